@@ -1,0 +1,117 @@
+//! The one error type: which verb failed, what is wrong with the values, and what to do about it.
+
+use std::fmt;
+use std::path::Path;
+
+/// What every fallible function of the library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` says what is wrong and holds
+/// the values, `help` says what to do. Bad data also carries its place.
+#[derive(Clone, PartialEq)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, PartialEq)]
+struct Inner {
+    who: String,
+    what: String,
+    help: Option<String>,
+    interrupted: bool,
+}
+
+impl Error {
+    pub fn new(who: impl Into<String>, what: impl Into<String>) -> Error {
+        Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, interrupted: false }))
+    }
+
+    /// Work was stopped from outside (Ctrl-C, a cancel handle): not a fault of the script.
+    pub fn interrupted() -> Error {
+        let mut error = Error::new("interrupted", "stopped before the end");
+        error.0.interrupted = true;
+        error
+    }
+
+    /// An input or output failure, in words that name the path and not the operating system's call.
+    pub fn io(who: &str, path: impl AsRef<Path>, error: &std::io::Error) -> Error {
+        let path = path.as_ref().display();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Error::new(who, format!("{path} is not there")),
+            std::io::ErrorKind::PermissionDenied => Error::new(who, format!("{path}: permission denied")),
+            _ => Error::new(who, format!("{path}: {}", plain(&error.to_string()))),
+        }
+    }
+
+    /// Adds the one line that says what to do.
+    pub fn help(mut self, help: impl Into<String>) -> Error {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The same fault told by another verb: what a user called, not what that called.
+    pub fn told_by(mut self, who: impl Into<String>) -> Error {
+        if !self.0.interrupted {
+            self.0.who = who.into();
+        }
+        self
+    }
+
+    /// Puts a place in front of what is wrong: `data.jsonl:12: …`.
+    pub fn at(mut self, place: impl fmt::Display) -> Error {
+        self.0.what = format!("{place}: {}", self.0.what);
+        self
+    }
+
+    pub fn who(&self) -> &str {
+        &self.0.who
+    }
+
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    pub fn advice(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.0.interrupted
+    }
+}
+
+/// Drops the `(os error 2)` that Rust appends.
+fn plain(text: &str) -> &str {
+    text.split(" (os error").next().unwrap_or(text)
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.who, self.0.what)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The nearest of `names` to a misspelt `name`, if one is near enough to be what was meant.
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    names
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(name.chars().count()) / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `return Err(..)` with a formatted message: `bail!("clip", "limit {limit} is not above 0")`.
+#[macro_export]
+macro_rules! bail {
+    ($who:expr, $($what:tt)+) => {
+        return Err($crate::Error::new($who, format!($($what)+)).into())
+    };
+}

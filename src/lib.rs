@@ -1,0 +1,18 @@
+//! levain: the Rhai scripting language with tensors, tokenizers, datasets, language models and training in it.
+//!
+//! Each noun is a folder: its mechanism in plain Rust, and one `api.rs` that shows it to scripts.
+
+pub mod cancel;
+pub mod cli;
+pub mod data;
+pub mod error;
+pub mod kernel;
+pub mod measure;
+pub mod model;
+pub mod plot;
+pub mod script;
+pub mod tensor;
+pub mod token;
+pub mod train;
+
+pub use error::{Error, Result, nearest};

@@ -1,0 +1,166 @@
+//! Options: the one trailing map of a verb, declared as a table, so that a misspelt key is an error, and so
+//! that help, completion and the checker know what a verb takes.
+
+use super::Res;
+use crate::{Error, bail, nearest};
+use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map};
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Int,
+    /// A whole number is taken too.
+    Float,
+    Bool,
+    Text,
+    List,
+    Map,
+    Closure,
+    /// Checked by the verb itself: several kinds, or a noun.
+    Any,
+}
+
+/// One key of a verb: its default as Rhai source (`""`: none, it stays `()`), and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+/// A row of an option table.
+pub const fn opt(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Opt {
+    Opt { name, kind, default, doc }
+}
+
+/// The options of one call: what was given over the defaults, every key known and of the right kind.
+pub struct Options {
+    who: &'static str,
+    table: &'static [Opt],
+    given: Map,
+}
+
+impl Options {
+    /// Checks what was given to the verb `who` against its table.
+    pub fn read(who: &'static str, table: &'static [Opt], mut given: Map) -> Res<Options> {
+        for (key, value) in given.iter_mut() {
+            let Some(known) = table.iter().find(|opt| opt.name == key.as_str()) else {
+                let error = Error::new(who, format!("there is no option `{key}`"));
+                return Err(match nearest(key, table.iter().map(|opt| opt.name)) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(format!("it takes {}", names(table))),
+                }
+                .into());
+            };
+            if known.kind == Kind::Float && value.is_int() {
+                *value = Dynamic::from_float(value.as_int().unwrap_or_default() as f64);
+            }
+            // `()` asks for the default
+            if !value.is_unit() && !fits(known.kind, value) {
+                bail!(who, "option `{key}` takes {}, not {} ({value})", kind_name(known.kind), value.type_name());
+            }
+        }
+        given.retain(|_, value| !value.is_unit());
+        Ok(Options { who, table, given })
+    }
+
+    /// The value of `name`, or its default, or `()`.
+    pub fn get(&self, name: &str) -> Dynamic {
+        if let Some(value) = self.given.get(name) {
+            return value.clone();
+        }
+        match self.table.iter().find(|opt| opt.name == name) {
+            Some(opt) => default_value(opt),
+            None => unreachable!("`{name}` is not in the option table of `{}`", self.who),
+        }
+    }
+
+    /// Whether the caller gave it.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
+    pub fn int(&self, name: &str) -> Res<i64> {
+        self.get(name).as_int().map_err(|_| self.missing(name))
+    }
+
+    /// A whole number that may not be negative: a count, a size, a seed.
+    pub fn count(&self, name: &str) -> Res<usize> {
+        let value = self.int(name)?;
+        match usize::try_from(value) {
+            Ok(count) => Ok(count),
+            Err(_) => bail!(self.who, "option `{name}` is {value}, below 0"),
+        }
+    }
+
+    pub fn float(&self, name: &str) -> Res<f64> {
+        self.get(name).as_float().map_err(|_| self.missing(name))
+    }
+
+    pub fn bool(&self, name: &str) -> Res<bool> {
+        self.get(name).as_bool().map_err(|_| self.missing(name))
+    }
+
+    pub fn text(&self, name: &str) -> Res<ImmutableString> {
+        self.get(name).into_immutable_string().map_err(|_| self.missing(name))
+    }
+
+    /// `None` where neither the call nor the table gives a value.
+    pub fn maybe<T>(&self, name: &str, read: impl FnOnce(&Self, &str) -> Res<T>) -> Res<Option<T>> {
+        if self.get(name).is_unit() { Ok(None) } else { read(self, name).map(Some) }
+    }
+
+    pub fn who(&self) -> &'static str {
+        self.who
+    }
+
+    fn missing(&self, name: &str) -> Box<rhai::EvalAltResult> {
+        Error::new(self.who, format!("option `{name}` must be given")).into()
+    }
+}
+
+fn names(table: &[Opt]) -> String {
+    table.iter().map(|opt| opt.name).collect::<Vec<_>>().join(", ")
+}
+
+fn fits(kind: Kind, value: &Dynamic) -> bool {
+    match kind {
+        Kind::Int => value.is_int(),
+        Kind::Float => value.is_float(),
+        Kind::Bool => value.is_bool(),
+        Kind::Text => value.is_string(),
+        Kind::List => value.is_array(),
+        Kind::Map => value.is_map(),
+        Kind::Closure => value.is::<FnPtr>(),
+        Kind::Any => true,
+    }
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int => "a whole number",
+        Kind::Float => "a number",
+        Kind::Bool => "true or false",
+        Kind::Text => "a string",
+        Kind::List => "a list",
+        Kind::Map => "a map",
+        Kind::Closure => "a closure",
+        Kind::Any => "a value",
+    }
+}
+
+/// Defaults are literals; a float may be written `1` or `1e-3`.
+fn default_value(opt: &Opt) -> Dynamic {
+    if opt.default.is_empty() {
+        return Dynamic::UNIT;
+    }
+    match opt.kind {
+        Kind::Int => opt.default.parse::<i64>().map(Into::into).ok(),
+        Kind::Float => opt.default.parse::<f64>().map(Into::into).ok(),
+        Kind::Bool => opt.default.parse::<bool>().map(Into::into).ok(),
+        Kind::Text => Some(opt.default.trim_matches('"').to_string().into()),
+        _ => Engine::new_raw().eval_expression::<Dynamic>(opt.default).ok(),
+    }
+    .unwrap_or_else(|| unreachable!("the default of option `{}` is not of its kind", opt.name))
+}

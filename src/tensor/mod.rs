@@ -1,0 +1,9 @@
+//! Tensor: a value that knows how it was computed when something in it learns.
+
+pub mod api;
+mod grads;
+mod tape;
+
+pub use crate::kernel::{Array, DType, Device};
+pub use grads::Grads;
+pub use tape::{Flow, Param, Tensor, without_grad};

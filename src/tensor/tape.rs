@@ -1,0 +1,415 @@
+//! The tape: what was computed from what, for as long as a gradient may be asked for.
+//!
+//! An operation is one function that computes its value and, with [`Tensor::derive`], says how a gradient
+//! flows back. Only what depends on a parameter is recorded. Backward visits the records newest first (an
+//! operation is always newer than its inputs), so it is a loop, takes the first gradient by move, and frees
+//! what an operation saved as soon as its turn is over.
+
+use super::{Array, DType, Device, Grads};
+use crate::{Error, Result, bail};
+use std::cell::Cell;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// Numbers, and where they came from. A value: no operation changes a tensor, and a copy costs nothing.
+#[derive(Clone)]
+pub struct Tensor(Origin);
+
+#[derive(Clone)]
+enum Origin {
+    Constant(Array),
+    Derived(Array, Arc<Node>),
+    Param(Arc<Param>),
+}
+
+/// A weight that learns: the one thing whose numbers an optimiser replaces.
+///
+/// Replaces, not overwrites: whoever holds the old numbers (a view, a saved activation, a copy in a script)
+/// keeps them unchanged.
+pub struct Param {
+    id: u64,
+    name: Option<Arc<str>>,
+    value: RwLock<Array>,
+}
+
+/// One recorded operation.
+struct Node {
+    id: u64,
+    inputs: Vec<Option<Target>>,
+    backward: Mutex<Option<Backward>>,
+}
+
+/// Where a gradient goes.
+#[derive(Clone)]
+enum Target {
+    Node(Arc<Node>),
+    Param(Arc<Param>),
+}
+
+type Backward = Box<dyn FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync>;
+
+/// Newer than everything made before it, on any thread.
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Runs `work` without recording: for evaluation, where nobody will ask for a gradient.
+pub fn without_grad<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORDING.with(|recording| recording.set(self.0));
+        }
+    }
+    let _restore = Restore(RECORDING.with(|recording| recording.replace(false)));
+    work()
+}
+
+impl From<Array> for Tensor {
+    fn from(value: Array) -> Tensor {
+        Tensor(Origin::Constant(value))
+    }
+}
+
+impl Tensor {
+    /// A parameter with these numbers. The name is what errors, gradients and files call it.
+    pub fn param(value: Array, name: Option<&str>) -> Tensor {
+        Tensor(Origin::Param(Arc::new(Param { id: next_id(), name: name.map(Arc::from), value: RwLock::new(value) })))
+    }
+
+    /// The result `value` of an operation on `inputs`, and how its gradient flows back to them.
+    ///
+    /// `backward` gets the gradient of the result and hands each input its own by position:
+    /// `flow.add(0, || …)`, whose closure runs only if that input wants one. `backward` is dropped unrun, with
+    /// all it saved, when nothing in `inputs` learns.
+    pub fn derive<const N: usize>(
+        value: Array,
+        inputs: [&Tensor; N],
+        backward: impl FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
+    ) -> Tensor {
+        Tensor::derive_from(value, &inputs, backward)
+    }
+
+    /// [`Tensor::derive`] for a number of inputs that is known only when it runs.
+    pub fn derive_from(
+        value: Array,
+        inputs: &[&Tensor],
+        backward: impl FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
+    ) -> Tensor {
+        if !Tensor::records(inputs) {
+            return Tensor::from(value);
+        }
+        let inputs = inputs.iter().map(|input| input.target()).collect();
+        let node = Node { id: next_id(), inputs, backward: Mutex::new(Some(Box::new(backward))) };
+        Tensor(Origin::Derived(value, Arc::new(node)))
+    }
+
+    /// Whether an operation on these inputs has to be recorded: ask before saving what only backward needs.
+    pub fn records(inputs: &[&Tensor]) -> bool {
+        RECORDING.with(Cell::get) && inputs.iter().any(|input| input.learns())
+    }
+
+    /// The numbers.
+    pub fn value(&self) -> Array {
+        match &self.0 {
+            Origin::Constant(value) | Origin::Derived(value, _) => value.clone(),
+            Origin::Param(param) => param.value(),
+        }
+    }
+
+    /// Whether a gradient can flow through it.
+    pub fn learns(&self) -> bool {
+        !matches!(self.0, Origin::Constant(_))
+    }
+
+    /// The parameter that it is, if it is one.
+    pub fn as_param(&self) -> Option<&Arc<Param>> {
+        match &self.0 {
+            Origin::Param(param) => Some(param),
+            _ => None,
+        }
+    }
+
+    /// The same numbers, cut off from where they came from.
+    pub fn detach(&self) -> Tensor {
+        Tensor::from(self.value())
+    }
+
+    /// Sizes by dimension.
+    pub fn shape(&self) -> Vec<usize> {
+        self.value().dims().to_vec()
+    }
+
+    pub fn dtype(&self) -> DType {
+        self.value().dtype()
+    }
+
+    fn target(&self) -> Option<Target> {
+        match &self.0 {
+            Origin::Constant(_) => None,
+            Origin::Derived(_, node) => Some(Target::Node(node.clone())),
+            Origin::Param(param) => Some(Target::Param(param.clone())),
+        }
+    }
+
+    /// The gradient of this scalar with respect to every parameter that it was computed from.
+    ///
+    /// Frees the graph as it goes: a second call on the same graph is an error.
+    pub fn backward(&self) -> Result<Grads> {
+        let value = self.value();
+        if value.elem_count() != 1 {
+            return Err(Error::new("backward", format!("shape {:?} is not a single number", value.dims()))
+                .help("reduce it first, with `.sum()` or `.mean()`"));
+        }
+        self.backward_with(value.ones_like()?)
+    }
+
+    /// The gradient of the sum of this tensor times `grad` (of the same shape).
+    pub fn backward_with(&self, grad: Array) -> Result<Grads> {
+        let value = self.value();
+        if value.dims() != grad.dims() {
+            bail!("backward", "gradient of shape {:?} for a tensor of shape {:?}", grad.dims(), value.dims());
+        }
+        if !self.learns() {
+            return Err(Error::new("backward", "nothing in it learns")
+                .help("make what should learn with `param(…)`, and compute the loss from it"));
+        }
+        let mut flow = Flow::default();
+        flow.seed(self, grad)?;
+        flow.run()?;
+        Ok(flow.grads)
+    }
+}
+
+impl Param {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
+    }
+
+    /// How messages call it: its name, or its shape.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("parameter {:?}", self.value().dims()),
+        }
+    }
+
+    pub fn value(&self) -> Array {
+        self.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Replaces the numbers. The shape stays.
+    pub fn set(&self, value: Array) -> Result<()> {
+        let mut held = self.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if held.dims() != value.dims() {
+            bail!("set", "shape {:?} for a parameter of shape {:?}", value.dims(), held.dims());
+        }
+        *held = value;
+        Ok(())
+    }
+}
+
+/// A long chain of operations must not be dropped by recursion: it would overflow the stack.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut pending: Vec<Target> = self.inputs.drain(..).flatten().collect();
+        // what backward saved may hold tensors of this graph too; they only ever hold older nodes
+        self.backward.get_mut().map(Option::take).ok();
+        while let Some(target) = pending.pop() {
+            if let Target::Node(node) = target
+                && let Some(mut node) = Arc::into_inner(node)
+            {
+                pending.extend(node.inputs.drain(..).flatten());
+            }
+        }
+    }
+}
+
+/// Gradients on their way back.
+#[derive(Default)]
+pub struct Flow {
+    queue: BinaryHeap<Turn>,
+    pending: HashMap<u64, Pending>,
+    inputs: Vec<Option<Target>>,
+    grads: Grads,
+}
+
+/// Newest first.
+struct Turn(Arc<Node>);
+
+impl Ord for Turn {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+impl PartialOrd for Turn {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Turn {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+impl Eq for Turn {}
+
+/// A gradient that may still grow.
+enum Pending {
+    /// The first contribution, by move. It may share its storage with others, so it is never added into.
+    One(Array),
+    /// A sum of our own, which further contributions are added into.
+    Sum(Vec<f32>, Vec<usize>),
+}
+
+impl Pending {
+    fn add(self, more: Array) -> Result<Pending> {
+        match self {
+            Pending::One(first) => match f32_values(&first).zip(f32_values(&more)) {
+                Some((mut sum, more)) => {
+                    let dims = first.dims().to_vec();
+                    drop(first);
+                    add_into(&mut sum, &more);
+                    Ok(Pending::Sum(sum, dims))
+                }
+                None => Ok(Pending::One((first + more)?)),
+            },
+            Pending::Sum(mut sum, dims) => {
+                match f32_values(&more) {
+                    Some(more) => add_into(&mut sum, &more),
+                    None => bail!("backward", "gradients of one tensor are {:?} and F32", more.dtype()),
+                }
+                Ok(Pending::Sum(sum, dims))
+            }
+        }
+    }
+
+    fn into_array(self) -> Result<Array> {
+        match self {
+            Pending::One(array) => Ok(array),
+            Pending::Sum(sum, dims) => Ok(Array::from_vec(sum, dims, &Device::Cpu)?),
+        }
+    }
+}
+
+/// A copy of the numbers, if they are f32 on the CPU.
+fn f32_values(array: &Array) -> Option<Vec<f32>> {
+    let here = array.dtype() == DType::F32 && array.device().is_cpu();
+    here.then(|| array.flatten_all().and_then(|flat| flat.to_vec1()).ok()).flatten()
+}
+
+fn add_into(sum: &mut [f32], more: &[f32]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+impl Flow {
+    /// Whether input `index` of the operation whose turn it is wants a gradient.
+    pub fn wants(&self, index: usize) -> bool {
+        self.inputs[index].is_some()
+    }
+
+    /// Gives input `index` a gradient of its shape and dtype, computed only if it is wanted.
+    pub fn add(&mut self, index: usize, grad: impl FnOnce() -> Result<Array>) -> Result<()> {
+        match self.inputs[index].clone() {
+            Some(target) => self.give(target, grad()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets `write` add to the gradient of input `index` in place: `write(sum, first)` gets all of it, row by
+    /// row in f32, and must overwrite it when `first`, add to it otherwise. For large weights, whose gradient
+    /// a kernel can accumulate without a temporary. `dims` is the input's shape. Does nothing if it is not wanted.
+    pub fn accumulate(
+        &mut self,
+        index: usize,
+        dims: &[usize],
+        write: impl FnOnce(&mut [f32], bool) -> Result<()>,
+    ) -> Result<()> {
+        let Some(target) = self.inputs[index].clone() else { return Ok(()) };
+        let (mut sum, first) = match self.pending.remove(&target.id()) {
+            None => (vec![0.0; dims.iter().product()], true),
+            Some(Pending::Sum(sum, _)) => (sum, false),
+            Some(Pending::One(array)) => match f32_values(&array) {
+                Some(values) => (values, false),
+                None => bail!("backward", "a gradient in {:?} can't be added to in f32", array.dtype()),
+            },
+        };
+        write(&mut sum, first)?;
+        self.pending.insert(target.id(), Pending::Sum(sum, dims.to_vec()));
+        self.enqueue(target, first);
+        Ok(())
+    }
+
+    /// Lets `grad` flow into `tensor`. Inside a backward this runs a graph that was recorded just now (an
+    /// activation that is recomputed) before anything older.
+    pub fn seed(&mut self, tensor: &Tensor, grad: Array) -> Result<()> {
+        match tensor.target() {
+            Some(target) => self.give(target, grad),
+            None => Ok(()),
+        }
+    }
+
+    fn give(&mut self, target: Target, grad: Array) -> Result<()> {
+        let id = target.id();
+        match self.pending.remove(&id) {
+            None => {
+                self.pending.insert(id, Pending::One(grad));
+                self.enqueue(target, true);
+            }
+            Some(sum) => {
+                self.pending.insert(id, sum.add(grad)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A node gets its turn once, a parameter its place in the result once.
+    fn enqueue(&mut self, target: Target, first: bool) {
+        if first {
+            match target {
+                Target::Node(node) => self.queue.push(Turn(node)),
+                Target::Param(param) => self.grads.reach(param),
+            }
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while let Some(Turn(node)) = self.queue.pop() {
+            crate::cancel::check()?;
+            let Some(pending) = self.pending.remove(&node.id) else { continue };
+            let backward = node.backward.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            let Some(backward) = backward else {
+                return Err(Error::new("backward", "the graph of this tensor was used up by an earlier `backward`")
+                    .help("compute the loss again, or add the losses and call `backward` once"));
+            };
+            self.inputs = node.inputs.clone();
+            drop(node);
+            backward(pending.into_array()?, self)?;
+        }
+        for (id, pending) in self.pending.drain() {
+            self.grads.fill(id, pending.into_array()?);
+        }
+        Ok(())
+    }
+}
+
+impl Target {
+    fn id(&self) -> u64 {
+        match self {
+            Target::Node(node) => node.id,
+            Target::Param(param) => param.id,
+        }
+    }
+}

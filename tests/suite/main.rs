@@ -1,0 +1,1 @@
+//! What the product promises, in one binary: one module a promise or a noun.
