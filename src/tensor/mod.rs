@@ -2,8 +2,10 @@
 
 pub mod api;
 mod grads;
+pub mod rng;
 mod tape;
 
 pub use crate::kernel::{Array, DType, Device};
 pub use grads::Grads;
+pub use rng::Rng;
 pub use tape::{Flow, Param, Tensor, without_grad};

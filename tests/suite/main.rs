@@ -1,1 +1,2 @@
 //! What the product promises, in one binary: one module a promise or a noun.
+mod tensor;
