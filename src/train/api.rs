@@ -1,5 +1,229 @@
-//! What scripts see of it.
+//! What scripts see of training.
 
+use super::{Group, Rule, names};
 use crate::script::prelude::*;
+use crate::tensor::{Grads, Param, Tensor};
+use std::sync::Arc;
 
-pub fn register(_host: &mut Host) {}
+const ADAMW: &[Opt] = &[
+    opt("lr", Kind::Float, "1e-3", "learning rate"),
+    opt("betas", Kind::List, "[0.9, 0.999]", "decay of the first and the second moment"),
+    opt("eps", Kind::Float, "1e-8", "added to the denominator"),
+    opt("decay", Kind::Float, "0.01", "decoupled weight decay"),
+    opt("groups", Kind::List, "[]", "parameters with rates of their own: maps of `names` or `params`, `lr`, `decay`"),
+    opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
+];
+
+const SGD: &[Opt] = &[
+    opt("lr", Kind::Float, "1e-2", "learning rate"),
+    opt("momentum", Kind::Float, "0", "how much of the last step is kept"),
+    opt("decay", Kind::Float, "0", "L2 weight decay"),
+    opt("groups", Kind::List, "[]", "parameters with rates of their own: maps of `names` or `params`, `lr`, `decay`"),
+    opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
+];
+
+const GROUP: &[Opt] = &[
+    opt("names", Kind::Any, "", "a name pattern such as `*.norm.weight`, or a list of them"),
+    opt("params", Kind::List, "", "the parameters themselves"),
+    opt("lr", Kind::Float, "", "their learning rate; keeps its ratio to the optimiser's when that changes"),
+    opt("decay", Kind::Float, "", "their weight decay"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("adamw", ADAMW);
+    host.options("sgd", SGD);
+}
+
+fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<super::Optimizer> {
+    let (lr, decay) = (options.float("lr")?, options.float("decay")?);
+    let mut rest = learners(who, params)?;
+    let mut groups = Vec::new();
+    for group in options.get("groups").into_array().unwrap_or_default() {
+        let Some(group) = group.try_cast::<Map>() else { bail!(who, "a group is a map, `#{{ names: …, lr: … }}`") };
+        let group = Options::read(who, GROUP, group)?;
+        let params = members(who, &group, &mut rest)?;
+        let lr = if group.has("lr") { group.float("lr")? } else { lr };
+        let decay = if group.has("decay") { group.float("decay")? } else { decay };
+        groups.push(Group { params, lr, decay });
+    }
+    groups.push(Group { params: rest, lr, decay });
+    Ok(super::Optimizer::new(rule, lr, groups, options.bool("allow_unused")?)?)
+}
+
+/// The parameters behind a script's list of tensors.
+fn learners(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
+    let mut found = Vec::new();
+    for (index, item) in params.into_iter().enumerate() {
+        let kind = item.type_name();
+        match item.try_cast::<Tensor>().as_ref().map(Tensor::as_param) {
+            Some(Some(param)) => found.push(param.clone()),
+            Some(None) => {
+                return Err(Error::new(who, format!("item {index} of the parameters does not learn"))
+                    .help("make it with `param(tensor)`")
+                    .into());
+            }
+            None => bail!(who, "item {index} of the parameters is no tensor but {kind}"),
+        }
+    }
+    Ok(found)
+}
+
+/// Takes a group's members out of those that no earlier group has.
+fn members(who: &'static str, group: &Options, rest: &mut Vec<Arc<Param>>) -> Res<Vec<Arc<Param>>> {
+    let (taken, left) = if group.has("params") {
+        let wanted = learners(who, group.get("params").into_array().unwrap_or_default())?;
+        if let Some(stranger) = wanted.iter().find(|param| rest.iter().all(|one| one.id() != param.id())) {
+            bail!(who, "{} of a group is not among the parameters, or in an earlier group", stranger.label());
+        }
+        rest.drain(..).partition(|param| wanted.iter().any(|one| one.id() == param.id()))
+    } else {
+        let patterns = patterns(who, group.get("names"))?;
+        let fits = |param: &Arc<Param>| {
+            param.name().is_some_and(|name| patterns.iter().any(|pattern| names::fits(pattern, name)))
+        };
+        if !rest.iter().any(fits) {
+            let error = Error::new(who, format!("no parameter fits the group {patterns:?}"));
+            let known = rest.iter().filter_map(|param| param.name()).take(3).map(|name| name.to_string());
+            return Err(error.help(format!("names look like {}", known.collect::<Vec<_>>().join(", "))).into());
+        }
+        rest.drain(..).partition(fits)
+    };
+    *rest = left;
+    Ok(taken)
+}
+
+fn patterns(who: &str, names: Dynamic) -> Res<Vec<String>> {
+    if names.is_string() {
+        return Ok(vec![names.to_string()]);
+    }
+    match names.into_typed_array::<ImmutableString>() {
+        Ok(patterns) => Ok(patterns.iter().map(|pattern| pattern.to_string()).collect()),
+        Err(_) => bail!(who, "a group needs `names` (a pattern or a list of them) or `params` (a list)"),
+    }
+}
+
+#[export_module]
+mod verbs {
+    pub type Optimizer = crate::train::Optimizer;
+
+    /// AdamW over a list of parameters, by PyTorch's formula, with its defaults (Loshchilov and Hutter 2019).
+    ///
+    /// `groups` gives some parameters a learning rate or decay of their own: `#{ names: "*.norm.weight", decay: 0.0 }`
+    /// or `#{ params: [w], lr: 1e-4 }`. A parameter belongs to the first group that it fits; the rest have the
+    /// optimiser's own. When `opt.lr` changes, every group keeps its ratio to it.
+    ///
+    /// ```rhai
+    /// let w   = param(tensor([3.0, 4.0]));
+    /// let opt = adamw([w], #{ lr: 0.1, decay: 0.0 });
+    /// opt.step((w * w).sum().backward());
+    /// w.detach()                               //=> tensor([2.9000, 3.9000])
+    /// adamw([w], #{ lrr: 0.1 })                //=> error: adamw: there is no option `lrr`
+    /// ```
+    #[rhai_fn(name = "adamw", return_raw)]
+    pub fn adamw_with(params: List, options: Map) -> Res<Optimizer> {
+        let options = Options::read("adamw", ADAMW, options)?;
+        let betas = options.get("betas").into_typed_array::<f64>().unwrap_or_default();
+        let &[first, second] = &betas[..] else { bail!("adamw", "option `betas` is two numbers, [0.9, 0.999]") };
+        if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
+            bail!("adamw", "option `betas` has {beta}, which is not in 0..1");
+        }
+        make("adamw", Rule::AdamW { betas: (first, second), eps: options.float("eps")? }, params, &options)
+    }
+
+    /// AdamW with PyTorch's defaults: learning rate 0.001, decay 0.01.
+    ///
+    /// ```rhai
+    /// adamw([param(tensor([1.0]))]).lr         //=> 0.001
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn adamw(params: List) -> Res<Optimizer> {
+        adamw_with(params, Map::new())
+    }
+
+    /// Stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
+    ///
+    /// ```rhai
+    /// let w   = param(tensor([3.0, 4.0]));
+    /// let opt = sgd([w], #{ lr: 0.1 });
+    /// opt.step((w * w).sum().backward());
+    /// w.detach()                               //=> tensor([2.4000, 3.2000])
+    /// ```
+    #[rhai_fn(name = "sgd", return_raw)]
+    pub fn sgd_with(params: List, options: Map) -> Res<Optimizer> {
+        let options = Options::read("sgd", SGD, options)?;
+        let momentum = options.float("momentum")?;
+        if !(0.0..1.0).contains(&momentum) {
+            bail!("sgd", "momentum {momentum} is not in 0..1");
+        }
+        make("sgd", Rule::Sgd { momentum }, params, &options)
+    }
+
+    /// Stochastic gradient descent with learning rate 0.01 and no momentum.
+    ///
+    /// ```rhai
+    /// sgd([param(tensor([1.0]))])              //=> sgd, 1 parameter, lr 0.01, 0 steps
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sgd(params: List) -> Res<Optimizer> {
+        sgd_with(params, Map::new())
+    }
+
+    /// Move every parameter of the optimiser by its gradient.
+    ///
+    /// All is checked before anything moves: a gradient with a NaN or an infinity, and a parameter that the loss
+    /// does not depend on, are errors that name it (`allow_unused: true` when that is meant).
+    ///
+    /// ```rhai
+    /// let w   = param(tensor([1.0]));
+    /// let b   = param(tensor([1.0]));
+    /// let opt = sgd([w, b]);
+    /// opt.step((w + b).sum().backward());
+    /// opt.steps                                //=> 1
+    /// opt.step(w.sum().backward())             //=> error: step: step 2: the loss does not depend on parameter [1]
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn step(opt: &mut Optimizer, grads: Grads) -> Res<()> {
+        Ok(opt.step(&grads)?)
+    }
+
+    /// The learning rate: read it, or set it, as a schedule does before each step.
+    ///
+    /// ```rhai
+    /// let opt = sgd([param(tensor([1.0]))], #{ lr: 0.5 });
+    /// opt.lr = 0.5 * 0.1;
+    /// opt.lr                                   //=> 0.05
+    /// ```
+    #[rhai_fn(get = "lr", pure)]
+    pub fn lr(opt: &mut Optimizer) -> f64 {
+        opt.lr()
+    }
+
+    /// Set the learning rate; groups keep their ratio to it.
+    ///
+    /// ```rhai
+    /// let opt = sgd([param(tensor([1.0]))]);
+    /// opt.lr = -1.0                            //=> error: lr: lr -1 is not 0 or above
+    /// ```
+    #[rhai_fn(set = "lr", return_raw)]
+    pub fn set_lr(opt: &mut Optimizer, lr: f64) -> Res<()> {
+        Ok(opt.set_lr(lr)?)
+    }
+
+    /// Steps done so far.
+    ///
+    /// ```rhai
+    /// adamw([param(tensor([1.0]))]).steps      //=> 0
+    /// ```
+    #[rhai_fn(get = "steps", pure)]
+    pub fn steps(opt: &mut Optimizer) -> INT {
+        opt.steps() as INT
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn optimizer_to_string(opt: &mut Optimizer) -> String {
+        let count = opt.params().len();
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{}, {count} parameter{plural}, lr {}, {} steps", opt.rule().name(), opt.lr(), opt.steps())
+    }
+}

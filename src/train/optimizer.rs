@@ -1,0 +1,272 @@
+//! Optimisers: a rule, groups of parameters with their own rates, and what the rule remembers of each.
+
+use super::update;
+use crate::tensor::{Array, DType, Grads, Param};
+use crate::{Error, Result, bail, kernel};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// How a gradient becomes a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    AdamW { betas: (f64, f64), eps: f64 },
+    Sgd { momentum: f64 },
+}
+
+/// Parameters that share a rate and a decay.
+pub struct Group {
+    pub params: Vec<Arc<Param>>,
+    /// The group's learning rate when the optimiser is made; it keeps its ratio to the optimiser's own.
+    pub lr: f64,
+    pub decay: f64,
+}
+
+/// A handle: copies are the same optimiser.
+#[derive(Clone)]
+pub struct Optimizer(Arc<Mutex<Inner>>);
+
+struct Inner {
+    rule: Rule,
+    lr: f64,
+    steps: u64,
+    allow_unused: bool,
+    slots: Vec<Slot>,
+}
+
+/// One parameter, and what the rule remembers of it: moments by name, empty before its first step.
+struct Slot {
+    param: Arc<Param>,
+    rate: f64,
+    decay: f64,
+    steps: u64,
+    memory: Vec<Array>,
+}
+
+impl Rule {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Rule::AdamW { .. } => "adamw",
+            Rule::Sgd { .. } => "sgd",
+        }
+    }
+
+    /// What is remembered of each parameter.
+    fn memory(&self) -> &'static [&'static str] {
+        match self {
+            Rule::AdamW { .. } => &["m", "v"],
+            Rule::Sgd { momentum: 0.0 } => &[],
+            Rule::Sgd { .. } => &["velocity"],
+        }
+    }
+}
+
+impl Optimizer {
+    /// `lr` is the rate of the optimiser; a group's share of it stays when it changes. With `allow_unused`, a
+    /// parameter that no loss reached is left alone instead of being an error.
+    pub fn new(rule: Rule, lr: f64, groups: Vec<Group>, allow_unused: bool) -> Result<Optimizer> {
+        let who = rule.name();
+        let mut seen = HashSet::new();
+        let mut slots = Vec::new();
+        for group in groups {
+            rate(who, "lr", group.lr)?;
+            rate(who, "decay", group.decay)?;
+            let share = if lr == group.lr { 1.0 } else { group.lr / lr };
+            if !share.is_finite() {
+                bail!(who, "a group has lr {} while the optimiser has lr {lr}: their ratio is kept", group.lr);
+            }
+            for param in group.params {
+                if !seen.insert(param.id()) {
+                    bail!(who, "{} is given twice", param.label());
+                }
+                slots.push(Slot { param, rate: share, decay: group.decay, steps: 0, memory: Vec::new() });
+            }
+        }
+        if slots.is_empty() {
+            return Err(Error::new(who, "there is no parameter to train").help("make one with `param(tensor(…))`"));
+        }
+        slots.sort_by_key(|slot| (slot.param.name().is_none(), slot.param.name().cloned(), slot.param.id()));
+        rate(who, "lr", lr)?;
+        Ok(Optimizer(Arc::new(Mutex::new(Inner { rule, lr, steps: 0, allow_unused, slots }))))
+    }
+
+    /// Moves every parameter against its gradient. All gradients are checked before the first parameter moves.
+    pub fn step(&self, grads: &Grads) -> Result<()> {
+        crate::cancel::check()?;
+        self.inner().step(grads)
+    }
+
+    pub fn lr(&self) -> f64 {
+        self.inner().lr
+    }
+
+    pub fn set_lr(&self, lr: f64) -> Result<()> {
+        rate("lr", "lr", lr)?;
+        self.inner().lr = lr;
+        Ok(())
+    }
+
+    /// Steps done so far.
+    pub fn steps(&self) -> u64 {
+        self.inner().steps
+    }
+
+    pub fn rule(&self) -> Rule {
+        self.inner().rule
+    }
+
+    /// The parameters that it trains, in name order.
+    pub fn params(&self) -> Vec<Arc<Param>> {
+        self.inner().slots.iter().map(|slot| slot.param.clone()).collect()
+    }
+
+    /// What it remembers, by parameter and moment (`layers.0.weight.m`), and its step counts.
+    pub fn state(&self) -> State {
+        self.inner().state()
+    }
+
+    /// Puts back what [`Optimizer::state`] gave. Nothing changes when something does not fit.
+    pub fn restore(&self, state: State) -> Result<()> {
+        self.inner().restore(state)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// All that has to be kept of an optimiser so that it goes on to the same bits.
+#[derive(Clone, Default)]
+pub struct State {
+    pub rule: String,
+    pub lr: f64,
+    pub steps: u64,
+    /// Steps by parameter, where they differ from `steps`.
+    pub behind: BTreeMap<String, u64>,
+    pub memory: BTreeMap<String, Array>,
+}
+
+impl Inner {
+    fn step(&mut self, grads: &Grads) -> Result<()> {
+        self.check(grads)?;
+        let (rule, lr) = (self.rule, self.lr);
+        for slot in &mut self.slots {
+            if let Some(grad) = grads.get(&slot.param) {
+                slot.update(grad, rule, lr)?;
+            }
+        }
+        self.steps += 1;
+        Ok(())
+    }
+
+    fn check(&self, grads: &Grads) -> Result<()> {
+        let step = self.steps + 1;
+        for slot in &self.slots {
+            match grads.get(&slot.param) {
+                Some(grad) if !kernel::square_sum(grad)?.is_finite() => {
+                    return Err(Error::new(
+                        "step",
+                        format!("step {step}: the gradient of {} is not finite", slot.param.label()),
+                    )
+                    .help("look at the loss of this step; a lower `lr`, a longer `warmup` or `clip` usually help"));
+                }
+                None if !self.allow_unused => {
+                    return Err(Error::new(
+                        "step",
+                        format!("step {step}: the loss does not depend on {}", slot.param.label()),
+                    )
+                    .help("leave it out of the optimiser, or make that with `allow_unused: true`"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        let mut state = State { rule: self.rule.name().into(), lr: self.lr, steps: self.steps, ..State::default() };
+        for (index, slot) in self.slots.iter().enumerate() {
+            let name = slot.key(index);
+            for (moment, array) in self.rule.memory().iter().zip(&slot.memory) {
+                state.memory.insert(format!("{name}.{moment}"), array.clone());
+            }
+            if slot.steps != self.steps {
+                state.behind.insert(name, slot.steps);
+            }
+        }
+        state
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<()> {
+        if state.rule != self.rule.name() {
+            bail!("load", "the checkpoint is of `{}`, this optimiser is `{}`", state.rule, self.rule.name());
+        }
+        let mut memories = Vec::new();
+        for (index, slot) in self.slots.iter().enumerate() {
+            let name = slot.key(index);
+            let steps = state.behind.remove(&name).unwrap_or(state.steps);
+            let wanted = if steps == 0 { &[] } else { self.rule.memory() };
+            let mut memory = Vec::new();
+            for moment in wanted {
+                let key = format!("{name}.{moment}");
+                let Some(array) = state.memory.remove(&key) else {
+                    bail!("load", "the checkpoint has no `{key}`: it is of other parameters");
+                };
+                if array.dims() != slot.param.value().dims() {
+                    bail!(
+                        "load",
+                        "`{key}` has shape {:?}, the parameter {:?}",
+                        array.dims(),
+                        slot.param.value().dims()
+                    );
+                }
+                memory.push(array);
+            }
+            memories.push((steps, memory));
+        }
+        if let Some((name, _)) = state.memory.first_key_value() {
+            bail!("load", "the checkpoint has `{name}`, which this optimiser does not train");
+        }
+        for (slot, (steps, memory)) in self.slots.iter_mut().zip(memories) {
+            (slot.steps, slot.memory) = (steps, memory);
+        }
+        (self.lr, self.steps) = (state.lr, state.steps);
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Its name, or its place where it has none.
+    fn key(&self, index: usize) -> String {
+        self.param.name().map_or_else(|| format!("#{index}"), |name| name.to_string())
+    }
+
+    fn update(&mut self, grad: &Array, rule: Rule, lr: f64) -> Result<()> {
+        let value = self.param.value();
+        if !matches!(value.dtype(), DType::F32 | DType::F64) {
+            return Err(Error::new("step", format!("{} is {}", self.param.label(), value.dtype().as_str()))
+                .help("weights learn in f32: `.to(\"f32\")` first"));
+        }
+        self.steps += 1;
+        let lr = lr * self.rate;
+        match rule {
+            Rule::AdamW { betas, eps } => {
+                if self.memory.is_empty() {
+                    self.memory = vec![value.zeros_like()?, value.zeros_like()?];
+                }
+                let by = update::AdamW { lr, decay: self.decay, betas, eps, step: self.steps };
+                let [value, m, v] = update::adamw(&value, grad, &self.memory[0], &self.memory[1], by)?;
+                self.memory = vec![m, v];
+                self.param.set(value)
+            }
+            Rule::Sgd { momentum } => {
+                let [value, velocity] = update::sgd(&value, grad, self.memory.first(), lr, momentum, self.decay)?;
+                self.memory = if momentum == 0.0 { Vec::new() } else { vec![velocity] };
+                self.param.set(value)
+            }
+        }
+    }
+}
+
+fn rate(who: &str, name: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 { Ok(()) } else { bail!(who, "{name} {value} is not 0 or above") }
+}
