@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod kernel;
 pub mod measure;
 pub mod model;

@@ -1,6 +1,7 @@
 //! Tensor: a value that knows how it was computed when something in it learns.
 
 pub mod api;
+pub mod file;
 mod grads;
 pub mod rng;
 mod tape;

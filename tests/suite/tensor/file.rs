@@ -1,0 +1,134 @@
+//! Files of numbers: round trips, and files that are cut off or lie.
+
+use levain::tensor::file::{Safetensors, npy, save_safetensors};
+use levain::tensor::{Array, DType, Device};
+use std::path::PathBuf;
+
+fn sample(dtype: DType) -> Array {
+    Array::from_vec(vec![0.0f32, 1.0, 2.0, 3.0, 250.0, 7.0], (2, 3), &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+}
+
+fn same(a: &Array, b: &Array) {
+    assert_eq!((a.dims(), a.dtype()), (b.dims(), b.dtype()));
+    let list = |x: &Array| x.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    assert_eq!(list(a), list(b));
+}
+
+const DTYPES: [DType; 7] = [DType::F64, DType::F32, DType::F16, DType::BF16, DType::I64, DType::U32, DType::U8];
+
+#[test]
+fn safetensors_round_trip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/folder/all.safetensors");
+    let arrays: Vec<(String, Array)> = DTYPES.iter().map(|d| (d.as_str().to_string(), sample(*d))).collect();
+    save_safetensors(&path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[("made_by", "levain")])
+        .unwrap();
+    let file = Safetensors::open(&path).unwrap();
+    assert_eq!(file.names(), ["bf16", "f16", "f32", "f64", "i64", "u32", "u8"]);
+    assert_eq!((file.metadata("format"), file.metadata("made_by")), (Some("pt"), Some("levain")));
+    for (name, array) in &arrays {
+        same(&file.read(name).unwrap(), array);
+        same(&file.read_f32(name).unwrap(), &sample(DType::F32));
+        assert_eq!(file.dtype(name).unwrap(), array.dtype());
+    }
+    let error = file.read("f23").unwrap_err();
+    assert!(error.advice().unwrap().contains("did you mean"), "{error}");
+    // the crate that defines the format agrees
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(safetensors::SafeTensors::deserialize(&bytes).unwrap().len(), 7);
+    // nothing is left beside it
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn npy_round_trip_and_foreign_layouts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    for dtype in DTYPES.into_iter().filter(|dtype| *dtype != DType::BF16) {
+        npy::save(&path, &sample(dtype)).unwrap();
+        same(&npy::open(&path).unwrap(), &sample(dtype));
+    }
+    assert!(npy::save(&path, &sample(DType::BF16)).unwrap_err().to_string().contains("npy has no bf16"));
+    let scalar = sample(DType::F32).sum_all().unwrap();
+    npy::save(&path, &scalar).unwrap();
+    same(&npy::open(&path).unwrap(), &scalar);
+    // big-endian 32-bit integers in Fortran order, as numpy may write them
+    let header = "{'descr': '>i4', 'fortran_order': True, 'shape': (2, 3), }";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(118u16.to_le_bytes());
+    bytes.extend(format!("{header:117}\n").bytes());
+    for number in [0i32, 3, 1, 250, 2, 7] {
+        bytes.extend(number.to_be_bytes());
+    }
+    std::fs::write(&path, bytes).unwrap();
+    same(&npy::open(&path).unwrap(), &sample(DType::I64));
+}
+
+/// Writes bytes into a file, opens it, and gives the complaint.
+fn complaint(name: &str, bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let error = if name.ends_with(".npy") { npy::open(&path).err() } else { Safetensors::open(&path).err() };
+    let text = error.unwrap_or_else(|| panic!("{name} was taken")).to_string();
+    assert!(text.contains(name), "{text} does not name the file");
+    text
+}
+
+fn header(json: &str, numbers: usize) -> Vec<u8> {
+    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(json.bytes());
+    bytes.extend(vec![0; numbers]);
+    bytes
+}
+
+#[test]
+fn files_that_lie_are_named() {
+    let good = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+    for (bytes, part) in [
+        (vec![], "too few"),
+        (b"hello".to_vec(), "too few"),
+        (u64::MAX.to_le_bytes().to_vec(), "cut off, or not safetensors"),
+        (header(good, 8)[..40].to_vec(), "cut off, or not safetensors"),
+        (header(good, 5), "end at byte 70, but the file has 67 bytes: it is cut off"),
+        (header(good, 9), "end at byte 70, but the file has 71 bytes"),
+        (header("{\"w\":", 8), "the header is not JSON"),
+        (header(&good.replace("[2]", "[3]"), 8), "tensor `w`: shape [3] in F32"),
+        (header(&good.replace("[0,8]", "[4,12]"), 12), "tensor `w`: data_offsets [4, 12]"),
+        (header(&good.replace("[2]", "[18446744073709551615,4]"), 8), "tensor `w`: shape"),
+        (header(&good.replace("F32", "F99"), 8), "tensor `w`: unknown variant `F99`"),
+        (header(&good.replace("[2]", "\"two\""), 8), "tensor `w`: invalid type"),
+    ] {
+        let text = complaint("w.safetensors", &bytes);
+        assert!(text.contains(part), "{text} does not say `{part}`");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    npy::save(&path, &sample(DType::F32)).unwrap();
+    let npy = std::fs::read(&path).unwrap();
+    for (bytes, part) in [
+        (npy[..npy.len() - 1].to_vec(), "shape [2, 3] of <f4 does not take the 23 bytes"),
+        (npy[..30].to_vec(), "not an npy file, or its header is broken"),
+        (vec![], "not an npy file"),
+        (b"plain text".to_vec(), "not an npy file"),
+    ] {
+        let text = complaint("y.npy", &bytes);
+        assert!(text.contains(part), "{text} does not say `{part}`");
+    }
+}
+
+#[test]
+fn what_was_there_stays_when_saving_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    save_safetensors(&path, [("w", &sample(DType::F32))], &[]).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let twice = [("w", &sample(DType::F32)), ("w", &sample(DType::F64))];
+    assert!(save_safetensors(&path, twice, &[]).unwrap_err().to_string().contains("two tensors"));
+    let odd = sample(DType::F32).to_dtype(DType::I32).unwrap();
+    assert!(save_safetensors(&path, [("odd", &odd)], &[]).unwrap_err().to_string().contains("tensor `odd`"));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(
+        save_safetensors(folder.path(), [("w", &sample(DType::F32))], &[]).unwrap_err().to_string().contains("folder")
+    );
+}
