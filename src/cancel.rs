@@ -3,25 +3,55 @@
 use crate::{Error, Result};
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A handle that asks the work that runs under it to stop.
 #[derive(Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Default)]
+struct Flag {
+    requested: AtomicBool,
+    holds: AtomicUsize,
+}
 
 impl Cancel {
     /// Asks for a stop. Work ends at its next poll.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.requested.store(true, Ordering::Relaxed);
     }
 
     /// Forgets an earlier request, before new work begins.
     pub fn clear(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.requested.store(false, Ordering::Relaxed);
     }
 
+    /// Whether work has to end: a stop was asked for, and nobody holds it back.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.requested.load(Ordering::Relaxed) && self.0.holds.load(Ordering::Relaxed) == 0
+    }
+
+    /// Holds a stop back until the result is dropped: for work that stops at a place of its own choice, such as
+    /// the end of a training step, and asks [`Hold::is_requested`] there.
+    pub fn hold(&self) -> Hold {
+        self.0.holds.fetch_add(1, Ordering::Relaxed);
+        Hold(self.clone())
+    }
+}
+
+/// As long as this lives, nothing under the handle is stopped.
+pub struct Hold(Cancel);
+
+impl Hold {
+    /// Whether a stop was asked for meanwhile.
+    pub fn is_requested(&self) -> bool {
+        self.0.0.requested.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.holds.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

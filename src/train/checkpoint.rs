@@ -1,0 +1,288 @@
+//! Checkpoints: all that a run needs to go on to the same bits, as a folder that is there whole or not at all.
+//!
+//! ```text
+//! checkpoint/state.json             step, what the caller added, random state, the optimiser's counts
+//!           /weights.safetensors    every parameter that learns, by name
+//!           /optimizer.safetensors  what the optimiser remembers of each
+//! ```
+//!
+//! A checkpoint is written as `NAME.new`; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`, and the old
+//! one goes. Killed at any instant, `NAME` or else `NAME.old` is whole.
+
+use super::optimizer::{Optimizer, State};
+use crate::cancel::{self, Cancel};
+use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::tensor::rng::with_run;
+use crate::tensor::{Array, Param, Rng};
+use crate::{Error, Result, bail, files};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+const FORMAT: u32 = 1;
+const STATE: &str = "state.json";
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// A place for one checkpoint, on disk or in memory. A handle: copies are the same place.
+#[derive(Clone, Default)]
+pub struct Checkpoint {
+    path: Option<PathBuf>,
+    held: Arc<Mutex<Option<Saved>>>,
+}
+
+/// What is saved beside the numbers.
+#[derive(Clone, Serialize, Deserialize)]
+struct Facts {
+    format: u32,
+    /// Whole steps that were done.
+    step: u64,
+    /// What the caller wants back: data position, best score, options, script.
+    state: serde_json::Value,
+    rng: Rng,
+    rule: String,
+    /// As text: JSON readers may round the last bit of a number.
+    lr: String,
+    steps: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    behind: BTreeMap<String, u64>,
+}
+
+#[derive(Clone)]
+struct Saved {
+    facts: Facts,
+    weights: BTreeMap<String, Array>,
+    memory: BTreeMap<String, Array>,
+}
+
+impl Checkpoint {
+    pub fn at(path: impl AsRef<Path>) -> Checkpoint {
+        Checkpoint { path: Some(path.as_ref().to_path_buf()), ..Checkpoint::default() }
+    }
+
+    pub fn in_memory() -> Checkpoint {
+        Checkpoint::default()
+    }
+
+    /// Whether there is one to load.
+    pub fn exists(&self) -> bool {
+        match &self.path {
+            Some(path) => whole(path).is_some(),
+            None => self.held().is_some(),
+        }
+    }
+
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Keeps the parameters, the optimiser, the run's random state, `step` and `state`. A request to stop waits
+    /// until it is whole.
+    pub fn save(
+        &self,
+        step: u64,
+        params: &[Arc<Param>],
+        optimizer: &Optimizer,
+        state: serde_json::Value,
+    ) -> Result<()> {
+        let of = optimizer.state();
+        let facts = Facts {
+            format: FORMAT,
+            step,
+            state,
+            rng: with_run(|rng| rng.state()),
+            rule: of.rule,
+            lr: of.lr.to_string(),
+            steps: of.steps,
+            behind: of.behind,
+        };
+        let weights = keyed(params)?.into_iter().map(|(name, param)| (name, param.value())).collect();
+        let saved = Saved { facts, weights, memory: of.memory };
+        match &self.path {
+            Some(path) => cancel::under(&Cancel::default(), || saved.write(path)),
+            None => {
+                *self.held() = Some(saved);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts everything back, and gives the step and the state that were saved. Nothing changes when something
+    /// does not fit.
+    pub fn load(&self, params: &[Arc<Param>], optimizer: &Optimizer) -> Result<(u64, serde_json::Value)> {
+        let saved = self.saved()?;
+        let weights = saved.fitting(params)?;
+        let Facts { step, state, rng, rule, lr, steps, behind, .. } = saved.facts;
+        let lr = lr.parse().map_err(|_| Error::new("load", format!("the checkpoint's lr is `{lr}`, no number")))?;
+        optimizer.restore(State { rule, lr, steps, behind, memory: saved.memory })?;
+        set(weights)?;
+        with_run(|run| run.restore(rng));
+        Ok((step, state))
+    }
+
+    /// Puts only the weights back: the best of a run, at its end.
+    pub fn load_weights(&self, params: &[Arc<Param>]) -> Result<(u64, serde_json::Value)> {
+        let saved = self.saved()?;
+        set(saved.fitting(params)?)?;
+        Ok((saved.facts.step, saved.facts.state))
+    }
+
+    /// The step and the state that were saved, without the numbers.
+    pub fn peek(&self) -> Result<(u64, serde_json::Value)> {
+        let facts = match &self.path {
+            Some(_) => facts(&self.folder()?)?,
+            None => self.saved()?.facts,
+        };
+        Ok((facts.step, facts.state))
+    }
+
+    /// Removes it, if it is there.
+    pub fn remove(&self) -> Result<()> {
+        *self.held() = None;
+        let Some(path) = &self.path else { return Ok(()) };
+        for path in [path, &beside(path, "old"), &beside(path, "new")] {
+            clear("remove", path)?;
+        }
+        Ok(())
+    }
+
+    fn saved(&self) -> Result<Saved> {
+        match (&self.path, &*self.held()) {
+            (Some(_), _) => Saved::read(&self.folder()?),
+            (None, Some(saved)) => Ok(saved.clone()),
+            (None, None) => bail!("load", "this checkpoint holds nothing yet"),
+        }
+    }
+
+    /// The folder that is whole.
+    fn folder(&self) -> Result<PathBuf> {
+        let path = self.path.as_deref().unwrap_or(Path::new("."));
+        whole(path).ok_or_else(|| Error::new("load", format!("{} is no checkpoint", path.display())))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Saved>> {
+        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Saved {
+    fn write(&self, path: &Path) -> Result<()> {
+        let (new, old) = (beside(path, "new"), beside(path, "old"));
+        if path.exists() && !is_checkpoint(path) {
+            return Err(Error::new("save", format!("{} is there and is no checkpoint", path.display()))
+                .help("choose another path: a checkpoint replaces the whole folder"));
+        }
+        clear("save", &new)?;
+        let written = self.fill(&new);
+        if written.is_err() {
+            std::fs::remove_dir_all(&new).ok();
+            return written;
+        }
+        let rename = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| Error::io("save", to, &error));
+        if path.exists() {
+            clear("save", &old)?;
+            rename(path, &old)?;
+        }
+        rename(&new, path)?;
+        clear("save", &old)
+    }
+
+    fn fill(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io("save", folder, &error))?;
+        save_safetensors(folder.join(WEIGHTS), named(&self.weights), &[])?;
+        save_safetensors(folder.join(OPTIMIZER), named(&self.memory), &[])?;
+        let text = serde_json::to_string_pretty(&self.facts)
+            .map_err(|error| Error::new("save", format!("the state can't be written as JSON: {error}")))?;
+        files::write_all("save", &folder.join(STATE), text.as_bytes())?;
+        for name in [WEIGHTS, OPTIMIZER, STATE] {
+            let file = folder.join(name);
+            std::fs::File::open(&file)
+                .and_then(|open| open.sync_all())
+                .map_err(|error| Error::io("save", &file, &error))?;
+        }
+        Ok(())
+    }
+
+    fn read(folder: &Path) -> Result<Saved> {
+        let arrays = |name: &str| -> Result<BTreeMap<String, Array>> {
+            let file = Safetensors::open(folder.join(name)).map_err(|error| error.told_by("load"))?;
+            file.names().into_iter().map(|name| file.read(&name).map(|array| (name, array))).collect()
+        };
+        Ok(Saved { facts: facts(folder)?, weights: arrays(WEIGHTS)?, memory: arrays(OPTIMIZER)? })
+    }
+
+    /// What each parameter gets, all checked.
+    fn fitting<'a>(&self, params: &'a [Arc<Param>]) -> Result<Vec<(&'a Arc<Param>, Array)>> {
+        let keyed = keyed(params)?;
+        let fitting = keyed.into_iter().map(|(name, param)| {
+            let Some(array) = self.weights.get(&name) else {
+                bail!("load", "the checkpoint has no weight `{name}`: it is of another model");
+            };
+            if array.dims() != param.value().dims() {
+                bail!("load", "`{name}` has shape {:?}, the model {:?}", array.dims(), param.value().dims());
+            }
+            Ok((param, array.clone()))
+        });
+        let fitting = fitting.collect::<Result<Vec<_>>>()?;
+        if fitting.len() != self.weights.len() {
+            bail!("load", "the checkpoint has {} weights, the model {}", self.weights.len(), fitting.len());
+        }
+        Ok(fitting)
+    }
+}
+
+fn set(weights: Vec<(&Arc<Param>, Array)>) -> Result<()> {
+    weights.into_iter().try_for_each(|(param, array)| param.set(array))
+}
+
+/// Parameters by name, or by place for those without one.
+fn keyed(params: &[Arc<Param>]) -> Result<BTreeMap<String, &Arc<Param>>> {
+    let mut keyed = BTreeMap::new();
+    for (index, param) in params.iter().enumerate() {
+        let name = param.name().map_or_else(|| format!("#{index}"), |name| name.to_string());
+        if keyed.insert(name.clone(), param).is_some() {
+            bail!("save", "two parameters are called `{name}`");
+        }
+    }
+    Ok(keyed)
+}
+
+fn named(arrays: &BTreeMap<String, Array>) -> impl Iterator<Item = (&str, &Array)> {
+    arrays.iter().map(|(name, array)| (name.as_str(), array))
+}
+
+fn facts(folder: &Path) -> Result<Facts> {
+    let path = folder.join(STATE);
+    let text = std::fs::read(&path).map_err(|error| Error::io("load", &path, &error))?;
+    let facts: Facts = serde_json::from_slice(&text)
+        .map_err(|error| Error::new("load", format!("{} is damaged: {error}", path.display())))?;
+    match facts.format {
+        FORMAT => Ok(facts),
+        other => bail!("load", "{} has format {other}; this levain reads {FORMAT}", path.display()),
+    }
+}
+
+/// `path`, or what stood there before it when a kill came between the two renames.
+fn whole(path: &Path) -> Option<PathBuf> {
+    [path.to_path_buf(), beside(path, "old")].into_iter().find(|path| is_checkpoint(path))
+}
+
+fn is_checkpoint(path: &Path) -> bool {
+    path.join(STATE).is_file()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Removes a folder of ours.
+fn clear(who: &str, path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(who, path, &error)),
+        _ => Ok(()),
+    }
+}
