@@ -1,17 +1,51 @@
 //! The engine factory: one way to make an engine, for the command line, the prompt and the tests.
 
-use super::Opt;
-use rhai::{Engine, Module};
+use super::sources::Sources;
+use super::{Fault, Opt, Output, check, stdlib};
+use rhai::{AST, Dynamic, Engine, Module, Scope};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// What is being put together: the engine, and what the registry knows beside the engine's own metadata.
 pub struct Host {
     pub engine: Engine,
+    pub sources: Sources,
+    /// Where `print` goes.
+    pub output: Output,
+    /// Modules of the standard library that don't compile, with the reason.
+    pub broken: Vec<(String, Fault)>,
     options: Vec<(&'static str, &'static [Opt])>,
 }
 
 impl Host {
+    /// An engine with everything.
     pub fn new() -> Host {
-        let mut host = Host { engine: Engine::new(), options: Vec::new() };
+        let mut host = Host::bare();
+        host.load(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        host
+    }
+
+    /// An engine with the modules of the standard library that `script` needs.
+    pub fn for_script(script: &str) -> Host {
+        // what it imports may name others
+        if script.contains("import") {
+            return Host::new();
+        }
+        let mut host = Host::bare();
+        host.load(&stdlib::needed(script));
+        host
+    }
+
+    fn bare() -> Host {
+        let output = Output::default();
+        let mut host = Host {
+            engine: engine(&output),
+            sources: Sources::default(),
+            output,
+            broken: Vec::new(),
+            options: Vec::new(),
+        };
+        check::register(&mut host);
         crate::tensor::api::register(&mut host);
         crate::token::api::register(&mut host);
         crate::data::api::register(&mut host);
@@ -19,7 +53,12 @@ impl Host {
         crate::train::api::register(&mut host);
         crate::measure::api::register(&mut host);
         crate::plot::api::register(&mut host);
+        stdlib::announce(&mut host.engine);
         host
+    }
+
+    fn load(&mut self, names: &[&str]) {
+        self.broken.extend(stdlib::load(&mut self.engine, &self.sources, names));
     }
 
     /// Shows a noun's functions to scripts.
@@ -31,10 +70,76 @@ impl Host {
     pub fn options(&mut self, verb: &'static str, table: &'static [Opt]) {
         self.options.push((verb, table));
     }
+
+    /// Compiles a script; positions in it refer to `name`.
+    pub fn compile(&self, name: &str, text: &str) -> Result<AST, Fault> {
+        self.sources.add(name, text);
+        if let Some((_, fault)) = self.broken.iter().find(|(module, _)| stdlib::needed(text).contains(&module.as_str()))
+        {
+            return Err(fault.clone());
+        }
+        let mut ast = self.engine.compile(text).map_err(|error| self.fault(error.into(), name))?;
+        ast.set_source(name);
+        Ok(ast)
+    }
+
+    /// Runs a script that is given as text.
+    pub fn run(&self, name: &str, text: &str) -> Result<Dynamic, Fault> {
+        let ast = self.compile(name, text)?;
+        self.guard(name, || self.engine.eval_ast_with_scope(&mut Scope::new(), &ast))
+    }
+
+    /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
+    pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(result) => result.map_err(|error| self.fault(error, name)),
+            Err(panic) => Err(Fault::internal(&panic_text(&*panic))),
+        }
+    }
+
+    pub fn fault(&self, error: Box<rhai::EvalAltResult>, name: &str) -> Fault {
+        Fault::new(&error, name, &self.sources)
+    }
+
+    /// What `print` shows of a value.
+    pub fn show(&self, value: &Dynamic) -> String {
+        let shown = self.engine.eval_fn_call::<rhai::ImmutableString>("to_string", None, (value.clone(),));
+        shown.map_or_else(|_| value.to_string(), |text| text.to_string())
+    }
 }
 
 impl Default for Host {
     fn default() -> Self {
         Host::new()
     }
+}
+
+/// The language as levain speaks it: strict, and with the same limits in every build.
+fn engine(output: &Output) -> Engine {
+    let mut engine = Engine::new();
+    let out = output.clone();
+    engine.on_print(move |text| out.line(text));
+    engine.set_strict_variables(true);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.set_max_call_levels(256);
+    engine.set_max_expr_depths(256, 256);
+    engine.disable_symbol("eval");
+    // above `*`, as in Python
+    let _ = engine.register_custom_operator("@", 180);
+    engine
+}
+
+/// Reads a script; not UTF-8 is an error that names the line.
+pub fn read_script(path: &Path) -> crate::Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| crate::Error::io("script", path, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        crate::Error::new("script", format!("{}:{line}: not UTF-8", path.display()))
+    })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_string()
 }

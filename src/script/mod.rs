@@ -1,12 +1,23 @@
 //! The host: everything that knows Rhai, apart from the nouns' own `api.rs`.
 
+mod check;
+pub mod examples;
+mod explain;
 mod fault;
 mod host;
 mod options;
+mod output;
+pub mod registry;
+mod session;
+mod sources;
+pub mod stdlib;
+pub mod suite;
 
-pub use fault::Res;
-pub use host::Host;
+pub use fault::{Cause, Fault, Place, Res};
+pub use host::{Host, read_script};
 pub use options::{Kind, Opt, Options, opt};
+pub use output::Output;
+pub use session::Session;
 
 /// What an `api.rs` needs: `use crate::script::prelude::*;`
 pub mod prelude {

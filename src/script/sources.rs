@@ -1,0 +1,25 @@
+//! The text of every script that was compiled, by the name that positions refer to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// A shared shelf of script texts, for the line that an error shows.
+#[derive(Clone, Default)]
+pub struct Sources(Arc<RwLock<HashMap<String, Arc<str>>>>);
+
+impl Sources {
+    pub fn add(&self, name: &str, text: &str) {
+        if let Ok(mut shelf) = self.0.write() {
+            shelf.insert(name.to_string(), text.into());
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Option<Arc<str>> {
+        self.0.read().ok()?.get(name).cloned()
+    }
+
+    /// One line of a script, counted from 1.
+    pub fn line(&self, name: &str, number: usize) -> Option<String> {
+        self.text(name)?.lines().nth(number.checked_sub(1)?).map(str::to_string)
+    }
+}
