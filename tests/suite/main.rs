@@ -1,4 +1,3 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
 mod examples;
-mod tensor;
