@@ -1,3 +1,4 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
 mod examples;
+mod tensor;
