@@ -1,0 +1,218 @@
+//! From the `tokenizer.json` form to a running engine of the `tokenizers` crate, and back.
+//!
+//! That crate gives added tokens a new id when they are not in the model's own vocabulary, whatever the file
+//! says. So they are put there first, at the id of the file: nothing moves, now or when the vocabulary grows.
+
+use crate::{Error, Result, bail};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use tokenizers::models::ModelWrapper;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{AddedToken, Model};
+
+pub type Engine = tokenizers::Tokenizer;
+
+pub const WHO: &str = "tokenizer";
+
+/// An error of the crate, told in our form.
+pub fn told(error: impl std::fmt::Display) -> Error {
+    Error::new(WHO, error.to_string())
+}
+
+/// Builds the engine that a `tokenizer.json` describes. Truncation and padding are left out: they are no
+/// property of a tokenizer, and cut texts silently.
+pub fn build(mut spec: Value) -> Result<Engine> {
+    let Some(fields) = spec.as_object_mut() else { bail!(WHO, "the description is not a map") };
+    let Some(mut model) = fields.remove("model") else { bail!(WHO, "there is no `model` in it") };
+    let added = fields.remove("added_tokens").unwrap_or(Value::Null);
+    let added = added.as_array().map(Vec::as_slice).unwrap_or_default();
+    let added: Vec<(u32, AddedToken)> = added.iter().map(added_token).collect::<Result<_>>()?;
+    pin(&mut model, &added)?;
+
+    let mut engine = Engine::new(build_model(model)?);
+    engine.with_normalizer(part::<tokenizers::NormalizerWrapper>(fields, "normalizer")?).map_err(told)?;
+    engine.with_pre_tokenizer(part::<tokenizers::PreTokenizerWrapper>(fields, "pre_tokenizer")?);
+    engine.with_post_processor(part::<tokenizers::PostProcessorWrapper>(fields, "post_processor")?);
+    engine.with_decoder(part::<tokenizers::DecoderWrapper>(fields, "decoder")?);
+    engine.add_tokens(added.into_iter().map(|(_, token)| token)).map_err(told)?;
+    Ok(engine)
+}
+
+/// The `tokenizer.json` form of an engine.
+pub fn describe(engine: &Engine) -> Result<Value> {
+    serde_json::to_value(engine).map_err(told)
+}
+
+fn part<T: serde::de::DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<Option<T>> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match serde_json::from_value(value) {
+            Ok(part) => Ok(Some(part)),
+            Err(error) => bail!(WHO, "its {} is of no known kind ({error})", name.replace('_', "-")),
+        },
+    }
+}
+
+fn added_token(value: &Value) -> Result<(u32, AddedToken)> {
+    let (Some(id), Some(content)) = (value["id"].as_u64(), value["content"].as_str()) else {
+        bail!(WHO, "an added token has no `id` or no `content`: {value}")
+    };
+    let Ok(id) = u32::try_from(id) else { bail!(WHO, "the added token `{content}` has the impossible id {id}") };
+    let flag = |name: &str, otherwise| value[name].as_bool().unwrap_or(otherwise);
+    let special = flag("special", false);
+    let token = AddedToken::from(content, special)
+        .single_word(flag("single_word", false))
+        .lstrip(flag("lstrip", false))
+        .rstrip(flag("rstrip", false))
+        .normalized(flag("normalized", !special));
+    Ok((id, token))
+}
+
+/// Puts every added token into the model's vocabulary at its own id.
+fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
+    match &mut model["vocab"] {
+        Value::Object(vocab) => {
+            let missing: Vec<_> = added.iter().filter(|(_, token)| !vocab.contains_key(&token.content)).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let taken: HashMap<u64, &str> =
+                vocab.iter().filter_map(|(piece, id)| Some((id.as_u64()?, piece.as_str()))).collect();
+            if let Some((id, token)) = missing.iter().find(|(id, _)| taken.contains_key(&u64::from(*id))) {
+                bail!(
+                    WHO,
+                    "the added token `{}` has the id {id} of the piece `{}`",
+                    token.content,
+                    taken[&u64::from(*id)]
+                );
+            }
+            for (id, token) in missing {
+                vocab.insert(token.content.clone(), json!(id));
+            }
+        }
+        Value::Array(scored) => {
+            let known: std::collections::HashSet<_> =
+                scored.iter().filter_map(|row| row[0].as_str().map(str::to_string)).collect();
+            let mut missing: Vec<_> = added.iter().filter(|(_, token)| !known.contains(&token.content)).collect();
+            missing.sort_by_key(|(id, _)| *id);
+            for (id, token) in missing {
+                // ids are positions here: only a token that comes right after the last can be pinned
+                if *id as usize == scored.len() {
+                    scored.push(json!([token.content, 0.0]));
+                }
+            }
+        }
+        _ => bail!(WHO, "its model has no `vocab`"),
+    }
+    Ok(())
+}
+
+fn build_model(mut model: Value) -> Result<ModelWrapper> {
+    if let Some(vocab) = model["vocab"].as_object() {
+        check_ids(vocab)?;
+    }
+    let bpe = model["type"] == "BPE" || (model["type"].is_null() && !model["merges"].is_null());
+    if bpe {
+        return build_bpe(&mut model).map(ModelWrapper::BPE);
+    }
+    let kind = model["type"].as_str().map(str::to_string);
+    serde_json::from_value(model).map_err(|error| match kind {
+        Some(kind) if !["WordPiece", "WordLevel", "Unigram"].contains(&kind.as_str()) => {
+            Error::new(WHO, format!("the model `{kind}` is not one of BPE, WordPiece, Unigram, WordLevel"))
+        }
+        _ => Error::new(WHO, format!("its model cannot be read ({error})")),
+    })
+}
+
+fn check_ids(vocab: &Map<String, Value>) -> Result<()> {
+    let mut pieces = vec![""; vocab.len()];
+    let limit = vocab.len() * 2 + 100_000;
+    for (piece, id) in vocab {
+        let Some(id) = id.as_u64().filter(|id| (*id as usize) < limit) else {
+            bail!(WHO, "the piece `{piece}` has the id {id}, in a vocabulary of {}", vocab.len())
+        };
+        let id = id as usize;
+        if id >= pieces.len() {
+            pieces.resize(id + 1, "");
+        }
+        if !pieces[id].is_empty() {
+            bail!(WHO, "the pieces `{}` and `{piece}` have the same id {id}", pieces[id]);
+        }
+        pieces[id] = piece;
+    }
+    Ok(())
+}
+
+fn build_bpe(model: &mut Value) -> Result<BPE> {
+    let Value::Object(entries) = model["vocab"].take() else { bail!(WHO, "its vocab is not a map") };
+    let vocab: tokenizers::models::bpe::Vocab =
+        entries.into_iter().map(|(piece, id)| (piece, id.as_u64().unwrap_or(0) as u32)).collect();
+    let Value::Array(merges) = model["merges"].take() else { bail!(WHO, "its merges are not a list") };
+    let merges = merges.into_iter().map(merge).collect::<Result<Vec<_>>>()?;
+    let text = |name: &str| model[name].as_str().filter(|text| !text.is_empty()).map(str::to_string);
+    let flag = |name: &str| model[name].as_bool().unwrap_or(false);
+
+    let prefix = text("continuing_subword_prefix");
+    check_merges(&vocab, &merges, prefix.as_deref().unwrap_or_default())?;
+    let mut builder = BPE::builder()
+        .vocab_and_merges(vocab, merges)
+        .fuse_unk(flag("fuse_unk"))
+        .byte_fallback(flag("byte_fallback"))
+        .ignore_merges(flag("ignore_merges"));
+    if let Some(unk) = text("unk_token") {
+        builder = builder.unk_token(unk);
+    }
+    if let Some(prefix) = prefix {
+        builder = builder.continuing_subword_prefix(prefix);
+    }
+    if let Some(suffix) = text("end_of_word_suffix") {
+        builder = builder.end_of_word_suffix(suffix);
+    }
+    if let Some(dropout) = model["dropout"].as_f64() {
+        builder = builder.dropout(dropout as f32);
+    }
+    builder.build().map_err(told)
+}
+
+fn merge(value: Value) -> Result<(String, String)> {
+    let pair = match &value {
+        Value::String(line) => line.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string())),
+        Value::Array(pair) => match pair.as_slice() {
+            [Value::String(a), Value::String(b)] => Some((a.clone(), b.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    pair.ok_or_else(|| Error::new(WHO, format!("the merge {value} is not a pair of pieces")))
+}
+
+fn check_merges(vocab: &tokenizers::models::bpe::Vocab, merges: &[(String, String)], prefix: &str) -> Result<()> {
+    let mut whole = String::new();
+    for (rank, (a, b)) in merges.iter().enumerate() {
+        whole.clear();
+        whole.push_str(a);
+        whole.push_str(b.strip_prefix(prefix).unwrap_or(b));
+        for piece in [a, b, &whole] {
+            if !vocab.contains_key(piece.as_str()) {
+                bail!(WHO, "merge {rank} (`{a}` + `{b}`) names the piece `{piece}`, which is not in the vocabulary");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All pieces in id order. A hole in the ids is an empty piece.
+pub fn pieces(engine: &Engine) -> Vec<String> {
+    let vocab = engine.get_vocab(true);
+    let size = vocab.values().max().map_or(0, |&id| id as usize + 1);
+    let mut pieces = vec![String::new(); size];
+    for (piece, id) in vocab {
+        pieces[id as usize] = piece;
+    }
+    pieces
+}
+
+/// Whether the model itself knows a piece (added tokens aside).
+pub fn in_model(engine: &Engine, piece: &str) -> bool {
+    engine.get_model().token_to_id(piece).is_some()
+}

@@ -1,0 +1,43 @@
+//! Which piece is the beginning of a text, its end, padding, and so on.
+
+use crate::token::engine::Engine;
+use serde_json::{Map, Value};
+
+/// The named special pieces, as properties of a tokenizer.
+pub const SPECIALS: [&str; 7] = ["bos", "eos", "pad", "unk", "mask", "cls", "sep"];
+
+/// What each is usually called: asked only where no file says it, and only of pieces that are marked as special.
+const USUAL: [&[&str]; 7] = [
+    &["<s>", "<|begin_of_text|>", "<bos>", "<|startoftext|>"],
+    &["</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"],
+    &["<pad>", "[PAD]", "<|pad|>"],
+    &["<unk>", "[UNK]"],
+    &["[MASK]", "<mask>"],
+    &["[CLS]", "<cls>"],
+    &["[SEP]", "<sep>"],
+];
+
+/// The id of each of [`SPECIALS`].
+pub type Ids = [Option<u32>; 7];
+
+/// Reads `bos_token` and so on from `tokenizer_config.json` or `special_tokens_map.json`, then the usual names.
+pub fn find(engine: &Engine, config: &Map<String, Value>) -> Ids {
+    let mut ids = Ids::default();
+    for (slot, name) in SPECIALS.iter().enumerate() {
+        let entry = config.get(&format!("{name}_token"));
+        let said = entry.and_then(|entry| entry.as_str().or_else(|| entry.get("content")?.as_str()));
+        // `null` says that there is none
+        let silent = entry.is_none();
+        ids[slot] = match said {
+            Some(piece) => engine.token_to_id(piece),
+            None if silent => usual(engine, slot),
+            None => None,
+        };
+    }
+    ids
+}
+
+fn usual(engine: &Engine, slot: usize) -> Option<u32> {
+    let special = |piece: &&&str| engine.get_added_vocabulary().is_special_token(piece);
+    USUAL[slot].iter().filter(special).find_map(|piece| engine.token_to_id(piece))
+}
