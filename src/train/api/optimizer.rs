@@ -1,8 +1,9 @@
-//! What scripts see of training.
+//! What scripts see of optimisers.
 
-use super::{Group, Rule, names};
+use super::learners;
 use crate::script::prelude::*;
-use crate::tensor::{Grads, Param, Tensor};
+use crate::tensor::{Grads, Param};
+use crate::train::{Group, Optimizer, Rule, names};
 use std::sync::Arc;
 
 const ADAMW: &[Opt] = &[
@@ -31,11 +32,12 @@ const GROUP: &[Opt] = &[
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    host.engine.register_type_with_name::<Optimizer>("Optimizer");
     host.options("adamw", ADAMW);
     host.options("sgd", SGD);
 }
 
-fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<super::Optimizer> {
+fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<Optimizer> {
     let (lr, decay) = (options.float("lr")?, options.float("decay")?);
     let mut rest = learners(who, params)?;
     let mut groups = Vec::new();
@@ -48,25 +50,7 @@ fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<s
         groups.push(Group { params, lr, decay });
     }
     groups.push(Group { params: rest, lr, decay });
-    Ok(super::Optimizer::new(rule, lr, groups, options.bool("allow_unused")?)?)
-}
-
-/// The parameters behind a script's list of tensors.
-fn learners(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
-    let mut found = Vec::new();
-    for (index, item) in params.into_iter().enumerate() {
-        let kind = item.type_name();
-        match item.try_cast::<Tensor>().as_ref().map(Tensor::as_param) {
-            Some(Some(param)) => found.push(param.clone()),
-            Some(None) => {
-                return Err(Error::new(who, format!("item {index} of the parameters does not learn"))
-                    .help("make it with `param(tensor)`")
-                    .into());
-            }
-            None => bail!(who, "item {index} of the parameters is no tensor but {kind}"),
-        }
-    }
-    Ok(found)
+    Ok(Optimizer::new(rule, lr, groups, options.bool("allow_unused")?)?)
 }
 
 /// Takes a group's members out of those that no earlier group has.

@@ -1,0 +1,165 @@
+//! What scripts see of checkpoints.
+
+use super::{from_json, learners, to_json};
+use crate::script::prelude::*;
+use crate::tensor::Param;
+use crate::train::Checkpoint;
+use std::sync::Arc;
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.engine.register_type_with_name::<Checkpoint>("Checkpoint");
+}
+
+/// What learns in a model, or the parameters of a list.
+fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
+    let kind = net.type_name();
+    match net.try_cast::<List>() {
+        Some(list) => learners(who, list),
+        None => bail!(who, "the first argument is a model or a list of parameters, not {kind}"),
+    }
+}
+
+/// The step beside what the caller added.
+fn state((step, state): (u64, serde_json::Value)) -> Res<Map> {
+    let mut map = from_json(state)?.try_cast::<Map>().unwrap_or_default();
+    map.insert("step".into(), (step as INT).into());
+    Ok(map)
+}
+
+#[export_module]
+mod verbs {
+    pub type Checkpoint = crate::train::Checkpoint;
+    pub type Optimizer = crate::train::Optimizer;
+
+    /// A place for a checkpoint: the folder `path`, which is replaced as a whole at each save.
+    ///
+    /// It holds what a run needs to go on to the same bits: everything that learns, the optimiser, the random
+    /// state, the step and what the script adds. A kill at any instant leaves the last whole one.
+    ///
+    /// ```rhai
+    /// let w     = param(tensor([1.0, 2.0]));
+    /// let opt   = adamw([w], #{ lr: 0.1 });
+    /// let point = checkpoint("out/examples/checkpoint");
+    /// opt.step(w.sum().backward());
+    /// point.save(1, [w], opt, #{ best: 3.0 });
+    /// opt.step(w.sum().backward());
+    /// point.load([w], opt)                     //=> #{"best": 3.0, "step": 1}
+    /// opt.steps                                //=> 1
+    /// point.remove();
+    /// ```
+    pub fn checkpoint(path: &str) -> Checkpoint {
+        Checkpoint::at(path)
+    }
+
+    /// A checkpoint in memory: a place to come back to within a run.
+    ///
+    /// ```rhai
+    /// checkpoint().exists                      //=> false
+    /// ```
+    #[rhai_fn(name = "checkpoint")]
+    pub fn checkpoint_in_memory() -> Checkpoint {
+        Checkpoint::in_memory()
+    }
+
+    /// Save what learns in `net` (a model or a list of parameters) and the optimiser as of `step`, and whatever `state` holds.
+    ///
+    /// ```rhai
+    /// let w     = param(tensor([1.0]));
+    /// let point = checkpoint();
+    /// point.save(7, [w], sgd([w]), #{ note: "before the change" });
+    /// point                                    //=> checkpoint of step 7, in memory
+    /// ```
+    #[rhai_fn(name = "save", pure, return_raw)]
+    pub fn save_with(point: &mut Checkpoint, step: INT, net: Dynamic, opt: Optimizer, state: Map) -> Res<()> {
+        let Ok(step) = u64::try_from(step) else { bail!("save", "step {step} is below 0") };
+        let params = params("save", net)?;
+        Ok(point.save(step, &params, &opt, to_json("save", state)?.into())?)
+    }
+
+    /// Save what learns in `net` and the optimiser as of `step`.
+    ///
+    /// ```rhai
+    /// let w     = param(tensor([1.0]));
+    /// let point = checkpoint();
+    /// point.save(1, [w], sgd([w]));
+    /// point.exists                             //=> true
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn save(point: &mut Checkpoint, step: INT, net: Dynamic, opt: Optimizer) -> Res<()> {
+        save_with(point, step, net, opt, Map::new())
+    }
+
+    /// Put weights, optimiser and random state back; gives the state that was saved, with its `step`.
+    ///
+    /// All is checked first: a checkpoint of other parameters or shapes is an error, and nothing has changed.
+    ///
+    /// ```rhai
+    /// let w     = param(tensor([1.0]));
+    /// let opt   = sgd([w]);
+    /// let point = checkpoint();
+    /// point.save(1, [w], opt);
+    /// point.load([w], opt).step                //=> 1
+    /// point.load([param(tensor([1.0, 2.0]))], opt) //=> error: load: `#0` has shape [1], the model [2]
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn load(point: &mut Checkpoint, net: Dynamic, opt: Optimizer) -> Res<Map> {
+        state(point.load(&params("load", net)?, &opt)?)
+    }
+
+    /// Put only the weights back, as at the end of a run whose best step was earlier.
+    ///
+    /// ```rhai
+    /// let w    = param(tensor([1.0]));
+    /// let opt  = sgd([w], #{ lr: 1.0 });
+    /// let best = checkpoint();
+    /// best.save(0, [w], opt);
+    /// opt.step(w.sum().backward());
+    /// best.load([w]);
+    /// w.item()                                 //=> 1.0
+    /// ```
+    #[rhai_fn(name = "load", pure, return_raw)]
+    pub fn load_weights(point: &mut Checkpoint, net: Dynamic) -> Res<Map> {
+        state(point.load_weights(&params("load", net)?)?)
+    }
+
+    /// The state that was saved, with its `step`, without touching anything.
+    ///
+    /// ```rhai
+    /// let w     = param(tensor([1.0]));
+    /// let point = checkpoint();
+    /// point.save(7, [w], sgd([w]), #{ seed: 1 });
+    /// point.peek()                             //=> #{"seed": 1, "step": 7}
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn peek(point: &mut Checkpoint) -> Res<Map> {
+        state(point.peek()?)
+    }
+
+    /// Whether there is a checkpoint to load.
+    ///
+    /// ```rhai
+    /// checkpoint("out/examples/nothing").exists //=> false
+    /// ```
+    #[rhai_fn(get = "exists", pure)]
+    pub fn exists(point: &mut Checkpoint) -> bool {
+        point.exists()
+    }
+
+    /// Remove it, if it is there: a finished run needs none.
+    ///
+    /// ```rhai
+    /// checkpoint("out/examples/nothing").remove();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn remove(point: &mut Checkpoint) -> Res<()> {
+        Ok(point.remove()?)
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn checkpoint_to_string(point: &mut Checkpoint) -> String {
+        let step = point.peek().map(|(step, _)| format!(" of step {step}")).unwrap_or_else(|_| ", empty".into());
+        let place = point.path().map_or("in memory".into(), |path| path.display().to_string());
+        format!("checkpoint{step}, {place}")
+    }
+}

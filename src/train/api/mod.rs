@@ -1,0 +1,52 @@
+//! What scripts see of training.
+
+mod checkpoint;
+mod hold;
+mod optimizer;
+mod record;
+
+use crate::script::prelude::*;
+use crate::tensor::{Param, Tensor};
+use std::sync::Arc;
+
+pub fn register(host: &mut Host) {
+    optimizer::register(host);
+    record::register(host);
+    checkpoint::register(host);
+    hold::register(host);
+}
+
+/// The parameters behind a script's list of tensors.
+fn learners(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
+    let mut found = Vec::new();
+    for (index, item) in params.into_iter().enumerate() {
+        let kind = item.type_name();
+        match item.try_cast::<Tensor>().as_ref().map(Tensor::as_param) {
+            Some(Some(param)) => found.push(param.clone()),
+            Some(None) => {
+                return Err(Error::new(who, format!("item {index} of the parameters does not learn"))
+                    .help("make it with `param(tensor)`")
+                    .into());
+            }
+            None => bail!(who, "item {index} of the parameters is no tensor but {kind}"),
+        }
+    }
+    Ok(found)
+}
+
+/// A script's map as JSON, `step` first: it is what people look for.
+fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, serde_json::Value>> {
+    let mut json = serde_json::Map::new();
+    let step = map.remove_entry("step");
+    for (key, value) in step.into_iter().chain(map) {
+        match rhai::serde::from_dynamic(&value) {
+            Ok(value) => json.insert(key.to_string(), value),
+            Err(_) => bail!(who, "`{key}` holds {}, which can't be written as JSON", value.type_name()),
+        };
+    }
+    Ok(json)
+}
+
+fn from_json(value: impl serde::Serialize) -> Res<Dynamic> {
+    rhai::serde::to_dynamic(value)
+}

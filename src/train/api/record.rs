@@ -1,0 +1,132 @@
+//! What scripts see of the record of a run.
+
+use super::{from_json, to_json};
+use crate::script::prelude::*;
+use crate::train::Record;
+
+const RECORD: &[Opt] =
+    &[opt("until", Kind::Int, "", "go on with the record that is there, cut back to rows of at most this step")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.engine.register_type_with_name::<Record>("Record");
+    host.options("record", RECORD);
+}
+
+#[export_module]
+mod verbs {
+    pub type Record = crate::train::Record;
+
+    /// A record of a run in memory: rows of named values, one a step.
+    ///
+    /// ```rhai
+    /// let log = record();
+    /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.add(#{ step: 2, loss: 2.0 });
+    /// log.column("loss")                       //=> [2.5, 2.0]
+    /// log                                      //=> record, 2 rows of step, loss
+    /// ```
+    pub fn record() -> Record {
+        Record::new()
+    }
+
+    /// A record that is also a file: one JSON object a line, written as soon as it is added.
+    ///
+    /// A record begins anew; what is at `path` stays until the first row is added. `#{ until: step }` goes on with
+    /// the record that is there instead, without its rows after `step`, as after a checkpoint of that step.
+    ///
+    /// ```rhai
+    /// let log = record("out/examples/log.jsonl");
+    /// for step in 1..=3 { log.add(#{ step: step, loss: 1.0 / step }); }
+    /// let log = record("out/examples/log.jsonl", #{ until: 2 });
+    /// log.len()                                //=> 2
+    /// ```
+    #[rhai_fn(name = "record")]
+    pub fn record_at(path: &str) -> Record {
+        Record::create(path)
+    }
+
+    /// Go on with a record: `#{ until: step }` drops the rows after a step.
+    ///
+    /// ```rhai
+    /// record("out/examples/none.jsonl", #{ untl: 2 }) //=> error: record: there is no option `untl`
+    /// ```
+    #[rhai_fn(name = "record", return_raw)]
+    pub fn record_with(path: &str, options: Map) -> Res<Record> {
+        let options = Options::read("record", RECORD, options)?;
+        match options.maybe("until", Options::count)? {
+            Some(until) => Ok(Record::reopen(path, until as u64)?),
+            None => Ok(Record::create(path)),
+        }
+    }
+
+    /// Add a row. It is in the file when this returns.
+    ///
+    /// ```rhai
+    /// let log = record();
+    /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.add(#{ loss: || 1 })                 //=> error: add: `loss` holds Fn, which can't be written as JSON
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn add(log: &mut Record, row: Map) -> Res<()> {
+        Ok(log.add(to_json("add", row)?)?)
+    }
+
+    /// The values under a name, of the rows that have it.
+    ///
+    /// ```rhai
+    /// let log = record();
+    /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.add(#{ step: 2, loss: 2.0, eval: 2.2 });
+    /// log.column("eval")                       //=> [2.2]
+    /// log.column("los")                        //=> error: column: no row has `los`
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn column(log: &mut Record, name: &str) -> Res<List> {
+        log.column(name)?.into_iter().map(from_json).collect()
+    }
+
+    /// All rows, as maps.
+    ///
+    /// ```rhai
+    /// let log = record();
+    /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.rows()                               //=> [#{"loss": 2.5, "step": 1}]
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn rows(log: &mut Record) -> Res<List> {
+        log.rows().into_iter().map(from_json).collect()
+    }
+
+    /// The last row, or `()`.
+    ///
+    /// ```rhai
+    /// let log = record();
+    /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.last.loss                            //=> 2.5
+    /// ```
+    #[rhai_fn(get = "last", pure, return_raw)]
+    pub fn last(log: &mut Record) -> Res<Dynamic> {
+        log.last().map_or(Ok(Dynamic::UNIT), from_json)
+    }
+
+    /// How many rows it has.
+    ///
+    /// ```rhai
+    /// record().len()                           //=> 0
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn len(log: &mut Record) -> INT {
+        log.len() as INT
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn record_to_string(log: &mut Record) -> String {
+        let rows = log.len();
+        let plural = if rows == 1 { "" } else { "s" };
+        let names: Vec<String> = log.last().map(|row| row.keys().cloned().collect()).unwrap_or_default();
+        let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
+        let place = log.path().map(|path| format!(", {}", path.display())).unwrap_or_default();
+        format!("record, {rows} row{plural}{of}{place}")
+    }
+}
