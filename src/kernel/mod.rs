@@ -1,6 +1,29 @@
 //! What must be fast: each operation forward and backward, over plain arrays without gradients.
+//!
+//! A function here takes arrays on any device and in any float dtype. f32 on the CPU runs the fused kernel;
+//! everything else, and everything under `LEVAIN_KERNELS=off`, runs the same mathematics as a [`composite`] of
+//! candle's operations. No result depends on the number of threads: work is split by shape alone.
+//!
+//! This is the only folder with `unsafe` in it.
+
+pub mod activation;
+pub mod attention;
+pub mod composite;
+pub mod cpu;
+pub mod embedding;
+pub mod loss;
+mod math;
+pub mod norm;
+mod parallel;
+pub mod product;
+pub mod rotary;
+mod view;
 
 pub use candle_core::{DType, Device, Tensor as Array};
+pub use product::Precision;
+
+use std::cell::Cell;
+use std::sync::OnceLock;
 
 impl From<candle_core::Error> for crate::Error {
     /// An error of the layer below, in its first line and without its name.
@@ -8,6 +31,34 @@ impl From<candle_core::Error> for crate::Error {
         let text = error.to_string();
         crate::Error::new("tensor", text.lines().next().unwrap_or("failed"))
     }
+}
+
+/// Whether the fused kernels take these operands: f32 on the CPU, and kernels not turned off.
+pub fn fused(arrays: &[&Array]) -> bool {
+    enabled() && arrays.iter().all(|array| array.device().is_cpu() && array.dtype() == DType::F32)
+}
+
+/// Read once: `LEVAIN_KERNELS=off` runs everything on composites, as a GPU would.
+fn enabled() -> bool {
+    static ON: OnceLock<bool> = OnceLock::new();
+    let on = *ON.get_or_init(|| std::env::var("LEVAIN_KERNELS").as_deref() != Ok("off"));
+    on && !COMPOSITES.with(Cell::get)
+}
+
+thread_local! {
+    static COMPOSITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on composites: what tests compare the kernels with.
+pub fn on_composites<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            COMPOSITES.with(|composites| composites.set(self.0));
+        }
+    }
+    let _restore = Restore(COMPOSITES.with(|composites| composites.replace(true)));
+    work()
 }
 
 /// The sum of squares, in f64.

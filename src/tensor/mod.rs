@@ -3,6 +3,7 @@
 pub mod api;
 pub mod file;
 mod grads;
+pub mod nn;
 pub mod rng;
 mod tape;
 

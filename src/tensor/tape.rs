@@ -352,6 +352,25 @@ impl Flow {
         Ok(())
     }
 
+    /// How many inputs the operation whose turn it is has.
+    pub fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Gives input `index` a gradient that is a buffer of its own, which later contributions are added into.
+    pub fn hand(&mut self, index: usize, dims: &[usize], grad: Vec<f32>) -> Result<()> {
+        let Some(target) = self.inputs[index].clone() else { return Ok(()) };
+        let sum = match self.pending.remove(&target.id()) {
+            None => {
+                self.enqueue(target.clone(), true);
+                Pending::Sum(grad, dims.to_vec())
+            }
+            Some(sum) => sum.add(Array::from_vec(grad, dims, &Device::Cpu)?)?,
+        };
+        self.pending.insert(target.id(), sum);
+        Ok(())
+    }
+
     /// Lets `grad` flow into `tensor`. Inside a backward this runs a graph that was recorded just now (an
     /// activation that is recomputed) before anything older.
     pub fn seed(&mut self, tensor: &Tensor, grad: Array) -> Result<()> {

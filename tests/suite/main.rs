@@ -2,3 +2,5 @@
 
 mod examples;
 mod tensor;
+
+mod kernel;

@@ -1,0 +1,48 @@
+//! Which instructions this processor has.
+
+use std::sync::OnceLock;
+
+/// The instruction sets that have kernels of their own, least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Plain,
+    Avx2,
+    Avx512,
+    /// AVX-512 with products of bf16 pairs.
+    Bf16,
+}
+
+/// What this process uses. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`) uses less than there is.
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let limit = match std::env::var("LEVAIN_CPU").as_deref() {
+            Ok("plain") => Level::Plain,
+            Ok("avx2") => Level::Avx2,
+            Ok("avx512") => Level::Avx512,
+            _ => Level::Bf16,
+        };
+        detect().min(limit)
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Level {
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx512 = avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq");
+    match (avx2, avx512, is_x86_feature_detected!("avx512bf16")) {
+        (_, true, true) => Level::Bf16,
+        (_, true, _) => Level::Avx512,
+        (true, ..) => Level::Avx2,
+        _ => Level::Plain,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Level {
+    Level::Plain
+}

@@ -1,0 +1,174 @@
+//! Products of matrices: forward, the gradient of the input, and the gradient of the weight into its accumulator.
+
+use super::view::{array, view};
+use super::{Array, DType, composite, fused, parallel};
+use crate::{Result, bail};
+use rayon::prelude::*;
+
+/// Of the factors of a product. Sums and weights stay f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    #[default]
+    F32,
+    Bf16,
+}
+
+/// A matrix in a slice: element (row, column) is at `row * rows + column * columns`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub rows: usize,
+    pub columns: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row by row, `width` numbers each.
+    pub fn rows(values: &'a [f32], width: usize) -> Matrix<'a> {
+        Matrix { values, rows: width, columns: 1 }
+    }
+
+    pub fn t(self) -> Matrix<'a> {
+        Matrix { rows: self.columns, columns: self.rows, ..self }
+    }
+}
+
+/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it.
+pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, _precision: Precision) {
+    assert!(out.len() >= m * n, "the product does not fit");
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        if !add {
+            out.fill(0.0);
+        }
+        return;
+    }
+    for (x, rows, columns) in [(&a, m, k), (&b, k, n)] {
+        assert!(x.values.len() > (rows - 1) * x.rows + (columns - 1) * x.columns, "an operand is too short");
+    }
+    let parallelism = if m * n * k < 1 << 17 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) };
+    // SAFETY: both operands and the result lie in their slices, as asserted, and the result is borrowed uniquely
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            add,
+            a.values.as_ptr(),
+            a.columns as isize,
+            a.rows as isize,
+            b.values.as_ptr(),
+            b.columns as isize,
+            b.rows as isize,
+            1.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// The shape of `x · weight`, checked: rows, inputs, outputs.
+fn sizes(x: &Array, weight: &Array, transposed: bool) -> Result<(usize, usize, usize)> {
+    let verb = if transposed { "linear_transposed" } else { "linear" };
+    let &[a, b] = weight.dims() else { bail!(verb, "a weight of shape {:?} is not a matrix", weight.dims()) };
+    let (input, output) = if transposed { (a, b) } else { (b, a) };
+    match x.dims().last() {
+        Some(width) if *width == input => Ok((x.elem_count() / input.max(1), input, output)),
+        _ => bail!(verb, "input of shape {:?} does not meet a weight of shape {:?}", x.dims(), weight.dims()),
+    }
+}
+
+/// Whether the product kernels take these: an f32 input on the CPU, and an f32 or bf16 weight.
+fn takes(x: &Array, weight: &Array) -> bool {
+    fused(&[x]) && weight.device().is_cpu() && matches!(weight.dtype(), DType::F32 | DType::BF16)
+}
+
+/// x [.., in] · weightᵀ + bias, for a weight [out, in]; `transposed`: [in, out].
+pub fn linear(
+    x: &Array,
+    weight: &Array,
+    bias: Option<&Array>,
+    transposed: bool,
+    precision: Precision,
+) -> Result<Array> {
+    let (rows, input, output) = sizes(x, weight, transposed)?;
+    if let Some(bias) = bias
+        && bias.dims() != [output]
+    {
+        bail!("linear", "a bias of shape {:?} for {output} outputs", bias.dims());
+    }
+    if !takes(x, weight) || bias.is_some_and(|bias| !fused(&[bias])) {
+        return composite::linear(x, weight, bias, transposed);
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?.to_dtype(DType::F32)?);
+    let (xs, w) = (view::<f32>(&x)?, view::<f32>(&weight)?);
+    let mut y = vec![0.0; rows * output];
+    let w = if transposed { Matrix::rows(&w, output) } else { Matrix::rows(&w, input).t() };
+    multiply(&mut y, [rows, output, input], Matrix::rows(&xs, input), w, false, precision);
+    if let Some(bias) = bias {
+        let bias = bias.contiguous()?;
+        let b = view::<f32>(&bias)?;
+        let b: &[f32] = &b;
+        parallel::rows(&mut y, output, |_, y| {
+            y.chunks_exact_mut(output).for_each(|y| super::math::add_scaled(y, 1.0, b));
+        });
+    }
+    let mut dims = x.dims().to_vec();
+    *dims.last_mut().expect("has a last dimension") = output;
+    array(y, &dims)
+}
+
+/// The gradient of x: grad · weight.
+pub fn linear_input(grad: &Array, weight: &Array, transposed: bool, precision: Precision) -> Result<Array> {
+    if !takes(grad, weight) {
+        return composite::linear_input(grad, weight, transposed);
+    }
+    let (rows, output, input) = sizes(grad, weight, !transposed)?;
+    let (grad, weight) = (grad.contiguous()?, weight.contiguous()?.to_dtype(DType::F32)?);
+    let (g, w) = (view::<f32>(&grad)?, view::<f32>(&weight)?);
+    let mut dx = vec![0.0; rows * input];
+    let w = if transposed { Matrix::rows(&w, output).t() } else { Matrix::rows(&w, input) };
+    multiply(&mut dx, [rows, input, output], Matrix::rows(&g, output), w, false, precision);
+    let mut dims = grad.dims().to_vec();
+    *dims.last_mut().expect("has a last dimension") = input;
+    array(dx, &dims)
+}
+
+/// The gradient of the weight, written to `sum` when `first`, added to it otherwise.
+pub fn linear_accumulate(
+    x: &Array,
+    grad: &Array,
+    transposed: bool,
+    precision: Precision,
+    sum: &mut [f32],
+    first: bool,
+) -> Result<()> {
+    let (x, grad) = (x.contiguous()?, grad.contiguous()?);
+    let (input, output) = (*x.dims().last().unwrap_or(&1), *grad.dims().last().unwrap_or(&1));
+    let rows = x.elem_count() / input.max(1);
+    let (xs, g) = (view::<f32>(&x)?, view::<f32>(&grad)?);
+    let (xs, g) = (Matrix::rows(&xs, input), Matrix::rows(&g, output));
+    if transposed {
+        multiply(sum, [input, output, rows], xs.t(), g, !first, precision);
+    } else {
+        multiply(sum, [output, input, rows], g.t(), xs, !first, precision);
+    }
+    Ok(())
+}
+
+/// Whether [`linear_accumulate`] takes these.
+pub fn accumulates(x: &Array, weight: &Array) -> bool {
+    fused(&[x, weight])
+}
+
+/// `scale` times `values`, in place.
+pub fn scale(values: &mut [f32], by: f32) {
+    values.par_chunks_mut(1 << 16).for_each(|piece| super::math::scale(piece, by));
+}

@@ -1,0 +1,267 @@
+//! The pieces of neural networks on the tape: each one a kernel's forward and backward side by side.
+
+use super::{Array, DType, Flow, Rng, Tensor};
+use crate::kernel::{self, activation, attention as blocks, composite, loss, norm, product, rotary as turning};
+use crate::{Result, bail};
+use std::sync::{Arc, RwLock};
+
+pub use crate::kernel::Precision;
+pub use crate::kernel::attention::Mask;
+
+/// x [.., in] · weightᵀ + bias, for a weight [out, in].
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
+    project(x, weight, bias, false, precision)
+}
+
+/// x [.., in] · weight + bias, for a weight [in, out] (GPT-2's Conv1D).
+pub fn linear_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
+    project(x, weight, bias, true, precision)
+}
+
+fn project(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bool, p: Precision) -> Result<Tensor> {
+    let (xs, w) = (x.value(), weight.value());
+    let y = product::linear(&xs, &w, bias.map(Tensor::value).as_ref(), turned, p)?;
+    let inputs = [Some(x), Some(weight), bias];
+    let inputs: Vec<&Tensor> = inputs.into_iter().flatten().collect();
+    // a frozen weight does not need the input again
+    let xs = Tensor::records(&[weight]).then_some(xs);
+    Ok(Tensor::derive_from(y, &inputs, move |grad, flow| {
+        flow.add(0, || product::linear_input(&grad, &w, turned, p))?;
+        if let Some(xs) = xs {
+            weight_gradient(flow, &xs, &w, &grad, turned, p)?;
+        }
+        if flow.inputs() > 2 { flow.add(2, || norm::column_sum(&grad)) } else { Ok(()) }
+    }))
+}
+
+fn weight_gradient(flow: &mut Flow, x: &Array, w: &Array, grad: &Array, turned: bool, p: Precision) -> Result<()> {
+    if product::accumulates(x, w) {
+        return flow.accumulate(1, w.dims(), |sum, first| product::linear_accumulate(x, grad, turned, p, sum, first));
+    }
+    flow.add(1, || Ok(composite::linear_weight(x, grad, turned)?.to_dtype(w.dtype())?))
+}
+
+/// Rows `ids` of `table [V, D]`, in a tensor of shape `dims + [D]`. An id outside the table is an error that names it.
+pub fn embedding(table: &Tensor, ids: &[u32], dims: &[usize]) -> Result<Tensor> {
+    let rows = table.value();
+    let y = kernel::embedding::embedding(&rows, ids, dims)?;
+    if !Tensor::records(&[table]) {
+        return Ok(y.into());
+    }
+    let ids = ids.to_vec();
+    Ok(Tensor::derive(y, [table], move |grad, flow| {
+        if kernel::fused(&[&rows, &grad]) {
+            let add = |sum: &mut [f32], first| kernel::embedding::embedding_accumulate(&grad, &ids, sum, first);
+            return flow.accumulate(0, rows.dims(), add);
+        }
+        flow.add(0, || composite::embedding_backward(&rows, &ids, &grad))
+    }))
+}
+
+/// x / √(mean(x²) + eps) · weight, over the last dimension.
+pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    let (xs, w) = (x.value(), weight.value());
+    let (y, saved) = norm::rms_norm(&xs, &w, eps)?;
+    Ok(Tensor::derive(y, [x, weight], move |grad, flow| {
+        flow.add(0, || norm::rms_norm_backward(&xs, &w, &grad, eps, &saved))?;
+        flow.add(1, || norm::rms_norm_weight(&xs, &w, &grad, eps, &saved))
+    }))
+}
+
+/// (x − mean) / √(variance + eps) · weight + bias, over the last dimension.
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+    let (xs, w) = (x.value(), weight.value());
+    let (y, saved) = norm::layer_norm(&xs, &w, bias.map(Tensor::value).as_ref(), eps)?;
+    let inputs: Vec<&Tensor> = [Some(x), Some(weight), bias].into_iter().flatten().collect();
+    Ok(Tensor::derive_from(y, &inputs, move |grad, flow| {
+        flow.add(0, || norm::layer_norm_backward(&xs, &w, &grad, eps, &saved))?;
+        flow.add(1, || norm::layer_norm_weight(&xs, &w, &grad, eps, &saved))?;
+        if flow.inputs() > 2 { flow.add(2, || norm::column_sum(&grad)) } else { Ok(()) }
+    }))
+}
+
+/// x / (1 + e^-x)
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    let xs = x.value();
+    let y = activation::silu(&xs)?;
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || activation::silu_backward(&xs, &grad))))
+}
+
+/// x Φ(x), by the error function, or with `tanh` by its approximation (GPT-2's `gelu_new`).
+pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
+    let xs = x.value();
+    let y = activation::gelu(&xs, tanh)?;
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || activation::gelu_backward(&xs, &grad, tanh))))
+}
+
+/// silu(gate) · up
+pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    let (g, u) = (gate.value(), up.value());
+    if g.dims() != u.dims() {
+        bail!("swiglu", "gate {:?} and up {:?} are not of one shape", g.dims(), u.dims());
+    }
+    let y = activation::swiglu(&g, &u)?;
+    Ok(Tensor::derive(y, [gate, up], move |grad, flow| {
+        let (dg, du) = activation::swiglu_backward(&g, &u, &grad)?;
+        flow.add(0, || Ok(dg))?;
+        flow.add(1, || Ok(du))
+    }))
+}
+
+/// How rotary frequencies are stretched for contexts longer than the model was first trained on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum RotaryScaling {
+    #[default]
+    None,
+    /// Every position divided by `factor`.
+    Linear { factor: f64 },
+    /// Llama 3: low frequencies divided by `factor`, high ones kept, a ramp between.
+    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_max_position_embeddings: usize },
+}
+
+/// The angles of rotary position embedding, computed once and grown as positions need them.
+pub struct Rotary {
+    frequencies: Vec<f32>,
+    turns: RwLock<Arc<turning::Turns>>,
+}
+
+impl Rotary {
+    /// For heads of `head_dim` numbers and base `theta`. `max_positions` is a hint: more are made when needed.
+    pub fn new(head_dim: usize, theta: f64, scaling: &RotaryScaling, max_positions: usize) -> Rotary {
+        let plain = |i| 1.0 / theta.powf((2 * i) as f64 / head_dim as f64);
+        let frequencies: Vec<f32> = (0..head_dim / 2).map(|i| scaled(plain(i), scaling) as f32).collect();
+        let turns = RwLock::new(Arc::new(turning::Turns::new(&frequencies, max_positions.min(1024))));
+        Rotary { frequencies, turns }
+    }
+
+    /// Angles for positions up to and including `last`.
+    fn turns(&self, last: u32) -> Arc<turning::Turns> {
+        let held = self.turns.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        if (last as usize) < held.positions() {
+            return held;
+        }
+        let grown = Arc::new(turning::Turns::new(&self.frequencies, (last as usize + 1).next_power_of_two()));
+        *self.turns.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = grown.clone();
+        grown
+    }
+}
+
+fn scaled(frequency: f64, scaling: &RotaryScaling) -> f64 {
+    match *scaling {
+        RotaryScaling::None => frequency,
+        RotaryScaling::Linear { factor } => frequency / factor,
+        RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+            let context = original_max_position_embeddings as f64;
+            let turns = context * frequency / (2.0 * std::f64::consts::PI); // full turns within the context
+            let smooth = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
+            frequency * (smooth + (1.0 - smooth) / factor)
+        }
+    }
+}
+
+/// Turns x [B, T, H, D] by its `positions` (B*T), pairs (i, i + D/2), as Hugging Face's `rotate_half`.
+pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Tensor> {
+    let xs = x.value();
+    match *xs.dims() {
+        [rows, length, _, head] if rows * length == positions.len() && head >= 2 * rotary.frequencies.len() => {}
+        _ => bail!("rotary", "{} positions for heads of shape {:?}", positions.len(), xs.dims()),
+    }
+    let turns = rotary.turns(positions.iter().copied().max().unwrap_or(0));
+    let y = turning::rotate(&xs, &turns, positions, false)?;
+    if !Tensor::records(&[x]) {
+        return Ok(y.into());
+    }
+    let positions = positions.to_vec();
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || turning::rotate(&grad, &turns, &positions, true))))
+}
+
+/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
+/// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask) -> Result<Tensor> {
+    let (qs, ks, vs) = (q.value(), k.value(), v.value());
+    let sizes = blocks::Sizes::new(&qs, &ks, &vs)?;
+    let sight = blocks::Sight::new(mask, sizes.rows, sizes.queries, sizes.keys)?;
+    let (out, logs) = blocks::attention(&qs, &ks, &vs, scale, &sight)?;
+    let result = out.clone();
+    Ok(Tensor::derive(result, [q, k, v], move |grad, flow| {
+        let [dq, dk, dv] = blocks::attention_backward(&qs, &ks, &vs, scale, &sight, &out, &logs, &grad)?;
+        flow.add(0, || Ok(dq))?;
+        flow.add(1, || Ok(dk))?;
+        flow.add(2, || Ok(dv))
+    }))
+}
+
+/// The SUM of the cross-entropies of `hidden [N, D] · weightᵀ + bias` with `targets` (-100 is ignored). Never holds
+/// N × V logits; gradients are computed on the way, and only where something learns.
+pub fn linear_cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    targets: &[i64],
+    smoothing: f64,
+    precision: Precision,
+) -> Result<Tensor> {
+    let (h, w, b) = (hidden.value(), weight.value(), bias.map(Tensor::value));
+    let (&[rows, width], &[vocabulary, columns]) = (h.dims(), w.dims()) else {
+        bail!("linear_cross_entropy", "hidden {:?} and weight {:?} are not matrices", h.dims(), w.dims());
+    };
+    if width != columns || b.as_ref().is_some_and(|b| b.dims() != [vocabulary]) {
+        bail!("linear_cross_entropy", "hidden {:?} does not meet weight {:?} and its bias", h.dims(), w.dims());
+    }
+    loss::check_targets("linear_cross_entropy", rows, vocabulary, targets)?;
+    let learns = |tensor: &Tensor| Tensor::records(&[tensor]);
+    let f32_or_frozen = w.dtype() == DType::F32 || (w.dtype() == DType::BF16 && !learns(weight));
+    if !f32_or_frozen || !w.device().is_cpu() || !kernel::fused(&[&h, b.as_ref().unwrap_or(&h)]) {
+        let logits = linear(hidden, weight, bias, precision)?;
+        return cross_entropy(&logits, targets, smoothing);
+    }
+    let wants = loss::Wants { hidden: learns(hidden), weight: learns(weight), bias: bias.is_some_and(learns) };
+    let (value, grads) = loss::linear_cross_entropy(&h, &w, b.as_ref(), targets, smoothing, precision, wants)?;
+    let value = Array::new(value as f32, h.device())?;
+    let inputs: Vec<&Tensor> = [Some(hidden), Some(weight), bias].into_iter().flatten().collect();
+    let dims = [vec![rows, width], vec![vocabulary, width], vec![vocabulary]];
+    Ok(Tensor::derive_from(value, &inputs, move |grad, flow| {
+        let by = grad.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+        for (index, (grad, dims)) in [grads.hidden, grads.weight, grads.bias].into_iter().zip(dims).enumerate() {
+            if let Some(mut grad) = grad {
+                if by != 1.0 {
+                    product::scale(&mut grad, by);
+                }
+                flow.hand(index, &dims, grad)?;
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// The SUM of the cross-entropies of `logits [N, V]` with `targets` (-100 is ignored).
+pub fn cross_entropy(logits: &Tensor, targets: &[i64], smoothing: f64) -> Result<Tensor> {
+    let value = logits.value();
+    if value.rank() != 2 {
+        bail!("cross_entropy", "logits of shape {:?} are not rows", value.dims());
+    }
+    let (sum, slope) = loss::cross_entropy(&value, targets, smoothing, Tensor::records(&[logits]))?;
+    Ok(Tensor::derive(sum, [logits], move |grad, flow| {
+        flow.add(0, || match &slope {
+            Some(slope) => Ok(slope.broadcast_mul(&grad)?),
+            None => bail!("cross_entropy", "its gradient was not kept"),
+        })
+    }))
+}
+
+/// Each number set to 0 with probability `p`, the others divided by 1 − p.
+pub fn dropout(x: &Tensor, p: f64, rng: &mut Rng) -> Result<Tensor> {
+    if !(0.0..1.0).contains(&p) {
+        bail!("dropout", "probability {p} is not in 0..1");
+    }
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    let xs = x.value();
+    let (limit, kept) = ((p * 2f64.powi(64)) as u64, (1.0 / (1.0 - p)) as f32);
+    let mut mask = vec![0f32; xs.elem_count()];
+    rng.fill(&mut mask, |bits| if bits < limit { 0.0 } else { kept });
+    let mask = Array::from_vec(mask, xs.dims(), xs.device())?.to_dtype(xs.dtype())?;
+    let y = xs.mul(&mask)?;
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || Ok(grad.mul(&mask)?))))
+}

@@ -1,0 +1,219 @@
+//! Every kernel against its composite, forward and all gradients, and against finite differences.
+
+use levain::kernel::on_composites;
+use levain::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
+use levain::tensor::{Array, Device, Rng, Tensor};
+use std::sync::Arc;
+
+fn random(dims: &[usize], seed: u64) -> Array {
+    let mut values = vec![0f32; dims.iter().product()];
+    Rng::new(seed).fill_normal(&mut values);
+    Array::from_vec(values, dims, &Device::Cpu).unwrap()
+}
+
+fn numbers(array: &Array) -> Vec<f32> {
+    array.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Norm of the difference over norm.
+fn apart(a: &Array, b: &Array) -> f64 {
+    assert_eq!(a.dims(), b.dims());
+    let (a, b) = (numbers(a), numbers(b));
+    let off: f64 = a.iter().zip(&b).map(|(a, b)| (*a as f64 - *b as f64).powi(2)).sum();
+    let size: f64 = b.iter().map(|b| (*b as f64).powi(2)).sum();
+    if size == 0.0 { off.sqrt() } else { (off / size).sqrt() }
+}
+
+/// The value of an operation on parameters with these numbers, and the gradient of each.
+fn run(inputs: &[Array], op: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Array> {
+    let params: Vec<Tensor> = inputs.iter().map(|input| Tensor::param(input.clone(), None)).collect();
+    let y = op(&params);
+    let grads = y.backward_with(random(&y.shape(), 99)).unwrap();
+    let mut found = vec![y.value()];
+    found.extend(params.iter().map(|param| grads.of(param).unwrap().clone()));
+    found
+}
+
+/// The kernel gives what the composite gives, on one thread and on two the same bits.
+fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor + Sync)) {
+    let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, i as u64)).collect();
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let one = pool(1).install(|| run(&inputs, op));
+    let two = pool(2).install(|| run(&inputs, op));
+    let slow = on_composites(|| run(&inputs, op));
+    for (at, ((one, two), slow)) in one.iter().zip(&two).zip(&slow).enumerate() {
+        assert!(apart(one, slow) < tolerance, "{shapes:?}, output {at}: {} apart", apart(one, slow));
+        assert_eq!(numbers(one), numbers(two), "{shapes:?}, output {at}: threads");
+    }
+}
+
+/// Finite differences of the sum of the result, for small smooth operations.
+fn differences(shapes: &[&[usize]], op: &dyn Fn(&[Tensor]) -> Tensor) {
+    let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, 7 + i as u64)).collect();
+    let weighted = |inputs: &[Array]| -> f64 {
+        let params: Vec<Tensor> = inputs.iter().map(|input| Tensor::from(input.clone())).collect();
+        let y = op(&params).value();
+        numbers(&y).iter().zip(numbers(&random(y.dims(), 99))).map(|(y, g)| *y as f64 * g as f64).sum()
+    };
+    let found = run(&inputs, op);
+    for (at, input) in inputs.iter().enumerate() {
+        let (values, slopes) = (numbers(input), numbers(&found[at + 1]));
+        for i in 0..values.len() {
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[i] += by;
+                let mut inputs = inputs.clone();
+                inputs[at] = Array::from_vec(values, input.dims(), &Device::Cpu).unwrap();
+                weighted(&inputs)
+            };
+            let slope = (moved(4e-3) - moved(-4e-3)) / 8e-3;
+            let off = (slope - slopes[i] as f64).abs();
+            assert!(off < 4e-3 * (1.0 + slope.abs()), "input {at}, number {i}: {slope} and {}", slopes[i]);
+        }
+    }
+}
+
+const EXACT: f64 = 5e-6;
+
+#[test]
+fn linear() {
+    for [rows, input, output] in [[1, 7, 5], [3, 64, 33], [70, 96, 130], [257, 65, 31], [600, 256, 300]] {
+        let op = |p: &[Tensor]| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::F32).unwrap();
+        agree(&[&[rows, input], &[output, input], &[output]], EXACT, &op);
+        let op = |p: &[Tensor]| nn::linear_transposed(&p[0], &p[1], None, Precision::F32).unwrap();
+        agree(&[&[1, rows, input], &[input, output]], EXACT, &op);
+    }
+    differences(&[&[2, 3], &[4, 3], &[4]], &|p| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::F32).unwrap());
+}
+
+#[test]
+fn a_weight_used_twice_gets_the_sum() {
+    agree(&[&[5, 8], &[8, 8]], EXACT, &|p| {
+        let y = nn::linear(&p[0], &p[1], None, Precision::F32).unwrap();
+        nn::linear(&y, &p[1], None, Precision::F32).unwrap()
+    });
+}
+
+#[test]
+fn embedding_and_tied_head() {
+    let ids: Vec<u32> = (0..60).map(|i| i * 7 % 50).collect();
+    let targets: Vec<i64> = (0..60).map(|i| if i % 5 == 0 { -100 } else { i * 3 % 50 }).collect();
+    agree(&[&[50, 24]], EXACT, &|p| {
+        let x = nn::embedding(&p[0], &ids, &[60]).unwrap();
+        nn::linear_cross_entropy(&x, &p[0], None, &targets, 0.1, Precision::F32).unwrap()
+    });
+    let error = nn::embedding(&Tensor::from(random(&[4, 2], 0)), &[1, 4], &[2]).err().unwrap();
+    assert_eq!(error.to_string(), "embedding: id 4 (at 1) is outside a table of 4 rows");
+}
+
+#[test]
+fn norms() {
+    for dims in [[1, 3, 5], [2, 7, 64], [3, 300, 100], [1, 1000, 576]] {
+        let width = &dims[2..];
+        agree(&[&dims, width], EXACT, &|p| nn::rms_norm(&p[0], &p[1], 1e-5).unwrap());
+        agree(&[&dims, width, width], EXACT, &|p| nn::layer_norm(&p[0], &p[1], Some(&p[2]), 1e-5).unwrap());
+        agree(&[&dims, width], EXACT, &|p| nn::layer_norm(&p[0], &p[1], None, 1e-5).unwrap());
+    }
+    differences(&[&[3, 5], &[5]], &|p| nn::rms_norm(&p[0], &p[1], 1e-5).unwrap());
+    differences(&[&[3, 5], &[5], &[5]], &|p| nn::layer_norm(&p[0], &p[1], Some(&p[2]), 1e-5).unwrap());
+}
+
+#[test]
+fn activations() {
+    for count in [1, 17, 40_000] {
+        agree(&[&[count]], EXACT, &|p| nn::silu(&p[0]).unwrap());
+        agree(&[&[count]], EXACT, &|p| nn::gelu(&p[0], true).unwrap());
+        agree(&[&[count]], EXACT, &|p| nn::gelu(&p[0], false).unwrap());
+        agree(&[&[count], &[count]], EXACT, &|p| nn::swiglu(&p[0], &p[1]).unwrap());
+    }
+    differences(&[&[9]], &|p| nn::silu(&p[0]).unwrap());
+    differences(&[&[9]], &|p| nn::gelu(&p[0], true).unwrap());
+    differences(&[&[9]], &|p| nn::gelu(&p[0], false).unwrap());
+    differences(&[&[9], &[9]], &|p| nn::swiglu(&p[0], &p[1]).unwrap());
+}
+
+#[test]
+fn rotary() {
+    let llama3 = RotaryScaling::Llama3 {
+        factor: 8.0,
+        low_freq_factor: 1.0,
+        high_freq_factor: 4.0,
+        original_max_position_embeddings: 64,
+    };
+    for scaling in [RotaryScaling::None, RotaryScaling::Linear { factor: 4.0 }, llama3] {
+        let rotary = Arc::new(Rotary::new(16, 10000.0, &scaling, 32));
+        let positions: Vec<u32> = (0..80).map(|i| i * 5 % 70).collect();
+        agree(&[&[2, 40, 3, 16]], EXACT, &|p| nn::rotary(&p[0], &rotary, &positions).unwrap());
+        agree(&[&[2, 40, 3, 20]], EXACT, &|p| nn::rotary(&p[0], &rotary, &positions).unwrap());
+    }
+}
+
+#[test]
+fn attention() {
+    let packed = |rows: usize, length: usize| -> Vec<u32> {
+        (0..rows * length)
+            .map(|i| (i / length, i % length))
+            .map(|(row, at)| if at + 5 + row > length { 0 } else { (1 + at * 3 / length) as u32 })
+            .collect()
+    };
+    // batch, queries, keys, heads, groups, head
+    for [b, t, s, h, k, d] in [[1, 3, 3, 1, 1, 4], [2, 70, 70, 4, 2, 16], [1, 300, 300, 3, 1, 24], [2, 5, 300, 4, 4, 8]]
+    {
+        for causal in [true, false] {
+            for window in [None, Some(7), Some(100)] {
+                let packed = packed(b, s);
+                let scattered: Vec<u32> = (0..b * s).map(|i| 1 + (i % 3) as u32).collect();
+                for segments in [None, Some(&packed[..]), Some(&scattered[..])] {
+                    let mask = Mask { causal, window, segments };
+                    agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], 1e-5, &|p| {
+                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask).unwrap()
+                    });
+                }
+            }
+        }
+    }
+    let mask = Mask { causal: true, ..Mask::default() };
+    differences(&[&[1, 3, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], &|p| {
+        nn::attention(&p[0], &p[1], &p[2], 0.7, &mask).unwrap()
+    });
+}
+
+#[test]
+fn losses() {
+    for [rows, width, vocabulary] in [[1, 3, 5], [70, 24, 33], [1100, 16, 1000]] {
+        let targets: Vec<i64> =
+            (0..rows as i64).map(|i| if i % 4 == 3 { -100 } else { i * 31 % vocabulary as i64 }).collect();
+        for smoothing in [0.0, 0.2] {
+            agree(&[&[rows, width], &[vocabulary, width], &[vocabulary]], EXACT, &|p| {
+                nn::linear_cross_entropy(&p[0], &p[1], Some(&p[2]), &targets, smoothing, Precision::F32).unwrap()
+            });
+            agree(&[&[rows, vocabulary]], EXACT, &|p| nn::cross_entropy(&p[0], &targets, smoothing).unwrap());
+        }
+    }
+    differences(&[&[2, 3], &[4, 3]], &|p| {
+        nn::linear_cross_entropy(&p[0], &p[1], None, &[1, 3], 0.1, Precision::F32).unwrap()
+    });
+    let logits = Tensor::from(random(&[2, 4], 0));
+    assert!(nn::cross_entropy(&logits, &[0, 4], 0.0).is_err());
+    assert!(nn::cross_entropy(&logits, &[0], 0.0).is_err());
+}
+
+#[test]
+fn frozen_weights_cost_nothing() {
+    let x = Tensor::param(random(&[4, 6], 1), None);
+    let frozen = Tensor::from(random(&[5, 6], 2));
+    let y = nn::linear(&x, &frozen, None, Precision::F32).unwrap();
+    let grads = y.backward_with(random(&[4, 5], 3)).unwrap();
+    assert_eq!(grads.len(), 1);
+}
+
+#[test]
+fn dropout() {
+    let x = Tensor::param(random(&[50, 40], 1), None);
+    let y = nn::dropout(&x, 0.25, &mut Rng::new(5)).unwrap();
+    let grads = y.backward_with(x.value()).unwrap();
+    assert_eq!(numbers(grads.of(&x).unwrap()), numbers(&y.value()));
+    let dropped = numbers(&y.value()).iter().filter(|y| **y == 0.0).count();
+    assert!((400..600).contains(&dropped), "{dropped} of 2000");
+    assert!(nn::dropout(&x, 1.0, &mut Rng::new(5)).is_err());
+}
