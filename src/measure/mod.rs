@@ -1,1 +1,10 @@
+//! Measuring: what a model is worth, in numbers that can be compared.
+
 pub mod api;
+pub mod bootstrap;
+pub mod chrf;
+pub mod confusion;
+
+pub use bootstrap::{Interval, bootstrap};
+pub use chrf::chrf;
+pub use confusion::{Confusion, Scores};

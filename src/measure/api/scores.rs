@@ -1,0 +1,184 @@
+//! What scripts see of scores over items.
+
+use crate::measure::Scores;
+use crate::script::prelude::*;
+
+const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels that do not count")];
+
+const BOOTSTRAP: &[Opt] = &[
+    opt("samples", Kind::Int, "1000", "how often the values are resampled"),
+    opt("level", Kind::Float, "0.95", "how sure the interval is"),
+    opt("seed", Kind::Int, "0", "of the resampling"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.engine.register_type_with_name::<crate::measure::Confusion>("Confusion");
+    host.options("micro_average", AVERAGE);
+    host.options("bootstrap", BOOTSTRAP);
+}
+
+/// Labels of any kind, by what printing shows.
+fn labels(list: List) -> Vec<String> {
+    list.iter().map(Dynamic::to_string).collect()
+}
+
+fn map(scores: Scores) -> Map {
+    let mut map = Map::new();
+    map.insert("precision".into(), scores.precision.into());
+    map.insert("recall".into(), scores.recall.into());
+    map.insert("f1".into(), scores.f1.into());
+    map.insert("support".into(), (scores.support as INT).into());
+    map
+}
+
+#[export_module]
+mod verbs {
+    pub type Confusion = crate::measure::Confusion;
+
+    /// How often each label was predicted for each that was expected: two lists of the same length.
+    ///
+    /// ```rhai
+    /// let c = confusion(["a", "b", "b"], ["a", "b", "a"]);
+    /// c                                        //=> confusion, 2 labels, 3 items, accuracy 0.6667
+    /// c.labels                                 //=> ["a", "b"]
+    /// c.counts                                 //=> [[1, 1], [0, 1]]
+    /// confusion(["a"], [])                     //=> error: confusion: 1 predicted for 0 expected
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn confusion(predicted: List, expected: List) -> Res<Confusion> {
+        Ok(Confusion::of(&labels(predicted), &labels(expected))?)
+    }
+
+    /// Its labels, in alphabetical order.
+    ///
+    /// ```rhai
+    /// confusion([1, 0], [1, 1]).labels         //=> ["0", "1"]
+    /// ```
+    #[rhai_fn(get = "labels", pure)]
+    pub fn confusion_labels(c: &mut Confusion) -> List {
+        c.labels().iter().map(|label| label.clone().into()).collect()
+    }
+
+    /// Its counts: a row for each expected label, in it a number for each predicted one.
+    ///
+    /// ```rhai
+    /// confusion(["x", "x"], ["x", "y"]).counts //=> [[1, 0], [1, 0]]
+    /// ```
+    #[rhai_fn(get = "counts", pure)]
+    pub fn counts(c: &mut Confusion) -> List {
+        let row = |row: &Vec<u64>| Dynamic::from_array(row.iter().map(|n| (*n as INT).into()).collect());
+        c.counts().iter().map(row).collect()
+    }
+
+    /// The share that was right.
+    ///
+    /// ```rhai
+    /// confusion(["a", "b"], ["a", "a"]).accuracy //=> 0.5
+    /// ```
+    #[rhai_fn(get = "accuracy", pure)]
+    pub fn accuracy(c: &mut Confusion) -> FLOAT {
+        c.accuracy()
+    }
+
+    /// Precision, recall, F1 and support of each label, as a list of maps. A ratio without cases is 0.
+    ///
+    /// ```rhai
+    /// confusion(["a", "b", "b"], ["a", "b", "a"]).scores()[1]
+    /// //=> #{"f1": 0.6666666666666666, "label": "b", "precision": 0.5, "recall": 1.0, "support": 1}
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn scores(c: &mut Confusion) -> List {
+        let row = |(label, scores): (&String, Scores)| {
+            let mut row = map(scores);
+            row.insert("label".into(), label.clone().into());
+            Dynamic::from_map(row)
+        };
+        c.labels().iter().zip(c.scores()).map(row).collect()
+    }
+
+    /// The mean of precision, recall and F1 over labels, each label counting the same.
+    ///
+    /// ```rhai
+    /// confusion(["a", "b"], ["a", "b"]).macro_average().f1 //=> 1.0
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn macro_average(c: &mut Confusion) -> Map {
+        map(c.macro_average())
+    }
+
+    /// Precision, recall and F1 over all items, each item counting the same.
+    ///
+    /// ```rhai
+    /// confusion(["a", "b"], ["a", "a"]).micro_average().f1 //=> 0.5
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn micro_average(c: &mut Confusion) -> Map {
+        map(c.micro_average(&[]))
+    }
+
+    /// Over all items, without some labels: `#{ skip: ["O"] }` when entities are tagged.
+    ///
+    /// ```rhai
+    /// let c = confusion(["O", "PER", "O"], ["O", "PER", "PER"]);
+    /// c.micro_average(#{ skip: ["O"] }).recall //=> 0.5
+    /// ```
+    #[rhai_fn(name = "micro_average", pure, return_raw)]
+    pub fn micro_average_with(c: &mut Confusion, options: Map) -> Res<Map> {
+        let options = Options::read("micro_average", AVERAGE, options)?;
+        Ok(map(c.micro_average(&labels(options.get("skip").into_array().unwrap_or_default()))))
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn confusion_to_string(c: &mut Confusion) -> String {
+        format!("confusion, {} labels, {} items, accuracy {:.4}", c.labels().len(), c.total(), c.accuracy())
+    }
+
+    /// chrF of a text against a reference, 0 to 100: the F score of its character n-grams (Popović 2015).
+    ///
+    /// As sacreBLEU: n up to 6, recall counts twice, whitespace does not.
+    ///
+    /// ```rhai
+    /// chrf("the same", "the same")             //=> 100.0
+    /// chrf("abc", "xyz")                       //=> 0.0
+    /// ```
+    pub fn chrf(candidate: &str, reference: &str) -> FLOAT {
+        crate::measure::chrf(candidate, reference)
+    }
+
+    /// The mean of some numbers and its 95 % interval, by resampling them (percentile bootstrap, Efron 1979).
+    ///
+    /// ```rhai
+    /// bootstrap([1.0, 1.0, 1.0])               //=> #{"high": 1.0, "low": 1.0, "mean": 1.0}
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn bootstrap(values: List) -> Res<Map> {
+        bootstrap_with(values, Map::new())
+    }
+
+    /// The mean of some numbers and the interval that holds it, with `samples`, `level` and `seed`.
+    ///
+    /// ```rhai
+    /// let i = bootstrap([1.0, 2.0, 3.0, 4.0], #{ level: 0.9, seed: 7 });
+    /// i.low < i.mean && i.mean < i.high        //=> true
+    /// bootstrap([])                            //=> error: bootstrap: 0 values and 1000 samples give no interval
+    /// ```
+    #[rhai_fn(name = "bootstrap", return_raw)]
+    pub fn bootstrap_with(values: List, options: Map) -> Res<Map> {
+        let options = Options::read("bootstrap", BOOTSTRAP, options)?;
+        let mut numbers = Vec::with_capacity(values.len());
+        for value in values {
+            match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
+                Ok(number) => numbers.push(number),
+                Err(kind) => bail!("bootstrap", "a value is {kind}, no number"),
+            }
+        }
+        let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);
+        let found = crate::measure::bootstrap(&numbers, samples, options.float("level")?, seed)?;
+        let mut map = Map::new();
+        map.insert("mean".into(), found.mean.into());
+        map.insert("low".into(), found.low.into());
+        map.insert("high".into(), found.high.into());
+        Ok(map)
+    }
+}
