@@ -31,6 +31,11 @@ impl Cancel {
         self.0.requested.load(Ordering::Relaxed) && self.0.holds.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether a stop was asked for, even if somebody holds it back.
+    pub fn is_asked(&self) -> bool {
+        self.0.requested.load(Ordering::Relaxed)
+    }
+
     /// Holds a stop back until the result is dropped: for work that stops at a place of its own choice, such as
     /// the end of a training step, and asks [`Hold::is_requested`] there.
     pub fn hold(&self) -> Hold {

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod interrupt;
 mod run;
 mod test;
 
@@ -11,6 +12,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "levain", version, disable_help_subcommand = true)]
 struct Cli {
+    /// How many threads to use; all cores by default, or what LEVAIN_THREADS says
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -35,12 +39,16 @@ enum Command {
 
 /// A fault of the script, of its input, or of the command line.
 const FAULT: u8 = 2;
+/// Stopped by Ctrl-C.
+const INTERRUPTED: u8 = 130;
 /// A test or benchmark fell short.
 const SHORT: u8 = 1;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    set_threads(cli.threads);
+    quiet_panics();
     on_large_stack(move || match cli.command {
         Command::Run { file, args } => run::main(&file, &args),
         Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
@@ -50,6 +58,29 @@ pub fn main() -> ExitCode {
 /// Deep graphs and deep recursion in scripts need more than the main thread has.
 fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
     let thread = std::thread::Builder::new().name("script".to_string()).stack_size(1 << 29).spawn(work);
-    let code = thread.map(|thread| thread.join().unwrap_or(FAULT)).unwrap_or(FAULT);
-    ExitCode::from(code)
+    let code = thread.ok().and_then(|thread| thread.join().ok());
+    ExitCode::from(code.unwrap_or_else(|| {
+        eprint!("{}", crate::script::Fault::internal("the script's thread ended"));
+        FAULT
+    }))
+}
+
+/// Decided once, before the first thread starts: the pools below us read it from the environment.
+fn set_threads(wanted: Option<usize>) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let named = || std::env::var("LEVAIN_THREADS").ok()?.parse().ok();
+    let threads = wanted.or_else(named).filter(|&count: &usize| count > 0);
+    for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+        if threads.is_some() || std::env::var_os(variable).is_none() {
+            // SAFETY: no other thread runs yet
+            unsafe { std::env::set_var(variable, threads.unwrap_or(cores).to_string()) };
+        }
+    }
+}
+
+/// A panic is told as a fault where it is caught, in words for people.
+fn quiet_panics() {
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|panic| crate::script::note_panic(&panic.to_string())));
+    }
 }

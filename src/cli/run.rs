@@ -1,19 +1,39 @@
 //! `levain run FILE [key=value…]`
 
-use super::FAULT;
-use crate::script::{Fault, Host, read_script};
+use super::{FAULT, interrupt};
+use crate::script::{Cause, Fault, Host, read_script};
 use std::path::Path;
 
-pub fn main(file: &Path, _args: &[String]) -> u8 {
-    let result = read_script(file).map_err(Fault::from).and_then(|text| {
-        let host = Host::for_script(&text);
-        host.run(&file.display().to_string(), &text)
-    });
-    match result {
-        Ok(_) => 0,
-        Err(fault) => {
-            eprint!("{fault}");
-            FAULT
-        }
+pub fn main(file: &Path, args: &[String]) -> u8 {
+    match read_script(file) {
+        Ok(text) => script(&file.display().to_string(), &text, args),
+        Err(error) => told(&error.into()),
     }
+}
+
+/// Runs a script and tells what went wrong; gives the exit code.
+pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
+    let host = Host::for_script(text);
+    interrupt::stops(&host.cancel);
+    if let Err(error) = host.run_state.set_args(args) {
+        return told(&error.into());
+    }
+    if !args.is_empty() && !text.contains("args()") {
+        let mut fault = Fault::plain(format!("args: {name} takes none, and was given `{}`", args.join(" ")));
+        fault.help = Some("a script reads them with `options(defaults, args())`".to_string());
+        return told(&fault);
+    }
+    match host.run(name, text) {
+        Ok(_) => host.run_state.code(),
+        Err(fault) => told(&fault),
+    }
+}
+
+fn told(fault: &Fault) -> u8 {
+    if fault.cause == Cause::Interrupted {
+        eprintln!("interrupted");
+        return super::INTERRUPTED;
+    }
+    eprint!("{fault}");
+    FAULT
 }

@@ -88,7 +88,10 @@ impl Fault {
         if let Some(shown) = shown {
             trail.extend(sites[shown + 1..].iter().rev().filter_map(Site::inside));
             let calls = sites[..shown].iter().zip(&sites[1..=shown]).rev();
-            trail.extend(calls.map(|(caller, callee)| format!("in {}, called at {}", callee.name(), caller.at())));
+            trail.extend(calls.map(|(caller, callee)| {
+                let how = if callee.function.is_some() { "called" } else { "imported" };
+                format!("in {}, {how} at {}", callee.name(), caller.at())
+            }));
         }
         Fault { cause, message, help, place, trail, printed: String::new() }
     }

@@ -1,7 +1,10 @@
 //! The engine factory: one way to make an engine, for the command line, the prompt and the tests.
 
+use super::api::Run;
+use super::modules::Modules;
 use super::sources::Sources;
-use super::{Fault, Opt, Output, check, stdlib};
+use super::{Fault, Opt, Output, api, check, stdlib};
+use crate::cancel::{self, Cancel};
 use rhai::{AST, Dynamic, Engine, Module, Scope};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -12,6 +15,10 @@ pub struct Host {
     pub sources: Sources,
     /// Where `print` goes.
     pub output: Output,
+    /// What the run was given, and how it asked to end.
+    pub run_state: Run,
+    /// Stops what runs.
+    pub cancel: Cancel,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(String, Fault)>,
     options: Vec<(&'static str, &'static [Opt])>,
@@ -37,14 +44,17 @@ impl Host {
     }
 
     fn bare() -> Host {
-        let output = Output::default();
+        let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let mut host = Host {
-            engine: engine(&output),
-            sources: Sources::default(),
+            engine: engine(&output, &sources, &cancel),
+            sources,
             output,
+            run_state: Run::default(),
+            cancel,
             broken: Vec::new(),
             options: Vec::new(),
         };
+        api::register(&mut host);
         check::register(&mut host);
         crate::tensor::api::register(&mut host);
         crate::token::api::register(&mut host);
@@ -91,7 +101,7 @@ impl Host {
 
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
             Err(panic) => Err(Fault::internal(&panic_text(&*panic))),
         }
@@ -115,10 +125,13 @@ impl Default for Host {
 }
 
 /// The language as levain speaks it: strict, and with the same limits in every build.
-fn engine(output: &Output) -> Engine {
+fn engine(output: &Output, sources: &Sources, cancel: &Cancel) -> Engine {
     let mut engine = Engine::new();
     let out = output.clone();
     engine.on_print(move |text| out.line(text));
+    let cancel = cancel.clone();
+    engine.on_progress(move |_| cancel.is_requested().then(|| "interrupted".into()));
+    engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
     engine.set_fail_on_invalid_map_property(true);
     engine.set_max_call_levels(256);
@@ -139,7 +152,18 @@ pub fn read_script(path: &Path) -> crate::Result<String> {
     })
 }
 
+thread_local! {
+    static PANIC: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Keeps what a panic says of itself, with its place, for the fault that tells it.
+pub fn note_panic(text: &str) {
+    PANIC.with(|noted| noted.replace(Some(text.to_string())));
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no message").to_string()
+    let noted = PANIC.with(|noted| noted.take());
+    let text = noted.unwrap_or_else(|| text.unwrap_or("no message").to_string());
+    text.trim_start_matches("panicked at ").replace(":\n", ": ")
 }

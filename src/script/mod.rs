@@ -1,10 +1,12 @@
 //! The host: everything that knows Rhai, apart from the nouns' own `api.rs`.
 
+mod api;
 mod check;
 pub mod examples;
 mod explain;
 mod fault;
 mod host;
+mod modules;
 mod options;
 mod output;
 pub mod registry;
@@ -14,7 +16,7 @@ pub mod stdlib;
 pub mod suite;
 
 pub use fault::{Cause, Fault, Place, Res};
-pub use host::{Host, read_script};
+pub use host::{Host, note_panic, read_script};
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
 pub use session::Session;

@@ -1,0 +1,226 @@
+//! What scripts see of the host itself: options, arguments, numbers as text, the end of a run.
+
+use super::prelude::*;
+use crate::nearest;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Marks text that came from the command line, so that `options` may read it as what the default is.
+const FROM_SHELL: i32 = 7;
+
+/// What a run was given, and how it asked to end.
+#[derive(Clone, Default)]
+pub struct Run {
+    args: Arc<Mutex<Map>>,
+    code: Arc<AtomicI64>,
+}
+
+impl Run {
+    /// Takes `key=value` words from the command line.
+    pub fn set_args(&self, words: &[String]) -> crate::Result<()> {
+        let mut args = Map::new();
+        for word in words {
+            let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+                return Err(Error::new("args", format!("`{word}` is not key=value")));
+            };
+            let mut value = Dynamic::from(value.to_string());
+            value.set_tag(FROM_SHELL);
+            args.insert(key.trim_start_matches("--").into(), value);
+        }
+        *self.args.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = args;
+        Ok(())
+    }
+
+    /// The exit code that the script asked for.
+    pub fn code(&self) -> u8 {
+        self.code.load(Ordering::Relaxed).clamp(0, 255) as u8
+    }
+}
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    let run = host.run_state.clone();
+    let args = run.clone();
+    FuncRegistration::new("args")
+        .with_comments(ARGS.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
+        .with_params_info(["Map"])
+        .register_into_engine(&mut host.engine, move || -> Map {
+            args.args.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        });
+    let code = run.clone();
+    FuncRegistration::new("exit")
+        .with_comments(EXIT.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
+        .with_params_info(["code: INT", "()"])
+        .register_into_engine(&mut host.engine, move |wanted: INT| -> Res<()> { end(&code, wanted) });
+    FuncRegistration::new("exit")
+        .with_comments(["/// End the script here, as if it had reached its last line."])
+        .with_params_info(["()"])
+        .register_into_engine(&mut host.engine, move || -> Res<()> { end(&run, 0) });
+}
+
+fn end(run: &Run, code: INT) -> Res<()> {
+    run.code.store(code, Ordering::Relaxed);
+    Err(rhai::EvalAltResult::Exit(Dynamic::UNIT, rhai::Position::NONE).into())
+}
+
+const ARGS: &str = "\
+The `key=value` words that followed the script on the command line, as a map.
+
+The values are text; `options(defaults, args())` reads each as the kind that its default has.
+
+```rhai
+let cfg = options(#{ steps: 300, lr: 1e-3 }, args());    // levain run FILE steps=20 lr=3e-4
+cfg.steps      //=> 300
+```";
+
+const EXIT: &str = "\
+End the script here, with an exit code: 0 for fine, 1 when something fell short.
+
+```rhai
+if 1 > 2 { exit(1); }
+```";
+
+#[export_module]
+mod verbs {
+    /// The defaults with what was given over them; every key checked.
+    ///
+    /// A key that `defaults` lacks is an error that names the nearest, and so is a value of another kind than its
+    /// default (a whole number is fine where the default is a float; a default of `()` takes anything; `()` asks for
+    /// the default). Values from the command line (`args()`) are read as what the default is.
+    ///
+    /// ```rhai
+    /// let cfg = options(#{ lr: 1e-3, steps: 300, out: () }, #{ steps: 20 });
+    /// cfg.steps                                          //=> 20
+    /// options(#{ lr: 1e-3, steps: 300 }, #{ stepz: 20 }) //=> error: options: there is no option `stepz`
+    /// options(#{ steps: 300 }, #{ steps: "many" })       //=> error: options: option `steps` takes a whole number, not text (many)
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn options(defaults: Map, given: Map) -> Res<Map> {
+        super::merge("options", defaults, given)
+    }
+
+    /// As `options(defaults, given)`, with errors told by the verb `who`.
+    ///
+    /// ```rhai
+    /// options("sft::run", #{ lr: 1e-3 }, #{ rl: 1.0 })   //=> error: sft::run: there is no option `rl`
+    /// ```
+    #[rhai_fn(name = "options", return_raw)]
+    pub fn options_of(who: &str, defaults: Map, given: Map) -> Res<Map> {
+        super::merge(who, defaults, given)
+    }
+
+    /// The number as text, with exactly `count` digits after the point.
+    ///
+    /// ```rhai
+    /// (2.0 / 3.0).digits(3)      //=> 0.667
+    /// ```
+    #[rhai_fn(name = "digits", return_raw)]
+    pub fn digits(x: f64, count: INT) -> Res<String> {
+        super::digits(x, count)
+    }
+
+    /// The whole number as text, with exactly `count` digits after the point.
+    ///
+    /// ```rhai
+    /// 7.digits(2)                //=> 7.00
+    /// ```
+    #[rhai_fn(name = "digits", return_raw)]
+    pub fn digits_of_int(x: INT, count: INT) -> Res<String> {
+        super::digits(x as f64, count)
+    }
+
+    /// The number as text, thousands apart.
+    ///
+    /// ```rhai
+    /// 1234567.grouped()          //=> 1,234,567
+    /// ```
+    pub fn grouped(x: INT) -> String {
+        let digits = x.unsigned_abs().to_string();
+        let mut text = String::from(if x < 0 { "-" } else { "" });
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index) % 3 == 0 {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        text
+    }
+}
+
+fn digits(x: f64, count: INT) -> Res<String> {
+    match usize::try_from(count) {
+        Ok(count) if count <= 100 => Ok(format!("{x:.count$}")),
+        _ => bail!("digits", "count {count} is not between 0 and 100"),
+    }
+}
+
+fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
+    for (key, value) in given {
+        let Some(default) = defaults.get(&key) else {
+            let error = Error::new(who, format!("there is no option `{key}`"));
+            return Err(match nearest(&key, defaults.keys().map(|name| name.as_str())) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("it takes {}", names(&defaults))),
+            }
+            .into());
+        };
+        if !value.is_unit() {
+            let value = fit(who, &key, default, value)?;
+            defaults.insert(key, value);
+        }
+    }
+    Ok(defaults)
+}
+
+fn names(defaults: &Map) -> String {
+    defaults.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The value as the kind that the default has.
+fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> {
+    let value = if value.tag() == FROM_SHELL { read(default, value) } else { value };
+    if default.is_float()
+        && let Ok(whole) = value.as_int()
+    {
+        return Ok((whole as f64).into());
+    }
+    if default.is_unit() || default.type_id() == value.type_id() {
+        return Ok(value);
+    }
+    bail!(who, "option `{key}` takes {}, not {} ({value})", kind(default), kind(&value))
+}
+
+/// Text from the command line as the kind that the default has; as it is, where it can't be read so.
+fn read(default: &Dynamic, value: Dynamic) -> Dynamic {
+    let text = value.to_string();
+    let whole = || text.replace('_', "").parse::<i64>().ok().map(Dynamic::from);
+    let number = || text.parse::<f64>().ok().map(Dynamic::from);
+    let truth = || text.parse::<bool>().ok().map(Dynamic::from);
+    let read = if default.is_int() {
+        whole()
+    } else if default.is_float() {
+        number()
+    } else if default.is_bool() {
+        truth()
+    } else if default.is_unit() {
+        whole().or_else(number).or_else(truth)
+    } else if default.is_array() {
+        Some(Dynamic::from(text.split(',').map(|part| Dynamic::from(part.trim().to_string())).collect::<List>()))
+    } else {
+        None
+    };
+    read.unwrap_or_else(|| text.into())
+}
+
+fn kind(value: &Dynamic) -> String {
+    match value.type_name() {
+        "i64" => "a whole number".to_string(),
+        "f64" => "a number".to_string(),
+        "bool" => "true or false".to_string(),
+        "string" | "&str" | "alloc::string::String" => "text".to_string(),
+        "array" => "a list".to_string(),
+        "map" => "a map".to_string(),
+        "Fn" => "a closure".to_string(),
+        other => other.rsplit("::").next().unwrap_or(other).to_lowercase(),
+    }
+}

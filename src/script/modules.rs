@@ -1,0 +1,130 @@
+//! User modules: `import "path" as name;`, relative to the file that imports.
+
+use super::Res;
+use super::sources::Sources;
+use crate::{Error, nearest};
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+/// Finds, compiles and keeps the modules that scripts import.
+pub struct Modules {
+    sources: Sources,
+    /// By full path, with the time of the file that was read.
+    known: Mutex<HashMap<PathBuf, (SystemTime, Shared<Module>)>>,
+    /// What is being imported now, outermost first.
+    open: Mutex<Vec<PathBuf>>,
+}
+
+impl Modules {
+    pub fn new(sources: Sources) -> Modules {
+        Modules { sources, known: Mutex::default(), open: Mutex::default() }
+    }
+
+    fn import(&self, engine: &Engine, file: &Path) -> Res<Shared<Module>> {
+        let full = file.canonicalize().map_err(|_| missing(file))?;
+        let time = full.metadata().and_then(|facts| facts.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        if let Some((read, module)) = lock(&self.known).get(&full)
+            && *read == time
+        {
+            return Ok(module.clone());
+        }
+        let chain = lock(&self.open).clone();
+        if let Some(first) = chain.iter().position(|path| *path == full) {
+            return Err(cycle(&chain[first..], &full).into());
+        }
+        lock(&self.open).push(full.clone());
+        let module = self.compile(engine, file);
+        lock(&self.open).pop();
+        let module: Shared<Module> = module?.into();
+        lock(&self.known).insert(full, (time, module.clone()));
+        Ok(module)
+    }
+
+    fn compile(&self, engine: &Engine, file: &Path) -> Res<Module> {
+        let text = super::read_script(file)?;
+        let name = file.display().to_string();
+        self.sources.add(&name, &text);
+        let mut ast = engine.compile(&text)?;
+        // imports in it are relative to it
+        ast.set_source(name);
+        Module::eval_ast_as_new(Scope::new(), &ast, engine)
+    }
+}
+
+impl ModuleResolver for Modules {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let file = place(source, path);
+        let named = file.display().to_string();
+        // with its file, so that a fault shows the right one; one without a position is about the import itself
+        self.import(engine, &file).map_err(|mut error| {
+            if error.position().is_none() {
+                error.set_position(position);
+                error
+            } else {
+                EvalAltResult::ErrorInModule(named, error, position).into()
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The file that `import "path"` in the script `source` means.
+fn place(source: Option<&str>, path: &str) -> PathBuf {
+    let mut file = source.map(Path::new).and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            // `a/../b` reads as `b`
+            Component::ParentDir if matches!(file.components().next_back(), Some(Component::Normal(_))) => {
+                file.pop();
+            }
+            part => file.push(part),
+        }
+    }
+    if file.extension().is_none_or(|ending| ending != "rhai") {
+        let mut name = file.into_os_string();
+        name.push(".rhai");
+        file = name.into();
+    }
+    file
+}
+
+fn missing(file: &Path) -> Error {
+    let error = Error::new("import", format!("{} is not there", file.display()));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok()?.strip_suffix(".rhai").map(str::to_string))
+        .collect();
+    let wanted = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    match nearest(&wanted, names.iter().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("the path is relative to the file that imports it"),
+    }
+}
+
+fn cycle(chain: &[PathBuf], again: &Path) -> Error {
+    let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    let names: Vec<String> = chain
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([again])
+        .map(|path| path.strip_prefix(&here).unwrap_or(path).display().to_string())
+        .collect();
+    Error::new("import", format!("these modules import one another: {}", names.join(" → ")))
+        .help("move what they share into a module of its own")
+}
