@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 /// What every fallible function of the library returns.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` says what is wrong and holds
 /// the values, `help` says what to do. Bad data also carries its place.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Writes a file beside `path` and renames it when it is whole, so that a fault or a kill at any instant
 /// leaves what was there. Folders on the way are made. `who` is the verb that errors name.
-pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(who, path, &error);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -13,6 +13,7 @@ pub mod model;
 pub mod plot;
 pub mod script;
 pub mod tensor;
+pub mod text;
 pub mod token;
 pub mod train;
 

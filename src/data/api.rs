@@ -1,5 +1,484 @@
-//! What scripts see of it.
+//! What scripts see of datasets.
 
+mod show;
+mod value;
+
+use super::{By, Dataset};
 use crate::script::prelude::*;
+use crate::text;
+use std::path::Path;
+use value::{Rows, row};
 
-pub fn register(_host: &mut Host) {}
+const DATASET: &[Opt] = &[opt(
+    "by",
+    Kind::Text,
+    "\"line\"",
+    "what a row of a .txt file is: `line` (blank ones are left out), `paragraph` or `file`",
+)];
+
+const SPLIT: &[Opt] = &[
+    opt("seed", Kind::Int, "", "shuffle first, by this seed"),
+    opt("group", Kind::Text, "", "a field: rows of equal value stay on the same side"),
+];
+
+const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("dataset", DATASET);
+    host.options("split", SPLIT);
+    host.options("sort", SORT);
+    host.engine.register_iterator_result::<Dataset, Dynamic>();
+}
+
+/// A place counted from the front, or from the end if it is negative.
+fn place(who: &'static str, at: i64, len: usize) -> Res<usize> {
+    let from_front = if at < 0 { at + len as i64 } else { at };
+    match usize::try_from(from_front) {
+        Ok(place) if place < len => Ok(place),
+        _ => bail!(who, "row {at} of {}", text::counted(len, "row")),
+    }
+}
+
+/// Where a range that a script wrote starts and ends: `a..` ends and `..b` starts as far as it goes.
+fn span(start: i64, end: i64, len: usize) -> (usize, usize) {
+    let fix = |at: i64| if at < 0 { (at + len as i64).max(0) as usize } else { (at as usize).min(len) };
+    (fix(start), fix(end))
+}
+
+fn count(who: &'static str, count: i64) -> Res<usize> {
+    match usize::try_from(count) {
+        Ok(count) => Ok(count),
+        Err(_) => bail!(who, "{count} rows is below 0"),
+    }
+}
+
+fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
+    fields
+        .into_iter()
+        .map(|name| {
+            let kind = name.type_name();
+            match name.into_immutable_string() {
+                Ok(name) => Ok(name),
+                Err(_) => bail!(who, "a field is named by a string, not by a {kind}"),
+            }
+        })
+        .collect()
+}
+
+fn by(options: &Options) -> Res<By> {
+    Ok(match options.text("by")?.as_str() {
+        "line" => By::Line,
+        "paragraph" => By::Paragraph,
+        "file" => By::File,
+        other => bail!("dataset", "`by` is line, paragraph or file, not `{other}`"),
+    })
+}
+
+/// Calls `change` with every row.
+fn each(
+    who: &'static str,
+    context: &NativeCallContext,
+    data: &Dataset,
+    change: &FnPtr,
+    mut result: impl FnMut(usize, Dynamic) -> Res<()>,
+) -> Res<()> {
+    for at in 0..data.len() {
+        crate::cancel::check()?;
+        result(at, change.call_within_context::<Dynamic>(context, (row(who, data, at)?,))?)?;
+    }
+    Ok(())
+}
+
+#[export_module]
+mod verbs {
+    /// Rows of named fields. A value: its verbs give new datasets and leave it as it was.
+    pub type Dataset = crate::data::Dataset;
+
+    /// Opens a file of rows: .jsonl, .json, .csv, .tsv, .parquet or .txt, each also with .gz or .zst behind it.
+    ///
+    /// Fields are the union of what the rows have; a row without one has `()` there. Numbers in csv and tsv are read
+    /// as numbers where a whole column is. A .txt file has the field `text`, one row a line that is not blank.
+    ///
+    /// ```rhai
+    /// dataset("rows.jsom")    //=> error: dataset: rows.jsom: the ending says no format of data
+    /// ```
+    #[rhai_fn(name = "dataset", return_raw)]
+    pub fn open(path: &str) -> Res<Dataset> {
+        open_with(path, Map::new())
+    }
+
+    /// Opens a file of rows, with options.
+    ///
+    /// ```rhai
+    /// dataset(["one", "two"]).save("out/doc/lines.txt");
+    /// dataset("out/doc/lines.txt", #{ by: "file" }).len()    //=> 1
+    /// ```
+    #[rhai_fn(name = "dataset", return_raw)]
+    pub fn open_with(path: &str, options: Map) -> Res<Dataset> {
+        let options = Options::read("dataset", DATASET, options)?;
+        Ok(crate::data::read("dataset", Path::new(path), by(&options)?)?.into())
+    }
+
+    /// Makes a dataset from a list of maps, or from a list of strings, which are its field `text`.
+    ///
+    /// ```rhai
+    /// let rows = dataset([#{ word: "levain", count: 3 }, #{ word: "bread" }]);
+    /// rows            //=> dataset 2 rows: count, word
+    /// rows[1].count   //=> ()
+    /// dataset(["a", "b"])[1]    //=> #{"text": "b"}
+    /// ```
+    #[rhai_fn(name = "dataset", return_raw)]
+    pub fn from_rows(rows: List) -> Res<Dataset> {
+        let mut made = Rows::new("text");
+        for row in &rows {
+            made.push("dataset", row)?;
+        }
+        Ok(made.finish())
+    }
+
+    /// A dataset as it is, so that a function may take either rows or what opens as rows.
+    ///
+    /// ```rhai
+    /// dataset(dataset(["a"])).len()    //=> 1
+    /// ```
+    #[rhai_fn(name = "dataset")]
+    pub fn same(data: Dataset) -> Dataset {
+        data
+    }
+
+    /// How many rows there are.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b"]).len()    //=> 2
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn len(data: &mut Dataset) -> i64 {
+        data.len() as i64
+    }
+
+    /// The names of the fields, in the order in which they were first seen.
+    ///
+    /// ```rhai
+    /// dataset(["a"]).fields    //=> ["text"]
+    /// ```
+    #[rhai_fn(get = "fields", pure)]
+    pub fn fields(data: &mut Dataset) -> List {
+        data.fields().iter().map(|name| Dynamic::from(name.to_string())).collect()
+    }
+
+    /// One row: a map of its fields, or the plain value in a column. `-1` is the last.
+    ///
+    /// ```rhai
+    /// let words = dataset(["a", "b", "c"]);
+    /// words[0]                    //=> #{"text": "a"}
+    /// words.column("text")[-1]    //=> c
+    /// words[3]                    //=> error: index: row 3 of 3 rows
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn get(data: &mut Dataset, at: i64) -> Res<Dynamic> {
+        row("index", data, place("index", at, data.len())?)
+    }
+
+    /// The rows of a range, as a dataset.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b", "c"])[1..].len()    //=> 2
+    /// ```
+    #[rhai_fn(index_get, pure)]
+    pub fn get_range(data: &mut Dataset, rows: std::ops::Range<i64>) -> Dataset {
+        let (start, end) = span(rows.start, rows.end, data.len());
+        data.slice(start, end)
+    }
+
+    /// The rows of a range with its end, as a dataset.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b", "c"])[0..=1].len()    //=> 2
+    /// ```
+    #[rhai_fn(index_get, pure)]
+    pub fn get_range_inclusive(data: &mut Dataset, rows: std::ops::RangeInclusive<i64>) -> Dataset {
+        let (start, last) = span(*rows.start(), *rows.end(), data.len());
+        data.slice(start, last + 1)
+    }
+
+    /// A new dataset of what `change` makes of every row: maps become rows, other values a column.
+    ///
+    /// ```rhai
+    /// let words = dataset(["one", "three"]);
+    /// words.map(|row| row + #{ letters: row.text.len })[1]    //=> #{"letters": 5, "text": "three"}
+    /// words.column("text").map(|word| word.len)[1]            //=> 5
+    /// words.map(|row| words)    //=> error: map: row 0, field `value`: a Dataset is not data
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn map(context: NativeCallContext, data: Dataset, change: FnPtr) -> Res<Dataset> {
+        let name = if data.is_bare() { &data.fields()[0] } else { "value" };
+        let mut made = Rows::new(name);
+        each("map", &context, &data, &change, |_, value| made.push("map", &value))?;
+        let bare = made.is_bare();
+        let made = made.finish();
+        Ok(if bare { made.into_bare() } else { made })
+    }
+
+    /// The rows of which `keep` says true.
+    ///
+    /// ```rhai
+    /// dataset([1, 2, 3].map(|n| #{ n: n })).filter(|row| row.n != 2).len()    //=> 2
+    /// dataset(["a"]).filter(|row| row.text)    //=> error: filter: row 0: the closure gave a string, not true or false
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn filter(context: NativeCallContext, data: Dataset, keep: FnPtr) -> Res<Dataset> {
+        let mut kept = Vec::new();
+        each("filter", &context, &data, &keep, |at, value| {
+            match value.as_bool() {
+                Ok(true) => kept.push(at),
+                Ok(false) => {}
+                Err(kind) => bail!("filter", "row {at}: the closure gave a {kind}, not true or false"),
+            }
+            Ok(())
+        })?;
+        Ok(data.pick(kept))
+    }
+
+    /// The same rows in another order, which the seed decides.
+    ///
+    /// ```rhai
+    /// let words = dataset(["a", "b", "c", "d"]);
+    /// words.shuffle(7).column("text")[0] == words.shuffle(7).column("text")[0]    //=> true
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn shuffle(data: &mut Dataset, seed: i64) -> Dataset {
+        data.shuffle(seed as u64)
+    }
+
+    /// The first `fraction` of the rows as `train`, the others as `test`. Shuffle first, or give a seed.
+    ///
+    /// ```rhai
+    /// let parts = dataset(["a", "b", "c", "d"]).split(0.75);
+    /// parts.train.len()    //=> 3
+    /// parts.test           //=> dataset 1 row: text
+    /// dataset(["a"]).split(0.5)    //=> error: split: 0.5 of 1 row leaves one side empty
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn split(data: &mut Dataset, fraction: f64) -> Res<Map> {
+        split_with(data, fraction, Map::new())
+    }
+
+    /// Splits into `train` and `test` with options: `seed` shuffles first, `group` names a field whose equal values stay
+    /// on the same side, so that nothing of a test group was seen in training.
+    ///
+    /// ```rhai
+    /// let rows = dataset([#{ law: "A" }, #{ law: "B" }, #{ law: "A" }, #{ law: "A" }]);
+    /// rows.split(0.75, #{ group: "law" }).test.column("law")[0]    //=> B
+    /// ```
+    #[rhai_fn(name = "split", pure, return_raw)]
+    pub fn split_with(data: &mut Dataset, fraction: f64, options: Map) -> Res<Map> {
+        let options = Options::read("split", SPLIT, options)?;
+        let data = match options.maybe("seed", Options::int)? {
+            Some(seed) => data.shuffle(seed as u64),
+            None => data.clone(),
+        };
+        let (train, test) = match options.maybe("group", Options::text)? {
+            Some(field) => data.split_by(fraction, &field)?,
+            None => data.split(fraction)?,
+        };
+        let mut parts = Map::new();
+        parts.insert("train".into(), Dynamic::from(train));
+        parts.insert("test".into(), Dynamic::from(test));
+        Ok(parts)
+    }
+
+    /// One field, whose rows are the plain values.
+    ///
+    /// ```rhai
+    /// let column = dataset(["a", "b"]).column("text");
+    /// column       //=> column 2 rows: text
+    /// column[0]    //=> a
+    /// dataset(["a"]).column("txt")    //=> error: column: there is no field `txt`
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn column(data: &mut Dataset, field: &str) -> Res<Dataset> {
+        Ok((*data).column(field)?)
+    }
+
+    /// Only these fields, in this order.
+    ///
+    /// ```rhai
+    /// dataset([#{ a: 1, b: 2, c: 3 }]).select(["c", "a"])    //=> dataset 1 row: c, a
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn select(data: &mut Dataset, fields: List) -> Res<Dataset> {
+        Ok((*data).select(&names("select", fields)?)?)
+    }
+
+    /// All fields but this.
+    ///
+    /// ```rhai
+    /// dataset([#{ a: 1, b: 2 }]).drop("a")    //=> dataset 1 row: b
+    /// ```
+    #[rhai_fn(name = "drop", pure, return_raw)]
+    pub fn drop_field(data: &mut Dataset, field: &str) -> Res<Dataset> {
+        Ok(data.drop_fields(&[field])?)
+    }
+
+    /// All fields but these.
+    ///
+    /// ```rhai
+    /// dataset([#{ a: 1, b: 2, c: 3 }]).drop(["a", "b"])    //=> dataset 1 row: c
+    /// ```
+    #[rhai_fn(name = "drop", pure, return_raw)]
+    pub fn drop_fields(data: &mut Dataset, fields: List) -> Res<Dataset> {
+        Ok((*data).drop_fields(&names("drop", fields)?)?)
+    }
+
+    /// With one field under another name.
+    ///
+    /// ```rhai
+    /// dataset(["a"]).rename("text", "word")    //=> dataset 1 row: word
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn rename(data: &mut Dataset, old: &str, name: &str) -> Res<Dataset> {
+        Ok((*data).rename(old, name)?)
+    }
+
+    /// The first `rows` rows, or all if there are fewer.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b", "c"]).take(2).len()    //=> 2
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn take(data: &mut Dataset, rows: i64) -> Res<Dataset> {
+        Ok(data.slice(0, count("take", rows)?))
+    }
+
+    /// All but the first `rows` rows.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b", "c"]).skip(2)[0].text    //=> c
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn skip(data: &mut Dataset, rows: i64) -> Res<Dataset> {
+        Ok(data.slice(count("skip", rows)?, data.len()))
+    }
+
+    /// The first row of every value of a field.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b", "a"]).unique("text").len()    //=> 2
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn unique(data: &mut Dataset, field: &str) -> Res<Dataset> {
+        Ok((*data).unique(field)?)
+    }
+
+    /// The rows of `other` after these. Fields meet by name; what one side lacks is `()` in its rows.
+    ///
+    /// ```rhai
+    /// dataset(["a"]).extend(dataset([#{ text: "b", n: 1 }]))    //=> dataset 2 rows: text, n
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn extend(data: &mut Dataset, other: Dataset) -> Dataset {
+        (*data).extend(&other)
+    }
+
+    /// The rows by value of a field: a list of `#{ key, rows }`, in the order in which the values come.
+    ///
+    /// ```rhai
+    /// let groups = dataset(["a", "b", "a"]).group("text");
+    /// groups[0].key     //=> a
+    /// groups[0].rows    //=> dataset 2 rows: text
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn group(data: &mut Dataset, field: &str) -> Res<List> {
+        let at = data.field("group", field)?;
+        let groups = data.groups("group", field)?;
+        let as_map = |places: Vec<usize>| {
+            let mut group = Map::new();
+            group.insert("key".into(), value::to_dynamic("group", data.cell(at, places[0]))?);
+            group.insert("rows".into(), Dynamic::from(data.pick(places)));
+            Ok(Dynamic::from(group))
+        };
+        groups.into_iter().map(as_map).collect()
+    }
+
+    /// By a field, smallest first; rows that don't have it come last, equal ones keep their order.
+    ///
+    /// ```rhai
+    /// dataset(["b", "a"]).sort("text")[0].text    //=> a
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sort(data: &mut Dataset, field: &str) -> Res<Dataset> {
+        Ok((*data).sort(field, false)?)
+    }
+
+    /// By a field, with options.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b"]).sort("text", #{ descending: true })[0].text    //=> b
+    /// ```
+    #[rhai_fn(name = "sort", pure, return_raw)]
+    pub fn sort_with(data: &mut Dataset, field: &str, options: Map) -> Res<Dataset> {
+        let options = Options::read("sort", SORT, options)?;
+        Ok((*data).sort(field, options.bool("descending")?)?)
+    }
+
+    /// Writes the rows to a file whose ending says the format, as for opening. It appears whole or not at all.
+    ///
+    /// A field without a value is left out of a .jsonl row and empty in .csv; a .txt file takes one column of lines.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b"]).save("out/doc/words.parquet");
+    /// dataset("out/doc/words.parquet")    //=> dataset 2 rows: text
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn save(data: &mut Dataset, path: &str) -> Res<()> {
+        Ok(crate::data::save(data, Path::new(path))?)
+    }
+
+    /// Facts: rows, kinds of the fields, bytes of memory.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b"]).info().fields    //=> #{"text": "text"}
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn info(data: &mut Dataset) -> Map {
+        let kinds: Map = data.columns().map(|(name, column)| (name.as_ref().into(), column.kind().into())).collect();
+        let mut facts = Map::new();
+        facts.insert("rows".into(), (data.len() as i64).into());
+        facts.insert("fields".into(), kinds.into());
+        facts.insert("bytes".into(), (data.size() as i64).into());
+        facts
+    }
+
+    /// The first ten rows as a table that fits the screen.
+    ///
+    /// ```rhai
+    /// print(dataset(["a", "b"]).show());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn show(data: &mut Dataset) -> Res<String> {
+        show::table(data, show::ROWS)
+    }
+
+    /// The first `rows` rows as a table that fits the screen.
+    ///
+    /// ```rhai
+    /// dataset(["a", "b"]).show(1).contains("1 more row")    //=> true
+    /// ```
+    #[rhai_fn(name = "show", pure, return_raw)]
+    pub fn show_rows(data: &mut Dataset, rows: i64) -> Res<String> {
+        show::table(data, count("show", rows)?)
+    }
+
+    /// How many rows there are, and of which fields.
+    #[rhai_fn(name = "to_string", pure)]
+    pub fn to_string(data: &mut Dataset) -> String {
+        data.to_string()
+    }
+
+    /// How many rows there are, and of which fields.
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn to_debug(data: &mut Dataset) -> String {
+        data.to_string()
+    }
+}

@@ -1,0 +1,62 @@
+//! The first rows of a dataset as a table that fits a screen.
+
+use crate::data::{Cell, Dataset};
+use crate::script::prelude::*;
+use crate::text;
+
+/// How many rows are shown when nobody says.
+pub const ROWS: usize = 10;
+
+pub fn table(data: &Dataset, rows: usize) -> Res<String> {
+    let room = console::Term::stdout().size_checked().map_or(100, |(_, columns)| columns as usize);
+    let shown = rows.min(data.len());
+    let fields = data.fields().len().max(1);
+    let mut columns: Vec<(Vec<String>, bool)> = Vec::new();
+    for (field, name) in data.fields().iter().enumerate() {
+        let numbers = (0..shown).all(|at| matches!(data.cell(field, at), Cell::Int(_) | Cell::Float(_) | Cell::Null));
+        let mut cells = vec![name.to_string()];
+        for at in 0..shown {
+            cells.push(match data.cell(field, at) {
+                Cell::Null => String::new(),
+                Cell::Text(text) => text::cut(text, room),
+                Cell::Json(json) => text::cut(json, room),
+                Cell::Int(number) => number.to_string(),
+                Cell::Float(number) => number.to_string(),
+                Cell::Bool(truth) => truth.to_string(),
+            });
+        }
+        columns.push((cells, numbers));
+    }
+    let widths = fit(&columns, room.saturating_sub(2 * fields));
+    let mut out = String::new();
+    for at in 0..=shown {
+        let mut line = String::new();
+        for ((cells, numbers), &width) in columns.iter().zip(&widths) {
+            let cell = text::cut(&cells[at], width);
+            line += "  ";
+            line += &if *numbers { text::right(&cell, width) } else { text::left(&cell, width) };
+        }
+        out += line.trim_end();
+        out.push('\n');
+    }
+    if shown < data.len() {
+        out += &format!("  … {}", text::counted(data.len() - shown, "more row"));
+    }
+    Ok(out.trim_end().to_string())
+}
+
+/// Widths of columns: as wide as they are, the widest cut until all fit.
+fn fit(columns: &[(Vec<String>, bool)], room: usize) -> Vec<usize> {
+    let mut widths: Vec<usize> =
+        columns.iter().map(|(cells, _)| cells.iter().map(|cell| text::width(cell)).max().unwrap_or(0)).collect();
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter().max() {
+            Some(&widest) if widest > 4 => {
+                let at = widths.iter().position(|&width| width == widest).unwrap_or(0);
+                widths[at] -= 1;
+            }
+            _ => break,
+        }
+    }
+    widths
+}

@@ -1,0 +1,339 @@
+//! One field of all rows, stored as tightly as its values allow.
+
+use crate::{Error, Result};
+
+/// One value of one row. Lists and maps are kept as their JSON text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+    Json(&'a str),
+}
+
+/// The values of one field. Its kind is the narrowest that holds them all: whole numbers and others together
+/// are floats, and what has no common kind is kept as JSON, value by value.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    values: Values,
+    /// Which rows have no value, where some don't.
+    missing: Option<Vec<bool>>,
+}
+
+#[derive(Clone, Debug)]
+enum Values {
+    None(usize),
+    Bool(Vec<bool>),
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+    Text(Strings),
+    Json(Strings),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Values::None(0)
+    }
+}
+
+/// Strings end to end in one piece of memory.
+#[derive(Clone, Debug, Default)]
+struct Strings {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Strings {
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.text[start..self.ends[row]]
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn append(&mut self, more: &Strings) {
+        let base = self.text.len();
+        self.text.push_str(&more.text);
+        self.ends.extend(more.ends.iter().map(|end| base + end));
+    }
+}
+
+/// Whole numbers that a float holds exactly.
+const EXACT: i64 = 1 << 53;
+
+impl Column {
+    /// A field that has no value in `rows` rows.
+    pub fn missing(rows: usize) -> Column {
+        Column { values: Values::None(rows), missing: None }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.values {
+            Values::None(rows) => *rows,
+            Values::Bool(values) => values.len(),
+            Values::Int(values) => values.len(),
+            Values::Float(values) => values.len(),
+            Values::Text(values) | Values::Json(values) => values.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a person calls its kind.
+    pub fn kind(&self) -> &'static str {
+        match self.values {
+            Values::None(_) => "nothing",
+            Values::Bool(_) => "bool",
+            Values::Int(_) => "int",
+            Values::Float(_) => "float",
+            Values::Text(_) => "text",
+            Values::Json(_) => "nested",
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        let values = match &self.values {
+            Values::None(_) => 0,
+            Values::Bool(values) => values.len(),
+            Values::Int(values) => values.len() * 8,
+            Values::Float(values) => values.len() * 8,
+            Values::Text(values) | Values::Json(values) => values.text.len() + values.ends.len() * 8,
+        };
+        values + self.missing.as_ref().map_or(0, Vec::len)
+    }
+
+    pub fn get(&self, row: usize) -> Cell<'_> {
+        if self.missing.as_ref().is_some_and(|missing| missing[row]) {
+            return Cell::Null;
+        }
+        match &self.values {
+            Values::None(_) => Cell::Null,
+            Values::Bool(values) => Cell::Bool(values[row]),
+            Values::Int(values) => Cell::Int(values[row]),
+            Values::Float(values) => Cell::Float(values[row]),
+            Values::Text(values) => Cell::Text(values.get(row)),
+            Values::Json(values) => json_cell(values.get(row)),
+        }
+    }
+
+    pub fn push(&mut self, cell: Cell) {
+        if cell == Cell::Null {
+            return self.push_missing();
+        }
+        self.widen(&cell);
+        match (&mut self.values, cell) {
+            (Values::Bool(values), Cell::Bool(value)) => values.push(value),
+            (Values::Int(values), Cell::Int(value)) => values.push(value),
+            (Values::Float(values), Cell::Float(value)) => values.push(value),
+            (Values::Float(values), Cell::Int(value)) => values.push(value as f64),
+            (Values::Text(values), Cell::Text(value)) => values.push(value),
+            (Values::Json(values), Cell::Json(value)) => values.push(value),
+            (Values::Json(values), cell) => values.push(&json_text(cell)),
+            _ => unreachable!("a column is widened before it takes a value"),
+        }
+        if let Some(missing) = &mut self.missing {
+            missing.push(false);
+        }
+    }
+
+    fn push_missing(&mut self) {
+        if let Values::None(rows) = &mut self.values {
+            *rows += 1;
+            return;
+        }
+        let rows = self.len();
+        self.missing.get_or_insert_with(|| vec![false; rows]).push(true);
+        match &mut self.values {
+            Values::None(_) => {}
+            Values::Bool(values) => values.push(false),
+            Values::Int(values) => values.push(0),
+            Values::Float(values) => values.push(0.0),
+            Values::Text(values) => values.push(""),
+            Values::Json(values) => values.push("null"),
+        }
+    }
+
+    /// Changes the kind so that `cell` fits.
+    fn widen(&mut self, cell: &Cell) {
+        let fits = match (&self.values, cell) {
+            (Values::Bool(_), Cell::Bool(_))
+            | (Values::Int(_), Cell::Int(_))
+            | (Values::Float(_), Cell::Float(_))
+            | (Values::Text(_), Cell::Text(_))
+            | (Values::Json(_), _) => true,
+            (Values::Float(_), Cell::Int(value)) => value.abs() <= EXACT,
+            _ => false,
+        };
+        if fits {
+            return;
+        }
+        if let Values::None(rows) = self.values {
+            self.values = match cell {
+                Cell::Null => Values::None(0),
+                Cell::Bool(_) => Values::Bool(vec![false; rows]),
+                Cell::Int(_) => Values::Int(vec![0; rows]),
+                Cell::Float(_) => Values::Float(vec![0.0; rows]),
+                Cell::Text(_) => Values::Text(Strings { text: String::new(), ends: vec![0; rows] }),
+                Cell::Json(_) => Values::Json(Strings { text: String::new(), ends: vec![0; rows] }),
+            };
+            self.missing = (rows > 0).then(|| vec![true; rows]);
+            return;
+        }
+        if let (Values::Int(values), Cell::Float(_)) = (&self.values, cell)
+            && values.iter().all(|value| value.abs() <= EXACT)
+        {
+            self.values = Values::Float(values.iter().map(|&value| value as f64).collect());
+            return;
+        }
+        let mut texts = Strings::default();
+        for row in 0..self.len() {
+            texts.push(&json_text(self.get(row)));
+        }
+        self.values = Values::Json(texts);
+    }
+
+    /// More rows of the same field.
+    pub fn append(&mut self, more: &Column) {
+        if self.is_empty() && !more.is_empty() {
+            *self = more.clone();
+            return;
+        }
+        let rows = self.len();
+        match (&mut self.values, &more.values) {
+            (Values::Bool(values), Values::Bool(more)) => values.extend(more),
+            (Values::Int(values), Values::Int(more)) => values.extend(more),
+            (Values::Float(values), Values::Float(more)) => values.extend(more),
+            (Values::Text(values), Values::Text(more)) => values.append(more),
+            (Values::Json(values), Values::Json(more)) => values.append(more),
+            _ => {
+                for row in 0..more.len() {
+                    self.push(more.get(row));
+                }
+                return;
+            }
+        }
+        match (&mut self.missing, &more.missing) {
+            (None, None) => {}
+            (Some(missing), None) => missing.resize(rows + more.len(), false),
+            (missing, Some(more)) => missing.get_or_insert_with(|| vec![false; rows]).extend(more),
+        }
+    }
+
+    /// These rows, in this order.
+    pub fn take(&self, rows: impl Iterator<Item = usize>) -> Column {
+        let mut taken = Column::default();
+        rows.for_each(|row| taken.push(self.get(row)));
+        taken
+    }
+
+    /// Gives back memory that growing left over.
+    pub fn shrink(&mut self) {
+        match &mut self.values {
+            Values::Text(values) | Values::Json(values) => {
+                values.text.shrink_to_fit();
+                values.ends.shrink_to_fit();
+            }
+            Values::Int(values) => values.shrink_to_fit(),
+            Values::Float(values) => values.shrink_to_fit(),
+            Values::Bool(values) => values.shrink_to_fit(),
+            Values::None(_) => {}
+        }
+    }
+
+    /// A column of text as numbers or truth values, where every value is written as one; else as it was.
+    pub fn read_as_numbers(self) -> Column {
+        let Values::Text(texts) = &self.values else { return self };
+        let mut column = Column::default();
+        for row in 0..texts.len() {
+            let text = texts.get(row);
+            let cell = match (text, text.parse::<i64>(), text.parse::<f64>()) {
+                ("", ..) => Cell::Null,
+                ("true", ..) => Cell::Bool(true),
+                ("false", ..) => Cell::Bool(false),
+                // `007` and `+1` are names, not numbers
+                (_, Ok(number), _) if number.to_string() == text => Cell::Int(number),
+                (_, Err(_), Ok(number)) if number.is_finite() && text.contains(|c: char| c.is_ascii_digit()) => {
+                    Cell::Float(number)
+                }
+                _ => return self,
+            };
+            column.push(cell);
+            if matches!(column.values, Values::Json(_)) {
+                return self;
+            }
+        }
+        if matches!(column.values, Values::None(_)) { self } else { column }
+    }
+}
+
+/// A value of a column that has no common kind, from its JSON text.
+fn json_cell(text: &str) -> Cell<'_> {
+    match text.as_bytes().first() {
+        Some(b'[' | b'{') => Cell::Json(text),
+        Some(b't') => Cell::Bool(true),
+        Some(b'f') => Cell::Bool(false),
+        Some(b'n') | None => Cell::Null,
+        // a string is kept with its quotes; the reader of the value takes them off
+        Some(b'"') => Cell::Json(text),
+        _ => match text.parse::<i64>() {
+            Ok(number) => Cell::Int(number),
+            Err(_) => text.parse().map_or(Cell::Json(text), Cell::Float),
+        },
+    }
+}
+
+/// A value as JSON. A float always shows that it is one.
+pub fn json_text(cell: Cell) -> String {
+    match cell {
+        Cell::Null => "null".into(),
+        Cell::Bool(value) => value.to_string(),
+        Cell::Int(value) => value.to_string(),
+        Cell::Float(value) if value.is_finite() => format!("{value:?}"),
+        Cell::Float(_) => "null".into(),
+        Cell::Text(value) => serde_json::Value::from(value).to_string(),
+        Cell::Json(value) => value.into(),
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// The text of it, or what else it is.
+    pub fn text(self) -> Result<std::borrow::Cow<'a, str>, &'static str> {
+        match self {
+            Cell::Text(text) => Ok(text.into()),
+            Cell::Json(json) if json.starts_with('"') => {
+                serde_json::from_str::<String>(json).map(Into::into).map_err(|_| "broken text")
+            }
+            other => Err(other.kind()),
+        }
+    }
+
+    pub fn kind(self) -> &'static str {
+        match self {
+            Cell::Null => "nothing",
+            Cell::Bool(_) => "a bool",
+            Cell::Int(_) => "an int",
+            Cell::Float(_) => "a float",
+            Cell::Text(_) => "text",
+            Cell::Json(json) if json.starts_with('[') => "a list",
+            Cell::Json(json) if json.starts_with('{') => "a map",
+            Cell::Json(_) => "text",
+        }
+    }
+}
+
+/// The value of a nested cell.
+pub fn nested(who: &str, json: &str) -> Result<serde_json::Value> {
+    serde_json::from_str(json).map_err(|error| Error::new(who, format!("broken nested value: {error}")))
+}

@@ -1,0 +1,325 @@
+//! Dataset: rows of named fields, as a value.
+
+use super::column::{Cell, Column};
+use super::table::{Builder, Table};
+use crate::tensor::Rng;
+use crate::{Error, Result, bail, nearest, text};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Rows of named fields. A value: every verb gives a new dataset, which shares the columns of the old one and
+/// only says which rows of them it means, so a shuffle, a split or a filter costs four bytes a row.
+#[derive(Clone)]
+pub struct Dataset {
+    table: Table,
+    rows: Rows,
+    /// Made by `column`: one field, whose rows are its values and not maps.
+    bare: bool,
+}
+
+/// Which rows of the columns, in which order.
+#[derive(Clone)]
+enum Rows {
+    Range(usize, usize),
+    Picked(Arc<[u32]>),
+}
+
+impl From<Table> for Dataset {
+    fn from(table: Table) -> Dataset {
+        Dataset { rows: Rows::Range(0, table.rows), table, bare: false }
+    }
+}
+
+impl Dataset {
+    pub fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Range(start, end) => end - start,
+            Rows::Picked(rows) => rows.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of its fields.
+    pub fn fields(&self) -> &[Arc<str>] {
+        &self.table.names
+    }
+
+    /// Its columns, of which a row is [`Dataset::row`].
+    pub fn columns(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Column>)> {
+        self.table.names.iter().zip(&self.table.columns)
+    }
+
+    /// Whether rows are plain values and not maps.
+    pub fn is_bare(&self) -> bool {
+        self.bare
+    }
+
+    pub fn into_bare(mut self) -> Dataset {
+        self.bare = self.table.names.len() == 1;
+        self
+    }
+
+    /// Where row `at` of this dataset is in its columns.
+    pub fn row(&self, at: usize) -> usize {
+        match &self.rows {
+            Rows::Range(start, _) => start + at,
+            Rows::Picked(rows) => rows[at] as usize,
+        }
+    }
+
+    /// The value of column number `field` in row `at`.
+    pub fn cell(&self, field: usize, at: usize) -> Cell<'_> {
+        self.table.columns[field].get(self.row(at))
+    }
+
+    /// The number of the column `name`, or an error that names the nearest.
+    pub fn field(&self, who: &str, name: &str) -> Result<usize> {
+        let Some(at) = self.table.position(name) else {
+            let names = || self.table.names.iter().map(|name| &**name);
+            let error = Error::new(who, format!("there is no field `{name}`"));
+            return Err(match nearest(name, names()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("the fields are {}", names().collect::<Vec<_>>().join(", "))),
+            });
+        };
+        Ok(at)
+    }
+
+    /// The field whose text a verb reads when it was not told: the only one, or `text`.
+    pub fn text_field(&self, who: &str) -> Result<usize> {
+        match self.table.names.len() {
+            1 => Ok(0),
+            _ => self.field(who, "text"),
+        }
+    }
+
+    /// The texts of a column, or an error that names the row.
+    pub fn texts(&self, who: &str, field: usize) -> impl Iterator<Item = Result<std::borrow::Cow<'_, str>>> {
+        (0..self.len()).map(move |at| {
+            self.cell(field, at).text().map_err(|kind| {
+                Error::new(who, format!("row {at}, field `{}`: {kind}, not text", self.table.names[field]))
+            })
+        })
+    }
+
+    /// Rows `start` up to `end`.
+    pub fn slice(&self, start: usize, end: usize) -> Dataset {
+        let end = end.min(self.len());
+        let start = start.min(end);
+        let rows = match &self.rows {
+            Rows::Range(first, _) => Rows::Range(first + start, first + end),
+            Rows::Picked(rows) => Rows::Picked(rows[start..end].into()),
+        };
+        Dataset { rows, ..self.clone() }
+    }
+
+    /// The rows at these places, in this order.
+    pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Dataset {
+        let rows = Rows::Picked(places.into_iter().map(|at| self.row(at) as u32).collect());
+        Dataset { rows, ..self.clone() }
+    }
+
+    /// In an order that only `seed` and the number of rows decide.
+    pub fn shuffle(&self, seed: u64) -> Dataset {
+        let mut places: Vec<usize> = (0..self.len()).collect();
+        Rng::new(seed).shuffle(&mut places);
+        self.pick(places)
+    }
+
+    /// The first `fraction` of the rows, and the others.
+    pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
+        let cut = self.cut(fraction)?;
+        Ok((self.slice(0, cut), self.slice(cut, self.len())))
+    }
+
+    /// Like [`Dataset::split`], with rows of equal `field` on the same side: whole groups, in the order of their first
+    /// row, for as long as that brings the first side nearer to its share.
+    pub fn split_by(&self, fraction: f64, field: &str) -> Result<(Dataset, Dataset)> {
+        let goal = self.cut(fraction)?;
+        let groups = self.groups("split", field)?;
+        let (mut train, mut test) = (Vec::new(), Vec::new());
+        for group in groups {
+            let before = goal.abs_diff(train.len());
+            let side = if goal.abs_diff(train.len() + group.len()) <= before { &mut train } else { &mut test };
+            side.extend(group);
+        }
+        if train.is_empty() || test.is_empty() {
+            bail!("split", "`{field}` has too few different values to leave rows on both sides");
+        }
+        train.sort_unstable();
+        test.sort_unstable();
+        Ok((self.pick(train), self.pick(test)))
+    }
+
+    fn cut(&self, fraction: f64) -> Result<usize> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            bail!("split", "fraction {fraction} is not between 0 and 1");
+        }
+        let cut = (self.len() as f64 * fraction).round() as usize;
+        if cut == 0 || cut == self.len() {
+            bail!("split", "{fraction} of {} leaves one side empty", text::counted(self.len(), "row"));
+        }
+        Ok(cut)
+    }
+
+    /// Places of rows by equal `field`, groups in the order of their first row.
+    pub fn groups(&self, who: &str, field: &str) -> Result<Vec<Vec<usize>>> {
+        let field = self.field(who, field)?;
+        let mut known: HashMap<Key, usize> = HashMap::new();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for at in 0..self.len() {
+            let group = *known.entry(Key::of(self.cell(field, at))).or_insert(groups.len());
+            if group == groups.len() {
+                groups.push(Vec::new());
+            }
+            groups[group].push(at);
+        }
+        Ok(groups)
+    }
+
+    /// The first row of every value of `field`.
+    pub fn unique(&self, field: &str) -> Result<Dataset> {
+        Ok(self.pick(self.groups("unique", field)?.into_iter().map(|group| group[0])))
+    }
+
+    /// By `field`, smallest first, rows without it last; equal ones keep their order.
+    pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
+        let field = self.field("sort", field)?;
+        let mut places: Vec<usize> = (0..self.len()).collect();
+        places.sort_by(|&a, &b| {
+            let (a, b) = (self.cell(field, a), self.cell(field, b));
+            let order = compare(a, b);
+            if descending && a != Cell::Null && b != Cell::Null { order.reverse() } else { order }
+        });
+        Ok(self.pick(places))
+    }
+
+    /// These fields, in this order.
+    pub fn select(&self, names: &[impl AsRef<str>]) -> Result<Dataset> {
+        let mut table = Table { rows: self.table.rows, ..Table::default() };
+        for name in names {
+            let at = self.field("select", name.as_ref())?;
+            if table.position(name.as_ref()).is_some() {
+                bail!("select", "field `{}` is named twice", name.as_ref());
+            }
+            table.names.push(self.table.names[at].clone());
+            table.columns.push(self.table.columns[at].clone());
+        }
+        Ok(Dataset { table, rows: self.rows.clone(), bare: false })
+    }
+
+    /// All fields but these.
+    pub fn drop_fields(&self, names: &[impl AsRef<str>]) -> Result<Dataset> {
+        let gone: Vec<usize> = names.iter().map(|name| self.field("drop", name.as_ref())).collect::<Result<_>>()?;
+        let kept: Vec<_> = (0..self.table.names.len()).filter(|at| !gone.contains(at)).collect();
+        self.select(&kept.into_iter().map(|at| self.table.names[at].clone()).collect::<Vec<_>>())
+    }
+
+    /// One field, whose rows are its values.
+    pub fn column(&self, name: &str) -> Result<Dataset> {
+        let at = self.field("column", name)?;
+        let table = Table {
+            names: vec![self.table.names[at].clone()],
+            columns: vec![self.table.columns[at].clone()],
+            rows: self.table.rows,
+        };
+        Ok(Dataset { table, rows: self.rows.clone(), bare: true })
+    }
+
+    /// With field `old` called `new`.
+    pub fn rename(&self, old: &str, new: &str) -> Result<Dataset> {
+        let at = self.field("rename", old)?;
+        if old != new && self.table.position(new).is_some() {
+            bail!("rename", "there is a field `{new}` already");
+        }
+        let mut renamed = self.clone();
+        renamed.table.names[at] = new.into();
+        Ok(renamed)
+    }
+
+    /// The rows of `other` after these. Fields meet by name.
+    pub fn extend(&self, other: &Dataset) -> Dataset {
+        let mut all = Builder::default();
+        all.append(&self.gathered());
+        all.append(&other.gathered());
+        Dataset { bare: self.bare && other.bare, ..Dataset::from(all.finish()) }
+    }
+
+    /// Its rows as a table of their own.
+    pub fn gathered(&self) -> Table {
+        match &self.rows {
+            Rows::Range(0, end) if *end == self.table.rows => self.table.clone(),
+            Rows::Range(start, end) => self.table.take(*start..*end),
+            Rows::Picked(rows) => self.table.take(rows.iter().map(|&row| row as usize)),
+        }
+    }
+
+    /// Bytes of memory that its columns hold.
+    pub fn size(&self) -> usize {
+        self.table.size()
+    }
+}
+
+/// `dataset 23,490 rows: law, department, text`.
+impl std::fmt::Display for Dataset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.table.names.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+        let what = if self.bare { "column" } else { "dataset" };
+        write!(f, "{what} {}: {}", text::counted(self.len(), "row"), text::cut(&names, 80))
+    }
+}
+
+/// What decides whether two values are equal.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(u64),
+    Text(&'a str),
+    Json(&'a str),
+}
+
+impl<'a> Key<'a> {
+    fn of(cell: Cell<'a>) -> Key<'a> {
+        match cell {
+            Cell::Null => Key::Null,
+            Cell::Bool(value) => Key::Bool(value),
+            Cell::Int(value) => Key::Int(value),
+            Cell::Float(value) => Key::Float(if value == 0.0 { 0 } else { value.to_bits() }),
+            Cell::Text(value) => Key::Text(value),
+            Cell::Json(value) => Key::Json(value),
+        }
+    }
+}
+
+/// Numbers before text before nested values before nothing.
+fn compare(a: Cell, b: Cell) -> Ordering {
+    fn rank(cell: Cell) -> u8 {
+        match cell {
+            Cell::Bool(_) => 0,
+            Cell::Int(_) | Cell::Float(_) => 1,
+            Cell::Text(_) => 2,
+            Cell::Json(_) => 3,
+            Cell::Null => 4,
+        }
+    }
+    fn number(cell: Cell) -> f64 {
+        match cell {
+            Cell::Int(value) => value as f64,
+            Cell::Float(value) => value,
+            _ => 0.0,
+        }
+    }
+    match (a, b) {
+        (Cell::Bool(a), Cell::Bool(b)) => a.cmp(&b),
+        (Cell::Int(a), Cell::Int(b)) => a.cmp(&b),
+        (Cell::Text(a), Cell::Text(b)) | (Cell::Json(a), Cell::Json(b)) => a.cmp(b),
+        (a, b) if rank(a) == 1 && rank(b) == 1 => number(a).total_cmp(&number(b)),
+        (a, b) => rank(a).cmp(&rank(b)),
+    }
+}

@@ -1,0 +1,90 @@
+//! Comma and tab separated values. The first record names the fields.
+
+use super::lines::Blocks;
+use super::{Place, Tables};
+use crate::data::column::Cell;
+use crate::data::table::Builder;
+use crate::{Error, Result};
+use std::io::Read;
+
+/// Rows in a table of the stream.
+const ROWS: usize = 8192;
+
+pub fn open(input: Box<dyn Read + Send>, separator: u8, place: Place) -> Result<Tables> {
+    let checked = Utf8 { blocks: Blocks::new(input, place.clone()), block: Vec::new(), at: 0 };
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(checked);
+    let names: Vec<std::sync::Arc<str>> =
+        reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
+    for (at, name) in names.iter().enumerate() {
+        if names[..at].contains(name) {
+            return Err(place.line(1, format!("field `{name}` is there twice")));
+        }
+    }
+    let mut done = false;
+    Ok(Box::new(std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let mut builder = Builder::with_names(names.iter().cloned());
+        let mut record = csv::StringRecord::new();
+        while builder.rows() < ROWS {
+            match reader.read_record(&mut record) {
+                Ok(true) => {}
+                Ok(false) => {
+                    done = true;
+                    break;
+                }
+                Err(error) => {
+                    done = true;
+                    return Some(Err(fault(&error, &place)));
+                }
+            }
+            for (name, value) in names.iter().zip(&record) {
+                builder.column(name).push(Cell::Text(value));
+            }
+            builder.end_row();
+        }
+        if let Err(stopped) = crate::cancel::check() {
+            done = true;
+            return Some(Err(stopped));
+        }
+        (builder.rows() > 0).then(|| Ok(builder.finish()))
+    })))
+}
+
+fn fault(error: &csv::Error, place: &Place) -> Error {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let line = pos.as_ref().map_or(0, csv::Position::line) as usize;
+            place.line(line, format!("{len} fields, where the first line has {expected_len}"))
+        }
+        csv::ErrorKind::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            Some(own) => own.clone(),
+            None => place.io(error),
+        },
+        _ => place.error(error),
+    }
+}
+
+/// The text again as bytes, after a fault in it was told with its place.
+struct Utf8 {
+    blocks: Blocks,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Utf8 {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.block.len() {
+            match self.blocks.next() {
+                None => return Ok(0),
+                Some(block) => self.block = block.map_err(std::io::Error::other)?.text.into_bytes(),
+            }
+            self.at = 0;
+        }
+        let count = into.len().min(self.block.len() - self.at);
+        into[..count].copy_from_slice(&self.block[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,186 @@
+//! JSON lines, and a JSON list of rows.
+
+use super::lines::{Block, Blocks};
+use super::{Place, Tables};
+use crate::Result;
+use crate::data::column::{Cell, Column};
+use crate::data::table::{Builder, Table};
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Read;
+
+/// One object a line. Blocks are parsed side by side and keep their order.
+pub fn lines(input: Box<dyn Read + Send>, place: Place) -> Tables {
+    let mut blocks = Blocks::new(input, place.clone());
+    let mut ready = Vec::new().into_iter();
+    let mut failed = false;
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            if let Some(table) = ready.next() {
+                return Some(table);
+            }
+            if failed {
+                return None;
+            }
+            let batch: Vec<_> = blocks.by_ref().take(rayon::current_num_threads().max(1)).collect();
+            if batch.is_empty() {
+                return None;
+            }
+            let tables: Vec<Result<Table>> = batch.into_par_iter().map(|block| parse(&block?, &place)).collect();
+            failed = tables.iter().any(Result::is_err);
+            ready = tables.into_iter();
+        }
+    }))
+}
+
+fn parse(block: &Block, place: &Place) -> Result<Table> {
+    let mut builder = Builder::default();
+    for (number, line) in block.lines() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut parser = serde_json::Deserializer::from_str(line);
+        Row(&mut builder)
+            .deserialize(&mut parser)
+            .and_then(|()| parser.end())
+            .map_err(|error| place.line(number, fault(&error)))?;
+    }
+    Ok(builder.finish())
+}
+
+/// A list of objects, read in one go.
+pub fn whole(input: Box<dyn Read + Send>, place: Place) -> Result<Tables> {
+    let mut text = String::new();
+    for block in Blocks::new(input, place.clone()) {
+        text.push_str(&block?.text);
+    }
+    let mut builder = Builder::default();
+    let mut parser = serde_json::Deserializer::from_str(&text);
+    RowList(&mut builder).deserialize(&mut parser).and_then(|()| parser.end()).map_err(|error| {
+        let error_at = place.line(error.line().max(1), fault(&error));
+        if text.trim_start().starts_with('{') {
+            error_at
+                .help("a .json file of data is a list of rows `[{…}, …]`; with one object a line it is called .jsonl")
+        } else {
+            error_at
+        }
+    })?;
+    Ok(Box::new(std::iter::once(Ok(builder.finish()))))
+}
+
+/// serde_json's message, with the place in our words.
+fn fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    match error.column() {
+        0 => format!("broken JSON: {what}"),
+        column => format!("broken JSON at column {column}: {what}"),
+    }
+}
+
+struct RowList<'t>(&'t mut Builder);
+
+impl<'de> DeserializeSeed<'de> for RowList<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowList<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        while rows.next_element_seed(Row(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// An object, put into a table as its next row.
+struct Row<'t>(&'t mut Builder);
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> DeserializeSeed<'de> for Row<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Row<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a row, an object `{\"field\": value, …}`")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let rows = self.0.rows();
+        while let Some(Key(name)) = fields.next_key()? {
+            let column = self.0.column(&name);
+            if column.len() > rows {
+                return Err(A::Error::custom(format!("field `{name}` is there twice")));
+            }
+            fields.next_value_seed(Value(column))?;
+        }
+        self.0.end_row();
+        Ok(())
+    }
+}
+
+/// A value, put at the end of a column.
+struct Value<'t>(&'t mut Column);
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.push(Cell::Null);
+        Ok(())
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.0.push(Cell::Bool(value));
+        Ok(())
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.push(Cell::Int(value));
+        Ok(())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.0.push(i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int));
+        Ok(())
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.0.push(Cell::Float(value));
+        Ok(())
+    }
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.0.push(Cell::Text(value));
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        let value = serde_json::Value::deserialize(SeqAccessDeserializer::new(items))?;
+        self.0.push(Cell::Json(&value.to_string()));
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
+        let value = serde_json::Value::deserialize(MapAccessDeserializer::new(fields))?;
+        self.0.push(Cell::Json(&value.to_string()));
+        Ok(())
+    }
+}

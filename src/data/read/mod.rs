@@ -1,0 +1,193 @@
+//! Files to tables: by the ending of the path, a piece at a time.
+
+mod csv;
+mod json;
+mod lines;
+mod parquet;
+mod text;
+
+use super::table::{Builder, Table};
+use crate::{Error, Result, bail, nearest};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A file as a sequence of tables, none of them large.
+pub type Tables = Box<dyn Iterator<Item = Result<Table>> + Send>;
+
+/// What a path's ending says about what is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Jsonl,
+    Json,
+    Csv,
+    Tsv,
+    Parquet,
+    Txt,
+}
+
+/// How the whole file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// What a row of a txt file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Line,
+    Paragraph,
+    File,
+}
+
+const ENDINGS: [(&str, Format); 7] = [
+    ("jsonl", Format::Jsonl),
+    ("ndjson", Format::Jsonl),
+    ("json", Format::Json),
+    ("csv", Format::Csv),
+    ("tsv", Format::Tsv),
+    ("parquet", Format::Parquet),
+    ("txt", Format::Txt),
+];
+
+/// What the ending of `path` says.
+pub fn format_of(who: &str, path: &Path) -> Result<(Format, Packing)> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let (inner, packing) = match name.rsplit_once('.') {
+        Some((inner, "gz")) => (inner, Packing::Gzip),
+        Some((inner, "zst")) => (inner, Packing::Zstd),
+        _ => (name.as_str(), Packing::Plain),
+    };
+    let ending = inner.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if let Some((_, format)) = ENDINGS.iter().find(|(known, _)| *known == ending) {
+        return Ok((*format, packing));
+    }
+    let error = Error::new(who, format!("{}: the ending says no format of data", path.display()));
+    Err(match nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty()) {
+        Some(near) => error.help(format!("did you mean `.{near}`?")),
+        None => error.help("data is .jsonl .json .csv .tsv .parquet or .txt, each also with .gz or .zst"),
+    })
+}
+
+/// Opens a file of rows.
+pub fn open(who: &'static str, path: &Path, by: By) -> Result<Tables> {
+    let (format, packing) = format_of(who, path)?;
+    let file = File::open(path).map_err(|error| Error::io(who, path, &error))?;
+    let meta = file.metadata().map_err(|error| Error::io(who, path, &error))?;
+    if meta.is_dir() {
+        bail!(who, "{} is a folder, not a file of rows", path.display());
+    }
+    if meta.is_file() && meta.len() == 0 {
+        return Err(empty(who, path));
+    }
+    let place = Place { who, path: path.to_path_buf() };
+    if format == Format::Parquet {
+        return parquet::open(unpacked(file, packing, &place)?, place);
+    }
+    let input = unpack(file, packing, &place)?;
+    match format {
+        Format::Jsonl => Ok(json::lines(input, place)),
+        Format::Json => json::whole(input, place),
+        Format::Csv => csv::open(input, b',', place),
+        Format::Tsv => csv::open(input, b'\t', place),
+        _ => text::open(input, by, place),
+    }
+}
+
+/// Reads a whole file.
+pub fn read(who: &'static str, path: &Path, by: By) -> Result<Table> {
+    let table = Table::concat(open(who, path, by)?)?;
+    if table.rows == 0 {
+        return Err(empty(who, path));
+    }
+    if table.rows > u32::MAX as usize {
+        bail!(who, "{} has more than 4 billion rows", path.display());
+    }
+    match format_of(who, path)?.0 {
+        Format::Csv | Format::Tsv => {
+            let mut builder = Builder::default();
+            builder.append(&table);
+            Ok(builder.map_columns(super::Column::read_as_numbers))
+        }
+        _ => Ok(table),
+    }
+}
+
+fn empty(who: &str, path: &Path) -> Error {
+    Error::new(who, format!("{} is empty: it has no rows", path.display()))
+}
+
+/// Where a fault is.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub who: &'static str,
+    pub path: PathBuf,
+}
+
+impl Place {
+    pub fn error(&self, what: impl std::fmt::Display) -> Error {
+        Error::new(self.who, format!("{}: {what}", self.path.display()))
+    }
+
+    pub fn line(&self, line: usize, what: impl std::fmt::Display) -> Error {
+        Error::new(self.who, format!("{}:{line}: {what}", self.path.display()))
+    }
+
+    /// A failure to read: most often compressed data that stops or breaks in its middle.
+    pub fn io(&self, error: &std::io::Error) -> Error {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.error("the file ends in the middle of its compressed data"),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => {
+                Error::io(self.who, &self.path, error)
+            }
+            _ => self.error(error),
+        }
+    }
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// The bytes of the file behind its compression, which must be the one that its ending says.
+fn unpack(mut file: File, packing: Packing, place: &Place) -> Result<Box<dyn Read + Send>> {
+    let mut magic = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| place.io(&error))?;
+    let found = match () {
+        _ if magic.starts_with(GZIP) => Packing::Gzip,
+        _ if magic.starts_with(ZSTD) => Packing::Zstd,
+        _ => Packing::Plain,
+    };
+    let says = |packing| match packing {
+        Packing::Gzip => "gzip data",
+        Packing::Zstd => "zstd data",
+        Packing::Plain => "no compressed data",
+    };
+    if found != packing {
+        let error = place.error(format!("the ending says {}, but it holds {}", says(packing), says(found)));
+        return Err(error.help("name it by what it holds: .gz, .zst, or neither"));
+    }
+    // what cannot be wound back (a pipe) gets its first bytes in front again
+    let whole: Box<dyn Read + Send> = match file.seek(SeekFrom::Start(0)) {
+        Ok(_) => Box::new(file),
+        Err(_) => Box::new(std::io::Cursor::new(magic).chain(file)),
+    };
+    let whole = BufReader::with_capacity(1 << 18, whole);
+    Ok(match packing {
+        Packing::Plain => Box::new(whole),
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(whole).map_err(|error| place.io(&error))?),
+    })
+}
+
+/// For a format that is read from its end: the file itself, or its unpacked bytes in a file of their own.
+fn unpacked(file: File, packing: Packing, place: &Place) -> Result<File> {
+    if packing == Packing::Plain {
+        return Ok(file);
+    }
+    let mut plain = tempfile::tempfile().map_err(|error| place.io(&error))?;
+    std::io::copy(&mut unpack(file, packing, place)?, &mut plain).map_err(|error| place.io(&error))?;
+    plain.seek(SeekFrom::Start(0)).map_err(|error| place.io(&error))?;
+    Ok(plain)
+}

@@ -1,0 +1,77 @@
+//! How numbers and words stand in a line of a terminal: thousands, display width, cutting, padding.
+
+use unicode_width::UnicodeWidthChar;
+
+/// `23490` as `23,490`.
+pub fn thousands(number: impl std::fmt::Display) -> String {
+    let text = number.to_string();
+    let (sign, rest) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
+    let (whole, fraction) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let mut out = String::from(sign);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + fraction
+}
+
+/// `1 row`, `23,490 rows`.
+pub fn counted(count: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// Bytes in the unit that a person reads: `512 B`, `2.3 kB`, `6.1 MB`, `1.20 GB`.
+pub fn bytes(count: u64) -> String {
+    let value = count as f64;
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
+        _ => format!("{:.2} GB", value / 1e9),
+    }
+}
+
+/// Columns of a terminal that `text` takes: a Chinese character takes two.
+pub fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+fn char_width(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// `text` on one line and at most `limit` columns wide, with `…` where it was cut.
+pub fn cut(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c }).peekable();
+    while let Some(c) = chars.next() {
+        let room = limit.saturating_sub(used);
+        let wide = char_width(c);
+        if wide > room || (wide == room && chars.peek().is_some()) {
+            while used + 1 > limit {
+                match out.pop() {
+                    Some(last) => used -= char_width(last),
+                    None => return out,
+                }
+            }
+            out.push('…');
+            return out;
+        }
+        out.push(c);
+        used += wide;
+    }
+    out
+}
+
+/// `text` filled with spaces on its right up to `columns`.
+pub fn left(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// `text` filled with spaces on its left up to `columns`.
+pub fn right(text: &str, columns: usize) -> String {
+    format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
+}
