@@ -125,7 +125,7 @@ mod verbs {
     /// ```rhai
     /// let rows = dataset([#{ word: "levain", count: 3 }, #{ word: "bread" }]);
     /// rows            //=> dataset 2 rows: count, word
-    /// rows[1].count   //=> ()
+    /// rows[1].count == ()    //=> true
     /// dataset(["a", "b"])[1]    //=> #{"text": "b"}
     /// ```
     #[rhai_fn(name = "dataset", return_raw)]
