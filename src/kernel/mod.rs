@@ -14,12 +14,14 @@ pub mod embedding;
 pub mod loss;
 mod math;
 pub mod norm;
+pub mod optimize;
 mod parallel;
 pub mod product;
 pub mod rotary;
 mod view;
 
 pub use candle_core::{DType, Device, Tensor as Array};
+pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
 pub use product::Precision;
 
 use std::cell::Cell;
@@ -59,9 +61,4 @@ pub fn on_composites<T>(work: impl FnOnce() -> T) -> T {
     }
     let _restore = Restore(COMPOSITES.with(|composites| composites.replace(true)));
     work()
-}
-
-/// The sum of squares, in f64.
-pub fn square_sum(x: &Array) -> crate::Result<f64> {
-    Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?)
 }

@@ -217,3 +217,56 @@ fn dropout() {
     assert!((400..600).contains(&dropped), "{dropped} of 2000");
     assert!(nn::dropout(&x, 1.0, &mut Rng::new(5)).is_err());
 }
+
+#[test]
+fn optimisers_are_pytorchs() {
+    use levain::kernel::{Adamw, Sgd, adamw, sgd};
+    let count = 100_000;
+    let (start, grad) = (random(&[count], 1), random(&[count], 2));
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let run = |threads| {
+        pool(threads).install(|| {
+            let (mut p, mut m, mut v) = (start.clone(), vec![0f32; count], vec![0f32; count]);
+            for step in 1..=3 {
+                let options = Adamw { lr: 0.01, betas: (0.9, 0.95), eps: 1e-8, decay: 0.1, step };
+                p = adamw(&p, &grad, &mut m, &mut v, 0.5, &options).unwrap();
+            }
+            numbers(&p)
+        })
+    };
+    let found = run(2);
+    assert_eq!(found, run(1));
+    for i in (0..count).step_by(997) {
+        let g = numbers(&grad)[i] as f64 * 0.5;
+        let (mut p, mut m, mut v) = (numbers(&start)[i] as f64, 0.0, 0.0);
+        for step in 1..=3 {
+            p *= 1.0 - 0.01 * 0.1;
+            m = 0.9 * m + 0.1 * g;
+            v = 0.95 * v + 0.05 * g * g;
+            let (m, v) = (m / (1.0 - 0.9f64.powi(step)), v / (1.0 - 0.95f64.powi(step)));
+            p -= 0.01 * m / (v.sqrt() + 1e-8);
+        }
+        assert!((p - found[i] as f64).abs() < 1e-6 * (1.0 + p.abs()), "{p} and {}", found[i]);
+    }
+    let options = Sgd { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.01 };
+    let mut velocity = vec![0f32; count];
+    let p = sgd(&start, &grad, &mut velocity, 1.0, &options).unwrap();
+    let p = numbers(&sgd(&p, &grad, &mut velocity, 1.0, &options).unwrap());
+    let (s, g) = (numbers(&start)[5] as f64, numbers(&grad)[5] as f64);
+    let first = g + 0.01 * s;
+    let one = s - 0.1 * first;
+    let two = one - 0.1 * (0.9 * first + g + 0.01 * one);
+    assert!((two - p[5] as f64).abs() < 1e-6);
+    assert!(sgd(&start, &random(&[3], 0), &mut velocity, 1.0, &options).is_err());
+}
+
+#[test]
+fn square_sum_is_the_same_on_any_threads() {
+    use levain::kernel::square_sum;
+    let x = random(&[300, 1001], 1);
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let one = pool(1).install(|| square_sum(&x).unwrap());
+    assert_eq!(one.to_bits(), pool(2).install(|| square_sum(&x).unwrap()).to_bits());
+    let right: f64 = numbers(&x).iter().map(|x| *x as f64 * *x as f64).sum();
+    assert!((one - right).abs() < 1e-9 * right);
+}

@@ -1,0 +1,178 @@
+//! Optimiser steps in one pass over memory: parameter, gradient and state are each read and written once.
+//!
+//! Every element is computed by itself, so the bits do not depend on the number of threads.
+
+use super::math::simd;
+use super::view::{array, view};
+use super::{Array, DType, Device};
+use crate::{Result, bail};
+use rayon::prelude::*;
+
+/// Numbers in one task.
+const PIECE: usize = 1 << 15;
+
+/// AdamW as PyTorch has it: decay is decoupled, moments are corrected for their start, eps is outside the root.
+#[derive(Clone, Copy, Debug)]
+pub struct Adamw {
+    pub lr: f64,
+    pub betas: (f64, f64),
+    pub eps: f64,
+    pub decay: f64,
+    /// 1 in the first step.
+    pub step: u64,
+}
+
+simd! {
+    fn adamw_piece(p: &[f32], g: &[f32], m: &mut [f32], v: &mut [f32], out: &mut [f32], c: &[f32; 8]) {
+        let [keep, b1, c1, b2, c2, rate, root, eps] = *c;
+        for ((((out, p), g), m), v) in out.iter_mut().zip(p).zip(g).zip(m).zip(v) {
+            *m = b1 * *m + c1 * *g;
+            *v = b2 * *v + c2 * (*g * *g);
+            *out = *p * keep - rate * *m / ((*v).sqrt() * root + eps);
+        }
+    }
+}
+
+/// The parameter after a step; its moments `m` and `v` (zeros before the first) change in place.
+///
+/// The gradient counts times `factor` (1, or what clipping found), so that it need not be scaled beforehand.
+pub fn adamw(param: &Array, grad: &Array, m: &mut [f32], v: &mut [f32], factor: f64, options: &Adamw) -> Result<Array> {
+    let (b1, b2) = options.betas;
+    let correct = |beta: f64| 1.0 - beta.powi(options.step.min(i32::MAX as u64) as i32);
+    let constants = [
+        1.0 - options.lr * options.decay,
+        b1,
+        (1.0 - b1) * factor,
+        b2,
+        (1.0 - b2) * factor * factor,
+        options.lr / correct(b1),
+        1.0 / correct(b2).sqrt(),
+        options.eps,
+    ]
+    .map(|x| x as f32);
+    step("adamw", param, grad, &[m.len(), v.len()], |p, g, out| {
+        out.par_chunks_mut(PIECE)
+            .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
+            .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
+            .for_each(|((out, (p, g)), (m, v))| adamw_piece(p, g, m, v, out, &constants));
+    })
+}
+
+/// Stochastic gradient descent as PyTorch has it, without dampening.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    pub lr: f64,
+    pub momentum: f64,
+    pub nesterov: bool,
+    /// Added to the gradient (not decoupled).
+    pub decay: f64,
+}
+
+simd! {
+    fn sgd_piece(p: &[f32], g: &[f32], velocity: &mut [f32], out: &mut [f32], c: &[f32; 4], nesterov: bool) {
+        let [lr, momentum, decay, factor] = *c;
+        for (((out, p), g), velocity) in out.iter_mut().zip(p).zip(g).zip(velocity) {
+            let g = *g * factor + decay * *p;
+            *velocity = momentum * *velocity + g;
+            *out = *p - lr * if nesterov { g + momentum * *velocity } else { *velocity };
+        }
+    }
+}
+
+simd! {
+    fn descend_piece(p: &[f32], g: &[f32], out: &mut [f32], c: &[f32; 4]) {
+        let [lr, _, decay, factor] = *c;
+        for ((out, p), g) in out.iter_mut().zip(p).zip(g) {
+            *out = *p - lr * (*g * factor + decay * *p);
+        }
+    }
+}
+
+/// The parameter after a step. `velocity` (zeros before the first) changes in place; it may be empty without momentum.
+pub fn sgd(param: &Array, grad: &Array, velocity: &mut [f32], factor: f64, options: &Sgd) -> Result<Array> {
+    let c = [options.lr, options.momentum, options.decay, factor].map(|x| x as f32);
+    if options.momentum == 0.0 {
+        return step("sgd", param, grad, &[], |p, g, out| {
+            out.par_chunks_mut(PIECE)
+                .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
+                .for_each(|(out, (p, g))| descend_piece(p, g, out, &c));
+        });
+    }
+    step("sgd", param, grad, &[velocity.len()], |p, g, out| {
+        out.par_chunks_mut(PIECE)
+            .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
+            .zip(velocity.par_chunks_mut(PIECE))
+            .for_each(|((out, (p, g)), velocity)| sgd_piece(p, g, velocity, out, &c, options.nesterov));
+    })
+}
+
+/// Runs `work(parameter, gradient, result)` on f32 slices; the result has the parameter's dtype and device.
+fn step(
+    verb: &str,
+    param: &Array,
+    grad: &Array,
+    states: &[usize],
+    work: impl FnOnce(&[f32], &[f32], &mut [f32]),
+) -> Result<Array> {
+    let count = param.elem_count();
+    if param.dims() != grad.dims() || states.iter().any(|state| *state != count) {
+        bail!(
+            verb,
+            "a gradient of shape {:?} and states of {states:?} numbers for a parameter of shape {:?}",
+            grad.dims(),
+            param.dims()
+        );
+    }
+    let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?) };
+    let (p, g) = (here(param)?, here(grad)?);
+    let mut out = vec![0f32; count];
+    work(&*view::<f32>(&p)?, &*view::<f32>(&g)?, &mut out);
+    Ok(array(out, param.dims())?.to_dtype(param.dtype())?.to_device(param.device())?)
+}
+
+simd! {
+    fn square_sum_piece(x: &[f32]) -> f64 {
+        let mut sums = [0f64; 16];
+        let mut chunks = x.chunks_exact(16);
+        for chunk in &mut chunks {
+            for (x, sum) in chunk.iter().zip(&mut sums) {
+                *sum += *x as f64 * *x as f64;
+            }
+        }
+        for (x, sum) in chunks.remainder().iter().zip(&mut sums) {
+            *sum += *x as f64 * *x as f64;
+        }
+        sums.iter().sum()
+    }
+}
+
+/// The sum of squares, in f64, in an order that the number of threads does not change.
+pub fn square_sum(x: &Array) -> Result<f64> {
+    if !super::fused(&[x]) {
+        return Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?);
+    }
+    let x = x.contiguous()?;
+    let values = view::<f32>(&x)?;
+    let pieces: Vec<f64> = values.par_chunks(PIECE).map(square_sum_piece).collect();
+    Ok(pieces.iter().sum())
+}
+
+simd! {
+    fn scale_piece(x: &[f32], by: f32, out: &mut [f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = *x * by;
+        }
+    }
+}
+
+/// Every number times `by`.
+pub fn scaled(x: &Array, by: f64) -> Result<Array> {
+    if !super::fused(&[x]) {
+        return Ok((x * by)?);
+    }
+    let x = x.contiguous()?;
+    let values = view::<f32>(&x)?;
+    let mut out = vec![0f32; values.len()];
+    out.par_chunks_mut(PIECE).zip(values.par_chunks(PIECE)).for_each(|(out, x)| scale_piece(x, by as f32, out));
+    array(out, x.dims())
+}
