@@ -5,7 +5,7 @@ use crate::script::prelude::*;
 use crate::train::Record;
 
 const RECORD: &[Opt] =
-    &[opt("until", Kind::Int, "", "go on with the record that is there, cut back to rows of at most this step")];
+    &[opt("resume", Kind::Int, "", "go on with the record that is there, cut back to rows of at most this step")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -32,13 +32,13 @@ mod verbs {
 
     /// A record that is also a file: one JSON object a line, written as soon as it is added.
     ///
-    /// A record begins anew; what is at `path` stays until the first row is added. `#{ until: step }` goes on with
+    /// A record begins anew; what is at `path` stays until the first row is added. `#{ resume: step }` goes on with
     /// the record that is there instead, without its rows after `step`, as after a checkpoint of that step.
     ///
     /// ```rhai
     /// let log = record("out/examples/log.jsonl");
     /// for step in 1..=3 { log.add(#{ step: step, loss: 1.0 / step }); }
-    /// let log = record("out/examples/log.jsonl", #{ until: 2 });
+    /// let log = record("out/examples/log.jsonl", #{ resume: 2 });
     /// log.len()                                //=> 2
     /// ```
     #[rhai_fn(name = "record")]
@@ -46,16 +46,16 @@ mod verbs {
         Record::create(path)
     }
 
-    /// Go on with a record: `#{ until: step }` drops the rows after a step.
+    /// Go on with a record: `#{ resume: step }` drops the rows after a step.
     ///
     /// ```rhai
-    /// record("out/examples/none.jsonl", #{ untl: 2 }) //=> error: record: there is no option `untl`
+    /// record("out/examples/none.jsonl", #{ resum: 2 }) //=> error: record: there is no option `resum`
     /// ```
     #[rhai_fn(name = "record", return_raw)]
     pub fn record_with(path: &str, options: Map) -> Res<Record> {
         let options = Options::read("record", RECORD, options)?;
-        match options.maybe("until", Options::count)? {
-            Some(until) => Ok(Record::reopen(path, until as u64)?),
+        match options.maybe("resume", Options::count)? {
+            Some(step) => Ok(Record::reopen(path, step as u64)?),
             None => Ok(Record::create(path)),
         }
     }
@@ -77,8 +77,8 @@ mod verbs {
     /// ```rhai
     /// let log = record();
     /// log.add(#{ step: 1, loss: 2.5 });
-    /// log.add(#{ step: 2, loss: 2.0, eval: 2.2 });
-    /// log.column("eval")                       //=> [2.2]
+    /// log.add(#{ step: 2, loss: 2.0, test: 2.2 });
+    /// log.column("test")                       //=> [2.2]
     /// log.column("los")                        //=> error: column: no row has `los`
     /// ```
     #[rhai_fn(pure, return_raw)]
