@@ -1,1 +1,30 @@
+//! Model: decoders that train and write, in and out of Hugging Face folders and GGUF.
+
 pub mod api;
+pub mod arch;
+mod cache;
+mod config;
+mod folder;
+mod handle;
+mod lora;
+mod pass;
+mod weights;
+
+pub use config::{Config, Rope};
+pub use handle::{Model, Reduce};
+pub use weights::{Weight, Weights};
+
+/// A batch of token rows, borrowed. Segments and positions are those of packing: segment 0 is padding, and
+/// positions start at 0 in each segment. What is not given is one segment that starts at 0.
+#[derive(Clone, Copy, Default)]
+pub struct Rows<'a> {
+    pub rows: usize,
+    pub length: usize,
+    pub ids: &'a [u32],
+    /// Aligned with the ids, as in Hugging Face: the id where it is learned, else -100.
+    pub labels: Option<&'a [i64]>,
+    pub segments: Option<&'a [u32]>,
+    pub positions: Option<&'a [u32]>,
+    /// Which step of a run this is: it chooses what dropout drops, so that a resumed run drops the same.
+    pub step: u64,
+}

@@ -1,0 +1,225 @@
+//! The model as a handle: every copy is the same model, and a verb changes it for all.
+
+use super::arch;
+use super::pass::{Input, Pass};
+use super::{Config, Rows, Weights, folder};
+use crate::tensor::nn::{self, Precision, Rotary};
+use crate::tensor::{Array, DType, Rng, Tensor};
+use crate::{Error, Result, bail};
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+#[derive(Clone)]
+pub struct Model(Arc<RwLock<Inner>>);
+
+pub(super) struct Inner {
+    pub config: Arc<Config>,
+    pub weights: Arc<Weights>,
+    pub precision: Precision,
+    pub recompute: bool,
+    /// What dropout is drawn from.
+    pub seed: u64,
+    rotary: Mutex<Option<(usize, Arc<Rotary>)>>,
+}
+
+/// What a loss over many targets is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reduce {
+    Mean,
+    Sum,
+}
+
+impl Model {
+    /// Opens a Hugging Face folder or a `.gguf` file, its weights stored as `dtype`.
+    pub fn open(path: &Path, dtype: DType) -> Result<Model> {
+        if !path.exists() {
+            return Err(missing(path));
+        }
+        if path.is_file() {
+            return Err(Error::new("model", format!("{} is not a model", path.display()))
+                .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
+        }
+        let config = Config::open(&path.join("config.json"))?;
+        let weights = folder::read_weights(path, &config, dtype)?;
+        Ok(Model::assemble(config, weights))
+    }
+
+    pub(super) fn assemble(config: Config, weights: Weights) -> Model {
+        Model(Arc::new(RwLock::new(Inner {
+            config: Arc::new(config),
+            weights: Arc::new(weights),
+            precision: Precision::F32,
+            recompute: false,
+            seed: 0,
+            rotary: Mutex::new(None),
+        })))
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn config(&self) -> Arc<Config> {
+        self.read().config.clone()
+    }
+
+    /// The weights as they are now; the numbers in them stay shared.
+    pub fn weights(&self) -> Arc<Weights> {
+        self.read().weights.clone()
+    }
+
+    /// What learns, in name order.
+    pub fn params(&self) -> Vec<Tensor> {
+        self.read().weights.learning()
+    }
+
+    /// Logits of every place, `[rows, length, vocabulary]`.
+    pub fn forward(&self, rows: &Rows) -> Result<Tensor> {
+        let inner = self.read();
+        let pass = inner.pass("forward", rows)?;
+        pass.logits(&pass.hidden(inner.recompute)?)
+    }
+
+    /// States after the last norm, `[rows, length, hidden]`.
+    pub fn hidden(&self, rows: &Rows) -> Result<Tensor> {
+        let inner = self.read();
+        inner.pass("hidden", rows)?.hidden(inner.recompute)
+    }
+
+    /// Cross-entropy of the labels: place t predicts the label of place t + 1 of the same segment.
+    pub fn loss(&self, rows: &Rows, reduce: Reduce, smoothing: f64) -> Result<Tensor> {
+        let inner = self.read();
+        let config = &inner.config;
+        let targets = targets(rows, config.vocab)?;
+        let learned = targets.iter().filter(|&&target| target >= 0).count();
+        if learned == 0 {
+            return Err(Error::new("loss", "no label of this batch is learned: all are -100")
+                .help("check what `learn` selected, and that sequences are not cut before their answer"));
+        }
+        let mut pass = inner.pass("loss", rows)?;
+        pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
+        let hidden = pass.hidden(inner.recompute)?.reshape(&[rows.rows * rows.length, config.hidden])?;
+        let sum = nn::linear_cross_entropy(&hidden, &pass.head()?, None, &targets, smoothing, inner.precision)?;
+        match reduce {
+            Reduce::Sum => Ok(sum),
+            Reduce::Mean => sum.scale(1.0 / learned as f64),
+        }
+    }
+
+    /// Freezes or unfreezes the weights whose names match, and says how many did.
+    pub fn freeze(&self, pattern: &str, frozen: bool) -> Result<usize> {
+        Arc::make_mut(&mut self.write().weights).freeze(pattern, frozen)
+    }
+
+    /// The numbers of the weight `name`.
+    pub fn weight(&self, name: &str) -> Result<Tensor> {
+        Ok(self.read().weights.get(name)?.param.clone())
+    }
+
+    pub fn set_weight(&self, name: &str, value: &Array) -> Result<()> {
+        self.read().weights.set(name, value)
+    }
+
+    pub fn set_precision(&self, precision: Precision) {
+        self.write().precision = precision;
+    }
+
+    /// Keeps only the inputs of blocks for backward, and computes the rest again: less memory, a quarter more time.
+    pub fn set_recompute(&self, recompute: bool) {
+        self.write().recompute = recompute;
+    }
+
+    /// Stores the weights in `dtype`.
+    pub fn to(&self, dtype: DType) -> Result<()> {
+        if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+            bail!("to", "weights can't be stored as {}", dtype.as_str());
+        }
+        for (_, weight) in self.weights().iter() {
+            if let Some(param) = weight.param.as_param() {
+                param.set(param.value().to_dtype(dtype)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) fn pass(&self, who: &str, rows: &Rows) -> Result<Pass> {
+        let input = Input::new(who, rows, self.config.vocab)?;
+        let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
+        Ok(Pass {
+            config: self.config.clone(),
+            weights: self.weights.clone(),
+            rotary: self.rotary(who, longest)?,
+            precision: self.precision,
+            input: Arc::new(input),
+            cache: None,
+            dropout: None,
+        })
+    }
+
+    /// The table of angles for at least `longest` positions, which grows when it must.
+    fn rotary(&self, who: &str, longest: usize) -> Result<Option<Arc<Rotary>>> {
+        let config = &self.config;
+        let Some(rope) = &config.rope else {
+            if longest > config.max_positions {
+                return Err(Error::new(
+                    who,
+                    format!("{longest} places, where the model has {} positions", config.max_positions),
+                )
+                .help("cut the sequences, with `seq` when they are packed or encoded"));
+            }
+            return Ok(None);
+        };
+        let mut held = self.rotary.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match &*held {
+            Some((room, rotary)) if *room >= longest => Ok(Some(rotary.clone())),
+            _ => {
+                let room = longest.next_power_of_two().max(config.max_positions.min(2048));
+                let rotary = Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, room)?);
+                *held = Some((room, rotary.clone()));
+                Ok(Some(rotary))
+            }
+        }
+    }
+}
+
+/// Labels moved to the place that predicts them, -100 where nothing is to be predicted.
+fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
+    let Some(labels) = rows.labels else {
+        return Err(Error::new("loss", "there are no labels").help("give `#{ ids: …, labels: … }`, or a batch"));
+    };
+    let count = rows.rows * rows.length;
+    if labels.len() != count {
+        bail!("loss", "{} labels for {} rows of {}", labels.len(), rows.rows, rows.length);
+    }
+    if let Some(label) = labels.iter().find(|&&label| label != -100 && !(0..vocab as i64).contains(&label)) {
+        return Err(Error::new("loss", format!("label {label} is outside the table of {vocab} rows"))
+            .help("a place that is not learned has the label -100"));
+    }
+    let same = |at: usize| {
+        rows.segments.is_none_or(|segments| segments.len() == count && segments[at] == segments[at + 1] && segments[at] != 0)
+    };
+    let target = |at: usize| if (at + 1) % rows.length != 0 && same(at) { labels[at + 1] } else { -100 };
+    Ok((0..count).map(target).collect())
+}
+
+/// A path that is not there, with the nearest name beside it.
+fn missing(path: &Path) -> Error {
+    let error = Error::new("model", format!("{} is not there", path.display()));
+    let (Some(name), Some(parent)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else {
+        return error;
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let beside: Vec<String> = std::fs::read_dir(parent)
+        .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        .unwrap_or_default();
+    match crate::nearest(name, beside.iter().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean `{}`?", parent.join(near).display())),
+        None => error.help(format!("it knows {}", arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", "))),
+    }
+}

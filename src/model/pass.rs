@@ -1,0 +1,224 @@
+//! One pass of token rows through a model: what an architecture's blocks are written with.
+
+use super::cache::Cache;
+use super::{Config, Rows, Weights};
+use crate::tensor::nn::{self, Mask, Precision, Rotary};
+use crate::tensor::{Rng, Tensor};
+use crate::{Result, bail};
+use std::sync::{Arc, Mutex};
+
+/// A pass. Cheap to copy: a block that is recomputed keeps one.
+#[derive(Clone)]
+pub struct Pass {
+    pub(super) config: Arc<Config>,
+    pub(super) weights: Arc<Weights>,
+    pub(super) rotary: Option<Arc<Rotary>>,
+    pub(super) precision: Precision,
+    pub(super) input: Arc<Input>,
+    pub(super) cache: Option<Arc<Mutex<Cache>>>,
+    /// What dropout draws from, in training.
+    pub(super) dropout: Option<Rng>,
+}
+
+/// The rows of a pass, with every position said.
+pub struct Input {
+    pub rows: usize,
+    pub length: usize,
+    pub ids: Vec<u32>,
+    pub positions: Vec<u32>,
+    /// Only where there is more than one, or padding.
+    pub segments: Option<Vec<u32>>,
+}
+
+impl Input {
+    /// Checks rows from outside: their sizes, and every id against the table.
+    pub fn new(who: &str, rows: &Rows, vocab: usize) -> Result<Input> {
+        let count = rows.rows * rows.length;
+        if count == 0 {
+            bail!(who, "there are no ids");
+        }
+        let sizes = [
+            ("ids", Some(rows.ids.len())),
+            ("labels", rows.labels.map(<[_]>::len)),
+            ("segments", rows.segments.map(<[_]>::len)),
+            ("positions", rows.positions.map(<[_]>::len)),
+        ];
+        for (what, size) in sizes {
+            if size.is_some_and(|size| size != count) {
+                bail!(who, "{} {what} for {} rows of {}", size.unwrap_or_default(), rows.rows, rows.length);
+            }
+        }
+        if let Some(at) = rows.ids.iter().position(|&id| id as usize >= vocab) {
+            let (row, column) = (at / rows.length, at % rows.length);
+            bail!(who, "id {} (row {row}, place {column}) is outside the table of {vocab} rows", rows.ids[at]);
+        }
+        let segments = rows.segments.filter(|segments| segments.iter().any(|&segment| segment != 1));
+        let positions = match rows.positions {
+            Some(positions) => positions.to_vec(),
+            None => positions(rows.rows, rows.length, segments),
+        };
+        Ok(Input {
+            rows: rows.rows,
+            length: rows.length,
+            ids: rows.ids.to_vec(),
+            positions,
+            segments: segments.map(<[_]>::to_vec),
+        })
+    }
+}
+
+/// Positions from 0 in each segment of each row.
+fn positions(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<u32> {
+    let mut positions = Vec::with_capacity(rows * length);
+    for row in 0..rows {
+        let mut next = 0;
+        for column in 0..length {
+            let at = row * length + column;
+            if column > 0 && segments.is_some_and(|segments| segments[at] != segments[at - 1]) {
+                next = 0;
+            }
+            positions.push(next);
+            next += 1;
+        }
+    }
+    positions
+}
+
+impl Pass {
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn ids(&self) -> &[u32] {
+        &self.input.ids
+    }
+
+    pub fn positions(&self) -> &[u32] {
+        &self.input.positions
+    }
+
+    /// The weights below `path`.
+    pub fn at(&self, path: impl Into<String>) -> At<'_> {
+        At { pass: self, path: path.into() }
+    }
+
+    /// Rows of a table, `[rows, length, hidden]`.
+    pub fn embedding(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
+        nn::embedding(&self.weights.working(table)?, ids, &[self.input.rows, self.input.length])
+    }
+
+    /// Rotary positions on `[rows, length, heads, head_dim]`.
+    pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.rotary {
+            Some(rotary) => nn::rotary(x, rotary, &self.input.positions),
+            None => Ok(x.clone()),
+        }
+    }
+
+    /// Causal attention of a layer, within segments, heads put together again: `[rows, length, heads × head_dim]`.
+    pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let scale = 1.0 / (self.config.head_dim as f64).sqrt();
+        let mask = Mask {
+            causal: true,
+            window: self.config.windows[layer],
+            segments: self.input.segments.as_deref(),
+        };
+        let heads = match &self.cache {
+            None => nn::attention(q, k, v, scale, &mask)?,
+            Some(cache) => {
+                cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).attend(layer, q, k, v, scale, &mask)?
+            }
+        };
+        heads.reshape(&[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
+    }
+
+    /// All blocks and the last norm: hidden states `[rows, length, hidden]`.
+    pub fn hidden(&self, recompute: bool) -> Result<Tensor> {
+        let arch = self.config.arch;
+        let mut x = (arch.embed)(self)?;
+        for layer in 0..self.config.layers {
+            crate::cancel::check()?;
+            x = if recompute { self.recomputed(layer, &x)? } else { (arch.block)(self, layer, &x)? };
+        }
+        (arch.finish)(self, &x)
+    }
+
+    /// A block that keeps only its input, and computes the rest again when its gradient is asked for.
+    fn recomputed(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+        let arch = self.config.arch;
+        let below = format!("{}{layer}.", arch.blocks);
+        let learning: Vec<Tensor> = self.weights.learning_below(&below);
+        let inputs: Vec<&Tensor> = std::iter::once(x).chain(&learning).collect();
+        if !Tensor::records(&inputs) {
+            return (arch.block)(self, layer, x);
+        }
+        let y = crate::tensor::without_grad(|| (arch.block)(self, layer, x))?;
+        let (pass, input) = (self.clone(), x.clone());
+        Ok(Tensor::derive_from(y.value(), &inputs, move |grad, flow| {
+            let y = (arch.block)(&pass, layer, &input)?;
+            flow.seed(&y, grad)
+        }))
+    }
+
+    /// The output table: its own, or the input table.
+    pub fn head(&self) -> Result<Tensor> {
+        self.weights.working(&self.config.head())
+    }
+
+    /// Logits of hidden states.
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        nn::linear(hidden, &self.head()?, None, self.precision)
+    }
+}
+
+/// A place in the tree of weights: `at.linear("self_attn.q_proj", &x)`.
+pub struct At<'a> {
+    pass: &'a Pass,
+    path: String,
+}
+
+impl At<'_> {
+    fn name(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    /// A linear layer with its bias, if it has one, and its adapter, if one is attached.
+    pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let layer = self.name(name);
+        let weights = &self.pass.weights;
+        let weight = weights.working(&format!("{layer}.weight"))?;
+        let bias = format!("{layer}.bias");
+        let bias = if weights.has(&bias) { Some(weights.working(&bias)?) } else { None };
+        let precision = self.pass.precision;
+        let y = if self.pass.config.arch.transposed {
+            nn::linear_transposed(x, &weight, bias.as_ref(), precision)?
+        } else {
+            nn::linear(x, &weight, bias.as_ref(), precision)?
+        };
+        match weights.adapters.get(&layer) {
+            Some(adapter) => {
+                let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(&layer));
+                y.add(&adapter.apply(x, rng.as_mut(), precision)?)
+            }
+            None => Ok(y),
+        }
+    }
+
+    pub fn rms_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let weight = self.pass.weights.working(&format!("{}.weight", self.name(name)))?;
+        nn::rms_norm(x, &weight, self.pass.config.norm_eps)
+    }
+
+    pub fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let name = self.name(name);
+        let weight = self.pass.weights.working(&format!("{name}.weight"))?;
+        let bias = self.pass.weights.working(&format!("{name}.bias"))?;
+        nn::layer_norm(x, &weight, Some(&bias), self.pass.config.norm_eps)
+    }
+
+    /// `[rows, length, heads × head_dim]` seen as heads.
+    pub fn heads(&self, x: &Tensor, heads: usize) -> Result<Tensor> {
+        let input = &self.pass.input;
+        x.reshape(&[input.rows, input.length, heads, self.pass.config.head_dim])
+    }
+}

@@ -1,0 +1,129 @@
+//! The weights of a model by their Hugging Face names, and which of them learn.
+
+use super::lora::Adapter;
+use crate::tensor::{Array, DType, Tensor};
+use crate::{Error, Result, bail, nearest};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A named parameter. Frozen, it takes part as a constant, which costs no memory and no time in training.
+#[derive(Clone)]
+pub struct Weight {
+    pub param: Tensor,
+    pub frozen: bool,
+}
+
+/// All weights in name order, and the adapters that are attached to some of them.
+#[derive(Clone, Default)]
+pub struct Weights {
+    table: BTreeMap<Arc<str>, Weight>,
+    /// By the name of the linear layer that they are attached to.
+    pub adapters: BTreeMap<String, Adapter>,
+}
+
+impl Weights {
+    pub fn insert(&mut self, name: &str, value: Array) {
+        let param = Tensor::param(value, Some(name));
+        self.table.insert(name.into(), Weight { param, frozen: false });
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Weight)> {
+        self.table.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Weight)> {
+        self.table.iter_mut()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
+    pub fn get(&self, name: &str) -> Result<&Weight> {
+        match self.table.get(name) {
+            Some(weight) => Ok(weight),
+            None => {
+                let error = Error::new("model", format!("there is no weight `{name}`"));
+                Err(match nearest(name, self.table.keys().map(|name| &**name)) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help("`net.params()` lists them"),
+                })
+            }
+        }
+    }
+
+    /// The weight as a product takes it: in f32, learning unless it is frozen.
+    pub fn working(&self, name: &str) -> Result<Tensor> {
+        let weight = self.get(name)?;
+        let tensor = if weight.frozen { weight.param.detach() } else { weight.param.clone() };
+        if tensor.dtype() == DType::F32 { Ok(tensor) } else { widen(&tensor) }
+    }
+
+    /// What learns, in name order: weights that are not frozen, then the adapters' A and B.
+    pub fn learning(&self) -> Vec<Tensor> {
+        let weights = self.table.values().filter(|weight| !weight.frozen).map(|weight| weight.param.clone());
+        weights.chain(self.adapters.values().flat_map(|adapter| [adapter.a.clone(), adapter.b.clone()])).collect()
+    }
+
+    /// What learns below a path that ends in a dot.
+    pub fn learning_below(&self, path: &str) -> Vec<Tensor> {
+        let below = |name: &str| name.starts_with(path);
+        let weights = self.table.iter().filter(|(name, weight)| !weight.frozen && below(name));
+        let adapters = self.adapters.iter().filter(|(layer, _)| below(layer));
+        weights
+            .map(|(_, weight)| weight.param.clone())
+            .chain(adapters.flat_map(|(_, adapter)| [adapter.a.clone(), adapter.b.clone()]))
+            .collect()
+    }
+
+    /// How many numbers there are, adapters left out.
+    pub fn count(&self) -> usize {
+        self.table.values().map(|weight| weight.param.value().elem_count()).sum()
+    }
+
+    /// Freezes or unfreezes what matches `pattern`, and says how many that were.
+    pub fn freeze(&mut self, pattern: &str, frozen: bool) -> Result<usize> {
+        let mut matched = 0;
+        for (_, weight) in self.table.iter_mut().filter(|(name, _)| glob(pattern, name)) {
+            weight.frozen = frozen;
+            matched += 1;
+        }
+        if matched == 0 {
+            let verb = if frozen { "freeze" } else { "unfreeze" };
+            let error = Error::new(verb, format!("no weight matches `{pattern}`"));
+            return Err(match nearest(pattern, self.table.keys().map(|name| &**name)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("`*` stands for any part of a name, as in `*.self_attn.*`"),
+            });
+        }
+        Ok(matched)
+    }
+
+    /// Replaces the numbers of a weight, keeping its dtype.
+    pub fn set(&self, name: &str, value: &Array) -> Result<()> {
+        let param = &self.get(name)?.param;
+        let held = param.value();
+        if held.dims() != value.dims() {
+            bail!("model", "shape {:?} for the weight `{name}` of shape {:?}", value.dims(), held.dims());
+        }
+        let Some(param) = param.as_param() else { unreachable!("weights are parameters") };
+        param.set(value.to_dtype(held.dtype())?.contiguous()?)
+    }
+}
+
+/// A weight that is stored in half precision, in f32; its gradient goes back in its own dtype.
+fn widen(weight: &Tensor) -> Result<Tensor> {
+    let value = weight.value();
+    let dtype = value.dtype();
+    Ok(Tensor::derive(value.to_dtype(DType::F32)?, [weight], move |grad, flow| {
+        flow.add(0, || Ok(grad.to_dtype(dtype)?))
+    }))
+}
+
+/// Whether `name` matches a pattern in which `*` stands for anything.
+pub fn glob(pattern: &str, name: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(head) else { return false };
+    let starts = (0..=name.len()).filter(|&start| name.is_char_boundary(start));
+    rest.is_empty() || starts.into_iter().any(|start| glob(rest, &name[start..]))
+}
