@@ -1,0 +1,207 @@
+//! Every case of tiny random models with what PyTorch computes on them: logits, gradients, four AdamW steps.
+//! Knows nothing of the cases but their files; `LEVAIN_PARITY` names another folder of them.
+
+use levain::Result;
+use levain::model::{Model, Reduce, Rows, arch};
+use levain::tensor::file::Safetensors;
+use levain::tensor::{Array, DType, Grads, Param, without_grad};
+use levain::train::{Group, Optimizer, Rule};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const LOGITS: f64 = 2e-5;
+const GRADS: f64 = 1e-4;
+const LOSSES: f64 = 1e-4;
+const AFTER: f64 = 2e-4;
+/// Below this a gradient is zero in mathematics and noise in numbers (softmax does not see a key bias).
+const NOISE: f64 = 1e-6;
+
+#[test]
+fn parity() {
+    let folder = std::env::var_os("LEVAIN_PARITY").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/parity")),
+        PathBuf::from,
+    );
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|case| case.join("expect.safetensors").exists())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty(), "{} holds no case", folder.display());
+    let mut faults = Vec::new();
+    for case in &cases {
+        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let expect = Safetensors::open(case.join("expect.safetensors")).unwrap();
+        if is_encoder(case, &expect) {
+            println!("{name}: skipped (an encoder)");
+            continue;
+        }
+        let mut check = Check { name, expect, faults: Vec::new() };
+        if let Err(error) = check.run(case) {
+            check.fault(error.to_string());
+        }
+        faults.extend(check.faults);
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Encoders have token types and an architecture that the decoders' table does not know.
+fn is_encoder(case: &Path, expect: &Safetensors) -> bool {
+    let text = std::fs::read_to_string(case.join("config.json")).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let known = json["model_type"].as_str().is_none_or(|kind| arch::find(kind).is_some());
+    !known && expect.contains("token_type_ids")
+}
+
+struct Check {
+    name: String,
+    expect: Safetensors,
+    faults: Vec<String>,
+}
+
+/// The inputs of a case.
+struct Batch {
+    rows: usize,
+    length: usize,
+    ids: Vec<u32>,
+    labels: Vec<i64>,
+    mask: Vec<u32>,
+}
+
+impl Batch {
+    fn rows(&self) -> Rows<'_> {
+        Rows {
+            rows: self.rows,
+            length: self.length,
+            ids: &self.ids,
+            labels: Some(&self.labels),
+            segments: Some(&self.mask),
+            ..Rows::default()
+        }
+    }
+}
+
+impl Check {
+    fn run(&mut self, case: &Path) -> Result<()> {
+        let batch = self.batch()?;
+        let net = Model::open(case, DType::F32)?;
+        self.logits(&net, &batch)?;
+        let loss = net.loss(&batch.rows(), Reduce::Mean, 0.0)?;
+        let first = f64::from(loss.value().to_scalar::<f32>()?);
+        self.close("loss", first, self.numbers("loss")?[0], LOSSES);
+        let grads = loss.backward()?;
+        let noisy = self.gradients(&grads, &net)?;
+        if self.expect.contains("losses") {
+            self.steps(&net, &batch, grads, &noisy)?;
+        }
+        println!("{}: {}", self.name, if self.faults.is_empty() { "fine" } else { "WRONG" });
+        Ok(())
+    }
+
+    fn logits(&mut self, net: &Model, batch: &Batch) -> Result<()> {
+        let logits = without_grad(|| net.forward(&batch.rows()))?.value();
+        let (got, want) = (flat(&logits)?, self.numbers("logits")?);
+        let vocab = got.len() / batch.mask.len();
+        let worst = (0..got.len())
+            .filter(|at| batch.mask[at / vocab] == 1)
+            .map(|at| (got[at] - want[at]).abs())
+            .fold(0.0, f64::max);
+        println!("{}: logits within {worst:.1e}", self.name);
+        self.close("logits", worst, 0.0, LOGITS);
+        Ok(())
+    }
+
+    /// Compares every gradient, and tells which elements are noise.
+    fn gradients(&mut self, grads: &Grads, net: &Model) -> Result<Vec<(Arc<Param>, Vec<bool>)>> {
+        let wanted: Vec<String> =
+            self.expect.names().iter().filter_map(|name| name.strip_prefix("grad.").map(String::from)).collect();
+        let params: Vec<Arc<Param>> = net.params().iter().filter_map(|param| param.as_param().cloned()).collect();
+        let names: Vec<String> = params.iter().map(|param| param.label()).collect();
+        if names.iter().any(|name| !wanted.contains(name)) || names.len() != wanted.len() {
+            self.fault(format!("learns {names:?} instead of {wanted:?}"));
+        }
+        let (mut worst, mut noisy) = (0.0_f64, Vec::new());
+        for param in params {
+            let want = self.numbers(&format!("grad.{}", param.label()))?;
+            let Some(got) = grads.get(&param) else {
+                self.fault(format!("no gradient of {}", param.label()));
+                continue;
+            };
+            let got = flat(got)?;
+            let difference = norm(got.iter().zip(&want).map(|(got, want)| got - want));
+            let size = norm(want.iter().copied());
+            let (error, limit) = if size < NOISE { (difference, NOISE) } else { (difference / size, GRADS) };
+            if size >= NOISE {
+                worst = worst.max(error);
+            }
+            self.close(&format!("gradient of {}", param.label()), error, 0.0, limit);
+            noisy.push((param, want.iter().map(|want| *want != 0.0 && want.abs() < NOISE).collect()));
+        }
+        println!("{}: gradients within {worst:.1e}", self.name);
+        Ok(noisy)
+    }
+
+    fn steps(&mut self, net: &Model, batch: &Batch, first: Grads, noisy: &[(Arc<Param>, Vec<bool>)]) -> Result<()> {
+        let params = noisy.iter().map(|(param, _)| param.clone()).collect();
+        let rule = Rule::AdamW { betas: (0.9, 0.95), eps: 1e-8 };
+        let group = Group { params, lr: 1e-2, decay: 0.1 };
+        let optimizer = Optimizer::new(rule, 1e-2, vec![group], false)?;
+        optimizer.step(&first.clip(1.0)?)?;
+        let mut worst = 0.0_f64;
+        let losses = self.numbers("losses")?;
+        for (step, want) in losses.into_iter().enumerate().skip(1) {
+            let loss = net.loss(&batch.rows(), Reduce::Mean, 0.0)?;
+            let got = f64::from(loss.value().to_scalar::<f32>()?);
+            worst = worst.max((got - want).abs());
+            self.close(&format!("loss of step {}", step + 1), got, want, LOSSES);
+            optimizer.step(&loss.backward()?.clip(1.0)?)?;
+        }
+        let mut after = 0.0_f64;
+        for (param, noise) in noisy {
+            let want = self.numbers(&format!("after.{}", param.label()))?;
+            let got = flat(&param.value())?;
+            let far = |at: usize| if noise[at] { 0.0 } else { (got[at] - want[at]).abs() };
+            let error = (0..got.len()).map(far).fold(0.0, f64::max);
+            after = after.max(error);
+            self.close(&format!("{} after the steps", param.label()), error, 0.0, AFTER);
+        }
+        println!("{}: losses within {worst:.1e}, weights within {after:.1e}", self.name);
+        Ok(())
+    }
+
+    fn batch(&self) -> Result<Batch> {
+        let shape = self.expect.shape("input_ids")?.to_vec();
+        let whole = |name: &str| -> Result<Vec<i64>> { Ok(self.expect.read(name)?.flatten_all()?.to_vec1()?) };
+        let unsigned = |name: &str| -> Result<Vec<u32>> { Ok(whole(name)?.into_iter().map(|id| id as u32).collect()) };
+        Ok(Batch {
+            rows: shape[0],
+            length: shape[1],
+            ids: unsigned("input_ids")?,
+            labels: whole("labels")?,
+            mask: unsigned("attention_mask")?,
+        })
+    }
+
+    fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        flat(&self.expect.read(name)?)
+    }
+
+    fn close(&mut self, what: &str, got: f64, want: f64, limit: f64) {
+        if (got - want).abs().partial_cmp(&limit).is_none_or(|order| order.is_gt()) {
+            self.fault(format!("{what}: {got:e} instead of {want:e}, more than {limit:e} off"));
+        }
+    }
+
+    fn fault(&mut self, what: String) {
+        self.faults.push(format!("{}: {what}", self.name));
+    }
+}
+
+fn flat(array: &Array) -> Result<Vec<f64>> {
+    Ok(array.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
