@@ -2,12 +2,13 @@
 
 use super::arch;
 use super::pass::{Input, Pass};
-use super::{Config, Rows, Weights, folder};
+use super::wire::{reshape, scale};
+use super::{Config, Rows, Weights, folder, gguf};
 use crate::tensor::nn::{self, Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Error, Result, bail};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Clone)]
 pub struct Model(Arc<RwLock<Inner>>);
@@ -19,7 +20,7 @@ pub(super) struct Inner {
     pub recompute: bool,
     /// What dropout is drawn from.
     pub seed: u64,
-    rotary: Mutex<Option<(usize, Arc<Rotary>)>>,
+    rotary: Option<Arc<Rotary>>,
 }
 
 /// What a loss over many targets is.
@@ -36,6 +37,10 @@ impl Model {
             return Err(missing(path));
         }
         if path.is_file() {
+            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
+                let (config, weights) = gguf::open(path, dtype)?;
+                return Ok(Model::assemble(config, weights));
+            }
             return Err(Error::new("model", format!("{} is not a model", path.display()))
                 .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
         }
@@ -45,13 +50,16 @@ impl Model {
     }
 
     pub(super) fn assemble(config: Config, weights: Weights) -> Model {
+        let rotary = config.rope.as_ref().map(|rope| {
+            Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, config.max_positions))
+        });
         Model(Arc::new(RwLock::new(Inner {
             config: Arc::new(config),
             weights: Arc::new(weights),
             precision: Precision::F32,
             recompute: false,
             seed: 0,
-            rotary: Mutex::new(None),
+            rotary,
         })))
     }
 
@@ -102,11 +110,11 @@ impl Model {
         }
         let mut pass = inner.pass("loss", rows)?;
         pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
-        let hidden = pass.hidden(inner.recompute)?.reshape(&[rows.rows * rows.length, config.hidden])?;
+        let hidden = reshape(&pass.hidden(inner.recompute)?, &[rows.rows * rows.length, config.hidden])?;
         let sum = nn::linear_cross_entropy(&hidden, &pass.head()?, None, &targets, smoothing, inner.precision)?;
         match reduce {
             Reduce::Sum => Ok(sum),
-            Reduce::Mean => sum.scale(1.0 / learned as f64),
+            Reduce::Mean => scale(&sum, 1.0 / learned as f64),
         }
     }
 
@@ -151,40 +159,21 @@ impl Inner {
     pub(super) fn pass(&self, who: &str, rows: &Rows) -> Result<Pass> {
         let input = Input::new(who, rows, self.config.vocab)?;
         let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
+        // rotary positions go on as far as one likes, a table of them ends
+        if self.rotary.is_none() && longest > self.config.max_positions {
+            let room = self.config.max_positions;
+            return Err(Error::new(who, format!("{longest} places, where the model has {room} positions"))
+                .help("cut the sequences, with `seq` when they are packed or encoded"));
+        }
         Ok(Pass {
             config: self.config.clone(),
             weights: self.weights.clone(),
-            rotary: self.rotary(who, longest)?,
+            rotary: self.rotary.clone(),
             precision: self.precision,
             input: Arc::new(input),
             cache: None,
             dropout: None,
         })
-    }
-
-    /// The table of angles for at least `longest` positions, which grows when it must.
-    fn rotary(&self, who: &str, longest: usize) -> Result<Option<Arc<Rotary>>> {
-        let config = &self.config;
-        let Some(rope) = &config.rope else {
-            if longest > config.max_positions {
-                return Err(Error::new(
-                    who,
-                    format!("{longest} places, where the model has {} positions", config.max_positions),
-                )
-                .help("cut the sequences, with `seq` when they are packed or encoded"));
-            }
-            return Ok(None);
-        };
-        let mut held = self.rotary.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        match &*held {
-            Some((room, rotary)) if *room >= longest => Ok(Some(rotary.clone())),
-            _ => {
-                let room = longest.next_power_of_two().max(config.max_positions.min(2048));
-                let rotary = Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, room)?);
-                *held = Some((room, rotary.clone()));
-                Ok(Some(rotary))
-            }
-        }
     }
 }
 

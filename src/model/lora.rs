@@ -1,5 +1,6 @@
 //! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one.
 
+use super::wire::scale;
 use crate::Result;
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Rng, Tensor};
@@ -23,6 +24,6 @@ impl Adapter {
             _ => nn::linear(x, &self.a, None, precision)?,
         };
         // the scale on the narrow side, where it is cheap
-        nn::linear(&narrow.scale(self.scale)?, &self.b, None, precision)
+        nn::linear(&scale(&narrow, self.scale)?, &self.b, None, precision)
     }
 }

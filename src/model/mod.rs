@@ -5,12 +5,16 @@ pub mod arch;
 mod cache;
 mod config;
 mod folder;
+mod fresh;
+mod gguf;
 mod handle;
 mod lora;
 mod pass;
+mod wire;
 mod weights;
 
 pub use config::{Config, Rope};
+pub use fresh::Shape;
 pub use handle::{Model, Reduce};
 pub use weights::{Weight, Weights};
 

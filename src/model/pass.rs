@@ -1,6 +1,7 @@
 //! One pass of token rows through a model: what an architecture's blocks are written with.
 
 use super::cache::Cache;
+use super::wire::{add, reshape};
 use super::{Config, Rows, Weights};
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Rng, Tensor};
@@ -129,7 +130,7 @@ impl Pass {
                 cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).attend(layer, q, k, v, scale, &mask)?
             }
         };
-        heads.reshape(&[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
+        reshape(&heads, &[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
     }
 
     /// All blocks and the last norm: hidden states `[rows, length, hidden]`.
@@ -198,7 +199,7 @@ impl At<'_> {
         match weights.adapters.get(&layer) {
             Some(adapter) => {
                 let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(&layer));
-                y.add(&adapter.apply(x, rng.as_mut(), precision)?)
+                add(&y, &adapter.apply(x, rng.as_mut(), precision)?)
             }
             None => Ok(y),
         }
@@ -219,6 +220,6 @@ impl At<'_> {
     /// `[rows, length, heads × head_dim]` seen as heads.
     pub fn heads(&self, x: &Tensor, heads: usize) -> Result<Tensor> {
         let input = &self.pass.input;
-        x.reshape(&[input.rows, input.length, heads, self.pass.config.head_dim])
+        reshape(x, &[input.rows, input.length, heads, self.pass.config.head_dim])
     }
 }

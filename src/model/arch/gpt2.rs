@@ -4,6 +4,7 @@
 use super::{Arch, Spec, Start};
 use crate::model::config::{Config, Fields};
 use crate::model::pass::Pass;
+use crate::model::wire::{add, columns};
 use crate::tensor::{Tensor, nn};
 use crate::{Error, Result};
 
@@ -94,18 +95,18 @@ fn tensors(config: &Config) -> Vec<Spec> {
 }
 
 fn embed(pass: &Pass) -> Result<Tensor> {
-    pass.embedding(ARCH.table, pass.ids())?.add(&pass.embedding(POSITIONS, pass.positions())?)
+    add(&pass.embedding(ARCH.table, pass.ids())?, &pass.embedding(POSITIONS, pass.positions())?)
 }
 
 fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{layer}", ARCH.blocks));
     let config = pass.config();
     let qkv = at.linear("attn.c_attn", &at.layer_norm("ln_1", x)?)?;
-    let part = |index: usize| at.heads(&qkv.narrow(2, index * config.hidden, config.hidden)?, config.heads);
+    let part = |index: usize| at.heads(&columns(&qkv, index * config.hidden, config.hidden)?, config.heads);
     let h = pass.attend(layer, &part(0)?, &part(1)?, &part(2)?)?;
-    let x = x.add(&at.linear("attn.c_proj", &h)?)?;
+    let x = add(x, &at.linear("attn.c_proj", &h)?)?;
     let h = at.linear("mlp.c_fc", &at.layer_norm("ln_2", &x)?)?;
-    x.add(&at.linear("mlp.c_proj", &nn::gelu(&h, config.gelu_tanh)?)?)
+    add(&x, &at.linear("mlp.c_proj", &nn::gelu(&h, config.gelu_tanh)?)?)
 }
 
 fn finish(pass: &Pass, x: &Tensor) -> Result<Tensor> {

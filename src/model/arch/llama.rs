@@ -4,6 +4,7 @@
 use super::{Arch, Spec, Start};
 use crate::model::config::{Config, Fields};
 use crate::model::pass::Pass;
+use crate::model::wire::add;
 use crate::tensor::{Tensor, nn};
 use crate::{Result, bail};
 
@@ -104,10 +105,10 @@ fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
         k = at.rms_norm("self_attn.k_norm", &k)?;
     }
     let h = pass.attend(layer, &pass.rotate(&q)?, &pass.rotate(&k)?, &v)?;
-    let x = x.add(&at.linear("self_attn.o_proj", &h)?)?;
+    let x = add(x, &at.linear("self_attn.o_proj", &h)?)?;
     let h = at.rms_norm("post_attention_layernorm", &x)?;
     let h = nn::swiglu(&at.linear("mlp.gate_proj", &h)?, &at.linear("mlp.up_proj", &h)?)?;
-    x.add(&at.linear("mlp.down_proj", &h)?)
+    add(&x, &at.linear("mlp.down_proj", &h)?)
 }
 
 fn finish(pass: &Pass, x: &Tensor) -> Result<Tensor> {
