@@ -32,7 +32,9 @@ pub fn read_weights(folder: &Path, config: &Config, dtype: DType) -> Result<Weig
 
 fn read(file: &Safetensors, name: &str, dtype: DType) -> Result<Array> {
     match file.dtype(name)? {
-        DType::I64 | DType::U32 | DType::U8 => bail!("model", "{}: `{name}` holds whole numbers", file.path().display()),
+        DType::I64 | DType::U32 | DType::U8 => {
+            bail!("model", "{}: `{name}` holds whole numbers", file.path().display())
+        }
         _ if dtype == DType::F32 => file.read_f32(name),
         _ => Ok(file.read(name)?.to_dtype(dtype)?),
     }
@@ -54,7 +56,9 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     if !index.exists() {
         let error = Error::new("model", format!("{} has no {SINGLE}", folder.display()));
         return Err(if folder.join("pytorch_model.bin").exists() {
-            error.help("levain reads safetensors and GGUF; transformers rewrites a pytorch_model.bin with `save_pretrained`")
+            error.help(
+                "levain reads safetensors and GGUF; transformers rewrites a pytorch_model.bin with `save_pretrained`",
+            )
         } else {
             error.help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file")
         });

@@ -19,7 +19,8 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
     let place = path.display().to_string();
     let tell = |error: Error| error.at(&place);
     let kind = kind(&header).map_err(tell)?;
-    let entries: BTreeMap<&str, &TensorEntry> = header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let entries: BTreeMap<&str, &TensorEntry> =
+        header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     let mut file = File::open(path).map_err(|error| Error::io("model", path, &error))?;
     let mut raw = |entry: &TensorEntry| -> Result<Vec<u8>> {
         cancel::check()?;
@@ -29,7 +30,9 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
         Ok(bytes)
     };
     let factors = match entries.get("rope_freqs.weight") {
-        Some(entry) => Some(decode(entry, &raw(entry).map_err(tell)?).and_then(|array| Ok(array.to_vec1::<f32>()?)).map_err(tell)?),
+        Some(entry) => Some(
+            decode(entry, &raw(entry).map_err(tell)?).and_then(|array| Ok(array.to_vec1::<f32>()?)).map_err(tell)?,
+        ),
         None => None,
     };
     let config = config(&header, kind, &entries, factors.as_deref()).and_then(Config::read).map_err(tell)?;
@@ -50,7 +53,8 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
     for (name, spec) in &names {
         let entry = entries[name.as_str()];
         let stored: Vec<usize> = entry.dims.iter().rev().map(|&size| size as usize).collect();
-        let wanted = if is_turned(&config, spec) { spec.shape.iter().rev().copied().collect() } else { spec.shape.clone() };
+        let wanted =
+            if is_turned(&config, spec) { spec.shape.iter().rev().copied().collect() } else { spec.shape.clone() };
         folder::check_shape(&place, name, &stored, &Spec::new(*&name, &wanted, spec.start))?;
         parts.push((*spec, entry, raw(entry).map_err(tell)?));
     }
@@ -281,8 +285,11 @@ fn quantisation(entry: &TensorEntry) -> Result<GgmlDType> {
         15 => GgmlDType::Q8K,
         30 => GgmlDType::BF16,
         other => {
-            return Err(Error::new("model", format!("`{}` is quantised in a way (ggml type {other}) that can't be read", entry.name))
-                .help("it reads F32, F16, BF16, Q4_0 to Q8_1 and Q2_K to Q8_K"));
+            return Err(Error::new(
+                "model",
+                format!("`{}` is quantised in a way (ggml type {other}) that can't be read", entry.name),
+            )
+            .help("it reads F32, F16, BF16, Q4_0 to Q8_1 and Q2_K to Q8_K"));
         }
     })
 }

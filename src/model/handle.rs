@@ -50,9 +50,10 @@ impl Model {
     }
 
     pub(super) fn assemble(config: Config, weights: Weights) -> Model {
-        let rotary = config.rope.as_ref().map(|rope| {
-            Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, config.max_positions))
-        });
+        let rotary = config
+            .rope
+            .as_ref()
+            .map(|rope| Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, config.max_positions)));
         Model(Arc::new(RwLock::new(Inner {
             config: Arc::new(config),
             weights: Arc::new(weights),
@@ -191,7 +192,8 @@ fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
             .help("a place that is not learned has the label -100"));
     }
     let same = |at: usize| {
-        rows.segments.is_none_or(|segments| segments.len() == count && segments[at] == segments[at + 1] && segments[at] != 0)
+        rows.segments
+            .is_none_or(|segments| segments.len() == count && segments[at] == segments[at + 1] && segments[at] != 0)
     };
     let target = |at: usize| if (at + 1) % rows.length != 0 && same(at) { labels[at + 1] } else { -100 };
     Ok((0..count).map(target).collect())
@@ -209,6 +211,8 @@ fn missing(path: &Path) -> Error {
         .unwrap_or_default();
     match crate::nearest(name, beside.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean `{}`?", parent.join(near).display())),
-        None => error.help(format!("it knows {}", arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", "))),
+        None => {
+            error.help(format!("it knows {}", arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", ")))
+        }
     }
 }

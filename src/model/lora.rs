@@ -20,7 +20,9 @@ pub struct Adapter {
 impl Adapter {
     pub fn apply(&self, x: &Tensor, rng: Option<&mut Rng>, precision: Precision) -> Result<Tensor> {
         let narrow = match rng {
-            Some(rng) if self.dropout > 0.0 => nn::linear(&nn::dropout(x, self.dropout, rng)?, &self.a, None, precision)?,
+            Some(rng) if self.dropout > 0.0 => {
+                nn::linear(&nn::dropout(x, self.dropout, rng)?, &self.a, None, precision)?
+            }
             _ => nn::linear(x, &self.a, None, precision)?,
         };
         // the scale on the narrow side, where it is cheap

@@ -10,8 +10,8 @@ mod gguf;
 mod handle;
 mod lora;
 mod pass;
-mod wire;
 mod weights;
+mod wire;
 
 pub use config::{Config, Rope};
 pub use fresh::Shape;

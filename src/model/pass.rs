@@ -119,11 +119,7 @@ impl Pass {
     /// Causal attention of a layer, within segments, heads put together again: `[rows, length, heads × head_dim]`.
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
-        let mask = Mask {
-            causal: true,
-            window: self.config.windows[layer],
-            segments: self.input.segments.as_deref(),
-        };
+        let mask = Mask { causal: true, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask)?,
             Some(cache) => {
@@ -198,7 +194,7 @@ impl At<'_> {
         };
         match weights.adapters.get(&layer) {
             Some(adapter) => {
-                let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(&layer));
+                let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(layer.as_str()));
                 add(&y, &adapter.apply(x, rng.as_mut(), precision)?)
             }
             None => Ok(y),

@@ -4,3 +4,4 @@ mod examples;
 mod tensor;
 
 mod kernel;
+mod parity;

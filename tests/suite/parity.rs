@@ -18,10 +18,8 @@ const NOISE: f64 = 1e-6;
 
 #[test]
 fn parity() {
-    let folder = std::env::var_os("LEVAIN_PARITY").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/parity")),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("LEVAIN_PARITY")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/parity")), PathBuf::from);
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -35,6 +33,10 @@ fn parity() {
         let expect = Safetensors::open(case.join("expect.safetensors")).unwrap();
         if is_encoder(case, &expect) {
             println!("{name}: skipped (an encoder)");
+            continue;
+        }
+        if case.join("adapter_config.json").exists() {
+            println!("{name}: skipped (an adapter)");
             continue;
         }
         let mut check = Check { name, expect, faults: Vec::new() };
@@ -136,7 +138,9 @@ impl Check {
                 worst = worst.max(error);
             }
             self.close(&format!("gradient of {}", param.label()), error, 0.0, limit);
-            noisy.push((param, want.iter().map(|want| *want != 0.0 && want.abs() < NOISE).collect()));
+            // an exact 0 is a table's row that was not looked up, but in a bias it may be noise that met 0
+            let bias = param.value().rank() == 1;
+            noisy.push((param, want.iter().map(|want| want.abs() < NOISE && (bias || *want != 0.0)).collect()));
         }
         println!("{}: gradients within {worst:.1e}", self.name);
         Ok(noisy)
