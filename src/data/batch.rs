@@ -38,3 +38,27 @@ impl Batch {
         self.labels[at] >= 0 && at % self.length > 0 && self.segments[at] == self.segments[at - 1]
     }
 }
+
+impl Batch {
+    /// The same rows in at most `parts` batches of equal size (the last may be smaller), for accumulation.
+    pub fn split(&self, parts: usize) -> Vec<Batch> {
+        let size = self.rows.div_ceil(parts.max(1)).max(1);
+        (0..self.rows).step_by(size).map(|from| self.narrow(from, size.min(self.rows - from))).collect()
+    }
+
+    /// `rows` rows from the row `from` on.
+    fn narrow(&self, from: usize, rows: usize) -> Batch {
+        let at = from * self.length..(from + rows) * self.length;
+        let mut part = Batch {
+            rows,
+            ids: self.ids[at.clone()].to_vec(),
+            labels: self.labels[at.clone()].to_vec(),
+            segments: self.segments[at.clone()].to_vec(),
+            positions: self.positions[at].to_vec(),
+            ..*self
+        };
+        // bytes are known of the whole batch only: by share of what is learned
+        part.bytes = if self.learned() == 0 { 0 } else { self.bytes * part.learned() / self.learned() };
+        part
+    }
+}

@@ -86,7 +86,7 @@ impl Checkpoint {
         optimizer: &Optimizer,
         state: serde_json::Value,
     ) -> Result<()> {
-        let of = optimizer.state();
+        let of = optimizer.state()?;
         let facts = Facts {
             format: FORMAT,
             step,

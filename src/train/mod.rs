@@ -5,7 +5,6 @@ pub mod checkpoint;
 pub mod names;
 pub mod optimizer;
 pub mod record;
-pub mod update;
 
 pub use checkpoint::Checkpoint;
 pub use optimizer::{Group, Optimizer, Rule};

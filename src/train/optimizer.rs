@@ -1,8 +1,8 @@
 //! Optimisers: a rule, groups of parameters with their own rates, and what the rule remembers of each.
 
-use super::update;
-use crate::tensor::{Array, DType, Grads, Param};
-use crate::{Error, Result, bail, kernel};
+use crate::kernel::{self, Adamw, Sgd};
+use crate::tensor::{Array, DType, Device, Grads, Param};
+use crate::{Error, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,7 +39,7 @@ struct Slot {
     rate: f64,
     decay: f64,
     steps: u64,
-    memory: Vec<Array>,
+    memory: Vec<Vec<f32>>,
 }
 
 impl Rule {
@@ -120,7 +120,7 @@ impl Optimizer {
     }
 
     /// What it remembers, by parameter and moment (`layers.0.weight.m`), and its step counts.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> Result<State> {
         self.inner().state()
     }
 
@@ -161,7 +161,15 @@ impl Inner {
     fn check(&self, grads: &Grads) -> Result<()> {
         let step = self.steps + 1;
         for slot in &self.slots {
+            let dtype = slot.param.value().dtype();
+            if !matches!(dtype, DType::F32 | DType::F64) {
+                return Err(Error::new("step", format!("{} is {}", slot.param.label(), dtype.as_str()))
+                    .help("weights learn in f32: `.to(\"f32\")` first"));
+            }
             match grads.get(&slot.param) {
+                Some(grad) if grad.dims() != slot.param.value().dims() => {
+                    bail!("step", "step {step}: a gradient of shape {:?} for {}", grad.dims(), slot.param.label());
+                }
                 Some(grad) if !kernel::square_sum(grad)?.is_finite() => {
                     return Err(Error::new(
                         "step",
@@ -182,18 +190,19 @@ impl Inner {
         Ok(())
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> Result<State> {
         let mut state = State { rule: self.rule.name().into(), lr: self.lr, steps: self.steps, ..State::default() };
         for (index, slot) in self.slots.iter().enumerate() {
             let name = slot.key(index);
-            for (moment, array) in self.rule.memory().iter().zip(&slot.memory) {
-                state.memory.insert(format!("{name}.{moment}"), array.clone());
+            for (moment, numbers) in self.rule.memory().iter().zip(&slot.memory) {
+                let array = Array::from_slice(numbers, slot.param.value().dims(), &Device::Cpu)?;
+                state.memory.insert(format!("{name}.{moment}"), array);
             }
             if slot.steps != self.steps {
                 state.behind.insert(name, slot.steps);
             }
         }
-        state
+        Ok(state)
     }
 
     fn restore(&mut self, mut state: State) -> Result<()> {
@@ -219,7 +228,7 @@ impl Inner {
                         slot.param.value().dims()
                     );
                 }
-                memory.push(array);
+                memory.push(array.flatten_all()?.to_vec1()?);
             }
             memories.push((steps, memory));
         }
@@ -242,28 +251,20 @@ impl Slot {
 
     fn update(&mut self, grad: &Array, rule: Rule, lr: f64) -> Result<()> {
         let value = self.param.value();
-        if !matches!(value.dtype(), DType::F32 | DType::F64) {
-            return Err(Error::new("step", format!("{} is {}", self.param.label(), value.dtype().as_str()))
-                .help("weights learn in f32: `.to(\"f32\")` first"));
-        }
         self.steps += 1;
-        let lr = lr * self.rate;
-        match rule {
-            Rule::AdamW { betas, eps } => {
-                if self.memory.is_empty() {
-                    self.memory = vec![value.zeros_like()?, value.zeros_like()?];
-                }
-                let by = update::AdamW { lr, decay: self.decay, betas, eps, step: self.steps };
-                let [value, m, v] = update::adamw(&value, grad, &self.memory[0], &self.memory[1], by)?;
-                self.memory = vec![m, v];
-                self.param.set(value)
+        self.memory.resize_with(rule.memory().len(), || vec![0.0; value.elem_count()]);
+        let (lr, decay) = (lr * self.rate, self.decay);
+        let value = match (rule, &mut self.memory[..]) {
+            (Rule::AdamW { betas, eps }, [m, v]) => {
+                kernel::adamw(&value, grad, m, v, 1.0, &Adamw { lr, betas, eps, decay, step: self.steps })?
             }
-            Rule::Sgd { momentum } => {
-                let [value, velocity] = update::sgd(&value, grad, self.memory.first(), lr, momentum, self.decay)?;
-                self.memory = if momentum == 0.0 { Vec::new() } else { vec![velocity] };
-                self.param.set(value)
+            (Rule::Sgd { momentum }, memory) => {
+                let by = Sgd { lr, momentum, nesterov: false, decay };
+                kernel::sgd(&value, grad, memory.first_mut().map_or(&mut [], |velocity| &mut velocity[..]), 1.0, &by)?
             }
-        }
+            (Rule::AdamW { .. }, _) => bail!("step", "the moments of {} are lost", self.param.label()),
+        };
+        self.param.set(value)
     }
 }
 
