@@ -3,7 +3,7 @@
 use super::sources::Sources;
 use super::{explain, stdlib};
 use crate::Error;
-use rhai::{Dynamic, EvalAltResult, Map, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 use std::fmt;
 
 /// What a native function that can fail returns to a script.
@@ -72,10 +72,15 @@ impl Fault {
     }
 
     /// What went wrong in the script called `source`.
-    pub fn new(error: &EvalAltResult, source: &str, sources: &Sources) -> Fault {
+    pub fn new(error: &EvalAltResult, source: &str, sources: &Sources, engine: &Engine) -> Fault {
         let sites = sites(error, source);
         let inner = innermost(error);
-        let (message, help) = explain::explain(inner);
+        let text = sites.last().and_then(|site| sources.text(&site.source)).unwrap_or_default();
+        let (mut message, help) = explain::explain(inner, &text, engine);
+        // a script function's options are its own: it tells of them, not `options`
+        if let (Some(what), Some(name)) = (message.strip_prefix("options: "), option_taker(&sites)) {
+            message = format!("{name}: {what}");
+        }
         let cause = match inner {
             EvalAltResult::ErrorTerminated(..) => Cause::Interrupted,
             _ => Cause::Script,
@@ -83,11 +88,13 @@ impl Fault {
         // the user's own line, even if the error came from a module of the standard library that it calls
         let own = |site: &Site| !site.position.is_none() && !stdlib::is_source_name(&site.source);
         let shown = sites.iter().rposition(own).or_else(|| sites.iter().rposition(|site| !site.position.is_none()));
-        let place = shown.map(|index| sites[index].place(sites_text(sources)));
+        let place = shown.map(|index| sites[index].place(sources));
         let mut trail = Vec::new();
         if let Some(shown) = shown {
             trail.extend(sites[shown + 1..].iter().rev().filter_map(Site::inside));
             let calls = sites[..shown].iter().zip(&sites[1..=shown]).rev();
+            // a native verb that calls a closure stands where the closure is called from
+            let calls = calls.filter(|(caller, callee)| caller.at() != callee.at());
             trail.extend(calls.map(|(caller, callee)| {
                 let how = if callee.function.is_some() { "called" } else { "imported" };
                 format!("in {}, {how} at {}", callee.name(), caller.at())
@@ -122,15 +129,16 @@ struct Site {
     position: Position,
 }
 
-fn sites_text(sources: &Sources) -> impl Fn(&str, usize) -> Option<String> + '_ {
-    |source, line| sources.line(source, line)
-}
-
 impl Site {
-    fn place(&self, text: impl Fn(&str, usize) -> Option<String>) -> Place {
-        let line = self.position.line().unwrap_or(0);
-        let column = self.position.position().unwrap_or(1);
-        Place { source: self.source.clone(), line, column, text: text(&self.source, line) }
+    fn place(&self, sources: &Sources) -> Place {
+        let (mut line, mut column) = (self.position.line().unwrap_or(1), self.position.position().unwrap_or(1));
+        // a script that ends too early is wrong behind its last character
+        let last = sources.text(&self.source).map_or(line, |text| text.trim_end().lines().count().max(1));
+        let end = |line| sources.line(&self.source, line).map_or(1, |text| 1 + text.trim_end().chars().count());
+        if line > last {
+            (line, column) = (last, end(last));
+        }
+        Place { source: self.source.clone(), line, column, text: sources.line(&self.source, line) }
     }
 
     fn at(&self) -> String {
@@ -183,6 +191,17 @@ fn sites(error: &EvalAltResult, source: &str) -> Vec<Site> {
             _ => return sites,
         }
     }
+}
+
+/// The public function of the standard library that read its options where the error came from.
+fn option_taker(sites: &[Site]) -> Option<String> {
+    let inside = sites.iter().rev().take_while(|site| stdlib::is_source_name(&site.source));
+    let public =
+        |site: &&Site| site.function.as_ref().is_some_and(|name| !name.starts_with(['_', 'a']) || !name.contains('$'));
+    inside
+        .filter(public)
+        .find(|site| !site.name().contains("::_"))
+        .map(|site| site.name().trim_matches('`').to_string())
 }
 
 fn innermost(error: &EvalAltResult) -> &EvalAltResult {

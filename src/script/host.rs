@@ -5,7 +5,7 @@ use super::modules::Modules;
 use super::sources::Sources;
 use super::{Fault, Opt, Output, api, check, stdlib};
 use crate::cancel::{self, Cancel};
-use rhai::{AST, Dynamic, Engine, Module, Scope};
+use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -22,6 +22,9 @@ pub struct Host {
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(String, Fault)>,
     options: Vec<(&'static str, &'static [Opt])>,
+    /// Which noun registered which functions, and the one that registers now.
+    nouns: Vec<(&'static str, Shared<Module>)>,
+    registering: &'static str,
 }
 
 impl Host {
@@ -53,16 +56,18 @@ impl Host {
             cancel,
             broken: Vec::new(),
             options: Vec::new(),
+            nouns: Vec::new(),
+            registering: "script",
         };
-        api::register(&mut host);
-        check::register(&mut host);
-        crate::tensor::api::register(&mut host);
-        crate::token::api::register(&mut host);
-        crate::data::api::register(&mut host);
-        crate::model::api::register(&mut host);
-        crate::train::api::register(&mut host);
-        crate::measure::api::register(&mut host);
-        crate::plot::api::register(&mut host);
+        host.noun("script", api::register);
+        host.noun("script", check::register);
+        host.noun("tensor", crate::tensor::api::register);
+        host.noun("token", crate::token::api::register);
+        host.noun("data", crate::data::api::register);
+        host.noun("model", crate::model::api::register);
+        host.noun("train", crate::train::api::register);
+        host.noun("measure", crate::measure::api::register);
+        host.noun("plot", crate::plot::api::register);
         stdlib::announce(&mut host.engine);
         host
     }
@@ -71,9 +76,26 @@ impl Host {
         self.broken.extend(stdlib::load(&mut self.engine, &self.sources, names));
     }
 
+    fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {
+        self.registering = name;
+        register(self);
+    }
+
     /// Shows a noun's functions to scripts.
     pub fn module(&mut self, module: Module) {
-        self.engine.register_global_module(module.into());
+        let module: Shared<Module> = module.into();
+        self.nouns.push((self.registering, module.clone()));
+        self.engine.register_global_module(module);
+    }
+
+    /// Which noun registered which functions.
+    pub fn nouns(&self) -> &[(&'static str, Shared<Module>)] {
+        &self.nouns
+    }
+
+    /// The options that verbs take.
+    pub fn option_tables(&self) -> &[(&'static str, &'static [Opt])] {
+        &self.options
     }
 
     /// Tells which options a verb takes.
@@ -108,7 +130,7 @@ impl Host {
     }
 
     pub fn fault(&self, error: Box<rhai::EvalAltResult>, name: &str) -> Fault {
-        Fault::new(&error, name, &self.sources)
+        Fault::new(&error, name, &self.sources, &self.engine)
     }
 
     /// What `print` shows of a value.
@@ -134,12 +156,32 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel) -> Engine {
     engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
     engine.set_fail_on_invalid_map_property(true);
+    engine.on_map_missing_property(|map, name, _| Err(missing_property(map, name)));
     engine.set_max_call_levels(256);
     engine.set_max_expr_depths(256, 256);
     engine.disable_symbol("eval");
     // above `*`, as in Python
     let _ = engine.register_custom_operator("@", 180);
     engine
+}
+
+/// A map is read strictly: a misspelt key would else be a silent `()`.
+fn missing_property(map: &rhai::Map, name: &str) -> Box<rhai::EvalAltResult> {
+    let keys = || map.keys().map(|key| key.as_str());
+    let error = crate::Error::new(name, "the map has no such key");
+    match crate::nearest(name, keys()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None if map.is_empty() => error.help("the map is empty; `map.get(\"key\")` gives `()` for a missing key"),
+        None => error.help(format!("it has {}; `map.get(\"key\")` gives `()` for a missing key", list(keys()))),
+    }
+    .into()
+}
+
+/// The first few names, and how many more there are.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let shown = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 12 { format!("{shown} and {} more", names.len() - 12) } else { shown }
 }
 
 /// Reads a script; not UTF-8 is an error that names the line.

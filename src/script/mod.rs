@@ -7,6 +7,7 @@ mod explain;
 mod fault;
 mod host;
 mod modules;
+mod names;
 mod options;
 mod output;
 pub mod registry;

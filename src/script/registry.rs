@@ -1,44 +1,228 @@
-//! The registry: every public function of a host, with what it says about itself.
+//! The registry: every function that scripts can call, with what it says about itself. Help, errors, the checker
+//! and the tests of the examples read it.
 
 use super::Host;
 use super::examples::{self, Example};
-use serde_json::Value;
+use rhai::Engine;
+use std::collections::{HashMap, HashSet};
 
-/// One public function.
+/// How a function is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// `tensor(rows)`, or `sft::run(net, tok, data)`
+    Function,
+    /// `grads.clip(limit)`
+    Method,
+    /// `grads.len`, read or set
+    Property,
+    /// `x + y`
+    Operator,
+    /// `x[i]`
+    Index,
+}
+
+/// One function: one overload of a verb.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// `clip`, or `sft::run`.
     pub name: String,
-    pub signature: String,
+    /// The folder that it comes from, the module of the standard library, or `language` for Rhai's own.
+    pub noun: String,
+    pub form: Form,
+    /// Name and type of each parameter, as scripts call them; the receiver of a method is the first.
+    pub params: Vec<(String, String)>,
+    pub returns: String,
     pub doc: String,
 }
 
-/// All public functions, in name order.
-pub fn functions(host: &Host) -> Vec<Function> {
-    let Ok(json) = host.engine.gen_fn_metadata_to_json(false) else { return Vec::new() };
-    let Ok(root) = serde_json::from_str::<Value>(&json) else { return Vec::new() };
-    let mut found = Vec::new();
-    collect(&root, "", &mut found);
-    found.sort_by(|a, b| (&a.name, &a.signature).cmp(&(&b.name, &b.signature)));
+impl Function {
+    /// As one writes it: `grads.clip(limit: float) -> Grads`.
+    pub fn signature(&self) -> String {
+        let list = |params: &[(String, String)]| params.iter().map(parameter).collect::<Vec<_>>().join(", ");
+        let call = match (self.form, self.params.split_first()) {
+            (Form::Method, Some((receiver, rest))) => format!("{}.{}({})", written(receiver), self.name, list(rest)),
+            (Form::Property, Some((receiver, _))) => format!("{}.{}", written(receiver), self.name),
+            (Form::Index, Some((receiver, rest))) => format!("{}[{}]", written(receiver), list(rest)),
+            (Form::Operator, Some((left, [right]))) => format!("{} {} {}", left.1, self.name, right.1),
+            (Form::Operator, Some((only, _))) => format!("{}{}", self.name, only.1),
+            _ => format!("{}({})", self.name, list(&self.params)),
+        };
+        if self.returns.is_empty() { call } else { format!("{call} -> {}", self.returns) }
+    }
+
+    /// How many arguments a call in parentheses gives, without the receiver.
+    pub fn arguments(&self) -> usize {
+        self.params.len() - usize::from(self.form == Form::Method)
+    }
+
+    /// The first sentence of the doc.
+    pub fn summary(&self) -> &str {
+        let paragraph = self.doc.split("\n\n").next().unwrap_or_default().trim();
+        paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence)
+    }
+}
+
+fn parameter((name, kind): &(String, String)) -> String {
+    if kind.is_empty() || kind == "any" { name.clone() } else { format!("{name}: {kind}") }
+}
+
+/// The receiver: its own name where that says what it is.
+fn written((name, kind): &(String, String)) -> String {
+    match kind.as_str() {
+        "" | "any" => name.clone(),
+        kind => kind.to_lowercase(),
+    }
+}
+
+/// Every function, in name order: ours, and with `language` those of Rhai itself too.
+pub fn functions(host: &Host, language: bool) -> Vec<Function> {
+    let mut nouns: HashMap<(String, u64), &str> = HashMap::new();
+    for (noun, module) in host.nouns() {
+        let mut engine = Engine::new_raw();
+        engine.register_global_module(module.clone());
+        for name in engine.collect_fn_metadata(None, |f| Some((f.metadata.name.to_string(), f.metadata.hash)), false) {
+            nouns.insert(name, noun);
+        }
+    }
+    let mut found = collect(&host.engine, language);
+    for (function, hash) in &mut found {
+        if function.noun.is_empty() {
+            let key = (function.name.clone(), *hash);
+            function.noun = nouns.get(&key).map_or("script", |noun| noun).to_string();
+        }
+    }
+    ordered(found)
+}
+
+/// Every function that an engine knows, whichever noun it is from.
+pub fn known(engine: &Engine) -> Vec<Function> {
+    ordered(collect(engine, true))
+}
+
+fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
+    let mut found: Vec<Function> = found.into_iter().filter_map(|(function, _)| shaped(function)).collect();
+    found.sort_by(|a, b| (&a.name, a.form, &a.noun, a.params.len()).cmp(&(&b.name, b.form, &b.noun, b.params.len())));
+    // an overload for each kind of number reads the same
+    found.dedup_by(|a, b| a.signature() == b.signature() && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()));
     found
 }
 
-fn collect(module: &Value, prefix: &str, found: &mut Vec<Function>) {
-    for function in module["functions"].as_array().into_iter().flatten() {
-        let name = function["name"].as_str().unwrap_or_default();
-        if name.starts_with('_') || name.starts_with("anon$") || function["access"] == "private" {
-            continue;
+/// As the engine's own metadata has them, before their form is known.
+fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
+    let read = |info: rhai::FuncInfo| -> Option<(Function, u64)> {
+        let facts = info.metadata;
+        let hidden = facts.name.starts_with('_') || facts.name.contains("anon$");
+        if hidden || facts.access == rhai::FnAccess::Private {
+            return None;
         }
-        let doc = function["docComments"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        found.push(Function {
-            name: format!("{prefix}{name}"),
-            signature: function["signature"].as_str().unwrap_or_default().to_string(),
-            doc: plain(&doc.collect::<Vec<_>>().join("\n")),
-        });
+        let scripted = info.script.as_ref();
+        let params = match scripted {
+            Some(script) => script.params.iter().map(|name| (name.to_string(), String::new())).collect(),
+            None => (0..facts.num_params).map(|index| native_parameter(facts.params_info.get(index))).collect(),
+        };
+        let comments = match scripted {
+            Some(script) => script.comments.iter().map(|line| line.to_string()).collect::<Vec<_>>(),
+            None => facts.comments.iter().map(|line| line.to_string()).collect(),
+        };
+        let name = &facts.name;
+        let function = Function {
+            name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
+            noun: info.namespace.to_string(),
+            form: Form::Function,
+            params,
+            returns: script_type(&facts.return_type),
+            doc: plain(&comments.join("\n")),
+        };
+        Some((function, facts.hash))
+    };
+    let mut found = engine.collect_fn_metadata(None, read, false);
+    if language {
+        let ours: HashSet<(String, u64)> =
+            found.iter().map(|(function, hash)| (function.name.clone(), *hash)).collect();
+        for (mut function, hash) in engine.collect_fn_metadata(None, read, true) {
+            if function.noun.is_empty() && !ours.contains(&(function.name.clone(), hash)) {
+                function.noun = "language".to_string();
+                found.push((function, hash));
+            }
+        }
     }
-    for (name, module) in module["modules"].as_object().into_iter().flatten() {
-        collect(module, &format!("{prefix}{name}::"), found);
+    found
+}
+
+/// Name and type of a native parameter; a receiver keeps its `&mut`, by which `shaped` knows it.
+fn native_parameter(info: Option<&impl ToString>) -> (String, String) {
+    let info = info.map(ToString::to_string).unwrap_or_default();
+    let (name, kind) = info.split_once(':').unwrap_or((info.as_str(), ""));
+    let name = name.trim().trim_start_matches('_');
+    (if name.is_empty() { "x".to_string() } else { name.to_string() }, kind.trim().to_string())
+}
+
+/// Finds how the function is written. Setters and the printing functions are no verbs of their own.
+fn shaped(mut function: Function) -> Option<Function> {
+    if ["to_string", "to_debug", "print", "debug"].contains(&function.name.as_str()) && function.noun != "language" {
+        return None;
     }
+    let receiver = function.params.first().is_some_and(|(_, kind)| kind.starts_with('&') && kind.contains("mut "));
+    for (_, kind) in &mut function.params {
+        *kind = script_type(kind);
+    }
+    if let Some(name) = function.name.strip_prefix("get$") {
+        function.name = name.to_string();
+        function.form = Form::Property;
+    } else if function.name.starts_with("set$") || function.name.starts_with("index$set$") {
+        return None;
+    } else if function.name.starts_with("index$get$") {
+        function.name = "[]".to_string();
+        function.form = Form::Index;
+    } else if !function.name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        function.form = Form::Operator;
+    } else if receiver {
+        function.form = Form::Method;
+    }
+    Some(function)
+}
+
+/// A Rust type as scripts call it.
+fn script_type(rust: &str) -> String {
+    let compact: String = rust.replace("& mut", "&mut").split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut kind = compact.trim().trim_start_matches('&').trim_start_matches("mut ").trim().replace(' ', "");
+    for wrapper in ["Res<", "RhaiResultOf<", "Result<"] {
+        if let Some(at) = kind.find(wrapper)
+            && kind[..at].chars().all(|c| c.is_alphanumeric() || c == ':')
+            && kind.ends_with('>')
+        {
+            kind = first_argument(&kind[at + wrapper.len()..kind.len() - 1]).to_string();
+        }
+    }
+    let base = kind.split('<').next().unwrap_or_default();
+    let base = base.rsplit("::").next().unwrap_or(base);
+    match base {
+        "()" | "" => "",
+        "INT" | "i64" => "int",
+        "FLOAT" | "f64" => "float",
+        "str" | "ImmutableString" | "String" | "&str" => "string",
+        "List" | "Array" | "Vec" => "list",
+        "Map" => "map",
+        "Dynamic" | "RhaiResult" | "T" => "any",
+        "FnPtr" => "closure",
+        "ExclusiveRange" | "InclusiveRange" | "Range" | "RangeInclusive" => "range",
+        other => other,
+    }
+    .to_string()
+}
+
+/// `T` of `T,Box<…>`.
+fn first_argument(arguments: &str) -> &str {
+    let mut depth = 0;
+    for (at, c) in arguments.char_indices() {
+        match c {
+            '<' | '(' => depth += 1,
+            '>' | ')' => depth -= 1,
+            ',' if depth == 0 => return &arguments[..at],
+            _ => {}
+        }
+    }
+    arguments
 }
 
 /// A doc comment without its slashes.
@@ -48,13 +232,18 @@ fn plain(comment: &str) -> String {
         let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line);
         line.strip_prefix(' ').unwrap_or(line).trim_end()
     });
-    lines.collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n").trim().to_string()
+}
+
+/// What a module of the standard library says of itself in its `//!` lines.
+pub fn intro(text: &str) -> String {
+    plain(&text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n"))
 }
 
 /// The examples of every function, and of the modules of the standard library as a whole.
 pub fn examples(host: &Host) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
-    for function in functions(host) {
+    for function in functions(host, false) {
         for example in examples::blocks(&format!("help {}", function.name), &function.doc) {
             // overloads may share a doc
             if !found.iter().any(|other| other.source == example.source && other.text == example.text) {
@@ -63,8 +252,7 @@ pub fn examples(host: &Host) -> Vec<Example> {
         }
     }
     for (name, text) in super::stdlib::MODULES {
-        let intro: Vec<_> = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        found.extend(examples::blocks(&format!("help {name}"), &plain(&intro.join("\n"))));
+        found.extend(examples::blocks(&format!("help {name}"), &intro(text)));
     }
     found
 }

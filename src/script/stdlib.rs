@@ -53,7 +53,7 @@ pub fn load(engine: &mut Engine, sources: &Sources, names: &[&str]) -> Vec<(Stri
 fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result<Module, Box<Fault>> {
     let source = source_name(name);
     sources.add(&source, text);
-    let fault = |error: Box<rhai::EvalAltResult>| Box::new(Fault::new(&error, &source, sources));
+    let fault = |error: Box<rhai::EvalAltResult>| Box::new(Fault::new(&error, &source, sources, engine));
     let mut ast: AST = engine.compile(text).map_err(|error| fault(error.into()))?;
     ast.set_source(source.as_str());
     Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(fault)
