@@ -4,8 +4,10 @@ pub mod api;
 pub mod file;
 mod grads;
 pub mod nn;
+pub mod ops;
 pub mod rng;
 mod tape;
+pub mod values;
 
 pub use crate::kernel::{Array, DType, Device};
 pub use grads::Grads;

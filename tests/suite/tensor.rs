@@ -1,4 +1,5 @@
 //! Tensors: what a script cannot see.
 
 mod file;
+mod gradients;
 mod rng;

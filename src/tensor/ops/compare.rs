@@ -1,0 +1,118 @@
+//! Comparison: masks of 1 and 0 in u8, and what is done with them.
+
+use super::arith::{Operand, sides, stretched};
+use super::{broadcast, sum_to};
+use crate::tensor::values::{map, number, values, with_values};
+use crate::tensor::{Array, DType, Tensor};
+use crate::{Error, Result, bail};
+use candle_core::WithDType;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A mask in u8: 1 where the comparison holds.
+pub fn compare(how: Compare, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
+    let (a, b) = sides(a, b)?;
+    let (x, y) = (a.value(), b.value());
+    broadcast("compare", x.dims(), y.dims())?;
+    Ok(match how {
+        Compare::Equal => x.broadcast_eq(&y)?,
+        Compare::NotEqual => x.broadcast_ne(&y)?,
+        Compare::Less => x.broadcast_lt(&y)?,
+        Compare::LessOrEqual => x.broadcast_le(&y)?,
+        Compare::Greater => x.broadcast_gt(&y)?,
+        Compare::GreaterOrEqual => x.broadcast_ge(&y)?,
+    }
+    .into())
+}
+
+/// `a & b` of two masks.
+pub fn both(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let (x, y) = (truth("&", a)?, truth("&", b)?);
+    broadcast("&", x.dims(), y.dims())?;
+    Ok(x.broadcast_minimum(&y)?.into())
+}
+
+/// `a | b` of two masks.
+pub fn either(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let (x, y) = (truth("|", a)?, truth("|", b)?);
+    broadcast("|", x.dims(), y.dims())?;
+    Ok(x.broadcast_maximum(&y)?.into())
+}
+
+/// `!a` of a mask.
+pub fn not(a: &Tensor) -> Result<Tensor> {
+    Ok(map(&truth("!", a)?, |x: u8| 1 - x)?.into())
+}
+
+/// Whether no number is 0.
+pub fn all(x: &Tensor) -> Result<bool> {
+    Ok(!values::<u8>(&truth("all", x)?)?.contains(&0))
+}
+
+/// Whether some number is not 0.
+pub fn any(x: &Tensor) -> Result<bool> {
+    Ok(values::<u8>(&truth("any", x)?)?.contains(&1))
+}
+
+/// 1 where a whole number is not 0, in u8.
+fn truth(who: &str, x: &Tensor) -> Result<Array> {
+    if x.dtype().is_float() {
+        return Err(Error::new(who, format!("a mask of whole numbers is needed, not {}", x.dtype().as_str()))
+            .help("compare first: `x > 0.5`"));
+    }
+    Ok(x.value().ne(&x.value().zeros_like()?)?)
+}
+
+/// Whether some number is not a number.
+pub fn has_nan(x: &Tensor) -> Result<bool> {
+    let value = x.value();
+    if !value.dtype().is_float() {
+        return Ok(false);
+    }
+    number!(value.dtype(), T => with_values(&value, |x: &[T]| x.iter().any(|x| x.to_f64().is_nan())))
+}
+
+/// `a` where the mask is not 0, else `b`; all three are broadcast.
+pub fn where_(mask: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
+    let mask = truth("where", mask)?;
+    let (a, b) = sides(a, b)?;
+    let (x, y) = (a.value(), b.value());
+    let dims = broadcast("where", &broadcast("where", x.dims(), y.dims())?, mask.dims())?;
+    let mask = mask.broadcast_as(dims.as_slice())?;
+    let (dims_a, dims_b) = (a.shape(), b.shape());
+    let value = mask.where_cond(&x.broadcast_as(dims.as_slice())?, &y.broadcast_as(dims.as_slice())?)?;
+    Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
+        let none = grad.zeros_like()?;
+        flow.add(0, || sum_to(mask.where_cond(&grad, &none)?, &dims_a))?;
+        flow.add(1, || sum_to(mask.where_cond(&none, &grad)?, &dims_b))
+    }))
+}
+
+/// `x` with `fill` where the mask is not 0.
+pub fn masked_fill(x: &Tensor, mask: &Tensor, fill: super::Scalar) -> Result<Tensor> {
+    let dims = x.shape();
+    if broadcast("masked_fill", &dims, &mask.shape())? != dims {
+        bail!("masked_fill", "a mask of shape {:?} for a tensor of shape {dims:?}", mask.shape());
+    }
+    where_(mask, fill.to_dtype(x.dtype())?, x)
+}
+
+/// Whether both have the same shape and their numbers are at most `tolerance` apart (0: the same numbers).
+pub fn close(a: &Tensor, b: &Tensor, tolerance: f64) -> Result<bool> {
+    let (x, y) = (a.value(), b.value());
+    if x.dims() != y.dims() {
+        return Ok(false);
+    }
+    let (x, y) = stretched(&x.to_dtype(DType::F64)?, &y.to_dtype(DType::F64)?)?;
+    let near = |x: f64, y: f64| x == y || (x - y).abs() <= tolerance;
+    with_values(&x, |x: &[f64]| with_values(&y, |y: &[f64]| x.iter().zip(y).all(|(x, y)| near(*x, *y))))?
+}

@@ -1,0 +1,139 @@
+//! Indexing: `x[0]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, and what replaces a part.
+
+use super::pick::pick;
+use super::{Operand, broadcast, cast, index_select, narrow, reshape, squeeze};
+use crate::tensor::values::{array, number, values, values_i64};
+use crate::tensor::{Array, DType, Tensor};
+use crate::{Error, Result, bail};
+
+/// What is taken of a dimension.
+#[derive(Clone)]
+pub enum At {
+    /// One place; the dimension falls away. Negative ones count from the end.
+    Int(i64),
+    /// From the first to before the second; negative ones count from the end, what is beyond it is left out.
+    Range(i64, i64),
+    /// These places, in this order (whole numbers), or the places where a mask (u8) is not 0.
+    Places(Tensor),
+    All,
+}
+
+/// What lies at `index`, which has an entry a dimension; those without one are taken whole.
+pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
+    let dims = x.shape();
+    if let [At::Places(mask)] = index
+        && mask.dtype() == DType::U8
+        && mask.shape() == dims
+        && dims.len() > 1
+    {
+        return index_select(&reshape(x, &[-1])?, 0, &where_true(mask)?);
+    }
+    if index.len() > dims.len() {
+        bail!("index", "{} indices for shape {dims:?}", index.len());
+    }
+    let mut part = x.clone();
+    let mut axis = 0;
+    for (at, size) in index.iter().zip(&dims) {
+        match at {
+            At::Int(place) => {
+                let place = inside(*place, axis, *size)?;
+                part = squeeze(&narrow(&part, axis, place as i64, 1)?, Some(axis))?;
+            }
+            At::Range(from, to) => {
+                let (from, to) = bounds(*from, *to, *size);
+                part = narrow(&part, axis, from, to - from)?;
+                axis += 1;
+            }
+            At::Places(places) => {
+                let ids = places_in(places, axis, *size)?;
+                part = index_select(&part, axis, &ids)?;
+                axis += ids.value().rank() as i64;
+            }
+            At::All => axis += 1,
+        }
+    }
+    Ok(part)
+}
+
+/// `x` with `value` at `index`: all else as it was, and `x` itself unchanged.
+pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Tensor> {
+    if let Some(param) = x.as_param() {
+        return Err(Error::new("index", format!("a part of {} can't be set: it is a parameter", param.label()))
+            .help("change the numbers before `param(…)`, or let an optimizer change them"));
+    }
+    let base = x.value();
+    let dims = base.dims().to_vec();
+    let count = base.elem_count();
+    let numbered = Array::arange(0, count as i64, &candle_core::Device::Cpu)?.reshape(dims.as_slice())?;
+    let target = at(&numbered.into(), index)?;
+    let places: Vec<usize> = values_i64("index", &target.value())?.into_iter().map(|place| place as usize).collect();
+
+    let value = match value.into() {
+        Operand::Tensor(value) => value,
+        Operand::Scalar(number) => number.to_dtype(base.dtype())?,
+    };
+    let value = cast(&value, base.dtype())?;
+    let shape = target.shape();
+    if broadcast("index", &shape, &value.shape())? != shape {
+        bail!("index", "shape {:?} can't be put where shape {shape:?} is", value.shape());
+    }
+    let fill = value.value().broadcast_as(shape.as_slice())?;
+    let changed = replace(&base, &places, &fill)?;
+    let from = value.shape();
+    Ok(Tensor::derive(changed, [x, &value], move |grad, flow| {
+        flow.add(0, || {
+            let none = pick(&grad, &places, &[places.len()])?.zeros_like()?;
+            replace(&grad, &places, &none)
+        })?;
+        flow.add(1, || super::sum_to(pick(&grad, &places, &shape)?, &from))
+    }))
+}
+
+fn replace(base: &Array, places: &[usize], fill: &Array) -> Result<Array> {
+    number!(base.dtype(), T => {
+        let mut numbers = values::<T>(base)?;
+        for (place, number) in places.iter().zip(values::<T>(fill)?) {
+            numbers[*place] = number;
+        }
+        array(numbers, base.dims(), base)
+    })
+}
+
+fn inside(place: i64, axis: i64, size: usize) -> Result<usize> {
+    let index = if place < 0 { place + size as i64 } else { place };
+    match usize::try_from(index) {
+        Ok(index) if index < size => Ok(index),
+        _ => bail!("index", "index {place} is out of range for dimension {axis} of size {size}"),
+    }
+}
+
+/// A range within a dimension; as in Python, one that reaches beyond it is cut.
+fn bounds(from: i64, to: i64, size: usize) -> (i64, i64) {
+    let size = size as i64;
+    let place = |place: i64| if place < 0 { (place + size).max(0) } else { place.min(size) };
+    (place(from), place(to).max(place(from)))
+}
+
+/// Places of a dimension, counted from its start.
+fn places_in(places: &Tensor, axis: i64, size: usize) -> Result<Tensor> {
+    if places.dtype() == DType::U8 {
+        if places.shape() != [size] {
+            bail!("index", "a mask of shape {:?} for dimension {axis} of size {size}", places.shape());
+        }
+        return where_true(places);
+    }
+    let value = places.value();
+    let ids = values_i64("index", &value)?
+        .into_iter()
+        .map(|place| inside(place, axis, size).map(|place| place as i64))
+        .collect::<Result<Vec<i64>>>()?;
+    Ok(array(ids, value.dims(), &value)?.into())
+}
+
+fn where_true(mask: &Tensor) -> Result<Tensor> {
+    let mask = mask.value();
+    let on = values::<u8>(&mask)?;
+    let places: Vec<i64> = (0..on.len()).filter(|at| on[*at] != 0).map(|at| at as i64).collect();
+    let count = places.len();
+    array(places, &[count], &mask).map(Into::into)
+}

@@ -1,0 +1,112 @@
+//! Losses.
+
+use super::{Scalar, add, gather, log_softmax, mean, multiply, reshape, square, subtract, sum, where_};
+use crate::tensor::Tensor;
+use crate::tensor::values::{array, each, values_i64};
+use crate::{Error, Result, bail};
+
+/// What the losses of many places become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduce {
+    Mean,
+    Sum,
+    None,
+}
+
+impl Reduce {
+    pub fn named(who: &str, name: &str) -> Result<Reduce> {
+        match name {
+            "mean" => Ok(Reduce::Mean),
+            "sum" => Ok(Reduce::Sum),
+            "none" => Ok(Reduce::None),
+            _ => bail!(who, "option `reduce` is \"{name}\", not \"mean\", \"sum\" or \"none\""),
+        }
+    }
+
+    fn of(self, losses: &Tensor) -> Result<Tensor> {
+        match self {
+            Reduce::Mean => mean(losses, None, false),
+            Reduce::Sum => sum(losses, None, false),
+            Reduce::None => Ok(losses.clone()),
+        }
+    }
+}
+
+/// The loss of predicting class `targets` by the scores in the last dimension of `logits`. Targets that equal
+/// `ignore` don't count, and the mean is over those that do. Smoothing spreads that share of the target over all
+/// classes (Szegedy et al. 2015).
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor, ignore: i64, smoothing: f64, reduce: Reduce) -> Result<Tensor> {
+    const WHO: &str = "cross_entropy";
+    let dims = logits.shape();
+    let Some((classes, rows)) = dims.split_last() else { bail!(WHO, "the logits are a single number") };
+    if targets.shape() != rows {
+        bail!(WHO, "targets of shape {:?} for logits of shape {dims:?}, which want {rows:?}", targets.shape());
+    }
+    if !(0.0..1.0).contains(&smoothing) {
+        bail!(WHO, "smoothing {smoothing} is not in 0 to 1");
+    }
+    let given = targets.value();
+    let ids = values_i64(WHO, &given)?;
+    if let Some(id) = ids.iter().find(|id| **id != ignore && !(0..*classes as i64).contains(*id)) {
+        return Err(Error::new(WHO, format!("target {id} is not one of {classes} classes"))
+            .help(format!("{ignore} marks a target that does not count")));
+    }
+    let count = ids.iter().filter(|id| **id != ignore).count();
+    if count == 0 {
+        bail!(WHO, "all {} targets are {ignore}: there is nothing to learn", ids.len());
+    }
+
+    let logs = reshape(&log_softmax(logits, -1)?, &[-1, *classes as i64])?;
+    let column = ids.iter().map(|id| if *id == ignore { 0 } else { *id }).collect();
+    let hit = gather(&logs, 1, &array::<i64>(column, &[ids.len(), 1], &given)?.into())?;
+    let mut losses = multiply(reshape(&hit, &[-1])?, smoothing - 1.0)?;
+    if smoothing > 0.0 {
+        losses = add(losses, multiply(mean(&logs, Some(&[1]), false)?, -smoothing)?)?;
+    }
+    if count < ids.len() {
+        let counts = ids.iter().map(|id| u8::from(*id != ignore)).collect();
+        losses = where_(&array::<u8>(counts, &[ids.len()], &given)?.into(), losses, Scalar::Float(0.0))?;
+    }
+    match reduce {
+        Reduce::Mean => super::divide(sum(&losses, None, false)?, count as f64),
+        Reduce::Sum => sum(&losses, None, false),
+        Reduce::None => reshape(&losses, &rows.iter().map(|size| *size as i64).collect::<Vec<_>>()),
+    }
+}
+
+/// The squared distance.
+pub fn mse(x: &Tensor, target: &Tensor, reduce: Reduce) -> Result<Tensor> {
+    same_shape("mse", x, target)?;
+    reduce.of(&square(&subtract(x, target)?)?)
+}
+
+/// The loss of probabilities (or of their logits) for targets from 0 to 1.
+///
+/// As in PyTorch, the logarithm of a probability is held above -100.
+pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduce: Reduce) -> Result<Tensor> {
+    same_shape("bce", x, target)?;
+    let x = super::real(x)?;
+    let (p, y) = (x.value(), target.value().to_dtype(x.dtype())?);
+    if logits {
+        let losses = each!(&p, &y; |x, y| x.max(0.0) - x * y + (-x.abs()).exp().ln_1p())?;
+        return reduce.of(&Tensor::derive(losses, [&x], move |grad, flow| {
+            flow.add(0, || Ok((each!(&p, &y; |x, y| 1.0 / (1.0 + (-x).exp()) - y)? * grad)?))
+        }));
+    }
+    if let Some(odd) = crate::tensor::values::values_f64(&p)?.iter().find(|p| !(0.0..=1.0).contains(*p)) {
+        return Err(Error::new("bce", format!("{odd} is not a probability"))
+            .help("use `.sigmoid()`, or the option `logits: true`"));
+    }
+    let losses = each!(&p, &y; |p, y| -(y * p.ln().max(-100.0) + (1.0 - y) * (-p).ln_1p().max(-100.0)))?;
+    reduce.of(&Tensor::derive(losses, [&x], move |grad, flow| {
+        flow.add(0, || Ok((each!(&p, &y; |p, y| (p - y) / (p * (1.0 - p)).max(1e-12))? * grad)?))
+    }))
+}
+
+/// Broadcasting here is nearly always a mistake: `[n, 1]` with `[n]` gives `n²` distances.
+fn same_shape(who: &str, x: &Tensor, target: &Tensor) -> Result<()> {
+    if x.shape() != target.shape() {
+        bail!(who, "shapes {:?} and {:?} are not the same", x.shape(), target.shape());
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Tensors from nothing.
+
+use crate::tensor::values::values_i64;
+use crate::tensor::{Array, DType, Device, Rng, Tensor};
+use crate::{Error, Result, bail};
+
+const HERE: &Device = &Device::Cpu;
+
+/// How many numbers a shape holds, if that can be.
+fn volume(who: &str, dims: &[usize]) -> Result<usize> {
+    let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).filter(|count| *count < 1 << 40);
+    count.ok_or_else(|| Error::new(who, format!("shape {dims:?} is too large")))
+}
+
+/// The same number everywhere.
+pub fn full(who: &str, dims: &[usize], number: super::Scalar, dtype: DType) -> Result<Tensor> {
+    volume(who, dims)?;
+    Ok(number.to_dtype(dtype)?.value().broadcast_as(dims)?.contiguous()?.into())
+}
+
+/// Ones on the diagonal.
+pub fn eye(n: usize, dtype: DType) -> Result<Tensor> {
+    let count = volume("eye", &[n, n])?;
+    let mut numbers = vec![0f32; count];
+    numbers.iter_mut().step_by(n + 1).for_each(|number| *number = 1.0);
+    Ok(Array::from_vec(numbers, (n, n), HERE)?.to_dtype(dtype)?.into())
+}
+
+/// Whole numbers from `start` to before `end`.
+pub fn arange(start: i64, end: i64, step: i64) -> Result<Tensor> {
+    if step == 0 || (end as i128 - start as i128).signum() == -(step as i128).signum() && start != end {
+        bail!("arange", "steps of {step} do not lead from {start} to {end}");
+    }
+    let count = (end as i128 - start as i128).unsigned_abs().div_ceil(step.unsigned_abs().into());
+    let count = volume("arange", &[usize::try_from(count).unwrap_or(usize::MAX)])?;
+    let numbers: Vec<i64> = (0..count as i64).map(|index| start + index * step).collect();
+    Ok(Array::from_vec(numbers, count, HERE)?.into())
+}
+
+/// Numbers from `start` to before `end`, in f32.
+pub fn arange_float(start: f64, end: f64, step: f64) -> Result<Tensor> {
+    let count = ((end - start) / step).ceil();
+    if !count.is_finite() || count < 0.0 {
+        bail!("arange", "steps of {step} do not lead from {start} to {end}");
+    }
+    let count = volume("arange", &[count as usize])?;
+    let numbers: Vec<f32> = (0..count).map(|index| (start + index as f64 * step) as f32).collect();
+    Ok(Array::from_vec(numbers, count, HERE)?.into())
+}
+
+/// `count` numbers at equal distances from `start` to `end`, both included, in f32.
+pub fn linspace(start: f64, end: f64, count: usize) -> Result<Tensor> {
+    volume("linspace", &[count])?;
+    let step = (end - start) / (count.max(2) - 1) as f64;
+    // from both ends, so that both are exact
+    let number = |index: usize| match index < count.div_ceil(2) {
+        true => start + index as f64 * step,
+        false => end - (count - 1 - index) as f64 * step,
+    };
+    Ok(Array::from_vec((0..count).map(|index| number(index) as f32).collect::<Vec<_>>(), count, HERE)?.into())
+}
+
+/// Uniform in [0, 1), in f32.
+pub fn rand(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
+    let mut numbers = vec![0f32; volume("rand", dims)?];
+    rng.fill_uniform(&mut numbers);
+    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+}
+
+/// From the normal distribution with mean 0 and variance 1, in f32.
+pub fn randn(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
+    let mut numbers = vec![0f32; volume("randn", dims)?];
+    rng.fill_normal(&mut numbers);
+    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+}
+
+/// Whole numbers from `low` to before `high`, in i64.
+pub fn randint(low: i64, high: i64, dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
+    if low >= high {
+        bail!("randint", "there is no whole number from {low} to before {high}");
+    }
+    let span = high.abs_diff(low);
+    let numbers: Vec<i64> = (0..volume("randint", dims)?).map(|_| low.wrapping_add(rng.below(span) as i64)).collect();
+    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+}
+
+/// A row of `classes` for every id, 1 at the id and 0 elsewhere, in f32.
+pub fn one_hot(ids: &Tensor, classes: usize) -> Result<Tensor> {
+    let value = ids.value();
+    let ids = values_i64("one_hot", &value)?;
+    let mut dims = value.dims().to_vec();
+    dims.push(classes);
+    let mut numbers = vec![0f32; volume("one_hot", &dims)?];
+    for (row, id) in ids.iter().enumerate() {
+        match usize::try_from(*id) {
+            Ok(id) if id < classes => numbers[row * classes + id] = 1.0,
+            _ => bail!("one_hot", "{id} is not one of {classes} classes"),
+        }
+    }
+    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+}

@@ -1,0 +1,113 @@
+//! The operations: each one function, its backward beside it.
+
+mod arith;
+mod compare;
+mod index;
+mod linalg;
+mod loss;
+mod make;
+mod maths;
+mod order;
+mod pick;
+mod reduce;
+mod shape;
+mod softmax;
+
+pub use arith::{Operand, Scalar, add, divide, maximum, minimum, multiply, power, remainder, subtract};
+pub use compare::{Compare, all, any, both, close, compare, either, has_nan, masked_fill, not, where_};
+pub use index::{At, assign, at};
+pub use linalg::{einsum, matmul};
+pub use loss::{Reduce, binary_cross_entropy, cross_entropy, mse};
+pub use make::{arange, arange_float, eye, full, linspace, one_hot, rand, randint, randn};
+pub use maths::*;
+pub use order::{argsort, chunks, sort, top_k};
+pub use pick::{gather, index_select};
+pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, var};
+pub use shape::*;
+pub use softmax::{log_softmax, logsumexp, softmax};
+
+use super::{Array, DType, Tensor};
+use crate::{Error, Result, bail};
+
+/// A dimension as the user counts it (`-1` is the last) as an index into `dims`.
+pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
+    let rank = dims.len() as i64;
+    let index = if dim < 0 { dim + rank } else { dim };
+    if rank == 0 {
+        bail!(who, "dimension {dim} of a single number, which has none");
+    }
+    if !(0..rank).contains(&index) {
+        bail!(who, "dimension {dim} is out of range for shape {dims:?} ({} to {})", -rank, rank - 1);
+    }
+    Ok(index as usize)
+}
+
+/// The shape that two broadcast to, as in numpy: aligned at the last dimension, where 1 stretches.
+pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let size = |dims: &[usize], from_end: usize| dims.len().checked_sub(from_end).map_or(1, |index| dims[index]);
+    (1..=rank)
+        .rev()
+        .map(|from_end| match (size(a, from_end), size(b, from_end)) {
+            (x, y) if x == y => Ok(x),
+            (1, y) => Ok(y),
+            (x, 1) => Ok(x),
+            (x, y) => Err(Error::new(who, format!("shapes {a:?} and {b:?} do not meet ({x} is not {y})"))),
+        })
+        .collect()
+}
+
+/// The dtype that two meet in, as in PyTorch: a float wins over a whole number, the wider over the narrower, and
+/// f16 with bf16 gives f32.
+pub fn promote(a: DType, b: DType) -> DType {
+    use DType::*;
+    let order = [U8, U32, I64, F16, BF16, F32, F64];
+    let rank = |dtype| order.iter().position(|known| *known == dtype).unwrap_or(0);
+    match (a, b) {
+        (F16, BF16) | (BF16, F16) => F32,
+        _ if rank(a) < rank(b) => b,
+        _ => a,
+    }
+}
+
+/// Both in the dtype that they meet in. A single number does not widen a tensor of its own kind (as in PyTorch).
+fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (x, y) = (a.dtype(), b.dtype());
+    if x == y {
+        return Ok((a.clone(), b.clone()));
+    }
+    let dtype = match (a.value().rank(), b.value().rank()) {
+        (0, 1..) if x.is_float() <= y.is_float() => y,
+        (1.., 0) if y.is_float() <= x.is_float() => x,
+        _ => promote(x, y),
+    };
+    Ok((cast(a, dtype)?, cast(b, dtype)?))
+}
+
+/// Whole numbers become f32, where an operation is one of real numbers; floats stay.
+fn real(x: &Tensor) -> Result<Tensor> {
+    if x.dtype().is_float() { Ok(x.clone()) } else { cast(x, DType::F32) }
+}
+
+/// The sum of a gradient over what was broadcast, in the shape of the input.
+fn sum_to(grad: Array, dims: &[usize]) -> Result<Array> {
+    if grad.dims() == dims {
+        return Ok(grad);
+    }
+    let lead = grad.rank() - dims.len();
+    let mut sum = grad;
+    for _ in 0..lead {
+        sum = reduce::sum_over(&sum, 0, false)?;
+    }
+    for (dim, size) in dims.iter().enumerate() {
+        if *size == 1 && sum.dims()[dim] != 1 {
+            sum = reduce::sum_over(&sum, dim, true)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// Numbers before, along and after a dimension: how a loop over it sees an array.
+fn blocks(dims: &[usize], dim: usize) -> (usize, usize, usize) {
+    (dims[..dim].iter().product(), dims[dim], dims[dim + 1..].iter().product())
+}

@@ -1,0 +1,79 @@
+//! Softmax and its kin, along one dimension.
+
+use super::{add, dimension, exp, log, max, real, squeeze, subtract, sum, transpose};
+use crate::Result;
+use crate::tensor::Tensor;
+use crate::tensor::values::{each, rows};
+
+/// What scores become shares: above 0, and 1 together.
+pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
+    along_last("softmax", x, dim, |x| {
+        let value = rows!(&x.value(); |x, y| {
+            let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
+            let mut sum = 0.0;
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = (*x - most).exp();
+                sum += *y;
+            }
+            y.iter_mut().for_each(|y| *y /= sum);
+        })?;
+        let shares = value.clone();
+        Ok(Tensor::derive(value, [x], move |grad, flow| {
+            flow.add(0, || {
+                rows!(&shares, &grad; |y, g, out| {
+                    let mut dot = 0.0;
+                    y.iter().zip(g).for_each(|(y, g)| dot += *y * *g);
+                    for (out, (y, g)) in out.iter_mut().zip(y.iter().zip(g)) {
+                        *out = *y * (*g - dot);
+                    }
+                })
+            })
+        }))
+    })
+}
+
+/// The logarithm of [`softmax`], without the loss of its smallest.
+pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
+    along_last("log_softmax", x, dim, |x| {
+        let value = rows!(&x.value(); |x, y| {
+            let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
+            let mut sum = 0.0;
+            x.iter().for_each(|x| sum += (*x - most).exp());
+            let all = most + sum.ln();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x - all);
+        })?;
+        let logs = value.clone();
+        Ok(Tensor::derive(value, [x], move |grad, flow| {
+            flow.add(0, || {
+                rows!(&logs, &grad; |y, g, out| {
+                    let mut sum = 0.0;
+                    g.iter().for_each(|g| sum += *g);
+                    for (out, (y, g)) in out.iter_mut().zip(y.iter().zip(g)) {
+                        *out = *g - y.exp() * sum;
+                    }
+                })
+            })
+        }))
+    })
+}
+
+/// The logarithm of the sum of exponentials along a dimension.
+pub fn logsumexp(x: &Tensor, dim: i64, keep: bool) -> Result<Tensor> {
+    let x = real(x)?;
+    dimension("logsumexp", &x.shape(), dim)?;
+    // taking off the largest keeps the exponentials in range; one that is infinite would give NaN
+    let most = each!(&max(&x, Some(dim), true)?.value(); |most| if most.is_finite() { most } else { 0.0 })?.into();
+    let all = add(log(&sum(&exp(&subtract(&x, &most)?)?, Some(&[dim]), true)?)?, &most)?;
+    if keep { Ok(all) } else { squeeze(&all, Some(dim)) }
+}
+
+/// Runs an operation of the last dimension on another one.
+fn along_last(who: &str, x: &Tensor, dim: i64, run: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let x = real(x)?;
+    let dims = x.shape();
+    let axis = dimension(who, &dims, dim)?;
+    if axis + 1 == dims.len() {
+        return run(&x);
+    }
+    transpose(&run(&transpose(&x, axis as i64, -1)?)?, axis as i64, -1)
+}

@@ -1,0 +1,195 @@
+//! Arrays as slices: what loops of our own run over. On another device than the CPU the numbers are copied here
+//! and the result back, so that every operation works everywhere.
+
+use super::{Array, DType, Device};
+use crate::{Error, Result, bail};
+use candle_core::{Storage, WithDType};
+use rayon::prelude::*;
+
+/// Fewer numbers than this are not worth a second thread.
+const PARALLEL: usize = 1 << 15;
+
+/// The numbers of an array, row by row, without a copy where they lie like that already.
+pub fn with_values<T: WithDType, R>(array: &Array, read: impl FnOnce(&[T]) -> R) -> Result<R> {
+    if !array.device().is_cpu() {
+        return with_values(&array.to_device(&Device::Cpu)?, read);
+    }
+    let array = array.contiguous()?;
+    let (storage, layout) = array.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(numbers), Some((start, end))) => Ok(read(&numbers.as_slice::<T>()?[start..end])),
+        _ => bail!("tensor", "its numbers are not where they should be"),
+    }
+}
+
+/// A copy of the numbers of an array, row by row.
+pub fn values<T: WithDType>(array: &Array) -> Result<Vec<T>> {
+    with_values(array, <[T]>::to_vec)
+}
+
+/// The numbers of an array of any dtype as f64.
+pub fn values_f64(array: &Array) -> Result<Vec<f64>> {
+    values(&array.to_dtype(DType::F64)?)
+}
+
+/// Whole numbers of any dtype as i64.
+pub fn values_i64(who: &str, array: &Array) -> Result<Vec<i64>> {
+    if array.dtype().is_float() {
+        return Err(Error::new(who, format!("whole numbers are needed, not {}", array.dtype().as_str()))
+            .help("convert with `.to(\"i64\")`"));
+    }
+    values(&array.to_dtype(DType::I64)?)
+}
+
+/// An array on the device of `like`.
+pub fn array<T: WithDType>(numbers: Vec<T>, dims: &[usize], like: &Array) -> Result<Array> {
+    let here = Array::from_vec(numbers, dims, &Device::Cpu)?;
+    Ok(if like.device().is_cpu() { here } else { here.to_device(like.device())? })
+}
+
+/// `make` of every number. Halves are computed in f32.
+pub fn map<T: WithDType, U: WithDType>(x: &Array, make: impl Fn(T) -> U + Sync) -> Result<Array> {
+    let made = with_values(x, |x: &[T]| {
+        if x.len() < PARALLEL {
+            return x.iter().map(|x| make(*x)).collect::<Vec<U>>();
+        }
+        x.par_iter().with_min_len(PARALLEL / 4).map(|x| make(*x)).collect()
+    })?;
+    array(made, x.dims(), x)
+}
+
+/// `make` of every pair of numbers of two arrays of one shape.
+pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
+    debug_assert_eq!(x.dims(), y.dims());
+    let made = with_values(x, |x: &[T]| {
+        with_values(y, |y: &[T]| {
+            if x.len() < PARALLEL {
+                return x.iter().zip(y).map(|(x, y)| make(*x, *y)).collect::<Vec<U>>();
+            }
+            x.par_iter().with_min_len(PARALLEL / 4).zip(y).map(|(x, y)| make(*x, *y)).collect()
+        })
+    })??;
+    array(made, x.dims(), x)
+}
+
+/// `make(row, out)` for every row along the last dimension.
+pub fn map_rows<T: WithDType>(x: &Array, make: impl Fn(&[T], &mut [T]) + Sync) -> Result<Array> {
+    zip_rows(x, x, |x, _, out| make(x, out))
+}
+
+/// `make(row, row, out)` for the rows of two arrays of one shape.
+pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: impl Fn(&[T], &[T], &mut [T]) + Sync) -> Result<Array> {
+    debug_assert_eq!(x.dims(), y.dims());
+    let width = x.dims().last().copied().unwrap_or(1);
+    if x.elem_count() == 0 {
+        return Ok(x.clone());
+    }
+    let made = with_values(x, |x: &[T]| {
+        with_values(y, |y: &[T]| {
+            let mut made = vec![T::zero(); x.len()];
+            let row = |(row, out): (usize, &mut [T])| {
+                let places = row * width..(row + 1) * width;
+                make(&x[places.clone()], &y[places], out);
+            };
+            if x.len() < PARALLEL {
+                made.chunks_mut(width).enumerate().for_each(row);
+            } else {
+                let least = (PARALLEL / 4).div_ceil(width);
+                made.par_chunks_mut(width).with_min_len(least).enumerate().for_each(row);
+            }
+            made
+        })
+    })??;
+    array(made, x.dims(), x)
+}
+
+/// Runs an operation that knows f32 and f64 on any float dtype: halves go through f32.
+pub fn wide(x: &Array, run: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
+    match x.dtype() {
+        half @ (DType::F16 | DType::BF16) => Ok(run(&x.to_dtype(DType::F32)?)?.to_dtype(half)?),
+        _ => run(x),
+    }
+}
+
+/// `each!(x; |a| a.exp())`, `each!(x, y; |a, b| a * b)`: the expression for every number of float arrays of one
+/// shape, in the array's own dtype (halves in f32).
+macro_rules! each {
+    ($x:expr; |$a:ident| $made:expr) => {
+        $crate::tensor::values::wide($x, |x| match x.dtype() {
+            $crate::tensor::DType::F64 => $crate::tensor::values::map(x, |$a: f64| -> f64 { $made }),
+            _ => $crate::tensor::values::map(x, |$a: f32| -> f32 { $made }),
+        })
+    };
+    ($x:expr, $y:expr; |$a:ident, $b:ident| $made:expr) => {
+        $crate::tensor::values::wide($x, |x| match x.dtype() {
+            $crate::tensor::DType::F64 => $crate::tensor::values::zip(x, $y, |$a: f64, $b: f64| -> f64 { $made }),
+            dtype => {
+                let y = $y.to_dtype(dtype)?;
+                $crate::tensor::values::zip(x, &y, |$a: f32, $b: f32| -> f32 { $made })
+            }
+        })
+    };
+}
+pub(crate) use each;
+
+/// `rows!(x; |row, out| …)`, `rows!(x, y; |a, b, out| …)`: a block for every row along the last dimension of float
+/// arrays, in the array's own dtype (halves in f32).
+macro_rules! rows {
+    ($x:expr; |$a:ident, $out:ident| $made:expr) => {
+        $crate::tensor::values::wide($x, |x| match x.dtype() {
+            $crate::tensor::DType::F64 => $crate::tensor::values::map_rows(x, |$a: &[f64], $out: &mut [f64]| $made),
+            _ => $crate::tensor::values::map_rows(x, |$a: &[f32], $out: &mut [f32]| $made),
+        })
+    };
+    ($x:expr, $y:expr; |$a:ident, $b:ident, $out:ident| $made:expr) => {
+        $crate::tensor::values::wide($x, |x| match x.dtype() {
+            $crate::tensor::DType::F64 => {
+                $crate::tensor::values::zip_rows(x, $y, |$a: &[f64], $b: &[f64], $out: &mut [f64]| $made)
+            }
+            dtype => {
+                let y = $y.to_dtype(dtype)?;
+                $crate::tensor::values::zip_rows(x, &y, |$a: &[f32], $b: &[f32], $out: &mut [f32]| $made)
+            }
+        })
+    };
+}
+pub(crate) use rows;
+
+/// Runs a block with `T` as the number type of a dtype: `number!(x.dtype(), T => …)`.
+macro_rules! number {
+    ($dtype:expr, $t:ident => $body:expr) => {{
+        use $crate::tensor::DType;
+        match $dtype {
+            DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            DType::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            DType::BF16 => {
+                type $t = half::bf16;
+                $body
+            }
+            DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            DType::U32 => {
+                type $t = u32;
+                $body
+            }
+            DType::U8 => {
+                type $t = u8;
+                $body
+            }
+            other => return Err($crate::Error::new("tensor", format!("dtype {} is not supported", other.as_str()))),
+        }
+    }};
+}
+pub(crate) use number;

@@ -1,0 +1,221 @@
+//! Every differentiable operation against finite differences, in f64.
+
+use levain::Result;
+use levain::tensor::ops::{self, At, Reduce, Scalar};
+use levain::tensor::{Array, Device, Rng, Tensor};
+
+type Operation = fn(&[Tensor]) -> Result<Tensor>;
+
+/// Inputs of these shapes, drawn from `low..high`.
+fn inputs(shapes: &[&[usize]], low: f64, high: f64) -> Vec<Vec<f64>> {
+    let mut rng = Rng::new(5);
+    shapes.iter().map(|dims| (0..dims.iter().product()).map(|_| low + (high - low) * rng.uniform()).collect()).collect()
+}
+
+fn params(shapes: &[&[usize]], numbers: &[Vec<f64>]) -> Vec<Tensor> {
+    let make = |(dims, numbers): (&&[usize], &Vec<f64>)| {
+        Tensor::param(Array::from_vec(numbers.clone(), *dims, &Device::Cpu).unwrap(), None)
+    };
+    shapes.iter().zip(numbers).map(make).collect()
+}
+
+/// A number that depends on every number of the result, differently.
+fn objective(result: &Tensor) -> Result<Tensor> {
+    let count = result.value().elem_count();
+    let mut rng = Rng::new(9);
+    let weights: Vec<f64> = (0..count).map(|_| rng.uniform() + 0.5).collect();
+    let weights = Tensor::from(Array::from_vec(weights, result.shape(), &Device::Cpu)?);
+    ops::sum(&ops::multiply(result, &weights)?, None, false)
+}
+
+fn check(name: &str, shapes: &[&[usize]], (low, high): (f64, f64), operation: Operation) {
+    let numbers = inputs(shapes, low, high);
+    let run = |numbers: &[Vec<f64>]| {
+        let value = objective(&operation(&params(shapes, numbers)).unwrap()).unwrap().value();
+        value.to_scalar::<f64>().unwrap()
+    };
+    let leaves = params(shapes, &numbers);
+    let loss = objective(&operation(&leaves).unwrap_or_else(|error| panic!("{name}: {error}"))).unwrap();
+    let grads = loss.backward().unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (at, leaf) in leaves.iter().enumerate() {
+        let grad = grads.of(leaf).unwrap_or_else(|error| panic!("{name}: input {at}: {error}"));
+        assert_eq!(grad.dims(), shapes[at], "{name}: input {at}");
+        let grad: Vec<f64> = grad.flatten_all().unwrap().to_vec1().unwrap();
+        for (place, found) in grad.into_iter().enumerate() {
+            let step = 1e-6;
+            let mut moved = numbers.clone();
+            moved[at][place] += step;
+            let above = run(&moved);
+            moved[at][place] -= 2.0 * step;
+            let slope = (above - run(&moved)) / (2.0 * step);
+            let far = (found - slope).abs() > 1e-6 * (1.0 + slope.abs().max(found.abs()));
+            assert!(!far, "{name}: input {at} place {place}: {found}, finite differences say {slope}");
+        }
+    }
+}
+
+fn ids(numbers: &[i64], dims: &[usize]) -> Tensor {
+    Array::from_vec(numbers.to_vec(), dims, &Device::Cpu).unwrap().into()
+}
+
+fn mask(numbers: &[u8], dims: &[usize]) -> Tensor {
+    Array::from_vec(numbers.to_vec(), dims, &Device::Cpu).unwrap().into()
+}
+
+const ANY: (f64, f64) = (-2.0, 2.0);
+const POSITIVE: (f64, f64) = (0.2, 2.0);
+const SHARE: (f64, f64) = (0.05, 0.95);
+
+#[test]
+fn arithmetic() {
+    let table: &[(&str, &[&[usize]], (f64, f64), Operation)] = &[
+        ("add", &[&[2, 3], &[2, 3]], ANY, |x| ops::add(&x[0], &x[1])),
+        ("add, broadcast", &[&[2, 1, 3], &[4, 1]], ANY, |x| ops::add(&x[0], &x[1])),
+        ("add, itself", &[&[3]], ANY, |x| ops::add(&x[0], &x[0])),
+        ("add, a number", &[&[3]], ANY, |x| ops::add(1.5, &x[0])),
+        ("subtract", &[&[2, 3], &[3]], ANY, |x| ops::subtract(&x[0], &x[1])),
+        ("subtract, from a number", &[&[2, 3]], ANY, |x| ops::subtract(1.0, &x[0])),
+        ("subtract, a number", &[&[2, 3]], ANY, |x| ops::subtract(&x[0], 1)),
+        ("multiply", &[&[2, 3], &[2, 1]], ANY, |x| ops::multiply(&x[0], &x[1])),
+        ("multiply, itself", &[&[2, 3]], ANY, |x| ops::multiply(&x[0], &x[0])),
+        ("multiply, a number", &[&[2, 3]], ANY, |x| ops::multiply(&x[0], 3)),
+        ("divide", &[&[2, 3], &[3]], POSITIVE, |x| ops::divide(&x[0], &x[1])),
+        ("divide, a number", &[&[2, 3]], POSITIVE, |x| ops::divide(&x[0], 3.0)),
+        ("divide, by it", &[&[2, 3]], POSITIVE, |x| ops::divide(1.0, &x[0])),
+        ("power", &[&[2, 3], &[3]], POSITIVE, |x| ops::power(&x[0], &x[1])),
+        ("power, 3", &[&[2, 3]], ANY, |x| ops::power(&x[0], 3)),
+        ("power, 0.5", &[&[2, 3]], POSITIVE, |x| ops::power(&x[0], 0.5)),
+        ("power, 0", &[&[2, 3]], POSITIVE, |x| ops::power(&x[0], 0)),
+        ("power, 1", &[&[2, 3]], POSITIVE, |x| ops::power(&x[0], 1)),
+        ("power, of 2", &[&[2, 3]], POSITIVE, |x| ops::power(2.0, &x[0])),
+        ("maximum", &[&[2, 3], &[3]], ANY, |x| ops::maximum(&x[0], &x[1])),
+        ("minimum", &[&[2, 3], &[2, 3]], ANY, |x| ops::minimum(&x[0], &x[1])),
+        ("where", &[&[2, 3], &[3]], ANY, |x| ops::where_(&mask(&[1, 0, 1, 0, 0, 1], &[2, 3]), &x[0], &x[1])),
+        ("masked_fill", &[&[2, 3]], ANY, |x| ops::masked_fill(&x[0], &mask(&[1, 0, 1], &[3]), Scalar::Float(7.0))),
+    ];
+    table.iter().for_each(|(name, shapes, range, operation)| check(name, shapes, *range, *operation));
+}
+
+#[test]
+fn functions_of_one_number() {
+    let table: &[(&str, (f64, f64), Operation)] = &[
+        ("negate", ANY, |x| ops::negate(&x[0])),
+        ("exp", ANY, |x| ops::exp(&x[0])),
+        ("log", POSITIVE, |x| ops::log(&x[0])),
+        ("sqrt", POSITIVE, |x| ops::sqrt(&x[0])),
+        ("abs", ANY, |x| ops::abs(&x[0])),
+        ("sin", ANY, |x| ops::sin(&x[0])),
+        ("cos", ANY, |x| ops::cos(&x[0])),
+        ("tanh", ANY, |x| ops::tanh(&x[0])),
+        ("sigmoid", ANY, |x| ops::sigmoid(&x[0])),
+        ("relu", ANY, |x| ops::relu(&x[0])),
+        ("gelu", ANY, |x| ops::gelu(&x[0])),
+        ("gelu_tanh", ANY, |x| ops::gelu_tanh(&x[0])),
+        ("silu", ANY, |x| ops::silu(&x[0])),
+        ("square", ANY, |x| ops::square(&x[0])),
+        ("erf", ANY, |x| ops::erf(&x[0])),
+        ("clamp", ANY, |x| ops::clamp(&x[0], -0.5, 0.9)),
+    ];
+    table.iter().for_each(|(name, range, operation)| check(name, &[&[3, 4]], *range, *operation));
+}
+
+#[test]
+fn reductions() {
+    let table: &[(&str, Operation)] = &[
+        ("sum", |x| ops::sum(&x[0], None, false)),
+        ("sum, 0", |x| ops::sum(&x[0], Some(&[0]), false)),
+        ("sum, -1, kept", |x| ops::sum(&x[0], Some(&[-1]), true)),
+        ("sum, two", |x| ops::sum(&x[0], Some(&[2, 0]), false)),
+        ("mean", |x| ops::mean(&x[0], None, false)),
+        ("mean, 1", |x| ops::mean(&x[0], Some(&[1]), true)),
+        ("var", |x| ops::var(&x[0], None, false, 1)),
+        ("var, 1", |x| ops::var(&x[0], Some(&[1]), false, 0)),
+        ("std", |x| ops::std(&x[0], Some(&[-1]), true, 1)),
+        ("norm", |x| ops::norm(&x[0], Some(&[1]), false)),
+        ("max", |x| ops::max(&x[0], None, false)),
+        ("max, 1", |x| ops::max(&x[0], Some(1), false)),
+        ("min, 0", |x| ops::min(&x[0], Some(0), true)),
+        ("cumsum, 1", |x| ops::cumsum(&x[0], 1)),
+        ("cumsum, -1", |x| ops::cumsum(&x[0], -1)),
+        ("softmax", |x| ops::softmax(&x[0], -1)),
+        ("softmax, 1", |x| ops::softmax(&x[0], 1)),
+        ("log_softmax", |x| ops::log_softmax(&x[0], -1)),
+        ("log_softmax, 0", |x| ops::log_softmax(&x[0], 0)),
+        ("logsumexp", |x| ops::logsumexp(&x[0], 1, false)),
+        ("sort", |x| ops::sort(&x[0], 1, true)),
+        ("top_k", |x| Ok(ops::top_k(&x[0], 2, -1, true)?.0)),
+    ];
+    table.iter().for_each(|(name, operation)| check(name, &[&[2, 3, 4]], ANY, *operation));
+}
+
+#[test]
+fn shapes_and_indices() {
+    let table: &[(&str, &[&[usize]], Operation)] = &[
+        ("reshape", &[&[2, 6]], |x| ops::reshape(&x[0], &[3, -1])),
+        ("transpose", &[&[2, 3, 4]], |x| ops::transpose(&x[0], 0, -1)),
+        ("permute", &[&[2, 3, 4]], |x| ops::permute(&x[0], &[2, 0, 1])),
+        ("unsqueeze", &[&[2, 3]], |x| ops::unsqueeze(&x[0], 1)),
+        ("squeeze", &[&[2, 1, 3]], |x| ops::squeeze(&x[0], None)),
+        ("expand", &[&[3, 1]], |x| ops::expand(&x[0], &[2, -1, 4])),
+        ("cat", &[&[2, 3], &[2, 1]], |x| ops::cat(x, 1)),
+        ("stack", &[&[2, 3], &[2, 3]], |x| ops::stack(x, 1)),
+        ("narrow", &[&[4, 3]], |x| ops::narrow(&x[0], 0, 1, 2)),
+        ("pad", &[&[2, 3]], |x| ops::pad(&x[0], 1, 2, 1)),
+        ("index_select", &[&[3, 4]], |x| ops::index_select(&x[0], 1, &ids(&[3, 0, 3], &[3]))),
+        ("index_select, rows", &[&[3, 4]], |x| ops::index_select(&x[0], 0, &ids(&[2, 0, 2, 1], &[2, 2]))),
+        ("gather", &[&[3, 4]], |x| ops::gather(&x[0], 1, &ids(&[3, 0, 1, 1, 2, 0], &[3, 2]))),
+        ("at, a place", &[&[3, 4]], |x| ops::at(&x[0], &[At::Int(-1)])),
+        ("at, several", &[&[3, 4, 2]], |x| {
+            ops::at(&x[0], &[At::Range(0, 2), At::Places(ids(&[1, 1, -1], &[3])), At::Int(0)])
+        }),
+        ("at, a mask", &[&[2, 3]], |x| ops::at(&x[0], &[At::Places(mask(&[1, 0, 1, 0, 1, 1], &[2, 3]))])),
+        ("assign", &[&[3, 4], &[2, 1]], |x| {
+            ops::assign(&ops::multiply(&x[0], 2.0)?, &[At::Range(0, 2), At::Range(1, 3)], &x[1])
+        }),
+    ];
+    table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
+}
+
+#[test]
+fn products() {
+    let table: &[(&str, &[&[usize]], Operation)] = &[
+        ("matmul", &[&[2, 3], &[3, 4]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, turned", &[&[2, 3], &[4, 3]], |x| ops::matmul(&x[0], &ops::t(&x[1])?)),
+        ("matmul, vectors", &[&[3], &[3]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, row", &[&[3], &[3, 4]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, column", &[&[2, 4, 3], &[3]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, batch by one", &[&[2, 4, 3], &[3, 5]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, one by batch", &[&[4, 3], &[2, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
+        ("matmul, batches", &[&[2, 1, 4, 3], &[5, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
+        ("einsum, product", &[&[2, 3], &[3, 4]], |x| ops::einsum("ij,jk->ik", x)),
+        ("einsum, attention", &[&[2, 3, 4], &[2, 5, 4]], |x| ops::einsum("btd, bsd -> bts", x)),
+        ("einsum, outer", &[&[2], &[3]], |x| ops::einsum("i,j->ji", x)),
+        ("einsum, trace", &[&[3, 3]], |x| ops::einsum("ii->", x)),
+        ("einsum, diagonal", &[&[3, 3], &[3]], |x| ops::einsum("ii,i->i", x)),
+        ("einsum, three", &[&[2, 3], &[3, 4], &[4, 2]], |x| ops::einsum("ij,jk,kl->il", x)),
+        ("einsum, a sum", &[&[2, 3]], |x| ops::einsum("ij->j", x)),
+    ];
+    table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
+}
+
+#[test]
+fn losses() {
+    let table: &[(&str, &[&[usize]], (f64, f64), Operation)] = &[
+        ("mse", &[&[2, 3], &[2, 3]], ANY, |x| ops::mse(&x[0], &x[1], Reduce::Mean)),
+        ("bce", &[&[4]], SHARE, |x| {
+            let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
+            ops::binary_cross_entropy(&x[0], &target, false, Reduce::Sum)
+        }),
+        ("bce, logits", &[&[4]], ANY, |x| {
+            let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
+            ops::binary_cross_entropy(&x[0], &target, true, Reduce::Mean)
+        }),
+        ("cross_entropy", &[&[3, 5]], ANY, |x| {
+            ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), -100, 0.0, Reduce::Mean)
+        }),
+        ("cross_entropy, smooth", &[&[2, 2, 5]], ANY, |x| {
+            ops::cross_entropy(&x[0], &ids(&[1, -100, 0, 2], &[2, 2]), -100, 0.1, Reduce::None)
+        }),
+    ];
+    table.iter().for_each(|(name, shapes, range, operation)| check(name, shapes, *range, *operation));
+}
