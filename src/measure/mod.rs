@@ -4,7 +4,9 @@ pub mod api;
 pub mod bootstrap;
 pub mod chrf;
 pub mod confusion;
+pub mod likelihood;
 
 pub use bootstrap::{Interval, bootstrap};
 pub use chrf::chrf;
 pub use confusion::{Confusion, Scores};
+pub use likelihood::{Likelihood, Windows, likelihood};

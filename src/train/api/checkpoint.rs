@@ -1,6 +1,7 @@
 //! What scripts see of checkpoints.
 
 use super::{from_json, learners, to_json};
+use crate::model::Model;
 use crate::script::prelude::*;
 use crate::tensor::Param;
 use crate::train::Checkpoint;
@@ -13,10 +14,13 @@ pub fn register(host: &mut Host) {
 
 /// What learns in a model, or the parameters of a list.
 fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
+    if let Some(net) = net.read_lock::<Model>() {
+        return Ok(net.params().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
+    }
     let kind = net.type_name();
     match net.try_cast::<List>() {
         Some(list) => learners(who, list),
-        None => bail!(who, "the first argument is a model or a list of parameters, not {kind}"),
+        None => bail!(who, "it takes a model or a list of parameters, not {kind}"),
     }
 }
 

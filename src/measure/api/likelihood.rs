@@ -1,0 +1,86 @@
+//! What scripts see of likelihoods of text.
+
+use crate::data::Dataset;
+use crate::measure::Windows;
+use crate::model::Model;
+use crate::script::prelude::*;
+use crate::token::Tokenizer;
+
+const LIKELIHOOD: &[Opt] = &[
+    opt("seq", Kind::Int, "512", "pieces in a window"),
+    opt(
+        "stride",
+        Kind::Int,
+        "",
+        "pieces from one window's start to the next one's; half of `seq` where it is not given",
+    ),
+    opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("likelihood", LIKELIHOOD);
+}
+
+/// The texts of a dataset (its bare values, or its field `text`), of a list, or one text.
+fn texts(who: &str, given: Dynamic) -> Res<Vec<String>> {
+    if given.is_string() {
+        return Ok(vec![given.to_string()]);
+    }
+    let kind = given.type_name();
+    if let Some(data) = given.read_lock::<Dataset>() {
+        let field = data.text_field(who)?;
+        return Ok(data
+            .texts(who, field)
+            .map(|text| text.map(|text| text.into_owned()))
+            .collect::<crate::Result<_>>()?);
+    }
+    let Ok(list) = given.into_typed_array::<ImmutableString>() else {
+        bail!(who, "texts are a dataset, a list of texts, or a text, not {kind}");
+    };
+    Ok(list.into_iter().map(|text| text.to_string()).collect())
+}
+
+#[export_module]
+mod verbs {
+    /// How likely a model finds some texts: `nats` (negative log likelihood), the `pieces` that were predicted and their `bytes`.
+    ///
+    /// Texts are a dataset (its field `text`), a list or one text. Each begins after the tokenizer's start or end
+    /// piece, so that its first piece is predicted too. `measure::bits_per_byte` and `measure::perplexity` are made of this.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// let net = model("scripts/models/tiny");
+    /// let all = likelihood(net, tok, ["The people of the United States"]);
+    /// all.bytes                                //=> 31
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn likelihood(net: Model, tok: Tokenizer, texts: Dynamic) -> Res<Map> {
+        likelihood_with(net, tok, texts, Map::new())
+    }
+
+    /// How likely a model finds some texts, read by windows of `seq` pieces that are `stride` apart.
+    ///
+    /// A text longer than a window is read by windows that overlap; each piece counts once, and all but those of the
+    /// first window have at least `seq - stride` pieces before them.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// let net = model("scripts/models/tiny");
+    /// likelihood(net, tok, ["The people"], #{ seq: 64, stride: 64 })
+    /// //=> error: likelihood: windows of 64 pieces, 64 apart, 8 at a time
+    /// ```
+    #[rhai_fn(name = "likelihood", return_raw)]
+    pub fn likelihood_with(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
+        let options = Options::read("likelihood", LIKELIHOOD, options)?;
+        let seq = options.count("seq")?;
+        let stride = options.maybe("stride", Options::count)?.unwrap_or(seq / 2);
+        let by = Windows { seq, stride, size: options.count("size")? };
+        let found = crate::measure::likelihood(&net, &tok, &super::texts("likelihood", texts)?, by)?;
+        let mut map = Map::new();
+        map.insert("nats".into(), found.nats.into());
+        map.insert("pieces".into(), (found.pieces as INT).into());
+        map.insert("bytes".into(), (found.bytes as INT).into());
+        Ok(map)
+    }
+}
