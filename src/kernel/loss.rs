@@ -1,9 +1,9 @@
 //! Cross-entropy, alone and together with the product that makes its logits.
 
 use super::math::{exp_sum, max, scale, sum};
-use super::product::{Matrix, Precision, multiply};
+use super::product::{Matrix, Precision, Weight, multiply};
 use super::view::{array, view};
-use super::{Array, DType, composite, fused, parallel};
+use super::{Array, composite, fused, parallel};
 use crate::{Result, bail};
 use rayon::prelude::*;
 
@@ -90,9 +90,9 @@ pub fn linear_cross_entropy(
     wants: Wants,
 ) -> Result<(f64, Gradients)> {
     let ((rows, width), (vocabulary, _)) = (hidden.dims2()?, weight.dims2()?);
-    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?.to_dtype(DType::F32)?);
+    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
     let bias = bias.map(|bias| bias.contiguous()).transpose()?;
-    let (h, w) = (view::<f32>(&hidden)?, view::<f32>(&weight)?);
+    let (h, w) = (view::<f32>(&hidden)?, Weight::of(&weight)?);
     let b = bias.as_ref().map(view::<f32>).transpose()?;
     let room = |wanted: bool, count: usize| wanted.then(|| vec![0.0f32; count]);
     let mut grads = Gradients {
@@ -113,7 +113,7 @@ pub fn linear_cross_entropy(
             continue; // its gradient is zero already
         }
         let h = Matrix::rows(&h[start * width..(start + count) * width], width);
-        let w = Matrix::rows(&w, width);
+        let w = w.rows(width);
         let logits = &mut logits[..count * vocabulary];
         multiply(logits, [count, vocabulary, width], h, w.t(), false, precision);
         if let Some(b) = &b {
@@ -123,7 +123,7 @@ pub fn linear_cross_entropy(
             });
         }
         loss += rows_loss(logits, vocabulary, targets, smoothing, learn);
-        let p = Matrix::rows(logits, vocabulary);
+        let p = Matrix::rows(&*logits, vocabulary);
         if let Some(dh) = &mut grads.hidden {
             multiply(
                 &mut dh[start * width..(start + count) * width],

@@ -8,6 +8,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod bf16;
 pub mod composite;
 pub mod cpu;
 pub mod embedding;

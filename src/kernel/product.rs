@@ -1,9 +1,11 @@
 //! Products of matrices: forward, the gradient of the input, and the gradient of the weight into its accumulator.
 
-use super::view::{array, view};
-use super::{Array, DType, composite, fused, parallel};
+use super::view::{View, array, view};
+use super::{Array, DType, bf16 as narrow, composite, fused, parallel};
 use crate::{Result, bail};
+use half::bf16;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Of the factors of a product. Sums and weights stay f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,28 +15,62 @@ pub enum Precision {
     Bf16,
 }
 
+/// Numbers of an operand.
+#[derive(Clone, Copy)]
+pub enum Values<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+}
+
 /// A matrix in a slice: element (row, column) is at `row * rows + column * columns`.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
-    pub values: &'a [f32],
+    pub values: Values<'a>,
     pub rows: usize,
     pub columns: usize,
 }
 
+impl<'a> From<&'a [f32]> for Values<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Values::F32(values)
+    }
+}
+
+impl<'a> From<&'a [bf16]> for Values<'a> {
+    fn from(values: &'a [bf16]) -> Self {
+        Values::Bf16(values)
+    }
+}
+
 impl<'a> Matrix<'a> {
     /// Row by row, `width` numbers each.
-    pub fn rows(values: &'a [f32], width: usize) -> Matrix<'a> {
-        Matrix { values, rows: width, columns: 1 }
+    pub fn rows(values: impl Into<Values<'a>>, width: usize) -> Matrix<'a> {
+        Matrix { values: values.into(), rows: width, columns: 1 }
     }
 
     pub fn t(self) -> Matrix<'a> {
         Matrix { rows: self.columns, columns: self.rows, ..self }
     }
+
+    fn len(&self) -> usize {
+        match self.values {
+            Values::F32(values) => values.len(),
+            Values::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Panics unless it has this many rows and columns: what is unsafe below relies on it.
+    pub(super) fn check(&self, rows: usize, columns: usize) {
+        let fits = rows == 0 || columns == 0 || self.len() > (rows - 1) * self.rows + (columns - 1) * self.columns;
+        assert!(fits, "an operand is too short");
+    }
 }
 
 /// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it.
-pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, _precision: Precision) {
+pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
     assert!(out.len() >= m * n, "the product does not fit");
+    a.check(m, k);
+    b.check(k, n);
     if m == 0 || n == 0 {
         return;
     }
@@ -44,11 +80,12 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
         }
         return;
     }
-    for (x, rows, columns) in [(&a, m, k), (&b, k, n)] {
-        assert!(x.values.len() > (rows - 1) * x.rows + (columns - 1) * x.columns, "an operand is too short");
+    if precision == Precision::Bf16 && narrow::takes(&a, &b) {
+        return narrow::multiply(out, [m, n, k], a, b, add);
     }
+    let (wide_a, wide_b) = (widened(&a), widened(&b));
     let parallelism = if m * n * k < 1 << 17 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) };
-    // SAFETY: both operands and the result lie in their slices, as asserted, and the result is borrowed uniquely
+    // SAFETY: both operands and the result lie in their slices, as checked, and the result is borrowed uniquely
     unsafe {
         gemm::gemm(
             m,
@@ -58,10 +95,10 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
             1,
             n as isize,
             add,
-            a.values.as_ptr(),
+            wide_a.as_ptr(),
             a.columns as isize,
             a.rows as isize,
-            b.values.as_ptr(),
+            wide_b.as_ptr(),
             b.columns as isize,
             b.rows as isize,
             1.0f32,
@@ -71,6 +108,44 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
             false,
             parallelism,
         );
+    }
+}
+
+/// The numbers as f32, copied only where they are not.
+fn widened<'a>(x: &Matrix<'a>) -> Cow<'a, [f32]> {
+    match x.values {
+        Values::F32(values) => Cow::Borrowed(values),
+        Values::Bf16(values) => {
+            let mut wide = vec![0f32; values.len()];
+            wide.par_chunks_mut(1 << 14).zip(values.par_chunks(1 << 14)).for_each(|(to, from)| {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = from.to_f32());
+            });
+            Cow::Owned(wide)
+        }
+    }
+}
+
+/// A weight in f32 or bf16, as it is.
+pub enum Weight<'a> {
+    F32(View<'a, f32>),
+    Bf16(View<'a, bf16>),
+}
+
+impl<'a> Weight<'a> {
+    /// Of a contiguous array.
+    pub fn of(array: &'a Array) -> Result<Weight<'a>> {
+        Ok(match array.dtype() {
+            DType::BF16 => Weight::Bf16(view(array)?),
+            _ => Weight::F32(view(array)?),
+        })
+    }
+
+    /// Row by row, `width` numbers each.
+    pub fn rows(&self, width: usize) -> Matrix<'_> {
+        match self {
+            Weight::F32(values) => Matrix::rows(&values[..], width),
+            Weight::Bf16(values) => Matrix::rows(&values[..], width),
+        }
     }
 }
 
@@ -107,11 +182,11 @@ pub fn linear(
     if !takes(x, weight) || bias.is_some_and(|bias| !fused(&[bias])) {
         return composite::linear(x, weight, bias, transposed);
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?.to_dtype(DType::F32)?);
-    let (xs, w) = (view::<f32>(&x)?, view::<f32>(&weight)?);
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    let (xs, w) = (view::<f32>(&x)?, Weight::of(&weight)?);
     let mut y = vec![0.0; rows * output];
-    let w = if transposed { Matrix::rows(&w, output) } else { Matrix::rows(&w, input).t() };
-    multiply(&mut y, [rows, output, input], Matrix::rows(&xs, input), w, false, precision);
+    let w = if transposed { w.rows(output) } else { w.rows(input).t() };
+    multiply(&mut y, [rows, output, input], Matrix::rows(&xs[..], input), w, false, precision);
     if let Some(bias) = bias {
         let bias = bias.contiguous()?;
         let b = view::<f32>(&bias)?;
@@ -131,11 +206,11 @@ pub fn linear_input(grad: &Array, weight: &Array, transposed: bool, precision: P
         return composite::linear_input(grad, weight, transposed);
     }
     let (rows, output, input) = sizes(grad, weight, !transposed)?;
-    let (grad, weight) = (grad.contiguous()?, weight.contiguous()?.to_dtype(DType::F32)?);
-    let (g, w) = (view::<f32>(&grad)?, view::<f32>(&weight)?);
+    let (grad, weight) = (grad.contiguous()?, weight.contiguous()?);
+    let (g, w) = (view::<f32>(&grad)?, Weight::of(&weight)?);
     let mut dx = vec![0.0; rows * input];
-    let w = if transposed { Matrix::rows(&w, output).t() } else { Matrix::rows(&w, input) };
-    multiply(&mut dx, [rows, input, output], Matrix::rows(&g, output), w, false, precision);
+    let w = if transposed { w.rows(output).t() } else { w.rows(input) };
+    multiply(&mut dx, [rows, input, output], Matrix::rows(&g[..], output), w, false, precision);
     let mut dims = grad.dims().to_vec();
     *dims.last_mut().expect("has a last dimension") = input;
     array(dx, &dims)
@@ -154,7 +229,7 @@ pub fn linear_accumulate(
     let (input, output) = (*x.dims().last().unwrap_or(&1), *grad.dims().last().unwrap_or(&1));
     let rows = x.elem_count() / input.max(1);
     let (xs, g) = (view::<f32>(&x)?, view::<f32>(&grad)?);
-    let (xs, g) = (Matrix::rows(&xs, input), Matrix::rows(&g, output));
+    let (xs, g) = (Matrix::rows(&xs[..], input), Matrix::rows(&g[..], output));
     if transposed {
         multiply(sum, [input, output, rows], xs.t(), g, !first, precision);
     } else {

@@ -270,3 +270,60 @@ fn square_sum_is_the_same_on_any_threads() {
     let right: f64 = numbers(&x).iter().map(|x| *x as f64 * *x as f64).sum();
     assert!((one - right).abs() < 1e-9 * right);
 }
+
+#[test]
+fn bf16_products_are_those_of_rounded_factors() {
+    use levain::kernel::bf16::rounded;
+    use levain::kernel::product::{Matrix, multiply};
+    let (a, b) = (numbers(&random(&[2_000_000], 1)), numbers(&random(&[2_000_000], 2)));
+    let halves: Vec<half::bf16> = b.iter().map(|x| half::bf16::from_f32(*x)).collect();
+    let sizes = [[1, 1, 1], [12, 32, 2], [13, 33, 3], [5, 100, 31], [30, 31, 65], [100, 7, 800], [77, 40, 1601], [9, 3200, 40]];
+    for dims @ [m, n, k] in sizes {
+        let by_rows = [Matrix::rows(&a[..m * k], k), Matrix::rows(&a[..m * k], m).t()];
+        let by_columns = [
+            Matrix::rows(&b[..n * k], n),
+            Matrix::rows(&b[..n * k], k).t(),
+            Matrix::rows(&halves[..n * k], n),
+            Matrix::rows(&halves[..n * k], k).t(),
+        ];
+        for a in by_rows {
+            for b in by_columns {
+                let mut out = vec![1f32; m * n];
+                multiply(&mut out, dims, a, b, true, Precision::Bf16);
+                let again = out.clone();
+                multiply(&mut out, dims, a, b, false, Precision::Bf16);
+                for (i, (fresh, added)) in out.iter().zip(&again).enumerate().step_by(1 + m * n / 300) {
+                    let (row, column) = (i / n, i % n);
+                    let sum: f64 =
+                        (0..k).map(|at| rounded(&a, row, at) as f64 * rounded(&b, at, column) as f64).sum();
+                    assert!((sum - *fresh as f64).abs() < 1e-4 * (k as f64).sqrt(), "{dims:?} {i}: {sum} and {fresh}");
+                    assert!((sum + 1.0 - *added as f64).abs() < 1e-4 * (k as f64).sqrt(), "{dims:?} {i}, added");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_layers() {
+    for [rows, input, output] in [[3, 64, 33], [70, 96, 130], [257, 65, 31], [600, 256, 300]] {
+        let op = |p: &[Tensor]| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::Bf16).unwrap();
+        agree(&[&[rows, input], &[output, input], &[output]], 1e-2, &op);
+        let op = |p: &[Tensor]| nn::linear_transposed(&p[0], &p[1], None, Precision::Bf16).unwrap();
+        agree(&[&[1, rows, input], &[input, output]], 1e-2, &op);
+    }
+    let targets: Vec<i64> = (0..600).map(|i| if i % 7 == 0 { -100 } else { i * 31 % 900 }).collect();
+    agree(&[&[600, 32], &[900, 32]], 1e-2, &|p| {
+        nn::linear_cross_entropy(&p[0], &p[1], None, &targets, 0.1, Precision::Bf16).unwrap()
+    });
+}
+
+#[test]
+fn a_frozen_bf16_weight_serves_f32_activations() {
+    let half = random(&[40, 24], 3).to_dtype(levain::tensor::DType::BF16).unwrap();
+    let weight = Tensor::from(half);
+    for rows in [1, 3, 50] {
+        agree(&[&[rows, 24]], EXACT, &|p| nn::linear(&p[0], &weight, None, Precision::F32).unwrap());
+        agree(&[&[rows, 24]], 1e-2, &|p| nn::linear(&p[0], &weight, None, Precision::Bf16).unwrap());
+    }
+}
