@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod interrupt;
 mod run;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
         #[arg(long)]
         filter: Option<String>,
     },
+    /// Run benchmarks, and judge them against a baseline
+    Bench(bench::Args),
 }
 
 /// A fault of the script, of its input, or of the command line.
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
     quiet_panics();
     on_large_stack(move || match cli.command {
         Command::Run { file, args } => run::main(&file, &args),
+        Command::Bench(args) => bench::main(&args),
         Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
     })
 }

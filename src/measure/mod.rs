@@ -1,10 +1,13 @@
 //! Measuring: what a model is worth, in numbers that can be compared.
 
 pub mod api;
+pub mod baseline;
+pub mod bench;
 pub mod bootstrap;
 pub mod chrf;
 pub mod confusion;
 pub mod likelihood;
+pub mod statistics;
 
 pub use bootstrap::{Interval, bootstrap};
 pub use chrf::chrf;

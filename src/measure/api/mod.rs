@@ -1,11 +1,13 @@
 //! What scripts see of measuring.
 
+mod bench;
 mod likelihood;
 mod scores;
 
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
+    bench::register(host);
     likelihood::register(host);
     scores::register(host);
 }

@@ -1,0 +1,249 @@
+//! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
+
+use crate::measure::bench::{self, Exact, Memory, Scored, Timed, plan, report};
+use crate::script::prelude::*;
+use std::process::{Command, Stdio};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+}
+
+#[export_module]
+mod verbs {
+    /// The most memory that this process has held so far, in bytes.
+    ///
+    /// ```rhai
+    /// peak_memory() > 1000000                  //=> true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn peak_memory() -> Res<INT> {
+        Ok(super::peak()? as INT)
+    }
+
+    /// How many threads native work uses: all cores, or what `--threads` says.
+    ///
+    /// ```rhai
+    /// threads() >= 1                           //=> true
+    /// ```
+    pub fn threads() -> INT {
+        rayon::current_num_threads() as INT
+    }
+
+    /// Whether the script runs by itself, so that nobody else prints what its cases give.
+    #[rhai_fn(name = "_bench_alone")]
+    pub fn bench_alone() -> bool {
+        bench::alone()
+    }
+
+    #[rhai_fn(name = "_bench_exact", return_raw)]
+    pub fn bench_exact(name: &str, value: Dynamic, digits: Dynamic) -> Res<String> {
+        let who = "bench::exact";
+        let value = super::exact_text(who, &value)?;
+        let digits = match digits.as_int() {
+            Ok(count @ 0..=17) => Some(count as usize),
+            Ok(count) => bail!(who, "option `digits` is {count}, not between 0 and 17"),
+            Err(_) => None,
+        };
+        let case = Exact { name: super::named(who, name)?, value, digits };
+        bench::with(|to| to.exact(&case))?;
+        Ok(case.value)
+    }
+
+    #[rhai_fn(name = "_bench_timed", return_raw)]
+    pub fn bench_timed(ctx: NativeCallContext, name: &str, options: Map, work: FnPtr) -> Res<Map> {
+        let case = super::timed(name, &options)?;
+        // the script's own error has its place in the script, which the bench does not need to know
+        let mut fault = None;
+        let mut call = || {
+            work.call_within_context::<Dynamic>(&ctx, ()).map(drop).map_err(|error| {
+                fault = Some(error);
+                Error::new("bench::speed", "the work failed")
+            })
+        };
+        let mut take = |calls: u64, yardstick: bool| plan::sample(calls, yardstick, &mut call);
+        let summary = bench::with(|to| to.timed(&case, &mut take));
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        Ok(super::found(&case, &summary?))
+    }
+
+    #[rhai_fn(name = "_bench_scored", return_raw)]
+    pub fn bench_scored(name: &str, items: Dynamic, slack: FLOAT, better: &str) -> Res<FLOAT> {
+        let who = "bench::scores";
+        let lower_is_better = match better {
+            "higher" => false,
+            "lower" => true,
+            other => bail!(who, "option `better` is \"{other}\", neither \"higher\" nor \"lower\""),
+        };
+        let case = Scored { name: super::named(who, name)?, items: super::items(&items)?, slack, lower_is_better };
+        bench::with(|to| to.scored(&case))?;
+        Ok(case.items.iter().map(|(_, score)| score).sum::<f64>() / case.items.len() as f64)
+    }
+
+    #[rhai_fn(name = "_bench_memory", return_raw)]
+    pub fn bench_memory(name: &str, slack: FLOAT) -> Res<INT> {
+        let bytes = super::peak()?;
+        let case = Memory { name: super::named("bench::memory", name)?, bytes: bytes as f64, slack };
+        bench::with(|to| to.memory(&case))?;
+        Ok(bytes as INT)
+    }
+
+    /// One line for a person: what `bench::speed` gave.
+    #[rhai_fn(name = "_bench_line", return_raw)]
+    pub fn bench_line(found: Map) -> Res<String> {
+        let number = |name: &str| found.get(name).and_then(|value| value.as_float().ok()).unwrap_or(f64::NAN);
+        let (median, rate) = (number("median"), number("rate"));
+        let spread = 50.0 * (number("high") - number("low")) / median;
+        let mut text = format!("{} ±{spread:.1} %", report::seconds_text(median));
+        if rate.is_finite() {
+            let unit = found.get("unit").map(Dynamic::to_string).unwrap_or_default();
+            text += &format!(", {}", report::rate_text(rate, &unit));
+        }
+        text += &format!(", {} samples", found.get("samples").map(Dynamic::to_string).unwrap_or_default());
+        if let Some(outliers) = found.get("outliers").and_then(|count| count.as_int().ok()).filter(|count| *count > 0) {
+            text += &format!(", {outliers} outlier{}", report::plural(outliers as usize));
+        }
+        Ok(text)
+    }
+
+    /// Lines of cells with their columns aligned to the right.
+    #[rhai_fn(name = "_bench_table")]
+    pub fn bench_table(lines: List) -> String {
+        let lines: Vec<Vec<String>> = lines
+            .iter()
+            .filter_map(|line| Some(line.read_lock::<List>()?.iter().map(Dynamic::to_string).collect()))
+            .collect();
+        report::table(&lines)
+    }
+
+    /// Start levain anew on a script of one line, and wait for its end.
+    #[rhai_fn(name = "_bench_start", return_raw)]
+    pub fn bench_start() -> Res<()> {
+        Ok(super::start()?)
+    }
+}
+
+fn named(who: &str, name: &str) -> crate::Result<String> {
+    match name.trim() {
+        "" => Err(Error::new(who, "a case needs a name")),
+        name if name.contains('\n') => Err(Error::new(who, "the name of a case is one line")),
+        name => Ok(name.to_string()),
+    }
+}
+
+/// A value as text that keeps every bit: floats as the shortest text that reads back as the same.
+fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
+    if let Ok(number) = value.as_float() {
+        return Ok(format!("{number:?}"));
+    }
+    if let Some(list) = value.read_lock::<List>() {
+        let parts: Res<Vec<String>> = list.iter().map(|part| exact_text(who, part)).collect();
+        return Ok(format!("[{}]", parts?.join(", ")));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let parts: Res<Vec<String>> =
+            map.iter().map(|(key, part)| Ok(format!("{key}: {}", exact_text(who, part)?))).collect();
+        return Ok(format!("#{{{}}}", parts?.join(", ")));
+    }
+    if value.is_int() || value.is_bool() || value.is_string() {
+        return Ok(value.to_string());
+    }
+    bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", value.type_name())
+}
+
+/// A timed case from its options, which stdlib has checked against their defaults.
+fn timed(name: &str, options: &Map) -> crate::Result<Timed> {
+    let who = "bench::speed";
+    let number = |key: &str| {
+        let value = options.get(key).and_then(|value| value.as_float().ok().or(value.as_int().ok().map(|n| n as f64)));
+        match value {
+            Some(value) if value.is_finite() && value >= 0.0 => Ok(value),
+            Some(value) => Err(Error::new(who, format!("option `{key}` is {value}, below 0"))),
+            None => Err(Error::new(who, format!("option `{key}` is no number"))),
+        }
+    };
+    let work = match options.get("work") {
+        Some(work) if !work.is_unit() => Some(number("work")?),
+        _ => None,
+    };
+    let case = Timed {
+        name: named(who, name)?,
+        work,
+        unit: options.get("unit").map(Dynamic::to_string).unwrap_or_default(),
+        slack: number("slack")?,
+        warm_up: number("warm_up")?,
+        seconds: number("seconds")?,
+        least: number("least")? as usize,
+        most: number("most")? as usize,
+        width: number("width")?,
+    };
+    if case.most < case.least || case.most == 0 {
+        return Err(Error::new(who, format!("at most {} samples can't be at least {}", case.most, case.least)));
+    }
+    Ok(case)
+}
+
+fn found(case: &Timed, summary: &bench::Summary) -> Map {
+    let mut map = Map::new();
+    map.insert("name".into(), case.name.clone().into());
+    map.insert("median".into(), summary.median.value.into());
+    map.insert("low".into(), summary.median.low.into());
+    map.insert("high".into(), summary.median.high.into());
+    map.insert("samples".into(), (summary.samples as INT).into());
+    map.insert("outliers".into(), (summary.outliers as INT).into());
+    map.insert("unit".into(), case.unit.clone().into());
+    map.insert("rate".into(), case.work.map_or(Dynamic::UNIT, |work| (work / summary.median.value).into()));
+    map
+}
+
+/// Scores by item: a list by its places, or a map by its keys.
+fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
+    let who = "bench::scores";
+    let score = |item: &str, value: &Dynamic| {
+        let whole = || value.as_int().ok().map(|whole| whole as f64);
+        let truth = || value.as_bool().ok().map(f64::from);
+        match value.as_float().ok().or_else(whole).or_else(truth) {
+            Some(score) if score.is_finite() => Ok((item.to_string(), score)),
+            _ => Err(Error::new(who, format!("item {item} has no score but {value}"))),
+        }
+    };
+    let found: crate::Result<Vec<(String, f64)>> = if let Some(list) = value.read_lock::<List>() {
+        list.iter().enumerate().map(|(index, value)| score(&index.to_string(), value)).collect()
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.iter().map(|(key, value)| score(key, value)).collect()
+    } else {
+        bail!(who, "takes a list or a map of scores, not {}", value.type_name())
+    };
+    let found = found?;
+    if found.is_empty() {
+        bail!(who, "there is no item");
+    }
+    Ok(found)
+}
+
+/// The most memory that this process has held, in bytes.
+fn peak() -> crate::Result<u64> {
+    #[cfg(unix)]
+    {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: it fills the struct that it is given
+        if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } == 0 {
+            // SAFETY: filled, and all zeros is a value too
+            let most = unsafe { usage.assume_init() }.ru_maxrss as u64;
+            return Ok(if cfg!(target_os = "macos") { most } else { most * 1024 });
+        }
+    }
+    Err(Error::new("peak_memory", "this system does not tell"))
+}
+
+fn start() -> crate::Result<()> {
+    let fault = |what: String| Error::new("bench::start", what);
+    let binary = std::env::current_exe().map_err(|error| fault(error.to_string()))?;
+    let mut script = tempfile::Builder::new().suffix(".rhai").tempfile().map_err(|error| fault(error.to_string()))?;
+    std::io::Write::write_all(&mut script, b"print(1 + 1);\n").map_err(|error| fault(error.to_string()))?;
+    let mut command = Command::new(&binary);
+    command.arg("run").arg(script.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status().map_err(|error| Error::io("bench::start", &binary, &error))?;
+    if status.success() { Ok(()) } else { Err(fault(format!("{} ended with {status}", binary.display()))) }
+}

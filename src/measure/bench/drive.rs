@@ -1,0 +1,288 @@
+//! Runs benchmark scripts in processes of their own, alone or two binaries in turn.
+
+use super::plan::{self, Budget};
+use super::wire::{FromWorker, PROTOCOL, ToWorker, receive, send};
+use super::{Exact, Memory, Sample, Scored, Timed};
+use crate::{Error, Result, bail, cancel};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// One case as a script's process told it.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    Timed(Timed, Vec<Sample>),
+    Exact(Exact),
+    Scored(Scored),
+    Memory(Memory),
+}
+
+impl Finding {
+    pub fn name(&self) -> &str {
+        match self {
+            Finding::Timed(case, _) => &case.name,
+            Finding::Exact(case) => &case.name,
+            Finding::Scored(case) => &case.name,
+            Finding::Memory(case) => &case.name,
+        }
+    }
+}
+
+/// One run of a script from its first line to its last.
+#[derive(Clone, Debug, Default)]
+pub struct Pass {
+    pub findings: Vec<Finding>,
+    pub printed: String,
+    /// Why it ended early.
+    pub fault: Option<String>,
+}
+
+impl Pass {
+    pub fn finding(&self, name: &str) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.name() == name)
+    }
+
+    pub fn is_timed(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::Timed(..)))
+    }
+
+    fn add(&mut self, finding: Finding) {
+        if self.finding(finding.name()).is_some() {
+            self.fault = Some(format!("error: bench: two cases are called `{}`\n", finding.name()));
+        }
+        self.findings.push(finding);
+    }
+}
+
+/// A process that runs a script, and waits at each sample until it is asked.
+struct Process {
+    binary: String,
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    said: File,
+    pass: Pass,
+}
+
+/// Where a process stands.
+enum Stop {
+    Case(Timed),
+    End,
+}
+
+impl Process {
+    fn start(binary: &Path, script: &Path) -> Result<Process> {
+        let who = binary.display().to_string();
+        let said = tempfile::tempfile().map_err(|error| Error::new("bench", error.to_string()))?;
+        let mut command = Command::new(binary);
+        command.arg("bench").arg("--worker").arg(script);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(said.try_clone().map_or_else(|_| Stdio::null(), Stdio::from));
+        let mut child = command.spawn().map_err(|error| Error::io("bench", binary, &error))?;
+        let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("bench", "{who} has no input or output");
+        };
+        let mut process = Process { binary: who, child, to, from: BufReader::new(from), said, pass: Pass::default() };
+        match receive(&mut process.from) {
+            Ok(Some(FromWorker::Hello { protocol: PROTOCOL, .. })) => Ok(process),
+            Ok(Some(FromWorker::Hello { version, .. })) => Err(Error::new(
+                "bench",
+                format!("{} is levain {version}, whose benchmarks speak another protocol", process.binary),
+            )
+            .help("compare each with a baseline instead")),
+            _ => {
+                cancel::check()?;
+                let said = process.last_words();
+                Err(Error::new("bench", format!("{} does not run benchmarks{said}", process.binary))
+                    .help("it has to be a levain binary with the command `bench`"))
+            }
+        }
+    }
+
+    /// What it wrote to its standard error, for a message.
+    fn last_words(&mut self) -> String {
+        let mut text = String::new();
+        let _ = self.said.rewind().and_then(|()| self.said.read_to_string(&mut text));
+        text.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!(": {line}")).unwrap_or_default()
+    }
+
+    /// Takes what it tells, until it waits for an ask or is through.
+    fn next(&mut self) -> Result<Stop> {
+        loop {
+            cancel::check()?;
+            let finding = match receive(&mut self.from)? {
+                Some(FromWorker::Timed(case)) => {
+                    self.pass.add(Finding::Timed(case.clone(), Vec::new()));
+                    return Ok(Stop::Case(case));
+                }
+                Some(FromWorker::Exact(case)) => Finding::Exact(case),
+                Some(FromWorker::Scored(case)) => Finding::Scored(case),
+                Some(FromWorker::Memory(case)) => Finding::Memory(case),
+                Some(FromWorker::Printed(text)) => {
+                    self.pass.printed.push_str(&text);
+                    continue;
+                }
+                Some(FromWorker::Fault(text)) => {
+                    self.pass.fault = Some(text);
+                    return Ok(Stop::End);
+                }
+                Some(FromWorker::End) => return Ok(Stop::End),
+                Some(FromWorker::Hello { .. } | FromWorker::Sample(_)) => continue,
+                None => {
+                    cancel::check()?;
+                    let said = self.last_words();
+                    self.pass.fault = Some(format!("error: bench: {} ended in the middle{said}\n", self.binary));
+                    return Ok(Stop::End);
+                }
+            };
+            self.pass.add(finding);
+        }
+    }
+
+    /// One sample, or `None` when the script failed in it.
+    fn take(&mut self, calls: u64, yardstick: bool) -> Result<Option<Sample>> {
+        cancel::check()?;
+        send(&mut self.to, &ToWorker::Sample { calls, yardstick })?;
+        match receive(&mut self.from)? {
+            Some(FromWorker::Sample(sample)) => Ok(Some(sample)),
+            Some(FromWorker::Fault(text)) => {
+                self.pass.fault = Some(text);
+                Ok(None)
+            }
+            _ => {
+                cancel::check()?;
+                let said = self.last_words();
+                self.pass.fault = Some(format!("error: bench: {} ended in the middle{said}\n", self.binary));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the case: keeps its samples, and tells the script what they say.
+    fn done(&mut self, samples: Vec<Sample>) -> Result<()> {
+        let seconds: Vec<f64> = samples.iter().map(|sample| sample.seconds).collect();
+        if let Some(Finding::Timed(_, kept)) = self.pass.findings.last_mut() {
+            *kept = samples;
+        }
+        if self.pass.fault.is_some() {
+            return Ok(());
+        }
+        send(&mut self.to, &ToWorker::Done(plan::summary(&seconds)))
+    }
+
+    fn finish(mut self) -> Pass {
+        std::mem::take(&mut self.pass)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // after its last message it has nothing to do any more
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Stands for an ended script inside the sampling loops; the pass holds the fault.
+fn ended() -> Error {
+    Error::new("bench", "the script ended")
+}
+
+/// One pass of a script, each sample with the yardstick beside it.
+pub fn alone(binary: &Path, script: &Path) -> Result<Pass> {
+    let mut process = Process::start(binary, script)?;
+    while let Stop::Case(case) = process.next()? {
+        let mut samples = Vec::new();
+        let sampled = sample_alone(&mut process, &case, &mut samples);
+        cancel::check()?;
+        if sampled.is_err() && process.pass.fault.is_none() {
+            return Err(sampled.unwrap_err());
+        }
+        process.done(samples)?;
+        if process.pass.fault.is_some() {
+            break;
+        }
+    }
+    Ok(process.finish())
+}
+
+fn sample_alone(process: &mut Process, case: &Timed, samples: &mut Vec<Sample>) -> Result<()> {
+    let calls = plan::warm_up(case, &mut |calls| Ok(process.take(calls, true)?.ok_or_else(ended)?.seconds))?;
+    let (mut budget, mut seconds) = (Budget::new(case), Vec::new());
+    while !budget.is_over(&seconds) {
+        let sample = process.take(calls, true)?.ok_or_else(ended)?;
+        seconds.push(sample.seconds);
+        samples.push(sample);
+    }
+    Ok(())
+}
+
+/// One pass of a script by two binaries that take turns at every sample, so that whatever else the machine does
+/// meets both. The samples of a case are pairs: `new`'s at a place stands beside `old`'s at the same place.
+pub fn in_turn(new: &Path, old: &Path, script: &Path) -> Result<(Pass, Pass)> {
+    let (mut new, mut old) = (Process::start(new, script)?, Process::start(old, script)?);
+    loop {
+        match (new.next()?, old.next()?) {
+            (Stop::End, Stop::End) => break,
+            (Stop::Case(case), Stop::Case(other)) if case.name == other.name => {
+                let (mut a, mut b) = (Vec::new(), Vec::new());
+                let sampled = sample_in_turn(&mut new, &mut old, &case, &mut a, &mut b);
+                cancel::check()?;
+                if sampled.is_err() && new.pass.fault.is_none() && old.pass.fault.is_none() {
+                    return Err(sampled.unwrap_err());
+                }
+                new.done(a)?;
+                old.done(b)?;
+            }
+            // a case that only one of them has: once through, for the script to go on
+            (here, there) => {
+                once(&mut new, &here)?;
+                once(&mut old, &there)?;
+            }
+        }
+        if new.pass.fault.is_some() || old.pass.fault.is_some() {
+            break;
+        }
+    }
+    Ok((new.finish(), old.finish()))
+}
+
+fn once(process: &mut Process, stop: &Stop) -> Result<()> {
+    if let Stop::Case(_) = stop {
+        let sample = process.take(1, false)?;
+        let samples = sample.into_iter().collect();
+        process.done(samples)?;
+    }
+    Ok(())
+}
+
+fn sample_in_turn(
+    new: &mut Process,
+    old: &mut Process,
+    case: &Timed,
+    a: &mut Vec<Sample>,
+    b: &mut Vec<Sample>,
+) -> Result<()> {
+    let take = |process: &mut Process, calls| process.take(calls, false)?.ok_or_else(ended);
+    let calls = plan::warm_up(case, &mut |calls| Ok(take(old, calls)?.seconds.min(take(new, calls)?.seconds)))?;
+    let (mut budget, mut ratios) = (Budget::new(case), Vec::new());
+    while !budget.is_over(&ratios) {
+        let (mut first, mut second);
+        // who begins changes, since the second may find the machine as the first left it
+        if ratios.len() % 2 == 0 {
+            first = take(new, calls)?;
+            second = take(old, calls)?;
+        } else {
+            second = take(old, calls)?;
+            first = take(new, calls)?;
+        }
+        // a clock that stands still must not divide by zero
+        first.seconds = first.seconds.max(1e-12);
+        second.seconds = second.seconds.max(1e-12);
+        ratios.push(first.seconds / second.seconds);
+        a.push(first);
+        b.push(second);
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The history of benchmarks: a line of JSON for each run, and the trend of each case.
+
+use super::judge::Kept;
+use super::report::{Row, rate_text, seconds_text};
+use crate::measure::baseline::Machine;
+use crate::measure::statistics::median;
+use crate::{Error, Result};
+use serde_json::{Value, json};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// How many runs a trend shows.
+const SHOWN: usize = 30;
+
+/// What earlier runs left.
+pub struct History {
+    pub runs: Vec<Value>,
+    /// Lines that can't be read, counted from 1.
+    pub damaged: Vec<usize>,
+}
+
+/// Reads a history; a file that is not there is empty, a damaged line is told and left out.
+pub fn read(path: &Path) -> Result<History> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Error::io("history", path, &error)),
+    };
+    let mut history = History { runs: Vec::new(), damaged: Vec::new() };
+    for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
+    {
+        match serde_json::from_str::<Value>(line) {
+            Ok(run) if run["cases"].is_object() => history.runs.push(run),
+            _ => history.damaged.push(index + 1),
+        }
+    }
+    if history.runs.is_empty() && !history.damaged.is_empty() {
+        let error = Error::new("history", format!("{}: no line of it is a run of benchmarks", path.display()));
+        return Err(error.help("give a file that `levain bench --history` wrote, or a new one"));
+    }
+    Ok(history)
+}
+
+/// One run, as it stands in a history. The number of a case is seconds, bytes, a mean or the exact value.
+pub fn run(machine: &Machine, rows: &[Row]) -> Value {
+    let mut cases = serde_json::Map::new();
+    for row in rows {
+        let case = json!({ "kind": row.kind, "verdict": row.judged.verdict, "value": value(row) });
+        cases.insert(format!("{}: {}", row.script, row.name), case);
+    }
+    json!({
+        "unix": std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        "commit": commit(), "levain": env!("CARGO_PKG_VERSION"), "machine": machine, "cases": cases,
+    })
+}
+
+fn value(row: &Row) -> Value {
+    match serde_json::from_value(row.measured.clone()) {
+        Ok(Kept::Timed { rounds }) => {
+            json!(median(&rounds.iter().map(|round| round.seconds.value).collect::<Vec<_>>()))
+        }
+        Ok(Kept::Memory { rounds }) => json!(median(&rounds)),
+        Ok(Kept::Scores { items }) => json!(items.values().sum::<f64>() / items.len().max(1) as f64),
+        Ok(Kept::Exact { value }) => value.parse::<f64>().map_or(json!(value), |number| json!(number)),
+        Err(_) => Value::Null,
+    }
+}
+
+/// The commit of the working tree, where there is one.
+fn commit() -> Option<String> {
+    let git = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
+    git.status.success().then(|| String::from_utf8_lossy(&git.stdout).trim().to_string())
+}
+
+/// Adds a line. One that a kill cut short stays a line of its own.
+pub fn append(path: &Path, run: &Value) -> Result<()> {
+    let fault = |error: std::io::Error| Error::io("history", path, &error);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(fault)?;
+    }
+    let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).open(path).map_err(fault)?;
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last).map_err(fault)?;
+    }
+    let start = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{start}{run}\n").as_bytes()).map_err(fault)
+}
+
+/// A line for each case of the last run: its last values on this class of machine as bars, first to last.
+pub fn trend(runs: &[Value]) -> String {
+    let Some(last) = runs.last() else { return String::new() };
+    let same: Vec<&Value> = runs.iter().filter(|run| run["machine"] == last["machine"]).collect();
+    let same = &same[same.len().saturating_sub(SHOWN)..];
+    let mut text =
+        format!("history of {} run{} on this class of machine\n", same.len(), super::report::plural(same.len()));
+    for (name, case) in last["cases"].as_object().into_iter().flatten() {
+        let values: Vec<f64> = same.iter().filter_map(|run| run["cases"][name]["value"].as_f64()).collect();
+        if let (Some(first), Some(end)) = (values.first(), values.last()) {
+            let kind = case["kind"].as_str().unwrap_or_default();
+            text += &format!("  {}  {name}  {} → {}\n", bars(&values), number(kind, *first), number(kind, *end));
+        }
+    }
+    text
+}
+
+fn number(kind: &str, value: f64) -> String {
+    match kind {
+        "timed" => seconds_text(value),
+        "memory" => rate_text(value, "bytes"),
+        _ => format!("{value}"),
+    }
+}
+
+/// Values as bars of eighths, from the least to the most of them.
+fn bars(values: &[f64]) -> String {
+    const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // a change too small to matter should not look like a mountain
+    let range = (most - least).max(0.02 * most.abs()).max(f64::MIN_POSITIVE);
+    values.iter().map(|value| EIGHTHS[(((value - least) / range) * 7.0).round().clamp(0.0, 7.0) as usize]).collect()
+}

@@ -1,0 +1,380 @@
+//! Verdicts: what was measured now, beside what was measured before.
+//!
+//! The rule for times keeps two questions apart: what is surely so (the interval), and what matters (the slack).
+//! Slower than slack for sure is FAIL, within slack for sure is PASS, and where the interval holds both, the honest
+//! answer is INCONCLUSIVE. Against a stored baseline the machine has drifted meanwhile: there the slack is twice as
+//! wide, the interval covers every round of both, and the times must say so both as they are and relative to the
+//! yardstick that ran beside them. Paired samples of two binaries need none of that.
+
+use super::drive::{Finding, Pass};
+use super::plan::point;
+use super::report::{percent, seconds_text};
+use super::{Exact, Memory, Sample, Scored, Timed};
+use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, median_interval, ratio_interval};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A yardstick this much off says that it is not the same machine any more, whatever its name.
+const DRIFT: f64 = 1.5;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "PASS",
+            Verdict::Fail => "FAIL",
+            Verdict::Inconclusive => "INCONCLUSIVE",
+        }
+    }
+}
+
+/// A case as a baseline keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Kept {
+    Exact { value: String },
+    Timed { rounds: Vec<Round> },
+    Scores { items: BTreeMap<String, f64> },
+    Memory { rounds: Vec<f64> },
+}
+
+/// One round of a timed case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    pub seconds: Estimate,
+    /// In units of the yardstick beside each sample; not known of binaries in turn.
+    pub relative: Option<Estimate>,
+    /// Seconds.
+    pub yardstick: Option<f64>,
+}
+
+impl Round {
+    fn of(samples: &[Sample]) -> Option<Round> {
+        let seconds: Vec<f64> = samples.iter().map(|sample| sample.seconds).collect();
+        let pairs = samples.iter().filter_map(|sample| Some((sample.seconds, sample.yardstick?)));
+        let (relative, yardsticks): (Vec<f64>, Vec<f64>) = pairs.map(|(took, yard)| (took / yard, yard)).unzip();
+        if seconds.is_empty() {
+            return None;
+        }
+        let known = !relative.is_empty();
+        Some(Round {
+            seconds: median_interval(&seconds),
+            relative: known.then(|| median_interval(&relative)),
+            yardstick: known.then(|| median(&yardsticks)),
+        })
+    }
+}
+
+/// What all rounds of a script gave for one of its cases.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub settings: Settings,
+    pub kept: Kept,
+    /// Values of later rounds that differ from the first: what should come out the same does not.
+    pub unlike: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Settings {
+    Timed(Timed),
+    Exact(Exact),
+    Scored(Scored),
+    Memory(Memory),
+}
+
+impl Case {
+    pub fn name(&self) -> &str {
+        match &self.settings {
+            Settings::Timed(case) => &case.name,
+            Settings::Exact(case) => &case.name,
+            Settings::Scored(case) => &case.name,
+            Settings::Memory(case) => &case.name,
+        }
+    }
+
+    pub fn slack(&self) -> f64 {
+        match &self.settings {
+            Settings::Timed(case) => case.slack,
+            Settings::Exact(_) => 0.0,
+            Settings::Scored(case) => case.slack,
+            Settings::Memory(case) => case.slack,
+        }
+    }
+}
+
+/// The cases of a script, in its order, from all rounds of it.
+pub fn cases(rounds: &[Pass]) -> Vec<Case> {
+    let first = rounds.first().map(|pass| pass.findings.as_slice()).unwrap_or_default();
+    let all = |name: &str| rounds.iter().filter_map(|pass| pass.finding(name)).cloned().collect::<Vec<_>>();
+    first.iter().filter_map(|finding| case(finding, &all(finding.name()))).collect()
+}
+
+fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
+    let (settings, kept, unlike) = match first {
+        Finding::Timed(case, _) => {
+            let samples = all.iter().filter_map(|finding| match finding {
+                Finding::Timed(_, samples) => Round::of(samples),
+                _ => None,
+            });
+            (Settings::Timed(case.clone()), Kept::Timed { rounds: samples.collect() }, None)
+        }
+        Finding::Exact(case) => {
+            let other = all.iter().find_map(|finding| match finding {
+                Finding::Exact(other) if other.value != case.value => Some(other.value.clone()),
+                _ => None,
+            });
+            (Settings::Exact(case.clone()), Kept::Exact { value: case.value.clone() }, other)
+        }
+        Finding::Scored(case) => {
+            let other = all.iter().find_map(|finding| match finding {
+                Finding::Scored(other) if other.items != case.items => Some("other scores".to_string()),
+                _ => None,
+            });
+            let items = case.items.iter().cloned().collect();
+            (Settings::Scored(case.clone()), Kept::Scores { items }, other)
+        }
+        Finding::Memory(case) => {
+            let rounds = all.iter().filter_map(|finding| match finding {
+                Finding::Memory(case) => Some(case.bytes),
+                _ => None,
+            });
+            (Settings::Memory(case.clone()), Kept::Memory { rounds: rounds.collect() }, None)
+        }
+    };
+    Some(Case { settings, kept, unlike })
+}
+
+/// A verdict and its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub verdict: Verdict,
+    pub reason: String,
+    /// New over old, or new less old for scores.
+    pub change: Option<Estimate>,
+}
+
+fn judged(verdict: Verdict, reason: impl Into<String>) -> Judged {
+    Judged { verdict, reason: reason.into(), change: None }
+}
+
+/// Where the numbers to compare with come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A stored baseline of this class of machine.
+    Stored,
+    /// A stored baseline of another class.
+    OtherMachine,
+    /// Another binary, at the same time.
+    Binary,
+}
+
+impl Origin {
+    fn name(self) -> &'static str {
+        match self {
+            Origin::Binary => "other binary",
+            _ => "baseline",
+        }
+    }
+}
+
+/// Compares a case with what is kept of it. Times of two binaries are judged by [`ratio`] instead.
+pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
+    if let Some(unlike) = &case.unlike {
+        let first = match &case.kept {
+            Kept::Exact { value } => value.clone(),
+            _ => "scores".to_string(),
+        };
+        return judged(Verdict::Fail, format!("not the same twice: {first}, then {unlike}"));
+    }
+    let Some(kept) = kept else {
+        return judged(Verdict::Inconclusive, format!("not in the {}", origin.name()));
+    };
+    match (&case.settings, &case.kept, kept) {
+        (Settings::Exact(settings), Kept::Exact { value }, Kept::Exact { value: before }) => {
+            exact(value, before, settings.digits, origin)
+        }
+        (Settings::Scored(settings), Kept::Scores { .. }, Kept::Scores { items }) => scores(settings, items),
+        (_, Kept::Timed { .. } | Kept::Memory { .. }, Kept::Timed { .. } | Kept::Memory { .. })
+            if origin == Origin::OtherMachine =>
+        {
+            judged(Verdict::Inconclusive, "the baseline is of another machine, see --against")
+        }
+        (Settings::Timed(settings), Kept::Timed { rounds }, Kept::Timed { rounds: before }) => {
+            times(rounds, before, settings.slack)
+        }
+        (Settings::Memory(settings), Kept::Memory { rounds }, Kept::Memory { rounds: before }) => {
+            let hull = |bytes: &[f64]| Estimate::hull(&bytes.iter().map(|value| point(*value)).collect::<Vec<_>>());
+            match (hull(rounds), hull(before)) {
+                (Some(new), Some(old)) => within(new.over(&old), settings.slack, "more"),
+                _ => judged(Verdict::Inconclusive, "nothing was measured"),
+            }
+        }
+        _ => judged(Verdict::Inconclusive, format!("the {} has another kind of case by this name", origin.name())),
+    }
+}
+
+fn exact(value: &str, before: &str, digits: Option<usize>, origin: Origin) -> Judged {
+    if value == before {
+        return judged(Verdict::Pass, "equal");
+    }
+    let number = |text: &str| text.parse::<f64>().ok();
+    let float = |text: &str| text.parse::<i64>().is_err() && number(text).is_some();
+    if let (Some(digits), Some(a), Some(b)) = (digits, number(value), number(before)) {
+        let (a, b) = (format!("{a:.digits$}"), format!("{b:.digits$}"));
+        return if a == b {
+            judged(Verdict::Pass, format!("equal to {digits} digits"))
+        } else {
+            judged(Verdict::Fail, format!("was {b}, is {a}, to {digits} digits"))
+        };
+    }
+    let reason = format!("was {before}, is {value}");
+    if origin == Origin::OtherMachine && float(value) && float(before) {
+        return judged(Verdict::Inconclusive, format!("{reason}; the baseline's machine may round otherwise"));
+    }
+    judged(Verdict::Fail, reason)
+}
+
+/// Judges a ratio of times or bytes: surely above the slack, surely below it, or neither.
+fn within(ratio: Estimate, slack: f64, word: &str) -> Judged {
+    let limit = 1.0 + slack;
+    let shown = percent(&ratio);
+    let (verdict, reason) = if ratio.low > limit {
+        (Verdict::Fail, format!("{shown}: {word} by over {}", share(slack)))
+    } else if ratio.high < limit {
+        (Verdict::Pass, shown)
+    } else {
+        (Verdict::Inconclusive, format!("{shown}: the interval holds {} either way", share(slack)))
+    };
+    Judged { verdict, reason, change: Some(ratio) }
+}
+
+fn share(part: f64) -> String {
+    format!("{} %", (part * 1000.0).round() / 10.0)
+}
+
+/// Paired samples of two binaries, a list of ratios for each round.
+pub fn ratio(rounds: &[Vec<f64>], slack: f64) -> Judged {
+    match ratio_interval(rounds) {
+        Some(ratio) => within(ratio, slack, "slower"),
+        None => judged(Verdict::Inconclusive, "no pair was measured"),
+    }
+}
+
+/// Rounds of times beside rounds of a stored baseline.
+fn times(rounds: &[Round], before: &[Round], slack: f64) -> Judged {
+    let hull = |rounds: &[Round], part: fn(&Round) -> Option<Estimate>| {
+        Estimate::hull(&rounds.iter().filter_map(part).collect::<Vec<_>>())
+    };
+    let over = |part: fn(&Round) -> Option<Estimate>| Some(hull(rounds, part)?.over(&hull(before, part)?));
+    let (Some(raw), Some(relative)) = (over(|round| Some(round.seconds)), over(|round| round.relative)) else {
+        return judged(Verdict::Inconclusive, "nothing was measured");
+    };
+    let yard = |rounds: &[Round]| median(&rounds.iter().filter_map(|round| round.yardstick).collect::<Vec<_>>());
+    let drift = yard(rounds) / yard(before);
+    let slack = 2.0 * slack;
+    let limit = 1.0 + slack;
+    let sure = |verdict, reason: String| Judged { verdict, reason, change: Some(raw) };
+    if !(1.0 / DRIFT..=DRIFT).contains(&drift) {
+        let reason = format!("the machine itself takes {drift:.2} times as long as for the baseline");
+        return sure(Verdict::Inconclusive, reason);
+    }
+    if raw.low > limit && relative.low > limit {
+        return sure(Verdict::Fail, format!("{}: slower by over {}", percent(&raw), share(slack)));
+    }
+    // one of the two may be blurred by what the machine does, not both
+    if raw.high.min(relative.high) < limit && raw.value.max(relative.value) < limit {
+        return sure(Verdict::Pass, percent(&raw));
+    }
+    let blur = (raw.high - raw.low).min(relative.high - relative.low);
+    let reason = if blur > slack {
+        "the machine is too noisy".to_string()
+    } else if (drift - 1.0).abs() > slack / 2.0 {
+        format!("the machine itself takes {drift:.2} times as long")
+    } else {
+        format!("the interval holds {} either way", share(slack))
+    };
+    sure(Verdict::Inconclusive, format!("{}: {reason}", percent(&raw)))
+}
+
+/// Scores beside those of the same items before.
+fn scores(case: &Scored, before: &BTreeMap<String, f64>) -> Judged {
+    let pairs: Vec<(&str, f64, f64)> =
+        case.items.iter().filter_map(|(item, new)| before.get(item).map(|old| (item.as_str(), *old, *new))).collect();
+    let alone = (case.items.len() - pairs.len()) + (before.len() - pairs.len().min(before.len()));
+    if pairs.is_empty() {
+        return judged(Verdict::Inconclusive, "no item is in the baseline");
+    }
+    let toward = if case.lower_is_better { -1.0 } else { 1.0 };
+    let gains: Vec<f64> = pairs.iter().map(|(_, old, new)| toward * (new - old)).collect();
+    let lost: Vec<&str> = pairs.iter().zip(&gains).filter(|(_, gain)| **gain < 0.0).map(|(pair, _)| pair.0).collect();
+    let won: Vec<&str> = pairs.iter().zip(&gains).filter(|(_, gain)| **gain > 0.0).map(|(pair, _)| pair.0).collect();
+    let unpaired = if alone > 0 { format!("; {alone} items without a pair") } else { String::new() };
+    if lost.is_empty() && won.is_empty() {
+        let verdict = if alone > 0 { Verdict::Inconclusive } else { Verdict::Pass };
+        return judged(verdict, format!("{} items equal{unpaired}", pairs.len()));
+    }
+    let gain = mean_interval(&gains);
+    let binary = pairs.iter().all(|(_, old, new)| [old, new].iter().all(|score| **score == 0.0 || **score == 1.0));
+    let mut reason = format!("{:+.4} ({:+.4} … {:+.4})", gain.value, gain.low, gain.high);
+    let worse = if binary {
+        let p = mcnemar(lost.len() as u64, won.len() as u64);
+        reason += &format!(", McNemar p {}", probability(p));
+        p < 0.05 && lost.len() > won.len()
+    } else {
+        gain.high < 0.0
+    };
+    reason += &format!("; lost {}, won {}", listed(&lost), listed(&won));
+    reason += &unpaired;
+    let verdict = match () {
+        () if worse => Verdict::Fail,
+        () if gain.low >= -case.slack && alone == 0 => Verdict::Pass,
+        () => Verdict::Inconclusive,
+    };
+    Judged { verdict, reason, change: Some(gain) }
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_string() } else { format!("{p:.3}") }
+}
+
+/// A count, and the first few by name.
+fn listed(items: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let names = items.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match items.len() {
+        0 => "0".to_string(),
+        count if count > SHOWN => format!("{count} ({names}, …)"),
+        count => format!("{count} ({names})"),
+    }
+}
+
+/// What a case measured, as people read it.
+pub fn shown(case: &Case) -> String {
+    match (&case.settings, &case.kept) {
+        (Settings::Timed(settings), Kept::Timed { rounds }) => {
+            let Some(hull) = Estimate::hull(&rounds.iter().map(|round| round.seconds).collect::<Vec<_>>()) else {
+                return String::new();
+            };
+            let mut text = format!("{} ±{:.1} %", seconds_text(hull.value), 50.0 * hull.width());
+            if let Some(work) = settings.work {
+                text += &format!(", {}", super::report::rate_text(work / hull.value, &settings.unit));
+            }
+            text
+        }
+        (Settings::Scored(settings), _) => {
+            let count = settings.items.len();
+            let mean = settings.items.iter().map(|(_, score)| score).sum::<f64>() / count.max(1) as f64;
+            format!("{mean:.4} over {count}")
+        }
+        (_, Kept::Memory { rounds }) => format!("{:.1} MiB", median(rounds) / (1 << 20) as f64),
+        (_, Kept::Exact { value }) => value.clone(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,248 @@
+//! What people and CI read of benchmarks: text, json, markdown, JUnit XML.
+
+use super::judge::{Case, Judged, Kept, Verdict, shown};
+use crate::measure::baseline::Machine;
+use crate::measure::statistics::Estimate;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// One line of the report.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub script: String,
+    pub name: String,
+    pub kind: &'static str,
+    pub shown: String,
+    pub judged: Judged,
+    pub measured: Value,
+}
+
+impl Row {
+    pub fn new(script: &str, case: &Case, judged: Judged) -> Row {
+        let kind = match case.kept {
+            Kept::Exact { .. } => "exact",
+            Kept::Timed { .. } => "timed",
+            Kept::Scores { .. } => "scores",
+            Kept::Memory { .. } => "memory",
+        };
+        let measured = serde_json::to_value(&case.kept).unwrap_or_default();
+        Row { script: script.to_string(), name: case.name().to_string(), kind, shown: shown(case), judged, measured }
+    }
+
+    /// A case that the baseline has, and that was not met.
+    pub fn missing(script: &str, name: &str) -> Row {
+        let reason = "in the baseline, not in this run".to_string();
+        let judged = Judged { verdict: Verdict::Inconclusive, reason, change: None };
+        Row {
+            script: script.to_string(),
+            name: name.to_string(),
+            kind: "missing",
+            shown: String::new(),
+            judged,
+            measured: Value::Null,
+        }
+    }
+}
+
+/// Everything that one `levain bench` found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub machine: Machine,
+    /// What was compared with, in words.
+    pub compared: Vec<String>,
+    pub rows: Vec<Row>,
+    /// Scripts that went wrong: script, fault.
+    pub faults: Vec<(String, String)>,
+}
+
+impl Report {
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.rows.iter().filter(|row| row.judged.verdict == verdict).count()
+    }
+
+    fn closing(&self) -> String {
+        let mut text = format!(
+            "{} passed, {} failed, {} inconclusive",
+            self.count(Verdict::Pass),
+            self.count(Verdict::Fail),
+            self.count(Verdict::Inconclusive)
+        );
+        if !self.faults.is_empty() {
+            text += &format!(", {} script{} went wrong", self.faults.len(), plural(self.faults.len()));
+        }
+        text
+    }
+
+    /// The lines of one script.
+    pub fn script_text(&self, script: &str) -> String {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.script == script).collect();
+        let wide = |part: fn(&Row) -> &str| rows.iter().map(|row| width(part(row))).max().unwrap_or(0);
+        let (names, values) = (wide(|row| &row.name), wide(|row| &row.shown).min(44));
+        let mut text = format!("{script}\n");
+        for row in rows {
+            let (name, value) = (padded(&row.name, names), padded(&row.shown, values));
+            let _ = writeln!(text, "  {:<12}  {name}  {value}  {}", row.judged.verdict.name(), row.judged.reason);
+        }
+        for (_, fault) in self.faults.iter().filter(|(of, _)| of == script) {
+            text += &fault.lines().map(|line| format!("  {line}\n")).collect::<String>();
+        }
+        text
+    }
+
+    pub fn heading(&self) -> String {
+        let mut text = format!("levain {} · {}\n", env!("CARGO_PKG_VERSION"), self.machine);
+        for line in &self.compared {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+
+    pub fn text(&self) -> String {
+        format!("{}\n", self.closing())
+    }
+
+    pub fn json(&self) -> String {
+        let cases: Vec<Value> = self.rows.iter().map(row_json).collect();
+        let faults: Vec<Value> =
+            self.faults.iter().map(|(script, fault)| json!({ "script": script, "fault": fault })).collect();
+        let report = json!({
+            "levain": env!("CARGO_PKG_VERSION"), "machine": self.machine, "compared": self.compared,
+            "passed": self.count(Verdict::Pass), "failed": self.count(Verdict::Fail),
+            "inconclusive": self.count(Verdict::Inconclusive), "cases": cases, "faults": faults,
+        });
+        format!("{report:#}\n")
+    }
+
+    pub fn markdown(&self) -> String {
+        let mut text =
+            format!("### Benchmarks: {}\n\nlevain {} · {}\n", self.closing(), env!("CARGO_PKG_VERSION"), self.machine);
+        for line in &self.compared {
+            let _ = write!(text, "\n{line}\n");
+        }
+        text += "\n| | script | case | measured | |\n|---|---|---|---|---|\n";
+        for row in &self.rows {
+            let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+            let cells = [row.judged.verdict.name(), &row.script, &row.name, &row.shown, &row.judged.reason];
+            let _ = writeln!(text, "| {} |", cells.map(cell).join(" | "));
+        }
+        for (script, fault) in &self.faults {
+            let _ = write!(text, "\n**{script}**\n\n```\n{}\n```\n", fault.trim_end());
+        }
+        text
+    }
+
+    pub fn junit(&self) -> String {
+        let total = self.rows.len() + self.faults.len();
+        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        let _ = writeln!(
+            text,
+            "<testsuite name=\"levain bench\" tests=\"{total}\" failures=\"{}\" skipped=\"{}\" errors=\"{}\">",
+            self.count(Verdict::Fail),
+            self.count(Verdict::Inconclusive),
+            self.faults.len()
+        );
+        for row in &self.rows {
+            let (class, name) = (escaped(&row.script), escaped(&row.name));
+            let told = escaped(&format!("{}: {}", row.shown, row.judged.reason));
+            let body = match row.judged.verdict {
+                Verdict::Pass => format!("<system-out>{told}</system-out>"),
+                Verdict::Fail => format!("<failure message=\"{told}\"/>"),
+                Verdict::Inconclusive => format!("<skipped message=\"inconclusive: {told}\"/>"),
+            };
+            let _ = writeln!(text, "  <testcase classname=\"{class}\" name=\"{name}\">{body}</testcase>");
+        }
+        for (script, fault) in &self.faults {
+            let (class, fault) = (escaped(script), escaped(fault.trim_end()));
+            let _ = writeln!(
+                text,
+                "  <testcase classname=\"{class}\" name=\"script\"><error message=\"{fault}\"/></testcase>"
+            );
+        }
+        text + "</testsuite>\n"
+    }
+}
+
+fn row_json(row: &Row) -> Value {
+    let mut json = json!({
+        "script": row.script, "name": row.name, "kind": row.kind, "verdict": row.judged.verdict,
+        "reason": row.judged.reason, "shown": row.shown, "measured": row.measured,
+    });
+    if let Some(change) = row.judged.change {
+        json["change"] = json!(change);
+    }
+    json
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\n' => safe.push_str("&#10;"),
+            c if c.is_control() && c != '\t' => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+pub fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+fn padded(text: &str, wide: usize) -> String {
+    format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
+}
+
+/// Lines of cells with their columns aligned to the right.
+pub fn table(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let wide = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| width(cell)).max();
+    let widths: Vec<usize> = (0..columns).map(|column| wide(column).unwrap_or(0)).collect();
+    let cell = |(text, wide): (&String, &usize)| format!("{}{text}", " ".repeat(wide.saturating_sub(width(text))));
+    let line = |cells: &Vec<String>| cells.iter().zip(&widths).map(cell).collect::<Vec<_>>().join("  ");
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A ratio as a change: `+3.1 % (+1.0 … +5.2)`.
+pub fn percent(ratio: &Estimate) -> String {
+    let change = |ratio: f64| 100.0 * (ratio - 1.0);
+    format!("{:+.1} % ({:+.1} … {:+.1})", change(ratio.value), change(ratio.low), change(ratio.high))
+}
+
+/// A number with three significant digits and no exponent.
+fn three(value: f64) -> String {
+    match value.abs() {
+        v if v >= 99.95 => format!("{value:.0}"),
+        v if v >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+pub fn seconds_text(seconds: f64) -> String {
+    let (scale, unit) = match seconds {
+        s if s >= 1.0 => (1.0, "s"),
+        s if s >= 1e-3 => (1e3, "ms"),
+        s if s >= 1e-6 => (1e6, "µs"),
+        _ => (1e9, "ns"),
+    };
+    format!("{} {unit}", three(seconds * scale))
+}
+
+/// A rate with k, M or G: `3.81 k tokens/s`.
+pub fn rate_text(rate: f64, unit: &str) -> String {
+    let (scale, letter) = match rate {
+        r if r >= 1e9 => (1e9, "G "),
+        r if r >= 1e6 => (1e6, "M "),
+        r if r >= 1e3 => (1e3, "k "),
+        _ => (1.0, ""),
+    };
+    format!("{} {letter}{unit}", three(rate / scale))
+}
