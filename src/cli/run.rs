@@ -23,6 +23,7 @@ pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
         fault.help = Some("a script reads them with `options(defaults, args())`".to_string());
         return told(&fault);
     }
+    crate::train::checkpoint::runs_script(text);
     match host.run(name, text) {
         Ok(_) => host.run_state.code(),
         Err(fault) => told(&fault),

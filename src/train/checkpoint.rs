@@ -4,6 +4,7 @@
 //! checkpoint/state.json             step, what the caller added, random state, the optimiser's counts
 //!           /weights.safetensors    every parameter that learns, by name
 //!           /optimizer.safetensors  what the optimiser remembers of each
+//!           /script.rhai            the script that ran
 //! ```
 //!
 //! A checkpoint is written as `NAME.new`; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`, and the old
@@ -24,6 +25,15 @@ const FORMAT: u32 = 1;
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+const SCRIPT: &str = "script.rhai";
+
+/// The text of the script that this process runs.
+static RUNNING: Mutex<String> = Mutex::new(String::new());
+
+/// Tells what script runs, for the checkpoints that it writes.
+pub fn runs_script(text: &str) {
+    *RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = text.to_string();
+}
 
 /// A place for one checkpoint, on disk or in memory. A handle: copies are the same place.
 #[derive(Clone, Default)]
@@ -195,7 +205,9 @@ impl Saved {
         let text = serde_json::to_string_pretty(&self.facts)
             .map_err(|error| Error::new("save", format!("the state can't be written as JSON: {error}")))?;
         files::write_all("save", &folder.join(STATE), text.as_bytes())?;
-        for name in [WEIGHTS, OPTIMIZER, STATE] {
+        let script = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        files::write_all("save", &folder.join(SCRIPT), script.as_bytes())?;
+        for name in [WEIGHTS, OPTIMIZER, STATE, SCRIPT] {
             let file = folder.join(name);
             std::fs::File::open(&file)
                 .and_then(|open| open.sync_all())

@@ -2,6 +2,7 @@
 
 mod examples;
 mod tensor;
+mod train;
 
 mod kernel;
 mod parity;

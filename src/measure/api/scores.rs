@@ -146,6 +146,22 @@ mod verbs {
         crate::measure::chrf(candidate, reference)
     }
 
+    /// The mean chrF of answers against expected texts.
+    ///
+    /// ```rhai
+    /// chrf(["the cat", "abc"], ["the cat", "xyz"]) //=> 50.0
+    /// chrf(["the cat"], [])                    //=> error: chrf: 1 answers for 0 expected
+    /// ```
+    #[rhai_fn(name = "chrf", return_raw)]
+    pub fn chrf_of_lists(candidates: List, references: List) -> Res<FLOAT> {
+        if candidates.len() != references.len() || candidates.is_empty() {
+            bail!("chrf", "{} answers for {} expected", candidates.len(), references.len());
+        }
+        let pairs = labels(candidates).into_iter().zip(labels(references));
+        let scores: Vec<f64> = pairs.map(|(ours, theirs)| crate::measure::chrf(&ours, &theirs)).collect();
+        Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+
     /// The mean of some numbers and its 95 % interval, by resampling them (percentile bootstrap, Efron 1979).
     ///
     /// ```rhai
