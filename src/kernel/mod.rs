@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod embedding;
 pub mod loss;
 mod math;
+pub mod memory;
 pub mod norm;
 pub mod optimize;
 mod parallel;
