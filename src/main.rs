@@ -1,3 +1,4 @@
 fn main() -> std::process::ExitCode {
+    levain::kernel::memory::tune();
     levain::cli::main()
 }

@@ -1,6 +1,7 @@
 //! silu, gelu and swiglu.
 
 use super::math::{erf, exp, sigmoid, simd, tanh};
+use super::memory::unwritten;
 use super::view::{array, view};
 use super::{Array, composite, fused, parallel};
 use crate::Result;
@@ -118,7 +119,7 @@ pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
     let dims = gate.dims().to_vec();
     let (gate, up) = (view::<f32>(&gate)?, view::<f32>(&up)?);
     let (gate, up): (&[f32], &[f32]) = (&gate, &up);
-    let mut y = vec![0.0; gate.len()];
+    let mut y = unwritten(gate.len());
     parallel::rows(&mut y, 1, |at, y| swiglu_rows(&gate[at..at + y.len()], &up[at..at + y.len()], y));
     array(y, &dims)
 }
@@ -132,7 +133,7 @@ pub fn swiglu_backward(gate: &Array, up: &Array, grad: &Array) -> Result<(Array,
     let dims = gate.dims().to_vec();
     let (gate, up, grad) = (view::<f32>(&gate)?, view::<f32>(&up)?, view::<f32>(&grad)?);
     let (gate, up, grad): (&[f32], &[f32], &[f32]) = (&gate, &up, &grad);
-    let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
+    let (mut dgate, mut dup) = (unwritten(gate.len()), unwritten(gate.len()));
     parallel::rows2(&mut dgate, 1, &mut dup, 1, |at, dgate, dup| {
         let end = at + dgate.len();
         swiglu_back(&gate[at..end], &up[at..end], &grad[at..end], dgate, dup)
@@ -144,7 +145,7 @@ fn map(x: &Array, work: fn(&[f32], &mut [f32])) -> Result<Array> {
     let x = x.contiguous()?;
     let values = view::<f32>(&x)?;
     let values: &[f32] = &values;
-    let mut y = vec![0.0; values.len()];
+    let mut y = unwritten(values.len());
     parallel::rows(&mut y, 1, |at, y| work(&values[at..at + y.len()], y));
     array(y, x.dims())
 }
@@ -153,7 +154,7 @@ fn map_back(x: &Array, grad: &Array, work: fn(&[f32], &[f32], &mut [f32])) -> Re
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     let (values, grads) = (view::<f32>(&x)?, view::<f32>(&grad)?);
     let (values, grads): (&[f32], &[f32]) = (&values, &grads);
-    let mut dx = vec![0.0; values.len()];
+    let mut dx = unwritten(values.len());
     parallel::rows(&mut dx, 1, |at, dx| work(&values[at..at + dx.len()], &grads[at..at + dx.len()], dx));
     array(dx, x.dims())
 }
@@ -175,7 +176,7 @@ pub fn add(a: &Array, b: &Array) -> Result<Array> {
     let dims = a.dims().to_vec();
     let (a, b) = (view::<f32>(&a)?, view::<f32>(&b)?);
     let (a, b): (&[f32], &[f32]) = (&a, &b);
-    let mut y = vec![0.0; a.len()];
+    let mut y = unwritten(a.len());
     parallel::rows(&mut y, 1, |at, y| add_rows(&a[at..at + y.len()], &b[at..at + y.len()], y));
     array(y, &dims)
 }

@@ -22,7 +22,7 @@ pub fn embedding(table: &Array, ids: &[u32], dims: &[usize]) -> Result<Array> {
     let table = table.contiguous()?;
     let values = view::<f32>(&table)?;
     let values: &[f32] = &values;
-    let mut rows = vec![0.0; ids.len() * width];
+    let mut rows = super::memory::unwritten(ids.len() * width);
     parallel::rows(&mut rows, width, |row, out| {
         for (out, id) in out.chunks_exact_mut(width.max(1)).zip(&ids[row..]) {
             out.copy_from_slice(&values[*id as usize * width..][..width]);

@@ -1,6 +1,7 @@
 //! Cross-entropy, alone and together with the product that makes its logits.
 
 use super::math::{exp_sum, max, scale, sum};
+use super::memory::unwritten;
 use super::product::{Matrix, Precision, Weight, multiply};
 use super::view::{array, view};
 use super::{Array, composite, fused, parallel};
@@ -94,15 +95,15 @@ pub fn linear_cross_entropy(
     let bias = bias.map(|bias| bias.contiguous()).transpose()?;
     let (h, w) = (view::<f32>(&hidden)?, Weight::of(&weight)?);
     let b = bias.as_ref().map(view::<f32>).transpose()?;
-    let room = |wanted: bool, count: usize| wanted.then(|| vec![0.0f32; count]);
+    let room = |wanted: bool, count: usize| wanted.then(|| unwritten(count));
     let mut grads = Gradients {
         hidden: room(wants.hidden, rows * width),
         weight: room(wants.weight, vocabulary * width),
-        bias: room(wants.bias, vocabulary),
+        bias: wants.bias.then(|| vec![0.0; vocabulary]),
     };
     let learn = wants.hidden || wants.weight || wants.bias;
     let step = rows_at_once(vocabulary).min(rows.max(1));
-    let mut logits = vec![0.0f32; step * vocabulary];
+    let mut logits = unwritten(step * vocabulary);
     let mut loss = 0.0;
     let mut started = false;
     for start in (0..rows).step_by(step) {
@@ -110,7 +111,10 @@ pub fn linear_cross_entropy(
         let count = step.min(rows - start);
         let targets = &targets[start..start + count];
         if targets.iter().all(|target| *target == IGNORED) {
-            continue; // its gradient is zero already
+            if let Some(dh) = &mut grads.hidden {
+                dh[start * width..(start + count) * width].fill(0.0);
+            }
+            continue;
         }
         let h = Matrix::rows(&h[start * width..(start + count) * width], width);
         let w = w.rows(width);
@@ -141,6 +145,9 @@ pub fn linear_cross_entropy(
             logits.chunks_exact(vocabulary).for_each(|row| super::math::add_scaled(db, 1.0, row));
         }
         started = true;
+    }
+    if let (false, Some(dw)) = (started, &mut grads.weight) {
+        dw.fill(0.0);
     }
     Ok((loss, grads))
 }

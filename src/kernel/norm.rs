@@ -1,6 +1,7 @@
 //! rms_norm and layer_norm over the last dimension.
 
 use super::math::{fma, fold, simd};
+use super::memory::unwritten;
 use super::view::{array, view};
 use super::{Array, composite, fused, parallel};
 use crate::{Result, bail};
@@ -80,7 +81,7 @@ pub fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<(Array, Saved)> {
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     let (xs, w) = (view::<f32>(&x)?, view::<f32>(&weight)?);
     let (xs, w): (&[f32], &[f32]) = (&xs, &w);
-    let mut y = vec![0.0; xs.len()];
+    let mut y = unwritten(xs.len());
     let mut scales = vec![0.0; xs.len() / width];
     parallel::rows2(&mut y, width, &mut scales, 1, |row, y, scales| {
         rms_rows(&xs[row * width..][..y.len()], w, y, scales, eps)
@@ -96,7 +97,7 @@ pub fn rms_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, save
     let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
     let (xs, w, g) = (view::<f32>(&x)?, view::<f32>(&weight)?, view::<f32>(&grad)?);
     let (xs, w, g): (&[f32], &[f32], &[f32]) = (&xs, &w, &g);
-    let mut dx = vec![0.0; xs.len()];
+    let mut dx = unwritten(xs.len());
     parallel::rows(&mut dx, w.len(), |row, dx| {
         let (start, count) = (row * w.len(), dx.len() / w.len());
         rms_back(&xs[start..][..dx.len()], w, &g[start..][..dx.len()], &saved.scales[row..row + count], dx)
@@ -200,7 +201,7 @@ pub fn layer_norm(x: &Array, weight: &Array, bias: Option<&Array>, eps: f64) -> 
     let b = bias.as_ref().map(view::<f32>).transpose()?;
     let (xs, w, b): (&[f32], &[f32], &[f32]) = (&xs, &w, b.as_deref().unwrap_or(&[]));
     let count = xs.len() / width;
-    let mut y = vec![0.0; xs.len()];
+    let mut y = unwritten(xs.len());
     let mut stats = vec![0.0; count * 2];
     parallel::rows2(&mut y, width, &mut stats, 2, |row, y, stats| {
         let mut scales = vec![0.0; stats.len() / 2];
@@ -223,7 +224,7 @@ pub fn layer_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, sa
     let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
     let (xs, w, g) = (view::<f32>(&x)?, view::<f32>(&weight)?, view::<f32>(&grad)?);
     let (xs, w, g): (&[f32], &[f32], &[f32]) = (&xs, &w, &g);
-    let mut dx = vec![0.0; xs.len()];
+    let mut dx = unwritten(xs.len());
     parallel::rows(&mut dx, w.len(), |row, dx| {
         let (start, end) = (row * w.len(), row + dx.len() / w.len());
         let (scales, means) = (&saved.scales[row..end], &saved.means[row..end]);

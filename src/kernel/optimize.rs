@@ -3,6 +3,7 @@
 //! Every element is computed by itself, so the bits do not depend on the number of threads.
 
 use super::math::simd;
+use super::memory::unwritten;
 use super::view::{array, view};
 use super::{Array, DType, Device};
 use crate::{Result, bail};
@@ -125,7 +126,7 @@ fn step(
     }
     let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?) };
     let (p, g) = (here(param)?, here(grad)?);
-    let mut out = vec![0f32; count];
+    let mut out = unwritten(count);
     work(&*view::<f32>(&p)?, &*view::<f32>(&g)?, &mut out);
     Ok(array(out, param.dims())?.to_dtype(param.dtype())?.to_device(param.device())?)
 }
@@ -172,7 +173,7 @@ pub fn scaled(x: &Array, by: f64) -> Result<Array> {
     }
     let x = x.contiguous()?;
     let values = view::<f32>(&x)?;
-    let mut out = vec![0f32; values.len()];
+    let mut out = unwritten(values.len());
     out.par_chunks_mut(PIECE).zip(values.par_chunks(PIECE)).for_each(|(out, x)| scale_piece(x, by as f32, out));
     array(out, x.dims())
 }

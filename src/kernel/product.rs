@@ -1,5 +1,6 @@
 //! Products of matrices: forward, the gradient of the input, and the gradient of the weight into its accumulator.
 
+use super::memory::unwritten;
 use super::view::{View, array, view};
 use super::{Array, DType, bf16 as narrow, composite, fused, parallel};
 use crate::{Result, bail};
@@ -116,7 +117,7 @@ fn widened<'a>(x: &Matrix<'a>) -> Cow<'a, [f32]> {
     match x.values {
         Values::F32(values) => Cow::Borrowed(values),
         Values::Bf16(values) => {
-            let mut wide = vec![0f32; values.len()];
+            let mut wide = unwritten(values.len());
             wide.par_chunks_mut(1 << 14).zip(values.par_chunks(1 << 14)).for_each(|(to, from)| {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to = from.to_f32());
             });
@@ -184,7 +185,7 @@ pub fn linear(
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     let (xs, w) = (view::<f32>(&x)?, Weight::of(&weight)?);
-    let mut y = vec![0.0; rows * output];
+    let mut y = unwritten(rows * output);
     let w = if transposed { w.rows(output) } else { w.rows(input).t() };
     multiply(&mut y, [rows, output, input], Matrix::rows(&xs[..], input), w, false, precision);
     if let Some(bias) = bias {
@@ -208,7 +209,7 @@ pub fn linear_input(grad: &Array, weight: &Array, transposed: bool, precision: P
     let (rows, output, input) = sizes(grad, weight, !transposed)?;
     let (grad, weight) = (grad.contiguous()?, weight.contiguous()?);
     let (g, w) = (view::<f32>(&grad)?, Weight::of(&weight)?);
-    let mut dx = vec![0.0; rows * input];
+    let mut dx = unwritten(rows * input);
     let w = if transposed { w.rows(output).t() } else { w.rows(input) };
     multiply(&mut dx, [rows, input, output], Matrix::rows(&g[..], output), w, false, precision);
     let mut dims = grad.dims().to_vec();

@@ -60,7 +60,7 @@ pub fn rotate(x: &Array, turns: &Turns, positions: &[u32], back: bool) -> Result
     let values = view::<f32>(&x)?;
     let values: &[f32] = &values;
     let direction = if back { -1.0 } else { 1.0 };
-    let mut y = vec![0.0; values.len()];
+    let mut y = super::memory::unwritten(values.len());
     parallel::rows(&mut y, width, |row, y| {
         let rows = values[row * width..][..y.len()].chunks_exact(width).zip(y.chunks_exact_mut(width));
         for ((x, y), position) in rows.zip(&positions[row..]) {

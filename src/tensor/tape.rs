@@ -339,7 +339,7 @@ impl Flow {
     ) -> Result<()> {
         let Some(target) = self.inputs[index].clone() else { return Ok(()) };
         let (mut sum, first) = match self.pending.remove(&target.id()) {
-            None => (vec![0.0; dims.iter().product()], true),
+            None => (crate::kernel::memory::unwritten(dims.iter().product()), true),
             Some(Pending::Sum(sum, _)) => (sum, false),
             Some(Pending::One(array)) => match f32_values(&array) {
                 Some(values) => (values, false),

@@ -277,7 +277,8 @@ fn bf16_products_are_those_of_rounded_factors() {
     use levain::kernel::product::{Matrix, multiply};
     let (a, b) = (numbers(&random(&[2_000_000], 1)), numbers(&random(&[2_000_000], 2)));
     let halves: Vec<half::bf16> = b.iter().map(|x| half::bf16::from_f32(*x)).collect();
-    let sizes = [[1, 1, 1], [12, 32, 2], [13, 33, 3], [5, 100, 31], [30, 31, 65], [100, 7, 800], [77, 40, 1601], [9, 3200, 40]];
+    let sizes =
+        [[1, 1, 1], [12, 32, 2], [13, 33, 3], [5, 100, 31], [30, 31, 65], [100, 7, 800], [77, 40, 1601], [9, 3200, 40]];
     for dims @ [m, n, k] in sizes {
         let by_rows = [Matrix::rows(&a[..m * k], k), Matrix::rows(&a[..m * k], m).t()];
         let by_columns = [
@@ -294,8 +295,7 @@ fn bf16_products_are_those_of_rounded_factors() {
                 multiply(&mut out, dims, a, b, false, Precision::Bf16);
                 for (i, (fresh, added)) in out.iter().zip(&again).enumerate().step_by(1 + m * n / 300) {
                     let (row, column) = (i / n, i % n);
-                    let sum: f64 =
-                        (0..k).map(|at| rounded(&a, row, at) as f64 * rounded(&b, at, column) as f64).sum();
+                    let sum: f64 = (0..k).map(|at| rounded(&a, row, at) as f64 * rounded(&b, at, column) as f64).sum();
                     assert!((sum - *fresh as f64).abs() < 1e-4 * (k as f64).sqrt(), "{dims:?} {i}: {sum} and {fresh}");
                     assert!((sum + 1.0 - *added as f64).abs() < 1e-4 * (k as f64).sqrt(), "{dims:?} {i}, added");
                 }

@@ -2,6 +2,7 @@
 
 use super::{Sight, Sizes};
 use crate::kernel::math::{dot, exp_sum, max, scale};
+use crate::kernel::memory::unwritten;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -90,7 +91,7 @@ fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, start: usize) {
 
 /// The result [B, T, H, D] and the logarithm of every row's sum [B, H, T].
 pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
-    let mut out = vec![0.0f32; q.len()];
+    let mut out = unwritten(q.len());
     let mut logs = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
     let result = Shared(out.as_mut_ptr());
     let cancel = cancel::current();
@@ -101,8 +102,8 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
         let (q_row, k_row) = (s.heads * s.head, s.groups * s.head);
         let keys = k[(row * s.keys * s.groups + group) * s.head..].as_ptr();
         let values = v[(row * s.keys * s.groups + group) * s.head..].as_ptr();
-        let mut scores = vec![0f32; ROWS * TILE];
-        let mut acc = vec![0f32; ROWS * s.head];
+        let mut scores = unwritten(ROWS * TILE);
+        let mut acc = unwritten(ROWS * s.head);
         for block in 0..blocks {
             if cancel.is_requested() {
                 return;
@@ -196,8 +197,8 @@ pub fn backward(
     (0..s.rows * s.groups).into_par_iter().for_each(|task| {
         let (row, group) = (task / s.groups, task % s.groups);
         let at_keys = (row * s.keys * s.groups + group) * s.head;
-        let mut p = vec![0f32; ROWS * TILE];
-        let mut dp = vec![0f32; ROWS * TILE];
+        let mut p = unwritten(ROWS * TILE);
+        let mut dp = unwritten(ROWS * TILE);
         for h in group * share..(group + 1) * share {
             for first in (0..s.queries).step_by(ROWS) {
                 if cancel.is_requested() {
