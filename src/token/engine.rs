@@ -6,9 +6,9 @@
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
-use tokenizers::{AddedToken, Model};
 
 pub type Engine = tokenizers::Tokenizer;
 
@@ -210,9 +210,4 @@ pub fn pieces(engine: &Engine) -> Vec<String> {
         pieces[id as usize] = piece;
     }
     pieces
-}
-
-/// Whether the model itself knows a piece (added tokens aside).
-pub fn in_model(engine: &Engine, piece: &str) -> bool {
-    engine.get_model().token_to_id(piece).is_some()
 }

@@ -4,16 +4,32 @@
 //! (`open`, `gguf`, `from_gguf`), and holds what that crate has not: continued training (`count`,
 //! `continued`), extension with its audit (`extend`, `audit`), and chat templates with who said what (`chat`).
 
+mod alphabet;
 pub mod api;
+mod audit;
 mod chat;
+mod continued;
 mod engine;
+mod extend;
 mod from_gguf;
 pub mod gguf;
+mod grow;
 mod open;
+mod save;
+pub mod script;
 mod special;
+mod split;
+mod survey;
 mod tokenizer;
+mod train;
+mod words;
 
+pub use audit::Audit;
 pub use chat::{Chat, Span};
+pub use extend::Growth;
 pub use gguf::Gguf;
+pub use grow::Proposal;
 pub use special::SPECIALS;
-pub use tokenizer::{Encoding, Kind, Stream, Tokenizer};
+pub use survey::{Survey, Tally};
+pub use tokenizer::{Encoding, Kind, Stream, Tokenizer, thousands};
+pub use train::Training;

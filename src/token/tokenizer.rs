@@ -1,6 +1,7 @@
 //! The tokenizer as a value: cheap to copy, never changed after it was made.
 
 use crate::token::engine::{self, Engine};
+use crate::token::extend::Growth;
 use crate::token::special::{Ids, SPECIALS};
 use crate::{Result, bail, cancel};
 use rayon::prelude::*;
@@ -61,6 +62,7 @@ struct Inner {
     marked: HashSet<u32>,
     template: Option<String>,
     config: Map<String, Value>,
+    growth: Option<Growth>,
 }
 
 /// Texts that one thread takes at a time, between two looks at the cancel flag.
@@ -79,7 +81,22 @@ impl Tokenizer {
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let kind = kind_of(&engine);
-        Tokenizer(Arc::new(Inner { kind, pieces, ids, special, marked, template, config, engine }))
+        Tokenizer(Arc::new(Inner { kind, pieces, ids, special, marked, template, config, engine, growth: None }))
+    }
+
+    /// The same tokenizer over an engine that has more pieces.
+    pub(super) fn rebuilt(&self, engine: Engine, growth: Growth) -> Tokenizer {
+        let Inner { config, special, template, .. } = &*self.0;
+        let mut grown = Tokenizer::assemble(engine, config.clone(), *special, template.clone());
+        if let Some(inner) = Arc::get_mut(&mut grown.0) {
+            inner.growth = Some(growth);
+        }
+        grown
+    }
+
+    /// What its last extension did, if it was extended since it was opened.
+    pub fn growth(&self) -> Option<&Growth> {
+        self.0.growth.as_ref()
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -88,10 +105,6 @@ impl Tokenizer {
 
     pub(super) fn config(&self) -> &Map<String, Value> {
         &self.0.config
-    }
-
-    pub(super) fn special_ids(&self) -> Ids {
-        self.0.special
     }
 
     pub fn kind(&self) -> Kind {

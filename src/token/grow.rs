@@ -1,0 +1,122 @@
+//! Which pieces a tokenizer should get for given texts: the steps of continued BPE.
+
+use crate::token::continued::{self, Corpus, Limits, Vocabulary};
+use crate::token::engine::told;
+use crate::token::{Kind, Tokenizer, words};
+use crate::{Error, Result, bail};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use tokenizers::Model;
+
+/// What to extend a BPE tokenizer by: characters that it lacks, then merges, in the order of their ids.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proposal {
+    /// New pieces in id order, those of merges and those that are single characters.
+    pub pieces: Vec<String>,
+    /// The merge that makes each piece that is no single character.
+    pub merges: Vec<(String, String)>,
+    /// How often each merge's pair occurred when it was chosen.
+    pub counts: Vec<u64>,
+}
+
+impl Tokenizer {
+    /// Goes on with BPE training on `texts`, from the segmentation that this tokenizer gives them: up to `count`
+    /// new pieces of pairs that occur at least `least` times, of at most `longest` characters.
+    pub fn continue_bpe<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        count: usize,
+        least: u64,
+        longest: usize,
+    ) -> Result<Proposal> {
+        self.need_bpe("continue_bpe")?;
+        let counted = words::count(self, texts)?;
+        if counted.is_empty() {
+            bail!("continue_bpe", "there are no words in the {} texts", texts.len());
+        }
+        self.continue_on(&counted, &Limits { count, least, longest })
+    }
+
+    pub(super) fn need_bpe(&self, who: &str) -> Result<()> {
+        match self.kind() {
+            Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe => Ok(()),
+            kind => Err(Error::new(who, format!("merges are of BPE; this tokenizer is of the kind {kind}"))
+                .help("give `extend` a list of words")),
+        }
+    }
+
+    pub(super) fn continue_on(&self, counted: &[(String, u64)], limits: &Limits) -> Result<Proposal> {
+        let characters: fn(&str) -> usize = match self.kind() {
+            Kind::ByteLevel => crate::token::alphabet::characters,
+            _ => |piece| piece.chars().count(),
+        };
+        let mut vocabulary = Vocabulary::new(self.pieces().to_vec(), "", characters);
+        vocabulary.barred = self.engine().get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        let corpus = self.segment(counted, &mut vocabulary)?;
+        let first = self.len();
+        let merges = continued::run(corpus, &mut vocabulary, limits)?;
+        let piece = |id: u32| vocabulary.pieces[id as usize].clone();
+        Ok(Proposal {
+            pieces: vocabulary.pieces[first..].to_vec(),
+            merges: merges.iter().map(|merge| (piece(merge.left), piece(merge.right))).collect(),
+            counts: merges.iter().map(|merge| merge.count).collect(),
+        })
+    }
+
+    /// The words as symbols: ids, and characters that the vocabulary lacks.
+    fn segment(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> Result<Corpus> {
+        let outside = self.outside(counted, vocabulary);
+        let segmented: Vec<Result<Vec<u32>>> =
+            counted.par_iter().map(|(word, _)| self.symbols(word, &outside)).collect();
+        let mut corpus = Corpus::default();
+        for (symbols, (_, count)) in segmented.into_iter().zip(counted) {
+            corpus.push(&symbols?, *count);
+        }
+        Ok(corpus)
+    }
+
+    fn outside(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> HashMap<char, u32> {
+        let mut lacking: BTreeMap<char, u64> = BTreeMap::new();
+        let mut buffer = [0; 4];
+        let mut known = HashMap::new();
+        for (word, count) in counted {
+            for character in word.chars() {
+                let here =
+                    *known.entry(character).or_insert_with(|| self.id(character.encode_utf8(&mut buffer)).is_some());
+                if !here {
+                    *lacking.entry(character).or_default() += count;
+                }
+            }
+        }
+        let mut symbols = HashMap::new();
+        for (character, count) in lacking {
+            let saves = if self.kind() == Kind::ByteFallback { character.len_utf8() as u64 - 1 } else { 1 };
+            symbols.insert(character, vocabulary.outsider(&character.to_string(), count, saves.max(1)));
+        }
+        symbols
+    }
+
+    /// One word: what lies between characters outside the vocabulary, by the model itself.
+    fn symbols(&self, word: &str, outside: &HashMap<char, u32>) -> Result<Vec<u32>> {
+        let model = self.engine().get_model();
+        let mut symbols = Vec::new();
+        let mut from = 0;
+        let known = |part: &str, symbols: &mut Vec<u32>| -> Result<()> {
+            if !part.is_empty() {
+                symbols.extend(model.tokenize(part).map_err(told)?.iter().map(|token| token.id));
+            }
+            Ok(())
+        };
+        if !outside.is_empty() {
+            for (at, character) in word.char_indices() {
+                if let Some(symbol) = outside.get(&character) {
+                    known(&word[from..at], &mut symbols)?;
+                    symbols.push(*symbol);
+                    from = at + character.len_utf8();
+                }
+            }
+        }
+        known(&word[from..], &mut symbols)?;
+        Ok(symbols)
+    }
+}

@@ -1,0 +1,104 @@
+//! What texts cost a tokenizer: tokens, words that are split, and what falls to bytes, by script.
+
+use crate::Result;
+use crate::token::{Kind, Tokenizer, alphabet, engine, script};
+
+/// Counts over texts, or over the part of them in one script.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    pub bytes: usize,
+    pub characters: usize,
+    pub tokens: usize,
+    /// Tokens that are the unknown piece.
+    pub unknown: usize,
+    /// Tokens that hold only a part of a character.
+    pub fell: usize,
+    /// Words as the tokenizer cuts them before it looks for pieces, and those of several pieces.
+    pub words: usize,
+    pub split: usize,
+}
+
+/// The whole, and for every script that occurs its own part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    pub texts: usize,
+    pub whole: Tally,
+    pub scripts: Vec<(&'static str, Tally)>,
+}
+
+type Parts = [Tally; script::NAMES.len()];
+
+impl Tally {
+    fn add(&mut self, other: &Tally) {
+        self.bytes += other.bytes;
+        self.characters += other.characters;
+        self.tokens += other.tokens;
+        self.unknown += other.unknown;
+        self.fell += other.fell;
+        self.words += other.words;
+        self.split += other.split;
+    }
+}
+
+impl Tokenizer {
+    /// Measures texts, in parallel. Special pieces that the tokenizer puts around a text are not counted.
+    pub fn survey<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Survey> {
+        let partial: Vec<bool> = (0..self.len()).map(|id| self.is_partial(id)).collect();
+        let mut parts = Parts::default();
+        for one in self.batch(texts, |text| self.survey_one(text, &partial))? {
+            parts.iter_mut().zip(&one).for_each(|(sum, part)| sum.add(part));
+        }
+        let mut survey = Survey { texts: texts.len(), ..Survey::default() };
+        for (name, part) in script::NAMES.iter().zip(&parts) {
+            survey.whole.add(part);
+            if *part != Tally::default() {
+                survey.scripts.push((name, *part));
+            }
+        }
+        survey.scripts.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.characters));
+        Ok(survey)
+    }
+
+    fn survey_one(&self, text: &str, partial: &[bool]) -> Result<Parts> {
+        let mut parts = Parts::default();
+        for character in text.chars() {
+            let part = &mut parts[script::of(character)];
+            part.characters += 1;
+            part.bytes += character.len_utf8();
+        }
+        let encoding = self.engine().encode(text, false).map_err(engine::told)?;
+        let ids = encoding.get_ids();
+        let mut word = None;
+        let mut pieces = 0;
+        for (at, (start, end)) in encoding.get_offsets().iter().enumerate() {
+            let covered = text.get(*start..*end).unwrap_or_default();
+            let first = covered.chars().find(|character| !character.is_whitespace()).or(covered.chars().next());
+            let part = &mut parts[first.map_or(script::NAMES.len() - 1, script::of)];
+            part.tokens += 1;
+            part.unknown += usize::from(Some(ids[at]) == self.unk());
+            part.fell += usize::from(partial.get(ids[at] as usize).is_some_and(|partial| *partial));
+            let here = encoding.get_word_ids()[at];
+            pieces = if here.is_some() && here == word { pieces + 1 } else { 1 };
+            part.words += usize::from(pieces == 1);
+            part.split += usize::from(pieces == 2);
+            word = here;
+        }
+        Ok(parts)
+    }
+
+    /// A piece that is no whole characters.
+    fn is_partial(&self, id: usize) -> bool {
+        let piece = &self.pieces()[id];
+        match self.kind() {
+            Kind::ByteLevel if self.is_special(id as u32) => false,
+            Kind::ByteLevel => alphabet::bytes(piece).is_some_and(|bytes| String::from_utf8(bytes).is_err()),
+            _ => is_byte(piece),
+        }
+    }
+}
+
+/// `<0xE6>`, SentencePiece's way to write a byte.
+fn is_byte(piece: &str) -> bool {
+    let hex = piece.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    hex.is_some_and(|hex| hex.len() == 2 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
