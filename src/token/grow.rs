@@ -75,6 +75,21 @@ impl Tokenizer {
         Ok(corpus)
     }
 
+    /// For each new piece, in id order, the ids with which `old` writes it.
+    pub fn constituents(&self, old: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+        if self.len() < old.len() {
+            bail!(
+                "constituents",
+                "there are {} pieces, fewer than the {} of the older tokenizer",
+                self.len(),
+                old.len()
+            );
+        }
+        let model = old.engine().get_model();
+        let ids = |piece: &String| Ok(model.tokenize(piece).map_err(told)?.iter().map(|token| token.id).collect());
+        self.pieces()[old.len()..].iter().map(ids).collect()
+    }
+
     fn outside(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> HashMap<char, u32> {
         let mut lacking: BTreeMap<char, u64> = BTreeMap::new();
         let mut buffer = [0; 4];

@@ -31,5 +31,5 @@ pub use gguf::Gguf;
 pub use grow::Proposal;
 pub use special::SPECIALS;
 pub use survey::{Survey, Tally};
-pub use tokenizer::{Encoding, Kind, Stream, Tokenizer, thousands};
+pub use tokenizer::{Encoding, Kind, Stream, Tokenizer, readable};
 pub use train::Training;

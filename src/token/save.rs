@@ -1,9 +1,8 @@
 //! Writes the folder that transformers and tokenizers open.
 
 use crate::token::{SPECIALS, Tokenizer, engine};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
-use std::fs;
 use std::path::Path;
 
 const WHO: &str = "save";
@@ -14,25 +13,16 @@ impl Tokenizer {
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let spec = engine::describe(self.engine())?;
-        let mut files = vec![
+        let mut texts = vec![
             ("tokenizer.json", pretty(&spec)?),
             ("tokenizer_config.json", pretty(&self.saved_config(&spec))?),
             ("special_tokens_map.json", pretty(&self.saved_specials())?),
         ];
         if let Some(template) = self.own_template() {
-            files.push(("chat_template.jinja", template.to_string()));
+            texts.push(("chat_template.jinja", template.to_string()));
         }
-        fs::create_dir_all(folder).map_err(|error| Error::io(WHO, folder, &error))?;
-        let mut written = Vec::new();
-        for (name, text) in &files {
-            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| Error::io(WHO, folder, &error))?;
-            std::io::Write::write_all(&mut file, text.as_bytes())
-                .map_err(|error| Error::io(WHO, folder.join(name), &error))?;
-            written.push((file, folder.join(name)));
-        }
-        for (file, path) in written {
-            file.persist(&path).map_err(|error| Error::io(WHO, &path, &error.error))?;
-            open_to_all(&path);
+        for (name, text) in &texts {
+            files::write_all(WHO, &folder.join(name), text.as_bytes())?;
         }
         Ok(())
     }
@@ -77,15 +67,4 @@ impl Tokenizer {
 
 fn pretty(value: &Value) -> Result<String> {
     serde_json::to_string_pretty(value).map_err(|error| Error::new(WHO, error.to_string()))
-}
-
-/// A temporary file is private; a saved one is as readable as any other.
-fn open_to_all(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o644));
-    }
-    #[cfg(not(unix))]
-    let _ = path;
 }

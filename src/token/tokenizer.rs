@@ -1,9 +1,10 @@
 //! The tokenizer as a value: cheap to copy, never changed after it was made.
 
+use crate::token::alphabet;
 use crate::token::engine::{self, Engine};
 use crate::token::extend::Growth;
 use crate::token::special::{Ids, SPECIALS};
-use crate::{Result, bail, cancel};
+use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -279,19 +280,24 @@ impl Stream {
 
 impl fmt::Display for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tokenizer, {}, {} pieces, {} special", self.kind(), thousands(self.len()), self.0.marked.len())
+        write!(f, "tokenizer, {}, {} pieces, {} special", self.kind(), text::thousands(self.len()), self.0.marked.len())
     }
 }
 
-/// `49152` as `49,152`.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+impl IntoIterator for Tokenizer {
+    type Item = String;
+    type IntoIter = std::vec::IntoIter<String>;
+
+    /// The pieces in id order.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.pieces.clone().into_iter()
     }
-    text
+}
+
+/// A piece as a person reads it: byte letters as the text that they stand for.
+pub fn readable(piece: &str) -> String {
+    match alphabet::bytes(piece) {
+        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        None => piece.replace('▁', " "),
+    }
 }

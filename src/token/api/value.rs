@@ -1,0 +1,251 @@
+//! Between tokenizers' values and those of scripts.
+
+use crate::data::Dataset;
+use crate::script::prelude::*;
+use crate::tensor::Tensor;
+use crate::token::{Audit, Chat, Encoding, Proposal, SPECIALS, Span, Survey, Tally, Tokenizer, Training};
+use std::borrow::Cow;
+
+/// Runs `work` on the texts of a list of strings, of a dataset's text column, or on a single string.
+pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) -> crate::Result<T>) -> Res<T> {
+    if let Some(data) = given.read_lock::<Dataset>() {
+        let field = data.text_field(who)?;
+        let texts = data.texts(who, field).collect::<crate::Result<Vec<_>>>()?;
+        return Ok(work(&texts)?);
+    }
+    if let Some(list) = given.read_lock::<List>() {
+        let text = |(at, text): (usize, &Dynamic)| match text.read_lock::<ImmutableString>() {
+            Some(text) => Ok(Cow::Owned(text.to_string())),
+            None => Err(Error::new(who, format!("element {at} is {}, not a string", kind(text)))),
+        };
+        let texts = list.iter().enumerate().map(text).collect::<crate::Result<Vec<_>>>()?;
+        return Ok(work(&texts)?);
+    }
+    match given.read_lock::<ImmutableString>() {
+        Some(text) => Ok(work(&[Cow::Borrowed(text.as_str())])?),
+        None => bail!(who, "texts are a list of strings or a dataset, not {}", kind(given)),
+    }
+}
+
+pub fn owned_texts(who: &str, given: &Dynamic) -> Res<Vec<String>> {
+    with_texts(who, given, |texts| Ok(texts.iter().map(|text| text.to_string()).collect()))
+}
+
+pub fn kind(value: &Dynamic) -> String {
+    match value.type_name() {
+        "i64" => format!("the number {value}"),
+        "array" => "a list".into(),
+        "string" => format!("the string \"{value}\""),
+        other => format!("{other} {value}").trim().to_string(),
+    }
+}
+
+/// Ids from a list, an encoding or a tensor.
+pub fn ids(who: &str, given: &Dynamic) -> Res<Vec<u32>> {
+    if let Some(encoding) = given.read_lock::<Encoding>() {
+        return Ok(encoding.ids.clone());
+    }
+    if let Some(tensor) = given.read_lock::<Tensor>() {
+        let values = crate::tensor::values::values_i64(who, tensor.value())?;
+        return values.into_iter().map(|id| one_id(who, id)).collect();
+    }
+    let Some(list) = given.read_lock::<List>() else { bail!(who, "ids are a list or a tensor, not {}", kind(given)) };
+    let id = |id: &Dynamic| match id.as_int() {
+        Ok(id) => one_id(who, id),
+        Err(_) => bail!(who, "an id is a whole number, not {}", kind(id)),
+    };
+    list.iter().map(id).collect()
+}
+
+pub fn one_id(who: &str, id: INT) -> Res<u32> {
+    match u32::try_from(id) {
+        Ok(id) => Ok(id),
+        Err(_) => bail!(who, "{id} is no id"),
+    }
+}
+
+/// Whether a list holds lists (or encodings), and not ids.
+pub fn is_nested(given: &Dynamic) -> bool {
+    let list = given.read_lock::<List>();
+    list.is_some_and(|list| list.first().is_some_and(|first| first.is::<List>() || first.is::<Encoding>()))
+}
+
+pub fn list<T>(values: impl IntoIterator<Item = T>) -> Dynamic
+where
+    T: Into<Dynamic>,
+{
+    Dynamic::from_array(values.into_iter().map(Into::into).collect())
+}
+
+pub fn int(value: usize) -> Dynamic {
+    (value as INT).into()
+}
+
+pub fn id_list(ids: &[u32]) -> Dynamic {
+    list(ids.iter().map(|id| INT::from(*id)))
+}
+
+pub fn maybe_id(id: Option<u32>) -> Dynamic {
+    id.map_or(Dynamic::UNIT, |id| INT::from(id).into())
+}
+
+pub fn range(range: &std::ops::Range<usize>) -> Dynamic {
+    list([range.start as INT, range.end as INT])
+}
+
+pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
+    fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+/// How to train, from the options of `tokenizer`.
+pub fn training(options: &Options) -> Res<Training> {
+    let special = options.maybe("special", |options, name| owned_texts("tokenizer", &options.get(name)))?;
+    Ok(Training {
+        kind: options.text("kind")?.to_string(),
+        size: options.count("size")?,
+        least: options.count("least")? as u64,
+        longest: options.count("longest")?,
+        special,
+        split: options.text("split")?.to_string(),
+        lower: options.bool("lower")?,
+    })
+}
+
+/// Messages of a chat as the template gets them.
+pub fn messages(list: &List) -> Res<Vec<serde_json::Value>> {
+    let message = |message: &Dynamic| match rhai::serde::from_dynamic::<serde_json::Value>(message) {
+        Ok(value) if value.is_object() => Ok(value),
+        _ => bail!("chat", "a message is a map with `role` and `content`, not {}", kind(message)),
+    };
+    list.iter().map(message).collect()
+}
+
+pub fn chat(chat: &Chat) -> Map {
+    let span = |span: &Span| {
+        map([
+            ("message", int(span.message)),
+            ("role", span.role.clone().into()),
+            ("content", range(&span.content)),
+            ("turn", range(&span.turn)),
+        ])
+    };
+    map([
+        ("text", chat.text.clone().into()),
+        ("spans", list(chat.spans.iter().map(|one| Dynamic::from_map(span(one))))),
+    ])
+}
+
+pub fn proposal(proposal: &Proposal) -> Map {
+    let pair = |(left, right): &(String, String)| list([left.clone(), right.clone()]);
+    map([
+        ("pieces", list(proposal.pieces.iter().cloned())),
+        ("merges", list(proposal.merges.iter().map(pair))),
+        ("counts", list(proposal.counts.iter().map(|count| *count as INT))),
+    ])
+}
+
+/// A map with `merges` and, where characters were lacking, `pieces`.
+pub fn read_proposal(given: &Map) -> Res<Proposal> {
+    let who = "extend";
+    let mut proposal = Proposal::default();
+    for (key, value) in given {
+        match key.as_str() {
+            "merges" => {
+                let Some(pairs) = value.read_lock::<List>() else {
+                    bail!(who, "`merges` is a list of pairs, not {}", kind(value))
+                };
+                proposal.merges = pairs.iter().map(pair).collect::<Res<_>>()?;
+            }
+            "pieces" => proposal.pieces = owned_texts(who, value)?,
+            "counts" => {}
+            other => {
+                let error = Error::new(who, format!("there is no option `{other}`"));
+                return Err(error.help("it takes a list of words, or a map with merges (and pieces)").into());
+            }
+        }
+    }
+    Ok(proposal)
+}
+
+fn pair(given: &Dynamic) -> Res<(String, String)> {
+    let halves = owned_texts("extend", given)?;
+    match <[String; 2]>::try_from(halves) {
+        Ok([left, right]) => Ok((left, right)),
+        Err(_) => bail!("extend", "a merge is a pair of pieces, not {given}"),
+    }
+}
+
+pub fn audit(audit: &Audit) -> Map {
+    let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let mut facts = map([
+        ("pieces_before", int(audit.before)),
+        ("pieces", int(audit.after)),
+        ("added", int(audit.after - audit.before)),
+        ("reachable", int(audit.reachable)),
+        ("used", int(audit.used)),
+        ("bytes", int(audit.bytes)),
+        ("tokens_before", int(audit.tokens_before)),
+        ("tokens", int(audit.tokens_after)),
+        ("bytes_per_token_before", share(audit.bytes, audit.tokens_before).into()),
+        ("bytes_per_token", share(audit.bytes, audit.tokens_after).into()),
+        ("fewer", share(audit.tokens_before, audit.tokens_after).into()),
+        ("inside_words", share(audit.hits_inside, audit.hits).into()),
+        ("lossy_before", int(audit.lossy)),
+    ]);
+    if audit.general_before > 0 {
+        let change = audit.general_after as f64 / audit.general_before as f64 - 1.0;
+        facts.insert("general_change".into(), change.into());
+    }
+    facts
+}
+
+pub fn survey(survey: &Survey) -> Map {
+    let mut facts = tally(&survey.whole);
+    facts.insert("texts".into(), int(survey.texts));
+    let row = |(name, part): &(&'static str, Tally)| {
+        let mut row = tally(part);
+        row.insert("script".into(), (*name).into());
+        Dynamic::from_map(row)
+    };
+    facts.insert("scripts".into(), list(survey.scripts.iter().map(row)));
+    facts
+}
+
+fn tally(tally: &Tally) -> Map {
+    map([
+        ("bytes", int(tally.bytes)),
+        ("characters", int(tally.characters)),
+        ("tokens", int(tally.tokens)),
+        ("unknown", int(tally.unknown)),
+        ("fell", int(tally.fell)),
+        ("words", int(tally.words)),
+        ("split", int(tally.split)),
+    ])
+}
+
+pub fn info(tokenizer: &Tokenizer) -> Map {
+    let special = |name: &str| Some((name.into(), tokenizer.piece(tokenizer.special(name)?)?.to_string().into()));
+    let special: Map = SPECIALS.iter().filter_map(|name| special(name)).collect();
+    let mut facts = map([
+        ("kind", tokenizer.kind().to_string().into()),
+        ("pieces", int(tokenizer.len())),
+        ("marked_special", int(tokenizer.specials().len())),
+        ("special", special.into()),
+        ("chat_template", tokenizer.own_template().is_some().into()),
+    ]);
+    if let Some(growth) = tokenizer.growth() {
+        let skipped =
+            |(word, why): &(String, String)| map([("word", word.clone().into()), ("why", why.clone().into())]);
+        facts.insert(
+            "extension".into(),
+            map([
+                ("before", int(growth.before)),
+                ("added", int(tokenizer.len() - growth.before)),
+                ("intermediate", int(growth.intermediate)),
+                ("skipped", list(growth.skipped.iter().map(|one| Dynamic::from_map(skipped(one))))),
+            ])
+            .into(),
+        );
+    }
+    facts
+}
