@@ -46,7 +46,7 @@ pub fn ids(who: &str, given: &Dynamic) -> Res<Vec<u32>> {
         return Ok(encoding.ids.clone());
     }
     if let Some(tensor) = given.read_lock::<Tensor>() {
-        let values = crate::tensor::values::values_i64(who, tensor.value())?;
+        let values = crate::tensor::values::values_i64(who, &tensor.value())?;
         return values.into_iter().map(|id| one_id(who, id)).collect();
     }
     let Some(list) = given.read_lock::<List>() else { bail!(who, "ids are a list or a tensor, not {}", kind(given)) };
