@@ -81,6 +81,11 @@ impl Grads {
         self.map(|grad| Ok((grad * factor)?))
     }
 
+    /// Every gradient divided by `divisor`.
+    pub fn over(&self, divisor: f64) -> Result<Grads> {
+        self.map(|grad| Ok((grad / divisor)?))
+    }
+
     /// Scaled so that the joint norm is at most `limit`, which must be above 0.
     ///
     /// As `torch.nn.utils.clip_grad_norm_`: the factor is `limit / (norm + 1e-6)`, at most 1.
@@ -133,6 +138,18 @@ impl Grads {
         match self.get(param) {
             Some(grad) => Ok(grad),
             None => bail!("grads", "the loss does not depend on {}", param.label()),
+        }
+    }
+}
+
+/// `gradients of 4 parameters, norm 0.5231`
+impl std::fmt::Display for Grads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plural = if self.len() == 1 { "" } else { "s" };
+        write!(f, "gradients of {} parameter{plural}", self.len())?;
+        match self.norm() {
+            Ok(norm) => write!(f, ", norm {}", (norm * 1e4).round() / 1e4),
+            Err(_) => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@ mod grads;
 pub mod nn;
 pub mod ops;
 pub mod rng;
+pub mod show;
 mod tape;
 pub mod values;
 

@@ -5,7 +5,7 @@
 
 use super::{arith::scale, real};
 use crate::tensor::values::{each, map, wide};
-use crate::tensor::{Array, DType, Tensor};
+use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Result, bail};
 use candle_core::cpu::erf::{erf_f32, erf_f64};
 
@@ -63,19 +63,6 @@ from_input! {
     square(x): x * x, 2.0 * x;
     /// The error function.
     erf(x): x.error_function(), 1.1283791670955126 * (-x * x).exp();
-    /// x times the share of the normal distribution below x (Hendrycks and Gimpel 2016).
-    gelu(x): 0.5 * x * (1.0 + (x * 0.7071067811865476).error_function()),
-        0.5 * (1.0 + (x * 0.7071067811865476).error_function()) + x * 0.3989422804014327 * (-0.5 * x * x).exp();
-    /// The approximation of [`gelu`] that GPT-2 uses.
-    gelu_tanh(x): 0.5 * x * (1.0 + (0.7978845608028654 * (x + 0.044715 * x * x * x)).tanh()), {
-        let t = (0.7978845608028654 * (x + 0.044715 * x * x * x)).tanh();
-        0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * x * x)
-    };
-    /// x times its sigmoid; also called swish.
-    silu(x): x / (1.0 + (-x).exp()), {
-        let s = 1.0 / (1.0 + (-x).exp());
-        s * (1.0 + x * (1.0 - s))
-    };
 }
 
 from_result! {
@@ -175,4 +162,11 @@ pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
         return Ok(value.into());
     }
     Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || Ok(grad.to_dtype(from)?))))
+}
+
+/// The same numbers on another device.
+pub fn to_device(x: &Tensor, device: &Device) -> Result<Tensor> {
+    let value = x.value();
+    let from = value.device().clone();
+    Ok(Tensor::derive(value.to_device(device)?, [x], move |grad, flow| flow.add(0, || Ok(grad.to_device(&from)?))))
 }

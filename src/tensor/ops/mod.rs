@@ -2,6 +2,7 @@
 
 mod arith;
 mod compare;
+mod conv;
 mod index;
 mod linalg;
 mod loss;
@@ -15,6 +16,7 @@ mod softmax;
 
 pub use arith::{Operand, Scalar, add, divide, maximum, minimum, multiply, power, remainder, subtract};
 pub use compare::{Compare, all, any, both, close, compare, either, has_nan, masked_fill, not, where_};
+pub use conv::{Window, conv1d};
 pub use index::{At, assign, at};
 pub use linalg::{einsum, matmul};
 pub use loss::{Reduce, binary_cross_entropy, cross_entropy, mse};
@@ -22,7 +24,7 @@ pub use make::{arange, arange_float, eye, full, linspace, one_hot, rand, randint
 pub use maths::*;
 pub use order::{argsort, chunks, sort, top_k};
 pub use pick::{gather, index_select};
-pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, var};
+pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, variance};
 pub use shape::*;
 pub use softmax::{log_softmax, logsumexp, softmax};
 
@@ -85,7 +87,7 @@ fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
 }
 
 /// Whole numbers become f32, where an operation is one of real numbers; floats stay.
-fn real(x: &Tensor) -> Result<Tensor> {
+pub fn real(x: &Tensor) -> Result<Tensor> {
     if x.dtype().is_float() { Ok(x.clone()) } else { cast(x, DType::F32) }
 }
 

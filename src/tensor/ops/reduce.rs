@@ -29,13 +29,13 @@ pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
 }
 
 /// The mean squared distance from the mean; `correction` is taken off the count (1: of a sample, as in PyTorch).
-pub fn var(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
+pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
     let x = real(x)?;
     let dims = x.shape();
-    let dims_over = chosen("var", &dims, over)?;
+    let dims_over = chosen("variance", &dims, over)?;
     let count = dims_over.iter().map(|dim| dims[*dim]).product::<usize>() as i64 - correction;
     if count < 1 {
-        bail!("var", "{} numbers are too few for a variance with correction {correction}", count + correction);
+        bail!("variance", "{} numbers are too few for a variance with correction {correction}", count + correction);
     }
     let all: Vec<i64> = dims_over.iter().map(|dim| *dim as i64).collect();
     let centre = super::subtract(&x, &mean(&x, Some(&all), true)?)?;
@@ -227,9 +227,9 @@ pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
     })
 }
 
-/// The square root of [`var`].
+/// The square root of [`variance`].
 pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
-    super::sqrt(&var(x, over, keep, correction).map_err(|error| error.told_by("std"))?)
+    super::sqrt(&variance(x, over, keep, correction).map_err(|error| error.told_by("std"))?)
 }
 
 /// The root of the sum of squares.

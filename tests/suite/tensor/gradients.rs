@@ -2,7 +2,7 @@
 
 use levain::Result;
 use levain::tensor::ops::{self, At, Reduce, Scalar};
-use levain::tensor::{Array, Device, Rng, Tensor};
+use levain::tensor::{Array, Device, Rng, Tensor, nn};
 
 type Operation = fn(&[Tensor]) -> Result<Tensor>;
 
@@ -109,9 +109,9 @@ fn functions_of_one_number() {
         ("tanh", ANY, |x| ops::tanh(&x[0])),
         ("sigmoid", ANY, |x| ops::sigmoid(&x[0])),
         ("relu", ANY, |x| ops::relu(&x[0])),
-        ("gelu", ANY, |x| ops::gelu(&x[0])),
-        ("gelu_tanh", ANY, |x| ops::gelu_tanh(&x[0])),
-        ("silu", ANY, |x| ops::silu(&x[0])),
+        ("gelu", ANY, |x| nn::gelu(&x[0], false)),
+        ("gelu_tanh", ANY, |x| nn::gelu(&x[0], true)),
+        ("silu", ANY, |x| nn::silu(&x[0])),
         ("square", ANY, |x| ops::square(&x[0])),
         ("erf", ANY, |x| ops::erf(&x[0])),
         ("clamp", ANY, |x| ops::clamp(&x[0], -0.5, 0.9)),
@@ -128,8 +128,8 @@ fn reductions() {
         ("sum, two", |x| ops::sum(&x[0], Some(&[2, 0]), false)),
         ("mean", |x| ops::mean(&x[0], None, false)),
         ("mean, 1", |x| ops::mean(&x[0], Some(&[1]), true)),
-        ("var", |x| ops::var(&x[0], None, false, 1)),
-        ("var, 1", |x| ops::var(&x[0], Some(&[1]), false, 0)),
+        ("var", |x| ops::variance(&x[0], None, false, 1)),
+        ("var, 1", |x| ops::variance(&x[0], Some(&[1]), false, 0)),
         ("std", |x| ops::std(&x[0], Some(&[-1]), true, 1)),
         ("norm", |x| ops::norm(&x[0], Some(&[1]), false)),
         ("max", |x| ops::max(&x[0], None, false)),
@@ -187,6 +187,9 @@ fn products() {
         ("matmul, batch by one", &[&[2, 4, 3], &[3, 5]], |x| ops::matmul(&x[0], &x[1])),
         ("matmul, one by batch", &[&[4, 3], &[2, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
         ("matmul, batches", &[&[2, 1, 4, 3], &[5, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
+        ("conv1d", &[&[2, 3, 7], &[4, 3, 3], &[4]], |x| {
+            ops::conv1d(&x[0], &x[1], Some(&x[2]), ops::Window { stride: 2, padding: 1, dilation: 2 })
+        }),
         ("einsum, product", &[&[2, 3], &[3, 4]], |x| ops::einsum("ij,jk->ik", x)),
         ("einsum, attention", &[&[2, 3, 4], &[2, 5, 4]], |x| ops::einsum("btd, bsd -> bts", x)),
         ("einsum, outer", &[&[2], &[3]], |x| ops::einsum("i,j->ji", x)),

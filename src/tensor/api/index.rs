@@ -1,0 +1,223 @@
+//! `x[0]`, `x[-1]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, `x[mask]`: taken and set; and rows in a loop.
+
+use super::{ints, kind, operand};
+use crate::script::prelude::*;
+use crate::tensor::ops::{self, At};
+use crate::tensor::{Array, Device, Tensor};
+use rhai::EvalAltResult;
+use std::ops::{Range, RangeInclusive};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.engine.register_iterator_result::<Tensor, Tensor>();
+}
+
+/// The rows of a tensor: what lies at each place of its first dimension.
+pub struct Rows {
+    of: Tensor,
+    next: i64,
+}
+
+impl Iterator for Rows {
+    type Item = Result<Tensor, Box<EvalAltResult>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let shape = self.of.shape();
+        let count = match shape.first() {
+            Some(size) => *size as i64,
+            None if self.next == 0 => {
+                self.next = 1;
+                let error = Error::new("for", "a single number has no rows").help("take `.item()`");
+                return Some(Err(error.into()));
+            }
+            None => 0,
+        };
+        (self.next < count).then(|| {
+            self.next += 1;
+            Ok(ops::at(&self.of, &[At::Int(self.next - 1)])?)
+        })
+    }
+}
+
+impl IntoIterator for Tensor {
+    type Item = Result<Tensor, Box<EvalAltResult>>;
+    type IntoIter = Rows;
+
+    fn into_iter(self) -> Rows {
+        Rows { of: self, next: 0 }
+    }
+}
+
+fn span(range: &Range<INT>) -> At {
+    At::Range(range.start, range.end)
+}
+
+fn span_inclusive(range: &RangeInclusive<INT>) -> At {
+    let end = *range.end();
+    // up to and with the last: there is nothing behind it to count to
+    At::Range(*range.start(), if end == -1 { INT::MAX } else { end.saturating_add(1) })
+}
+
+/// An entry a dimension.
+fn entries(list: List) -> crate::Result<Vec<At>> {
+    list.into_iter().map(entry).collect()
+}
+
+fn entry(value: Dynamic) -> crate::Result<At> {
+    if let Ok(place) = value.as_int() {
+        return Ok(At::Int(place));
+    }
+    if let Some(range) = value.read_lock::<Range<INT>>() {
+        return Ok(span(&range));
+    }
+    if let Some(range) = value.read_lock::<RangeInclusive<INT>>() {
+        return Ok(span_inclusive(&range));
+    }
+    if let Some(list) = value.read_lock::<List>() {
+        let places = ints("index", &list)?;
+        return Ok(At::Places(Array::new(places.as_slice(), &Device::Cpu)?.into()));
+    }
+    if let Some(places) = value.read_lock::<Tensor>() {
+        return Ok(At::Places(places.clone()));
+    }
+    if value.is_unit() {
+        return Ok(At::All);
+    }
+    bail!("index", "{} is not a place, a range, a list or a tensor of places", kind(&value))
+}
+
+fn set(x: &mut Tensor, index: &[At], value: Dynamic) -> Res<()> {
+    *x = ops::assign(x, index, operand("index", value)?)?;
+    Ok(())
+}
+
+#[export_module]
+mod verbs {
+    /// A row: what lies at a place of the first dimension. Negative places count from the end.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1, 2], [3, 4]]);
+    /// x[0]         //=> tensor([1, 2])
+    /// x[-1][0]     //=> tensor(3)
+    /// x[5]         //=> error: index: index 5 is out of range for dimension 0 of size 2
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn row(x: &mut Tensor, place: INT) -> Res<Tensor> {
+        Ok(ops::at(x, &[At::Int(place)])?)
+    }
+
+    /// Rows from the first to before the second. As in Python, a range that reaches beyond the end is cut.
+    ///
+    /// ```rhai
+    /// arange(5)[1..3]      //=> tensor([1, 2])
+    /// arange(5)[3..]       //=> tensor([3, 4])
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn range(x: &mut Tensor, places: Range<INT>) -> Res<Tensor> {
+        Ok(ops::at(x, &[span(&places)])?)
+    }
+
+    /// Rows from the first to the second.
+    ///
+    /// ```rhai
+    /// arange(5)[1..=3]      //=> tensor([1, 2, 3])
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn range_inclusive(x: &mut Tensor, places: RangeInclusive<INT>) -> Res<Tensor> {
+        Ok(ops::at(x, &[span_inclusive(&places)])?)
+    }
+
+    /// What lies at a list of one entry a dimension: a place, a range, a list of places, a tensor of places, or `()`
+    /// for all. What the list does not name is taken whole.
+    ///
+    /// ```rhai
+    /// let x = arange(12).reshape([3, 4]);
+    /// x[[0, 1]]            //=> tensor(1)
+    /// x[[0..2, 1]]         //=> tensor([1, 5])
+    /// x[[(), [3, 0]]]      //=> tensor([[ 3,  0],
+    /// //                                [ 7,  4],
+    /// //                                [11,  8]])
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn list(x: &mut Tensor, index: List) -> Res<Tensor> {
+        Ok(ops::at(x, &entries(index)?)?)
+    }
+
+    /// The rows at the places that a tensor of whole numbers names, or where a mask in u8 is not 0. A mask of the
+    /// whole shape gives the numbers themselves.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1, 2], [3, 4]]);
+    /// x[tensor([1, 0])]      //=> tensor([[3, 4],
+    /// //                                  [1, 2]])
+    /// x[x > 1]               //=> tensor([2, 3, 4])
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn places(x: &mut Tensor, index: Tensor) -> Res<Tensor> {
+        Ok(ops::at(x, &[At::Places(index)])?)
+    }
+
+    /// Set a row to a number or a tensor. Tensors are values: only this variable changes.
+    ///
+    /// ```rhai
+    /// let x = zeros([2, 2]);
+    /// let before = x;
+    /// x[0] = 1.0;
+    /// x           //=> tensor([[1., 1.],
+    /// //                       [0., 0.]])
+    /// before.sum().item()      //=> 0.0
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_row(x: &mut Tensor, place: INT, value: Dynamic) -> Res<()> {
+        set(x, &[At::Int(place)], value)
+    }
+
+    /// Set a range of rows.
+    ///
+    /// ```rhai
+    /// let x = arange(4);
+    /// x[1..3] = tensor([8, 9]);
+    /// x          //=> tensor([0, 8, 9, 3])
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_range(x: &mut Tensor, places: Range<INT>, value: Dynamic) -> Res<()> {
+        set(x, &[span(&places)], value)
+    }
+
+    /// Set a range of rows, the last one too.
+    ///
+    /// ```rhai
+    /// let x = arange(4);
+    /// x[1..=3] = 7;
+    /// x          //=> tensor([0, 7, 7, 7])
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_range_inclusive(x: &mut Tensor, places: RangeInclusive<INT>, value: Dynamic) -> Res<()> {
+        set(x, &[span_inclusive(&places)], value)
+    }
+
+    /// Set what lies at a list of one entry a dimension.
+    ///
+    /// ```rhai
+    /// let x = zeros([2, 3]);
+    /// x[[0..2, 1]] = tensor([5.0, 6.0]);
+    /// x          //=> tensor([[0., 5., 0.],
+    /// //                      [0., 6., 0.]])
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_list(x: &mut Tensor, index: List, value: Dynamic) -> Res<()> {
+        set(x, &entries(index)?, value)
+    }
+
+    /// Set the rows that a tensor of places names, or where a mask is not 0.
+    ///
+    /// ```rhai
+    /// let x = arange(4);
+    /// x[x > 1] = 0;
+    /// x          //=> tensor([0, 1, 0, 0])
+    /// ```
+    #[rhai_fn(index_set, return_raw)]
+    pub fn set_places(x: &mut Tensor, index: Tensor, value: Dynamic) -> Res<()> {
+        set(x, &[At::Places(index)], value)
+    }
+}

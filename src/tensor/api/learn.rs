@@ -1,0 +1,290 @@
+//! What learns: parameters, backward, and gradients as values.
+
+use crate::script::prelude::*;
+use crate::tensor::{Tensor, ops, without_grad};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+}
+
+fn parameter(x: &Tensor, name: Option<&str>) -> Res<Tensor> {
+    let value = x.value();
+    if !value.dtype().is_float() {
+        let error = Error::new("param", format!("whole numbers ({}) can't learn", value.dtype().as_str()));
+        return Err(error.help("convert with `.to(\"f32\")`").into());
+    }
+    Ok(Tensor::param(value.contiguous().map_err(Error::from)?, name))
+}
+
+#[export_module]
+mod verbs {
+    /// The gradients that one `backward` found: a value, by parameter. It does not hold the graph.
+    pub type Grads = crate::tensor::Grads;
+
+    /// A parameter: a tensor that learns. Gradients are found for it, and an optimizer replaces its numbers.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0, 2.0]));
+    /// let g = (w * w).sum().backward();
+    /// g[w]                          //=> tensor([2., 4.])
+    /// param(tensor([1, 2]))         //=> error: param: whole numbers (i64) can't learn
+    /// ```
+    #[rhai_fn(name = "param", return_raw)]
+    pub fn param(x: Tensor) -> Res<Tensor> {
+        parameter(&x, None)
+    }
+
+    /// A parameter with a name, by which errors, gradients and files call it.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0, 2.0]), "weight");
+    /// let g = w.square().sum().backward();
+    /// g["weight"]      //=> tensor([2., 4.])
+    /// ```
+    #[rhai_fn(name = "param", return_raw)]
+    pub fn param_named(x: Tensor, name: &str) -> Res<Tensor> {
+        parameter(&x, Some(name))
+    }
+
+    /// The name of a parameter; empty for what has none.
+    ///
+    /// ```rhai
+    /// param(zeros([2]), "bias").name      //=> bias
+    /// ```
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(x: &mut Tensor) -> ImmutableString {
+        x.as_param().and_then(|param| param.name().cloned()).map_or_else(Default::default, |name| (*name).into())
+    }
+
+    /// Whether a gradient can flow through it: a parameter, or computed from one.
+    ///
+    /// ```rhai
+    /// let w = param(zeros([2]));
+    /// (w + 1).learns                //=> true
+    /// (w + 1).detach().learns       //=> false
+    /// ```
+    #[rhai_fn(get = "learns", pure)]
+    pub fn learns(x: &mut Tensor) -> bool {
+        (*x).learns()
+    }
+
+    /// The same numbers, cut off from where they came from: no gradient flows through.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0]));
+    /// let g = (w * w.detach()).sum().backward();
+    /// g[w]      //=> tensor([3.])
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn detach(x: &mut Tensor) -> Tensor {
+        (*x).detach()
+    }
+
+    /// The gradient of a single number with respect to every parameter that it was computed from.
+    ///
+    /// The graph is used up: a second call on it is an error.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// let loss = (w * w).sum();
+    /// loss.backward().norm()           //=> 10.0
+    /// loss.backward()                  //=> error: backward: the graph of this tensor was used up by an earlier `backward`
+    /// tensor(1.0).backward()           //=> error: backward: nothing in it learns
+    /// ```
+    #[rhai_fn(name = "backward", pure, return_raw)]
+    pub fn backward(x: &mut Tensor) -> Res<Grads> {
+        Ok((*x).backward()?)
+    }
+
+    /// The gradient of the sum of this tensor times `grad`, of the same shape.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// w.square().backward(tensor([1.0, 0.0]))[w]      //=> tensor([6., 0.])
+    /// ```
+    #[rhai_fn(name = "backward", pure, return_raw)]
+    pub fn backward_with(x: &mut Tensor, grad: Tensor) -> Res<Grads> {
+        Ok((*x).backward_with(ops::cast(&grad, (*x).dtype())?.value())?)
+    }
+
+    /// Call a closure without recording what it computes: for evaluation, in less memory.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0]));
+    /// without_grad(|| w * w).learns      //=> false
+    /// ```
+    #[rhai_fn(name = "without_grad", return_raw)]
+    pub fn no_grad(ctx: NativeCallContext, work: FnPtr) -> Res<Dynamic> {
+        without_grad(|| work.call_within_context(&ctx, ()))
+    }
+
+    /// The gradient of a parameter, in its shape.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// let other = param(tensor([1.0]), "other");
+    /// let g = (w * 2).sum().backward();
+    /// g[w]           //=> tensor([2.])
+    /// g[other]       //=> error: grads: the loss does not depend on other
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn of(grads: &mut Grads, parameter: Tensor) -> Res<Tensor> {
+        Ok(grads.of(&parameter)?.clone().into())
+    }
+
+    /// The gradient of the parameter with this name.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]), "weight");
+    /// let g = (w * 2).sum().backward();
+    /// g["weight"]      //=> tensor([2.])
+    /// g["wieght"]      //=> error: grads: no parameter is called `wieght`
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn named(grads: &mut Grads, name: &str) -> Res<Tensor> {
+        Ok(grads.named(name)?.clone().into())
+    }
+
+    /// The gradient of a parameter, or `()` if the loss does not depend on it.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// let unused = param(tensor([1.0]));
+    /// (w * 2).sum().backward().get(unused) == ()      //=> true
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn get(grads: &mut Grads, parameter: Tensor) -> Res<Dynamic> {
+        let Some(param) = parameter.as_param() else {
+            return Ok(Dynamic::from(Tensor::from(grads.of(&parameter)?.clone())));
+        };
+        Ok(grads.get(param).map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad.clone()))))
+    }
+
+    /// How many parameters have a gradient.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// (w * 2).sum().backward().len()      //=> 1
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn len(grads: &mut Grads) -> INT {
+        grads.len() as INT
+    }
+
+    /// The names of the parameters that have a gradient and a name, in alphabetical order.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]), "weight");
+    /// (w * 2).sum().backward().names()      //=> ["weight"]
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn names(grads: &mut Grads) -> List {
+        let name = |(param, _): (&std::sync::Arc<crate::tensor::Param>, _)| {
+            param.name().map(|name| Dynamic::from((**name).to_string()))
+        };
+        grads.iter().filter_map(name).collect()
+    }
+
+    /// The norm of all gradients as one vector, in f64.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// (w * w).sum().backward().norm()      //=> 10.0
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn norm(grads: &mut Grads) -> Res<f64> {
+        Ok((*grads).norm()?)
+    }
+
+    /// Scale all gradients so that their joint norm is at most `limit`, as `clip_grad_norm_` of PyTorch does.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// let g = (w * w).sum().backward();
+    /// g.clip(100.0).norm()     //=> 10.0
+    /// g.clip(0.0)              //=> error: clip: limit 0 is not above 0
+    /// ```
+    #[rhai_fn(name = "clip", pure, return_raw)]
+    pub fn clip(grads: &mut Grads, limit: f64) -> Res<Grads> {
+        Ok((*grads).clip(limit)?)
+    }
+
+    /// Scale all gradients so that their joint norm is at most a whole `limit`.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// let g = (w * w).sum().backward();
+    /// (g.clip(1).norm() - 1).abs() < 1e-5      //=> true
+    /// ```
+    #[rhai_fn(name = "clip", pure, return_raw)]
+    pub fn clip_whole(grads: &mut Grads, limit: INT) -> Res<Grads> {
+        Ok((*grads).clip(limit as f64)?)
+    }
+
+    /// The sum of gradients, parameter by parameter; one that only one side has is kept.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// let g = (w * 2).sum().backward() + (w * 3).sum().backward();
+    /// g[w]      //=> tensor([5.])
+    /// ```
+    #[rhai_fn(name = "+", pure, return_raw)]
+    pub fn plus(left: &mut Grads, right: Grads) -> Res<Grads> {
+        Ok((*left).plus(&right)?)
+    }
+
+    /// Every gradient times a number.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// (w.sum().backward() * 0.5)[w]      //=> tensor([0.5000])
+    /// ```
+    #[rhai_fn(name = "*", pure, return_raw)]
+    pub fn times(grads: &mut Grads, factor: f64) -> Res<Grads> {
+        Ok(grads.scale(factor)?)
+    }
+
+    /// Every gradient times a whole number.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// (w.sum().backward() * 2)[w]      //=> tensor([2.])
+    /// ```
+    #[rhai_fn(name = "*", pure, return_raw)]
+    pub fn times_whole(grads: &mut Grads, factor: INT) -> Res<Grads> {
+        Ok(grads.scale(factor as f64)?)
+    }
+
+    /// Every gradient divided by a number.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// (w.sum().backward() / 2.0)[w]      //=> tensor([0.5000])
+    /// ```
+    #[rhai_fn(name = "/", pure, return_raw)]
+    pub fn over(grads: &mut Grads, divisor: f64) -> Res<Grads> {
+        Ok(grads.over(divisor)?)
+    }
+
+    /// Every gradient divided by a whole number.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([1.0]));
+    /// (w.sum().backward() / 4)[w]      //=> tensor([0.2500])
+    /// ```
+    #[rhai_fn(name = "/", pure, return_raw)]
+    pub fn over_whole(grads: &mut Grads, divisor: INT) -> Res<Grads> {
+        Ok(grads.over(divisor as f64)?)
+    }
+
+    /// What they are, in a line.
+    ///
+    /// ```rhai
+    /// let w = param(tensor([3.0, 4.0]));
+    /// (w * w).sum().backward()      //=> gradients of 1 parameter, norm 10
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_string(grads: &mut Grads) -> String {
+        grads.to_string()
+    }
+}

@@ -1,0 +1,426 @@
+//! Tensors from lists, from nothing, and from chance.
+
+use super::{count, dtype, kind, number, sizes};
+use crate::script::prelude::*;
+use crate::tensor::ops::{self, Scalar};
+use crate::tensor::{Array, DType, Device, Rng, Tensor, rng};
+
+const MAKE: &[Opt] = &[opt("dtype", Kind::Text, "\"f32\"", "the kind of numbers: f32 f64 f16 bf16 i64 u32 u8")];
+const TENSOR: &[Opt] = &[opt("dtype", Kind::Text, "", "the kind of numbers; else whole ones are i64, others f32")];
+const RANDOM: &[Opt] = &[
+    opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's"),
+    opt("dtype", Kind::Text, "\"f32\"", "the kind of numbers: f32 f64 f16 bf16"),
+];
+const RANDINT: &[Opt] = &[opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    for verb in ["zeros", "ones", "full", "eye"] {
+        host.options(verb, MAKE);
+    }
+    host.options("tensor", TENSOR);
+    host.options("rand", RANDOM);
+    host.options("randn", RANDOM);
+    host.options("randint", RANDINT);
+}
+
+/// The numbers of nested lists, and the shape that they have.
+#[derive(Default)]
+struct Reading {
+    dims: Vec<usize>,
+    ints: Vec<i64>,
+    floats: Vec<f64>,
+    /// Whether all were `true` or `false`.
+    mask: bool,
+}
+
+impl Reading {
+    fn of(list: &List) -> crate::Result<Reading> {
+        let mut reading = Reading { mask: true, ..Reading::default() };
+        reading.list(list, &mut Vec::new())?;
+        Ok(reading)
+    }
+
+    fn list(&mut self, list: &List, place: &mut Vec<usize>) -> crate::Result<()> {
+        let depth = place.len();
+        match self.dims.get(depth) {
+            None if !self.started() => self.dims.push(list.len()),
+            Some(size) if *size == list.len() => {}
+            Some(size) => {
+                bail!("tensor", "rows differ: {} has {} elements, those before it {size}", at(place), list.len())
+            }
+            None => bail!("tensor", "rows differ: {} is a list, those before it are numbers", at(place)),
+        }
+        for (index, value) in list.iter().enumerate() {
+            place.push(index);
+            if let Some(inner) = value.read_lock::<List>() {
+                self.list(&inner, place)?;
+            } else {
+                self.number(value, place)?;
+            }
+            place.pop();
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, value: &Dynamic, place: &[usize]) -> crate::Result<()> {
+        if place.len() != self.dims.len() {
+            bail!("tensor", "rows differ: {} is a number, those before it are lists", at(place));
+        }
+        if let Ok(on) = value.as_bool() {
+            return Ok(self.int(on.into()));
+        }
+        self.mask = false;
+        match number("tensor", value) {
+            Ok(Scalar::Int(whole)) => Ok(self.int(whole)),
+            Ok(Scalar::Float(number)) => {
+                if self.floats.is_empty() {
+                    self.floats = self.ints.drain(..).map(|whole| whole as f64).collect();
+                }
+                self.floats.push(number);
+                Ok(())
+            }
+            Err(_) if value.is::<Tensor>() => {
+                Err(Error::new("tensor", format!("{} is a tensor", at(place)))
+                    .help("join tensors with `stack(list, 0)`"))
+            }
+            Err(_) => bail!("tensor", "{} is {}, not a number", at(place), kind(value)),
+        }
+    }
+
+    fn int(&mut self, whole: i64) {
+        if self.floats.is_empty() { self.ints.push(whole) } else { self.floats.push(whole as f64) }
+    }
+
+    fn started(&self) -> bool {
+        !self.ints.is_empty() || !self.floats.is_empty()
+    }
+
+    fn tensor(self, dtype: Option<DType>) -> crate::Result<Tensor> {
+        let (here, whole) = (&Device::Cpu, self.floats.is_empty());
+        let natural = match (whole, self.mask, self.ints.is_empty()) {
+            (true, true, false) => DType::U8,
+            (true, _, false) => DType::I64,
+            _ => DType::F32,
+        };
+        let array = match whole {
+            true => Array::from_vec(self.ints, self.dims, here)?,
+            false => Array::from_vec(self.floats, self.dims, here)?,
+        };
+        Ok(array.to_dtype(dtype.unwrap_or(natural))?.into())
+    }
+}
+
+/// `element [1][0]`
+fn at(place: &[usize]) -> String {
+    let places: Vec<String> = place.iter().map(|index| format!("[{index}]")).collect();
+    format!("element {}", places.concat())
+}
+
+/// A number as a tensor without dimensions.
+fn single(value: &Dynamic) -> crate::Result<Tensor> {
+    if let Ok(on) = value.as_bool() {
+        return Scalar::Int(on.into()).to_dtype(DType::U8);
+    }
+    match number("tensor", value)? {
+        whole @ Scalar::Int(_) => whole.to_dtype(DType::I64),
+        number => number.to_dtype(DType::F32),
+    }
+}
+
+fn made(who: &'static str, shape: &Dynamic, number: Scalar, options: Map) -> Res<Tensor> {
+    let options = Options::read(who, MAKE, options)?;
+    let dtype = dtype(who, &options.text("dtype")?)?;
+    Ok(ops::full(who, &sizes(who, shape)?, number, dtype)?)
+}
+
+/// The stream of a verb, and its dtype.
+fn chance(who: &'static str, table: &'static [Opt], options: Map) -> Res<(Rng, DType)> {
+    let options = Options::read(who, table, options)?;
+    let seed = options.maybe("seed", Options::int)?;
+    let kind = match table.iter().any(|opt| opt.name == "dtype") {
+        true => dtype(who, &options.text("dtype")?)?,
+        false => DType::I64,
+    };
+    Ok((Rng::or_run(seed.map(|seed| seed as u64)), kind))
+}
+
+#[export_module]
+mod verbs {
+    /// Start this run's random stream anew: what verbs draw from that are not given a `seed:`.
+    ///
+    /// A run starts at seed 0, never from the clock, so a script without `seed` gives the same twice too. The
+    /// generator is Philox4x32-10 (Salmon et al. 2011): the same numbers on every machine.
+    ///
+    /// ```rhai
+    /// seed(7);
+    /// let a = rand([3]);
+    /// seed(7);
+    /// equal(a, rand([3]))      //=> true
+    /// ```
+    pub fn seed(n: INT) {
+        rng::seed(n as u64);
+    }
+
+    /// A tensor of the numbers in nested lists. Whole numbers give i64, others f32, truth values a mask in u8.
+    ///
+    /// A path opens a file instead: `tensor("x.npy")`.
+    ///
+    /// ```rhai
+    /// tensor([[1, 2], [3, 4]])       //=> tensor([[1, 2],
+    /// //                                          [3, 4]])
+    /// tensor([1, 2.5])               //=> tensor([1.0000, 2.5000])
+    /// tensor([[1, 2], [3]])          //=> error: tensor: rows differ: element [1] has 1 elements, those before it 2
+    /// ```
+    #[rhai_fn(name = "tensor", return_raw)]
+    pub fn tensor(rows: List) -> Res<Tensor> {
+        Ok(Reading::of(&rows)?.tensor(None)?)
+    }
+
+    /// A tensor of the numbers in nested lists, in a dtype.
+    ///
+    /// ```rhai
+    /// tensor([1, 2], #{ dtype: "f64" })      //=> tensor([1., 2.], dtype=f64)
+    /// ```
+    #[rhai_fn(name = "tensor", return_raw)]
+    pub fn tensor_options(rows: List, options: Map) -> Res<Tensor> {
+        let options = Options::read("tensor", TENSOR, options)?;
+        let kind = options.maybe("dtype", Options::text)?;
+        let kind = kind.map(|name| dtype("tensor", &name)).transpose()?;
+        Ok(Reading::of(&rows)?.tensor(kind)?)
+    }
+
+    /// A single whole number as a tensor without dimensions.
+    ///
+    /// ```rhai
+    /// tensor(3)      //=> tensor(3)
+    /// ```
+    #[rhai_fn(name = "tensor", return_raw)]
+    pub fn tensor_int(number: INT) -> Res<Tensor> {
+        Ok(single(&number.into())?)
+    }
+
+    /// A single number as a tensor without dimensions.
+    ///
+    /// ```rhai
+    /// tensor(2.5).shape      //=> []
+    /// ```
+    #[rhai_fn(name = "tensor", return_raw)]
+    pub fn tensor_float(number: f64) -> Res<Tensor> {
+        Ok(single(&number.into())?)
+    }
+
+    /// Zeros.
+    ///
+    /// ```rhai
+    /// zeros([2, 3])      //=> tensor([[0., 0., 0.],
+    /// //                              [0., 0., 0.]])
+    /// ```
+    #[rhai_fn(name = "zeros", return_raw)]
+    pub fn zeros(shape: Dynamic) -> Res<Tensor> {
+        made("zeros", &shape, Scalar::Int(0), Map::new())
+    }
+
+    /// Zeros of a dtype.
+    ///
+    /// ```rhai
+    /// zeros([2], #{ dtype: "i64" })      //=> tensor([0, 0])
+    /// ```
+    #[rhai_fn(name = "zeros", return_raw)]
+    pub fn zeros_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+        made("zeros", &shape, Scalar::Int(0), options)
+    }
+
+    /// Ones.
+    ///
+    /// ```rhai
+    /// ones(3)      //=> tensor([1., 1., 1.])
+    /// ```
+    #[rhai_fn(name = "ones", return_raw)]
+    pub fn ones(shape: Dynamic) -> Res<Tensor> {
+        made("ones", &shape, Scalar::Int(1), Map::new())
+    }
+
+    /// Ones of a dtype.
+    ///
+    /// ```rhai
+    /// ones([2], #{ dtype: "u8" })      //=> tensor([1, 1], dtype=u8)
+    /// ```
+    #[rhai_fn(name = "ones", return_raw)]
+    pub fn ones_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+        made("ones", &shape, Scalar::Int(1), options)
+    }
+
+    /// The same number everywhere.
+    ///
+    /// ```rhai
+    /// full([2], 0.5)      //=> tensor([0.5000, 0.5000])
+    /// ```
+    #[rhai_fn(name = "full", return_raw)]
+    pub fn full(shape: Dynamic, value: Dynamic) -> Res<Tensor> {
+        made("full", &shape, number("full", &value)?, Map::new())
+    }
+
+    /// The same number everywhere, of a dtype.
+    ///
+    /// ```rhai
+    /// full([2], 7, #{ dtype: "i64" })      //=> tensor([7, 7])
+    /// ```
+    #[rhai_fn(name = "full", return_raw)]
+    pub fn full_options(shape: Dynamic, value: Dynamic, options: Map) -> Res<Tensor> {
+        made("full", &shape, number("full", &value)?, options)
+    }
+
+    /// The identity matrix: ones on the diagonal.
+    ///
+    /// ```rhai
+    /// eye(2)      //=> tensor([[1., 0.],
+    /// //                       [0., 1.]])
+    /// ```
+    #[rhai_fn(name = "eye", return_raw)]
+    pub fn eye(n: INT) -> Res<Tensor> {
+        Ok(ops::eye(count("eye", n)?, DType::F32)?)
+    }
+
+    /// The identity matrix of a dtype.
+    ///
+    /// ```rhai
+    /// eye(2, #{ dtype: "i64" })      //=> tensor([[1, 0],
+    /// //                                          [0, 1]])
+    /// ```
+    #[rhai_fn(name = "eye", return_raw)]
+    pub fn eye_options(n: INT, options: Map) -> Res<Tensor> {
+        let options = Options::read("eye", MAKE, options)?;
+        Ok(ops::eye(count("eye", n)?, dtype("eye", &options.text("dtype")?)?)?)
+    }
+
+    /// Whole numbers from 0 to before `end`.
+    ///
+    /// ```rhai
+    /// arange(4)      //=> tensor([0, 1, 2, 3])
+    /// ```
+    #[rhai_fn(name = "arange", return_raw)]
+    pub fn arange(end: INT) -> Res<Tensor> {
+        Ok(ops::arange(0, end, 1)?)
+    }
+
+    /// Whole numbers from `start` to before `end`.
+    ///
+    /// ```rhai
+    /// arange(2, 5)      //=> tensor([2, 3, 4])
+    /// ```
+    #[rhai_fn(name = "arange", return_raw)]
+    pub fn arange_from(start: INT, end: INT) -> Res<Tensor> {
+        Ok(ops::arange(start, end, 1)?)
+    }
+
+    /// Whole numbers from `start` to before `end` in steps.
+    ///
+    /// ```rhai
+    /// arange(5, 0, -2)      //=> tensor([5, 3, 1])
+    /// ```
+    #[rhai_fn(name = "arange", return_raw)]
+    pub fn arange_step(start: INT, end: INT, step: INT) -> Res<Tensor> {
+        Ok(ops::arange(start, end, step)?)
+    }
+
+    /// Numbers from `start` to before `end` in steps, in f32.
+    ///
+    /// ```rhai
+    /// arange(0.0, 1.0, 0.25)      //=> tensor([0.0000, 0.2500, 0.5000, 0.7500])
+    /// ```
+    #[rhai_fn(name = "arange", return_raw)]
+    pub fn arange_float(start: f64, end: f64, step: f64) -> Res<Tensor> {
+        Ok(ops::arange_float(start, end, step)?)
+    }
+
+    /// `count` numbers at equal distances from `start` to `end`, both included, in f32.
+    ///
+    /// ```rhai
+    /// linspace(0, 1, 5)      //=> tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    /// ```
+    #[rhai_fn(name = "linspace", return_raw)]
+    pub fn linspace(start: Dynamic, end: Dynamic, count: INT) -> Res<Tensor> {
+        let end_of = |value: &Dynamic| number("linspace", value).map(Scalar::to_f64);
+        Ok(ops::linspace(end_of(&start)?, end_of(&end)?, super::count("linspace", count)?)?)
+    }
+
+    /// Numbers drawn uniformly from 0 to before 1, in f32.
+    ///
+    /// ```rhai
+    /// seed(1);
+    /// rand([2, 3]).shape      //=> [2, 3]
+    /// ```
+    #[rhai_fn(name = "rand", return_raw)]
+    pub fn rand(shape: Dynamic) -> Res<Tensor> {
+        rand_options(shape, Map::new())
+    }
+
+    /// Numbers drawn uniformly from 0 to before 1, from a seed of their own or in a dtype.
+    ///
+    /// ```rhai
+    /// equal(rand([3], #{ seed: 1 }), rand([3], #{ seed: 1 }))      //=> true
+    /// ```
+    #[rhai_fn(name = "rand", return_raw)]
+    pub fn rand_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+        let (mut rng, dtype) = chance("rand", RANDOM, options)?;
+        Ok(ops::cast(&ops::rand(&sizes("rand", &shape)?, &mut rng)?, dtype)?)
+    }
+
+    /// Numbers drawn from the normal distribution with mean 0 and variance 1, in f32.
+    ///
+    /// ```rhai
+    /// seed(1);
+    /// let x = randn([1000]);
+    /// close(x.mean(), tensor(0.0), 0.1)      //=> true
+    /// ```
+    #[rhai_fn(name = "randn", return_raw)]
+    pub fn randn(shape: Dynamic) -> Res<Tensor> {
+        randn_options(shape, Map::new())
+    }
+
+    /// Numbers drawn from the normal distribution, from a seed of their own or in a dtype.
+    ///
+    /// ```rhai
+    /// equal(randn([3], #{ seed: 1 }), randn([3], #{ seed: 2 }))      //=> false
+    /// ```
+    #[rhai_fn(name = "randn", return_raw)]
+    pub fn randn_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+        let (mut rng, dtype) = chance("randn", RANDOM, options)?;
+        Ok(ops::cast(&ops::randn(&sizes("randn", &shape)?, &mut rng)?, dtype)?)
+    }
+
+    /// Whole numbers drawn from `low` to before `high`, in i64.
+    ///
+    /// ```rhai
+    /// seed(1);
+    /// let dice = randint(1, 7, [100]);
+    /// [dice.min().item(), dice.max().item()]      //=> [1, 6]
+    /// ```
+    #[rhai_fn(name = "randint", return_raw)]
+    pub fn randint(low: INT, high: INT, shape: Dynamic) -> Res<Tensor> {
+        randint_options(low, high, shape, Map::new())
+    }
+
+    /// Whole numbers drawn from `low` to before `high`, from a seed of their own.
+    ///
+    /// ```rhai
+    /// randint(5, 6, [2], #{ seed: 1 })      //=> tensor([5, 5])
+    /// ```
+    #[rhai_fn(name = "randint", return_raw)]
+    pub fn randint_options(low: INT, high: INT, shape: Dynamic, options: Map) -> Res<Tensor> {
+        let (mut rng, _) = chance("randint", RANDINT, options)?;
+        Ok(ops::randint(low, high, &sizes("randint", &shape)?, &mut rng)?)
+    }
+
+    /// A row of `classes` numbers for every id: 1 at the id, 0 elsewhere, in f32.
+    ///
+    /// ```rhai
+    /// one_hot(tensor([2, 0]), 3)      //=> tensor([[0., 0., 1.],
+    /// //                                           [1., 0., 0.]])
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn one_hot(ids: Tensor, classes: INT) -> Res<Tensor> {
+        Ok(ops::one_hot(&ids, count("one_hot", classes)?)?)
+    }
+}

@@ -1,0 +1,222 @@
+//! Functions of one number.
+
+use super::{number, operand};
+use crate::script::prelude::*;
+use crate::tensor::{Tensor, nn, ops};
+
+const GELU: &[Opt] = &[opt("approximate", Kind::Text, "\"none\"", "`tanh`: the approximation that GPT-2 uses")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("gelu", GELU);
+}
+
+#[export_module]
+mod verbs {
+    /// e to the power of each number.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).exp()        //=> tensor([1.0000, 2.7183])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn exp(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::exp(x)?)
+    }
+
+    /// The natural logarithm of each number, as in PyTorch (of a plain number, Rhai's `log` is to base 10).
+    ///
+    /// ```rhai
+    /// tensor([1.0, 2.0]).log()        //=> tensor([0.0000, 0.6931])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn log(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::log(x)?)
+    }
+
+    /// The square root of each number.
+    ///
+    /// ```rhai
+    /// tensor([4, 9]).sqrt()           //=> tensor([2., 3.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sqrt(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::sqrt(x)?)
+    }
+
+    /// The distance of each number from 0. The gradient at 0 is 0.
+    ///
+    /// ```rhai
+    /// tensor([-1, 2]).abs()           //=> tensor([1, 2])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn abs(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::abs(x)?)
+    }
+
+    /// The sine of each number, an angle in radians.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).sin()        //=> tensor([0.0000, 0.8415])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sin(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::sin(x)?)
+    }
+
+    /// The cosine of each number, an angle in radians.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).cos()        //=> tensor([1.0000, 0.5403])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn cos(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::cos(x)?)
+    }
+
+    /// The hyperbolic tangent of each number.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).tanh()       //=> tensor([0.0000, 0.7616])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn tanh(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::tanh(x)?)
+    }
+
+    /// 1 / (1 + e^-x) of each number.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).sigmoid()    //=> tensor([0.5000, 0.7311])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sigmoid(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::sigmoid(x)?)
+    }
+
+    /// Each number, or 0 where it is below.
+    ///
+    /// ```rhai
+    /// tensor([-1.0, 2.0]).relu()      //=> tensor([0., 2.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn relu(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::relu(x)?)
+    }
+
+    /// x Φ(x): each number times the share of the normal distribution below it (Hendrycks and Gimpel 2016).
+    ///
+    /// ```rhai
+    /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
+    /// ```
+    #[rhai_fn(name = "gelu", pure, return_raw)]
+    pub fn gelu(x: &mut Tensor) -> Res<Tensor> {
+        Ok(nn::gelu(&ops::real(x)?, false)?)
+    }
+
+    /// x Φ(x), exactly or by an approximation.
+    ///
+    /// ```rhai
+    /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
+    /// ```
+    #[rhai_fn(name = "gelu", pure, return_raw)]
+    pub fn gelu_options(x: &mut Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("gelu", GELU, options)?;
+        match options.text("approximate")?.as_str() {
+            way @ ("none" | "tanh") => Ok(nn::gelu(&ops::real(x)?, way == "tanh")?),
+            other => bail!("gelu", "option `approximate` is \"{other}\", not \"none\" or \"tanh\""),
+        }
+    }
+
+    /// x / (1 + e^-x) of each number; also called swish.
+    ///
+    /// ```rhai
+    /// tensor([-1.0, 1.0]).silu()      //=> tensor([-0.2689,  0.7311])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn silu(x: &mut Tensor) -> Res<Tensor> {
+        Ok(nn::silu(&ops::real(x)?)?)
+    }
+
+    /// Each number times itself.
+    ///
+    /// ```rhai
+    /// tensor([1.5, -2.0]).square()    //=> tensor([2.2500, 4.0000])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn square(x: &mut Tensor) -> Res<Tensor> {
+        if !(*x).dtype().is_float() {
+            return Ok(ops::multiply(&*x, &*x)?);
+        }
+        Ok(ops::square(x)?)
+    }
+
+    /// The error function of each number.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).erf()        //=> tensor([0.0000, 0.8427])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn erf(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::erf(x)?)
+    }
+
+    /// Each number to a power: a number or a tensor. `x ** 2` is the same.
+    ///
+    /// ```rhai
+    /// tensor([2.0, 3.0]).pow(2)       //=> tensor([4., 9.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn pow(x: &mut Tensor, exponent: Dynamic) -> Res<Tensor> {
+        Ok(ops::power(&*x, operand("pow", exponent)?)?)
+    }
+
+    /// Each number held between `least` and `most`. Outside of them the gradient is 0.
+    ///
+    /// ```rhai
+    /// tensor([-2.0, 0.5, 2.0]).clamp(-1, 1)      //=> tensor([-1.0000,  0.5000,  1.0000])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn clamp(x: &mut Tensor, least: Dynamic, most: Dynamic) -> Res<Tensor> {
+        Ok(ops::clamp(x, number("clamp", &least)?.to_f64(), number("clamp", &most)?.to_f64())?)
+    }
+
+    /// Each number rounded down. It has no gradient.
+    ///
+    /// ```rhai
+    /// tensor([1.7, -1.2]).floor()     //=> tensor([ 1., -2.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn floor(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::floor(x)?)
+    }
+
+    /// Each number rounded up. It has no gradient.
+    ///
+    /// ```rhai
+    /// tensor([1.2, -1.7]).ceil()      //=> tensor([ 2., -1.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn ceil(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::ceil(x)?)
+    }
+
+    /// Each number rounded, halves to the even one, as in PyTorch. It has no gradient.
+    ///
+    /// ```rhai
+    /// tensor([0.5, 1.5, 1.7]).round() //=> tensor([0., 2., 2.])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn round(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::round(x)?)
+    }
+
+    /// -1, 0 or 1 by the sign of each number. It has no gradient.
+    ///
+    /// ```rhai
+    /// tensor([-2, 0, 5]).sign()       //=> tensor([-1,  0,  1])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sign(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::sign(x)?)
+    }
+}

@@ -1,0 +1,133 @@
+//! What scripts see of tensors, by theme.
+
+mod files;
+mod index;
+mod learn;
+mod make;
+mod maths;
+mod nn;
+mod operators;
+mod reduce;
+mod shape;
+mod value;
+
+use super::ops::{Operand, Scalar};
+use super::{DType, Device, Tensor};
+use crate::nearest;
+use crate::script::prelude::*;
+
+pub fn register(host: &mut Host) {
+    value::register(host);
+    make::register(host);
+    operators::register(host);
+    maths::register(host);
+    reduce::register(host);
+    shape::register(host);
+    index::register(host);
+    learn::register(host);
+    nn::register(host);
+    files::register(host);
+}
+
+const DTYPES: [&str; 7] = ["f32", "f64", "f16", "bf16", "i64", "u32", "u8"];
+
+/// The dtype that a script names.
+fn dtype(who: &str, name: &str) -> crate::Result<DType> {
+    match name.parse() {
+        Ok(dtype) if DTYPES.contains(&name) => Ok(dtype),
+        _ => {
+            let error = Error::new(who, format!("there is no dtype `{name}`"));
+            Err(match nearest(name, DTYPES) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("there are {}", DTYPES.join(", "))),
+            })
+        }
+    }
+}
+
+/// The device that a script names, if it names one.
+fn device(who: &str, name: &str) -> Option<crate::Result<Device>> {
+    let made = match name {
+        "cpu" => return Some(Ok(Device::Cpu)),
+        "cuda" if candle_core::utils::cuda_is_available() => Device::new_cuda(0),
+        "metal" if candle_core::utils::metal_is_available() => Device::new_metal(0),
+        "cuda" | "metal" => {
+            return Some(Err(Error::new(who, format!("this levain was built without {name}"))
+                .help(format!("build it with `cargo build --release --features {name}`"))));
+        }
+        _ => return None,
+    };
+    Some(made.map_err(Into::into))
+}
+
+/// A whole number or one with a fraction.
+fn number(who: &str, value: &Dynamic) -> crate::Result<Scalar> {
+    if let Ok(number) = value.as_int() {
+        return Ok(Scalar::Int(number));
+    }
+    match value.as_float() {
+        Ok(number) => Ok(Scalar::Float(number)),
+        Err(_) => bail!(who, "a number is needed, not {}", kind(value)),
+    }
+}
+
+/// A number, a truth value or a tensor.
+fn operand(who: &str, value: Dynamic) -> crate::Result<Operand> {
+    if let Ok(on) = value.as_bool() {
+        return Ok(Operand::Scalar(Scalar::Int(on.into())));
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return Ok(Operand::Tensor(tensor.clone()));
+    }
+    Ok(Operand::Scalar(number(who, &value)?))
+}
+
+/// What a value is, in a message.
+fn kind(value: &Dynamic) -> &str {
+    match value.type_name() {
+        "array" => "a list",
+        "map" => "a map",
+        "string" => "a string",
+        "()" => "nothing",
+        "bool" => "true or false",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        other => other.rsplit("::").next().unwrap_or(other),
+    }
+}
+
+/// Whole numbers of a list: sizes, dimensions, places.
+fn ints(who: &str, list: &[Dynamic]) -> crate::Result<Vec<i64>> {
+    let int = |value: &Dynamic| {
+        value
+            .as_int()
+            .map_err(|_| Error::new(who, format!("a list of whole numbers is needed; it holds {}", kind(value))))
+    };
+    list.iter().map(int).collect()
+}
+
+/// The sizes of a shape: a whole number or a list of them.
+fn sizes(who: &str, shape: &Dynamic) -> crate::Result<Vec<usize>> {
+    let list = match (shape.as_int(), shape.read_lock::<List>()) {
+        (Ok(size), _) => vec![size],
+        (_, Some(list)) => ints(who, &list)?,
+        _ => bail!(who, "a shape is a list of sizes, not {}", kind(shape)),
+    };
+    let size = |size: &i64| usize::try_from(*size).map_err(|_| Error::new(who, format!("a size of {size}")));
+    list.iter().map(size).collect()
+}
+
+fn count(who: &str, number: INT) -> crate::Result<usize> {
+    usize::try_from(number).map_err(|_| Error::new(who, format!("{number} is below 0")))
+}
+
+/// The tensors of a list.
+fn tensors(who: &str, list: List) -> crate::Result<Vec<Tensor>> {
+    let tensor = |value: Dynamic| {
+        let found = kind(&value).to_string();
+        value
+            .try_cast::<Tensor>()
+            .ok_or_else(|| Error::new(who, format!("a list of tensors is needed; it holds {found}")))
+    };
+    list.into_iter().map(tensor).collect()
+}

@@ -1,0 +1,261 @@
+//! The pieces of networks, and losses.
+
+use super::{kind, tensors};
+use crate::script::prelude::*;
+use crate::tensor::ops::{self, Reduce};
+use crate::tensor::{Rng, Tensor, nn, values};
+
+const NORM: &[Opt] = &[opt("eps", Kind::Float, "1e-5", "added to the variance, or to the mean square")];
+const CONV: &[Opt] = &[
+    opt("bias", Kind::Any, "", "a tensor with a number an output channel"),
+    opt("stride", Kind::Int, "1", "places from one window to the next"),
+    opt("padding", Kind::Int, "0", "zeros at either end"),
+    opt("dilation", Kind::Int, "1", "places from one number of a window to the next"),
+];
+const DROPOUT: &[Opt] = &[opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's")];
+const LOSS: &[Opt] = &[opt("reduce", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each")];
+const BCE: &[Opt] = &[
+    opt("logits", Kind::Bool, "false", "the first are logits, whose sigmoid is the probability"),
+    opt("reduce", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each"),
+];
+const CROSS_ENTROPY: &[Opt] = &[
+    opt("ignore", Kind::Int, "-100", "a target that does not count"),
+    opt("smoothing", Kind::Float, "0.0", "share of the target that is spread over all classes"),
+    opt("reduce", Kind::Text, "\"mean\"", "`mean` over the targets that count, `sum`, or `none` for each"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("layer_norm", NORM);
+    host.options("rms_norm", NORM);
+    host.options("conv1d", CONV);
+    host.options("dropout", DROPOUT);
+    host.options("mse", LOSS);
+    host.options("bce", BCE);
+    host.options("cross_entropy", CROSS_ENTROPY);
+}
+
+fn eps(who: &'static str, options: Map) -> Res<f64> {
+    Options::read(who, NORM, options)?.float("eps")
+}
+
+fn reduce(options: &Options) -> Res<Reduce> {
+    Ok(Reduce::named(options.who(), &options.text("reduce")?)?)
+}
+
+#[export_module]
+mod verbs {
+    /// Rows normed to mean 0 and variance 1, times a weight, plus a bias (Ba et al. 2016), over the last dimension.
+    ///
+    /// ```rhai
+    /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]))      //=> tensor([[-1.0000,  1.0000]])
+    /// ```
+    #[rhai_fn(name = "layer_norm", return_raw)]
+    pub fn layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Res<Tensor> {
+        layer_norm_options(x, weight, bias, Map::new())
+    }
+
+    /// Rows normed to mean 0 and variance 1, with an epsilon of your own.
+    ///
+    /// ```rhai
+    /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]), #{ eps: 3.0 })      //=> tensor([[-0.5000,  0.5000]])
+    /// ```
+    #[rhai_fn(name = "layer_norm", return_raw)]
+    pub fn layer_norm_options(x: Tensor, weight: Tensor, bias: Tensor, options: Map) -> Res<Tensor> {
+        Ok(nn::layer_norm(&x, &weight, Some(&bias), eps("layer_norm", options)?)?)
+    }
+
+    /// Rows divided by the root of their mean square, times a weight (Zhang and Sennrich 2019), over the last
+    /// dimension.
+    ///
+    /// ```rhai
+    /// rms_norm(tensor([[1.0, 7.0]]), ones([2]))      //=> tensor([[0.2000, 1.4000]])
+    /// ```
+    #[rhai_fn(name = "rms_norm", return_raw)]
+    pub fn rms_norm(x: Tensor, weight: Tensor) -> Res<Tensor> {
+        rms_norm_options(x, weight, Map::new())
+    }
+
+    /// Rows divided by the root of their mean square, with an epsilon of your own.
+    ///
+    /// ```rhai
+    /// rms_norm(tensor([[1.0, 7.0]]), ones([2]), #{ eps: 75.0 })      //=> tensor([[0.1000, 0.7000]])
+    /// ```
+    #[rhai_fn(name = "rms_norm", return_raw)]
+    pub fn rms_norm_options(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
+        Ok(nn::rms_norm(&x, &weight, eps("rms_norm", options)?)?)
+    }
+
+    /// The rows of a table `[classes, width]` at ids, in the shape of the ids with the width behind.
+    ///
+    /// ```rhai
+    /// embedding(tensor([[1.0, 2.0], [3.0, 4.0]]), tensor([1, 1])).shape      //=> [2, 2]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn embedding(table: Tensor, ids: Tensor) -> Res<Tensor> {
+        let (rows, value) = (table.shape().first().copied().unwrap_or(0), ids.value());
+        let id = |id: i64| match u32::try_from(id) {
+            Ok(id) => Ok(id),
+            Err(_) => Err(Error::new("embedding", format!("id {id} is outside of the table of {rows} rows"))),
+        };
+        let ids = values::values_i64("embedding", &value)?.into_iter().map(id).collect::<Result<Vec<u32>, _>>()?;
+        Ok(nn::embedding(&table, &ids, value.dims())?)
+    }
+
+    /// x · weightᵀ, for a weight `[out, in]`.
+    ///
+    /// ```rhai
+    /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
+    /// ```
+    #[rhai_fn(name = "linear", return_raw)]
+    pub fn linear(x: Tensor, weight: Tensor) -> Res<Tensor> {
+        Ok(nn::linear(&x, &weight, None, nn::Precision::F32)?)
+    }
+
+    /// x · weightᵀ + bias, for a weight `[out, in]`.
+    ///
+    /// ```rhai
+    /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), tensor([0.5]))      //=> tensor([[11.5000]])
+    /// ```
+    #[rhai_fn(name = "linear", return_raw)]
+    pub fn linear_bias(x: Tensor, weight: Tensor, bias: Tensor) -> Res<Tensor> {
+        Ok(nn::linear(&x, &weight, Some(&bias), nn::Precision::F32)?)
+    }
+
+    /// Windows along the last dimension of x `[batch, in, length]` times a weight `[out, in, width]`.
+    ///
+    /// ```rhai
+    /// conv1d(tensor([[[1.0, 2.0, 4.0]]]), tensor([[[-1.0, 1.0]]]))      //=> tensor([[[1., 2.]]])
+    /// ```
+    #[rhai_fn(name = "conv1d", return_raw)]
+    pub fn conv1d(x: Tensor, weight: Tensor) -> Res<Tensor> {
+        conv1d_options(x, weight, Map::new())
+    }
+
+    /// Windows along the last dimension, with a bias, a stride, padding or dilation.
+    ///
+    /// ```rhai
+    /// conv1d(ones([1, 2, 8]), ones([3, 2, 3]), #{ stride: 2, padding: 1 }).shape      //=> [1, 3, 4]
+    /// ```
+    #[rhai_fn(name = "conv1d", return_raw)]
+    pub fn conv1d_options(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("conv1d", CONV, options)?;
+        let bias = options.get("bias");
+        if !bias.is_unit() && !bias.is::<Tensor>() {
+            bail!("conv1d", "option `bias` takes a tensor, not {}", kind(&bias));
+        }
+        let window = ops::Window {
+            stride: options.count("stride")?,
+            padding: options.count("padding")?,
+            dilation: options.count("dilation")?,
+        };
+        Ok(ops::conv1d(&x, &weight, bias.try_cast::<Tensor>().as_ref(), window)?)
+    }
+
+    /// Each number set to 0 with probability `p`, the others divided by 1 − p (Srivastava et al. 2014).
+    ///
+    /// ```rhai
+    /// seed(1);
+    /// let kept = (dropout(ones([1000]), 0.25) > 0).mean();
+    /// close(kept, tensor(0.75), 0.05)      //=> true
+    /// ```
+    #[rhai_fn(name = "dropout", return_raw)]
+    pub fn dropout(x: Tensor, p: f64) -> Res<Tensor> {
+        Ok(nn::dropout(&x, p, &mut Rng::or_run(None))?)
+    }
+
+    /// Each number set to 0 with probability `p`, by a seed of its own.
+    ///
+    /// ```rhai
+    /// equal(dropout(ones([9]), 0.5, #{ seed: 1 }), dropout(ones([9]), 0.5, #{ seed: 1 }))      //=> true
+    /// ```
+    #[rhai_fn(name = "dropout", return_raw)]
+    pub fn dropout_options(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
+        let seed = Options::read("dropout", DROPOUT, options)?.maybe("seed", Options::int)?;
+        Ok(nn::dropout(&x, p, &mut Rng::or_run(seed.map(|seed| seed as u64)))?)
+    }
+
+    /// The mean cross-entropy of scores in the last dimension with the classes that are right. A target of -100 does
+    /// not count.
+    ///
+    /// ```rhai
+    /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
+    /// cross_entropy(logits, tensor([0, 1]))         //=> tensor(0.2201)
+    /// cross_entropy(logits, tensor([0, -100]))      //=> tensor(0.1269)
+    /// cross_entropy(logits, tensor([0, 2]))         //=> error: cross_entropy: target 2 is not one of 2 classes
+    /// ```
+    #[rhai_fn(name = "cross_entropy", return_raw)]
+    pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Res<Tensor> {
+        cross_entropy_options(logits, targets, Map::new())
+    }
+
+    /// The cross-entropy with an ignored class of your own, label smoothing (Szegedy et al. 2015), or as a sum.
+    ///
+    /// ```rhai
+    /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
+    /// cross_entropy(logits, tensor([0, 1]), #{ smoothing: 0.1, reduce: "none" })      //=> tensor([0.2269, 0.3633])
+    /// ```
+    #[rhai_fn(name = "cross_entropy", return_raw)]
+    pub fn cross_entropy_options(logits: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("cross_entropy", CROSS_ENTROPY, options)?;
+        let (ignore, smoothing) = (options.int("ignore")?, options.float("smoothing")?);
+        Ok(ops::cross_entropy(&logits, &targets, ignore, smoothing, reduce(&options)?)?)
+    }
+
+    /// The mean squared distance of two tensors of one shape.
+    ///
+    /// ```rhai
+    /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]))      //=> tensor(2.)
+    /// ```
+    #[rhai_fn(name = "mse", return_raw)]
+    pub fn mse(x: Tensor, target: Tensor) -> Res<Tensor> {
+        mse_options(x, target, Map::new())
+    }
+
+    /// The squared distance, as a mean, a sum, or each.
+    ///
+    /// ```rhai
+    /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]), #{ reduce: "sum" })      //=> tensor(4.)
+    /// ```
+    #[rhai_fn(name = "mse", return_raw)]
+    pub fn mse_options(x: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("mse", LOSS, options)?;
+        Ok(ops::mse(&x, &target, reduce(&options)?)?)
+    }
+
+    /// The mean binary cross-entropy of probabilities with targets from 0 to 1.
+    ///
+    /// ```rhai
+    /// bce(tensor([0.5, 0.9]), tensor([0.0, 1.0]))      //=> tensor(0.3993)
+    /// ```
+    #[rhai_fn(name = "bce", return_raw)]
+    pub fn bce(p: Tensor, target: Tensor) -> Res<Tensor> {
+        bce_options(p, target, Map::new())
+    }
+
+    /// The binary cross-entropy of probabilities or of logits, as a mean, a sum, or each.
+    ///
+    /// ```rhai
+    /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true })      //=> tensor(0.4100)
+    /// ```
+    #[rhai_fn(name = "bce", return_raw)]
+    pub fn bce_options(p: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("bce", BCE, options)?;
+        Ok(ops::binary_cross_entropy(&p, &target, options.bool("logits")?, reduce(&options)?)?)
+    }
+
+    /// Einstein's sum: numbers whose letters agree are multiplied, letters that the result lacks are summed over.
+    ///
+    /// Without `->` the result has the letters that occur once, in alphabetical order.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1, 2], [3, 4]]);
+    /// einsum("ij,jk->ik", [x, x])      //=> tensor([[ 7, 10],
+    /// //                                            [15, 22]])
+    /// einsum("ii->", [x])              //=> tensor(5)
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn einsum(formula: &str, operands: List) -> Res<Tensor> {
+        Ok(ops::einsum(formula, &tensors("einsum", operands)?)?)
+    }
+}

@@ -1,0 +1,467 @@
+//! Many numbers to few: sums, means, extremes; softmax, order.
+
+use super::{ints, kind};
+use crate::script::prelude::*;
+use crate::tensor::{Tensor, ops};
+
+const KEEP: &[Opt] = &[opt("keep", Kind::Bool, "false", "keep the dimension, with size 1")];
+const SPREAD: &[Opt] = &[
+    opt("keep", Kind::Bool, "false", "keep the dimension, with size 1"),
+    opt("correction", Kind::Int, "1", "taken off the count: 1 for a sample, 0 for all there is"),
+];
+const ORDER: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
+const TOP_K: &[Opt] = &[
+    opt("dim", Kind::Int, "-1", "the dimension"),
+    opt("largest", Kind::Bool, "true", "the largest; else the smallest"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    for verb in ["sum", "mean", "max", "min", "argmax", "argmin", "logsumexp"] {
+        host.options(verb, KEEP);
+    }
+    host.options("variance", SPREAD);
+    host.options("std", SPREAD);
+    host.options("argsort", ORDER);
+    host.options("sort", ORDER);
+    host.options("top_k", TOP_K);
+}
+
+/// One dimension or a list of them.
+fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
+    match (value.as_int(), value.read_lock::<List>()) {
+        (Ok(dim), _) => Ok(vec![dim]),
+        (_, Some(list)) => ints(who, &list),
+        _ => bail!(who, "a dimension is a whole number, not {}", kind(value)),
+    }
+}
+
+fn keep(who: &'static str, options: Map) -> Res<bool> {
+    Options::read(who, KEEP, options)?.bool("keep")
+}
+
+/// `keep` and `correction`.
+fn spread(who: &'static str, options: Map) -> Res<(bool, i64)> {
+    let options = Options::read(who, SPREAD, options)?;
+    Ok((options.bool("keep")?, options.int("correction")?))
+}
+
+#[export_module]
+mod verbs {
+    /// The sum of all numbers. Whole numbers add up in i64.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.sum()      //=> tensor(11.)
+    /// ```
+    #[rhai_fn(name = "sum", pure, return_raw)]
+    pub fn sum(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::sum(x, None, false)?)
+    }
+
+    /// The sum over a dimension, or over each of a list.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.sum(0)      //=> tensor([4., 7.])
+    /// x.sum(2)      //=> error: sum: dimension 2 is out of range for shape [2, 2] (-2 to 1)
+    /// ```
+    #[rhai_fn(name = "sum", pure, return_raw)]
+    pub fn sum_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
+        Ok(ops::sum(x, Some(&dims("sum", &dim)?), false)?)
+    }
+
+    /// The sum over a dimension, which can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.sum(-1, #{ keep: true }).shape      //=> [2, 1]
+    /// ```
+    #[rhai_fn(name = "sum", pure, return_raw)]
+    pub fn sum_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+        Ok(ops::sum(x, Some(&dims("sum", &dim)?), keep("sum", options)?)?)
+    }
+
+    /// The mean of all numbers. Whole numbers and masks give f32.
+    ///
+    /// ```rhai
+    /// let right = tensor([1, 2, 3]) == tensor([1, 2, 4]);
+    /// right.mean()      //=> tensor(0.6667)
+    /// ```
+    #[rhai_fn(name = "mean", pure, return_raw)]
+    pub fn mean(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::mean(x, None, false)?)
+    }
+
+    /// The mean over a dimension, or over each of a list.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.mean(1)      //=> tensor([1.5000, 4.0000])
+    /// ```
+    #[rhai_fn(name = "mean", pure, return_raw)]
+    pub fn mean_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
+        Ok(ops::mean(x, Some(&dims("mean", &dim)?), false)?)
+    }
+
+    /// The mean over a dimension, which can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.mean(0, #{ keep: true })      //=> tensor([[2.0000, 3.5000]])
+    /// ```
+    #[rhai_fn(name = "mean", pure, return_raw)]
+    pub fn mean_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+        Ok(ops::mean(x, Some(&dims("mean", &dim)?), keep("mean", options)?)?)
+    }
+
+    /// The largest of all numbers. The gradient goes to the first of equals.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.max()      //=> tensor(9.)
+    /// ```
+    #[rhai_fn(name = "max", pure, return_raw)]
+    pub fn max(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::max(x, None, false)?)
+    }
+
+    /// The largest along a dimension; `argmax` says where it is.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.max(0)      //=> tensor([3., 9.])
+    /// ```
+    #[rhai_fn(name = "max", pure, return_raw)]
+    pub fn max_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::max(x, Some(dim), false)?)
+    }
+
+    /// The largest along a dimension, which can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.max(1, #{ keep: true }).shape      //=> [2, 1]
+    /// ```
+    #[rhai_fn(name = "max", pure, return_raw)]
+    pub fn max_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        Ok(ops::max(x, Some(dim), keep("max", options)?)?)
+    }
+
+    /// Where the first largest of all numbers is, counted row by row, in i64.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmax()      //=> tensor(1)
+    /// ```
+    #[rhai_fn(name = "argmax", pure, return_raw)]
+    pub fn argmax(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::argmax(x, None, false)?)
+    }
+
+    /// Where the first largest along a dimension is, in i64.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmax(0)      //=> tensor([1, 0])
+    /// ```
+    #[rhai_fn(name = "argmax", pure, return_raw)]
+    pub fn argmax_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::argmax(x, Some(dim), false)?)
+    }
+
+    /// Where the first largest along a dimension is; the dimension can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmax(0, #{ keep: true })      //=> tensor([[1, 0]])
+    /// ```
+    #[rhai_fn(name = "argmax", pure, return_raw)]
+    pub fn argmax_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        Ok(ops::argmax(x, Some(dim), keep("argmax", options)?)?)
+    }
+
+    /// The smallest of all numbers. The gradient goes to the first of equals.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.min()      //=> tensor(1.)
+    /// ```
+    #[rhai_fn(name = "min", pure, return_raw)]
+    pub fn min(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::min(x, None, false)?)
+    }
+
+    /// The smallest along a dimension; `argmin` says where it is.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.min(0)      //=> tensor([1., 5.])
+    /// ```
+    #[rhai_fn(name = "min", pure, return_raw)]
+    pub fn min_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::min(x, Some(dim), false)?)
+    }
+
+    /// The smallest along a dimension, which can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.min(1, #{ keep: true }).shape      //=> [2, 1]
+    /// ```
+    #[rhai_fn(name = "min", pure, return_raw)]
+    pub fn min_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        Ok(ops::min(x, Some(dim), keep("min", options)?)?)
+    }
+
+    /// Where the first smallest of all numbers is, counted row by row, in i64.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmin()      //=> tensor(0)
+    /// ```
+    #[rhai_fn(name = "argmin", pure, return_raw)]
+    pub fn argmin(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::argmin(x, None, false)?)
+    }
+
+    /// Where the first smallest along a dimension is, in i64.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmin(0)      //=> tensor([0, 1])
+    /// ```
+    #[rhai_fn(name = "argmin", pure, return_raw)]
+    pub fn argmin_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::argmin(x, Some(dim), false)?)
+    }
+
+    /// Where the first smallest along a dimension is; the dimension can be kept.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
+    /// x.argmin(0, #{ keep: true })      //=> tensor([[0, 1]])
+    /// ```
+    #[rhai_fn(name = "argmin", pure, return_raw)]
+    pub fn argmin_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        Ok(ops::argmin(x, Some(dim), keep("argmin", options)?)?)
+    }
+
+    /// The variance: the mean squared distance from the mean, of a sample.
+    ///
+    /// As in PyTorch, the count is less by one; `correction: 0` counts all.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.variance()      //=> tensor(2.9167)
+    /// ```
+    #[rhai_fn(name = "variance", pure, return_raw)]
+    pub fn variance(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::variance(x, None, false, 1)?)
+    }
+
+    /// The variance over a dimension, or over each of a list.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.variance(1)      //=> tensor([0.5000, 2.0000])
+    /// ```
+    #[rhai_fn(name = "variance", pure, return_raw)]
+    pub fn variance_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
+        Ok(ops::variance(x, Some(&dims("variance", &dim)?), false, 1)?)
+    }
+
+    /// The variance over a dimension, which can be kept, with a correction.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.variance(1, #{ correction: 0 })      //=> tensor([0.2500, 1.0000])
+    /// ```
+    #[rhai_fn(name = "variance", pure, return_raw)]
+    pub fn variance_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+        let (keep, correction) = spread("variance", options)?;
+        Ok(ops::variance(x, Some(&dims("variance", &dim)?), keep, correction)?)
+    }
+
+    /// The standard deviation of a sample.
+    ///
+    /// As in PyTorch, the count is less by one; `correction: 0` counts all.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.std()      //=> tensor(1.7078)
+    /// ```
+    #[rhai_fn(name = "std", pure, return_raw)]
+    pub fn std(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::std(x, None, false, 1)?)
+    }
+
+    /// The standard deviation over a dimension, or over each of a list.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.std(1)      //=> tensor([0.7071, 1.4142])
+    /// ```
+    #[rhai_fn(name = "std", pure, return_raw)]
+    pub fn std_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
+        Ok(ops::std(x, Some(&dims("std", &dim)?), false, 1)?)
+    }
+
+    /// The standard deviation over a dimension, which can be kept, with a correction.
+    ///
+    /// ```rhai
+    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
+    /// x.std(1, #{ correction: 0 })      //=> tensor([0.5000, 1.0000])
+    /// ```
+    #[rhai_fn(name = "std", pure, return_raw)]
+    pub fn std_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+        let (keep, correction) = spread("std", options)?;
+        Ok(ops::std(x, Some(&dims("std", &dim)?), keep, correction)?)
+    }
+
+    /// The root of the sum of squares.
+    ///
+    /// ```rhai
+    /// tensor([3.0, 4.0]).norm()      //=> tensor(5.)
+    /// ```
+    #[rhai_fn(name = "norm", pure, return_raw)]
+    pub fn norm(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::norm(x, None, false)?)
+    }
+
+    /// The softmax along a dimension: numbers above 0, together 1.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).softmax(-1)      //=> tensor([0.2689, 0.7311])
+    /// ```
+    #[rhai_fn(name = "softmax", pure, return_raw)]
+    pub fn softmax(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::softmax(x, dim)?)
+    }
+
+    /// The logarithm of the softmax along a dimension, exact for its smallest too.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).log_softmax(-1)      //=> tensor([-1.3133, -0.3133])
+    /// ```
+    #[rhai_fn(name = "log_softmax", pure, return_raw)]
+    pub fn log_softmax(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::log_softmax(x, dim)?)
+    }
+
+    /// The logarithm of the sum of exponentials along a dimension.
+    ///
+    /// ```rhai
+    /// tensor([1000.0, 1000.0]).logsumexp(0)      //=> tensor(1000.6932)
+    /// ```
+    #[rhai_fn(name = "logsumexp", pure, return_raw)]
+    pub fn logsumexp(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::logsumexp(x, dim, false)?)
+    }
+
+    /// The logarithm of the sum of exponentials along a dimension, which can be kept.
+    ///
+    /// ```rhai
+    /// tensor([0.0, 0.0]).logsumexp(0, #{ keep: true })      //=> tensor([0.6931])
+    /// ```
+    #[rhai_fn(name = "logsumexp", pure, return_raw)]
+    pub fn logsumexp_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        Ok(ops::logsumexp(x, dim, keep("logsumexp", options)?)?)
+    }
+
+    /// The running sum along a dimension.
+    ///
+    /// ```rhai
+    /// tensor([1, 2, 3]).cumsum(0)      //=> tensor([1, 3, 6])
+    /// ```
+    #[rhai_fn(name = "cumsum", pure, return_raw)]
+    pub fn cumsum(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::cumsum(x, dim)?)
+    }
+
+    /// The numbers in order along a dimension, smallest first.
+    ///
+    /// ```rhai
+    /// tensor([3, 1, 2]).sort(0)      //=> tensor([1, 2, 3])
+    /// ```
+    #[rhai_fn(name = "sort", pure, return_raw)]
+    pub fn sort(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::sort(x, dim, false)?)
+    }
+
+    /// The numbers in order along a dimension.
+    ///
+    /// ```rhai
+    /// tensor([3, 1, 2]).sort(0, #{ descending: true })      //=> tensor([3, 2, 1])
+    /// ```
+    #[rhai_fn(name = "sort", pure, return_raw)]
+    pub fn sort_options(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        let descending = Options::read("sort", ORDER, options)?.bool("descending")?;
+        Ok(ops::sort(x, dim, descending)?)
+    }
+
+    /// Where the numbers in order are, in i64: `x.gather(dim, order)` puts them in order.
+    ///
+    /// ```rhai
+    /// tensor([3, 1, 2]).argsort(0)      //=> tensor([1, 2, 0])
+    /// ```
+    #[rhai_fn(name = "argsort", pure, return_raw)]
+    pub fn argsort(x: &mut Tensor, dim: INT) -> Res<Tensor> {
+        Ok(ops::argsort(x, dim, false)?)
+    }
+
+    /// Where the numbers in order are, in i64; equal ones keep their order.
+    ///
+    /// ```rhai
+    /// tensor([3, 1, 2]).argsort(0, #{ descending: true })      //=> tensor([0, 2, 1])
+    /// ```
+    #[rhai_fn(name = "argsort", pure, return_raw)]
+    pub fn argsort_options(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+        let descending = Options::read("argsort", ORDER, options)?.bool("descending")?;
+        Ok(ops::argsort(x, dim, descending)?)
+    }
+
+    /// The `k` largest along the last dimension, and where they are: `#{ values, indices }`.
+    ///
+    /// ```rhai
+    /// let top = tensor([3, 9, 5]).top_k(2);
+    /// top.values       //=> tensor([9, 5])
+    /// top.indices      //=> tensor([1, 2])
+    /// ```
+    #[rhai_fn(name = "top_k", pure, return_raw)]
+    pub fn top_k(x: &mut Tensor, k: INT) -> Res<Map> {
+        top_k_options(x, k, Map::new())
+    }
+
+    /// The `k` largest or smallest along a dimension, and where they are: `#{ values, indices }`.
+    ///
+    /// ```rhai
+    /// tensor([3, 9, 5]).top_k(1, #{ largest: false }).values      //=> tensor([3])
+    /// ```
+    #[rhai_fn(name = "top_k", pure, return_raw)]
+    pub fn top_k_options(x: &mut Tensor, k: INT, options: Map) -> Res<Map> {
+        let options = Options::read("top_k", TOP_K, options)?;
+        let (values, indices) = ops::top_k(x, k, options.int("dim")?, options.bool("largest")?)?;
+        Ok([("values".into(), Dynamic::from(values)), ("indices".into(), Dynamic::from(indices))].into())
+    }
+
+    /// Whether no number of a mask is 0.
+    ///
+    /// ```rhai
+    /// (tensor([1, 2]) > 0).all()      //=> true
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn all(x: &mut Tensor) -> Res<bool> {
+        Ok(ops::all(x)?)
+    }
+
+    /// Whether some number of a mask is not 0.
+    ///
+    /// ```rhai
+    /// (tensor([1, 2]) > 5).any()      //=> false
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn any(x: &mut Tensor) -> Res<bool> {
+        Ok(ops::any(x)?)
+    }
+}

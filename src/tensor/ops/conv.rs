@@ -1,0 +1,51 @@
+//! Convolution along one dimension, as a product of its windows.
+
+use super::{add, index_select, matmul, pad, permute, real, reshape, t};
+use crate::tensor::{Array, Device, Tensor};
+use crate::{Result, bail};
+
+/// Where the windows of a convolution lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Places from one window to the next.
+    pub stride: usize,
+    /// Zeros at either end.
+    pub padding: usize,
+    /// Places from one number of a window to the next.
+    pub dilation: usize,
+}
+
+/// Windows of x `[batch, in, length]` times a weight `[out, in, width]`, plus a bias `[out]`.
+pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: Window) -> Result<Tensor> {
+    const WHO: &str = "conv1d";
+    let x = real(x)?;
+    let ([batch, channels, length], [out, inner, width]) = (three(&x, "x")?, three(weight, "the weight")?);
+    if channels != inner {
+        bail!(WHO, "shapes {:?} and {:?} do not meet ({channels} channels are not {inner})", x.shape(), weight.shape());
+    }
+    let Window { stride, padding, dilation } = window;
+    if stride == 0 || dilation == 0 || width == 0 {
+        bail!(WHO, "stride {stride}, dilation {dilation}, width {width}: each must be above 0");
+    }
+    let (padded, reach) = (length + 2 * padding, (width - 1) * dilation + 1);
+    if padded < reach {
+        bail!(WHO, "a window reaches over {reach} places, but there are {padded}");
+    }
+    let count = (padded - reach) / stride + 1;
+    let places: Vec<i64> = (0..count * width).map(|at| (at / width * stride + at % width * dilation) as i64).collect();
+    let places = Array::from_vec(places, (count, width), &Device::Cpu)?.into();
+    let windows = index_select(&pad(&x, 2, padding, padding)?, 2, &places)?;
+    let rows = reshape(&permute(&windows, &[0, 2, 1, 3])?, &[(batch * count) as i64, (channels * width) as i64])?;
+    let mut result = matmul(&rows, &t(&reshape(weight, &[out as i64, -1])?)?)?;
+    if let Some(bias) = bias {
+        result = add(&result, bias).map_err(|error| error.told_by(WHO))?;
+    }
+    permute(&reshape(&result, &[batch as i64, count as i64, out as i64])?, &[0, 2, 1])
+}
+
+fn three(x: &Tensor, what: &str) -> Result<[usize; 3]> {
+    match x.shape()[..] {
+        [a, b, c] => Ok([a, b, c]),
+        ref dims => bail!("conv1d", "{what} has shape {dims:?}, not three dimensions"),
+    }
+}

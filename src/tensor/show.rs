@@ -1,0 +1,173 @@
+//! How a tensor prints: as PyTorch's, cut to a screen.
+
+use super::values::values;
+use super::{Array, DType, Tensor};
+use crate::Result;
+
+/// Lines that a screen takes.
+const SCREEN: usize = 40;
+const WIDTH: usize = 80;
+
+/// `tensor [2, 8] f32`
+pub fn line(x: &Tensor) -> String {
+    format!("tensor {:?} {}", x.shape(), x.dtype().as_str())
+}
+
+/// All numbers with up to `digits` digits after the point, in lines; the middle is left out where they would not
+/// fit a screen.
+pub fn page(x: &Tensor, digits: usize) -> Result<String> {
+    let value = x.value();
+    let kind = match value.dtype() {
+        DType::F32 | DType::I64 => String::new(),
+        other => format!(", dtype={}", other.as_str()),
+    };
+    if value.elem_count() == 0 {
+        let shape = if value.rank() == 1 { String::new() } else { format!(", shape={:?}", value.dims()) };
+        return Ok(format!("tensor([]{shape}{kind})"));
+    }
+    let text = Table::new(&value, digits)?.text("tensor(");
+    Ok(format!("tensor({text}{kind})"))
+}
+
+/// A single number with `digits` digits after the point.
+pub fn digits(x: &Tensor, digits: usize) -> Result<String> {
+    let value = x.value();
+    if value.elem_count() != 1 {
+        return page(x, digits);
+    }
+    let number = super::values::values_f64(&value)?[0];
+    Ok(format!("{number:.digits$}"))
+}
+
+/// The numbers that are shown, as texts of one width.
+struct Table {
+    dims: Vec<usize>,
+    /// By dimension: the places that are shown, `None` where some are left out.
+    shown: Vec<Vec<Option<usize>>>,
+    /// Row by row, only what is shown.
+    cells: Vec<String>,
+    width: usize,
+}
+
+impl Table {
+    fn new(value: &Array, digits: usize) -> Result<Table> {
+        let dims = value.dims().to_vec();
+        let mut table = Table { shown: Vec::new(), cells: Vec::new(), width: 0, dims };
+        for edge in [usize::MAX, 3, 2, 1] {
+            table.shown = table.dims.iter().map(|size| places(*size, edge)).collect();
+            table.cells = cells(value, &table.shown, digits)?;
+            table.width = table.cells.iter().map(String::len).max().unwrap_or(0);
+            if table.lines() <= SCREEN {
+                break;
+            }
+        }
+        Ok(table)
+    }
+
+    /// How many lines the table takes.
+    fn lines(&self) -> usize {
+        let Some((last, outer)) = self.shown.split_last() else { return 1 };
+        outer.iter().map(Vec::len).product::<usize>() * last.len().div_ceil(self.per_line())
+    }
+
+    fn per_line(&self) -> usize {
+        (WIDTH.saturating_sub("tensor(".len() + self.dims.len()) / (self.width + 2)).max(1)
+    }
+
+    fn text(&self, head: &str) -> String {
+        let mut cells = self.cells.iter();
+        self.block(0, head.len(), &mut cells)
+    }
+
+    fn block<'a>(&self, dim: usize, indent: usize, cells: &mut impl Iterator<Item = &'a String>) -> String {
+        let mut next = || cells.next().map(String::as_str).unwrap_or_default();
+        let Some(places) = self.shown.get(dim) else { return next().trim_start().to_string() };
+        if dim + 1 == self.shown.len() {
+            let cell = |place: &Option<usize>| match place {
+                Some(_) => format!("{:>width$}", next(), width = self.width),
+                None => "…".to_string(),
+            };
+            let row: Vec<String> = places.iter().map(cell).collect();
+            let lines: Vec<String> = row.chunks(self.per_line()).map(|cells| cells.join(", ")).collect();
+            return format!("[{}]", lines.join(&format!(",\n{}", " ".repeat(indent + 1))));
+        }
+        let parts: Vec<String> = places
+            .iter()
+            .map(|place| match place {
+                Some(_) => self.block(dim + 1, indent + 1, cells),
+                None => "…".to_string(),
+            })
+            .collect();
+        // matrices are kept apart by an empty line
+        let gap = "\n".repeat(self.shown.len() - dim - 1);
+        format!("[{}]", parts.join(&format!(",{gap}{}", " ".repeat(indent + 1))))
+    }
+}
+
+/// Which places of a dimension are shown: all, or `edge` at either end.
+fn places(size: usize, edge: usize) -> Vec<Option<usize>> {
+    if size <= edge.saturating_mul(2) {
+        return (0..size).map(Some).collect();
+    }
+    (0..edge).map(Some).chain([None]).chain((size - edge..size).map(Some)).collect()
+}
+
+/// The texts of the numbers at the shown places.
+fn cells(value: &Array, shown: &[Vec<Option<usize>>], digits: usize) -> Result<Vec<String>> {
+    let mut part = value.clone();
+    for (dim, places) in shown.iter().enumerate() {
+        if let Some(gap) = places.iter().position(Option::is_none) {
+            let after = places.len() - gap - 1;
+            let (first, last) = (part.narrow(dim, 0, gap)?, part.narrow(dim, part.dims()[dim] - after, after)?);
+            part = Array::cat(&[first, last], dim)?;
+        }
+    }
+    if !value.dtype().is_float() {
+        return Ok(values::<i64>(&part.to_dtype(DType::I64)?)?.iter().map(i64::to_string).collect());
+    }
+    let numbers = super::values::values_f64(&part)?;
+    let style = Style::of(&numbers);
+    Ok(numbers.into_iter().map(|number| style.write(number, digits)).collect())
+}
+
+/// How the numbers of one tensor are written, as in PyTorch.
+enum Style {
+    /// `3.`
+    Whole,
+    /// `3.1416`
+    Point,
+    /// `3.1416e+09`
+    Exponent,
+}
+
+impl Style {
+    fn of(numbers: &[f64]) -> Style {
+        let sizes: Vec<f64> = numbers.iter().map(|x| x.abs()).filter(|x| *x > 0.0 && x.is_finite()).collect();
+        let most = sizes.iter().copied().fold(0.0, f64::max);
+        let least = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+        if sizes.iter().all(|x| x.fract() == 0.0) {
+            return if most > 1e8 { Style::Exponent } else { Style::Whole };
+        }
+        if most / least > 1000.0 || most > 1e8 || least < 1e-4 { Style::Exponent } else { Style::Point }
+    }
+
+    fn write(&self, number: f64, digits: usize) -> String {
+        if number.is_nan() {
+            return "nan".into();
+        }
+        if number.is_infinite() {
+            return if number > 0.0 { "inf".into() } else { "-inf".into() };
+        }
+        match self {
+            Style::Whole => format!("{number:.0}."),
+            Style::Point => format!("{number:.digits$}"),
+            Style::Exponent => {
+                let text = format!("{number:.digits$e}");
+                // `1.5e3` is `1.5e+03` elsewhere
+                let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+                let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
+                format!("{mantissa}e{sign}{size:0>2}")
+            }
+        }
+    }
+}
