@@ -6,6 +6,12 @@ use crate::{Error, Result, bail, nearest};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
+/// A JSON file of a model's folder.
+pub fn read_json(file: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(file).map_err(|error| Error::io("model", file, &error))?;
+    serde_json::from_str(&text).map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))
+}
+
 /// The shape of a decoder.
 #[derive(Clone)]
 pub struct Config {
@@ -48,10 +54,7 @@ pub struct Rope {
 impl Config {
     /// Reads `config.json`.
     pub fn open(file: &Path) -> Result<Config> {
-        let text = std::fs::read_to_string(file).map_err(|error| Error::io("model", file, &error))?;
-        let json: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))?;
-        match json {
+        match read_json(file)? {
             Value::Object(json) => Config::read(json).map_err(|error| error.at(file.display())),
             _ => bail!("model", "{}: not a JSON object", file.display()),
         }

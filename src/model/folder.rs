@@ -1,6 +1,7 @@
 //! Hugging Face folders: `config.json` and safetensors, in one file or in shards.
 
 use super::arch::{self, Spec};
+use super::config::read_json;
 use super::{Config, Weights};
 use crate::tensor::file::Safetensors;
 use crate::tensor::{Array, DType};
@@ -63,9 +64,7 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
             error.help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file")
         });
     }
-    let text = std::fs::read_to_string(&index).map_err(|error| Error::io("model", &index, &error))?;
-    let json: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::new("model", format!("{} is not JSON: {error}", index.display())))?;
+    let json = read_json(&index)?;
     let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
         bail!("model", "{}: `weight_map` is missing", index.display());
     };

@@ -3,11 +3,12 @@
 use super::arch;
 use super::pass::{Input, Pass};
 use super::wire::{reshape, scale};
-use super::{Config, Rows, Weights, folder, gguf};
+use super::{Config, Rows, Weights, config, folder, gguf, peft};
 use crate::tensor::nn::{self, Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Error, Result, bail};
-use std::path::Path;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Clone)]
@@ -18,6 +19,10 @@ pub(super) struct Inner {
     pub weights: Arc<Weights>,
     pub precision: Precision,
     pub recompute: bool,
+    /// What `generation_config.json` said.
+    pub generation: Map<String, Value>,
+    /// Where it was opened.
+    pub source: Option<PathBuf>,
     /// What dropout is drawn from.
     pub seed: u64,
     rotary: Option<Arc<Rotary>>,
@@ -39,14 +44,29 @@ impl Model {
         if path.is_file() {
             if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
                 let (config, weights) = gguf::open(path, dtype)?;
-                return Ok(Model::assemble(config, weights));
+                return Ok(Model::opened(path, config, weights));
             }
             return Err(Error::new("model", format!("{} is not a model", path.display()))
                 .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
         }
+        if peft::is_adapter(path) {
+            let net = Model::open(&peft::base_of(path)?, dtype)?;
+            net.open_lora(path)?;
+            return Ok(net);
+        }
         let config = Config::open(&path.join("config.json"))?;
         let weights = folder::read_weights(path, &config, dtype)?;
-        Ok(Model::assemble(config, weights))
+        let net = Model::opened(path, config, weights);
+        if let Ok(Value::Object(generation)) = config::read_json(&path.join("generation_config.json")) {
+            net.write().generation = generation;
+        }
+        Ok(net)
+    }
+
+    fn opened(path: &Path, config: Config, weights: Weights) -> Model {
+        let net = Model::assemble(config, weights);
+        net.write().source = Some(path.canonicalize().unwrap_or_else(|_| path.into()));
+        net
     }
 
     pub(super) fn assemble(config: Config, weights: Weights) -> Model {
@@ -59,6 +79,8 @@ impl Model {
             weights: Arc::new(weights),
             precision: Precision::F32,
             recompute: false,
+            generation: Map::new(),
+            source: None,
             seed: 0,
             rotary,
         })))

@@ -6,17 +6,27 @@ mod cache;
 mod config;
 mod folder;
 mod fresh;
+mod generate;
 mod gguf;
 mod handle;
 mod lora;
 mod pass;
+mod peft;
+mod save;
+mod tables;
 mod weights;
 mod wire;
+mod writer;
 
 pub use config::{Config, Rope};
 pub use fresh::Shape;
+pub use generate::Sampling;
 pub use handle::{Model, Reduce};
+pub use lora::Lora;
+pub use save::Saving;
+pub use tables::Table;
 pub use weights::{Weight, Weights};
+pub use writer::Writer;
 
 /// A batch of token rows, borrowed. Segments and positions are those of packing: segment 0 is padding, and
 /// positions start at 0 in each segment. What is not given is one segment that starts at 0.

@@ -4,7 +4,7 @@ use super::cache::Cache;
 use super::wire::{add, reshape};
 use super::{Config, Rows, Weights};
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
-use crate::tensor::{Rng, Tensor};
+use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Result, bail};
 use std::sync::{Arc, Mutex};
 
@@ -105,7 +105,16 @@ impl Pass {
 
     /// Rows of a table, `[rows, length, hidden]`.
     pub fn embedding(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
-        nn::embedding(&self.weights.working(table)?, ids, &[self.input.rows, self.input.length])
+        let dims = [self.input.rows, self.input.length];
+        let weight = self.weights.get(table)?;
+        let value = weight.param.value();
+        if value.dtype() != DType::F32 && (weight.frozen || !Tensor::records(&[&weight.param])) {
+            // only the rows that are read are widened
+            let index = Array::from_vec(ids.to_vec(), ids.len(), value.device())?;
+            let rows = value.index_select(&index, 0)?.to_dtype(DType::F32)?;
+            return Ok(rows.reshape((dims[0], dims[1], ()))?.into());
+        }
+        nn::embedding(&self.weights.working(table)?, ids, &dims)
     }
 
     /// Rotary positions on `[rows, length, heads, head_dim]`.
@@ -159,7 +168,7 @@ impl Pass {
 
     /// The output table: its own, or the input table.
     pub fn head(&self) -> Result<Tensor> {
-        self.weights.working(&self.config.head())
+        self.weights.factor(&self.config.head())
     }
 
     /// Logits of hidden states.
@@ -183,7 +192,7 @@ impl At<'_> {
     pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let layer = self.name(name);
         let weights = &self.pass.weights;
-        let weight = weights.working(&format!("{layer}.weight"))?;
+        let weight = weights.factor(&format!("{layer}.weight"))?;
         let bias = format!("{layer}.bias");
         let bias = if weights.has(&bias) { Some(weights.working(&bias)?) } else { None };
         let precision = self.pass.precision;

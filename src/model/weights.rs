@@ -19,6 +19,8 @@ pub struct Weights {
     table: BTreeMap<Arc<str>, Weight>,
     /// By the name of the linear layer that they are attached to.
     pub adapters: BTreeMap<String, Adapter>,
+    /// What learned before the adapters were attached.
+    learned_before: Vec<Arc<str>>,
 }
 
 impl Weights {
@@ -59,6 +61,15 @@ impl Weights {
         if tensor.dtype() == DType::F32 { Ok(tensor) } else { widen(&tensor) }
     }
 
+    /// The weight as a product takes it: kernels read bf16 as it is.
+    pub fn factor(&self, name: &str) -> Result<Tensor> {
+        let weight = self.get(name)?;
+        match weight.param.dtype() {
+            DType::BF16 if weight.frozen || !Tensor::records(&[&weight.param]) => Ok(weight.param.detach()),
+            _ => self.working(name),
+        }
+    }
+
     /// What learns, in name order: weights that are not frozen, then the adapters' A and B.
     pub fn learning(&self) -> Vec<Tensor> {
         let weights = self.table.values().filter(|weight| !weight.frozen).map(|weight| weight.param.clone());
@@ -74,6 +85,31 @@ impl Weights {
             .map(|(_, weight)| weight.param.clone())
             .chain(adapters.flat_map(|(_, adapter)| [adapter.a.clone(), adapter.b.clone()]))
             .collect()
+    }
+
+    /// Puts other numbers, perhaps of another shape, under a name, as a new parameter.
+    pub fn replace(&mut self, name: &str, value: Array) {
+        let frozen = self.table.get(name).is_some_and(|weight| weight.frozen);
+        self.insert(name, value);
+        if let Some(weight) = self.table.get_mut(name) {
+            weight.frozen = frozen;
+        }
+    }
+
+    /// Freezes all, remembering what was frozen before.
+    pub fn freeze_for_adapters(&mut self) {
+        self.learned_before =
+            self.table.iter().filter(|(_, weight)| !weight.frozen).map(|(name, _)| name.clone()).collect();
+        self.table.values_mut().for_each(|weight| weight.frozen = true);
+    }
+
+    /// As it was before [`Weights::freeze_for_adapters`].
+    pub fn thaw_after_adapters(&mut self) {
+        for name in std::mem::take(&mut self.learned_before) {
+            if let Some(weight) = self.table.get_mut(&name) {
+                weight.frozen = false;
+            }
+        }
     }
 
     /// How many numbers there are, adapters left out.

@@ -35,10 +35,6 @@ fn parity() {
             println!("{name}: skipped (an encoder)");
             continue;
         }
-        if case.join("adapter_config.json").exists() {
-            println!("{name}: skipped (an adapter)");
-            continue;
-        }
         let mut check = Check { name, expect, faults: Vec::new() };
         if let Err(error) = check.run(case) {
             check.fault(error.to_string());

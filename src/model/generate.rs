@@ -1,0 +1,198 @@
+//! Writing on: choosing the next token, again and again, with the keys and values of before kept.
+
+use super::cache::Cache;
+use super::{Model, Rows};
+use crate::tensor::{Array, Rng, without_grad};
+use crate::{Error, Result, bail, cancel};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// How the next token is chosen.
+#[derive(Clone, Debug)]
+pub struct Sampling {
+    /// At most so many new tokens.
+    pub max: usize,
+    /// 0 takes the most likely token.
+    pub temperature: f64,
+    /// Only the k most likely.
+    pub top_k: Option<usize>,
+    /// Only the most likely that together have this probability.
+    pub top_p: Option<f64>,
+    /// Divides the logits of what was written before (CTRL; Keskar et al. 2019). 1 changes nothing.
+    pub repetition: f64,
+    /// Ids that end a text.
+    pub ends: BTreeSet<u32>,
+}
+
+impl Default for Sampling {
+    fn default() -> Sampling {
+        Sampling { max: 100, temperature: 0.0, top_k: None, top_p: None, repetition: 1.0, ends: BTreeSet::new() }
+    }
+}
+
+impl Sampling {
+    fn check(&self) -> Result<()> {
+        let between = |what: &str, value: f64, fine: bool| {
+            if fine { Ok(()) } else { Err(Error::new("generate", format!("{what} {value} makes no sense"))) }
+        };
+        between("temperature", self.temperature, self.temperature >= 0.0 && self.temperature.is_finite())?;
+        between("repetition", self.repetition, self.repetition > 0.0 && self.repetition.is_finite())?;
+        between("top_k", self.top_k.unwrap_or(1) as f64, self.top_k != Some(0))?;
+        let top_p = self.top_p.unwrap_or(1.0);
+        between("top_p", top_p, top_p > 0.0 && top_p <= 1.0)
+    }
+
+    /// The next id, from the logits and all ids before.
+    pub fn choose(&self, logits: &mut [f32], before: &[u32], rng: &mut Rng) -> Result<u32> {
+        if logits.iter().any(|logit| logit.is_nan()) {
+            bail!("generate", "the logits are not numbers: the weights of this model are broken");
+        }
+        if self.repetition != 1.0 {
+            let factor = self.repetition as f32;
+            for id in before.iter().collect::<BTreeSet<_>>() {
+                let logit = &mut logits[*id as usize];
+                *logit = if *logit < 0.0 { *logit * factor } else { *logit / factor };
+            }
+        }
+        if self.temperature == 0.0 {
+            return Ok(best(logits));
+        }
+        let mut odds = self.odds(logits);
+        let total: f64 = odds.iter().map(|(_, odds)| odds).sum();
+        let mut left = rng.uniform() * total;
+        let last = odds.pop().map_or(0, |(id, _)| id);
+        for (id, odds) in odds {
+            left -= odds;
+            if left < 0.0 {
+                return Ok(id);
+            }
+        }
+        Ok(last)
+    }
+
+    /// The ids that may be chosen with their odds.
+    fn odds(&self, logits: &[f32]) -> Vec<(u32, f64)> {
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let odds = |(id, logit): (usize, &f32)| (id as u32, (f64::from(logit - highest) / self.temperature).exp());
+        let mut all: Vec<(u32, f64)> = logits.iter().enumerate().map(odds).collect();
+        let falling = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if let Some(k) = self.top_k.filter(|&k| k < all.len()) {
+            all.select_nth_unstable_by(k, falling);
+            all.truncate(k);
+        }
+        if let Some(p) = self.top_p.filter(|&p| p < 1.0) {
+            let total: f64 = all.iter().map(|(_, odds)| odds).sum();
+            // what is rarer than this can't be among them, and need not be sorted
+            let least = (1.0 - p) * total / all.len() as f64;
+            all.retain(|(_, odds)| *odds >= least);
+            all.sort_unstable_by(falling);
+            let mut sum = 0.0;
+            let reached = all.iter().position(|(_, odds)| {
+                sum += odds;
+                sum >= p * total
+            });
+            all.truncate(reached.map_or(all.len(), |last| last + 1));
+        } else {
+            all.sort_unstable_by_key(|(id, _)| *id);
+        }
+        all
+    }
+}
+
+/// The id of the highest logit, the first of equals.
+fn best(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (id, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = id;
+        }
+    }
+    best as u32
+}
+
+/// One text that is being written.
+struct Line {
+    row: usize,
+    ids: Vec<u32>,
+    new: usize,
+    rng: Rng,
+    logits: Vec<f32>,
+}
+
+impl Model {
+    /// Writes each prompt on. `token(row, id)` hears every new token, and says whether to go on with its row. Gives
+    /// the new ids, without the id that ended them. A row's text does not depend on the rows beside it.
+    pub fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rng: &Rng,
+        mut token: impl FnMut(usize, u32) -> Result<bool>,
+    ) -> Result<Vec<Vec<u32>>> {
+        sampling.check()?;
+        let mut done = vec![Vec::new(); prompts.len()];
+        let mut caches = Vec::new();
+        let mut lines = Vec::new();
+        for (row, prompt) in prompts.iter().enumerate() {
+            let cache = Arc::new(Mutex::new(Cache::new(1, self.config().layers)));
+            let logits = self.last_logits(&[prompt.as_slice()], &[0], &cache)?.pop().unwrap_or_default();
+            lines.push(Line { row, ids: prompt.clone(), new: 0, rng: rng.split(row as u64), logits });
+            caches.extend(Arc::into_inner(cache).and_then(|cache| cache.into_inner().ok()));
+        }
+        let cache = Arc::new(Mutex::new(Cache::join(caches)));
+        let config = self.config();
+        let room = if config.rope.is_some() { usize::MAX } else { config.max_positions };
+        while !lines.is_empty() && sampling.max > 0 {
+            cancel::check()?;
+            let mut going = Vec::with_capacity(lines.len());
+            for line in &mut lines {
+                let more = line.step(sampling, &mut token)?;
+                going.push(more && line.new < sampling.max && line.ids.len() < room);
+            }
+            let mut keep = going.iter();
+            for line in lines.extract_if(.., |_| !keep.next().copied().unwrap_or(false)) {
+                done[line.row] = line.ids[line.ids.len() - line.new..].to_vec();
+            }
+            if lines.is_empty() {
+                break;
+            }
+            cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).retain(&going);
+            let ids: Vec<&[u32]> = lines.iter().map(|line| &line.ids[line.ids.len() - 1..]).collect();
+            let positions: Vec<u32> = lines.iter().map(|line| line.ids.len() as u32 - 1).collect();
+            let logits = self.last_logits(&ids, &positions, &cache)?;
+            for (line, logits) in lines.iter_mut().zip(logits) {
+                line.logits = logits;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Logits after the last id of each row (all of one length), whose first ids are at `starts`.
+    fn last_logits(&self, ids: &[&[u32]], starts: &[u32], cache: &Arc<Mutex<Cache>>) -> Result<Vec<Vec<f32>>> {
+        let length = ids.first().map_or(0, |ids| ids.len());
+        let positions: Vec<u32> = starts.iter().flat_map(|&start| start..start + length as u32).collect();
+        let all = ids.concat();
+        let rows = Rows { rows: ids.len(), length, ids: &all, positions: Some(&positions), ..Rows::default() };
+        without_grad(|| {
+            let inner = self.read();
+            let mut pass = inner.pass("generate", &rows)?;
+            pass.cache = Some(cache.clone());
+            let hidden: Array = pass.hidden(false)?.value().narrow(1, length - 1, 1)?.contiguous()?;
+            let logits = pass.logits(&hidden.into())?.value();
+            Ok(logits.reshape((ids.len(), ()))?.to_vec2::<f32>()?)
+        })
+    }
+}
+
+impl Line {
+    /// Chooses the next token; false when that ended the text.
+    fn step(&mut self, sampling: &Sampling, token: &mut impl FnMut(usize, u32) -> Result<bool>) -> Result<bool> {
+        let id = sampling.choose(&mut self.logits, &self.ids, &mut self.rng)?;
+        if sampling.ends.contains(&id) {
+            return Ok(false);
+        }
+        self.ids.push(id);
+        self.new += 1;
+        token(self.row, id)
+    }
+}

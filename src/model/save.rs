@@ -1,0 +1,154 @@
+//! Saving: a folder that transformers opens with the same logits.
+
+use super::weights::Weights;
+use super::{Config, Model};
+use crate::tensor::file::save_safetensors;
+use crate::tensor::{Array, DType};
+use crate::{Error, Result, bail, cancel, files};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// How a model is saved.
+#[derive(Clone, Copy)]
+pub struct Saving {
+    /// What the weights are stored as; as they are, if not given.
+    pub dtype: Option<DType>,
+    /// More bytes than this are split into several files.
+    pub shard: usize,
+}
+
+impl Default for Saving {
+    fn default() -> Saving {
+        Saving { dtype: None, shard: 5_000_000_000 }
+    }
+}
+
+impl Model {
+    /// Writes `config.json`, `generation_config.json` and the weights into `folder`. Attached adapters are merged
+    /// into what is written. All is written beside first: when something is wrong, nothing there has changed.
+    pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
+        let (config, weights, generation) = {
+            let inner = self.read();
+            (inner.config.clone(), inner.weights.clone(), inner.generation.clone())
+        };
+        let dtype = saving.dtype.unwrap_or_else(|| stored(&config, &weights));
+        if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+            bail!("save", "weights can't be stored as {}", dtype.as_str());
+        }
+        replace(folder, |part| {
+            let mut names = write_weights(part, &config, &weights, dtype, saving.shard)?;
+            write_json(&part.join("config.json"), &Value::Object(config_json(&config, dtype)))?;
+            write_json(&part.join("generation_config.json"), &Value::Object(generation_json(&config, &generation)))?;
+            names.extend(["generation_config.json".into(), "config.json".into()]);
+            Ok(names)
+        })?;
+        forget_old(folder)
+    }
+}
+
+/// What most weights are: that of the input table.
+fn stored(config: &Config, weights: &Weights) -> DType {
+    weights.get(config.arch.table).map_or(DType::F32, |weight| weight.param.dtype())
+}
+
+/// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.
+pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
+    let fault = |error: std::io::Error| Error::io("save", folder, &error);
+    if folder.is_file() {
+        bail!("save", "{} is a file, where a folder is to be written", folder.display());
+    }
+    std::fs::create_dir_all(folder).map_err(fault)?;
+    // inside the folder: the same disk, and the same rights to write
+    let part = tempfile::Builder::new().prefix(".levain-").tempdir_in(folder).map_err(fault)?;
+    let names = fill(part.path())?;
+    for name in names {
+        std::fs::rename(part.path().join(&name), folder.join(&name)).map_err(fault)?;
+    }
+    Ok(())
+}
+
+/// Writes the weights in one file or several, and gives the files' names.
+fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType, limit: usize) -> Result<Vec<String>> {
+    let transposed = config.arch.transposed;
+    let mut shards: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
+    for (name, weight) in weights.iter() {
+        let bytes = weight.param.value().elem_count() * dtype.size_in_bytes();
+        match shards.last_mut() {
+            Some((size, names)) if *size + bytes <= limit || names.is_empty() => {
+                *size += bytes;
+                names.push(name);
+            }
+            _ => shards.push((bytes, vec![name])),
+        }
+    }
+    let total: usize = shards.iter().map(|(size, _)| size).sum();
+    let count = shards.len();
+    let mut files = Vec::new();
+    let mut map = Map::new();
+    for (index, (_, names)) in shards.into_iter().enumerate() {
+        cancel::check()?;
+        let file = match count {
+            1 => "model.safetensors".to_string(),
+            _ => format!("model-{:05}-of-{count:05}.safetensors", index + 1),
+        };
+        let arrays = names
+            .into_iter()
+            .map(|name| Ok((name, weights.merged(name, transposed)?.to_dtype(dtype)?)))
+            .collect::<Result<Vec<(&str, Array)>>>()?;
+        save_safetensors(folder.join(&file), arrays.iter().map(|(name, array)| (*name, array)), &[])?;
+        map.extend(arrays.iter().map(|(name, _)| (name.to_string(), json!(file))));
+        files.push(file);
+    }
+    if count > 1 {
+        let index = "model.safetensors.index.json";
+        write_json(&folder.join(index), &json!({ "metadata": { "total_size": total }, "weight_map": map }))?;
+        files.push(index.into());
+    }
+    Ok(files)
+}
+
+fn write_json(path: &Path, json: &Value) -> Result<()> {
+    files::write_all("save", path, format!("{json:#}\n").as_bytes())
+}
+
+fn config_json(config: &Config, dtype: DType) -> Map<String, Value> {
+    let mut json = config.json.clone();
+    let name = match dtype {
+        DType::BF16 => "bfloat16",
+        DType::F16 => "float16",
+        _ => "float32",
+    };
+    let key = if json.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+    json.insert(key.into(), json!(name));
+    json.entry("architectures").or_insert_with(|| json!([config.arch.class]));
+    json
+}
+
+fn generation_json(config: &Config, own: &Map<String, Value>) -> Map<String, Value> {
+    if !own.is_empty() {
+        return own.clone();
+    }
+    let mut json = Map::from_iter([("_from_model_config".to_string(), json!(true))]);
+    for key in ["bos_token_id", "eos_token_id", "pad_token_id"] {
+        if let Some(id) = config.json.get(key).filter(|id| !id.is_null()) {
+            json.insert(key.into(), id.clone());
+        }
+    }
+    json
+}
+
+/// Weights of an earlier save in the other form would be read instead of these, or lie about.
+fn forget_old(folder: &Path) -> Result<()> {
+    let fault = |error: std::io::Error| Error::io("save", folder, &error);
+    let index = folder.join("model.safetensors.index.json");
+    let single = folder.join("model.safetensors");
+    let newer = |a: &Path, b: &Path| {
+        let time = |path: &Path| path.metadata().and_then(|facts| facts.modified()).ok();
+        time(a) > time(b)
+    };
+    if single.exists() && index.exists() {
+        let old = if newer(&single, &index) { index } else { single };
+        std::fs::remove_file(old).map_err(fault)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Text as it is written: whole characters, and nothing of a stop string.
+
+use crate::Result;
+use crate::token::{Stream, Tokenizer};
+
+/// Turns new ids into text that is certain, and knows when a stop string was written.
+pub struct Writer {
+    stream: Stream,
+    stops: Vec<String>,
+    /// Everything that was given out.
+    pub text: String,
+    /// What may be the beginning of a stop string.
+    held: String,
+    pub stopped: bool,
+}
+
+impl Writer {
+    pub fn new(tokenizer: &Tokenizer, stops: &[String], skip_special: bool) -> Writer {
+        let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
+        Writer {
+            stream: tokenizer.stream(skip_special),
+            stops,
+            text: String::new(),
+            held: String::new(),
+            stopped: false,
+        }
+    }
+
+    /// Takes one id and gives the text that is now certain.
+    pub fn push(&mut self, id: u32) -> Result<String> {
+        let more = self.stream.push(id)?;
+        Ok(self.release(more, false))
+    }
+
+    /// What is left at the end.
+    pub fn finish(&mut self) -> Result<String> {
+        if self.stopped {
+            return Ok(String::new());
+        }
+        let more = self.stream.finish()?;
+        Ok(self.release(more, true))
+    }
+
+    fn release(&mut self, more: String, last: bool) -> String {
+        self.held.push_str(&more);
+        let found = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
+        let certain = match found {
+            Some(at) => {
+                self.stopped = true;
+                at
+            }
+            None if last => self.held.len(),
+            None => self.held.len() - self.stops.iter().map(|stop| overlap(&self.held, stop)).max().unwrap_or(0),
+        };
+        let rest = self.held.split_off(certain);
+        let given = std::mem::replace(&mut self.held, rest);
+        self.text.push_str(&given);
+        given
+    }
+}
+
+/// How many bytes at the end of `text` may be the beginning of `stop`.
+fn overlap(text: &str, stop: &str) -> usize {
+    let longest = text.len().min(stop.len() - 1);
+    let fits = |&size: &usize| stop.is_char_boundary(size) && text.ends_with(&stop[..size]);
+    (1..=longest).rev().find(fits).unwrap_or(0)
+}
