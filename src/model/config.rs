@@ -115,7 +115,7 @@ impl Config {
 }
 
 /// The fields of a `config.json`, under any of the names that a field has had.
-pub struct Fields<'a>(&'a Map<String, Value>);
+pub struct Fields<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
     /// The first of `names` that is there and not null.

@@ -1,6 +1,7 @@
 //! The model as a handle: every copy is the same model, and a verb changes it for all.
 
 use super::arch;
+use super::config::Fields;
 use super::pass::{Input, Pass};
 use super::wire::{reshape, scale};
 use super::{Config, Rows, Weights, config, folder, gguf, peft};
@@ -157,6 +158,21 @@ impl Model {
 
     pub fn set_precision(&self, precision: Precision) {
         self.write().precision = precision;
+    }
+
+    pub fn precision(&self) -> Precision {
+        self.read().precision
+    }
+
+    pub fn recompute(&self) -> bool {
+        self.read().recompute
+    }
+
+    /// The ids that end a text, by `config.json` and `generation_config.json`.
+    pub fn ends(&self) -> Vec<u32> {
+        let inner = self.read();
+        let generation = Fields(&inner.generation).ids("eos_token_id");
+        inner.config.eos.iter().copied().chain(generation).filter(|&id| (id as usize) < inner.config.vocab).collect()
     }
 
     /// Keeps only the inputs of blocks for backward, and computes the rest again: less memory, a quarter more time.

@@ -48,7 +48,7 @@ impl Weights {
                 let error = Error::new("model", format!("there is no weight `{name}`"));
                 Err(match nearest(name, self.table.keys().map(|name| &**name)) {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("`net.params()` lists them"),
+                    None => error.help("`net.names()` lists them"),
                 })
             }
         }

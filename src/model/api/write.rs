@@ -1,0 +1,183 @@
+//! Writing text with a model.
+
+use super::read::Ids;
+use crate::model::{Model, Sampling, Writer};
+use crate::script::prelude::*;
+use crate::tensor::Rng;
+use crate::token::Tokenizer;
+
+const GENERATE: &[Opt] = &[
+    opt("max", Kind::Int, "100", "new pieces at most"),
+    opt("temperature", Kind::Float, "0.0", "0 takes the most likely piece each time; 1 draws as the model says"),
+    opt("top_k", Kind::Int, "", "draw among the k most likely only"),
+    opt("top_p", Kind::Float, "", "draw among the most likely that together have this probability"),
+    opt("repetition", Kind::Float, "1.0", "above 1 makes pieces that were there already less likely (CTRL)"),
+    opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it"),
+    opt("seed", Kind::Int, "", "what is drawn from; this run's stream where it is not given"),
+    opt("special", Kind::Bool, "false", "show special pieces"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("generate", GENERATE);
+}
+
+/// What the options say, and the stop strings.
+fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, Vec<String>)> {
+    let mut stops = Vec::new();
+    for stop in options.get("stop").into_array().unwrap_or_default() {
+        match stop.into_immutable_string() {
+            Ok(stop) => stops.push(stop.to_string()),
+            Err(kind) => bail!("generate", "option `stop` holds {kind}, not strings"),
+        }
+    }
+    let sampling = Sampling {
+        max: options.count("max")?,
+        temperature: options.float("temperature")?,
+        top_k: options.maybe("top_k", Options::count)?,
+        top_p: options.maybe("top_p", Options::float)?,
+        repetition: options.float("repetition")?,
+        ends: net.ends().into_iter().chain(tok.eos()).collect(),
+    };
+    Ok((sampling, stops))
+}
+
+/// Prompts as ids, and whether it was one.
+fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
+    if given.is_string() {
+        return Ok((vec![tok.ids(&given.to_string(), true)?], true));
+    }
+    let list = given.clone().try_cast::<List>().unwrap_or_default();
+    if !list.is_empty() && list.iter().all(Dynamic::is_string) {
+        let texts: Vec<String> = list.into_iter().map(|text| text.to_string()).collect();
+        return Ok((tok.encode_batch(&texts, true)?, false));
+    }
+    if list.iter().any(Dynamic::is_array) {
+        let read = |row: Dynamic| Ids::read("generate", "ids", row)?.unsigned("generate");
+        return Ok((list.into_iter().map(read).collect::<Res<_>>()?, false));
+    }
+    Ok((vec![Ids::read("generate", "ids", given)?.unsigned("generate")?], true))
+}
+
+/// Writes on; `show` hears the text of each row as it becomes certain, and says whether to go on.
+fn write(
+    net: &Model,
+    tok: &Tokenizer,
+    prompt: Dynamic,
+    options: Map,
+    mut show: impl FnMut(&str) -> Res<bool>,
+) -> Res<Dynamic> {
+    let options = Options::read("generate", GENERATE, options)?;
+    fits(net, tok)?;
+    let (prompts, single) = prompts(tok, prompt)?;
+    let (sampling, stops) = sampling(net, tok, &options)?;
+    let rng = Rng::or_run(options.maybe("seed", Options::int)?.map(|seed| seed as u64));
+    let skip_special = !options.bool("special")?;
+    let mut writers: Vec<Writer> = prompts.iter().map(|_| Writer::new(tok, &stops, skip_special)).collect();
+    // what the script's closure throws has to get through the loop
+    let mut thrown = None;
+    let written = net.generate(&prompts, &sampling, &rng, |row, id| {
+        // rows beyond the pieces have no text
+        if (id as usize) >= tok.len() {
+            return Ok(true);
+        }
+        let piece = writers[row].push(id)?;
+        let more = match show(&piece) {
+            Ok(more) => more,
+            Err(fault) => {
+                thrown = Some(fault);
+                false
+            }
+        };
+        Ok(more && !writers[row].stopped && thrown.is_none())
+    });
+    if let Some(fault) = thrown {
+        return Err(fault);
+    }
+    written?;
+    let mut texts = Vec::new();
+    for writer in &mut writers {
+        let rest = writer.finish()?;
+        show(&rest)?;
+        texts.push(Dynamic::from(writer.text.clone()));
+    }
+    Ok(if single { texts.pop().unwrap_or_default() } else { texts.into() })
+}
+
+/// A tokenizer with more pieces than the model has rows is another model's, or was extended and the model not.
+fn fits(net: &Model, tok: &Tokenizer) -> Res<()> {
+    let (pieces, rows) = (tok.len(), net.config().vocab);
+    if pieces > rows {
+        return Err(Error::new("generate", format!("the tokenizer has {pieces} pieces, the model {rows} rows"))
+            .help("open the tokenizer of this model, or grow the model with `net.resize(tok.len())`")
+            .into());
+    }
+    Ok(())
+}
+
+#[export_module]
+mod verbs {
+    pub type Model = crate::model::Model;
+    pub type Tokenizer = crate::token::Tokenizer;
+
+    /// Write on from a prompt, and give the new text. Takes the most likely piece each time, 100 at most.
+    ///
+    /// `prompt` is a text, a list of texts (the result is a list then), or ids.
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// net.generate(tok, "It was the best of");
+    /// ```
+    #[rhai_fn(name = "generate", pure, return_raw)]
+    pub fn generate(net: &mut Model, tok: Tokenizer, prompt: Dynamic) -> Res<Dynamic> {
+        write(net, &tok, prompt, Map::new(), |_| Ok(true))
+    }
+
+    /// Write on from a prompt, by the options.
+    ///
+    /// The same seed gives the same text. It ends at the model's or tokenizer's end piece, at a stop string, or after
+    /// `max` pieces.
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// let how = #{ max: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
+    /// net.generate(tok, "It was", how) == net.generate(tok, "It was", how)     //=> true
+    /// net.generate(tok, ["It was", "The"], #{ max: 2 }).len()                  //=> 2
+    /// net.generate(tok, "It was", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
+    /// ```
+    #[rhai_fn(name = "generate", pure, return_raw)]
+    pub fn generate_with(net: &mut Model, tok: Tokenizer, prompt: Dynamic, options: Map) -> Res<Dynamic> {
+        write(net, &tok, prompt, options, |_| Ok(true))
+    }
+
+    /// Write on from a prompt, and hear the text as it comes: `show` gets each new part, and ends it by `false`.
+    ///
+    /// A function and not a method, so that the closure may use `net` too.
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// let parts = [];
+    /// let text  = generate(net, tok, "It was", #{ max: 8 }, |part| parts.push(part));
+    /// parts.reduce(|all, part| all + part, "") == text         //=> true
+    /// ```
+    #[rhai_fn(name = "generate", return_raw)]
+    pub fn generate_shown(
+        context: NativeCallContext,
+        net: Model,
+        tok: Tokenizer,
+        prompt: Dynamic,
+        options: Map,
+        show: FnPtr,
+    ) -> Res<Dynamic> {
+        write(&net, &tok, prompt, options, |part| {
+            if part.is_empty() {
+                return Ok(true);
+            }
+            let answer: Dynamic = show.call_within_context(&context, (part.to_string(),))?;
+            Ok(answer.as_bool() != Ok(false))
+        })
+    }
+}
