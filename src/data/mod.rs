@@ -3,15 +3,21 @@
 pub mod api;
 mod arrow;
 mod batch;
+pub mod batches;
 mod column;
 mod dataset;
+pub mod encode;
+mod encoded;
+mod pack;
 mod read;
 mod table;
 mod write;
 
 pub use batch::Batch;
+pub use batches::Batches;
 pub use column::{Cell, Column};
 pub use dataset::Dataset;
+pub use encoded::Encoded;
 pub use read::{By, Format, Packing, format_of, read};
 pub use table::{Builder, Table};
 pub use write::save;

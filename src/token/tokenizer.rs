@@ -185,6 +185,12 @@ impl Tokenizer {
         })
     }
 
+    /// Ids and where each lies in the text, in bytes, without the pieces themselves.
+    pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+        let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
+    }
+
     /// The ids alone, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let encoding =

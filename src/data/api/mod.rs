@@ -1,9 +1,10 @@
 //! What scripts see of datasets.
 
+mod encode;
 mod show;
 mod value;
 
-use super::{By, Dataset};
+use crate::data::{By, Dataset};
 use crate::script::prelude::*;
 use crate::text;
 use std::path::Path;
@@ -24,6 +25,7 @@ const SPLIT: &[Opt] = &[
 const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
 
 pub fn register(host: &mut Host) {
+    encode::register(host);
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
     host.options("split", SPLIT);

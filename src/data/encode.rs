@@ -1,0 +1,263 @@
+//! Rows to tokens: plain text, prompt and completion, or a chat, with loss only where it was asked for.
+//!
+//! What is learned is decided by where a token lies in the text, never by what id it has: a token is learned if it
+//! begins inside a stretch that is to be learned.
+
+use super::encoded::{Encoded, Flat};
+use super::{Cell, Dataset};
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail, cancel};
+use rayon::prelude::*;
+use std::ops::Range;
+
+const WHO: &str = "encode";
+/// Rows that are encoded between two looks at the cancel flag.
+const CHUNK: usize = 1024;
+
+/// Which fields hold what.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// All of it is learned.
+    Text { field: String },
+    /// The completion is learned. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template.
+    Prompt { prompt: String, completion: String, template: Option<String> },
+    /// Messages with `role` and `content`; what `learn` names is learned.
+    Chat { field: String, learn: Learn },
+}
+
+/// Whose turns of a chat are learned.
+#[derive(Clone, Debug)]
+pub enum Learn {
+    All,
+    Role(String),
+}
+
+/// What happens to a row of more tokens than `size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Long {
+    Cut,
+    Split,
+    Skip,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub form: Form,
+    /// Appends the piece that ends a text, where the tokenizer has one and the text does not end with it.
+    pub eos: bool,
+    pub size: Option<usize>,
+    pub long: Long,
+    /// Leaves out rows in which nothing is learned, instead of failing.
+    pub skip_empty: bool,
+}
+
+/// The tokens of one row.
+struct Row {
+    ids: Vec<u32>,
+    /// Bytes of text that each token stands for.
+    bytes: Vec<u16>,
+    learned: Option<Vec<bool>>,
+}
+
+/// A text, and which stretches of it are learned (none: all of it).
+struct Source {
+    text: String,
+    learned: Option<Vec<Range<usize>>>,
+    /// Whether the tokenizer puts its own pieces around it.
+    special: bool,
+    eos: bool,
+}
+
+/// Encodes all rows, in parallel, in order.
+pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan) -> Result<Encoded> {
+    let fields = Fields::find(data, &plan.form)?;
+    let all_learned = matches!(plan.form, Form::Text { .. });
+    let mut flat = Flat::new(!all_learned);
+    let mut counts = Counts::default();
+    let mut ends = Vec::with_capacity(data.len());
+    for start in (0..data.len()).step_by(CHUNK) {
+        cancel::check()?;
+        let rows: Vec<Result<Row>> = (start..data.len().min(start + CHUNK))
+            .into_par_iter()
+            .map(|at| row(data, &fields, at, tokenizer, plan))
+            .collect();
+        for (at, row) in (start..).zip(rows) {
+            add(row?, at, plan, &mut flat, &mut ends, &mut counts)?;
+        }
+    }
+    if ends.is_empty() {
+        bail!(WHO, "no row is left to learn from ({} of {} left out)", counts.skipped, data.len());
+    }
+    let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
+    Ok(Encoded::new(flat, ends, pad, counts, all_learned))
+}
+
+/// What became of rows that did not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub cut: usize,
+    pub split: usize,
+    pub skipped: usize,
+}
+
+/// Adds a row, cut or split if it is too long.
+fn add(row: Row, at: usize, plan: &Plan, flat: &mut Flat, ends: &mut Vec<usize>, counts: &mut Counts) -> Result<()> {
+    let length = row.ids.len();
+    let size = plan.size.unwrap_or(usize::MAX);
+    let parts: Vec<Range<usize>> = match plan.long {
+        _ if length <= size => std::iter::once(0..length).collect(),
+        Long::Cut => {
+            counts.cut += 1;
+            std::iter::once(0..size).collect()
+        }
+        Long::Split => {
+            counts.split += 1;
+            (0..length).step_by(size).map(|start| start..length.min(start + size)).collect()
+        }
+        Long::Skip => {
+            counts.skipped += 1;
+            return Ok(());
+        }
+    };
+    let before = ends.len();
+    for part in parts {
+        // the first token of a sequence is predicted from nothing, so it is never a target
+        let learns = |part: &Range<usize>| match &row.learned {
+            None => part.len() > 1,
+            Some(learned) => part.clone().skip(1).any(|token| learned[token]),
+        };
+        if learns(&part) {
+            flat.push(&row.ids[part.clone()], &row.bytes[part.clone()], row.learned.as_ref().map(|all| &all[part]));
+            ends.push(flat.len());
+        }
+    }
+    if ends.len() > before {
+        return Ok(());
+    }
+    if !plan.skip_empty {
+        let why = if length > size { format!(" in its first {size} tokens") } else { String::new() };
+        return Err(Error::new(WHO, format!("row {at}: nothing of it is learned{why}"))
+            .help("leave such rows out with `empty: \"skip\"`, which counts them"));
+    }
+    counts.skipped += 1;
+    Ok(())
+}
+
+/// Numbers of the columns that a form reads.
+enum Fields {
+    Text(usize),
+    Prompt(usize, usize),
+    Chat(usize),
+}
+
+impl Fields {
+    fn find(data: &Dataset, form: &Form) -> Result<Fields> {
+        Ok(match form {
+            Form::Text { field } if field.is_empty() => Fields::Text(data.text_field(WHO)?),
+            Form::Text { field } => Fields::Text(data.field(WHO, field)?),
+            Form::Prompt { prompt, completion, .. } => {
+                Fields::Prompt(data.field(WHO, prompt)?, data.field(WHO, completion)?)
+            }
+            Form::Chat { field, .. } => Fields::Chat(data.field(WHO, field)?),
+        })
+    }
+}
+
+fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
+    match data.cell(field, at).text() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(kind) => bail!(WHO, "row {at}, field `{}`: {kind}, not text", data.fields()[field]),
+    }
+}
+
+fn row(data: &Dataset, fields: &Fields, at: usize, tokenizer: &Tokenizer, plan: &Plan) -> Result<Row> {
+    let source = match (fields, &plan.form) {
+        (Fields::Text(field), _) => {
+            Source { text: text(data, *field, at)?, learned: None, special: true, eos: plan.eos }
+        }
+        (Fields::Prompt(prompt, completion), Form::Prompt { template, .. }) => {
+            let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
+            match template {
+                Some(template) => filled(template, &prompt, &completion, plan.eos)?,
+                None => {
+                    let messages = [
+                        serde_json::json!({ "role": "user", "content": prompt }),
+                        serde_json::json!({ "role": "assistant", "content": completion }),
+                    ];
+                    chat(tokenizer, &messages, &Learn::Role("assistant".into()), at)?
+                }
+            }
+        }
+        (Fields::Chat(field), Form::Chat { learn, .. }) => chat(tokenizer, &messages(data, *field, at)?, learn, at)?,
+        _ => unreachable!("fields are found for the form"),
+    };
+    tokens(source, tokenizer).map_err(|error| error.at(format!("row {at}")))
+}
+
+/// Prompt and completion in a template; from the completion on, all is learned.
+fn filled(template: &str, prompt: &str, completion: &str, eos: bool) -> Result<Source> {
+    let parts =
+        template.split_once("{completion}").and_then(|(before, after)| Some((before.split_once("{prompt}")?, after)));
+    let Some(((first, second), last)) = parts else {
+        return Err(Error::new(WHO, format!("template `{template}` does not hold {{prompt}} and then {{completion}}"))
+            .help("for example \"{prompt}\\n{completion}\""));
+    };
+    let before = format!("{first}{prompt}{second}");
+    let learned = before.len()..before.len() + completion.len() + last.len();
+    Ok(Source { text: format!("{before}{completion}{last}"), learned: Some(vec![learned]), special: true, eos })
+}
+
+fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
+    let name = &data.fields()[field];
+    let Cell::Json(json) = data.cell(field, at) else {
+        bail!(WHO, "row {at}, field `{name}`: {}, not a list of messages", data.cell(field, at).kind());
+    };
+    match serde_json::from_str(json) {
+        Ok(serde_json::Value::Array(messages)) => Ok(messages),
+        _ => bail!(WHO, "row {at}, field `{name}`: {}, not a list of messages", Cell::Json(json).kind()),
+    }
+}
+
+/// A chat by the tokenizer's template. Whose turn it is learns its words and the piece that ends the turn.
+fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], learn: &Learn, at: usize) -> Result<Source> {
+    let chat = tokenizer.chat(messages, false).map_err(|error| error.told_by(WHO).at(format!("row {at}")))?;
+    let learned = match learn {
+        Learn::All => None,
+        Learn::Role(role) => {
+            Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
+        }
+    };
+    Ok(Source { text: chat.text, learned, special: false, eos: false })
+}
+
+fn tokens(source: Source, tokenizer: &Tokenizer) -> Result<Row> {
+    let (mut ids, offsets) = tokenizer.ids_and_offsets(&source.text, source.special)?;
+    let mut bytes = Vec::with_capacity(ids.len() + 1);
+    // a character that several tokens share counts for the first; what no token covers, for the next one
+    let mut covered = 0;
+    for &(_, end) in &offsets {
+        bytes.push(end.saturating_sub(covered).min(u16::MAX as usize) as u16);
+        covered = covered.max(end);
+    }
+    if let Some(last) = bytes.last_mut() {
+        *last = last.saturating_add((source.text.len() - covered.min(source.text.len())) as u16);
+    }
+    let mut learned: Option<Vec<bool>> = source.learned.map(|spans| {
+        let inside = |start: usize, end: usize| start < end && spans.iter().any(|span| span.contains(&start));
+        offsets.iter().map(|&(start, end)| inside(start, end)).collect()
+    });
+    if let Some(eos) = tokenizer.eos().filter(|_| source.eos)
+        && ids.last() != Some(&eos)
+    {
+        ids.push(eos);
+        bytes.push(0);
+        learned.iter_mut().for_each(|learned| learned.push(true));
+    } else if source.eos
+        && ids.last().copied() == tokenizer.eos()
+        && let Some(last) = learned.as_mut().and_then(|learned| learned.last_mut())
+    {
+        // the tokenizer put it there itself
+        *last = true;
+    }
+    Ok(Row { ids, bytes, learned })
+}

@@ -1,0 +1,229 @@
+//! Encoded: rows of tokens, as a value, ready to be packed, padded and put into batches.
+
+use super::encode::Counts;
+use super::{Batch, pack};
+use crate::{Error, Result, bail, text};
+use std::sync::Arc;
+
+/// Tokens of many rows end to end.
+pub struct Flat {
+    ids: Vec<u32>,
+    /// Bytes of text behind each token.
+    bytes: Vec<u16>,
+    /// Which tokens are learned; none: all.
+    learned: Option<Vec<bool>>,
+}
+
+impl Flat {
+    pub fn new(masked: bool) -> Flat {
+        Flat { ids: Vec::new(), bytes: Vec::new(), learned: masked.then(Vec::new) }
+    }
+
+    pub fn push(&mut self, ids: &[u32], bytes: &[u16], learned: Option<&[bool]>) {
+        self.ids.extend(ids);
+        self.bytes.extend(bytes);
+        if let Some(all) = &mut self.learned {
+            match learned {
+                Some(learned) => all.extend(learned),
+                None => all.resize(self.ids.len(), true),
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn is_learned(&self, token: usize) -> bool {
+        self.learned.as_ref().is_none_or(|learned| learned[token])
+    }
+}
+
+/// Rows of tokens. A row is one sequence, or after [`Encoded::pack`] several.
+#[derive(Clone)]
+pub struct Encoded {
+    flat: Arc<Flat>,
+    /// The pieces of `flat` that rows consist of.
+    pieces: Arc<Vec<(usize, usize)>>,
+    /// Where in `pieces` each row ends.
+    ends: Arc<Vec<usize>>,
+    /// What every row is filled up to; none: the longest of its batch.
+    length: Option<usize>,
+    pad: u32,
+    counts: Counts,
+    /// Plain text, which packing may cut anywhere.
+    stream: bool,
+}
+
+impl Encoded {
+    /// Rows that end at `ends` of the flat tokens.
+    pub(super) fn new(flat: Flat, ends: Vec<usize>, pad: u32, counts: Counts, stream: bool) -> Encoded {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let pieces: Vec<_> = starts.zip(ends.iter().copied()).collect();
+        let ends = (1..=pieces.len()).collect();
+        Encoded { flat: flat.into(), pieces: Arc::new(pieces), ends: Arc::new(ends), length: None, pad, counts, stream }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What every row is filled up to, if it is fixed.
+    pub fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// Whether it is plain text, which packing may cut.
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    fn row(&self, row: usize) -> &[(usize, usize)] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.pieces[start..self.ends[row]]
+    }
+
+    /// Tokens of a row.
+    pub fn tokens_of(&self, row: usize) -> usize {
+        self.row(row).iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// Tokens of all rows, without padding.
+    pub fn tokens(&self) -> usize {
+        self.pieces.iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// Places that a loss sees: learned tokens that are not the first of their sequence.
+    fn targets(&self) -> impl Iterator<Item = usize> + '_ {
+        self.pieces.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_learned(token))
+    }
+
+    /// How many targets a loss sees.
+    pub fn learned(&self) -> usize {
+        self.targets().count()
+    }
+
+    /// Bytes of text behind those targets.
+    pub fn bytes(&self) -> usize {
+        self.targets().map(|token| self.flat.bytes[token] as usize).sum()
+    }
+
+    pub fn longest(&self) -> usize {
+        (0..self.len()).map(|row| self.tokens_of(row)).max().unwrap_or(0)
+    }
+
+    /// The share of padding, where the length of rows is fixed.
+    pub fn waste(&self) -> Option<f64> {
+        self.length.map(|length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64)
+    }
+
+    /// Rows filled up to `length`, or to the longest of them.
+    pub fn pad(&self, length: Option<usize>) -> Result<Encoded> {
+        let longest = self.longest();
+        let length = length.unwrap_or(longest);
+        if let Some(row) = (0..self.len()).find(|&row| self.tokens_of(row) > length) {
+            return Err(too_long("pad", row, self.tokens_of(row), length));
+        }
+        Ok(Encoded { length: Some(length), ..self.clone() })
+    }
+
+    /// Rows of exactly `length` tokens from several sequences: plain text is cut at the ends of blocks (`cut`), else
+    /// whole sequences are laid together so that little is padding.
+    pub fn pack(&self, length: usize, cut: bool) -> Result<Encoded> {
+        if length < 2 {
+            bail!("pack", "a block of {length} tokens has nothing to predict");
+        }
+        let blocks = if cut {
+            pack::stream(&self.pieces, length)
+        } else {
+            let sizes: Vec<usize> = self.pieces.iter().map(|(start, end)| end - start).collect();
+            if let Some(row) = sizes.iter().position(|&size| size > length) {
+                return Err(too_long("pack", row, sizes[row], length));
+            }
+            let blocks = pack::best_fit(&sizes, length);
+            blocks.into_iter().map(|block| block.into_iter().map(|piece| self.pieces[piece]).collect()).collect()
+        };
+        let mut ends = Vec::with_capacity(blocks.len());
+        let mut pieces = Vec::with_capacity(self.pieces.len());
+        for block in blocks {
+            pieces.extend(block);
+            ends.push(pieces.len());
+        }
+        Ok(Encoded { pieces: Arc::new(pieces), ends: Arc::new(ends), length: Some(length), ..self.clone() })
+    }
+
+    /// The first `rows` rows, the others left out.
+    pub fn take(&self, rows: usize) -> Encoded {
+        let ends: Vec<usize> = self.ends[..rows.min(self.len())].to_vec();
+        let pieces = self.pieces[..ends.last().copied().unwrap_or(0)].to_vec();
+        Encoded { pieces: Arc::new(pieces), ends: Arc::new(ends), ..self.clone() }
+    }
+
+    /// These rows as one batch.
+    pub fn batch(&self, rows: &[usize]) -> Batch {
+        let longest = rows.iter().map(|&row| self.tokens_of(row)).max().unwrap_or(0);
+        let length = self.length.unwrap_or(longest);
+        let size = rows.len() * length;
+        let mut batch = Batch {
+            rows: rows.len(),
+            length,
+            ids: Vec::with_capacity(size),
+            labels: Vec::with_capacity(size),
+            segments: Vec::with_capacity(size),
+            positions: Vec::with_capacity(size),
+            ..Batch::default()
+        };
+        for (at, &row) in rows.iter().enumerate() {
+            for (segment, &(start, end)) in self.row(row).iter().enumerate() {
+                for token in start..end {
+                    let (id, learned) = (self.flat.ids[token], self.flat.is_learned(token));
+                    batch.ids.push(id);
+                    batch.labels.push(if learned { i64::from(id) } else { -100 });
+                    batch.segments.push(segment as u32 + 1);
+                    batch.positions.push((token - start) as u32);
+                    if learned && token > start {
+                        batch.bytes += self.flat.bytes[token] as usize;
+                    }
+                }
+            }
+            let end = (at + 1) * length;
+            batch.ids.resize(end, self.pad);
+            batch.labels.resize(end, -100);
+            batch.segments.resize(end, 0);
+            batch.positions.resize(end, 0);
+        }
+        batch
+    }
+}
+
+fn too_long(who: &str, row: usize, tokens: usize, length: usize) -> Error {
+    Error::new(who, format!("row {row} has {tokens} tokens, more than {length}"))
+        .help(format!("encode with `size: {length}`, which cuts or splits"))
+}
+
+/// `encoded 701 rows: 54,321 tokens, 20,111 learned`.
+impl std::fmt::Display for Encoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "encoded {}", text::counted(self.len(), "row"))?;
+        if let Some(length) = self.length {
+            write!(f, " of {}", text::thousands(length))?;
+        }
+        write!(f, ": {}, {} learned", text::counted(self.tokens(), "token"), text::thousands(self.learned()))?;
+        for (count, what) in [(self.counts.cut, "cut"), (self.counts.split, "split"), (self.counts.skipped, "left out")]
+        {
+            if count > 0 {
+                write!(f, ", {} {what}", text::counted(count, "row"))?;
+            }
+        }
+        Ok(())
+    }
+}
