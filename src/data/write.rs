@@ -119,10 +119,12 @@ fn separated(data: &Dataset, separator: u8, path: &Path, out: &mut (dyn Write + 
 }
 
 fn only_field(data: &Dataset) -> Result<usize> {
-    data.text_field(WHO).map_err(|_| {
-        Error::new(WHO, format!("a .txt file holds one text a line, not the fields {}", data.fields().join(", ")))
-            .help("choose one with `.column(\"…\")`")
-    })
+    if data.fields().len() != 1 {
+        let fields = data.fields().join(", ");
+        return Err(Error::new(WHO, format!("a .txt file holds one text a line, not the fields {fields}"))
+            .help("choose one with `.column(\"…\")`"));
+    }
+    Ok(0)
 }
 
 /// A text that is one line, and will be read back as the same row.

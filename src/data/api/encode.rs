@@ -1,7 +1,7 @@
 //! What scripts see of encoded rows and their batches.
 
 use crate::data::encode::{Form, Learn, Long, Plan};
-use crate::data::{Batches, batches};
+use crate::data::{Batch, Batches, Encoded, batches};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng, Tensor};
 use crate::token::Tokenizer;
@@ -13,8 +13,8 @@ const ENCODE: &[Opt] = &[
     opt(
         "template",
         Kind::Text,
-        "\"{prompt}\\n{completion}\"",
-        "how prompt and completion meet; `chat` for the tokenizer's chat template",
+        "",
+        "how prompt and completion meet: `{prompt}\\n{completion}`, or `chat` for the tokenizer's chat template",
     ),
     opt("chat", Kind::Text, "", "the field with messages, maps of `role` and `content`"),
     opt("learn", Kind::Text, "\"assistant\"", "whose turns of a chat are learned, or `all`"),
@@ -42,6 +42,9 @@ const BATCHES: &[Opt] = &[
 ];
 
 pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<Encoded>("encoded");
+    host.engine.register_type_with_name::<Batches>("batches");
+    host.engine.register_type_with_name::<Batch>("batch");
     host.module(exported_module!(verbs));
     host.options("encode", ENCODE);
     host.options("pack", PACK);
@@ -84,9 +87,9 @@ fn form(options: &Options) -> Res<Form> {
     let [plain, prompt, chat] = forms;
     Ok(match (prompt, chat) {
         (Some(prompt), _) => {
-            let template = options.text("template")?;
-            let template = (template != "chat").then(|| template.to_string());
-            Form::Prompt { prompt, completion: text("completion")?.unwrap_or_default(), template }
+            let template = text("template")?.unwrap_or_else(|| "{prompt}\n{completion}".into());
+            let completion = text("completion")?.unwrap_or_default();
+            Form::Prompt { prompt, completion, template: (template != "chat").then_some(template) }
         }
         (_, Some(field)) => {
             let learn = options.text("learn")?;
@@ -104,7 +107,7 @@ fn length(who: &'static str, length: i64) -> Res<usize> {
     }
 }
 
-fn tensor<T>(values: Vec<T>, batch: &crate::data::Batch) -> Res<Tensor>
+fn tensor<T>(values: Vec<T>, batch: &Batch) -> Res<Tensor>
 where
     Vec<T>: Into<Values>,
 {
@@ -146,7 +149,7 @@ mod verbs {
     /// Rows to tokens: the field `text`, or the only field, as plain text that is learned as a whole.
     ///
     /// ```rhai
-    /// let tok  = tokenizer::bytes();
+    /// let tok  = tokenizer("tests/data/tokenizer-bytes");
     /// let rows = dataset(["ab", "cde"]).encode(tok);
     /// rows.len()     //=> 2
     /// ```
@@ -161,7 +164,7 @@ mod verbs {
     /// of the assistant with the piece that ends each. Runs in parallel and gives the same on any number of threads.
     ///
     /// ```rhai
-    /// let tok  = tokenizer::bytes();
+    /// let tok  = tokenizer("tests/data/tokenizer-bytes");
     /// let rows = dataset([#{ ask: "1+1", say: "2" }]);
     /// rows.encode(tok, #{ prompt: "ask", completion: "say" }).learned      //=> 2
     /// rows.encode(tok, #{ prompt: "ask", completion: "answer" })    //=> error: encode: there is no field `answer`
@@ -175,7 +178,7 @@ mod verbs {
     /// together by best-fit decreasing, so that little is padding. Each sequence sees only itself.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.pack(8).len()    //=> 2
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -186,7 +189,7 @@ mod verbs {
     /// Blocks of exactly `length` tokens, with options.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.pack(4, #{ cut: false }).info().waste < 0.5    //=> true
     /// ```
     #[rhai_fn(name = "pack", pure, return_raw)]
@@ -199,7 +202,7 @@ mod verbs {
     /// Rows filled up to the longest of all. Without it, a batch is as long as its longest row.
     ///
     /// ```rhai
-    /// dataset(["ab", "cde"]).encode(tokenizer::bytes()).pad().info().length    //=> 4
+    /// dataset(["ab", "cde"]).encode(tokenizer("tests/data/tokenizer-bytes")).pad().info().length    //=> 4
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn pad(rows: &mut Encoded) -> Res<Encoded> {
@@ -209,7 +212,7 @@ mod verbs {
     /// Rows filled up to `length` tokens.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cde"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cde"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.pad(6).info().length    //=> 6
     /// rows.pad(2)                  //=> error: pad: row 0 has 3 tokens, more than 2
     /// ```
@@ -221,7 +224,7 @@ mod verbs {
     /// Batches of 8 rows, each row once, in an order that the script's `seed(…)` decides.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// for batch in rows.batches() { print(`${batch.step} of ${batch.total}: ${batch.tokens} tokens`); }
     /// ```
     #[rhai_fn(name = "batches", pure, return_raw)]
@@ -234,7 +237,7 @@ mod verbs {
     /// Going on from step `from` gives the batches that an unbroken walk would have given there.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// let all  = rows.batches(#{ size: 2, epochs: 3, seed: 7 });
     /// all.total     //=> 6
     /// for batch in all { batch.ids.shape; batch.labels; batch.epoch; }
@@ -257,7 +260,7 @@ mod verbs {
     /// How many rows there are.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes()).len()    //=> 1
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes")).len()    //=> 1
     /// ```
     #[rhai_fn(name = "len", pure)]
     pub fn encoded_len(rows: &mut Encoded) -> i64 {
@@ -267,7 +270,7 @@ mod verbs {
     /// The first `count` rows, or all if there are fewer.
     ///
     /// ```rhai
-    /// dataset(["ab", "cd"]).encode(tokenizer::bytes()).take(1).len()    //=> 1
+    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).take(1).len()    //=> 1
     /// ```
     #[rhai_fn(name = "take", pure, return_raw)]
     pub fn encoded_take(rows: &mut Encoded, count: i64) -> Res<Encoded> {
@@ -277,7 +280,7 @@ mod verbs {
     /// One row as a batch of one: to look at what is learned.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows[0].learned    //=> 2
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
@@ -289,7 +292,7 @@ mod verbs {
     /// Tokens of all rows, without padding.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes(), #{ eos: false }).tokens    //=> 2
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"), #{ eos: false }).tokens    //=> 2
     /// ```
     #[rhai_fn(get = "tokens", pure)]
     pub fn encoded_tokens(rows: &mut Encoded) -> i64 {
@@ -299,7 +302,7 @@ mod verbs {
     /// Tokens that a loss sees: learned, and not the first of their sequence.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes(), #{ eos: false }).learned    //=> 1
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"), #{ eos: false }).learned    //=> 1
     /// ```
     #[rhai_fn(get = "learned", pure)]
     pub fn encoded_learned(rows: &mut Encoded) -> i64 {
@@ -309,7 +312,7 @@ mod verbs {
     /// Bytes of text behind the tokens that a loss sees.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes()).bytes    //=> 1
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes")).bytes    //=> 1
     /// ```
     #[rhai_fn(get = "bytes", pure)]
     pub fn encoded_bytes(rows: &mut Encoded) -> i64 {
@@ -320,7 +323,7 @@ mod verbs {
     /// rows is fixed, that length and the share of padding (`waste`).
     ///
     /// ```rhai
-    /// dataset(["ab", "c"]).encode(tokenizer::bytes()).info().longest    //=> 3
+    /// dataset(["ab", "c"]).encode(tokenizer("tests/data/tokenizer-bytes")).info().longest    //=> 3
     /// ```
     #[rhai_fn(name = "info", pure)]
     pub fn encoded_info(rows: &mut Encoded) -> Map {
@@ -350,7 +353,7 @@ mod verbs {
     /// Steps in all, counted from step 0.
     ///
     /// ```rhai
-    /// dataset(["ab", "cd"]).encode(tokenizer::bytes()).batches(#{ size: 1 }).total    //=> 2
+    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).batches(#{ size: 1 }).total    //=> 2
     /// ```
     #[rhai_fn(name = "total", get = "total", pure)]
     pub fn batches_total(batches: &mut Batches) -> i64 {
@@ -360,7 +363,7 @@ mod verbs {
     /// Batches of one epoch.
     ///
     /// ```rhai
-    /// dataset(["ab", "cd"]).encode(tokenizer::bytes()).batches(#{ size: 1, epochs: 3 }).per_epoch    //=> 2
+    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).batches(#{ size: 1, epochs: 3 }).per_epoch    //=> 2
     /// ```
     #[rhai_fn(get = "per_epoch", pure)]
     pub fn per_epoch(batches: &mut Batches) -> i64 {
@@ -370,7 +373,7 @@ mod verbs {
     /// Batches that are to come.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab", "cd"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.batches(#{ size: 1, from: 1 }).len()    //=> 1
     /// ```
     #[rhai_fn(name = "len", pure)]
@@ -387,7 +390,7 @@ mod verbs {
     /// Token ids, `[rows, length]`, u32.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].ids.shape    //=> [1, 3]
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].ids.shape    //=> [1, 3]
     /// ```
     #[rhai_fn(get = "ids", pure, return_raw)]
     pub fn ids(batch: &mut Batch) -> Res<Tensor> {
@@ -397,7 +400,7 @@ mod verbs {
     /// The ids that are learned, -100 elsewhere, `[rows, length]`, i64. Aligned with `ids`: a model shifts by itself.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].labels.shape    //=> [1, 3]
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].labels.shape    //=> [1, 3]
     /// ```
     #[rhai_fn(get = "labels", pure, return_raw)]
     pub fn labels(batch: &mut Batch) -> Res<Tensor> {
@@ -407,7 +410,7 @@ mod verbs {
     /// Which sequence of its row a token belongs to, from 1; 0 is padding. `[rows, length]`, u32.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].segments.shape    //=> [1, 3]
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].segments.shape    //=> [1, 3]
     /// ```
     #[rhai_fn(get = "segments", pure, return_raw)]
     pub fn segments(batch: &mut Batch) -> Res<Tensor> {
@@ -417,7 +420,7 @@ mod verbs {
     /// Where in its sequence a token stands, from 0. `[rows, length]`, u32.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].positions.shape    //=> [1, 3]
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].positions.shape    //=> [1, 3]
     /// ```
     #[rhai_fn(get = "positions", pure, return_raw)]
     pub fn positions(batch: &mut Batch) -> Res<Tensor> {
@@ -427,7 +430,7 @@ mod verbs {
     /// Tokens that its loss sees: learned, and not the first of their sequence.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].learned    //=> 2
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].learned    //=> 2
     /// ```
     #[rhai_fn(get = "learned", pure)]
     pub fn batch_learned(batch: &mut Batch) -> i64 {
@@ -437,7 +440,7 @@ mod verbs {
     /// Tokens without padding.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].tokens    //=> 3
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].tokens    //=> 3
     /// ```
     #[rhai_fn(get = "tokens", pure)]
     pub fn batch_tokens(batch: &mut Batch) -> i64 {
@@ -447,7 +450,7 @@ mod verbs {
     /// Bytes of text behind the tokens that its loss sees.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].bytes    //=> 1
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].bytes    //=> 1
     /// ```
     #[rhai_fn(get = "bytes", pure)]
     pub fn batch_bytes(batch: &mut Batch) -> i64 {
@@ -457,7 +460,7 @@ mod verbs {
     /// Which batch of the walk it is, from 0.
     ///
     /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer::bytes())[0].step    //=> 0
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].step    //=> 0
     /// ```
     #[rhai_fn(get = "step", pure)]
     pub fn step(batch: &mut Batch) -> i64 {
@@ -467,7 +470,7 @@ mod verbs {
     /// How many batches the walk has.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// for batch in rows.batches(#{ epochs: 2 }) { print(batch.total); }
     /// ```
     #[rhai_fn(get = "total", pure)]
@@ -478,7 +481,7 @@ mod verbs {
     /// Which time through the rows it is, from 0.
     ///
     /// ```rhai
-    /// let rows = dataset(["ab"]).encode(tokenizer::bytes());
+    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// for batch in rows.batches(#{ epochs: 2 }) { print(batch.epoch); }
     /// ```
     #[rhai_fn(get = "epoch", pure)]

@@ -25,6 +25,7 @@ const SPLIT: &[Opt] = &[
 const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
 
 pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<Dataset>("dataset");
     encode::register(host);
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
@@ -210,7 +211,7 @@ mod verbs {
     /// let words = dataset(["one", "three"]);
     /// words.map(|row| row + #{ letters: row.text.len })[1]    //=> #{"letters": 5, "text": "three"}
     /// words.column("text").map(|word| word.len)[1]            //=> 5
-    /// words.map(|row| words)    //=> error: map: row 0, field `value`: a Dataset is not data
+    /// words.map(|row| words)    //=> error: map: row 0, field `value`: a dataset is not data
     /// ```
     #[rhai_fn(return_raw)]
     pub fn map(context: NativeCallContext, data: Dataset, change: FnPtr) -> Res<Dataset> {

@@ -117,7 +117,7 @@ pub fn json(value: &Dynamic) -> Result<serde_json::Value, String> {
         (Ok(number), _) => Ok(number.into()),
         (_, Ok(truth)) => Ok(truth.into()),
         _ if value.is_unit() => Ok(serde_json::Value::Null),
-        _ => Err(format!("a {}", value.type_name())),
+        _ => Err(format!("a {}", value.type_name().rsplit("::").next().unwrap_or_default().to_lowercase())),
     }
 }
 
