@@ -1,1 +1,6 @@
+//! What people look at: charts, tables, progress.
+
 pub mod api;
+pub mod progress;
+
+pub use progress::Progress;

@@ -37,8 +37,11 @@ impl Output {
 
 /// Shows a line at once. A reader that has gone away (`| head`) ends the program quietly, as it does others.
 fn show(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    if writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+    let shown = crate::plot::progress::beside_bars(|| {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+    });
+    if shown.is_err() {
         std::process::exit(0);
     }
 }

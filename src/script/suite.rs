@@ -25,6 +25,7 @@ impl Suite {
         let host = Host::new();
         let output = host.output.clone();
         output.capture();
+        crate::plot::progress::silence();
         let mut suite = Suite { host, output, filter: filter.map(str::to_string), outcomes: Vec::new() };
         for (name, fault) in std::mem::take(&mut suite.host.broken) {
             suite.outcomes.push(Outcome { name: format!("stdlib/{name}.rhai"), fault: Some(fault) });

@@ -1,0 +1,218 @@
+//! Progress of long work: a bar on a terminal, plain lines now and then where there is none.
+
+use crate::text::thousands;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+/// Time between two plain lines.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Ticks over which a speed is measured while it runs.
+const WINDOW: usize = 32;
+
+static BARS: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is shown: for tests.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+/// Does `work`, which writes to the terminal, with the bars out of its way.
+pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
+    match LazyLock::get(&BARS) {
+        Some(bars) => bars.suspend(work),
+        None => work(),
+    }
+}
+
+/// A handle to the progress of one piece of work.
+#[derive(Clone)]
+pub struct Progress(Arc<Mutex<State>>);
+
+struct State {
+    label: String,
+    total: u64,
+    at: u64,
+    first: u64,
+    show: Show,
+    start: Instant,
+    told: Instant,
+    /// Tokens and bytes so far, and when, at the last ticks.
+    window: VecDeque<(Instant, Work)>,
+    work: Work,
+    notes: Vec<(String, String)>,
+    done: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Work {
+    steps: u64,
+    tokens: u64,
+    bytes: u64,
+}
+
+enum Show {
+    Bar(ProgressBar),
+    Lines,
+    Nothing,
+}
+
+/// What one step did.
+#[derive(Default)]
+pub struct Tick {
+    pub tokens: u64,
+    pub bytes: u64,
+    /// Shown behind the speeds, as `name value`.
+    pub notes: Vec<(String, String)>,
+}
+
+impl Progress {
+    /// Work of `total` steps, of which `from` are done already.
+    pub fn new(label: &str, total: u64, from: u64, quiet: bool) -> Progress {
+        let now = Instant::now();
+        let show = match () {
+            () if quiet || SILENT.load(Ordering::Relaxed) => Show::Nothing,
+            () if std::io::stderr().is_terminal() => Show::Bar(bar(total, from)),
+            () => Show::Lines,
+        };
+        let state = State {
+            label: label.into(),
+            total,
+            at: from,
+            first: from,
+            show,
+            start: now,
+            told: now,
+            window: VecDeque::from([(now, Work::default())]),
+            work: Work::default(),
+            notes: Vec::new(),
+            done: false,
+        };
+        state.tell(now);
+        Progress(Arc::new(Mutex::new(state)))
+    }
+
+    /// One step more.
+    pub fn tick(&self, tick: Tick) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.at += 1;
+        state.work.steps += 1;
+        state.work.tokens += tick.tokens;
+        state.work.bytes += tick.bytes;
+        if !tick.notes.is_empty() {
+            state.notes = tick.notes;
+        }
+        let work = state.work;
+        state.window.push_back((now, work));
+        if state.window.len() > WINDOW {
+            state.window.pop_front();
+        }
+        state.tell(now);
+        if matches!(state.show, Show::Lines) && now - state.told >= PAUSE {
+            state.told = now;
+            eprintln!("{}", state.line(now, false));
+        }
+    }
+
+    /// The end: leaves one line with the time that it took and the speed of the whole.
+    pub fn done(&self) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.done, true) {
+            return;
+        }
+        let now = Instant::now();
+        let line = state.line(now, true);
+        match &state.show {
+            Show::Bar(bar) => {
+                bar.set_message(state.facts(now, true));
+                bar.abandon();
+            }
+            Show::Lines => eprintln!("{line}"),
+            Show::Nothing => {}
+        }
+    }
+
+    /// Steps so far, and in all.
+    pub fn at(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.at, state.total)
+    }
+
+    /// Seconds since it began.
+    pub fn seconds(&self) -> f64 {
+        self.lock().start.elapsed().as_secs_f64()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn tell(&self, now: Instant) {
+        if let Show::Bar(bar) = &self.show {
+            bar.set_prefix(self.label.clone());
+            bar.set_message(self.facts(now, false));
+            bar.set_position(self.at);
+        }
+    }
+
+    /// A line without a bar.
+    fn line(&self, now: Instant, end: bool) -> String {
+        let place = if end { String::new() } else { format!("{} of {}   ", thousands(self.at), thousands(self.total)) };
+        format!("  {}   {place}{}", self.label, self.facts(now, end))
+    }
+
+    /// Time, speeds, and what the last step told.
+    fn facts(&self, now: Instant, end: bool) -> String {
+        let mut parts = vec![clock(now - self.start)];
+        if !end && let Some(left) = self.left(now) {
+            parts.push(format!("{} left", clock(left)));
+        }
+        let (then, before) = match self.window.front() {
+            Some(&first) if !end => first,
+            _ => (self.start, Work::default()),
+        };
+        let seconds = (now - then).as_secs_f64();
+        for (count, unit) in [(self.work.tokens - before.tokens, "tok/s"), (self.work.bytes - before.bytes, "bytes/s")]
+        {
+            if count > 0 && seconds > 0.0 {
+                parts.push(format!("{} {unit}", thousands((count as f64 / seconds).round() as u64)));
+            }
+        }
+        parts.extend(self.notes.iter().map(|(name, value)| format!("{name} {value}")));
+        parts.join("   ")
+    }
+
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let (then, before) = *self.window.front()?;
+        let steps = self.work.steps - before.steps;
+        if steps == 0 || self.at >= self.total || self.at == self.first {
+            return None;
+        }
+        Some((now - then).mul_f64((self.total - self.at) as f64 / steps as f64))
+    }
+}
+
+fn bar(total: u64, from: u64) -> ProgressBar {
+    let bar = BARS.add(ProgressBar::new(total).with_position(from).with_finish(ProgressFinish::Abandon));
+    if let Ok(style) = ProgressStyle::with_template("  {prefix}   {bar:20} {msg}") {
+        bar.set_style(style.progress_chars("━╸╌"));
+    }
+    bar
+}
+
+/// `1:05`, or `2:01:05`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
