@@ -11,8 +11,8 @@ use std::sync::Mutex;
 const LARGE: usize = 1 << 20;
 /// Sizes of blocks: eight between one power of two and the next, so that at most a ninth is unused.
 const CLASSES: usize = 8 * 24;
-/// What may lie unused in any case, beside a quarter of what is in use.
-const IDLE: usize = 256 << 20;
+/// What may be held beyond the most that was ever in use at once, and an eighth of that.
+const IDLE: usize = 64 << 20;
 
 #[global_allocator]
 static ALLOCATOR: Keeper = Keeper;
@@ -24,9 +24,10 @@ struct Kept {
     first: [usize; CLASSES],
     unused: usize,
     used: usize,
+    peak: usize,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { first: [0; CLASSES], unused: 0, used: 0 });
+static KEPT: Mutex<Kept> = Mutex::new(Kept { first: [0; CLASSES], unused: 0, used: 0, peak: 0 });
 
 /// The class of a size above `LARGE`.
 fn class(size: usize) -> usize {
@@ -55,8 +56,13 @@ impl Kept {
         // SAFETY: `put` left the address of the next block at the start of this one
         self.first[class] = unsafe { *block };
         self.unused -= block_size(class);
-        self.used += block_size(class);
+        self.use_more(block_size(class));
         Some(block.cast())
+    }
+
+    fn use_more(&mut self, size: usize) {
+        self.used += size;
+        self.peak = self.peak.max(self.used);
     }
 
     fn put(&mut self, block: *mut u8, class: usize) {
@@ -71,7 +77,7 @@ impl Kept {
     /// Gives unused blocks back, largest first, when too much lies idle.
     fn trim(&mut self) {
         for class in (0..CLASSES).rev() {
-            while self.unused > IDLE + self.used / 4
+            while self.used + self.unused > self.peak + self.peak / 8 + IDLE
                 && let Some(block) = self.take(class)
             {
                 self.used -= block_size(class);
@@ -94,7 +100,7 @@ fn block(layout: &Layout) -> (*mut u8, bool) {
     let block = system::reserve(block_size(class));
     if !block.is_null() {
         kept(|kept| {
-            kept.used += block_size(class);
+            kept.use_more(block_size(class));
             kept.trim();
         });
     }
