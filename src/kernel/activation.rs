@@ -158,25 +158,3 @@ fn map_back(x: &Array, grad: &Array, work: fn(&[f32], &[f32], &mut [f32])) -> Re
     parallel::rows(&mut dx, 1, |at, dx| work(&values[at..at + dx.len()], &grads[at..at + dx.len()], dx));
     array(dx, x.dims())
 }
-
-simd! {
-    fn add_rows(a: &[f32], b: &[f32], y: &mut [f32]) {
-        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
-            *y = *a + *b;
-        }
-    }
-}
-
-/// a + b of one shape: a residual connection.
-pub fn add(a: &Array, b: &Array) -> Result<Array> {
-    if !fused(&[a, b]) || a.dims() != b.dims() {
-        return Ok((a + b)?);
-    }
-    let (a, b) = (a.contiguous()?, b.contiguous()?);
-    let dims = a.dims().to_vec();
-    let (a, b) = (view::<f32>(&a)?, view::<f32>(&b)?);
-    let (a, b): (&[f32], &[f32]) = (&a, &b);
-    let mut y = unwritten(a.len());
-    parallel::rows(&mut y, 1, |at, y| add_rows(&a[at..at + y.len()], &b[at..at + y.len()], y));
-    array(y, &dims)
-}

@@ -4,7 +4,7 @@
 //! a tile of 12 × 32 results stays in registers while it walks over one block of the inner dimension. Blocks and
 //! tasks depend on the sizes alone, so the result does not depend on the number of threads.
 
-use super::product::{Matrix, Values};
+use super::product::Matrix;
 
 #[cfg(target_arch = "x86_64")]
 mod pack;
@@ -116,15 +116,6 @@ fn block_rows(
 #[cfg(not(target_arch = "x86_64"))]
 pub fn multiply(_: &mut [f32], _: [usize; 3], _: Matrix, _: Matrix, _: bool) {
     unreachable!("takes() is false on this processor")
-}
-
-/// The numbers of an operand at `offset..`, as bf16: for twins in plain Rust.
-pub fn rounded(x: &Matrix, row: usize, column: usize) -> f32 {
-    let at = row * x.rows + column * x.columns;
-    match x.values {
-        Values::F32(values) => half::bf16::from_f32(values[at]).to_f32(),
-        Values::Bf16(values) => values[at].to_f32(),
-    }
 }
 
 /// Buffers that are used again: packing is done many times a step. What they hold is old numbers, never junk.

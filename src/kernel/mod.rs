@@ -14,17 +14,20 @@ pub mod cpu;
 pub mod embedding;
 pub mod loss;
 mod math;
+mod matvec;
 pub mod memory;
 pub mod norm;
 pub mod optimize;
 mod parallel;
 pub mod product;
 pub mod rotary;
+mod sum;
 mod view;
 
 pub use candle_core::{DType, Device, Tensor as Array};
 pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
 pub use product::Precision;
+pub use sum::{add, add_to, added, values};
 
 use std::cell::Cell;
 use std::sync::OnceLock;

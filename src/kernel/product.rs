@@ -2,7 +2,7 @@
 
 use super::memory::unwritten;
 use super::view::{View, array, view};
-use super::{Array, DType, bf16 as narrow, composite, fused, parallel};
+use super::{Array, DType, bf16 as narrow, composite, fused, matvec, parallel};
 use crate::{Result, bail};
 use half::bf16;
 use rayon::prelude::*;
@@ -81,6 +81,9 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
         }
         return;
     }
+    if matvec::takes(m, &a, &b) {
+        return matvec::multiply(out, [m, n, k], a, b, add);
+    }
     if precision == Precision::Bf16 && narrow::takes(&a, &b) {
         return narrow::multiply(out, [m, n, k], a, b, add);
     }
@@ -109,6 +112,15 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
             false,
             parallelism,
         );
+    }
+}
+
+/// One number of a matrix: for twins in plain Rust.
+pub fn at(x: &Matrix, row: usize, column: usize) -> f32 {
+    let at = row * x.rows + column * x.columns;
+    match x.values {
+        Values::F32(values) => values[at],
+        Values::Bf16(values) => values[at].to_f32(),
     }
 }
 

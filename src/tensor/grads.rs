@@ -78,7 +78,7 @@ impl Grads {
 
     /// Every gradient times `factor`.
     pub fn scale(&self, factor: f64) -> Result<Grads> {
-        self.map(|grad| Ok((grad * factor)?))
+        self.map(|grad| crate::kernel::scaled(grad, factor))
     }
 
     /// Every gradient divided by `divisor`.

@@ -6,7 +6,7 @@
 //! what an operation saved as soon as its turn is over.
 
 use super::{Array, DType, Device, Grads};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, kernel};
 use std::cell::Cell;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -275,20 +275,12 @@ enum Pending {
 impl Pending {
     fn add(self, more: Array) -> Result<Pending> {
         match self {
-            Pending::One(first) => match f32_values(&first).zip(f32_values(&more)) {
-                Some((mut sum, more)) => {
-                    let dims = first.dims().to_vec();
-                    drop(first);
-                    add_into(&mut sum, &more);
-                    Ok(Pending::Sum(sum, dims))
-                }
+            Pending::One(first) => match kernel::added(&first, &more)? {
+                Some(sum) => Ok(Pending::Sum(sum, first.dims().to_vec())),
                 None => Ok(Pending::One((first + more)?)),
             },
             Pending::Sum(mut sum, dims) => {
-                match f32_values(&more) {
-                    Some(more) => add_into(&mut sum, &more),
-                    None => bail!("backward", "gradients of one tensor are {:?} and F32", more.dtype()),
-                }
+                kernel::add_to(&mut sum, &more.to_dtype(DType::F32)?)?;
                 Ok(Pending::Sum(sum, dims))
             }
         }
@@ -299,18 +291,6 @@ impl Pending {
             Pending::One(array) => Ok(array),
             Pending::Sum(sum, dims) => Ok(Array::from_vec(sum, dims, &Device::Cpu)?),
         }
-    }
-}
-
-/// A copy of the numbers, if they are f32 on the CPU.
-fn f32_values(array: &Array) -> Option<Vec<f32>> {
-    let here = array.dtype() == DType::F32 && array.device().is_cpu();
-    here.then(|| array.flatten_all().and_then(|flat| flat.to_vec1()).ok()).flatten()
-}
-
-fn add_into(sum: &mut [f32], more: &[f32]) {
-    for (sum, more) in sum.iter_mut().zip(more) {
-        *sum += more;
     }
 }
 
@@ -339,12 +319,9 @@ impl Flow {
     ) -> Result<()> {
         let Some(target) = self.inputs[index].clone() else { return Ok(()) };
         let (mut sum, first) = match self.pending.remove(&target.id()) {
-            None => (crate::kernel::memory::unwritten(dims.iter().product()), true),
+            None => (kernel::memory::unwritten(dims.iter().product()), true),
             Some(Pending::Sum(sum, _)) => (sum, false),
-            Some(Pending::One(array)) => match f32_values(&array) {
-                Some(values) => (values, false),
-                None => bail!("backward", "a gradient in {:?} can't be added to in f32", array.dtype()),
-            },
+            Some(Pending::One(array)) => (kernel::values(&array)?, false),
         };
         write(&mut sum, first)?;
         self.pending.insert(target.id(), Pending::Sum(sum, dims.to_vec()));

@@ -273,8 +273,8 @@ fn square_sum_is_the_same_on_any_threads() {
 
 #[test]
 fn bf16_products_are_those_of_rounded_factors() {
-    use levain::kernel::bf16::rounded;
-    use levain::kernel::product::{Matrix, multiply};
+    use levain::kernel::product::{Matrix, at as number, multiply};
+    let rounded = |x: &Matrix, row, column| half::bf16::from_f32(number(x, row, column)).to_f32();
     let (a, b) = (numbers(&random(&[2_000_000], 1)), numbers(&random(&[2_000_000], 2)));
     let halves: Vec<half::bf16> = b.iter().map(|x| half::bf16::from_f32(*x)).collect();
     let sizes =
@@ -325,5 +325,34 @@ fn a_frozen_bf16_weight_serves_f32_activations() {
     for rows in [1, 3, 50] {
         agree(&[&[rows, 24]], EXACT, &|p| nn::linear(&p[0], &weight, None, Precision::F32).unwrap());
         agree(&[&[rows, 24]], 1e-2, &|p| nn::linear(&p[0], &weight, None, Precision::Bf16).unwrap());
+    }
+}
+
+#[test]
+fn few_rows_with_any_matrix() {
+    use levain::kernel::product::{Matrix, at as number, multiply};
+    let (a, b) = (numbers(&random(&[4000], 1)), numbers(&random(&[300_000], 2)));
+    let halves: Vec<half::bf16> = b.iter().map(|x| half::bf16::from_f32(*x)).collect();
+    let wide: Vec<f32> = halves.iter().map(|x| x.to_f32()).collect();
+    for dims @ [m, n, k] in [[1, 1, 1], [1, 5, 1], [1, 1, 5], [2, 37, 31], [3, 300, 48], [4, 515, 500], [1, 70, 999]] {
+        let a = Matrix::rows(&a[..m * k], k);
+        let cases = [
+            (Matrix::rows(&b[..n * k], n), Matrix::rows(&b[..n * k], n)),
+            (Matrix::rows(&b[..n * k], k).t(), Matrix::rows(&b[..n * k], k).t()),
+            (Matrix::rows(&halves[..n * k], n), Matrix::rows(&wide[..n * k], n)),
+            (Matrix::rows(&halves[..n * k], k).t(), Matrix::rows(&wide[..n * k], k).t()),
+        ];
+        for (b, same) in cases {
+            let mut out = vec![1f32; m * n];
+            multiply(&mut out, dims, a, b, true, Precision::F32);
+            for (i, found) in out.iter().enumerate() {
+                let sum: f64 = (0..k).map(|at| number(&a, i / n, at) as f64 * number(&same, at, i % n) as f64).sum();
+                assert!(
+                    (sum + 1.0 - *found as f64).abs() < 2e-5 * (k as f64).sqrt() + 1e-4,
+                    "{dims:?} {i}: {} and {found}",
+                    sum + 1.0
+                );
+            }
+        }
     }
 }
