@@ -5,9 +5,11 @@
 //! backward computes the scores anew, block by block.
 
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod narrow;
 
 use super::view::{array, view};
-use super::{Array, composite, fused};
+use super::{Array, Precision, composite, fused};
 use crate::{Result, bail};
 
 /// What a query may attend to.
@@ -118,13 +120,25 @@ impl Sizes {
 
 /// Attention of `q [B, T, H, D]` over `k`, `v` `[B, S, K, D]`; T queries are the last of S positions.
 /// Returns the result and the logarithm of each row's sum, `[B, H, T]` (empty from the composite).
-pub fn attention(q: &Array, k: &Array, v: &Array, scale: f64, sight: &Sight) -> Result<(Array, Vec<f32>)> {
+pub fn attention(
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    scale: f64,
+    sight: &Sight,
+    precision: Precision,
+) -> Result<(Array, Vec<f32>)> {
     let sizes = Sizes::new(q, k, v)?;
     if !fused(&[q, k, v]) {
         return Ok((composite::attention(q, k, v, scale, sight)?, vec![]));
     }
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     let (qs, ks, vs) = (view::<f32>(&q)?, view::<f32>(&k)?, view::<f32>(&v)?);
+    #[cfg(target_arch = "x86_64")]
+    if precision == Precision::Bf16 && narrow::takes(sizes) {
+        let (out, logs) = narrow::forward(&qs, &ks, &vs, sizes, scale as f32, sight)?;
+        return Ok((array(out, q.dims())?, logs));
+    }
     let (out, logs) = blocks::forward(&qs, &ks, &vs, sizes, scale as f32, sight)?;
     Ok((array(out, q.dims())?, logs))
 }
@@ -140,6 +154,7 @@ pub fn attention_backward(
     out: &Array,
     logs: &[f32],
     grad: &Array,
+    precision: Precision,
 ) -> Result<[Array; 3]> {
     if logs.is_empty() || !fused(&[q, k, v, grad]) {
         return composite::attention_backward(q, k, v, scale, sight, grad);
@@ -148,6 +163,12 @@ pub fn attention_backward(
     let (q, k, v, grad) = (q.contiguous()?, k.contiguous()?, v.contiguous()?, grad.contiguous()?);
     let (qs, ks, vs) = (view::<f32>(&q)?, view::<f32>(&k)?, view::<f32>(&v)?);
     let (o, g) = (view::<f32>(out)?, view::<f32>(&grad)?);
+    #[cfg(target_arch = "x86_64")]
+    if precision == Precision::Bf16 && narrow::takes(sizes) {
+        let given = narrow::Given { q: &qs, k: &ks, v: &vs, out: &o, logs, grad: &g };
+        let (dq, dk, dv) = narrow::backward(&given, sizes, scale as f32, sight)?;
+        return Ok([array(dq, q.dims())?, array(dk, k.dims())?, array(dv, v.dims())?]);
+    }
     let (dq, dk, dv) = blocks::backward(&qs, &ks, &vs, sizes, scale as f32, sight, &o, logs, &g)?;
     Ok([array(dq, q.dims())?, array(dk, k.dims())?, array(dv, v.dims())?])
 }

@@ -113,6 +113,79 @@ fn block_rows(
     scratch::give(packed);
 }
 
+/// A right operand [k, n], packed for many products with it or with parts of it.
+#[cfg(target_arch = "x86_64")]
+pub struct Packed {
+    values: Vec<u32>,
+    pairs: usize,
+    columns: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Packed {
+    /// Gives its memory to the next one.
+    pub fn done(self) {
+        scratch::give(self.values);
+    }
+}
+
+/// Packs `b [k, n]`, on this thread. Only where the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+pub fn pack(b: Matrix, k: usize, n: usize) -> Packed {
+    assert!(super::cpu::level() == super::cpu::Level::Bf16, "no bf16 products on this processor");
+    let pairs = k.div_ceil(2);
+    let mut values = scratch::take();
+    let panels = n.div_ceil(NR);
+    scratch::grow(&mut values, panels * pairs * NR);
+    for (panel, to) in values.chunks_exact_mut((pairs * NR).max(1)).take(panels).enumerate() {
+        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to);
+    }
+    Packed { values, pairs, columns: n }
+}
+
+/// `out` (rows `stride` apart) becomes, or is increased by, `a [m, k] · b [row.., column..]` of k rows and n columns
+/// from an even row and from a column that starts a panel of 32. On this thread.
+#[cfg(target_arch = "x86_64")]
+pub fn multiply_packed(
+    out: &mut [f32],
+    stride: usize,
+    [m, n, k]: [usize; 3],
+    a: Matrix,
+    b: &Packed,
+    (row, column): (usize, usize),
+    add: bool,
+) {
+    assert!(row.is_multiple_of(2) && column.is_multiple_of(NR), "a part of a packed operand starts at {row}, {column}");
+    let pairs = k.div_ceil(2);
+    assert!(
+        row / 2 + pairs <= b.pairs && column + n <= b.columns && pairs + 16 <= STRIDE,
+        "the packed operand is too small"
+    );
+    let by_rows = a.columns == 1;
+    let size = if by_rows { MR * STRIDE } else { MR * pairs };
+    let mut packed = scratch::take();
+    scratch::grow(&mut packed, size);
+    for first in (0..m).step_by(MR) {
+        let high = MR.min(m - first);
+        pack::rows(a, first, high, 0, k, &mut packed[..size]);
+        for at in (0..n).step_by(NR) {
+            let panel = &b.values[((column + at) / NR * b.pairs + row / 2) * NR..][..pairs * NR];
+            tile::tile(
+                by_rows,
+                pairs,
+                &packed[..size],
+                panel,
+                &mut out[first * stride + at..],
+                stride,
+                high,
+                NR.min(n - at),
+                add,
+            );
+        }
+    }
+    scratch::give(packed);
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 pub fn multiply(_: &mut [f32], _: [usize; 3], _: Matrix, _: Matrix, _: bool) {
     unreachable!("takes() is false on this processor")

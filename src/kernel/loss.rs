@@ -11,9 +11,10 @@ use rayon::prelude::*;
 /// The target of a row that is not learned.
 pub const IGNORED: i64 = -100;
 
-/// Rows whose logits are held at once: as many as make 64 MiB, within 64 to 1024.
-fn rows_at_once(vocabulary: usize) -> usize {
-    ((16 << 20) / vocabulary.max(1)).clamp(64, 1024) / 64 * 64
+/// Rows whose logits are held at once: at most as many as make 128 MiB, within 64 to 1024, in even parts.
+fn rows_at_once(rows: usize, vocabulary: usize) -> usize {
+    let most = ((32 << 20) / vocabulary.max(1)).clamp(64, 1024);
+    rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16)
 }
 
 /// What learns: of which operands the gradient is computed beside the loss.
@@ -102,7 +103,7 @@ pub fn linear_cross_entropy(
         bias: wants.bias.then(|| vec![0.0; vocabulary]),
     };
     let learn = wants.hidden || wants.weight || wants.bias;
-    let step = rows_at_once(vocabulary).min(rows.max(1));
+    let step = rows_at_once(rows, vocabulary).min(rows.max(1));
     let mut logits = unwritten(step * vocabulary);
     let mut loss = 0.0;
     let mut started = false;

@@ -112,6 +112,16 @@ simd! {
 }
 
 simd! {
+    /// Scores become probabilities e^(p·scale − log), and `dp` the gradient of the scores.
+    pub fn score_gradient(p: &mut [f32], dp: &mut [f32], scale: f32, log: f32, delta: f32) {
+        for (p, dp) in p.iter_mut().zip(dp) {
+            *p = exp::<FMA>(fma::<FMA>(*p, scale, -log));
+            *dp = *p * (*dp - delta) * scale;
+        }
+    }
+}
+
+simd! {
     pub fn max(x: &[f32]) -> f32 {
         let mut tops = [f32::NEG_INFINITY; 16];
         let mut chunks = x.chunks_exact(16);

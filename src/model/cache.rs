@@ -1,6 +1,6 @@
 //! The keys and values of what was read so far, so that writing a token costs one token.
 
-use crate::tensor::nn::{self, Mask};
+use crate::tensor::nn::{self, Mask, Precision};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
@@ -53,7 +53,9 @@ impl Cache {
             let own = |x: &Array| -> Result<Array> { Ok(x.narrow(0, row, 1)?) };
             let (keys, values) = layers[layer].push(&own(&k)?, &own(&v)?)?;
             let mask = Mask { causal: true, window: mask.window, segments: None };
-            out.push(nn::attention(&own(&q)?.into(), &keys.into(), &values.into(), scale, &mask)?.value());
+            out.push(
+                nn::attention(&own(&q)?.into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value(),
+            );
         }
         match &out[..] {
             [one] => Ok(one.clone().into()),

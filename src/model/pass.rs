@@ -130,7 +130,7 @@ impl Pass {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
         let mask = Mask { causal: true, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
         let heads = match &self.cache {
-            None => nn::attention(q, k, v, scale, &mask)?,
+            None => nn::attention(q, k, v, scale, &mask, self.precision)?,
             Some(cache) => {
                 cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).attend(layer, q, k, v, scale, &mask)?
             }

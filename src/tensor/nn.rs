@@ -177,14 +177,14 @@ pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Ten
 
 /// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
 /// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
-pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask) -> Result<Tensor> {
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, precision: Precision) -> Result<Tensor> {
     let (qs, ks, vs) = (q.value(), k.value(), v.value());
     let sizes = blocks::Sizes::new(&qs, &ks, &vs)?;
     let sight = blocks::Sight::new(mask, sizes.rows, sizes.queries, sizes.keys)?;
-    let (out, logs) = blocks::attention(&qs, &ks, &vs, scale, &sight)?;
+    let (out, logs) = blocks::attention(&qs, &ks, &vs, scale, &sight, precision)?;
     let result = out.clone();
     Ok(Tensor::derive(result, [q, k, v], move |grad, flow| {
-        let [dq, dk, dv] = blocks::attention_backward(&qs, &ks, &vs, scale, &sight, &out, &logs, &grad)?;
+        let [dq, dk, dv] = blocks::attention_backward(&qs, &ks, &vs, scale, &sight, &out, &logs, &grad, precision)?;
         flow.add(0, || Ok(dq))?;
         flow.add(1, || Ok(dk))?;
         flow.add(2, || Ok(dv))

@@ -157,8 +157,13 @@ fn attention() {
             .collect()
     };
     // batch, queries, keys, heads, groups, head
-    for [b, t, s, h, k, d] in [[1, 3, 3, 1, 1, 4], [2, 70, 70, 4, 2, 16], [1, 300, 300, 3, 1, 24], [2, 5, 300, 4, 4, 8]]
-    {
+    for [b, t, s, h, k, d] in [
+        [1, 3, 3, 1, 1, 4],
+        [2, 70, 70, 4, 2, 16],
+        [1, 300, 300, 3, 1, 24],
+        [2, 5, 300, 4, 4, 8],
+        [9, 40, 77, 4, 2, 12],
+    ] {
         for causal in [true, false] {
             for window in [None, Some(7), Some(100)] {
                 let packed = packed(b, s);
@@ -166,7 +171,10 @@ fn attention() {
                 for segments in [None, Some(&packed[..]), Some(&scattered[..])] {
                     let mask = Mask { causal, window, segments };
                     agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], 1e-5, &|p| {
-                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask).unwrap()
+                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, Precision::F32).unwrap()
+                    });
+                    agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], 1e-2, &|p| {
+                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, Precision::Bf16).unwrap()
                     });
                 }
             }
@@ -174,7 +182,7 @@ fn attention() {
     }
     let mask = Mask { causal: true, ..Mask::default() };
     differences(&[&[1, 3, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], &|p| {
-        nn::attention(&p[0], &p[1], &p[2], 0.7, &mask).unwrap()
+        nn::attention(&p[0], &p[1], &p[2], 0.7, &mask, Precision::F32).unwrap()
     });
 }
 

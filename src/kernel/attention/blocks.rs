@@ -1,26 +1,37 @@
 //! The blocks of attention on f32 slices: one task a head, queries in blocks of rows, keys in tiles.
 
 use super::{Sight, Sizes};
-use crate::kernel::math::{dot, exp_sum, max, scale};
+use crate::kernel::math::{dot, exp_sum, max, scale, score_gradient};
 use crate::kernel::memory::unwritten;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
 /// Queries in one block, and keys in one tile.
-const ROWS: usize = 64;
-const TILE: usize = 256;
+pub(super) const ROWS: usize = 64;
+pub(super) const TILE: usize = 256;
 
 /// A pointer into a result of which every task writes a part of its own.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+pub(super) struct Shared(*mut f32);
 // SAFETY: tasks write disjoint parts: each (batch row, head) has its own columns
 unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    pub(super) fn of(result: &mut [f32]) -> Shared {
+        Shared(result.as_mut_ptr())
+    }
+
     fn at(self, offset: usize) -> *mut f32 {
         // SAFETY: offsets are computed from the sizes that the result was made with
         unsafe { self.0.add(offset) }
+    }
+
+    /// # Safety
+    /// The part lies in the result, and nobody else uses it.
+    pub(super) unsafe fn part<'a>(self, offset: usize, count: usize) -> &'a mut [f32] {
+        // SAFETY: as promised by the caller
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(offset), count) }
     }
 }
 
@@ -65,16 +76,16 @@ unsafe fn product(
     }
 }
 
-/// Tiles of keys that any of these queries sees.
-fn tiles(ranges: &[(u32, u32)]) -> impl Iterator<Item = (usize, usize)> {
+/// Tiles of keys that any of these queries sees, from a multiple of `align` on.
+pub(super) fn tiles(ranges: &[(u32, u32)], align: usize) -> impl Iterator<Item = (usize, usize)> {
     let seen = ranges.iter().filter(|(start, end)| start < end);
-    let low = seen.clone().map(|(start, _)| *start as usize).min().unwrap_or(0);
+    let low = seen.clone().map(|(start, _)| *start as usize).min().unwrap_or(0) / align * align;
     let high = seen.map(|(_, end)| *end as usize).max().unwrap_or(0);
     (low..high).step_by(TILE).map(move |start| (start, (start + TILE).min(high)))
 }
 
-/// Sets scores that a query may not see to -inf (`hide`) or leaves them.
-fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, start: usize) {
+/// Sets scores that a query may not see to -inf.
+pub(super) fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, start: usize) {
     let (low, high) = sight.row(row)[i];
     let (low, high) = (low as usize, high as usize);
     let count = scores.len();
@@ -93,7 +104,7 @@ fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, start: usize) {
 pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut out = unwritten(q.len());
     let mut logs = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
-    let result = Shared(out.as_mut_ptr());
+    let result = Shared::of(&mut out);
     let cancel = cancel::current();
     let blocks = s.queries.div_ceil(ROWS);
     logs.par_chunks_mut(s.queries.max(1)).enumerate().for_each(|(task, logs)| {
@@ -115,7 +126,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             let mut sums = [0f32; ROWS];
             let acc = &mut acc[..count * s.head];
             acc.fill(0.0);
-            for (start, end) in tiles(&sight.row(row)[first..first + count]) {
+            for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
                 let width = end - start;
                 // SAFETY: rows first.. of q and start..end of k lie in their slices; `scores` is this task's
                 unsafe {
@@ -163,7 +174,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             }
             for i in 0..count {
                 // SAFETY: row first + i of head h is this task's alone
-                let out = unsafe { std::slice::from_raw_parts_mut(result.at(at + i * q_row), s.head) };
+                let out = unsafe { result.part(at + i * q_row, s.head) };
                 out.copy_from_slice(&acc[i * s.head..(i + 1) * s.head]);
                 if sums[i] > 0.0 {
                     scale(out, 1.0 / sums[i]);
@@ -190,7 +201,7 @@ pub fn backward(
     grad: &[f32],
 ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
     let (mut dq, mut dk, mut dv) = (vec![0.0f32; q.len()], vec![0.0f32; k.len()], vec![0.0f32; v.len()]);
-    let (to_q, to_k, to_v) = (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
+    let (to_q, to_k, to_v) = (Shared::of(&mut dq), Shared::of(&mut dk), Shared::of(&mut dv));
     let cancel = cancel::current();
     let share = s.heads / s.groups;
     let (q_row, k_row) = (s.heads * s.head, s.groups * s.head);
@@ -212,7 +223,7 @@ pub fn backward(
                     let span = at + i * q_row..at + i * q_row + s.head;
                     *delta = dot(&out[span.clone()], &grad[span]);
                 }
-                for (start, end) in tiles(&sight.row(row)[first..first + count]) {
+                for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
                     let width = end - start;
                     let at_tile = at_keys + start * k_row;
                     // SAFETY: all offsets are inside the slices that they were computed for; the columns of
@@ -250,10 +261,7 @@ pub fn backward(
                             dp.fill(0.0);
                             continue;
                         }
-                        exp_sum(p, by, logs[i]);
-                        for (dp, p) in dp.iter_mut().zip(p.iter()) {
-                            *dp = *p * (*dp - deltas[i]) * by;
-                        }
+                        score_gradient(p, dp, by, logs[i], deltas[i]);
                     }
                     // SAFETY: as above
                     unsafe {

@@ -1,0 +1,227 @@
+//! The blocks of attention with bf16 factors: keys and values are packed once for all heads and queries that see
+//! them. Scores, sums and results are f32.
+
+use super::blocks::{ROWS, Shared, TILE, hide, tiles};
+use super::{Sight, Sizes};
+use crate::kernel::bf16::{Packed, multiply_packed, pack};
+use crate::kernel::math::{add_scaled, dot, exp_sum, max, scale};
+use crate::kernel::memory::unwritten;
+use crate::kernel::product::Matrix;
+use crate::kernel::{cpu, math};
+use crate::{Result, cancel};
+use rayon::prelude::*;
+
+/// Whether these sizes are taken: the processor has the instructions, and a head fits a block.
+pub fn takes(s: Sizes) -> bool {
+    cpu::level() == cpu::Level::Bf16 && s.head <= 512 && s.queries >= 8
+}
+
+/// Heads in one task: a group, or one where that would give too few tasks.
+fn heads_per_task(s: Sizes) -> usize {
+    if s.rows * s.groups >= 8 { s.heads / s.groups } else { 1 }
+}
+
+/// Keys or values of one row and group, as a matrix [keys, head].
+fn of_group<'a>(x: &'a [f32], s: Sizes, row: usize, group: usize) -> Matrix<'a> {
+    let at = (row * s.keys * s.groups + group) * s.head;
+    Matrix::rows(x.get(at..).unwrap_or(&[]), s.groups * s.head)
+}
+
+fn first_of(tile: (usize, usize)) -> (usize, usize) {
+    (tile.0, tile.1 - tile.0)
+}
+
+/// The result [B, T, H, D] and the logarithm of every row's sum [B, H, T].
+pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
+    let mut out = unwritten(q.len());
+    let mut logs = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
+    let result = Shared::of(&mut out);
+    let cancel = cancel::current();
+    let (per, q_row) = (heads_per_task(s), s.heads * s.head);
+    logs.par_chunks_mut(s.queries * per).enumerate().for_each(|(task, logs)| {
+        let (row, head) = (task * per / s.heads, task * per % s.heads);
+        let group = head / (s.heads / s.groups);
+        let keys = pack(of_group(k, s, row, group).t(), s.head, s.keys);
+        let values = pack(of_group(v, s, row, group), s.keys, s.head);
+        let (mut scores, mut acc) = (unwritten(ROWS * TILE), unwritten(ROWS * s.head));
+        for (h, logs) in (head..).zip(logs.chunks_exact_mut(s.queries)) {
+            for first in (0..s.queries).step_by(ROWS) {
+                if cancel.is_requested() {
+                    return;
+                }
+                let count = ROWS.min(s.queries - first);
+                let at = ((row * s.queries + first) * s.heads + h) * s.head;
+                let queries = Matrix::rows(&q[at..], q_row);
+                let (mut tops, mut sums) = ([f32::NEG_INFINITY; ROWS], [0f32; ROWS]);
+                let acc = &mut acc[..count * s.head];
+                acc.fill(0.0);
+                for tile in tiles(&sight.row(row)[first..first + count], 32) {
+                    let (start, width) = first_of(tile);
+                    multiply_packed(&mut scores, width, [count, width, s.head], queries, &keys, (0, start), false);
+                    for i in 0..count {
+                        let scores = &mut scores[i * width..(i + 1) * width];
+                        hide(scores, sight, row, first + i, start);
+                        let top = tops[i].max(max(scores) * by);
+                        if top == f32::NEG_INFINITY {
+                            scores.fill(0.0);
+                            continue;
+                        }
+                        let shrink = (tops[i] - top).exp();
+                        if shrink != 1.0 {
+                            scale(&mut acc[i * s.head..(i + 1) * s.head], shrink);
+                        }
+                        sums[i] = sums[i] * shrink + exp_sum(scores, by, top);
+                        tops[i] = top;
+                    }
+                    let p = Matrix::rows(&scores[..], width);
+                    multiply_packed(acc, s.head, [count, s.head, width], p, &values, (start, 0), true);
+                }
+                for i in 0..count {
+                    // SAFETY: query first + i of head h is this task's alone
+                    let out = unsafe { result.part(at + i * q_row, s.head) };
+                    out.copy_from_slice(&acc[i * s.head..(i + 1) * s.head]);
+                    if sums[i] > 0.0 {
+                        scale(out, 1.0 / sums[i]);
+                        logs[first + i] = tops[i] + sums[i].ln();
+                    }
+                }
+            }
+        }
+        keys.done();
+        values.done();
+    });
+    cancel::check()?;
+    Ok((out, logs))
+}
+
+/// What backward reads.
+pub struct Given<'a> {
+    pub q: &'a [f32],
+    pub k: &'a [f32],
+    pub v: &'a [f32],
+    pub out: &'a [f32],
+    pub logs: &'a [f32],
+    pub grad: &'a [f32],
+}
+
+/// The gradients of q, k and v.
+pub fn backward(x: &Given, s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+    let mut dq = unwritten(x.q.len());
+    let to_q = Shared::of(&mut dq);
+    let cancel = cancel::current();
+    let per = heads_per_task(s);
+    let share = s.heads / s.groups;
+    let tasks = s.rows * s.heads / per;
+    let partial: Vec<[Vec<f32>; 2]> = (0..tasks)
+        .into_par_iter()
+        .map(|task| {
+            let (row, head) = (task * per / s.heads, task * per % s.heads);
+            let mut sums = [vec![0f32; s.keys * s.head], vec![0f32; s.keys * s.head]];
+            let (keys, values) = (of_group(x.k, s, row, head / share), of_group(x.v, s, row, head / share));
+            let [turned_keys, turned_values] = [pack(keys.t(), s.head, s.keys), pack(values.t(), s.head, s.keys)];
+            let keys = pack(keys, s.keys, s.head);
+            for h in head..head + per {
+                if cancel.is_requested() {
+                    break;
+                }
+                let packed = [&turned_keys, &turned_values, &keys];
+                head_backward(x, s, by, sight, (row, h), packed, &mut sums, to_q);
+            }
+            [turned_keys, turned_values, keys].into_iter().for_each(Packed::done);
+            sums
+        })
+        .collect();
+    cancel::check()?;
+    let gather = |which: usize| -> Vec<f32> {
+        let mut whole = unwritten(x.k.len());
+        let tasks_per_row = s.heads / per;
+        whole.par_chunks_mut((s.keys * s.groups * s.head).max(1)).enumerate().for_each(|(row, whole)| {
+            let tasks = &partial[row * tasks_per_row..][..tasks_per_row];
+            for (group, tasks) in tasks.chunks_exact(share / per).enumerate() {
+                for key in 0..s.keys {
+                    let to = &mut whole[(key * s.groups + group) * s.head..][..s.head];
+                    to.copy_from_slice(&tasks[0][which][key * s.head..][..s.head]);
+                    for task in &tasks[1..] {
+                        add_scaled(to, 1.0, &task[which][key * s.head..][..s.head]);
+                    }
+                }
+            }
+        });
+        whole
+    };
+    let (dk, dv) = (gather(0), gather(1));
+    Ok((dq, dk, dv))
+}
+
+/// One head: its part of dq, and what it adds to dk and dv.
+#[allow(clippy::too_many_arguments)]
+fn head_backward(
+    x: &Given,
+    s: Sizes,
+    by: f32,
+    sight: &Sight,
+    (row, h): (usize, usize),
+    [turned_keys, turned_values, keys]: [&Packed; 3],
+    [dk, dv]: &mut [Vec<f32>; 2],
+    to_q: Shared,
+) {
+    let (q_row, head) = (s.heads * s.head, s.head);
+    let (mut p, mut dp, mut dq) = (unwritten(ROWS * TILE), unwritten(ROWS * TILE), unwritten(ROWS * head));
+    for first in (0..s.queries).step_by(ROWS) {
+        let count = ROWS.min(s.queries - first);
+        let at = ((row * s.queries + first) * s.heads + h) * head;
+        let logs = &x.logs[(row * s.heads + h) * s.queries + first..][..count];
+        let mut deltas = [0f32; ROWS];
+        for (i, delta) in deltas[..count].iter_mut().enumerate() {
+            let span = at + i * q_row..at + i * q_row + head;
+            *delta = dot(&x.out[span.clone()], &x.grad[span]);
+        }
+        let (queries, grads) = (Matrix::rows(&x.q[at..], q_row), Matrix::rows(&x.grad[at..], q_row));
+        let (packed_queries, packed_grads) = (pack(queries, count, head), pack(grads, count, head));
+        let dq = &mut dq[..count * head];
+        dq.fill(0.0);
+        for tile in tiles(&sight.row(row)[first..first + count], 32) {
+            let (start, width) = first_of(tile);
+            multiply_packed(&mut p, width, [count, width, head], queries, turned_keys, (0, start), false);
+            multiply_packed(&mut dp, width, [count, width, head], grads, turned_values, (0, start), false);
+            for i in 0..count {
+                let p = &mut p[i * width..(i + 1) * width];
+                let dp = &mut dp[i * width..(i + 1) * width];
+                if logs[i] == f32::NEG_INFINITY {
+                    p.fill(0.0);
+                    dp.fill(0.0);
+                    continue;
+                }
+                hide(p, sight, row, first + i, start);
+                math::score_gradient(p, dp, by, logs[i], deltas[i]);
+            }
+            let turned = |x| Matrix::rows(x, width).t();
+            multiply_packed(
+                &mut dv[start * head..],
+                head,
+                [width, head, count],
+                turned(&p[..]),
+                &packed_grads,
+                (0, 0),
+                true,
+            );
+            multiply_packed(
+                &mut dk[start * head..],
+                head,
+                [width, head, count],
+                turned(&dp[..]),
+                &packed_queries,
+                (0, 0),
+                true,
+            );
+            let ds = Matrix::rows(&dp[..], width);
+            multiply_packed(dq, head, [count, head, width], ds, keys, (start, 0), true);
+        }
+        for i in 0..count {
+            // SAFETY: query first + i of head h is this task's alone
+            unsafe { to_q.part(at + i * q_row, head) }.copy_from_slice(&dq[i * head..(i + 1) * head]);
+        }
+        packed_queries.done();
+        packed_grads.done();
+    }
+}
