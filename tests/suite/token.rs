@@ -1,0 +1,329 @@
+//! Tokenizers: equal to transformers, properties of extension and training, and files that lie.
+
+use levain::cancel::{self, Cancel};
+use levain::token::{Gguf, Tokenizer, Training};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const DATA: &str = "tests/data/token";
+
+/// Text that tokenizers stumble over.
+const NASTY: &[&str] = &[
+    "Hello world, this isn't 1234 test's  end \n\n  next\tline",
+    "为了保护专利权人的合法权益，鼓励发明创造。",
+    "Größe naïve façade — “quoted” … 100,000.50€",
+    "emoji 👩‍👩‍👧 🇩🇪 and 한국어 日本語 हिन्दी",
+    "  leading and trailing   ",
+    "I'LL we've 'Re 'ſ\r\nCR\r LF\n \n\t",
+    "x²³ ½ Ⅳ ٣ 一二三 \u{a0}\u{2009}\u{3000}wide spaces\u{3000}",
+    "\u{0}\u{1}\u{7f} control, e\u{301} combining \u{301}, \u{10ffff}\u{e000}",
+    "",
+    "\n",
+    " '",
+    "''s'''d 'll",
+];
+
+fn open(name: &str) -> Tokenizer {
+    Tokenizer::open(Path::new(DATA).join(name)).unwrap()
+}
+
+fn json_of(path: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(Path::new(DATA).join(path)).unwrap()).unwrap()
+}
+
+fn ids_in(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn statutes() -> Vec<String> {
+    let clause = "第一条 为了保护专利权人的合法权益，鼓励发明创造，推动发明创造的应用，提高创新能力，制定本法。";
+    let other = "第二条 本法所称的发明创造是指发明、实用新型和外观设计。专利权人的合法权益受法律保护。";
+    (0..20).map(|n| format!("{clause}{other} No. {n}: the patent of the applicant, the patentee's rights.")).collect()
+}
+
+#[test]
+fn ids_as_in_transformers() {
+    let expect = json_of("expect.json");
+    for name in ["smollm2", "qwen3", "gpt2", "bert"] {
+        let tok = open(name);
+        assert_eq!(tok.len(), expect[name]["len"].as_u64().unwrap() as usize, "{name}");
+        for (text, ids) in expect["texts"].as_array().unwrap().iter().zip(expect[name]["ids"].as_array().unwrap()) {
+            let text = text.as_str().unwrap();
+            assert_eq!(tok.encode(text, true).unwrap().ids, ids_in(ids), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn special_pieces_by_their_files() {
+    let tok = open("smollm2");
+    assert_eq!((tok.bos(), tok.eos(), tok.pad(), tok.unk()), (Some(1), Some(2), Some(2), Some(0)));
+    let bert = open("bert");
+    assert_eq!([bert.id("[CLS]"), bert.id("[SEP]"), bert.id("[MASK]")], ["cls", "sep", "mask"].map(|name| bert.special(name)));
+    assert_eq!(bert.bos(), None);
+    // added tokens that are not in the model's vocabulary keep the ids of the file
+    let spec = json_of("qwen3/tokenizer.json");
+    let qwen = open("qwen3");
+    for token in spec["added_tokens"].as_array().unwrap() {
+        assert_eq!(qwen.id(token["content"].as_str().unwrap()), Some(token["id"].as_u64().unwrap() as u32));
+    }
+}
+
+#[test]
+fn decoding_gives_the_text_back() {
+    let trained = Tokenizer::train(&statutes(), &Training { size: 600, ..Training::default() }).unwrap();
+    let unigram = Tokenizer::train(&statutes(), &Training { kind: "unigram".into(), size: 500, ..Training::default() }).unwrap();
+    let digits = Tokenizer::train(&statutes(), &Training { size: 500, split: "digits".into(), ..Training::default() }).unwrap();
+    let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"]).unwrap();
+    for tok in [trained, unigram, digits, grown, open("gpt2")] {
+        for text in NASTY {
+            let ids = tok.encode(text, false).unwrap().ids;
+            assert_eq!(tok.decode(&ids, false).unwrap(), *text, "{tok}");
+        }
+        assert_eq!(tok.encode_batch(NASTY, false).unwrap(), NASTY.iter().map(|text| tok.ids(text, false).unwrap()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn streamed_text_is_the_decoded_text() {
+    let tok = open("gpt2");
+    for text in NASTY {
+        let mut stream = tok.stream(false);
+        let ids = tok.ids(text, false).unwrap();
+        let mut shown: String = ids.iter().map(|id| stream.push(*id).unwrap()).collect();
+        shown += &stream.finish().unwrap();
+        assert_eq!(shown, *text);
+    }
+}
+
+/// The splitters by hand against the engine's own expressions: an empty normalizer sends texts the long way.
+#[test]
+fn words_are_those_of_the_expressions() {
+    for split in ["gpt2", "digits", "llama3", "qwen2"] {
+        let how = Training { size: 259, split: split.into(), ..Training::default() };
+        let quick = Tokenizer::train(&["a"], &how).unwrap();
+        quick.save(format!("out/tests/token/{split}")).unwrap();
+        let mut spec: Value =
+            serde_json::from_str(&std::fs::read_to_string(format!("out/tests/token/{split}/tokenizer.json")).unwrap()).unwrap();
+        if spec["normalizer"].is_null() {
+            spec["normalizer"] = json!({"type": "Sequence", "normalizers": []});
+        } else {
+            spec["normalizer"] = json!({"type": "Sequence", "normalizers": [spec["normalizer"]]});
+        }
+        let slow = Tokenizer::from_json(spec, Default::default()).unwrap();
+        for text in NASTY.iter().filter(|text| text.len() > 1) {
+            let texts = [*text, "aa aa"];
+            let propose = |tok: &Tokenizer| tok.continue_bpe(&texts, 1000, 1, 1000).unwrap();
+            assert_eq!(propose(&quick), propose(&slow), "{split}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn continued_bpe_leaves_no_dead_piece_and_moves_nothing() {
+    let texts = statutes();
+    for name in ["smollm2", "qwen3", "gpt2"] {
+        let old = open(name);
+        let proposal = old.continue_bpe(&texts, 120, 2, 16).unwrap();
+        assert_eq!(proposal.pieces.len(), proposal.merges.len());
+        let grown = old.extend_by_merges(&proposal).unwrap();
+        let general = ["The quick brown fox jumps over the lazy dog.".to_string()];
+        let audit = grown.audit(&old, &texts, &general).unwrap();
+        assert_eq!((audit.before, audit.after), (old.len(), old.len() + proposal.pieces.len()));
+        assert_eq!(audit.reachable, proposal.pieces.len());
+        assert_eq!(audit.general_before, audit.general_after);
+        assert!(audit.tokens_after * 2 < audit.tokens_before, "{name}: {audit:?}");
+        assert_eq!(grown.pieces()[..old.len()], *old.pieces());
+        assert_eq!((grown.specials(), grown.eos()), (old.specials(), old.eos()));
+        for (piece, ids) in grown.pieces()[old.len()..].iter().zip(grown.constituents(&old).unwrap()) {
+            let written: String = ids.iter().map(|id| old.piece(*id).unwrap()).collect();
+            assert_eq!(written, *piece);
+        }
+        // a second extension appends to the first
+        let again = grown.extend_by_words(&["外观设计", "实用新型"]).unwrap();
+        again.audit(&grown, &texts, &general).unwrap();
+        grown.save(format!("out/tests/token/grown-{name}")).unwrap();
+        let opened = Tokenizer::open(format!("out/tests/token/grown-{name}")).unwrap();
+        assert_eq!(opened.pieces(), grown.pieces());
+        assert_eq!(opened.encode_batch(&texts, true).unwrap(), grown.encode_batch(&texts, true).unwrap());
+        assert_eq!((opened.eos(), opened.own_template()), (grown.eos(), grown.own_template()));
+    }
+}
+
+#[test]
+fn the_same_on_one_thread_and_two() {
+    let texts = statutes();
+    let work = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let kinds = ["bpe", "wordpiece", "unigram"];
+            let trained = kinds.map(|kind| {
+                let how = Training { kind: kind.into(), size: 420, ..Training::default() };
+                Tokenizer::train(&texts, &how).unwrap().pieces().to_vec()
+            });
+            (trained, open("smollm2").continue_bpe(&texts, 50, 2, 16).unwrap())
+        })
+    };
+    assert_eq!(work(1), work(2));
+    assert_eq!(work(2), work(2));
+}
+
+#[test]
+fn an_interruption_ends_long_work() {
+    let cancel = Cancel::default();
+    cancel.request();
+    let tok = open("gpt2");
+    cancel::under(&cancel, || {
+        assert!(tok.encode_batch(NASTY, false).unwrap_err().is_interrupted());
+        assert!(tok.continue_bpe(&statutes(), 100, 2, 16).unwrap_err().is_interrupted());
+    });
+}
+
+/// A GGUF file of nothing but metadata.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn text(&mut self, text: &str) {
+        self.0.extend((text.len() as u64).to_le_bytes());
+        self.0.extend(text.as_bytes());
+    }
+
+    fn key(&mut self, key: &str, kind: u32) {
+        self.text(key);
+        self.0.extend(kind.to_le_bytes());
+    }
+
+    fn list(&mut self, key: &str, kind: u32, length: usize) {
+        self.key(key, 9);
+        self.0.extend(kind.to_le_bytes());
+        self.0.extend((length as u64).to_le_bytes());
+    }
+}
+
+fn gguf(kind: &str, pieces: &[String], types: &[i32], merges: &[String], scores: &[f32]) -> Vec<u8> {
+    let mut file = Writer(b"GGUF".to_vec());
+    file.0.extend(3u32.to_le_bytes());
+    file.0.extend(0u64.to_le_bytes());
+    file.0.extend(8u64.to_le_bytes());
+    file.key("tokenizer.ggml.model", 8);
+    file.text(kind);
+    file.key("tokenizer.ggml.pre", 8);
+    file.text("smollm");
+    file.list("tokenizer.ggml.tokens", 8, pieces.len());
+    pieces.iter().for_each(|piece| file.text(piece));
+    file.list("tokenizer.ggml.token_type", 5, types.len());
+    types.iter().for_each(|kind| file.0.extend(kind.to_le_bytes()));
+    file.list("tokenizer.ggml.merges", 8, merges.len());
+    merges.iter().for_each(|merge| file.text(merge));
+    file.list("tokenizer.ggml.scores", 6, scores.len());
+    scores.iter().for_each(|score| file.0.extend(score.to_le_bytes()));
+    file.key("tokenizer.ggml.bos_token_id", 4);
+    file.0.extend(1u32.to_le_bytes());
+    file.key("tokenizer.ggml.eos_token_id", 4);
+    file.0.extend(2u32.to_le_bytes());
+    file.0
+}
+
+fn smollm_gguf() -> Vec<u8> {
+    let spec = json_of("smollm2/tokenizer.json");
+    let pieces = open("smollm2").pieces().to_vec();
+    let merge = |pair: &Value| format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
+    let merges: Vec<String> = spec["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
+    let types: Vec<i32> = (0..pieces.len()).map(|id| if id < 17 { 3 } else { 1 }).collect();
+    gguf("gpt2", &pieces, &types, &merges, &[])
+}
+
+fn written(name: &str, bytes: &[u8]) -> String {
+    std::fs::create_dir_all("out/tests/token").unwrap();
+    let path = format!("out/tests/token/{name}");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn the_tokenizer_inside_a_gguf() {
+    let tok = Tokenizer::open(written("smollm.gguf", &smollm_gguf())).unwrap();
+    let folder = open("smollm2");
+    assert_eq!(tok.pieces(), folder.pieces());
+    assert_eq!(tok.specials(), folder.specials());
+    assert_eq!((tok.bos(), tok.eos()), (Some(1), Some(2)));
+    for text in NASTY {
+        assert_eq!(tok.encode(text, true).unwrap(), folder.encode(text, true).unwrap());
+    }
+}
+
+#[test]
+fn sentence_pieces_inside_a_gguf() {
+    let mut pieces: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
+    pieces.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    pieces.extend(["▁", "a", "b", "c", "ab", "▁a", "bc", "▁ab", "abc"].map(String::from));
+    let types: Vec<i32> =
+        (0..pieces.len()).map(|id| if id == 0 { 2 } else if id < 3 { 3 } else if id < 259 { 6 } else { 1 }).collect();
+    // `bc` scores best, then `▁a`, then the others
+    let scores: Vec<f32> = (0..pieces.len()).map(|id| match id { 265 => -1.0, 264 => -2.0, _ => -10.0 - id as f32 }).collect();
+    let tok = Tokenizer::open(written("spm.gguf", &gguf("llama", &pieces, &types, &[], &scores))).unwrap();
+    assert_eq!(tok.encode("abc b", false).unwrap().pieces, ["▁a", "bc", "▁", "b"]);
+    assert_eq!(tok.encode("a", true).unwrap().pieces, ["<s>", "▁a"]);
+    assert_eq!(tok.decode(&tok.ids("abc 大 b", false).unwrap(), false).unwrap(), "abc 大 b");
+    // a character that falls to bytes becomes a piece of its own first
+    let proposal = tok.continue_bpe(&["大c 大c 大c"], 10, 2, 16).unwrap();
+    assert_eq!(proposal.pieces, ["大", "▁大", "▁大c"]);
+    let grown = tok.extend_by_merges(&proposal).unwrap();
+    assert_eq!(grown.encode("大c", false).unwrap().pieces, ["▁大c"]);
+    assert_eq!(tok.extend_by_words(&["大法"]).unwrap().encode("a大法", false).unwrap().pieces, ["▁a", "大法"]);
+}
+
+#[test]
+fn a_gguf_that_is_cut_short_or_lies_is_an_error() {
+    let whole = smollm_gguf();
+    assert!(Gguf::parse(&whole).is_ok());
+    for cut in (0..whole.len()).step_by(331).chain(0..64) {
+        let error = Gguf::parse(&whole[..cut]).unwrap_err();
+        assert!(error.what().contains("cut short") || error.what().contains("not a GGUF"), "{cut}: {error}");
+    }
+    // a count that no file can hold, and every single byte of the beginning changed
+    let mut lie = whole.clone();
+    lie[16..24].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert!(Gguf::parse(&lie).unwrap_err().what().contains("more than the rest of the file can hold"));
+    for at in 0..200 {
+        let mut changed = whole.clone();
+        changed[at] ^= 0xff;
+        let _ = Gguf::parse(&changed).and_then(|_| Tokenizer::open(written("changed.gguf", &changed)));
+    }
+}
+
+#[test]
+fn chats_say_who_said_what() {
+    let tok = open("smollm2");
+    let messages = json!([
+        {"role": "system", "content": "user"},
+        {"role": "user", "content": "  user user "},
+        {"role": "assistant", "content": "assistant"},
+        {"role": "user", "content": "user"},
+        {"role": "assistant", "content": "好<|im_end|"},
+    ]);
+    let messages = messages.as_array().unwrap();
+    let chatml = tok.chat(messages, false).unwrap();
+    let turns = |tok: &Tokenizer| {
+        let chat = tok.chat(messages, false).unwrap();
+        let turn = |span: &levain::token::Span| (span.role.clone(), chat.text[span.content.clone()].to_string());
+        chat.spans.iter().map(turn).collect::<Vec<_>>()
+    };
+    let said = [("system", "user"), ("user", "user user"), ("assistant", "assistant"), ("user", "user"), ("assistant", "好<|im_end|")];
+    let said: Vec<_> = said.iter().map(|(role, words)| (role.to_string(), words.to_string())).collect();
+    assert_eq!(turns(&tok), said);
+    assert_eq!(&chatml.text[chatml.spans[2].turn.clone()], "assistant<|im_end|>");
+    // a template that looks into its messages: marks would change what it writes
+    let looks = "{% for m in messages %}[{{ m.role }}]{% if m.content.startswith('user') %}!{% endif %}{{ m.content | trim }}\
+                 {{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
+    assert_eq!(turns(&tok.with_template(Some(looks.into()))), said);
+    let refuses = tok.with_template(Some("{{ raise_exception('no system here') }}".into()));
+    assert!(refuses.chat(messages, false).unwrap_err().what().contains("no system here"));
+    let hides = tok.with_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
+    assert!(hides.chat(messages, false).unwrap_err().what().contains("does not write the words"));
+    assert!(tok.chat(&[json!({"content": "x"})], false).unwrap_err().what().contains("no `role`"));
+    // without ChatML's pieces a turn ends with the piece that ends a text
+    let gpt2 = open("gpt2").chat(messages, true).unwrap();
+    assert_eq!(&gpt2.text[gpt2.spans[2].turn.clone()], "assistant<|endoftext|>");
+    assert!(gpt2.text.ends_with("\nassistant: "));
+}
