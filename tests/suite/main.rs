@@ -2,6 +2,7 @@
 
 mod examples;
 mod tensor;
+mod token;
 mod train;
 
 mod kernel;

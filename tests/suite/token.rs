@@ -59,7 +59,10 @@ fn special_pieces_by_their_files() {
     let tok = open("smollm2");
     assert_eq!((tok.bos(), tok.eos(), tok.pad(), tok.unk()), (Some(1), Some(2), Some(2), Some(0)));
     let bert = open("bert");
-    assert_eq!([bert.id("[CLS]"), bert.id("[SEP]"), bert.id("[MASK]")], ["cls", "sep", "mask"].map(|name| bert.special(name)));
+    assert_eq!(
+        [bert.id("[CLS]"), bert.id("[SEP]"), bert.id("[MASK]")],
+        ["cls", "sep", "mask"].map(|name| bert.special(name))
+    );
     assert_eq!(bert.bos(), None);
     // added tokens that are not in the model's vocabulary keep the ids of the file
     let spec = json_of("qwen3/tokenizer.json");
@@ -72,15 +75,20 @@ fn special_pieces_by_their_files() {
 #[test]
 fn decoding_gives_the_text_back() {
     let trained = Tokenizer::train(&statutes(), &Training { size: 600, ..Training::default() }).unwrap();
-    let unigram = Tokenizer::train(&statutes(), &Training { kind: "unigram".into(), size: 500, ..Training::default() }).unwrap();
-    let digits = Tokenizer::train(&statutes(), &Training { size: 500, split: "digits".into(), ..Training::default() }).unwrap();
+    let unigram =
+        Tokenizer::train(&statutes(), &Training { kind: "unigram".into(), size: 500, ..Training::default() }).unwrap();
+    let digits =
+        Tokenizer::train(&statutes(), &Training { size: 500, split: "digits".into(), ..Training::default() }).unwrap();
     let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"]).unwrap();
     for tok in [trained, unigram, digits, grown, open("gpt2")] {
         for text in NASTY {
             let ids = tok.encode(text, false).unwrap().ids;
             assert_eq!(tok.decode(&ids, false).unwrap(), *text, "{tok}");
         }
-        assert_eq!(tok.encode_batch(NASTY, false).unwrap(), NASTY.iter().map(|text| tok.ids(text, false).unwrap()).collect::<Vec<_>>());
+        assert_eq!(
+            tok.encode_batch(NASTY, false).unwrap(),
+            NASTY.iter().map(|text| tok.ids(text, false).unwrap()).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -104,7 +112,8 @@ fn words_are_those_of_the_expressions() {
         let quick = Tokenizer::train(&["a"], &how).unwrap();
         quick.save(format!("out/tests/token/{split}")).unwrap();
         let mut spec: Value =
-            serde_json::from_str(&std::fs::read_to_string(format!("out/tests/token/{split}/tokenizer.json")).unwrap()).unwrap();
+            serde_json::from_str(&std::fs::read_to_string(format!("out/tests/token/{split}/tokenizer.json")).unwrap())
+                .unwrap();
         if spec["normalizer"].is_null() {
             spec["normalizer"] = json!({"type": "Sequence", "normalizers": []});
         } else {
@@ -257,10 +266,27 @@ fn sentence_pieces_inside_a_gguf() {
     let mut pieces: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
     pieces.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
     pieces.extend(["▁", "a", "b", "c", "ab", "▁a", "bc", "▁ab", "abc"].map(String::from));
-    let types: Vec<i32> =
-        (0..pieces.len()).map(|id| if id == 0 { 2 } else if id < 3 { 3 } else if id < 259 { 6 } else { 1 }).collect();
+    let types: Vec<i32> = (0..pieces.len())
+        .map(|id| {
+            if id == 0 {
+                2
+            } else if id < 3 {
+                3
+            } else if id < 259 {
+                6
+            } else {
+                1
+            }
+        })
+        .collect();
     // `bc` scores best, then `▁a`, then the others
-    let scores: Vec<f32> = (0..pieces.len()).map(|id| match id { 265 => -1.0, 264 => -2.0, _ => -10.0 - id as f32 }).collect();
+    let scores: Vec<f32> = (0..pieces.len())
+        .map(|id| match id {
+            265 => -1.0,
+            264 => -2.0,
+            _ => -10.0 - id as f32,
+        })
+        .collect();
     let tok = Tokenizer::open(written("spm.gguf", &gguf("llama", &pieces, &types, &[], &scores))).unwrap();
     assert_eq!(tok.encode("abc b", false).unwrap().pieces, ["▁a", "bc", "▁", "b"]);
     assert_eq!(tok.encode("a", true).unwrap().pieces, ["<s>", "▁a"]);
@@ -309,7 +335,13 @@ fn chats_say_who_said_what() {
         let turn = |span: &levain::token::Span| (span.role.clone(), chat.text[span.content.clone()].to_string());
         chat.spans.iter().map(turn).collect::<Vec<_>>()
     };
-    let said = [("system", "user"), ("user", "user user"), ("assistant", "assistant"), ("user", "user"), ("assistant", "好<|im_end|")];
+    let said = [
+        ("system", "user"),
+        ("user", "user user"),
+        ("assistant", "assistant"),
+        ("user", "user"),
+        ("assistant", "好<|im_end|"),
+    ];
     let said: Vec<_> = said.iter().map(|(role, words)| (role.to_string(), words.to_string())).collect();
     assert_eq!(turns(&tok), said);
     assert_eq!(&chatml.text[chatml.spans[2].turn.clone()], "assistant<|im_end|>");
