@@ -115,7 +115,7 @@ mod verbs {
     /// let got = tok.encode("the cat");
     /// got                 //=> encoding, 2 tokens: the| cat
     /// got.ids             //=> [261, 266]
-    /// got.offsets         //=> [[0, 3], [4, 7]]
+    /// got.offsets         //=> [[0, 3], [3, 7]]
     /// tok.encode(["the cat", "the"])     //=> [[261, 266], [261]]
     /// ```
     #[rhai_fn(pure, return_raw)]

@@ -149,7 +149,12 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
     if !special.iter().any(|piece| piece == "[UNK]") {
         bail!(WHO, "WordPiece needs `[UNK]` among its special pieces");
     }
-    let empty = Tokenizer::from_json(open::wordpiece(vocabulary_json(&special), how.lower), Map::new())?;
+    let spec = |pieces: &[String]| {
+        let mut spec = open::wordpiece(vocabulary_json(pieces), how.lower);
+        spec["added_tokens"] = added(&special);
+        spec
+    };
+    let empty = Tokenizer::from_json(spec(&special), Map::new())?;
     let counted = words::count(&empty, texts)?;
 
     let mut letters: BTreeMap<String, u64> = BTreeMap::new();
@@ -172,7 +177,7 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
         corpus.push(&ids.unwrap_or_default(), *count);
     }
     continued::run(corpus, &mut vocabulary, &Limits { count: room, least: how.least, longest: how.longest })?;
-    Tokenizer::from_json(open::wordpiece(vocabulary_json(&vocabulary.pieces), how.lower), Map::new())
+    Tokenizer::from_json(spec(&vocabulary.pieces), Map::new())
 }
 
 fn symbols(word: &str) -> impl Iterator<Item = String> {
@@ -191,10 +196,16 @@ fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<To
     let room = room(how, special.len() + bytes.len())?;
     let spec = |rows: Value| {
         let unk = special.iter().position(|piece| piece == "<unk>");
-        let space = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
-        let decoders = json!([{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]);
+        let normalizers = json!([{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]);
+        let decoders = json!([
+            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+        ]);
         json!({
-            "added_tokens": added(&special), "normalizer": null, "pre_tokenizer": space, "post_processor": null,
+            "added_tokens": added(&special),
+            "normalizer": {"type": "Sequence", "normalizers": normalizers},
+            "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": true},
+            "post_processor": null,
             "decoder": {"type": "Sequence", "decoders": decoders},
             "model": {"type": "Unigram", "unk_id": unk, "byte_fallback": true, "vocab": rows},
         })
@@ -251,7 +262,8 @@ fn settle(pieces: &mut [(String, f64)], counted: &[(String, u64)]) {
     let mut ranked: Vec<(usize, usize)> =
         pieces.iter().enumerate().filter_map(|(at, row)| Some((rank(row)?, at))).collect();
     ranked.sort_unstable();
-    let chain = ranked.iter().enumerate().take_while(|(expected, (rank, _))| rank == expected).count();
+    let near = ranked.iter().zip(ranked.iter().skip(1)).take_while(|((one, _), (next, _))| *next <= one + 1).count();
+    let chain = if ranked.is_empty() { 0 } else { near + 1 };
     let mut count: BTreeMap<char, u64> = BTreeMap::new();
     counted
         .iter()
