@@ -30,7 +30,8 @@ pub const NAMES: [&str; 22] = [
 ];
 
 const DIGITS: u8 = 19;
-const MARKS: u8 = 20;
+/// Punctuation and white space.
+pub const MARKS: u8 = 20;
 const OTHER: u8 = 21;
 
 /// Ranges of code points with the place of their script, ascending.

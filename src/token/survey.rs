@@ -26,6 +26,23 @@ pub struct Survey {
     pub scripts: Vec<(&'static str, Tally)>,
 }
 
+/// A word while its pieces are counted.
+#[derive(Default)]
+struct Word {
+    pieces: usize,
+    script: Option<usize>,
+}
+
+impl Word {
+    fn end(self, parts: &mut Parts) {
+        if self.pieces > 0 {
+            let part = &mut parts[self.script.unwrap_or(script::MARKS as usize)];
+            part.words += 1;
+            part.split += usize::from(self.pieces > 1);
+        }
+    }
+}
+
 type Parts = [Tally; script::NAMES.len()];
 
 impl Tally {
@@ -68,21 +85,24 @@ impl Tokenizer {
         }
         let encoding = self.engine().encode(text, false).map_err(engine::told)?;
         let ids = encoding.get_ids();
-        let mut word = None;
-        let mut pieces = 0;
+        let words = encoding.get_word_ids();
+        let mut word = Word::default();
         for (at, (start, end)) in encoding.get_offsets().iter().enumerate() {
             let covered = text.get(*start..*end).unwrap_or_default();
             let first = covered.chars().find(|character| !character.is_whitespace()).or(covered.chars().next());
-            let part = &mut parts[first.map_or(script::NAMES.len() - 1, script::of)];
+            let script = first.map_or(script::NAMES.len() - 1, script::of);
+            let part = &mut parts[script];
             part.tokens += 1;
             part.unknown += usize::from(Some(ids[at]) == self.unk());
             part.fell += usize::from(partial.get(ids[at] as usize).is_some_and(|partial| *partial));
-            let here = encoding.get_word_ids()[at];
-            pieces = if here.is_some() && here == word { pieces + 1 } else { 1 };
-            part.words += usize::from(pieces == 1);
-            part.split += usize::from(pieces == 2);
-            word = here;
+            if at > 0 && (words[at].is_none() || words[at] != words[at - 1]) {
+                std::mem::take(&mut word).end(&mut parts);
+            }
+            word.pieces += 1;
+            // the space before a word says nothing about its script
+            word.script = word.script.or((script != script::MARKS as usize).then_some(script));
         }
+        word.end(&mut parts);
         Ok(parts)
     }
 
