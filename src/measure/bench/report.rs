@@ -79,6 +79,9 @@ impl Report {
         let wide = |part: fn(&Row) -> &str| rows.iter().map(|row| width(part(row))).max().unwrap_or(0);
         let (names, values) = (wide(|row| &row.name), wide(|row| &row.shown).min(44));
         let mut text = format!("{script}\n");
+        if rows.is_empty() && !self.faults.iter().any(|(of, _)| of == script) {
+            text += "  no case\n";
+        }
         for row in rows {
             let (name, value) = (padded(&row.name, names), padded(&row.shown, values));
             let _ = writeln!(text, "  {:<12}  {name}  {value}  {}", row.judged.verdict.name(), row.judged.reason);
