@@ -29,6 +29,26 @@ mod verbs {
         rayon::current_num_threads() as INT
     }
 
+    /// Use `count` threads from here on: for a benchmark, as the first thing that it does. `--threads` is the other way.
+    ///
+    /// ```rhai
+    /// threads(threads());
+    /// threads(0)                               //=> error: threads: 0 threads do no work
+    /// ```
+    #[rhai_fn(name = "threads", return_raw)]
+    pub fn use_threads(count: INT) -> Res<()> {
+        let Some(wanted) = usize::try_from(count).ok().filter(|count| *count > 0) else {
+            bail!("threads", "{count} threads do no work");
+        };
+        // fails where the threads have started, and then there are as many as there are
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global();
+        if rayon::current_num_threads() != wanted {
+            let error = Error::new("threads", format!("{} threads are at work already", rayon::current_num_threads()));
+            return Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into());
+        }
+        Ok(())
+    }
+
     /// Whether the script runs by itself, so that nobody else prints what its cases give.
     #[rhai_fn(name = "_bench_alone")]
     pub fn bench_alone() -> bool {
@@ -224,17 +244,10 @@ fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
 
 /// The most memory that this process has held, in bytes.
 fn peak() -> crate::Result<u64> {
-    #[cfg(unix)]
-    {
-        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: it fills the struct that it is given
-        if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } == 0 {
-            // SAFETY: filled, and all zeros is a value too
-            let most = unsafe { usage.assume_init() }.ru_maxrss as u64;
-            return Ok(if cfg!(target_os = "macos") { most } else { most * 1024 });
-        }
+    match crate::kernel::memory::peak_bytes() {
+        0 => Err(Error::new("peak_memory", "this system does not tell")),
+        bytes => Ok(bytes),
     }
-    Err(Error::new("peak_memory", "this system does not tell"))
 }
 
 fn start() -> crate::Result<()> {
