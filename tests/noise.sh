@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 15 minutes:
+#
+#   tests/noise.sh [levain binary] [RUNS]
+#
+# Of RUNS (20) runs each: the same binary against its own baseline and against itself gives no FAIL; a case 10 % slower
+# is FAIL or INCONCLUSIVE with --against in at least 9 of 10, one 20 % slower FAIL in at least 3 of 4; a changed seed
+# in a loss is FAIL every time. Exits with 1 where that does not hold.
+set -eu
+cd "$(dirname "$0")/.."
+levain=$(realpath "${1:-target/release/levain}")
+runs=${2:-20}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+# products of matrices, on all threads, and a loop of the interpreter: two kinds of work
+work() {
+  cat <<RHAI
+let a = randn([128, 128]);
+bench::speed("products", #{ seconds: 0.6 }, || { for i in 0..$1 { a @ a; } });
+bench::speed("interpreter", #{ seconds: 0.6 }, || { let s = 0; for i in 0..${1}00 { s += i; } });
+RHAI
+}
+
+loss() {
+  cat <<RHAI
+let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 2, heads: 2 }, #{ seed: $1 });
+let opt = adamw(net.params(), #{ lr: 1e-3 });
+let ids = [1, 2, 3, 5, 8, 13, 21, 34, 55];
+for step in 0..5 { opt.step(net.loss(#{ ids: ids }).backward().clip(1.0)); }
+bench::exact("loss after 5 steps", net.loss(#{ ids: ids }).item());
+RHAI
+}
+
+# the binary that is compared with: this one, on the script of 200 turns
+mkdir old
+work 200 > old/case.rhai
+cat > other <<SH
+#!/bin/sh
+cd "$folder/old" && exec "$levain" "\$@"
+SH
+chmod +x other
+
+# how many runs of a command gave FAIL, INCONCLUSIVE, PASS over all their cases: "f i p"
+count() {
+  local fail=0 unsure=0 pass=0 out
+  for run in $(seq "$runs"); do
+    out=$("$levain" bench case.rhai "$@" || true)
+    fail=$((fail + $(grep -c '^  FAIL' <<< "$out" || true)))
+    unsure=$((unsure + $(grep -c '^  INCONCLUSIVE' <<< "$out" || true)))
+    pass=$((pass + $(grep -c '^  PASS' <<< "$out" || true)))
+    [ -z "${VERBOSE:-}" ] || echo "$out" >&2
+  done
+  echo "$fail $unsure $pass"
+}
+
+short=0
+judge() { # what, counts, condition in words, whether it holds
+  echo "$1: $2 (FAIL INCONCLUSIVE PASS); $3"
+  [ "$4" = 1 ] || { echo "  does not hold"; short=1; }
+}
+
+total=$((2 * runs))
+work 200 > case.rhai
+"$levain" bench case.rhai --save > /dev/null
+counts=$(count); set -- $counts
+judge "same binary, stored baseline" "$counts" "no FAIL" $(($1 == 0))
+counts=$(count --against ./other); set -- $counts
+judge "same binary, --against" "$counts" "no FAIL" $(($1 == 0))
+work 220 > case.rhai
+counts=$(count --against ./other); set -- $counts
+judge "10 % slower, --against" "$counts" "not PASS in 9 of 10" $((($1 + $2) * 10 >= total * 9))
+work 240 > case.rhai
+counts=$(count --against ./other); set -- $counts
+judge "20 % slower, --against" "$counts" "FAIL in 3 of 4" $(($1 * 4 >= total * 3))
+
+loss 0 > case.rhai
+"$levain" bench case.rhai --save > /dev/null
+fail=0
+for seed in $(seq "$runs"); do
+  loss "$seed" > case.rhai
+  "$levain" bench case.rhai > out.txt && code=0 || code=$?
+  grep -q '^  FAIL' out.txt && [ "$code" = 1 ] && fail=$((fail + 1))
+done
+judge "another seed in a loss" "$fail $((runs - fail)) 0" "FAIL every time" $((fail == runs))
+exit $short
