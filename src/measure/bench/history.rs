@@ -1,7 +1,7 @@
 //! The history of benchmarks: a line of JSON for each run, and the trend of each case.
 
 use super::judge::Kept;
-use super::report::{Row, rate_text, seconds_text};
+use super::report::{Row, seconds_text};
 use crate::measure::baseline::Machine;
 use crate::measure::statistics::median;
 use crate::{Error, Result};
@@ -107,7 +107,7 @@ pub fn trend(runs: &[Value]) -> String {
 fn number(kind: &str, value: f64) -> String {
     match kind {
         "timed" => seconds_text(value),
-        "memory" => rate_text(value, "bytes"),
+        "memory" => format!("{:.1} MiB", value / (1 << 20) as f64),
         _ => format!("{value}"),
     }
 }
