@@ -20,10 +20,14 @@ impl Grads {
         self.0.entry(param.id()).or_insert(Entry { param, grad: None });
     }
 
-    pub(super) fn fill(&mut self, id: u64, grad: Array) {
-        if let Some(entry) = self.0.get_mut(&id) {
-            entry.grad = Some(grad);
+    pub(super) fn fill(&mut self, id: u64, grad: Array) -> Result<()> {
+        let Some(entry) = self.0.get_mut(&id) else { return Ok(()) };
+        let shape = entry.param.value().dims().to_vec();
+        if grad.dims() != shape {
+            bail!("backward", "a gradient of shape {:?} for {} of shape {shape:?}", grad.dims(), entry.param.label());
         }
+        entry.grad = Some(grad);
+        Ok(())
     }
 
     /// Parameters and their gradients, in name order; those without a name after them, oldest first.

@@ -25,8 +25,18 @@ pub fn page(x: &Tensor, digits: usize) -> Result<String> {
         let shape = if value.rank() == 1 { String::new() } else { format!(", shape={:?}", value.dims()) };
         return Ok(format!("tensor([]{shape}{kind})"));
     }
-    let text = Table::new(&value, digits)?.text("tensor(");
-    Ok(format!("tensor({text}{kind})"))
+    // all, or the edges, or less of them, or what is left of that
+    let edges = [usize::MAX, 3, 2, 1];
+    let all_could_fit = value.elem_count() <= SCREEN * WIDTH;
+    let mut text = String::new();
+    for edge in edges.into_iter().skip(usize::from(!all_could_fit)) {
+        text = Table::new(&value, edge, digits)?.text("tensor(");
+        if text.lines().count() <= SCREEN {
+            return Ok(format!("tensor({text}{kind})"));
+        }
+    }
+    let lines: Vec<&str> = text.lines().take(SCREEN - 1).collect();
+    Ok(format!("tensor({}\n…{kind})", lines.join("\n")))
 }
 
 /// A single number with `digits` digits after the point.
@@ -41,7 +51,6 @@ pub fn digits(x: &Tensor, digits: usize) -> Result<String> {
 
 /// The numbers that are shown, as texts of one width.
 struct Table {
-    dims: Vec<usize>,
     /// By dimension: the places that are shown, `None` where some are left out.
     shown: Vec<Vec<Option<usize>>>,
     /// Row by row, only what is shown.
@@ -50,28 +59,15 @@ struct Table {
 }
 
 impl Table {
-    fn new(value: &Array, digits: usize) -> Result<Table> {
-        let dims = value.dims().to_vec();
-        let mut table = Table { shown: Vec::new(), cells: Vec::new(), width: 0, dims };
-        for edge in [usize::MAX, 3, 2, 1] {
-            table.shown = table.dims.iter().map(|size| places(*size, edge)).collect();
-            table.cells = cells(value, &table.shown, digits)?;
-            table.width = table.cells.iter().map(String::len).max().unwrap_or(0);
-            if table.lines() <= SCREEN {
-                break;
-            }
-        }
-        Ok(table)
-    }
-
-    /// How many lines the table takes.
-    fn lines(&self) -> usize {
-        let Some((last, outer)) = self.shown.split_last() else { return 1 };
-        outer.iter().map(Vec::len).product::<usize>() * last.len().div_ceil(self.per_line())
+    fn new(value: &Array, edge: usize, digits: usize) -> Result<Table> {
+        let shown: Vec<_> = value.dims().iter().map(|size| places(*size, edge)).collect();
+        let cells = cells(value, &shown, digits)?;
+        let width = cells.iter().map(String::len).max().unwrap_or(0);
+        Ok(Table { shown, cells, width })
     }
 
     fn per_line(&self) -> usize {
-        (WIDTH.saturating_sub("tensor(".len() + self.dims.len()) / (self.width + 2)).max(1)
+        (WIDTH.saturating_sub("tensor(".len() + self.shown.len()) / (self.width + 2)).max(1)
     }
 
     fn text(&self, head: &str) -> String {

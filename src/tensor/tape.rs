@@ -7,7 +7,7 @@
 
 use super::{Array, DType, Device, Grads};
 use crate::{Error, Result, bail, kernel};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -219,19 +219,34 @@ impl Param {
     }
 }
 
-/// A long chain of operations must not be dropped by recursion: it would overflow the stack.
+thread_local! {
+    /// What is still to be dropped, while a node is being dropped.
+    static REMAINS: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+}
+
+/// What a node held.
+type Remains = (Vec<Option<Target>>, Option<Backward>);
+
+/// A long chain of operations must not be dropped by recursion: it would overflow the stack. The first node of a
+/// thread to be dropped works through a list; nodes that fall while it does (its inputs, and tensors that a
+/// `backward` had saved) only put what they hold on the list.
 impl Drop for Node {
     fn drop(&mut self) {
-        let mut pending: Vec<Target> = self.inputs.drain(..).flatten().collect();
-        // what backward saved may hold tensors of this graph too; they only ever hold older nodes
-        self.backward.get_mut().map(Option::take).ok();
-        while let Some(target) = pending.pop() {
-            if let Target::Node(node) = target
-                && let Some(mut node) = Arc::into_inner(node)
-            {
-                pending.extend(node.inputs.drain(..).flatten());
-            }
+        let backward = self.backward.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let mut own = Some((std::mem::take(&mut self.inputs), backward));
+        let listed = REMAINS.try_with(|remains| match &mut *remains.borrow_mut() {
+            Some(list) => list.extend(own.take()),
+            remains => *remains = Some(Vec::new()),
+        });
+        if listed.is_err() || own.is_none() {
+            return;
         }
+        while let Some((inputs, backward)) = own {
+            drop(inputs);
+            drop(backward);
+            own = REMAINS.with(|remains| remains.borrow_mut().as_mut().and_then(Vec::pop));
+        }
+        REMAINS.set(None);
     }
 }
 
@@ -395,7 +410,7 @@ impl Flow {
             backward(pending.into_array()?, self)?;
         }
         for (id, pending) in self.pending.drain() {
-            self.grads.fill(id, pending.into_array()?);
+            self.grads.fill(id, pending.into_array()?.contiguous()?)?;
         }
         Ok(())
     }

@@ -3,3 +3,4 @@
 mod file;
 mod gradients;
 mod rng;
+mod tape;

@@ -4,7 +4,10 @@ use super::{ints, kind, operand};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, At};
 use crate::tensor::{Array, Device, Tensor};
+use candle_core::TensorId;
 use rhai::EvalAltResult;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ops::{Range, RangeInclusive};
 
 pub fn register(host: &mut Host) {
@@ -86,8 +89,40 @@ fn entry(value: Dynamic) -> crate::Result<At> {
     bail!("index", "{} is not a place, a range, a list or a tensor of places", kind(&value))
 }
 
+/// A part that an index getter handed out.
+struct Handed {
+    of: TensorId,
+    index: Vec<At>,
+    part: TensorId,
+}
+
+thread_local! {
+    /// The last few, as many as one chain of indices may have.
+    static HANDED: RefCell<VecDeque<Handed>> = const { RefCell::new(VecDeque::new()) };
+}
+
+fn take(x: &Tensor, index: Vec<At>) -> Res<Tensor> {
+    let part = ops::at(x, &index)?;
+    let handed = Handed { of: x.value().id(), index, part: part.value().id() };
+    HANDED.with_borrow_mut(|all| {
+        all.truncate(7);
+        all.push_front(handed);
+    });
+    Ok(part)
+}
+
+/// After a method of a part, as in `x[0].sum()`, Rhai puts the part back, though the method has not changed it.
+/// That must not cost a copy of `x`, nor be an assignment that a gradient flows through.
+fn unchanged(x: &Tensor, index: &[At], value: &Dynamic) -> bool {
+    let Some(value) = value.read_lock::<Tensor>() else { return false };
+    let (of, part) = (x.value().id(), value.value().id());
+    HANDED.with_borrow(|all| all.iter().any(|handed| handed.of == of && handed.part == part && handed.index == index))
+}
+
 fn set(x: &mut Tensor, index: &[At], value: Dynamic) -> Res<()> {
-    *x = ops::assign(x, index, operand("index", value)?)?;
+    if !unchanged(x, index, &value) {
+        *x = ops::assign(x, index, operand("index", value)?)?;
+    }
     Ok(())
 }
 
@@ -103,7 +138,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn row(x: &mut Tensor, place: INT) -> Res<Tensor> {
-        Ok(ops::at(x, &[At::Int(place)])?)
+        take(x, vec![At::Int(place)])
     }
 
     /// Rows from the first to before the second. As in Python, a range that reaches beyond the end is cut.
@@ -114,7 +149,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn range(x: &mut Tensor, places: Range<INT>) -> Res<Tensor> {
-        Ok(ops::at(x, &[span(&places)])?)
+        take(x, vec![span(&places)])
     }
 
     /// Rows from the first to the second.
@@ -124,7 +159,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn range_inclusive(x: &mut Tensor, places: RangeInclusive<INT>) -> Res<Tensor> {
-        Ok(ops::at(x, &[span_inclusive(&places)])?)
+        take(x, vec![span_inclusive(&places)])
     }
 
     /// What lies at a list of one entry a dimension: a place, a range, a list of places, a tensor of places, or `()`
@@ -140,7 +175,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn list(x: &mut Tensor, index: List) -> Res<Tensor> {
-        Ok(ops::at(x, &entries(index)?)?)
+        take(x, entries(index)?)
     }
 
     /// The rows at the places that a tensor of whole numbers names, or where a mask in u8 is not 0. A mask of the
@@ -154,7 +189,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn places(x: &mut Tensor, index: Tensor) -> Res<Tensor> {
-        Ok(ops::at(x, &[At::Places(index)])?)
+        take(x, vec![At::Places(index)])
     }
 
     /// Set a row to a number or a tensor. Tensors are values: only this variable changes.

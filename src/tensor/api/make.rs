@@ -68,24 +68,25 @@ impl Reading {
             bail!("tensor", "rows differ: {} is a number, those before it are lists", at(place));
         }
         if let Ok(on) = value.as_bool() {
-            return Ok(self.int(on.into()));
+            self.int(on.into());
+            return Ok(());
         }
         self.mask = false;
         match number("tensor", value) {
-            Ok(Scalar::Int(whole)) => Ok(self.int(whole)),
+            Ok(Scalar::Int(whole)) => self.int(whole),
             Ok(Scalar::Float(number)) => {
                 if self.floats.is_empty() {
                     self.floats = self.ints.drain(..).map(|whole| whole as f64).collect();
                 }
                 self.floats.push(number);
-                Ok(())
             }
             Err(_) if value.is::<Tensor>() => {
-                Err(Error::new("tensor", format!("{} is a tensor", at(place)))
-                    .help("join tensors with `stack(list, 0)`"))
+                let error = Error::new("tensor", format!("{} is a tensor", at(place)));
+                return Err(error.help("join tensors with `stack(list, 0)`"));
             }
             Err(_) => bail!("tensor", "{} is {}, not a number", at(place), kind(value)),
         }
+        Ok(())
     }
 
     fn int(&mut self, whole: i64) {

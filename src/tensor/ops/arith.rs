@@ -1,6 +1,6 @@
 //! Arithmetic, with broadcasting and with numbers on either side.
 
-use super::{broadcast, promoted, real, sum_to};
+use super::{broadcast, cast, promoted, real, sum_to};
 use crate::tensor::values::{each, zip};
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, kernel};
@@ -95,16 +95,19 @@ impl From<f64> for Operand {
 
 /// Both sides as tensors of one dtype.
 pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Tensor, Tensor)> {
-    let (a, b) = match (a.into(), b.into()) {
-        (Operand::Tensor(a), Operand::Tensor(b)) => (a, b),
+    match (a.into(), b.into()) {
+        (Operand::Tensor(a), Operand::Tensor(b)) => promoted(&a, &b),
         (Operand::Tensor(a), Operand::Scalar(b)) => {
             let b = b.tensor(a.dtype())?;
-            (a, b)
+            Ok((cast(&a, b.dtype())?, b))
         }
-        (Operand::Scalar(a), Operand::Tensor(b)) => (a.tensor(b.dtype())?, b),
-        (Operand::Scalar(a), Operand::Scalar(b)) => (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?),
-    };
-    promoted(&a, &b)
+        (Operand::Scalar(a), Operand::Tensor(b)) => {
+            let a = a.tensor(b.dtype())?;
+            let dtype = a.dtype();
+            Ok((a, cast(&b, dtype)?))
+        }
+        (Operand::Scalar(a), Operand::Scalar(b)) => Ok((a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?)),
+    }
 }
 
 /// A float tensor and a number: the common case, in one pass and with nothing to broadcast.

@@ -18,6 +18,22 @@ pub enum At {
     All,
 }
 
+/// The same places of the same dimensions.
+impl PartialEq for At {
+    fn eq(&self, other: &At) -> bool {
+        match (self, other) {
+            (At::Int(a), At::Int(b)) => a == b,
+            (At::Range(a, b), At::Range(c, d)) => (a, b) == (c, d),
+            (At::Places(a), At::Places(b)) => {
+                let (x, y) = (a.value(), b.value());
+                x.id() == y.id() || x.dtype() == y.dtype() && super::close(a, b, 0.0).unwrap_or(false)
+            }
+            (At::All, At::All) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What lies at `index`, which has an entry a dimension; those without one are taken whole.
 pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
     let dims = x.shape();
@@ -33,10 +49,10 @@ pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
     }
     let mut part = x.clone();
     let mut axis = 0;
-    for (at, size) in index.iter().zip(&dims) {
+    for (dim, (at, size)) in index.iter().zip(&dims).enumerate() {
         match at {
             At::Int(place) => {
-                let place = inside(*place, axis, *size)?;
+                let place = inside(*place, dim, *size)?;
                 part = squeeze(&narrow(&part, axis, place as i64, 1)?, Some(axis))?;
             }
             At::Range(from, to) => {
@@ -45,7 +61,7 @@ pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
                 axis += 1;
             }
             At::Places(places) => {
-                let ids = places_in(places, axis, *size)?;
+                let ids = places_in(places, dim, *size)?;
                 part = index_select(&part, axis, &ids)?;
                 axis += ids.value().rank() as i64;
             }
@@ -99,11 +115,11 @@ fn replace(base: &Array, places: &[usize], fill: &Array) -> Result<Array> {
     })
 }
 
-fn inside(place: i64, axis: i64, size: usize) -> Result<usize> {
+fn inside(place: i64, dim: usize, size: usize) -> Result<usize> {
     let index = if place < 0 { place + size as i64 } else { place };
     match usize::try_from(index) {
         Ok(index) if index < size => Ok(index),
-        _ => bail!("index", "index {place} is out of range for dimension {axis} of size {size}"),
+        _ => bail!("index", "index {place} is out of range for dimension {dim} of size {size}"),
     }
 }
 
@@ -115,17 +131,17 @@ fn bounds(from: i64, to: i64, size: usize) -> (i64, i64) {
 }
 
 /// Places of a dimension, counted from its start.
-fn places_in(places: &Tensor, axis: i64, size: usize) -> Result<Tensor> {
+fn places_in(places: &Tensor, dim: usize, size: usize) -> Result<Tensor> {
     if places.dtype() == DType::U8 {
         if places.shape() != [size] {
-            bail!("index", "a mask of shape {:?} for dimension {axis} of size {size}", places.shape());
+            bail!("index", "a mask of shape {:?} for dimension {dim} of size {size}", places.shape());
         }
         return where_true(places);
     }
     let value = places.value();
     let ids = values_i64("index", &value)?
         .into_iter()
-        .map(|place| inside(place, axis, size).map(|place| place as i64))
+        .map(|place| inside(place, dim, size).map(|place| place as i64))
         .collect::<Result<Vec<i64>>>()?;
     Ok(array(ids, value.dims(), &value)?.into())
 }

@@ -1,16 +1,11 @@
 //! Tensors from nothing.
 
+use super::volume;
 use crate::tensor::values::values_i64;
 use crate::tensor::{Array, DType, Device, Rng, Tensor};
-use crate::{Error, Result, bail};
+use crate::{Result, bail};
 
 const HERE: &Device = &Device::Cpu;
-
-/// How many numbers a shape holds, if that can be.
-fn volume(who: &str, dims: &[usize]) -> Result<usize> {
-    let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).filter(|count| *count < 1 << 40);
-    count.ok_or_else(|| Error::new(who, format!("shape {dims:?} is too large")))
-}
 
 /// The same number everywhere.
 pub fn full(who: &str, dims: &[usize], number: super::Scalar, dtype: DType) -> Result<Tensor> {

@@ -44,11 +44,22 @@ pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
     Ok(index as usize)
 }
 
+/// How many numbers a shape holds, if there is memory for them.
+fn volume(who: &str, dims: &[usize]) -> Result<usize> {
+    let too_large = || Error::new(who, format!("shape {dims:?} is too large for the memory"));
+    let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).ok_or_else(too_large)?;
+    // only asked for, never touched
+    if count > 1 << 26 {
+        Vec::<u64>::new().try_reserve_exact(count).map_err(|_| too_large())?;
+    }
+    Ok(count)
+}
+
 /// The shape that two broadcast to, as in numpy: aligned at the last dimension, where 1 stretches.
 pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     let rank = a.len().max(b.len());
     let size = |dims: &[usize], from_end: usize| dims.len().checked_sub(from_end).map_or(1, |index| dims[index]);
-    (1..=rank)
+    let dims = (1..=rank)
         .rev()
         .map(|from_end| match (size(a, from_end), size(b, from_end)) {
             (x, y) if x == y => Ok(x),
@@ -56,7 +67,9 @@ pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
             (x, 1) => Ok(x),
             (x, y) => Err(Error::new(who, format!("shapes {a:?} and {b:?} do not meet ({x} is not {y})"))),
         })
-        .collect()
+        .collect::<Result<Vec<usize>>>()?;
+    volume(who, &dims)?;
+    Ok(dims)
 }
 
 /// The dtype that two meet in, as in PyTorch: a float wins over a whole number, the wider over the narrower, and

@@ -192,10 +192,11 @@ fn fold<T: WithDType>(x: &[T]) -> T {
         lanes.into_iter().chain(rest.iter().copied()).for_each(|x| sum += x);
         sum
     };
-    if x.len() <= 4096 {
+    const BLOCK: usize = 256;
+    if x.len() <= BLOCK {
         return block(x);
     }
-    let parts: Vec<T> = x.par_chunks(4096).map(block).collect();
+    let parts: Vec<T> = x.par_chunks(BLOCK).with_min_len(64).map(block).collect();
     fold(&parts)
 }
 
@@ -211,9 +212,15 @@ pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
                 }
                 let mut sums = vec![T::default(); dims.iter().product()];
                 let add = |block: usize, from: usize, sums: &mut [T]| {
-                    for step in 0..count {
-                        let row = &x[(block * count + step) * after + from..][..sums.len()];
-                        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                    // in blocks of rows: many small numbers would be lost in one long sum
+                    let mut part = vec![T::default(); sums.len()];
+                    for steps in (0..count).step_by(64) {
+                        part.fill(T::default());
+                        for step in steps..count.min(steps + 64) {
+                            let row = &x[(block * count + step) * after + from..][..sums.len()];
+                            part.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                        }
+                        sums.iter_mut().zip(&part).for_each(|(sum, part)| *sum += *part);
                     }
                 };
                 const WIDTH: usize = 2048;
