@@ -7,4 +7,5 @@ mod token;
 mod train;
 
 mod kernel;
+mod model;
 mod parity;

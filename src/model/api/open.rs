@@ -49,6 +49,10 @@ fn shape(options: &Options) -> Res<Shape> {
     if !options.has("head_dim") && !hidden.is_multiple_of(heads) {
         bail!("model", "{hidden} numbers don't divide into {heads} heads");
     }
+    if options.has("window") && matches!(kind.as_str(), "llama" | "gpt2") {
+        let error = Error::new("model", format!("a {kind} has no window"));
+        return Err(error.help("mistral, qwen2 and qwen3 have one").into());
+    }
     // as the Llamas: 8/3, rounded up to 32
     let ff = if kind == "gpt2" { 4 * hidden } else { (8 * hidden).div_ceil(3).next_multiple_of(32) };
     Ok(Shape {
