@@ -133,7 +133,10 @@ impl Model {
                 .help("check what `learn` selected, and that sequences are not cut before their answer"));
         }
         let mut pass = inner.pass("loss", rows)?;
-        pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
+        // in training only, which is where something is recorded
+        if inner.weights.adapters.values().any(|adapter| Tensor::records(&[&adapter.a])) {
+            pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
+        }
         let hidden = reshape(&pass.hidden(inner.recompute)?, &[rows.rows * rows.length, config.hidden])?;
         let sum = nn::linear_cross_entropy(&hidden, &pass.head()?, None, &targets, smoothing, inner.precision)?;
         match reduce {

@@ -128,7 +128,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.set_rows([5], zeros([1, 48]), "output");
-    /// net.forward([7, 8])[0, 0, 5]             //=> 0
+    /// net.forward([7, 8]).narrow(2, 5, 1).sum()    //=> 0
     /// ```
     #[rhai_fn(name = "set_rows", pure, return_raw)]
     pub fn set_rows_of(net: &mut Model, ids: Dynamic, rows: Tensor, table: &str) -> Res<()> {
