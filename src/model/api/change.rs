@@ -37,7 +37,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net["model.norm.weight"] = ones([48]);
-    /// net["model.norm.weight"].sum()           //=> 48
+    /// net["model.norm.weight"].sum().item()    //=> 48.0
     /// net["model.norm.weight"] = ones([2])     //=> error: model: shape [2] for the weight `model.norm.weight` of shape [48]
     /// ```
     #[rhai_fn(index_set, pure, return_raw)]
@@ -115,7 +115,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.set_rows([5, 6], zeros([2, 48]));
-    /// net.rows([6]).sum()                      //=> 0
+    /// net.rows([6]).sum().item()               //=> 0.0
     /// net.set_rows([500], zeros([1, 48]))      //=> error: set_rows: id 500 is outside the table of 160 rows
     /// ```
     #[rhai_fn(name = "set_rows", pure, return_raw)]
@@ -128,7 +128,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.set_rows([5], zeros([1, 48]), "output");
-    /// net.forward([7, 8]).narrow(2, 5, 1).sum()    //=> 0
+    /// net.forward([7, 8]).narrow(2, 5, 1).sum().item()     //=> 0.0
     /// ```
     #[rhai_fn(name = "set_rows", pure, return_raw)]
     pub fn set_rows_of(net: &mut Model, ids: Dynamic, rows: Tensor, table: &str) -> Res<()> {
@@ -144,7 +144,7 @@ mod verbs {
     /// ```rhai
     /// let net = model(#{ kind: "llama", vocab: 32, hidden: 16, layers: 1 }, #{ seed: 1 });
     /// net.save("out/examples/model");
-    /// model("out/examples/model")              //=> llama, 1 layers, 4.7 k parameters, f32
+    /// model("out/examples/model")              //=> llama, 1 layer, 4.7 k parameters, f32
     /// ```
     #[rhai_fn(name = "save", pure, return_raw)]
     pub fn save(net: &mut Model, folder: &str) -> Res<()> {

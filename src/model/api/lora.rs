@@ -39,7 +39,7 @@ mod verbs {
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, layers: ["q_proj", "v_proj"], seed: 1 })     //=> 4
     /// net.params().len()                       //=> 8
-    /// net                                      //=> llama, 2 layers, 60.0 k parameters, f32, LoRA on 4 layers
+    /// net                                      //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn attach_lora(net: &mut Model, options: Map) -> Res<INT> {
@@ -83,7 +83,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama-lora");
     /// net.detach_lora();
-    /// net                                      //=> llama, 2 layers, 60.0 k parameters, f32
+    /// net                                      //=> llama, 2 layers, 60.1 k parameters, f32
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn detach_lora(net: &mut Model) -> Res<INT> {
@@ -107,7 +107,7 @@ mod verbs {
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora");
-    /// model("out/examples/lora")               //=> llama, 2 layers, 60.0 k parameters, f32, LoRA on 4 layers
+    /// model("out/examples/lora")               //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
     /// ```
     #[rhai_fn(name = "save_lora", pure, return_raw)]
     pub fn save_lora(net: &mut Model, folder: &str) -> Res<()> {

@@ -83,7 +83,7 @@ mod verbs {
     /// GGUF weights are dequantised.
     ///
     /// ```rhai
-    /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 73.1 k parameters, f32
+    /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
     /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there
     /// ```
     #[rhai_fn(name = "model", return_raw)]
@@ -94,7 +94,7 @@ mod verbs {
     /// Open a model with its weights stored in another dtype, by default f32.
     ///
     /// ```rhai
-    /// model("tests/data/parity/llama", #{ dtype: "bf16" })    //=> llama, 2 layers, 60.0 k parameters, bf16
+    /// model("tests/data/parity/llama", #{ dtype: "bf16" })    //=> llama, 2 layers, 60.1 k parameters, bf16
     /// ```
     #[rhai_fn(name = "model", return_raw)]
     pub fn open_with(path: &str, options: Map) -> Res<Model> {

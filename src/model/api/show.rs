@@ -2,6 +2,7 @@
 
 use crate::model::Model;
 use crate::script::prelude::*;
+use crate::text::counted;
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -29,15 +30,16 @@ mod verbs {
     /// One line: architecture, layers, parameters, dtype, and the adapter where one is attached.
     ///
     /// ```rhai
-    /// model("tests/data/parity/mistral").to_string()    //=> mistral, 2 layers, 60.0 k parameters, f32
+    /// model("tests/data/parity/mistral").to_string()    //=> mistral, 2 layers, 60.1 k parameters, f32
     /// ```
     #[rhai_fn(pure, name = "to_string", name = "to_debug")]
     pub fn to_string(net: &mut Model) -> String {
         let (config, weights) = (net.config(), net.weights());
         let count = short(weights.count());
-        let mut line = format!("{}, {} layers, {count} parameters, {}", config.arch.kind, config.layers, dtype(net));
+        let layers = counted(config.layers, "layer");
+        let mut line = format!("{}, {layers}, {count} parameters, {}", config.arch.kind, dtype(net));
         if !weights.adapters.is_empty() {
-            line += &format!(", LoRA on {} layers", weights.adapters.len());
+            line += &format!(", LoRA on {}", counted(weights.adapters.len(), "layer"));
         }
         line
     }

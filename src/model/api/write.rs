@@ -125,9 +125,9 @@ mod verbs {
     /// `prompt` is a text, a list of texts (the result is a list then), or ids.
     ///
     /// ```rhai
-    /// let net = model("scripts/models/tiny");
-    /// let tok = tokenizer("scripts/models/tiny");
-    /// net.generate(tok, "It was the best of");
+    /// let tok = tokenizer("tests/data/model/tokenizer.json");
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
+    /// net.generate(tok, "the cat sat");
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
     pub fn generate(net: &mut Model, tok: Tokenizer, prompt: Dynamic) -> Res<Dynamic> {
@@ -140,12 +140,12 @@ mod verbs {
     /// `max` pieces.
     ///
     /// ```rhai
-    /// let net = model("scripts/models/tiny");
-    /// let tok = tokenizer("scripts/models/tiny");
+    /// let tok = tokenizer("tests/data/model/tokenizer.json");
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
     /// let how = #{ max: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
-    /// net.generate(tok, "It was", how) == net.generate(tok, "It was", how)     //=> true
-    /// net.generate(tok, ["It was", "The"], #{ max: 2 }).len()                  //=> 2
-    /// net.generate(tok, "It was", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
+    /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
+    /// net.generate(tok, ["the cat", "The"], #{ max: 2 }).len()                  //=> 2
+    /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
     pub fn generate_with(net: &mut Model, tok: Tokenizer, prompt: Dynamic, options: Map) -> Res<Dynamic> {
@@ -157,10 +157,10 @@ mod verbs {
     /// A function and not a method, so that the closure may use `net` too.
     ///
     /// ```rhai
-    /// let net = model("scripts/models/tiny");
-    /// let tok = tokenizer("scripts/models/tiny");
+    /// let tok = tokenizer("tests/data/model/tokenizer.json");
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
     /// let parts = [];
-    /// let text  = generate(net, tok, "It was", #{ max: 8 }, |part| parts.push(part));
+    /// let text  = generate(net, tok, "the cat", #{ max: 8 }, |part| parts.push(part));
     /// parts.reduce(|all, part| all + part, "") == text         //=> true
     /// ```
     #[rhai_fn(name = "generate", return_raw)]
