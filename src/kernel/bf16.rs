@@ -4,6 +4,8 @@
 //! a tile of 12 × 32 results stays in registers while it walks over one block of the inner dimension. Blocks and
 //! tasks depend on the sizes alone, so the result does not depend on the number of threads.
 
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 use super::product::Matrix;
 
 #[cfg(target_arch = "x86_64")]

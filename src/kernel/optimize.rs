@@ -127,7 +127,7 @@ fn step(
     let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?) };
     let (p, g) = (here(param)?, here(grad)?);
     let mut out = unwritten(count);
-    work(&*view::<f32>(&p)?, &*view::<f32>(&g)?, &mut out);
+    work(&view::<f32>(&p)?, &view::<f32>(&g)?, &mut out);
     Ok(array(out, param.dims())?.to_dtype(param.dtype())?.to_device(param.device())?)
 }
 
