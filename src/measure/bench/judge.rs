@@ -10,7 +10,7 @@ use super::drive::{Finding, Pass};
 use super::plan::point;
 use super::report::{percent, seconds_text};
 use super::{Exact, Memory, Sample, Scored, Timed};
-use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, median_interval, ratio_interval};
+use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, median_interval, outliers, ratio_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -53,6 +53,9 @@ pub struct Round {
     pub relative: Option<Estimate>,
     /// Seconds.
     pub yardstick: Option<f64>,
+    pub samples: usize,
+    /// Those beyond Tukey's outer fences.
+    pub outliers: usize,
 }
 
 impl Round {
@@ -68,8 +71,15 @@ impl Round {
             seconds: median_interval(&seconds),
             relative: known.then(|| median_interval(&relative)),
             yardstick: known.then(|| median(&yardsticks)),
+            samples: seconds.len(),
+            outliers: outlying(&seconds),
         })
     }
+}
+
+fn outlying(values: &[f64]) -> usize {
+    let (below, above) = outliers(values);
+    below + above
 }
 
 /// What all rounds of a script gave for one of its cases.
@@ -365,6 +375,11 @@ pub fn shown(case: &Case) -> String {
             let mut text = format!("{} ±{:.1} %", seconds_text(hull.value), 50.0 * hull.width());
             if let Some(work) = settings.work {
                 text += &format!(", {}", super::report::rate_text(work / hull.value, &settings.unit));
+            }
+            let (samples, outlying) =
+                rounds.iter().fold((0, 0), |(all, out), round| (all + round.samples, out + round.outliers));
+            if outlying > 0 {
+                text += &format!(", {outlying} outlier{} of {samples}", super::report::plural(outlying));
             }
             text
         }

@@ -77,7 +77,7 @@ impl Report {
     pub fn script_text(&self, script: &str) -> String {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.script == script).collect();
         let wide = |part: fn(&Row) -> &str| rows.iter().map(|row| width(part(row))).max().unwrap_or(0);
-        let (names, values) = (wide(|row| &row.name), wide(|row| &row.shown).min(44));
+        let (names, values) = (wide(|row| &row.name), wide(|row| &row.shown).min(60));
         let mut text = format!("{script}\n");
         if rows.is_empty() && !self.faults.iter().any(|(of, _)| of == script) {
             text += "  no case\n";
