@@ -1,0 +1,141 @@
+//! Chart: lines, points or bars, as a value.
+
+use super::axis::{Axis, Scale};
+use super::{svg, terminal};
+use crate::{Error, Result, bail, files};
+use std::io::Write;
+use std::path::Path;
+
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    pub title: String,
+    pub series: Vec<Series>,
+    pub x: Axis,
+    pub y: Axis,
+    /// What bars stand for; none: it has no bars.
+    pub bars: Vec<String>,
+}
+
+/// One line, one cloud of points, or one bar of every group.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub name: String,
+    pub kind: Kind,
+    pub xs: Vec<f64>,
+    pub ys: Vec<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Line,
+    Points,
+    Bars,
+}
+
+impl Chart {
+    pub fn new(title: &str) -> Chart {
+        Chart { title: title.into(), ..Chart::default() }
+    }
+
+    /// With one more line or cloud of points.
+    pub fn with(&self, who: &'static str, kind: Kind, name: &str, xs: Vec<f64>, ys: Vec<f64>) -> Result<Chart> {
+        if xs.len() != ys.len() {
+            bail!(who, "`{name}` has {} x and {} y", xs.len(), ys.len());
+        }
+        if !self.bars.is_empty() {
+            bail!(who, "a chart of bars takes no {}", if kind == Kind::Line { "line" } else { "points" });
+        }
+        self.add(who, Series { name: name.into(), kind, xs, ys })
+    }
+
+    /// With one more bar in every group.
+    pub fn with_bars(&self, name: &str, labels: Vec<String>, values: Vec<f64>) -> Result<Chart> {
+        if labels.len() != values.len() {
+            bail!("bars", "`{name}` has {} labels and {} values", labels.len(), values.len());
+        }
+        if self.series.iter().any(|series| series.kind != Kind::Bars) {
+            bail!("bars", "a chart of lines or points takes no bars");
+        }
+        if !self.bars.is_empty() && self.bars != labels {
+            bail!("bars", "`{name}` has other labels than the bars before it");
+        }
+        let xs = (0..values.len()).map(|at| at as f64).collect();
+        Chart { bars: labels, ..self.clone() }
+            .add("bars", Series { name: name.into(), kind: Kind::Bars, xs, ys: values })
+    }
+
+    fn add(&self, who: &'static str, series: Series) -> Result<Chart> {
+        if !series.xs.iter().zip(&series.ys).any(|(x, y)| x.is_finite() && y.is_finite()) {
+            bail!(who, "`{}` has no value to draw", series.name);
+        }
+        let mut chart = self.clone();
+        chart.series.push(series);
+        chart.checked(who)
+    }
+
+    /// With what an axis is called, and whether it is logarithmic.
+    pub fn with_axis(&self, who: &'static str, axis: Axis) -> Result<Chart> {
+        let mut chart = self.clone();
+        if who == "x" {
+            chart.x = axis;
+        } else {
+            chart.y = axis;
+        }
+        chart.checked(who)
+    }
+
+    /// A logarithm needs values above 0.
+    fn checked(self, who: &'static str) -> Result<Chart> {
+        for series in &self.series {
+            for (axis, values) in [(&self.x, &series.xs), (&self.y, &series.ys)] {
+                if axis.log
+                    && let Some(value) = values.iter().find(|value| **value <= 0.0)
+                {
+                    bail!(who, "`{}` has {value}, which a logarithmic axis cannot show", series.name);
+                }
+            }
+        }
+        if self.x.log && !self.bars.is_empty() {
+            bail!(who, "bars have no logarithmic x");
+        }
+        Ok(self)
+    }
+
+    /// The axes over all that is to be drawn.
+    pub fn scales(&self) -> Option<(Scale, Scale)> {
+        let xs = self.series.iter().flat_map(|series| series.xs.iter().copied());
+        let ys = self.series.iter().flat_map(|series| series.ys.iter().copied());
+        Some((Scale::over(xs, self.x.log)?, Scale::over(ys, self.y.log)?))
+    }
+
+    /// As text of at most so many columns.
+    pub fn text(&self, columns: usize, rows: usize) -> String {
+        terminal::draw(self, columns, rows)
+    }
+
+    /// Writes .svg, or .html that needs no other file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let text = match ending.as_str() {
+            "svg" => svg::draw(self),
+            "html" => svg::page(self),
+            _ => {
+                let error = Error::new("save", format!("{}: a chart is saved as .svg or .html", path.display()));
+                return Err(match ending.as_str() {
+                    "png" | "jpg" | "pdf" => error.help("browsers and office programs open and convert .svg"),
+                    _ => error,
+                });
+            }
+        };
+        files::write("save", path, |out| {
+            out.write_all(text.as_bytes()).map_err(|error| Error::io("save", path, &error))
+        })
+    }
+}
+
+impl Series {
+    /// Its points that can be drawn.
+    pub fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.xs.iter().copied().zip(self.ys.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite())
+    }
+}
