@@ -10,6 +10,7 @@ pub mod encode;
 mod encoded;
 mod pack;
 mod read;
+pub mod stream;
 mod table;
 mod write;
 
@@ -19,5 +20,6 @@ pub use column::{Cell, Column};
 pub use dataset::Dataset;
 pub use encoded::Encoded;
 pub use read::{By, Format, Packing, format_of, read};
+pub use stream::{EncodedStream, Stream, StreamBatches};
 pub use table::{Builder, Table};
 pub use write::save;

@@ -3,7 +3,6 @@
 use super::axis::{Axis, Scale};
 use super::{svg, terminal};
 use crate::{Error, Result, bail, files};
-use std::io::Write;
 use std::path::Path;
 
 #[derive(Clone, Debug, Default)]

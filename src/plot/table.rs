@@ -36,7 +36,8 @@ impl Table {
             let dashes = "-".repeat(column.width.max(3) - 1);
             if column.figures { format!("{dashes}:") } else { format!("{dashes}-") }
         });
-        let mut out = line(&self.headings) + &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
+        let mut out = line(&self.headings);
+        out += &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
         self.rows.iter().for_each(|row| out += &line(row));
         out.trim_end().to_string()
     }

@@ -71,7 +71,7 @@ fn line(series: &Series, signs: [char; 6], x: &Scale, row_of: &impl Fn(f64) -> u
     let heights: Vec<Option<usize>> =
         columns_of(series, x, across).into_iter().map(|value| value.map(row_of)).collect();
     let [along, up, right_down, left_down, right_up, left_up] = signs;
-    let mut last = None;
+    let mut last: Option<usize> = None;
     for column in 0..across {
         let Some(row) = heights[column] else { continue };
         match last {
@@ -150,7 +150,7 @@ fn below(chart: &Chart, x: &Scale, across: usize) -> String {
         let place = (x.place(value) * (across - 1) as f64).round() as usize;
         let start = place.saturating_sub(width(&mark) / 2);
         if start >= width(&text) + 2 || text.is_empty() {
-            text = left(&text, start) + &mark;
+            text = format!("{}{mark}", left(&text, start));
         }
     }
     if chart.x.label.is_empty() { text } else { format!("{text}   {}", chart.x.label) }
@@ -173,7 +173,7 @@ fn bars(chart: &Chart, scale: &Scale, columns: usize, lines: &mut Vec<String>) {
             let cell = |place: f64| (place.clamp(0.0, 1.0) * across as f64).round() as usize;
             let (from, to) = (cell(from.min(to)), cell(from.max(to)));
             let sign = BARS[at % BARS.len()];
-            let bar = " ".repeat(from) + &sign.to_string().repeat(to - from);
+            let bar = format!("{}{}", " ".repeat(from), sign.to_string().repeat(to - from));
             lines.push(format!("  {} {bar} {}", left(label, margin), short(value)));
         }
     }

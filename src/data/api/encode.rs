@@ -52,7 +52,7 @@ pub fn register(host: &mut Host) {
     host.engine.register_iterator::<Batches>();
 }
 
-fn plan(given: Map) -> Res<Plan> {
+pub fn plan(given: Map) -> Res<Plan> {
     let options = Options::read("encode", ENCODE, given)?;
     let form = form(&options)?;
     let long = match options.maybe("long", Options::text)?.as_deref() {

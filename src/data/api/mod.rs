@@ -2,6 +2,7 @@
 
 mod encode;
 mod show;
+mod stream;
 mod value;
 
 use crate::data::{By, Dataset};
@@ -27,6 +28,7 @@ const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Dataset>("dataset");
     encode::register(host);
+    stream::register(host);
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
     host.options("split", SPLIT);
@@ -69,12 +71,12 @@ fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
         .collect()
 }
 
-fn by(options: &Options) -> Res<By> {
+fn by(who: &'static str, options: &Options) -> Res<By> {
     Ok(match options.text("by")?.as_str() {
         "line" => By::Line,
         "paragraph" => By::Paragraph,
         "file" => By::File,
-        other => bail!("dataset", "`by` is line, paragraph or file, not `{other}`"),
+        other => bail!(who, "`by` is line, paragraph or file, not `{other}`"),
     })
 }
 
@@ -120,7 +122,7 @@ mod verbs {
     #[rhai_fn(name = "dataset", return_raw)]
     pub fn open_with(path: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("dataset", DATASET, options)?;
-        Ok(crate::data::read("dataset", Path::new(path), by(&options)?)?.into())
+        Ok(crate::data::read("dataset", Path::new(path), by("dataset", &options)?)?.into())
     }
 
     /// Makes a dataset from a list of maps, or from a list of strings, which are its field `text`.

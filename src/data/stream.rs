@@ -1,0 +1,292 @@
+//! Stream: a file that is larger than memory, read in parts.
+
+use super::read::{self, By, Format, Tables};
+use super::{Batch, Batches, Builder, Dataset, Encoded, batches, encode};
+use crate::tensor::Rng;
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const WHO: &str = "stream";
+
+/// Which rows and fields of a file are meant. A value: every walk through it reads the file anew.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    path: PathBuf,
+    by: By,
+    fields: Option<Vec<String>>,
+    bare: bool,
+    start: usize,
+    end: usize,
+}
+
+impl Stream {
+    /// Looks at the first part of the file, so that what is wrong with it is known at once.
+    pub fn open(path: &Path, by: By) -> Result<Stream> {
+        if read::format_of(WHO, path)?.0 == Format::Json || by == By::File {
+            return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
+                .help("save it as .jsonl or .parquet, or open it with `dataset`"));
+        }
+        let stream = Stream { path: path.into(), by, fields: None, bare: false, start: 0, end: usize::MAX };
+        match stream.parts(1)?.next() {
+            Some(first) => first.map(|_| stream),
+            None => bail!(WHO, "{} is empty: it has no rows", path.display()),
+        }
+    }
+
+    pub fn select(&self, fields: Vec<String>) -> Result<Stream> {
+        self.with_fields("select", fields, false)
+    }
+
+    /// One field, whose rows are its values.
+    pub fn column(&self, field: &str) -> Result<Stream> {
+        self.with_fields("column", vec![field.into()], true)
+    }
+
+    /// Fields must be there in the first rows already.
+    fn with_fields(&self, who: &'static str, fields: Vec<String>, bare: bool) -> Result<Stream> {
+        if let Some(first) = self.parts(1)?.next() {
+            let first = first?;
+            for field in &fields {
+                first.field(who, field)?;
+            }
+        }
+        Ok(Stream { fields: Some(fields), bare, ..self.clone() })
+    }
+
+    pub fn skip(&self, rows: usize) -> Stream {
+        Stream { start: self.start.saturating_add(rows).min(self.end), ..self.clone() }
+    }
+
+    pub fn take(&self, rows: usize) -> Stream {
+        Stream { end: self.start.saturating_add(rows).min(self.end), ..self.clone() }
+    }
+
+    /// The rows as datasets of `rows` rows; the last may have fewer.
+    pub fn parts(&self, rows: usize) -> Result<Parts> {
+        let tables = read::open(WHO, &self.path, self.by)?;
+        Ok(Parts { stream: self.clone(), tables, rows, seen: 0, waiting: Builder::default(), done: false })
+    }
+}
+
+/// `stream big.jsonl.zst, rows 0 and on`.
+impl std::fmt::Display for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stream {}", self.path.display())?;
+        if let Some(fields) = &self.fields {
+            write!(f, ", {}", fields.join(", "))?;
+        }
+        match (self.start, self.end) {
+            (0, usize::MAX) => Ok(()),
+            (start, usize::MAX) => write!(f, ", from row {start}"),
+            (start, end) => write!(f, ", rows {start} to {end}"),
+        }
+    }
+}
+
+/// A walk through a stream.
+pub struct Parts {
+    stream: Stream,
+    tables: Tables,
+    rows: usize,
+    /// Rows of the file that were read.
+    seen: usize,
+    waiting: Builder,
+    done: bool,
+}
+
+impl Parts {
+    fn part(&mut self) -> Result<Option<Dataset>> {
+        let Stream { start, end, .. } = self.stream;
+        while self.waiting.rows() < self.rows && self.seen < end {
+            crate::cancel::check()?;
+            let Some(table) = self.tables.next().transpose()? else { break };
+            let first = self.seen;
+            self.seen += table.rows;
+            let (from, to) = (start.max(first) - first, end.min(self.seen).max(first) - first);
+            if from < to && from < table.rows {
+                let whole = Dataset::from(table);
+                self.waiting.append(&whole.slice(from, to).gathered());
+            }
+        }
+        let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        if waiting.len() > self.rows {
+            self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered());
+        }
+        let part = waiting.slice(0, self.rows);
+        Ok(Some(match &self.stream.fields {
+            Some(fields) if self.stream.bare => part.column(&fields[0])?,
+            Some(fields) => part.select(fields)?,
+            None => part,
+        }))
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Dataset>;
+
+    fn next(&mut self) -> Option<Result<Dataset>> {
+        if self.done {
+            return None;
+        }
+        let part = self.part();
+        self.done = !matches!(part, Ok(Some(_)));
+        part.transpose()
+    }
+}
+
+/// A stream that is encoded as it is read, and packed where a length is given.
+#[derive(Clone)]
+pub struct EncodedStream {
+    stream: Stream,
+    tokenizer: Tokenizer,
+    plan: Arc<encode::Plan>,
+    pack: Option<(usize, Option<bool>)>,
+}
+
+impl EncodedStream {
+    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: encode::Plan) -> EncodedStream {
+        EncodedStream { stream, tokenizer, plan: plan.into(), pack: None }
+    }
+
+    pub fn pack(&self, length: usize, cut: Option<bool>) -> EncodedStream {
+        EncodedStream { pack: Some((length, cut)), ..self.clone() }
+    }
+
+    fn encode(&self, part: &Dataset) -> Result<Encoded> {
+        let rows = encode::encode(part, &self.tokenizer, &self.plan)?;
+        match self.pack {
+            Some((length, cut)) => rows.pack(length, cut.unwrap_or(rows.is_stream())),
+            None => Ok(rows),
+        }
+    }
+}
+
+impl std::fmt::Display for EncodedStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "encoded {}", self.stream)
+    }
+}
+
+/// How the batches of a stream are made.
+#[derive(Clone)]
+pub struct StreamPlan {
+    pub size: usize,
+    pub steps: usize,
+    /// Rows that are read, encoded, packed and shuffled at a time.
+    pub buffer: usize,
+    pub order: Option<Rng>,
+    pub from: usize,
+}
+
+/// Batches of a stream: in the order of the file, shuffled within a buffer, over and over until there were enough.
+#[derive(Clone)]
+pub struct StreamBatches {
+    rows: EncodedStream,
+    plan: StreamPlan,
+}
+
+impl StreamBatches {
+    pub fn new(rows: EncodedStream, plan: StreamPlan) -> Result<StreamBatches> {
+        if plan.size == 0 || plan.buffer == 0 {
+            bail!("batches", "size {} and buffer {}: both are at least 1", plan.size, plan.buffer);
+        }
+        if plan.from > plan.steps {
+            bail!("batches", "from step {} of {}", plan.from, plan.steps);
+        }
+        Ok(StreamBatches { rows, plan })
+    }
+
+    pub fn total(&self) -> usize {
+        self.plan.steps
+    }
+
+    pub fn len(&self) -> usize {
+        self.plan.steps - self.plan.from
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn walk(&self) -> StreamWalk {
+        StreamWalk { batches: self.clone(), parts: None, part: 0, walk: None, step: 0, epoch: 0, failed: false }
+    }
+}
+
+impl std::fmt::Display for StreamBatches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let StreamPlan { from, steps, size, .. } = self.plan;
+        write!(f, "batches {from} to {steps} of up to {size} rows of {}", self.rows.stream)
+    }
+}
+
+/// Goes through [`StreamBatches`].
+pub struct StreamWalk {
+    batches: StreamBatches,
+    parts: Option<Parts>,
+    /// Buffers so far, over all epochs.
+    part: usize,
+    walk: Option<batches::Walk>,
+    step: usize,
+    epoch: usize,
+    failed: bool,
+}
+
+impl StreamWalk {
+    fn batch(&mut self) -> Result<Option<Batch>> {
+        let plan = self.batches.plan.clone();
+        while self.step < plan.steps {
+            if let Some(batch) = self.walk.as_mut().and_then(Iterator::next) {
+                let step = self.step;
+                self.step += 1;
+                // going on reads the file again up to there
+                if step >= plan.from {
+                    return Ok(Some(Batch { step, total: plan.steps, epoch: self.epoch, ..batch }));
+                }
+                continue;
+            }
+            self.open_part(&plan)?;
+        }
+        Ok(None)
+    }
+
+    /// The batches of the next buffer; at the end of the file, of the first one again.
+    fn open_part(&mut self, plan: &StreamPlan) -> Result<()> {
+        let mut parts = match self.parts.take() {
+            Some(parts) => parts,
+            None => self.batches.rows.stream.parts(plan.buffer)?,
+        };
+        let fresh = parts.seen == 0;
+        match parts.next() {
+            Some(part) => {
+                let rows = self.batches.rows.encode(&part?)?;
+                let order = plan.order.as_ref().map(|rng| rng.split(self.part as u64));
+                let of_part = batches::Plan { size: plan.size, epochs: 1, steps: None, order, from: 0 };
+                self.walk = Some(Batches::new(rows, of_part)?.into_iter());
+                self.part += 1;
+                self.parts = Some(parts);
+            }
+            None if fresh => bail!("batches", "{} has no rows", self.batches.rows.stream),
+            None => self.epoch += 1,
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for StreamWalk {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Result<Batch>> {
+        if self.failed {
+            return None;
+        }
+        let batch = self.batch();
+        self.failed = batch.is_err();
+        batch.transpose()
+    }
+}
