@@ -6,6 +6,8 @@ mod tensor;
 mod token;
 mod train;
 
+mod data;
 mod kernel;
 mod model;
 mod parity;
+mod plot;

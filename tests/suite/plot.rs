@@ -1,0 +1,21 @@
+//! Charts in files.
+
+use levain::plot::{Axis, Chart, Kind};
+
+#[test]
+fn a_chart_is_written_whole_and_escaped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let chart = Chart::new("more <&> \"less\"")
+        .with("line", Kind::Line, "法律", vec![1.0, 10.0, 100.0], vec![3.0, 2.5, f64::NAN])
+        .and_then(|chart| chart.with_axis("x", Axis { label: "tokens".into(), log: true }))
+        .expect("a chart");
+    for name in ["chart.svg", "chart.html"] {
+        let path = folder.path().join(name);
+        chart.save(&path).expect("written");
+        let text = std::fs::read_to_string(path).expect("read");
+        assert!(text.contains("more &lt;&amp;&gt; &quot;less&quot;") && text.contains("法律"), "{text}");
+        assert!(!text.contains("more <&>") && !text.contains("NaN\" "));
+    }
+    assert!(chart.save(&folder.path().join("chart.png")).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 2);
+}
