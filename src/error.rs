@@ -100,10 +100,14 @@ impl std::error::Error for Error {}
 /// The nearest of `names` to a misspelt `name`, if one is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
+    let near = |distance: usize, candidate: &str| {
+        let longer = candidate.chars().count().max(name.chars().count());
+        distance <= 1 + longer / 4 && distance < longer
+    };
     names
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().max(name.chars().count()) / 4)
+        .filter(|(distance, candidate)| near(*distance, candidate))
         .min()
         .map(|(_, candidate)| candidate)
 }

@@ -1,6 +1,8 @@
 //! The command line: one file a command.
 
 mod bench;
+mod check;
+pub mod help;
 mod interrupt;
 mod run;
 mod test;
@@ -27,6 +29,18 @@ enum Command {
         file: PathBuf,
         /// key=value, read by the script with `args()`
         args: Vec<String>,
+    },
+    /// Find what is wrong with scripts without running them
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Tell about a verb, a noun or a module of the standard library
+    Help {
+        name: Option<String>,
+        /// list the verbs whose doc has these words
+        #[arg(long, value_name = "WORDS")]
+        search: Option<String>,
     },
     /// Run tests: `fn test_…()` in .rhai files, and the examples in docs
     Test {
@@ -55,6 +69,8 @@ pub fn main() -> ExitCode {
     on_large_stack(move || match cli.command {
         Command::Run { file, args } => run::main(&file, &args),
         Command::Bench(args) => bench::main(&args),
+        Command::Check { files } => check::main(&files),
+        Command::Help { name, search } => help::main(name.as_deref(), search.as_deref()),
         Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
     })
 }

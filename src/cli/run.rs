@@ -1,7 +1,7 @@
 //! `levain run FILE [key=value…]`
 
 use super::{FAULT, interrupt};
-use crate::script::{Cause, Fault, Host, read_script};
+use crate::script::{Cause, Fault, Host, checker, read_script};
 use std::path::Path;
 
 pub fn main(file: &Path, args: &[String]) -> u8 {
@@ -13,7 +13,7 @@ pub fn main(file: &Path, args: &[String]) -> u8 {
 
 /// Runs a script and tells what went wrong; gives the exit code.
 pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
-    let host = Host::for_script(text);
+    let mut host = Host::for_script(text);
     interrupt::stops(&host.cancel);
     if let Err(error) = host.run_state.set_args(args) {
         return told(&error.into());
@@ -24,13 +24,17 @@ pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
         return told(&fault);
     }
     crate::train::checkpoint::runs_script(text);
+    let faults = checker::check(&mut host, name, text);
+    if !faults.is_empty() {
+        return super::check::tell(&faults);
+    }
     match host.run(name, text) {
         Ok(_) => host.run_state.code(),
         Err(fault) => told(&fault),
     }
 }
 
-fn told(fault: &Fault) -> u8 {
+pub fn told(fault: &Fault) -> u8 {
     if fault.cause == Cause::Interrupted {
         eprintln!("interrupted");
         return super::INTERRUPTED;

@@ -135,6 +135,35 @@ fn property(what: &str, engine: &Engine) -> Told {
     (format!("{name}: no such property on {}", article(&kind)), meant(near))
 }
 
+/// A call, found before it runs, to a name that nothing answers to with so many arguments.
+pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, engine: &Engine) -> Told {
+    let functions = registry::known(engine);
+    let own = super::names::functions(text);
+    let mut same: Vec<String> = functions.iter().filter(|f| f.name == name).map(Function::signature).collect();
+    let written = own.iter().filter(|(known, _)| known == name);
+    same.extend(written.map(|(name, params)| format!("fn {name}({})", vec!["_"; *params].join(", "))));
+    if !same.is_empty() {
+        return (
+            format!("{name}: does not take {}", counted(arguments)),
+            Some(format!("it is {}", alternatives(&same))),
+        );
+    }
+    let call = Call { name: name.to_string(), kinds: Vec::new() };
+    let (message, help) = call.unknown(text, &functions);
+    (if method { format!("{name}: no such verb") } else { message }, help)
+}
+
+/// A function that an imported file does not have, or not with so many arguments.
+pub fn unknown_member(full: &str, arguments: usize, names: &[&str]) -> Told {
+    let (module, member) = full.split_once("::").unwrap_or(("", full));
+    if names.contains(&member) {
+        return told(format!("{full}: does not take {}", counted(arguments)));
+    }
+    let near = nearest(member, names.iter().copied()).map(|near| format!("{module}::{near}"));
+    let help = meant(near.as_deref()).or_else(|| (!names.is_empty()).then(|| format!("it has {}", names.join(", "))));
+    (format!("{full}: no such function"), help)
+}
+
 /// A call that nothing answers: `sft::run (Model, array)`.
 struct Call {
     name: String,

@@ -21,6 +21,8 @@ pub struct Host {
     pub cancel: Cancel,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(String, Fault)>,
+    /// The modules of the standard library that are loaded.
+    scripts: Vec<(&'static str, AST)>,
     options: Vec<(&'static str, &'static [Opt])>,
     /// Which noun registered which functions, and the one that registers now.
     nouns: Vec<(&'static str, Shared<Module>)>,
@@ -55,6 +57,7 @@ impl Host {
             run_state: Run::default(),
             cancel,
             broken: Vec::new(),
+            scripts: Vec::new(),
             options: Vec::new(),
             nouns: Vec::new(),
             registering: "script",
@@ -73,7 +76,9 @@ impl Host {
     }
 
     fn load(&mut self, names: &[&str]) {
-        self.broken.extend(stdlib::load(&mut self.engine, &self.sources, names));
+        let loaded = stdlib::load(&mut self.engine, &self.sources, names);
+        self.broken.extend(loaded.broken);
+        self.scripts.extend(loaded.scripts);
     }
 
     fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {
@@ -101,6 +106,13 @@ impl Host {
     /// Tells which options a verb takes.
     pub fn options(&mut self, verb: &'static str, table: &'static [Opt]) {
         self.options.push((verb, table));
+    }
+
+    /// The option keys that a function of the standard library takes in its parameter at `place`, where it tells.
+    pub fn stdlib_options(&self, function: &str, count: usize, place: usize) -> Option<Vec<String>> {
+        let (module, function) = function.split_once("::")?;
+        let (_, ast) = self.scripts.iter().find(|(name, _)| *name == module)?;
+        stdlib::option_keys(ast, function, count, place)
     }
 
     /// Compiles a script; positions in it refer to `name`.

@@ -2,6 +2,7 @@
 
 mod api;
 mod check;
+pub mod checker;
 pub mod examples;
 mod explain;
 mod fault;

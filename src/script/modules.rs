@@ -81,7 +81,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The file that `import "path"` in the script `source` means.
-fn place(source: Option<&str>, path: &str) -> PathBuf {
+pub fn place(source: Option<&str>, path: &str) -> PathBuf {
     let mut file = source.map(Path::new).and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     for part in Path::new(path).components() {
         match part {

@@ -49,6 +49,13 @@ pub fn functions(text: &str) -> Vec<(String, usize)> {
     found
 }
 
+/// Words before a colon: the keys of map literals.
+pub fn keys(text: &str) -> Vec<String> {
+    let words = words(text);
+    let before_colon = words.windows(3).filter(|three| three[1] == ":" && three[2] != ":" && is_identifier(three[0]));
+    before_colon.map(|three| three[0].to_string()).collect()
+}
+
 fn is_identifier(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }

@@ -256,3 +256,63 @@ pub fn examples(host: &Host) -> Vec<Example> {
     }
     found
 }
+
+/// Names and argument counts alone, for the checker, which runs before every script.
+pub struct Known {
+    arities: HashMap<String, Vec<usize>>,
+}
+
+impl Known {
+    pub fn of(engine: &Engine) -> Known {
+        let read = |info: rhai::FuncInfo| -> Option<(String, usize)> {
+            let name = info.metadata.name.as_str();
+            let name = if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) };
+            Some((name, info.metadata.num_params))
+        };
+        let mut arities: HashMap<String, Vec<usize>> = HashMap::new();
+        for (name, count) in engine.collect_fn_metadata(None, read, true) {
+            let counts = arities.entry(name).or_default();
+            if !counts.contains(&count) {
+                counts.push(count);
+            }
+        }
+        // what the language itself answers
+        for (name, count) in [("type_of", 1), ("is_shared", 1), ("Fn", 1), ("is_def_var", 1), ("is_def_fn", 2)] {
+            arities.entry(name.to_string()).or_default().push(count);
+        }
+        Known { arities }
+    }
+
+    /// Whether something called `name` takes `count` arguments, a receiver among them.
+    pub fn has(&self, name: &str, count: usize) -> bool {
+        self.arities.get(name).is_some_and(|counts| counts.contains(&count))
+            || ["print", "debug", "call", "curry"].contains(&name)
+    }
+
+    /// The option keys that the argument at `place` of a call may have, where they are known for sure.
+    pub fn keys(&self, host: &Host, name: &str, count: usize, place: usize) -> Option<Vec<String>> {
+        if let Some(keys) = host.stdlib_options(name, count, place) {
+            return Some(keys);
+        }
+        // a native verb: its options come last, and each noun that has a verb of this name tells its own
+        let tables: Vec<_> = host.option_tables().iter().filter(|(verb, _)| *verb == name).collect();
+        if tables.is_empty() || place + 1 != count || takers(host, name, count) > tables.len() {
+            return None;
+        }
+        Some(tables.iter().flat_map(|(_, table)| table.iter().map(|opt| opt.name.to_string())).collect())
+    }
+}
+
+/// How many overloads of a native verb with `count` parameters end in a map (or in anything).
+fn takers(host: &Host, name: &str, count: usize) -> usize {
+    let read = |info: rhai::FuncInfo| -> Option<String> {
+        let facts = info.metadata;
+        (facts.name == name && facts.num_params == count)
+            .then(|| facts.params_info.last().map(ToString::to_string))
+            .flatten()
+    };
+    let last = host.engine.collect_fn_metadata(None, read, false);
+    last.iter()
+        .filter(|info| matches!(script_type(info.split_once(':').map_or("", |(_, kind)| kind)).as_str(), "map" | "any"))
+        .count()
+}

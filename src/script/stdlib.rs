@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::sources::Sources;
-use rhai::{AST, Engine, Module, Scope};
+use rhai::{AST, ASTNode, Engine, Expr, Module, Scope, Stmt};
 
 /// Embeds `stdlib/NAME.rhai`.
 macro_rules! embedded {
@@ -36,27 +36,66 @@ pub fn announce(engine: &mut Engine) {
     }
 }
 
-/// Compiles the modules called `names`; gives the faults of those that are broken, which stay empty.
-pub fn load(engine: &mut Engine, sources: &Sources, names: &[&str]) -> Vec<(String, Fault)> {
-    let mut broken = Vec::new();
-    for (name, text) in MODULES.iter().filter(|(name, _)| names.contains(name)) {
-        match compile(engine, sources, name, text) {
-            Ok(module) => {
-                engine.register_static_module(name, module.into());
-            }
-            Err(fault) => broken.push((name.to_string(), *fault)),
-        }
-    }
-    broken
+/// What became of the modules that were asked for.
+#[derive(Default)]
+pub struct Loaded {
+    /// Those that are broken, with their fault; they stay empty.
+    pub broken: Vec<(String, Fault)>,
+    pub scripts: Vec<(&'static str, AST)>,
 }
 
-fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result<Module, Box<Fault>> {
+/// Compiles the modules called `names`.
+pub fn load(engine: &mut Engine, sources: &Sources, names: &[&str]) -> Loaded {
+    let mut loaded = Loaded::default();
+    for (name, text) in MODULES.iter().filter(|(name, _)| names.contains(name)) {
+        match compile(engine, sources, name, text) {
+            Ok((module, ast)) => {
+                engine.register_static_module(name, module.into());
+                loaded.scripts.push((name, ast));
+            }
+            Err(fault) => loaded.broken.push((name.to_string(), *fault)),
+        }
+    }
+    loaded
+}
+
+fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result<(Module, AST), Box<Fault>> {
     let source = source_name(name);
     sources.add(&source, text);
     let fault = |error: Box<rhai::EvalAltResult>| Box::new(Fault::new(&error, &source, sources, engine));
     let mut ast: AST = engine.compile(text).map_err(|error| fault(error.into()))?;
     ast.set_source(source.as_str());
-    Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(fault)
+    let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(fault)?;
+    Ok((module, ast))
+}
+
+/// The option keys that a function takes in its parameter at `place`: those of the defaults that it lays them over,
+/// where these are written out as `options(#{ … }, parameter)`.
+pub fn option_keys(ast: &AST, function: &str, count: usize, place: usize) -> Option<Vec<String>> {
+    let taker = ast.iter_fn_def().find(|f| f.name == function && f.params.len() == count)?;
+    let parameter = taker.params.get(place)?;
+    let place = |position: rhai::Position| (position.line(), position.position());
+    let body = place(taker.body.start_position())..=place(taker.body.end_position());
+    let mut keys = None;
+    ast.walk(&mut |path: &[ASTNode]| {
+        let (call, position) = match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, position))) => (call, position),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => (call, position),
+            _ => return true,
+        };
+        let [.., defaults, Expr::Variable(given, ..)] = call.args.as_slice() else { return true };
+        if call.name == "options" && given.1 == *parameter && body.contains(&place(*position)) {
+            keys = match defaults {
+                Expr::Map(map, _) => Some(map.0.iter().map(|(key, _)| key.name.to_string()).collect()),
+                Expr::DynamicConstant(map, _) => {
+                    map.read_lock::<rhai::Map>().map(|map| map.keys().map(|key| key.to_string()).collect())
+                }
+                _ => None,
+            };
+        }
+        true
+    });
+    keys
 }
 
 /// The modules that a script needs: those it names before `::`, and those that these name in turn.

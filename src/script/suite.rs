@@ -1,7 +1,7 @@
 //! Tests: `fn test_…()` in scripts, and the examples in docs.
 
 use super::examples::{self, Example};
-use super::{Fault, Host, Output, host, registry};
+use super::{Fault, Host, Output, checker, host, registry, stdlib};
 use rhai::{CallFnOptions, Dynamic, Scope};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,11 @@ impl Suite {
         for (name, fault) in std::mem::take(&mut suite.host.broken) {
             suite.outcomes.push(Outcome { name: format!("stdlib/{name}.rhai"), fault: Some(fault) });
         }
+        for (module, text) in stdlib::MODULES {
+            let name = stdlib::source_name(module);
+            let faults = checker::check(&mut suite.host, &name, text);
+            suite.outcomes.extend(faults.into_iter().map(|fault| Outcome { name: name.clone(), fault: Some(fault) }));
+        }
         suite
     }
 
@@ -54,6 +59,10 @@ impl Suite {
         };
         if path.extension().is_some_and(|ending| ending == "md") {
             return self.examples(&examples::blocks(&name, &text));
+        }
+        let found = checker::check(&mut self.host, &name, &text);
+        if !found.is_empty() {
+            return found.into_iter().for_each(|fault| self.add(name.clone(), Some(fault)));
         }
         if !text.contains("fn test_") {
             return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
