@@ -46,7 +46,9 @@ pub fn overview(host: &Host) -> String {
     text.push_str("  levain check FILE…              find what is wrong with it, without running it\n");
     text.push_str("  levain test [PATH…]             tests and the examples in docs\n");
     text.push_str("  levain repl                     the prompt\n");
-    text.push_str("  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n");
+    text.push_str(
+        "  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n",
+    );
     text.push_str("  levain help --search WORDS      verbs whose doc has these words\n\nnouns: x.verb(…)\n");
     for (noun, what) in NOUNS {
         if functions.iter().any(|function| function.noun == *noun) {
@@ -87,7 +89,8 @@ fn unknown(functions: &[Function], wanted: &str) -> crate::script::Fault {
     let nouns = functions.iter().map(|function| function.noun.as_str());
     let names = functions.iter().map(|function| function.name.as_str());
     let member = format!("::{wanted}");
-    let home = functions.iter().find(|function| function.name.ends_with(&member)).map(|function| function.name.as_str());
+    let home =
+        functions.iter().find(|function| function.name.ends_with(&member)).map(|function| function.name.as_str());
     fault.help = Some(match home.or_else(|| crate::nearest(wanted, names.chain(nouns))) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("`levain help --search {wanted}` looks into all docs"),

@@ -58,7 +58,8 @@ impl Function {
     /// The first sentence of the doc.
     pub fn summary(&self) -> &str {
         let paragraph = self.doc.split("\n\n").next().unwrap_or_default().trim();
-        paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence)
+        let sentence = paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence);
+        sentence.strip_suffix('.').unwrap_or(sentence)
     }
 }
 
