@@ -4,11 +4,13 @@ mod bench;
 mod check;
 pub mod help;
 mod interrupt;
+mod repl;
 mod run;
 mod test;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Scripts that train and measure language models.
@@ -18,13 +20,14 @@ struct Cli {
     /// How many threads to use; all cores by default, or what LEVAIN_THREADS says
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Without one: the prompt, or at the end of a pipe the script on standard input
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a script
+    /// Run a script; `-` is the one on standard input
     Run {
         file: PathBuf,
         /// key=value, read by the script with `args()`
@@ -42,6 +45,8 @@ enum Command {
         #[arg(long, value_name = "WORDS")]
         search: Option<String>,
     },
+    /// The prompt
+    Repl,
     /// Run tests: `fn test_…()` in .rhai files, and the examples in docs
     Test {
         /// files or folders; without any: tests/ and all examples
@@ -63,16 +68,27 @@ const SHORT: u8 = 1;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(words());
     set_threads(cli.threads);
     quiet_panics();
-    on_large_stack(move || match cli.command {
+    on_large_stack(move || match cli.command.unwrap_or(Command::Repl) {
         Command::Run { file, args } => run::main(&file, &args),
+        Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[]),
+        Command::Repl => repl::main(),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files } => check::main(&files),
         Command::Help { name, search } => help::main(name.as_deref(), search.as_deref()),
         Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
     })
+}
+
+/// What was typed, where `levain - …` is short for `levain run - …`.
+fn words() -> Vec<std::ffi::OsString> {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "-") {
+        words.insert(1, "run".into());
+    }
+    words
 }
 
 /// Deep graphs and deep recursion in scripts need more than the main thread has.

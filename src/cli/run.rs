@@ -5,6 +5,12 @@ use crate::script::{Cause, Fault, Host, checker, read_script};
 use std::path::Path;
 
 pub fn main(file: &Path, args: &[String]) -> u8 {
+    if file.as_os_str() == "-" {
+        return match std::io::read_to_string(std::io::stdin()) {
+            Ok(text) => script("standard input", &text, args),
+            Err(error) => told(&Fault::plain(format!("standard input: {error}"))),
+        };
+    }
     match read_script(file) {
         Ok(text) => script(&file.display().to_string(), &text, args),
         Err(error) => told(&error.into()),
@@ -29,7 +35,7 @@ pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
         return super::check::tell(&faults);
     }
     match host.run(name, text) {
-        Ok(_) => host.run_state.code(),
+        Ok(_) => host.run_state.ended().unwrap_or(0),
         Err(fault) => told(&fault),
     }
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 const FROM_SHELL: i32 = 7;
 
 /// What a run was given, and how it asked to end.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Run {
     args: Arc<Mutex<Map>>,
+    /// The exit code that the script asked for; -1 before it asks.
     code: Arc<AtomicI64>,
 }
 
@@ -31,9 +32,15 @@ impl Run {
         Ok(())
     }
 
-    /// The exit code that the script asked for.
-    pub fn code(&self) -> u8 {
-        self.code.load(Ordering::Relaxed).clamp(0, 255) as u8
+    /// The exit code, when the script has asked to end.
+    pub fn ended(&self) -> Option<u8> {
+        u8::try_from(self.code.load(Ordering::Relaxed)).ok()
+    }
+}
+
+impl Default for Run {
+    fn default() -> Run {
+        Run { args: Arc::default(), code: Arc::new(AtomicI64::new(-1)) }
     }
 }
 
@@ -59,7 +66,7 @@ pub fn register(host: &mut Host) {
 }
 
 fn end(run: &Run, code: INT) -> Res<()> {
-    run.code.store(code, Ordering::Relaxed);
+    run.code.store(code.clamp(0, 255), Ordering::Relaxed);
     Err(rhai::EvalAltResult::Exit(Dynamic::UNIT, rhai::Position::NONE).into())
 }
 

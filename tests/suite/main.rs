@@ -1,7 +1,9 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
 mod bench;
+mod cli;
 mod examples;
+mod house;
 mod tensor;
 mod token;
 mod train;

@@ -1,0 +1,123 @@
+//! The arrows of the house: who may use whom. Everything else about structure is for people.
+
+use std::path::{Path, PathBuf};
+
+/// What a folder's plain Rust may use of the others. Its `api.rs` and `api/` are glue and may use all.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("kernel", &[]),
+    ("tensor", &["kernel"]),
+    ("token", &[]),
+    ("data", &["token", "tensor"]),
+    ("model", &["tensor", "kernel", "token"]),
+    ("train", &["tensor", "kernel", "model"]),
+    ("plot", &[]),
+    ("measure", &["kernel", "tensor", "token", "data", "model", "train", "plot"]),
+    ("retrieve", &["kernel", "tensor", "token", "data", "model", "train", "plot"]),
+    ("serve", &["kernel", "tensor", "token", "data", "model", "train", "plot"]),
+];
+
+/// What nouns may use without being told: the error, the cancel flag, files.
+const COMMON: &[&str] = &["error", "cancel", "files"];
+
+/// Crates that only some folders may name.
+const CRATES: &[(&str, &[&str])] = &[
+    ("candle_core", &["tensor", "kernel", "model"]),
+    ("candle_nn", &["tensor", "kernel", "model"]),
+    ("candle_transformers", &["tensor", "kernel", "model"]),
+    ("tokenizers", &["token"]),
+    ("rhai", &["script", "cli"]),
+    ("rustyline", &["cli"]),
+    ("clap", &["cli"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The code of a file, without its comments and strings.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let bare = |line: &str| line.split("//").next().unwrap_or_default().split('"').step_by(2).collect::<String>();
+    text.lines().map(|line| bare(line) + "\n").collect()
+}
+
+/// The first part of every path that follows `prefix`: the `a` and `b` of `crate::a::x` and `crate::{b::y, …}`.
+fn named(code: &str, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            None => names.push(word(rest)),
+            Some(list) => {
+                let mut depth = 0;
+                let mut first = true;
+                for (index, c) in list.char_indices() {
+                    match c {
+                        '}' if depth == 0 => break,
+                        '{' => depth += 1,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => first = true,
+                        c if first && !c.is_whitespace() => {
+                            names.push(word(&list[index..]));
+                            first = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn names_crate(code: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    code.match_indices(&path)
+        .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+#[test]
+fn arrows() {
+    let mut paths = Vec::new();
+    sources(Path::new("src"), &mut paths);
+    let folders = ["cli", "script"].into_iter().chain(ARROWS.iter().map(|(noun, _)| *noun)).collect::<Vec<_>>();
+    let mut wrong = Vec::new();
+    for path in paths {
+        let inside = path.strip_prefix("src").unwrap();
+        let folder = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let is_api = inside.ends_with("api.rs") || inside.components().any(|part| part.as_os_str() == "api");
+        let code = code(&path);
+        if let Some((_, allowed)) = ARROWS.iter().find(|(noun, _)| *noun == folder) {
+            for name in named(&code, "crate::") {
+                let other = folders.contains(&name.as_str()) && name != folder;
+                let glue = is_api && name != "cli";
+                if other && !glue && !allowed.contains(&name.as_str()) && !COMMON.contains(&name.as_str()) {
+                    wrong.push(format!("{}: {folder} may not use {name}", path.display()));
+                }
+            }
+        }
+        if folder == "script" && named(&code, "crate::").iter().any(|name| name == "cli") {
+            wrong.push(format!("{}: script may not use cli", path.display()));
+        }
+        for (name, allowed) in CRATES {
+            let glue = is_api && *name == "rhai";
+            if names_crate(&code, name) && !allowed.contains(&folder.as_str()) && !glue {
+                wrong.push(format!("{}: may not name the crate {name}", path.display()));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
