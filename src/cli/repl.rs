@@ -84,7 +84,7 @@ fn answer(host: &Host, session: &mut Session, count: usize, text: &str) {
     match host.guard(&name, || session.run(&host.engine, &name, text)) {
         Ok(value) if value.is_unit() => {}
         Ok(value) => {
-            session.scope.remove::<Dynamic>("it");
+            let _ = session.scope.remove::<Dynamic>("it");
             session.scope.push_dynamic("it", value.clone());
             if !text.trim_end().ends_with(';') {
                 println!("{}", shown(host, &value));
