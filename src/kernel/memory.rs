@@ -11,8 +11,10 @@ use std::sync::Mutex;
 const LARGE: usize = 1 << 20;
 /// Sizes of blocks: eight between one power of two and the next, so that at most a ninth is unused.
 const CLASSES: usize = 8 * 24;
-/// What may be held beyond the most that was ever in use at once, and an eighth of that.
-const IDLE: usize = 64 << 20;
+/// What may be held beyond the most that was ever in use at once, and half of that. Blocks of one size do not serve
+/// for another, and a step's activations and gradients are of different sizes: a tighter bound gives back what the
+/// next step needs.
+const IDLE: usize = 256 << 20;
 
 #[global_allocator]
 static ALLOCATOR: Keeper = Keeper;
@@ -77,7 +79,7 @@ impl Kept {
     /// Gives unused blocks back, largest first, when too much lies idle.
     fn trim(&mut self) {
         for class in (0..CLASSES).rev() {
-            while self.used + self.unused > self.peak + self.peak / 8 + IDLE
+            while self.used + self.unused > self.peak + self.peak / 2 + IDLE
                 && let Some(block) = self.take(class)
             {
                 self.used -= block_size(class);
