@@ -166,7 +166,7 @@ pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> 
     let mut merges = Vec::new();
     let first = vocabulary.pieces.len();
     while vocabulary.pieces.len() - first < limits.count {
-        if vocabulary.pieces.len() % 64 == 0 {
+        if vocabulary.pieces.len().is_multiple_of(64) {
             cancel::check()?;
         }
         let Some((count, Reverse(top))) = heap.pop() else { break };

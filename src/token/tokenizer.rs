@@ -42,12 +42,15 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Where each token lies in its text: from and to, in bytes.
+pub type Offsets = Vec<(usize, usize)>;
+
 /// What a text became: ids, the pieces they stand for, and where each lies in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
     pub ids: Vec<u32>,
     pub pieces: Vec<String>,
-    pub offsets: Vec<(usize, usize)>,
+    pub offsets: Offsets,
 }
 
 /// Text to ids and back. A value: cloning is free, and it can be used from any thread.
@@ -186,7 +189,7 @@ impl Tokenizer {
     }
 
     /// Ids and where each lies in the text, in bytes, without the pieces themselves.
-    pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+    pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
         let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
