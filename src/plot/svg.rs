@@ -221,6 +221,7 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
         }
         y += 28.0;
     }
+    let top = y - 6.0;
     for (group, label) in chart.bars.iter().enumerate() {
         let middle = y + chart.series.len() as f64 * (BAR + 2.0) / 2.0;
         let _ = writeln!(
@@ -248,7 +249,7 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
         }
         y += 14.0;
     }
-    let _ = writeln!(out, r##"<path d="M{0:.1} {1:.1}V{2:.1}" stroke="#999"/>"##, across(0.0), frame.top, y - 8.0);
+    let _ = writeln!(out, r##"<path d="M{0:.1} {1:.1}V{2:.1}" stroke="#999"/>"##, across(0.0), top, y - 8.0);
     if !chart.y.label.is_empty() {
         let _ = writeln!(
             out,
