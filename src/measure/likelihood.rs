@@ -3,8 +3,10 @@
 //! Texts longer than a window are read by windows that overlap: each piece is counted once, in the first window that
 //! reaches it, so that all but the first window's pieces are predicted with at least `seq - stride` before them.
 
+use crate::data::batches::Plan;
+use crate::data::{Batch, Batches, Encoded};
 use crate::model::{Model, Reduce, Rows};
-use crate::tensor::without_grad;
+use crate::tensor::{DType, without_grad};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
 
@@ -62,6 +64,40 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
         bail!("likelihood", "there is no text to predict");
     }
     Ok(sum)
+}
+
+/// The likelihood of what is learned in rows that are encoded already.
+pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Likelihood> {
+    let plan = Plan { size, epochs: 1, steps: None, order: None, from: 0 };
+    let mut sum = Likelihood::default();
+    for batch in Batches::new(rows.clone(), plan)? {
+        cancel::check()?;
+        let pieces = batch.learned();
+        if pieces > 0 {
+            sum.nats += nats(net, &batch)?;
+            sum.pieces += pieces;
+            sum.bytes += batch.bytes;
+        }
+    }
+    if sum.pieces == 0 {
+        bail!("likelihood", "no row has anything to predict");
+    }
+    Ok(sum)
+}
+
+/// The sum of losses over a batch, without recording.
+fn nats(net: &Model, batch: &Batch) -> Result<f64> {
+    let rows = Rows {
+        rows: batch.rows,
+        length: batch.length,
+        ids: &batch.ids,
+        labels: Some(&batch.labels),
+        segments: Some(&batch.segments),
+        positions: Some(&batch.positions),
+        step: 0,
+    };
+    let loss = without_grad(|| net.loss(&rows, Reduce::Sum, 0.0))?.value();
+    Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 
 /// A stretch of a text, and where the pieces begin that it counts.
@@ -140,16 +176,7 @@ impl Filling {
         let labels = padded(&rows, length, |row| &row.labels, -100);
         let segments = padded(&rows, length, |row| &row.segments, 0);
         let positions = padded(&rows, length, |row| &row.positions, 0);
-        let rows = Rows {
-            rows: rows.len(),
-            length,
-            ids: &ids,
-            labels: Some(&labels),
-            segments: Some(&segments),
-            positions: Some(&positions),
-            step: 0,
-        };
-        let loss = without_grad(|| net.loss(&rows, Reduce::Sum, 0.0))?.value();
-        Ok(loss.to_dtype(crate::tensor::DType::F64)?.to_scalar::<f64>()?)
+        let batch = Batch { rows: rows.len(), length, ids, labels, segments, positions, ..Batch::default() };
+        nats(net, &batch)
     }
 }

@@ -12,4 +12,4 @@ pub mod statistics;
 pub use bootstrap::{Interval, bootstrap};
 pub use chrf::chrf;
 pub use confusion::{Confusion, Scores};
-pub use likelihood::{Likelihood, Windows, likelihood};
+pub use likelihood::{Likelihood, Windows, likelihood, likelihood_of_rows};

@@ -13,7 +13,7 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "bench" "check" "plot" "schedule" "vocab"
+    "bench" "check" "lora" "measure" "plot" "pretrain" "schedule" "sft" "train" "vocab"
 };
 
 /// The name that positions in a module refer to.

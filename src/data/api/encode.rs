@@ -427,6 +427,18 @@ mod verbs {
         tensor(batch.positions.clone(), batch)
     }
 
+    /// The same rows in at most `parts` batches, for accumulation: their sums of gradients add up to this batch's.
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer(["to be"], #{ size: 260 }));
+    /// for batch in rows.batches(#{ size: 3, shuffle: false }) { print(batch.split(2)[1].tokens); }
+    /// ```
+    #[rhai_fn(name = "split", pure, return_raw)]
+    pub fn batch_split(batch: &mut Batch, parts: i64) -> Res<List> {
+        let Ok(parts @ 1..) = usize::try_from(parts) else { bail!("split", "{parts} parts of a batch") };
+        Ok((*batch).split(parts).into_iter().map(Dynamic::from).collect())
+    }
+
     /// Tokens that its loss sees: learned, and not the first of their sequence.
     ///
     /// ```rhai

@@ -1,7 +1,7 @@
 //! What scripts see of likelihoods of text.
 
-use crate::data::Dataset;
-use crate::measure::Windows;
+use crate::data::{Dataset, Encoded};
+use crate::measure::{Likelihood, Windows};
 use crate::model::Model;
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
@@ -16,6 +16,16 @@ const LIKELIHOOD: &[Opt] = &[
     ),
     opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it"),
 ];
+
+const ROWS: &[Opt] = &[opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it")];
+
+fn map(found: Likelihood) -> Map {
+    let mut map = Map::new();
+    map.insert("nats".into(), found.nats.into());
+    map.insert("pieces".into(), (found.pieces as INT).into());
+    map.insert("bytes".into(), (found.bytes as INT).into());
+    map
+}
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -49,8 +59,8 @@ mod verbs {
     /// piece, so that its first piece is predicted too. `measure::bits_per_byte` and `measure::perplexity` are made of this.
     ///
     /// ```rhai
-    /// let tok = tokenizer("scripts/models/tiny");
-    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer(["to be"], #{ size: 260 });
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// let all = likelihood(net, tok, ["The people of the United States"]);
     /// all.bytes                                //=> 31
     /// ```
@@ -65,8 +75,8 @@ mod verbs {
     /// first window have at least `seq - stride` pieces before them.
     ///
     /// ```rhai
-    /// let tok = tokenizer("scripts/models/tiny");
-    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer(["to be"], #{ size: 260 });
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// likelihood(net, tok, ["The people"], #{ seq: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 pieces, 64 apart, 8 at a time
     /// ```
@@ -76,11 +86,33 @@ mod verbs {
         let seq = options.count("seq")?;
         let stride = options.maybe("stride", Options::count)?.unwrap_or(seq / 2);
         let by = Windows { seq, stride, size: options.count("size")? };
-        let found = crate::measure::likelihood(&net, &tok, &super::texts("likelihood", texts)?, by)?;
-        let mut map = Map::new();
-        map.insert("nats".into(), found.nats.into());
-        map.insert("pieces".into(), (found.pieces as INT).into());
-        map.insert("bytes".into(), (found.bytes as INT).into());
-        Ok(map)
+        Ok(map(crate::measure::likelihood(&net, &tok, &super::texts("likelihood", texts)?, by)?))
+    }
+
+    /// How likely a model finds what is learned in encoded rows.
+    ///
+    /// ```rhai
+    /// let tok  = tokenizer(["to be"], #{ size: 260 });
+    /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let rows = dataset(["abc"]).encode(tok);
+    /// likelihood(net, rows).pieces             //=> 3
+    /// ```
+    #[rhai_fn(name = "likelihood", return_raw)]
+    pub fn likelihood_of_rows(net: Model, rows: Encoded) -> Res<Map> {
+        likelihood_of_rows_with(net, rows, Map::new())
+    }
+
+    /// How likely a model finds what is learned in encoded rows, read `size` at a time.
+    ///
+    /// ```rhai
+    /// let tok  = tokenizer(["to be"], #{ size: 260 });
+    /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let rows = dataset(["abc", "de"]).encode(tok);
+    /// likelihood(net, rows, #{ size: 1 }).pieces   //=> 5
+    /// ```
+    #[rhai_fn(name = "likelihood", return_raw)]
+    pub fn likelihood_of_rows_with(net: Model, rows: Encoded, options: Map) -> Res<Map> {
+        let options = Options::read("likelihood", ROWS, options)?;
+        Ok(map(crate::measure::likelihood_of_rows(&net, &rows, options.count("size")?)?))
     }
 }
