@@ -213,7 +213,8 @@ mod verbs {
     /// let words = dataset(["one", "three"]);
     /// words.map(|row| row + #{ letters: row.text.len })[1]    //=> #{"letters": 5, "text": "three"}
     /// words.column("text").map(|word| word.len)[1]            //=> 5
-    /// words.map(|row| words)    //=> error: map: row 0, field `value`: a dataset is not data
+    /// let other = dataset(["a"]);
+    /// words.map(|row| other)    //=> error: map: row 0, field `value`: a dataset is not data
     /// ```
     #[rhai_fn(return_raw)]
     pub fn map(context: NativeCallContext, data: Dataset, change: FnPtr) -> Res<Dataset> {
