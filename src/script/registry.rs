@@ -290,30 +290,10 @@ impl Known {
             || ["print", "debug", "call", "curry"].contains(&name)
     }
 
-    /// The option keys that the argument at `place` of a call may have, where they are known for sure.
+    /// The option keys that the argument at `place` of a call may have, where they are known for sure: for functions
+    /// of the standard library. A native verb may have an overload that takes a map as data (`net.loss(#{ ids: … })`),
+    /// so its keys are checked by the verb itself.
     pub fn keys(&self, host: &Host, name: &str, count: usize, place: usize) -> Option<Vec<String>> {
-        if let Some(keys) = host.stdlib_options(name, count, place) {
-            return Some(keys);
-        }
-        // a native verb: its options come last, and each noun that has a verb of this name tells its own
-        let tables: Vec<_> = host.option_tables().iter().filter(|(verb, _)| *verb == name).collect();
-        if tables.is_empty() || place + 1 != count || takers(host, name, count) > tables.len() {
-            return None;
-        }
-        Some(tables.iter().flat_map(|(_, table)| table.iter().map(|opt| opt.name.to_string())).collect())
+        host.stdlib_options(name, count, place)
     }
-}
-
-/// How many overloads of a native verb with `count` parameters end in a map (or in anything).
-fn takers(host: &Host, name: &str, count: usize) -> usize {
-    let read = |info: rhai::FuncInfo| -> Option<String> {
-        let facts = info.metadata;
-        (facts.name == name && facts.num_params == count)
-            .then(|| facts.params_info.last().map(ToString::to_string))
-            .flatten()
-    };
-    let last = host.engine.collect_fn_metadata(None, read, false);
-    last.iter()
-        .filter(|info| matches!(script_type(info.split_once(':').map_or("", |(_, kind)| kind)).as_str(), "map" | "any"))
-        .count()
 }

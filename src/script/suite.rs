@@ -60,10 +60,6 @@ impl Suite {
         if path.extension().is_some_and(|ending| ending == "md") {
             return self.examples(&examples::blocks(&name, &text));
         }
-        let found = checker::check(&mut self.host, &name, &text);
-        if !found.is_empty() {
-            return found.into_iter().for_each(|fault| self.add(name.clone(), Some(fault)));
-        }
         if !text.contains("fn test_") {
             return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
         }
