@@ -40,39 +40,36 @@ fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f3
     let k = x.len();
     let mut start = 0;
     for y in y.chunks_mut(4) {
-        let mut sums = [[0f32; 16]; 4];
-        if y.len() == 4 {
-            let row = |i: usize| &w[start + i * stride..][..k];
-            let (w0, w1, w2, w3) = (row(0), row(1), row(2), row(3));
-            let whole = k / 16 * 16;
-            for at in (0..whole).step_by(16) {
-                let x: &[f32; 16] = x[at..at + 16].try_into().expect("sixteen");
-                for (w, sums) in [w0, w1, w2, w3].into_iter().zip(&mut sums) {
-                    let w = &w[at..at + 16];
-                    for i in 0..16 {
-                        sums[i] = fma::<FMA>(x[i], w[i].wide(), sums[i]);
-                    }
-                }
-            }
-            for at in whole..k {
-                for (w, sums) in [w0, w1, w2, w3].into_iter().zip(&mut sums) {
-                    sums[at - whole] = fma::<FMA>(x[at], w[at].wide(), sums[at - whole]);
-                }
-            }
-        } else {
-            for (i, sums) in sums.iter_mut().enumerate().take(y.len()) {
-                let w = &w[start + i * stride..][..k];
-                for (x, w) in x.chunks(16).zip(w.chunks(16)) {
-                    for ((x, w), sum) in x.iter().zip(w).zip(sums.iter_mut()) {
-                        *sum = fma::<FMA>(*x, w.wide(), *sum);
-                    }
-                }
+        let row = |i: usize| &w[start + i.min(y.len() - 1) * stride..][..k];
+        let (w0, w1, w2, w3) = (row(0), row(1), row(2), row(3));
+        let (mut s0, mut s1, mut s2, mut s3) = ([0f32; 16], [0f32; 16], [0f32; 16], [0f32; 16]);
+        let whole = k / 16 * 16;
+        for at in (0..whole).step_by(16) {
+            let x: &[f32; 16] = x[at..at + 16].try_into().expect("sixteen");
+            step::<FMA, T>(x, &w0[at..at + 16], &mut s0);
+            step::<FMA, T>(x, &w1[at..at + 16], &mut s1);
+            step::<FMA, T>(x, &w2[at..at + 16], &mut s2);
+            step::<FMA, T>(x, &w3[at..at + 16], &mut s3);
+        }
+        let mut sums = [s0, s1, s2, s3];
+        for (w, sums) in [w0, w1, w2, w3].into_iter().zip(&mut sums) {
+            for ((x, w), sum) in x[whole..].iter().zip(&w[whole..]).zip(sums) {
+                *sum = fma::<FMA>(*x, w.wide(), *sum);
             }
         }
         for (y, sums) in y.iter_mut().zip(&sums) {
             *y = fold(sums) + if add { *y } else { 0.0 };
         }
         start += 4 * stride;
+    }
+}
+
+/// Sixteen products added to sixteen sums.
+#[inline(always)]
+fn step<const FMA: bool, T: Wide>(x: &[f32; 16], w: &[T], sums: &mut [f32; 16]) {
+    let w: &[T; 16] = w.try_into().expect("sixteen");
+    for i in 0..16 {
+        sums[i] = fma::<FMA>(x[i], w[i].wide(), sums[i]);
     }
 }
 
