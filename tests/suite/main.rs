@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod examples;
 mod house;
+mod scripts;
 mod tensor;
 mod token;
 mod train;

@@ -1,0 +1,36 @@
+//! The scripts of the repository, run as a person runs them.
+
+use std::process::Command;
+
+/// What a script prints, from the repository's root.
+fn run(script: &str, args: &[&str], threads: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+    let done = command.current_dir(root).arg("run").arg(script).args(args).env("RAYON_NUM_THREADS", threads).output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The last number of a text that follows the word `loss`.
+fn loss(text: &str) -> String {
+    let number = text.rsplit("loss ").next().unwrap_or_default();
+    number.split([',', '\n']).next().unwrap_or_default().trim().to_string()
+}
+
+#[test]
+fn xor_is_learned() {
+    assert!(run("scripts/xor.rhai", &[], "2").contains("150  loss 0.0000"));
+}
+
+#[test]
+fn the_loop_by_hand_is_the_loop_to_the_bit_on_one_thread_and_on_two() {
+    let steps = "steps=4";
+    let by_hand = loss(&run("scripts/sft_by_hand.rhai", &[steps], "1"));
+    assert!(by_hand.parse::<f64>().is_ok(), "{by_hand}");
+    let out = tempfile::tempdir().unwrap();
+    let out = format!("out={}", out.path().display());
+    for threads in ["1", "2"] {
+        assert_eq!(loss(&run("scripts/sft.rhai", &[steps, &out], threads)), by_hand, "{threads} threads");
+    }
+}
