@@ -98,9 +98,8 @@ mod verbs {
     /// one segment. A batch that learns nothing is an error.
     ///
     /// ```rhai
-    /// let net  = model("tests/data/parity/llama");
-    /// let data = dataset([#{ ids: [5, 6, 7, 8], labels: [-100, 6, 7, 8] }]).pack(4);
-    /// for batch in data.batches(#{ size: 1 }) { net.loss(batch).backward(); }
+    /// let net = model("tests/data/parity/llama");
+    /// net.loss(#{ ids: [5, 6, 7, 8], labels: [-100, 6, 7, 8] }).backward();
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
     pub fn loss(net: &mut Model, batch: Batch) -> Res<Tensor> {
@@ -110,12 +109,9 @@ mod verbs {
     /// Cross-entropy of a batch: summed for accumulation, or without a graph for evaluation.
     ///
     /// ```rhai
-    /// let net  = model("tests/data/parity/llama");
-    /// let data = dataset([#{ ids: [5, 6, 7, 8], labels: [5, 6, 7, 8] }]).pack(4);
-    /// for batch in data.batches(#{ size: 1 }) {
-    ///     let sum = net.loss(batch, #{ reduce: "sum", train: false }).item();
-    ///     check::close(sum / batch.learned, net.loss(batch).item(), 1e-5);
-    /// }
+    /// let net = model("tests/data/parity/llama");
+    /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduce: "sum", train: false }).item();
+    /// check::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
     pub fn loss_with(net: &mut Model, batch: Batch, options: Map) -> Res<Tensor> {
