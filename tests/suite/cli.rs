@@ -70,9 +70,9 @@ fn an_error_of_a_verb_shows_its_line_and_help() {
         "let cfg = options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });",
         "
 error: options: there is no option `stepz`
-  a.rhai:1:46
+  a.rhai:1:11
 1 | let cfg = options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });
-  |                                              ^
+  |           ^
 help: did you mean `steps`?
 ",
     );
