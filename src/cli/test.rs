@@ -31,11 +31,9 @@ pub fn main(paths: &[PathBuf], filter: Option<&str>) -> u8 {
 pub fn everything(suite: &mut Suite, root: &Path) {
     suite.folder(&root.join("tests"));
     suite.docs();
-    for file in ["README.md"] {
-        let path = root.join(file);
-        if path.exists() {
-            suite.file(&path);
-        }
+    let readme = root.join("README.md");
+    if readme.exists() {
+        suite.file(&readme);
     }
 }
 

@@ -35,7 +35,7 @@ impl Batch {
 
     /// Whether the token at this place of `ids` is predicted.
     pub fn is_target(&self, at: usize) -> bool {
-        self.labels[at] >= 0 && at % self.length > 0 && self.segments[at] == self.segments[at - 1]
+        self.labels[at] >= 0 && !at.is_multiple_of(self.length) && self.segments[at] == self.segments[at - 1]
     }
 }
 

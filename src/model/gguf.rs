@@ -55,7 +55,7 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
         let stored: Vec<usize> = entry.dims.iter().rev().map(|&size| size as usize).collect();
         let wanted =
             if is_turned(&config, spec) { spec.shape.iter().rev().copied().collect() } else { spec.shape.clone() };
-        folder::check_shape(&place, name, &stored, &Spec::new(*&name, &wanted, spec.start))?;
+        folder::check_shape(&place, name, &stored, &Spec::new(name, &wanted, spec.start))?;
         parts.push((*spec, entry, raw(entry).map_err(tell)?));
     }
     let arrays = parts

@@ -236,7 +236,7 @@ fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
         rows.segments
             .is_none_or(|segments| segments.len() == count && segments[at] == segments[at + 1] && segments[at] != 0)
     };
-    let target = |at: usize| if (at + 1) % rows.length != 0 && same(at) { labels[at + 1] } else { -100 };
+    let target = |at: usize| if !(at + 1).is_multiple_of(rows.length) && same(at) { labels[at + 1] } else { -100 };
     Ok((0..count).map(target).collect())
 }
 

@@ -40,7 +40,7 @@ impl Scale {
     }
 
     /// That begins at 0 at the latest, for lengths.
-    pub fn from_zero(self) -> Scale {
+    pub fn with_zero(self) -> Scale {
         if self.log { self } else { Scale { low: self.low.min(0.0), high: self.high.max(0.0), ..self } }
     }
 

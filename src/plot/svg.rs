@@ -37,7 +37,7 @@ pub fn draw(chart: &Chart) -> String {
         if chart.bars.is_empty() {
             plane(chart, &x.widened(0.005), &y.widened(0.05), &mut out);
         } else {
-            bars(chart, &y.from_zero(), height, &mut out);
+            bars(chart, &y.with_zero(), height, &mut out);
         }
     }
     out.push_str("</svg>\n");

@@ -29,7 +29,7 @@ pub fn draw(chart: &Chart, columns: usize, rows: usize) -> String {
     if chart.bars.is_empty() {
         plane(chart, &x, &y, columns, rows.max(3), &mut lines);
     } else {
-        bars(chart, &y.from_zero(), columns, &mut lines);
+        bars(chart, &y.with_zero(), columns, &mut lines);
     }
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
@@ -107,9 +107,9 @@ fn columns_of(series: &Series, x: &Scale, across: usize) -> Vec<Option<f64>> {
     let known: Vec<usize> = (0..across).filter(|&column| heights[column].is_some()).collect();
     for pair in known.windows(2) {
         if let (Some(from), Some(to)) = (heights[pair[0]], heights[pair[1]]) {
-            for column in pair[0] + 1..pair[1] {
-                let share = (column - pair[0]) as f64 / (pair[1] - pair[0]) as f64;
-                heights[column] = Some(from + (to - from) * share);
+            let step = (to - from) / (pair[1] - pair[0]) as f64;
+            for (between, height) in heights[pair[0] + 1..pair[1]].iter_mut().enumerate() {
+                *height = Some(from + step * (between + 1) as f64);
             }
         }
     }

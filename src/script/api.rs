@@ -145,7 +145,7 @@ mod verbs {
         let digits = x.unsigned_abs().to_string();
         let mut text = String::from(if x < 0 { "-" } else { "" });
         for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index) % 3 == 0 {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
                 text.push(',');
             }
             text.push(digit);

@@ -247,7 +247,7 @@ fn intervals_hold_what_they_say() {
     let mut rng = Rng::new(1);
     let (mut median_in, mut ratio_in) = (0, 0);
     for _ in 0..200 {
-        let values: Vec<f64> = (0..40).map(|_| 1.0 + 0.1 * rng.normal() as f64).collect();
+        let values: Vec<f64> = (0..40).map(|_| 1.0 + 0.1 * rng.normal()).collect();
         let found = median_interval(&values);
         median_in += usize::from(found.low <= 1.0 && 1.0 <= found.high);
         let rounds: Vec<Vec<f64>> = values.chunks(10).map(<[f64]>::to_vec).collect();

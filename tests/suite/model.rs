@@ -66,7 +66,7 @@ fn writing_with_a_cache_is_the_forward_without() {
                 assert_eq!(best as u32, *id, "{name} after {ids:?}");
                 ids.push(*id);
             }
-            let alone = net.generate(&[prompt.clone()], &sampling, &Rng::new(1), |_, _| Ok(true)).unwrap();
+            let alone = net.generate(std::slice::from_ref(prompt), &sampling, &Rng::new(1), |_, _| Ok(true)).unwrap();
             assert_eq!(alone[0], *written, "{name}: a row alone");
         }
     }
@@ -235,7 +235,8 @@ fn folders_that_lie_are_named() {
             std::fs::write(path, text.replace(from, to)).unwrap();
         }
     };
-    let tensors = |change: &dyn Fn(&mut Vec<(String, Array)>), folder: &Path| {
+    type Named = Vec<(String, Array)>;
+    let tensors = |change: &dyn Fn(&mut Named), folder: &Path| {
         let path = folder.join("model.safetensors");
         let file = Safetensors::open(&path).unwrap();
         let mut all: Vec<_> = file.names().into_iter().map(|name| (name.clone(), file.read(&name).unwrap())).collect();

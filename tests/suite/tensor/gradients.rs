@@ -66,9 +66,12 @@ const ANY: (f64, f64) = (-2.0, 2.0);
 const POSITIVE: (f64, f64) = (0.2, 2.0);
 const SHARE: (f64, f64) = (0.05, 0.95);
 
+/// A name, the shapes of the inputs, the range that they are drawn from, and the operation.
+type Row = (&'static str, &'static [&'static [usize]], (f64, f64), Operation);
+
 #[test]
 fn arithmetic() {
-    let table: &[(&str, &[&[usize]], (f64, f64), Operation)] = &[
+    let table: &[Row] = &[
         ("add", &[&[2, 3], &[2, 3]], ANY, |x| ops::add(&x[0], &x[1])),
         ("add, broadcast", &[&[2, 1, 3], &[4, 1]], ANY, |x| ops::add(&x[0], &x[1])),
         ("add, itself", &[&[3]], ANY, |x| ops::add(&x[0], &x[0])),
@@ -203,7 +206,7 @@ fn products() {
 
 #[test]
 fn losses() {
-    let table: &[(&str, &[&[usize]], (f64, f64), Operation)] = &[
+    let table: &[Row] = &[
         ("mse", &[&[2, 3], &[2, 3]], ANY, |x| ops::mse(&x[0], &x[1], Reduce::Mean)),
         ("bce", &[&[4]], SHARE, |x| {
             let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);

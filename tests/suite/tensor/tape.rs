@@ -120,7 +120,7 @@ fn the_same_bits_on_one_thread_and_on_many() {
     let run = || {
         let x = ops::randn(&[300, 1000], &mut levain::tensor::Rng::new(1)).unwrap();
         let w = Tensor::param(ops::randn(&[1000], &mut levain::tensor::Rng::new(2)).unwrap().value(), None);
-        let y = ops::softmax(&ops::multiply(&ops::tanh(&ops::add(&x, &w).unwrap()).unwrap(), &w).unwrap(), -1).unwrap();
+        let y = ops::softmax(&ops::multiply(ops::tanh(&ops::add(&x, &w).unwrap()).unwrap(), &w).unwrap(), -1).unwrap();
         let loss = ops::mean(&ops::square(&y).unwrap(), None, false).unwrap();
         let bits = loss.value().to_scalar::<f32>().unwrap().to_bits();
         let grad = loss.backward().unwrap().of(&w).unwrap().clone();
