@@ -87,16 +87,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Li
 
 /// The sum of losses over a batch, without recording.
 fn nats(net: &Model, batch: &Batch) -> Result<f64> {
-    let rows = Rows {
-        rows: batch.rows,
-        length: batch.length,
-        ids: &batch.ids,
-        labels: Some(&batch.labels),
-        segments: Some(&batch.segments),
-        positions: Some(&batch.positions),
-        step: 0,
-    };
-    let loss = without_grad(|| net.loss(&rows, Reduce::Sum, 0.0))?.value();
+    let loss = without_grad(|| net.loss(&Rows::from(batch), Reduce::Sum, 0.0))?.value();
     Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 

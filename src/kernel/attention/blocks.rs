@@ -100,6 +100,43 @@ pub(super) fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, star
     }
 }
 
+/// The softmax of a block of queries whose scores come tile by tile (Milakov and Gimelshein 2018).
+pub(super) struct Running {
+    tops: [f32; ROWS],
+    sums: [f32; ROWS],
+}
+
+impl Running {
+    pub fn new() -> Running {
+        Running { tops: [f32::NEG_INFINITY; ROWS], sums: [0.0; ROWS] }
+    }
+
+    /// Takes in a tile of scores of query `i`: they become weights, and `acc`, the result so far, is shrunk to the
+    /// new highest score.
+    pub fn take(&mut self, i: usize, scores: &mut [f32], acc: &mut [f32], by: f32) {
+        let top = self.tops[i].max(max(scores) * by);
+        if top == f32::NEG_INFINITY {
+            scores.fill(0.0);
+            return;
+        }
+        let shrink = (self.tops[i] - top).exp();
+        if shrink != 1.0 {
+            scale(acc, shrink);
+        }
+        self.sums[i] = self.sums[i] * shrink + exp_sum(scores, by, top);
+        self.tops[i] = top;
+    }
+
+    /// Writes the result of query `i`, and the logarithm of its sum where it saw anything.
+    pub fn finish(&self, i: usize, acc: &[f32], out: &mut [f32], log: &mut f32) {
+        out.copy_from_slice(acc);
+        if self.sums[i] > 0.0 {
+            scale(out, 1.0 / self.sums[i]);
+            *log = self.tops[i] + self.sums[i].ln();
+        }
+    }
+}
+
 /// The result [B, T, H, D] and the logarithm of every row's sum [B, H, T].
 pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut out = unwritten(q.len());
@@ -122,8 +159,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             let first = block * ROWS;
             let count = ROWS.min(s.queries - first);
             let at = ((row * s.queries + first) * s.heads + h) * s.head;
-            let mut tops = [f32::NEG_INFINITY; ROWS];
-            let mut sums = [0f32; ROWS];
+            let mut running = Running::new();
             let acc = &mut acc[..count * s.head];
             acc.fill(0.0);
             for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
@@ -145,17 +181,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
                 for i in 0..count {
                     let scores = &mut scores[i * width..(i + 1) * width];
                     hide(scores, sight, row, first + i, start);
-                    let top = tops[i].max(max(scores) * by);
-                    if top == f32::NEG_INFINITY {
-                        scores.fill(0.0);
-                        continue;
-                    }
-                    let shrink = (tops[i] - top).exp();
-                    if shrink != 1.0 {
-                        scale(&mut acc[i * s.head..(i + 1) * s.head], shrink);
-                    }
-                    sums[i] = sums[i] * shrink + exp_sum(scores, by, top);
-                    tops[i] = top;
+                    running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
                 }
                 // SAFETY: as above
                 unsafe {
@@ -175,11 +201,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             for i in 0..count {
                 // SAFETY: row first + i of head h is this task's alone
                 let out = unsafe { result.part(at + i * q_row, s.head) };
-                out.copy_from_slice(&acc[i * s.head..(i + 1) * s.head]);
-                if sums[i] > 0.0 {
-                    scale(out, 1.0 / sums[i]);
-                    logs[first + i] = tops[i] + sums[i].ln();
-                }
+                running.finish(i, &acc[i * s.head..(i + 1) * s.head], out, &mut logs[first + i]);
             }
         }
     });

@@ -1,10 +1,10 @@
 //! The blocks of attention with bf16 factors: keys and values are packed once for all heads and queries that see
 //! them. Scores, sums and results are f32.
 
-use super::blocks::{ROWS, Shared, TILE, hide, tiles};
+use super::blocks::{ROWS, Running, Shared, TILE, hide, tiles};
 use super::{Sight, Sizes};
 use crate::kernel::bf16::{Packed, multiply_packed, pack};
-use crate::kernel::math::{add_scaled, dot, exp_sum, max, scale};
+use crate::kernel::math::{add_scaled, dot};
 use crate::kernel::memory::unwritten;
 use crate::kernel::product::Matrix;
 use crate::kernel::{cpu, math};
@@ -52,7 +52,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
                 let count = ROWS.min(s.queries - first);
                 let at = ((row * s.queries + first) * s.heads + h) * s.head;
                 let queries = Matrix::rows(&q[at..], q_row);
-                let (mut tops, mut sums) = ([f32::NEG_INFINITY; ROWS], [0f32; ROWS]);
+                let mut running = Running::new();
                 let acc = &mut acc[..count * s.head];
                 acc.fill(0.0);
                 for tile in tiles(&sight.row(row)[first..first + count], 32) {
@@ -61,17 +61,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
                     for i in 0..count {
                         let scores = &mut scores[i * width..(i + 1) * width];
                         hide(scores, sight, row, first + i, start);
-                        let top = tops[i].max(max(scores) * by);
-                        if top == f32::NEG_INFINITY {
-                            scores.fill(0.0);
-                            continue;
-                        }
-                        let shrink = (tops[i] - top).exp();
-                        if shrink != 1.0 {
-                            scale(&mut acc[i * s.head..(i + 1) * s.head], shrink);
-                        }
-                        sums[i] = sums[i] * shrink + exp_sum(scores, by, top);
-                        tops[i] = top;
+                        running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
                     }
                     let p = Matrix::rows(&scores[..], width);
                     multiply_packed(acc, s.head, [count, s.head, width], p, &values, (start, 0), true);
@@ -79,11 +69,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
                 for i in 0..count {
                     // SAFETY: query first + i of head h is this task's alone
                     let out = unsafe { result.part(at + i * q_row, s.head) };
-                    out.copy_from_slice(&acc[i * s.head..(i + 1) * s.head]);
-                    if sums[i] > 0.0 {
-                        scale(out, 1.0 / sums[i]);
-                        logs[first + i] = tops[i] + sums[i].ln();
-                    }
+                    running.finish(i, &acc[i * s.head..(i + 1) * s.head], out, &mut logs[first + i]);
                 }
             }
         }
