@@ -1,7 +1,7 @@
 //! Faults: from the library's error to what a script can catch, and to what a person reads.
 
 use super::sources::Sources;
-use super::{explain, stdlib};
+use super::{explain, hygiene, stdlib};
 use crate::Error;
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 use std::fmt;
@@ -176,7 +176,7 @@ fn sites(error: &EvalAltResult, source: &str) -> Vec<Site> {
         sites.push(Site { function: function.take(), source: source.clone(), position: error.position() });
         match error {
             EvalAltResult::ErrorInFunctionCall(name, callee, inner, _) => {
-                function = Some(name.clone());
+                function = Some(hygiene::plain(name).to_string());
                 if !callee.is_empty() {
                     source = callee.clone();
                 }

@@ -3,7 +3,7 @@
 use super::api::Run;
 use super::modules::Modules;
 use super::sources::Sources;
-use super::{Fault, Opt, Output, api, check, stdlib};
+use super::{Fault, Opt, Output, api, check, hygiene, stdlib};
 use crate::cancel::{self, Cancel};
 use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -172,6 +172,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel) -> Engine {
     engine.set_max_call_levels(256);
     engine.set_max_expr_depths(256, 256);
     engine.disable_symbol("eval");
+    hygiene::install(&mut engine);
     // above `*`, as in Python
     let _ = engine.register_custom_operator("@", 180);
     engine

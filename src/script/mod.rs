@@ -7,6 +7,7 @@ pub mod examples;
 mod explain;
 mod fault;
 mod host;
+mod hygiene;
 mod modules;
 mod names;
 mod options;

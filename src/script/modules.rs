@@ -1,12 +1,13 @@
 //! User modules: `import "path" as name;`, relative to the file that imports.
 
-use super::Res;
 use super::sources::Sources;
+use super::{Res, hygiene};
 use crate::{Error, nearest};
-use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 /// Finds, compiles and keeps the modules that scripts import.
@@ -16,11 +17,13 @@ pub struct Modules {
     known: Mutex<HashMap<PathBuf, (SystemTime, Shared<Module>)>>,
     /// What is being imported now, outermost first.
     open: Mutex<Vec<PathBuf>>,
+    /// How many were compiled so far.
+    count: AtomicUsize,
 }
 
 impl Modules {
     pub fn new(sources: Sources) -> Modules {
-        Modules { sources, known: Mutex::default(), open: Mutex::default() }
+        Modules { sources, known: Mutex::default(), open: Mutex::default(), count: AtomicUsize::new(0) }
     }
 
     fn import(&self, engine: &Engine, file: &Path) -> Res<Shared<Module>> {
@@ -47,10 +50,8 @@ impl Modules {
         let text = super::read_script(file)?;
         let name = file.display().to_string();
         self.sources.add(&name, &text);
-        let mut ast = engine.compile(&text)?;
-        // imports in it are relative to it
-        ast.set_source(name);
-        Module::eval_ast_as_new(Scope::new(), &ast, engine)
+        let label = format!("import_{}", self.count.fetch_add(1, Ordering::Relaxed));
+        Ok(hygiene::module(engine, &text, &name, &label)?.0)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The standard library: written in Rhai, embedded in the binary, always there as `NAME::function`.
 
-use super::Fault;
 use super::sources::Sources;
-use rhai::{AST, ASTNode, Engine, Expr, Module, Scope, Stmt};
+use super::{Fault, hygiene};
+use rhai::{AST, ASTNode, Engine, Expr, Module, Stmt};
 
 /// Embeds `stdlib/NAME.rhai`.
 macro_rules! embedded {
@@ -63,10 +63,7 @@ fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result
     let source = source_name(name);
     sources.add(&source, text);
     let fault = |error: Box<rhai::EvalAltResult>| Box::new(Fault::new(&error, &source, sources, engine));
-    let mut ast: AST = engine.compile(text).map_err(|error| fault(error.into()))?;
-    ast.set_source(source.as_str());
-    let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(fault)?;
-    Ok((module, ast))
+    hygiene::module(engine, text, &source, name).map_err(fault)
 }
 
 /// The option keys that a function takes in its parameter at `place`: those of the defaults that it lays them over,
