@@ -4,6 +4,7 @@ mod bench;
 mod check;
 pub mod help;
 mod interrupt;
+mod profile;
 mod repl;
 mod run;
 mod test;
@@ -32,6 +33,12 @@ enum Command {
         file: PathBuf,
         /// key=value, read by the script with `args()`
         args: Vec<String>,
+        /// At the end tell where time and memory went, by operation
+        #[arg(long)]
+        profile: bool,
+        /// Write every operation, with its time, for Perfetto or chrome://tracing
+        #[arg(long, value_name = "OUT.json")]
+        trace: Option<PathBuf>,
     },
     /// Find what is wrong with scripts without running them
     Check {
@@ -72,7 +79,9 @@ pub fn main() -> ExitCode {
     set_threads(cli.threads);
     quiet_panics();
     on_large_stack(move || match cli.command.unwrap_or(Command::Repl) {
-        Command::Run { file, args } => run::main(&file, &args),
+        Command::Run { file, args, profile, trace } => {
+            profile::around(profile, trace.as_deref(), || run::main(&file, &args))
+        }
         Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[]),
         Command::Repl => repl::main(),
         Command::Bench(args) => bench::main(&args),

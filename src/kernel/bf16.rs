@@ -158,6 +158,7 @@ pub fn multiply_packed(
     add: bool,
 ) {
     assert!(row.is_multiple_of(2) && column.is_multiple_of(NR), "a part of a packed operand starts at {row}, {column}");
+    super::profile::product([m, n, k]);
     let pairs = k.div_ceil(2);
     assert!(
         row / 2 + pairs <= b.pairs && column + n <= b.columns && pairs + 16 <= STRIDE,

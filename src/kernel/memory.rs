@@ -4,6 +4,7 @@
 //! system costs a page fault, and a cleared page, for every 4 KiB the next time: a third of a naive step. So large
 //! blocks are kept here between uses, and ask for large pages. Small ones are the system allocator's.
 
+use super::profile;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 
@@ -113,6 +114,7 @@ fn block(layout: &Layout) -> (*mut u8, bool) {
 // the system's depends on its layout alone, which is the same when it is freed
 unsafe impl GlobalAlloc for Keeper {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        profile::allocated(layout.size());
         if large(&layout) {
             return block(&layout).0;
         }
@@ -121,6 +123,7 @@ unsafe impl GlobalAlloc for Keeper {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        profile::allocated(layout.size());
         if large(&layout) {
             let (block, zero) = block(&layout);
             if !block.is_null() && !zero {
@@ -134,6 +137,7 @@ unsafe impl GlobalAlloc for Keeper {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        profile::freed(layout.size());
         if large(&layout) {
             return kept(|kept| kept.put(block, class(layout.size())));
         }
@@ -145,9 +149,15 @@ unsafe impl GlobalAlloc for Keeper {
         // SAFETY: the caller promises that the new size is valid for this alignment
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (large(&layout), large(&new)) {
-            // SAFETY: as promised by the caller
-            (false, false) => unsafe { System.realloc(block, layout, size) },
-            (true, true) if class(layout.size()) == class(size) => block,
+            (false, false) => {
+                profile::grown(layout.size(), size);
+                // SAFETY: as promised by the caller
+                unsafe { System.realloc(block, layout, size) }
+            }
+            (true, true) if class(layout.size()) == class(size) => {
+                profile::grown(layout.size(), size);
+                block
+            }
             // SAFETY: both blocks hold at least the smaller size, and are different
             _ => unsafe {
                 let moved = self.alloc(new);

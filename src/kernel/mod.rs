@@ -20,6 +20,7 @@ pub mod norm;
 pub mod optimize;
 mod parallel;
 pub mod product;
+pub mod profile;
 pub mod rotary;
 mod sum;
 mod view;

@@ -4,9 +4,11 @@
 
 use super::math::simd;
 use super::memory::unwritten;
+use super::profile::{self, Pass};
 use super::view::{array, view};
 use super::{Array, DType, Device};
 use crate::{Result, bail};
+use half::bf16;
 use rayon::prelude::*;
 
 /// Numbers in one task.
@@ -34,10 +36,88 @@ simd! {
     }
 }
 
+/// What is remembered of a parameter, a number for each of its own.
+pub enum Moment {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+}
+
+impl Moment {
+    pub fn zeros(count: usize, half: bool) -> Moment {
+        if half { Moment::Bf16(vec![bf16::ZERO; count]) } else { Moment::F32(vec![0.0; count]) }
+    }
+
+    /// The numbers of an array, which is f32 or bf16.
+    pub fn of(array: &Array) -> Result<Moment> {
+        let flat = array.flatten_all()?;
+        Ok(if array.dtype() == DType::BF16 { Moment::Bf16(flat.to_vec1()?) } else { Moment::F32(flat.to_vec1()?) })
+    }
+
+    /// A copy.
+    pub fn array(&self, dims: &[usize]) -> Result<Array> {
+        Ok(match self {
+            Moment::F32(numbers) => Array::from_slice(numbers, dims, &Device::Cpu)?,
+            Moment::Bf16(numbers) => Array::from_slice(numbers, dims, &Device::Cpu)?,
+        })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Moment::F32(numbers) => numbers.len(),
+            Moment::Bf16(numbers) => numbers.len(),
+        }
+    }
+}
+
+/// Sixteen random bits for each of two numbers, by their place and the step: mixed as in "lowbias32" (C. Wellons).
+#[inline(always)]
+fn dice(place: u32, step: u32) -> u32 {
+    let mut x = place ^ step.wrapping_mul(0x9E37_79B9);
+    x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
+    x = (x ^ (x >> 15)).wrapping_mul(0x846C_A68B);
+    x ^ (x >> 16)
+}
+
+/// Up or down to a bf16, more likely to the nearer: right on average. `dice` below 2^16.
+#[inline(always)]
+fn rounded(x: f32, dice: u32) -> bf16 {
+    bf16::from_bits((x.to_bits().wrapping_add(dice) >> 16) as u16)
+}
+
+#[inline(always)]
+fn widened(x: bf16) -> f32 {
+    f32::from_bits(u32::from(x.to_bits()) << 16)
+}
+
+simd! {
+    fn adamw_half_piece(
+        p: &[f32], g: &[f32], m: &mut [bf16], v: &mut [bf16], out: &mut [f32], c: &[f32; 8], from: u32, step: u32,
+    ) {
+        let [keep, b1, c1, b2, c2, rate, root, eps] = *c;
+        let moments = m.iter_mut().zip(v.iter_mut());
+        for (i, (((out, p), g), (m, v))) in out.iter_mut().zip(p).zip(g).zip(moments).enumerate() {
+            let dice = dice(from.wrapping_add(i as u32), step);
+            let first = b1 * widened(*m) + c1 * *g;
+            let second = b2 * widened(*v) + c2 * (*g * *g);
+            *m = rounded(first, dice & 0xFFFF);
+            *v = rounded(second, dice >> 16);
+            *out = *p * keep - rate * first / (second.sqrt() * root + eps);
+        }
+    }
+}
+
 /// The parameter after a step; its moments `m` and `v` (zeros before the first) change in place.
 ///
 /// The gradient counts times `factor` (1, or what clipping found), so that it need not be scaled beforehand.
-pub fn adamw(param: &Array, grad: &Array, m: &mut [f32], v: &mut [f32], factor: f64, options: &Adamw) -> Result<Array> {
+pub fn adamw(
+    param: &Array,
+    grad: &Array,
+    m: &mut Moment,
+    v: &mut Moment,
+    factor: f64,
+    options: &Adamw,
+) -> Result<Array> {
+    let _timed = profile::span("adamw", Pass::Beside);
     let (b1, b2) = options.betas;
     let correct = |beta: f64| 1.0 - beta.powi(options.step.min(i32::MAX as u64) as i32);
     let constants = [
@@ -52,10 +132,19 @@ pub fn adamw(param: &Array, grad: &Array, m: &mut [f32], v: &mut [f32], factor: 
     ]
     .map(|x| x as f32);
     step("adamw", param, grad, &[m.len(), v.len()], |p, g, out| {
-        out.par_chunks_mut(PIECE)
-            .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
-            .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
-            .for_each(|((out, (p, g)), (m, v))| adamw_piece(p, g, m, v, out, &constants));
+        let work = out.par_chunks_mut(PIECE).zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)));
+        match (m, v) {
+            (Moment::F32(m), Moment::F32(v)) => work
+                .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
+                .for_each(|((out, (p, g)), (m, v))| adamw_piece(p, g, m, v, out, &constants)),
+            (Moment::Bf16(m), Moment::Bf16(v)) => work
+                .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
+                .enumerate()
+                .for_each(|(i, ((out, (p, g)), (m, v)))| {
+                    adamw_half_piece(p, g, m, v, out, &constants, (i * PIECE) as u32, options.step as u32);
+                }),
+            _ => unreachable!("both moments are kept alike"),
+        }
     })
 }
 
@@ -91,6 +180,7 @@ simd! {
 
 /// The parameter after a step. `velocity` (zeros before the first) changes in place; it may be empty without momentum.
 pub fn sgd(param: &Array, grad: &Array, velocity: &mut [f32], factor: f64, options: &Sgd) -> Result<Array> {
+    let _timed = profile::span("sgd", Pass::Beside);
     let c = [options.lr, options.momentum, options.decay, factor].map(|x| x as f32);
     if options.momentum == 0.0 {
         return step("sgd", param, grad, &[], |p, g, out| {
@@ -149,6 +239,7 @@ simd! {
 
 /// The sum of squares, in f64, in an order that the number of threads does not change.
 pub fn square_sum(x: &Array) -> Result<f64> {
+    let _timed = profile::span("square_sum", Pass::Beside);
     if !super::fused(&[x]) {
         return Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?);
     }
@@ -168,6 +259,7 @@ simd! {
 
 /// Every number times `by`.
 pub fn scaled(x: &Array, by: f64) -> Result<Array> {
+    let _timed = profile::span("scaled", Pass::Beside);
     if !super::fused(&[x]) {
         return Ok((x * by)?);
     }

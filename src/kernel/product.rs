@@ -72,6 +72,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     assert!(out.len() >= m * n, "the product does not fit");
     a.check(m, k);
     b.check(k, n);
+    super::profile::product([m, n, k]);
     if m == 0 || n == 0 {
         return;
     }

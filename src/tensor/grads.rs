@@ -6,8 +6,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Gradients by parameter. Plain numbers: holding them does not hold the graph that they came from.
-#[derive(Clone, Default)]
-pub struct Grads(BTreeMap<u64, Entry>);
+///
+/// Scaling them, as clipping does, only notes the factor: an optimiser's step reads each gradient once anyway.
+#[derive(Clone)]
+pub struct Grads {
+    entries: BTreeMap<u64, Entry>,
+    /// Every gradient counts times this.
+    factor: f64,
+    /// The sum of all squares before the factor, once it was asked for: it is finite.
+    squares: Option<f64>,
+}
+
+impl Default for Grads {
+    fn default() -> Grads {
+        Grads { entries: BTreeMap::new(), factor: 1.0, squares: None }
+    }
+}
 
 #[derive(Clone)]
 struct Entry {
@@ -17,11 +31,11 @@ struct Entry {
 
 impl Grads {
     pub(super) fn reach(&mut self, param: Arc<Param>) {
-        self.0.entry(param.id()).or_insert(Entry { param, grad: None });
+        self.entries.entry(param.id()).or_insert(Entry { param, grad: None });
     }
 
     pub(super) fn fill(&mut self, id: u64, grad: Array) -> Result<()> {
-        let Some(entry) = self.0.get_mut(&id) else { return Ok(()) };
+        let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
         let shape = entry.param.value().dims().to_vec();
         if grad.dims() != shape {
             bail!("backward", "a gradient of shape {:?} for {} of shape {shape:?}", grad.dims(), entry.param.label());
@@ -31,36 +45,66 @@ impl Grads {
     }
 
     /// Parameters and their gradients, in name order; those without a name after them, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Param>, &Array)> {
-        let mut entries: Vec<_> =
-            self.0.values().filter_map(|entry| entry.grad.as_ref().map(|grad| (&entry.param, grad))).collect();
+    pub fn all(&self) -> Result<Vec<(&Arc<Param>, Array)>> {
+        self.raw().map(|(param, grad)| Ok((param, self.counted(grad)?))).collect()
+    }
+
+    /// The parameters that have a gradient, in the same order.
+    pub fn params(&self) -> impl Iterator<Item = &Arc<Param>> {
+        self.raw().map(|(param, _)| param)
+    }
+
+    /// As [`Grads::all`], before the factor.
+    fn raw(&self) -> impl Iterator<Item = (&Arc<Param>, &Array)> {
+        let own = self.entries.values();
+        let mut entries: Vec<_> = own.filter_map(|entry| Some((&entry.param, entry.grad.as_ref()?))).collect();
         entries.sort_by_key(|(param, _)| (param.name().is_none(), param.name().cloned(), param.id()));
         entries.into_iter()
     }
 
+    /// A gradient times the factor.
+    fn counted(&self, grad: &Array) -> Result<Array> {
+        if self.factor == 1.0 { Ok(grad.clone()) } else { crate::kernel::scaled(grad, self.factor) }
+    }
+
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// The gradient of `param`, or nothing if the loss does not depend on it.
-    pub fn get(&self, param: &Param) -> Option<&Array> {
-        self.0.get(&param.id()).and_then(|entry| entry.grad.as_ref())
+    pub fn get(&self, param: &Param) -> Result<Option<Array>> {
+        self.before_factor(param).map(|grad| self.counted(grad)).transpose()
     }
 
-    /// Takes the gradient of `param` out, so that its memory can be freed as soon as it is used.
+    /// The gradient of `param`, which counts times [`Grads::factor`].
+    pub fn before_factor(&self, param: &Param) -> Option<&Array> {
+        self.entries.get(&param.id()).and_then(|entry| entry.grad.as_ref())
+    }
+
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
+    /// Takes the gradient of `param` out, before the factor, so that its memory can be freed as soon as it is used.
     pub fn take(&mut self, param: &Param) -> Option<Array> {
-        self.0.remove(&param.id()).and_then(|entry| entry.grad)
+        self.squares = None;
+        self.entries.remove(&param.id()).and_then(|entry| entry.grad)
+    }
+
+    /// Whether all of them are known to be finite numbers, since their norm is.
+    pub fn known_finite(&self) -> bool {
+        self.squares.is_some()
     }
 
     /// The gradient of the parameter with this name.
-    pub fn named(&self, name: &str) -> Result<&Array> {
-        let names = || self.iter().filter_map(|(param, _)| param.name().map(|name| &**name));
-        match self.iter().find(|(param, _)| param.name().is_some_and(|own| &**own == name)) {
-            Some((_, grad)) => Ok(grad),
+    pub fn named(&self, name: &str) -> Result<Array> {
+        let names = || self.params().filter_map(|param| param.name().map(|name| &**name));
+        match self.raw().find(|(param, _)| param.name().is_some_and(|own| &**own == name)) {
+            Some((_, grad)) => self.counted(grad),
             None => {
                 let error = Error::new("grads", format!("no parameter is called `{name}`"));
                 Err(match nearest(name, names()) {
@@ -73,21 +117,24 @@ impl Grads {
 
     /// The norm of all gradients as one vector, summed in name order in f64.
     pub fn norm(&self) -> Result<f64> {
-        let mut squares = 0.0;
-        for (_, grad) in self.iter() {
-            squares += crate::kernel::square_sum(grad)?;
+        Ok(self.squares()?.sqrt() * self.factor.abs())
+    }
+
+    fn squares(&self) -> Result<f64> {
+        match self.squares {
+            Some(squares) => Ok(squares),
+            None => self.raw().map(|(_, grad)| crate::kernel::square_sum(grad)).sum(),
         }
-        Ok(squares.sqrt())
     }
 
     /// Every gradient times `factor`.
-    pub fn scale(&self, factor: f64) -> Result<Grads> {
-        self.map(|grad| crate::kernel::scaled(grad, factor))
+    pub fn scale(&self, factor: f64) -> Grads {
+        Grads { factor: self.factor * factor, ..self.clone() }
     }
 
     /// Every gradient divided by `divisor`.
     pub fn over(&self, divisor: f64) -> Result<Grads> {
-        self.map(|grad| Ok((grad / divisor)?))
+        self.map(|grad| Ok((self.counted(grad)? / divisor)?))
     }
 
     /// Scaled so that the joint norm is at most `limit`, which must be above 0.
@@ -97,35 +144,40 @@ impl Grads {
         if limit.is_nan() || limit <= 0.0 {
             bail!("clip", "limit {limit} is not above 0");
         }
-        let norm = self.norm()?;
+        let squares = self.squares()?;
+        let norm = squares.sqrt() * self.factor.abs();
         if !norm.is_finite() {
             bail!("clip", "the norm of the gradients is {norm}");
         }
-        let factor = limit / (norm + 1e-6);
-        if factor < 1.0 { self.scale(factor) } else { Ok(self.clone()) }
+        let factor = (limit / (norm + 1e-6)).min(1.0);
+        Ok(Grads { squares: Some(squares), ..self.scale(factor) })
     }
 
     /// The sum, parameter by parameter; one that only one side has keeps its gradient.
     pub fn plus(&self, other: &Grads) -> Result<Grads> {
-        let mut sum = self.clone();
-        for (id, entry) in &other.0 {
-            match sum.0.get_mut(id) {
+        if other.factor != 1.0 {
+            return self.plus(&other.map(|grad| other.counted(grad))?);
+        }
+        let mut sum = self.map(|grad| self.counted(grad))?;
+        for (id, entry) in &other.entries {
+            match sum.entries.get_mut(id) {
                 Some(Entry { grad: Some(mine), .. }) => {
                     if let Some(theirs) = &entry.grad {
-                        *mine = (&*mine + theirs)?;
+                        *mine = crate::kernel::add(mine, theirs)?;
                     }
                 }
                 _ => {
-                    sum.0.insert(*id, entry.clone());
+                    sum.entries.insert(*id, entry.clone());
                 }
             }
         }
         Ok(sum)
     }
 
+    /// Other numbers in their place, without a factor.
     fn map(&self, change: impl Fn(&Array) -> Result<Array>) -> Result<Grads> {
-        let mut changed = self.clone();
-        for entry in changed.0.values_mut() {
+        let mut changed = Grads { factor: 1.0, squares: None, ..self.clone() };
+        for entry in changed.entries.values_mut() {
             if let Some(grad) = &entry.grad {
                 entry.grad = Some(change(grad)?);
             }
@@ -134,12 +186,12 @@ impl Grads {
     }
 
     /// The gradient of a tensor that must be a parameter.
-    pub fn of(&self, tensor: &Tensor) -> Result<&Array> {
+    pub fn of(&self, tensor: &Tensor) -> Result<Array> {
         let Some(param) = tensor.as_param() else {
             return Err(Error::new("grads", "this tensor is not a parameter")
                 .help("gradients are kept for what was made with `param(…)`"));
         };
-        match self.get(param) {
+        match self.get(param)? {
             Some(grad) => Ok(grad),
             None => bail!("grads", "the loss does not depend on {}", param.label()),
         }

@@ -8,6 +8,7 @@ pub mod ops;
 pub mod rng;
 pub mod show;
 mod tape;
+mod timing;
 pub mod values;
 
 pub use crate::kernel::{Array, DType, Device};

@@ -10,15 +10,15 @@ pub use crate::kernel::attention::Mask;
 
 /// x [.., in] · weightᵀ + bias, for a weight [out, in].
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
-    project(x, weight, bias, false, precision)
+    linear_product(x, weight, bias, false, precision)
 }
 
 /// x [.., in] · weight + bias, for a weight [in, out] (GPT-2's Conv1D).
 pub fn linear_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
-    project(x, weight, bias, true, precision)
+    linear_product(x, weight, bias, true, precision)
 }
 
-fn project(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bool, p: Precision) -> Result<Tensor> {
+fn linear_product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bool, p: Precision) -> Result<Tensor> {
     let (xs, w) = (x.value(), weight.value());
     let y = product::linear(&xs, &w, bias.map(Tensor::value).as_ref(), turned, p)?;
     let inputs = [Some(x), Some(weight), bias];
@@ -45,9 +45,6 @@ fn weight_gradient(flow: &mut Flow, x: &Array, w: &Array, grad: &Array, turned: 
 pub fn embedding(table: &Tensor, ids: &[u32], dims: &[usize]) -> Result<Tensor> {
     let rows = table.value();
     let y = kernel::embedding::embedding(&rows, ids, dims)?;
-    if !Tensor::records(&[table]) {
-        return Ok(y.into());
-    }
     let ids = ids.to_vec();
     Ok(Tensor::derive(y, [table], move |grad, flow| {
         if kernel::fused(&[&rows, &grad]) {
@@ -168,9 +165,6 @@ pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Ten
     }
     let turns = rotary.turns(positions.iter().copied().max().unwrap_or(0));
     let y = turning::rotate(&xs, &turns, positions, false)?;
-    if !Tensor::records(&[x]) {
-        return Ok(y.into());
-    }
     let positions = positions.to_vec();
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || turning::rotate(&grad, &turns, &positions, true))))
 }

@@ -5,10 +5,10 @@
 //! operation is always newer than its inputs), so it is a loop, takes the first gradient by move, and frees
 //! what an operation saved as soon as its turn is over.
 
-use super::{Array, DType, Device, Grads};
+use super::{Array, DType, Device, Grads, timing};
 use crate::{Error, Result, bail, kernel};
 use std::cell::{Cell, RefCell};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -36,6 +36,8 @@ pub struct Param {
 /// One recorded operation.
 struct Node {
     id: u64,
+    /// Of the function that recorded it: that of its `backward`.
+    name: &'static str,
     inputs: Vec<Option<Target>>,
     backward: Mutex<Option<Backward>>,
 }
@@ -88,25 +90,27 @@ impl Tensor {
     /// `backward` gets the gradient of the result and hands each input its own by position:
     /// `flow.add(0, || …)`, whose closure runs only if that input wants one. `backward` is dropped unrun, with
     /// all it saved, when nothing in `inputs` learns.
-    pub fn derive<const N: usize>(
-        value: Array,
-        inputs: [&Tensor; N],
-        backward: impl FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
-    ) -> Tensor {
+    pub fn derive<const N: usize, B>(value: Array, inputs: [&Tensor; N], backward: B) -> Tensor
+    where
+        B: FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
+    {
         Tensor::derive_from(value, &inputs, backward)
     }
 
     /// [`Tensor::derive`] for a number of inputs that is known only when it runs.
-    pub fn derive_from(
-        value: Array,
-        inputs: &[&Tensor],
-        backward: impl FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
-    ) -> Tensor {
+    pub fn derive_from<B>(value: Array, inputs: &[&Tensor], backward: B) -> Tensor
+    where
+        B: FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
+    {
+        let name = std::any::type_name::<B>();
+        if kernel::profile::on() {
+            timing::derived(name, inputs);
+        }
         if !Tensor::records(inputs) {
             return Tensor::from(value);
         }
         let inputs = inputs.iter().map(|input| input.target()).collect();
-        let node = Node { id: next_id(), inputs, backward: Mutex::new(Some(Box::new(backward))) };
+        let node = Node { id: next_id(), name, inputs, backward: Mutex::new(Some(Box::new(backward))) };
         Tensor(Origin::Derived(value, Arc::new(node)))
     }
 
@@ -115,8 +119,15 @@ impl Tensor {
         RECORDING.with(Cell::get) && inputs.iter().any(|input| input.learns())
     }
 
-    /// The numbers.
+    /// The numbers, to compute with: a profile times an operation from here on.
     pub fn value(&self) -> Array {
+        let value = self.peek();
+        timing::read(&value);
+        value
+    }
+
+    /// The numbers, to look at.
+    pub(super) fn peek(&self) -> Array {
         match &self.0 {
             Origin::Constant(value) | Origin::Derived(value, _) => value.clone(),
             Origin::Param(param) => param.value(),
@@ -143,11 +154,26 @@ impl Tensor {
 
     /// Sizes by dimension.
     pub fn shape(&self) -> Vec<usize> {
-        self.value().dims().to_vec()
+        self.peek().dims().to_vec()
     }
 
     pub fn dtype(&self) -> DType {
-        self.value().dtype()
+        self.peek().dtype()
+    }
+
+    /// The operations that are recorded of how it was computed, by the names of their functions.
+    pub fn operations(&self) -> BTreeSet<&'static str> {
+        let mut names = BTreeSet::new();
+        let (mut seen, mut open) = (HashSet::new(), Vec::from_iter(self.target()));
+        while let Some(target) = open.pop() {
+            if let Target::Node(node) = target
+                && seen.insert(node.id)
+            {
+                names.insert(timing::operation(node.name));
+                open.extend(node.inputs.iter().flatten().cloned());
+            }
+        }
+        names
     }
 
     fn target(&self) -> Option<Target> {
@@ -162,7 +188,7 @@ impl Tensor {
     ///
     /// Frees the graph as it goes: a second call on the same graph is an error.
     pub fn backward(&self) -> Result<Grads> {
-        let value = self.value();
+        let value = self.peek();
         if value.elem_count() != 1 {
             return Err(Error::new("backward", format!("shape {:?} is not a single number", value.dims()))
                 .help("reduce it first, with `.sum()` or `.mean()`"));
@@ -172,7 +198,7 @@ impl Tensor {
 
     /// The gradient of the sum of this tensor times `grad` (of the same shape).
     pub fn backward_with(&self, grad: Array) -> Result<Grads> {
-        let value = self.value();
+        let value = self.peek();
         if value.dims() != grad.dims() {
             bail!("backward", "gradient of shape {:?} for a tensor of shape {:?}", grad.dims(), value.dims());
         }
@@ -180,6 +206,7 @@ impl Tensor {
             return Err(Error::new("backward", "nothing in it learns")
                 .help("make what should learn with `param(…)`, and compute the loss from it"));
         }
+        let _whole = timing::backward();
         let mut flow = Flow::default();
         flow.seed(self, grad)?;
         flow.run()?;
@@ -406,6 +433,7 @@ impl Flow {
                     .help("compute the loss again, or add the losses and call `backward` once"));
             };
             self.inputs = node.inputs.clone();
+            let _timed = timing::backward_of(node.name);
             drop(node);
             backward(pending.into_array()?, self)?;
         }

@@ -1,7 +1,8 @@
 //! Optimisers: a rule, groups of parameters with their own rates, and what the rule remembers of each.
 
+use crate::kernel::optimize::Moment;
 use crate::kernel::{self, Adamw, Sgd};
-use crate::tensor::{Array, DType, Device, Grads, Param};
+use crate::tensor::{Array, DType, Grads, Param};
 use crate::{Error, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,6 +31,8 @@ struct Inner {
     lr: f64,
     steps: u64,
     allow_unused: bool,
+    /// Moments are kept in bf16.
+    half: bool,
     slots: Vec<Slot>,
 }
 
@@ -39,7 +42,7 @@ struct Slot {
     rate: f64,
     decay: f64,
     steps: u64,
-    memory: Vec<Vec<f32>>,
+    memory: Vec<Moment>,
 }
 
 impl Rule {
@@ -86,11 +89,26 @@ impl Optimizer {
         }
         slots.sort_by_key(|slot| (slot.param.name().is_none(), slot.param.name().cloned(), slot.param.id()));
         rate(who, "lr", lr)?;
-        Ok(Optimizer(Arc::new(Mutex::new(Inner { rule, lr, steps: 0, allow_unused, slots }))))
+        Ok(Optimizer(Arc::new(Mutex::new(Inner { rule, lr, steps: 0, allow_unused, half: false, slots }))))
     }
 
-    /// Moves every parameter against its gradient. All gradients are checked before the first parameter moves.
-    pub fn step(&self, grads: &Grads) -> Result<()> {
+    /// Keeps the moments in bf16 from now on: half the memory. They are rounded at random, up or down, so that what is
+    /// too small for bf16 still counts on average; the same way in every run.
+    pub fn keep_half(&self) -> Result<()> {
+        let mut inner = self.inner();
+        if !matches!(inner.rule, Rule::AdamW { .. }) {
+            bail!("states", "{} keeps its states in f32", inner.rule.name());
+        }
+        if inner.steps > 0 {
+            bail!("states", "this optimiser has moments in f32 from {} steps", inner.steps);
+        }
+        inner.half = true;
+        Ok(())
+    }
+
+    /// Moves every parameter against its gradient, which is freed as soon as it was used, if nobody else holds it. All
+    /// gradients are checked before the first parameter moves.
+    pub fn step(&self, grads: Grads) -> Result<()> {
         crate::cancel::check()?;
         self.inner().step(grads)
     }
@@ -146,12 +164,12 @@ pub struct State {
 }
 
 impl Inner {
-    fn step(&mut self, grads: &Grads) -> Result<()> {
-        self.check(grads)?;
-        let (rule, lr) = (self.rule, self.lr);
+    fn step(&mut self, mut grads: Grads) -> Result<()> {
+        self.check(&grads)?;
+        let (rule, lr, half, factor) = (self.rule, self.lr, self.half, grads.factor());
         for slot in &mut self.slots {
-            if let Some(grad) = grads.get(&slot.param) {
-                slot.update(grad, rule, lr)?;
+            if let Some(grad) = grads.take(&slot.param) {
+                slot.update(&grad, factor, rule, lr, half)?;
             }
         }
         self.steps += 1;
@@ -166,11 +184,11 @@ impl Inner {
                 return Err(Error::new("step", format!("{} is {}", slot.param.label(), dtype.as_str()))
                     .help("weights learn in f32: `.to(\"f32\")` first"));
             }
-            match grads.get(&slot.param) {
+            match grads.before_factor(&slot.param) {
                 Some(grad) if grad.dims() != slot.param.value().dims() => {
                     bail!("step", "step {step}: a gradient of shape {:?} for {}", grad.dims(), slot.param.label());
                 }
-                Some(grad) if !kernel::square_sum(grad)?.is_finite() => {
+                Some(grad) if !grads.known_finite() && !kernel::square_sum(grad)?.is_finite() => {
                     return Err(Error::new(
                         "step",
                         format!("step {step}: the gradient of {} is not finite", slot.param.label()),
@@ -195,8 +213,7 @@ impl Inner {
         for (index, slot) in self.slots.iter().enumerate() {
             let name = slot.key(index);
             for (moment, numbers) in self.rule.memory().iter().zip(&slot.memory) {
-                let array = Array::from_slice(numbers, slot.param.value().dims(), &Device::Cpu)?;
-                state.memory.insert(format!("{name}.{moment}"), array);
+                state.memory.insert(format!("{name}.{moment}"), numbers.array(slot.param.value().dims())?);
             }
             if slot.steps != self.steps {
                 state.behind.insert(name, slot.steps);
@@ -228,7 +245,11 @@ impl Inner {
                         slot.param.value().dims()
                     );
                 }
-                memory.push(array.flatten_all()?.to_vec1()?);
+                let (has, keeps) = (array.dtype(), if self.half { DType::BF16 } else { DType::F32 });
+                if has != keeps {
+                    bail!("load", "`{key}` is {}, and this optimiser keeps {}", has.as_str(), keeps.as_str());
+                }
+                memory.push(Moment::of(&array)?);
             }
             memories.push((steps, memory));
         }
@@ -249,18 +270,22 @@ impl Slot {
         self.param.name().map_or_else(|| format!("#{index}"), |name| name.to_string())
     }
 
-    fn update(&mut self, grad: &Array, rule: Rule, lr: f64) -> Result<()> {
+    fn update(&mut self, grad: &Array, factor: f64, rule: Rule, lr: f64, half: bool) -> Result<()> {
         let value = self.param.value();
         self.steps += 1;
-        self.memory.resize_with(rule.memory().len(), || vec![0.0; value.elem_count()]);
+        self.memory.resize_with(rule.memory().len(), || Moment::zeros(value.elem_count(), half));
         let (lr, decay) = (lr * self.rate, self.decay);
         let value = match (rule, &mut self.memory[..]) {
             (Rule::AdamW { betas, eps }, [m, v]) => {
-                kernel::adamw(&value, grad, m, v, 1.0, &Adamw { lr, betas, eps, decay, step: self.steps })?
+                kernel::adamw(&value, grad, m, v, factor, &Adamw { lr, betas, eps, decay, step: self.steps })?
             }
             (Rule::Sgd { momentum }, memory) => {
                 let by = Sgd { lr, momentum, nesterov: false, decay };
-                kernel::sgd(&value, grad, memory.first_mut().map_or(&mut [], |velocity| &mut velocity[..]), 1.0, &by)?
+                let velocity: &mut [f32] = match memory.first_mut() {
+                    Some(Moment::F32(velocity)) => velocity,
+                    _ => &mut [],
+                };
+                kernel::sgd(&value, grad, velocity, factor, &by)?
             }
             (Rule::AdamW { .. }, _) => bail!("step", "the moments of {} are lost", self.param.label()),
         };

@@ -121,3 +121,41 @@ fn arrows() {
     wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, and setting variables before the first thread.
+const UNSAFE: &[(&str, usize)] = &[("src/cli/mod.rs", 1), ("src/tensor/file/mod.rs", 1), ("src/token/gguf.rs", 1)];
+
+/// Whether a line of code has the word.
+fn is_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+}
+
+#[test]
+fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
+    let mut paths = Vec::new();
+    sources(Path::new("src"), &mut paths);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let found: Vec<usize> = (0..lines.len()).filter(|at| is_unsafe(lines[*at])).collect();
+        let name = path.to_string_lossy().replace('\\', "/");
+        let allowed = UNSAFE.iter().find(|(file, _)| *file == name).map_or(0, |(_, count)| *count);
+        if !name.starts_with("src/kernel/") && found.len() != allowed {
+            wrong.push(format!("{name}: {} unsafe, {allowed} allowed", found.len()));
+        }
+        for at in found {
+            // what a caller must promise, or why this is so: in the lines above, as far as they belong to it
+            let above = lines[..at].iter().rev().take(8);
+            let told = above.take_while(|line| !line.trim().is_empty()).any(|line| {
+                ["// SAFETY: ", "/// # Safety", "// # Safety"].iter().any(|mark| line.trim_start().starts_with(mark))
+            });
+            let of_trait = lines[at].contains("unsafe fn") || lines[at].contains("unsafe impl Sync");
+            if !told && !of_trait {
+                wrong.push(format!("{name}:{}: no SAFETY", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod core;
 mod examples;
 mod house;
 mod scripts;

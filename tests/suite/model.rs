@@ -104,11 +104,49 @@ fn recomputing_gives_the_same_bits() {
         let grads = |recompute: bool| {
             net.set_recompute(recompute);
             let grads = net.loss(&rows, Reduce::Mean, 0.0).unwrap().backward().unwrap();
-            grads.iter().map(|(_, grad)| flat(&grad.clone().into())).collect::<Vec<_>>()
+            grads.all().unwrap().into_iter().map(|(_, grad)| flat(&grad.into())).collect::<Vec<_>>()
         };
         let (plain, again) = (grads(false), grads(true));
         assert_eq!(plain.len(), net.params().len());
         assert!(plain == again, "{name}");
+    }
+}
+
+/// Norm of the difference over norm.
+fn off(a: &[f32], b: &[f32]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let size = norm(&mut b.iter().map(|b| f64::from(*b)));
+    let far = norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(a - b)));
+    if size < 1e-6 { far } else { far / size }
+}
+
+#[test]
+fn kernels_are_their_composites_in_every_architecture() {
+    for name in DECODERS {
+        let net = open(name);
+        let ids: Vec<u32> = (0..96).map(|at| 3 + at * 7 % 90).collect();
+        let labels: Vec<i64> = ids.iter().map(|&id| if id % 5 == 0 { -100 } else { i64::from(id) }).collect();
+        let segments: Vec<u32> = (0..96).map(|at| if at % 48 > 43 { 0 } else { 1 + at % 48 / 30 }).collect();
+        let rows = Rows {
+            rows: 2,
+            length: 48,
+            ids: &ids,
+            labels: Some(&labels),
+            segments: Some(&segments),
+            ..Rows::default()
+        };
+        let run = || {
+            let logits = without_grad(|| flat(&net.forward(&rows).unwrap()));
+            let grads = net.loss(&rows, Reduce::Mean, 0.1).unwrap().backward().unwrap();
+            let grads = grads.all().unwrap().into_iter();
+            (logits, grads.map(|(param, grad)| (param.label(), flat(&grad.into()))).collect::<Vec<_>>())
+        };
+        let ((logits, grads), (slow, slow_grads)) = (run(), levain::kernel::on_composites(run));
+        assert!(off(&logits, &slow) < 1e-5, "{name}: logits {} apart", off(&logits, &slow));
+        assert_eq!(grads.len(), net.params().len());
+        for ((label, grad), (_, slow)) in grads.iter().zip(&slow_grads) {
+            assert!(off(grad, slow) < 2e-5, "{name}: gradient of {label} {} apart", off(grad, slow));
+        }
     }
 }
 
@@ -215,7 +253,7 @@ fn frozen_weights_get_no_gradient() {
     let rows = Rows { labels: Some(&labels), ..rows(&ids) };
     let grads = net.loss(&rows, Reduce::Mean, 0.0).unwrap().backward().unwrap();
     assert_eq!(grads.len(), net.params().len());
-    assert!(grads.iter().all(|(param, _)| param.label().starts_with("model.layers.1.")));
+    assert!(grads.params().all(|param| param.label().starts_with("model.layers.1.")));
 }
 
 #[test]

@@ -122,11 +122,11 @@ impl Check {
         let (mut worst, mut noisy) = (0.0_f64, Vec::new());
         for param in params {
             let want = self.numbers(&format!("grad.{}", param.label()))?;
-            let Some(got) = grads.get(&param) else {
+            let Some(got) = grads.get(&param)? else {
                 self.fault(format!("no gradient of {}", param.label()));
                 continue;
             };
-            let got = flat(got)?;
+            let got = flat(&got)?;
             let difference = norm(got.iter().zip(&want).map(|(got, want)| got - want));
             let size = norm(want.iter().copied());
             let (error, limit) = if size < NOISE { (difference, NOISE) } else { (difference / size, GRADS) };
@@ -147,7 +147,7 @@ impl Check {
         let rule = Rule::AdamW { betas: (0.9, 0.95), eps: 1e-8 };
         let group = Group { params, lr: 1e-2, decay: 0.1 };
         let optimizer = Optimizer::new(rule, 1e-2, vec![group], false)?;
-        optimizer.step(&first.clip(1.0)?)?;
+        optimizer.step(first.clip(1.0)?)?;
         let mut worst = 0.0_f64;
         let losses = self.numbers("losses")?;
         for (step, want) in losses.into_iter().enumerate().skip(1) {
@@ -155,7 +155,7 @@ impl Check {
             let got = f64::from(loss.value().to_scalar::<f32>()?);
             worst = worst.max((got - want).abs());
             self.close(&format!("loss of step {}", step + 1), got, want, LOSSES);
-            optimizer.step(&loss.backward()?.clip(1.0)?)?;
+            optimizer.step(loss.backward()?.clip(1.0)?)?;
         }
         let mut after = 0.0_f64;
         for (param, noise) in noisy {

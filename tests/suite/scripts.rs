@@ -34,3 +34,14 @@ fn the_loop_by_hand_is_the_loop_to_the_bit_on_one_thread_and_on_two() {
         assert_eq!(loss(&run("scripts/sft.rhai", &[steps, &out], threads)), by_hand, "{threads} threads");
     }
 }
+
+#[test]
+fn a_model_by_hand_is_the_built_in_one_and_bf16_trains_like_f32() {
+    for dtype in ["dtype=f32", "dtype=bf16"] {
+        let told = run("scripts/bench/by_hand.rhai", &[dtype, "batch=1", "seq=16", "steps=2"], "2");
+        assert!(told.lines().last().unwrap().contains("\"ratio\":"), "{told}");
+    }
+    let told = run("scripts/bench/bf16_curve.rhai", &["steps=10", "size=1", "seq=64"], "2");
+    assert!(told.contains("step 10  f32 ") && told.contains("\"within\":true"), "{told}");
+    assert!(run("scripts/bench/small.rhai", &["calls=10", "rounds=1"], "1").contains("\"x + x\":"));
+}

@@ -1,6 +1,6 @@
 //! Tensors: what a script cannot see.
 
 mod file;
-mod gradients;
+pub mod gradients;
 mod rng;
 mod tape;

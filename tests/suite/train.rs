@@ -32,7 +32,7 @@ fn step(optimizer: &Optimizer, weights: &[(&Tensor, &[f32])]) -> levain::Result<
         let grad = Array::from_slice(grad, grad.len(), &Device::Cpu).unwrap();
         grads = grads.plus(&weight.backward_with(grad).unwrap()).unwrap();
     }
-    optimizer.step(&grads)
+    optimizer.step(grads)
 }
 
 #[test]

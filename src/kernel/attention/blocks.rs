@@ -3,6 +3,7 @@
 use super::{Sight, Sizes};
 use crate::kernel::math::{dot, exp_sum, max, scale, score_gradient};
 use crate::kernel::memory::unwritten;
+use crate::kernel::product::{Matrix, Values};
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -10,47 +11,64 @@ use rayon::prelude::*;
 pub(super) const ROWS: usize = 64;
 pub(super) const TILE: usize = 256;
 
-/// A pointer into a result of which every task writes a part of its own.
+/// A result of which every task writes a part of its own. Every part is checked to lie in it.
 #[derive(Clone, Copy)]
-pub(super) struct Shared(*mut f32);
+pub(super) struct Shared {
+    start: *mut f32,
+    count: usize,
+}
 // SAFETY: tasks write disjoint parts: each (batch row, head) has its own columns
 unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(super) fn of(result: &mut [f32]) -> Shared {
-        Shared(result.as_mut_ptr())
+        Shared { start: result.as_mut_ptr(), count: result.len() }
     }
 
-    fn at(self, offset: usize) -> *mut f32 {
-        // SAFETY: offsets are computed from the sizes that the result was made with
-        unsafe { self.0.add(offset) }
+    /// Where a matrix of `rows` rows of `width` numbers, `stride` apart, begins.
+    fn at(self, offset: usize, [rows, width]: [usize; 2], stride: usize) -> *mut f32 {
+        assert!(offset + rows.saturating_sub(1) * stride + width <= self.count, "a part beyond its result");
+        // SAFETY: as asserted
+        unsafe { self.start.add(offset) }
     }
 
     /// # Safety
-    /// The part lies in the result, and nobody else uses it.
+    /// Nobody else uses this part.
     pub(super) unsafe fn part<'a>(self, offset: usize, count: usize) -> &'a mut [f32] {
-        // SAFETY: as promised by the caller
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(offset), count) }
+        let start = self.at(offset, [1, count], count);
+        // SAFETY: it lies in the result, and is the caller's alone, as promised
+        unsafe { std::slice::from_raw_parts_mut(start, count) }
     }
 }
 
-/// dst [m, n] (row stride `dst_rows`) = a·b, or += it. Strides as (row, column).
+/// dst [m, n], rows `stride` apart, becomes a·b, or that is added to it. On this thread.
+fn product([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: Matrix, b: Matrix) {
+    assert!(stride >= n, "rows of a result lie over each other");
+    let dst = Shared::of(dst);
+    // SAFETY: the slice is borrowed uniquely
+    unsafe { product_into([m, n, k], dst, 0, stride, add, a, b) }
+}
+
+/// The same into the part of a shared result that begins at `offset`.
 ///
 /// # Safety
-/// The three matrices must lie in memory that is valid for them, and nobody else may use `dst`.
-#[allow(clippy::too_many_arguments)]
-unsafe fn product(
+/// Nobody else uses that part.
+unsafe fn product_into(
     [m, n, k]: [usize; 3],
-    dst: *mut f32,
-    dst_rows: usize,
+    dst: Shared,
+    offset: usize,
+    stride: usize,
     add: bool,
-    a: *const f32,
-    (a_row, a_column): (usize, usize),
-    b: *const f32,
-    (b_row, b_column): (usize, usize),
+    a: Matrix,
+    b: Matrix,
 ) {
-    // SAFETY: as promised by the caller
+    crate::kernel::profile::product([m, n, k]);
+    a.check(m, k);
+    b.check(k, n);
+    let (Values::F32(x), Values::F32(y)) = (a.values, b.values) else { unreachable!("these blocks are f32") };
+    let dst = dst.at(offset, [m, n], stride);
+    // SAFETY: all three lie in their memory, as checked, and nobody else uses `dst`, as promised
     unsafe {
         gemm::gemm(
             m,
@@ -58,14 +76,14 @@ unsafe fn product(
             k,
             dst,
             1,
-            dst_rows as isize,
+            stride as isize,
             add,
-            a,
-            a_column as isize,
-            a_row as isize,
-            b,
-            b_column as isize,
-            b_row as isize,
+            x.as_ptr(),
+            a.columns as isize,
+            a.rows as isize,
+            y.as_ptr(),
+            b.columns as isize,
+            b.rows as isize,
             1.0f32,
             1.0f32,
             false,
@@ -148,8 +166,7 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
         let (row, h) = (task / s.heads, task % s.heads);
         let group = h / (s.heads / s.groups);
         let (q_row, k_row) = (s.heads * s.head, s.groups * s.head);
-        let keys = k[(row * s.keys * s.groups + group) * s.head..].as_ptr();
-        let values = v[(row * s.keys * s.groups + group) * s.head..].as_ptr();
+        let at_keys = (row * s.keys * s.groups + group) * s.head;
         let mut scores = unwritten(ROWS * TILE);
         let mut acc = unwritten(ROWS * s.head);
         for block in 0..blocks {
@@ -164,39 +181,17 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             acc.fill(0.0);
             for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
                 let width = end - start;
-                // SAFETY: rows first.. of q and start..end of k lie in their slices; `scores` is this task's
-                unsafe {
-                    let (queries, keys) = (q[at..].as_ptr(), keys.add(start * k_row));
-                    product(
-                        [count, width, s.head],
-                        scores.as_mut_ptr(),
-                        width,
-                        false,
-                        queries,
-                        (q_row, 1),
-                        keys,
-                        (1, k_row),
-                    );
-                }
+                let at_tile = at_keys + start * k_row;
+                let queries = Matrix::rows(&q[at..], q_row);
+                let keys = Matrix::rows(&k[at_tile..], k_row);
+                product([count, width, s.head], &mut scores, width, false, queries, keys.t());
                 for i in 0..count {
                     let scores = &mut scores[i * width..(i + 1) * width];
                     hide(scores, sight, row, first + i, start);
                     running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
                 }
-                // SAFETY: as above
-                unsafe {
-                    let values = values.add(start * k_row);
-                    product(
-                        [count, s.head, width],
-                        acc.as_mut_ptr(),
-                        s.head,
-                        true,
-                        scores.as_ptr(),
-                        (width, 1),
-                        values,
-                        (k_row, 1),
-                    );
-                }
+                let (p, values) = (Matrix::rows(&scores[..], width), Matrix::rows(&v[at_tile..], k_row));
+                product([count, s.head, width], acc, s.head, true, p, values);
             }
             for i in 0..count {
                 // SAFETY: row first + i of head h is this task's alone
@@ -248,32 +243,10 @@ pub fn backward(
                 for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
                     let width = end - start;
                     let at_tile = at_keys + start * k_row;
-                    // SAFETY: all offsets are inside the slices that they were computed for; the columns of
-                    // this group in dk and dv, and of its heads in dq, are this task's alone
-                    unsafe {
-                        let (queries, grads) = (q[at..].as_ptr(), grad[at..].as_ptr());
-                        let (keys, values) = (k[at_tile..].as_ptr(), v[at_tile..].as_ptr());
-                        product(
-                            [count, width, s.head],
-                            p.as_mut_ptr(),
-                            width,
-                            false,
-                            queries,
-                            (q_row, 1),
-                            keys,
-                            (1, k_row),
-                        );
-                        product(
-                            [count, width, s.head],
-                            dp.as_mut_ptr(),
-                            width,
-                            false,
-                            grads,
-                            (q_row, 1),
-                            values,
-                            (1, k_row),
-                        );
-                    }
+                    let (queries, grads) = (Matrix::rows(&q[at..], q_row), Matrix::rows(&grad[at..], q_row));
+                    let (keys, values) = (Matrix::rows(&k[at_tile..], k_row), Matrix::rows(&v[at_tile..], k_row));
+                    product([count, width, s.head], &mut p, width, false, queries, keys.t());
+                    product([count, width, s.head], &mut dp, width, false, grads, values.t());
                     for i in 0..count {
                         let p = &mut p[i * width..(i + 1) * width];
                         let dp = &mut dp[i * width..(i + 1) * width];
@@ -285,39 +258,12 @@ pub fn backward(
                         }
                         score_gradient(p, dp, by, logs[i], deltas[i]);
                     }
-                    // SAFETY: as above
+                    let (p, dp) = (Matrix::rows(&p[..], width), Matrix::rows(&dp[..], width));
+                    // SAFETY: the columns of this group in dk and dv, and of its heads in dq, are this task's alone
                     unsafe {
-                        let (queries, grads, keys) = (q[at..].as_ptr(), grad[at..].as_ptr(), k[at_tile..].as_ptr());
-                        product(
-                            [width, s.head, count],
-                            to_v.at(at_tile),
-                            k_row,
-                            true,
-                            p.as_ptr(),
-                            (1, width),
-                            grads,
-                            (q_row, 1),
-                        );
-                        product(
-                            [width, s.head, count],
-                            to_k.at(at_tile),
-                            k_row,
-                            true,
-                            dp.as_ptr(),
-                            (1, width),
-                            queries,
-                            (q_row, 1),
-                        );
-                        product(
-                            [count, s.head, width],
-                            to_q.at(at),
-                            q_row,
-                            true,
-                            dp.as_ptr(),
-                            (width, 1),
-                            keys,
-                            (k_row, 1),
-                        );
+                        product_into([width, s.head, count], to_v, at_tile, k_row, true, p.t(), grads);
+                        product_into([width, s.head, count], to_k, at_tile, k_row, true, dp.t(), queries);
+                        product_into([count, s.head, width], to_q, at, q_row, true, dp, keys);
                     }
                 }
             }

@@ -129,7 +129,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn of(grads: &mut Grads, parameter: Tensor) -> Res<Tensor> {
-        Ok(grads.of(&parameter)?.clone().into())
+        Ok(grads.of(&parameter)?.into())
     }
 
     /// The gradient of the parameter with this name.
@@ -142,7 +142,7 @@ mod verbs {
     /// ```
     #[rhai_fn(index_get, pure, return_raw)]
     pub fn named(grads: &mut Grads, name: &str) -> Res<Tensor> {
-        Ok(grads.named(name)?.clone().into())
+        Ok(grads.named(name)?.into())
     }
 
     /// The gradient of a parameter, or `()` if the loss does not depend on it.
@@ -155,9 +155,9 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn get(grads: &mut Grads, parameter: Tensor) -> Res<Dynamic> {
         let Some(param) = parameter.as_param() else {
-            return Ok(Dynamic::from(Tensor::from(grads.of(&parameter)?.clone())));
+            return Ok(Dynamic::from(Tensor::from(grads.of(&parameter)?)));
         };
-        Ok(grads.get(param).map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad.clone()))))
+        Ok(grads.get(param)?.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad))))
     }
 
     /// How many parameters have a gradient.
@@ -179,10 +179,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure)]
     pub fn names(grads: &mut Grads) -> List {
-        let name = |(param, _): (&std::sync::Arc<crate::tensor::Param>, _)| {
-            param.name().map(|name| Dynamic::from((**name).to_string()))
-        };
-        grads.iter().filter_map(name).collect()
+        grads.params().filter_map(|param| param.name().map(|name| Dynamic::from((**name).to_string()))).collect()
     }
 
     /// The norm of all gradients as one vector, in f64.
@@ -241,7 +238,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "*", pure, return_raw)]
     pub fn times(grads: &mut Grads, factor: f64) -> Res<Grads> {
-        Ok(grads.scale(factor)?)
+        Ok(grads.scale(factor))
     }
 
     /// Every gradient times a whole number.
@@ -252,7 +249,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "*", pure, return_raw)]
     pub fn times_whole(grads: &mut Grads, factor: INT) -> Res<Grads> {
-        Ok(grads.scale(factor as f64)?)
+        Ok(grads.scale(factor as f64))
     }
 
     /// Every gradient divided by a number.

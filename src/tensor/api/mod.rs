@@ -1,5 +1,6 @@
 //! What scripts see of tensors, by theme.
 
+mod decoder;
 mod files;
 mod index;
 mod learn;
@@ -26,6 +27,7 @@ pub fn register(host: &mut Host) {
     index::register(host);
     learn::register(host);
     nn::register(host);
+    decoder::register(host);
     files::register(host);
 }
 

@@ -3,7 +3,7 @@
 use super::pick::{pick, scatter};
 use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, kernel};
 
 /// The matrix product, as in PyTorch: vectors are rows on the left and columns on the right, further dimensions in
 /// front are batches and broadcast.
@@ -35,21 +35,21 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         (1, 1) => sum(&multiply(&a, &b)?, None, false),
         (1, _) => squeeze(&matmul(&unsqueeze(&a, 0)?, &b)?, Some(-2)),
         (_, 1) => squeeze(&matmul(&a, &unsqueeze(&b, 1)?)?, Some(-1)),
-        (2, 2) => product(&a, &b),
+        (2, 2) => matmul_plain(&a, &b),
         // a batch of rows with one matrix is one larger product
         (_, 2) => {
             let rows = reshape(&a, &[-1, meet.0 as i64])?;
             let mut shape: Vec<i64> = dims_a.iter().map(|size| *size as i64).collect();
             shape.pop();
             shape.push(dims_b[1] as i64);
-            reshape(&product(&rows, &b)?, &shape)
+            reshape(&matmul_plain(&rows, &b)?, &shape)
         }
-        _ => batches(&a, &b),
+        _ => matmul_batches(&a, &b),
     }
 }
 
 /// Of two matrices.
-fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn matmul_plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (x, y) = (a.value(), b.value());
     Ok(Tensor::derive(multiply_matrices(&x, &y)?, [a, b], move |grad, flow| {
         flow.add(0, || multiply_matrices(&grad, &y.t()?))?;
@@ -58,7 +58,7 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// Of batches of matrices; those of one side may be broadcast.
-fn batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+fn matmul_batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (x, y) = (a.value(), b.value());
     super::broadcast("matmul", &x.dims()[..x.rank() - 2], &y.dims()[..y.rank() - 2])?;
     let (dims_a, dims_b) = (x.dims().to_vec(), y.dims().to_vec());
@@ -69,6 +69,10 @@ fn batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
+    if let (&[.., m, k], &[.., n]) = (x.dims(), y.dims()) {
+        let batches = (x.elem_count() / (m * k).max(1)).max(y.elem_count() / (n * k).max(1));
+        kernel::profile::product([batches * m, n, k]);
+    }
     if x.rank() == 2 && y.rank() == 2 {
         // stretched operands have strides that a product can't take
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };

@@ -11,6 +11,7 @@ const ADAMW: &[Opt] = &[
     opt("betas", Kind::List, "[0.9, 0.999]", "decay of the first and the second moment"),
     opt("eps", Kind::Float, "1e-8", "added to the denominator"),
     opt("decay", Kind::Float, "0.01", "decoupled weight decay"),
+    opt("states", Kind::Text, "\"f32\"", "what both moments are kept in: f32, or bf16 in half the memory"),
     opt("groups", Kind::List, "[]", "parameters with rates of their own: maps of `names` or `params`, `lr`, `decay`"),
     opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
 ];
@@ -97,6 +98,9 @@ mod verbs {
     /// or `#{ params: [w], lr: 1e-4 }`. A parameter belongs to the first group that it fits; the rest have the
     /// optimiser's own. When `opt.lr` changes, every group keeps its ratio to it.
     ///
+    /// `states: "bf16"` keeps the moments in half the memory. They are rounded up or down at random (the same way in every
+    /// run), since a small change of a second moment would always be rounded away otherwise; weights and updates stay f32.
+    ///
     /// ```rhai
     /// let w   = param(tensor([3.0, 4.0]));
     /// let opt = adamw([w], #{ lr: 0.1, decay: 0.0 });
@@ -112,7 +116,19 @@ mod verbs {
         if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
             bail!("adamw", "option `betas` has {beta}, which is not in 0..1");
         }
-        make("adamw", Rule::AdamW { betas: (first, second), eps: options.float("eps")? }, params, &options)
+        let half = match options.text("states")?.as_str() {
+            "f32" => false,
+            "bf16" => true,
+            other => {
+                let error = Error::new("adamw", format!("option `states` is `{other}`"));
+                return Err(error.help("it takes f32, bf16").into());
+            }
+        };
+        let opt = make("adamw", Rule::AdamW { betas: (first, second), eps: options.float("eps")? }, params, &options)?;
+        if half {
+            opt.keep_half()?;
+        }
+        Ok(opt)
     }
 
     /// AdamW with PyTorch's defaults: learning rate 0.001, decay 0.01.
@@ -168,7 +184,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn step(opt: &mut Optimizer, grads: Grads) -> Res<()> {
-        Ok(opt.step(&grads)?)
+        Ok(opt.step(grads)?)
     }
 
     /// The learning rate: read it, or set it, as a schedule does before each step.

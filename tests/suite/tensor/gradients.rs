@@ -1,8 +1,19 @@
 //! Every differentiable operation against finite differences, in f64.
 
 use levain::Result;
+use levain::tensor::nn::{Mask, Precision, Rotary, RotaryScaling};
 use levain::tensor::ops::{self, At, Reduce, Scalar};
 use levain::tensor::{Array, Device, Rng, Tensor, nn};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// The operations whose gradients were checked so far.
+static CHECKED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Notes what this was computed by.
+pub fn checked(result: &Tensor) {
+    CHECKED.lock().unwrap().extend(result.operations());
+}
 
 type Operation = fn(&[Tensor]) -> Result<Tensor>;
 
@@ -36,6 +47,7 @@ fn check(name: &str, shapes: &[&[usize]], (low, high): (f64, f64), operation: Op
     };
     let leaves = params(shapes, &numbers);
     let loss = objective(&operation(&leaves).unwrap_or_else(|error| panic!("{name}: {error}"))).unwrap();
+    checked(&loss);
     let grads = loss.backward().unwrap_or_else(|error| panic!("{name}: {error}"));
     for (at, leaf) in leaves.iter().enumerate() {
         let grad = grads.of(leaf).unwrap_or_else(|error| panic!("{name}: input {at}: {error}"));
@@ -224,4 +236,105 @@ fn losses() {
         }),
     ];
     table.iter().for_each(|(name, shapes, range, operation)| check(name, shapes, *range, *operation));
+}
+
+#[test]
+fn pieces_of_networks() {
+    let table: &[(&str, &[&[usize]], Operation)] = &[
+        ("linear", &[&[2, 3, 4], &[5, 4], &[5]], |x| nn::linear(&x[0], &x[1], Some(&x[2]), Precision::F32)),
+        ("linear, turned", &[&[3, 4], &[4, 5]], |x| nn::linear_transposed(&x[0], &x[1], None, Precision::F32)),
+        ("embedding", &[&[4, 3]], |x| nn::embedding(&x[0], &[2, 0, 2, 3], &[2, 2])),
+        ("rms_norm", &[&[2, 3, 4], &[4]], |x| nn::rms_norm(&x[0], &x[1], 1e-5)),
+        ("layer_norm", &[&[3, 4], &[4], &[4]], |x| nn::layer_norm(&x[0], &x[1], Some(&x[2]), 1e-5)),
+        ("swiglu", &[&[2, 3], &[2, 3]], |x| nn::swiglu(&x[0], &x[1])),
+        ("rotary", &[&[2, 3, 2, 4]], |x| {
+            let by = Arc::new(Rotary::new(4, 100.0, &RotaryScaling::None, 4));
+            nn::rotary(&x[0], &by, &[0, 1, 2, 0, 1, 2])
+        }),
+        ("dropout", &[&[4, 5]], |x| nn::dropout(&x[0], 0.4, &mut Rng::new(3))),
+        ("attention", &[&[1, 3, 4, 2], &[1, 3, 2, 2], &[1, 3, 2, 2]], |x| {
+            attend(x, Mask { causal: true, ..Mask::default() })
+        }),
+        ("attention, a window", &[&[1, 4, 2, 2], &[1, 4, 2, 2], &[1, 4, 2, 2]], |x| {
+            attend(x, Mask { window: Some(2), ..Mask::default() })
+        }),
+        ("attention, segments", &[&[1, 5, 1, 2], &[1, 5, 1, 2], &[1, 5, 1, 2]], |x| {
+            attend(x, Mask { causal: true, segments: Some(&[1, 1, 2, 2, 0]), ..Mask::default() })
+        }),
+        ("cross_entropy of rows", &[&[3, 5]], |x| nn::cross_entropy(&x[0], &[1, -100, 4], 0.1)),
+        ("linear_cross_entropy", &[&[3, 4], &[5, 4], &[5]], |x| {
+            nn::linear_cross_entropy(&x[0], &x[1], Some(&x[2]), &[1, -100, 4], 0.1, Precision::F32)
+        }),
+    ];
+    table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
+}
+
+fn attend(x: &[Tensor], mask: Mask) -> Result<Tensor> {
+    nn::attention(&x[0], &x[1], &x[2], 0.7, &mask, Precision::F32)
+}
+
+/// Operations that change numbers too coarsely for finite differences, or need hardware: their gradient is the cast back.
+const BESIDE: &[&str] = &["cast", "to_device"];
+
+/// The functions of a file that record an operation: those with a `Tensor::derive` in them, and those that macros make
+/// which have one.
+fn recording(text: &str) -> BTreeSet<String> {
+    let name = |line: &str| {
+        let rest = line.trim_start().trim_start_matches("pub ").strip_prefix("fn ")?;
+        Some(rest.split(['(', '<']).next()?.to_string())
+    };
+    let (mut found, mut function, mut made, mut macros) =
+        (BTreeSet::new(), String::new(), String::new(), BTreeSet::new());
+    let mut inside: Option<String> = None;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("macro_rules! ") {
+            made = rest.trim_end_matches(" {").to_string();
+        }
+        if let Some(own) = name(line) {
+            function = own;
+        }
+        if line.contains("Tensor::derive") {
+            if function == "$name" {
+                macros.insert(made.clone())
+            } else {
+                found.insert(function.clone())
+            };
+        }
+        if let Some(called) = line.strip_suffix("! {").filter(|called| macros.contains(*called)) {
+            inside = Some(called.to_string());
+        } else if line == "}" {
+            inside = None;
+        } else if inside.is_some()
+            && let Some((own, rest)) = line.trim_start().split_once('(')
+            && rest.contains("): ")
+            && own.chars().all(|c| c.is_alphanumeric() || c == '_')
+        {
+            found.insert(own.to_string());
+        }
+    }
+    found
+}
+
+/// No operation without a gradient that was checked: a new one fails here until a row of a table above has it.
+#[test]
+fn every_operation_is_checked() {
+    arithmetic();
+    functions_of_one_number();
+    reductions();
+    shapes_and_indices();
+    products();
+    losses();
+    pieces_of_networks();
+    crate::kernel::losses_by_differences();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tensor");
+    let files = std::fs::read_dir(root.join("ops")).unwrap().map(|entry| entry.unwrap().path());
+    let mut recorded = BTreeSet::new();
+    for file in files.chain([root.join("nn.rs")]) {
+        recorded.extend(recording(&std::fs::read_to_string(file).unwrap()));
+    }
+    assert!(recorded.len() > 45 && recorded.contains("exp") && recorded.contains("rms_norm"), "{recorded:?}");
+    let checked = CHECKED.lock().unwrap();
+    let missing: Vec<_> =
+        recorded.iter().filter(|name| !checked.contains(&***name) && !BESIDE.contains(&&***name)).collect();
+    assert!(missing.is_empty(), "no finite differences of {missing:?}");
 }

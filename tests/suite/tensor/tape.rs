@@ -30,7 +30,7 @@ fn a_chain_of_50_000_operations() {
             x = ops::add(&x, 1.0).unwrap();
         }
         let grads = ops::sum(&x, None, false).unwrap().backward().unwrap();
-        assert_eq!(list(grads.of(&w).unwrap()), [1.0]);
+        assert_eq!(list(&grads.of(&w).unwrap()), [1.0]);
         drop(x);
         // and one that is dropped unused
         let mut x = w.clone();
@@ -72,7 +72,7 @@ fn what_was_saved_is_freed() {
     let loss = ops::sum(&keeping(&w, kept.clone()), None, false).unwrap();
     drop(loss);
     assert_eq!(Arc::strong_count(&kept), 1);
-    assert_eq!(list(grads.of(&w).unwrap()), [1.0, 1.0]);
+    assert_eq!(list(&grads.of(&w).unwrap()), [1.0, 1.0]);
     // and nothing is saved where nothing learns, or nobody will ask
     let frozen = keeping(&w.detach(), kept.clone());
     let unrecorded = without_grad(|| keeping(&w, kept.clone()));
@@ -100,10 +100,10 @@ fn many_uses_add_up_and_saved_gradients_stay_as_they_are() {
         ops::add(&sum, part).unwrap()
     });
     let first = loss.backward().unwrap();
-    assert_eq!(list(first.of(&w).unwrap()), [5.0, 7.0]);
+    assert_eq!(list(&first.of(&w).unwrap()), [5.0, 7.0]);
     let doubled = first.plus(&first).unwrap();
-    assert_eq!(list(first.of(&w).unwrap()), [5.0, 7.0]);
-    assert_eq!(list(doubled.over(4.0).unwrap().of(&w).unwrap()), [2.5, 3.5]);
+    assert_eq!(list(&first.of(&w).unwrap()), [5.0, 7.0]);
+    assert_eq!(list(&doubled.over(4.0).unwrap().of(&w).unwrap()), [2.5, 3.5]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_same_bits_on_one_thread_and_on_many() {
         let y = ops::softmax(&ops::multiply(ops::tanh(&ops::add(&x, &w).unwrap()).unwrap(), &w).unwrap(), -1).unwrap();
         let loss = ops::mean(&ops::square(&y).unwrap(), None, false).unwrap();
         let bits = loss.value().to_scalar::<f32>().unwrap().to_bits();
-        let grad = loss.backward().unwrap().of(&w).unwrap().clone();
+        let grad = loss.backward().unwrap().of(&w).unwrap();
         (bits, list(&grad).into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let on = |threads: usize| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);

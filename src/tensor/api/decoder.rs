@@ -1,0 +1,240 @@
+//! The fused pieces of a decoder, for models that are written in a script.
+
+use super::kind;
+use crate::script::prelude::*;
+use crate::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
+use crate::tensor::{Tensor, ops, values};
+use std::sync::{Arc, Mutex};
+
+const PRECISION: Opt =
+    opt("precision", Kind::Text, "\"f32\"", "what factors are rounded to: f32, or bf16, which is faster");
+const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "a tensor with a number an output"), PRECISION];
+const ROTARY: &[Opt] = &[
+    opt("theta", Kind::Float, "10000.0", "base of the frequencies"),
+    opt(
+        "positions",
+        Kind::Any,
+        "",
+        "the position of every place, a tensor `[batch, length]`; else 0, 1, 2 … in each row",
+    ),
+];
+const ATTENTION: &[Opt] = &[
+    opt("causal", Kind::Bool, "true", "a query sees no key behind its own place"),
+    opt("window", Kind::Int, "", "how many places a query sees, its own counted"),
+    opt(
+        "segments",
+        Kind::Any,
+        "",
+        "a tensor `[batch, length]`: only places of one segment see each other, 0 is padding",
+    ),
+    opt("scale", Kind::Float, "", "of the scores; 1 / √width where it is not given"),
+    PRECISION,
+];
+const LOSS: &[Opt] = &[
+    opt("bias", Kind::Any, "", "a tensor with a number a class"),
+    opt("ignore", Kind::Int, "-100", "a target that does not count"),
+    opt("smoothing", Kind::Float, "0.0", "share of the target that is spread over all classes"),
+    opt("reduce", Kind::Text, "\"mean\"", "`mean` over the targets that count, or `sum`"),
+    PRECISION,
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("linear", LINEAR);
+    host.options("rotary", ROTARY);
+    host.options("attention", ATTENTION);
+    host.options("linear_cross_entropy", LOSS);
+}
+
+fn precision(options: &Options) -> Res<Precision> {
+    match options.text("precision")?.as_str() {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Ok(Precision::Bf16),
+        other => {
+            let error = Error::new(options.who(), format!("option `precision` is `{other}`"));
+            Err(error.help("it takes f32, bf16").into())
+        }
+    }
+}
+
+fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
+    let given = options.get(name);
+    if !given.is_unit() && !given.is::<Tensor>() {
+        bail!(options.who(), "option `{name}` takes a tensor, not {}", kind(&given));
+    }
+    Ok(given.try_cast::<Tensor>())
+}
+
+/// Whole numbers, none below 0, one for each place of `dims`.
+fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>> {
+    let Some(tensor) = tensor_of(options, name)? else { return Ok(None) };
+    if tensor.shape() != dims {
+        bail!(options.who(), "option `{name}` has shape {:?}, not {dims:?}", tensor.shape());
+    }
+    let whole = |number: i64| match u32::try_from(number) {
+        Ok(number) => Ok(number),
+        Err(_) => bail!(options.who(), "option `{name}` holds {number}"),
+    };
+    values::values_i64(options.who(), &tensor.value())?.into_iter().map(whole).collect::<Res<_>>().map(Some)
+}
+
+/// The angles for heads of this width, made once.
+fn turns(width: usize, theta: f64) -> Arc<Rotary> {
+    static MADE: Mutex<Vec<(usize, u64, Arc<Rotary>)>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let key = (width, theta.to_bits());
+    if let Some((.., rotary)) = made.iter().find(|(width, theta, _)| (*width, *theta) == key) {
+        return rotary.clone();
+    }
+    let rotary = Arc::new(Rotary::new(width, theta, &RotaryScaling::None, 1024));
+    made.push((key.0, key.1, rotary.clone()));
+    rotary
+}
+
+/// Batch and length of heads `[batch, length, heads, width]`.
+fn heads(who: &str, x: &Tensor) -> Res<(usize, usize, usize)> {
+    match x.shape()[..] {
+        [batch, length, _, width] => Ok((batch, length, width)),
+        ref dims => bail!(who, "shape {dims:?} is not [batch, length, heads, width]"),
+    }
+}
+
+#[export_module]
+mod verbs {
+    /// x · weightᵀ, for a weight `[out, in]`, with a bias, or with factors rounded to bf16.
+    ///
+    /// ```rhai
+    /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), #{ precision: "bf16" })      //=> tensor([[11.]])
+    /// ```
+    #[rhai_fn(name = "linear", return_raw)]
+    pub fn linear_options(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("linear", LINEAR, options)?;
+        Ok(nn::linear(&x, &weight, tensor_of(&options, "bias")?.as_ref(), precision(&options)?)?)
+    }
+
+    /// silu(gate) · up, number by number: the gate of Llama's feed-forward layer (Shazeer 2020).
+    ///
+    /// ```rhai
+    /// swiglu(tensor([1.0, 2.0]), tensor([1.0, -1.0]))      //=> tensor([ 0.7311, -1.7616])
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn swiglu(gate: Tensor, up: Tensor) -> Res<Tensor> {
+        Ok(nn::swiglu(&ops::real(&gate)?, &ops::real(&up)?)?)
+    }
+
+    /// Heads `[batch, length, heads, width]` turned by their positions, pairs half a head apart (Su et al. 2021, in the
+    /// layout of Hugging Face).
+    ///
+    /// ```rhai
+    /// rotary(ones([1, 2, 1, 2]))[0][1]         //=> tensor([[-0.3012,  1.3818]])
+    /// rotary(ones([2, 2]))                     //=> error: rotary: shape [2, 2] is not [batch, length, heads, width]
+    /// ```
+    #[rhai_fn(name = "rotary", return_raw)]
+    pub fn rotary(x: Tensor) -> Res<Tensor> {
+        rotary_options(x, Map::new())
+    }
+
+    /// Heads turned by positions of your own, or by another base.
+    ///
+    /// ```rhai
+    /// let x = ones([1, 2, 1, 2]);
+    /// rotary(x, #{ positions: tensor([[0, 0]]) })[0][1]        //=> tensor([[1., 1.]])
+    /// ```
+    #[rhai_fn(name = "rotary", return_raw)]
+    pub fn rotary_options(x: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("rotary", ROTARY, options)?;
+        let (batch, length, width) = heads("rotary", &x)?;
+        let theta = options.float("theta")?;
+        if !width.is_multiple_of(2) || theta.is_nan() || theta <= 1.0 {
+            bail!("rotary", "heads of {width} numbers and theta {theta}: the width is even, theta above 1");
+        }
+        let positions = places(&options, "positions", &[batch, length])?;
+        let positions = positions.unwrap_or_else(|| (0..batch).flat_map(|_| 0..length as u32).collect());
+        Ok(nn::rotary(&x, &turns(width, theta), &positions)?)
+    }
+
+    /// softmax(q·kᵀ / √width)·v, causal, for q `[batch, length, heads, width]` and k, v with as many heads or a divisor of
+    /// them (grouped heads, Ainslie et al. 2023). Memory grows with the length, not its square (Dao et al. 2022).
+    ///
+    /// ```rhai
+    /// let x = randn([1, 4, 2, 8]);
+    /// let y = attention(x, x, x);
+    /// close(y[0][0], x[0][0], 1e-6)            // the first place sees only itself
+    /// //=> true
+    /// ```
+    #[rhai_fn(name = "attention", return_raw)]
+    pub fn attention(q: Tensor, k: Tensor, v: Tensor) -> Res<Tensor> {
+        attention_options(q, k, v, Map::new())
+    }
+
+    /// Attention in both directions, within a window or within segments, with a scale of your own or factors in bf16.
+    ///
+    /// ```rhai
+    /// let x = randn([1, 4, 2, 8]);
+    /// let y = attention(x, x, x, #{ causal: false, segments: tensor([[1, 2, 2, 0]]) });
+    /// close(y[0][0], x[0][0], 1e-6)            //=> true
+    /// y[0][3].abs().sum().item()               //=> 0.0
+    /// ```
+    #[rhai_fn(name = "attention", return_raw)]
+    pub fn attention_options(q: Tensor, k: Tensor, v: Tensor, options: Map) -> Res<Tensor> {
+        let options = Options::read("attention", ATTENTION, options)?;
+        let (batch, _, width) = heads("attention", &q)?;
+        let (_, keys, _) = heads("attention", &k)?;
+        let segments = places(&options, "segments", &[batch, keys])?;
+        let window = options.maybe("window", Options::count)?;
+        if window == Some(0) {
+            bail!("attention", "option `window` is 0: a query sees at least its own place");
+        }
+        let mask = Mask { causal: options.bool("causal")?, window, segments: segments.as_deref() };
+        let scale = options.maybe("scale", Options::float)?.unwrap_or(1.0 / (width as f64).sqrt());
+        Ok(nn::attention(&q, &k, &v, scale, &mask, precision(&options)?)?)
+    }
+
+    /// The mean cross-entropy of `hidden · weightᵀ` with the classes that are right, without ever holding all scores: the
+    /// last layer of a language model and its loss in one. A target of -100 does not count.
+    ///
+    /// ```rhai
+    /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
+    /// linear_cross_entropy(hidden, tensor([[2.0, 0.0], [0.0, 1.0]]), tensor([0, 1]))      //=> tensor(0.2201)
+    /// ```
+    #[rhai_fn(name = "linear_cross_entropy", return_raw)]
+    pub fn linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Res<Tensor> {
+        linear_cross_entropy_options(hidden, weight, targets, Map::new())
+    }
+
+    /// The same with a bias, label smoothing, an ignored class of your own, as a sum, or with factors in bf16.
+    ///
+    /// ```rhai
+    /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
+    /// let weight = tensor([[2.0, 0.0], [0.0, 1.0]]);
+    /// linear_cross_entropy(hidden, weight, tensor([0, 0]), #{ ignore: 0 })
+    /// //=> error: linear_cross_entropy: all 2 targets are 0: there is nothing to learn
+    /// ```
+    #[rhai_fn(name = "linear_cross_entropy", return_raw)]
+    pub fn linear_cross_entropy_options(hidden: Tensor, weight: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
+        const WHO: &str = "linear_cross_entropy";
+        let options = Options::read(WHO, LOSS, options)?;
+        let (dims, smoothing, ignore) = (hidden.shape(), options.float("smoothing")?, options.int("ignore")?);
+        let Some((width, rows)) = dims.split_last() else { bail!(WHO, "the hidden states are a single number") };
+        if targets.shape() != rows {
+            bail!(WHO, "targets of shape {:?} for hidden states of shape {dims:?}", targets.shape());
+        }
+        if !(0.0..1.0).contains(&smoothing) {
+            bail!(WHO, "smoothing {smoothing} is not in 0 to 1");
+        }
+        let mut ids = values::values_i64(WHO, &targets.value())?;
+        ids.iter_mut().filter(|id| **id == ignore).for_each(|id| *id = -100);
+        let count = ids.iter().filter(|id| **id != -100).count();
+        if count == 0 {
+            bail!(WHO, "all {} targets are {ignore}: there is nothing to learn", ids.len());
+        }
+        let hidden = ops::reshape(&hidden, &[ids.len() as i64, *width as i64])?;
+        let bias = tensor_of(&options, "bias")?;
+        let sum = nn::linear_cross_entropy(&hidden, &weight, bias.as_ref(), &ids, smoothing, precision(&options)?)?;
+        match options.text("reduce")?.as_str() {
+            "mean" => Ok(ops::divide(&sum, count as f64)?),
+            "sum" => Ok(sum),
+            other => Err(Error::new(WHO, format!("option `reduce` is `{other}`")).help("it takes mean, sum").into()),
+        }
+    }
+}

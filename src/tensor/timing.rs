@@ -1,0 +1,71 @@
+//! When an operation of the tape began, for a profile.
+//!
+//! An operation says when it is done: it calls [`Tensor::derive`]. It began when it first read one of its inputs, so
+//! reads are kept until then. What is read for another reason (to print it, say) falls out as soon as an operation
+//! that began earlier is done.
+
+use super::{Array, Tensor};
+use crate::kernel::profile::{self, Moment, Pass, Span};
+use std::cell::{Cell, RefCell};
+
+/// Reads that are kept at most: those of operations within operations, and stray ones.
+const READS: usize = 64;
+
+thread_local! {
+    static READ: RefCell<Vec<(candle_core::TensorId, Moment)>> = const { RefCell::new(Vec::new()) };
+    static BACKWARD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Somebody reads this value.
+#[inline]
+pub fn read(value: &Array) {
+    if profile::on() {
+        keep(value);
+    }
+}
+
+#[cold]
+fn keep(value: &Array) {
+    READ.with_borrow_mut(|reads| {
+        if reads.len() == READS {
+            reads.remove(0);
+        }
+        reads.push((value.id(), profile::now()));
+    });
+}
+
+/// An operation on these inputs, whose backward is called `name`, is done.
+#[cold]
+pub fn derived(name: &'static str, inputs: &[&Tensor]) {
+    let start = READ.with_borrow_mut(|reads| {
+        let of_inputs = |id| inputs.iter().any(|input| input.peek().id() == id);
+        let first = reads.iter().position(|(id, _)| of_inputs(*id))?;
+        reads.drain(first..).next()
+    });
+    let pass = if BACKWARD.get() { Pass::Again } else { Pass::Forward };
+    profile::done(operation(name), pass, start.map_or_else(profile::now, |(_, start)| start));
+}
+
+/// A whole backward: what is spent in it beside its operations is the tape's.
+pub fn backward() -> impl Drop {
+    struct Whole(#[allow(dead_code)] Span, bool);
+    impl Drop for Whole {
+        fn drop(&mut self) {
+            BACKWARD.set(self.1);
+        }
+    }
+    Whole(profile::span("tape", Pass::Backward), BACKWARD.replace(true))
+}
+
+/// The backward of one operation.
+pub fn backward_of(name: &'static str) -> Span {
+    if profile::on() { profile::span(operation(name), Pass::Backward) } else { profile::span("", Pass::Backward) }
+}
+
+/// The name of an operation by that of the closure which is its backward: `silu` of
+/// `levain::tensor::nn::silu::{{closure}}`.
+pub fn operation(closure: &'static str) -> &'static str {
+    let function = closure.split("::{{closure}}").next().unwrap_or(closure);
+    let function = function.split('<').next().unwrap_or(function);
+    function.rsplit("::").next().unwrap_or(function)
+}
