@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod measure;
 pub mod model;
 pub mod plot;
+pub mod retrieve;
 pub mod script;
 pub mod tensor;
 pub mod text;

@@ -22,6 +22,8 @@ pub struct Series {
     pub kind: Kind,
     pub xs: Vec<f64>,
     pub ys: Vec<f64>,
+    /// From where to where each value may lie; empty: it is not said.
+    pub spans: Vec<(f64, f64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +46,22 @@ impl Chart {
         if !self.bars.is_empty() {
             bail!(who, "a chart of bars takes no {}", if kind == Kind::Line { "line" } else { "points" });
         }
-        self.add(who, Series { name: name.into(), kind, xs, ys })
+        self.add(who, Series { name: name.into(), kind, xs, ys, spans: Vec::new() })
     }
 
-    /// With one more bar in every group.
-    pub fn with_bars(&self, name: &str, labels: Vec<String>, values: Vec<f64>) -> Result<Chart> {
+    /// With one more bar in every group; `spans` are empty, or say how sure each value is.
+    pub fn with_bars(
+        &self,
+        name: &str,
+        labels: Vec<String>,
+        values: Vec<f64>,
+        spans: Vec<(f64, f64)>,
+    ) -> Result<Chart> {
         if labels.len() != values.len() {
             bail!("bars", "`{name}` has {} labels and {} values", labels.len(), values.len());
+        }
+        if !spans.is_empty() && spans.len() != values.len() {
+            bail!("bars", "`{name}` has {} values and {} intervals", values.len(), spans.len());
         }
         if self.series.iter().any(|series| series.kind != Kind::Bars) {
             bail!("bars", "a chart of lines or points takes no bars");
@@ -60,7 +71,7 @@ impl Chart {
         }
         let xs = (0..values.len()).map(|at| at as f64).collect();
         Chart { bars: labels, ..self.clone() }
-            .add("bars", Series { name: name.into(), kind: Kind::Bars, xs, ys: values })
+            .add("bars", Series { name: name.into(), kind: Kind::Bars, xs, ys: values, spans })
     }
 
     fn add(&self, who: &'static str, series: Series) -> Result<Chart> {
@@ -103,7 +114,8 @@ impl Chart {
     /// The axes over all that is to be drawn.
     pub fn scales(&self) -> Option<(Scale, Scale)> {
         let xs = self.series.iter().flat_map(|series| series.xs.iter().copied());
-        let ys = self.series.iter().flat_map(|series| series.ys.iter().copied());
+        let spans = |series: &Series| series.spans.iter().flat_map(|&(low, high)| [low, high]).collect::<Vec<_>>();
+        let ys = self.series.iter().flat_map(|series| series.ys.iter().copied().chain(spans(series)));
         Some((Scale::over(xs, self.x.log)?, Scale::over(ys, self.y.log)?))
     }
 

@@ -1,8 +1,9 @@
-//! What people look at: charts, tables, progress.
+//! What people look at: charts, tables, pages of them, progress.
 
 pub mod api;
 mod axis;
 mod chart;
+mod page;
 pub mod progress;
 mod svg;
 mod table;
@@ -10,5 +11,6 @@ mod terminal;
 
 pub use axis::Axis;
 pub use chart::{Chart, Kind, Series};
+pub use page::{Page, Part};
 pub use progress::Progress;
 pub use table::Table;

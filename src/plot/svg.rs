@@ -9,7 +9,7 @@ const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
 /// Told apart by people who see colours differently too (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333"];
-const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif";
+pub const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif";
 /// Most points of a line that are drawn.
 const POINTS: usize = 1000;
 
@@ -235,15 +235,25 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
             let value = series.ys[group];
             if value.is_finite() {
                 let (from, to) = (across(0.0).min(across(value)), across(0.0).max(across(value)));
+                let span = series.spans.get(group).filter(|(low, high)| low.is_finite() && high.is_finite());
+                let end = span.map_or(to, |(_, high)| to.max(across(*high)));
                 let _ = writeln!(
                     out,
                     r##"<rect x="{from:.1}" y="{y:.1}" width="{:.1}" height="{BAR}" rx="2" fill="{}"/><text x="{:.1}" y="{:.1}">{}</text>"##,
                     (to - from).max(0.5),
                     COLOURS[at % COLOURS.len()],
-                    to + 7.0,
+                    end + 7.0,
                     y + 13.5,
                     short(value),
                 );
+                if let Some((low, high)) = span {
+                    let (low, high, middle) = (across(*low), across(*high), y + BAR / 2.0);
+                    let _ = writeln!(
+                        out,
+                        r##"<path d="M{low:.1} {middle:.1}H{high:.1}M{low:.1} {0:.1}v8M{high:.1} {0:.1}v8" fill="none" stroke="#222" stroke-width="1.5"/>"##,
+                        middle - 4.0,
+                    );
+                }
             }
             y += BAR + 2.0;
         }
@@ -266,7 +276,7 @@ fn text_width(text: &str) -> f64 {
     text::width(text) as f64 * 7.4
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

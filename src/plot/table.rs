@@ -22,6 +22,11 @@ impl Table {
         })
     }
 
+    /// Of each column, whether it holds words rather than figures.
+    pub fn words(&self) -> Vec<bool> {
+        self.columns().map(|column| !column.figures).collect()
+    }
+
     /// As GitHub and others show it.
     pub fn markdown(&self) -> String {
         let columns: Vec<Column> = self.columns().collect();

@@ -70,6 +70,7 @@ impl Host {
         host.noun("model", crate::model::api::register);
         host.noun("train", crate::train::api::register);
         host.noun("measure", crate::measure::api::register);
+        host.noun("retrieve", crate::retrieve::api::register);
         host.noun("plot", crate::plot::api::register);
         stdlib::announce(&mut host.engine);
         host

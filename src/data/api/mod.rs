@@ -80,6 +80,28 @@ fn by(who: &'static str, options: &Options) -> Res<By> {
     })
 }
 
+/// The texts of a dataset (its field `field`; without one its bare values, or its field `text`), of a list, or one text.
+pub fn texts(who: &str, given: Dynamic, field: Option<&str>) -> Res<Vec<String>> {
+    if given.is_string() {
+        return Ok(vec![given.to_string()]);
+    }
+    let kind = given.type_name();
+    if let Some(data) = given.read_lock::<Dataset>() {
+        let field = match field {
+            Some(name) => data.field(who, name)?,
+            None => data.text_field(who)?,
+        };
+        return Ok(data
+            .texts(who, field)
+            .map(|text| text.map(|text| text.into_owned()))
+            .collect::<crate::Result<_>>()?);
+    }
+    let Ok(list) = given.into_typed_array::<ImmutableString>() else {
+        bail!(who, "texts are a dataset, a list of texts, or a text, not {kind}");
+    };
+    Ok(list.into_iter().map(|text| text.to_string()).collect())
+}
+
 /// Calls `change` with every row.
 fn each(
     who: &'static str,

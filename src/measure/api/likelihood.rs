@@ -1,6 +1,6 @@
 //! What scripts see of likelihoods of text.
 
-use crate::data::{Dataset, Encoded};
+use crate::data::Encoded;
 use crate::measure::{Likelihood, Windows};
 use crate::model::Model;
 use crate::script::prelude::*;
@@ -30,25 +30,6 @@ fn map(found: Likelihood) -> Map {
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("likelihood", LIKELIHOOD);
-}
-
-/// The texts of a dataset (its bare values, or its field `text`), of a list, or one text.
-fn texts(who: &str, given: Dynamic) -> Res<Vec<String>> {
-    if given.is_string() {
-        return Ok(vec![given.to_string()]);
-    }
-    let kind = given.type_name();
-    if let Some(data) = given.read_lock::<Dataset>() {
-        let field = data.text_field(who)?;
-        return Ok(data
-            .texts(who, field)
-            .map(|text| text.map(|text| text.into_owned()))
-            .collect::<crate::Result<_>>()?);
-    }
-    let Ok(list) = given.into_typed_array::<ImmutableString>() else {
-        bail!(who, "texts are a dataset, a list of texts, or a text, not {kind}");
-    };
-    Ok(list.into_iter().map(|text| text.to_string()).collect())
 }
 
 #[export_module]
@@ -86,7 +67,7 @@ mod verbs {
         let seq = options.count("seq")?;
         let stride = options.maybe("stride", Options::count)?.unwrap_or(seq / 2);
         let by = Windows { seq, stride, size: options.count("size")? };
-        Ok(map(crate::measure::likelihood(&net, &tok, &super::texts("likelihood", texts)?, by)?))
+        Ok(map(crate::measure::likelihood(&net, &tok, &crate::data::api::texts("likelihood", texts, None)?, by)?))
     }
 
     /// How likely a model finds what is learned in encoded rows.

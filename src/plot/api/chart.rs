@@ -7,6 +7,11 @@ use std::path::Path;
 
 const AXIS: &[Opt] = &[opt("log", Kind::Bool, "false", "equal factors are equally far apart")];
 
+const BARS: &[Opt] = &[
+    opt("low", Kind::List, "", "where the interval of each value begins"),
+    opt("high", Kind::List, "", "where it ends"),
+];
+
 /// Rows of a terminal that a chart takes when nobody says.
 const ROWS: usize = 12;
 
@@ -15,6 +20,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("x", AXIS);
     host.options("y", AXIS);
+    host.options("bars", BARS);
 }
 
 /// The numbers of a list. What is missing, `()`, is a gap.
@@ -95,8 +101,29 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn bars(chart: &mut Chart, name: &str, labels: List, values: List) -> Res<Chart> {
+        bars_with(chart, name, labels, values, Map::new())
+    }
+
+    /// With a bar for each label, and an interval on it: how sure the value is, from `low` to `high`. Pictures show
+    /// intervals, the terminal only the bars.
+    ///
+    /// ```rhai
+    /// chart("gain").bars("extended", ["domain"], [0.2], #{ low: [0.1], high: [0.3] }).save("out/doc/gain.svg");
+    /// chart("gain").bars("extended", ["domain"], [0.2], #{ low: [0.1] })   //=> error: bars: `low` and `high` come together
+    /// ```
+    #[rhai_fn(name = "bars", pure, return_raw)]
+    pub fn bars_with(chart: &mut Chart, name: &str, labels: List, values: List, options: Map) -> Res<Chart> {
+        let options = Options::read("bars", BARS, options)?;
+        if options.has("low") != options.has("high") {
+            bail!("bars", "`low` and `high` come together");
+        }
+        let ends = |name| numbers("bars", &options.get(name).into_array().unwrap_or_default());
+        let (low, high) = (ends("low")?, ends("high")?);
+        if low.len() != high.len() {
+            bail!("bars", "`{name}` has {} low and {} high", low.len(), high.len());
+        }
         let labels = labels.iter().map(ToString::to_string).collect();
-        Ok(chart.with_bars(name, labels, numbers("bars", &values)?)?)
+        Ok(chart.with_bars(name, labels, numbers("bars", &values)?, low.into_iter().zip(high).collect())?)
     }
 
     /// What the x axis is.

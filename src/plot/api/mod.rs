@@ -1,6 +1,7 @@
 //! What scripts see of charts, tables and progress.
 
 mod chart;
+mod page;
 pub mod progress;
 mod table;
 
@@ -8,6 +9,7 @@ use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
     chart::register(host);
+    page::register(host);
     progress::register(host);
     table::register(host);
 }

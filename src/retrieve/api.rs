@@ -1,0 +1,181 @@
+//! What scripts see of retrieval.
+
+use crate::data::api::texts;
+use crate::model::Model;
+use crate::retrieve::{Hit, How, Reader};
+use crate::script::prelude::*;
+use crate::text;
+use crate::token::Tokenizer;
+
+const INDEX: &[Opt] = &[
+    opt("field", Kind::Text, "", "the field of a dataset that is searched; `text`, or the only field"),
+    opt("k1", Kind::Float, "1.2", "BM25: how much a term counts more when it is repeated"),
+    opt("b", Kind::Float, "0.75", "BM25: how much long passages are held back, from 0 to 1"),
+    opt("model", Kind::Any, "", "a model whose states are searched too; with `tokenizer`"),
+    opt("tokenizer", Kind::Any, "", "the model's tokenizer"),
+    opt("seq", Kind::Int, "256", "pieces of a passage that the model reads; the rest is left out"),
+    opt("size", Kind::Int, "8", "passages that the model reads at a time"),
+];
+
+const SEARCH: &[Opt] = &[
+    opt("count", Kind::Int, "5", "passages to find at most"),
+    opt("how", Kind::Text, "", "`bm25`, `dense` or `both`; `both` where the index has a model, else `bm25`"),
+];
+
+pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<crate::retrieve::Index>("index");
+    host.module(exported_module!(verbs));
+    host.options("index", INDEX);
+    host.options("search", SEARCH);
+}
+
+fn reader(options: &Options) -> Res<Option<Reader>> {
+    let (net, tok) = (options.get("model"), options.get("tokenizer"));
+    if net.is_unit() && tok.is_unit() {
+        return Ok(None);
+    }
+    let (Some(net), Some(tok)) = (net.try_cast::<Model>(), tok.try_cast::<Tokenizer>()) else {
+        let error = Error::new("index", "`model` comes with `tokenizer`: a model and its tokenizer");
+        return Err(error.help("give both, as `#{ model: net, tokenizer: tok }`").into());
+    };
+    Ok(Some(Reader { net, tok, seq: options.count("seq")?, size: options.count("size")? }))
+}
+
+#[export_module]
+mod verbs {
+    /// Passages that can be searched. A value: nothing changes it.
+    pub type Index = crate::retrieve::Index;
+
+    /// An index over passages: a dataset (its field `text`), or a list of texts. Searched by BM25.
+    ///
+    /// Terms are words in lower case and, in Chinese and Japanese, pairs of neighbouring characters: see `terms`.
+    ///
+    /// ```rhai
+    /// let ix = index(["The cat sat on the mat.", "专利法保护发明创造。", "A dog barked."]);
+    /// ix                                       //=> index of 3 passages, 16 terms
+    /// ix.search("发明")[0].row                 //=> 1
+    /// index([])                                //=> error: index: there are no passages
+    /// ```
+    #[rhai_fn(name = "index", return_raw)]
+    pub fn index(passages: Dynamic) -> Res<Index> {
+        index_with(passages, Map::new())
+    }
+
+    /// An index with options: the field, BM25's `k1` and `b`, and a model whose states are searched too.
+    ///
+    /// With `model` and `tokenizer`, every passage is a vector: the mean of the model's last states over its first `seq`
+    /// pieces, seen from the mean of all passages. That is what a model knows of a text without having been trained for
+    /// search; a model that was trained for it does better.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ size: 260 });
+    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let ix  = index(dataset(["the cat", "a dog", "some birds"]), #{ model: net, tokenizer: tok });
+    /// ix                                       //=> index of 3 passages, 6 terms, vectors of 8
+    /// ix.search("a dog", #{ how: "dense", count: 1 })[0].row       //=> 1
+    /// index(["a"], #{ model: net })            //=> error: index: `model` comes with `tokenizer`
+    /// ```
+    #[rhai_fn(name = "index", return_raw)]
+    pub fn index_with(passages: Dynamic, options: Map) -> Res<Index> {
+        let options = Options::read("index", INDEX, options)?;
+        let field = options.maybe("field", Options::text)?;
+        let passages = texts("index", passages, field.as_deref())?;
+        Ok(Index::new(passages, options.float("k1")?, options.float("b")?, reader(&options)?)?)
+    }
+
+    /// The best five passages for a question: a list of `#{ row, score, text }`, best first.
+    ///
+    /// `row` counts from 0 and is the row of the dataset that the index was made from. A list of questions gives a list of
+    /// such lists, and is faster than one by one.
+    ///
+    /// ```rhai
+    /// let ix = index(["The cat sat on the mat.", "A dog barked."]);
+    /// ix.search("dogs and a dog")[0].text      //=> A dog barked.
+    /// ix.search(["cat", "bird"]).map(|hits| hits.len())        //=> [1, 0]
+    /// ```
+    #[rhai_fn(name = "search", pure, return_raw)]
+    pub fn search(ix: &mut Index, query: Dynamic) -> Res<List> {
+        search_with(ix, query, Map::new())
+    }
+
+    /// The best `count` passages, by `how`: `bm25` (words), `dense` (a model's states) or `both`.
+    ///
+    /// The score is BM25's (Robertson and Zaragoza 2009), the cosine, or for `both` that of reciprocal rank fusion (Cormack,
+    /// Clarke and Büttcher 2009: the sum of 1 / (60 + rank), over the first 100 of both rankings).
+    ///
+    /// ```rhai
+    /// let ix = index(["one cat", "two cats and a cat", "three dogs"], #{ k1: 1.2, b: 0.0 });
+    /// ix.search("cat", #{ count: 1 })[0].row   //=> 0
+    /// ix.search("cat", #{ how: "dense" })      //=> error: search: this index has no vectors
+    /// ix.search("cat", #{ how: "bm52" })       //=> error: search: `how` is `bm52`
+    /// ```
+    #[rhai_fn(name = "search", pure, return_raw)]
+    pub fn search_with(ix: &mut Index, query: Dynamic, options: Map) -> Res<List> {
+        let options = Options::read("search", SEARCH, options)?;
+        let how = match options.maybe("how", Options::text)?.as_deref() {
+            Some("bm25") => How::Bm25,
+            Some("dense") => How::Dense,
+            Some("both") => How::Both,
+            None if ix.hidden().is_some() => How::Both,
+            None => How::Bm25,
+            Some(other) => {
+                let error = Error::new("search", format!("`how` is `{other}`"));
+                return Err(error.help("it takes bm25, dense, both").into());
+            }
+        };
+        let single = query.is_string();
+        let queries = texts("search", query, None)?;
+        let found = ix.search(&queries, options.count("count")?, how)?;
+        let as_map = |hit: &Hit| {
+            let mut map = Map::new();
+            map.insert("row".into(), (hit.row as INT).into());
+            map.insert("score".into(), hit.score.into());
+            map.insert("text".into(), ix.text(hit.row).into());
+            Dynamic::from(map)
+        };
+        let mut lists = found.iter().map(|hits| hits.iter().map(as_map).collect::<List>());
+        Ok(if single { lists.next().unwrap_or_default() } else { lists.map(Dynamic::from).collect() })
+    }
+
+    /// What a text is looked up by: its words in lower case, and in Chinese, Japanese and Korean the pairs of neighbouring
+    /// characters.
+    ///
+    /// ```rhai
+    /// terms("The Patents Act, Ａ１")           //=> ["the", "patents", "act", "a1"]
+    /// terms("专利法 (2020)")                   //=> ["专利", "利法", "2020"]
+    /// ```
+    pub fn terms(text: &str) -> List {
+        crate::retrieve::terms(text).into_iter().map(Dynamic::from).collect()
+    }
+
+    /// How many passages there are.
+    ///
+    /// ```rhai
+    /// index(["a cat", "a dog"]).len()          //=> 2
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn len(ix: &mut Index) -> INT {
+        (*ix).len() as INT
+    }
+
+    /// Facts: `passages`, `terms` (different ones), and `hidden`, the numbers of a vector, where there are vectors.
+    ///
+    /// ```rhai
+    /// index(["a cat", "a dog"]).info()         //=> #{"hidden": (), "passages": 2, "terms": 3}
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn info(ix: &mut Index) -> Map {
+        let mut map = Map::new();
+        map.insert("passages".into(), ((*ix).len() as INT).into());
+        map.insert("terms".into(), (ix.terms() as INT).into());
+        map.insert("hidden".into(), ix.hidden().map_or(Dynamic::UNIT, |hidden| (hidden as INT).into()));
+        map
+    }
+
+    /// How much it holds.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_string(ix: &mut Index) -> String {
+        let vectors = ix.hidden().map(|hidden| format!(", vectors of {hidden}")).unwrap_or_default();
+        format!("index of {}, {}{vectors}", text::counted((*ix).len(), "passage"), text::counted(ix.terms(), "term"))
+    }
+}

@@ -1,0 +1,86 @@
+//! BM25: how well words match (Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond").
+
+use super::terms;
+use crate::{Error, Result, bail, cancel};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// A collection by its terms.
+pub struct Bm25 {
+    /// For each term the passages that hold it, in order, and how often.
+    postings: HashMap<String, Vec<(u32, u32)>>,
+    /// Terms of each passage, repeats too.
+    lengths: Vec<u32>,
+    mean: f64,
+    k1: f64,
+    b: f64,
+}
+
+impl Bm25 {
+    /// `k1`: how much a term that is repeated counts more; `b`: how much long passages are held back.
+    pub fn new<S: AsRef<str> + Sync>(texts: &[S], k1: f64, b: f64) -> Result<Bm25> {
+        if !(k1 >= 0.0 && k1.is_finite()) {
+            bail!("index", "k1 {k1} is not a number from 0 on");
+        }
+        if !(0.0..=1.0).contains(&b) {
+            bail!("index", "b {b} is not between 0 and 1");
+        }
+        if texts.len() > u32::MAX as usize {
+            bail!("index", "{} passages are more than an index holds", texts.len());
+        }
+        let mut postings: HashMap<String, Vec<(u32, u32)>> = HashMap::new();
+        let mut lengths = Vec::with_capacity(texts.len());
+        for (part, texts) in texts.chunks(4096).enumerate() {
+            cancel::check()?;
+            let counted: Vec<(u32, Vec<(String, u32)>)> = texts.par_iter().map(|text| counts(text.as_ref())).collect();
+            for (at, (length, counts)) in counted.into_iter().enumerate() {
+                for (term, count) in counts {
+                    postings.entry(term).or_default().push(((part * 4096 + at) as u32, count));
+                }
+                lengths.push(length);
+            }
+        }
+        let total: f64 = lengths.iter().map(|&length| f64::from(length)).sum();
+        if total == 0.0 {
+            return Err(Error::new("index", "no passage holds a word").help("an index needs text to look for"));
+        }
+        let mean = total / lengths.len() as f64;
+        Ok(Bm25 { postings, lengths, mean, k1, b })
+    }
+
+    /// How many different terms there are.
+    pub fn terms(&self) -> usize {
+        self.postings.len()
+    }
+
+    /// The score of every passage that shares a term with the query.
+    pub fn scores(&self, query: &str) -> Vec<(usize, f64)> {
+        let mut scores: HashMap<u32, f64> = HashMap::new();
+        for term in terms(query) {
+            let Some(found) = self.postings.get(&term) else { continue };
+            let weight = self.weight(found.len());
+            for &(at, count) in found {
+                let count = f64::from(count);
+                let long = 1.0 - self.b + self.b * f64::from(self.lengths[at as usize]) / self.mean;
+                *scores.entry(at).or_default() += weight * count * (self.k1 + 1.0) / (count + self.k1 * long);
+            }
+        }
+        scores.into_iter().map(|(at, score)| (at as usize, score)).collect()
+    }
+
+    /// Inverse document frequency, never below 0, as Lucene has it.
+    fn weight(&self, holding: usize) -> f64 {
+        let (all, holding) = (self.lengths.len() as f64, holding as f64);
+        (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
+    }
+}
+
+fn counts(text: &str) -> (u32, Vec<(String, u32)>) {
+    let terms = terms(text);
+    let length = terms.len() as u32;
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    for term in terms {
+        *counts.entry(term).or_default() += 1;
+    }
+    (length, counts.into_iter().collect())
+}

@@ -1,0 +1,111 @@
+//! Dense search: passages and questions as directions in a model's own space.
+
+use crate::model::{Model, Rows};
+use crate::tensor::{DType, without_grad};
+use crate::token::Tokenizer;
+use crate::{Result, bail, cancel};
+use rayon::prelude::*;
+
+/// What reads text into vectors: the mean of a model's last states over the pieces of a text.
+#[derive(Clone)]
+pub struct Reader {
+    pub net: Model,
+    pub tok: Tokenizer,
+    /// Pieces of a text that are read; the rest is left out.
+    pub seq: usize,
+    /// Texts in a batch.
+    pub size: usize,
+}
+
+/// Passages as vectors of length 1 around their common centre.
+pub struct Dense {
+    reader: Reader,
+    hidden: usize,
+    vectors: Vec<f32>,
+    centre: Vec<f32>,
+}
+
+impl Dense {
+    /// The states of a language model all lean to one side, which makes any two texts look alike; so the mean of
+    /// all passages is taken off (Mu and Viswanath 2018, "All-but-the-top").
+    pub fn new<S: AsRef<str> + Sync>(texts: &[S], reader: Reader) -> Result<Dense> {
+        let hidden = reader.net.config().hidden;
+        let mut vectors = reader.read(texts)?;
+        let mut centre = vec![0.0; hidden];
+        if texts.len() > 1 {
+            for (at, sum) in centre.iter_mut().enumerate() {
+                let sum_of: f64 = vectors.iter().skip(at).step_by(hidden).map(|&x| f64::from(x)).sum();
+                *sum = (sum_of / texts.len() as f64) as f32;
+            }
+        }
+        vectors.chunks_mut(hidden).for_each(|vector| towards(vector, &centre));
+        Ok(Dense { reader, hidden, vectors, centre })
+    }
+
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// For each query the cosine of every passage with it, in order of passages.
+    pub fn scores<S: AsRef<str> + Sync>(&self, queries: &[S]) -> Result<Vec<Vec<(usize, f64)>>> {
+        let mut found = self.reader.read(queries)?;
+        let by_query = found.chunks_mut(self.hidden).map(|query| {
+            cancel::check()?;
+            towards(query, &self.centre);
+            let query = &*query;
+            let cosine = |vector: &[f32]| vector.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
+            let scores = self.vectors.par_chunks(self.hidden).map(|vector| f64::from(cosine(vector)));
+            Ok(scores.enumerate().collect())
+        });
+        by_query.collect()
+    }
+}
+
+/// A vector as seen from `centre`, of length 1. One at the centre stays 0: it has no direction.
+fn towards(vector: &mut [f32], centre: &[f32]) {
+    vector.iter_mut().zip(centre).for_each(|(x, middle)| *x -= middle);
+    let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
+    if length > 1e-12 {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+}
+
+impl Reader {
+    /// A row of `hidden` numbers for each text; zeros for one without pieces.
+    fn read<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<f32>> {
+        if self.seq == 0 || self.size == 0 {
+            bail!("index", "{} pieces of a text, {} texts at a time", self.seq, self.size);
+        }
+        let hidden = self.net.config().hidden;
+        let mut ids = self.tok.encode_batch(texts, true)?;
+        ids.iter_mut().for_each(|ids| ids.truncate(self.seq));
+        // texts of like length together: little is padding
+        let mut order: Vec<usize> = (0..ids.len()).filter(|&at| !ids[at].is_empty()).collect();
+        order.sort_by_key(|&at| (ids[at].len(), at));
+        let mut vectors = vec![0.0; ids.len() * hidden];
+        for batch in order.chunks(self.size) {
+            cancel::check()?;
+            let rows: Vec<&[u32]> = batch.iter().map(|&at| ids[at].as_slice()).collect();
+            for (&at, mean) in batch.iter().zip(self.means(&rows, hidden)?) {
+                vectors[at * hidden..(at + 1) * hidden].copy_from_slice(&mean);
+            }
+        }
+        Ok(vectors)
+    }
+
+    fn means(&self, rows: &[&[u32]], hidden: usize) -> Result<Vec<Vec<f32>>> {
+        let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let padded = |row: &&[u32]| row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>();
+        let ids: Vec<u32> = rows.iter().flat_map(padded).collect();
+        let segments: Vec<u32> = rows.iter().flat_map(|row| (0..length).map(|at| u32::from(at < row.len()))).collect();
+        let batch = Rows { rows: rows.len(), length, ids: &ids, segments: Some(&segments), ..Rows::default() };
+        let states = without_grad(|| self.net.hidden(&batch))?.value().to_dtype(DType::F32)?.flatten_all()?;
+        let states = states.to_vec1::<f32>()?;
+        let mean = |(row, ids): (usize, &&[u32])| {
+            let states = &states[row * length * hidden..];
+            let sum = |at: usize| (0..ids.len()).map(|place| f64::from(states[place * hidden + at])).sum::<f64>();
+            (0..hidden).map(|at| (sum(at) / ids.len() as f64) as f32).collect()
+        };
+        Ok(rows.iter().enumerate().map(mean).collect())
+    }
+}

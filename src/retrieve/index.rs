@@ -1,0 +1,119 @@
+//! The index: passages, and the ways to search them.
+
+use super::{Bm25, Dense, Reader};
+use crate::{Error, Result, bail};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// A value: passages that can be searched.
+#[derive(Clone)]
+pub struct Index(Arc<Inner>);
+
+struct Inner {
+    texts: Vec<String>,
+    words: Bm25,
+    dense: Option<Dense>,
+}
+
+/// How passages are ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Bm25,
+    Dense,
+    /// Both rankings, fused.
+    Both,
+}
+
+/// A passage that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    pub row: usize,
+    pub score: f64,
+}
+
+/// The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
+const FUSION: f64 = 60.0;
+/// How far down both rankings are fused.
+const DEPTH: usize = 100;
+
+impl Index {
+    /// Passages by their words and, with a reader, by its states too.
+    pub fn new(texts: Vec<String>, k1: f64, b: f64, reader: Option<Reader>) -> Result<Index> {
+        if texts.is_empty() {
+            return Err(Error::new("index", "there are no passages"));
+        }
+        let words = Bm25::new(&texts, k1, b)?;
+        let dense = reader.map(|reader| Dense::new(&texts, reader)).transpose()?;
+        Ok(Index(Arc::new(Inner { texts, words, dense })))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.texts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.texts.is_empty()
+    }
+
+    pub fn text(&self, row: usize) -> &str {
+        &self.0.texts[row]
+    }
+
+    /// Different terms of the passages.
+    pub fn terms(&self) -> usize {
+        self.0.words.terms()
+    }
+
+    /// Numbers of a vector, where there are vectors.
+    pub fn hidden(&self) -> Option<usize> {
+        self.0.dense.as_ref().map(Dense::hidden)
+    }
+
+    /// The best `count` passages for each query, best first; of equals the earlier one. By words, only passages that
+    /// share one with the query are found.
+    pub fn search<S: AsRef<str> + Sync>(&self, queries: &[S], count: usize, how: How) -> Result<Vec<Vec<Hit>>> {
+        let words = |count: usize| -> Vec<Vec<Hit>> {
+            queries.par_iter().map(|query| best(self.0.words.scores(query.as_ref()), count)).collect()
+        };
+        if how == How::Bm25 {
+            return Ok(words(count));
+        }
+        let Some(dense) = &self.0.dense else {
+            let error = Error::new("search", "this index has no vectors");
+            return Err(error.help("make it with `index(texts, #{ model: net, tokenizer: tok })`"));
+        };
+        if let Some(at) = queries.iter().position(|query| query.as_ref().trim().is_empty()) {
+            bail!("search", "query {at} is empty");
+        }
+        let near = |count: usize| -> Result<Vec<Vec<Hit>>> {
+            Ok(dense.scores(queries)?.into_iter().map(|scores| best(scores, count)).collect())
+        };
+        if how == How::Dense {
+            return near(count);
+        }
+        let depth = DEPTH.max(count);
+        let fused = words(depth).into_iter().zip(near(depth)?).map(|(a, b)| best(fuse(&[a, b]), count));
+        Ok(fused.collect())
+    }
+}
+
+/// Reciprocal rank fusion: the sum over rankings of one over the place (counted from 1) plus 60.
+fn fuse(rankings: &[Vec<Hit>]) -> Vec<(usize, f64)> {
+    let mut scores = std::collections::HashMap::new();
+    for ranking in rankings {
+        for (place, hit) in ranking.iter().enumerate() {
+            *scores.entry(hit.row).or_insert(0.0) += 1.0 / (FUSION + 1.0 + place as f64);
+        }
+    }
+    scores.into_iter().collect()
+}
+
+fn best(mut scores: Vec<(usize, f64)>, count: usize) -> Vec<Hit> {
+    let order = |a: &(usize, f64), b: &(usize, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if count < scores.len() && count > 0 {
+        scores.select_nth_unstable_by(count - 1, order);
+    }
+    scores.truncate(count);
+    scores.sort_unstable_by(order);
+    scores.into_iter().map(|(row, score)| Hit { row, score }).collect()
+}
