@@ -38,13 +38,13 @@ impl Page {
         let mut out = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{title}</title>\n<style>\n\
-             body {{ font-family: {FONTS}; font-size: 15px; line-height: 1.5; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #333 }}\n\
+             body {{ font-family: {FONTS}; font-size: 15px; line-height: 1.5; max-width: 1180px; margin: 2em auto; padding: 0 1em; color: #333 }}\n\
              h1 {{ font-size: 1.6em }} h2 {{ font-size: 1.2em; margin-top: 2em }}\n\
              svg {{ width: 100%; max-width: 760px; height: auto; display: block; margin: 1em 0 }}\n\
              .wide {{ overflow-x: auto }}\n\
              table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; white-space: nowrap }}\n\
              caption {{ text-align: left; font-weight: 600; padding: 6px 0 }}\n\
-             td, th {{ padding: 4px 12px; text-align: right; border-bottom: 1px solid #e8e8e8 }}\n\
+             td, th {{ padding: 4px 9px; text-align: right; border-bottom: 1px solid #e8e8e8 }}\n\
              th {{ color: #666; font-weight: 600 }}\n\
              td:first-child, th:first-child, .words {{ text-align: left }}\n\
              code {{ background: #f3f3f3; padding: 1px 4px; border-radius: 3px; font-size: 0.92em }}\n\

@@ -35,7 +35,7 @@ fn reader(options: &Options) -> Res<Option<Reader>> {
         return Ok(None);
     }
     let (Some(net), Some(tok)) = (net.try_cast::<Model>(), tok.try_cast::<Tokenizer>()) else {
-        let error = Error::new("index", "`model` comes with `tokenizer`: a model and its tokenizer");
+        let error = Error::new("index", "`model` comes with `tokenizer`");
         return Err(error.help("give both, as `#{ model: net, tokenizer: tok }`").into());
     };
     Ok(Some(Reader { net, tok, seq: options.count("seq")?, size: options.count("size")? }))

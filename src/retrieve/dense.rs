@@ -95,7 +95,8 @@ impl Reader {
 
     fn means(&self, rows: &[&[u32]], hidden: usize) -> Result<Vec<Vec<f32>>> {
         let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let padded = |row: &&[u32]| row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>();
+        let padded =
+            |row: &&[u32]| row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>();
         let ids: Vec<u32> = rows.iter().flat_map(padded).collect();
         let segments: Vec<u32> = rows.iter().flat_map(|row| (0..length).map(|at| u32::from(at < row.len()))).collect();
         let batch = Rows { rows: rows.len(), length, ids: &ids, segments: Some(&segments), ..Rows::default() };

@@ -9,6 +9,7 @@ mod scripts;
 mod tensor;
 mod token;
 mod train;
+mod verdict;
 
 mod data;
 mod kernel;

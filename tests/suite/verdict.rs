@@ -1,0 +1,79 @@
+//! A verdict that is interrupted goes on to what an unbroken one gives.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SCRIPT: &str = r#"
+let cfg = options(#{ out: "", arms: ["control", "extended"] }, args());
+let tok = tokenizer(["to be"], #{ size: 260 });
+model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1, heads: 2 }, #{ seed: 1 }).save(cfg.out + "/base");
+tok.save(cfg.out + "/base");
+let texts = [];
+for n in 0..80 { texts.push(`row ${n} of text that says ${n * n} and ends here`); }
+let pairs = [];
+for n in 0..12 { pairs.push(#{ question: `what does row ${n} say?`, answer: `${n * n}` }); }
+dataset(texts).save(cfg.out + "/texts.jsonl");
+dataset(pairs).save(cfg.out + "/pairs.jsonl");
+verdict::run(#{
+    base: cfg.out + "/base", domain: cfg.out + "/texts.jsonl", general: cfg.out + "/texts.jsonl", pairs: cfg.out + "/pairs.jsonl",
+    arms: cfg.arms, chars: 16, size: 4, steps: 120, probe: 2, seeds: 2, measured: 4, asked: 3, pieces: 30, out: cfg.out, quiet: true
+});
+"#;
+
+fn start(folder: &Path, arms: &str) -> Child {
+    let script = folder.join("verdict.rhai");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+    // the same path in both folders: it is among the options that a result holds
+    command.current_dir(folder).arg("run").arg("verdict.rhai").args(["out=out", arms]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn done(child: Child) {
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// What came of it, without the seconds.
+fn result(folder: &Path) -> serde_json::Value {
+    fn forget(value: &mut serde_json::Value) {
+        if let Some(map) = value.as_object_mut() {
+            map.remove("seconds");
+            map.values_mut().for_each(forget);
+        } else if let Some(list) = value.as_array_mut() {
+            list.iter_mut().for_each(forget);
+        }
+    }
+    let text = std::fs::read_to_string(folder.join("out/result.json")).unwrap();
+    let mut value = serde_json::from_str(&text).unwrap();
+    forget(&mut value);
+    value
+}
+
+#[test]
+fn an_interrupted_verdict_goes_on_to_the_same_result_and_takes_more_arms() {
+    let arms = "arms=control,extended";
+    let whole = tempfile::tempdir().unwrap();
+    done(start(whole.path(), arms));
+
+    let broken = tempfile::tempdir().unwrap();
+    let mut child = start(broken.path(), arms);
+    let first = broken.path().join("out/runs/control-120-7.json");
+    let begun = Instant::now();
+    while !first.exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "it ended before it was interrupted");
+    assert!(!broken.path().join("out/result.json").exists());
+    let kept = std::fs::metadata(&first).unwrap().modified().unwrap();
+    done(start(broken.path(), arms));
+    assert_eq!(result(broken.path()), result(whole.path()));
+    assert_eq!(std::fs::metadata(&first).unwrap().modified().unwrap(), kept, "what was done is not done again");
+
+    done(start(broken.path(), "arms=control,extended,nothing"));
+    let (more, before) = (result(broken.path()), result(whole.path()));
+    assert_eq!(more[0]["questions"].as_array().unwrap()[..4], before[0]["questions"].as_array().unwrap()[..4]);
+    assert!(broken.path().join("out/verdict.html").exists());
+}
