@@ -40,6 +40,37 @@ impl Batch {
 }
 
 impl Batch {
+    /// The rows of both, filled up with `pad` to the longer ones.
+    pub fn join(self, other: Batch, pad: u32) -> Batch {
+        let length = self.length.max(other.length);
+        let (mut joined, other) = (self.widened(length, pad), other.widened(length, pad));
+        joined.rows += other.rows;
+        joined.ids.extend(other.ids);
+        joined.labels.extend(other.labels);
+        joined.segments.extend(other.segments);
+        joined.positions.extend(other.positions);
+        joined.bytes += other.bytes;
+        joined
+    }
+
+    fn widened(self, length: usize, pad: u32) -> Batch {
+        if length == self.length {
+            return self;
+        }
+        fn fill<T: Copy>(values: &[T], from: usize, to: usize, with: T) -> Vec<T> {
+            let more = std::iter::repeat_n(with, to - from);
+            values.chunks_exact(from.max(1)).flat_map(|row| row.iter().copied().chain(more.clone())).collect()
+        }
+        Batch {
+            length,
+            ids: fill(&self.ids, self.length, length, pad),
+            labels: fill(&self.labels, self.length, length, -100),
+            segments: fill(&self.segments, self.length, length, 0),
+            positions: fill(&self.positions, self.length, length, 0),
+            ..self
+        }
+    }
+
     /// The same rows in at most `parts` batches of equal size (the last may be smaller), for accumulation.
     pub fn split(&self, parts: usize) -> Vec<Batch> {
         let size = self.rows.div_ceil(parts.max(1)).max(1);

@@ -12,8 +12,25 @@ pub struct Batches {
     size: usize,
     /// None: in the order of the rows.
     order: Option<Rng>,
+    replay: Option<Replay>,
     from: usize,
     total: usize,
+}
+
+/// Rows of other text among the data's own: against forgetting what the model knew (replay).
+#[derive(Clone)]
+pub struct Replay {
+    pub data: Encoded,
+    /// The share of all rows that come from there, 0 to 1.
+    pub ratio: f64,
+}
+
+impl Replay {
+    /// How many of the first `rows` rows are replayed: the share of them, rounded down.
+    fn among(&self, rows: usize) -> usize {
+        // a hair above, so that 0.1 of 10 is 1
+        (rows as f64 * self.ratio + 1e-9) as usize
+    }
 }
 
 pub struct Plan {
@@ -24,6 +41,7 @@ pub struct Plan {
     pub steps: Option<usize>,
     /// None: in the order of the rows.
     pub order: Option<Rng>,
+    pub replay: Option<Replay>,
     /// The step to begin with.
     pub from: usize,
 }
@@ -36,11 +54,22 @@ impl Batches {
         if data.is_empty() {
             bail!("batches", "there are no rows");
         }
-        let total = plan.steps.unwrap_or(plan.epochs * data.len().div_ceil(plan.size));
+        let each = match &plan.replay {
+            Some(replay) if replay.data.is_empty() => bail!("batches", "there are no rows to replay"),
+            Some(replay) if !(0.0..1.0).contains(&replay.ratio) => {
+                bail!("batches", "replay at a ratio of {}, which is not in 0..1", replay.ratio)
+            }
+            // epochs are the data's own
+            Some(replay) => {
+                (plan.epochs as f64 * data.len() as f64 / (plan.size as f64 * (1.0 - replay.ratio)) - 1e-9).ceil() as usize
+            }
+            None => plan.epochs * data.len().div_ceil(plan.size),
+        };
+        let total = plan.steps.unwrap_or(each);
         if plan.from > total {
             bail!("batches", "from step {} of {total}", plan.from);
         }
-        Ok(Batches { data, size: plan.size, order: plan.order, from: plan.from, total })
+        Ok(Batches { data, size: plan.size, order: plan.order, replay: plan.replay, from: plan.from, total })
     }
 
     /// Steps in all, counted from step 0.
@@ -73,6 +102,39 @@ impl Batches {
             None => (0..self.data.len()).collect(),
         })
     }
+
+    /// A batch of the data's rows and of replayed ones, each going on where the step before left off, epoch after epoch.
+    fn mixed(&self, step: usize, replay: &Replay) -> Batch {
+        let (before, after) = (step * self.size, (step + 1) * self.size);
+        let (old, new) = (replay.among(before), replay.among(after));
+        let own = self.drawn(&self.data, self.order.clone(), before - old..after - new);
+        let others = self.drawn(&replay.data, self.order.as_ref().map(|rng| rng.split("replay")), old..new);
+        let epoch = (before - old) / self.data.len();
+        let batch = match (own.is_empty(), others.is_empty()) {
+            (false, true) => self.data.batch(&own),
+            (true, false) => replay.data.batch(&others),
+            _ => self.data.batch(&own).join(replay.data.batch(&others), self.data.pad_id()),
+        };
+        Batch { step, total: self.total, epoch, ..batch }
+    }
+
+    /// The rows of some places in an endless walk through `data`.
+    fn drawn(&self, data: &Encoded, order: Option<Rng>, places: std::ops::Range<usize>) -> Vec<usize> {
+        let mut known: Option<(usize, Vec<usize>)> = None;
+        let mut rows = Vec::with_capacity(places.len());
+        for place in places {
+            let (epoch, at) = (place / data.len(), place % data.len());
+            let Some(order) = &order else {
+                rows.push(at);
+                continue;
+            };
+            if known.as_ref().is_none_or(|(own, _)| *own != epoch) {
+                known = Some((epoch, order.split(epoch as u64).permutation(data.len())));
+            }
+            rows.extend(known.as_ref().map(|(_, order)| order[at]));
+        }
+        rows
+    }
 }
 
 /// Goes through [`Batches`].
@@ -92,6 +154,9 @@ impl Iterator for Walk {
             return None;
         }
         self.step += 1;
+        if let Some(replay) = &self.batches.replay {
+            return Some(self.batches.mixed(step, replay));
+        }
         let (epoch, part) = (step / self.batches.per_epoch(), step % self.batches.per_epoch());
         let order = match &self.epoch {
             Some((known, order)) if *known == epoch => order.clone(),

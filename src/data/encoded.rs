@@ -77,6 +77,11 @@ impl Encoded {
         self.counts
     }
 
+    /// What rows are filled up with.
+    pub fn pad_id(&self) -> u32 {
+        self.pad
+    }
+
     /// What every row is filled up to, if it is fixed.
     pub fn length(&self) -> Option<usize> {
         self.length

@@ -266,7 +266,7 @@ impl StreamWalk {
             Some(part) => {
                 let rows = self.batches.rows.encode(&part?)?;
                 let order = plan.order.as_ref().map(|rng| rng.split(self.part as u64));
-                let of_part = batches::Plan { size: plan.size, epochs: 1, steps: None, order, from: 0 };
+                let of_part = batches::Plan { size: plan.size, epochs: 1, steps: None, order, replay: None, from: 0 };
                 self.walk = Some(Batches::new(rows, of_part)?.into_iter());
                 self.part += 1;
                 self.parts = Some(parts);

@@ -17,19 +17,20 @@ fn rows_at_once(rows: usize, vocabulary: usize) -> usize {
     rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16)
 }
 
-/// What learns: of which operands the gradient is computed beside the loss.
-#[derive(Clone, Copy)]
-pub struct Wants {
-    pub hidden: bool,
-    pub weight: bool,
-    pub bias: bool,
+/// A table of outputs, and what of it learns: of that the gradient is computed beside the loss.
+pub struct Table<'a> {
+    /// `[V, D]`
+    pub weight: &'a Array,
+    pub bias: Option<&'a Array>,
+    pub learns: bool,
+    pub bias_learns: bool,
 }
 
 /// Gradients of the summed loss, before they are scaled by what comes back.
 pub struct Gradients {
     pub hidden: Option<Vec<f32>>,
-    pub weight: Option<Vec<f32>>,
-    pub bias: Option<Vec<f32>>,
+    /// Of each table: its weight, its bias.
+    pub tables: Vec<[Option<Vec<f32>>; 2]>,
 }
 
 /// Targets are ids below `vocabulary` or -100.
@@ -44,67 +45,94 @@ pub fn check_targets(verb: &str, rows: usize, vocabulary: usize, targets: &[i64]
     }
 }
 
-/// Turns a row of logits into the gradient of its loss, and returns the loss.
-fn row_loss(logits: &mut [f32], target: i64, smoothing: f64, learn: bool) -> f64 {
+/// Turns a row of logits, which may lie in several parts, into the gradient of its loss, and returns the loss.
+fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) -> f64 {
     if target == IGNORED {
         if learn {
-            logits.fill(0.0);
+            parts.iter_mut().for_each(|logits| logits.fill(0.0));
         }
         return 0.0;
     }
-    let (target, count) = (target as usize, logits.len() as f64);
-    let top = max(logits);
-    let right = logits[target];
-    let mean = if smoothing > 0.0 { sum(logits) as f64 / count } else { 0.0 };
-    let total = exp_sum(logits, 1.0, top);
+    let count = parts.iter().map(|logits| logits.len()).sum::<usize>() as f64;
+    let (part, target) = place(parts, target as usize);
+    let top = parts.iter().map(|logits| max(logits)).fold(f32::NEG_INFINITY, f32::max);
+    let right = parts[part][target];
+    let sums = |parts: &[&mut [f32]]| parts.iter().map(|logits| sum(logits) as f64).sum::<f64>();
+    let mean = if smoothing > 0.0 { sums(parts) / count } else { 0.0 };
+    let total: f32 = parts.iter_mut().map(|logits| exp_sum(logits, 1.0, top)).sum();
     let norm = top as f64 + (total as f64).ln();
     let loss = (1.0 - smoothing) * (norm - right as f64) + smoothing * (norm - mean);
     if learn {
-        scale(logits, 1.0 / total);
-        if smoothing > 0.0 {
-            let share = (smoothing / count) as f32;
-            logits.iter_mut().for_each(|p| *p -= share);
+        let share = (smoothing / count) as f32;
+        for logits in parts.iter_mut() {
+            scale(logits, 1.0 / total);
+            if smoothing > 0.0 {
+                logits.iter_mut().for_each(|p| *p -= share);
+            }
         }
-        logits[target] -= (1.0 - smoothing) as f32;
+        parts[part][target] -= (1.0 - smoothing) as f32;
     }
     loss
 }
 
-/// Losses of all rows, added in their order; with `learn` the logits become gradients.
-fn rows_loss(logits: &mut [f32], width: usize, targets: &[i64], smoothing: f64, learn: bool) -> f64 {
-    let losses: Vec<f64> = logits
-        .par_chunks_mut(width)
+/// Which part a column is in, and where there.
+fn place(parts: &[&mut [f32]], mut column: usize) -> (usize, usize) {
+    for (index, part) in parts.iter().enumerate() {
+        match column.checked_sub(part.len()) {
+            Some(rest) => column = rest,
+            None => return (index, column),
+        }
+    }
+    unreachable!("targets were checked")
+}
+
+/// Losses of all rows, added in their order; with `learn` the logits become gradients. `blocks` are the logits of
+/// `targets.len()` rows and so many columns each, which lie side by side.
+fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], smoothing: f64, learn: bool) -> f64 {
+    let mut rows: Vec<Vec<&mut [f32]>> = targets.iter().map(|_| Vec::with_capacity(blocks.len())).collect();
+    for (logits, width) in blocks {
+        rows.iter_mut().zip(logits.chunks_exact_mut(*width)).for_each(|(row, part)| row.push(part));
+    }
+    let losses: Vec<f64> = rows
+        .into_par_iter()
         .zip(targets)
-        .map(|(row, target)| row_loss(row, *target, smoothing, learn))
+        .map(|(mut parts, target)| row_loss(&mut parts, *target, smoothing, learn))
         .collect();
     losses.iter().sum()
 }
 
-/// The summed loss of `hidden [N, D] · weightᵀ + bias` and, where wanted, its gradients. Holds the logits of a
-/// few rows at a time. Only f32 on the CPU: see [`super::fused`].
+/// The summed loss of `hidden [N, D] · weightᵀ + bias` over the rows of all tables together and, where wanted, its
+/// gradients. Holds the logits of a few rows at a time. Only f32 on the CPU: see [`super::fused`].
 pub fn linear_cross_entropy(
     hidden: &Array,
-    weight: &Array,
-    bias: Option<&Array>,
+    tables: &[Table],
     targets: &[i64],
     smoothing: f64,
     precision: Precision,
-    wants: Wants,
+    wants_hidden: bool,
 ) -> Result<(f64, Gradients)> {
-    let ((rows, width), (vocabulary, _)) = (hidden.dims2()?, weight.dims2()?);
-    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
-    let bias = bias.map(|bias| bias.contiguous()).transpose()?;
-    let (h, w) = (view::<f32>(&hidden)?, Weight::of(&weight)?);
-    let b = bias.as_ref().map(view::<f32>).transpose()?;
+    let (rows, width) = hidden.dims2()?;
+    let hidden = hidden.contiguous()?;
+    let h = view::<f32>(&hidden)?;
+    let arrays = tables
+        .iter()
+        .map(|table| Ok((table.weight.contiguous()?, table.bias.map(|bias| bias.contiguous()).transpose()?)))
+        .collect::<Result<Vec<_>>>()?;
+    let views = arrays
+        .iter()
+        .map(|(weight, bias)| {
+            Ok((weight.dims()[0], Weight::of(weight)?, bias.as_ref().map(view::<f32>).transpose()?))
+        })
+        .collect::<Result<Vec<_>>>()?;
     let room = |wanted: bool, count: usize| wanted.then(|| unwritten(count));
-    let mut grads = Gradients {
-        hidden: room(wants.hidden, rows * width),
-        weight: room(wants.weight, vocabulary * width),
-        bias: wants.bias.then(|| vec![0.0; vocabulary]),
-    };
-    let learn = wants.hidden || wants.weight || wants.bias;
+    let mut grads = Gradients { hidden: room(wants_hidden, rows * width), tables: Vec::new() };
+    for (table, (size, ..)) in tables.iter().zip(&views) {
+        grads.tables.push([room(table.learns, size * width), table.bias_learns.then(|| vec![0.0; *size])]);
+    }
+    let learn = wants_hidden || tables.iter().any(|table| table.learns || table.bias_learns);
+    let vocabulary = views.iter().map(|(size, ..)| size).sum();
     let step = rows_at_once(rows, vocabulary).min(rows.max(1));
-    let mut logits = unwritten(step * vocabulary);
+    let mut logits: Vec<Vec<f32>> = views.iter().map(|(size, ..)| unwritten(step * size)).collect();
     let mut loss = 0.0;
     let mut started = false;
     for start in (0..rows).step_by(step) {
@@ -118,37 +146,37 @@ pub fn linear_cross_entropy(
             continue;
         }
         let h = Matrix::rows(&h[start * width..(start + count) * width], width);
-        let w = w.rows(width);
-        let logits = &mut logits[..count * vocabulary];
-        multiply(logits, [count, vocabulary, width], h, w.t(), false, precision);
-        if let Some(b) = &b {
-            let b: &[f32] = b;
-            parallel::rows(logits, vocabulary, |_, rows| {
-                rows.chunks_exact_mut(vocabulary).for_each(|row| super::math::add_scaled(row, 1.0, b));
-            });
+        let mut blocks = Vec::with_capacity(views.len());
+        for (logits, (size, w, b)) in logits.iter_mut().zip(&views) {
+            let (logits, size) = (&mut logits[..count * size], *size);
+            multiply(logits, [count, size, width], h, w.rows(width).t(), false, precision);
+            if let Some(b) = &b {
+                let b: &[f32] = b;
+                parallel::rows(logits, size, |_, rows| {
+                    rows.chunks_exact_mut(size).for_each(|row| super::math::add_scaled(row, 1.0, b));
+                });
+            }
+            blocks.push((logits, size));
         }
-        loss += rows_loss(logits, vocabulary, targets, smoothing, learn);
-        let p = Matrix::rows(&*logits, vocabulary);
-        if let Some(dh) = &mut grads.hidden {
-            multiply(
-                &mut dh[start * width..(start + count) * width],
-                [count, width, vocabulary],
-                p,
-                w,
-                false,
-                precision,
-            );
-        }
-        if let Some(dw) = &mut grads.weight {
-            multiply(dw, [vocabulary, width, count], p.t(), h, started, precision);
-        }
-        if let Some(db) = &mut grads.bias {
-            logits.chunks_exact(vocabulary).for_each(|row| super::math::add_scaled(db, 1.0, row));
+        loss += rows_loss(&mut blocks, targets, smoothing, learn);
+        for (at, ((logits, size), (_, w, _))) in blocks.into_iter().zip(&views).enumerate() {
+            let p = Matrix::rows(&*logits, size);
+            if let Some(dh) = &mut grads.hidden {
+                let dh = &mut dh[start * width..(start + count) * width];
+                multiply(dh, [count, width, size], p, w.rows(width), at > 0, precision);
+            }
+            let [dw, db] = &mut grads.tables[at];
+            if let Some(dw) = dw {
+                multiply(dw, [size, width, count], p.t(), h, started, precision);
+            }
+            if let Some(db) = db {
+                logits.chunks_exact(size).for_each(|row| super::math::add_scaled(db, 1.0, row));
+            }
         }
         started = true;
     }
-    if let (false, Some(dw)) = (started, &mut grads.weight) {
-        dw.fill(0.0);
+    if !started {
+        grads.tables.iter_mut().for_each(|[dw, _]| dw.iter_mut().for_each(|dw| dw.fill(0.0)));
     }
     Ok((loss, grads))
 }
@@ -162,7 +190,7 @@ pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: boo
     }
     let logits = logits.contiguous()?;
     let mut values = view::<f32>(&logits)?.to_vec();
-    let loss = rows_loss(&mut values, vocabulary.max(1), targets, smoothing, learn);
+    let loss = rows_loss(&mut [(&mut values[..], vocabulary.max(1))], targets, smoothing, learn);
     let grad = learn.then(|| array(values, &[rows, vocabulary])).transpose()?;
     Ok((array(vec![loss as f32], &[])?, grad))
 }

@@ -68,7 +68,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
 
 /// The likelihood of what is learned in rows that are encoded already.
 pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Likelihood> {
-    let plan = Plan { size, epochs: 1, steps: None, order: None, from: 0 };
+    let plan = Plan { size, epochs: 1, steps: None, order: None, replay: None, from: 0 };
     let mut sum = Likelihood::default();
     for batch in Batches::new(rows.clone(), plan)? {
         cancel::check()?;

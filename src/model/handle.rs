@@ -4,8 +4,8 @@ use super::arch;
 use super::config::Fields;
 use super::pass::{Input, Pass};
 use super::wire::{reshape, scale};
-use super::{Config, Rows, Weights, config, folder, gguf, peft};
-use crate::tensor::nn::{self, Precision, Rotary};
+use super::{Config, Rows, Weights, config, delta, folder, gguf, peft};
+use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value};
@@ -26,6 +26,8 @@ pub(super) struct Inner {
     pub source: Option<PathBuf>,
     /// What dropout is drawn from.
     pub seed: u64,
+    /// How many rows the tables had before they grew.
+    pub grown_from: Option<usize>,
     rotary: Option<Arc<Rotary>>,
 }
 
@@ -49,6 +51,9 @@ impl Model {
             }
             return Err(Error::new("model", format!("{} is not a model", path.display()))
                 .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
+        }
+        if delta::is_delta(path) {
+            return Model::open_delta(path, dtype);
         }
         if peft::is_adapter(path) {
             let net = Model::open(&peft::base_of(path)?, dtype)?;
@@ -83,6 +88,7 @@ impl Model {
             generation: Map::new(),
             source: None,
             seed: 0,
+            grown_from: None,
             rotary,
         })))
     }
@@ -138,7 +144,7 @@ impl Model {
             pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
         }
         let hidden = reshape(&pass.hidden(inner.recompute)?, &[rows.rows * rows.length, config.hidden])?;
-        let sum = nn::linear_cross_entropy(&hidden, &pass.head()?, None, &targets, smoothing, inner.precision)?;
+        let sum = pass.cross_entropy(&hidden, &targets, smoothing)?;
         match reduce {
             Reduce::Sum => Ok(sum),
             Reduce::Mean => scale(&sum, 1.0 / learned as f64),
@@ -147,7 +153,12 @@ impl Model {
 
     /// Freezes or unfreezes the weights whose names match, and says how many did.
     pub fn freeze(&self, pattern: &str, frozen: bool) -> Result<usize> {
-        Arc::make_mut(&mut self.write().weights).freeze(pattern, frozen)
+        let mut inner = self.write();
+        let mut weights = Weights::clone(&inner.weights);
+        let matched = weights.freeze(pattern, frozen)?;
+        weights.join_learning()?;
+        inner.weights = Arc::new(weights);
+        Ok(matched)
     }
 
     /// The numbers of the weight `name`.

@@ -20,6 +20,7 @@ pub struct Adapter {
     pub scale: f64,
     pub alpha: f64,
     pub dropout: f64,
+    pub frozen: bool,
 }
 
 /// What to attach.
@@ -40,7 +41,11 @@ impl Adapter {
     /// An adapter for the layer `name` with these numbers, named as PEFT names them.
     pub fn new(name: &str, a: Array, b: Array, alpha: f64, scale: f64, dropout: f64) -> Adapter {
         let param = |part: &str, value: Array| Tensor::param(value, Some(&format!("{PREFIX}{name}.{part}.weight")));
-        Adapter { a: param("lora_A", a), b: param("lora_B", b), scale, alpha, dropout }
+        Adapter { a: param("lora_A", a), b: param("lora_B", b), scale, alpha, dropout, frozen: false }
+    }
+
+    pub fn params(&self) -> [Tensor; 2] {
+        [self.a.clone(), self.b.clone()]
     }
 
     pub fn rank(&self) -> usize {
@@ -48,14 +53,13 @@ impl Adapter {
     }
 
     pub fn apply(&self, x: &Tensor, rng: Option<&mut Rng>, precision: Precision) -> Result<Tensor> {
+        let [a, b] = if self.frozen { [self.a.detach(), self.b.detach()] } else { self.params() };
         let narrow = match rng {
-            Some(rng) if self.dropout > 0.0 => {
-                nn::linear(&nn::dropout(x, self.dropout, rng)?, &self.a, None, precision)?
-            }
-            _ => nn::linear(x, &self.a, None, precision)?,
+            Some(rng) if self.dropout > 0.0 => nn::linear(&nn::dropout(x, self.dropout, rng)?, &a, None, precision)?,
+            _ => nn::linear(x, &a, None, precision)?,
         };
         // the scale on the narrow side, where it is cheap
-        nn::linear(&scale(&narrow, self.scale)?, &self.b, None, precision)
+        nn::linear(&scale(&narrow, self.scale)?, &b, None, precision)
     }
 
     /// What it adds to the weight: scale · B A, `[out, in]`.
@@ -65,9 +69,9 @@ impl Adapter {
 }
 
 impl Weights {
-    /// The numbers of a weight with its adapter merged in, if it has one.
+    /// The numbers of a weight with its adapter merged in, if it has one, and a divided table whole.
     pub fn merged(&self, name: &str, transposed: bool) -> Result<Array> {
-        let value = self.get(name)?.param.value();
+        let value = self.whole(name)?;
         let Some(adapter) = name.strip_suffix(".weight").and_then(|layer| self.adapters.get(layer)) else {
             return Ok(value);
         };

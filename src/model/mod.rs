@@ -2,13 +2,16 @@
 
 pub mod api;
 pub mod arch;
+mod bottleneck;
 mod cache;
 mod config;
+mod delta;
 mod folder;
 mod fresh;
 mod generate;
 mod gguf;
 mod handle;
+mod learn;
 mod lora;
 mod pass;
 mod peft;
@@ -18,10 +21,12 @@ mod weights;
 mod wire;
 mod writer;
 
+pub use bottleneck::{Activation, Bottlenecks};
 pub use config::{Config, Rope};
 pub use fresh::Shape;
 pub use generate::Sampling;
 pub use handle::{Model, Reduce};
+pub use learn::{Part, parts};
 pub use lora::Lora;
 pub use save::Saving;
 pub use tables::Table;

@@ -1,7 +1,8 @@
 //! One pass of token rows through a model: what an architecture's blocks are written with.
 
 use super::cache::Cache;
-use super::wire::{add, reshape};
+use super::learn::rows_name;
+use super::wire::{add, put_rows, reshape, untouched};
 use super::{Config, Rows, Weights};
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
@@ -105,6 +106,24 @@ impl Pass {
 
     /// Rows of a table, `[rows, length, hidden]`.
     pub fn embedding(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
+        let rows = rows_name(table);
+        if !self.weights.has(&rows) {
+            return self.lookup(table, ids);
+        }
+        // two lookups: of the old rows, which are frozen, and of the new ones
+        let first = self.weights.get(table)?.param.value().dims()[0] as u32;
+        let old: Vec<u32> = ids.iter().map(|&id| if id < first { id } else { 0 }).collect();
+        let places: Vec<usize> = (0..ids.len()).filter(|&place| ids[place] >= first).collect();
+        let base = self.lookup(table, &old)?;
+        let learned = self.weights.working(&rows)?;
+        if places.is_empty() {
+            return untouched(&base.value(), &learned);
+        }
+        let new: Vec<u32> = places.iter().map(|&place| ids[place] - first).collect();
+        put_rows(&base.value(), &nn::embedding(&learned, &new, &[new.len()])?, places)
+    }
+
+    fn lookup(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
         let dims = [self.input.rows, self.input.length];
         let weight = self.weights.get(table)?;
         let value = weight.param.value();
@@ -166,14 +185,29 @@ impl Pass {
         }))
     }
 
-    /// The output table: its own, or the input table.
-    pub fn head(&self) -> Result<Tensor> {
-        self.weights.factor(&self.config.head())
+    /// The output table, its own or the input table: as one, or as its old rows and its new ones.
+    pub fn head(&self) -> Result<Vec<Tensor>> {
+        let head = self.config.head();
+        let rows = rows_name(&head);
+        let mut tables = vec![self.weights.factor(&head)?];
+        if self.weights.has(&rows) {
+            tables.push(self.weights.factor(&rows)?);
+        }
+        Ok(tables)
     }
 
     /// Logits of hidden states.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        nn::linear(hidden, &self.head()?, None, self.precision)
+        let head = self.head()?;
+        let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
+        nn::side_by_side(hidden, &tables, self.precision)
+    }
+
+    /// Summed cross-entropy of hidden states `[places, hidden]`, without holding all logits.
+    pub fn cross_entropy(&self, hidden: &Tensor, targets: &[i64], smoothing: f64) -> Result<Tensor> {
+        let head = self.head()?;
+        let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
+        nn::tables_cross_entropy(hidden, &tables, targets, smoothing, self.precision)
     }
 }
 
@@ -188,7 +222,7 @@ impl At<'_> {
         format!("{}.{name}", self.path)
     }
 
-    /// A linear layer with its bias, if it has one, and its adapter, if one is attached.
+    /// A linear layer with its bias, if it has one, and with what is attached to it and behind it.
     pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let layer = self.name(name);
         let weights = &self.pass.weights;
@@ -201,11 +235,15 @@ impl At<'_> {
         } else {
             nn::linear(x, &weight, bias.as_ref(), precision)?
         };
-        match weights.adapters.get(&layer) {
+        let y = match weights.adapters.get(&layer) {
             Some(adapter) => {
                 let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(layer.as_str()));
-                add(&y, &adapter.apply(x, rng.as_mut(), precision)?)
+                add(&y, &adapter.apply(x, rng.as_mut(), precision)?)?
             }
+            None => y,
+        };
+        match weights.bottlenecks.get(&layer) {
+            Some(adapter) => adapter.apply(&y, precision),
             None => Ok(y),
         }
     }

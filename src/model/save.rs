@@ -1,5 +1,6 @@
 //! Saving: a folder that transformers opens with the same logits.
 
+use super::learn::{rows_name, table_of};
 use super::weights::Weights;
 use super::{Config, Model};
 use crate::tensor::file::save_safetensors;
@@ -34,6 +35,10 @@ impl Model {
         let dtype = saving.dtype.unwrap_or_else(|| stored(&config, &weights));
         if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
             bail!("save", "weights can't be stored as {}", dtype.as_str());
+        }
+        if !weights.bottlenecks.is_empty() {
+            return Err(Error::new("save", "bottleneck adapters are attached, which can't be merged into weights")
+                .help("`net.save_adapter(folder)` keeps them, `net.detach_adapters()` takes them off"));
         }
         replace(folder, |part| {
             let mut names = write_weights(part, &config, &weights, dtype, saving.shard)?;
@@ -71,8 +76,10 @@ pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -
 fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType, limit: usize) -> Result<Vec<String>> {
     let transposed = config.arch.transposed;
     let mut shards: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
-    for (name, weight) in weights.iter() {
-        let bytes = weight.param.value().elem_count() * dtype.size_in_bytes();
+    // the new rows of a divided table are written with it
+    for (name, weight) in weights.iter().filter(|(name, _)| table_of(name).is_none()) {
+        let new = weights.get(&rows_name(name)).map_or(0, |rows| rows.param.value().elem_count());
+        let bytes = (weight.param.value().elem_count() + new) * dtype.size_in_bytes();
         match shards.last_mut() {
             Some((size, names)) if *size + bytes <= limit || names.is_empty() => {
                 *size += bytes;
@@ -107,7 +114,7 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
     Ok(files)
 }
 
-fn write_json(path: &Path, json: &Value) -> Result<()> {
+pub(super) fn write_json(path: &Path, json: &Value) -> Result<()> {
     files::write_all("save", path, format!("{json:#}\n").as_bytes())
 }
 

@@ -1,6 +1,7 @@
 //! The vocabulary's tables: growing them, and their rows by id.
 
 use super::arch::HEAD;
+use super::learn::rows_name;
 use super::{Config, Model, Weights};
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, bail};
@@ -38,6 +39,8 @@ impl Model {
             return Err(Error::new("resize", "an adapter is attached to the output table")
                 .help("merge or detach it first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
+        let mut weights = Weights::clone(&inner.weights);
+        weights.join()?;
         let mut names = vec![Table::Input.name(&inner.config)];
         if !inner.config.tied {
             names.push(Table::Output.name(&inner.config));
@@ -45,9 +48,8 @@ impl Model {
         // all tables first, so that what fails changes nothing
         let resized = names
             .iter()
-            .map(|name| resized(&inner.weights.get(name)?.param.value(), rows))
+            .map(|name| resized(&weights.get(name)?.param.value(), rows))
             .collect::<Result<Vec<Array>>>()?;
-        let mut weights = Weights::clone(&inner.weights);
         for (name, table) in names.iter().zip(resized) {
             weights.replace(name, table);
         }
@@ -55,13 +57,14 @@ impl Model {
         config.set_vocab(rows);
         inner.weights = Arc::new(weights);
         inner.config = Arc::new(config);
+        inner.grown_from = (rows > held).then_some(held);
         Ok(rows)
     }
 
     /// The rows of these ids, `[ids, hidden]`.
     pub fn rows(&self, table: Table, ids: &[u32]) -> Result<Tensor> {
         let inner = self.read();
-        let value = inner.weights.get(&table.name(&inner.config))?.param.value();
+        let value = inner.weights.whole(&table.name(&inner.config))?;
         check("rows", ids, inner.config.vocab)?;
         let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
         Ok(value.index_select(&index, 0)?.into())
@@ -79,13 +82,18 @@ impl Model {
         if let Some(twice) = twice(ids) {
             bail!("set_rows", "id {twice} is given twice");
         }
-        let value = inner.weights.get(&name)?.param.value();
+        let value = inner.weights.whole(&name)?;
         let mut numbers: Vec<f32> = value.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         let new: Vec<f32> = rows.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         for (id, row) in ids.iter().zip(new.chunks_exact(hidden)) {
             numbers[*id as usize * hidden..][..hidden].copy_from_slice(row);
         }
-        inner.weights.set(&name, &Array::from_vec(numbers, value.dims(), &Device::Cpu)?)
+        let whole = Array::from_vec(numbers, value.dims(), &Device::Cpu)?;
+        let first = inner.weights.get(&name)?.param.value().dims()[0];
+        if first < value.dims()[0] {
+            inner.weights.set(&rows_name(&name), &whole.narrow(0, first, value.dims()[0] - first)?)?;
+        }
+        inner.weights.set(&name, &whole.narrow(0, 0, first)?)
     }
 }
 

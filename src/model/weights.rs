@@ -1,5 +1,6 @@
 //! The weights of a model by their Hugging Face names, and which of them learn.
 
+use super::bottleneck::Bottleneck;
 use super::lora::Adapter;
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail, nearest};
@@ -19,6 +20,8 @@ pub struct Weights {
     table: BTreeMap<Arc<str>, Weight>,
     /// By the name of the linear layer that they are attached to.
     pub adapters: BTreeMap<String, Adapter>,
+    /// By the name of the linear layer that they stand behind.
+    pub bottlenecks: BTreeMap<String, Bottleneck>,
     /// What learned before the adapters were attached.
     learned_before: Vec<Arc<str>>,
 }
@@ -70,21 +73,41 @@ impl Weights {
         }
     }
 
-    /// What learns, in name order: weights that are not frozen, then the adapters' A and B.
+    /// What learns, in name order: weights that are not frozen, then what is attached.
     pub fn learning(&self) -> Vec<Tensor> {
-        let weights = self.table.values().filter(|weight| !weight.frozen).map(|weight| weight.param.clone());
-        weights.chain(self.adapters.values().flat_map(|adapter| [adapter.a.clone(), adapter.b.clone()])).collect()
+        self.learning_below("")
     }
 
     /// What learns below a path that ends in a dot.
     pub fn learning_below(&self, path: &str) -> Vec<Tensor> {
         let below = |name: &str| name.starts_with(path);
         let weights = self.table.iter().filter(|(name, weight)| !weight.frozen && below(name));
-        let adapters = self.adapters.iter().filter(|(layer, _)| below(layer));
+        let adapters = self.adapters.iter().filter(|(layer, adapter)| !adapter.frozen && below(layer));
+        let bottlenecks = self.bottlenecks.iter().filter(|(layer, adapter)| !adapter.frozen && below(layer));
         weights
             .map(|(_, weight)| weight.param.clone())
-            .chain(adapters.flat_map(|(_, adapter)| [adapter.a.clone(), adapter.b.clone()]))
+            .chain(adapters.flat_map(|(_, adapter)| adapter.params()))
+            .chain(bottlenecks.flat_map(|(_, adapter)| adapter.params()))
             .collect()
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.table.remove(name);
+    }
+
+    pub fn set_frozen(&mut self, name: &str, frozen: bool) -> Result<()> {
+        self.get(name)?;
+        self.table.entry(name.into()).and_modify(|weight| weight.frozen = frozen);
+        Ok(())
+    }
+
+    pub fn freeze_all(&mut self, frozen: bool) {
+        self.table.values_mut().for_each(|weight| weight.frozen = frozen);
+    }
+
+    /// What is attached may come off without anything learning that does not learn now.
+    pub fn forget_learned_before(&mut self) {
+        self.learned_before.clear();
     }
 
     /// Puts other numbers, perhaps of another shape, under a name, as a new parameter.
@@ -98,13 +121,16 @@ impl Weights {
 
     /// Freezes all, remembering what was frozen before.
     pub fn freeze_for_adapters(&mut self) {
-        self.learned_before =
-            self.table.iter().filter(|(_, weight)| !weight.frozen).map(|(name, _)| name.clone()).collect();
-        self.table.values_mut().for_each(|weight| weight.frozen = true);
+        let learning = self.table.iter().filter(|(_, weight)| !weight.frozen).map(|(name, _)| name.clone());
+        self.learned_before = learning.chain(std::mem::take(&mut self.learned_before)).collect();
+        self.freeze_all(true);
     }
 
-    /// As it was before [`Weights::freeze_for_adapters`].
+    /// As it was before [`Weights::freeze_for_adapters`], once nothing is attached any more.
     pub fn thaw_after_adapters(&mut self) {
+        if !self.adapters.is_empty() || !self.bottlenecks.is_empty() {
+            return;
+        }
         for name in std::mem::take(&mut self.learned_before) {
             if let Some(weight) = self.table.get_mut(&name) {
                 weight.frozen = false;

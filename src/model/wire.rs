@@ -1,6 +1,6 @@
 //! What connects the layers of a decoder on the tape: sums, views and slices.
 
-use crate::tensor::Tensor;
+use crate::tensor::{Array, Device, Tensor};
 use crate::{Result, kernel};
 
 /// x + y, of one shape.
@@ -44,4 +44,28 @@ pub fn columns(x: &Tensor, start: usize, length: usize) -> Result<Tensor> {
             Ok(())
         })
     }))
+}
+
+/// Rows of numbers that do not learn, with `rows` in these places of them.
+pub fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
+    let width = base.dims().last().copied().unwrap_or(1);
+    let mut numbers: Vec<f32> = base.flatten_all()?.to_vec1()?;
+    let new: Vec<f32> = rows.value().flatten_all()?.to_vec1()?;
+    for (place, row) in places.iter().zip(new.chunks_exact(width)) {
+        numbers[place * width..][..width].copy_from_slice(row);
+    }
+    let value = Array::from_vec(numbers, base.dims(), base.device())?;
+    Ok(Tensor::derive(value, [rows], move |grad, flow| {
+        flow.add(0, || {
+            let grad: Vec<f32> = grad.flatten_all()?.to_vec1()?;
+            let taken = places.iter().flat_map(|place| &grad[place * width..][..width]).copied().collect();
+            Ok(Array::from_vec(taken, (places.len(), width), &Device::Cpu)?)
+        })
+    }))
+}
+
+/// Numbers that could have come from `rows` and do not, here: its gradient is 0, and not missing.
+pub fn untouched(numbers: &Array, rows: &Tensor) -> Result<Tensor> {
+    let zero = rows.value();
+    Ok(Tensor::derive(numbers.clone(), [rows], move |_, flow| flow.add(0, || Ok(zero.zeros_like()?))))
 }

@@ -13,7 +13,7 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "bench" "check" "judge" "lora" "measure" "plot" "pretrain" "report" "schedule" "sft" "train" "trial" "verdict" "vocab"
+    "bench" "check" "judge" "lora" "measure" "plot" "pretrain" "report" "schedule" "sft" "stages" "train" "trial" "verdict" "vocab"
 };
 
 /// The name that positions in a module refer to.

@@ -195,28 +195,68 @@ pub fn linear_cross_entropy(
     smoothing: f64,
     precision: Precision,
 ) -> Result<Tensor> {
-    let (h, w, b) = (hidden.value(), weight.value(), bias.map(Tensor::value));
-    let (&[rows, width], &[vocabulary, columns]) = (h.dims(), w.dims()) else {
-        bail!("linear_cross_entropy", "hidden {:?} and weight {:?} are not matrices", h.dims(), w.dims());
-    };
-    if width != columns || b.as_ref().is_some_and(|b| b.dims() != [vocabulary]) {
-        bail!("linear_cross_entropy", "hidden {:?} does not meet weight {:?} and its bias", h.dims(), w.dims());
+    tables_cross_entropy(hidden, &[(weight, bias)], targets, smoothing, precision)
+}
+
+/// [`linear_cross_entropy`] over the rows of several tables, one below the other: a frozen one is not paid for.
+pub fn tables_cross_entropy(
+    hidden: &Tensor,
+    tables: &[(&Tensor, Option<&Tensor>)],
+    targets: &[i64],
+    smoothing: f64,
+    precision: Precision,
+) -> Result<Tensor> {
+    const WHO: &str = "linear_cross_entropy";
+    let h = hidden.value();
+    let &[rows, width] = h.dims() else { bail!(WHO, "hidden {:?} is not a matrix", h.dims()) };
+    let arrays: Vec<(Array, Option<Array>)> =
+        tables.iter().map(|(weight, bias)| (weight.value(), bias.map(Tensor::value))).collect();
+    let mut sizes = Vec::new();
+    for (w, b) in &arrays {
+        let &[size, columns] = w.dims() else {
+            bail!(WHO, "hidden {:?} and weight {:?} are not matrices", h.dims(), w.dims());
+        };
+        if width != columns || b.as_ref().is_some_and(|b| b.dims() != [size]) {
+            bail!(WHO, "hidden {:?} does not meet weight {:?} and its bias", h.dims(), w.dims());
+        }
+        sizes.push(size);
     }
-    loss::check_targets("linear_cross_entropy", rows, vocabulary, targets)?;
+    loss::check_targets(WHO, rows, sizes.iter().sum(), targets)?;
     let learns = |tensor: &Tensor| Tensor::records(&[tensor]);
-    let f32_or_frozen = w.dtype() == DType::F32 || (w.dtype() == DType::BF16 && !learns(weight));
-    if !f32_or_frozen || !w.device().is_cpu() || !kernel::fused(&[&h, b.as_ref().unwrap_or(&h)]) {
-        let logits = linear(hidden, weight, bias, precision)?;
+    let takes = |((weight, _), (w, b)): (&(&Tensor, Option<&Tensor>), &(Array, Option<Array>))| {
+        let f32_or_frozen = w.dtype() == DType::F32 || (w.dtype() == DType::BF16 && !learns(weight));
+        f32_or_frozen && w.device().is_cpu() && kernel::fused(&[&h, b.as_ref().unwrap_or(&h)])
+    };
+    if !tables.iter().zip(&arrays).all(takes) {
+        let logits = side_by_side(hidden, tables, precision)?;
         return cross_entropy(&logits, targets, smoothing);
     }
-    let wants = loss::Wants { hidden: learns(hidden), weight: learns(weight), bias: bias.is_some_and(learns) };
-    let (value, grads) = loss::linear_cross_entropy(&h, &w, b.as_ref(), targets, smoothing, precision, wants)?;
+    let wanted: Vec<loss::Table> = tables
+        .iter()
+        .zip(&arrays)
+        .map(|((weight, bias), (w, b))| loss::Table {
+            weight: w,
+            bias: b.as_ref(),
+            learns: learns(weight),
+            bias_learns: bias.is_some_and(learns),
+        })
+        .collect();
+    let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, smoothing, precision, learns(hidden))?;
     let value = Array::new(value as f32, h.device())?;
-    let inputs: Vec<&Tensor> = [Some(hidden), Some(weight), bias].into_iter().flatten().collect();
-    let dims = [vec![rows, width], vec![vocabulary, width], vec![vocabulary]];
+    // hidden, then each table's weight and its bias where it has one
+    let mut inputs = vec![hidden];
+    let mut found = vec![(grads.hidden, vec![rows, width])];
+    for (((weight, bias), [dw, db]), size) in tables.iter().zip(grads.tables).zip(sizes) {
+        inputs.push(weight);
+        found.push((dw, vec![size, width]));
+        if let Some(bias) = bias {
+            inputs.push(bias);
+            found.push((db, vec![size]));
+        }
+    }
     Ok(Tensor::derive_from(value, &inputs, move |grad, flow| {
         let by = grad.to_dtype(DType::F32)?.to_scalar::<f32>()?;
-        for (index, (grad, dims)) in [grads.hidden, grads.weight, grads.bias].into_iter().zip(dims).enumerate() {
+        for (index, (grad, dims)) in found.into_iter().enumerate() {
             if let Some(mut grad) = grad {
                 if by != 1.0 {
                     product::scale(&mut grad, by);
@@ -226,6 +266,22 @@ pub fn linear_cross_entropy(
         }
         Ok(())
     }))
+}
+
+/// The logits of several tables of outputs, one beside the other.
+pub fn side_by_side(
+    hidden: &Tensor,
+    tables: &[(&Tensor, Option<&Tensor>)],
+    precision: Precision,
+) -> Result<Tensor> {
+    let parts = tables
+        .iter()
+        .map(|(weight, bias)| linear(hidden, weight, *bias, precision))
+        .collect::<Result<Vec<_>>>()?;
+    match &parts[..] {
+        [one] => Ok(one.clone()),
+        parts => super::ops::cat(parts, -1),
+    }
 }
 
 /// The SUM of the cross-entropies of `logits [N, V]` with `targets` (-100 is ignored).

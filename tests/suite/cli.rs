@@ -309,3 +309,56 @@ fn an_interrupt_ends_with_130() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+/// Three stages with LoRA, dropout, replay and tests between.
+#[cfg(unix)]
+const STAGES: &str = r#"
+seed(1);
+let tok = tokenizer(["to be"], #{ size: 260 });
+let net = model(#{ kind: "llama", vocab: 260, hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 });
+net.resize(264);
+let texts = [];
+for n in 0..16 { texts.push("row " + n + " of some text that is learned"); }
+let rows = dataset(texts).encode(tok).pack(32);
+let run = train::run(net, rows, rows, #{
+    size: 2, lr: 1e-3, seed: 3, every: 7, save: 5, out: "run", quiet: true,
+    replay: #{ rows: dataset(["another text", "and one more"]).encode(tok).pack(32), ratio: 0.3 },
+    stages: [
+        #{ learn: "new_rows", steps: 40, lr: 1e-2, schedule: "constant" },
+        #{ learn: ["new_rows", "lora"], steps: 40, lora: #{ rank: 2, dropout: 0.5 }, groups: [#{ parts: "lora", lr: 1e-3 }] },
+        #{ learn: "all", steps: 30, merge: true },
+    ],
+});
+let numbers = [];
+for name in net.names() { numbers.push(net[name].sum().item()); }
+print(run.log.rows());
+print(numbers);
+"#;
+
+#[cfg(unix)]
+#[test]
+fn a_run_in_stages_goes_on_to_the_same_bits() {
+    let whole = Folder::new(&[("a.rhai", STAGES)]).levain(&["run", "a.rhai"]);
+    assert_eq!(whole.code, 0, "{}", whole.err);
+    // once in each stage
+    for rows in [8, 55, 90] {
+        let folder = Folder::new(&[("a.rhai", STAGES)]);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_levain"))
+            .args(["run", "a.rhai"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let log = folder.path().join("run/log.jsonl");
+        let begun = std::time::Instant::now();
+        while std::fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < rows {
+            assert!(begun.elapsed().as_secs() < 120 && child.try_wait().unwrap().is_none(), "it did not get to {rows}");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rows}");
+        let on = folder.levain(&["run", "a.rhai"]);
+        assert!(on.out == whole.out, "stopped after {rows} steps:\n{}{}\n{}", on.err, on.out, whole.out);
+    }
+}

@@ -39,6 +39,12 @@ const BATCHES: &[Opt] = &[
     opt("shuffle", Kind::Bool, "true", "another order of the rows in every epoch"),
     opt("seed", Kind::Int, "", "decides the order; without it, the script's `seed(…)` does"),
     opt("from", Kind::Int, "0", "the step to begin with, for going on with a run"),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: other encoded rows, of which so large a share of all rows comes"),
+];
+
+const REPLAY: &[Opt] = &[
+    opt("rows", Kind::Any, "", "encoded rows of other text"),
+    opt("ratio", Kind::Float, "0.1", "their share of all rows, 0 to 1"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -98,6 +104,19 @@ fn form(options: &Options) -> Res<Form> {
         }
         _ => Form::Text { field: plain.unwrap_or_default() },
     })
+}
+
+/// Rows of other text, and their share.
+fn replay(given: Dynamic) -> Res<batches::Replay> {
+    let options = Options::read("batches", REPLAY, given.try_cast::<Map>().unwrap_or_default())?;
+    let rows = options.get("rows");
+    let kind = rows.type_name();
+    match rows.try_cast::<Encoded>() {
+        Some(data) => Ok(batches::Replay { data, ratio: options.float("ratio")? }),
+        None => Err(Error::new("batches", format!("`rows` of `replay` are encoded rows, not {kind}"))
+            .help("`data.encode(tok).pack(seq)` makes them")
+            .into()),
+    }
 }
 
 fn length(who: &'static str, length: i64) -> Res<usize> {
@@ -234,7 +253,9 @@ mod verbs {
 
     /// Batches in a seeded order: the same seed gives the same batches, and every row comes once an epoch.
     ///
-    /// Going on from step `from` gives the batches that an unbroken walk would have given there.
+    /// Going on from step `from` gives the batches that an unbroken walk would have given there. With `replay`, so large a
+    /// share of the rows comes from other text, in every stretch of the walk to within one row, each time other rows until
+    /// all have come: against forgetting. A batch then always has `size` rows, and epochs are those of the own rows.
     ///
     /// ```rhai
     /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
@@ -242,6 +263,8 @@ mod verbs {
     /// all.total     //=> 6
     /// for batch in all { batch.ids.shape; batch.labels; batch.epoch; }
     /// rows.batches(#{ sise: 2 })    //=> error: batches: there is no option `sise`
+    /// let other = dataset(["xyz"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// rows.batches(#{ size: 2, epochs: 4, replay: #{ rows: other, ratio: 0.25 } }).total    //=> 8
     /// ```
     #[rhai_fn(name = "batches", pure, return_raw)]
     pub fn batches_with(rows: &mut Encoded, options: Map) -> Res<Batches> {
@@ -252,6 +275,7 @@ mod verbs {
             epochs: options.count("epochs")?,
             steps: options.maybe("steps", Options::count)?,
             order: options.bool("shuffle")?.then(|| Rng::or_run(seed)),
+            replay: options.maybe("replay", |options, name| replay(options.get(name)))?,
             from: options.count("from")?,
         };
         Ok(crate::data::Batches::new(rows.clone(), plan)?)

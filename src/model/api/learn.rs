@@ -20,8 +20,14 @@ const ROWS: &[Opt] = &[
     opt("segments", Kind::Any, "", "which sequence of its row each place belongs to, 0 is padding"),
 ];
 
+const PARAMS: &[Opt] = &[opt("frozen", Kind::Bool, "false", "those that do not learn now too")];
+
+const LEARN: &[Opt] = &[opt("from", Kind::Int, "", "the first new row; what the last `resize` added, if not given")];
+
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    host.options("learn", LEARN);
+    host.options("params", PARAMS);
     host.options("loss", LOSS);
 }
 
@@ -53,6 +59,18 @@ impl<'a> From<&'a Batch> for Rows<'a> {
             positions: Some(&batch.positions),
             step: batch.step as u64,
         }
+    }
+}
+
+/// A word, or a list of words.
+fn words(who: &str, given: Dynamic) -> Res<Vec<String>> {
+    if given.is_string() {
+        return Ok(vec![given.to_string()]);
+    }
+    let kind = given.type_name();
+    match given.into_typed_array::<ImmutableString>() {
+        Ok(words) => Ok(words.iter().map(|word| word.to_string()).collect()),
+        Err(_) => bail!(who, "parts are a word or a list of words, not {kind}"),
     }
 }
 
@@ -160,6 +178,77 @@ mod verbs {
             ..Rows::default()
         };
         loss_of(net, &rows, options)
+    }
+
+    /// From now on these parts of the model learn, and nothing else; tells how many weights that are.
+    ///
+    /// `parts` is a word or a list of words:
+    ///
+    /// - `new_rows`: the rows that the last `resize` added, of both tables (`new_input`, `new_output`: of one);
+    /// - `tables`: all rows of both tables (`input`, `output`: of one);
+    /// - `layers`: everything but the tables;
+    /// - `lora`, `adapters`: what `attach_lora` and `attach_adapters` attached;
+    /// - `all`.
+    ///
+    /// While new rows learn without the old ones they are a weight of their own, `model.embed_tokens.new_rows`, and the old
+    /// rows are frozen: weight decay can't move them, and they cost no gradient and no state. `save` and `resize` put the
+    /// table together again. Optimisers made before know the weights as they were: make them after.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.resize(170);
+    /// net.learn("new_rows")                    //=> 2
+    /// net["model.embed_tokens.new_rows"].shape //=> [10, 48]
+    /// net.attach_lora(#{ rank: 2, seed: 1 });
+    /// net.learn(["new_rows", "lora"])          //=> 10
+    /// net.learn("new_row")                     //=> error: learn: `new_row` is no part of a model
+    /// ```
+    #[rhai_fn(name = "learn", pure, return_raw)]
+    pub fn learn(net: &mut Model, parts: Dynamic) -> Res<INT> {
+        learn_with(net, parts, Map::new())
+    }
+
+    /// Parts that learn, with the id that new rows begin at: needed for a table that had rows to spare, or did not grow
+    /// since it was opened.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.learn("new_rows", #{ from: 150 });
+    /// net["lm_head.new_rows"].shape            //=> [10, 48]
+    /// net.learn("new_rows")                    //=> error: learn: which rows are new is not known
+    /// ```
+    #[rhai_fn(name = "learn", pure, return_raw)]
+    pub fn learn_with(net: &mut Model, parts: Dynamic, options: Map) -> Res<INT> {
+        let options = Options::read("learn", LEARN, options)?;
+        let parts = crate::model::parts("learn", &words("learn", parts)?)?;
+        Ok(net.learn(&parts, options.maybe("from", Options::count)?)? as INT)
+    }
+
+    /// The parameters of some parts of the model (see `learn`) that learn: for the groups of an optimiser.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.params("tables").len()               //=> 2
+    /// adamw(net.params(), #{ lr: 1e-4, groups: [#{ params: net.params("tables"), lr: 1e-3 }] });
+    /// ```
+    #[rhai_fn(name = "params", pure, return_raw)]
+    pub fn params_of(net: &mut Model, parts: Dynamic) -> Res<List> {
+        params_with(net, parts, Map::new())
+    }
+
+    /// The parameters of some parts, the frozen ones too when asked for: what a checkpoint of a run in stages has to hold.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.learn("layers");
+    /// net.params("tables").len()                       //=> 0
+    /// net.params("tables", #{ frozen: true }).len()    //=> 2
+    /// ```
+    #[rhai_fn(name = "params", pure, return_raw)]
+    pub fn params_with(net: &mut Model, parts: Dynamic, options: Map) -> Res<List> {
+        let options = Options::read("params", PARAMS, options)?;
+        let parts = crate::model::parts("params", &words("params", parts)?)?;
+        Ok(net.params_of(&parts, options.bool("frozen")?).into_iter().map(Dynamic::from).collect())
     }
 
     /// The parameters that learn, in name order: what an optimiser takes. Frozen weights are not among them.

@@ -1,6 +1,6 @@
-//! LoRA for scripts.
+//! LoRA and bottleneck adapters for scripts.
 
-use crate::model::Lora;
+use crate::model::{Activation, Bottlenecks, Lora};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use std::path::Path;
@@ -21,8 +21,17 @@ const ATTACH: &[Opt] = &[
 const SAVE: &[Opt] =
     &[opt("base", Kind::Text, "", "what the folder names as its base model; where it was opened, if not given")];
 
+const ADAPTERS: &[Opt] = &[
+    opt("rank", Kind::Int, "", "numbers in the middle; a sixteenth of the layer's, if not given"),
+    opt("after", Kind::Text, "\"feed_forward\"", "`feed_forward` (Pfeiffer), or `both`: attention too (Houlsby)"),
+    opt("activation", Kind::Text, "\"relu\"", "relu, silu or gelu"),
+    opt("seed", Kind::Int, "", "what the first product is drawn from; this run's stream where it is not given"),
+];
+
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    host.options("attach_adapters", ADAPTERS);
+    host.options("save_adapter", SAVE);
     host.options("attach_lora", ATTACH);
     host.options("save_lora", SAVE);
 }
@@ -88,6 +97,84 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn detach_lora(net: &mut Model) -> Res<INT> {
         Ok(net.detach_lora()? as INT)
+    }
+
+    /// Attach bottleneck adapters and freeze all else; tells how many there are: a narrow layer behind each feed-forward
+    /// (Pfeiffer et al. 2021), or behind attention too (Houlsby et al. 2019), added to what it gives.
+    ///
+    /// The last product starts at 0, so nothing changes before the first step. They are not linear and can't be merged:
+    /// `save_adapter` keeps them, `detach_adapters` takes them off.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.attach_adapters(#{ rank: 4, after: "both", seed: 1 })        //=> 4
+    /// net                          //=> llama, 2 layers, 60.1 k parameters, f32, adapters behind 4 layers
+    /// net.save("out/examples/no")  //=> error: save: bottleneck adapters are attached, which can't be merged into weights
+    /// net.detach_adapters()        //=> 4
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn attach_adapters(net: &mut Model, options: Map) -> Res<INT> {
+        const WHO: &str = "attach_adapters";
+        let options = Options::read(WHO, ADAPTERS, options)?;
+        let attention = match options.text("after")?.as_str() {
+            "feed_forward" => false,
+            "both" => true,
+            other => {
+                return Err(Error::new(WHO, format!("`after` is `{other}`")).help("it takes feed_forward, both").into());
+            }
+        };
+        let wanted = Bottlenecks {
+            rank: options.maybe("rank", Options::count)?,
+            activation: Activation::named(WHO, &options.text("activation")?)?,
+            attention,
+            seed: match options.maybe("seed", Options::int)? {
+                Some(seed) => seed as u64,
+                None => Rng::or_run(None).next_u64(),
+            },
+        };
+        Ok(net.attach_adapters(&wanted)? as INT)
+    }
+
+    /// Take the bottleneck adapters off: the model is as it was before.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.detach_adapters()                    //=> error: detach_adapters: no adapter is attached
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn detach_adapters(net: &mut Model) -> Res<INT> {
+        Ok(net.detach_adapters()? as INT)
+    }
+
+    /// Save what the model has beside its base, and no old weight: new rows that learned alone, LoRA, bottleneck adapters.
+    ///
+    /// The folder names its base and holds a hash of the base's files, so that `model(folder)` opens both or says that the
+    /// base is another. Save the tokenizer into the same folder, and the folder is whole.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.resize(170);
+    /// net.learn("new_rows");
+    /// net.save_adapter("out/examples/rows");
+    /// model("out/examples/rows").vocab         //=> 170
+    /// ```
+    #[rhai_fn(name = "save_adapter", pure, return_raw)]
+    pub fn save_adapter(net: &mut Model, folder: &str) -> Res<()> {
+        save_adapter_with(net, folder, Map::new())
+    }
+
+    /// Save what the model has beside its base, and say where the base is: a path from the folder, or from where one is.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.save_adapter("out/examples/no", #{ base: "tests/data/parity/llama" })
+    /// //=> error: save_adapter: this model has nothing beside its base
+    /// ```
+    #[rhai_fn(name = "save_adapter", pure, return_raw)]
+    pub fn save_adapter_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
+        let options = Options::read("save_adapter", SAVE, options)?;
+        let base = options.maybe("base", Options::text)?;
+        Ok(net.save_adapter(Path::new(folder), base.as_deref())?)
     }
 
     /// Attach the adapter in a PEFT folder, to go on training it or to merge it.

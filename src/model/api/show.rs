@@ -41,6 +41,12 @@ mod verbs {
         if !weights.adapters.is_empty() {
             line += &format!(", LoRA on {}", counted(weights.adapters.len(), "layer"));
         }
+        if !weights.bottlenecks.is_empty() {
+            line += &format!(", adapters behind {}", counted(weights.bottlenecks.len(), "layer"));
+        }
+        if let Some(from) = net.new_rows_from() {
+            line += &format!(", new rows from {}", crate::text::thousands(from));
+        }
         line
     }
 

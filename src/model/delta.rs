@@ -1,0 +1,228 @@
+//! What a model has beside its base, as a folder of its own: new rows, LoRA and bottleneck adapters, and no old weight.
+//!
+//! ```text
+//! FOLDER/levain_adapter.json          the base, its hash, and what each part is
+//!       /levain_adapter.safetensors   the numbers
+//! ```
+//!
+//! A tokenizer that is saved into the same folder makes it whole: `model(FOLDER)` and `tokenizer(FOLDER)` open it.
+
+use super::bottleneck::{Activation, Bottleneck, PARTS};
+use super::learn::{rows_name, table_of};
+use super::lora::{Adapter, linears};
+use super::save::{replace, write_json};
+use super::{Model, Weights};
+use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::tensor::{Array, DType};
+use crate::{Error, Result, bail, cancel};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const CONFIG: &str = "levain_adapter.json";
+const TENSORS: &str = "levain_adapter.safetensors";
+const FORMAT: u64 = 1;
+
+/// Whether a folder holds what a model has beside its base.
+pub fn is_delta(folder: &Path) -> bool {
+    folder.join(CONFIG).is_file()
+}
+
+impl Model {
+    /// Writes what this model has beside its base; `base` is what the folder names as its base, by default where the
+    /// model was opened.
+    pub fn save_adapter(&self, folder: &Path, base: Option<&str>) -> Result<()> {
+        const WHO: &str = "save_adapter";
+        let (weights, source, vocab) = {
+            let inner = self.read();
+            (inner.weights.clone(), inner.source.clone(), inner.config.vocab)
+        };
+        let Some(source) = source else {
+            return Err(Error::new(WHO, "this model was not opened from anywhere, so that it has no base")
+                .help("save it whole, with `net.save(folder)`"));
+        };
+        let rows: Vec<String> = weights.iter().filter_map(|(name, _)| table_of(name)).collect();
+        if rows.is_empty() && weights.adapters.is_empty() && weights.bottlenecks.is_empty() {
+            return Err(Error::new(WHO, "this model has nothing beside its base")
+                .help("`net.learn(\"new_rows\")`, `net.attach_lora(…)` and `net.attach_adapters(…)` make such a thing"));
+        }
+        let mut arrays: Vec<(String, Array)> = Vec::new();
+        for table in &rows {
+            let name = rows_name(table);
+            arrays.push((name.clone(), weights.get(&name)?.param.value().to_dtype(DType::F32)?));
+        }
+        for (layer, adapter) in &weights.adapters {
+            arrays.push((format!("{layer}.lora_A.weight"), adapter.a.value()));
+            arrays.push((format!("{layer}.lora_B.weight"), adapter.b.value()));
+        }
+        for (layer, adapter) in &weights.bottlenecks {
+            for (part, param) in PARTS.iter().zip(adapter.params()) {
+                arrays.push((format!("{layer}.adapter.{part}"), param.value()));
+            }
+        }
+        let lora: BTreeMap<&String, Value> = weights
+            .adapters
+            .iter()
+            .map(|(layer, one)| (layer, json!({ "alpha": one.alpha, "scale": one.scale, "dropout": one.dropout })))
+            .collect();
+        let bottlenecks: BTreeMap<&String, &str> =
+            weights.bottlenecks.iter().map(|(layer, one)| (layer, one.activation.name())).collect();
+        let config = json!({
+            "format": FORMAT,
+            "base_model_name_or_path": base.map_or_else(|| source.display().to_string(), String::from),
+            "base_hash": hash(&source)?,
+            "vocab": vocab,
+            "new_rows": { "from": self.new_rows_from(), "tables": rows },
+            "lora": lora,
+            "adapters": bottlenecks,
+        });
+        replace(folder, |part| {
+            save_safetensors(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+            write_json(&part.join(CONFIG), &config)?;
+            Ok(vec![TENSORS.into(), CONFIG.into()])
+        })
+    }
+
+    /// Opens the base that a folder names, and puts on it what the folder holds.
+    pub(super) fn open_delta(folder: &Path, dtype: DType) -> Result<Model> {
+        let place = folder.join(CONFIG);
+        let config = super::config::read_json(&place)?;
+        let fault = |what: &str| Error::new("model", format!("{}: {what}", place.display()));
+        if config["format"].as_u64() != Some(FORMAT) {
+            return Err(fault(&format!("its format is {}; this levain reads {FORMAT}", config["format"])));
+        }
+        let Some(named) = config["base_model_name_or_path"].as_str() else {
+            return Err(fault("the base model is not named"));
+        };
+        let base = resolve(folder, named);
+        let net = Model::open(&base, dtype)?;
+        if config["base_hash"].as_str() != Some(hash(&base)?.as_str()) {
+            return Err(fault(&format!("the base {} is not the one that this was made on", base.display()))
+                .help("its files have changed, or are another model's: rows and adapters mean nothing there"));
+        }
+        let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.told_by("model"))?;
+        net.put_on(&config, &file, &fault)?;
+        Ok(net)
+    }
+
+    fn put_on(&self, config: &Value, file: &Safetensors, fault: &dyn Fn(&str) -> Error) -> Result<()> {
+        let count = |value: &Value, name: &str| {
+            value.as_u64().map(|count| count as usize).ok_or_else(|| fault(&format!("`{name}` is no count")))
+        };
+        let vocab = count(&config["vocab"], "vocab")?;
+        self.resize(vocab, false)?;
+        let mut inner = self.write();
+        let mut weights = Weights::clone(&inner.weights);
+        for table in config["new_rows"]["tables"].as_array().into_iter().flatten() {
+            let Some(table) = table.as_str().filter(|table| weights.has(table)) else {
+                return Err(fault(&format!("this model has no table {table}")));
+            };
+            let from = count(&config["new_rows"]["from"], "from")?;
+            weights.divide(table, from)?;
+            let name = rows_name(table);
+            weights.set(&name, &file.read_f32(&name)?)?;
+            weights.set_frozen(&name, false)?;
+        }
+        let layers: BTreeMap<String, [usize; 2]> = linears(&inner.config, &weights).into_iter().collect();
+        let known = |layer: &String| {
+            let sizes = layers.get(layer).copied();
+            sizes.ok_or_else(|| fault(&format!("this model has no linear layer `{layer}`")))
+        };
+        let shaped = |array: &Array, name: &str, dims: &[usize]| {
+            if array.dims() == dims { Ok(()) } else { Err(fault(&format!("`{name}` has shape {:?}", array.dims()))) }
+        };
+        if !weights.iter().any(|(name, _)| table_of(name).is_some()) {
+            weights.freeze_for_adapters();
+        } else {
+            let rows: Vec<Arc<str>> =
+                weights.iter().map(|(name, _)| name.clone()).filter(|name| table_of(name).is_some()).collect();
+            weights.freeze_all(true);
+            rows.iter().try_for_each(|name| weights.set_frozen(name, false))?;
+        }
+        for (layer, facts) in config["lora"].as_object().into_iter().flatten() {
+            let [output, input] = known(layer)?;
+            let [a, b] = ["lora_A", "lora_B"].map(|part| file.read_f32(&format!("{layer}.{part}.weight")));
+            let (a, b) = (a?, b?);
+            let rank = a.dims().first().copied().unwrap_or(0);
+            shaped(&a, layer, &[rank, input])?;
+            shaped(&b, layer, &[output, rank])?;
+            let number = |name: &str| facts[name].as_f64().ok_or_else(|| fault(&format!("`{name}` is no number")));
+            let adapter = Adapter::new(layer, a, b, number("alpha")?, number("scale")?, number("dropout")?);
+            weights.adapters.insert(layer.clone(), adapter);
+        }
+        for (layer, activation) in config["adapters"].as_object().into_iter().flatten() {
+            let [output, _] = known(layer)?;
+            let activation = Activation::named("model", activation.as_str().unwrap_or_default())?;
+            let [a, b, c, d] = PARTS.map(|part| file.read_f32(&format!("{layer}.adapter.{part}")));
+            let numbers = [a?, b?, c?, d?];
+            let rank = numbers[0].dims().first().copied().unwrap_or(0);
+            for (array, dims) in numbers.iter().zip([vec![rank, output], vec![rank], vec![output, rank], vec![output]]) {
+                shaped(array, layer, &dims)?;
+            }
+            weights.bottlenecks.insert(layer.clone(), Bottleneck::new(layer, numbers, activation));
+        }
+        inner.weights = Arc::new(weights);
+        Ok(())
+    }
+}
+
+/// A path from the folder, or from here.
+fn resolve(folder: &Path, base: &str) -> PathBuf {
+    let beside = folder.join(base);
+    if beside.exists() || !Path::new(base).exists() { beside } else { base.into() }
+}
+
+/// A hash of a model's files: of the `.gguf`, or of a folder's config and weights in name order. FNV-1a by words of 8
+/// bytes: against mistakes, not against forgers.
+fn hash(source: &Path) -> Result<String> {
+    let fault = |error: std::io::Error| Error::io("model", source, &error);
+    let mut files = Vec::new();
+    if source.is_file() {
+        files.push(source.to_path_buf());
+    } else {
+        for entry in std::fs::read_dir(source).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == "config.json" || name.ends_with(".safetensors") {
+                files.push(path);
+            }
+        }
+        files.sort();
+    }
+    if files.is_empty() {
+        bail!("model", "{} holds no weights", source.display());
+    }
+    let mut state: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut mix = |word: u64| state = (state ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+    let mut block = vec![0; 1 << 20];
+    for file in files {
+        let mut open = std::fs::File::open(&file).map_err(|error| Error::io("model", &file, &error))?;
+        mix(open.metadata().map_err(fault)?.len());
+        loop {
+            cancel::check()?;
+            let read = fill(&mut open, &mut block).map_err(fault)?;
+            block[read..].iter_mut().take(8).for_each(|byte| *byte = 0);
+            block[..read.next_multiple_of(8)]
+                .chunks_exact(8)
+                .for_each(|word| mix(u64::from_le_bytes(word.try_into().unwrap_or_default())));
+            if read < block.len() {
+                break;
+            }
+        }
+    }
+    Ok(format!("{state:016x}"))
+}
+
+/// Reads until the block is full or the file ends.
+fn fill(file: &mut std::fs::File, block: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match file.read(&mut block[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,223 @@
+//! What of a model learns: its new rows, its tables, its layers, what is attached to it, or all.
+//!
+//! While only new rows of a table learn they are a weight of their own, `….new_rows` beside `….weight`, which then
+//! holds the old rows and is frozen. So the old rows can't move, have no gradient and no state in an optimiser.
+
+use super::weights::Weights;
+use super::{Config, Model};
+use crate::tensor::{Array, DType, Tensor};
+use crate::{Error, Result, bail, nearest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A part of a model that can learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The new rows of the input table, of the output table. Where the tables are tied each is both.
+    NewInput,
+    NewOutput,
+    /// The whole tables.
+    Input,
+    Output,
+    /// Everything but the tables and what is attached.
+    Layers,
+    Lora,
+    Adapters,
+}
+
+/// The words for parts, and what they mean.
+const PARTS: &[(&str, &[Part])] = &[
+    ("new_rows", &[Part::NewInput, Part::NewOutput]),
+    ("new_input", &[Part::NewInput]),
+    ("new_output", &[Part::NewOutput]),
+    ("tables", &[Part::Input, Part::Output]),
+    ("input", &[Part::Input]),
+    ("output", &[Part::Output]),
+    ("layers", &[Part::Layers]),
+    ("lora", &[Part::Lora]),
+    ("adapters", &[Part::Adapters]),
+    ("all", &[Part::Input, Part::Output, Part::Layers, Part::Lora, Part::Adapters]),
+];
+
+/// The parts that some words mean.
+pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
+    let mut found = BTreeSet::new();
+    for word in words {
+        let word = word.as_ref();
+        let Some((_, parts)) = PARTS.iter().find(|(name, _)| *name == word) else {
+            let names = PARTS.iter().map(|(name, _)| *name);
+            let error = Error::new(who, format!("`{word}` is no part of a model"));
+            return Err(match nearest(word, names.clone()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("it takes {}", names.collect::<Vec<_>>().join(", "))),
+            });
+        };
+        found.extend(*parts);
+    }
+    Ok(found)
+}
+
+/// What the new rows of a table are called, beside `model.embed_tokens.weight`.
+pub fn rows_name(table: &str) -> String {
+    format!("{}.new_rows", table.strip_suffix(".weight").unwrap_or(table))
+}
+
+/// The table that a weight of new rows belongs to.
+pub fn table_of(rows: &str) -> Option<String> {
+    rows.strip_suffix(".new_rows").map(|table| format!("{table}.weight"))
+}
+
+impl Model {
+    /// From now on these parts learn and nothing else; says how many weights that are. New rows are those from
+    /// `from` on, or what the last resize added.
+    pub fn learn(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
+        const WHO: &str = "learn";
+        let mut inner = self.write();
+        if parts.is_empty() {
+            return Err(Error::new(WHO, "no part is named").help("`net.freeze(\"*\")` freezes all"));
+        }
+        for (part, held, how) in [
+            (Part::Lora, !inner.weights.adapters.is_empty(), "no LoRA is attached"),
+            (Part::Adapters, !inner.weights.bottlenecks.is_empty(), "no bottleneck adapter is attached"),
+        ] {
+            // "all" is all that there is
+            if parts.contains(&part) && !held && !parts.contains(&Part::Layers) {
+                return Err(Error::new(WHO, how).help("attach it first"));
+            }
+        }
+        let mut weights = Weights::clone(&inner.weights);
+        weights.join()?;
+        weights.freeze_all(true);
+        let config = inner.config.clone();
+        for (table, whole, new) in tables(&config) {
+            if whole.iter().any(|part| parts.contains(part)) {
+                weights.set_frozen(&table, false)?;
+            } else if new.iter().any(|part| parts.contains(part)) {
+                let Some(first) = from.or(inner.grown_from) else {
+                    return Err(Error::new(WHO, "which rows are new is not known: the tables did not grow here")
+                        .help("say where they begin, as in `net.learn(\"new_rows\", #{ from: old.len() })`"));
+                };
+                weights.divide(&table, first)?;
+            }
+        }
+        if parts.contains(&Part::Layers) {
+            let names: BTreeSet<String> = tables(&config).into_iter().map(|(table, ..)| table).collect();
+            weights.iter_mut().filter(|(name, _)| !names.contains(&***name)).for_each(|(_, weight)| weight.frozen = false);
+        }
+        weights.adapters.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Lora));
+        weights.bottlenecks.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Adapters));
+        weights.forget_learned_before();
+        let count = weights.learning().len();
+        inner.weights = Arc::new(weights);
+        Ok(count)
+    }
+
+    /// The parameters of some parts: those that learn, or all. Among all, new rows that are not apart are their table.
+    pub fn params_of(&self, parts: &BTreeSet<Part>, frozen: bool) -> Vec<Tensor> {
+        let inner = self.read();
+        let weights = &inner.weights;
+        let tables = tables(&inner.config);
+        let wanted = |name: &str| {
+            let rows = table_of(name);
+            let of = tables.iter().find(|(table, ..)| table == name || rows.as_ref() == Some(table));
+            match of {
+                Some((_, whole, new)) => {
+                    let apart = rows.is_some() || (frozen && !weights.has(&rows_name(name)));
+                    let new = apart && new.iter().any(|part| parts.contains(part));
+                    new || whole.iter().any(|part| parts.contains(part))
+                }
+                None => parts.contains(&Part::Layers),
+            }
+        };
+        let mut found: Vec<Tensor> = weights
+            .iter()
+            .filter(|(name, weight)| wanted(name) && (frozen || !weight.frozen))
+            .map(|(_, weight)| weight.param.clone())
+            .collect();
+        if parts.contains(&Part::Lora) {
+            let some = weights.adapters.values().filter(|adapter| frozen || !adapter.frozen);
+            found.extend(some.flat_map(|adapter| adapter.params()));
+        }
+        if parts.contains(&Part::Adapters) {
+            let some = weights.bottlenecks.values().filter(|adapter| frozen || !adapter.frozen);
+            found.extend(some.flat_map(|adapter| adapter.params()));
+        }
+        found
+    }
+
+    /// Where the new rows begin that are apart from the old ones, if some are.
+    pub fn new_rows_from(&self) -> Option<usize> {
+        let inner = self.read();
+        let mut names = tables(&inner.config).into_iter().map(|(table, ..)| table);
+        names.find(|table| inner.weights.has(&rows_name(table))).and_then(|table| {
+            inner.weights.get(&table).ok().map(|old| old.param.value().dims()[0])
+        })
+    }
+}
+
+/// The tables of a model: their names, and the parts that they are as a whole and by their new rows.
+fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
+    let input = config.arch.table.to_string();
+    if config.tied {
+        return vec![(input, vec![Part::Input, Part::Output], vec![Part::NewInput, Part::NewOutput])];
+    }
+    vec![
+        (input, vec![Part::Input], vec![Part::NewInput]),
+        (config.head(), vec![Part::Output], vec![Part::NewOutput]),
+    ]
+}
+
+impl Weights {
+    /// Takes the rows from `first` on out of a table, as a weight that learns; the rest is frozen.
+    pub fn divide(&mut self, table: &str, first: usize) -> Result<()> {
+        let value = self.get(table)?.param.value();
+        let held = value.dims()[0];
+        if first == 0 || first >= held {
+            bail!("learn", "new rows from {first} on, where the table has {held} rows");
+        }
+        if self.adapters.keys().any(|layer| format!("{layer}.weight") == table) {
+            return Err(Error::new("learn", format!("LoRA is attached to `{table}`, whose new rows are to learn"))
+                .help("attach it to other layers"));
+        }
+        // the old rows stay where they are; the new ones get numbers of their own, in f32 as what learns has to be
+        let new = value.narrow(0, first, held - first)?.to_dtype(DType::F32)?.copy()?;
+        self.insert(table, value.narrow(0, 0, first)?);
+        self.set_frozen(table, true)?;
+        self.insert(&rows_name(table), new);
+        Ok(())
+    }
+
+    /// Makes every divided table whole again, in the dtype of its old rows.
+    pub fn join(&mut self) -> Result<()> {
+        let divided: Vec<String> = self.iter().filter_map(|(name, _)| table_of(name)).collect();
+        for table in divided {
+            let whole = self.whole(&table)?;
+            self.remove(&rows_name(&table));
+            self.insert(&table, whole);
+        }
+        Ok(())
+    }
+
+    /// Old rows that learn are not apart from the new ones.
+    pub fn join_learning(&mut self) -> Result<()> {
+        let divided: Vec<String> = self.iter().filter_map(|(name, _)| table_of(name)).collect();
+        if divided.iter().any(|table| self.get(table).is_ok_and(|old| !old.frozen)) {
+            let learning: Vec<String> =
+                divided.into_iter().filter(|table| self.get(table).is_ok_and(|old| !old.frozen)).collect();
+            self.join()?;
+            learning.iter().try_for_each(|table| self.set_frozen(table, false))?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of a weight, with the new rows below the old ones where a table is divided.
+    pub fn whole(&self, name: &str) -> Result<Array> {
+        let old = self.get(name)?.param.value();
+        let rows = rows_name(name);
+        if !self.has(&rows) {
+            return Ok(old);
+        }
+        let new = self.get(&rows)?.param.value().to_dtype(old.dtype())?;
+        Ok(Array::cat(&[old, new], 0)?)
+    }
+}
