@@ -60,9 +60,8 @@ impl Batches {
                 bail!("batches", "replay at a ratio of {}, which is not in 0..1", replay.ratio)
             }
             // epochs are the data's own
-            Some(replay) => {
-                (plan.epochs as f64 * data.len() as f64 / (plan.size as f64 * (1.0 - replay.ratio)) - 1e-9).ceil() as usize
-            }
+            Some(replay) => (plan.epochs as f64 * data.len() as f64 / (plan.size as f64 * (1.0 - replay.ratio)) - 1e-9)
+                .ceil() as usize,
             None => plan.epochs * data.len().div_ceil(plan.size),
         };
         let total = plan.steps.unwrap_or(each);

@@ -120,9 +120,7 @@ pub fn linear_cross_entropy(
         .collect::<Result<Vec<_>>>()?;
     let views = arrays
         .iter()
-        .map(|(weight, bias)| {
-            Ok((weight.dims()[0], Weight::of(weight)?, bias.as_ref().map(view::<f32>).transpose()?))
-        })
+        .map(|(weight, bias)| Ok((weight.dims()[0], Weight::of(weight)?, bias.as_ref().map(view::<f32>).transpose()?)))
         .collect::<Result<Vec<_>>>()?;
     let room = |wanted: bool, count: usize| wanted.then(|| unwritten(count));
     let mut grads = Gradients { hidden: room(wants_hidden, rows * width), tables: Vec::new() };

@@ -45,8 +45,9 @@ impl Model {
         };
         let rows: Vec<String> = weights.iter().filter_map(|(name, _)| table_of(name)).collect();
         if rows.is_empty() && weights.adapters.is_empty() && weights.bottlenecks.is_empty() {
-            return Err(Error::new(WHO, "this model has nothing beside its base")
-                .help("`net.learn(\"new_rows\")`, `net.attach_lora(…)` and `net.attach_adapters(…)` make such a thing"));
+            return Err(Error::new(WHO, "this model has nothing beside its base").help(
+                "`net.learn(\"new_rows\")`, `net.attach_lora(…)` and `net.attach_adapters(…)` make such a thing",
+            ));
         }
         let mut arrays: Vec<(String, Array)> = Vec::new();
         for table in &rows {
@@ -158,7 +159,8 @@ impl Model {
             let [a, b, c, d] = PARTS.map(|part| file.read_f32(&format!("{layer}.adapter.{part}")));
             let numbers = [a?, b?, c?, d?];
             let rank = numbers[0].dims().first().copied().unwrap_or(0);
-            for (array, dims) in numbers.iter().zip([vec![rank, output], vec![rank], vec![output, rank], vec![output]]) {
+            for (array, dims) in numbers.iter().zip([vec![rank, output], vec![rank], vec![output, rank], vec![output]])
+            {
                 shaped(array, layer, &dims)?;
             }
             weights.bottlenecks.insert(layer.clone(), Bottleneck::new(layer, numbers, activation));

@@ -102,7 +102,10 @@ impl Model {
         }
         if parts.contains(&Part::Layers) {
             let names: BTreeSet<String> = tables(&config).into_iter().map(|(table, ..)| table).collect();
-            weights.iter_mut().filter(|(name, _)| !names.contains(&***name)).for_each(|(_, weight)| weight.frozen = false);
+            weights
+                .iter_mut()
+                .filter(|(name, _)| !names.contains(&***name))
+                .for_each(|(_, weight)| weight.frozen = false);
         }
         weights.adapters.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Lora));
         weights.bottlenecks.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Adapters));
@@ -149,9 +152,9 @@ impl Model {
     pub fn new_rows_from(&self) -> Option<usize> {
         let inner = self.read();
         let mut names = tables(&inner.config).into_iter().map(|(table, ..)| table);
-        names.find(|table| inner.weights.has(&rows_name(table))).and_then(|table| {
-            inner.weights.get(&table).ok().map(|old| old.param.value().dims()[0])
-        })
+        names
+            .find(|table| inner.weights.has(&rows_name(table)))
+            .and_then(|table| inner.weights.get(&table).ok().map(|old| old.param.value().dims()[0]))
     }
 }
 
@@ -161,10 +164,7 @@ fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
     if config.tied {
         return vec![(input, vec![Part::Input, Part::Output], vec![Part::NewInput, Part::NewOutput])];
     }
-    vec![
-        (input, vec![Part::Input], vec![Part::NewInput]),
-        (config.head(), vec![Part::Output], vec![Part::NewOutput]),
-    ]
+    vec![(input, vec![Part::Input], vec![Part::NewInput]), (config.head(), vec![Part::Output], vec![Part::NewOutput])]
 }
 
 impl Weights {

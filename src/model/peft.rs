@@ -90,8 +90,11 @@ impl Model {
             return Err(Error::new(WHO, "no adapter is attached").help("attach one with `net.attach_lora(#{ … })`"));
         };
         if weights.iter().any(|(name, _)| table_of(name).is_some()) || !weights.bottlenecks.is_empty() {
-            return Err(Error::new(WHO, "this model has more than LoRA beside its base, which a PEFT folder does not keep")
-                .help("`net.save_adapter(folder)` keeps new rows and adapters too"));
+            return Err(Error::new(
+                WHO,
+                "this model has more than LoRA beside its base, which a PEFT folder does not keep",
+            )
+            .help("`net.save_adapter(folder)` keeps new rows and adapters too"));
         }
         let base = base.map(String::from).or(source.map(|path| path.display().to_string()));
         let targets: BTreeSet<&String> = weights.adapters.keys().collect();

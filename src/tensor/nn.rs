@@ -269,15 +269,9 @@ pub fn tables_cross_entropy(
 }
 
 /// The logits of several tables of outputs, one beside the other.
-pub fn side_by_side(
-    hidden: &Tensor,
-    tables: &[(&Tensor, Option<&Tensor>)],
-    precision: Precision,
-) -> Result<Tensor> {
-    let parts = tables
-        .iter()
-        .map(|(weight, bias)| linear(hidden, weight, *bias, precision))
-        .collect::<Result<Vec<_>>>()?;
+pub fn side_by_side(hidden: &Tensor, tables: &[(&Tensor, Option<&Tensor>)], precision: Precision) -> Result<Tensor> {
+    let parts =
+        tables.iter().map(|(weight, bias)| linear(hidden, weight, *bias, precision)).collect::<Result<Vec<_>>>()?;
     match &parts[..] {
         [one] => Ok(one.clone()),
         parts => super::ops::cat(parts, -1),

@@ -215,7 +215,7 @@ mod verbs {
     /// let net = model("tests/data/parity/llama");
     /// net.learn("new_rows", #{ from: 150 });
     /// net["lm_head.new_rows"].shape            //=> [10, 48]
-    /// net.learn("new_rows")                    //=> error: learn: which rows are new is not known
+    /// net.learn("new_rows")                    //=> error: learn: which rows are new is not known: the tables did not grow here
     /// ```
     #[rhai_fn(name = "learn", pure, return_raw)]
     pub fn learn_with(net: &mut Model, parts: Dynamic, options: Map) -> Res<INT> {

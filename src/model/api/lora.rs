@@ -120,7 +120,9 @@ mod verbs {
             "feed_forward" => false,
             "both" => true,
             other => {
-                return Err(Error::new(WHO, format!("`after` is `{other}`")).help("it takes feed_forward, both").into());
+                return Err(Error::new(WHO, format!("`after` is `{other}`"))
+                    .help("it takes feed_forward, both")
+                    .into());
             }
         };
         let wanted = Bottlenecks {
