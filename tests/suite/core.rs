@@ -184,7 +184,7 @@ fn a_profile_tells_every_operation_and_what_it_took() {
     for (name, count) in [("linear_product", 28), ("rms_norm", 10), ("attention", 4), ("rotary", 8), ("swiglu", 4)] {
         assert_eq!((calls(name, "forward"), calls(name, "backward")), (count, count), "{name}\n{told}");
     }
-    assert_eq!((calls("linear_cross_entropy", "forward"), calls("embedding", "backward")), (2, 2));
+    assert_eq!((calls("tables_cross_entropy", "forward"), calls("embedding", "backward")), (2, 2));
     let adamw =
         lines.iter().map(|line| words(line)).find(|line| line.first().is_some_and(|name| name == "adamw")).unwrap();
     assert_eq!(adamw[1], (2 * 20).to_string(), "{told}");
