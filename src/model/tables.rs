@@ -61,6 +61,37 @@ impl Model {
         Ok(rows)
     }
 
+    /// Makes the tables of nothing but the rows of these ids, in this order: a row may be taken several times.
+    pub fn select_rows(&self, ids: &[u32]) -> Result<usize> {
+        let mut inner = self.write();
+        check("select_rows", ids, inner.config.vocab)?;
+        if inner.weights.adapters.contains_key(HEAD) {
+            return Err(Error::new("select_rows", "an adapter is attached to the output table")
+                .help("merge or detach it first, with `net.merge_lora()` or `net.detach_lora()`"));
+        }
+        let mut names = vec![Table::Input.name(&inner.config)];
+        if !inner.config.tied {
+            names.push(Table::Output.name(&inner.config));
+        }
+        let mut weights = Weights::clone(&inner.weights);
+        weights.join()?;
+        let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
+        // all tables first, so that what fails changes nothing
+        let selected = names
+            .iter()
+            .map(|name| Ok(weights.get(name)?.param.value().index_select(&index, 0)?))
+            .collect::<Result<Vec<Array>>>()?;
+        for (name, table) in names.iter().zip(selected) {
+            weights.replace(name, table);
+        }
+        let mut config = Config::clone(&inner.config);
+        config.set_vocab(ids.len());
+        inner.weights = Arc::new(weights);
+        inner.config = Arc::new(config);
+        inner.grown_from = None;
+        Ok(ids.len())
+    }
+
     /// The rows of these ids, `[ids, hidden]`.
     pub fn rows(&self, table: Table, ids: &[u32]) -> Result<Tensor> {
         let inner = self.read();

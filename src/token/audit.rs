@@ -1,11 +1,23 @@
 //! The audit of an extension: what is wrong is an error, what is worth knowing is measured.
 
 use crate::token::tokenizer::Encoding;
-use crate::token::{Tokenizer, script};
+use crate::token::{Tokenizer, readable, script};
 use crate::{Error, Result, bail};
+use rayon::prelude::*;
+use std::collections::HashSet;
 use tokenizers::Model;
 
 const WHO: &str = "audit";
+
+/// Text that tokenizers stumble over.
+const STUMBLES: [&str; 6] = [
+    "  Hello  world,\n\n\tit's 1234.50€ and \u{3000}wide ",
+    "为了保护专利权人的合法权益，鼓励发明创造。",
+    "Größe naïve e\u{301} — “quoted” Ⅳ ½",
+    "👩\u{200d}👩\u{200d}👧 🇩🇪 한국어 日本語 हिन्दी ไทย عربي",
+    "\u{0}\u{1}\u{7f}\r\n\u{10ffff}",
+    "x<|y|>[Z]{1}\\n",
+];
 
 /// What was measured on texts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,9 +50,13 @@ struct Look {
 }
 
 impl Tokenizer {
-    /// What holds without any text: old ids and special pieces as they were, and every new piece reachable.
+    /// What holds without any text: old ids and special pieces as they were, every new piece reachable, and text that
+    /// tokenizers stumble over still comes back.
     pub(super) fn check_against(&self, old: &Tokenizer) -> Result<()> {
-        if let Some(id) = (0..old.len()).find(|id| self.pieces().get(*id) != Some(&old.pieces()[*id])) {
+        let replaced: &[u32] = self.growth().map(|growth| growth.replaced.as_slice()).unwrap_or_default();
+        let replaced: HashSet<usize> = replaced.iter().map(|id| *id as usize).collect();
+        let moved = |id: &usize| self.pieces().get(*id) != Some(&old.pieces()[*id]) && !replaced.contains(id);
+        if let Some(id) = (0..old.len()).find(moved) {
             let now = self.piece(id as u32).unwrap_or_default();
             bail!(WHO, "the id {id} was `{}` and is now `{now}`", old.pieces()[id]);
         }
@@ -50,19 +66,29 @@ impl Tokenizer {
         if let Some(hole) = self.pieces().iter().position(|piece| piece.is_empty()) {
             bail!(WHO, "the ids are not contiguous: {hole} is missing");
         }
+        let fresh: Vec<usize> = (0..self.len()).filter(|id| *id >= old.len() || replaced.contains(id)).collect();
         let dead: Vec<&str> =
-            (old.len()..self.len()).filter(|id| !self.reaches(*id)).map(|id| self.pieces()[id].as_str()).collect();
+            fresh.par_iter().filter(|id| !self.reaches(**id)).map(|id| self.pieces()[*id].as_str()).collect();
         if let Some(first) = dead.first() {
             let error = Error::new(WHO, format!("{} new pieces can never be written, as `{first}`", dead.len()));
             return Err(error.help("older merges take their letters first; let `continue_bpe` propose the merges"));
         }
-        Ok(())
+        let shown = fresh.iter().map(|id| readable(&self.pieces()[*id]));
+        let texts: Vec<String> = STUMBLES.iter().map(|text| text.to_string()).chain(shown).collect();
+        self.batch(&texts, |text| self.look(old, text)).map(|_| ())
     }
 
-    /// Whether the model makes this piece of its own letters.
-    fn reaches(&self, id: usize) -> bool {
-        let Ok(tokens) = self.engine().get_model().tokenize(&self.pieces()[id]) else { return false };
-        self.is_special(id as u32) || (tokens.len() == 1 && tokens[0].id == id as u32)
+    /// Whether the model makes this piece of its own letters, or finds it as an added token.
+    pub(super) fn reaches(&self, id: usize) -> bool {
+        let piece = &self.pieces()[id];
+        let id = id as u32;
+        if self.is_special(id) {
+            return true;
+        }
+        if self.engine().get_added_tokens_decoder().contains_key(&id) {
+            return self.ids(piece, false).is_ok_and(|ids| ids.contains(&id));
+        }
+        self.engine().get_model().tokenize(piece).is_ok_and(|tokens| tokens.len() == 1 && tokens[0].id == id)
     }
 
     /// Compares with the tokenizer that this one grew from. Every text has to come back byte for byte, where it did
@@ -72,7 +98,7 @@ impl Tokenizer {
         let looks = self.batch(texts, |text| self.look(old, text))?;
         let mut used = vec![false; self.len()];
         let mut audit =
-            Audit { before: old.len(), after: self.len(), reachable: self.len() - old.len(), ..Audit::default() };
+            Audit { before: old.len(), after: self.len(), reachable: self.fresh(old).len(), ..Audit::default() };
         for look in &looks {
             audit.tokens_before += look.before;
             audit.tokens_after += look.after;
@@ -91,6 +117,11 @@ impl Tokenizer {
         Ok(audit)
     }
 
+    /// The ids of pieces that `old` has not, ascending.
+    pub fn fresh(&self, old: &Tokenizer) -> Vec<u32> {
+        (0..self.len() as u32).filter(|id| old.id(&self.pieces()[*id as usize]).is_none()).collect()
+    }
+
     fn look(&self, old: &Tokenizer, text: &str) -> Result<Look> {
         let before = old.ids(text, false)?;
         let encoding = self.encode(text, false)?;
@@ -101,7 +132,9 @@ impl Tokenizer {
             let place: String = text[floor(text, at.saturating_sub(20))..].chars().take(40).collect();
             bail!(WHO, "a text does not come back as it was, from its byte {at}: …{place}…");
         }
-        let fresh: Vec<usize> = (0..encoding.ids.len()).filter(|at| encoding.ids[*at] as usize >= old.len()).collect();
+        let replaced: &[u32] = self.growth().map(|growth| growth.replaced.as_slice()).unwrap_or_default();
+        let new = |id: u32| id as usize >= old.len() || replaced.binary_search(&id).is_ok();
+        let fresh: Vec<usize> = (0..encoding.ids.len()).filter(|at| new(encoding.ids[*at])).collect();
         let inside = fresh.iter().filter(|at| inside(text, &encoding, **at)).count();
         let fresh = fresh.into_iter().map(|at| encoding.ids[at]).collect();
         Ok(Look { before: before.len(), after: encoding.ids.len(), fresh, inside, lossy })

@@ -158,7 +158,8 @@ const ALONE: u32 = u32::MAX;
 /// Merges until nothing is frequent enough or `count` new pieces are there. No merge makes a piece that is there
 /// already: so every piece has one merge, and every new piece is reached when its own text is encoded.
 pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> Result<Vec<Merge>> {
-    let mut stats = tally(&corpus)?;
+    let least = limits.least.max(1) as i64;
+    let mut stats = tally(&corpus, least)?;
     let mut heap: Heap = stats.iter().map(|(pair, stat)| (stat.count, Reverse(*pair))).collect();
     for (place, outside) in vocabulary.outside.iter().enumerate().filter(|(_, outside)| outside.count >= limits.least) {
         heap.push(((outside.count * outside.saves) as i64, Reverse(pair(OUTSIDE | place as u32, ALONE))));
@@ -187,7 +188,7 @@ pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> 
             }
             continue;
         }
-        if count < limits.least.max(1) as i64 {
+        if count < least {
             break;
         }
         if let Some(outside) = vocabulary.waits_for(top) {
@@ -206,42 +207,40 @@ pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> 
             whole: id,
             count: count as u64,
         });
-        apply(&mut corpus, &mut stats, &mut heap, top, id);
+        apply(&mut corpus, &mut stats, &mut heap, top, id, least);
     }
     Ok(merges)
 }
 
-/// Counts all neighbours, in parallel.
-fn tally(corpus: &Corpus) -> Result<QuickMap<Pair, Stat>> {
+/// Counts neighbours, in parallel. A pair of pieces that are there only gets rarer, so what is too rare now is left out.
+fn tally(corpus: &Corpus, least: i64) -> Result<QuickMap<Pair, Stat>> {
     const TASK: usize = 1 << 16;
-    let cancel = cancel::current();
     let tasks: Vec<usize> = (0..corpus.words.len()).step_by(TASK).collect();
-    let parts: Vec<QuickMap<Pair, Stat>> = tasks
-        .into_par_iter()
-        .map(|from| {
-            let mut part: QuickMap<Pair, Stat> = QuickMap::default();
-            if cancel.is_requested() {
-                return part;
-            }
-            for at in from..(from + TASK).min(corpus.words.len()) {
-                let count = corpus.words[at].count as i64;
-                for two in corpus.word(at).windows(2) {
-                    part.entry(pair(two[0], two[1])).or_default().add(count, at as u32);
+    let mut all: QuickMap<Pair, Stat> = QuickMap::default();
+    for group in tasks.chunks(rayon::current_num_threads().max(1)) {
+        cancel::check()?;
+        let parts: Vec<QuickMap<Pair, Stat>> = group
+            .par_iter()
+            .map(|from| {
+                let mut part: QuickMap<Pair, Stat> = QuickMap::default();
+                for at in *from..(from + TASK).min(corpus.words.len()) {
+                    let count = corpus.words[at].count as i64;
+                    for two in corpus.word(at).windows(2) {
+                        part.entry(pair(two[0], two[1])).or_default().add(count, at as u32);
+                    }
                 }
-            }
-            part
-        })
-        .collect();
-    cancel::check()?;
-    let mut parts = parts.into_iter();
-    let mut all = parts.next().unwrap_or_default();
-    for part in parts {
-        for (pair, stat) in part {
+                part
+            })
+            .collect();
+        for (pair, stat) in parts.into_iter().flatten() {
             let known = all.entry(pair).or_default();
             known.count += stat.count;
             known.words.extend(stat.words);
         }
     }
+    all.retain(|_, stat| stat.count >= least);
+    all.shrink_to_fit();
+    all.values_mut().for_each(|stat| stat.words.shrink_to_fit());
     Ok(all)
 }
 
@@ -255,7 +254,7 @@ impl Stat {
 }
 
 /// Makes `whole` of every occurrence of a pair, and keeps the counts of its neighbours right.
-fn apply(corpus: &mut Corpus, stats: &mut QuickMap<Pair, Stat>, heap: &mut Heap, merged: Pair, whole: u32) {
+fn apply(corpus: &mut Corpus, stats: &mut QuickMap<Pair, Stat>, heap: &mut Heap, merged: Pair, whole: u32, least: i64) {
     let (left, right) = halves(merged);
     let Some(stat) = stats.remove(&merged) else { return };
     let mut fresh: Vec<Pair> = Vec::new();
@@ -274,13 +273,13 @@ fn apply(corpus: &mut Corpus, stats: &mut QuickMap<Pair, Stat>, heap: &mut Heap,
             }
             if write > 0 {
                 let before = symbols[write - 1];
-                less(stats, pair(before, left), count);
+                less(stats, pair(before, left), count, whole, least);
                 stats.entry(pair(before, whole)).or_default().add(count, at);
                 fresh.push(pair(before, whole));
             }
             if read + 2 < symbols.len() {
                 let after = symbols[read + 2];
-                less(stats, pair(right, after), count);
+                less(stats, pair(right, after), count, whole, least);
                 stats.entry(pair(whole, after)).or_default().add(count, at);
                 fresh.push(pair(whole, after));
             }
@@ -293,14 +292,21 @@ fn apply(corpus: &mut Corpus, stats: &mut QuickMap<Pair, Stat>, heap: &mut Heap,
     fresh.sort_unstable();
     fresh.dedup();
     for pair in fresh {
-        if let Some(stat) = stats.get(&pair).filter(|stat| stat.count > 0) {
-            heap.push((stat.count, Reverse(pair)));
+        match stats.get(&pair) {
+            Some(stat) if stat.count >= least => heap.push((stat.count, Reverse(pair))),
+            _ => {
+                stats.remove(&pair);
+            }
         }
     }
 }
 
-fn less(stats: &mut QuickMap<Pair, Stat>, pair: Pair, count: i64) {
-    if let Some(stat) = stats.get_mut(&pair) {
-        stat.count -= count;
+/// A pair occurs less often. Only one of the piece that is just made may occur more often again.
+fn less(stats: &mut QuickMap<Pair, Stat>, pair: Pair, count: i64, whole: u32, least: i64) {
+    let Some(stat) = stats.get_mut(&pair) else { return };
+    stat.count -= count;
+    let (left, right) = halves(pair);
+    if stat.count < least && left != whole && right != whole {
+        stats.remove(&pair);
     }
 }

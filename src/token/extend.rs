@@ -5,32 +5,117 @@ use crate::token::engine::{self, told};
 use crate::token::grow::Proposal;
 use crate::token::{Kind, Tokenizer, alphabet, script, words};
 use crate::{Error, Result, bail};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use tokenizers::Model;
+use tokenizers::models::ModelWrapper;
 
 const WHO: &str = "extend";
+
+/// How words become pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum How {
+    /// As the model does it best: BPE by merges, or whole where it looks words up first; the others whole.
+    #[default]
+    Usual,
+    /// BPE over nothing but these words, with the pieces in between.
+    Merges,
+    /// One entry each, which BPE takes when it is the whole of a word.
+    Whole,
+    /// Added tokens: found before all else, anywhere, and never split.
+    Symbols,
+}
+
+impl How {
+    pub fn named(name: &str) -> Result<How> {
+        Ok(match name {
+            "usual" => How::Usual,
+            "merges" => How::Merges,
+            "whole" => How::Whole,
+            "symbols" => How::Symbols,
+            other => bail!(WHO, "`how` is `{other}`, not one of usual, merges, whole, symbols"),
+        })
+    }
+}
 
 /// What an extension did beside adding pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Growth {
-    /// How many pieces there were before: new ids begin here.
+    /// How many pieces there were before: new ids begin here, but for `replaced`.
     pub before: usize,
     /// Pieces that only help to make others.
     pub intermediate: usize,
     /// Words that were left out, and why.
     pub skipped: Vec<(String, String)>,
+    /// Old ids that new pieces have now, ascending.
+    pub replaced: Vec<u32>,
+    /// Old pieces that could not be written before, and can since words are looked up first.
+    pub awakened: usize,
 }
 
 /// A new piece, and for Unigram its score.
-struct Entry {
+pub struct Entry {
     piece: String,
     score: f64,
+}
+
+/// An extension before it is made.
+pub struct Plan {
+    pub entries: Vec<Entry>,
+    pub merges: Vec<(String, String)>,
+    pub growth: Growth,
+    /// Words are looked up before they are merged.
+    whole: bool,
+    /// The entries are added tokens.
+    symbols: bool,
+}
+
+impl Plan {
+    fn new(pieces: Vec<String>, growth: Growth) -> Plan {
+        let entries = pieces.into_iter().map(|piece| Entry { piece, score: 0.0 }).collect();
+        Plan { entries, merges: Vec::new(), growth, whole: false, symbols: false }
+    }
 }
 
 impl Tokenizer {
     /// Appends what continued BPE proposes: a piece for each merge, and single characters that were lacking.
     pub fn extend_by_merges(&self, proposal: &Proposal) -> Result<Tokenizer> {
+        self.append(self.plan_merges(proposal)?)
+    }
+
+    /// Makes each word one piece. In byte-level BPE a word of a script that is written with spaces gets two: as it
+    /// stands after a space, and as it stands alone. What cannot be or already is one piece is skipped, and told.
+    pub fn extend_by_words<S: AsRef<str>>(&self, list: &[S], how: How) -> Result<Tokenizer> {
+        self.append(self.plan_words(list, how)?)
+    }
+
+    /// Like [`Tokenizer::extend_by_merges`], at the ids of pieces that the counted texts never use.
+    pub fn replace_by_merges(&self, proposal: &Proposal, counter: words::Counter) -> Result<Tokenizer> {
+        self.replace(self.plan_merges(proposal)?, counter)
+    }
+
+    /// Like [`Tokenizer::extend_by_words`], at the ids of pieces that neither the counted texts nor the words use.
+    pub fn replace_by_words<S: AsRef<str> + Sync>(
+        &self,
+        list: &[S],
+        how: How,
+        mut counter: words::Counter,
+    ) -> Result<Tokenizer> {
+        if counter.is_empty() {
+            return Err(Error::new(
+                "replace",
+                "there are no words in the texts: nothing says which pieces are not used",
+            ));
+        }
+        let plan = self.plan_words(list, how)?;
+        let mut forms: Vec<String> = list.iter().map(|word| word.as_ref().to_string()).collect();
+        forms.extend(list.iter().map(|word| format!(" {}", word.as_ref())));
+        counter.add(&forms)?;
+        self.replace(plan, counter)
+    }
+
+    fn plan_merges(&self, proposal: &Proposal) -> Result<Plan> {
         self.need_bpe(WHO)?;
         if proposal.merges.is_empty() && proposal.pieces.is_empty() {
             return Err(Error::new(WHO, "there is nothing to extend by: no merges"));
@@ -60,37 +145,81 @@ impl Tokenizer {
             false => proposal.pieces.clone(),
         };
         let growth = Growth { before: self.len(), ..Growth::default() };
-        let entries = order.into_iter().map(|piece| Entry { piece, score: 0.0 }).collect();
-        self.append(entries, &proposal.merges, growth)
+        Ok(Plan { merges: proposal.merges.clone(), ..Plan::new(order, growth) })
     }
 
-    /// Makes each word one piece. In byte-level BPE a word of a script that is written with spaces gets two: as it
-    /// stands after a space, and as it stands alone. What cannot be or already is one piece is skipped, and told.
-    pub fn extend_by_words<S: AsRef<str>>(&self, list: &[S]) -> Result<Tokenizer> {
+    fn plan_words<S: AsRef<str>>(&self, list: &[S], how: How) -> Result<Plan> {
         if list.is_empty() {
             return Err(Error::new(WHO, "the list of words is empty"));
         }
+        list.iter().try_for_each(|word| check_word(word.as_ref()))?;
         let mut growth = Growth { before: self.len(), ..Growth::default() };
+        if how == How::Symbols {
+            return Ok(self.plan_symbols(list, growth));
+        }
         let mut wanted: BTreeSet<String> = BTreeSet::new();
         let mut order = Vec::new();
         for word in list.iter().map(AsRef::as_ref) {
-            check_word(word)?;
             match self.forms(word)? {
-                Ok(forms) => order.extend(forms.into_iter().filter(|form| wanted.insert(form.clone()))),
+                Ok(forms) => {
+                    let fresh: Vec<String> = forms.into_iter().filter(|form| wanted.insert(form.clone())).collect();
+                    if fresh.is_empty() {
+                        let why = "to this tokenizer it is the same as a word before it";
+                        growth.skipped.push((word.to_string(), why.to_string()));
+                    }
+                    order.extend(fresh);
+                }
                 Err(why) => growth.skipped.push((word.to_string(), why)),
             }
         }
-        match self.kind() {
-            Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe => self.join_words(order, growth),
-            Kind::Unigram => {
-                let entries = order.into_iter().map(|piece| self.scored(piece)).collect::<Result<_>>()?;
-                self.append(entries, &[], growth)
+        match (self.kind(), how) {
+            (Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe, How::Whole) => self.plan_whole(order, growth),
+            (Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe, How::Usual) if self.looks_up() => {
+                // of running text no piece is the whole of a word: it has to be merged
+                let spaced = |form: &String| script::is_spaced(crate::token::readable(form).trim_start());
+                let (whole, running): (Vec<String>, Vec<String>) = order.into_iter().partition(spaced);
+                let mut plan = self.join_words(running, growth)?;
+                plan.entries.extend(Plan::new(whole, Growth::default()).entries);
+                Ok(plan)
             }
-            Kind::WordPiece | Kind::WordLevel => {
-                let entries = order.into_iter().map(|piece| Entry { piece, score: 0.0 }).collect();
-                self.append(entries, &[], growth)
+            (Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe, _) => self.join_words(order, growth),
+            (kind, How::Merges) => {
+                let error = Error::new(WHO, format!("merges are of BPE; this tokenizer is of the kind {kind}"));
+                Err(error.help("leave `how` out: here each word is one entry"))
+            }
+            (Kind::Unigram, _) => Ok(Plan { entries: self.scored(order)?, ..Plan::new(Vec::new(), growth) }),
+            _ => Ok(Plan::new(order, growth)),
+        }
+    }
+
+    fn plan_symbols<S: AsRef<str>>(&self, list: &[S], mut growth: Growth) -> Plan {
+        let mut fresh: Vec<String> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
+        for word in list.iter().map(AsRef::as_ref) {
+            if self.id(word).is_some() {
+                growth.skipped.push((word.to_string(), "a piece is written like this already".into()));
+            } else if !known.insert(word) {
+                growth.skipped.push((word.to_string(), "it is there twice".into()));
+            } else {
+                fresh.push(word.to_string());
             }
         }
+        Plan { symbols: true, ..Plan::new(fresh, growth) }
+    }
+
+    /// Entries without merges, and words looked up before they are merged. Old pieces that no merge reaches can be
+    /// written from then on: they are counted.
+    fn plan_whole(&self, order: Vec<String>, mut growth: Growth) -> Result<Plan> {
+        if !self.looks_up() {
+            let asleep = |id: &usize| !self.pieces()[*id].is_empty() && !self.reaches(*id);
+            growth.awakened = (0..self.len()).into_par_iter().filter(asleep).count();
+        }
+        Ok(Plan { whole: true, ..Plan::new(order, growth) })
+    }
+
+    /// Whether its BPE takes a word that is a piece as it is, as Llama 3's.
+    fn looks_up(&self) -> bool {
+        matches!(self.engine().get_model(), ModelWrapper::BPE(bpe) if bpe.ignore_merges)
     }
 
     /// The forms in which a word reaches the model and that are not one piece yet, or why there is none.
@@ -119,43 +248,50 @@ impl Tokenizer {
     }
 
     /// BPE over nothing but these words, until each is one piece.
-    fn join_words(&self, order: Vec<String>, mut growth: Growth) -> Result<Tokenizer> {
+    fn join_words(&self, order: Vec<String>, mut growth: Growth) -> Result<Plan> {
         let counted: Vec<(String, u64)> = order.iter().map(|form| (form.clone(), 1)).collect();
         let limits = Limits { count: usize::MAX, least: 1, longest: usize::MAX };
-        let proposal = self.continue_on(&counted, &limits)?;
+        let proposal = self.continue_on(counted, &limits)?;
         let made: HashSet<&String> = proposal.pieces.iter().collect();
         for form in order.iter().filter(|form| !made.contains(form)) {
             growth.skipped.push((form.clone(), "its parts meet only in pieces that are there already".to_string()));
         }
         let wanted: HashSet<&String> = order.iter().collect();
         growth.intermediate = proposal.pieces.iter().filter(|piece| !wanted.contains(piece)).count();
-        let entries = proposal.pieces.iter().map(|piece| Entry { piece: piece.clone(), score: 0.0 }).collect();
-        self.append(entries, &proposal.merges, growth)
+        Ok(Plan { merges: proposal.merges, ..Plan::new(proposal.pieces, growth) })
     }
 
-    /// A piece that is a little likelier than the pieces that it was written with, so that it is preferred.
-    fn scored(&self, piece: String) -> Result<Entry> {
+    /// Pieces that are a little likelier than the pieces that they were written with, so that they are preferred.
+    fn scored(&self, pieces: Vec<String>) -> Result<Vec<Entry>> {
         const PREFERRED: f64 = 0.5;
         let spec = serde_json::to_value(self.engine().get_model()).map_err(told)?;
         let scores = spec["vocab"].as_array().map(Vec::as_slice).unwrap_or_default();
         let lowest = scores.iter().filter_map(|row| row[1].as_f64()).fold(0.0, f64::min);
-        let tokens = self.engine().get_model().tokenize(&piece).map_err(told)?;
         let unknown = self.unk();
         let score = |id: u32| match scores.get(id as usize).and_then(|row| row[1].as_f64()) {
             Some(score) if Some(id) != unknown => score,
             _ => lowest,
         };
-        let sum: f64 = tokens.iter().map(|token| score(token.id)).sum();
-        Ok(Entry { piece, score: sum + PREFERRED })
+        let entry = |piece: String| {
+            let tokens = self.engine().get_model().tokenize(&piece).map_err(told)?;
+            let sum: f64 = tokens.iter().map(|token| score(token.id)).sum();
+            Ok(Entry { piece, score: sum + PREFERRED })
+        };
+        pieces.into_iter().map(entry).collect()
     }
 
-    /// The one place where a vocabulary grows.
-    fn append(&self, entries: Vec<Entry>, merges: &[(String, String)], growth: Growth) -> Result<Tokenizer> {
+    /// New ids after the old.
+    fn append(&self, plan: Plan) -> Result<Tokenizer> {
+        self.appended(engine::describe(self.engine())?, plan)
+    }
+
+    /// The one place where a vocabulary grows: into the ids that `spec` has free, then after the last.
+    pub(super) fn appended(&self, mut spec: Value, plan: Plan) -> Result<Tokenizer> {
         if let Some(hole) = self.pieces().iter().position(|piece| piece.is_empty()) {
             bail!(WHO, "the ids of this tokenizer are not contiguous: {hole} is missing");
         }
         let mut fresh = HashSet::new();
-        for entry in &entries {
+        for entry in &plan.entries {
             if let Some(id) = self.id(&entry.piece) {
                 bail!(WHO, "the piece `{}` is there already, with the id {id}", entry.piece);
             }
@@ -163,33 +299,52 @@ impl Tokenizer {
                 bail!(WHO, "the piece `{}` is there twice", entry.piece);
             }
         }
-        let mut spec = engine::describe(self.engine())?;
-        let mut next = self.len();
-        let pieces = self.pieces().to_vec();
+        let ids: Vec<u32> =
+            plan.growth.replaced.iter().copied().chain(self.len() as u32..).take(plan.entries.len()).collect();
         match &mut spec["model"]["vocab"] {
             Value::Object(vocab) => {
-                for entry in &entries {
-                    vocab.insert(entry.piece.clone(), json!(next));
-                    next += 1;
+                for (entry, id) in plan.entries.iter().zip(&ids) {
+                    vocab.insert(entry.piece.clone(), json!(id));
                 }
             }
             Value::Array(rows) => {
-                if rows.len() != pieces.len() {
+                let held = rows.len() + plan.growth.replaced.len();
+                if held != self.len() {
                     bail!(
                         WHO,
-                        "added tokens of this Unigram model lie outside its vocabulary ({} pieces, {} ids)",
-                        rows.len(),
-                        pieces.len()
+                        "added tokens of this Unigram model lie outside its vocabulary ({held} pieces, {} ids)",
+                        self.len()
                     );
                 }
-                rows.extend(entries.iter().map(|entry| json!([entry.piece, entry.score])));
+                let lowest = rows.iter().filter_map(|row| row[1].as_f64()).fold(0.0, f64::min);
+                for (entry, id) in plan.entries.iter().zip(&ids) {
+                    // a symbol is found before: to the model it is no better than anything
+                    let score = if plan.symbols { lowest } else { entry.score };
+                    rows.insert(*id as usize, json!([entry.piece, score]));
+                }
             }
             _ => bail!(WHO, "this kind of tokenizer cannot be extended"),
         }
         if let Some(list) = spec["model"]["merges"].as_array_mut() {
-            list.extend(merges.iter().map(|(left, right)| json!([left, right])));
+            list.extend(plan.merges.iter().map(|(left, right)| json!([left, right])));
         }
-        let grown = self.rebuilt(engine::build(spec)?, growth);
+        if plan.whole {
+            spec["model"]["ignore_merges"] = json!(true);
+        }
+        if plan.symbols {
+            let token = |(entry, id): (&Entry, &u32)| {
+                json!({
+                    "id": id, "content": entry.piece, "single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": false, "special": false,
+                })
+            };
+            let tokens = plan.entries.iter().zip(&ids).map(token);
+            match spec["added_tokens"].as_array_mut() {
+                Some(list) => list.extend(tokens),
+                None => spec["added_tokens"] = tokens.collect(),
+            }
+        }
+        let grown = self.rebuilt(engine::build(spec)?, plan.growth);
         grown.check_against(self)?;
         Ok(grown)
     }

@@ -3,7 +3,7 @@
 use crate::token::continued::{self, Corpus, Limits, Vocabulary};
 use crate::token::engine::told;
 use crate::token::{Kind, Tokenizer, words};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use tokenizers::Model;
@@ -29,12 +29,29 @@ impl Tokenizer {
         least: u64,
         longest: usize,
     ) -> Result<Proposal> {
-        self.need_bpe("continue_bpe")?;
-        let counted = words::count(self, texts)?;
+        let mut counter = self.count_words("continue_bpe")?;
+        counter.add(texts)?;
+        self.continue_counted(counter, count, least, longest)
+    }
+
+    /// Counts words for [`Tokenizer::continue_counted`], over texts that come in parts.
+    pub fn count_words(&self, who: &str) -> Result<words::Counter<'_>> {
+        self.need_bpe(who)?;
+        Ok(words::Counter::new(self))
+    }
+
+    pub fn continue_counted(
+        &self,
+        counter: words::Counter,
+        count: usize,
+        least: u64,
+        longest: usize,
+    ) -> Result<Proposal> {
+        let counted = counter.finish();
         if counted.is_empty() {
-            bail!("continue_bpe", "there are no words in the {} texts", texts.len());
+            bail!("continue_bpe", "there are no words in the texts");
         }
-        self.continue_on(&counted, &Limits { count, least, longest })
+        self.continue_on(counted, &Limits { count, least, longest })
     }
 
     pub(super) fn need_bpe(&self, who: &str) -> Result<()> {
@@ -45,14 +62,15 @@ impl Tokenizer {
         }
     }
 
-    pub(super) fn continue_on(&self, counted: &[(String, u64)], limits: &Limits) -> Result<Proposal> {
+    pub(super) fn continue_on(&self, counted: Vec<(String, u64)>, limits: &Limits) -> Result<Proposal> {
         let characters: fn(&str) -> usize = match self.kind() {
             Kind::ByteLevel => crate::token::alphabet::characters,
             _ => |piece| piece.chars().count(),
         };
         let mut vocabulary = Vocabulary::new(self.pieces().to_vec(), "", characters);
         vocabulary.barred = self.engine().get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-        let corpus = self.segment(counted, &mut vocabulary)?;
+        let corpus = self.segment(&counted, &mut vocabulary)?;
+        drop(counted);
         let first = self.len();
         let merges = continued::run(corpus, &mut vocabulary, limits)?;
         let piece = |id: u32| vocabulary.pieces[id as usize].clone();
@@ -66,28 +84,32 @@ impl Tokenizer {
     /// The words as symbols: ids, and characters that the vocabulary lacks.
     fn segment(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> Result<Corpus> {
         let outside = self.outside(counted, vocabulary);
-        let segmented: Vec<Result<Vec<u32>>> =
-            counted.par_iter().map(|(word, _)| self.symbols(word, &outside)).collect();
         let mut corpus = Corpus::default();
-        for (symbols, (_, count)) in segmented.into_iter().zip(counted) {
-            corpus.push(&symbols?, *count);
+        // some words at a time: a list for each is several times as large as what is kept of it
+        for some in counted.chunks(1 << 16) {
+            cancel::check()?;
+            let segmented: Vec<Result<Vec<u32>>> =
+                some.par_iter().map(|(word, _)| self.symbols(word, &outside)).collect();
+            for (symbols, (_, count)) in segmented.into_iter().zip(some) {
+                corpus.push(&symbols?, *count);
+            }
         }
         Ok(corpus)
     }
 
-    /// For each new piece, in id order, the ids with which `old` writes it.
+    /// For each piece that `old` has not, in id order, the ids with which `old` writes it.
     pub fn constituents(&self, old: &Tokenizer) -> Result<Vec<Vec<u32>>> {
-        if self.len() < old.len() {
-            bail!(
-                "constituents",
-                "there are {} pieces, fewer than the {} of the older tokenizer",
-                self.len(),
-                old.len()
-            );
-        }
         let model = old.engine().get_model();
-        let ids = |piece: &String| Ok(model.tokenize(piece).map_err(told)?.iter().map(|token| token.id).collect());
-        self.pieces()[old.len()..].iter().map(ids).collect()
+        let added = self.engine().get_added_tokens_decoder();
+        let ids = |id: &u32| -> Result<Vec<u32>> {
+            let piece = &self.pieces()[*id as usize];
+            // an added token is text, not letters of the model
+            if added.contains_key(id) {
+                return old.ids(piece, false);
+            }
+            Ok(model.tokenize(piece).map_err(told)?.iter().map(|token| token.id).collect())
+        };
+        self.fresh(old).par_iter().map(ids).collect()
     }
 
     fn outside(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> HashMap<char, u32> {

@@ -2,18 +2,23 @@
 //!
 //! The `tokenizers` crate segments text; this folder opens every form in which a tokenizer comes
 //! (`open`, `gguf`, `from_gguf`), and holds what that crate has not: continued training (`count`,
-//! `continued`), extension with its audit (`extend`, `audit`), and chat templates with who said what (`chat`).
+//! `continued`), mining of terms (`units`, `mine`, `marginal`), extension with its audit (`extend`, `audit`), and chat templates with who said what (`chat`).
 
 mod alphabet;
 pub mod api;
 mod audit;
 mod chat;
 mod continued;
+mod dropout;
+mod embed;
 mod engine;
 mod extend;
 mod from_gguf;
 pub mod gguf;
 mod grow;
+mod marginal;
+mod merges;
+mod mine;
 mod open;
 mod save;
 pub mod script;
@@ -22,14 +27,17 @@ mod split;
 mod survey;
 mod tokenizer;
 mod train;
+mod trim;
+mod units;
 mod words;
 
 pub use audit::Audit;
 pub use chat::{Chat, Span};
-pub use extend::Growth;
+pub use dropout::Dropout;
+pub use extend::{Growth, How};
 pub use gguf::Gguf;
 pub use grow::Proposal;
 pub use special::SPECIALS;
-pub use survey::{Survey, Tally};
+pub use survey::{Survey, Surveying, Tally};
 pub use tokenizer::{Encoding, Kind, Stream, Tokenizer, readable};
 pub use train::Training;

@@ -16,6 +16,8 @@ pub struct Tally {
     /// Words as the tokenizer cuts them before it looks for pieces, and those of several pieces.
     pub words: usize,
     pub split: usize,
+    /// Tokens that are a part of a word of several pieces.
+    pub parts: usize,
 }
 
 /// The whole, and for every script that occurs its own part.
@@ -38,7 +40,10 @@ impl Word {
         if self.pieces > 0 {
             let part = &mut parts[self.script.unwrap_or(script::MARKS as usize)];
             part.words += 1;
-            part.split += usize::from(self.pieces > 1);
+            if self.pieces > 1 {
+                part.split += 1;
+                part.parts += self.pieces;
+            }
         }
     }
 }
@@ -54,28 +59,47 @@ impl Tally {
         self.fell += other.fell;
         self.words += other.words;
         self.split += other.split;
+        self.parts += other.parts;
     }
 }
 
-impl Tokenizer {
-    /// Measures texts, in parallel. Special pieces that the tokenizer puts around a text are not counted.
-    pub fn survey<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Survey> {
-        let partial: Vec<bool> = (0..self.len()).map(|id| self.is_partial(id)).collect();
-        let mut parts = Parts::default();
-        for one in self.batch(texts, |text| self.survey_one(text, &partial))? {
-            parts.iter_mut().zip(&one).for_each(|(sum, part)| sum.add(part));
+/// A survey of texts that come in parts.
+pub struct Surveying<'t> {
+    tokenizer: &'t Tokenizer,
+    partial: Vec<bool>,
+    texts: usize,
+    parts: Parts,
+}
+
+impl<'t> Surveying<'t> {
+    pub fn new(tokenizer: &'t Tokenizer) -> Surveying<'t> {
+        let partial = (0..tokenizer.len()).map(|id| tokenizer.is_partial(id)).collect();
+        Surveying { tokenizer, partial, texts: 0, parts: Parts::default() }
+    }
+
+    /// Measures more texts, in parallel. Special pieces that the tokenizer puts around a text are not counted.
+    pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
+        self.texts += texts.len();
+        for one in self.tokenizer.batch(texts, |text| self.tokenizer.survey_one(text, &self.partial))? {
+            self.parts.iter_mut().zip(&one).for_each(|(sum, part)| sum.add(part));
         }
-        let mut survey = Survey { texts: texts.len(), ..Survey::default() };
-        for (name, part) in script::NAMES.iter().zip(&parts) {
+        Ok(())
+    }
+
+    pub fn finish(self) -> Survey {
+        let mut survey = Survey { texts: self.texts, ..Survey::default() };
+        for (name, part) in script::NAMES.iter().zip(&self.parts) {
             survey.whole.add(part);
             if *part != Tally::default() {
                 survey.scripts.push((name, *part));
             }
         }
         survey.scripts.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.characters));
-        Ok(survey)
+        survey
     }
+}
 
+impl Tokenizer {
     fn survey_one(&self, text: &str, partial: &[bool]) -> Result<Parts> {
         let mut parts = Parts::default();
         for character in text.chars() {
@@ -118,7 +142,7 @@ impl Tokenizer {
 }
 
 /// `<0xE6>`, SentencePiece's way to write a byte.
-fn is_byte(piece: &str) -> bool {
+pub(super) fn is_byte(piece: &str) -> bool {
     let hex = piece.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
     hex.is_some_and(|hex| hex.len() == 2 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }

@@ -3,13 +3,14 @@
 use crate::token::alphabet;
 use crate::token::engine::{self, Engine};
 use crate::token::extend::Growth;
+use crate::token::merges::Merges;
 use crate::token::special::{Ids, SPECIALS};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokenizers::models::ModelWrapper;
 
 /// How a tokenizer finds its pieces.
@@ -67,6 +68,7 @@ struct Inner {
     template: Option<String>,
     config: Map<String, Value>,
     growth: Option<Growth>,
+    merges: OnceLock<Arc<Merges>>,
 }
 
 /// Texts that one thread takes at a time, between two looks at the cancel flag.
@@ -81,11 +83,13 @@ impl Tokenizer {
         template: Option<String>,
     ) -> Tokenizer {
         let pieces = engine::pieces(&engine);
-        let ids = pieces.iter().enumerate().map(|(id, piece)| (piece.clone(), id as u32)).collect();
+        let ids = pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty());
+        let ids = ids.map(|(id, piece)| (piece.clone(), id as u32)).collect();
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let kind = kind_of(&engine);
-        Tokenizer(Arc::new(Inner { kind, pieces, ids, special, marked, template, config, engine, growth: None }))
+        let (growth, merges) = (None, OnceLock::new());
+        Tokenizer(Arc::new(Inner { kind, pieces, ids, special, marked, template, config, engine, growth, merges }))
     }
 
     /// The same tokenizer over an engine that has more pieces.
@@ -101,6 +105,19 @@ impl Tokenizer {
     /// What its last extension did, if it was extended since it was opened.
     pub fn growth(&self) -> Option<&Growth> {
         self.0.growth.as_ref()
+    }
+
+    /// Its merges by id, found out once.
+    pub(super) fn merges(&self) -> Result<Arc<Merges>> {
+        if let Some(merges) = self.0.merges.get() {
+            return Ok(merges.clone());
+        }
+        let merges = Arc::new(Merges::of(self, "encode")?);
+        Ok(self.0.merges.get_or_init(|| merges).clone())
+    }
+
+    pub(super) fn specials_by_name(&self) -> Ids {
+        self.0.special
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -121,7 +121,7 @@ fn train_bpe<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokeni
     let empty = Tokenizer::from_json(spec(&pieces, Vec::new()), Map::new())?;
     let counted = words::count(&empty, texts)?;
     let limits = Limits { count: room, least: how.least, longest: how.longest };
-    let proposal = empty.continue_on(&counted, &limits)?;
+    let proposal = empty.continue_on(counted, &limits)?;
     let all: Vec<String> = pieces.into_iter().chain(proposal.pieces).collect();
     let merges = proposal.merges.iter().map(|(left, right)| json!([left, right])).collect();
     Tokenizer::from_json(spec(&all, merges), Map::new())

@@ -4,7 +4,7 @@ use crate::token::Tokenizer;
 use crate::token::alphabet;
 use crate::token::engine::{Engine, told};
 use crate::token::split::Fast;
-use crate::{Result, cancel};
+use crate::{Error, Result, cancel};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizer};
@@ -53,44 +53,25 @@ impl std::hash::Hasher for Quick {
     }
 }
 
-/// Texts that one task takes, in bytes: enough to be worth a task, few enough to be interrupted soon.
-const TASK: usize = 4 << 20;
+/// Bytes of text that one task takes: enough to be worth a task, few enough to be interrupted soon.
+const TASK: usize = 1 << 20;
 
-/// All words of the texts in the form in which the model gets them (byte-level: in the byte alphabet), with
-/// their counts, sorted. Added tokens are no words. The same for any number of threads.
-pub fn count<S: AsRef<str> + Sync>(tokenizer: &Tokenizer, texts: &[S]) -> Result<Vec<(String, u64)>> {
-    let engine = tokenizer.engine();
-    let fast = Fast::of(engine);
-    let added: Vec<String> = engine.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-    let fast = fast.filter(|_| added.len() <= 128);
+/// Does `work` for texts in parallel, some megabytes at a time, and gives what came of it to `take` in the order of
+/// the texts: the same for any number of threads.
+pub fn in_tasks<'t, S: AsRef<str> + Sync, T: Send>(
+    texts: &'t [S],
+    work: impl Fn(&'t [S]) -> Result<T> + Sync,
+    mut take: impl FnMut(T),
+) -> Result<()> {
     let cancel = cancel::current();
-
-    let parts: Vec<Result<Part>> = tasks(texts)
-        .into_par_iter()
-        .map(|texts| {
-            if cancel.is_requested() {
-                return Err(crate::Error::interrupted());
-            }
-            let mut part = Part::default();
-            for text in texts {
-                let text = text.as_ref();
-                match fast {
-                    Some(fast) if fast.fits(text) && !added.iter().any(|token| text.contains(token.as_str())) => {
-                        fast.words(text, |word| *part.slices.entry(word).or_default() += 1);
-                    }
-                    _ => long_way(engine, text, |word| *part.owned.entry(word.to_string()).or_default() += 1)?,
-                }
-            }
-            Ok(part)
-        })
-        .collect();
-    merge(parts)
-}
-
-#[derive(Default)]
-struct Part<'a> {
-    slices: QuickMap<&'a str, u64>,
-    owned: QuickMap<String, u64>,
+    for group in tasks(texts).chunks(4 * rayon::current_num_threads().max(1)) {
+        let one = |texts: &&'t [S]| if cancel.is_requested() { Err(Error::interrupted()) } else { work(texts) };
+        let parts: Vec<Result<T>> = group.par_iter().map(one).collect();
+        for part in parts {
+            take(part?);
+        }
+    }
+    Ok(())
 }
 
 fn tasks<S: AsRef<str>>(texts: &[S]) -> Vec<&[S]> {
@@ -107,24 +88,89 @@ fn tasks<S: AsRef<str>>(texts: &[S]) -> Vec<&[S]> {
     tasks
 }
 
-fn merge(parts: Vec<Result<Part>>) -> Result<Vec<(String, u64)>> {
-    let mut slices: QuickMap<&str, u64> = QuickMap::default();
-    let mut owned: QuickMap<String, u64> = QuickMap::default();
-    for part in parts {
-        let part = part?;
-        if slices.is_empty() {
-            slices = part.slices;
-        } else {
-            part.slices.into_iter().for_each(|(word, count)| *slices.entry(word).or_default() += count);
+/// Counts words over texts that come in parts: each distinct word is held once.
+pub struct Counter<'e> {
+    engine: &'e Engine,
+    fast: Option<Fast>,
+    added: Vec<String>,
+    /// As they stand in the texts, and as the model gets them.
+    plain: QuickMap<Box<str>, u64>,
+    spelled: QuickMap<Box<str>, u64>,
+}
+
+#[derive(Default)]
+struct Part<'t> {
+    plain: QuickMap<&'t str, u64>,
+    spelled: QuickMap<String, u64>,
+}
+
+impl<'e> Counter<'e> {
+    pub fn new(tokenizer: &'e Tokenizer) -> Counter<'e> {
+        let engine = tokenizer.engine();
+        let added: Vec<String> = engine.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        let fast = Fast::of(engine).filter(|_| added.len() <= 128);
+        Counter { engine, fast, added, plain: QuickMap::default(), spelled: QuickMap::default() }
+    }
+
+    /// Adds the words of more texts. Added tokens are no words.
+    pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
+        let Counter { engine, fast, added, plain, spelled } = self;
+        in_tasks(
+            texts,
+            |texts| part(engine, *fast, added, texts),
+            |part| {
+                part.plain.into_iter().for_each(|(word, count)| add(plain, word, count));
+                part.spelled.into_iter().for_each(|(word, count)| add(spelled, &word, count));
+            },
+        )
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.spelled.is_empty()
+    }
+
+    /// All words in the form in which the model gets them (byte-level: in the byte alphabet), with their counts, sorted.
+    pub fn finish(mut self) -> Vec<(String, u64)> {
+        let mut words: Vec<(String, u64)> = Vec::with_capacity(self.plain.len());
+        for (word, count) in std::mem::take(&mut self.plain) {
+            let word = alphabet::spell(&word);
+            let more = self.spelled.remove(word.as_str()).unwrap_or(0);
+            words.push((word, count + more));
         }
-        part.owned.into_iter().for_each(|(word, count)| *owned.entry(word).or_default() += count);
+        words.extend(self.spelled.into_iter().map(|(word, count)| (word.into(), count)));
+        words.par_sort_unstable();
+        words
     }
-    for (word, count) in slices {
-        *owned.entry(alphabet::spell(word)).or_default() += count;
+}
+
+fn add(counts: &mut QuickMap<Box<str>, u64>, word: &str, count: u64) {
+    match counts.get_mut(word) {
+        Some(sum) => *sum += count,
+        None => {
+            counts.insert(word.into(), count);
+        }
     }
-    let mut words: Vec<(String, u64)> = owned.into_iter().collect();
-    words.par_sort_unstable();
-    Ok(words)
+}
+
+fn part<'t, S: AsRef<str>>(engine: &Engine, fast: Option<Fast>, added: &[String], texts: &'t [S]) -> Result<Part<'t>> {
+    let mut part = Part::default();
+    for text in texts {
+        let text = text.as_ref();
+        match fast {
+            Some(fast) if fast.fits(text) && !added.iter().any(|token| text.contains(token.as_str())) => {
+                fast.words(text, |word| *part.plain.entry(word).or_default() += 1);
+            }
+            _ => long_way(engine, text, |word| *part.spelled.entry(word.to_string()).or_default() += 1)?,
+        }
+    }
+    Ok(part)
+}
+
+/// All words of the texts, counted and sorted.
+pub fn count<S: AsRef<str> + Sync>(tokenizer: &Tokenizer, texts: &[S]) -> Result<Vec<(String, u64)>> {
+    let mut counter = Counter::new(tokenizer);
+    counter.add(texts)?;
+    Ok(counter.finish())
 }
 
 /// Through the engine's own normalizer and pre-tokenizer.
@@ -161,4 +207,52 @@ pub fn of_text(tokenizer: &Tokenizer, text: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     long_way(tokenizer.engine(), text, |word| words.push(word.to_string()))?;
     Ok(words)
+}
+
+/// Where the words of one text lie in it, in bytes, without the white space around them.
+pub struct Spans<'e> {
+    engine: &'e Engine,
+    fast: Option<Fast>,
+}
+
+impl<'e> Spans<'e> {
+    pub fn new(tokenizer: &'e Tokenizer) -> Spans<'e> {
+        Spans { engine: tokenizer.engine(), fast: Fast::of(tokenizer.engine()) }
+    }
+
+    pub fn of(&self, text: &str, spans: &mut Vec<(usize, usize)>) -> Result<()> {
+        if let Some(fast) = self.fast.filter(|fast| fast.fits(text)) {
+            let mut at = 0;
+            fast.words(text, |word| {
+                push_trimmed(text, (at, at + word.len()), spans);
+                at += word.len();
+            });
+            return Ok(());
+        }
+        let mut splits = self.engine.get_added_vocabulary().extract_and_normalize(self.engine.get_normalizer(), text);
+        if let Some(pre) = self.engine.get_pre_tokenizer() {
+            pre.pre_tokenize(&mut splits).map_err(told)?;
+        }
+        for (_, span, tokens) in splits.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+            if tokens.is_some() || text.get(span.0..span.1).is_none() {
+                continue;
+            }
+            let mut at = span.0;
+            // without a pre-tokenizer a word ends where white space begins
+            for word in text[span.0..span.1].split_inclusive(char::is_whitespace) {
+                push_trimmed(text, (at, at + word.len()), spans);
+                at += word.len();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_trimmed(text: &str, (start, end): (usize, usize), spans: &mut Vec<(usize, usize)>) {
+    let word = &text[start..end];
+    let kept = word.trim();
+    if !kept.is_empty() {
+        let start = start + word.len() - word.trim_start().len();
+        spans.push((start, start + kept.len()));
+    }
 }

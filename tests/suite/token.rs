@@ -1,7 +1,8 @@
 //! Tokenizers: equal to transformers, properties of extension and training, and files that lie.
 
 use levain::cancel::{self, Cancel};
-use levain::token::{Gguf, Tokenizer, Training};
+use levain::data::{By, Dataset};
+use levain::token::{Gguf, How, Tokenizer, Training};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -79,7 +80,7 @@ fn decoding_gives_the_text_back() {
         Tokenizer::train(&statutes(), &Training { kind: "unigram".into(), size: 500, ..Training::default() }).unwrap();
     let digits =
         Tokenizer::train(&statutes(), &Training { size: 500, split: "digits".into(), ..Training::default() }).unwrap();
-    let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"]).unwrap();
+    let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"], How::Usual).unwrap();
     for tok in [trained, unigram, digits, grown, open("gpt2")] {
         for text in NASTY {
             let ids = tok.encode(text, false).unwrap().ids;
@@ -149,7 +150,7 @@ fn continued_bpe_leaves_no_dead_piece_and_moves_nothing() {
             assert_eq!(written, *piece);
         }
         // a second extension appends to the first
-        let again = grown.extend_by_words(&["外观设计", "实用新型"]).unwrap();
+        let again = grown.extend_by_words(&["外观设计", "实用新型"], How::Usual).unwrap();
         again.audit(&grown, &texts, &general).unwrap();
         grown.save(format!("out/tests/token/grown-{name}")).unwrap();
         let opened = Tokenizer::open(format!("out/tests/token/grown-{name}")).unwrap();
@@ -299,7 +300,10 @@ fn sentence_pieces_inside_a_gguf() {
     assert_eq!(proposal.pieces, ["大", "▁大", "▁大c"]);
     let grown = tok.extend_by_merges(&proposal).unwrap();
     assert_eq!(grown.encode("大c", false).unwrap().pieces, ["▁大c"]);
-    assert_eq!(tok.extend_by_words(&["大法"]).unwrap().encode("a大法", false).unwrap().pieces, ["▁a", "大法"]);
+    assert_eq!(
+        tok.extend_by_words(&["大法"], How::Usual).unwrap().encode("a大法", false).unwrap().pieces,
+        ["▁a", "大法"]
+    );
 }
 
 #[test]
@@ -361,4 +365,87 @@ fn chats_say_who_said_what() {
     let gpt2 = open("gpt2").chat(messages, true).unwrap();
     assert_eq!(&gpt2.text[gpt2.spans[2].turn.clone()], "assistant<|endoftext|>");
     assert!(gpt2.text.ends_with("\nassistant: "));
+}
+
+/// Runs of Chinese letters of the first statutes: each is one word to SmolLM2's tokenizer.
+fn runs(rows: std::ops::Range<usize>) -> Vec<String> {
+    let path = Path::new("scripts/data/statutes.parquet");
+    let data = Dataset::from(levain::data::read("test", path, By::Line).unwrap()).slice(rows.start, rows.end);
+    let field = data.field("test", "text").unwrap();
+    let texts: Vec<String> = data.texts("test", field).map(|text| text.unwrap().into_owned()).collect();
+    let han = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
+    texts
+        .iter()
+        .flat_map(|text| text.split(move |letter| !han(letter)))
+        .filter(|run| !run.is_empty())
+        .map(String::from)
+        .collect()
+}
+
+/// The rule of Purason et al. 2025 (arXiv 2512.03989), written from the paper for reference: words in the segmentation
+/// of the old model; over and over the most frequent pair becomes one token, also one that the vocabulary has already;
+/// until so many new tokens are there. Its merges come after the old ones.
+fn published(old: &Tokenizer, words: &[String], count: usize) -> Vec<(String, String)> {
+    use std::collections::{BTreeMap, BTreeSet};
+    let mut counted: BTreeMap<Vec<String>, i64> = BTreeMap::new();
+    words.iter().for_each(|word| *counted.entry(old.encode(word, false).unwrap().pieces).or_default() += 1);
+    let mut splits: Vec<(Vec<String>, i64)> = counted.into_iter().collect();
+    let (mut merges, mut fresh) = (Vec::new(), BTreeSet::new());
+    while fresh.len() < count {
+        let mut pairs: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        for (split, times) in &splits {
+            split.windows(2).for_each(|two| *pairs.entry((&two[0], &two[1])).or_default() += times);
+        }
+        let most = pairs.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)));
+        let Some((&(left, right), _)) = most else { break };
+        let (left, right) = (left.to_string(), right.to_string());
+        for (split, _) in &mut splits {
+            *split = joined(split, &left, &right);
+        }
+        if old.id(&format!("{left}{right}")).is_none() {
+            fresh.insert(format!("{left}{right}"));
+        }
+        merges.push((left, right));
+    }
+    merges
+}
+
+fn joined(split: &[String], left: &str, right: &str) -> Vec<String> {
+    let mut whole: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < split.len() {
+        if at + 1 < split.len() && split[at] == left && split[at + 1] == right {
+            whole.push(format!("{left}{right}"));
+            at += 2;
+        } else {
+            whole.push(split[at].clone());
+            at += 1;
+        }
+    }
+    whole
+}
+
+#[test]
+fn continued_bpe_is_no_worse_than_the_published_rule() {
+    let old = open("smollm2");
+    let (train, held) = (runs(0..60), runs(20_000..20_040));
+    let count = 150;
+    let merges = published(&old, &train, count);
+    let theirs: usize = held
+        .iter()
+        .map(|word| {
+            let split = old.encode(word, false).unwrap().pieces;
+            merges.iter().fold(split, |split, (left, right)| joined(&split, left, right)).len()
+        })
+        .sum();
+    let grown = old.extend_by_merges(&old.continue_bpe(&train, count, 1, 64).unwrap()).unwrap();
+    assert_eq!(grown.len(), old.len() + count);
+    let ours: usize = held.iter().map(|word| grown.ids(word, false).unwrap().len()).sum();
+    let bytes: usize = held.iter().map(String::len).sum();
+    println!(
+        "bytes per token: {:.4} by the rule, {:.4} here",
+        bytes as f64 / theirs as f64,
+        bytes as f64 / ours as f64
+    );
+    assert!(ours <= theirs, "{ours} tokens here, {theirs} by the published rule");
 }

@@ -89,6 +89,22 @@ mod verbs {
         Ok(net.resize(rows, options.bool("shrink")?)? as INT)
     }
 
+    /// Make the vocabulary's tables of nothing but the rows of some ids, in this order: input table, output table and
+    /// config together. Tells how many rows there are. For a tokenizer that was trimmed: `vocab::refit` knows the ids.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// let row = net.rows([7]);
+    /// net.select_rows([5, 7, 9])               //=> 3
+    /// net.rows([1]).close(row, 0.0)            //=> true
+    /// net.select_rows([3])                     //=> error: select_rows: id 3 is outside the table of 3 rows
+    /// ```
+    #[rhai_fn(name = "select_rows", pure, return_raw)]
+    pub fn select_rows(net: &mut Model, ids: Dynamic) -> Res<INT> {
+        let ids = Ids::read("select_rows", "ids", ids)?.unsigned("select_rows")?;
+        Ok(net.select_rows(&ids)? as INT)
+    }
+
     /// The rows of the input table for some ids, `[ids, hidden]`.
     ///
     /// ```rhai

@@ -1,8 +1,8 @@
 //! Between tokenizers' values and those of scripts.
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
-use crate::tensor::Tensor;
+use crate::tensor::{Array, Device, Tensor};
 use crate::token::{Audit, Chat, Encoding, Proposal, SPECIALS, Span, Survey, Tally, Tokenizer, Training};
 use std::borrow::Cow;
 
@@ -25,6 +25,43 @@ pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) 
         Some(text) => Ok(work(&[Cow::Borrowed(text.as_str())])?),
         None => bail!(who, "texts are a list of strings or a dataset, not {}", kind(given)),
     }
+}
+
+/// Bytes of a stream that are held at a time.
+const PART: usize = 16 << 20;
+
+/// Runs `work` on texts a part at a time: a stream as it is read, a dataset in slices, a list as a whole.
+pub fn each_part(who: &str, given: &Dynamic, mut work: impl FnMut(&[Cow<str>]) -> crate::Result<()>) -> Res<()> {
+    if let Some(stream) = given.read_lock::<Stream>() {
+        let mut held: Vec<Cow<str>> = Vec::new();
+        let mut bytes = 0;
+        for part in stream.parts(1024)? {
+            let part = part?;
+            let field = part.text_field(who)?;
+            for text in part.texts(who, field) {
+                let text = text?.into_owned();
+                bytes += text.len();
+                held.push(Cow::Owned(text));
+            }
+            if bytes >= PART {
+                work(&held)?;
+                held.clear();
+                bytes = 0;
+            }
+        }
+        return Ok(work(&held)?);
+    }
+    if let Some(data) = given.read_lock::<Dataset>() {
+        const ROWS: usize = 1 << 16;
+        let field = data.text_field(who)?;
+        for from in (0..data.len()).step_by(ROWS) {
+            let part = data.slice(from, from + ROWS);
+            let texts = part.texts(who, field).collect::<crate::Result<Vec<_>>>()?;
+            work(&texts)?;
+        }
+        return Ok(());
+    }
+    with_texts(who, given, work)
 }
 
 pub fn owned_texts(who: &str, given: &Dynamic) -> Res<Vec<String>> {
@@ -87,6 +124,12 @@ pub fn id_list(ids: &[u32]) -> Dynamic {
 
 pub fn maybe_id(id: Option<u32>) -> Dynamic {
     id.map_or(Dynamic::UNIT, |id| INT::from(id).into())
+}
+
+/// Numbers as a tensor of rows.
+pub fn matrix(numbers: Vec<f32>, columns: usize) -> crate::Result<Tensor> {
+    let rows = numbers.len() / columns.max(1);
+    Ok(Array::from_vec(numbers, (rows, columns), &Device::Cpu)?.into())
 }
 
 pub fn range(range: &std::ops::Range<usize>) -> Dynamic {
@@ -180,7 +223,7 @@ pub fn audit(audit: &Audit) -> Map {
     let mut facts = map([
         ("pieces_before", int(audit.before)),
         ("pieces", int(audit.after)),
-        ("added", int(audit.after - audit.before)),
+        ("added", int(audit.reachable)),
         ("reachable", int(audit.reachable)),
         ("used", int(audit.used)),
         ("bytes", int(audit.bytes)),
@@ -220,6 +263,7 @@ fn tally(tally: &Tally) -> Map {
         ("fell", int(tally.fell)),
         ("words", int(tally.words)),
         ("split", int(tally.split)),
+        ("parts", int(tally.parts)),
     ])
 }
 
@@ -236,16 +280,19 @@ pub fn info(tokenizer: &Tokenizer) -> Map {
     if let Some(growth) = tokenizer.growth() {
         let skipped =
             |(word, why): &(String, String)| map([("word", word.clone().into()), ("why", why.clone().into())]);
-        facts.insert(
-            "extension".into(),
-            map([
-                ("before", int(growth.before)),
-                ("added", int(tokenizer.len() - growth.before)),
-                ("intermediate", int(growth.intermediate)),
-                ("skipped", list(growth.skipped.iter().map(|one| Dynamic::from_map(skipped(one))))),
-            ])
-            .into(),
-        );
+        let mut extension = map([
+            ("before", int(growth.before)),
+            ("added", int(tokenizer.len() - growth.before)),
+            ("intermediate", int(growth.intermediate)),
+            ("skipped", list(growth.skipped.iter().map(|one| Dynamic::from_map(skipped(one))))),
+        ]);
+        if !growth.replaced.is_empty() {
+            extension.insert("replaced".into(), id_list(&growth.replaced));
+        }
+        if growth.awakened > 0 {
+            extension.insert("awakened".into(), int(growth.awakened));
+        }
+        facts.insert("extension".into(), extension.into());
     }
     facts
 }
