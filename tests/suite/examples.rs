@@ -41,3 +41,26 @@ fn readme() {
 fn scripts() {
     run(|suite| suite.folder(Path::new("tests")));
 }
+
+/// A verb, by its name and what it is called on, tells in a sentence what it does and shows it in an example; its
+/// overloads may share one doc.
+#[test]
+fn every_function_is_documented() {
+    use levain::script::{Host, examples, registry, registry::Form};
+    let mut verbs: std::collections::BTreeMap<String, (bool, bool)> = Default::default();
+    for function in registry::functions(&Host::new(), false) {
+        let receiver = function.params.first().filter(|_| matches!(function.form, Form::Method | Form::Property));
+        let receiver = receiver.map_or("", |(_, kind)| kind);
+        let verb = format!("{} {:?} {receiver} {}", function.noun, function.form, function.name);
+        let (told, shown) = verbs.entry(verb).or_default();
+        let first = function.doc.split("\n\n").next().unwrap_or_default();
+        *told |= first.starts_with(|c: char| !c.is_lowercase()) && first.trim_end().ends_with(['.', ':']);
+        *shown |= !examples::blocks("", &function.doc).is_empty();
+    }
+    let bare: Vec<String> = verbs
+        .iter()
+        .filter(|(_, (told, shown))| !(*told && *shown))
+        .map(|(verb, (told, _))| format!("{verb}: no {}", if *told { "example" } else { "sentence" }))
+        .collect();
+    assert!(bare.is_empty(), "{} of {} verbs lack their doc:\n{}", bare.len(), verbs.len(), bare.join("\n"));
+}

@@ -13,7 +13,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// e to the power of each number.
+    /// The exponential, e to the power of each number.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).exp()        //=> tensor([1.0000, 2.7183])
@@ -103,7 +103,7 @@ mod verbs {
         Ok(ops::relu(x)?)
     }
 
-    /// x Φ(x): each number times the share of the normal distribution below it (Hendrycks and Gimpel 2016).
+    /// Gaussian error linear unit, x Φ(x): each number times the share of the normal distribution below it (Hendrycks and Gimpel 2016).
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
@@ -113,7 +113,7 @@ mod verbs {
         Ok(nn::gelu(&ops::real(x)?, false)?)
     }
 
-    /// x Φ(x), exactly or by an approximation.
+    /// Gaussian error linear unit, x Φ(x), exactly or by an approximation.
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
@@ -127,7 +127,7 @@ mod verbs {
         }
     }
 
-    /// x / (1 + e^-x) of each number; also called swish.
+    /// Sigmoid linear unit, x / (1 + e^-x) of each number; also called swish.
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).silu()      //=> tensor([-0.2689,  0.7311])

@@ -102,7 +102,7 @@ mod verbs {
         Ok(nn::embedding(&table, &ids, value.dims())?)
     }
 
-    /// x · weightᵀ, for a weight `[out, in]`.
+    /// A linear layer, x · weightᵀ, for a weight `[out, in]`.
     ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
@@ -112,7 +112,7 @@ mod verbs {
         Ok(nn::linear(&x, &weight, None, nn::Precision::F32)?)
     }
 
-    /// x · weightᵀ + bias, for a weight `[out, in]`.
+    /// A linear layer with bias, x · weightᵀ + bias, for a weight `[out, in]`.
     ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), tensor([0.5]))      //=> tensor([[11.5000]])
