@@ -1,6 +1,6 @@
 //! The flag that stops long work. Every native loop longer than 50 ms polls it with [`check`].
 
-use crate::{Error, Result};
+use crate::{Error, Result, bounds};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -81,7 +81,7 @@ pub fn current() -> Cancel {
     CURRENT.with(|current| current.borrow().clone())
 }
 
-/// An error when a stop was asked for.
+/// An error when a stop was asked for, or when the script has taken all that it may.
 pub fn check() -> Result<()> {
-    if CURRENT.with(|current| current.borrow().is_requested()) { Err(Error::interrupted()) } else { Ok(()) }
+    if CURRENT.with(|current| current.borrow().is_requested()) { Err(Error::interrupted()) } else { bounds::check() }
 }

@@ -16,18 +16,32 @@ struct Inner {
     who: String,
     what: String,
     help: Option<String>,
-    interrupted: bool,
+    stop: Option<Stop>,
+}
+
+/// Work that was stopped: no fault that a script may catch.
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    Interrupted,
+    Limit,
 }
 
 impl Error {
     pub fn new(who: impl Into<String>, what: impl Into<String>) -> Error {
-        Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, interrupted: false }))
+        Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None }))
     }
 
     /// Work was stopped from outside (Ctrl-C, a cancel handle): not a fault of the script.
     pub fn interrupted() -> Error {
         let mut error = Error::new("interrupted", "stopped before the end");
-        error.0.interrupted = true;
+        error.0.stop = Some(Stop::Interrupted);
+        error
+    }
+
+    /// The script has taken all that it may take.
+    pub fn limit(what: impl Into<String>) -> Error {
+        let mut error = Error::new("limit", what);
+        error.0.stop = Some(Stop::Limit);
         error
     }
 
@@ -49,7 +63,7 @@ impl Error {
 
     /// The same fault told by another verb: what a user called, not what that called.
     pub fn told_by(mut self, who: impl Into<String>) -> Error {
-        if !self.0.interrupted {
+        if self.0.stop.is_none() {
             self.0.who = who.into();
         }
         self
@@ -74,7 +88,12 @@ impl Error {
     }
 
     pub fn is_interrupted(&self) -> bool {
-        self.0.interrupted
+        self.0.stop == Some(Stop::Interrupted)
+    }
+
+    /// Whether work was stopped, by an interruption or a limit: a script can't catch it and go on.
+    pub fn is_final(&self) -> bool {
+        self.0.stop.is_some()
     }
 }
 

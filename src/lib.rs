@@ -2,6 +2,7 @@
 //!
 //! Each noun is a folder: its mechanism in plain Rust, and one `api.rs` that shows it to scripts.
 
+pub mod bounds;
 pub mod cancel;
 pub mod cli;
 pub mod data;
@@ -18,4 +19,9 @@ pub mod text;
 pub mod token;
 pub mod train;
 
+pub use bounds::Limits;
+pub use cancel::Cancel;
 pub use error::{Error, Result, nearest};
+/// The script language, for what a host application registers.
+pub use rhai;
+pub use script::{Builder, Runtime, Script, Value};

@@ -1,8 +1,13 @@
 //! `levain help [NAME] [--search WORDS]`: everything from the registry.
 
+mod html;
+mod markdown;
+mod pages;
+
 use super::FAULT;
 use crate::script::registry::{self, Form, Function};
 use crate::script::{Host, Opt, stdlib};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// What each folder of natives is about, in the order of a work day.
@@ -18,6 +23,25 @@ const NOUNS: &[(&str, &str)] = &[
     ("serve", "a model behind HTTP"),
     ("script", "options, arguments, text of numbers"),
 ];
+
+/// A form of the whole reference.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Format {
+    Markdown,
+    Html,
+}
+
+/// Writes the whole reference to standard output.
+pub fn reference(format: Format) -> u8 {
+    let host = Host::new();
+    let pages = pages::pages(&host);
+    let text = match format {
+        Format::Markdown => markdown::reference(&pages),
+        Format::Html => html::reference(&pages),
+    };
+    host.output.line(text.trim_end());
+    0
+}
 
 pub fn main(name: Option<&str>, search: Option<&str>) -> u8 {
     let host = Host::new();
@@ -47,7 +71,7 @@ pub fn overview(host: &Host) -> String {
     text.push_str("  levain test [PATH…]             tests and the examples in docs\n");
     text.push_str("  levain repl                     the prompt\n");
     text.push_str(
-        "  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n",
+        "  levain new NAME                 an experiment to begin with\n  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n",
     );
     text.push_str("  levain help --search WORDS      verbs whose doc has these words\n\nnouns: x.verb(…)\n");
     for (noun, what) in NOUNS {
@@ -74,6 +98,10 @@ pub fn about(host: &Host, name: &str) -> Result<String, Box<crate::script::Fault
     let mut text = String::new();
     if !named.is_empty() {
         text.push_str(&verbs(host, &named));
+        let related = related(&functions, wanted);
+        if !related.is_empty() {
+            let _ = writeln!(text, "related: {}", related.join(", "));
+        }
     }
     if !noun.is_empty() {
         if !named.is_empty() {
@@ -122,6 +150,48 @@ fn verbs(host: &Host, named: &[&Function]) -> String {
         }
     }
     text
+}
+
+/// Verbs whose docs name this one, and those that its own docs name: in backticks, or called in an example.
+fn related(functions: &[Function], wanted: &str) -> Vec<String> {
+    let own = functions.iter().filter(|function| function.name == wanted).map(|function| function.doc.as_str());
+    let own: HashSet<&str> = own.flat_map(told).collect();
+    let mut names: Vec<&str> = functions
+        .iter()
+        .filter(|function| function.noun != "language" && function.name != wanted)
+        .filter(|function| own.contains(function.name.as_str()) || told(&function.doc).any(|name| name == wanted))
+        .map(|function| function.name.as_str())
+        .collect();
+    names.dedup();
+    // what its own doc names comes first
+    names.sort_by_key(|name| !own.contains(name));
+    // then what else the same kind of thing does, where that is not a long list
+    let receivers: HashSet<&str> = functions.iter().filter(|f| f.name == wanted).filter_map(receiver).collect();
+    let same =
+        functions.iter().filter(|f| f.name != wanted && receiver(f).is_some_and(|kind| receivers.contains(kind)));
+    let mut same: Vec<&str> = same.map(|function| function.name.as_str()).collect();
+    same.dedup();
+    if same.len() <= 12 {
+        names.extend(same);
+    }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    names.into_iter().take(12).map(str::to_string).collect()
+}
+
+/// What a method or property is of.
+fn receiver(function: &Function) -> Option<&str> {
+    let own = matches!(function.form, Form::Method | Form::Property) && function.noun != "language";
+    function.params.first().filter(|_| own).map(|(_, kind)| kind.as_str())
+}
+
+/// Names in the backticks of a doc's prose: the `clip` of `` `grads.clip(1.0)` `` and the `sft::run` of `` `sft::run` ``.
+fn told(doc: &str) -> impl Iterator<Item = &str> {
+    let prose = doc.split("```").step_by(2);
+    prose.flat_map(|text| text.split('`').skip(1).step_by(2)).map(|code| {
+        let call = code.split('(').next().unwrap_or_default();
+        call.rsplit('.').next().unwrap_or_default()
+    })
 }
 
 fn options(table: &[Opt]) -> String {

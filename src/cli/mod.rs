@@ -4,12 +4,13 @@ mod bench;
 mod check;
 pub mod help;
 mod interrupt;
+mod new;
 mod profile;
 mod repl;
 mod run;
 mod test;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
         /// Write every operation, with its time, for Perfetto or chrome://tracing
         #[arg(long, value_name = "OUT.json")]
         trace: Option<PathBuf>,
+        #[command(flatten)]
+        sandbox: run::Sandbox,
     },
     /// Find what is wrong with scripts without running them
     Check {
@@ -51,7 +54,14 @@ enum Command {
         /// list the verbs whose doc has these words
         #[arg(long, value_name = "WORDS")]
         search: Option<String>,
+        /// the whole reference, to standard output: one file
+        #[arg(long, value_enum, conflicts_with_all = ["name", "search"])]
+        format: Option<help::Format>,
     },
+    /// Write an experiment to begin with: a folder, or one script where the name ends in .rhai
+    New { name: String },
+    /// Write what a shell needs to complete levain's commands, to standard output
+    Completions { shell: clap_complete::Shell },
     /// The prompt
     Repl,
     /// Run tests: `fn test_…()` in .rhai files, and the examples in docs
@@ -79,16 +89,24 @@ pub fn main() -> ExitCode {
     set_threads(cli.threads);
     quiet_panics();
     on_large_stack(move || match cli.command.unwrap_or(Command::Repl) {
-        Command::Run { file, args, profile, trace } => {
-            profile::around(profile, trace.as_deref(), || run::main(&file, &args))
+        Command::Run { file, args, profile, trace, sandbox } => {
+            profile::around(profile, trace.as_deref(), || run::main(&file, &args, &sandbox))
         }
-        Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[]),
+        Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[], &run::Sandbox::default()),
         Command::Repl => repl::main(),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files } => check::main(&files),
-        Command::Help { name, search } => help::main(name.as_deref(), search.as_deref()),
+        Command::Help { format: Some(format), .. } => help::reference(format),
+        Command::Help { name, search, .. } => help::main(name.as_deref(), search.as_deref()),
+        Command::New { name } => new::main(&name),
+        Command::Completions { shell } => completions(shell),
         Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
     })
+}
+
+fn completions(shell: clap_complete::Shell) -> u8 {
+    clap_complete::generate(shell, &mut Cli::command(), "levain", &mut std::io::stdout());
+    0
 }
 
 /// What was typed, where `levain - …` is short for `levain run - …`.

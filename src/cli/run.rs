@@ -1,25 +1,78 @@
 //! `levain run FILE [key=value…]`
 
 use super::{FAULT, interrupt};
+use crate::Error;
+use crate::bounds::{self, Bounds, Limits, Root};
 use crate::script::{Cause, Fault, Host, checker, read_script};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-pub fn main(file: &Path, args: &[String]) -> u8 {
+/// Bounds for a script of a stranger.
+#[derive(clap::Args, Default)]
+pub struct Sandbox {
+    /// read and write only below this folder, and take no more than the limits below
+    #[arg(long, value_name = "DIR")]
+    sandbox: Option<PathBuf>,
+    /// operations of the script, rounds of native loops counted too [in a sandbox: 1000000000]
+    #[arg(long, value_name = "N")]
+    operations: Option<u64>,
+    /// memory that the process may hold, as 512M or 4G [in a sandbox: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<u64>,
+}
+
+/// `512M` in bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("a size is a whole number with K, M or G".to_string()),
+    };
+    let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    number.filter(|&bytes| bytes > 0).ok_or_else(|| "a size is a whole number with K, M or G".to_string())
+}
+
+impl Sandbox {
+    fn bounds(&self) -> crate::Result<Bounds> {
+        let limits = if self.sandbox.is_some() { Limits::strict() } else { Limits::default() };
+        let operations = self.operations.or(limits.operations);
+        let memory = self.memory.or(limits.memory);
+        let roots = match &self.sandbox {
+            Some(folder) if !folder.is_dir() => {
+                return Err(Error::new("sandbox", format!("{} is no folder", folder.display())));
+            }
+            Some(folder) => Some(vec![Root { path: folder.clone(), writable: true }]),
+            None => None,
+        };
+        if let Some(bytes) = memory {
+            crate::kernel::memory::end_beyond(bytes);
+        }
+        Ok(Bounds::new(Limits { operations, memory, ..limits }, roots))
+    }
+}
+
+pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
     if file.as_os_str() == "-" {
         return match std::io::read_to_string(std::io::stdin()) {
-            Ok(text) => script("standard input", &text, args),
+            Ok(text) => script("standard input", &text, args, sandbox),
             Err(error) => told(&Fault::plain(format!("standard input: {error}"))),
         };
     }
     match read_script(file) {
-        Ok(text) => script(&file.display().to_string(), &text, args),
+        Ok(text) => script(&file.display().to_string(), &text, args, sandbox),
         Err(error) => told(&error.into()),
     }
 }
 
 /// Runs a script and tells what went wrong; gives the exit code.
-pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
-    let mut host = Host::for_script(text);
+fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
+    let bounds = match sandbox.bounds() {
+        Ok(bounds) => bounds,
+        Err(error) => return told(&error.into()),
+    };
+    let mut host = Host::for_script_within(text, bounds.clone());
     interrupt::stops(&host.cancel);
     if let Err(error) = host.run_state.set_args(args) {
         return told(&error.into());
@@ -30,7 +83,7 @@ pub fn script(name: &str, text: &str, args: &[String]) -> u8 {
         return told(&fault);
     }
     crate::train::checkpoint::runs_script(text);
-    let faults = checker::check(&mut host, name, text);
+    let faults = bounds::within(&bounds, || checker::check(&mut host, name, text));
     if !faults.is_empty() {
         return super::check::tell(&faults);
     }

@@ -7,6 +7,7 @@
 use super::profile;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// From this size on a block is kept.
 const LARGE: usize = 1 << 20;
@@ -97,6 +98,10 @@ fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
 /// A block for this layout, and whether it is known to be zero.
 fn block(layout: &Layout) -> (*mut u8, bool) {
     let class = class(layout.size());
+    let most = MOST.load(Ordering::Relaxed);
+    if most < usize::MAX && kept(|kept| kept.used).saturating_add(layout.size()) > most {
+        end();
+    }
     if let Some(block) = kept(|kept| kept.take(class)) {
         return (block, false);
     }
@@ -237,6 +242,50 @@ pub fn unwritten(count: usize) -> Vec<f32> {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     values.resize(count, 0.0);
     values
+}
+
+/// The memory that this process holds, in bytes, without what is only kept for later use; where the system does not
+/// tell, the most that it has ever held.
+pub fn held_bytes() -> u64 {
+    let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
+    match pages() {
+        Some(pages) => (pages * page_size()).saturating_sub(kept(|kept| kept.unused as u64)),
+        None => peak_bytes(),
+    }
+}
+
+fn page_size() -> u64 {
+    #[cfg(unix)]
+    // SAFETY: asks for a number
+    return u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    #[cfg(not(unix))]
+    4096
+}
+
+/// The large blocks that may be in use at once, in bytes.
+static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Ends the process, with a fault and its exit code, where large blocks beyond this are asked for: the last line of
+/// defence of a sandbox, against a native verb that takes more at once than anybody foresaw. Not for a process that
+/// does anything else, since an allocator can't refuse in a way from which work goes on.
+pub fn end_beyond(bytes: u64) {
+    MOST.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+}
+
+#[cold]
+fn end() -> ! {
+    const TEXT: &[u8] = b"error: limit: more memory than the script may hold\n";
+    #[cfg(unix)]
+    // SAFETY: writes a constant and ends; nothing here asks for memory
+    unsafe {
+        libc::write(2, TEXT.as_ptr().cast(), TEXT.len());
+        libc::_exit(2)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = TEXT;
+        std::process::abort()
+    }
 }
 
 /// The most memory that this process has held at any time, in bytes; 0 where the system does not tell.

@@ -95,7 +95,7 @@ impl Baseline {
     }
 
     pub fn open(path: &Path) -> Result<Baseline> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("baseline", path, &error))?;
+        let text = files::text("baseline", path)?;
         let fault = |what: String| Error::new("baseline", format!("{}: {what}", path.display()));
         let json: serde_json::Value = serde_json::from_str(&text)
             .map_err(|error| fault(format!("not JSON ({error})")).help("`levain bench --save` writes it anew"))?;
@@ -128,11 +128,10 @@ impl Baseline {
 /// the machine.
 pub fn find(folder: &Path, machine: &Machine) -> Option<PathBuf> {
     let own = folder.join(machine.file_name());
-    if own.exists() {
+    if files::exists(&own) {
         return Some(own);
     }
-    let mut others: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut others = files::list("baseline", folder).ok()?;
     others.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    others.sort();
     others.into_iter().next()
 }

@@ -2,13 +2,13 @@
 
 use super::arch::{self, Arch};
 use crate::tensor::nn::RotaryScaling;
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail, files, nearest};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// A JSON file of a model's folder.
 pub fn read_json(file: &Path) -> Result<Value> {
-    let text = std::fs::read_to_string(file).map_err(|error| Error::io("model", file, &error))?;
+    let text = files::text("model", file)?;
     serde_json::from_str(&text).map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))
 }
 

@@ -14,9 +14,10 @@ use super::save::{replace, write_json};
 use super::{Model, Weights};
 use crate::tensor::file::{Safetensors, save_safetensors};
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, files};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ const FORMAT: u64 = 1;
 
 /// Whether a folder holds what a model has beside its base.
 pub fn is_delta(folder: &Path) -> bool {
-    folder.join(CONFIG).is_file()
+    files::is_file(&folder.join(CONFIG))
 }
 
 impl Model {
@@ -173,34 +174,32 @@ impl Model {
 /// A path from the folder, or from here.
 fn resolve(folder: &Path, base: &str) -> PathBuf {
     let beside = folder.join(base);
-    if beside.exists() || !Path::new(base).exists() { beside } else { base.into() }
+    if files::exists(&beside) || !files::exists(Path::new(base)) { beside } else { base.into() }
 }
 
 /// A hash of a model's files: of the `.gguf`, or of a folder's config and weights in name order. FNV-1a by words of 8
 /// bytes: against mistakes, not against forgers.
 fn hash(source: &Path) -> Result<String> {
     let fault = |error: std::io::Error| Error::io("model", source, &error);
-    let mut files = Vec::new();
-    if source.is_file() {
-        files.push(source.to_path_buf());
-    } else {
-        for entry in std::fs::read_dir(source).map_err(fault)? {
-            let path = entry.map_err(fault)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name == "config.json" || name.ends_with(".safetensors") {
-                files.push(path);
-            }
+    let paths = match files::is_file(source) {
+        true => vec![source.to_path_buf()],
+        false => {
+            let mut paths = files::list("model", source)?;
+            paths.retain(|path| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                name == "config.json" || name.ends_with(".safetensors")
+            });
+            paths
         }
-        files.sort();
-    }
-    if files.is_empty() {
+    };
+    if paths.is_empty() {
         bail!("model", "{} holds no weights", source.display());
     }
     let mut state: u64 = 0xcbf2_9ce4_8422_2325;
     let mut mix = |word: u64| state = (state ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     let mut block = vec![0; 1 << 20];
-    for file in files {
-        let mut open = std::fs::File::open(&file).map_err(|error| Error::io("model", &file, &error))?;
+    for path in paths {
+        let mut open = files::open("model", &path)?;
         mix(open.metadata().map_err(fault)?.len());
         loop {
             cancel::check()?;
@@ -218,7 +217,7 @@ fn hash(source: &Path) -> Result<String> {
 }
 
 /// Reads until the block is full or the file ends.
-fn fill(file: &mut std::fs::File, block: &mut [u8]) -> std::io::Result<usize> {
+fn fill(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
         match file.read(&mut block[filled..])? {

@@ -5,7 +5,7 @@ use super::config::read_json;
 use super::{Config, Weights};
 use crate::tensor::file::Safetensors;
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, files};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -50,13 +50,13 @@ pub fn check_shape(file: &str, name: &str, shape: &[usize], spec: &Spec) -> Resu
 
 /// The files that hold the weights.
 fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
-    if folder.join(SINGLE).exists() {
+    if files::exists(&folder.join(SINGLE)) {
         return Ok(vec![folder.join(SINGLE)]);
     }
     let index = folder.join(INDEX);
-    if !index.exists() {
+    if !files::exists(&index) {
         let error = Error::new("model", format!("{} has no {SINGLE}", folder.display()));
-        return Err(if folder.join("pytorch_model.bin").exists() {
+        return Err(if files::exists(&folder.join("pytorch_model.bin")) {
             error.help(
                 "levain reads safetensors and GGUF; transformers rewrites a pytorch_model.bin with `save_pretrained`",
             )

@@ -2,6 +2,7 @@
 
 use super::arch::{self, Start};
 use super::{Config, Model, Weights};
+use crate::tensor::ops::volume;
 use crate::tensor::{Array, Device, Rng};
 use crate::{Result, cancel};
 use serde_json::{Map, Value, json};
@@ -90,7 +91,7 @@ impl Model {
         let mut weights = Weights::default();
         for spec in arch::tensors(&config) {
             cancel::check()?;
-            let mut values = vec![0.0; spec.shape.iter().product()];
+            let mut values = vec![0.0; volume("model", &spec.shape)?];
             match spec.start {
                 Start::Zeros => {}
                 Start::Ones => values.fill(1.0),

@@ -4,12 +4,11 @@ use super::arch::{self, Spec};
 use super::{Config, Weights, folder};
 use crate::tensor::{Array, DType, Device};
 use crate::token::gguf::{Gguf, TensorEntry, Value as Fact};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, files};
 use candle_core::quantized::{GgmlDType, ggml_file::qtensor_from_ggml};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -21,7 +20,7 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
     let kind = kind(&header).map_err(tell)?;
     let entries: BTreeMap<&str, &TensorEntry> =
         header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
-    let mut file = File::open(path).map_err(|error| Error::io("model", path, &error))?;
+    let mut file = files::open("model", path)?;
     let mut raw = |entry: &TensorEntry| -> Result<Vec<u8>> {
         cancel::check()?;
         let mut bytes = vec![0; size(entry)?];

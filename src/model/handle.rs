@@ -7,7 +7,7 @@ use super::wire::{reshape, scale};
 use super::{Config, Rows, Weights, config, delta, folder, gguf, peft};
 use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -41,10 +41,11 @@ pub enum Reduce {
 impl Model {
     /// Opens a Hugging Face folder or a `.gguf` file, its weights stored as `dtype`.
     pub fn open(path: &Path, dtype: DType) -> Result<Model> {
-        if !path.exists() {
+        files::readable("model", path)?;
+        if !files::exists(path) {
             return Err(missing(path));
         }
-        if path.is_file() {
+        if files::is_file(path) {
             if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
                 let (config, weights) = gguf::open(path, dtype)?;
                 return Ok(Model::opened(path, config, weights));
@@ -71,7 +72,7 @@ impl Model {
 
     fn opened(path: &Path, config: Config, weights: Weights) -> Model {
         let net = Model::assemble(config, weights);
-        net.write().source = Some(path.canonicalize().unwrap_or_else(|_| path.into()));
+        net.write().source = Some(files::full(path).unwrap_or_else(|| path.into()));
         net
     }
 
@@ -240,8 +241,9 @@ fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
         bail!("loss", "{} labels for {} rows of {}", labels.len(), rows.rows, rows.length);
     }
     if let Some(label) = labels.iter().find(|&&label| label != -100 && !(0..vocab as i64).contains(&label)) {
-        return Err(Error::new("loss", format!("label {label} is outside the table of {vocab} rows"))
-            .help("a place that is not learned has the label -100"));
+        return Err(Error::new("loss", format!("label {label} is outside the table of {vocab} rows")).help(
+            "text of a larger tokenizer needs `net.resize(tok.len())`; a place that is not learned has the label -100",
+        ));
     }
     let same = |at: usize| {
         rows.segments
@@ -257,11 +259,7 @@ fn missing(path: &Path) -> Error {
     let (Some(name), Some(parent)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else {
         return error;
     };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    let beside: Vec<String> = std::fs::read_dir(parent)
-        .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
-        .unwrap_or_default();
-    match crate::nearest(name, beside.iter().map(String::as_str)) {
+    match crate::nearest(name, files::beside(path).iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean `{}`?", parent.join(near).display())),
         None => {
             error.help(format!("it knows {}", arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", ")))

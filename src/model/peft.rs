@@ -17,7 +17,7 @@ const TENSORS: &str = "adapter_model.safetensors";
 
 /// Whether a folder holds an adapter and no model.
 pub fn is_adapter(folder: &Path) -> bool {
-    folder.join(CONFIG).exists() && !folder.join("config.json").exists()
+    files::exists(&folder.join(CONFIG)) && !files::exists(&folder.join("config.json"))
 }
 
 /// The model that an adapter was made for, as its config names it: a path from the adapter's folder, or from here.
@@ -28,12 +28,12 @@ pub fn base_of(folder: &Path) -> Result<PathBuf> {
             .help("open the base with `model(path)`, then `net.open_lora(folder)`"));
     };
     let beside = folder.join(base);
-    if beside.exists() || !Path::new(base).exists() { Ok(beside) } else { Ok(base.into()) }
+    if files::exists(&beside) || !files::exists(Path::new(base)) { Ok(beside) } else { Ok(base.into()) }
 }
 
 fn read_config(folder: &Path) -> Result<Value> {
     let path = folder.join(CONFIG);
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io("open_lora", &path, &error))?;
+    let text = files::text("open_lora", &path)?;
     serde_json::from_str(&text)
         .map_err(|error| Error::new("open_lora", format!("{} is not JSON: {error}", path.display())))
 }

@@ -58,16 +58,14 @@ fn stored(config: &Config, weights: &Weights) -> DType {
 
 /// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.
 pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
-    let fault = |error: std::io::Error| Error::io("save", folder, &error);
-    if folder.is_file() {
+    if files::is_file(folder) {
         bail!("save", "{} is a file, where a folder is to be written", folder.display());
     }
-    std::fs::create_dir_all(folder).map_err(fault)?;
-    // inside the folder: the same disk, and the same rights to write
-    let part = tempfile::Builder::new().prefix(".levain-").tempdir_in(folder).map_err(fault)?;
+    files::make_folder("save", folder)?;
+    let part = files::temporary_folder("save", folder)?;
     let names = fill(part.path())?;
     for name in names {
-        std::fs::rename(part.path().join(&name), folder.join(&name)).map_err(fault)?;
+        files::rename("save", &part.path().join(&name), &folder.join(&name))?;
     }
     Ok(())
 }
@@ -146,16 +144,11 @@ fn generation_json(config: &Config, own: &Map<String, Value>) -> Map<String, Val
 
 /// Weights of an earlier save in the other form would be read instead of these, or lie about.
 fn forget_old(folder: &Path) -> Result<()> {
-    let fault = |error: std::io::Error| Error::io("save", folder, &error);
     let index = folder.join("model.safetensors.index.json");
     let single = folder.join("model.safetensors");
-    let newer = |a: &Path, b: &Path| {
-        let time = |path: &Path| path.metadata().and_then(|facts| facts.modified()).ok();
-        time(a) > time(b)
-    };
-    if single.exists() && index.exists() {
-        let old = if newer(&single, &index) { index } else { single };
-        std::fs::remove_file(old).map_err(fault)?;
+    if files::exists(&single) && files::exists(&index) {
+        let old = if files::modified(&single) > files::modified(&index) { index } else { single };
+        files::remove("save", &old)?;
     }
     Ok(())
 }

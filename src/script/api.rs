@@ -4,6 +4,7 @@ use super::prelude::*;
 use crate::nearest;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Marks text that came from the command line, so that `options` may read it as what the default is.
 const FROM_SHELL: i32 = 7;
@@ -116,6 +117,26 @@ mod verbs {
         super::merge(who, defaults, given)
     }
 
+    /// Do nothing for so many seconds. Ctrl-C ends it.
+    ///
+    /// ```rhai
+    /// sleep(0.001);
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw, volatile)]
+    pub fn sleep(seconds: f64) -> Res<()> {
+        super::sleep(seconds)
+    }
+
+    /// Do nothing for so many seconds. Ctrl-C ends it.
+    ///
+    /// ```rhai
+    /// sleep(0);
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw, volatile)]
+    pub fn sleep_int(seconds: INT) -> Res<()> {
+        super::sleep(seconds as f64)
+    }
+
     /// The number as text, with exactly `count` digits after the point.
     ///
     /// ```rhai
@@ -152,6 +173,20 @@ mod verbs {
         }
         text
     }
+}
+
+/// In short naps, so that it can be stopped. Where operations are limited, time asleep counts as if the script had
+/// worked: one operation a microsecond.
+fn sleep(seconds: f64) -> Res<()> {
+    const NAP: Duration = Duration::from_millis(10);
+    let Ok(wanted) = Duration::try_from_secs_f64(seconds) else { bail!("sleep", "{seconds} seconds") };
+    let start = Instant::now();
+    while let Some(left) = wanted.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        std::thread::sleep(left.min(NAP));
+        crate::cancel::check()?;
+        crate::bounds::current().charge(NAP.as_micros() as u64)?;
+    }
+    Ok(())
 }
 
 fn digits(x: f64, count: INT) -> Res<String> {

@@ -12,7 +12,21 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => thrown(value),
-        E::ErrorTerminated(..) => ("interrupted".to_string(), None),
+        // who stopped it is a map; an interruption says no more than that
+        E::ErrorTerminated(value, _) => match thrown(value) {
+            (message, help) if message.starts_with("limit: ") => (message, help),
+            _ => ("interrupted".to_string(), None),
+        },
+        E::ErrorDataTooLarge(what, _) => {
+            let limits = [("string", engine.max_string_size()), ("map", engine.max_map_size())];
+            let (kind, most) =
+                limits.into_iter().find(|(kind, _)| what.contains(kind)).unwrap_or(("list", engine.max_array_size()));
+            told(format!(
+                "limit: a {kind} of more than {} {}",
+                crate::text::thousands(most),
+                if kind == "string" { "bytes" } else { "values" }
+            ))
+        }
         E::ErrorParsing(error, _) => parse(error, text, engine),
         E::ErrorFunctionNotFound(call, _) => Call::read(call, engine).explain(text, engine),
         E::ErrorModuleNotFound(name, _) => module(name),

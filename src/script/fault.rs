@@ -10,17 +10,23 @@ use std::fmt;
 pub type Res<T> = Result<T, Box<EvalAltResult>>;
 
 impl From<Error> for Box<EvalAltResult> {
-    /// Catchable in a script: `catch (e)` gives `e.who`, `e.what`, `e.help`. An interruption is not.
+    /// Catchable in a script: `catch (e)` gives `e.who`, `e.what`, `e.help`. An interruption or a limit is not.
     fn from(error: Error) -> Self {
-        if error.is_interrupted() {
-            return EvalAltResult::ErrorTerminated(error.to_string().into(), Position::NONE).into();
+        let fields = fields(&error).into();
+        match error.is_final() {
+            true => EvalAltResult::ErrorTerminated(fields, Position::NONE).into(),
+            false => EvalAltResult::ErrorRuntime(fields, Position::NONE).into(),
         }
-        let mut fields = Map::new();
-        fields.insert("who".into(), error.who().into());
-        fields.insert("what".into(), error.what().into());
-        fields.insert("help".into(), error.advice().map_or(Dynamic::UNIT, |help| help.to_string().into()));
-        EvalAltResult::ErrorRuntime(fields.into(), Position::NONE).into()
     }
+}
+
+/// An error as scripts see it.
+pub fn fields(error: &Error) -> Map {
+    let mut fields = Map::new();
+    fields.insert("who".into(), error.who().into());
+    fields.insert("what".into(), error.what().into());
+    fields.insert("help".into(), error.advice().map_or(Dynamic::UNIT, |help| help.to_string().into()));
+    fields
 }
 
 /// Why a script ended early.
@@ -82,7 +88,7 @@ impl Fault {
             message = format!("{name}: {what}");
         }
         let cause = match inner {
-            EvalAltResult::ErrorTerminated(..) => Cause::Interrupted,
+            EvalAltResult::ErrorTerminated(..) if message == "interrupted" => Cause::Interrupted,
             _ => Cause::Script,
         };
         // the user's own line, even if the error came from a module of the standard library that it calls
@@ -121,6 +127,8 @@ impl From<Error> for Fault {
         fault
     }
 }
+
+impl std::error::Error for Fault {}
 
 /// One call on the way to an error: what was called, and where in it.
 struct Site {

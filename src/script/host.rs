@@ -4,6 +4,7 @@ use super::api::Run;
 use super::modules::Modules;
 use super::sources::Sources;
 use super::{Fault, Opt, Output, api, check, hygiene, stdlib};
+use crate::bounds::{self, Bounds};
 use crate::cancel::{self, Cancel};
 use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,8 @@ pub struct Host {
     pub run_state: Run,
     /// Stops what runs.
     pub cancel: Cancel,
+    /// What the script may take.
+    pub bounds: Bounds,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(String, Fault)>,
     /// The modules of the standard library that are loaded.
@@ -32,30 +35,41 @@ pub struct Host {
 impl Host {
     /// An engine with everything.
     pub fn new() -> Host {
-        let mut host = Host::bare();
+        Host::bounded(Bounds::default())
+    }
+
+    /// An engine with everything, for scripts that may take so much.
+    pub fn bounded(bounds: Bounds) -> Host {
+        let mut host = Host::bare(bounds);
         host.load(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
         host
     }
 
     /// An engine with the modules of the standard library that `script` needs.
     pub fn for_script(script: &str) -> Host {
+        Host::for_script_within(script, Bounds::default())
+    }
+
+    /// [`Host::for_script`], for a script that may take so much.
+    pub fn for_script_within(script: &str, bounds: Bounds) -> Host {
         // what it imports may name others
         if script.contains("import") {
-            return Host::new();
+            return Host::bounded(bounds);
         }
-        let mut host = Host::bare();
+        let mut host = Host::bare(bounds);
         host.load(&stdlib::needed(script));
         host
     }
 
-    fn bare() -> Host {
+    fn bare(bounds: Bounds) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let mut host = Host {
-            engine: engine(&output, &sources, &cancel),
+            engine: engine(&output, &sources, &cancel, &bounds),
             sources,
             output,
             run_state: Run::default(),
             cancel,
+            bounds,
             broken: Vec::new(),
             scripts: Vec::new(),
             options: Vec::new(),
@@ -74,6 +88,12 @@ impl Host {
         host.noun("plot", crate::plot::api::register);
         stdlib::announce(&mut host.engine);
         host
+    }
+
+    /// Lets `cancel` stop what runs, in place of a handle of its own.
+    pub fn use_cancel(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
+        stops(&mut self.engine, cancel, &self.bounds);
     }
 
     fn load(&mut self, names: &[&str]) {
@@ -136,7 +156,8 @@ impl Host {
 
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
-        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
+        self.bounds.begin();
+        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, || bounds::within(&self.bounds, work)))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
             Err(panic) => Err(Fault::internal(&panic_text(&*panic))),
         }
@@ -160,23 +181,35 @@ impl Default for Host {
 }
 
 /// The language as levain speaks it: strict, and with the same limits in every build.
-fn engine(output: &Output, sources: &Sources, cancel: &Cancel) -> Engine {
+fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds) -> Engine {
     let mut engine = Engine::new();
     let out = output.clone();
     engine.on_print(move |text| out.line(text));
-    let cancel = cancel.clone();
-    engine.on_progress(move |_| cancel.is_requested().then(|| "interrupted".into()));
+    stops(&mut engine, cancel, bounds);
     engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
     engine.set_fail_on_invalid_map_property(true);
     engine.on_map_missing_property(|map, name, _| Err(missing_property(map, name)));
-    engine.set_max_call_levels(256);
+    let limits = bounds.limits();
+    engine.set_max_call_levels(limits.calls);
+    engine.set_max_string_size(limits.text.unwrap_or(0));
+    engine.set_max_array_size(limits.list.unwrap_or(0));
+    engine.set_max_map_size(limits.map.unwrap_or(0));
     engine.set_max_expr_depths(256, 256);
     engine.disable_symbol("eval");
     hygiene::install(&mut engine);
     // above `*`, as in Python
     let _ = engine.register_custom_operator("@", 180);
     engine
+}
+
+/// What ends a script at its next operation: a request, or the end of what it may take.
+fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
+    let (cancel, bounds) = (cancel.clone(), bounds.clone());
+    engine.on_progress(move |_| match cancel.is_requested() {
+        true => Some("interrupted".into()),
+        false => bounds.charge(1).err().map(|error| super::fault::fields(&error).into()),
+    });
 }
 
 /// A map is read strictly: a misspelt key would else be a silent `()`.
@@ -200,12 +233,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Reads a script; not UTF-8 is an error that names the line.
 pub fn read_script(path: &Path) -> crate::Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| crate::Error::io("script", path, &error))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-        crate::Error::new("script", format!("{}:{line}: not UTF-8", path.display()))
-    })
+    crate::files::text("script", path)
 }
 
 thread_local! {

@@ -13,6 +13,7 @@ mod names;
 mod options;
 mod output;
 pub mod registry;
+pub mod runtime;
 mod session;
 mod sources;
 pub mod stdlib;
@@ -22,6 +23,7 @@ pub use fault::{Cause, Fault, Place, Res};
 pub use host::{Host, note_panic, read_script};
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
+pub use runtime::{Builder, Runtime, Script, Value};
 pub use session::Session;
 
 /// What an `api.rs` needs: `use crate::script::prelude::*;`

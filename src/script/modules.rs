@@ -2,7 +2,7 @@
 
 use super::sources::Sources;
 use super::{Res, hygiene};
-use crate::{Error, nearest};
+use crate::{Error, files, nearest};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -27,8 +27,9 @@ impl Modules {
     }
 
     fn import(&self, engine: &Engine, file: &Path) -> Res<Shared<Module>> {
-        let full = file.canonicalize().map_err(|_| missing(file))?;
-        let time = full.metadata().and_then(|facts| facts.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        files::readable("import", file)?;
+        let full = files::full(file).ok_or_else(|| missing(file))?;
+        let time = files::modified(&full).unwrap_or(SystemTime::UNIX_EPOCH);
         if let Some((read, module)) = lock(&self.known).get(&full)
             && *read == time
         {
@@ -104,22 +105,17 @@ pub fn place(source: Option<&str>, path: &str) -> PathBuf {
 
 fn missing(file: &Path) -> Error {
     let error = Error::new("import", format!("{} is not there", file.display()));
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok()?.strip_suffix(".rhai").map(str::to_string))
-        .collect();
+    let names = files::beside(file);
+    let names = names.iter().filter_map(|name| name.strip_suffix(".rhai"));
     let wanted = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    match nearest(&wanted, names.iter().map(String::as_str)) {
+    match nearest(&wanted, names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("the path is relative to the file that imports it"),
     }
 }
 
 fn cycle(chain: &[PathBuf], again: &Path) -> Error {
-    let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
+    let here = files::full(Path::new(".")).unwrap_or_default();
     let names: Vec<String> = chain
         .iter()
         .map(PathBuf::as_path)

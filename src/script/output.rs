@@ -1,37 +1,52 @@
-//! Where `print` goes: standard output, or a text that a test reads.
+//! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A shared place for what a script prints.
 #[derive(Clone, Default)]
-pub struct Output(Arc<Mutex<Option<String>>>);
+pub struct Output(Arc<Mutex<To>>);
+
+#[derive(Default)]
+enum To {
+    #[default]
+    Terminal,
+    Text(String),
+    Closure(Box<dyn FnMut(&str) + Send>),
+}
 
 impl Output {
     /// Keeps what is printed from now on, instead of showing it.
     pub fn capture(&self) {
-        self.replace(Some(String::new()));
+        *self.lock() = To::Text(String::new());
+    }
+
+    /// Gives every line that is printed from now on to `line`, without the line's end.
+    pub fn give(&self, line: impl FnMut(&str) + Send + 'static) {
+        *self.lock() = To::Closure(Box::new(line));
     }
 
     /// What was printed since the last look.
     pub fn take(&self) -> String {
-        let mut kept = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        kept.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    pub fn line(&self, text: &str) {
-        let mut kept = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        match kept.as_mut() {
-            Some(kept) => {
-                kept.push_str(text);
-                kept.push('\n');
-            }
-            None => show(text),
+        match &mut *self.lock() {
+            To::Text(kept) => std::mem::take(kept),
+            _ => String::new(),
         }
     }
 
-    fn replace(&self, kept: Option<String>) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = kept;
+    pub fn line(&self, text: &str) {
+        match &mut *self.lock() {
+            To::Terminal => show(text),
+            To::Text(kept) => {
+                kept.push_str(text);
+                kept.push('\n');
+            }
+            To::Closure(line) => line(text),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, To> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -134,6 +134,12 @@ impl Tensor {
         }
     }
 
+    /// Reads the numbers, row by row, where they lie: without a copy on the CPU, unless it is a view that skips some.
+    /// `T` is the number of its dtype: f32, f64, i64, u32, u8, or half's f16 and bf16.
+    pub fn with_numbers<T: candle_core::WithDType, R>(&self, read: impl FnOnce(&[T]) -> R) -> Result<R> {
+        super::values::with_values(&self.value(), read)
+    }
+
     /// Whether a gradient can flow through it.
     pub fn learns(&self) -> bool {
         !matches!(self.0, Origin::Constant(_))

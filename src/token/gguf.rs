@@ -2,8 +2,7 @@
 //! checked against the file before it is believed, so a truncated or lying file is an error and no panic.
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
-use crate::{Error, Result, bail};
-use std::fs::File;
+use crate::{Error, Result, bail, files};
 use std::path::Path;
 
 /// One metadata value.
@@ -68,7 +67,7 @@ impl Gguf {
     /// Reads the header of the file at `path` and checks that all tensors lie inside the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Gguf> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|error| Error::io("gguf", path, &error))?;
+        let file = files::open("gguf", path)?;
         // SAFETY: read only; a file that another process cuts short while we read the header is the usual risk of a map
         let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(|error| Error::io("gguf", path, &error))?;
         Gguf::parse(&bytes).map_err(|error| error.at(path.display()))

@@ -3,7 +3,7 @@
 use crate::token::engine::{self, WHO};
 use crate::token::gguf::Gguf;
 use crate::token::{Tokenizer, from_gguf, special};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,11 @@ impl Tokenizer {
     /// Opens a Hugging Face folder, a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, or a `.gguf`.
     pub fn open(path: impl AsRef<Path>) -> Result<Tokenizer> {
         let path = path.as_ref();
-        if path.is_dir() {
+        files::readable(WHO, path)?;
+        if files::is_folder(path) {
             return open_folder(path);
         }
-        if !path.exists() {
+        if !files::exists(path) {
             bail!(WHO, "{} is not there", path.display());
         }
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -47,7 +48,7 @@ const FORMS: &str =
     "it takes a Hugging Face folder, tokenizer.json, vocab.json with merges.txt, vocab.txt (WordPiece), or a .gguf";
 
 fn open_folder(folder: &Path) -> Result<Tokenizer> {
-    let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    let file = |name: &str| Some(folder.join(name)).filter(|path| files::is_file(path));
     if let Some(path) = file("tokenizer.json") {
         return open_json(&path, folder);
     }
@@ -70,12 +71,8 @@ fn open_folder(folder: &Path) -> Result<Tokenizer> {
 }
 
 fn ggufs(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io(WHO, folder, &error))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "gguf"))
-        .collect();
-    paths.sort();
+    let mut paths = files::list(WHO, folder)?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "gguf"));
     Ok(paths)
 }
 
@@ -199,7 +196,7 @@ fn configs(folder: &Path) -> Result<Map<String, Value>> {
     let mut config = Map::new();
     for name in ["tokenizer_config.json", "special_tokens_map.json"] {
         let path = folder.join(name);
-        if !path.is_file() {
+        if !files::is_file(&path) {
             continue;
         }
         let Value::Object(fields) = read_json(&path)? else { bail!(WHO, "{}: this is not a map", path.display()) };
@@ -208,7 +205,7 @@ fn configs(folder: &Path) -> Result<Map<String, Value>> {
         }
     }
     let template = folder.join("chat_template.jinja");
-    if template.is_file() {
+    if files::is_file(&template) {
         config.insert("chat_template".to_string(), json!(read_text(&template)?));
     }
     Ok(config)
@@ -227,7 +224,7 @@ fn template_in(config: &Map<String, Value>) -> Option<String> {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io(WHO, path, &error))?;
+    let bytes = files::read(WHO, path)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(error) => bail!(WHO, "{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to()),

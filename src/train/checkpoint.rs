@@ -179,27 +179,26 @@ impl Checkpoint {
 impl Saved {
     fn write(&self, path: &Path) -> Result<()> {
         let (new, old) = (beside(path, "new"), beside(path, "old"));
-        if path.exists() && !is_checkpoint(path) {
+        if files::exists(path) && !is_checkpoint(path) {
             return Err(Error::new("save", format!("{} is there and is no checkpoint", path.display()))
                 .help("choose another path: a checkpoint replaces the whole folder"));
         }
         clear("save", &new)?;
         let written = self.fill(&new);
         if written.is_err() {
-            std::fs::remove_dir_all(&new).ok();
+            clear("save", &new).ok();
             return written;
         }
-        let rename = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| Error::io("save", to, &error));
-        if path.exists() {
+        if files::exists(path) {
             clear("save", &old)?;
-            rename(path, &old)?;
+            files::rename("save", path, &old)?;
         }
-        rename(&new, path)?;
+        files::rename("save", &new, path)?;
         clear("save", &old)
     }
 
     fn fill(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io("save", folder, &error))?;
+        files::make_folder("save", folder)?;
         save_safetensors(folder.join(WEIGHTS), named(&self.weights), &[])?;
         save_safetensors(folder.join(OPTIMIZER), named(&self.memory), &[])?;
         let text = serde_json::to_string_pretty(&self.facts)
@@ -208,10 +207,7 @@ impl Saved {
         let script = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         files::write_all("save", &folder.join(SCRIPT), script.as_bytes())?;
         for name in [WEIGHTS, OPTIMIZER, STATE, SCRIPT] {
-            let file = folder.join(name);
-            std::fs::File::open(&file)
-                .and_then(|open| open.sync_all())
-                .map_err(|error| Error::io("save", &file, &error))?;
+            files::sync("save", &folder.join(name))?;
         }
         Ok(())
     }
@@ -266,7 +262,7 @@ fn named(arrays: &BTreeMap<String, Array>) -> impl Iterator<Item = (&str, &Array
 
 fn facts(folder: &Path) -> Result<Facts> {
     let path = folder.join(STATE);
-    let text = std::fs::read(&path).map_err(|error| Error::io("load", &path, &error))?;
+    let text = files::read("load", &path)?;
     let facts: Facts = serde_json::from_slice(&text)
         .map_err(|error| Error::new("load", format!("{} is damaged: {error}", path.display())))?;
     match facts.format {
@@ -281,7 +277,7 @@ fn whole(path: &Path) -> Option<PathBuf> {
 }
 
 fn is_checkpoint(path: &Path) -> bool {
-    path.join(STATE).is_file()
+    files::is_file(&path.join(STATE))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -293,8 +289,5 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Removes a folder of ours.
 fn clear(who: &str, path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(who, path, &error)),
-        _ => Ok(()),
-    }
+    files::remove_folder(who, path)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, bail, files, nearest};
 use serde_json::{Map, Value};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -41,7 +41,7 @@ impl Record {
         // the lines themselves, so that not a digit changes
         let (text, rows): (Vec<Vec<u8>>, Vec<Row>) = lines.into_iter().unzip();
         files::write_all("record", path, &text.concat())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::io("record", path, &error))?;
+        let file = files::append("record", path)?;
         let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file) };
         Ok(Record(Arc::new(Mutex::new(inner))))
     }
@@ -96,10 +96,7 @@ impl Inner {
         if let Some(path) = &self.path {
             let fault = |error: std::io::Error| Error::io("record", path, &error);
             if self.file.is_none() {
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder).map_err(fault)?;
-                }
-                self.file = Some(File::create(path).map_err(fault)?);
+                self.file = Some(files::create("record", path)?);
             }
             if let Some(file) = &mut self.file {
                 file.write_all(line(&row).as_bytes()).map_err(fault)?;
@@ -117,11 +114,7 @@ fn line(row: &Row) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<(Vec<u8>, Row)>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("record", path, &error)),
-    };
+    let Some(bytes) = files::read_if_there("record", path)? else { return Ok(Vec::new()) };
     // only a line that ends was written whole
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let mut lines = Vec::new();

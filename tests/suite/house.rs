@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What nouns may use without being told: the error, the cancel flag, files.
-const COMMON: &[&str] = &["error", "cancel", "files"];
+const COMMON: &[&str] = &["bounds", "error", "cancel", "files"];
 
 /// Crates that only some folders may name.
 const CRATES: &[(&str, &[&str])] = &[
@@ -154,6 +154,54 @@ fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
             let of_trait = lines[at].contains("unsafe fn") || lines[at].contains("unsafe impl Sync");
             if !told && !of_trait {
                 wrong.push(format!("{name}:{}: no SAFETY", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files are opened behind one gate, which holds paths against what a script may use. `cli` is the user's own hand,
+/// benchmarks and the suite run whole scripts, and the rest reads what the system says of itself.
+#[test]
+fn files_are_opened_behind_one_gate() {
+    const FREE: [&str; 9] = [
+        "files.rs",
+        "bounds.rs",
+        "cli",
+        "script/suite.rs",
+        "script/suite",
+        "measure/bench",
+        "measure/api/bench.rs",
+        "measure/baseline.rs",
+        "kernel/memory.rs",
+    ];
+    const SIGNS: [&str; 11] = [
+        "fs::",
+        "File::open",
+        "File::create",
+        "OpenOptions",
+        "read_dir(",
+        ".exists()",
+        ".is_file()",
+        ".is_dir()",
+        ".canonicalize()",
+        "tempfile::",
+        "Command::new",
+    ];
+    let mut paths = Vec::new();
+    sources(Path::new("src"), &mut paths);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let inside = path.strip_prefix("src").unwrap();
+        if FREE.iter().any(|free| inside.starts_with(free)) {
+            continue;
+        }
+        for (index, line) in code(&path).lines().enumerate() {
+            // an open file tells of itself, and a checkpoint whether it is there
+            let own = line.starts_with("use ")
+                || ["meta.is_", "facts.is_", "point.exists"].iter().any(|own| line.contains(own));
+            if let Some(sign) = SIGNS.iter().find(|sign| !own && line.contains(**sign)) {
+                wrong.push(format!("{}:{}: `{sign}` beside crate::files", path.display(), index + 1));
             }
         }
     }

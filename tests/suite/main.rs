@@ -3,8 +3,12 @@
 mod bench;
 mod cli;
 mod core;
+mod embed;
 mod examples;
+mod faults;
+mod help;
 mod house;
+mod sandbox;
 mod scripts;
 mod tensor;
 mod token;

@@ -7,7 +7,7 @@ mod parquet;
 mod text;
 
 use super::table::{Builder, Table};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail, files, nearest};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ pub fn format_of(who: &str, path: &Path) -> Result<(Format, Packing)> {
 /// Opens a file of rows.
 pub fn open(who: &'static str, path: &Path, by: By) -> Result<Tables> {
     let (format, packing) = format_of(who, path)?;
-    let file = File::open(path).map_err(|error| Error::io(who, path, &error))?;
+    let file = files::open(who, path)?;
     let meta = file.metadata().map_err(|error| Error::io(who, path, &error))?;
     if meta.is_dir() {
         bail!(who, "{} is a folder, not a file of rows", path.display());
@@ -186,7 +186,7 @@ fn unpacked(file: File, packing: Packing, place: &Place) -> Result<File> {
     if packing == Packing::Plain {
         return Ok(file);
     }
-    let mut plain = tempfile::tempfile().map_err(|error| place.io(&error))?;
+    let mut plain = files::scratch(place.who)?;
     std::io::copy(&mut unpack(file, packing, place)?, &mut plain).map_err(|error| place.io(&error))?;
     plain.seek(SeekFrom::Start(0)).map_err(|error| place.io(&error))?;
     Ok(plain)

@@ -4,7 +4,7 @@ use super::judge::Kept;
 use super::report::{Row, seconds_text};
 use crate::measure::baseline::Machine;
 use crate::measure::statistics::median;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use serde_json::{Value, json};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -21,11 +21,7 @@ pub struct History {
 
 /// Reads a history; a file that is not there is empty, a damaged line is told and left out.
 pub fn read(path: &Path) -> Result<History> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(Error::io("history", path, &error)),
-    };
+    let bytes = files::read_if_there("history", path)?.unwrap_or_default();
     let mut history = History { runs: Vec::new(), damaged: Vec::new() };
     for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
     {
@@ -75,10 +71,7 @@ fn commit() -> Option<String> {
 /// Adds a line. One that a kill cut short stays a line of its own.
 pub fn append(path: &Path, run: &Value) -> Result<()> {
     let fault = |error: std::io::Error| Error::io("history", path, &error);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(fault)?;
-    }
-    let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).open(path).map_err(fault)?;
+    let mut file = files::append("history", path)?;
     let mut last = [b'\n'];
     if file.seek(SeekFrom::End(-1)).is_ok() {
         file.read_exact(&mut last).map_err(fault)?;

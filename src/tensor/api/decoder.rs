@@ -112,7 +112,7 @@ mod verbs {
         Ok(nn::linear(&x, &weight, tensor_of(&options, "bias")?.as_ref(), precision(&options)?)?)
     }
 
-    /// silu(gate) · up, number by number: the gate of Llama's feed-forward layer (Shazeer 2020).
+    /// The gated product silu(gate) · up, number by number: the gate of Llama's feed-forward layer (Shazeer 2020).
     ///
     /// ```rhai
     /// swiglu(tensor([1.0, 2.0]), tensor([1.0, -1.0]))      //=> tensor([ 0.7311, -1.7616])

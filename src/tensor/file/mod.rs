@@ -11,14 +11,14 @@ mod safetensors;
 pub use safetensors::{Safetensors, save_safetensors};
 
 use super::{Array, DType, Device};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, files};
 use ::safetensors::Dtype;
 use half::{bf16, f16};
 use std::path::Path;
 
 /// Opens a file for reading as if it were memory.
 fn map(who: &str, path: &Path) -> Result<memmap2::Mmap> {
-    let file = std::fs::File::open(path).map_err(|error| Error::io(who, path, &error))?;
+    let file = files::open(who, path)?;
     if file.metadata().is_ok_and(|facts| facts.is_dir()) {
         bail!(who, "{} is a folder", path.display());
     }

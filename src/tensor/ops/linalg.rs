@@ -1,7 +1,7 @@
 //! Products of matrices, and sums of products by the letters of their dimensions.
 
 use super::pick::{pick, scatter};
-use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze};
+use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze, volume};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail, kernel};
 
@@ -71,6 +71,7 @@ fn matmul_batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
     if let (&[.., m, k], &[.., n]) = (x.dims(), y.dims()) {
         let batches = (x.elem_count() / (m * k).max(1)).max(y.elem_count() / (n * k).max(1));
+        volume("matmul", &[batches, m, n])?;
         kernel::profile::product([batches * m, n, k]);
     }
     if x.rank() == 2 && y.rank() == 2 {

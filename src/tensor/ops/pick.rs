@@ -1,6 +1,6 @@
 //! Picking by index: rows, or a number from each row.
 
-use super::{blocks, dimension};
+use super::{blocks, dimension, volume};
 use crate::tensor::values::{array, number, values_i64, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
@@ -13,6 +13,7 @@ pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     let ids = checked("index_select", &ids_value, axis, value.dims()[axis])?;
     let mut dims = value.dims().to_vec();
     dims.splice(axis..=axis, ids_value.dims().iter().copied());
+    volume("index_select", &dims)?;
     let (before, count, after) = blocks(value.dims(), axis);
     let picked = number!(value.dtype(), T => {
         let numbers = with_values(&value, |x: &[T]| {

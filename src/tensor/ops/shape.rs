@@ -1,6 +1,6 @@
 //! The same numbers in another shape.
 
-use super::{broadcast, dimension, sum_to};
+use super::{broadcast, dimension, sum_to, volume};
 use crate::tensor::{Array, Tensor};
 use crate::{Error, Result, bail};
 
@@ -122,6 +122,9 @@ pub fn cat(parts: &[Tensor], dim: i64) -> Result<Tensor> {
     let arrays: Vec<Array> = parts.iter().map(Tensor::value).collect();
     let sizes: Vec<usize> = arrays.iter().map(|array| array.dims()[axis]).collect();
     let inputs: Vec<&Tensor> = parts.iter().collect();
+    let mut joined = dims.clone();
+    joined[axis] = sizes.iter().sum();
+    volume("cat", &joined)?;
     Ok(Tensor::derive_from(Array::cat(&arrays, axis)?, &inputs, move |grad, flow| {
         let mut start = 0;
         for (index, size) in sizes.into_iter().enumerate() {
@@ -162,6 +165,9 @@ pub fn pad(x: &Tensor, dim: i64, before: usize, after: usize) -> Result<Tensor> 
     let value = x.value();
     let axis = dimension("pad", value.dims(), dim)?;
     let size = value.dims()[axis];
+    let mut padded = value.dims().to_vec();
+    padded[axis] = before.saturating_add(size).saturating_add(after);
+    volume("pad", &padded)?;
     Ok(Tensor::derive(value.pad_with_zeros(axis, before, after)?, [x], move |grad, flow| {
         flow.add(0, || Ok(grad.narrow(axis, before, size)?))
     }))

@@ -1,0 +1,107 @@
+//! The reference as data: a page a noun, an entry a verb.
+
+use super::NOUNS;
+use crate::script::registry::{self, Form, Function};
+use crate::script::{Host, Opt, stdlib};
+
+/// A noun, or a module of the standard library.
+pub struct Page {
+    pub name: String,
+    /// In a few words.
+    pub what: String,
+    /// What a module says of itself beyond that.
+    pub intro: String,
+    pub is_module: bool,
+    pub entries: Vec<Entry>,
+}
+
+/// A verb of one form, with all its overloads.
+pub struct Entry {
+    pub name: String,
+    pub form: Form,
+    pub summary: String,
+    /// Overloads that share a doc stand together.
+    pub overloads: Vec<Overload>,
+    pub options: Vec<Opt>,
+}
+
+pub struct Overload {
+    pub signatures: Vec<String>,
+    pub doc: String,
+}
+
+impl Entry {
+    /// What a link to it is called: one word on its page.
+    pub fn anchor(&self, page: &Page) -> String {
+        let word = |c: char| if c.is_alphanumeric() || c == '_' { c.to_string() } else { format!("{:x}", c as u32) };
+        let name: String =
+            self.name.replace("::", "-").chars().map(|c| if c == '-' { "-".into() } else { word(c) }).collect();
+        format!("{}-{}-{name}", page.name, title(self.form))
+    }
+}
+
+/// What verbs of a form are called together.
+pub fn title(form: Form) -> &'static str {
+    match form {
+        Form::Function => "functions",
+        Form::Method => "methods",
+        Form::Property => "properties",
+        Form::Operator => "operators",
+        Form::Index => "indexing",
+    }
+}
+
+/// Every page: nouns in the order of a work day, then the standard library.
+pub fn pages(host: &Host) -> Vec<Page> {
+    let functions = registry::functions(host, false);
+    let nouns = NOUNS.iter().map(|(name, what)| (*name, what.to_string(), String::new(), false));
+    let modules = stdlib::MODULES.iter().map(|(name, text)| {
+        let intro = registry::intro(text);
+        let (first, rest) = intro.split_once("\n\n").unwrap_or((&intro, ""));
+        (*name, first.replace('\n', " "), rest.to_string(), true)
+    });
+    let mut pages = Vec::new();
+    for (name, what, intro, is_module) in nouns.chain(modules) {
+        let entries = entries(host, functions.iter().filter(|function| function.noun == name));
+        // `plot` and `measure` are nouns and modules
+        match pages.iter_mut().find(|page: &&mut Page| page.name == name) {
+            Some(page) => {
+                page.intro = if intro.is_empty() { what } else { format!("{what}\n\n{intro}") };
+                page.is_module = true;
+            }
+            None if entries.is_empty() => {}
+            None => pages.push(Page { name: name.to_string(), what, intro, is_module, entries }),
+        }
+    }
+    pages
+}
+
+fn entries<'a>(host: &Host, functions: impl Iterator<Item = &'a Function>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for function in functions {
+        let place = entries.iter().position(|entry| entry.name == function.name && entry.form == function.form);
+        let place = place.unwrap_or_else(|| {
+            let tables = host.option_tables().iter().filter(|(verb, _)| *verb == function.name);
+            entries.push(Entry {
+                name: function.name.clone(),
+                form: function.form,
+                summary: String::new(),
+                overloads: Vec::new(),
+                options: tables.flat_map(|(_, table)| table.iter().copied()).collect(),
+            });
+            entries.len() - 1
+        });
+        let entry = &mut entries[place];
+        if entry.summary.is_empty() {
+            entry.summary = function.summary().replace('\n', " ");
+        }
+        match entry.overloads.iter_mut().find(|overload| overload.doc == function.doc) {
+            Some(overload) => overload.signatures.push(function.signature()),
+            None => {
+                entry.overloads.push(Overload { signatures: vec![function.signature()], doc: function.doc.clone() })
+            }
+        }
+    }
+    entries.sort_by(|a, b| (a.form, &a.name).cmp(&(b.form, &b.name)));
+    entries
+}

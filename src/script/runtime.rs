@@ -1,0 +1,333 @@
+//! levain inside another program: a runtime with limits, its own output, and the program's own functions.
+//!
+//! ```no_run
+//! use levain::{Limits, Runtime};
+//!
+//! let runtime = Runtime::builder()
+//!     .limits(Limits { operations: Some(1_000_000), ..Limits::strict() })
+//!     .allow("data")
+//!     .print(|line| println!("script: {line}"))
+//!     .build()?;
+//! let answer: i64 = runtime.run("6 * 7")?.to()?;
+//!
+//! let mut script = runtime.load("scale", "fn scale(x, by) { x * by }")?;
+//! let scaled: f64 = script.call("scale", (1.5, 2.0))?.to()?;
+//! # Ok::<(), levain::script::Fault>(())
+//! ```
+
+use super::{Fault, Host, Res, checker, host};
+use crate::bounds::{self, Bounds, Limits, Root};
+use crate::cancel::Cancel;
+use crate::tensor::{Rng, Tensor, rng};
+use crate::{Error, Result};
+use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, Expr, FuncArgs, Module, Scope, Stmt};
+use serde::{Serialize, de::DeserializeOwned};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of stack for scripts: deep graphs and deep calls need more than an ordinary thread has.
+const STACK: usize = 1 << 29;
+
+/// Runs scripts. One at a time: a second thread that asks waits until the first is done.
+pub struct Runtime {
+    host: Host,
+    /// Where the random numbers of the scripts stand.
+    random: Mutex<Rng>,
+}
+
+/// What a [`Runtime`] is to be like.
+#[derive(Default)]
+pub struct Builder {
+    limits: Limits,
+    roots: Option<Vec<Root>>,
+    cancel: Cancel,
+    print: Option<Box<dyn FnMut(&str) + Send>>,
+    args: Vec<String>,
+    modules: Vec<(String, Module)>,
+    natives: Vec<Box<dyn FnOnce(&mut Engine)>>,
+}
+
+impl Builder {
+    /// How much a script may take. Without this: as much as it likes, with calls at most 256 deep.
+    pub fn limits(mut self, limits: Limits) -> Builder {
+        self.limits = limits;
+        self
+    }
+
+    /// Scripts may read and write below this folder, and from then on nowhere but in what was allowed. Links are
+    /// followed to where they lead, which must be inside too.
+    pub fn allow(self, path: impl Into<PathBuf>) -> Builder {
+        self.root(path.into(), true)
+    }
+
+    /// Scripts may read below this folder, and from then on nowhere but in what was allowed.
+    pub fn allow_reading(self, path: impl Into<PathBuf>) -> Builder {
+        self.root(path.into(), false)
+    }
+
+    /// Scripts may use no files, but for what is allowed beside.
+    pub fn no_files(mut self) -> Builder {
+        self.roots.get_or_insert_default();
+        self
+    }
+
+    fn root(mut self, path: PathBuf, writable: bool) -> Builder {
+        self.roots.get_or_insert_default().push(Root { path: std::path::absolute(&path).unwrap_or(path), writable });
+        self
+    }
+
+    /// Takes each line that scripts print, in the order in which they do. Otherwise it goes to standard output.
+    pub fn print(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
+        self.print = Some(Box::new(line));
+        self
+    }
+
+    /// What stops a script from another thread: keep a clone of `cancel` and call its `request`. The script ends at
+    /// its next operation, or at the next round of the native loop that it is in.
+    pub fn cancel(mut self, cancel: &Cancel) -> Builder {
+        self.cancel = cancel.clone();
+        self
+    }
+
+    /// What `args()` gives scripts: words `key=value`.
+    pub fn args(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Builder {
+        self.args = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Functions of the host application, which scripts call as `name::function(…)`.
+    pub fn module(mut self, name: impl Into<String>, module: Module) -> Builder {
+        self.modules.push((name.into(), module));
+        self
+    }
+
+    /// Types, operators, methods and functions of the host application, registered as Rhai's own book tells. A
+    /// function of levain's of the same name and kinds of arguments stays as it is, and a native loop of the host's
+    /// is stopped and counted where it calls [`cancel::check`](crate::cancel::check).
+    pub fn natives(mut self, register: impl FnOnce(&mut Engine) + 'static) -> Builder {
+        self.natives.push(Box::new(register));
+        self
+    }
+
+    /// Makes the runtime. An error names a module that has the name of one of the standard library, or a word of
+    /// `args` that is not `key=value`.
+    pub fn build(self) -> Result<Runtime> {
+        let mut host = Host::bounded(Bounds::new(self.limits, self.roots));
+        host.run_state.set_args(&self.args)?;
+        host.use_cancel(&self.cancel);
+        if let Some(line) = self.print {
+            host.output.give(line);
+        }
+        for (name, module) in self.modules {
+            if super::stdlib::is_module(&name) {
+                return Err(Error::new("module", format!("`{name}` is a module of the standard library"))
+                    .help("give it another name"));
+            }
+            host.engine.register_static_module(name, module.into());
+        }
+        for register in self.natives {
+            register(&mut host.engine);
+        }
+        Ok(Runtime { host, random: Mutex::new(Rng::new(0)) })
+    }
+}
+
+impl Default for Runtime {
+    /// Without limits, printing to standard output: what the command line is.
+    fn default() -> Runtime {
+        Runtime { host: Host::new(), random: Mutex::new(Rng::new(0)) }
+    }
+}
+
+impl Runtime {
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Runs a script that is given as text, and gives the value of its last expression.
+    pub fn run(&self, text: &str) -> Result<Value, Fault> {
+        Ok(self.load("script", text)?.value)
+    }
+
+    /// Runs the script in a file, and gives the value of its last expression. Its imports are relative to it.
+    pub fn run_file(&self, path: impl AsRef<Path>) -> Result<Value, Fault> {
+        Ok(self.load_file(path)?.value)
+    }
+
+    /// Runs a script once, and keeps what it leaves: variables to read, and functions to call. Faults name the
+    /// script as `name`.
+    pub fn load(&self, name: &str, text: &str) -> Result<Script<'_>, Fault> {
+        let ast = self.host.compile(name, text)?;
+        let mut scope = Scope::new();
+        let value = self.work(name, || self.host.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast))?;
+        let functions = callable(&ast, &scope, name);
+        Ok(Script { runtime: self, name: name.into(), functions, scope, value: Value(value) })
+    }
+
+    /// [`Runtime::load`] of a file. The path is the host application's own, and not held against what scripts may
+    /// read.
+    pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Script<'_>, Fault> {
+        let path = path.as_ref();
+        self.load(&path.display().to_string(), &host::read_script(path)?)
+    }
+
+    /// What is wrong with a script, found without running it: misspelt names, wrong numbers of arguments, options
+    /// that are not there.
+    pub fn check(&mut self, name: &str, text: &str) -> Vec<Fault> {
+        let bounds = self.host.bounds.clone();
+        bounds::within(&bounds, || checker::check(&mut self.host, name, text))
+    }
+
+    /// Stops what runs, from any thread.
+    pub fn cancel(&self) -> &Cancel {
+        &self.host.cancel
+    }
+
+    /// Operations of the last run, or of the one that runs; counted only under a limit.
+    pub fn operations(&self) -> u64 {
+        self.host.bounds.operations()
+    }
+
+    /// What scripts can call, for help and completion.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Runs `work` on a thread with a large stack, whose random numbers go on where the last run left them.
+    fn work<T: Send>(&self, name: &str, work: impl FnOnce() -> Res<T> + Send) -> Result<T, Fault> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = random.clone();
+        let run = || {
+            rng::with_run(|run| run.restore(start));
+            let result = self.host.guard(name, work);
+            (result, rng::with_run(|run| run.state()))
+        };
+        let builder = std::thread::Builder::new().name("script".into()).stack_size(STACK);
+        let done = std::thread::scope(|scope| builder.spawn_scoped(scope, run).map(|thread| thread.join()));
+        match done {
+            Ok(Ok((result, state))) => {
+                *random = state;
+                result
+            }
+            Ok(Err(_)) => Err(Fault::internal("the script's thread ended")),
+            Err(error) => Err(Fault::plain(format!("a thread for the script can't be made: {error}"))),
+        }
+    }
+}
+
+/// A script that has run.
+pub struct Script<'a> {
+    runtime: &'a Runtime,
+    name: String,
+    functions: AST,
+    scope: Scope<'static>,
+    value: Value,
+}
+
+impl Script<'_> {
+    /// The value of its last expression.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The value of a variable or constant of its top level.
+    pub fn get(&self, variable: &str) -> Option<Value> {
+        self.scope.get_value::<Dynamic>(variable).map(Value)
+    }
+
+    /// Calls one of its functions with Rust values: a tuple or a list of anything that serde can write. `()` is no
+    /// argument.
+    pub fn call(&mut self, function: &str, args: impl Serialize) -> Result<Value, Fault> {
+        let args = Value::new(args)?.0;
+        let args = if args.is_unit() { Vec::new() } else { args.into_array().map_err(|kind| not_a_list(&kind))? };
+        self.call_values(function, args.into_iter().map(Value).collect())
+    }
+
+    /// Calls one of its functions with values as they are: tensors, closures, the host application's own.
+    pub fn call_values(&mut self, function: &str, args: Vec<Value>) -> Result<Value, Fault> {
+        let host = &self.runtime.host;
+        let args = Arguments(args.into_iter().map(|value| value.0).collect());
+        let functions = &self.functions;
+        let value = self.runtime.work(&self.name, || {
+            // imports and constants belong to a run, and so are made anew for each call
+            let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
+            host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), functions, function, args)
+        })?;
+        Ok(Value(value))
+    }
+}
+
+fn not_a_list(kind: &str) -> Fault {
+    Fault::plain(format!("call: the arguments are a tuple or a list, not {kind}"))
+}
+
+struct Arguments(Vec<Dynamic>);
+
+impl FuncArgs for Arguments {
+    fn parse<ARGS: Extend<Dynamic>>(self, args: &mut ARGS) {
+        args.extend(self.0);
+    }
+}
+
+/// A script's functions, with the imports and constants of its top level that they may use, and nothing else that a
+/// call would do again.
+fn callable(ast: &AST, scope: &Scope, name: &str) -> AST {
+    let kept = ast.statements().iter().filter_map(|statement| match statement {
+        Stmt::Import(..) => Some(statement.clone()),
+        Stmt::Var(variable, flags, position) if flags.contains(ASTFlags::CONSTANT) => {
+            let value = scope.get_value::<Dynamic>(&variable.0.name)?;
+            let value = Expr::DynamicConstant(value.into(), *position);
+            Some(Stmt::Var((variable.0.clone(), value, variable.2).into(), *flags, *position))
+        }
+        _ => None,
+    });
+    AST::new_with_source(kept.collect::<Vec<_>>(), ast.shared_lib().clone(), name)
+}
+
+/// What a script gives or takes.
+#[derive(Clone, Debug)]
+pub struct Value(Dynamic);
+
+impl Value {
+    /// Anything that serde can write: numbers, strings, lists, maps, structs.
+    pub fn new(value: impl Serialize) -> Result<Value, Fault> {
+        rhai::serde::to_dynamic(value).map(Value).map_err(|error| Fault::plain(format!("value: {error}")))
+    }
+
+    /// Anything that serde can read from it; an error where the kinds don't fit.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        rhai::serde::from_dynamic(&self.0).map_err(|error| {
+            let kind = std::any::type_name::<T>();
+            let what = error.to_string();
+            Fault::plain(format!("value: {} is no {kind}: {}", self.0.type_name(), what.trim_end_matches(" (line 0)")))
+        })
+    }
+
+    /// The tensor that it is. It shares its numbers with the script's: nothing is copied, and
+    /// [`Tensor::with_numbers`] reads them where they lie.
+    pub fn tensor(&self) -> Option<Tensor> {
+        self.cast()
+    }
+
+    /// The value of a type of levain's or of the host application's that it is.
+    pub fn cast<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.0.read_lock::<T>().map(|value| value.clone())
+    }
+
+    /// As Rhai has it.
+    pub fn into_dynamic(self) -> Dynamic {
+        self.0
+    }
+}
+
+impl From<Tensor> for Value {
+    fn from(tensor: Tensor) -> Value {
+        Value(Dynamic::from(tensor))
+    }
+}
+
+impl From<Dynamic> for Value {
+    fn from(value: Dynamic) -> Value {
+        Value(value)
+    }
+}

@@ -1,0 +1,122 @@
+//! Help, the reference, completions, and new experiments.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn levain(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_levain")).args(words).current_dir(folder).output().unwrap()
+}
+
+fn told(words: &[&str]) -> String {
+    let output = levain(Path::new("."), words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_verb_a_noun_and_words() {
+    let clip = told(&["help", "clip"]);
+    assert!(clip.starts_with("grads.clip(limit: int) -> Grads\n"), "{clip}");
+    assert!(clip.contains("//=>") && clip.contains("\nrelated: "), "{clip}");
+    let noun = told(&["help", "train"]);
+    assert!(noun.contains("adamw(") && noun.contains("methods\n"), "{noun}");
+    assert!(told(&["help", "--search", "norm gradients"]).contains("clip"));
+}
+
+#[test]
+fn the_reference_in_markdown_has_every_verb() {
+    let text = told(&["help", "--format", "markdown"]);
+    for function in levain::script::registry::functions(&levain::script::Host::new(), false) {
+        assert!(text.contains(&format!("\n#### `{}`\n", function.name)), "{}", function.name);
+        assert!(text.contains(&function.signature()), "{}", function.signature());
+    }
+    assert_eq!(text.matches("```").count() % 2, 0);
+}
+
+#[test]
+fn the_reference_in_html_is_whole() {
+    let html = told(&["help", "--format", "html"]);
+    assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
+    // nothing is fetched from anywhere
+    for fetched in ["http:", "https:", "src=", "@import", "url("] {
+        let fetched = html.match_indices(fetched).filter(|(at, _)| html[..*at].ends_with('"')).count();
+        assert_eq!(fetched, 0);
+    }
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let mut once = ids.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), ids.len(), "an id is there twice");
+    let links: Vec<&str> = html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let lost: Vec<&&str> = links.iter().filter(|link| !ids.contains(link)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    for tag in ["article", "section", "pre", "p", "ul", "li", "table", "h4", "code", "a"] {
+        let opened = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+/// In a browser, where there is one: the page finds `clip` by words of its doc, and shows it alone.
+#[test]
+fn the_search_of_the_reference_finds() {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let Some(browser) = browsers.iter().find(|name| Command::new(name).arg("--version").output().is_ok()) else {
+        eprintln!("no browser: the page was not tried, only its structure");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("reference.html");
+    std::fs::write(&page, told(&["help", "--format", "html"])).unwrap();
+    let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
+    let seen = |query: &str| {
+        let url = format!("file://{}?q={query}", page.display());
+        let options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom", profile.as_str(), url.as_str()];
+        let output = Command::new(browser).args(options).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let dom = seen("joint%20norm");
+    let found = dom.split("<ul id=\"found\">").nth(1).and_then(|rest| rest.split("</ul>").next()).unwrap_or_default();
+    assert!(found.contains(">clip</a>"), "{found}");
+    let article = dom.split("<article ").find(|article| article.contains("data-name=\"exp\"")).unwrap();
+    assert!(article.split('>').next().unwrap().contains("hidden"));
+    assert!(seen("nosuchword").contains("0 verbs"));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = told(&["completions", shell]);
+        for word in ["run", "check", "completions", "sandbox"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(levain(Path::new("."), &["completions", "csh"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_new_experiment_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let output = levain(folder.path(), words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        run(&["new", "sums"]),
+        "sums/experiment.rhai is there; run it with\n  levain run sums/experiment.rhai\n"
+    );
+    run(&["new", "one.rhai"]);
+    for (script, out) in [("sums/experiment.rhai", "out/sums"), ("one.rhai", "out/one")] {
+        let told = run(&["run", script, "steps=10"]);
+        assert!(told.contains("held_out_loss") && told.ends_with(&format!("saved in {out}\n")), "{told}");
+        assert!(folder.path().join(out).join("model/model.safetensors").is_file());
+        assert!(folder.path().join(out).join("curve.svg").is_file());
+    }
+    assert_eq!(run(&["test", "sums/tests"]), "1 passed, 0 failed\n");
+    let again = levain(folder.path(), &["new", "sums"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&again.stderr),
+        "error: new: sums is there already\nhelp: choose another name\n"
+    );
+}

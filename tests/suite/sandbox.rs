@@ -1,0 +1,199 @@
+//! Scripts that mean harm, in the sandbox of the command line: each ends in an error, within its limits.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const MEMORY: u64 = 300 << 20;
+
+struct Told {
+    code: i32,
+    out: String,
+    err: String,
+    /// The most memory that it held, in bytes.
+    peak: u64,
+    time: Duration,
+}
+
+/// A folder with a sandbox `in` and, outside of it, a secret in several forms.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("in")).unwrap();
+    for (name, text) in [
+        ("secret.txt", "password\n"),
+        ("secret.jsonl", "{\"text\": \"password\"}\n"),
+        ("secret.rhai", "fn f() { \"password\" }\n"),
+        ("in/own.txt", "mine\n"),
+        ("in/lib.rhai", "fn f() { 7 }\n"),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("in/up")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("nothing.txt"), folder.path().join("in/dangling.txt")).unwrap();
+    }
+    folder
+}
+
+fn sandboxed(folder: &Path, script: &str) -> Told {
+    std::fs::write(folder.join("in/a.rhai"), script).unwrap();
+    let start = Instant::now();
+    let child = Command::new(env!("CARGO_BIN_EXE_levain"))
+        .args(["run", "in/a.rhai", "--sandbox", "in", "--operations", "3000000", "--memory", "300M"])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = wait(child);
+    Told { time: start.elapsed(), ..output }
+}
+
+/// Waits for a process, and learns how much memory it took.
+#[cfg(unix)]
+fn wait(mut child: std::process::Child) -> Told {
+    use std::io::Read;
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    let (mut status, mut usage) = (0, unsafe { std::mem::zeroed::<libc::rusage>() });
+    // SAFETY: the child is ours and nobody else waits for it; both places are valid
+    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, &mut usage) };
+    assert_eq!(waited, child.id() as i32);
+    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) };
+    Told { code, out, err, peak: usage.ru_maxrss as u64 * 1024, time: Duration::ZERO }
+}
+
+/// The script ends with exit code 2 and this message, soon, and with not much more memory than it may have.
+fn ends(folder: &Path, script: &str, message: &str) {
+    let told = sandboxed(folder, script);
+    assert!(told.err.contains(message), "{script}\nexit code {}\n{}{}", told.code, told.out, told.err);
+    assert_eq!(told.code, 2, "{script}\n{}", told.err);
+    assert!(!told.out.contains("password") && !told.err.contains("password"), "{script}\n{}{}", told.out, told.err);
+    assert!(told.peak < MEMORY + (150 << 20), "{script}: {} MB", told.peak >> 20);
+    assert!(told.time < Duration::from_secs(60), "{script}: {:?}", told.time);
+}
+
+#[test]
+fn loops_without_an_end() {
+    let folder = folder();
+    let limit = "error: limit: more than 3,000,000 operations";
+    ends(folder.path(), "loop { }", limit);
+    ends(folder.path(), "let x = 0; while true { x += 1; }", limit);
+    // in closures that native loops call
+    ends(folder.path(), "let a = []; a.pad(1000, 1); a.map(|x| { for i in 0..100000 { x += i; } x })", limit);
+    ends(folder.path(), "dataset([1, 2]).map(|row| { let x = 0; loop { x += 1; } })", limit);
+    // nobody can catch it and go on
+    ends(folder.path(), "loop { try { loop { } } catch { } }", limit);
+    ends(folder.path(), "sleep(1000000);", limit);
+}
+
+#[test]
+fn memory_without_an_end() {
+    let folder = folder();
+    ends(folder.path(), "let s = \"x\"; loop { s += s; }", "error: limit: a string of more than");
+    ends(
+        folder.path(),
+        "let s = \"\"; s.pad(60000000, 'x'); let a = []; loop { a.push(s + a.len()); }",
+        "error: limit: ",
+    );
+    ends(folder.path(), "let a = [1]; loop { a += a; }", "error: limit: a list of more than");
+    ends(folder.path(), "let a = [1]; loop { a.push(a); }", "error: limit: ");
+    ends(folder.path(), "let m = #{}; let i = 0; loop { m.set(`k${i}`, `${i}`); i += 1; }", "error: limit: ");
+    ends(folder.path(), "let a = []; loop { a.push(ones([1000, 1000])); }", "where this script may hold");
+    ends(folder.path(), "let a = []; loop { a.push(ones([300, 300])); }", "error: limit: ");
+    ends(folder.path(), "let t = ones([1000]); loop { t = cat([t, t, t], 0); }", "where this script may hold");
+}
+
+#[test]
+fn shapes_beyond_all_measure() {
+    let folder = folder();
+    for script in [
+        "zeros([1000000, 1000000])",
+        "rand([9223372036854775807, 2])",
+        "tensor([1.0]).expand([100000, 100000]).exp()",
+        "let t = ones([100000, 1]); t @ t.t()",
+        "ones([10]).pad(0, 1000000000000, 0)",
+        "one_hot(arange(100000), 100000)",
+        "model(#{ kind: \"llama\", vocab: 1000000, hidden: 100000, layers: 100, heads: 10 })",
+    ] {
+        ends(folder.path(), script, "error: ");
+    }
+}
+
+#[test]
+fn recursion_without_an_end() {
+    let folder = folder();
+    let limit = "error: calls are nested more than 128 deep";
+    ends(folder.path(), "fn f(x) { f(x + 1) } f(0);", limit);
+    ends(folder.path(), "fn f(x) { g(x) } fn g(x) { f(x) } f(0);", limit);
+    ends(folder.path(), "fn f(x) { [x].map(|y| f(y)) } f(0);", limit);
+}
+
+#[test]
+fn reading_outside() {
+    let folder = folder();
+    let whole = folder.path().join("secret.txt").display().to_string();
+    for path in ["secret.txt", "in/../secret.txt", "in/up/secret.txt", "/etc/passwd.txt", &whole, "in/dangling.txt"] {
+        ends(folder.path(), &format!("print(dataset(\"{path}\")[0])"), "may not be read by this script");
+    }
+    for script in [
+        "dataset(\"secret.jsonl\")",
+        "stream(\"secret.jsonl\")",
+        "tokenizer(\".\")",
+        "tokenizer(\"../vocab.txt\")",
+        "model(\"..\")",
+        "tensors(\"secret.safetensors\")",
+        "tensor(\"secret.npy\")",
+        "checkpoint(\"point\").load([])",
+        "record(\"log.jsonl\", #{ resume: 1 })",
+    ] {
+        ends(folder.path(), script, "error: ");
+    }
+    ends(folder.path(), "bench::start()", "error: ");
+}
+
+#[test]
+fn writing_outside() {
+    let folder = folder();
+    let refused = "may not be written by this script";
+    for script in [
+        "dataset([\"x\"]).save(\"new.txt\")",
+        "dataset([\"x\"]).save(\"in/../new.txt\")",
+        "dataset([\"x\"]).save(\"in/up/secret.txt\")",
+        "dataset([\"x\"]).save(\"in/dangling.txt\")",
+        "ones([2]).save(\"new.npy\")",
+        "tokenizer([\"to be\"], #{ size: 260 }).save(\"new\")",
+        "model(#{ kind: \"llama\", vocab: 8, hidden: 8, layers: 1, heads: 1 }).save(\"new\")",
+        "chart(\"c\").line(\"a\", [1.0, 2.0]).save(\"new.svg\")",
+        "record(\"new.jsonl\").add(#{ step: 1 })",
+        "let w = param(tensor([1.0])); checkpoint(\"new\").save(1, [w], sgd([w]))",
+    ] {
+        ends(folder.path(), script, refused);
+    }
+    let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["in", "secret.jsonl", "secret.rhai", "secret.txt"]);
+    assert_eq!(std::fs::read_to_string(folder.path().join("secret.txt")).unwrap(), "password\n");
+}
+
+#[test]
+fn importing_outside() {
+    let folder = folder();
+    for path in ["../secret", "up/secret", "/etc/hosts"] {
+        ends(folder.path(), &format!("import \"{path}\" as s; print(s::f());"), "may not be read by this script");
+    }
+}
+
+#[test]
+fn what_is_inside_is_free() {
+    let folder = folder();
+    let script = "import \"lib\" as lib;
+        dataset(\"in/own.txt\").save(\"in/out/new.txt\");
+        tokenizer([\"to be\"], #{ size: 260 }).save(\"in/tok\");
+        print(lib::f() + tokenizer(\"in/tok\").len());";
+    let told = sandboxed(folder.path(), script);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    assert_eq!(std::fs::read_to_string(folder.path().join("in/out/new.txt")).unwrap(), "mine\n");
+}
