@@ -1,7 +1,7 @@
 //! Chart: lines, points or bars, as a value.
 
 use super::axis::{Axis, Scale};
-use super::{svg, terminal};
+use super::{png, svg, terminal};
 use crate::{Error, Result, bail, files};
 use std::path::Path;
 
@@ -124,23 +124,16 @@ impl Chart {
         terminal::draw(self, columns, rows)
     }
 
-    /// Writes .svg, or .html that needs no other file.
+    /// Writes .svg, .png, or .html that needs no other file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let text = match ending.as_str() {
-            "svg" => svg::draw(self),
-            "html" => svg::page(self),
-            _ => {
-                let error = Error::new("save", format!("{}: a chart is saved as .svg or .html", path.display()));
-                return Err(match ending.as_str() {
-                    "png" | "jpg" | "pdf" => error.help("browsers and office programs open and convert .svg"),
-                    _ => error,
-                });
-            }
+        let bytes = match ending.as_str() {
+            "svg" => svg::draw(self).into_bytes(),
+            "html" => svg::page(self).into_bytes(),
+            "png" => png::draw(&svg::draw(self))?,
+            _ => bail!("save", "{}: a chart is saved as .svg, .png or .html", path.display()),
         };
-        files::write("save", path, |out| {
-            out.write_all(text.as_bytes()).map_err(|error| Error::io("save", path, &error))
-        })
+        files::write("save", path, |out| out.write_all(&bytes).map_err(|error| Error::io("save", path, &error)))
     }
 }
 

@@ -5,6 +5,7 @@ mod axis;
 mod chart;
 mod page;
 pub mod progress;
+mod png;
 mod svg;
 mod table;
 mod terminal;

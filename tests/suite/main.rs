@@ -19,4 +19,6 @@ mod data;
 mod kernel;
 mod model;
 mod parity;
+mod pause;
 mod plot;
+mod reference;

@@ -16,6 +16,10 @@ fn a_chart_is_written_whole_and_escaped() {
         assert!(text.contains("more &lt;&amp;&gt; &quot;less&quot;") && text.contains("法律"), "{text}");
         assert!(!text.contains("more <&>") && !text.contains("NaN\" "));
     }
-    assert!(chart.save(&folder.path().join("chart.png")).is_err());
+    chart.save(&folder.path().join("chart.png")).unwrap();
+    let picture = std::fs::read(folder.path().join("chart.png")).unwrap();
+    assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
+    assert_eq!((&picture[16..20], &picture[20..24]), (&1520u32.to_be_bytes()[..], &880u32.to_be_bytes()[..]));
+    assert!(chart.save(&folder.path().join("chart.gif")).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 2);
 }

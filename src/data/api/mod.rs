@@ -1,6 +1,7 @@
 //! What scripts see of datasets.
 
 mod encode;
+mod map;
 mod show;
 mod stream;
 mod value;
@@ -29,6 +30,7 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Dataset>("dataset");
     encode::register(host);
     stream::register(host);
+    map::register(host);
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
     host.options("split", SPLIT);

@@ -169,11 +169,11 @@ mod verbs {
         Ok(chart.with_axis("y", Axis { label: label.into(), log })?)
     }
 
-    /// Writes .svg, or .html that needs no other file and holds the numbers too.
+    /// Writes .svg, .png, or .html that needs no other file and holds the numbers too.
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).save("out/doc/loss.html");
-    /// chart("loss").save("out/doc/loss.bmp")    //=> error: save: out/doc/loss.bmp: a chart is saved as .svg or .html
+    /// chart("loss").save("out/doc/loss.bmp")    //=> error: save: out/doc/loss.bmp: a chart is saved as .svg, .png or .html
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn save(chart: &mut Chart, path: &str) -> Res<()> {
