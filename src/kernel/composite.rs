@@ -3,7 +3,7 @@
 use super::attention::{Sight, Sizes};
 use super::loss::IGNORED;
 use super::rotary::Turns;
-use super::{Array, DType};
+use super::{Array, DType, profile};
 use crate::Result;
 use candle_core::{D, Device};
 
@@ -20,6 +20,14 @@ fn flat(x: &Array) -> Result<Array> {
     Ok(x.contiguous()?.reshape(((), width))?)
 }
 
+/// x · y, of as many batches.
+fn product(x: &Array, y: &Array) -> Result<Array> {
+    if let (&[.., k], Some(n)) = (x.dims(), y.dims().last()) {
+        profile::product([x.elem_count() / k.max(1), *n, k]);
+    }
+    Ok(x.matmul(y)?)
+}
+
 fn same(x: &Array, like: &Array) -> Result<Array> {
     Ok(x.to_dtype(like.dtype())?)
 }
@@ -27,7 +35,7 @@ fn same(x: &Array, like: &Array) -> Result<Array> {
 pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>, transposed: bool) -> Result<Array> {
     let w = wide(weight)?.to_dtype(wide(x)?.dtype())?;
     let w = if transposed { w } else { w.t()? };
-    let mut y = wide(&flat(x)?)?.matmul(&w.contiguous()?)?;
+    let mut y = product(&wide(&flat(x)?)?, &w.contiguous()?)?;
     if let Some(bias) = bias {
         y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
     }
@@ -43,7 +51,7 @@ pub fn linear_input(grad: &Array, weight: &Array, transposed: bool) -> Result<Ar
 pub fn linear_weight(x: &Array, grad: &Array, transposed: bool) -> Result<Array> {
     let (x, grad) = (wide(&flat(x)?)?, wide(&flat(grad)?)?);
     let (a, b) = if transposed { (x, grad) } else { (grad, x) };
-    Ok(a.t()?.contiguous()?.matmul(&b)?)
+    product(&a.t()?.contiguous()?, &b)
 }
 
 pub fn column_sum(grad: &Array) -> Result<Array> {
@@ -196,7 +204,7 @@ fn by_head(x: &Array, heads: usize) -> Result<Array> {
 
 /// The probabilities [B, H, T, S]; a row that sees nothing is zero.
 fn probabilities(q: &Array, k: &Array, scale: f64, sight: &Sight, sizes: Sizes) -> Result<Array> {
-    let scores = (q.matmul(&k.t()?.contiguous()?)? * scale)?;
+    let scores = (product(q, &k.t()?.contiguous()?)? * scale)?;
     let seen: Vec<f32> = (0..sizes.rows)
         .flat_map(|row| (0..sizes.queries).flat_map(move |i| (0..sizes.keys).map(move |j| (row, i, j))))
         .map(|(row, i, j)| if sight.sees(row, i, j) { 1.0 } else { 0.0 })
@@ -212,7 +220,7 @@ fn probabilities(q: &Array, k: &Array, scale: f64, sight: &Sight, sizes: Sizes) 
 pub fn attention(q: &Array, k: &Array, v: &Array, scale: f64, sight: &Sight) -> Result<Array> {
     let sizes = Sizes::new(q, k, v)?;
     let p = probabilities(&by_head(q, sizes.heads)?, &by_head(k, sizes.heads)?, scale, sight, sizes)?;
-    same(&p.matmul(&by_head(v, sizes.heads)?)?.transpose(1, 2)?.contiguous()?, q)
+    same(&product(&p, &by_head(v, sizes.heads)?)?.transpose(1, 2)?.contiguous()?, q)
 }
 
 pub fn attention_backward(
@@ -227,11 +235,11 @@ pub fn attention_backward(
     let (qh, kh, vh) = (by_head(q, sizes.heads)?, by_head(k, sizes.heads)?, by_head(v, sizes.heads)?);
     let g = by_head(grad, sizes.heads)?;
     let p = probabilities(&qh, &kh, scale, sight, sizes)?;
-    let dp = g.matmul(&vh.t()?.contiguous()?)?;
+    let dp = product(&g, &vh.t()?.contiguous()?)?;
     let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
     let ds = ((dp.broadcast_sub(&delta)? * &p)? * scale)?;
     let turned = |x: &Array| -> Result<Array> { Ok(x.transpose(2, 3)?.contiguous()?) };
-    let (dq, dk, dv) = (ds.matmul(&kh)?, turned(&ds)?.matmul(&qh)?, turned(&p)?.matmul(&g)?);
+    let (dq, dk, dv) = (product(&ds, &kh)?, product(&turned(&ds)?, &qh)?, product(&turned(&p)?, &g)?);
     let grouped = |x: Array| -> Result<Array> {
         let (rows, heads, length, head) = x.dims4()?;
         let x = x.reshape((rows, sizes.groups, heads / sizes.groups, length, head))?.sum(2)?;

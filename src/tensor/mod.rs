@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod file;
+mod flow;
 mod grads;
 pub mod nn;
 pub mod ops;
@@ -12,6 +13,7 @@ mod timing;
 pub mod values;
 
 pub use crate::kernel::{Array, DType, Device};
+pub use flow::Flow;
 pub use grads::Grads;
 pub use rng::Rng;
-pub use tape::{Flow, Param, Tensor, without_grad};
+pub use tape::{Param, Tensor, without_grad};

@@ -5,10 +5,10 @@
 //! operation is always newer than its inputs), so it is a loop, takes the first gradient by move, and frees
 //! what an operation saved as soon as its turn is over.
 
-use super::{Array, DType, Device, Grads, timing};
+use super::{Array, DType, Flow, Grads, timing};
 use crate::{Error, Result, bail, kernel};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -34,22 +34,22 @@ pub struct Param {
 }
 
 /// One recorded operation.
-struct Node {
-    id: u64,
+pub(super) struct Node {
+    pub id: u64,
     /// Of the function that recorded it: that of its `backward`.
-    name: &'static str,
-    inputs: Vec<Option<Target>>,
-    backward: Mutex<Option<Backward>>,
+    pub name: &'static str,
+    pub inputs: Vec<Option<Target>>,
+    pub backward: Mutex<Option<Backward>>,
 }
 
 /// Where a gradient goes.
 #[derive(Clone)]
-enum Target {
+pub(super) enum Target {
     Node(Arc<Node>),
     Param(Arc<Param>),
 }
 
-type Backward = Box<dyn FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync>;
+pub(super) type Backward = Box<dyn FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync>;
 
 /// Newer than everything made before it, on any thread.
 fn next_id() -> u64 {
@@ -182,7 +182,7 @@ impl Tensor {
         names
     }
 
-    fn target(&self) -> Option<Target> {
+    pub(super) fn target(&self) -> Option<Target> {
         match &self.0 {
             Origin::Constant(_) => None,
             Origin::Derived(_, node) => Some(Target::Node(node.clone())),
@@ -215,8 +215,7 @@ impl Tensor {
         let _whole = timing::backward();
         let mut flow = Flow::default();
         flow.seed(self, grad)?;
-        flow.run()?;
-        Ok(flow.grads)
+        flow.run()
     }
 }
 
@@ -283,175 +282,8 @@ impl Drop for Node {
     }
 }
 
-/// Gradients on their way back.
-#[derive(Default)]
-pub struct Flow {
-    queue: BinaryHeap<Turn>,
-    pending: HashMap<u64, Pending>,
-    inputs: Vec<Option<Target>>,
-    grads: Grads,
-}
-
-/// Newest first.
-struct Turn(Arc<Node>);
-
-impl Ord for Turn {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.id.cmp(&other.0.id)
-    }
-}
-impl PartialOrd for Turn {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl PartialEq for Turn {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
-    }
-}
-impl Eq for Turn {}
-
-/// A gradient that may still grow.
-enum Pending {
-    /// The first contribution, by move. It may share its storage with others, so it is never added into.
-    One(Array),
-    /// A sum of our own, which further contributions are added into.
-    Sum(Vec<f32>, Vec<usize>),
-}
-
-impl Pending {
-    fn add(self, more: Array) -> Result<Pending> {
-        match self {
-            Pending::One(first) => match kernel::added(&first, &more)? {
-                Some(sum) => Ok(Pending::Sum(sum, first.dims().to_vec())),
-                None => Ok(Pending::One((first + more)?)),
-            },
-            Pending::Sum(mut sum, dims) => {
-                kernel::add_to(&mut sum, &more.to_dtype(DType::F32)?)?;
-                Ok(Pending::Sum(sum, dims))
-            }
-        }
-    }
-
-    fn into_array(self) -> Result<Array> {
-        match self {
-            Pending::One(array) => Ok(array),
-            Pending::Sum(sum, dims) => Ok(Array::from_vec(sum, dims, &Device::Cpu)?),
-        }
-    }
-}
-
-impl Flow {
-    /// Whether input `index` of the operation whose turn it is wants a gradient.
-    pub fn wants(&self, index: usize) -> bool {
-        self.inputs[index].is_some()
-    }
-
-    /// Gives input `index` a gradient of its shape and dtype, computed only if it is wanted.
-    pub fn add(&mut self, index: usize, grad: impl FnOnce() -> Result<Array>) -> Result<()> {
-        match self.inputs[index].clone() {
-            Some(target) => self.give(target, grad()?),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets `write` add to the gradient of input `index` in place: `write(sum, first)` gets all of it, row by
-    /// row in f32, and must overwrite it when `first`, add to it otherwise. For large weights, whose gradient
-    /// a kernel can accumulate without a temporary. `dims` is the input's shape. Does nothing if it is not wanted.
-    pub fn accumulate(
-        &mut self,
-        index: usize,
-        dims: &[usize],
-        write: impl FnOnce(&mut [f32], bool) -> Result<()>,
-    ) -> Result<()> {
-        let Some(target) = self.inputs[index].clone() else { return Ok(()) };
-        let (mut sum, first) = match self.pending.remove(&target.id()) {
-            None => (kernel::memory::unwritten(dims.iter().product()), true),
-            Some(Pending::Sum(sum, _)) => (sum, false),
-            Some(Pending::One(array)) => (kernel::values(&array)?, false),
-        };
-        write(&mut sum, first)?;
-        self.pending.insert(target.id(), Pending::Sum(sum, dims.to_vec()));
-        self.enqueue(target, first);
-        Ok(())
-    }
-
-    /// How many inputs the operation whose turn it is has.
-    pub fn inputs(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// Gives input `index` a gradient that is a buffer of its own, which later contributions are added into.
-    pub fn hand(&mut self, index: usize, dims: &[usize], grad: Vec<f32>) -> Result<()> {
-        let Some(target) = self.inputs[index].clone() else { return Ok(()) };
-        let sum = match self.pending.remove(&target.id()) {
-            None => {
-                self.enqueue(target.clone(), true);
-                Pending::Sum(grad, dims.to_vec())
-            }
-            Some(sum) => sum.add(Array::from_vec(grad, dims, &Device::Cpu)?)?,
-        };
-        self.pending.insert(target.id(), sum);
-        Ok(())
-    }
-
-    /// Lets `grad` flow into `tensor`. Inside a backward this runs a graph that was recorded just now (an
-    /// activation that is recomputed) before anything older.
-    pub fn seed(&mut self, tensor: &Tensor, grad: Array) -> Result<()> {
-        match tensor.target() {
-            Some(target) => self.give(target, grad),
-            None => Ok(()),
-        }
-    }
-
-    fn give(&mut self, target: Target, grad: Array) -> Result<()> {
-        let id = target.id();
-        match self.pending.remove(&id) {
-            None => {
-                self.pending.insert(id, Pending::One(grad));
-                self.enqueue(target, true);
-            }
-            Some(sum) => {
-                self.pending.insert(id, sum.add(grad)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// A node gets its turn once, a parameter its place in the result once.
-    fn enqueue(&mut self, target: Target, first: bool) {
-        if first {
-            match target {
-                Target::Node(node) => self.queue.push(Turn(node)),
-                Target::Param(param) => self.grads.reach(param),
-            }
-        }
-    }
-
-    fn run(&mut self) -> Result<()> {
-        while let Some(Turn(node)) = self.queue.pop() {
-            crate::cancel::check()?;
-            let Some(pending) = self.pending.remove(&node.id) else { continue };
-            let backward = node.backward.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-            let Some(backward) = backward else {
-                return Err(Error::new("backward", "the graph of this tensor was used up by an earlier `backward`")
-                    .help("compute the loss again, or add the losses and call `backward` once"));
-            };
-            self.inputs = node.inputs.clone();
-            let _timed = timing::backward_of(node.name);
-            drop(node);
-            backward(pending.into_array()?, self)?;
-        }
-        for (id, pending) in self.pending.drain() {
-            self.grads.fill(id, pending.into_array()?.contiguous()?)?;
-        }
-        Ok(())
-    }
-}
-
 impl Target {
-    fn id(&self) -> u64 {
+    pub fn id(&self) -> u64 {
         match self {
             Target::Node(node) => node.id,
             Target::Param(param) => param.id,

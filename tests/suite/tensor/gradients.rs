@@ -12,7 +12,7 @@ static CHECKED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 /// Notes what this was computed by.
 pub fn checked(result: &Tensor) {
-    CHECKED.lock().unwrap().extend(result.operations());
+    CHECKED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(result.operations());
 }
 
 type Operation = fn(&[Tensor]) -> Result<Tensor>;
@@ -333,7 +333,10 @@ fn every_operation_is_checked() {
         recorded.extend(recording(&std::fs::read_to_string(file).unwrap()));
     }
     assert!(recorded.len() > 45 && recorded.contains("exp") && recorded.contains("rms_norm"), "{recorded:?}");
-    let checked = CHECKED.lock().unwrap();
+    let checked = CHECKED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if std::env::var("LEVAIN_KERNELS").as_deref() == Ok("off") {
+        recorded.remove("tables_cross_entropy"); // its composite is a product and a loss
+    }
     let missing: Vec<_> =
         recorded.iter().filter(|name| !checked.contains(&***name) && !BESIDE.contains(&&***name)).collect();
     assert!(missing.is_empty(), "no finite differences of {missing:?}");
