@@ -63,7 +63,7 @@ simd! {
 }
 
 simd! {
-    fn swiglu_rows(gate: &[f32], up: &[f32], y: &mut [f32]) {
+    pub(super) fn swiglu_rows(gate: &[f32], up: &[f32], y: &mut [f32]) {
         for ((y, gate), up) in y.iter_mut().zip(gate).zip(up) {
             *y = *gate * sigmoid::<FMA>(*gate) * *up;
         }

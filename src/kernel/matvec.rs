@@ -1,18 +1,30 @@
 //! Products of a few rows with a matrix: decoding. As fast as the matrix can be read.
+//!
+//! Every result is one dot product in sixteen sums, whatever stands beside it: a row's results do not depend on how
+//! many rows there are.
+
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 use super::math::{fma, fold, simd};
-use super::product::{Matrix, Values};
+use super::product::{Matrix, Precision, Values};
+use super::team::Board;
 use half::bf16;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// More rows than this are a product of matrices.
-pub const ROWS: usize = 4;
+const ROWS: usize = 4;
+/// Where four rows share one reading of the matrix: to pack it, as products of matrices do, is worth it from more on.
+pub const WIDE_ROWS: usize = 32;
 /// Numbers of the matrix in one task.
 const PIECE: usize = 1 << 15;
 
 /// Whether [`multiply`] takes this: few rows, and both operands dense one way.
-pub fn takes(m: usize, a: &Matrix, b: &Matrix) -> bool {
-    m <= ROWS && a.columns == 1 && matches!(a.values, Values::F32(_)) && (b.rows == 1 || b.columns == 1)
+pub fn takes(m: usize, a: &Matrix, b: &Matrix, precision: Precision) -> bool {
+    let wide = b.rows == 1 && precision == Precision::F32 && super::cpu::level() >= super::cpu::Level::Avx512;
+    let most = if wide { WIDE_ROWS } else { ROWS };
+    m <= most && a.columns == 1 && matches!(a.values, Values::F32(_)) && (b.rows == 1 || b.columns == 1)
 }
 
 /// A number of the matrix, as f32.
@@ -36,7 +48,7 @@ impl Wide for bf16 {
 
 /// Dots of `x` with rows of `w` that lie `stride` apart: four at a time, so that four streams of memory are read.
 #[inline(always)]
-fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f32], add: bool) {
+fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f32]) {
     let k = x.len();
     let mut start = 0;
     for y in y.chunks_mut(4) {
@@ -58,7 +70,7 @@ fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f3
             }
         }
         for (y, sums) in y.iter_mut().zip(&sums) {
-            *y = fold(sums) + if add { *y } else { 0.0 };
+            *y = fold(sums);
         }
         start += 4 * stride;
     }
@@ -74,15 +86,50 @@ fn step<const FMA: bool, T: Wide>(x: &[f32; 16], w: &[T], sums: &mut [f32; 16]) 
 }
 
 simd! {
-    fn dots_f32(x: &[f32], w: &[f32], stride: usize, y: &mut [f32], add: bool) {
-        dots::<FMA, f32>(x, w, stride, y, add)
+    fn dots_f32(x: &[f32], w: &[f32], stride: usize, y: &mut [f32]) {
+        dots::<FMA, f32>(x, w, stride, y)
     }
 }
 
 simd! {
-    fn dots_bf16(x: &[f32], w: &[bf16], stride: usize, y: &mut [f32], add: bool) {
-        dots::<FMA, bf16>(x, w, stride, y, add)
+    fn dots_bf16(x: &[f32], w: &[bf16], stride: usize, y: &mut [f32]) {
+        dots::<FMA, bf16>(x, w, stride, y)
     }
+}
+
+/// Dots of every row of `x` (`k` numbers each) with these rows of `w` (`stride` apart), one after the other in `y`:
+/// those of the first row of `x` first.
+pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
+    if range.is_empty() || k == 0 {
+        return y.fill(0.0);
+    }
+    assert_eq!(y.len() * k, x.len() * range.len(), "results of another size");
+    #[cfg(target_arch = "x86_64")]
+    if super::cpu::level() >= super::cpu::Level::Avx512 {
+        return wide::rows(x, k, w, stride, range, y);
+    }
+    plain_rows(x, k, w, stride, range, y);
+}
+
+/// [`rows`] as the compiler does it: on processors without AVX-512, and what the other way is tested against.
+pub fn plain_rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(range.len())) {
+        match w {
+            Values::F32(w) => dots_f32(x, &w[range.start * stride..], stride, y),
+            Values::Bf16(w) => dots_bf16(x, &w[range.start * stride..], stride, y),
+        }
+    }
+}
+
+/// Dots of every row of `x` (`k` numbers each) with rows of Q8_0 blocks; false where the processor can't do it well.
+pub fn q8_rows(x: &[f32], k: usize, w: &[u8], y: &mut [f32]) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if super::cpu::level() >= super::cpu::Level::Avx512 {
+        wide::q8_rows(x, k, w, y);
+        return true;
+    }
+    let _ = (x, k, w, y);
+    false
 }
 
 /// y += Σ x[i] · (row i of `w`, from column `from`)
@@ -112,28 +159,35 @@ simd! {
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool) {
     let Values::F32(values) = a.values else { unreachable!("takes() asks for f32") };
     let step = (PIECE / k.max(1)).max(16).next_multiple_of(16);
-    for (i, y) in out[..m * n].chunks_exact_mut(n).enumerate() {
-        let x = &values[i * a.rows..][..k];
-        let work = |(piece, y): (usize, &mut [f32])| {
-            let from = piece * step;
-            match (b.rows == 1 && b.columns >= k, b.values) {
-                (true, Values::F32(w)) => dots_f32(x, &w[from * b.columns..], b.columns, y, add),
-                (true, Values::Bf16(w)) => dots_bf16(x, &w[from * b.columns..], b.columns, y, add),
-                (false, values) => {
-                    if !add {
-                        y.fill(0.0);
-                    }
-                    match values {
-                        Values::F32(w) => sums_f32(x, w, b.rows, from, y),
-                        Values::Bf16(w) => sums_bf16(x, w, b.rows, from, y),
-                    }
+    let turned = b.rows == 1 && b.columns >= k;
+    let out = Board::new(&mut out[..m * n]);
+    let x: Vec<f32> = (0..m).flat_map(|i| &values[i * a.rows..][..k]).copied().collect();
+    let work = |piece: usize| {
+        let range = piece * step..n.min((piece + 1) * step);
+        // SAFETY: these columns are this task's alone
+        let part = |i: usize| unsafe { out.write(i * n + range.start..i * n + range.end) };
+        if turned {
+            let mut y = vec![0.0; m * range.len()];
+            rows(&x, k, b.values, b.columns, range.clone(), &mut y);
+            for (i, y) in y.chunks_exact(range.len()).enumerate() {
+                if add {
+                    super::math::add_scaled(part(i), 1.0, y);
+                } else {
+                    part(i).copy_from_slice(y);
                 }
             }
-        };
-        if n > step {
-            y.par_chunks_mut(step).enumerate().for_each(work);
-        } else {
-            work((0, y));
+            return;
         }
-    }
+        for (i, x) in x.chunks_exact(k).enumerate() {
+            let y = part(i);
+            if !add {
+                y.fill(0.0);
+            }
+            match b.values {
+                Values::F32(w) => sums_f32(x, w, b.rows, range.start, y),
+                Values::Bf16(w) => sums_bf16(x, w, b.rows, range.start, y),
+            }
+        }
+    };
+    if n > step { (0..n.div_ceil(step)).into_par_iter().for_each(work) } else { work(0) }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 simd! {
     /// Normalises rows of one width and keeps 1 / root mean square of each in `scales`.
-    fn rms_rows(x: &[f32], w: &[f32], y: &mut [f32], scales: &mut [f32], eps: f64) {
+    pub(super) fn rms_rows(x: &[f32], w: &[f32], y: &mut [f32], scales: &mut [f32], eps: f64) {
         let width = w.len();
         for ((x, y), scale) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales) {
             let mut sums = [0f32; 16];

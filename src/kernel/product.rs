@@ -82,7 +82,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
         }
         return;
     }
-    if matvec::takes(m, &a, &b) {
+    if matvec::takes(m, &a, &b, precision) {
         return matvec::multiply(out, [m, n, k], a, b, add);
     }
     if precision == Precision::Bf16 && narrow::takes(&a, &b) {
@@ -152,6 +152,15 @@ impl<'a> Weight<'a> {
             DType::BF16 => Weight::Bf16(view(array)?),
             _ => Weight::F32(view(array)?),
         })
+    }
+
+    /// A row of the matrix, as f32.
+    pub fn row(&self, row: usize, to: &mut [f32]) {
+        let range = row * to.len()..(row + 1) * to.len();
+        match self {
+            Weight::F32(values) => to.copy_from_slice(&values[range]),
+            Weight::Bf16(values) => to.iter_mut().zip(&values[range]).for_each(|(to, from)| *to = from.to_f32()),
+        }
     }
 
     /// Row by row, `width` numbers each.

@@ -30,7 +30,7 @@ impl Turns {
 
 simd! {
     /// Turns all heads of one token; `direction` -1 turns back.
-    fn turn(x: &[f32], y: &mut [f32], head: usize, cos: &[f32], sin: &[f32], direction: f32) {
+    pub(super) fn turn(x: &[f32], y: &mut [f32], head: usize, cos: &[f32], sin: &[f32], direction: f32) {
         let half = cos.len();
         for (x, y) in x.chunks_exact(head).zip(y.chunks_exact_mut(head)) {
             let (x1, rest) = x.split_at(half);

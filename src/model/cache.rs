@@ -1,37 +1,44 @@
 //! The keys and values of what was read so far, so that writing a token costs one token.
 
-use crate::tensor::nn::{self, Mask, Precision};
-use crate::tensor::{Array, Tensor};
+use crate::kernel::decoder::{Decoder, Memory, attend_heads};
+use crate::kernel::fused;
+use crate::tensor::nn::{self, Mask, Precision, Rotary};
+use crate::tensor::{Array, Device, Tensor};
 use crate::{Result, bail};
 
-/// One sequence a row, each of its own length.
-pub struct Cache {
-    rows: Vec<Vec<Layer>>,
-}
-
+/// One sequence a row, each of its own length: keys and values layer by layer.
 #[derive(Default)]
-struct Layer {
-    /// `[1, room, heads, head_dim]`, of which `length` are filled.
-    keys: Option<Array>,
-    values: Option<Array>,
-    length: usize,
+pub struct Cache {
+    rows: Vec<Vec<Memory>>,
 }
 
 impl Cache {
-    pub fn new(rows: usize, layers: usize) -> Cache {
-        let row = || std::iter::repeat_with(Layer::default).take(layers).collect();
-        Cache { rows: std::iter::repeat_with(row).take(rows).collect() }
+    /// For one sequence.
+    pub fn new(layers: usize) -> Cache {
+        Cache { rows: vec![vec![Memory::default(); layers]] }
     }
 
-    /// Puts the caches of single sequences together, to write them on as one batch.
-    pub fn join(caches: impl IntoIterator<Item = Cache>) -> Cache {
-        Cache { rows: caches.into_iter().flat_map(|cache| cache.rows).collect() }
+    /// Takes in the sequences of another.
+    pub fn join(&mut self, other: Cache) {
+        self.rows.extend(other.rows);
     }
 
     /// Drops the rows that are done.
     pub fn retain(&mut self, keep: &[bool]) {
         let mut keep = keep.iter();
         self.rows.retain(|_| keep.next().copied().unwrap_or(false));
+    }
+
+    /// Logits after one more id of each row, by the kernel that does it all at once.
+    pub fn step(
+        &mut self,
+        decoder: &Decoder,
+        rotary: Option<&Rotary>,
+        ids: &[u32],
+        positions: &[u32],
+    ) -> Result<Vec<f32>> {
+        let turns = rotary.map(|rotary| rotary.turns(positions.iter().copied().max().unwrap_or(0)));
+        decoder.step(ids, positions, turns.as_deref(), &mut self.rows)
     }
 
     /// Attention of the new queries to everything that was read, the new keys and values included.
@@ -50,12 +57,8 @@ impl Cache {
         }
         let mut out = Vec::with_capacity(self.rows.len());
         for (row, layers) in self.rows.iter_mut().enumerate() {
-            let own = |x: &Array| -> Result<Array> { Ok(x.narrow(0, row, 1)?) };
-            let (keys, values) = layers[layer].push(&own(&k)?, &own(&v)?)?;
-            let mask = Mask { causal: true, window: mask.window, segments: None };
-            out.push(
-                nn::attention(&own(&q)?.into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value(),
-            );
+            let own = |x: &Array| -> Result<Array> { Ok(x.narrow(0, row, 1)?.contiguous()?) };
+            out.push(attend(&mut layers[layer], &own(&q)?, &own(&k)?, &own(&v)?, scale, mask.window)?);
         }
         match &out[..] {
             [one] => Ok(one.clone().into()),
@@ -64,32 +67,22 @@ impl Cache {
     }
 }
 
-impl Layer {
-    /// Appends, and gives all keys and values so far.
-    fn push(&mut self, k: &Array, v: &Array) -> Result<(Array, Array)> {
-        let more = k.dims()[1];
-        let keys = append(&mut self.keys, self.length, k)?;
-        let values = append(&mut self.values, self.length, v)?;
-        self.length += more;
-        Ok((keys, values))
+/// Attention of one row's new queries, and its new keys and values kept.
+fn attend(memory: &mut Memory, q: &Array, k: &Array, v: &Array, scale: f64, window: Option<usize>) -> Result<Array> {
+    if !memory.keys.is_empty() && q.dims()[1] == 1 && fused(&[q, k, v]) {
+        return attend_heads(memory, q, k, v, scale as f32, window);
     }
-}
-
-/// Writes `more` behind the first `length` places of `store`, which doubles when it is full.
-fn append(store: &mut Option<Array>, length: usize, more: &Array) -> Result<Array> {
-    let [_, added, heads, size] = more.dims()[..] else {
-        bail!("generate", "keys of shape {:?}", more.dims());
+    let [_, added, heads, size] = k.dims()[..] else { bail!("generate", "keys of shape {:?}", k.dims()) };
+    memory.push(k, v)?;
+    let (keys, values) = if memory.keys.len() == added * heads * size {
+        (k.clone(), v.clone())
+    } else {
+        let all = |numbers: &Vec<f32>| -> Result<Array> {
+            let dims = (1, numbers.len() / (heads * size), heads, size);
+            Ok(Array::from_slice(numbers, dims, &Device::Cpu)?.to_device(k.device())?)
+        };
+        (all(&memory.keys)?, all(&memory.values)?)
     };
-    let needed = length + added;
-    let room = store.as_ref().map_or(0, |store| store.dims()[1]);
-    if needed > room {
-        let bigger = Array::zeros((1, needed.max(2 * room).max(64), heads, size), more.dtype(), more.device())?;
-        if let Some(old) = store.as_ref().filter(|_| length > 0) {
-            bigger.slice_set(&old.narrow(1, 0, length)?.contiguous()?, 1, 0)?;
-        }
-        *store = Some(bigger);
-    }
-    let Some(store) = store.as_ref() else { unreachable!("it was made above") };
-    store.slice_set(&more.contiguous()?, 1, length)?;
-    Ok(store.narrow(1, 0, needed)?)
+    let mask = Mask { causal: true, window, segments: None };
+    Ok(nn::attention(&q.clone().into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value())
 }

@@ -3,7 +3,7 @@
 use super::arch::{self, Start};
 use super::{Config, Model, Weights};
 use crate::tensor::ops::volume;
-use crate::tensor::{Array, Device, Rng};
+use crate::tensor::{Array, DType, Device, Rng};
 use crate::{Result, cancel};
 use serde_json::{Map, Value, json};
 
@@ -84,8 +84,8 @@ impl Shape {
 }
 
 impl Model {
-    /// A new model, started as transformers starts one: normal weights, norms at 1, biases at 0.
-    pub fn fresh(json: Map<String, Value>, seed: u64) -> Result<Model> {
+    /// A new model, started as transformers starts one: normal weights, norms at 1, biases at 0; stored as `dtype`.
+    pub fn fresh(json: Map<String, Value>, seed: u64, dtype: DType) -> Result<Model> {
         let config = Config::read(json)?;
         let rng = Rng::new(seed);
         let mut weights = Weights::default();
@@ -101,7 +101,8 @@ impl Model {
                     values.iter_mut().for_each(|value| *value *= deviation as f32);
                 }
             }
-            weights.insert(&spec.name, Array::from_vec(values, spec.shape, &Device::Cpu)?);
+            // one by one: never all of them in f32
+            weights.insert(&spec.name, Array::from_vec(values, spec.shape, &Device::Cpu)?.to_dtype(dtype)?);
         }
         Ok(Model::assemble(config, weights))
     }

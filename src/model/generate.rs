@@ -2,6 +2,8 @@
 
 use super::cache::Cache;
 use super::{Model, Rows};
+use crate::kernel::matvec::WIDE_ROWS;
+use crate::kernel::product::Precision;
 use crate::tensor::{Array, Rng, without_grad};
 use crate::{Error, Result, bail, cancel};
 use std::collections::BTreeSet;
@@ -44,7 +46,8 @@ impl Sampling {
 
     /// The next id, from the logits and all ids before.
     pub fn choose(&self, logits: &mut [f32], before: &[u32], rng: &mut Rng) -> Result<u32> {
-        if logits.iter().any(|logit| logit.is_nan()) {
+        // no early end: so it is a loop over vectors
+        if logits.iter().fold(false, |found, logit| found | logit.is_nan()) {
             bail!("generate", "the logits are not numbers: the weights of this model are broken");
         }
         if self.repetition != 1.0 {
@@ -101,14 +104,13 @@ impl Sampling {
 
 /// The id of the highest logit, the first of equals.
 fn best(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (id, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = id;
-        }
-    }
-    best as u32
+    // the first loop is one that the compiler turns into vectors
+    let highest = logits.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    logits.iter().position(|&logit| logit == highest).unwrap_or(0) as u32
 }
+
+/// Texts that are written at once: the weights are read once for all of them, and each holds what it has read.
+const TOGETHER: usize = 32;
 
 /// One text that is being written.
 struct Line {
@@ -131,18 +133,23 @@ impl Model {
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
         let mut done = vec![Vec::new(); prompts.len()];
-        let mut caches = Vec::new();
-        let mut lines = Vec::new();
-        for (row, prompt) in prompts.iter().enumerate() {
-            let cache = Arc::new(Mutex::new(Cache::new(1, self.config().layers)));
-            let logits = self.last_logits(&[prompt.as_slice()], &[0], &cache)?.pop().unwrap_or_default();
-            lines.push(Line { row, ids: prompt.clone(), new: 0, rng: rng.split(row as u64), logits });
-            caches.extend(Arc::into_inner(cache).and_then(|cache| cache.into_inner().ok()));
-        }
-        let cache = Arc::new(Mutex::new(Cache::join(caches)));
-        let config = self.config();
+        let (config, decoder, rotary) = {
+            let inner = self.read();
+            (inner.config.clone(), inner.decoder()?, inner.rotary())
+        };
         let room = if config.rope.is_some() { usize::MAX } else { config.max_positions };
-        while !lines.is_empty() && sampling.max > 0 {
+        let mut waiting = prompts.iter().enumerate();
+        let (mut lines, mut cache): (Vec<Line>, _) = (Vec::new(), Cache::default());
+        while sampling.max > 0 {
+            // a line that is done makes room for the next prompt
+            for (row, prompt) in waiting.by_ref().take(TOGETHER - lines.len()) {
+                let (logits, read) = self.last_logits(&[prompt.as_slice()], &[0], Cache::new(config.layers))?;
+                cache.join(read);
+                lines.push(Line { row, ids: prompt.clone(), new: 0, rng: rng.split(row as u64), logits });
+            }
+            if lines.is_empty() {
+                break;
+            }
             cancel::check()?;
             let mut going = Vec::with_capacity(lines.len());
             for line in &mut lines {
@@ -153,34 +160,56 @@ impl Model {
             for line in lines.extract_if(.., |_| !keep.next().copied().unwrap_or(false)) {
                 done[line.row] = line.ids[line.ids.len() - line.new..].to_vec();
             }
+            cache.retain(&going);
             if lines.is_empty() {
-                break;
+                continue;
             }
-            cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).retain(&going);
-            let ids: Vec<&[u32]> = lines.iter().map(|line| &line.ids[line.ids.len() - 1..]).collect();
+            let ids: Vec<u32> = lines.iter().map(|line| line.ids[line.ids.len() - 1]).collect();
             let positions: Vec<u32> = lines.iter().map(|line| line.ids.len() as u32 - 1).collect();
-            let logits = self.last_logits(&ids, &positions, &cache)?;
-            for (line, logits) in lines.iter_mut().zip(logits) {
-                line.logits = logits;
+            let logits = match &decoder {
+                Some(decoder) => cache.step(decoder, rotary.as_deref(), &ids, &positions)?,
+                None => {
+                    let rows: Vec<&[u32]> = ids.chunks(1).collect();
+                    let (logits, read) = self.last_logits(&rows, &positions, cache)?;
+                    cache = read;
+                    logits
+                }
+            };
+            match &mut lines[..] {
+                [line] => line.logits = logits,
+                lines => lines
+                    .iter_mut()
+                    .zip(logits.chunks_exact(config.vocab))
+                    .for_each(|(line, logits)| line.logits.copy_from_slice(logits)),
             }
         }
         Ok(done)
     }
 
-    /// Logits after the last id of each row (all of one length), whose first ids are at `starts`.
-    fn last_logits(&self, ids: &[&[u32]], starts: &[u32], cache: &Arc<Mutex<Cache>>) -> Result<Vec<Vec<f32>>> {
+    /// Logits after the last id of each row (all of one length), whose first ids are at `starts`, and the cache with
+    /// these rows read.
+    fn last_logits(&self, ids: &[&[u32]], starts: &[u32], cache: Cache) -> Result<(Vec<f32>, Cache)> {
         let length = ids.first().map_or(0, |ids| ids.len());
         let positions: Vec<u32> = starts.iter().flat_map(|&start| start..start + length as u32).collect();
         let all = ids.concat();
         let rows = Rows { rows: ids.len(), length, ids: &all, positions: Some(&positions), ..Rows::default() };
-        without_grad(|| {
+        let cache = Arc::new(Mutex::new(cache));
+        let logits = without_grad(|| -> Result<Vec<f32>> {
             let inner = self.read();
             let mut pass = inner.pass("generate", &rows)?;
             pass.cache = Some(cache.clone());
+            if length <= WIDE_ROWS {
+                // weights are read once either way, and not packed
+                pass.precision = Precision::F32;
+            }
             let hidden: Array = pass.hidden(false)?.value().narrow(1, length - 1, 1)?.contiguous()?;
             let logits = pass.logits(&hidden.into())?.value();
-            Ok(logits.reshape((ids.len(), ()))?.to_vec2::<f32>()?)
-        })
+            Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+        })?;
+        match Arc::into_inner(cache) {
+            Some(cache) => Ok((logits, cache.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))),
+            None => bail!("generate", "something else holds what was read"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::arch::{self, Spec};
 use super::{Config, Weights, folder};
+use crate::kernel::quant::Blocks;
 use crate::tensor::{Array, DType, Device};
 use crate::token::gguf::{Gguf, TensorEntry, Value as Fact};
 use crate::{Error, Result, bail, cancel, files};
@@ -12,8 +13,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Opens a `.gguf` file: its config from the metadata, its weights under their Hugging Face names.
-pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
+/// Opens a `.gguf` file: its config from the metadata, its weights under their Hugging Face names; with `keep`, those
+/// that are quantised stay so.
+pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Config, Weights)> {
     let header = Gguf::open(path).map_err(|error| error.told_by("model"))?;
     let place = path.display().to_string();
     let tell = |error: Error| error.at(&place);
@@ -35,6 +37,9 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
         None => None,
     };
     let config = config(&header, kind, &entries, factors.as_deref()).and_then(Config::read).map_err(tell)?;
+    if keep && config.arch.transposed {
+        bail!("model", "{place}: the weights of a {kind} lie the other way round in GGUF, and can't stay quantised");
+    }
 
     let specs = arch::tensors(&config);
     let mut names = BTreeMap::new();
@@ -60,16 +65,30 @@ pub fn open(path: &Path, dtype: DType) -> Result<(Config, Weights)> {
     let arrays = parts
         .into_par_iter()
         .map(|(spec, entry, bytes)| {
+            let kind = quantisation(entry)?;
+            if keep && spec.shape.len() == 2 && Blocks::keeps(kind) {
+                let blocks = Blocks::new(kind, [spec.shape[0], spec.shape[1]], &bytes)?;
+                return Ok((spec, Held::Blocks(turned_rows(&config, spec, blocks)?)));
+            }
             let array = arrange(&config, spec, decode(entry, &bytes)?)?;
-            Ok((spec, array.to_dtype(dtype)?.contiguous()?))
+            Ok((spec, Held::Array(array.to_dtype(dtype)?.contiguous()?)))
         })
         .collect::<Result<Vec<_>>>()
         .map_err(tell)?;
     let mut weights = Weights::default();
-    for (spec, array) in arrays {
-        weights.insert(&spec.name, array);
+    for (spec, held) in arrays {
+        match held {
+            Held::Array(array) => weights.insert(&spec.name, array),
+            Held::Blocks(blocks) => weights.insert_blocks(&spec.name, blocks)?,
+        }
     }
     Ok((config, weights))
+}
+
+/// A weight as it was read.
+enum Held {
+    Array(Array),
+    Blocks(Blocks),
 }
 
 /// The `model_type` of the file's architecture.
@@ -251,19 +270,33 @@ fn arrange(config: &Config, spec: &Spec, array: Array) -> Result<Array> {
     if is_turned(config, spec) {
         return Ok(array.t()?.contiguous()?);
     }
-    // llama.cpp turns neighbours of Llama's queries and keys, Hugging Face the two halves of a head
-    let interleaved = matches!(config.arch.kind, "llama" | "mistral");
-    let heads = match &spec.name {
-        name if name.contains("self_attn.q_proj.") => config.heads,
-        name if name.contains("self_attn.k_proj.") => config.kv_heads,
-        _ => return Ok(array),
-    };
-    if !interleaved {
-        return Ok(array);
-    }
+    let Some(heads) = interleaved(config, spec) else { return Ok(array) };
     let columns = array.elem_count() / (heads * config.head_dim);
     let turned = array.reshape((heads, config.head_dim / 2, 2, columns))?.transpose(1, 2)?.contiguous()?;
     Ok(turned.reshape(spec.shape.as_slice())?)
+}
+
+/// How many heads lie in the order of llama.cpp, which turns neighbours of Llama's queries and keys, where Hugging Face
+/// turns the two halves of a head.
+fn interleaved(config: &Config, spec: &Spec) -> Option<usize> {
+    if !matches!(config.arch.kind, "llama" | "mistral") {
+        return None;
+    }
+    match &spec.name {
+        name if name.contains("self_attn.q_proj.") => Some(config.heads),
+        name if name.contains("self_attn.k_proj.") => Some(config.kv_heads),
+        _ => None,
+    }
+}
+
+/// As [`arrange`], for rows that stay in their blocks.
+fn turned_rows(config: &Config, spec: &Spec, blocks: Blocks) -> Result<Blocks> {
+    let Some(heads) = interleaved(config, spec) else { return Ok(blocks) };
+    let half = config.head_dim / 2;
+    let row = |head: usize, part: usize, at: usize| head * config.head_dim + 2 * at + part;
+    let order: Vec<usize> =
+        (0..heads).flat_map(|head| (0..2).flat_map(move |part| (0..half).map(move |at| row(head, part, at)))).collect();
+    blocks.reordered(&order)
 }
 
 fn quantisation(entry: &TensorEntry) -> Result<GgmlDType> {

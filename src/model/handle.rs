@@ -2,9 +2,12 @@
 
 use super::arch;
 use super::config::Fields;
+use super::learn::table_of;
 use super::pass::{Input, Pass};
 use super::wire::{reshape, scale};
-use super::{Config, Rows, Weights, config, delta, folder, gguf, peft};
+use super::{Config, Rows, Weight, Weights, config, delta, folder, gguf, peft};
+use crate::kernel::decoder::Decoder;
+use crate::kernel::quant::Blocks;
 use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Error, Result, bail, files};
@@ -39,6 +42,20 @@ pub enum Reduce {
 }
 
 impl Model {
+    /// Opens a `.gguf` file whose quantised weights stay in their blocks, frozen; the others are stored as `dtype`.
+    pub fn open_quantised(path: &Path, dtype: DType) -> Result<Model> {
+        files::readable("model", path)?;
+        if !files::exists(path) {
+            return Err(missing(path));
+        }
+        if !is_gguf(path) {
+            return Err(Error::new("model", format!("{} is no .gguf file, and not quantised", path.display()))
+                .help("`net.to(\"q8\")` quantises the matrices of any model"));
+        }
+        let (config, weights) = gguf::open(path, dtype, true)?;
+        Ok(Model::opened(path, config, weights))
+    }
+
     /// Opens a Hugging Face folder or a `.gguf` file, its weights stored as `dtype`.
     pub fn open(path: &Path, dtype: DType) -> Result<Model> {
         files::readable("model", path)?;
@@ -46,8 +63,8 @@ impl Model {
             return Err(missing(path));
         }
         if files::is_file(path) {
-            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
-                let (config, weights) = gguf::open(path, dtype)?;
+            if is_gguf(path) {
+                let (config, weights) = gguf::open(path, dtype, false)?;
                 return Ok(Model::opened(path, config, weights));
             }
             return Err(Error::new("model", format!("{} is not a model", path.display()))
@@ -164,7 +181,9 @@ impl Model {
 
     /// The numbers of the weight `name`.
     pub fn weight(&self, name: &str) -> Result<Tensor> {
-        Ok(self.read().weights.get(name)?.param.clone())
+        let inner = self.read();
+        let weight = inner.weights.get(name)?;
+        if weight.blocks.is_some() { Ok(weight.value()?.into()) } else { Ok(weight.param.clone()) }
     }
 
     pub fn set_weight(&self, name: &str, value: &Array) -> Result<()> {
@@ -200,6 +219,7 @@ impl Model {
         if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
             bail!("to", "weights can't be stored as {}", dtype.as_str());
         }
+        self.widen()?;
         for (_, weight) in self.weights().iter() {
             if let Some(param) = weight.param.as_param() {
                 param.set(param.value().to_dtype(dtype)?)?;
@@ -209,7 +229,60 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Quantised weights become parameters in f32.
+    fn widen(&self) -> Result<()> {
+        let mut inner = self.write();
+        let quantised = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some().then(|| name.clone());
+        let names: Vec<Arc<str>> = inner.weights.iter().filter_map(quantised).collect();
+        for name in names {
+            let value = inner.weights.get(&name)?.value()?;
+            Arc::make_mut(&mut inner.weights).insert(&name, value);
+        }
+        Ok(())
+    }
+
+    /// Stores every matrix in 8 bits a number, with a scale for 32 of them (Q8_0). They are frozen then.
+    pub fn quantise(&self) -> Result<()> {
+        let mut inner = self.write();
+        if inner.config.arch.transposed {
+            bail!("to", "the matrices of a {} lie the other way round, and can't be quantised", inner.config.arch.kind);
+        }
+        let matrices: Vec<Arc<str>> = inner
+            .weights
+            .iter()
+            .filter(|(_, weight)| weight.blocks.is_none() && weight.dims().len() == 2)
+            .map(|(name, _)| name.clone())
+            .collect();
+        // all are looked at first, so that what fails changes nothing; then one by one, never all of them twice
+        for name in &matrices {
+            Blocks::check_q8(&inner.weights.get(name)?.dims()).map_err(|error| error.at(format!("`{name}`")))?;
+        }
+        for name in &matrices {
+            let blocks = Blocks::q8(&inner.weights.get(name)?.value()?)?;
+            Arc::make_mut(&mut inner.weights).insert_blocks(name, blocks)?;
+        }
+        Ok(())
+    }
+}
+
 impl Inner {
+    /// What decodes this model at once; `None` where its blocks have to, one operation after the other.
+    pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
+        // what stands behind a layer, and tables in two parts, it does not know
+        if !self.weights.bottlenecks.is_empty() || self.weights.iter().any(|(name, _)| table_of(name).is_some()) {
+            return Ok(None);
+        }
+        match self.config.arch.decoder {
+            Some(decoder) => Ok(Some(decoder(&self.config, &self.weights)?).filter(Decoder::takes)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn rotary(&self) -> Option<Arc<Rotary>> {
+        self.rotary.clone()
+    }
+
     pub(super) fn pass(&self, who: &str, rows: &Rows) -> Result<Pass> {
         let input = Input::new(who, rows, self.config.vocab)?;
         let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
@@ -251,6 +324,10 @@ fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
     };
     let target = |at: usize| if !(at + 1).is_multiple_of(rows.length) && same(at) { labels[at + 1] } else { -100 };
     Ok((0..count).map(target).collect())
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
 /// A path that is not there, with the nearest name beside it.

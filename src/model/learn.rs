@@ -105,7 +105,7 @@ impl Model {
             weights
                 .iter_mut()
                 .filter(|(name, _)| !names.contains(&***name))
-                .for_each(|(_, weight)| weight.frozen = false);
+                .for_each(|(_, weight)| weight.frozen = weight.blocks.is_some());
         }
         weights.adapters.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Lora));
         weights.bottlenecks.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Adapters));
@@ -134,7 +134,7 @@ impl Model {
         };
         let mut found: Vec<Tensor> = weights
             .iter()
-            .filter(|(name, weight)| wanted(name) && (frozen || !weight.frozen))
+            .filter(|(name, weight)| wanted(name) && weight.blocks.is_none() && (frozen || !weight.frozen))
             .map(|(_, weight)| weight.param.clone())
             .collect();
         if parts.contains(&Part::Lora) {
@@ -154,7 +154,7 @@ impl Model {
         let mut names = tables(&inner.config).into_iter().map(|(table, ..)| table);
         names
             .find(|table| inner.weights.has(&rows_name(table)))
-            .and_then(|table| inner.weights.get(&table).ok().map(|old| old.param.value().dims()[0]))
+            .and_then(|table| inner.weights.get(&table).ok().map(|old| old.dims()[0]))
     }
 }
 
@@ -170,7 +170,7 @@ fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
 impl Weights {
     /// Takes the rows from `first` on out of a table, as a weight that learns; the rest is frozen.
     pub fn divide(&mut self, table: &str, first: usize) -> Result<()> {
-        let value = self.get(table)?.param.value();
+        let value = self.get(table)?.value()?;
         let held = value.dims()[0];
         if first == 0 || first >= held {
             bail!("learn", "new rows from {first} on, where the table has {held} rows");
@@ -212,7 +212,7 @@ impl Weights {
 
     /// The numbers of a weight, with the new rows below the old ones where a table is divided.
     pub fn whole(&self, name: &str) -> Result<Array> {
-        let old = self.get(name)?.param.value();
+        let old = self.get(name)?.value()?;
         let rows = rows_name(name);
         if !self.has(&rows) {
             return Ok(old);

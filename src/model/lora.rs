@@ -161,7 +161,7 @@ pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> 
         .iter()
         .filter_map(|(name, weight)| {
             let layer = name.strip_suffix(".weight").filter(|layer| inside(layer))?;
-            match *weight.param.value().dims() {
+            match *weight.dims() {
                 [rows, columns] if config.arch.transposed && layer != super::arch::HEAD => {
                     Some((layer.to_string(), [columns, rows]))
                 }

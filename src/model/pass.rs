@@ -111,7 +111,7 @@ impl Pass {
             return self.lookup(table, ids);
         }
         // two lookups: of the old rows, which are frozen, and of the new ones
-        let first = self.weights.get(table)?.param.value().dims()[0] as u32;
+        let first = self.weights.get(table)?.dims()[0] as u32;
         let old: Vec<u32> = ids.iter().map(|&id| if id < first { id } else { 0 }).collect();
         let places: Vec<usize> = (0..ids.len()).filter(|&place| ids[place] >= first).collect();
         let base = self.lookup(table, &old)?;
@@ -126,6 +126,9 @@ impl Pass {
     fn lookup(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
         let dims = [self.input.rows, self.input.length];
         let weight = self.weights.get(table)?;
+        if let Some(blocks) = &weight.blocks {
+            return Ok(blocks.select(ids)?.reshape((dims[0], dims[1], ()))?.into());
+        }
         let value = weight.param.value();
         if value.dtype() != DType::F32 && (weight.frozen || !Tensor::records(&[&weight.param])) {
             // only the rows that are read are widened
@@ -198,6 +201,9 @@ impl Pass {
 
     /// Logits of hidden states.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        if let Some(blocks) = &self.weights.get(&self.config.head())?.blocks {
+            return nn::linear_blocks(hidden, blocks, None, self.precision);
+        }
         let head = self.head()?;
         let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
         nn::side_by_side(hidden, &tables, self.precision)
@@ -226,14 +232,17 @@ impl At<'_> {
     pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let layer = self.name(name);
         let weights = &self.pass.weights;
-        let weight = weights.factor(&format!("{layer}.weight"))?;
+        let name = format!("{layer}.weight");
         let bias = format!("{layer}.bias");
         let bias = if weights.has(&bias) { Some(weights.working(&bias)?) } else { None };
         let precision = self.pass.precision;
-        let y = if self.pass.config.arch.transposed {
+        let y = if let Some(blocks) = &weights.get(&name)?.blocks {
+            nn::linear_blocks(x, blocks, bias.as_ref(), precision)?
+        } else if self.pass.config.arch.transposed {
+            let weight = weights.factor(&name)?;
             nn::linear_transposed(x, &weight, bias.as_ref(), precision)?
         } else {
-            nn::linear(x, &weight, bias.as_ref(), precision)?
+            nn::linear(x, &weights.factor(&name)?, bias.as_ref(), precision)?
         };
         let y = match weights.adapters.get(&layer) {
             Some(adapter) => {

@@ -53,7 +53,7 @@ impl Model {
 
 /// What most weights are: that of the input table.
 fn stored(config: &Config, weights: &Weights) -> DType {
-    weights.get(config.arch.table).map_or(DType::F32, |weight| weight.param.dtype())
+    weights.get(config.arch.table).map_or(DType::F32, |weight| weight.param.dtype()) // f32 where it is quantised
 }
 
 /// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.
@@ -77,7 +77,7 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
     // the new rows of a divided table are written with it
     for (name, weight) in weights.iter().filter(|(name, _)| table_of(name).is_none()) {
         let new = weights.get(&rows_name(name)).map_or(0, |rows| rows.param.value().elem_count());
-        let bytes = (weight.param.value().elem_count() + new) * dtype.size_in_bytes();
+        let bytes = (weight.dims().iter().product::<usize>() + new) * dtype.size_in_bytes();
         match shards.last_mut() {
             Some((size, names)) if *size + bytes <= limit || names.is_empty() => {
                 *size += bytes;

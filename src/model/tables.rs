@@ -46,10 +46,8 @@ impl Model {
             names.push(Table::Output.name(&inner.config));
         }
         // all tables first, so that what fails changes nothing
-        let resized = names
-            .iter()
-            .map(|name| resized(&weights.get(name)?.param.value(), rows))
-            .collect::<Result<Vec<Array>>>()?;
+        let resized =
+            names.iter().map(|name| resized(&weights.get(name)?.value()?, rows)).collect::<Result<Vec<Array>>>()?;
         for (name, table) in names.iter().zip(resized) {
             weights.replace(name, table);
         }
@@ -95,8 +93,12 @@ impl Model {
     /// The rows of these ids, `[ids, hidden]`.
     pub fn rows(&self, table: Table, ids: &[u32]) -> Result<Tensor> {
         let inner = self.read();
-        let value = inner.weights.whole(&table.name(&inner.config))?;
         check("rows", ids, inner.config.vocab)?;
+        let weight = inner.weights.get(&table.name(&inner.config))?;
+        if let Some(blocks) = &weight.blocks {
+            return Ok(blocks.select(ids)?.into());
+        }
+        let value = inner.weights.whole(&table.name(&inner.config))?;
         let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
         Ok(value.index_select(&index, 0)?.into())
     }
@@ -120,7 +122,7 @@ impl Model {
             numbers[*id as usize * hidden..][..hidden].copy_from_slice(row);
         }
         let whole = Array::from_vec(numbers, value.dims(), &Device::Cpu)?;
-        let first = inner.weights.get(&name)?.param.value().dims()[0];
+        let first = inner.weights.get(&name)?.dims()[0];
         if first < value.dims()[0] {
             inner.weights.set(&rows_name(&name), &whole.narrow(0, first, value.dims()[0] - first)?)?;
         }

@@ -2,7 +2,9 @@
 
 use super::bottleneck::Bottleneck;
 use super::lora::Adapter;
-use crate::tensor::{Array, DType, Tensor};
+use crate::kernel::decoder::{Factor, Linear};
+use crate::kernel::quant::Blocks;
+use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, bail, nearest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +14,41 @@ use std::sync::Arc;
 pub struct Weight {
     pub param: Tensor,
     pub frozen: bool,
+    /// The numbers where they are quantised: the parameter is empty then, and frozen.
+    pub blocks: Option<Arc<Blocks>>,
+}
+
+impl Weight {
+    /// The numbers; quantised ones in f32.
+    pub fn value(&self) -> Result<Array> {
+        match &self.blocks {
+            Some(blocks) => blocks.array(),
+            None => Ok(self.param.value()),
+        }
+    }
+
+    pub fn dims(&self) -> Vec<usize> {
+        match &self.blocks {
+            Some(blocks) => blocks.dims().to_vec(),
+            None => self.param.value().dims().to_vec(),
+        }
+    }
+
+    /// What it is stored as: `f32`, `bf16`, `q8_0`, …
+    pub fn kind(&self) -> String {
+        match &self.blocks {
+            Some(blocks) => blocks.kind(),
+            None => self.param.dtype().as_str().into(),
+        }
+    }
+
+    /// As a product reads it where nothing learns.
+    pub fn as_factor(&self) -> Factor {
+        match &self.blocks {
+            Some(blocks) => Factor::Blocks(blocks.clone()),
+            None => Factor::Plain(self.param.value()),
+        }
+    }
 }
 
 /// All weights in name order, and the adapters that are attached to some of them.
@@ -29,7 +66,14 @@ pub struct Weights {
 impl Weights {
     pub fn insert(&mut self, name: &str, value: Array) {
         let param = Tensor::param(value, Some(name));
-        self.table.insert(name.into(), Weight { param, frozen: false });
+        self.table.insert(name.into(), Weight { param, frozen: false, blocks: None });
+    }
+
+    /// A quantised weight.
+    pub fn insert_blocks(&mut self, name: &str, blocks: Blocks) -> Result<()> {
+        let param = Tensor::param(Array::zeros((0,), DType::F32, &Device::Cpu)?, Some(name));
+        self.table.insert(name.into(), Weight { param, frozen: true, blocks: Some(blocks.into()) });
+        Ok(())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Weight)> {
@@ -60,6 +104,9 @@ impl Weights {
     /// The weight as a product takes it: in f32, learning unless it is frozen.
     pub fn working(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
+        if weight.blocks.is_some() {
+            return Ok(weight.value()?.into());
+        }
         let tensor = if weight.frozen { weight.param.detach() } else { weight.param.clone() };
         if tensor.dtype() == DType::F32 { Ok(tensor) } else { widen(&tensor) }
     }
@@ -68,9 +115,28 @@ impl Weights {
     pub fn factor(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
         match weight.param.dtype() {
+            _ if weight.blocks.is_some() => self.working(name),
             DType::BF16 if weight.frozen || !Tensor::records(&[&weight.param]) => Ok(weight.param.detach()),
             _ => self.working(name),
         }
+    }
+
+    /// The numbers of a weight that is not a matrix, in f32.
+    pub fn plain(&self, name: &str) -> Result<Array> {
+        Ok(self.get(name)?.value()?.to_dtype(DType::F32)?)
+    }
+
+    /// A linear layer `[out, in]` for decoding, with its bias and its adapter if it has them.
+    pub fn linear(&self, layer: &str) -> Result<Linear> {
+        let bias = format!("{layer}.bias");
+        Ok(Linear {
+            weight: self.get(&format!("{layer}.weight"))?.as_factor(),
+            bias: if self.has(&bias) { Some(self.plain(&bias)?) } else { None },
+            adapter: self
+                .adapters
+                .get(layer)
+                .map(|adapter| (adapter.a.value(), adapter.b.value(), adapter.scale as f32)),
+        })
     }
 
     /// What learns, in name order: weights that are not frozen, then what is attached.
@@ -96,13 +162,16 @@ impl Weights {
     }
 
     pub fn set_frozen(&mut self, name: &str, frozen: bool) -> Result<()> {
-        self.get(name)?;
+        if self.get(name)?.blocks.is_some() && !frozen {
+            return Err(Error::new("learn", format!("`{name}` is quantised, and can't learn"))
+                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantised ones"));
+        }
         self.table.entry(name.into()).and_modify(|weight| weight.frozen = frozen);
         Ok(())
     }
 
     pub fn freeze_all(&mut self, frozen: bool) {
-        self.table.values_mut().for_each(|weight| weight.frozen = frozen);
+        self.table.values_mut().for_each(|weight| weight.frozen = frozen || weight.blocks.is_some());
     }
 
     /// What is attached may come off without anything learning that does not learn now.
@@ -140,12 +209,17 @@ impl Weights {
 
     /// How many numbers there are, adapters left out.
     pub fn count(&self) -> usize {
-        self.table.values().map(|weight| weight.param.value().elem_count()).sum()
+        self.table.values().map(|weight| weight.dims().iter().product::<usize>()).sum()
     }
 
     /// Freezes or unfreezes what matches `pattern`, and says how many that were.
     pub fn freeze(&mut self, pattern: &str, frozen: bool) -> Result<usize> {
         let mut matched = 0;
+        let quantised = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some() && glob(pattern, name);
+        if !frozen && self.table.iter().any(quantised) {
+            return Err(Error::new("unfreeze", format!("`{pattern}` is quantised, and can't learn"))
+                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantised ones"));
+        }
         for (_, weight) in self.table.iter_mut().filter(|(name, _)| glob(pattern, name)) {
             weight.frozen = frozen;
             matched += 1;
@@ -163,7 +237,12 @@ impl Weights {
 
     /// Replaces the numbers of a weight, keeping its dtype.
     pub fn set(&self, name: &str, value: &Array) -> Result<()> {
-        let param = &self.get(name)?.param;
+        let weight = self.get(name)?;
+        if weight.blocks.is_some() {
+            return Err(Error::new("model", format!("the weight `{name}` is quantised, and can't be changed"))
+                .help("`net.to(\"f32\")` widens all weights"));
+        }
+        let param = &weight.param;
         let held = param.value();
         if held.dims() != value.dims() {
             bail!("model", "shape {:?} for the weight `{name}` of shape {:?}", value.dims(), held.dims());

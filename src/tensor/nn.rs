@@ -1,6 +1,7 @@
 //! The pieces of neural networks on the tape: each one a kernel's forward and backward side by side.
 
 use super::{Array, DType, Flow, Rng, Tensor};
+use crate::kernel::quant::Blocks;
 use crate::kernel::{self, activation, attention as blocks, composite, loss, norm, product, rotary as turning};
 use crate::{Result, bail};
 use std::sync::{Arc, RwLock};
@@ -16,6 +17,16 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Pre
 /// x [.., in] · weight + bias, for a weight [in, out] (GPT-2's Conv1D).
 pub fn linear_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
     linear_product(x, weight, bias, true, precision)
+}
+
+/// x [.., in] · weightᵀ + bias for a quantised weight [out, in], which is widened tile by tile and has no gradient.
+pub fn linear_blocks(x: &Tensor, weight: &Arc<Blocks>, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
+    let (y, blocks) = (weight.linear(&x.value(), precision)?, weight.clone());
+    let y = Tensor::derive(y, [x], move |grad, flow| flow.add(0, || blocks.linear_input(&grad, precision)));
+    match bias {
+        Some(bias) => super::ops::add(&y, bias),
+        None => Ok(y),
+    }
 }
 
 fn linear_product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bool, p: Precision) -> Result<Tensor> {
@@ -132,7 +143,7 @@ impl Rotary {
     }
 
     /// Angles for positions up to and including `last`.
-    fn turns(&self, last: u32) -> Arc<turning::Turns> {
+    pub fn turns(&self, last: u32) -> Arc<turning::Turns> {
         let held = self.turns.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         if (last as usize) < held.positions() {
             return held;

@@ -16,6 +16,7 @@ mod train;
 mod verdict;
 
 mod data;
+mod decode;
 mod kernel;
 mod model;
 mod parity;

@@ -344,7 +344,7 @@ fn a_new_model_is_that_of_its_seed() {
         window: None,
         tied: true,
     };
-    let make = |seed| logits(&Model::fresh(shape.json(), seed).unwrap(), &[1, 2, 3]);
+    let make = |seed| logits(&Model::fresh(shape.json(), seed, DType::F32).unwrap(), &[1, 2, 3]);
     assert!(make(1) == make(1));
     assert!(make(1) != make(2));
 }

@@ -194,7 +194,7 @@ mod verbs {
     }
 
     /// Blocks of exactly `length` tokens. Plain text is cut at the ends of blocks; other sequences stay whole and are laid
-    /// together by best-fit decreasing, so that little is padding. Each sequence sees only itself.
+    /// together so that little is padding. Each sequence sees only itself.
     ///
     /// ```rhai
     /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));

@@ -1,7 +1,9 @@
 //! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
 
+use crate::kernel::product::{self, Precision};
 use crate::measure::bench::{self, Exact, Memory, Scored, Timed, plan, report};
 use crate::script::prelude::*;
+use crate::tensor::{Array, Device, Rng};
 use std::process::{Command, Stdio};
 
 pub fn register(host: &mut Host) {
@@ -47,6 +49,35 @@ mod verbs {
             return Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into());
         }
         Ok(())
+    }
+
+    /// Seconds of a linear layer's three products (forward, and the gradients of input and weight) on random numbers:
+    /// the least of `rounds`, after one that warms up. For `scripts/bench/roofline.rhai`.
+    #[rhai_fn(name = "_bench_products", return_raw)]
+    pub fn bench_products(rows: INT, outputs: INT, inputs: INT, precision: &str, rounds: INT) -> Res<f64> {
+        let precision = match precision {
+            "f32" => Precision::F32,
+            "bf16" => Precision::Bf16,
+            other => bail!("_bench_products", "products are f32 or bf16, not `{other}`"),
+        };
+        let random = |rows: INT, columns: INT, seed: u64| -> crate::Result<Array> {
+            let mut numbers = vec![0.0; (rows * columns).max(0) as usize];
+            Rng::new(seed).fill_normal(&mut numbers);
+            Ok(Array::from_vec(numbers, (rows as usize, columns as usize), &Device::Cpu)?)
+        };
+        let (x, w, g) = (random(rows, inputs, 1)?, random(outputs, inputs, 2)?, random(rows, outputs, 3)?);
+        let mut sum = vec![0.0; (outputs * inputs) as usize];
+        let mut least = f64::INFINITY;
+        for round in 0..=rounds {
+            let start = std::time::Instant::now();
+            product::linear(&x, &w, None, false, precision)?;
+            product::linear_input(&g, &w, false, precision)?;
+            product::linear_accumulate(&x, &g, false, precision, &mut sum, true)?;
+            if round > 0 {
+                least = least.min(start.elapsed().as_secs_f64());
+            }
+        }
+        Ok(least)
     }
 
     /// Whether the script runs by itself, so that nobody else prints what its cases give.

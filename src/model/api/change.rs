@@ -45,16 +45,25 @@ mod verbs {
         Ok(net.set_weight(name, &value.value())?)
     }
 
-    /// Store the weights as `f32`, `bf16` or `f16`. Half precision is for writing and for frozen weights; training
+    /// Store the weights as `f32`, `bf16`, `f16` or `q8`. Half precision is for writing and for frozen weights; training
     /// wants f32.
+    ///
+    /// `q8` keeps the matrices in 8 bits a number with a scale for 32 of them (llama.cpp's Q8_0): frozen, a quarter of the
+    /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens what is left of them.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.to("bf16");
     /// net.dtype                                //=> bf16
+    /// let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 1, ff: 64 }, #{ seed: 1 });
+    /// net.to("q8");
+    /// net.dtype                                //=> q8_0
     /// ```
     #[rhai_fn(name = "to", pure, return_raw)]
     pub fn convert(net: &mut Model, dtype: &str) -> Res<()> {
+        if dtype == "q8" {
+            return Ok(net.quantise()?);
+        }
         Ok(net.to(read::dtype("to", dtype)?)?)
     }
 

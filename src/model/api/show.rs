@@ -137,8 +137,8 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, get = "dtype")]
     pub fn dtype(net: &mut Model) -> String {
-        let table = net.weight(net.config().arch.table).map(|table| table.dtype().as_str());
-        table.unwrap_or("f32").into()
+        let weights = net.weights();
+        weights.get(net.config().arch.table).map_or("f32".into(), |table| table.kind())
     }
 
     /// The names of all weights, in name order, as Hugging Face names them.

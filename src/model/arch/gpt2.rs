@@ -16,6 +16,7 @@ pub const ARCH: Arch = Arch {
     embed,
     block,
     finish,
+    decoder: None,
     table: "transformer.wte.weight",
     prefix: "transformer.",
     transposed: true,

@@ -2,6 +2,8 @@
 //! this with a few flags.
 
 use super::{Arch, Spec, Start};
+use crate::kernel::decoder::{Decoder, Layer};
+use crate::model::Weights;
 use crate::model::config::{Config, Fields};
 use crate::model::pass::Pass;
 use crate::model::wire::add;
@@ -16,6 +18,7 @@ pub const ARCH: Arch = Arch {
     embed,
     block,
     finish,
+    decoder: Some(decoder),
     table: "model.embed_tokens.weight",
     prefix: "model.",
     transposed: false,
@@ -113,4 +116,36 @@ fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
 
 fn finish(pass: &Pass, x: &Tensor) -> Result<Tensor> {
     pass.at("model").rms_norm("norm", x)
+}
+
+/// The same again, for [`Decoder::step`].
+fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
+    let layer = |index: usize| -> Result<Layer> {
+        let linear = |name: &str| weights.linear(&format!("{}{index}.{name}", ARCH.blocks));
+        let norm = |name: &str| weights.plain(&format!("{}{index}.{name}.weight", ARCH.blocks));
+        Ok(Layer {
+            attention_norm: norm("input_layernorm")?,
+            qkv: [linear("self_attn.q_proj")?, linear("self_attn.k_proj")?, linear("self_attn.v_proj")?],
+            head_norms: match config.qk_norm {
+                true => Some([norm("self_attn.q_norm")?, norm("self_attn.k_norm")?]),
+                false => None,
+            },
+            out: linear("self_attn.o_proj")?,
+            mlp_norm: norm("post_attention_layernorm")?,
+            gate_up: [linear("mlp.gate_proj")?, linear("mlp.up_proj")?],
+            down: linear("mlp.down_proj")?,
+            window: config.windows[index],
+        })
+    };
+    let head = config.head();
+    Ok(Decoder {
+        table: weights.get(ARCH.table)?.as_factor(),
+        layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
+        norm: weights.plain("model.norm.weight")?,
+        head: weights.linear(head.strip_suffix(".weight").unwrap_or(&head))?,
+        heads: config.heads,
+        groups: config.kv_heads,
+        head_dim: config.head_dim,
+        eps: config.norm_eps,
+    })
 }

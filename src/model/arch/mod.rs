@@ -8,9 +8,11 @@ mod mistral;
 mod qwen2;
 mod qwen3;
 
+use super::Weights;
 use super::config::{Config, Fields};
 use super::pass::Pass;
 use crate::Result;
+use crate::kernel::decoder::Decoder;
 use crate::tensor::Tensor;
 
 /// Every architecture that levain can build.
@@ -35,6 +37,8 @@ pub struct Arch {
     pub block: fn(&Pass, usize, &Tensor) -> Result<Tensor>,
     /// The norm after the last block.
     pub finish: fn(&Pass, &Tensor) -> Result<Tensor>,
+    /// All of it as the one operation that decoding has for its like.
+    pub decoder: Option<fn(&Config, &Weights) -> Result<Decoder>>,
     /// The input table's name.
     pub table: &'static str,
     /// What the names of the decoder's tensors start with; a file may lack it.

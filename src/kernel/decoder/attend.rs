@@ -1,0 +1,115 @@
+//! One query against the keys and values of before.
+
+use super::Memory;
+use crate::kernel::Array;
+use crate::kernel::math::{exp_sum, fma, fold, max, scale, simd};
+use crate::kernel::memory::unwritten;
+use crate::kernel::view::{array, view};
+use crate::{Result, bail};
+use rayon::prelude::*;
+
+simd! {
+    /// Dots of `q` with keys that lie `stride` apart.
+    fn scores(q: &[f32], keys: &[f32], stride: usize, scores: &mut [f32]) {
+        for (score, key) in scores.iter_mut().zip(keys.chunks(stride)) {
+            let mut sums = [0f32; 16];
+            let (mut qs, mut ks) = (q.chunks_exact(16), key[..q.len()].chunks_exact(16));
+            for (q, k) in (&mut qs).zip(&mut ks) {
+                for i in 0..16 {
+                    sums[i] = fma::<FMA>(q[i], k[i], sums[i]);
+                }
+            }
+            for ((q, k), sum) in qs.remainder().iter().zip(ks.remainder()).zip(&mut sums) {
+                *sum = fma::<FMA>(*q, *k, *sum);
+            }
+            *score = fold(&sums);
+        }
+    }
+}
+
+simd! {
+    /// out += Σ weight · value
+    fn weigh(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]) {
+        for (weight, value) in weights.iter().zip(values.chunks(stride)) {
+            for (out, value) in out.iter_mut().zip(value) {
+                *out = fma::<FMA>(*weight, *value, *out);
+            }
+        }
+    }
+}
+
+/// Keys and values of one group of heads: token `t`'s are the `head` numbers from `t * stride + offset` on.
+#[derive(Clone, Copy)]
+pub struct Read<'a> {
+    pub keys: &'a [f32],
+    pub values: &'a [f32],
+    pub stride: usize,
+    pub offset: usize,
+}
+
+/// softmax(q·kᵀ·by)·v over the tokens `from..count` of what was read, and over one key and value more.
+pub fn attend(
+    q: &[f32],
+    read: Read,
+    (from, count): (usize, usize),
+    (key, value): (&[f32], &[f32]),
+    by: f32,
+    held: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let at = from * read.stride + read.offset;
+    let old = count - from;
+    held.clear();
+    held.resize(old + 1, 0.0);
+    if old > 0 {
+        scores(q, &read.keys[at..], read.stride, &mut held[..old]);
+    }
+    scores(q, key, key.len(), &mut held[old..]);
+    let top = max(held) * by;
+    let sum = exp_sum(held, by, top);
+    out.fill(0.0);
+    if old > 0 {
+        weigh(&held[..old], &read.values[at..], read.stride, out);
+    }
+    weigh(&held[old..], value, value.len(), out);
+    scale(out, 1.0 / sum);
+}
+
+/// Attention of one token, `q [1, 1, H, D]`, to all that is remembered and to its own key and value
+/// `[1, 1, K, D]`, which are remembered then.
+pub fn attend_heads(
+    memory: &mut Memory,
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    by: f32,
+    window: Option<usize>,
+) -> Result<Array> {
+    let (&[1, 1, heads, head], &[1, 1, groups, _]) = (q.dims(), k.dims()) else {
+        bail!("attention", "queries {:?} and keys {:?} are not those of one token", q.dims(), k.dims());
+    };
+    let (stride, mut out) = (groups * head, unwritten(heads * head));
+    {
+        let (qs, ks, vs) = (view::<f32>(q)?, view::<f32>(k)?, view::<f32>(v)?);
+        let (qs, ks, vs): (&[f32], &[f32], &[f32]) = (&qs, &ks, &vs);
+        let count = memory.keys.len() / stride;
+        let from = window.map_or(0, |window| (count + 1).saturating_sub(window.max(1)));
+        out.par_chunks_mut(head).enumerate().for_each(|(h, out)| {
+            let offset = h / (heads / groups) * head;
+            let new = (&ks[offset..offset + head], &vs[offset..offset + head]);
+            let read = Read { keys: &memory.keys, values: &memory.values, stride, offset };
+            attend(&qs[h * head..(h + 1) * head], read, (from, count), new, by, &mut Vec::new(), out);
+        });
+    }
+    memory.push(k, v)?;
+    array(out, q.dims())
+}
+
+impl Memory {
+    /// Remembers the keys and values `[1, T, K, D]` of T more tokens.
+    pub fn push(&mut self, k: &Array, v: &Array) -> Result<()> {
+        self.keys.extend(k.flatten_all()?.to_vec1::<f32>()?);
+        self.values.extend(v.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! All threads on one piece of work of many short steps: they meet by spinning, not by sleeping.
+//!
+//! A token is a few hundred products of some microseconds each. To wake a sleeping thread for every one of them
+//! costs as much as the product.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A step that the threads share: it is done when all of it is, whoever did it.
+#[derive(Default)]
+pub struct Phase {
+    taken: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+/// A thread of the team.
+pub struct Worker<'a> {
+    count: usize,
+    /// A thread panicked: nobody waits for it.
+    broken: &'a AtomicBool,
+}
+
+/// Runs `work` on every thread at once, and returns when all are done.
+pub fn run(work: impl Fn(&Worker) + Sync) {
+    // two teams on the same threads would wait for each other for ever
+    static ONE: Mutex<()> = Mutex::new(());
+    let broken = AtomicBool::new(false);
+    // inside a task the other threads may be busy with its neighbours
+    if rayon::current_thread_index().is_some() || rayon::current_num_threads() == 1 {
+        return work(&Worker { count: 1, broken: &broken });
+    }
+    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    rayon::broadcast(|context| work(&Worker { count: context.num_threads(), broken: &broken }));
+}
+
+impl Worker<'_> {
+    /// `0..count` in parts that start at multiples of `unit`, each done by one thread; returns when all are. The parts
+    /// become smaller, so that all end at the same time. A thread that the system keeps away is waited for only if it
+    /// has taken a part, and finds the rest done when it comes back: `work` alone may look at what phases write.
+    pub fn share(&self, phase: &Phase, count: usize, unit: usize, mut work: impl FnMut(Range<usize>)) {
+        const SPINS: usize = 1 << 10;
+        let units = count.div_ceil(unit);
+        let part = |done: usize| ((units - done) / (2 * self.count)).max(1);
+        let next = |done: usize| (done < units).then(|| done + if self.count == 1 { units } else { part(done) });
+        while let Ok(done) = phase.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            let end = next(done).unwrap_or(units);
+            work(done * unit..count.min(end * unit));
+            phase.finished.fetch_add(end - done, Ordering::Release);
+        }
+        let mut spins = 0;
+        while phase.finished.load(Ordering::Acquire) < units {
+            assert!(!self.broken.load(Ordering::Relaxed), "another thread of the team panicked");
+            spins += 1;
+            if spins < SPINS {
+                std::hint::spin_loop();
+            } else {
+                // the other one is not running: perhaps because we are
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Numbers that the threads of a team write in parts in one phase, and read whole in a later one.
+pub struct Board<'a> {
+    start: *mut f32,
+    len: usize,
+    lent: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the numbers are lent to the board alone, and whoever uses its parts promises to use different ones
+unsafe impl Sync for Board<'_> {}
+unsafe impl Send for Board<'_> {}
+
+impl<'a> Board<'a> {
+    pub fn new(values: &'a mut [f32]) -> Board<'a> {
+        Board { start: values.as_mut_ptr(), len: values.len(), lent: PhantomData }
+    }
+
+    /// # Safety
+    /// Nobody writes to these numbers in this phase.
+    pub unsafe fn read(&self, range: Range<usize>) -> &[f32] {
+        assert!(range.start <= range.end && range.end <= self.len, "a part outside the board");
+        // SAFETY: inside, as checked; not written meanwhile, as promised
+        unsafe { std::slice::from_raw_parts(self.start.add(range.start), range.len()) }
+    }
+
+    /// # Safety
+    /// Nobody else uses these numbers in this phase, and this thread holds them once.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn write(&self, range: Range<usize>) -> &mut [f32] {
+        assert!(range.start <= range.end && range.end <= self.len, "a part outside the board");
+        // SAFETY: inside, as checked; nobody else's, as promised
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}
