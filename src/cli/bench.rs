@@ -11,6 +11,7 @@ use crate::script::{Cause, Host, read_script, suite};
 use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where a project keeps its benchmarks.
 const FOLDER: &str = "scripts/bench";
@@ -31,6 +32,9 @@ pub struct Args {
     /// How often each script with timed cases runs; against a binary the most that it runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
+    /// A script that takes longer is ended, and has gone wrong
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, value_parser = super::seconds)]
+    limit: f64,
     /// What standard output gets
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -350,10 +354,14 @@ fn saved(judged: Judged) -> Judged {
     }
 }
 
+fn limit(args: &Args) -> Duration {
+    Duration::from_secs_f64(args.limit)
+}
+
 fn alone(args: &Args, own: &Path, script: &Path) -> Result<Vec<Pass>> {
     let mut rounds: Vec<Pass> = Vec::new();
     for _ in 0..args.rounds.unwrap_or(3) {
-        rounds.push(drive::alone(own, script)?);
+        rounds.push(drive::alone(own, script, limit(args))?);
         // what has no timed case comes out the same again
         if rounds.iter().any(|pass| pass.fault.is_some() || !pass.is_timed()) {
             break;
@@ -367,7 +375,7 @@ fn in_turn(args: &Args, own: &Path, other: &Path, script: &Path) -> Result<(Vec<
     let (mut rounds, mut others): (Vec<Pass>, Vec<Pass>) = (Vec::new(), Vec::new());
     let most = args.rounds.unwrap_or(8);
     for round in 1..=most {
-        let (new, old) = drive::in_turn(own, other, script)?;
+        let (new, old) = drive::in_turn(own, other, script, limit(args))?;
         let over = new.fault.is_some() || old.fault.is_some() || !new.is_timed();
         rounds.push(new);
         others.push(old);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod definitions;
 pub mod help;
 mod interrupt;
 mod new;
@@ -45,8 +46,17 @@ enum Command {
     },
     /// Find what is wrong with scripts without running them
     Check {
+        /// scripts, or folders of them
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// What the findings are written as
+        #[arg(long, value_enum, default_value_t = check::Format::Text)]
+        format: check::Format,
+    },
+    /// Write .d.rhai files, from which the Rhai language server knows all verbs
+    Definitions {
+        #[arg(default_value = "definitions")]
+        folder: PathBuf,
     },
     /// Tell about a verb, a noun or a module of the standard library
     Help {
@@ -64,14 +74,8 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// The prompt
     Repl,
-    /// Run tests: `fn test_…()` in .rhai files, and the examples in docs
-    Test {
-        /// files or folders; without any: tests/ and all examples
-        paths: Vec<PathBuf>,
-        /// only tests whose name holds this text
-        #[arg(long)]
-        filter: Option<String>,
-    },
+    /// Run tests: `fn test_…()` in .rhai files, transcripts, and the examples in docs
+    Test(test::Args),
     /// Run benchmarks, and judge them against a baseline
     Bench(bench::Args),
 }
@@ -82,6 +86,18 @@ const FAULT: u8 = 2;
 const INTERRUPTED: u8 = 130;
 /// A test or benchmark fell short.
 const SHORT: u8 = 1;
+
+/// A time limit.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 1e9 => Ok(seconds),
+        _ => Err("a number of seconds above 0 is needed".to_string()),
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -95,12 +111,13 @@ pub fn main() -> ExitCode {
         Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[], &run::Sandbox::default()),
         Command::Repl => repl::main(),
         Command::Bench(args) => bench::main(&args),
-        Command::Check { files } => check::main(&files),
+        Command::Check { files, format } => check::main(&files, format),
+        Command::Definitions { folder } => definitions::main(&folder),
         Command::Help { format: Some(format), .. } => help::reference(format),
         Command::Help { name, search, .. } => help::main(name.as_deref(), search.as_deref()),
         Command::New { name } => new::main(&name),
         Command::Completions { shell } => completions(shell),
-        Command::Test { paths, filter } => test::main(&paths, filter.as_deref()),
+        Command::Test(args) => test::main(&args),
     })
 }
 

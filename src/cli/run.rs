@@ -83,9 +83,9 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
         return told(&fault);
     }
     crate::train::checkpoint::runs_script(text);
-    let faults = bounds::within(&bounds, || checker::check(&mut host, name, text));
-    if !faults.is_empty() {
-        return super::check::tell(&faults);
+    let faults = bounds::within(&bounds, || checker::look(&mut host, name, text));
+    if let Some(code) = super::check::tell(&faults) {
+        return code;
     }
     match host.run(name, text) {
         Ok(_) => host.run_state.ended().unwrap_or(0),

@@ -90,8 +90,19 @@ fn compare(
             unlike().map(|text| text + distance(a, b, tolerance).as_str())
         });
     }
+    if let (Some(a), Some(b)) = (actual.read_lock::<ImmutableString>(), expected.read_lock::<ImmutableString>()) {
+        return Ok(if *a == *b { None } else { texts(&a, &b).map(|text| format!("{at}{text}")).or_else(unlike) });
+    }
     if let (Some(a), Some(b)) = (actual.read_lock::<List>(), expected.read_lock::<List>()) {
         if a.len() != b.len() {
+            if a.len().max(b.len()) > LONG {
+                let mut unlike = a.iter().zip(b.iter()).enumerate();
+                let first = unlike.find_map(|(index, (a, b))| {
+                    compare(ctx, a, b, tolerance, &format!("{place}[{index}]")).transpose()
+                });
+                let from = first.transpose()?.map(|text| format!("; {text}")).unwrap_or_default();
+                return Ok(Some(format!("{at}a list of {} elements is not one of {}{from}", a.len(), b.len())));
+            }
             let text = format!(
                 "{at}{} of {} elements is not {} of {}",
                 show(ctx, actual),
@@ -131,6 +142,28 @@ fn compare(
     let equal = ctx.call_native_fn::<bool>("==", (actual.clone(), expected.clone()));
     let equal = equal.unwrap_or_else(|_| show(ctx, actual) == show(ctx, expected));
     Ok(if equal { None } else { unlike() })
+}
+
+/// Lists with more elements, and texts with so many times eight characters, are not shown whole.
+const LONG: usize = 12;
+
+/// Where two long texts differ.
+fn texts(actual: &str, expected: &str) -> Option<String> {
+    if actual.contains('\n') || expected.contains('\n') {
+        let different = super::diff::lines(expected, actual);
+        return Some(format!("the texts differ (- expected, + actual)\n{different}"));
+    }
+    if actual.chars().count().max(expected.chars().count()) <= 8 * LONG {
+        return None;
+    }
+    let same = actual.chars().zip(expected.chars()).take_while(|(a, b)| a == b).count();
+    let from = same.saturating_sub(LONG);
+    let around = |text: &str| {
+        let part: String = text.chars().skip(from).take(3 * LONG).collect();
+        let more = text.chars().count() > from + 3 * LONG;
+        format!("{}{part}{}", if from > 0 { "…" } else { "" }, if more { "…" } else { "" })
+    };
+    Some(format!("{:?} is not {:?} (the texts differ from character {same} on)", around(actual), around(expected)))
 }
 
 fn near(a: f64, b: f64, tolerance: f64) -> bool {

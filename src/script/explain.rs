@@ -28,7 +28,7 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
             ))
         }
         E::ErrorParsing(error, _) => parse(error, text, engine),
-        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine).explain(text, engine),
+        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine).explain(text, &registry::known(engine)),
         E::ErrorModuleNotFound(name, _) => module(name),
         E::ErrorVariableNotFound(name, _) => variable(name, text),
         E::ErrorPropertyNotFound(name, _) => told(format!("{name}: the map has no such key")),
@@ -133,25 +133,27 @@ fn variable(name: &str, text: &str) -> Told {
 fn property(what: &str, engine: &Engine) -> Told {
     let mut quoted = what.split('\'').skip(1).step_by(2);
     let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else { return told(lower_first(what)) };
-    let kind = type_name(kind, engine);
-    let functions = registry::known(engine);
-    let own = |function: &&Function| function.params.first().is_some_and(|(_, receiver)| *receiver == kind);
+    unknown_property(name, &type_name(kind, engine), what.contains("setter"), &registry::known(engine))
+}
+
+/// A property that a type does not have, or that can't be set.
+pub fn unknown_property(name: &str, kind: &str, sets: bool, functions: &[Function]) -> Told {
+    let own = |function: &&Function| function.params.first().is_some_and(|(_, receiver)| receiver == kind);
     if functions.iter().filter(own).any(|function| function.form == Form::Method && function.name == name) {
         return (
-            format!("{name}: is a method of {}", article(&kind)),
+            format!("{name}: is a method of {}", article(kind)),
             Some(format!("call it with parentheses: `.{name}(…)`")),
         );
     }
-    if what.contains("setter") && functions.iter().filter(own).any(|function| function.name == name) {
-        return told(format!("{name}: can be read on {}, not set", article(&kind)));
+    if sets && functions.iter().filter(own).any(|function| function.name == name) {
+        return told(format!("{name}: can be read on {}, not set", article(kind)));
     }
     let near = nearest(name, functions.iter().filter(own).map(|function| function.name.as_str()));
-    (format!("{name}: no such property on {}", article(&kind)), meant(near))
+    (format!("{name}: no such property on {}", article(kind)), meant(near))
 }
 
 /// A call, found before it runs, to a name that nothing answers to with so many arguments.
-pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, engine: &Engine) -> Told {
-    let functions = registry::known(engine);
+pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, functions: &[Function]) -> Told {
     let own = super::names::functions(text);
     let mut same: Vec<String> = functions.iter().filter(|f| f.name == name).map(Function::signature).collect();
     let written = own.iter().filter(|(known, _)| known == name);
@@ -163,8 +165,31 @@ pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, engi
         );
     }
     let call = Call { name: name.to_string(), kinds: Vec::new() };
-    let (message, help) = call.unknown(text, &functions);
+    let (message, help) = call.unknown(text, functions);
     (if method { format!("{name}: no such verb") } else { message }, help)
+}
+
+/// A verb, found before it runs, that a value of a known type does not have, or not with so many arguments.
+pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functions: &[Function]) -> Told {
+    let own = |function: &&Function| function.params.first().is_some_and(|(_, of)| of == kind || of == "any");
+    let same: Vec<&Function> = functions.iter().filter(|function| function.name == name).collect();
+    let shown =
+        |functions: Vec<&Function>| alternatives(&functions.into_iter().map(Function::signature).collect::<Vec<_>>());
+    let fitting: Vec<&Function> = same.iter().copied().filter(|function| own(function)).collect();
+    if let [only, ..] = fitting.as_slice() {
+        if only.form == Form::Property {
+            let help = format!("read it without parentheses: `.{name}`");
+            return (format!("{name}: is a property of {}", article(kind)), Some(help));
+        }
+        return (format!("{name}: does not take {}", counted(arguments)), Some(format!("it is {}", shown(fitting))));
+    }
+    if same.is_empty() {
+        return Call { name: name.to_string(), kinds: vec![kind.to_string()] }.unknown(text, functions);
+    }
+    let plain = |function: &&Function| matches!(function.form, Form::Function | Form::Method);
+    let near = nearest(name, functions.iter().filter(plain).filter(own).map(|function| function.name.as_str()));
+    let help = meant(near).unwrap_or_else(|| format!("it is {}", shown(same)));
+    (format!("{name}: no such verb on {}", article(kind)), Some(help))
 }
 
 /// A function that an imported file does not have, or not with so many arguments.
@@ -192,8 +217,7 @@ impl Call {
         Call { name: name.to_string(), kinds }
     }
 
-    fn explain(&self, text: &str, engine: &Engine) -> Told {
-        let functions = registry::known(engine);
+    fn explain(&self, text: &str, functions: &[Function]) -> Told {
         let same: Vec<&Function> = functions.iter().filter(|function| function.name == self.name).collect();
         if !self.name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.operator();
@@ -201,7 +225,7 @@ impl Call {
         if !same.is_empty() {
             return self.misfit(&same);
         }
-        self.unknown(text, &functions)
+        self.unknown(text, functions)
     }
 
     fn operator(&self) -> Told {
@@ -336,7 +360,7 @@ fn type_name(kind: &str, engine: &Engine) -> String {
     }
 }
 
-fn article(kind: &str) -> String {
+pub fn article(kind: &str) -> String {
     match kind {
         "nothing" | "bool" | "timestamp" => kind.replace("bool", "true or false"),
         kind if kind.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) => format!("an {kind}"),

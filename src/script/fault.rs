@@ -248,7 +248,14 @@ impl Place {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
+        self.told("error", f)
+    }
+}
+
+impl Fault {
+    /// As an error, or as a warning.
+    pub fn told(&self, level: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{level}: {}", self.message)?;
         if let Some(place) = &self.place {
             writeln!(f, "  {place}")?;
             place.excerpt(f)?;

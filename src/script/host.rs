@@ -3,7 +3,7 @@
 use super::api::Run;
 use super::modules::Modules;
 use super::sources::Sources;
-use super::{Fault, Opt, Output, api, check, hygiene, stdlib};
+use super::{Fault, Kind, Opt, Output, api, check, hygiene, stdlib};
 use crate::bounds::{self, Bounds};
 use crate::cancel::{self, Cancel};
 use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
@@ -129,8 +129,8 @@ impl Host {
         self.options.push((verb, table));
     }
 
-    /// The option keys that a function of the standard library takes in its parameter at `place`, where it tells.
-    pub fn stdlib_options(&self, function: &str, count: usize, place: usize) -> Option<Vec<String>> {
+    /// The options that a function of the standard library takes in its parameter at `place`, where it tells.
+    pub fn stdlib_options(&self, function: &str, count: usize, place: usize) -> Option<Vec<(String, Kind)>> {
         let (module, function) = function.split_once("::")?;
         let (_, ast) = self.scripts.iter().find(|(name, _)| *name == module)?;
         stdlib::option_keys(ast, function, count, place)

@@ -3,11 +3,13 @@
 mod api;
 mod check;
 pub mod checker;
+mod diff;
 pub mod examples;
 mod explain;
 mod fault;
 mod host;
 mod hygiene;
+mod known;
 mod modules;
 mod names;
 mod options;

@@ -103,7 +103,7 @@ pub fn place(source: Option<&str>, path: &str) -> PathBuf {
     file
 }
 
-fn missing(file: &Path) -> Error {
+pub fn missing(file: &Path) -> Error {
     let error = Error::new("import", format!("{} is not there", file.display()));
     let names = files::beside(file);
     let names = names.iter().filter_map(|name| name.strip_suffix(".rhai"));

@@ -1,5 +1,26 @@
 //! The names that a script declares, read off its words: for what was probably meant.
 
+use super::modules;
+use rhai::{AST, ASTNode, Expr, Stmt};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// What a script imports, by the name it gives it; `None` where the path is computed.
+pub fn imports(ast: &AST, source: &str) -> HashMap<String, Option<PathBuf>> {
+    let mut found = HashMap::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = path.last() {
+            let file = match &import.0 {
+                Expr::StringConstant(path, _) => Some(modules::place(Some(source), path)),
+                _ => None,
+            };
+            found.insert(import.1.name.to_string(), file);
+        }
+        true
+    });
+    found
+}
+
 /// Variables, parameters and constants, anywhere in the text.
 pub fn declared(text: &str) -> Vec<String> {
     let words = words(text);

@@ -137,7 +137,7 @@ fn fits(kind: Kind, value: &Dynamic) -> bool {
     }
 }
 
-fn kind_name(kind: Kind) -> &'static str {
+pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Int => "a whole number",
         Kind::Float => "a number",

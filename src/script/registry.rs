@@ -104,7 +104,9 @@ fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
     let mut found: Vec<Function> = found.into_iter().filter_map(|(function, _)| shaped(function)).collect();
     found.sort_by(|a, b| (&a.name, a.form, &a.noun, a.params.len()).cmp(&(&b.name, b.form, &b.noun, b.params.len())));
     // an overload for each kind of number reads the same
-    found.dedup_by(|a, b| a.signature() == b.signature() && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()));
+    found.dedup_by(|a, b| {
+        a.name == b.name && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()) && a.signature() == b.signature()
+    });
     found
 }
 
@@ -184,7 +186,7 @@ fn shaped(mut function: Function) -> Option<Function> {
 }
 
 /// A Rust type as scripts call it.
-fn script_type(rust: &str) -> String {
+pub fn script_type(rust: &str) -> String {
     let compact: String = rust.replace("& mut", "&mut").split_whitespace().collect::<Vec<_>>().join(" ");
     let mut kind = compact.trim().trim_start_matches('&').trim_start_matches("mut ").trim().replace(' ', "");
     for wrapper in ["Res<", "RhaiResultOf<", "Result<"] {
@@ -256,44 +258,4 @@ pub fn examples(host: &Host) -> Vec<Example> {
         found.extend(examples::blocks(&format!("help {name}"), &intro(text)));
     }
     found
-}
-
-/// Names and argument counts alone, for the checker, which runs before every script.
-pub struct Known {
-    arities: HashMap<String, Vec<usize>>,
-}
-
-impl Known {
-    pub fn of(engine: &Engine) -> Known {
-        let read = |info: rhai::FuncInfo| -> Option<(String, usize)> {
-            let name = info.metadata.name.as_str();
-            let name = if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) };
-            Some((name, info.metadata.num_params))
-        };
-        let mut arities: HashMap<String, Vec<usize>> = HashMap::new();
-        for (name, count) in engine.collect_fn_metadata(None, read, true) {
-            let counts = arities.entry(name).or_default();
-            if !counts.contains(&count) {
-                counts.push(count);
-            }
-        }
-        // what the language itself answers
-        for (name, count) in [("type_of", 1), ("is_shared", 1), ("Fn", 1), ("is_def_var", 1), ("is_def_fn", 2)] {
-            arities.entry(name.to_string()).or_default().push(count);
-        }
-        Known { arities }
-    }
-
-    /// Whether something called `name` takes `count` arguments, a receiver among them.
-    pub fn has(&self, name: &str, count: usize) -> bool {
-        self.arities.get(name).is_some_and(|counts| counts.contains(&count))
-            || ["print", "debug", "call", "curry"].contains(&name)
-    }
-
-    /// The option keys that the argument at `place` of a call may have, where they are known for sure: for functions
-    /// of the standard library. A native verb may have an overload that takes a map as data (`net.loss(#{ ids: … })`),
-    /// so its keys are checked by the verb itself.
-    pub fn keys(&self, host: &Host, name: &str, count: usize, place: usize) -> Option<Vec<String>> {
-        host.stdlib_options(name, count, place)
-    }
 }

@@ -1,7 +1,7 @@
 //! The standard library: written in Rhai, embedded in the binary, always there as `NAME::function`.
 
 use super::sources::Sources;
-use super::{Fault, hygiene};
+use super::{Fault, Kind, hygiene};
 use rhai::{AST, ASTNode, Engine, Expr, Module, Stmt};
 
 /// Embeds `stdlib/NAME.rhai`.
@@ -66,9 +66,9 @@ fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result
     hygiene::module(engine, text, &source, name).map_err(fault)
 }
 
-/// The option keys that a function takes in its parameter at `place`: those of the defaults that it lays them over,
-/// where these are written out as `options(#{ … }, parameter)`.
-pub fn option_keys(ast: &AST, function: &str, count: usize, place: usize) -> Option<Vec<String>> {
+/// The options that a function takes in its parameter at `place`: those of the defaults that it lays them over, where
+/// these are written out as `options(#{ … }, parameter)`; of the kind that the default has.
+pub fn option_keys(ast: &AST, function: &str, count: usize, place: usize) -> Option<Vec<(String, Kind)>> {
     let taker = ast.iter_fn_def().find(|f| f.name == function && f.params.len() == count)?;
     let parameter = taker.params.get(place)?;
     let place = |position: rhai::Position| (position.line(), position.position());
@@ -83,16 +83,40 @@ pub fn option_keys(ast: &AST, function: &str, count: usize, place: usize) -> Opt
         let [.., defaults, Expr::Variable(given, ..)] = call.args.as_slice() else { return true };
         if call.name == "options" && given.1 == *parameter && body.contains(&place(*position)) {
             keys = match defaults {
-                Expr::Map(map, _) => Some(map.0.iter().map(|(key, _)| key.name.to_string()).collect()),
-                Expr::DynamicConstant(map, _) => {
-                    map.read_lock::<rhai::Map>().map(|map| map.keys().map(|key| key.to_string()).collect())
+                Expr::Map(map, _) => {
+                    Some(map.0.iter().map(|(key, value)| (key.name.to_string(), written(value))).collect())
                 }
+                Expr::DynamicConstant(map, _) => map
+                    .read_lock::<rhai::Map>()
+                    .map(|map| map.iter().map(|(key, value)| (key.to_string(), kind(value))).collect()),
                 _ => None,
             };
         }
         true
     });
     keys
+}
+
+/// The kind of a default that is written out.
+fn written(default: &Expr) -> Kind {
+    match default {
+        Expr::Array(..) => Kind::List,
+        Expr::Map(..) => Kind::Map,
+        other => other.get_literal_value(None).map_or(Kind::Any, |value| kind(&value)),
+    }
+}
+
+fn kind(default: &rhai::Dynamic) -> Kind {
+    match default {
+        value if value.is_int() => Kind::Int,
+        value if value.is_float() => Kind::Float,
+        value if value.is_bool() => Kind::Bool,
+        value if value.is_string() => Kind::Text,
+        value if value.is_array() => Kind::List,
+        value if value.is_map() => Kind::Map,
+        value if value.is::<rhai::FnPtr>() => Kind::Closure,
+        _ => Kind::Any,
+    }
 }
 
 /// The modules that a script needs: those it names before `::`, and those that these name in turn.

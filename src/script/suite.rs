@@ -1,39 +1,76 @@
-//! Tests: `fn test_…()` in scripts, and the examples in docs.
+//! Tests: `fn test_…()` in scripts, golden transcripts, and the examples in docs; several at a time, each by itself.
+
+mod run;
+mod watch;
 
 use super::examples::{self, Example};
-use super::{Fault, Host, Output, checker, host, registry, stdlib};
-use rhai::{CallFnOptions, Dynamic, Scope};
+use super::{Fault, Host, checker, host, registry, stdlib};
+use run::{Rules, Runner};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use watch::Watch;
 
 /// One test: what it is called, and what became of it.
 pub struct Outcome {
     pub name: String,
     pub fault: Option<Fault>,
+    pub time: Duration,
 }
 
-/// Runs tests with one engine, and keeps what they print.
+impl Outcome {
+    fn fault(name: String, fault: Fault) -> Outcome {
+        Outcome { name, fault: Some(fault), time: Duration::ZERO }
+    }
+}
+
+/// What one thread does in one go, with an engine of its own.
+enum Job {
+    /// The tests of a file.
+    File(PathBuf),
+    Examples(Vec<Example>),
+}
+
+/// How many examples of docs share an engine.
+const EXAMPLES: usize = 50;
+
+/// Collects tests, and runs them.
 pub struct Suite {
     host: Host,
-    output: Output,
     filter: Option<String>,
+    /// A test that takes longer is ended.
+    pub limit: Duration,
+    /// Transcripts become what the scripts print now.
+    pub bless: bool,
+    jobs: Vec<Job>,
     pub outcomes: Vec<Outcome>,
+    /// The transcripts that were rewritten.
+    pub blessed: Vec<PathBuf>,
 }
 
 impl Suite {
     /// A suite that runs the tests whose name holds `filter`.
     pub fn new(filter: Option<&str>) -> Suite {
         let host = Host::new();
-        let output = host.output.clone();
-        output.capture();
+        host.output.capture();
         crate::plot::progress::silence();
-        let mut suite = Suite { host, output, filter: filter.map(str::to_string), outcomes: Vec::new() };
+        let mut suite = Suite {
+            host,
+            filter: filter.map(str::to_string),
+            limit: Duration::from_secs(300),
+            bless: false,
+            jobs: Vec::new(),
+            outcomes: Vec::new(),
+            blessed: Vec::new(),
+        };
         for (name, fault) in std::mem::take(&mut suite.host.broken) {
-            suite.outcomes.push(Outcome { name: format!("stdlib/{name}.rhai"), fault: Some(fault) });
+            suite.outcomes.push(Outcome::fault(format!("stdlib/{name}.rhai"), fault));
         }
         for (module, text) in stdlib::MODULES {
             let name = stdlib::source_name(module);
             let faults = checker::check(&mut suite.host, &name, text);
-            suite.outcomes.extend(faults.into_iter().map(|fault| Outcome { name: name.clone(), fault: Some(fault) }));
+            suite.outcomes.extend(faults.into_iter().map(|fault| Outcome::fault(name.clone(), fault)));
         }
         suite
     }
@@ -50,37 +87,16 @@ impl Suite {
         self.outcomes.iter().filter_map(|outcome| outcome.fault.as_ref().map(|fault| (outcome.name.as_str(), fault)))
     }
 
-    /// The tests of a file: its `fn test_…()`, or the whole of it when it has none; of a Markdown file, its examples.
+    /// The tests of a file: its `fn test_…()`, or the whole of it when it has none, compared with the transcript
+    /// `NAME.out` where there is one; of a Markdown file, its examples.
     pub fn file(&mut self, path: &Path) {
+        if !path.extension().is_some_and(|ending| ending == "md") {
+            return self.jobs.push(Job::File(path.to_path_buf()));
+        }
         let name = path.display().to_string();
-        let text = match host::read_script(path) {
-            Ok(text) => text,
-            Err(error) => return self.add(name, Some(error.into())),
-        };
-        if path.extension().is_some_and(|ending| ending == "md") {
-            return self.examples(&examples::blocks(&name, &text));
-        }
-        if !text.contains("fn test_") {
-            return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
-        }
-        let ast = match self.host.guard(&name, || Ok(self.host.compile(&name, &text))).and_then(|compiled| compiled) {
-            Ok(ast) => ast,
-            Err(fault) => return self.add(name, Some(fault)),
-        };
-        let mut tests: Vec<(usize, String)> = ast
-            .iter_functions()
-            .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
-            .map(|function| (text.find(&format!("fn {}(", function.name)).unwrap_or(0), function.name.to_string()))
-            .collect();
-        tests.sort();
-        for (_, test) in tests {
-            self.one(&format!("{name} {test}"), |host| {
-                host.guard(&name, || {
-                    let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
-                    host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
-                })
-                .map(|_| ())
-            });
+        match host::read_script(path) {
+            Ok(text) => self.examples(examples::blocks(&name, &text)),
+            Err(error) => self.outcomes.push(Outcome::fault(name, error.into())),
         }
     }
 
@@ -93,35 +109,56 @@ impl Suite {
 
     /// The examples of all native functions and of the standard library.
     pub fn docs(&mut self) {
-        let examples = registry::examples(&self.host);
-        self.examples(&examples);
+        self.examples(registry::examples(&self.host));
     }
 
-    fn examples(&mut self, examples: &[Example]) {
-        for example in examples {
-            let output = self.output.clone();
-            self.one(&format!("{}:{}", example.source, example.line), |host| examples::run(host, &output, example));
-        }
+    fn examples(&mut self, examples: Vec<Example>) {
+        self.jobs.extend(examples.chunks(EXAMPLES).map(|some| Job::Examples(some.to_vec())));
     }
 
-    fn one(&mut self, name: &str, test: impl FnOnce(&Host) -> Result<(), Fault>) {
-        if self.filter.as_ref().is_some_and(|filter| !name.contains(filter.as_str())) {
-            return;
-        }
-        // each test draws the same random numbers, whichever ran before it
-        crate::tensor::rng::seed(0);
-        let fault = test(&self.host).err();
-        let printed = self.output.take();
-        let fault = fault.map(|mut fault| {
-            fault.printed = printed;
-            fault
+    /// Runs what was collected, on as many threads as native work uses.
+    pub fn run(&mut self) {
+        let jobs = std::mem::take(&mut self.jobs);
+        let rules = Rules { filter: self.filter.as_deref(), bless: self.bless };
+        let threads = rayon::current_num_threads().min(jobs.len());
+        let watch = Watch::new(threads, self.limit);
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(usize, Runner)>> = Mutex::default();
+        let work = &|seat: usize| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(job) = jobs.get(index) else { return };
+                let mut runner = Runner::new(rules, watch.seat(seat));
+                match job {
+                    Job::File(path) => runner.file(path),
+                    Job::Examples(examples) => runner.examples(examples),
+                }
+                lock(&done).push((index, runner));
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .filter_map(|seat| {
+                    // scripts nest deep
+                    let thread = std::thread::Builder::new().name(format!("tests {seat}")).stack_size(1 << 29);
+                    thread.spawn_scoped(scope, move || work(seat)).ok()
+                })
+                .collect();
+            scope.spawn(|| watch.guard());
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            watch.end();
         });
-        self.add(name.to_string(), fault);
+        let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        done.sort_by_key(|(index, _)| *index);
+        for (_, runner) in done {
+            self.outcomes.extend(runner.outcomes);
+            self.blessed.extend(runner.blessed);
+        }
     }
+}
 
-    fn add(&mut self, name: String, fault: Option<Fault>) {
-        self.outcomes.push(Outcome { name, fault });
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The `.rhai` files below a folder, in name order.

@@ -243,6 +243,24 @@ fn history_grows_and_survives_damage() {
 }
 
 #[test]
+fn a_script_that_never_ends_is_ended_and_told() {
+    for script in ["loop { }", "bench::speed(\"s\", || { loop { } });"] {
+        let (code, out, _) = run(&bench(script), &["case.rhai", "--limit", "0.5"]);
+        assert!(code == 2 && out.contains("bench: takes longer than 0.5 s"), "{script} gave {code}\n{out}");
+    }
+}
+
+#[test]
+fn a_sweep_has_a_table_and_a_chart() {
+    let script = "bench::sweep(#{ batch: [1, 8], seq: [64, 128, 256] }, |p| #{ tokens: p.batch * p.seq });";
+    let (code, out, _) = run(&bench(script), &["case.rhai"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("batch  seq  tokens") && out.contains("    8  256    2048"), "{out}");
+    // two lines over the key that has more numbers
+    assert!(out.contains("batch 1") && out.contains("batch 8") && out.contains('└') && out.contains("seq\n"), "{out}");
+}
+
+#[test]
 fn intervals_hold_what_they_say() {
     let mut rng = Rng::new(1);
     let (mut median_in, mut ratio_in) = (0, 0);

@@ -4,16 +4,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A fresh folder with files, in which the binary runs.
-struct Folder(tempfile::TempDir);
+pub struct Folder(tempfile::TempDir);
 
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Told {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Folder {
-    fn new(files: &[(&str, &str)]) -> Folder {
+    pub fn new(files: &[(&str, &str)]) -> Folder {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = folder.path().join(name);
@@ -23,11 +23,11 @@ impl Folder {
         Folder(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn levain(&self, words: &[&str]) -> Told {
+    pub fn levain(&self, words: &[&str]) -> Told {
         self.fed(words, "")
     }
 
@@ -67,12 +67,12 @@ fn a_script_prints_and_ends_with_0() {
 #[test]
 fn an_error_of_a_verb_shows_its_line_and_help() {
     fault(
-        "let cfg = options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });",
+        "options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });",
         "
 error: options: there is no option `stepz`
-  a.rhai:1:11
-1 | let cfg = options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });
-  |           ^
+  a.rhai:1:1
+1 | options(#{ lr: 0.1, steps: 3 }, #{ stepz: 4 });
+  | ^
 help: did you mean `steps`?
 ",
     );
@@ -100,7 +100,7 @@ fn misspelt_names_are_found_before_anything_runs() {
     assert_eq!((told.code, told.out.as_str()), (2, ""));
     assert_eq!(
         told.err,
-        "error: psh: no such verb
+        "error: psh: no such verb on a list
   a.rhai:3:8
 3 | hidden.psh(2);
   |        ^

@@ -8,6 +8,7 @@ fn run(tests: impl FnOnce(&mut Suite) + Send + 'static) {
     let work = move || {
         let mut suite = Suite::new(None);
         tests(&mut suite);
+        suite.run();
         let failures: Vec<_> = suite.failures().map(|(name, fault)| format!("FAILED {name}\n{fault}")).collect();
         assert!(
             failures.is_empty(),

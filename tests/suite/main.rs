@@ -1,6 +1,7 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
 mod bench;
+mod check;
 mod cli;
 mod core;
 mod embed;
@@ -11,6 +12,7 @@ mod house;
 mod sandbox;
 mod scripts;
 mod tensor;
+mod tests;
 mod token;
 mod train;
 mod verdict;

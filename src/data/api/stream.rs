@@ -31,6 +31,7 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<StreamBatches>("stream_batches");
     host.module(exported_module!(verbs));
     host.options("stream", STREAM);
+    host.options("batches", BATCHES);
     host.engine.register_iterator_result::<Stream, Dynamic>();
     host.engine.register_iterator_result::<Parts, Dataset>();
     host.engine.register_iterator_result::<StreamBatches, crate::data::Batch>();

@@ -8,6 +8,10 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// One case as a script's process told it.
 #[derive(Clone, Debug)]
@@ -58,11 +62,41 @@ impl Pass {
 /// A process that runs a script, and waits at each sample until it is asked.
 struct Process {
     binary: String,
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    limit: Limit,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
     said: File,
     pass: Pass,
+}
+
+/// Ends a process that takes too long, which then looks like one that broke off.
+struct Limit {
+    time: Duration,
+    passed: Arc<AtomicBool>,
+    /// Dropped, it calls the guard off.
+    _guard: Sender<()>,
+}
+
+impl Limit {
+    fn watch(child: &Arc<Mutex<Child>>, time: Duration) -> Limit {
+        let (guard, over) = channel::<()>();
+        let passed = Arc::new(AtomicBool::new(false));
+        let (child, late) = (child.clone(), passed.clone());
+        std::thread::spawn(move || {
+            if over.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+                late.store(true, Ordering::Relaxed);
+                end(&child);
+            }
+        });
+        Limit { time, passed, _guard: guard }
+    }
+}
+
+fn end(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Where a process stands.
@@ -72,7 +106,7 @@ enum Stop {
 }
 
 impl Process {
-    fn start(binary: &Path, script: &Path) -> Result<Process> {
+    fn start(binary: &Path, script: &Path, limit: Duration) -> Result<Process> {
         let who = binary.display().to_string();
         let said = tempfile::tempfile().map_err(|error| Error::new("bench", error.to_string()))?;
         let mut command = Command::new(binary);
@@ -83,7 +117,10 @@ impl Process {
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("bench", "{who} has no input or output");
         };
-        let mut process = Process { binary: who, child, to, from: BufReader::new(from), said, pass: Pass::default() };
+        let child = Arc::new(Mutex::new(child));
+        let limit = Limit::watch(&child, limit);
+        let from = BufReader::new(from);
+        let mut process = Process { binary: who, child, limit, to, from, said, pass: Pass::default() };
         match receive(&mut process.from) {
             Ok(Some(FromWorker::Hello { protocol: PROTOCOL, .. })) => Ok(process),
             Ok(Some(FromWorker::Hello { version, .. })) => Err(Error::new(
@@ -130,9 +167,7 @@ impl Process {
                 Some(FromWorker::End) => return Ok(Stop::End),
                 Some(FromWorker::Hello { .. } | FromWorker::Sample(_)) => continue,
                 None => {
-                    cancel::check()?;
-                    let said = self.last_words();
-                    self.pass.fault = Some(format!("error: bench: {} ended in the middle{said}\n", self.binary));
+                    self.broke_off()?;
                     return Ok(Stop::End);
                 }
             };
@@ -143,7 +178,8 @@ impl Process {
     /// One sample, or `None` when the script failed in it.
     fn take(&mut self, calls: u64, yardstick: bool) -> Result<Option<Sample>> {
         cancel::check()?;
-        send(&mut self.to, &ToWorker::Sample { calls, yardstick })?;
+        // a process that is gone is told by what it says no more
+        let _ = send(&mut self.to, &ToWorker::Sample { calls, yardstick });
         match receive(&mut self.from)? {
             Some(FromWorker::Sample(sample)) => Ok(Some(sample)),
             Some(FromWorker::Fault(text)) => {
@@ -151,12 +187,24 @@ impl Process {
                 Ok(None)
             }
             _ => {
-                cancel::check()?;
-                let said = self.last_words();
-                self.pass.fault = Some(format!("error: bench: {} ended in the middle{said}\n", self.binary));
+                self.broke_off()?;
                 Ok(None)
             }
         }
+    }
+
+    /// It said nothing more, and was not through.
+    fn broke_off(&mut self) -> Result<()> {
+        cancel::check()?;
+        let why = if self.limit.passed.load(Ordering::Relaxed) {
+            let seconds = self.limit.time.as_secs_f64();
+            format!("bench: takes longer than {seconds} s\nhelp: `--limit SECONDS` gives a script more time")
+        } else {
+            let said = self.last_words();
+            format!("bench: {} ended in the middle{said}", self.binary)
+        };
+        self.pass.fault = Some(format!("error: {why}\n"));
+        Ok(())
     }
 
     /// Ends the case: keeps its samples, and tells the script what they say.
@@ -179,8 +227,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // after its last message it has nothing to do any more
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&self.child);
     }
 }
 
@@ -190,8 +237,8 @@ fn ended() -> Error {
 }
 
 /// One pass of a script, each sample with the yardstick beside it.
-pub fn alone(binary: &Path, script: &Path) -> Result<Pass> {
-    let mut process = Process::start(binary, script)?;
+pub fn alone(binary: &Path, script: &Path, limit: Duration) -> Result<Pass> {
+    let mut process = Process::start(binary, script, limit)?;
     while let Stop::Case(case) = process.next()? {
         let mut samples = Vec::new();
         let sampled = sample_alone(&mut process, &case, &mut samples);
@@ -221,8 +268,8 @@ fn sample_alone(process: &mut Process, case: &Timed, samples: &mut Vec<Sample>) 
 
 /// One pass of a script by two binaries that take turns at every sample, so that whatever else the machine does
 /// meets both. The samples of a case are pairs: `new`'s at a place stands beside `old`'s at the same place.
-pub fn in_turn(new: &Path, old: &Path, script: &Path) -> Result<(Pass, Pass)> {
-    let (mut new, mut old) = (Process::start(new, script)?, Process::start(old, script)?);
+pub fn in_turn(new: &Path, old: &Path, script: &Path, limit: Duration) -> Result<(Pass, Pass)> {
+    let (mut new, mut old) = (Process::start(new, script, limit)?, Process::start(old, script, limit)?);
     loop {
         match (new.next()?, old.next()?) {
             (Stop::End, Stop::End) => break,

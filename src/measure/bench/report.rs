@@ -176,7 +176,8 @@ fn row_json(row: &Row) -> Value {
     json
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it stands in XML.
+pub fn escaped(text: &str) -> String {
     let mut safe = String::new();
     for c in text.chars() {
         match c {

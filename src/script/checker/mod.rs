@@ -1,0 +1,279 @@
+//! What is wrong with a script before it runs: a typo in the last line must not cost two hours of training.
+//!
+//! A fault is told only where it is one for sure: a name, an argument count, a verb of a type, an option that nothing
+//! in the host, the script or what it imports answers to. Types are followed forwards from what makes a value to where
+//! it is used; where a type is not known, nothing is said of it.
+
+mod calls;
+mod walk;
+
+use super::known::{Kind, Known};
+use super::registry::{self, Function};
+use super::{Fault, Host, explain, modules, names, stdlib};
+use rhai::{AST, ASTNode, Engine, EvalAltResult, ImmutableString, Module, OptimizationLevel, Position, Scope, Stmt};
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something that was found in a script.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// It runs all the same.
+    pub is_warning: bool,
+    pub fault: Fault,
+}
+
+impl Finding {
+    pub fn level(&self) -> &'static str {
+        if self.is_warning { "warning" } else { "error" }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.told(self.level(), f)
+    }
+}
+
+/// The faults of a script and of the files that it imports; of each misspelt name the first.
+pub fn check(host: &mut Host, name: &str, text: &str) -> Vec<Fault> {
+    look(host, name, text).into_iter().filter(|finding| !finding.is_warning).map(|finding| finding.fault).collect()
+}
+
+/// Faults and warnings of a script and of the files that it imports.
+pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
+    let known = Known::of(&host.engine);
+    let functions = OnceCell::new();
+    let mut seen: HashSet<PathBuf> = Path::new(name).canonicalize().into_iter().collect();
+    let mut findings = Vec::new();
+    let mut files = vec![(name.to_string(), text.to_string())];
+    let script = name;
+    while let Some((name, text)) = files.pop() {
+        host.sources.add(&name, &text);
+        let mut own: Vec<Finding> = undefined(host, &name, &text);
+        let Some(ast) = loosely(&mut host.engine, &text) else {
+            findings.extend(own);
+            continue;
+        };
+        let imports = names::imports(&ast, &name);
+        own.extend({
+            let mut check = Check::new(host, &known, &functions, &name, &text, &ast, &imports);
+            // functions of modules answer to nobody's dots
+            check.is_script = name == script && !stdlib::is_source_name(script);
+            check.run()
+        });
+        own.sort_by_key(|finding| finding.fault.place.as_ref().map(|place| (place.line, place.column)));
+        findings.extend(own);
+        for path in imports.into_values().flatten() {
+            if let Ok(text) = super::read_script(&path)
+                && seen.insert(path.canonicalize().unwrap_or(path.clone()))
+            {
+                files.push((path.display().to_string(), text));
+            }
+        }
+    }
+    findings
+}
+
+/// Parse errors and undefined variables.
+fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut scope = Scope::new();
+    let mut found = HashSet::new();
+    while let Err(error) = host.engine.compile_with_scope(&scope, text) {
+        use rhai::ParseErrorType as P;
+        let undefined = match error.err_type() {
+            P::VariableUndefined(name) | P::ModuleUndefined(name) => Some(name.clone()),
+            _ => None,
+        };
+        let is_module = matches!(error.err_type(), P::ModuleUndefined(_));
+        // the same again: naming it did not help the parser on
+        if undefined.as_ref().is_some_and(|name| !found.insert((name.clone(), is_module))) {
+            break;
+        }
+        findings.push(Finding { is_warning: false, fault: host.fault(error.into(), name) });
+        // as if it were there, to see what else is wrong
+        match undefined {
+            Some(name) if is_module => drop(host.engine.register_static_module(name, Module::new().into())),
+            Some(name) => drop(scope.push_constant(name, ())),
+            None => break,
+        }
+    }
+    findings
+}
+
+/// Without strict variables and without folding constants, so that all that was written is there.
+fn loosely(engine: &mut Engine, text: &str) -> Option<AST> {
+    let level = engine.optimization_level();
+    engine.set_strict_variables(false);
+    engine.set_optimization_level(OptimizationLevel::None);
+    let ast = engine.compile(text);
+    engine.set_optimization_level(level);
+    engine.set_strict_variables(true);
+    ast.ok()
+}
+
+/// A message, and its help.
+type Told = (String, Option<String>);
+
+/// A function of the script: its parameters and what it does.
+struct Body {
+    params: Vec<ImmutableString>,
+    statements: Vec<Stmt>,
+    /// `fn Tensor.double()` is meant as a method.
+    is_typed: bool,
+}
+
+/// The functions of a script by name and number of parameters, closures among them.
+fn bodies(ast: &AST) -> HashMap<(String, usize), Body> {
+    let mut found = HashMap::new();
+    for function in ast.iter_fn_def() {
+        let (name, count) = (function.name.as_str(), function.params.len());
+        // not `clone_functions_only_filtered`: of rhai 1.27, it keeps all of them
+        let mut alone = ast.clone_functions_only();
+        alone.retain_functions(|_, _, other, params| other == name && params == count);
+        let mut statements = Vec::new();
+        alone.walk(&mut |path: &[ASTNode]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                statements.push((*statement).clone());
+            }
+            true
+        });
+        let params = function.params.iter().cloned().collect();
+        let body = Body { params, statements, is_typed: function.this_type.is_some() };
+        found.insert((name.to_string(), count), body);
+    }
+    found
+}
+
+/// A variable in sight.
+struct Var {
+    name: ImmutableString,
+    kind: Kind,
+    /// Where it was declared: what a closure captures is the same variable.
+    made: Position,
+    used: bool,
+    /// A warning is due when nobody uses it.
+    told: bool,
+}
+
+/// One file under the glass.
+struct Check<'a> {
+    host: &'a Host,
+    known: &'a Known,
+    /// For messages, when there is one.
+    functions: &'a OnceCell<Vec<Function>>,
+    name: &'a str,
+    text: &'a str,
+    ast: &'a AST,
+    /// What is run, and no module.
+    is_script: bool,
+    bodies: HashMap<(String, usize), Body>,
+    /// Functions of each imported file, where it can be read.
+    imports: HashMap<&'a str, Option<Vec<(String, usize)>>>,
+    /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
+    keys: HashSet<String>,
+    scope: Vec<Var>,
+    /// Declarations whose variable is later given something of another type.
+    varied: HashSet<Position>,
+    /// Constants that functions read as `global::NAME`, and names that imports are used by.
+    globals: HashSet<String>,
+    aliases: HashSet<String>,
+    imported: Vec<(ImmutableString, Position)>,
+    /// What is called after a dot, with how many arguments.
+    dotted: HashSet<(String, usize)>,
+    /// Inside of `check::fails(…)`, where faults are on purpose.
+    fails: bool,
+    /// The function that is being looked at says `this`.
+    says_this: bool,
+    findings: Vec<Finding>,
+    told: HashSet<String>,
+}
+
+impl<'a> Check<'a> {
+    fn new(
+        host: &'a Host,
+        known: &'a Known,
+        functions: &'a OnceCell<Vec<Function>>,
+        name: &'a str,
+        text: &'a str,
+        ast: &'a AST,
+        imports: &'a HashMap<String, Option<PathBuf>>,
+    ) -> Check<'a> {
+        let read = |path: &Path| super::read_script(path).ok();
+        let texts: Vec<Option<String>> = imports.values().map(|path| path.as_deref().and_then(read)).collect();
+        let mut keys: HashSet<String> = names::keys(text).into_iter().collect();
+        for text in texts.iter().flatten() {
+            keys.extend(names::keys(text));
+        }
+        for (_, text) in stdlib::MODULES {
+            keys.extend(names::keys(text));
+        }
+        let of_text = texts.iter().map(|text| text.as_deref().map(names::functions));
+        Check {
+            host,
+            known,
+            functions,
+            name,
+            text,
+            ast,
+            is_script: true,
+            bodies: bodies(ast),
+            imports: imports.keys().map(String::as_str).zip(of_text).collect(),
+            keys,
+            scope: Vec::new(),
+            varied: HashSet::new(),
+            globals: HashSet::new(),
+            aliases: HashSet::new(),
+            imported: Vec::new(),
+            dotted: HashSet::new(),
+            fails: false,
+            says_this: false,
+            findings: Vec::new(),
+            told: HashSet::new(),
+        }
+    }
+
+    /// Goes through the file until no variable turns out to change its type any more.
+    fn run(mut self) -> Vec<Finding> {
+        loop {
+            let varied = self.varied.len();
+            self.findings.clear();
+            self.told.clear();
+            self.imported.clear();
+            self.program();
+            if self.varied.len() == varied {
+                return self.findings;
+            }
+        }
+    }
+
+    fn functions(&self) -> &'a [Function] {
+        self.functions.get_or_init(|| registry::known(&self.host.engine))
+    }
+
+    fn has_own(&self, name: &str, params: usize) -> bool {
+        self.bodies.contains_key(&(name.to_string(), params))
+    }
+
+    /// What is wrong, said once; it is found out only then.
+    fn tell(&mut self, once: String, told: impl FnOnce(&Self) -> Told, position: Position) {
+        self.find(once, told, position, false);
+    }
+
+    fn warn(&mut self, told: Told, position: Position) {
+        self.find(format!("{position:?}"), |_| told, position, true);
+    }
+
+    fn find(&mut self, once: String, told: impl FnOnce(&Self) -> Told, position: Position, is_warning: bool) {
+        if self.fails || !self.told.insert(once) {
+            return;
+        }
+        let (message, help) = told(self);
+        let site = EvalAltResult::ErrorFor(position);
+        let mut fault = self.host.fault(site.into(), self.name);
+        (fault.message, fault.help) = (message, help);
+        self.findings.push(Finding { is_warning, fault });
+    }
+}

@@ -1,0 +1,134 @@
+//! One thread's part of the tests: a file or some examples, with an engine that nobody else uses.
+
+use super::Outcome;
+use super::watch::Seat;
+use crate::script::examples::{self, Example};
+use crate::script::fault::Cause;
+use crate::script::{Fault, Host, diff, host};
+use rhai::{CallFnOptions, Dynamic, Scope};
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Only tests whose name holds this.
+    pub filter: Option<&'a str>,
+    pub bless: bool,
+}
+
+pub struct Runner<'a> {
+    host: Host,
+    rules: Rules<'a>,
+    seat: Seat<'a>,
+    pub outcomes: Vec<Outcome>,
+    pub blessed: Vec<PathBuf>,
+}
+
+impl<'a> Runner<'a> {
+    pub fn new(rules: Rules<'a>, seat: Seat<'a>) -> Runner<'a> {
+        let host = Host::new();
+        host.output.capture();
+        Runner { host, rules, seat, outcomes: Vec::new(), blessed: Vec::new() }
+    }
+
+    pub fn file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        let text = match host::read_script(path) {
+            Ok(text) => text,
+            Err(error) => return self.outcomes.push(Outcome::fault(name, error.into())),
+        };
+        let golden = path.with_extension("out");
+        if golden.exists() {
+            return self.transcript(path, &text, &golden);
+        }
+        if !text.contains("fn test_") {
+            return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
+        }
+        let compiled = self.host.guard(&name, || Ok(self.host.compile(&name, &text))).and_then(|compiled| compiled);
+        let ast = match compiled {
+            Ok(ast) => ast,
+            Err(fault) => return self.outcomes.push(Outcome::fault(name, fault)),
+        };
+        let mut tests: Vec<(usize, String)> = ast
+            .iter_functions()
+            .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
+            .map(|function| (text.find(&format!("fn {}(", function.name)).unwrap_or(0), function.name.to_string()))
+            .collect();
+        tests.sort();
+        for (_, test) in tests {
+            self.one(&format!("{name} {test}"), |host| {
+                host.guard(&name, || {
+                    let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
+                    host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
+                })
+                .map(|_| ())
+            });
+        }
+    }
+
+    pub fn examples(&mut self, examples: &[Example]) {
+        for example in examples {
+            self.one(&format!("{}:{}", example.source, example.line), |host| {
+                examples::run(host, &host.output, example)
+            });
+        }
+    }
+
+    /// What a script prints, and the fault that it ends with, beside what it should.
+    fn transcript(&mut self, path: &Path, text: &str, golden: &Path) {
+        let name = path.display().to_string();
+        let short = path.file_name().unwrap_or_default().to_string_lossy().to_string();
+        let mut blessed = None;
+        let bless = self.rules.bless;
+        self.one(&name, |host| {
+            let result = host.run(&name, text);
+            let mut printed = host.output.take();
+            match result {
+                Err(fault) if fault.cause == Cause::Interrupted => return Err(fault),
+                Err(fault) => printed += &fault.to_string(),
+                Ok(_) => {}
+            }
+            // the same from wherever it is run
+            let printed = printed.replace(&name, &short);
+            let expected = std::fs::read_to_string(golden)
+                .map_err(|error| crate::Error::io("test", golden, &error))?
+                .replace("\r\n", "\n");
+            if printed == expected {
+                return Ok(());
+            }
+            if bless {
+                crate::files::write_all("test", golden, printed.as_bytes())?;
+                blessed = Some(golden.to_path_buf());
+                return Ok(());
+            }
+            let different = diff::lines(&expected, &printed);
+            let mut fault =
+                Fault::plain(format!("test: not what {} has (- there, + here)\n{different}", golden.display()));
+            fault.help = Some("`levain test --bless` keeps what it prints now".to_string());
+            Err(fault)
+        });
+        self.blessed.extend(blessed);
+    }
+
+    fn one(&mut self, name: &str, test: impl FnOnce(&Host) -> Result<(), Fault>) {
+        if self.rules.filter.is_some_and(|filter| !name.contains(filter)) {
+            return;
+        }
+        // each test draws the same random numbers, whichever ran before it
+        crate::tensor::rng::seed(0);
+        self.host.output.take();
+        self.seat.begin(name, &self.host.cancel);
+        let result = test(&self.host);
+        let (time, late) = self.seat.end();
+        self.host.cancel.clear();
+        let printed = self.host.output.take();
+        let fault = result.err().map(|mut fault| {
+            if late && fault.cause == Cause::Interrupted {
+                fault.message = format!("test: takes longer than {} s", self.seat.limit().as_secs_f64());
+                fault.help = Some("`--limit SECONDS` gives tests more time".to_string());
+            }
+            fault.printed = printed;
+            fault
+        });
+        self.outcomes.push(Outcome { name: name.to_string(), fault, time });
+    }
+}

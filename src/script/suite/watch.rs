@@ -1,0 +1,93 @@
+//! The clock beside the tests: one that takes too long is asked to end, and one that does not listen ends everything.
+
+use super::lock;
+use crate::cancel::Cancel;
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// After the limit a test has so long to notice that it should end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A test that runs.
+struct Running {
+    name: String,
+    since: Instant,
+    cancel: Cancel,
+    late: bool,
+}
+
+pub struct Watch {
+    limit: Duration,
+    /// What each thread runs.
+    seats: Vec<Mutex<Option<Running>>>,
+    over: Mutex<bool>,
+    bell: Condvar,
+}
+
+/// The place of one thread.
+#[derive(Clone, Copy)]
+pub struct Seat<'a> {
+    watch: &'a Watch,
+    index: usize,
+}
+
+impl Watch {
+    pub fn new(seats: usize, limit: Duration) -> Watch {
+        let seats = (0..seats).map(|_| Mutex::new(None)).collect();
+        Watch { limit, seats, over: Mutex::new(false), bell: Condvar::new() }
+    }
+
+    pub fn seat(&self, index: usize) -> Seat<'_> {
+        Seat { watch: self, index }
+    }
+
+    /// Watches until the end.
+    pub fn guard(&self) {
+        let pause = Duration::from_millis(50).min(self.limit.max(Duration::from_millis(1)));
+        let mut over = lock(&self.over);
+        while !*over {
+            over = self.bell.wait_timeout(over, pause).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+            self.seats.iter().for_each(|seat| self.look(seat));
+        }
+    }
+
+    fn look(&self, seat: &Mutex<Option<Running>>) {
+        let mut seat = lock(seat);
+        let Some(running) = seat.as_mut() else { return };
+        let time = running.since.elapsed();
+        if time > self.limit && !running.late {
+            running.late = true;
+            running.cancel.request();
+        }
+        if time > self.limit + GRACE {
+            // a native loop that never looks up can't be stopped from here
+            let limit = self.limit.as_secs_f64();
+            println!("FAILED {}\n  error: test: takes longer than {limit} s, and does not stop\n", running.name);
+            println!("the other results are lost");
+            std::process::exit(1);
+        }
+    }
+
+    /// Lets the guard go.
+    pub fn end(&self) {
+        *lock(&self.over) = true;
+        self.bell.notify_all();
+    }
+}
+
+impl Seat<'_> {
+    pub fn begin(&self, name: &str, cancel: &Cancel) {
+        let running = Running { name: name.to_string(), since: Instant::now(), cancel: cancel.clone(), late: false };
+        lock(&self.watch.seats[self.index]).replace(running);
+    }
+
+    /// How long the test took, and whether it was asked to end.
+    pub fn end(&self) -> (Duration, bool) {
+        let running = lock(&self.watch.seats[self.index]).take();
+        running.map_or((Duration::ZERO, false), |running| (running.since.elapsed(), running.late))
+    }
+
+    pub fn limit(&self) -> Duration {
+        self.watch.limit
+    }
+}

@@ -1,0 +1,104 @@
+//! `levain test`: transcripts, limits, what a failure shows, reports.
+
+use super::cli::Folder;
+
+#[test]
+fn transcripts_are_compared_and_blessed() {
+    let folder = Folder::new(&[
+        ("t/a.rhai", "print(\"one\");\nprint(\"two\");\nthrow \"three\";\n"),
+        ("t/a.out", "one\ntoo\nerror: three\n  a.rhai:3:1\n3 | throw \"three\";\n  | ^\n"),
+        ("t/b.rhai", "print(1);\n"),
+        ("t/b.out", "1\n"),
+    ]);
+    let told = folder.levain(&["test", "t"]);
+    assert_eq!(told.code, 1);
+    assert_eq!(
+        told.out,
+        "FAILED t/a.rhai
+  error: test: not what t/a.out has (- there, + here)
+      1  one
+  -   2  too
+  +   2  two
+      3  error: three
+      4    a.rhai:3:1
+  help: `levain test --bless` keeps what it prints now
+
+1 passed, 1 failed
+"
+    );
+    let told = folder.levain(&["test", "t", "--bless"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "blessed t/a.out\n2 passed, 0 failed\n"));
+    assert_eq!(folder.levain(&["test", "t"]).out, "2 passed, 0 failed\n");
+    let kept = std::fs::read_to_string(folder.path().join("t/a.out")).unwrap();
+    assert_eq!(kept, "one\ntwo\nerror: three\n  a.rhai:3:1\n3 | throw \"three\";\n  | ^\n");
+}
+
+#[test]
+fn a_test_that_never_ends_is_ended_and_the_others_run() {
+    let script = "fn test_a() { loop { } }\nfn test_b() { let x = 0; while true { x += 1; } }\nfn test_c() { check::equal(1, 1); }\n";
+    let folder = Folder::new(&[("t/a.rhai", script), ("t/b.rhai", "loop { print(1); }"), ("t/b.out", "")]);
+    let told = folder.levain(&["test", "t", "--limit", "0.3", "--bless"]);
+    assert_eq!(told.code, 1, "{}{}", told.out, told.err);
+    assert!(told.out.contains("FAILED t/a.rhai test_a\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
+    assert!(told.out.contains("FAILED t/a.rhai test_b\n  error: test: takes longer than 0.3 s\n"), "{}", told.out);
+    assert!(told.out.ends_with("1 passed, 3 failed\n"), "{}", told.out);
+    // what it printed until then is no transcript
+    assert_eq!(std::fs::read_to_string(folder.path().join("t/b.out")).unwrap(), "");
+    for limit in ["0", "-1", "many"] {
+        let told = folder.levain(&["test", "t", &format!("--limit={limit}")]);
+        assert!(told.code == 2 && told.err.contains("a number of seconds above 0"), "{}", told.err);
+    }
+}
+
+#[test]
+fn tests_are_alone_and_draw_the_same_numbers() {
+    let one = "fn test_a() { print(rand([2])); throw \"x\"; }\nfn test_b() { print(rand([2])); throw \"y\"; }\n";
+    let files: Vec<(String, &str)> = (0..4).map(|n| (format!("t/{n}.rhai"), one)).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let told = Folder::new(&files).levain(&["test", "t", "--threads", "2"]);
+    assert_eq!(told.code, 1);
+    // in the order of their names, whoever was ready first
+    let names: Vec<&str> = told.out.lines().filter_map(|line| line.strip_prefix("FAILED ")).collect();
+    let expected: Vec<String> = (0..4).flat_map(|n| ["a", "b"].map(|test| format!("t/{n}.rhai test_{test}"))).collect();
+    assert_eq!(names, expected);
+    let printed: Vec<&str> = told.out.lines().filter(|line| line.trim_start().starts_with("tensor(")).collect();
+    assert!(printed.len() == 8 && printed.iter().all(|line| *line == printed[0]), "{}", told.out);
+}
+
+#[test]
+fn differences_show_where() {
+    let folder = Folder::new(&[(
+        "t.rhai",
+        "fn test_text() { check::equal(\"a\\nb\\nc\", \"a\\nx\\nc\"); }\n\
+         fn test_long() { let x = \"\"; for i in 0..50 { x += `${i} `; } check::equal(x, x.sub_string(0, 100) + \"other\"); }\n\
+         fn test_list() { let x = []; for i in 0..50 { x.push(i); } let y = x + [50]; y[7] = 0; check::equal(x, y); }\n",
+    )]);
+    let out = folder.levain(&["test", "t.rhai"]).out;
+    assert!(
+        out.contains("the texts differ (- expected, + actual)\n      1  a\n  -   2  x\n  +   2  b\n      3  c\n"),
+        "{out}"
+    );
+    assert!(out.contains("(the texts differ from character 100 on)"), "{out}");
+    assert!(out.contains("a list of 50 elements is not one of 51; at [7]: 7 is not 0"), "{out}");
+}
+
+#[test]
+fn junit_for_machines_and_exit_codes() {
+    let folder = Folder::new(&[(
+        "t/a.rhai",
+        "fn test_good() { }\nfn test_bad() { print(\"said <this>\"); check::equal(\"a&b\", 1); }\n",
+    )]);
+    let told = folder.levain(&["test", "t", "--junit", "out/junit.xml"]);
+    assert_eq!(told.code, 1);
+    let xml = std::fs::read_to_string(folder.path().join("out/junit.xml")).unwrap();
+    assert!(xml.contains("<testsuite name=\"levain test\" tests=\"2\" failures=\"1\" time=\""), "{xml}");
+    assert!(xml.contains("<testcase classname=\"t/a.rhai\" name=\"test_good\" time=\"0.0"), "{xml}");
+    assert!(xml.contains("<failure message=\"check::equal: &quot;a&amp;b&quot; is not 1\">"), "{xml}");
+    assert!(xml.contains("<system-out>said &lt;this&gt;"), "{xml}");
+    let told = folder.levain(&["test", "t", "--filter", "nothing"]);
+    assert_eq!((told.code, told.err.as_str()), (2, "error: test: there is no test whose name holds `nothing`\n"));
+    let told = folder.levain(&["test", "none"]);
+    assert_eq!((told.code, told.err.as_str()), (2, "error: test: none is not there\n"));
+    let told = folder.levain(&["test", "t", "--filter", "good", "--junit", "t"]);
+    assert!(told.code == 2 && told.err.contains("t is a folder"), "{}", told.err);
+}
