@@ -8,6 +8,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod files;
+pub mod keep;
 pub mod kernel;
 pub mod measure;
 pub mod model;

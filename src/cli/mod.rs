@@ -5,6 +5,7 @@ mod check;
 mod definitions;
 pub mod help;
 mod interrupt;
+mod jupyter;
 mod new;
 mod profile;
 mod repl;
@@ -76,6 +77,9 @@ enum Command {
     Repl,
     /// Run tests: `fn test_…()` in .rhai files, transcripts, and the examples in docs
     Test(test::Args),
+    /// The prompt's engine as a Jupyter kernel
+    #[command(subcommand)]
+    Jupyter(jupyter::Jupyter),
     /// Run benchmarks, and judge them against a baseline
     Bench(bench::Args),
 }
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         }
         Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[], &run::Sandbox::default()),
         Command::Repl => repl::main(),
+        Command::Jupyter(command) => jupyter::main(&command),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files, format } => check::main(&files, format),
         Command::Definitions { folder } => definitions::main(&folder),

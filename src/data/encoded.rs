@@ -64,6 +64,13 @@ impl Encoded {
         Encoded { flat: flat.into(), pieces: Arc::new(pieces), ends: Arc::new(ends), length: None, pad, counts, stream }
     }
 
+    /// Which memory its tokens are in, by its address, and how many bytes that is.
+    pub fn held(&self) -> (usize, u64) {
+        let flat = &self.flat;
+        let learned = flat.learned.as_ref().map_or(0, Vec::len);
+        (Arc::as_ptr(flat) as usize, (4 * flat.ids.len() + 2 * flat.bytes.len() + learned) as u64)
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.ends.len()

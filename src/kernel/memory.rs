@@ -95,6 +95,19 @@ fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
     work(&mut KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
+/// Gives all unused blocks back to the operating system: for when something large was let go for good.
+pub fn give_back() {
+    kept(|kept| {
+        for class in 0..CLASSES {
+            while let Some(block) = kept.take(class) {
+                kept.used -= block_size(class);
+                system::release(block, block_size(class));
+            }
+        }
+        kept.peak = kept.used;
+    });
+}
+
 /// A block for this layout, and whether it is known to be zero.
 fn block(layout: &Layout) -> (*mut u8, bool) {
     let class = class(layout.size());

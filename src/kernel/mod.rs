@@ -32,6 +32,7 @@ pub use candle_core::{DType, Device, Tensor as Array};
 pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
 pub use product::Precision;
 pub use sum::{add, add_to, added, values};
+pub use view::held;
 
 use std::cell::Cell;
 use std::sync::OnceLock;

@@ -13,6 +13,13 @@ pub struct View<'a, T> {
     kind: PhantomData<T>,
 }
 
+/// Which memory the numbers of an array are in, by its address, and how many bytes of it are the array's.
+pub fn held(array: &Array) -> (usize, u64) {
+    let (storage, _) = array.storage_and_layout();
+    let bytes = array.elem_count() * array.dtype().size_in_bytes();
+    (std::ptr::from_ref::<Storage>(&storage) as usize, bytes as u64)
+}
+
 /// Reads a contiguous array on the CPU. Call `array.contiguous()` before where it may be a view.
 pub fn view<T: WithDType>(array: &Array) -> Result<View<'_, T>> {
     let (storage, layout) = array.storage_and_layout();

@@ -124,6 +124,11 @@ impl Chart {
         terminal::draw(self, columns, rows)
     }
 
+    /// As a picture in SVG.
+    pub fn svg(&self) -> String {
+        svg::draw(self)
+    }
+
     /// Writes .svg, .png, or .html that needs no other file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();

@@ -4,18 +4,37 @@ use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// Time between two plain lines.
 const PAUSE: Duration = Duration::from_secs(10);
+/// Columns of a bar.
+const BAR: usize = 20;
 /// Ticks over which a speed is measured while it runs.
 const WINDOW: usize = 32;
 
 static BARS: LazyLock<MultiProgress> =
     LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+/// Bars that are on the screen.
+static SHOWING: AtomicUsize = AtomicUsize::new(0);
 static SILENT: AtomicBool = AtomicBool::new(false);
+/// Time between two looks of a listener.
+const GLANCE: Duration = Duration::from_millis(250);
+
+type Listener = Box<dyn Fn(&str) + Send>;
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// From now on progress is told to `listener` instead of the terminal: one line again and again, each begun by a
+/// carriage return, and at the end of a piece of work ended by a new line.
+pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
+    *listening() = Some(Box::new(listener));
+}
+
+fn listening() -> std::sync::MutexGuard<'static, Option<Listener>> {
+    LISTENER.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// From now on nothing is shown: for tests.
 pub fn silence() {
@@ -28,6 +47,11 @@ pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
         Some(bars) => bars.suspend(work),
         None => work(),
     }
+}
+
+/// Whether a bar is on the screen.
+pub fn is_showing() -> bool {
+    SHOWING.load(Ordering::Relaxed) > 0
 }
 
 /// A handle to the progress of one piece of work.
@@ -59,6 +83,7 @@ struct Work {
 enum Show {
     Bar(ProgressBar),
     Lines,
+    Told,
     Nothing,
 }
 
@@ -77,6 +102,7 @@ impl Progress {
         let now = Instant::now();
         let show = match () {
             () if quiet || SILENT.load(Ordering::Relaxed) => Show::Nothing,
+            () if listening().is_some() => Show::Told,
             () if std::io::stderr().is_terminal() => Show::Bar(bar(total, from)),
             () => Show::Lines,
         };
@@ -114,6 +140,10 @@ impl Progress {
             state.window.pop_front();
         }
         state.tell(now);
+        if matches!(state.show, Show::Told) && now - state.told >= GLANCE {
+            state.told = now;
+            listened(&format!("\r{}", state.line(now, false)));
+        }
         if matches!(state.show, Show::Lines) && now - state.told >= PAUSE {
             state.told = now;
             eprintln!("{}", state.line(now, false));
@@ -129,11 +159,9 @@ impl Progress {
         let now = Instant::now();
         let line = state.line(now, true);
         match &state.show {
-            Show::Bar(bar) => {
-                bar.set_message(state.facts(now, true));
-                bar.abandon();
-            }
+            Show::Bar(bar) => leave(bar, &state.drawn(now, true)),
             Show::Lines => eprintln!("{line}"),
+            Show::Told => listened(&format!("\r{line}\n")),
             Show::Nothing => {}
         }
     }
@@ -154,7 +182,31 @@ impl Progress {
     }
 }
 
+/// Work that ended early leaves how far it came.
+impl Drop for State {
+    fn drop(&mut self) {
+        if let (Show::Bar(bar), false) = (&self.show, self.done) {
+            leave(bar, &self.drawn(Instant::now(), false));
+        }
+    }
+}
+
+/// Puts a line in the place of a bar. It is a line as any other from then on: what is printed later goes below it.
+fn leave(bar: &ProgressBar, line: &str) {
+    SHOWING.fetch_sub(1, Ordering::Relaxed);
+    bar.finish_and_clear();
+    BARS.remove(bar);
+    beside_bars(|| eprintln!("{line}"));
+}
+
 impl State {
+    /// The line with its bar.
+    fn drawn(&self, now: Instant, end: bool) -> String {
+        let filled = (BAR as u64 * self.at).checked_div(self.total).unwrap_or(BAR as u64).min(BAR as u64) as usize;
+        let bar = format!("{}{}", "━".repeat(filled), "╌".repeat(BAR - filled));
+        format!("  {}   {bar} {}", self.label, self.facts(now, end))
+    }
+
     fn tell(&self, now: Instant) {
         if let Show::Bar(bar) = &self.show {
             bar.set_prefix(self.label.clone());
@@ -200,8 +252,15 @@ impl State {
     }
 }
 
+fn listened(line: &str) {
+    if let Some(listener) = &*listening() {
+        listener(line);
+    }
+}
+
 fn bar(total: u64, from: u64) -> ProgressBar {
-    let bar = BARS.add(ProgressBar::new(total).with_position(from).with_finish(ProgressFinish::Abandon));
+    SHOWING.fetch_add(1, Ordering::Relaxed);
+    let bar = BARS.add(ProgressBar::new(total).with_position(from).with_finish(ProgressFinish::AndClear));
     if let Ok(style) = ProgressStyle::with_template("  {prefix}   {bar:20} {msg}") {
         bar.set_style(style.progress_chars("━╸╌"));
     }

@@ -60,6 +60,11 @@ pub fn register(host: &mut Host) {
         .with_comments(EXIT.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
         .with_params_info(["code: INT", "()"])
         .register_into_engine(&mut host.engine, move |wanted: INT| -> Res<()> { end(&code, wanted) });
+    let output = host.output.clone();
+    FuncRegistration::new("write")
+        .with_comments(WRITE.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
+        .with_params_info(["text: &str", "()"])
+        .register_into_engine(&mut host.engine, move |text: &str| output.part(text));
     FuncRegistration::new("exit")
         .with_comments(["/// End the script here, as if it had reached its last line."])
         .with_params_info(["()"])
@@ -79,6 +84,14 @@ The values are text; `options(defaults, args())` reads each as the kind that its
 ```rhai
 let cfg = options(#{ steps: 300, lr: 1e-3 }, args());    // levain run FILE steps=20 lr=3e-4
 cfg.steps      //=> 300
+```";
+
+const WRITE: &str = "\
+Show text without ending the line: for text that comes piece by piece.
+
+```rhai
+for word in [\"to\", \" be\"] { write(word); }
+print(\" or not\");     // to be or not
 ```";
 
 const EXIT: &str = "\

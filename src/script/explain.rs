@@ -348,7 +348,7 @@ pub fn counted(count: usize) -> String {
 }
 
 /// A type as scripts call it.
-fn type_name(kind: &str, engine: &Engine) -> String {
+pub fn type_name(kind: &str, engine: &Engine) -> String {
     match engine.map_type_name(kind.trim()) {
         "i64" => "int".to_string(),
         "f64" => "float".to_string(),

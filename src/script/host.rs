@@ -1,6 +1,7 @@
 //! The engine factory: one way to make an engine, for the command line, the prompt and the tests.
 
 use super::api::Run;
+use super::look::Looks;
 use super::modules::Modules;
 use super::sources::Sources;
 use super::{Fault, Kind, Opt, Output, api, check, hygiene, stdlib};
@@ -27,6 +28,8 @@ pub struct Host {
     /// The modules of the standard library that are loaded.
     scripts: Vec<(&'static str, AST)>,
     options: Vec<(&'static str, &'static [Opt])>,
+    /// How values of the nouns' types are shown and weighed.
+    pub looks: Looks,
     /// Which noun registered which functions, and the one that registers now.
     nouns: Vec<(&'static str, Shared<Module>)>,
     registering: &'static str,
@@ -61,7 +64,8 @@ impl Host {
         host
     }
 
-    fn bare(bounds: Bounds) -> Host {
+    /// An engine without the standard library: [`Host::need`] brings it in piece by piece.
+    pub fn bare(bounds: Bounds) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let mut host = Host {
             engine: engine(&output, &sources, &cancel, &bounds),
@@ -73,6 +77,7 @@ impl Host {
             broken: Vec::new(),
             scripts: Vec::new(),
             options: Vec::new(),
+            looks: Looks::default(),
             nouns: Vec::new(),
             registering: "script",
         };
@@ -100,6 +105,33 @@ impl Host {
         let loaded = stdlib::load(&mut self.engine, &self.sources, names);
         self.broken.extend(loaded.broken);
         self.scripts.extend(loaded.scripts);
+    }
+
+    /// Loads the modules of the standard library that a text needs and that are not there yet.
+    pub fn need(&mut self, text: &str) -> Result<(), Fault> {
+        let needed = match text.contains("import") {
+            // what it imports may name others
+            true => stdlib::MODULES.iter().map(|(name, _)| *name).collect(),
+            false => stdlib::needed(text),
+        };
+        self.load_missing(&needed);
+        match self.broken.iter().find(|(module, _)| needed.contains(&module.as_str())) {
+            Some((_, fault)) => Err(fault.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads what is missing of the standard library.
+    pub fn load_all(&mut self) {
+        self.load_missing(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    fn load_missing(&mut self, names: &[&'static str]) {
+        let known = |name: &&&str| {
+            self.scripts.iter().any(|(known, _)| known == *name) || self.broken.iter().any(|(known, _)| known == **name)
+        };
+        let missing: Vec<&str> = names.iter().filter(|name| !known(name)).copied().collect();
+        self.load(&missing);
     }
 
     fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {

@@ -10,8 +10,10 @@ mod fault;
 mod host;
 mod hygiene;
 mod known;
+pub mod look;
 mod modules;
 mod names;
+pub mod notebook;
 mod options;
 mod output;
 pub mod registry;
@@ -23,10 +25,10 @@ pub mod suite;
 
 pub use fault::{Cause, Fault, Place, Res};
 pub use host::{Host, note_panic, read_script};
+pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
 pub use runtime::{Builder, Runtime, Script, Value};
-pub use session::Session;
 
 /// What an `api.rs` needs: `use crate::script::prelude::*;`
 pub mod prelude {

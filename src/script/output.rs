@@ -1,11 +1,21 @@
 //! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
 
+use crate::plot::progress;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A shared place for what a script prints.
 #[derive(Clone, Default)]
-pub struct Output(Arc<Mutex<To>>);
+pub struct Output(Arc<Mutex<Place>>);
+
+#[derive(Default)]
+struct Place {
+    to: To,
+    /// A line that is begun and not ended.
+    begun: String,
+    /// How many bytes of it are on the terminal.
+    shown: usize,
+}
 
 #[derive(Default)]
 enum To {
@@ -18,43 +28,73 @@ enum To {
 impl Output {
     /// Keeps what is printed from now on, instead of showing it.
     pub fn capture(&self) {
-        *self.lock() = To::Text(String::new());
+        self.lock().to = To::Text(String::new());
     }
 
     /// Gives every line that is printed from now on to `line`, without the line's end.
     pub fn give(&self, line: impl FnMut(&str) + Send + 'static) {
-        *self.lock() = To::Closure(Box::new(line));
+        self.lock().to = To::Closure(Box::new(line));
     }
 
     /// What was printed since the last look.
     pub fn take(&self) -> String {
-        match &mut *self.lock() {
+        match &mut self.lock().to {
             To::Text(kept) => std::mem::take(kept),
             _ => String::new(),
         }
     }
 
     pub fn line(&self, text: &str) {
-        match &mut *self.lock() {
-            To::Terminal => show(text),
-            To::Text(kept) => {
-                kept.push_str(text);
-                kept.push('\n');
-            }
-            To::Closure(line) => line(text),
+        self.lock().part(&format!("{text}\n"));
+    }
+
+    /// Text that goes on in the same line.
+    pub fn part(&self, text: &str) {
+        self.lock().part(text);
+    }
+
+    /// Ends a line that was begun.
+    pub fn end_line(&self) {
+        let mut place = self.lock();
+        if !place.begun.is_empty() {
+            place.part("\n");
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, To> {
+    fn lock(&self) -> MutexGuard<'_, Place> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-/// Shows a line at once. A reader that has gone away (`| head`) ends the program quietly, as it does others.
+impl Place {
+    fn part(&mut self, text: &str) {
+        if let To::Text(kept) = &mut self.to {
+            kept.push_str(text);
+        }
+        self.begun.push_str(text);
+        let rest = self.begun.rfind('\n').map_or_else(String::new, |end| self.begun.split_off(end + 1));
+        if self.begun.ends_with('\n') {
+            let whole = std::mem::replace(&mut self.begun, rest);
+            match &mut self.to {
+                To::Terminal => show(&whole[self.shown..]),
+                To::Text(_) => {}
+                To::Closure(line) => whole.strip_suffix('\n').unwrap_or_default().split('\n').for_each(line),
+            }
+            self.shown = 0;
+        }
+        // beside a bar, which is drawn again and again, a line is shown when it is whole
+        if matches!(self.to, To::Terminal) && self.shown < self.begun.len() && !progress::is_showing() {
+            show(&self.begun[self.shown..]);
+            self.shown = self.begun.len();
+        }
+    }
+}
+
+/// Shows text at once. A reader that has gone away (`| head`) ends the program quietly, as it does others.
 fn show(text: &str) {
-    let shown = crate::plot::progress::beside_bars(|| {
+    let shown = progress::beside_bars(|| {
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
     });
     if shown.is_err() {
         std::process::exit(0);

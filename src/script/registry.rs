@@ -3,7 +3,7 @@
 
 use super::Host;
 use super::examples::{self, Example};
-use rhai::Engine;
+use rhai::{Engine, Module, Shared};
 use std::collections::{HashMap, HashSet};
 
 /// How a function is written.
@@ -98,6 +98,13 @@ pub fn functions(host: &Host, language: bool) -> Vec<Function> {
 /// Every function that an engine knows, whichever noun it is from.
 pub fn known(engine: &Engine) -> Vec<Function> {
     ordered(collect(engine, true))
+}
+
+/// The functions of one module, under their bare names.
+pub fn of_module(module: &Shared<Module>) -> Vec<Function> {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(module.clone());
+    ordered(collect(&engine, true))
 }
 
 fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
@@ -258,4 +265,47 @@ pub fn examples(host: &Host) -> Vec<Example> {
         found.extend(examples::blocks(&format!("help {name}"), &intro(text)));
     }
     found
+}
+
+/// What can follow a dot: the methods and properties of a type, or of any type where it is not known.
+pub fn members<'a>(functions: &'a [Function], kind: Option<&str>) -> impl Iterator<Item = &'a Function> {
+    let kind = kind.map(plain_type);
+    functions.iter().filter(move |function| {
+        let Some((_, receiver)) = function.params.first() else { return false };
+        let member = matches!(function.form, Form::Method | Form::Property);
+        match (&kind, member) {
+            (Some(kind), true) => receiver == "any" || plain_type(receiver) == *kind,
+            // a function whose first argument is a value can be written after it too
+            (Some(kind), false) => {
+                function.form == Form::Function && !function.name.contains("::") && plain_type(receiver) == *kind
+            }
+            (None, member) => member,
+        }
+    })
+}
+
+/// The type that a call gives, as far as its overloads agree: of a function, or of a method of the type `receiver`.
+pub fn returns<'a>(functions: &'a [Function], name: &str, receiver: Option<&str>) -> &'a str {
+    let called = |function: &&Function| function.name == name;
+    let mut kinds: Vec<&str> = match receiver {
+        Some(_) => members(functions, receiver).filter(called).map(|function| function.returns.as_str()).collect(),
+        None => functions.iter().filter(called).map(|function| function.returns.as_str()).collect(),
+    };
+    kinds.dedup();
+    if let [only] = kinds.as_slice() { only } else { "" }
+}
+
+/// The type of `x[0]` for a type of `x`.
+pub fn indexed<'a>(functions: &'a [Function], kind: &str) -> &'a str {
+    let own = |function: &&Function| {
+        function.form == Form::Index
+            && function.params.first().is_some_and(|(_, of)| plain_type(of) == plain_type(kind))
+    };
+    let by_number = |function: &&Function| function.params.get(1).is_some_and(|(_, by)| by == "int");
+    functions.iter().filter(own).find(by_number).map_or("", |function| function.returns.as_str())
+}
+
+/// `EncodedStream` and `encoded_stream` are one type.
+fn plain_type(kind: &str) -> String {
+    kind.to_lowercase().replace('_', "")
 }

@@ -1,14 +1,15 @@
 //! Text run piece by piece in one scope: what the prompt and the examples do.
 
 use super::Res;
-use rhai::{AST, Dynamic, Engine, Scope};
+use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 /// What earlier pieces left behind: variables, functions (also those inside closures), and imports.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Session {
     pub scope: Scope<'static>,
     functions: AST,
-    imports: Vec<String>,
+    /// Path and name of each import at the top level.
+    imports: Vec<(String, String)>,
 }
 
 impl Session {
@@ -25,6 +26,7 @@ impl Session {
     pub fn run(&mut self, engine: &Engine, name: &str, text: &str) -> Res<Dynamic> {
         let mut piece = self.compile(engine, text)?;
         piece.set_source(name);
+        let imports = imports(&piece);
         // closures of earlier pieces need the functions that their pieces made
         let mut all = self.functions.clone_functions_only();
         all.combine(piece);
@@ -32,25 +34,79 @@ impl Session {
         let result = engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &all);
         all.clear_statements();
         self.functions = all;
-        // an older variable of the same name would keep its value, perhaps a large one, alive
-        self.scope = self.scope.clone_visible();
+        self.forget_shadowed();
         if result.is_ok() {
-            self.imports.extend(imports(text));
+            // those of earlier pieces are among them
+            self.imports = imports;
         }
         result
+    }
+
+    /// The functions so far.
+    pub fn functions(&self) -> &AST {
+        &self.functions
+    }
+
+    /// Gives the imports away: later pieces find them elsewhere.
+    pub fn take_imports(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.imports)
+    }
+
+    /// Gives a variable a value, whether it is there or not.
+    pub fn set(&mut self, name: &str, value: Dynamic) {
+        match self.scope.get_mut(name) {
+            Some(known) => *known = value,
+            None => drop(self.scope.push_dynamic(name, value)),
+        }
+        self.forget_shadowed();
+    }
+
+    /// Removes a variable.
+    pub fn forget(&mut self, name: &str) -> bool {
+        let known = self.scope.contains(name);
+        let kept = self.scope.iter_raw().filter(|(other, ..)| *other != name);
+        let mut scope = Scope::new();
+        for (other, constant, value) in kept {
+            match constant {
+                true => scope.push_constant_dynamic(other, value.clone()),
+                false => scope.push_dynamic(other, value.clone()),
+            };
+        }
+        self.scope = scope;
+        known
+    }
+
+    /// An older variable of the same name would keep its value, perhaps a large one, alive.
+    fn forget_shadowed(&mut self) {
+        let mut names: Vec<&str> = self.scope.iter_raw().map(|(name, ..)| name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() < count {
+            self.scope = self.scope.clone_visible();
+        }
     }
 
     /// Imports end with the piece that made them, so each piece begins with those of the earlier ones; on its first
     /// line, so that line numbers stay.
     fn with_imports(&self, text: &str) -> String {
-        let mut whole: String = self.imports.iter().map(|import| format!("{import} ")).collect();
+        let mut whole: String =
+            self.imports.iter().map(|(path, name)| format!("import {path:?} as {name}; ")).collect();
         whole.push_str(text);
         whole
     }
 }
 
-/// The `import "…" as name;` lines at the top level of a piece.
-fn imports(text: &str) -> Vec<String> {
-    let lines = text.lines().map(str::trim);
-    lines.filter(|line| line.starts_with("import ") && line.ends_with(';')).map(str::to_string).collect()
+/// The `import "…" as name;` statements at the top level of a piece.
+fn imports(piece: &AST) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for statement in piece.statements() {
+        if let Stmt::Import(import, _) = statement
+            && let (Expr::StringConstant(path, _), name) = (&import.0, &import.1)
+        {
+            found.retain(|(_, known)| *known != name.name.as_str());
+            found.push((path.to_string(), name.name.to_string()));
+        }
+    }
+    found
 }

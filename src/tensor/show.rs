@@ -16,6 +16,11 @@ pub fn line(x: &Tensor) -> String {
 /// All numbers with up to `digits` digits after the point, in lines; the middle is left out where they would not
 /// fit a screen.
 pub fn page(x: &Tensor, digits: usize) -> Result<String> {
+    page_within(x, digits, WIDTH)
+}
+
+/// The same in lines of at most `width` columns, where a single number fits them.
+pub fn page_within(x: &Tensor, digits: usize, width: usize) -> Result<String> {
     let value = x.value();
     let kind = match value.dtype() {
         DType::F32 | DType::I64 => String::new(),
@@ -30,7 +35,7 @@ pub fn page(x: &Tensor, digits: usize) -> Result<String> {
     let all_could_fit = value.elem_count() <= SCREEN * WIDTH;
     let mut text = String::new();
     for edge in edges.into_iter().skip(usize::from(!all_could_fit)) {
-        text = Table::new(&value, edge, digits)?.text("tensor(");
+        text = Table::new(&value, edge, digits)?.text("tensor(", width);
         if text.lines().count() <= SCREEN {
             return Ok(format!("tensor({text}{kind})"));
         }
@@ -66,16 +71,22 @@ impl Table {
         Ok(Table { shown, cells, width })
     }
 
-    fn per_line(&self) -> usize {
-        (WIDTH.saturating_sub("tensor(".len() + self.shown.len()) / (self.width + 2)).max(1)
+    fn per_line(&self, line: usize) -> usize {
+        (line.saturating_sub("tensor(".len() + self.shown.len()) / (self.width + 2)).max(1)
     }
 
-    fn text(&self, head: &str) -> String {
+    fn text(&self, head: &str, line: usize) -> String {
         let mut cells = self.cells.iter();
-        self.block(0, head.len(), &mut cells)
+        self.block(0, head.len(), line, &mut cells)
     }
 
-    fn block<'a>(&self, dim: usize, indent: usize, cells: &mut impl Iterator<Item = &'a String>) -> String {
+    fn block<'a>(
+        &self,
+        dim: usize,
+        indent: usize,
+        line: usize,
+        cells: &mut impl Iterator<Item = &'a String>,
+    ) -> String {
         let mut next = || cells.next().map(String::as_str).unwrap_or_default();
         let Some(places) = self.shown.get(dim) else { return next().trim_start().to_string() };
         if dim + 1 == self.shown.len() {
@@ -84,13 +95,13 @@ impl Table {
                 None => "…".to_string(),
             };
             let row: Vec<String> = places.iter().map(cell).collect();
-            let lines: Vec<String> = row.chunks(self.per_line()).map(|cells| cells.join(", ")).collect();
+            let lines: Vec<String> = row.chunks(self.per_line(line)).map(|cells| cells.join(", ")).collect();
             return format!("[{}]", lines.join(&format!(",\n{}", " ".repeat(indent + 1))));
         }
         let parts: Vec<String> = places
             .iter()
             .map(|place| match place {
-                Some(_) => self.block(dim + 1, indent + 1, cells),
+                Some(_) => self.block(dim + 1, indent + 1, line, cells),
                 None => "…".to_string(),
             })
             .collect();

@@ -19,9 +19,11 @@ mod verdict;
 
 mod data;
 mod decode;
+mod jupyter;
 mod kernel;
 mod model;
 mod parity;
 mod pause;
 mod plot;
+mod prompt;
 mod reference;

@@ -2,8 +2,10 @@
 
 use crate::data::encode::{Form, Learn, Long, Plan};
 use crate::data::{Batch, Batches, Encoded, batches};
+use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng, Tensor};
+use crate::text;
 use crate::token::Tokenizer;
 
 const ENCODE: &[Opt] = &[
@@ -51,6 +53,10 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Encoded>("encoded");
     host.engine.register_type_with_name::<Batches>("batches");
     host.engine.register_type_with_name::<Batch>("batch");
+    host.looks.weigh::<Encoded>(|rows| Weight {
+        shape: format!("{}, {}", text::counted(rows.len(), "row"), text::counted(rows.tokens(), "token")),
+        parts: vec![rows.held()],
+    });
     host.module(exported_module!(verbs));
     host.options("encode", ENCODE);
     host.options("pack", PACK);

@@ -7,6 +7,7 @@ mod stream;
 mod value;
 
 use crate::data::{By, Dataset};
+use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::text;
 use std::path::Path;
@@ -28,6 +29,15 @@ const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
 
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Dataset>("dataset");
+    host.looks.page::<Dataset>(show::page);
+    host.looks.weigh::<Dataset>(|data| Weight {
+        shape: format!("{} × {}", text::counted(data.len(), "row"), data.fields().len()),
+        // views of the same columns share them
+        parts: data
+            .columns()
+            .map(|(_, column)| (std::sync::Arc::as_ptr(column) as usize, column.size() as u64))
+            .collect(),
+    });
     encode::register(host);
     stream::register(host);
     map::register(host);

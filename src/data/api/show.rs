@@ -1,6 +1,7 @@
 //! The first rows of a dataset as a table that fits a screen.
 
 use crate::data::{Cell, Dataset};
+use crate::script::look::Page;
 use crate::script::prelude::*;
 use crate::text;
 
@@ -8,7 +9,33 @@ use crate::text;
 pub const ROWS: usize = 10;
 
 pub fn table(data: &Dataset, rows: usize) -> Res<String> {
-    let room = console::Term::stdout().size_checked().map_or(100, |(_, columns)| columns as usize);
+    Ok(lines(data, rows, console::Term::stdout().size_checked().map_or(100, |(_, columns)| columns as usize)))
+}
+
+/// The first rows at the prompt and in notebooks.
+pub fn page(data: &Dataset, columns: usize) -> Page {
+    let rows = (0..data.len().min(ROWS))
+        .map(|at| (0..data.fields().len()).map(|field| text(&data.cell(field, at), 400)).collect::<Vec<_>>());
+    let rows: Vec<Vec<String>> = rows.collect();
+    let headings: Vec<String> = data.fields().iter().map(|name| name.to_string()).collect();
+    let shown = format!("{}\n{}", text::cut(&data.to_string(), columns), lines(data, ROWS, columns));
+    let mut page = Page::table(shown, &headings, &rows);
+    page.html = page.html.map(|table| format!("{table}\n<p>{data}</p>"));
+    page
+}
+
+fn text(cell: &Cell, room: usize) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Text(text) => text::cut(text, room),
+        Cell::Json(json) => text::cut(json, room),
+        Cell::Int(number) => number.to_string(),
+        Cell::Float(number) => number.to_string(),
+        Cell::Bool(truth) => truth.to_string(),
+    }
+}
+
+fn lines(data: &Dataset, rows: usize, room: usize) -> String {
     let shown = rows.min(data.len());
     let fields = data.fields().len().max(1);
     let mut columns: Vec<(Vec<String>, bool)> = Vec::new();
@@ -16,14 +43,7 @@ pub fn table(data: &Dataset, rows: usize) -> Res<String> {
         let numbers = (0..shown).all(|at| matches!(data.cell(field, at), Cell::Int(_) | Cell::Float(_) | Cell::Null));
         let mut cells = vec![name.to_string()];
         for at in 0..shown {
-            cells.push(match data.cell(field, at) {
-                Cell::Null => String::new(),
-                Cell::Text(text) => text::cut(text, room),
-                Cell::Json(json) => text::cut(json, room),
-                Cell::Int(number) => number.to_string(),
-                Cell::Float(number) => number.to_string(),
-                Cell::Bool(truth) => truth.to_string(),
-            });
+            cells.push(text(&data.cell(field, at), room));
         }
         columns.push((cells, numbers));
     }
@@ -42,7 +62,7 @@ pub fn table(data: &Dataset, rows: usize) -> Res<String> {
     if shown < data.len() {
         out += &format!("  … {}", text::counted(data.len() - shown, "more row"));
     }
-    Ok(out.trim_end().to_string())
+    out.trim_end().to_string()
 }
 
 /// Widths of columns: as wide as they are, the widest cut until all fit.

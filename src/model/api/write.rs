@@ -162,6 +162,7 @@ mod verbs {
     /// let parts = [];
     /// let text  = generate(net, tok, "the cat", #{ max: 8 }, |part| parts.push(part));
     /// parts.reduce(|all, part| all + part, "") == text         //=> true
+    /// generate(net, tok, "the cat", #{ max: 8 }, |part| write(part));
     /// ```
     #[rhai_fn(name = "generate", return_raw)]
     pub fn generate_shown(

@@ -2,6 +2,7 @@
 
 use crate::plot::Axis;
 use crate::plot::Kind as Form;
+use crate::script::look::Page;
 use crate::script::prelude::*;
 use std::path::Path;
 
@@ -17,6 +18,10 @@ const ROWS: usize = 12;
 
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<crate::plot::Chart>("chart");
+    host.looks.page::<crate::plot::Chart>(|chart, columns| match chart.series.is_empty() {
+        true => Page::text(chart.title.clone()),
+        false => Page { text: (*chart).text(columns, ROWS), svg: Some(chart.svg()), html: None },
+    });
     host.module(exported_module!(verbs));
     host.options("x", AXIS);
     host.options("y", AXIS);

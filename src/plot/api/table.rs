@@ -1,5 +1,6 @@
 //! What scripts see of tables.
 
+use crate::script::look::{Page, Weight};
 use crate::script::prelude::*;
 use crate::text;
 
@@ -11,6 +12,15 @@ const TABLE: &[Opt] = &[
 
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<crate::plot::Table>("table");
+    host.looks.page::<crate::plot::Table>(|table, columns| {
+        let lines = table.to_string();
+        let lines: Vec<String> = lines.lines().map(|line| text::cut(line, columns)).collect();
+        Page::table(lines.join("\n"), &table.headings, &table.rows)
+    });
+    host.looks.weigh::<crate::plot::Table>(|table| Weight {
+        shape: format!("{} × {}", text::counted(table.rows.len(), "row"), table.headings.len()),
+        parts: Vec::new(),
+    });
     host.module(exported_module!(verbs));
     host.options("table", TABLE);
 }

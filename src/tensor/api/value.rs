@@ -1,11 +1,20 @@
 //! What a tensor is: facts, numbers out of it, printing.
 
+use crate::kernel::held;
+use crate::script::look::{Page, Weight};
 use crate::script::prelude::*;
 use crate::tensor::ops;
 use crate::tensor::{show, values};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    host.looks.page::<crate::tensor::Tensor>(|x, columns| {
+        Page::text(show::page_within(x, 4, columns.min(100)).unwrap_or_else(|_| show::line(x)))
+    });
+    host.looks.weigh::<crate::tensor::Tensor>(|x| Weight {
+        shape: format!("{:?} {}", x.shape(), x.dtype().as_str()),
+        parts: vec![held(&x.value())],
+    });
 }
 
 /// Nested lists of the numbers.

@@ -1,6 +1,7 @@
 //! What scripts see of checkpoints.
 
 use super::{from_json, learners, to_json};
+use crate::keep;
 use crate::model::Model;
 use crate::script::prelude::*;
 use crate::tensor::Param;
@@ -56,14 +57,14 @@ mod verbs {
         Checkpoint::at(path)
     }
 
-    /// A checkpoint in memory: a place to come back to within a run.
+    /// A checkpoint in memory: a place to come back to within a run, and at the prompt with `:resume` after Ctrl-C.
     ///
     /// ```rhai
     /// checkpoint().exists                      //=> false
     /// ```
     #[rhai_fn(name = "checkpoint")]
     pub fn checkpoint_in_memory() -> Checkpoint {
-        Checkpoint::in_memory()
+        keep::kept(Checkpoint::in_memory)
     }
 
     /// Save what learns in `net` (a model or a list of parameters) and the optimiser as of `step`, and whatever `state` holds.
@@ -78,7 +79,9 @@ mod verbs {
     pub fn save_with(point: &mut Checkpoint, step: INT, net: Dynamic, opt: Optimizer, state: Map) -> Res<()> {
         let Ok(step) = u64::try_from(step) else { bail!("save", "step {step} is below 0") };
         let params = params("save", net)?;
-        Ok(point.save(step, &params, &opt, to_json("save", state)?.into())?)
+        point.save(step, &params, &opt, to_json("save", state)?.into())?;
+        keep::saved();
+        Ok(())
     }
 
     /// Save what learns in `net` and the optimiser as of `step`.
@@ -157,7 +160,9 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn remove(point: &mut Checkpoint) -> Res<()> {
-        Ok(point.remove()?)
+        point.remove()?;
+        keep::removed();
+        Ok(())
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]

@@ -1,6 +1,7 @@
 //! What scripts see of optimisers.
 
 use super::learners;
+use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::tensor::{Grads, Param};
 use crate::train::{Group, Optimizer, Rule, names};
@@ -34,6 +35,10 @@ const GROUP: &[Opt] = &[
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.engine.register_type_with_name::<Optimizer>("Optimizer");
+    host.looks.weigh::<Optimizer>(|opt| Weight {
+        shape: format!("{}, {}", opt.rule().name(), crate::text::counted(opt.params().len(), "parameter")),
+        parts: opt.state().map(|state| state.memory.values().map(crate::kernel::held).collect()).unwrap_or_default(),
+    });
     host.options("adamw", ADAMW);
     host.options("sgd", SGD);
 }

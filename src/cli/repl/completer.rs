@@ -1,0 +1,73 @@
+//! Tab, and the signature behind the cursor.
+
+use super::commands;
+use super::editor::Helpers;
+use super::show::screen;
+use crate::script::notebook::{Candidate, Completion};
+use crate::text;
+use rustyline::Context;
+use rustyline::completion::{Completer, Pair};
+use rustyline::hint::{Hint, Hinter};
+
+/// So many candidates are told with their signatures; more would fill the screen.
+const SHORT: usize = 12;
+
+impl Completer for Helpers {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let Completion { start, candidates } = self.candidates(line, at);
+        let few = candidates.len() <= SHORT;
+        let (_, columns) = screen();
+        let pair = |candidate: Candidate| {
+            let shown = if few { &candidate.note } else { candidate.text.trim_end_matches(": ") };
+            Pair { display: text::cut(shown, columns.saturating_sub(2)), replacement: candidate.text }
+        };
+        Ok((start, candidates.into_iter().map(pair).collect()))
+    }
+}
+
+impl Helpers {
+    fn candidates(&self, line: &str, at: usize) -> Completion {
+        // the editor never asks while something runs
+        let mut notebook = self.notebook.borrow_mut();
+        match commands::argument(&line[..at]) {
+            Some((start, wanted)) => {
+                let mut candidates = wanted.candidates(&mut notebook, &line[start..at]);
+                candidates.retain(|candidate| candidate.text.starts_with(&line[start..at]));
+                Completion { start, candidates }
+            }
+            None => notebook.complete(line, at),
+        }
+    }
+}
+
+/// Text that is shown behind the cursor, and never taken.
+pub struct Signature(String);
+
+impl Hint for Signature {
+    fn display(&self) -> &str {
+        &self.0
+    }
+
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Hinter for Helpers {
+    type Hint = Signature;
+
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<Signature> {
+        self.seen.replace(line.to_string());
+        if at < line.len() || line.trim_start().starts_with([':', '?']) {
+            return None;
+        }
+        let hint = self.notebook.borrow_mut().hint(line, at)?;
+        // on one row: a hint that wraps would move what is written
+        let written = line.rsplit('\n').next().map_or(0, text::width);
+        let (_, columns) = screen();
+        let room = columns.saturating_sub(written + 4);
+        (room > 8).then(|| Signature(text::cut(&hint, room)))
+    }
+}

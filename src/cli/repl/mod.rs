@@ -1,0 +1,70 @@
+//! `levain repl`: the prompt.
+
+mod commands;
+mod completer;
+mod editor;
+mod highlighter;
+mod show;
+mod validator;
+
+use super::{FAULT, INTERRUPTED, interrupt};
+use crate::script::Notebook;
+use crate::script::notebook::Answer;
+use commands::Next;
+use editor::Prompt;
+use rustyline::error::ReadlineError;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What the parts of the prompt share: the editor's helper reads it while the user types, commands change it.
+type Shared = Rc<RefCell<Notebook>>;
+
+pub fn main() -> u8 {
+    let notebook: Shared = Rc::new(RefCell::new(Notebook::new()));
+    let Ok(mut prompt) = Prompt::new(notebook.clone()) else {
+        eprintln!("error: repl: this terminal can't be used");
+        return FAULT;
+    };
+    interrupt::stops(&notebook.borrow().host.cancel);
+    println!("levain {} · ? lists what there is, :help the commands, Ctrl-D ends", env!("CARGO_PKG_VERSION"));
+    let mut interrupts = 0;
+    loop {
+        match prompt.line() {
+            Ok(text) => {
+                interrupts = 0;
+                if let Next::End(code) = commands::obey(&mut notebook.borrow_mut(), &text) {
+                    return code;
+                }
+            }
+            // drops what is written; on an empty line, twice in a row, it ends
+            Err(ReadlineError::Interrupted) => {
+                interrupts = if prompt.was_empty() { interrupts + 1 } else { 0 };
+                match interrupts {
+                    0 => {}
+                    1 => println!("Ctrl-C again or Ctrl-D ends"),
+                    _ => return INTERRUPTED,
+                }
+            }
+            Err(_) => return 0,
+        }
+    }
+}
+
+/// Shows what came of an input. Gives the exit code, when the script asked to end.
+fn tell(notebook: &Notebook, answer: &Answer, text: &str) -> Next {
+    notebook.host.output.end_line();
+    if let Some(code) = notebook.host.run_state.ended() {
+        return Next::End(code);
+    }
+    match &answer.result {
+        Ok(value) if value.is_unit() || text.trim_end().ends_with(';') => {}
+        Ok(value) => show::value(notebook, value),
+        Err(_) if answer.interrupted() => match notebook.can_resume() {
+            true => println!("interrupted; :resume goes on"),
+            false => println!("interrupted"),
+        },
+        Err(fault) => show::fault(fault),
+    }
+    show::slow(answer.time);
+    Next::Go
+}

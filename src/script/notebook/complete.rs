@@ -1,0 +1,223 @@
+//! How a word could go on.
+
+use super::super::registry::{self, Form, Function};
+use super::kinds::Known;
+use super::place::{self, Call, Place};
+use super::{Notebook, options, scan};
+use rhai::Map;
+
+/// One way to go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// What is written.
+    pub text: String,
+    /// What it is: a signature, the type of a variable, what an option means.
+    pub note: String,
+}
+
+/// The ways in which a text could go on, from the byte `start` on.
+#[derive(Debug, Default)]
+pub struct Completion {
+    pub start: usize,
+    pub candidates: Vec<Candidate>,
+}
+
+impl Notebook {
+    /// How the word before the byte `at` could go on.
+    pub fn complete(&mut self, text: &str, at: usize) -> Completion {
+        let cursor = place::cursor(&text[..at]);
+        let functions = std::mem::take(&mut self.catalog).unwrap_or_else(|| {
+            self.host.load_all();
+            registry::functions(&self.host, true)
+        });
+        let mut candidates = match &cursor.place {
+            Place::Nothing => Vec::new(),
+            Place::Path => paths(cursor.typed),
+            Place::Key(owner) => self.keys(&functions, owner, &cursor.before),
+            Place::Member(owner) => self.members(&functions, owner, &cursor.before),
+            Place::Module(module) => self.module(&functions, module),
+            Place::Option { call, given } => self.options(&functions, call, given, &cursor.before),
+            Place::Name if cursor.typed.is_empty() => Vec::new(),
+            Place::Name => self.names(&functions),
+        };
+        self.catalog = Some(functions);
+        candidates.retain(|candidate| candidate.text.starts_with(cursor.typed));
+        candidates.sort_by(|a, b| a.text.cmp(&b.text));
+        candidates.dedup_by(|later, first| {
+            let same = later.text == first.text;
+            // one line for all overloads
+            if same && !first.note.ends_with('…') && later.note != first.note {
+                first.note.push_str(" …");
+            }
+            same
+        });
+        Completion { start: cursor.start, candidates }
+    }
+
+    /// What the parentheses that are open before the byte `at` take, or the word that just ended: `(limit: float) -> Grads`.
+    pub fn hint(&mut self, text: &str, at: usize) -> Option<String> {
+        let cursor = place::cursor(&text[..at]);
+        if matches!(cursor.place, Place::Nothing | Place::Path | Place::Key(_)) {
+            return None;
+        }
+        let call = place::open_call(&cursor.before);
+        // nothing is loaded for an empty line: the prompt is up at once
+        if cursor.typed.is_empty() && call.is_none() {
+            return None;
+        }
+        self.functions();
+        let functions = self.catalog.as_deref()?;
+        if !cursor.typed.is_empty() {
+            let (name, receiver) = match &cursor.place {
+                Place::Member(owner) => (cursor.typed.to_string(), Some(self.known(functions, owner, &cursor.before))),
+                Place::Module(module) => (format!("{module}::{}", cursor.typed), None),
+                Place::Name => (cursor.typed.to_string(), None),
+                _ => return None,
+            };
+            let found = self.called(functions, &name, receiver.as_ref())?;
+            return (found.form != Form::Property)
+                .then(|| parameters(found, 0))
+                .or(Some(format!(": {}", found.returns)));
+        }
+        let call = call?;
+        let receiver = call.receiver.as_ref().map(|owner| self.known(functions, owner, &cursor.before));
+        let given = call.argument;
+        let named = self.overloads(functions, &call.name, receiver.as_ref());
+        let found = named.into_iter().find(|function| function.arguments() > given)?;
+        // a space where the last argument is just beginning
+        let gap = if text[..at].ends_with(',') { " " } else { "" };
+        Some(format!("{gap}{}", parameters(found, given).trim_start_matches('(')))
+    }
+
+    fn called<'a>(&self, functions: &'a [Function], name: &str, receiver: Option<&Known>) -> Option<&'a Function> {
+        self.overloads(functions, name, receiver).into_iter().next()
+    }
+
+    /// The functions that a call by this name could mean, those with fewer arguments first.
+    fn overloads<'a>(&self, functions: &'a [Function], name: &str, receiver: Option<&Known>) -> Vec<&'a Function> {
+        let kind = receiver.and_then(|receiver| self.kind_of(receiver));
+        let mut found: Vec<&Function> = match receiver {
+            Some(_) => registry::members(functions, kind.as_deref()).filter(|function| function.name == name).collect(),
+            None => functions.iter().filter(|f| f.form == Form::Function && f.name == name).collect(),
+        };
+        found.sort_by_key(|function| function.arguments());
+        found
+    }
+
+    /// Keys of a map that is there.
+    fn keys(&self, functions: &[Function], owner: &[scan::Part], before: &[scan::Part]) -> Vec<Candidate> {
+        let Known::Value(value) = self.known(functions, owner, before) else { return Vec::new() };
+        let Some(map) = value.read_lock::<Map>() else { return Vec::new() };
+        map.iter().map(|(key, value)| Candidate { text: key.to_string(), note: self.type_of(value) }).collect()
+    }
+
+    fn members(&self, functions: &[Function], owner: &[scan::Part], before: &[scan::Part]) -> Vec<Candidate> {
+        let known = self.known(functions, owner, before);
+        let kind = self.kind_of(&known);
+        let mut found: Vec<Candidate> = registry::members(functions, kind.as_deref()).map(candidate).collect();
+        if kind.as_deref() == Some("map") {
+            found.extend(self.keys(functions, owner, before));
+        }
+        found
+    }
+
+    /// The functions of a module: of the standard library, or of the user's.
+    fn module(&self, functions: &[Function], module: &str) -> Vec<Candidate> {
+        if let Some((_, imported)) = self.imported.iter().find(|(alias, _)| alias == module) {
+            return registry::of_module(imported).iter().map(candidate).collect();
+        }
+        let own = functions.iter().filter_map(|function| {
+            let text = function.name.strip_prefix(module)?.strip_prefix("::")?.to_string();
+            Some(Candidate { text, note: function.signature() })
+        });
+        own.collect()
+    }
+
+    /// The keys that the options of a call take, without those that are given.
+    fn options(&self, functions: &[Function], call: &Call, given: &[&str], before: &[scan::Part]) -> Vec<Candidate> {
+        let receiver = call.receiver.as_ref().map(|owner| self.known(functions, owner, before));
+        let mut found: Vec<Candidate> = Vec::new();
+        if !self.overloads(functions, &call.name, receiver.as_ref()).is_empty() {
+            for (_, table) in self.host.option_tables().iter().filter(|(verb, _)| *verb == call.name) {
+                found.extend(table.iter().map(|opt| {
+                    let default = if opt.default.is_empty() { String::new() } else { format!("{}  ", opt.default) };
+                    Candidate { text: format!("{}: ", opt.name), note: format!("{}: {default}{}", opt.name, opt.doc) }
+                }));
+            }
+        }
+        found.extend(
+            options::of(&call.name)
+                .into_iter()
+                .map(|(key, default)| Candidate { note: format!("{key}: {default}"), text: format!("{key}: ") }),
+        );
+        found.retain(|candidate| !given.contains(&candidate.text.trim_end_matches(": ")));
+        found
+    }
+
+    /// Variables, functions, modules, words of the language.
+    fn names(&self, functions: &[Function]) -> Vec<Candidate> {
+        let variables = self.state.scope.iter_raw().map(|(name, _, value)| Candidate {
+            text: name.to_string(),
+            note: format!("{name}: {}", self.type_of(value)),
+        });
+        let free = functions.iter().filter(|function| function.form == Form::Function && !function.name.contains("::"));
+        let own = self.state.functions().iter_functions().filter(|function| !function.name.contains('$'));
+        let own =
+            own.map(|f| Candidate { text: f.name.to_string(), note: format!("{}({})", f.name, f.params.join(", ")) });
+        let modules = super::super::stdlib::MODULES.iter().map(|(name, _)| (*name).to_string());
+        let modules = modules.chain(self.imported.iter().map(|(alias, _)| alias.clone()));
+        let modules = modules.map(|name| Candidate { text: format!("{name}::"), note: format!("{name}::  module") });
+        let words = scan::keywords().iter().map(|word| Candidate { text: (*word).into(), note: (*word).into() });
+        let callable = free.filter(|function| function.name.starts_with(|c: char| c.is_alphabetic())).map(candidate);
+        variables.chain(callable).chain(own).chain(modules).chain(words).collect()
+    }
+
+    /// Names of variables, for a command that takes one.
+    pub fn variable_names(&self) -> Vec<Candidate> {
+        let named = self.state.scope.iter_raw();
+        named
+            .map(|(name, _, value)| Candidate { text: name.into(), note: format!("{name}: {}", self.type_of(value)) })
+            .collect()
+    }
+
+    /// All that has a page of help: verbs, modules, nouns, variables.
+    pub fn topics(&mut self) -> Vec<Candidate> {
+        let mut found = self.variable_names();
+        let functions = self.functions();
+        let named = functions.iter().filter(|function| function.name.starts_with(|c: char| c.is_alphabetic()));
+        found.extend(named.map(candidate));
+        found.extend(functions.iter().map(|f| Candidate { text: f.noun.clone(), note: format!("{}  noun", f.noun) }));
+        found.sort_by(|a, b| a.text.cmp(&b.text));
+        found.dedup_by(|later, first| later.text == first.text);
+        found
+    }
+}
+
+fn candidate(function: &Function) -> Candidate {
+    Candidate { text: function.name.clone(), note: function.signature() }
+}
+
+/// The parameters of a call from the argument `from` on, with what it gives.
+fn parameters(function: &Function, from: usize) -> String {
+    let receiver = function.params.len() - function.arguments();
+    let rest = function.params.iter().skip(receiver + from);
+    let one = |(name, kind): &(String, String)| {
+        if kind.is_empty() || kind == "any" { name.clone() } else { format!("{name}: {kind}") }
+    };
+    let list = rest.map(one).collect::<Vec<_>>().join(", ");
+    let gives = if function.returns.is_empty() { String::new() } else { format!(" -> {}", function.returns) };
+    format!("({list}){gives}")
+}
+
+/// Files and folders that a path could mean.
+pub fn paths(typed: &str) -> Vec<Candidate> {
+    let (folder, name) = typed.rfind('/').map_or(("", typed), |slash| typed.split_at(slash + 1));
+    let place = if folder.is_empty() { std::path::Path::new(".") } else { std::path::Path::new(folder) };
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let entries = entries.flatten().filter_map(|entry| {
+        let own = entry.file_name().into_string().ok().filter(|own| name.starts_with('.') || !own.starts_with('.'))?;
+        let slash = if entry.path().is_dir() { "/" } else { "" };
+        Some(Candidate { text: format!("{folder}{own}{slash}"), note: format!("{own}{slash}") })
+    });
+    entries.collect()
+}

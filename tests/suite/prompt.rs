@@ -1,0 +1,485 @@
+//! The prompt, driven through a real terminal.
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::FromRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Long, for machines that do much else.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const UP: &str = "\x1b[A";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_R: &str = "\x12";
+
+/// A terminal with the prompt in it.
+struct Terminal {
+    child: Child,
+    keys: File,
+    screen: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn new(folder: &Path) -> Terminal {
+        Terminal::with(folder, (50, 100), &[])
+    }
+
+    fn with(folder: &Path, (rows, columns): (u16, u16), variables: &[(&str, &str)]) -> Terminal {
+        let (mut ours, mut theirs) = (0, 0);
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: both are written before they are read, and each is owned once below
+        let (keys, side) = unsafe {
+            let made = libc::openpty(&mut ours, &mut theirs, std::ptr::null_mut(), std::ptr::null(), &size);
+            assert_eq!(made, 0, "no terminal to be had");
+            (File::from_raw_fd(ours), File::from_raw_fd(theirs))
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command
+            .current_dir(folder)
+            .env("XDG_STATE_HOME", folder)
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .env("LEVAIN_THREADS", "1")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::from(side.try_clone().unwrap()))
+            .stdout(Stdio::from(side.try_clone().unwrap()))
+            .stderr(Stdio::from(side));
+        // SAFETY: only calls that are allowed between fork and exec
+        unsafe {
+            command.pre_exec(|| {
+                libc::setsid();
+                libc::ioctl(0, libc::TIOCSCTTY as _, 0);
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap();
+        drop(command);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
+        let raw = Arc::new(Mutex::new(String::new()));
+        let (seen, all, mut from) = (screen.clone(), raw.clone(), keys.try_clone().unwrap());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // the end of the terminal is an error on Linux
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                seen.lock().unwrap().process(&bytes[..count]);
+                all.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        let terminal = Terminal { child, keys, screen, raw };
+        terminal.wait("the first prompt", |screen| screen.ends_with('»'));
+        terminal
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// What is on the screen, without empty lines at its end.
+    fn text(&self) -> String {
+        let screen = self.screen.lock().unwrap();
+        let lines: Vec<String> = screen.screen().contents().lines().map(|line| line.trim_end().to_string()).collect();
+        lines.join("\n").trim_end().to_string()
+    }
+
+    fn wait(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let text = self.text();
+            if fits(&text) {
+                return text;
+            }
+            assert!(start.elapsed() < PATIENCE, "{what} did not come; the screen is\n{text}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How often the editor has begun to read an input.
+    fn inputs(&self) -> usize {
+        let raw = self.raw.lock().unwrap();
+        // a dumb terminal is not asked for pastes in brackets, and has its prompt written once
+        match raw.matches("\x1b[?2004h").count() {
+            0 => raw.matches('»').count(),
+            count => count,
+        }
+    }
+
+    /// Clears the screen.
+    fn clears(&mut self) {
+        self.keys("\x0c");
+        self.wait("an empty screen", |screen| screen == "»");
+    }
+
+    /// Waits until the screen shows a text.
+    fn shows(&self, text: &str) -> String {
+        self.wait(&format!("`{text}`"), |screen| screen.contains(text))
+    }
+
+    /// Types keys that bring a line to the screen, and waits until it is there.
+    fn types(&mut self, keys: &str, line: &str) -> String {
+        self.keys(keys);
+        self.wait(&format!("the line `{line}`"), |screen| screen.lines().last() == Some(line))
+    }
+
+    /// Writes an input and waits for the next prompt; gives what came between.
+    fn says(&mut self, input: &str) -> String {
+        let inputs = self.inputs();
+        self.keys(&format!("{input}\r"));
+        let after = self.wait("the next prompt", |screen| screen.ends_with("\n»") && self.inputs() > inputs);
+        let lines: Vec<&str> = after.lines().collect();
+        let first = lines.iter().take(lines.len() - 1).rposition(|line| line.starts_with('»')).unwrap_or(0);
+        // an input of one line
+        lines[first + 1..lines.len() - 1].join("\n")
+    }
+
+    fn ends(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it goes on; the screen is\n{}", self.text());
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn values_print_and_it_is_the_last() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    for input in [
+        "let a = tensor([[1.0, 2.0], [3.0, 4.0]])",
+        "a @ a",
+        "it.sum()",
+        "\"text\"",
+        "a.shape;",
+        "fn half(x) {\rx / 2\r}",
+    ] {
+        terminal.says(input);
+    }
+    assert_eq!(terminal.says("half(9)"), "4");
+    let expected = "\
+» let a = tensor([[1.0, 2.0], [3.0, 4.0]])
+» a @ a
+tensor([[ 7., 10.],
+        [15., 22.]])
+» it.sum()
+tensor(54.)
+» \"text\"
+\"text\"
+» a.shape;
+» fn half(x) {
+    x / 2
+}
+» half(9)
+4
+»";
+    let text = terminal.text();
+    let (head, session) = text.split_once('\n').unwrap();
+    assert!(head.starts_with("levain ") && head.ends_with("Ctrl-D ends"), "{head}");
+    assert_eq!(session, expected);
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), Some(0));
+}
+
+#[test]
+fn an_error_shows_its_place_and_leaves_all_as_it_was() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.says("seed(7); let a = [1, 2]");
+    let told = terminal.says("let b = 3; a.push(4); fn g() { 1 } rand([2]); a.sume()");
+    assert_eq!(
+        told,
+        "error: sume: no such verb on a list
+  input 2:1:49
+1 | let b = 3; a.push(4); fn g() { 1 } rand([2]); a.sume()
+  |                                                 ^
+help: did you mean `some`?"
+            .replace("help: did you mean `some`?", told.lines().last().unwrap_or_default())
+    );
+    assert_eq!(terminal.says("a"), "[1, 2]");
+    assert!(terminal.says("b").starts_with("error: b: no such variable"));
+    assert!(terminal.says("g()").starts_with("error: g: no such function"));
+    let drawn = terminal.says("rand([2])");
+    terminal.says("seed(7)");
+    assert_eq!(terminal.says("rand([2])"), drawn);
+}
+
+#[test]
+fn tab_knows_types_keys_options_and_paths() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/laws.txt"), "one\n").unwrap();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.says("let cfg = #{ rate: 0.5, words: [\"one\"], deep: #{ inner: tensor([1.0]) } }");
+    for (keys, line) in [
+        // variables, modules
+        ("cf\t", "» cfg"),
+        ("sched\t", "» schedule::"),
+        // keys of a map, and what their values have
+        ("cfg.ra\t", "» cfg.rate"),
+        ("cfg[\"wor\t", "» cfg[\"words"),
+        ("cfg.words.clea\t", "» cfg.words.clear()"),
+        ("cfg.deep.inner.tan\t", "» cfg.deep.inner.tanh() -> Tensor"),
+        // what a verb returns
+        ("zeros([2]).sum().dty\t", "» zeros([2]).sum().dtype: string"),
+        ("let y = zeros([2]); y.dty\t", "» let y = zeros([2]); y.dtype: string"),
+        // options of native verbs and of the library
+        ("adamw([], #{ dec\t", "» adamw([], #{ decay:"),
+        ("train::run(a, b, (), #{ warm\t", "» train::run(a, b, (), #{ warmup:"),
+        ("sft::run(a, b, c, #{ size: 4, accu\t", "» sft::run(a, b, c, #{ size: 4, accum:"),
+        // paths
+        ("dataset(\"da\t\t", "» dataset(\"data/laws.txt"),
+        (":load data/l\t", "» :load data/laws.txt"),
+        (":forg\t", "» :forget"),
+    ] {
+        terminal.types(keys, line);
+        terminal.types(CTRL_C, "»");
+    }
+    terminal.keys("zeros([2]).sq\t\t");
+    let shown = terminal.shows("squeeze");
+    assert!(shown.contains("tensor.sqrt() -> Tensor") && shown.contains("tensor.square() -> Tensor"), "{shown}");
+}
+
+#[test]
+fn signatures_stand_behind_the_cursor() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.types("zeros([2]).reshape", "» zeros([2]).reshape(shape: list) -> Tensor");
+    terminal.types("(", "» zeros([2]).reshape(shape: list) -> Tensor");
+    terminal.types("[2, 1])\r", "»");
+    terminal.shows("[0.]])");
+}
+
+#[test]
+fn ctrl_c_clears_stops_and_ends() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.types("let half", "» let half");
+    terminal.types(CTRL_C, "»");
+    terminal.keys("let n = 0; loop { n += 1; }\r");
+    terminal.shows("loop { n += 1; }");
+    std::thread::sleep(Duration::from_millis(200));
+    let asked = Instant::now();
+    terminal.keys(CTRL_C);
+    terminal.wait("the next prompt", |screen| screen.ends_with("interrupted\n»"));
+    // 100 ms on a quiet machine
+    assert!(asked.elapsed() < Duration::from_secs(20), "it took {:?}", asked.elapsed());
+    assert_eq!(terminal.says("n > 0"), "true");
+    assert!(terminal.says(":resume").contains("resume: the last input was not interrupted"));
+    // the first is held back, the second ends the process
+    terminal.keys("let stop = hold_interrupt(); loop { }\r");
+    terminal.shows("hold_interrupt(); loop { }");
+    std::thread::sleep(Duration::from_millis(200));
+    terminal.keys(CTRL_C);
+    terminal.shows("^C");
+    std::thread::sleep(Duration::from_millis(100));
+    terminal.keys(CTRL_C);
+    assert_eq!(terminal.ends(), Some(130));
+}
+
+#[test]
+fn ctrl_c_twice_on_an_empty_line_ends() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.keys(CTRL_C);
+    terminal.wait("the note", |screen| screen.ends_with("Ctrl-C again or Ctrl-D ends\n»"));
+    terminal.keys(CTRL_C);
+    assert_eq!(terminal.ends(), Some(130));
+}
+
+#[test]
+fn resume_goes_on_to_the_same_bits() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.says("let tok = tokenizer([\"to be\"], #{ size: 260 })");
+    terminal.says("fn fresh(tok) { model(#{ kind: \"llama\", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 }) }");
+    terminal.says("let rows = dataset([\"We the people\", \"of the United States\", \"in order\"]).encode(tok)");
+    terminal.says("let net = fresh(tok)");
+    let train = "let r = train::run(net, rows, rows, #{ steps: 1500, size: 2, every: 400 })";
+    let facts = "[r.loss, r.best, r.log.len(), r.log.column(\"loss\")[700], net[net.names()[0]].sum().item()]";
+    terminal.says(train);
+    let whole = terminal.says(facts);
+    assert!(whole.starts_with('[') && whole.contains(", 1500, "), "{whole}");
+
+    terminal.says("net = fresh(tok)");
+    terminal.clears();
+    terminal.keys(&format!("{train}\r"));
+    terminal.shows("loss ");
+    terminal.keys(CTRL_C);
+    terminal.shows("interrupted; :resume goes on");
+    // what was there before the input
+    assert!(terminal.says("r.log.len()").contains("1500"));
+    terminal.says("net = fresh(tok)");
+    assert!(terminal.says(":resume").contains("was not interrupted"));
+
+    terminal.clears();
+    terminal.keys(&format!("{train}\r"));
+    terminal.shows("loss ");
+    terminal.keys(CTRL_C);
+    terminal.shows("interrupted; :resume goes on");
+    terminal.says(":resume");
+    assert_eq!(terminal.says(facts), whole);
+}
+
+#[test]
+fn bars_and_parts_draw_cleanly() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    assert_eq!(terminal.says("for word in [\"to\", \" be\"] { write(word); }"), "to be");
+    assert_eq!(terminal.says("write(\"to\"); print(\" be\"); 1"), "to be\n1");
+    let shown = terminal.says("let bar = progress(2, \"work\"); bar.tick(); write(\"a\"); bar.tick(); print(\"b\"); bar.done(); print(\"c\");");
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.contains("let bar") && !line.contains("print(")).collect();
+    assert_eq!(lines, ["ab", "  work   ━━━━━━━━━━━━━━━━━━━━ 0:00", "c"]);
+}
+
+#[test]
+fn history_is_searched_and_keeps_inputs_whole() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.says("let first = 11");
+    terminal.says("fn twice(x) {\r2 * x\r}");
+    terminal.says("first + 1");
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), Some(0));
+    let mut terminal = Terminal::new(folder.path());
+    terminal.types(&format!("{CTRL_R}fir"), "(reverse-i-search)`fir': first + 1");
+    terminal.types(CTRL_C, "»");
+    terminal.keys(&format!("{UP}{UP}"));
+    let shown = terminal.shows("» fn twice(x) {\n    2 * x\n}");
+    assert!(shown.ends_with('}'), "{shown}");
+    terminal.keys("\r");
+    terminal.wait("the prompt", |screen| screen.ends_with("}\n»"));
+    assert_eq!(terminal.says("twice(4)"), "8");
+}
+
+#[test]
+fn a_paste_is_one_input() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    terminal.keys("\x1b[200~let a = 1;\nlet b = 2;\na + b\x1b[201~");
+    terminal.shows("a + b");
+    terminal.keys("\r");
+    terminal.wait("the value", |screen| screen.ends_with("a + b\n3\n»"));
+}
+
+#[test]
+fn commands() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("lib")).unwrap();
+    std::fs::write(folder.path().join("lib/m.rhai"), "/// One more.\nfn more(x) { x + 1 }\n").unwrap();
+    std::fs::write(folder.path().join("a.rhai"), "import \"lib/m\" as m;\nlet loaded = m::more(41);\nprint(loaded);\n")
+        .unwrap();
+    // an editor that appends a line
+    std::fs::write(folder.path().join("ed.sh"), "echo 'let edited = 5; edited' > $1\n").unwrap();
+    let mut terminal = Terminal::with(folder.path(), (60, 100), &[("VISUAL", "sh ed.sh")]);
+    assert_eq!(terminal.says(":load a.rhai"), "42");
+    // imports stay, in functions too
+    assert_eq!(terminal.says("fn h(x) { m::more(x) } h(1) + m::more(1)"), "4");
+    assert_eq!(terminal.says("let w = zeros([1000]); let v = w.to_list();"), "");
+    let who = terminal.says("who");
+    assert!(who.contains("w       Tensor  [1000] f32    4.0 kB"), "{who}");
+    assert!(who.contains("v       list    1,000 items  16.0 kB"), "{who}");
+    assert!(who.contains("4 variables in all: 20.0 kB"), "{who}");
+    assert_eq!(terminal.says(":forget w v"), "");
+    assert!(terminal.says("who").contains("2 variables in all"));
+    assert_eq!(
+        terminal.says(":forget lodaed"),
+        "error: forget: there is no variable `lodaed`\nhelp: did you mean `loaded`?"
+    );
+    let time = terminal.says(":time 1 + 1");
+    assert!(time.starts_with("2\n") && time.ends_with('s'), "{time}");
+    assert_eq!(terminal.says(":edit"), "let edited = 5; edited\n5");
+    assert_eq!(terminal.says("it * 2"), "10");
+    assert_eq!(terminal.says("fn h(x) { x }"), "");
+    assert_eq!(terminal.says(":save out/session"), "out/session.rhai");
+    assert!(terminal.says(":tiem 1").contains("did you mean `:time`?"));
+    assert!(terminal.says(":load").contains("error: :load: it takes a file\nhelp: as in `:load FILE`"));
+    assert_eq!(terminal.says(":reset"), "");
+    assert_eq!(terminal.says("who"), "no variables");
+    assert!(terminal.says("m::more(1)").starts_with("error: m::more: no such function"));
+    let help = terminal.says(":help");
+    assert!(help.contains(":resume        go on with the training that Ctrl-C interrupted"), "{help}");
+    drop(terminal);
+    let saved = std::fs::read_to_string(folder.path().join("out/session.rhai")).unwrap();
+    assert!(saved.contains("let edited = 5; let it = edited;\nit * 2;"), "{saved}");
+    let run = Command::new(env!("CARGO_BIN_EXE_levain"))
+        .args(["run", "out/session.rhai"])
+        .current_dir(folder.path())
+        .output();
+    let run = run.unwrap();
+    assert!(run.status.success(), "{saved}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(String::from_utf8_lossy(&run.stdout), "42\n");
+}
+
+#[test]
+fn question_marks() {
+    let folder = folder();
+    let mut terminal = Terminal::with(folder.path(), (100, 100), &[]);
+    assert!(terminal.says("?").contains("nouns: x.verb(…)"));
+    assert!(terminal.says("? clip").contains("grads.clip(limit: float) -> Grads"));
+    assert!(terminal.says("? clpi").contains("did you mean `clip`?"));
+    assert!(terminal.says("?? schedule::linear").contains("fn linear(step, total, given) {"));
+    assert!(terminal.says("?? clip").contains("native: written in Rust, in src/"));
+    terminal.says("let w = zeros([2, 3])");
+    let about = terminal.says("? w");
+    assert!(about.starts_with("w: Tensor, [2, 3] f32, 24 B"), "{about}");
+    terminal.says("fn f(x) { x + 1 }");
+    assert_eq!(terminal.says("?? f"), "fn f(x) { x + 1 }");
+}
+
+#[test]
+fn long_values_are_cut_to_the_screen() {
+    let folder = folder();
+    let mut terminal = Terminal::with(folder.path(), (12, 20), &[]);
+    terminal.says("let l=[];for i in 0..99{l+=i}");
+    let list = terminal.says("l");
+    assert!(list.ends_with("… `print(it)` shows…"), "{list}");
+    terminal.says("let a = zeros([9,9]);");
+    let shown = terminal.says("a");
+    assert!(shown.lines().count() <= 11 && shown.contains('…'), "{shown}");
+    let who = terminal.says("who");
+    assert!(who.lines().all(|line| line.chars().count() <= 20), "{who}");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let folder = folder();
+    let colour = |raw: &str| raw.contains("\x1b[35m") || raw.contains("\x1b[1;34m") || raw.contains("\x1b[31m");
+    let mut terminal = Terminal::new(folder.path());
+    terminal.says("let a = nope");
+    assert!(colour(&terminal.raw.lock().unwrap()));
+    let mut terminal = Terminal::with(folder.path(), (50, 100), &[("NO_COLOR", "1")]);
+    terminal.says("let a = nope");
+    let raw = terminal.raw.lock().unwrap().clone();
+    assert!(!colour(&raw), "{raw:?}");
+}
+
+#[test]
+fn a_dumb_terminal_serves_too() {
+    let folder = folder();
+    let mut terminal = Terminal::with(folder.path(), (50, 100), &[("TERM", "dumb")]);
+    assert_eq!(terminal.says("1 + 1"), "2");
+    assert!(terminal.says("nope").starts_with("error: nope: no such variable"));
+    terminal.keys(CTRL_D);
+    assert_eq!(terminal.ends(), Some(0));
+    assert!(!terminal.raw.lock().unwrap().contains("\x1b["));
+}
