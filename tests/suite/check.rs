@@ -80,6 +80,13 @@ fn a_variable_whose_type_may_change_is_left_alone() {
     assert_eq!(found(script), ["error 1:47 pushh: no such verb on a Tensor"]);
     // maps hold closures, and rows hold anything
     assert!(found("let m = #{ f: |x| x }; m.f(1); let r = #{}; r.set(\"a\", 1); r.a;").is_empty());
+    // functions that call themselves, with as many arguments or fewer
+    assert!(
+        found(
+            "fn f(n) { if n > 0 { f(n - 1); g(1, 2) } else { 0 } } fn g(a) { g(a, 1) } fn g(a, b) { f(a + b) } g(f(3));"
+        )
+        .is_empty()
+    );
     assert!(found("fn f(x) { x.sum(); x.encode(\"a\"); x.shape } f(1);").is_empty());
 }
 

@@ -169,7 +169,9 @@ struct Check<'a> {
     ast: &'a AST,
     /// What is run, and no module.
     is_script: bool,
+    /// But for those that are being looked at.
     bodies: HashMap<(String, usize), Body>,
+    own: HashSet<(String, usize)>,
     /// Functions of each imported file, where it can be read.
     imports: HashMap<&'a str, Option<Vec<(String, usize)>>>,
     /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
@@ -210,6 +212,7 @@ impl<'a> Check<'a> {
         for (_, text) in stdlib::MODULES {
             keys.extend(names::keys(text));
         }
+        let bodies = bodies(ast);
         let of_text = texts.iter().map(|text| text.as_deref().map(names::functions));
         Check {
             host,
@@ -219,7 +222,8 @@ impl<'a> Check<'a> {
             text,
             ast,
             is_script: true,
-            bodies: bodies(ast),
+            own: bodies.keys().cloned().collect(),
+            bodies,
             imports: imports.keys().map(String::as_str).zip(of_text).collect(),
             keys,
             scope: Vec::new(),
@@ -254,7 +258,7 @@ impl<'a> Check<'a> {
     }
 
     fn has_own(&self, name: &str, params: usize) -> bool {
-        self.bodies.contains_key(&(name.to_string(), params))
+        self.own.contains(&(name.to_string(), params))
     }
 
     /// What is wrong, said once; it is found out only then.
