@@ -327,7 +327,7 @@ fn targets(rows: &Rows, vocab: usize) -> Result<Vec<i64>> {
 }
 
 fn is_gguf(path: &Path) -> bool {
-    path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
+    files::is_file(path) && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
 /// A path that is not there, with the nearest name beside it.

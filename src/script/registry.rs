@@ -109,7 +109,8 @@ pub fn of_module(module: &Shared<Module>) -> Vec<Function> {
 
 fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
     let mut found: Vec<Function> = found.into_iter().filter_map(|(function, _)| shaped(function)).collect();
-    found.sort_by(|a, b| (&a.name, a.form, &a.noun, a.params.len()).cmp(&(&b.name, b.form, &b.noun, b.params.len())));
+    let key = |f: &Function| (f.name.clone(), f.form, f.noun.clone(), f.params.len(), f.signature());
+    found.sort_by_cached_key(key);
     // an overload for each kind of number reads the same
     found.dedup_by(|a, b| {
         a.name == b.name && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()) && a.signature() == b.signature()

@@ -16,7 +16,7 @@ fn told(words: &[&str]) -> String {
 #[test]
 fn a_verb_a_noun_and_words() {
     let clip = told(&["help", "clip"]);
-    assert!(clip.starts_with("grads.clip(limit: int) -> Grads\n"), "{clip}");
+    assert!(clip.starts_with("grads.clip(limit: float) -> Grads\n"), "{clip}");
     assert!(clip.contains("//=>") && clip.contains("\nrelated: "), "{clip}");
     let noun = told(&["help", "train"]);
     assert!(noun.contains("adamw(") && noun.contains("methods\n"), "{noun}");

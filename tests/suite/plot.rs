@@ -21,5 +21,5 @@ fn a_chart_is_written_whole_and_escaped() {
     assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
     assert_eq!((&picture[16..20], &picture[20..24]), (&1520u32.to_be_bytes()[..], &880u32.to_be_bytes()[..]));
     assert!(chart.save(&folder.path().join("chart.gif")).is_err());
-    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 2);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 3);
 }

@@ -20,9 +20,9 @@ fn config(case: &str) -> serde_json::Value {
     let theta = config["rope_parameters"]["rope_theta"].clone();
     let fields = config.as_object_mut().unwrap();
     fields.entry("rope_theta").or_insert(theta);
-    for (name, value) in [("sliding_window", 0.into()), ("max_window_layers", 0.into())] {
+    for (name, value) in [("sliding_window", 1 << 16), ("max_window_layers", 0)] {
         if fields.get(name).is_none_or(serde_json::Value::is_null) {
-            fields.insert(name.into(), value);
+            fields.insert(name.into(), value.into());
         }
     }
     fields.insert("use_sliding_window".into(), false.into());

@@ -50,19 +50,34 @@ fn sandboxed(folder: &Path, script: &str) -> Told {
     Told { time: start.elapsed(), ..output }
 }
 
-/// Waits for a process, and learns how much memory it took.
+/// Waits for a process, and learns how much memory it took: looked at all the while, since what the system says in the end
+/// counts the memory of the process that started it too.
 #[cfg(unix)]
-fn wait(mut child: std::process::Child) -> Told {
-    use std::io::Read;
-    let (mut out, mut err) = (String::new(), String::new());
-    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    let (mut status, mut usage) = (0, unsafe { std::mem::zeroed::<libc::rusage>() });
-    // SAFETY: the child is ours and nobody else waits for it; both places are valid
-    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, &mut usage) };
-    assert_eq!(waited, child.id() as i32);
-    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) };
-    Told { code, out, err, peak: usage.ru_maxrss as u64 * 1024, time: Duration::ZERO }
+fn wait(child: std::process::Child) -> Told {
+    let status = format!("/proc/{}/status", child.id());
+    let look = std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(now) = std::fs::read_to_string(&status).ok().and_then(|text| peak_of(&text)) {
+            peak = peak.max(now);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        peak
+    });
+    let output = child.wait_with_output().unwrap();
+    Told {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        peak: look.join().unwrap(),
+        time: Duration::ZERO,
+    }
+}
+
+/// The most memory that a process had so far, in bytes; none when it has ended.
+#[cfg(unix)]
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
 }
 
 /// The script ends with exit code 2 and this message, soon, and with not much more memory than it may have.

@@ -10,6 +10,7 @@ use crate::data::{By, Dataset};
 use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::text;
+pub use map::save_figures;
 use std::path::Path;
 use value::{Rows, row};
 
@@ -40,7 +41,6 @@ pub fn register(host: &mut Host) {
     });
     encode::register(host);
     stream::register(host);
-    map::register(host);
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
     host.options("split", SPLIT);

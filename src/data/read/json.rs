@@ -52,7 +52,7 @@ fn parse(block: &Block, place: &Place) -> Result<Table> {
     Ok(builder.finish())
 }
 
-/// A list of objects, read in one go.
+/// A list of objects, or one, read in one go.
 pub fn whole(input: Box<dyn Read + Send>, place: Place) -> Result<Tables> {
     let mut text = String::new();
     for block in Blocks::new(input, place.clone()) {
@@ -60,11 +60,19 @@ pub fn whole(input: Box<dyn Read + Send>, place: Place) -> Result<Tables> {
     }
     let mut builder = Builder::default();
     let mut parser = serde_json::Deserializer::from_str(&text);
-    RowList(&mut builder).deserialize(&mut parser).and_then(|()| parser.end()).map_err(|error| {
+    // one object is one row: the figures of a run
+    let is_row = text.trim_start().starts_with('{');
+    let read = if is_row {
+        Row(&mut builder).deserialize(&mut parser)
+    } else {
+        RowList(&mut builder).deserialize(&mut parser)
+    };
+    read.and_then(|()| parser.end()).map_err(|error| {
         let error_at = place.line(error.line().max(1), fault(&error));
-        if text.trim_start().starts_with('{') {
-            error_at
-                .help("a .json file of data is a list of rows `[{…}, …]`; with one object a line it is called .jsonl")
+        if is_row {
+            error_at.help(
+                "a .json file is a list of rows `[{…}, …]` or one row; with one object a line it is called .jsonl",
+            )
         } else {
             error_at
         }

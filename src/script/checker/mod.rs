@@ -10,6 +10,7 @@ mod walk;
 use super::known::{Kind, Known};
 use super::registry::{self, Function};
 use super::{Fault, Host, explain, modules, names, stdlib};
+use crate::files;
 use rhai::{AST, ASTNode, Engine, EvalAltResult, ImmutableString, Module, OptimizationLevel, Position, Scope, Stmt};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -45,7 +46,7 @@ pub fn check(host: &mut Host, name: &str, text: &str) -> Vec<Fault> {
 pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     let known = Known::of(&host.engine);
     let functions = OnceCell::new();
-    let mut seen: HashSet<PathBuf> = Path::new(name).canonicalize().into_iter().collect();
+    let mut seen: HashSet<PathBuf> = files::full(Path::new(name)).into_iter().collect();
     let mut findings = Vec::new();
     let mut files = vec![(name.to_string(), text.to_string())];
     let script = name;
@@ -67,7 +68,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
         findings.extend(own);
         for path in imports.into_values().flatten() {
             if let Ok(text) = super::read_script(&path)
-                && seen.insert(path.canonicalize().unwrap_or(path.clone()))
+                && seen.insert(files::full(&path).unwrap_or(path.clone()))
             {
                 files.push((path.display().to_string(), text));
             }

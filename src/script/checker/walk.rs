@@ -1,6 +1,7 @@
 //! The way through a script: what is declared and used, of which type it is, and what is never reached.
 
 use super::{Check, Kind, Var, modules};
+use crate::files;
 use crate::script::known::kind_of;
 use rhai::{
     ASTFlags, Array, BinaryExpr, Dynamic, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt,
@@ -210,7 +211,8 @@ impl Check<'_> {
         }
         if let Expr::StringConstant(path, position) = path {
             let file = modules::place(Some(self.name), path);
-            if !file.is_file() {
+            // one that a sandbox hides is told when it is imported
+            if files::readable("import", &file).is_ok() && !files::is_file(&file) {
                 let error = modules::missing(&file);
                 let told = (error.to_string(), error.advice().map(str::to_string));
                 self.tell(format!("import {}", file.display()), |_| told, *position);

@@ -4,6 +4,7 @@ use super::super::registry::{self, Form, Function};
 use super::kinds::Known;
 use super::place::{self, Call, Place};
 use super::{Notebook, options, scan};
+use crate::files;
 use rhai::Map;
 
 /// One way to go on.
@@ -213,10 +214,10 @@ fn parameters(function: &Function, from: usize) -> String {
 pub fn paths(typed: &str) -> Vec<Candidate> {
     let (folder, name) = typed.rfind('/').map_or(("", typed), |slash| typed.split_at(slash + 1));
     let place = if folder.is_empty() { std::path::Path::new(".") } else { std::path::Path::new(folder) };
-    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
-    let entries = entries.flatten().filter_map(|entry| {
-        let own = entry.file_name().into_string().ok().filter(|own| name.starts_with('.') || !own.starts_with('.'))?;
-        let slash = if entry.path().is_dir() { "/" } else { "" };
+    let Ok(entries) = files::list("paths", place) else { return Vec::new() };
+    let entries = entries.into_iter().filter_map(|entry| {
+        let own = entry.file_name()?.to_str().filter(|own| name.starts_with('.') || !own.starts_with('.'))?;
+        let slash = if files::is_folder(&entry) { "/" } else { "" };
         Some(Candidate { text: format!("{folder}{own}{slash}"), note: format!("{own}{slash}") })
     });
     entries.collect()

@@ -1,6 +1,7 @@
 //! A session as a script that runs.
 
 use super::{Cell, Notebook, scan};
+use crate::files;
 use rhai::{ASTNode, Expr, Stmt};
 use std::path::Path;
 
@@ -69,8 +70,8 @@ impl Notebook {
                 && let Some(literal) = scan::parts(&cell.text).iter().find(|part| part.at == start)
             {
                 let file = super::Notebook::file_of(&cell.name, named);
-                let full = file.canonicalize().unwrap_or(file);
-                let here = folder.canonicalize().unwrap_or_default();
+                let full = files::full(&file).unwrap_or(file);
+                let here = files::full(folder).unwrap_or_default();
                 let path = full.strip_prefix(&here).unwrap_or(&full).with_extension("");
                 found.push((start, literal.end(), format!("{:?}", path.display().to_string())));
             }

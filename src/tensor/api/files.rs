@@ -78,16 +78,24 @@ mod verbs {
         }
     }
 
-    /// Save a map of tensors by name as `.safetensors`.
+    /// Save a map: of tensors by name as `.safetensors`, of the figures of a run as one JSON object in `.json`.
+    ///
+    /// `dataset(path)` opens the JSON as one row. Lists and maps inside are kept; NaN and the infinities, which JSON has no
+    /// word for, become null. The file is written whole or not at all.
     ///
     /// ```rhai
     /// save(#{ w: ones([2]) }, "/tmp/levain-doc/z.safetensors");
     /// save(#{ w: 1 }, "/tmp/levain-doc/z.safetensors")      //=> error: save: `w` is a whole number, not a tensor
+    /// #{ loss: 1.5, curve: [2.0, 1.5] }.save("out/doc/result.json");
+    /// dataset("out/doc/result.json")[0].loss                //=> 1.5
+    /// #{ loss: 1.5 }.save("out/doc/result.csv")             //=> error: save: out/doc/result.csv: a map is saved as .safetensors or .json
     /// ```
     #[rhai_fn(name = "save", return_raw)]
     pub fn save_map(tensors: Map, path: &str) -> Res<()> {
-        if ending(path) != "safetensors" {
-            bail!("save", "{path}: named tensors are saved as .safetensors, not `.{}`", ending(path));
+        match ending(path).as_str() {
+            "safetensors" => {}
+            "json" => return crate::data::api::save_figures(&tensors, Path::new(path)),
+            _ => bail!("save", "{path}: a map is saved as .safetensors or .json"),
         }
         let mut arrays: Vec<(String, Array)> = Vec::new();
         for (name, value) in tensors {

@@ -274,7 +274,7 @@ fn attend(x: &[Tensor], mask: Mask) -> Result<Tensor> {
 }
 
 /// Operations that change numbers too coarsely for finite differences, or need hardware: their gradient is the cast back.
-const BESIDE: &[&str] = &["cast", "to_device"];
+const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks"];
 
 /// The functions of a file that record an operation: those with a `Tensor::derive` in them, and those that macros make
 /// which have one.
