@@ -138,9 +138,9 @@ impl Model {
             (inner.config.clone(), inner.decoder()?, inner.rotary())
         };
         let room = if config.rope.is_some() { usize::MAX } else { config.max_positions };
-        let mut waiting = prompts.iter().enumerate();
+        let mut waiting = prompts.iter().take(if sampling.max > 0 { prompts.len() } else { 0 }).enumerate();
         let (mut lines, mut cache): (Vec<Line>, _) = (Vec::new(), Cache::default());
-        while sampling.max > 0 {
+        loop {
             // a line that is done makes room for the next prompt
             for (row, prompt) in waiting.by_ref().take(TOGETHER - lines.len()) {
                 let (logits, read) = self.last_logits(&[prompt.as_slice()], &[0], Cache::new(config.layers))?;

@@ -35,16 +35,21 @@ pub struct Runtime {
     random: Mutex<Rng>,
 }
 
+/// Takes each line that a script prints.
+type Print = Box<dyn FnMut(&str) + Send>;
+/// Gives an engine functions of the host application.
+type Register = Box<dyn FnOnce(&mut Engine)>;
+
 /// What a [`Runtime`] is to be like.
 #[derive(Default)]
 pub struct Builder {
     limits: Limits,
     roots: Option<Vec<Root>>,
     cancel: Cancel,
-    print: Option<Box<dyn FnMut(&str) + Send>>,
+    print: Option<Print>,
     args: Vec<String>,
     modules: Vec<(String, Module)>,
-    natives: Vec<Box<dyn FnOnce(&mut Engine)>>,
+    natives: Vec<Register>,
 }
 
 impl Builder {
@@ -239,7 +244,7 @@ impl Script<'_> {
     /// argument.
     pub fn call(&mut self, function: &str, args: impl Serialize) -> Result<Value, Fault> {
         let args = Value::new(args)?.0;
-        let args = if args.is_unit() { Vec::new() } else { args.into_array().map_err(|kind| not_a_list(&kind))? };
+        let args = if args.is_unit() { Vec::new() } else { args.into_array().map_err(not_a_list)? };
         self.call_values(function, args.into_iter().map(Value).collect())
     }
 

@@ -90,7 +90,7 @@ impl Suite {
     /// The tests of a file: its `fn test_…()`, or the whole of it when it has none, compared with the transcript
     /// `NAME.out` where there is one; of a Markdown file, its examples.
     pub fn file(&mut self, path: &Path) {
-        if !path.extension().is_some_and(|ending| ending == "md") {
+        if path.extension().is_none_or(|ending| ending != "md") {
             return self.jobs.push(Job::File(path.to_path_buf()));
         }
         let name = path.display().to_string();

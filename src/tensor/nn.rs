@@ -234,11 +234,11 @@ pub fn tables_cross_entropy(
     }
     loss::check_targets(WHO, rows, sizes.iter().sum(), targets)?;
     let learns = |tensor: &Tensor| Tensor::records(&[tensor]);
-    let takes = |((weight, _), (w, b)): (&(&Tensor, Option<&Tensor>), &(Array, Option<Array>))| {
+    let takes = |weight: &Tensor, w: &Array, b: &Option<Array>| {
         let f32_or_frozen = w.dtype() == DType::F32 || (w.dtype() == DType::BF16 && !learns(weight));
         f32_or_frozen && w.device().is_cpu() && kernel::fused(&[&h, b.as_ref().unwrap_or(&h)])
     };
-    if !tables.iter().zip(&arrays).all(takes) {
+    if !tables.iter().zip(&arrays).all(|((weight, _), (w, b))| takes(weight, w, b)) {
         let logits = side_by_side(hidden, tables, precision)?;
         return cross_entropy(&logits, targets, smoothing);
     }

@@ -83,7 +83,7 @@ fn one_operation_writes_what_the_blocks_write() {
         if lora {
             let layers = vec!["all-linear".into()];
             net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
-            for (_, adapter) in &net.weights().adapters {
+            for adapter in net.weights().adapters.values() {
                 let dims = adapter.b.value().dims().to_vec();
                 let numbers = random(dims.iter().product(), 3);
                 adapter.b.as_param().unwrap().set(Array::from_vec(numbers, dims, &Device::Cpu).unwrap()).unwrap();
@@ -167,7 +167,7 @@ fn tensors_seed(name: &str) -> u64 {
 fn learn(net: &Model) -> (f32, Vec<Vec<f32>>) {
     let layers = vec!["all-linear".into()];
     net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
-    for (_, adapter) in &net.weights().adapters {
+    for adapter in net.weights().adapters.values() {
         let dims = adapter.b.value().dims().to_vec();
         let numbers = random(dims.iter().product(), 3).iter().map(|x| 0.01 * x).collect();
         adapter.b.as_param().unwrap().set(Array::from_vec(numbers, dims, &Device::Cpu).unwrap()).unwrap();

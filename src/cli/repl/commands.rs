@@ -127,7 +127,7 @@ fn colon(notebook: &mut Notebook, text: &str) -> Done {
     let needs = |what: &str| if rest.is_empty() { Err(Box::new(wrong(name, what))) } else { Ok(()) };
     match name {
         ":who" => who(notebook),
-        ":time" => needs("an expression").and_then(|()| Ok(time(notebook, rest))),
+        ":time" => needs("an expression").map(|()| time(notebook, rest)),
         ":load" => needs("a file").and_then(|()| load(notebook, Path::new(rest))),
         ":save" => needs("a file").and_then(|()| save(notebook, Path::new(rest))),
         ":edit" => edit(notebook, rest),

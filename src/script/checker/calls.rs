@@ -53,15 +53,13 @@ impl Check<'_> {
             return None;
         }
         match receiver.filter(|kind| *kind != TypeId::of::<Map>()) {
-            Some(kind) => {
-                if !self.known.overloads(name).iter().any(|overload| overload.answers(kind, arguments)) {
-                    let of = self.known.name(kind);
-                    self.tell(
-                        format!("{of}.{name}/{arguments}"),
-                        |check| explain::unknown_verb(name, of, arguments, check.text, check.functions()),
-                        position,
-                    );
-                }
+            Some(kind) if !self.known.overloads(name).iter().any(|overload| overload.answers(kind, arguments)) => {
+                let of = self.known.name(kind);
+                self.tell(
+                    format!("{of}.{name}/{arguments}"),
+                    |check| explain::unknown_verb(name, of, arguments, check.text, check.functions()),
+                    position,
+                );
             }
             None if !self.known.has(name, arguments + 1) => {
                 self.tell(
@@ -70,7 +68,7 @@ impl Check<'_> {
                     position,
                 );
             }
-            None => {}
+            _ => {}
         }
         self.native_options(call, &given, true);
         self.known.gives(name, &given)
