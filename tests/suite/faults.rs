@@ -186,6 +186,17 @@ fn a_path_below_a_file_can_not_be_written() {
     }
 }
 
+/// A folder that nobody may write to, the superuser neither: `/sys` is one on Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_folder_can_not_be_written() {
+    for (_, line) in SAVES {
+        let folder = folder(&[]);
+        std::os::unix::fs::symlink("/sys", folder.path().join("out")).unwrap();
+        fault(folder.path(), &saving(line), &["save", "out"]);
+    }
+}
+
 /// The disk is full: no file may grow beyond 2 KiB. What was saved before is there, bit for bit, and nothing else.
 #[cfg(unix)]
 #[test]
