@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::learn::rows_name;
 use super::wire::{add, put_rows, reshape, untouched};
-use super::{Config, Rows, Weights};
+use super::{Config, Rows, Weights, arch};
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Result, bail};
@@ -201,16 +201,25 @@ impl Pass {
 
     /// Logits of hidden states.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        if let Some(blocks) = &self.weights.get(&self.config.head())?.blocks {
-            return nn::linear_blocks(hidden, blocks, None, self.precision);
-        }
-        let head = self.head()?;
-        let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
-        nn::side_by_side(hidden, &tables, self.precision)
+        let logits = match &self.weights.get(&self.config.head())?.blocks {
+            Some(blocks) => nn::linear_blocks(hidden, blocks, None, self.precision)?,
+            None => {
+                let head = self.head()?;
+                let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
+                nn::side_by_side(hidden, &tables, self.precision)?
+            }
+        };
+        let Some(adapter) = self.weights.adapters.get(arch::HEAD) else { return Ok(logits) };
+        let mut rng = self.dropout.as_ref().map(|rng| rng.split(arch::HEAD));
+        add(&logits, &adapter.apply(hidden, rng.as_mut(), self.precision)?)
     }
 
-    /// Summed cross-entropy of hidden states `[places, hidden]`, without holding all logits.
+    /// Summed cross-entropy of hidden states `[places, hidden]`, without holding all logits; with them where the output
+    /// table has an adapter.
     pub fn cross_entropy(&self, hidden: &Tensor, targets: &[i64], smoothing: f64) -> Result<Tensor> {
+        if self.weights.adapters.contains_key(arch::HEAD) {
+            return nn::cross_entropy(&self.logits(hidden)?, targets, smoothing);
+        }
         let head = self.head()?;
         let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
         nn::tables_cross_entropy(hidden, &tables, targets, smoothing, self.precision)
