@@ -7,7 +7,7 @@
 mod wide;
 
 use super::math::{fma, fold, simd};
-use super::product::{Matrix, Precision, Values};
+use super::product::{Matrix, Values};
 use super::team::Board;
 use half::bf16;
 use rayon::prelude::*;
@@ -15,14 +15,14 @@ use std::ops::Range;
 
 /// More rows than this are a product of matrices.
 const ROWS: usize = 4;
-/// Where four rows share one reading of the matrix: to pack it, as products of matrices do, is worth it from more on.
+/// Where rows share one reading of the matrix: to pack it, as products of matrices do, is worth it from more on.
 pub const WIDE_ROWS: usize = 32;
 /// Numbers of the matrix in one task.
 const PIECE: usize = 1 << 15;
 
 /// Whether [`multiply`] takes this: few rows, and both operands dense one way.
-pub fn takes(m: usize, a: &Matrix, b: &Matrix, precision: Precision) -> bool {
-    let wide = b.rows == 1 && precision == Precision::F32 && super::cpu::level() >= super::cpu::Level::Avx512;
+pub fn takes(m: usize, a: &Matrix, b: &Matrix) -> bool {
+    let wide = b.rows == 1 && super::cpu::level() >= super::cpu::Level::Avx512;
     let most = if wide { WIDE_ROWS } else { ROWS };
     m <= most && a.columns == 1 && matches!(a.values, Values::F32(_)) && (b.rows == 1 || b.columns == 1)
 }
@@ -46,33 +46,20 @@ impl Wide for bf16 {
     }
 }
 
-/// Dots of `x` with rows of `w` that lie `stride` apart: four at a time, so that four streams of memory are read.
+/// Dots of `x` with rows of `w` that lie `stride` apart.
 #[inline(always)]
 fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f32]) {
-    let k = x.len();
-    let mut start = 0;
-    for y in y.chunks_mut(4) {
-        let row = |i: usize| &w[start + i.min(y.len() - 1) * stride..][..k];
-        let (w0, w1, w2, w3) = (row(0), row(1), row(2), row(3));
-        let (mut s0, mut s1, mut s2, mut s3) = ([0f32; 16], [0f32; 16], [0f32; 16], [0f32; 16]);
-        let whole = k / 16 * 16;
-        for at in (0..whole).step_by(16) {
-            let x: &[f32; 16] = x[at..at + 16].try_into().expect("sixteen");
-            step::<FMA, T>(x, &w0[at..at + 16], &mut s0);
-            step::<FMA, T>(x, &w1[at..at + 16], &mut s1);
-            step::<FMA, T>(x, &w2[at..at + 16], &mut s2);
-            step::<FMA, T>(x, &w3[at..at + 16], &mut s3);
+    let whole = x.len() / 16 * 16;
+    for (i, y) in y.iter_mut().enumerate() {
+        let w = &w[i * stride..][..x.len()];
+        let mut sums = [0f32; 16];
+        for (x, w) in x.chunks_exact(16).zip(w.chunks_exact(16)) {
+            step::<FMA, T>(x.try_into().expect("sixteen"), w, &mut sums);
         }
-        let mut sums = [s0, s1, s2, s3];
-        for (w, sums) in [w0, w1, w2, w3].into_iter().zip(&mut sums) {
-            for ((x, w), sum) in x[whole..].iter().zip(&w[whole..]).zip(sums) {
-                *sum = fma::<FMA>(*x, w.wide(), *sum);
-            }
+        for ((x, w), sum) in x[whole..].iter().zip(&w[whole..]).zip(&mut sums) {
+            *sum = fma::<FMA>(*x, w.wide(), *sum);
         }
-        for (y, sums) in y.iter_mut().zip(&sums) {
-            *y = fold(sums);
-        }
-        start += 4 * stride;
+        *y = fold(&sums);
     }
 }
 

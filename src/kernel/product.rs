@@ -82,7 +82,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
         }
         return;
     }
-    if matvec::takes(m, &a, &b, precision) {
+    if matvec::takes(m, &a, &b) {
         return matvec::multiply(out, [m, n, k], a, b, add);
     }
     if precision == Precision::Bf16 && narrow::takes(&a, &b) {

@@ -36,13 +36,13 @@ pub fn run(work: impl Fn(&Worker) + Sync) {
 }
 
 impl Worker<'_> {
-    /// `0..count` in parts that start at multiples of `unit`, each done by one thread; returns when all are. The parts
-    /// become smaller, so that all end at the same time. A thread that the system keeps away is waited for only if it
+    /// `0..count` in parts that start at multiples of `unit`, each done by one thread; returns when all are. The first
+    /// parts are large, the last small, so that all end at the same time. A thread that the system keeps away is waited for only if it
     /// has taken a part, and finds the rest done when it comes back: `work` alone may look at what phases write.
     pub fn share(&self, phase: &Phase, count: usize, unit: usize, mut work: impl FnMut(Range<usize>)) {
         const SPINS: usize = 1 << 10;
         let units = count.div_ceil(unit);
-        let part = |done: usize| ((units - done) / (2 * self.count)).max(1);
+        let part = |done: usize| ((units - done) * 4 / (5 * self.count)).max(1);
         let next = |done: usize| (done < units).then(|| done + if self.count == 1 { units } else { part(done) });
         while let Ok(done) = phase.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
             let end = next(done).unwrap_or(units);

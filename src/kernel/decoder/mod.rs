@@ -322,8 +322,8 @@ struct Scratch {
     turned: Vec<f32>,
 }
 
-/// The least bytes of weights that are taken at once.
-const PART: usize = 8 << 10;
+/// The least bytes of weights that are taken at once: where a part starts, memory is not yet on its way.
+const PART: usize = 32 << 10;
 
 /// Rows of a matrix that are taken at once: whole fours.
 fn unit(row_bytes: usize) -> usize {
