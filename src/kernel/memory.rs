@@ -5,23 +5,22 @@
 //! blocks are kept here between uses, and lie side by side in large pages: memory is read a fifth faster through
 //! them. Small ones are the system allocator's.
 
+mod free;
+
 use super::profile;
+use free::Free;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Above this size a block is kept.
-const LARGE: usize = 1 << SMALLEST;
-const SMALLEST: usize = 17;
-/// Above this one is not: nothing is that large.
-const LARGEST: usize = 42;
-/// Sizes of blocks: sixteen between one power of two and the next, so that at most a seventeenth is unused.
-const CLASSES: usize = 16 * (LARGEST - SMALLEST);
-/// What is asked of the system at once, for blocks of up to a quarter of it.
-const EXTENT: usize = 64 << 20;
-/// What may be held beyond the most that was ever in use at once, and half of that. Blocks of one size do not serve
-/// for another, and a step's activations and gradients are of different sizes: a tighter bound gives back what the
-/// next step needs.
+const LARGE: usize = 128 << 10;
+/// Sizes of blocks are multiples of this: whole pages.
+const UNIT: usize = 16 << 10;
+/// What is asked of the system at once, for blocks of up to a quarter of it: memory that nobody touches costs nothing.
+const EXTENT: usize = 256 << 20;
+/// What may be held beyond the most that was ever in use at once, and half of that: what one step gives back the next
+/// one needs.
 const IDLE: usize = 256 << 20;
 
 #[global_allocator]
@@ -29,91 +28,72 @@ static ALLOCATOR: Keeper = Keeper;
 
 struct Keeper;
 
-/// Unused blocks by size: each holds the address of the next.
 struct Kept {
-    first: [usize; CLASSES],
-    unused: usize,
+    free: Free,
     used: usize,
     peak: usize,
     /// What is left of the last extent: its first address, and how many bytes.
     fresh: (usize, usize),
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { first: [0; CLASSES], unused: 0, used: 0, peak: 0, fresh: (0, 0) });
+static KEPT: Mutex<Kept> = Mutex::new(Kept { free: Free::new(), used: 0, peak: 0, fresh: (0, 0) });
 
-/// The class of a size above `LARGE`.
-fn class(size: usize) -> usize {
-    let power = (size - 1).ilog2() as usize;
-    let sixteenths = size.div_ceil(1 << (power - 4)); // 17..=32
-    (power - SMALLEST) * 16 + sixteenths - 17
-}
-
-/// The size of a block of the class: whole pages.
-fn block_size(class: usize) -> usize {
-    (class % 16 + 17) << (class / 16 + SMALLEST - 4)
+/// The size of the block for this many bytes.
+fn block_size(bytes: usize) -> usize {
+    bytes.next_multiple_of(UNIT)
 }
 
 /// Whether a block of this layout is kept here.
 fn large(layout: &Layout) -> bool {
-    cfg!(target_os = "linux") && layout.size() > LARGE && layout.size() < 1 << LARGEST && layout.align() <= 4096
+    cfg!(target_os = "linux") && layout.size() > LARGE && layout.align() <= 4096
 }
 
 impl Kept {
-    /// An unused block of the class.
-    fn take(&mut self, class: usize) -> Option<*mut u8> {
-        let block = self.first[class] as *mut usize;
-        if block.is_null() {
-            return None;
+    /// A block of this size, and whether it is known to be zero; null where the system has none.
+    fn take(&mut self, size: usize) -> (*mut u8, bool) {
+        let (place, zero) = match self.free.take(size) {
+            Some(place) => (place, false),
+            None => (self.fresh(size), true),
+        };
+        if place != 0 {
+            self.used += size;
+            self.peak = self.peak.max(self.used);
+            if zero {
+                self.trim();
+            }
         }
-        // SAFETY: `put` left the address of the next block at the start of this one
-        self.first[class] = unsafe { *block };
-        self.unused -= block_size(class);
-        self.use_more(block_size(class));
-        Some(block.cast())
+        (place as *mut u8, zero)
     }
 
-    /// A block that nobody has used yet, zero; null where the system has none.
-    fn fresh(&mut self, class: usize) -> *mut u8 {
-        let size = block_size(class);
+    /// The address of a block that nobody has used yet; 0 where the system has none.
+    fn fresh(&mut self, size: usize) -> usize {
         if size > EXTENT / 4 {
-            return system::reserve(size);
+            return system::reserve(size) as usize;
         }
         if self.fresh.1 < size {
-            // the rest of the last one was never touched, so that no memory lies behind it
-            self.fresh = (system::reserve(EXTENT) as usize, EXTENT);
-        }
-        let block = self.fresh.0 as *mut u8;
-        if block.is_null() {
-            self.fresh.1 = 0;
-            return block;
-        }
-        self.fresh = (self.fresh.0 + size, self.fresh.1 - size);
-        block
-    }
-
-    fn use_more(&mut self, size: usize) {
-        self.used += size;
-        self.peak = self.peak.max(self.used);
-    }
-
-    fn put(&mut self, block: *mut u8, class: usize) {
-        let block = block.cast::<usize>();
-        // SAFETY: the block is nobody's, and at least `LARGE` bytes from a page's start
-        unsafe { *block = self.first[class] };
-        self.first[class] = block as usize;
-        self.used -= block_size(class);
-        self.unused += block_size(class);
-    }
-
-    /// Gives unused blocks back, largest first, when too much lies idle.
-    fn trim(&mut self) {
-        for class in (0..CLASSES).rev() {
-            while self.used + self.unused > self.peak + self.peak / 2 + IDLE
-                && let Some(block) = self.take(class)
-            {
-                self.used -= block_size(class);
-                system::release(block, block_size(class));
+            // no memory lies behind the rest of the last one: it was never touched
+            let extent = system::reserve(EXTENT) as usize;
+            if extent == 0 {
+                return system::reserve(size) as usize;
             }
+            self.fresh = (extent, EXTENT);
+        }
+        let place = self.fresh.0;
+        self.fresh = (place + size, self.fresh.1 - size);
+        place
+    }
+
+    fn put(&mut self, block: *mut u8, size: usize) {
+        self.free.put(block as usize, size);
+        self.used -= size;
+    }
+
+    /// Gives unused memory back, largest ranges first, when too much lies idle.
+    fn trim(&mut self) {
+        while self.used + self.free.bytes() > self.peak + self.peak / 2 + IDLE
+            && let Some((place, size)) = self.free.take_largest()
+        {
+            system::release(place as *mut u8, size);
         }
     }
 }
@@ -122,14 +102,11 @@ fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
     work(&mut KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
-/// Gives all unused blocks back to the operating system: for when something large was let go for good.
+/// Gives all unused memory back to the operating system: for when something large was let go for good.
 pub fn give_back() {
     kept(|kept| {
-        for class in 0..CLASSES {
-            while let Some(block) = kept.take(class) {
-                kept.used -= block_size(class);
-                system::release(block, block_size(class));
-            }
+        while let Some((place, size)) = kept.free.take_largest() {
+            system::release(place as *mut u8, size);
         }
         kept.peak = kept.used;
     });
@@ -137,26 +114,16 @@ pub fn give_back() {
 
 /// A block for this layout, and whether it is known to be zero.
 fn block(layout: &Layout) -> (*mut u8, bool) {
-    let class = class(layout.size());
     let most = MOST.load(Ordering::Relaxed);
-    if most < usize::MAX && kept(|kept| kept.used).saturating_add(layout.size()) > most {
-        end();
-    }
-    if let Some(block) = kept(|kept| kept.take(class)) {
-        return (block, false);
-    }
-    let block = kept(|kept| {
-        let block = kept.fresh(class);
-        if !block.is_null() {
-            kept.use_more(block_size(class));
-            kept.trim();
+    kept(|kept| {
+        if most < usize::MAX && kept.used.saturating_add(layout.size()) > most {
+            end();
         }
-        block
-    });
-    (block, true)
+        kept.take(block_size(layout.size()))
+    })
 }
 
-// SAFETY: blocks are disjoint mappings of at least the size asked for, aligned to pages; whether a block is kept or
+// SAFETY: blocks are disjoint, of at least the size asked for, aligned to pages; whether a block is kept or
 // the system's depends on its layout alone, which is the same when it is freed
 unsafe impl GlobalAlloc for Keeper {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -185,7 +152,7 @@ unsafe impl GlobalAlloc for Keeper {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         profile::freed(layout.size());
         if large(&layout) {
-            return kept(|kept| kept.put(block, class(layout.size())));
+            return kept(|kept| kept.put(block, block_size(layout.size())));
         }
         // SAFETY: as promised by the caller, and not kept: it came from the system
         unsafe { System.dealloc(block, layout) }
@@ -200,7 +167,7 @@ unsafe impl GlobalAlloc for Keeper {
                 // SAFETY: as promised by the caller
                 unsafe { System.realloc(block, layout, size) }
             }
-            (true, true) if class(layout.size()) == class(size) => {
+            (true, true) if block_size(layout.size()) == block_size(size) => {
                 profile::grown(layout.size(), size);
                 block
             }
@@ -290,7 +257,7 @@ pub fn unwritten(count: usize) -> Vec<f32> {
 pub fn held_bytes() -> u64 {
     let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
     match pages() {
-        Some(pages) => (pages * page_size()).saturating_sub(kept(|kept| kept.unused as u64)),
+        Some(pages) => (pages * page_size()).saturating_sub(kept(|kept| kept.free.bytes() as u64)),
         None => peak_bytes(),
     }
 }
