@@ -7,7 +7,7 @@
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod blocks;
 #[cfg(target_arch = "x86_64")]
-mod narrow;
+mod packed;
 
 use super::view::{array, view};
 use super::{Array, Precision, composite, fused};
@@ -137,8 +137,8 @@ pub fn attention(
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     let (qs, ks, vs) = (view::<f32>(&q)?, view::<f32>(&k)?, view::<f32>(&v)?);
     #[cfg(target_arch = "x86_64")]
-    if precision == Precision::Bf16 && narrow::takes(sizes) {
-        let (out, logs) = narrow::forward(&qs, &ks, &vs, sizes, scale as f32, sight)?;
+    if packed::takes(sizes, precision) {
+        let (out, logs) = packed::forward(&qs, &ks, &vs, sizes, scale as f32, sight, precision)?;
         return Ok((array(out, q.dims())?, logs));
     }
     let (out, logs) = blocks::forward(&qs, &ks, &vs, sizes, scale as f32, sight)?;
@@ -167,9 +167,9 @@ pub fn attention_backward(
     let (qs, ks, vs) = (view::<f32>(&q)?, view::<f32>(&k)?, view::<f32>(&v)?);
     let (o, g) = (view::<f32>(out)?, view::<f32>(&grad)?);
     #[cfg(target_arch = "x86_64")]
-    if precision == Precision::Bf16 && narrow::takes(sizes) {
-        let given = narrow::Given { q: &qs, k: &ks, v: &vs, out: &o, logs, grad: &g };
-        let (dq, dk, dv) = narrow::backward(&given, sizes, scale as f32, sight)?;
+    if packed::takes(sizes, precision) {
+        let given = packed::Given { q: &qs, k: &ks, v: &vs, out: &o, logs, grad: &g };
+        let (dq, dk, dv) = packed::backward(&given, sizes, scale as f32, sight, precision)?;
         return Ok([array(dq, q.dims())?, array(dk, k.dims())?, array(dv, v.dims())?]);
     }
     let (dq, dk, dv) = blocks::backward(&qs, &ks, &vs, sizes, scale as f32, sight, &o, logs, &g)?;

@@ -8,7 +8,6 @@
 
 pub mod activation;
 pub mod attention;
-pub mod bf16;
 pub mod composite;
 pub mod cpu;
 pub mod decoder;
@@ -19,6 +18,7 @@ pub mod matvec;
 pub mod memory;
 pub mod norm;
 pub mod optimize;
+mod packed;
 mod parallel;
 pub mod product;
 pub mod profile;

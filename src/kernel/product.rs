@@ -2,7 +2,7 @@
 
 use super::memory::unwritten;
 use super::view::{View, array, view};
-use super::{Array, DType, bf16 as narrow, composite, fused, matvec, parallel};
+use super::{Array, DType, composite, fused, matvec, packed, parallel};
 use crate::{Result, bail};
 use half::bf16;
 use rayon::prelude::*;
@@ -85,8 +85,8 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     if matvec::takes(m, &a, &b) {
         return matvec::multiply(out, [m, n, k], a, b, add);
     }
-    if precision == Precision::Bf16 && narrow::takes(&a, &b) {
-        return narrow::multiply(out, [m, n, k], a, b, add);
+    if packed::takes(&a, &b, precision) {
+        return packed::multiply(out, [m, n, k], a, b, add, precision);
     }
     let (wide_a, wide_b) = (widened(&a), widened(&b));
     let parallelism = if m * n * k < 1 << 17 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(0) };

@@ -1,19 +1,19 @@
-//! The blocks of attention with bf16 factors: keys and values are packed once for all heads and queries that see
-//! them. Scores, sums and results are f32.
+//! The blocks of attention with packed factors, f32 or bf16: keys and values are packed once for all heads and queries
+//! that see them. Scores, sums and results are f32.
 
 use super::blocks::{ROWS, Running, Shared, TILE, hide, tiles};
 use super::{Sight, Sizes};
-use crate::kernel::bf16::{Packed, multiply_packed, pack};
+use crate::kernel::math;
 use crate::kernel::math::{add_scaled, dot};
 use crate::kernel::memory::unwritten;
-use crate::kernel::product::Matrix;
-use crate::kernel::{cpu, math};
+use crate::kernel::packed::{Packed, multiply_packed, pack, serves};
+use crate::kernel::product::{Matrix, Precision};
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
 /// Whether these sizes are taken: the processor has the instructions, and a head fits a block.
-pub fn takes(s: Sizes) -> bool {
-    cpu::level() == cpu::Level::Bf16 && s.head <= 512 && s.queries >= 8
+pub fn takes(s: Sizes, precision: Precision) -> bool {
+    serves(precision) && s.head <= 256 && s.queries >= 8
 }
 
 /// Heads in one task: a group, or one where that would give too few tasks.
@@ -32,7 +32,15 @@ fn first_of(tile: (usize, usize)) -> (usize, usize) {
 }
 
 /// The result [B, T, H, D] and the logarithm of every row's sum [B, H, T].
-pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
+pub fn forward(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    s: Sizes,
+    by: f32,
+    sight: &Sight,
+    precision: Precision,
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut out = unwritten(q.len());
     let mut logs = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
     let result = Shared::of(&mut out);
@@ -41,8 +49,8 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
     logs.par_chunks_mut(s.queries * per).enumerate().for_each(|(task, logs)| {
         let (row, head) = (task * per / s.heads, task * per % s.heads);
         let group = head / (s.heads / s.groups);
-        let keys = pack(of_group(k, s, row, group).t(), s.head, s.keys);
-        let values = pack(of_group(v, s, row, group), s.keys, s.head);
+        let keys = pack(of_group(k, s, row, group).t(), s.head, s.keys, precision);
+        let values = pack(of_group(v, s, row, group), s.keys, s.head, precision);
         let (mut scores, mut acc) = (unwritten(ROWS * TILE), unwritten(ROWS * s.head));
         for (h, logs) in (head..).zip(logs.chunks_exact_mut(s.queries)) {
             for first in (0..s.queries).step_by(ROWS) {
@@ -91,7 +99,13 @@ pub struct Given<'a> {
 }
 
 /// The gradients of q, k and v.
-pub fn backward(x: &Given, s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+pub fn backward(
+    x: &Given,
+    s: Sizes,
+    by: f32,
+    sight: &Sight,
+    precision: Precision,
+) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
     let mut dq = unwritten(x.q.len());
     let to_q = Shared::of(&mut dq);
     let cancel = cancel::current();
@@ -104,14 +118,14 @@ pub fn backward(x: &Given, s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>
             let (row, head) = (task * per / s.heads, task * per % s.heads);
             let mut sums = [vec![0f32; s.keys * s.head], vec![0f32; s.keys * s.head]];
             let (keys, values) = (of_group(x.k, s, row, head / share), of_group(x.v, s, row, head / share));
-            let [turned_keys, turned_values] = [pack(keys.t(), s.head, s.keys), pack(values.t(), s.head, s.keys)];
-            let keys = pack(keys, s.keys, s.head);
+            let [turned_keys, turned_values] = [keys, values].map(|x| pack(x.t(), s.head, s.keys, precision));
+            let keys = pack(keys, s.keys, s.head, precision);
             for h in head..head + per {
                 if cancel.is_requested() {
                     break;
                 }
                 let packed = [&turned_keys, &turned_values, &keys];
-                head_backward(x, s, by, sight, (row, h), packed, &mut sums, to_q);
+                head_backward(x, s, by, sight, (row, h), packed, &mut sums, to_q, precision);
             }
             [turned_keys, turned_values, keys].into_iter().for_each(Packed::done);
             sums
@@ -150,6 +164,7 @@ fn head_backward(
     [turned_keys, turned_values, keys]: [&Packed; 3],
     [dk, dv]: &mut [Vec<f32>; 2],
     to_q: Shared,
+    precision: Precision,
 ) {
     let (q_row, head) = (s.heads * s.head, s.head);
     let (mut p, mut dp, mut dq) = (unwritten(ROWS * TILE), unwritten(ROWS * TILE), unwritten(ROWS * head));
@@ -163,7 +178,7 @@ fn head_backward(
             *delta = dot(&x.out[span.clone()], &x.grad[span]);
         }
         let (queries, grads) = (Matrix::rows(&x.q[at..], q_row), Matrix::rows(&x.grad[at..], q_row));
-        let (packed_queries, packed_grads) = (pack(queries, count, head), pack(grads, count, head));
+        let [packed_queries, packed_grads] = [queries, grads].map(|x| pack(x, count, head, precision));
         let dq = &mut dq[..count * head];
         dq.fill(0.0);
         for tile in tiles(&sight.row(row)[first..first + count], 32) {

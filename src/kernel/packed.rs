@@ -1,0 +1,240 @@
+//! Products of matrices by AVX-512, and of bf16 factors with f32 sums by AVX512-BF16.
+//!
+//! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
+//! from f32 on the way if need be. A tile of 12 × 32 results stays in registers while it walks over one block of the
+//! inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the number of threads.
+
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
+use super::cpu::Level;
+use super::product::{Matrix, Precision};
+
+#[cfg(target_arch = "x86_64")]
+mod pack;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+
+/// Whether the processor has the instructions.
+pub fn serves(precision: Precision) -> bool {
+    super::cpu::level() >= if precision == Precision::Bf16 { Level::Bf16 } else { Level::Avx512 }
+}
+
+/// Whether [`multiply`] takes this: the processor has the instructions, and each operand is dense one way.
+pub fn takes(a: &Matrix, b: &Matrix, precision: Precision) -> bool {
+    serves(precision) && [a, b].iter().all(|x| x.rows == 1 || x.columns == 1)
+}
+
+/// Numbers in a step along the inner dimension.
+fn each(precision: Precision) -> usize {
+    if precision == Precision::Bf16 { 2 } else { 1 }
+}
+
+/// Rows and columns of one tile.
+pub const MR: usize = 12;
+pub const NR: usize = 32;
+/// Steps of the inner dimension in one block.
+const STEPS: usize = 384;
+/// Steps from one row of a packed block of `a` to the next: past the block's end, so that rows fall on different
+/// cache sets.
+pub const STRIDE: usize = STEPS + 8;
+/// Columns whose packed operand is held at once.
+const NC: usize = 96 * NR;
+/// Steps of a packed operand that are held at once: they stay in the cache that all cores share.
+const GROUP: usize = 1 << 20;
+/// Multiplications that are worth a second thread.
+const PARALLEL: usize = 1 << 19;
+
+/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`takes`] says so.
+#[cfg(target_arch = "x86_64")]
+pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
+    use rayon::prelude::*;
+
+    let parallel = m * n * k >= PARALLEL;
+    let blocks = k.div_ceil(STEPS * each(precision));
+    let block = k.div_ceil(blocks).next_multiple_of(each(precision));
+    let size = block / each(precision) * NR;
+    // about 16 tasks, each with enough rows to be worth packing them
+    let rows = (m.div_ceil(MR).div_ceil(16)).clamp(2, 12) * MR;
+    let out = &mut out[..m * n];
+    let mut packed = scratch::take();
+    for column in (0..n).step_by(NC) {
+        let columns = NC.min(n - column);
+        let panels = columns.div_ceil(NR);
+        // as many blocks as the threads need not wait for each other between
+        let group = (GROUP / (panels * size)).clamp(1, blocks);
+        for first in (0..blocks).step_by(group) {
+            let group = first..blocks.min(first + group);
+            let span = |index: usize| (index * block, block.min(k - index * block));
+            let count = group.len() * panels;
+            scratch::grow(&mut packed, count * size);
+            let pack = |(index, to): (usize, &mut [u32])| {
+                let ((from, inner), start) = (span(first + index / panels), column + index % panels * NR);
+                pack::columns(b, from, inner, start, NR.min(column + columns - start), to, precision);
+            };
+            let to = &mut packed[..count * size];
+            if parallel && count * size > 1 << 14 {
+                to.par_chunks_exact_mut(size).with_min_len(2).enumerate().for_each(pack);
+            } else {
+                to.chunks_exact_mut(size).enumerate().for_each(pack);
+            }
+            let work = |(task, out): (usize, &mut [f32])| {
+                let (top, out) = (task * rows, &mut out[column..]);
+                for (index, b) in group.clone().zip(packed.chunks_exact(panels * size)) {
+                    let add = add || index > 0;
+                    block_rows(a, (top, rows.min(m - top)), span(index), (b, size), columns, out, n, add, precision);
+                }
+            };
+            if parallel {
+                out.par_chunks_mut(rows * n).enumerate().for_each(work);
+            } else {
+                out.chunks_mut(rows * n).enumerate().for_each(work);
+            }
+        }
+    }
+    scratch::give(packed);
+}
+
+/// One task: packs `count` rows of `a` and multiplies them with all packed panels of `b`.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::too_many_arguments)]
+fn block_rows(
+    a: Matrix,
+    (top, count): (usize, usize),
+    (from, inner): (usize, usize),
+    (b, panel_size): (&[u32], usize),
+    columns: usize,
+    out: &mut [f32],
+    width: usize,
+    add: bool,
+    precision: Precision,
+) {
+    let steps = inner.div_ceil(each(precision));
+    let by_rows = a.columns == 1;
+    let size = if by_rows { MR * STRIDE } else { MR * steps };
+    let mut packed = scratch::take();
+    scratch::grow(&mut packed, count.div_ceil(MR) * size);
+    for (panel, to) in packed.chunks_exact_mut(size).take(count.div_ceil(MR)).enumerate() {
+        let first = panel * MR;
+        pack::rows(a, top + first, MR.min(count - first), from, inner, to, precision);
+    }
+    for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(NR)).enumerate() {
+        let column = panel * NR;
+        let wide = NR.min(columns - column);
+        for (block, a) in packed.chunks_exact(size).take(count.div_ceil(MR)).enumerate() {
+            let first = block * MR;
+            let high = MR.min(count - first);
+            let out = &mut out[first * width + column..];
+            tile::tile(by_rows, steps, a, b, out, width, high, wide, add, precision);
+        }
+    }
+    scratch::give(packed);
+}
+
+/// A right operand [k, n], packed for many products with it or with parts of it.
+#[cfg(target_arch = "x86_64")]
+pub struct Packed {
+    values: Vec<u32>,
+    steps: usize,
+    columns: usize,
+    precision: Precision,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Packed {
+    /// Gives its memory to the next one.
+    pub fn done(self) {
+        scratch::give(self.values);
+    }
+}
+
+/// Packs `b [k, n]`, on this thread. Only where the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
+    assert!(serves(precision), "no such products on this processor");
+    let steps = k.div_ceil(each(precision));
+    let mut values = scratch::take();
+    let panels = n.div_ceil(NR);
+    scratch::grow(&mut values, panels * steps * NR);
+    for (panel, to) in values.chunks_exact_mut((steps * NR).max(1)).take(panels).enumerate() {
+        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, precision);
+    }
+    Packed { values, steps, columns: n, precision }
+}
+
+/// `out` (rows `stride` apart) becomes, or is increased by, `a [m, k] · b [row.., column..]` of k rows and n columns
+/// from a row that starts a step and from a column that starts a panel of 32. On this thread.
+#[cfg(target_arch = "x86_64")]
+pub fn multiply_packed(
+    out: &mut [f32],
+    stride: usize,
+    [m, n, k]: [usize; 3],
+    a: Matrix,
+    b: &Packed,
+    (row, column): (usize, usize),
+    add: bool,
+) {
+    let (precision, each) = (b.precision, each(b.precision));
+    assert!(
+        row.is_multiple_of(each) && column.is_multiple_of(NR),
+        "a part of a packed operand starts at {row}, {column}"
+    );
+    super::profile::product([m, n, k]);
+    let steps = k.div_ceil(each);
+    assert!(
+        row / each + steps <= b.steps && column + n <= b.columns && steps + 16 <= STRIDE,
+        "the packed operand is too small"
+    );
+    let by_rows = a.columns == 1;
+    let size = if by_rows { MR * STRIDE } else { MR * steps };
+    let mut packed = scratch::take();
+    scratch::grow(&mut packed, size);
+    for first in (0..m).step_by(MR) {
+        let high = MR.min(m - first);
+        pack::rows(a, first, high, 0, k, &mut packed[..size], precision);
+        for at in (0..n).step_by(NR) {
+            let panel = &b.values[((column + at) / NR * b.steps + row / each) * NR..][..steps * NR];
+            tile::tile(
+                by_rows,
+                steps,
+                &packed[..size],
+                panel,
+                &mut out[first * stride + at..],
+                stride,
+                high,
+                NR.min(n - at),
+                add,
+                precision,
+            );
+        }
+    }
+    scratch::give(packed);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn multiply(_: &mut [f32], _: [usize; 3], _: Matrix, _: Matrix, _: bool, _: Precision) {
+    unreachable!("takes() is false on this processor")
+}
+
+/// Buffers that are used again: packing is done many times a step. What they hold is old numbers, never junk.
+#[cfg(target_arch = "x86_64")]
+mod scratch {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static POOL: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub fn take() -> Vec<u32> {
+        POOL.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    pub fn give(buffer: Vec<u32>) {
+        POOL.with_borrow_mut(|pool| pool.push(buffer));
+    }
+
+    pub fn grow(buffer: &mut Vec<u32>, size: usize) {
+        if buffer.len() < size {
+            buffer.resize(size, 0);
+        }
+    }
+}
