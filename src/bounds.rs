@@ -20,6 +20,9 @@ pub struct Limits {
     /// Bytes that the whole process may hold while the script runs. It is looked at a thousand times a second, and
     /// before a tensor is made.
     pub memory: Option<u64>,
+    /// Bytes that one run may write to files, over all: what is written again counts again, and what is unpacked into a
+    /// temporary file to be read counts too.
+    pub disk: Option<u64>,
     /// Calls inside calls.
     pub calls: usize,
     /// Bytes of one string.
@@ -34,16 +37,17 @@ pub struct Limits {
 impl Default for Limits {
     /// No limits, but for the depth of calls.
     fn default() -> Limits {
-        Limits { operations: None, memory: None, calls: 256, text: None, list: None, map: None }
+        Limits { operations: None, memory: None, disk: None, calls: 256, text: None, list: None, map: None }
     }
 }
 
 impl Limits {
-    /// For scripts of strangers: minutes of work, 4 GiB of memory.
+    /// For scripts of strangers: minutes of work, 4 GiB of memory, 16 GiB of files.
     pub fn strict() -> Limits {
         Limits {
             operations: Some(1_000_000_000),
             memory: Some(4 << 30),
+            disk: Some(16 << 30),
             calls: 128,
             text: Some(64 << 20),
             list: Some(100_000),
@@ -69,6 +73,8 @@ struct Inner {
     /// `None`: every path.
     roots: Option<Vec<Root>>,
     operations: AtomicU64,
+    /// Bytes written to files.
+    written: AtomicU64,
     /// When memory was looked at last, in nanoseconds since the first look.
     looked: AtomicU64,
 }
@@ -134,6 +140,7 @@ impl Bounds {
     /// A new run: nothing is counted yet.
     pub fn begin(&self) {
         self.0.operations.store(0, Ordering::Relaxed);
+        self.0.written.store(0, Ordering::Relaxed);
     }
 
     /// Operations of this run so far; counted only where they are limited.
@@ -149,6 +156,8 @@ impl Bounds {
             let what = format!("more than {} operations", text::thousands(limit));
             return Err(Error::limit(what).help("a loop without an end?"));
         }
+        // whoever wrote may have taken the error for one of the disk's, which a script can catch
+        self.write(0)?;
         match self.0.limits.memory {
             Some(limit) if self.is_time_to_look() => match memory::held_bytes() {
                 held if held > limit => Err(Error::limit(format!(
@@ -158,6 +167,16 @@ impl Bounds {
                 ))),
                 _ => Ok(()),
             },
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts bytes before they are written to a file; an error when there are too many. A script can't catch it.
+    pub fn write(&self, bytes: u64) -> Result<()> {
+        match self.0.limits.disk {
+            Some(limit) if self.0.written.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit => {
+                Err(Error::limit(format!("more than {} written to files", text::bytes(limit))))
+            }
             _ => Ok(()),
         }
     }

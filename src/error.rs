@@ -47,6 +47,10 @@ impl Error {
 
     /// An input or output failure, in words that name the path and not the operating system's call.
     pub fn io(who: &str, path: impl AsRef<Path>, error: &std::io::Error) -> Error {
+        // one of ours, on its way through a writer
+        if let Some(own) = error.get_ref().and_then(|own| own.downcast_ref::<Error>()) {
+            return own.clone();
+        }
         let path = path.as_ref().display();
         match error.kind() {
             std::io::ErrorKind::NotFound => Error::new(who, format!("{path} is not there")),

@@ -4,9 +4,10 @@
 //! a file there, and take the open file to helper threads. What verbs write is there whole, or not at all.
 //! `who` is always the verb that errors name.
 
-use crate::{Error, Result, bounds};
+use crate::bounds::{self, Bounds};
+use crate::{Error, Result, cancel};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// An error where the running script may not read `path`.
@@ -130,24 +131,68 @@ pub fn temporary_folder(who: &str, folder: &Path) -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix(".levain-").tempdir_in(folder).map_err(|error| Error::io(who, folder, &error))
 }
 
-/// A file without a name, where the system keeps such; it is gone when it is closed.
-pub fn scratch(who: &str) -> Result<File> {
-    tempfile::tempfile().map_err(|error| Error::new(who, format!("no temporary file can be made: {error}")))
+/// A file without a name, where the system keeps such, to write and then to read from its start; it is gone when it
+/// is closed.
+pub fn scratch(who: &str) -> Result<Counted<File>> {
+    let made = tempfile::tempfile();
+    made.map(Counted::new).map_err(|error| Error::new(who, format!("no temporary file can be made: {error}")))
 }
 
 /// A new file, empty, in place of what is there.
-pub fn create(who: &str, path: &Path) -> Result<File> {
+pub fn create(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
-    File::create(path).map_err(|error| Error::io(who, path, &error))
+    File::create(path).map(Counted::new).map_err(|error| Error::io(who, path, &error))
 }
 
 /// A file to write behind its end, which may be read too; made where it is not there.
-pub fn append(who: &str, path: &Path) -> Result<File> {
+pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
     let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
-    opened.map_err(|error| Error::io(who, path, &error))
+    opened.map(Counted::new).map_err(|error| Error::io(who, path, &error))
+}
+
+/// What is written through it counts against the bounds of the script that opened it, on whichever thread, and can be
+/// stopped as a loop can.
+pub struct Counted<W> {
+    to: W,
+    bounds: Bounds,
+}
+
+impl<W> Counted<W> {
+    fn new(to: W) -> Counted<W> {
+        Counted { to, bounds: bounds::current() }
+    }
+
+    /// What was written to.
+    pub fn into_inner(self) -> W {
+        self.to
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let may = cancel::check().and_then(|()| self.bounds.write(bytes.len() as u64));
+        may.map_err(std::io::Error::other)?;
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl<W: Read> Read for Counted<W> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.to.read(bytes)
+    }
+}
+
+impl<W: Seek> Seek for Counted<W> {
+    fn seek(&mut self, place: SeekFrom) -> std::io::Result<u64> {
+        self.to.seek(place)
+    }
 }
 
 /// Waits until a file is on the disk.
@@ -187,9 +232,9 @@ pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) 
     let folder = folder_of(path);
     make(who, folder, path)?;
     let part = part_in(folder).map_err(fault)?;
-    let mut out = BufWriter::with_capacity(1 << 20, part);
+    let mut out = BufWriter::with_capacity(1 << 20, Counted::new(part));
     fill(&mut out)?;
-    let part = out.into_inner().map_err(|error| fault(error.into_error()))?;
+    let part = out.into_inner().map_err(|error| fault(error.into_error()))?.into_inner();
     part.persist(path).map_err(|error| fault(error.error))?;
     Ok(())
 }

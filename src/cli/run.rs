@@ -18,6 +18,9 @@ pub struct Sandbox {
     /// memory that the process may hold, as 512M or 4G [in a sandbox: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
+    /// bytes that the script may write to files, over all [in a sandbox: 16G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    disk: Option<u64>,
 }
 
 /// `512M` in bytes.
@@ -39,6 +42,7 @@ impl Sandbox {
         let limits = if self.sandbox.is_some() { Limits::strict() } else { Limits::default() };
         let operations = self.operations.or(limits.operations);
         let memory = self.memory.or(limits.memory);
+        let disk = self.disk.or(limits.disk);
         let roots = match &self.sandbox {
             Some(folder) if !folder.is_dir() => {
                 return Err(Error::new("sandbox", format!("{} is no folder", folder.display())));
@@ -49,7 +53,7 @@ impl Sandbox {
         if let Some(bytes) = memory {
             crate::kernel::memory::end_beyond(bytes);
         }
-        Ok(Bounds::new(Limits { operations, memory, ..limits }, roots))
+        Ok(Bounds::new(Limits { operations, memory, disk, ..limits }, roots))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{Error, Result, bail, files};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::path::Path;
@@ -139,7 +140,10 @@ fn text_line(data: &Dataset, field: usize, at: usize) -> Result<String> {
 }
 
 fn parquet(data: &Dataset, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
-    let fault = |error: parquet::errors::ParquetError| Error::new(WHO, format!("{}: {error}", path.display()));
+    let fault = |error: ParquetError| match &error {
+        ParquetError::External(inner) if let Some(error) = inner.downcast_ref() => Error::io(WHO, path, error),
+        _ => Error::new(WHO, format!("{}: {error}", path.display())),
+    };
     let schema = super::arrow::schema(WHO, data)?;
     let level = ZstdLevel::try_new(LEVEL).map_err(fault)?;
     let properties = WriterProperties::builder()

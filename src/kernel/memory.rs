@@ -102,8 +102,14 @@ fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
     work(&mut KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
+/// Bytes of large blocks that are in use.
+pub fn used_bytes() -> usize {
+    kept(|kept| kept.used)
+}
+
 /// Gives all unused memory back to the operating system: for when something large was let go for good.
 pub fn give_back() {
+    trim_small();
     kept(|kept| {
         while let Some((place, size)) = kept.free.take_largest() {
             system::release(place as *mut u8, size);
@@ -235,6 +241,29 @@ pub fn tune() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
         libc::mallopt(libc::M_TOP_PAD, 4 << 20);
     }
+}
+
+/// Bytes of small blocks that the system's allocator keeps, where it tells.
+pub fn unused_small_bytes() -> usize {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: asks for numbers
+    return unsafe { libc::mallinfo() }.fordblks as u32 as usize; // it counts in 32 bits
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    0
+}
+
+/// Has the system's allocator give back the pages that nobody uses. `malloc_trim` alone leaves the end of a thread's own
+/// heap, which goes only when a larger block before it is freed.
+fn trim_small() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: mallopt takes plain numbers, and the block is freed as it came
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 17);
+        // else the compiler does neither
+        libc::free(std::hint::black_box(libc::malloc(1 << 18)));
+        libc::malloc_trim(0);
+    }
+    tune();
 }
 
 /// Numbers that nobody has written yet: some, but which is not said. For results that are written whole.

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod axis;
+mod bar;
 mod chart;
 mod page;
 mod png;

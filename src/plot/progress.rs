@@ -1,11 +1,12 @@
 //! Progress of long work: a bar on a terminal, plain lines now and then where there is none.
 
+use super::bar::{Screen, is_drawable};
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// Time between two plain lines.
@@ -15,13 +16,45 @@ const BAR: usize = 20;
 /// Ticks over which a speed is measured while it runs.
 const WINDOW: usize = 32;
 
-static BARS: LazyLock<MultiProgress> =
-    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
+    MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), 10))
+});
 /// Bars that are on the screen.
 static SHOWING: AtomicUsize = AtomicUsize::new(0);
+/// Work that has a bar, on the screen or not any more.
+static DRAWN: Mutex<Vec<Weak<Mutex<State>>>> = Mutex::new(Vec::new());
 static SILENT: AtomicBool = AtomicBool::new(false);
 /// Time between two looks of a listener.
 const GLANCE: Duration = Duration::from_millis(250);
+
+/// Where the progress of a script is shown.
+#[derive(Clone, Default)]
+pub enum Sink {
+    /// On standard error, or where [`tell_to`] says.
+    #[default]
+    Process,
+    /// Lines now and then, without their ends.
+    Lines(Line),
+    Nowhere,
+}
+
+type Line = Arc<Mutex<dyn FnMut(&str) + Send>>;
+
+thread_local! {
+    static SINK: RefCell<Sink> = RefCell::default();
+}
+
+/// Does `work`, whose progress on this thread goes to `sink`.
+pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
+    struct Restore(Sink);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SINK.with(|current| current.replace(self.0.clone()));
+        }
+    }
+    let _restore = Restore(SINK.with(|current| current.replace(sink.clone())));
+    work()
+}
 
 type Listener = Box<dyn Fn(&str) + Send>;
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
@@ -32,7 +65,7 @@ pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
     *listening() = Some(Box::new(listener));
 }
 
-fn listening() -> std::sync::MutexGuard<'static, Option<Listener>> {
+fn listening() -> MutexGuard<'static, Option<Listener>> {
     LISTENER.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -52,6 +85,22 @@ pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
 /// Whether a bar is on the screen.
 pub fn is_showing() -> bool {
     SHOWING.load(Ordering::Relaxed) > 0
+}
+
+/// Leaves each bar as a line as any other, before something else has the terminal; with its next step it is a bar again.
+pub fn rest() {
+    let bars = std::mem::take(&mut *drawn());
+    for state in bars.iter().filter_map(Weak::upgrade) {
+        let mut state = state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(state.show, Show::Bar(_)) {
+            state.leave(false);
+            state.show = Show::Resting;
+        }
+    }
+}
+
+fn drawn() -> MutexGuard<'static, Vec<Weak<Mutex<State>>>> {
+    DRAWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A handle to the progress of one piece of work.
@@ -82,7 +131,9 @@ struct Work {
 
 enum Show {
     Bar(ProgressBar),
-    Lines,
+    /// A bar that is off the screen until the next step.
+    Resting,
+    Lines(Line),
     Told,
     Nothing,
 }
@@ -100,11 +151,13 @@ impl Progress {
     /// Work of `total` steps, of which `from` are done already.
     pub fn new(label: &str, total: u64, from: u64, quiet: bool) -> Progress {
         let now = Instant::now();
-        let show = match () {
-            () if quiet || SILENT.load(Ordering::Relaxed) => Show::Nothing,
-            () if listening().is_some() => Show::Told,
-            () if std::io::stderr().is_terminal() => Show::Bar(bar(total, from)),
-            () => Show::Lines,
+        let show = match SINK.with(|sink| sink.borrow().clone()) {
+            _ if quiet || SILENT.load(Ordering::Relaxed) => Show::Nothing,
+            Sink::Nowhere => Show::Nothing,
+            Sink::Lines(line) => Show::Lines(line),
+            Sink::Process if listening().is_some() => Show::Told,
+            Sink::Process if is_drawable() => Show::Resting,
+            Sink::Process => Show::Lines(Arc::new(Mutex::new(|line: &str| eprintln!("{line}")))),
         };
         let state = State {
             label: label.into(),
@@ -119,8 +172,20 @@ impl Progress {
             notes: Vec::new(),
             done: false,
         };
+        let progress = Progress(Arc::new(Mutex::new(state)));
+        progress.show(&mut progress.lock(), now);
+        progress
+    }
+
+    /// Brings the bar up to date.
+    fn show(&self, state: &mut State, now: Instant) {
+        if matches!(state.show, Show::Resting) {
+            state.show = Show::Bar(bar(state.total, state.at));
+            let mut drawn = drawn();
+            drawn.retain(|state| state.strong_count() > 0);
+            drawn.push(Arc::downgrade(&self.0));
+        }
         state.tell(now);
-        Progress(Arc::new(Mutex::new(state)))
     }
 
     /// One step more.
@@ -139,14 +204,14 @@ impl Progress {
         if state.window.len() > WINDOW {
             state.window.pop_front();
         }
-        state.tell(now);
+        self.show(&mut state, now);
         if matches!(state.show, Show::Told) && now - state.told >= GLANCE {
             state.told = now;
             listened(&format!("\r{}", state.line(now, false)));
         }
-        if matches!(state.show, Show::Lines) && now - state.told >= PAUSE {
+        if let (Show::Lines(line), true) = (&state.show, now - state.told >= PAUSE) {
+            write(line, &state.line(now, false));
             state.told = now;
-            eprintln!("{}", state.line(now, false));
         }
     }
 
@@ -159,8 +224,12 @@ impl Progress {
         let now = Instant::now();
         let line = state.line(now, true);
         match &state.show {
-            Show::Bar(bar) => leave(bar, &state.drawn(now, true)),
-            Show::Lines => eprintln!("{line}"),
+            Show::Bar(_) => state.leave(true),
+            Show::Resting => {
+                let line = state.drawn(now, true);
+                beside_bars(|| eprintln!("{line}"));
+            }
+            Show::Lines(to) => write(to, &line),
             Show::Told => listened(&format!("\r{line}\n")),
             Show::Nothing => {}
         }
@@ -177,7 +246,7 @@ impl Progress {
         self.lock().start.elapsed().as_secs_f64()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -185,21 +254,24 @@ impl Progress {
 /// Work that ended early leaves how far it came.
 impl Drop for State {
     fn drop(&mut self) {
-        if let (Show::Bar(bar), false) = (&self.show, self.done) {
-            leave(bar, &self.drawn(Instant::now(), false));
+        if !self.done {
+            self.leave(false);
         }
     }
 }
 
-/// Puts a line in the place of a bar. It is a line as any other from then on: what is printed later goes below it.
-fn leave(bar: &ProgressBar, line: &str) {
-    SHOWING.fetch_sub(1, Ordering::Relaxed);
-    bar.finish_and_clear();
-    BARS.remove(bar);
-    beside_bars(|| eprintln!("{line}"));
-}
-
 impl State {
+    /// Puts a line in the place of the bar. It is a line as any other from then on: what is printed later goes below it.
+    fn leave(&mut self, end: bool) {
+        let Show::Bar(bar) = &self.show else { return };
+        SHOWING.fetch_sub(1, Ordering::Relaxed);
+        bar.finish_and_clear();
+        BARS.remove(bar);
+        let line = self.drawn(Instant::now(), end);
+        beside_bars(|| eprintln!("{line}"));
+        self.show = Show::Nothing;
+    }
+
     /// The line with its bar.
     fn drawn(&self, now: Instant, end: bool) -> String {
         let filled = (BAR as u64 * self.at).checked_div(self.total).unwrap_or(BAR as u64).min(BAR as u64) as usize;
@@ -250,6 +322,10 @@ impl State {
         }
         Some((now - then).mul_f64((self.total - self.at) as f64 / steps as f64))
     }
+}
+
+fn write(to: &Line, line: &str) {
+    to.lock().unwrap_or_else(|poisoned| poisoned.into_inner())(line);
 }
 
 fn listened(line: &str) {

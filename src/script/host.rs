@@ -7,6 +7,7 @@ use super::sources::Sources;
 use super::{Fault, Kind, Opt, Output, api, check, hygiene, stdlib};
 use crate::bounds::{self, Bounds};
 use crate::cancel::{self, Cancel};
+use crate::plot::progress::{self, Sink};
 use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,6 +18,8 @@ pub struct Host {
     pub sources: Sources,
     /// Where `print` goes.
     pub output: Output,
+    /// Where progress goes.
+    pub progress: Sink,
     /// What the run was given, and how it asked to end.
     pub run_state: Run,
     /// Stops what runs.
@@ -71,6 +74,7 @@ impl Host {
             engine: engine(&output, &sources, &cancel, &bounds),
             sources,
             output,
+            progress: Sink::default(),
             run_state: Run::default(),
             cancel,
             bounds,
@@ -189,7 +193,8 @@ impl Host {
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
         self.bounds.begin();
-        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, || bounds::within(&self.bounds, work)))) {
+        let work = || progress::shown_by(&self.progress, || bounds::within(&self.bounds, work));
+        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
             Err(panic) => Err(Fault::internal(&panic_text(&*panic))),
         }

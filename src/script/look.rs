@@ -65,17 +65,17 @@ impl Looks {
     /// The size of a value; of lists and maps with all that is in them.
     pub fn weight_of(&self, value: &Dynamic) -> Weight {
         let mut weight = Weight::default();
-        let own = |bytes: usize| (std::ptr::from_ref(value) as usize, bytes as u64);
         if let Some((_, weigh)) = self.weights.iter().find(|(kind, _)| *kind == value.type_id()) {
             return weigh(value).unwrap_or_default();
         }
         if let Ok(list) = value.as_array_ref() {
             weight.shape = crate::text::counted(list.len(), "item");
-            weight.parts.push(own(size_of_val(list.as_slice())));
+            weight.parts.push((std::ptr::from_ref(&*list) as usize, size_of_val(list.as_slice()) as u64));
             weight.parts.extend(list.iter().flat_map(|item| self.weight_of(item).parts));
         } else if let Ok(map) = value.as_map_ref() {
             weight.shape = crate::text::counted(map.len(), "key");
-            weight.parts.push(own(map.keys().map(|key| key.len() + size_of::<Dynamic>() + size_of_val(key)).sum()));
+            let bytes: usize = map.keys().map(|key| key.len() + size_of::<Dynamic>() + size_of_val(key)).sum();
+            weight.parts.push((std::ptr::from_ref(&*map) as usize, bytes as u64));
             weight.parts.extend(map.values().flat_map(|item| self.weight_of(item).parts));
         } else if let Ok(text) = value.as_immutable_string_ref() {
             weight.shape = crate::text::counted(text.chars().count(), "character");

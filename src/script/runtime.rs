@@ -18,12 +18,13 @@
 use super::{Fault, Host, Res, checker, host};
 use crate::bounds::{self, Bounds, Limits, Root};
 use crate::cancel::Cancel;
+use crate::plot::progress::Sink;
 use crate::tensor::{Rng, Tensor, rng};
 use crate::{Error, Result};
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, Expr, FuncArgs, Module, Scope, Stmt};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of stack for scripts: deep graphs and deep calls need more than an ordinary thread has.
 const STACK: usize = 1 << 29;
@@ -35,7 +36,7 @@ pub struct Runtime {
     random: Mutex<Rng>,
 }
 
-/// Takes each line that a script prints.
+/// Takes each line that a script prints, or that tells of its progress.
 type Print = Box<dyn FnMut(&str) + Send>;
 /// Gives an engine functions of the host application.
 type Register = Box<dyn FnOnce(&mut Engine)>;
@@ -47,6 +48,7 @@ pub struct Builder {
     roots: Option<Vec<Root>>,
     cancel: Cancel,
     print: Option<Print>,
+    progress: Option<Print>,
     args: Vec<String>,
     modules: Vec<(String, Module)>,
     natives: Vec<Register>,
@@ -87,6 +89,13 @@ impl Builder {
         self
     }
 
+    /// Takes the progress of long work, a line now and then and one at the end of each piece of work. Otherwise it goes
+    /// to standard error, or nowhere where [`Builder::print`] takes what scripts print.
+    pub fn progress(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
+        self.progress = Some(Box::new(line));
+        self
+    }
+
     /// What stops a script from another thread: keep a clone of `cancel` and call its `request`. The script ends at
     /// its next operation, or at the next round of the native loop that it is in.
     pub fn cancel(mut self, cancel: &Cancel) -> Builder {
@@ -120,6 +129,11 @@ impl Builder {
         let mut host = Host::bounded(Bounds::new(self.limits, self.roots));
         host.run_state.set_args(&self.args)?;
         host.use_cancel(&self.cancel);
+        host.progress = match (self.progress, &self.print) {
+            (Some(line), _) => Sink::Lines(Arc::new(Mutex::new(line))),
+            (None, Some(_)) => Sink::Nowhere,
+            (None, None) => Sink::Process,
+        };
         if let Some(line) = self.print {
             host.output.give(line);
         }

@@ -1,11 +1,13 @@
 //! Chat templates: the text that a conversation becomes, and where in it who said what.
 
 use crate::token::Tokenizer;
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, bounds, cancel};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind};
+use minijinja::{Environment, ErrorKind, State};
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A conversation as text, and its parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +61,7 @@ impl Tokenizer {
                 bail!("chat", "message {at} has no `role`: {message}");
             }
         }
-        let template = Template::new(self)?;
+        let mut template = Template::new(self)?;
         let text = template.render(messages, open)?;
         let contents = match template.marked(messages, open, &text)? {
             Some(contents) => contents,
@@ -97,6 +99,8 @@ fn first_special(after: &str, specials: &[&str]) -> Option<usize> {
 
 struct Template {
     environment: Environment<'static>,
+    /// What the last rendering took.
+    burnt: Arc<AtomicU64>,
     /// Names of special pieces, as templates ask for them.
     names: Vec<(String, String)>,
 }
@@ -110,9 +114,12 @@ impl Template {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(told)?;
         environment.set_syntax(syntax);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        let burnt = Arc::new(AtomicU64::new(0));
+        let spent = burnt.clone();
         environment.add_function(
             "raise_exception",
-            |message: String| -> std::result::Result<String, minijinja::Error> {
+            move |state: &State, message: String| -> Result<String, minijinja::Error> {
+                note(&spent, state);
                 Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
             },
         );
@@ -127,19 +134,33 @@ impl Template {
             let piece = tokenizer.piece(tokenizer.special(name)?)?;
             Some((format!("{name}_token"), piece.to_string()))
         });
-        Ok(Template { names: names.collect(), environment })
+        Ok(Template { names: names.collect(), environment, burnt })
     }
 
-    fn render(&self, messages: &[Value], open: bool) -> Result<String> {
+    /// A template is a program, perhaps a stranger's: it may do only so much, which counts as operations of the script.
+    fn render(&mut self, messages: &[Value], open: bool) -> Result<String> {
+        cancel::check()?;
+        let fuel = fuel(messages);
+        self.environment.set_fuel(Some(fuel));
+        // unless it tells better
+        self.burnt.store(fuel, Ordering::Relaxed);
+        let rendered = self.rendered(messages, open);
+        bounds::current().charge(self.burnt.load(Ordering::Relaxed))?;
+        rendered.map_err(told)
+    }
+
+    fn rendered(&self, messages: &[Value], open: bool) -> Result<String, minijinja::Error> {
         let names = self.names.iter().map(|(name, piece)| (name.as_str(), minijinja::Value::from(piece.as_str())));
         let asked = [("messages", jinja(&json!(messages))), ("add_generation_prompt", open.into())];
-        let template = self.environment.get_template("chat").map_err(told)?;
-        template.render(minijinja::Value::from_pairs(names.chain(asked))).map_err(told)
+        let template = self.environment.get_template("chat")?;
+        let rendered = template.render_captured(minijinja::Value::from_pairs(names.chain(asked)))?;
+        note(&self.burnt, rendered.state());
+        Ok(rendered.into_output())
     }
 
     /// Renders once more with marks around every content. `None` where the template looks into its messages,
     /// so that marks would change what it writes.
-    fn marked(&self, messages: &[Value], open: bool, text: &str) -> Result<Option<Vec<Option<Range<usize>>>>> {
+    fn marked(&mut self, messages: &[Value], open: bool, text: &str) -> Result<Option<Vec<Option<Range<usize>>>>> {
         if text.contains(MARKS) {
             bail!("chat", "a message holds the private character U+10FFF0 or U+10FFF1");
         }
@@ -170,7 +191,7 @@ impl Template {
     }
 
     /// Finds each content after what the messages before it wrote.
-    fn searched(&self, messages: &[Value], text: &str) -> Result<Vec<Option<Range<usize>>>> {
+    fn searched(&mut self, messages: &[Value], text: &str) -> Result<Vec<Option<Range<usize>>>> {
         let mut contents = Vec::with_capacity(messages.len());
         let mut from = 0;
         for (at, message) in messages.iter().enumerate() {
@@ -194,6 +215,19 @@ impl Template {
             from = start + found + words.len();
         }
         Ok(contents)
+    }
+}
+
+/// What a rendering may take, in minijinja's fuel: an instruction is one, and so are 64 bytes of text. Templates of
+/// well-known models take some hundred for a message, and read each text a few times.
+fn fuel(messages: &[Value]) -> u64 {
+    let bytes = messages.iter().map(|message| message.to_string().len() as u64).sum::<u64>();
+    1_000_000 + 10_000 * messages.len() as u64 + 2 * bytes
+}
+
+fn note(burnt: &AtomicU64, state: &State) {
+    if let Some((used, _)) = state.fuel_levels() {
+        burnt.store(used, Ordering::Relaxed);
     }
 }
 
@@ -234,6 +268,10 @@ fn date(format: &str) -> String {
 }
 
 fn told(error: minijinja::Error) -> Error {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return Error::new("chat", "the template does not end, or does far more than such messages need")
+            .help("take the template of another tokenizer");
+    }
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
     match error.line() {
         Some(line) => Error::new("chat", format!("the template fails at its line {line}: {detail}")),

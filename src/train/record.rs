@@ -1,6 +1,7 @@
 //! The record of a run: one row a step, kept in memory and written line by line as JSON.
 
-use crate::{Error, Result, bail, files, nearest};
+use crate::files::{self, Counted};
+use crate::{Error, Result, bail, nearest};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +18,7 @@ pub struct Record(Arc<Mutex<Inner>>);
 struct Inner {
     rows: Vec<Row>,
     path: Option<PathBuf>,
-    file: Option<File>,
+    file: Option<Counted<File>>,
 }
 
 impl Record {

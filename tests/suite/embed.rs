@@ -5,6 +5,7 @@ use levain::script::Cause;
 use levain::tensor::Tensor;
 use levain::{Cancel, Limits, Runtime, Value};
 use serde::{Deserialize, Serialize};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -108,6 +109,33 @@ fn a_call_does_nothing_again_but_imports_and_constants() {
         assert_eq!(script.call("f", (x,)).unwrap().to::<i64>().unwrap(), 2 * x + 3);
     }
     assert_eq!(*count.lock().unwrap(), 1);
+}
+
+#[test]
+fn progress_goes_where_the_host_says() {
+    let script = "let bar = progress(2, \"work\"); bar.tick(); bar.tick(#{ loss: 0.5 }); bar.done(); print(\"end\");";
+    let (printed, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let keep = |lines: &Arc<Mutex<Vec<String>>>| {
+        let lines = lines.clone();
+        move |line: &str| lines.lock().unwrap().push(line.to_string())
+    };
+    let runtime = Runtime::builder().print(keep(&printed)).progress(keep(&told)).build().unwrap();
+    runtime.run(script).unwrap();
+    assert_eq!(*printed.lock().unwrap(), ["end"]);
+    assert_eq!(*told.lock().unwrap(), ["  work   0:00   loss 0.500"]);
+    // nothing of it is on the host's own standard error: in a process of its own, to see that
+    if std::env::var_os("LEVAIN_TEST_EMBEDDED").is_some() {
+        Runtime::builder().print(|_| {}).build().unwrap().run(script).unwrap();
+        return;
+    }
+    let test = "embed::progress_goes_where_the_host_says";
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env("LEVAIN_TEST_EMBEDDED", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && !told.contains("work"), "{told}");
 }
 
 #[test]

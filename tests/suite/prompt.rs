@@ -352,6 +352,30 @@ fn bars_and_parts_draw_cleanly() {
 }
 
 #[test]
+fn an_interrupted_bar_stays_once() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    let bars = |screen: &str| screen.lines().filter(|line| line.starts_with("  work   ")).count();
+    // in a function, as in `train::run`, and held by a variable, where it goes on with the next tick
+    for (script, tick) in [
+        ("fn work() { let bar = progress(500, \"work\"); for i in 0..500 { sleep(0.02); bar.tick(); } } work()", "1"),
+        ("let bar = progress(500, \"work\"); for i in 0..500 { sleep(0.02); bar.tick(); }", "bar.tick()"),
+    ] {
+        terminal.clears();
+        terminal.keys(&format!("{script}\r"));
+        terminal.wait("a bar that moves", |screen| screen.contains(" left"));
+        terminal.keys(CTRL_C);
+        let screen = terminal.wait("the prompt", |screen| screen.ends_with("interrupted\n»"));
+        assert_eq!(bars(&screen), 1, "{screen}");
+        assert!(!screen.contains("^C"), "{screen}");
+        terminal.says(tick);
+        let screen = terminal.text();
+        assert_eq!(bars(&screen), if tick == "1" { 1 } else { 2 }, "{screen}");
+        assert_eq!(terminal.says("print(\"a\"); 2"), "a\n2");
+    }
+}
+
+#[test]
 fn history_is_searched_and_keeps_inputs_whole() {
     let folder = folder();
     let mut terminal = Terminal::new(folder.path());
@@ -399,6 +423,10 @@ fn commands() {
     assert!(who.contains("w       Tensor  [1000] f32    4.0 kB"), "{who}");
     assert!(who.contains("v       list    1,000 items  16.0 kB"), "{who}");
     assert!(who.contains("4 variables in all: 20.0 kB"), "{who}");
+    // two lists are two, and a list that a closure shares is one
+    terminal.says("let u = v.map(|x| x + 1.0); let f = || u.len();");
+    assert!(terminal.says("who").contains("6 variables in all: 36.0 kB"));
+    terminal.says(":forget u f");
     assert_eq!(terminal.says(":forget w v"), "");
     assert!(terminal.says("who").contains("2 variables in all"));
     assert_eq!(
@@ -428,6 +456,45 @@ fn commands() {
     let run = run.unwrap();
     assert!(run.status.success(), "{saved}\n{}", String::from_utf8_lossy(&run.stderr));
     assert_eq!(String::from_utf8_lossy(&run.stdout), "42\n");
+}
+
+/// What is let go is the system's again.
+#[test]
+#[cfg(target_os = "linux")]
+fn forgetting_and_redefining_lower_the_memory_of_the_process() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    let held = |terminal: &Terminal| {
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", terminal.child.id())).unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 / 1_000_000
+    };
+    // what is loaded with the first input is no matter of variables
+    terminal.says("let small = ones([3]); let none = [1].map(|x| [x]);");
+    let before = held(&terminal);
+    // 100 MB in one block, and 60 MB in a million
+    for value in ["ones([5000, 5000]).exp()", "[0].pad(400000, 0).map(|x| [x, x, x, x])"] {
+        let make = match value.strip_prefix("[0].pad") {
+            Some(rest) => {
+                let (pad, map) = rest.split_once(").map").unwrap();
+                format!("let list = [0]; list.pad{pad}); let a = list.map{map}; list = ();")
+            }
+            None => format!("let a = {value};"),
+        };
+        for free in [":forget a", "let a = 1;", "a = 1;", ":reset"] {
+            terminal.says(&make);
+            let full = held(&terminal);
+            assert!(full > before + 50, "{make} {before} MB, then {full} MB");
+            terminal.says(free);
+            let after = held(&terminal);
+            assert!(after < before + 20, "{make} {free}: {before} MB before, {full} MB with it, {after} MB after");
+        }
+    }
+    // another variable holds it too
+    terminal.says("let a = ones([5000, 5000]).exp();");
+    terminal.says("a.shape; let b = #{ held: [a] };");
+    assert_eq!(terminal.says(":forget a"), "its memory is still held by b");
+    assert_eq!(terminal.says(":forget b"), "");
+    assert!(held(&terminal) < before + 20);
 }
 
 #[test]
@@ -479,6 +546,7 @@ fn a_dumb_terminal_serves_too() {
     let mut terminal = Terminal::with(folder.path(), (50, 100), &[("TERM", "dumb")]);
     assert_eq!(terminal.says("1 + 1"), "2");
     assert!(terminal.says("nope").starts_with("error: nope: no such variable"));
+    assert_eq!(terminal.says("let bar = progress(1, \"work\"); bar.tick(); bar.done();"), "  work   0:00");
     terminal.keys(CTRL_D);
     assert_eq!(terminal.ends(), Some(0));
     assert!(!terminal.raw.lock().unwrap().contains("\x1b["));

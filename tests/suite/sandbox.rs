@@ -40,7 +40,7 @@ fn sandboxed(folder: &Path, script: &str) -> Told {
     std::fs::write(folder.join("in/a.rhai"), script).unwrap();
     let start = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_levain"))
-        .args(["run", "in/a.rhai", "--sandbox", "in", "--operations", "3000000", "--memory", "300M"])
+        .args(["run", "in/a.rhai", "--sandbox", "in", "--operations", "3000000", "--memory", "300M", "--disk", "20M"])
         .current_dir(folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -211,4 +211,51 @@ fn what_is_inside_is_free() {
     let told = sandboxed(folder.path(), script);
     assert_eq!((told.code, told.err.as_str()), (0, ""));
     assert_eq!(std::fs::read_to_string(folder.path().join("in/out/new.txt")).unwrap(), "mine\n");
+}
+
+/// A tokenizer from the net brings a template, which is a program of its own.
+#[test]
+fn chat_templates_without_an_end() {
+    let folder = folder();
+    let told = sandboxed(folder.path(), "tokenizer([\"to be\"], #{ size: 260 }).save(\"in/tok\");");
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let chat = "tok.chat([#{ role: \"user\", content: \"hi\" }])";
+    for (template, message) in [
+        ("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", "does not end"),
+        (
+            "{% set ns = namespace(s='x') %}{% for a in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "does not end",
+        ),
+        ("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}", "fails"),
+    ] {
+        std::fs::write(folder.path().join("in/tok/chat_template.jinja"), template).unwrap();
+        let told = format!("error: chat: the template {message}");
+        ends(folder.path(), &format!("let tok = tokenizer(\"in/tok\"); {chat}"), &told);
+        // who catches it and tries again does not go on for ever either
+        let again = format!("let tok = tokenizer(\"in/tok\"); loop {{ try {{ {chat} }} catch {{ }} }}");
+        ends(folder.path(), &again, "error: limit: more than 3,000,000 operations");
+    }
+}
+
+#[test]
+fn disks_are_not_filled() {
+    let folder = folder();
+    let limit = "error: limit: more than 21.0 MB written to files";
+    let text = "let s = \"\"; s.pad(1000000, 'x');";
+    for script in [
+        "loop { ones([1000, 1000]).save(\"in/a.npy\"); }",
+        "let i = 0; loop { ones([1000, 1000]).save(`in/${i}.safetensors`); i += 1; }",
+        &format!("{text} let log = record(\"in/log.jsonl\"); loop {{ log.add(#{{ s: s }}); }}"),
+        &format!("{text} let rows = []; rows.pad(50, s); dataset(rows).save(\"in/a.txt\")"),
+        "let rows = dataset(rand([90000]).to_list()); loop { rows.save(\"in/a.parquet\") }",
+    ] {
+        ends(folder.path(), script, limit);
+    }
+    // what is unpacked to be read lies on a disk too: 100 MB in a file of some kilobytes
+    let packed = std::fs::File::create(folder.path().join("in/bomb.parquet.zst")).unwrap();
+    let mut packed = zstd::Encoder::new(packed, 3).unwrap().auto_finish();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 100 << 20), &mut packed).unwrap();
+    drop(packed);
+    ends(folder.path(), "dataset(\"in/bomb.parquet.zst\")", limit);
+    ends(folder.path(), "loop { try { dataset(\"in/bomb.parquet.zst\") } catch { } }", limit);
 }

@@ -250,8 +250,15 @@ fn save(notebook: &Notebook, file: &Path) -> Done {
 }
 
 fn forget(notebook: &mut Notebook, names: &str) -> Done {
+    let mut held: Vec<String> = Vec::new();
     for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-        notebook.forget(name)?;
+        held.retain(|holder| holder != name);
+        held.extend(notebook.forget(name)?);
+    }
+    held.sort();
+    held.dedup();
+    if !held.is_empty() {
+        println!("its memory is still held by {}", held.join(", "));
     }
     Ok(Next::Go)
 }

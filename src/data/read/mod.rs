@@ -139,10 +139,7 @@ impl Place {
     pub fn io(&self, error: &std::io::Error) -> Error {
         match error.kind() {
             std::io::ErrorKind::UnexpectedEof => self.error("the file ends in the middle of its compressed data"),
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => {
-                Error::io(self.who, &self.path, error)
-            }
-            _ => self.error(error),
+            _ => Error::io(self.who, &self.path, error),
         }
     }
 }
@@ -189,5 +186,5 @@ fn unpacked(file: File, packing: Packing, place: &Place) -> Result<File> {
     let mut plain = files::scratch(place.who)?;
     std::io::copy(&mut unpack(file, packing, place)?, &mut plain).map_err(|error| place.io(&error))?;
     plain.seek(SeekFrom::Start(0)).map_err(|error| place.io(&error))?;
-    Ok(plain)
+    Ok(plain.into_inner())
 }

@@ -19,9 +19,13 @@ use super::{Cause, Fault, Host, modules};
 use crate::bounds::Bounds;
 use crate::keep::{self, Kept};
 use crate::kernel::memory;
+use crate::plot::progress;
 use crate::tensor::{Rng, rng};
 use rhai::{Dynamic, Module, Position, Shared};
 use std::time::{Duration, Instant};
+
+/// So many bytes that an input leaves unused are worth the time that it takes to give them back.
+const LET_GO: usize = 16 << 20;
 
 /// Inputs so far, and what they left behind.
 pub struct Notebook {
@@ -91,7 +95,13 @@ impl Notebook {
     /// Runs the text of a file as one input: its imports are relative to it.
     pub fn run_as(&mut self, name: &str, text: &str) -> Answer {
         self.paused = None;
-        self.attempt(name.to_string(), text.to_string(), Kept::default())
+        let before = memory::used_bytes();
+        let answer = self.attempt(name.to_string(), text.to_string(), Kept::default());
+        // a training wants back what its last step let go, but nobody what is forgotten
+        if memory::used_bytes() + LET_GO < before || memory::unused_small_bytes() > LET_GO {
+            memory::give_back();
+        }
+        answer
     }
 
     /// Goes on with the input that was interrupted: runs it again, with all as it was before it, from its checkpoint.
@@ -126,6 +136,8 @@ impl Notebook {
         keep::begin(earlier);
         let result = self.evaluate(&name, &text);
         let kept = keep::end();
+        // one that a variable holds would be drawn again in the middle of what comes now
+        progress::rest();
         match &result {
             Ok(value) => {
                 if !value.is_unit() {
@@ -178,12 +190,13 @@ impl Notebook {
         memory::give_back();
     }
 
-    /// Forgets a variable, and so frees what it alone held.
-    pub fn forget(&mut self, name: &str) -> Result<(), Fault> {
+    /// Forgets a variable, and so frees what it alone held; tells which others still hold something large of it.
+    pub fn forget(&mut self, name: &str) -> Result<Vec<String>, Fault> {
         self.paused = None;
+        let holders = self.holders(name);
         if self.state.forget(name) {
             memory::give_back();
-            return Ok(());
+            return Ok(holders);
         }
         let mut fault = Fault::plain(format!("forget: there is no variable `{name}`"));
         let names = self.state.scope.iter_raw().map(|(name, ..)| name);

@@ -2,7 +2,11 @@
 
 use super::Notebook;
 use crate::text;
-use std::collections::HashMap;
+use rhai::Dynamic;
+use std::collections::{HashMap, HashSet};
+
+/// Bytes from which on it matters who holds them.
+const LARGE: u64 = 1 << 20;
 
 /// A variable as `who` shows it.
 pub struct Variable {
@@ -18,8 +22,7 @@ impl Notebook {
         let mut memory: HashMap<usize, u64> = HashMap::new();
         let mut found: Vec<Variable> = Vec::new();
         for (name, _, value) in self.state.scope.iter_raw() {
-            let value = value.flatten_clone();
-            let weight = self.host.looks.weight_of(&value);
+            let weight = self.host.looks.weight_of(value);
             let mut own: HashMap<usize, u64> = HashMap::new();
             for (place, bytes) in weight.parts {
                 let known = own.entry(place).or_default();
@@ -29,11 +32,22 @@ impl Notebook {
                 let known = memory.entry(*place).or_default();
                 *known = (*bytes).max(*known);
             }
-            let kind = self.type_of(&value);
+            let kind = self.type_of(value);
             found.push(Variable { name: name.to_string(), kind, shape: weight.shape, bytes: own.values().sum() });
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         (found, memory.values().sum())
+    }
+
+    /// Other variables that hold large pieces of what this one holds.
+    pub fn holders(&self, name: &str) -> Vec<String> {
+        let large = |value: &Dynamic| -> HashSet<usize> {
+            let parts = self.host.looks.weight_of(value).parts;
+            parts.into_iter().filter(|(_, bytes)| *bytes >= LARGE).map(|(place, _)| place).collect()
+        };
+        let Some(own) = self.state.scope.get(name).map(large) else { return Vec::new() };
+        let others = self.state.scope.iter_raw().filter(|(other, ..)| *other != name && !own.is_empty());
+        others.filter(|(.., value)| !own.is_disjoint(&large(value))).map(|(other, ..)| other.to_string()).collect()
     }
 
     /// The table of variables, in so many columns.

@@ -35,9 +35,13 @@ const GROUP: &[Opt] = &[
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.engine.register_type_with_name::<Optimizer>("Optimizer");
-    host.looks.weigh::<Optimizer>(|opt| Weight {
-        shape: format!("{}, {}", opt.rule().name(), crate::text::counted(opt.params().len(), "parameter")),
-        parts: opt.state().map(|state| state.memory.values().map(crate::kernel::held).collect()).unwrap_or_default(),
+    host.looks.weigh::<Optimizer>(|opt| {
+        let memory = opt.state().map(|state| state.memory).unwrap_or_default();
+        let params = opt.params().into_iter().map(|param| crate::kernel::held(&param.value()));
+        Weight {
+            shape: format!("{}, {}", opt.rule().name(), crate::text::counted(opt.params().len(), "parameter")),
+            parts: params.chain(memory.values().map(crate::kernel::held)).collect(),
+        }
     });
     host.options("adamw", ADAMW);
     host.options("sgd", SGD);
