@@ -28,7 +28,7 @@ pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) 
 }
 
 /// Bytes of text that are held at a time: some megabytes for each thread.
-fn part() -> usize {
+fn at_once() -> usize {
     (2 << 20) * rayon::current_num_threads().max(1)
 }
 
@@ -38,7 +38,7 @@ pub fn each_part(who: &str, given: &Dynamic, mut work: impl FnMut(&[Cow<str>]) -
         let mut held: Vec<Dataset> = Vec::new();
         for part in stream.blocks()? {
             held.push(part?);
-            if held.iter().map(Dataset::size).sum::<usize>() >= part() {
+            if held.iter().map(Dataset::size).sum::<usize>() >= at_once() {
                 each_text(who, &held, &mut work)?;
                 held.clear();
             }
@@ -63,7 +63,7 @@ fn each_text(
             let text = text?;
             bytes += text.len();
             texts.push(text);
-            if bytes >= part() {
+            if bytes >= at_once() {
                 work(&texts)?;
                 texts.clear();
                 data.unload();
