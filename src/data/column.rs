@@ -1,5 +1,6 @@
 //! One field of all rows, stored as tightly as its values allow.
 
+use super::strings::Strings;
 use crate::{Error, Result};
 
 /// One value of one row. Lists and maps are kept as their JSON text.
@@ -38,35 +39,6 @@ impl Default for Values {
     }
 }
 
-/// Strings end to end in one piece of memory.
-#[derive(Clone, Debug, Default)]
-struct Strings {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Strings {
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
-    }
-
-    fn get(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.text[start..self.ends[row]]
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn append(&mut self, more: &Strings) {
-        let base = self.text.len();
-        self.text.push_str(&more.text);
-        self.ends.extend(more.ends.iter().map(|end| base + end));
-    }
-}
-
 /// Whole numbers that a float holds exactly.
 const EXACT: i64 = 1 << 53;
 
@@ -102,14 +74,14 @@ impl Column {
         }
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of memory that it holds, without what lies in a file.
     pub fn size(&self) -> usize {
         let values = match &self.values {
             Values::None(_) => 0,
             Values::Bool(values) => values.len(),
             Values::Int(values) => values.len() * 8,
             Values::Float(values) => values.len() * 8,
-            Values::Text(values) | Values::Json(values) => values.text.len() + values.ends.len() * 8,
+            Values::Text(values) | Values::Json(values) => values.size(),
         };
         values + self.missing.as_ref().map_or(0, Vec::len)
     }
@@ -185,8 +157,8 @@ impl Column {
                 Cell::Bool(_) => Values::Bool(vec![false; rows]),
                 Cell::Int(_) => Values::Int(vec![0; rows]),
                 Cell::Float(_) => Values::Float(vec![0.0; rows]),
-                Cell::Text(_) => Values::Text(Strings { text: String::new(), ends: vec![0; rows] }),
-                Cell::Json(_) => Values::Json(Strings { text: String::new(), ends: vec![0; rows] }),
+                Cell::Text(_) => Values::Text(Strings::empty(rows)),
+                Cell::Json(_) => Values::Json(Strings::empty(rows)),
             };
             self.missing = (rows > 0).then(|| vec![true; rows]);
             return;
@@ -241,14 +213,18 @@ impl Column {
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         match &mut self.values {
-            Values::Text(values) | Values::Json(values) => {
-                values.text.shrink_to_fit();
-                values.ends.shrink_to_fit();
-            }
+            Values::Text(values) | Values::Json(values) => values.shrink(),
             Values::Int(values) => values.shrink_to_fit(),
             Values::Float(values) => values.shrink_to_fit(),
             Values::Bool(values) => values.shrink_to_fit(),
             Values::None(_) => {}
+        }
+    }
+
+    /// Lets go of memory that comes back from a file when it is read.
+    pub fn unload(&self) {
+        if let Values::Text(values) | Values::Json(values) = &self.values {
+            values.unload();
         }
     }
 

@@ -262,6 +262,11 @@ impl Dataset {
     pub fn size(&self) -> usize {
         self.table.size()
     }
+
+    /// Lets go of memory that comes back from a file when it is read: for a walk through many rows.
+    pub fn unload(&self) {
+        self.table.columns.iter().for_each(|column| column.unload());
+    }
 }
 
 /// `dataset 23,490 rows: law, department, text`.

@@ -5,7 +5,7 @@
 
 use super::encoded::{Encoded, Flat};
 use super::{Cell, Dataset};
-use crate::token::Tokenizer;
+use crate::token::{Dropout, Tokenizer};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub long: Long,
     /// Leaves out rows in which nothing is learned, instead of failing.
     pub skip_empty: bool,
+    /// Merges that are left out while a row is encoded.
+    pub dropout: Dropout,
 }
 
 /// The tokens of one row.
@@ -68,8 +70,8 @@ struct Source {
     eos: bool,
 }
 
-/// Encodes all rows, in parallel, in order.
-pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan) -> Result<Encoded> {
+/// Encodes all rows, in parallel, in order. `number` is the first one's: the chances of dropout go by it.
+pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan, number: u64) -> Result<Encoded> {
     let fields = Fields::find(data, &plan.form)?;
     let all_learned = matches!(plan.form, Form::Text { .. });
     let mut flat = Flat::new(!all_learned);
@@ -79,7 +81,7 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan) -> Result<Enco
         cancel::check()?;
         let rows: Vec<Result<Row>> = (start..data.len().min(start + CHUNK))
             .into_par_iter()
-            .map(|at| row(data, &fields, at, tokenizer, plan))
+            .map(|at| row(data, &fields, at, number + at as u64, tokenizer, plan))
             .collect();
         for (at, row) in (start..).zip(rows) {
             add(row?, at, plan, &mut flat, &mut ends, &mut counts)?;
@@ -170,7 +172,7 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
     }
 }
 
-fn row(data: &Dataset, fields: &Fields, at: usize, tokenizer: &Tokenizer, plan: &Plan) -> Result<Row> {
+fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Tokenizer, plan: &Plan) -> Result<Row> {
     let source = match (fields, &plan.form) {
         (Fields::Text(field), _) => {
             Source { text: text(data, *field, at)?, learned: None, special: true, eos: plan.eos }
@@ -191,7 +193,14 @@ fn row(data: &Dataset, fields: &Fields, at: usize, tokenizer: &Tokenizer, plan: 
         (Fields::Chat(field), Form::Chat { learn, .. }) => chat(tokenizer, &messages(data, *field, at)?, learn, at)?,
         _ => unreachable!("fields are found for the form"),
     };
-    tokens(source, tokenizer).map_err(|error| error.at(format!("row {at}")))
+    let written = if plan.dropout.rate == 0.0 {
+        tokenizer.ids_and_offsets(&source.text, source.special)
+    } else {
+        let encoding = tokenizer.encode_dropping(&source.text, source.special, plan.dropout, number);
+        encoding.map(|encoding| (encoding.ids, encoding.offsets))
+    };
+    let (ids, offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
+    Ok(tokens(source, ids, offsets, tokenizer))
 }
 
 /// Prompt and completion in a template; from the completion on, all is learned.
@@ -230,8 +239,8 @@ fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], learn: &Learn, at
     Ok(Source { text: chat.text, learned, special: false, eos: false })
 }
 
-fn tokens(source: Source, tokenizer: &Tokenizer) -> Result<Row> {
-    let (mut ids, offsets) = tokenizer.ids_and_offsets(&source.text, source.special)?;
+/// A text's ids as a row: how many bytes each stands for, and which are learned.
+fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, tokenizer: &Tokenizer) -> Row {
     let mut bytes = Vec::with_capacity(ids.len() + 1);
     // a character that several tokens share counts for the first; what no token covers, for the next one
     let mut covered = 0;
@@ -259,5 +268,5 @@ fn tokens(source: Source, tokenizer: &Tokenizer) -> Result<Row> {
         // the tokenizer put it there itself
         *last = true;
     }
-    Ok(Row { ids, bytes, learned })
+    Row { ids, bytes, learned }
 }

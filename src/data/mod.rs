@@ -11,6 +11,7 @@ mod encoded;
 mod pack;
 mod read;
 pub mod stream;
+mod strings;
 mod table;
 mod write;
 

@@ -1,5 +1,7 @@
 //! Sequences into blocks of one length.
 
+mod improve;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sequences one after the other, cut where a block is full. Gives the pieces of every block.
@@ -23,11 +25,11 @@ pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, us
     blocks
 }
 
-/// Whole sequences in as few blocks as two ways of laying them together find. Gives the sequences of every block;
-/// which block is which depends on nothing but the sizes.
+/// Whole sequences in as few blocks as two ways of laying them together find, and a search after them. Gives the
+/// sequences of every block; which block is which depends on nothing but the sizes.
 pub fn best_fit(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let (one, other) = (decreasing(sizes, length), fullest(sizes, length));
-    let mut blocks = if other.len() < one.len() { other } else { one };
+    let mut blocks = improve::improve(if other.len() < one.len() { other } else { one }, sizes, length);
     // within a block in the order of the data
     blocks.iter_mut().for_each(|block| block.sort_unstable());
     blocks

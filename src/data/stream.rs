@@ -63,10 +63,23 @@ impl Stream {
         Stream { end: self.start.saturating_add(rows).min(self.end), ..self.clone() }
     }
 
+    /// The fields that are meant, of rows of the file.
+    fn meant(&self, rows: Dataset) -> Result<Dataset> {
+        match &self.fields {
+            Some(fields) if self.bare => rows.column(&fields[0]),
+            Some(fields) => rows.select(fields),
+            None => Ok(rows),
+        }
+    }
+
     /// The rows as datasets of `rows` rows; the last may have fewer.
     pub fn parts(&self, rows: usize) -> Result<Parts> {
-        let tables = read::open(WHO, &self.path, self.by)?;
-        Ok(Parts { stream: self.clone(), tables, rows, seen: 0, waiting: Builder::default(), done: false })
+        Ok(Parts { blocks: self.blocks()?, rows, waiting: Builder::default(), done: false })
+    }
+
+    /// The rows as datasets of as many rows as are read at a time.
+    pub fn blocks(&self) -> Result<Blocks> {
+        Ok(Blocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.by)?, seen: 0 })
     }
 }
 
@@ -85,30 +98,57 @@ impl std::fmt::Display for Stream {
     }
 }
 
-/// A walk through a stream.
-pub struct Parts {
+/// A walk through a stream, as the file is read.
+pub struct Blocks {
     stream: Stream,
     tables: Tables,
-    rows: usize,
     /// Rows of the file that were read.
     seen: usize,
-    waiting: Builder,
-    done: bool,
 }
 
-impl Parts {
-    fn part(&mut self) -> Result<Option<Dataset>> {
+impl Blocks {
+    /// All fields of the next rows.
+    fn block(&mut self) -> Result<Option<Dataset>> {
         let Stream { start, end, .. } = self.stream;
-        while self.waiting.rows() < self.rows && self.seen < end {
+        while self.seen < end {
             crate::cancel::check()?;
             let Some(table) = self.tables.next().transpose()? else { break };
             let first = self.seen;
             self.seen += table.rows;
             let (from, to) = (start.max(first) - first, end.min(self.seen).max(first) - first);
             if from < to && from < table.rows {
-                let whole = Dataset::from(table);
-                self.waiting.append(&whole.slice(from, to).gathered());
+                return Ok(Some(Dataset::from(table).slice(from, to)));
             }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Dataset>;
+
+    fn next(&mut self) -> Option<Result<Dataset>> {
+        let block = self.block().and_then(|rows| rows.map(|rows| self.stream.meant(rows)).transpose());
+        if !matches!(block, Ok(Some(_))) {
+            self.seen = usize::MAX;
+        }
+        block.transpose()
+    }
+}
+
+/// A walk through a stream, by so many rows at a time.
+pub struct Parts {
+    blocks: Blocks,
+    rows: usize,
+    waiting: Builder,
+    done: bool,
+}
+
+impl Parts {
+    fn part(&mut self) -> Result<Option<Dataset>> {
+        while self.waiting.rows() < self.rows {
+            let Some(block) = self.blocks.block()? else { break };
+            self.waiting.append(&block.gathered());
         }
         let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
         if waiting.is_empty() {
@@ -117,12 +157,7 @@ impl Parts {
         if waiting.len() > self.rows {
             self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered());
         }
-        let part = waiting.slice(0, self.rows);
-        Ok(Some(match &self.stream.fields {
-            Some(fields) if self.stream.bare => part.column(&fields[0])?,
-            Some(fields) => part.select(fields)?,
-            None => part,
-        }))
+        self.blocks.stream.meant(waiting.slice(0, self.rows)).map(Some)
     }
 }
 
@@ -157,8 +192,9 @@ impl EncodedStream {
         EncodedStream { pack: Some((length, cut)), ..self.clone() }
     }
 
-    fn encode(&self, part: &Dataset) -> Result<Encoded> {
-        let rows = encode::encode(part, &self.tokenizer, &self.plan)?;
+    /// The rows of a buffer, of which the first has this number: each time that the file is read another one.
+    fn encode(&self, part: &Dataset, number: u64) -> Result<Encoded> {
+        let rows = encode::encode(part, &self.tokenizer, &self.plan, number)?;
         match self.pack {
             Some((length, cut)) => rows.pack(length, cut.unwrap_or(rows.is_stream())),
             None => Ok(rows),
@@ -261,10 +297,10 @@ impl StreamWalk {
             Some(parts) => parts,
             None => self.batches.rows.stream.parts(plan.buffer)?,
         };
-        let fresh = parts.seen == 0;
+        let fresh = parts.blocks.seen == 0;
         match parts.next() {
             Some(part) => {
-                let rows = self.batches.rows.encode(&part?)?;
+                let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer) as u64)?;
                 let order = plan.order.as_ref().map(|rng| rng.split(self.part as u64));
                 let of_part = batches::Plan { size: plan.size, epochs: 1, steps: None, order, replay: None, from: 0 };
                 self.walk = Some(Batches::new(rows, of_part)?.into_iter());

@@ -43,10 +43,13 @@ fn reader(options: &Options) -> Res<Option<Reader>> {
 
 #[export_module]
 mod verbs {
+    use std::path::Path;
+
     /// Passages that can be searched. A value: nothing changes it.
     pub type Index = crate::retrieve::Index;
 
-    /// An index over passages: a dataset (its field `text`), or a list of texts. Searched by BM25.
+    /// An index over passages: a dataset (its field `text`), or a list of texts; a path opens one that was saved. Searched
+    /// by BM25.
     ///
     /// Terms are words in lower case and, in Chinese and Japanese, pairs of neighbouring characters: see `terms`.
     ///
@@ -55,6 +58,7 @@ mod verbs {
     /// ix                                       //=> index of 3 passages, 16 terms
     /// ix.search("发明")[0].row                 //=> 1
     /// index([])                                //=> error: index: there are no passages
+    /// index("out/doc/none")                    //=> error: index: out/doc/none/index.json is not there
     /// ```
     #[rhai_fn(name = "index", return_raw)]
     pub fn index(passages: Dynamic) -> Res<Index> {
@@ -78,9 +82,29 @@ mod verbs {
     #[rhai_fn(name = "index", return_raw)]
     pub fn index_with(passages: Dynamic, options: Map) -> Res<Index> {
         let options = Options::read("index", INDEX, options)?;
+        if let Some(path) = passages.read_lock::<ImmutableString>().map(|path| path.clone()) {
+            if let Some(name) = ["field", "k1", "b", "seq"].into_iter().find(|name| options.has(name)) {
+                bail!("index", "option `{name}` is of a new index; {path} has its own");
+            }
+            return Ok(Index::open(Path::new(path.as_str()), reader(&options)?)?);
+        }
         let field = options.maybe("field", Options::text)?;
         let passages = texts("index", passages, field.as_deref())?;
         Ok(Index::new(passages, options.float("k1")?, options.float("b")?, reader(&options)?)?)
+    }
+
+    /// Writes a folder that `index(folder)` opens again: passages.parquet, index.json and, where a model's states are searched,
+    /// vectors.safetensors. The model is not in it: `index(folder, #{ model: net, tokenizer: tok })` takes it again, and
+    /// checks that it is the same; without one the opened index is searched by BM25 alone.
+    ///
+    /// ```rhai
+    /// let ix = index(["The cat sat on the mat.", "A dog barked."]);
+    /// ix.save("out/doc/index");
+    /// index("out/doc/index").search("cat")[0].row              //=> 0
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn save(ix: &mut Index, folder: &str) -> Res<()> {
+        Ok((*ix).save(Path::new(folder))?)
     }
 
     /// The best five passages for a question: a list of `#{ row, score, text }`, best first.

@@ -48,6 +48,11 @@ impl Bm25 {
         Ok(Bm25 { postings, lengths, mean, k1, b })
     }
 
+    /// `k1` and `b`.
+    pub fn settings(&self) -> (f64, f64) {
+        (self.k1, self.b)
+    }
+
     /// How many different terms there are.
     pub fn terms(&self) -> usize {
         self.postings.len()

@@ -3,7 +3,7 @@
 use crate::model::{Model, Rows};
 use crate::tensor::{DType, without_grad};
 use crate::token::Tokenizer;
-use crate::{Result, bail, cancel};
+use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 
 /// What reads text into vectors: the mean of a model's last states over the pieces of a text.
@@ -42,8 +42,46 @@ impl Dense {
         Ok(Dense { reader, hidden, vectors, centre })
     }
 
+    /// Vectors that were made before, with what made them.
+    pub fn of(reader: Reader, vectors: Vec<f32>, centre: Vec<f32>) -> Result<Dense> {
+        let hidden = reader.net.config().hidden;
+        if hidden != centre.len() {
+            bail!("index", "its vectors have {} numbers, the states of this model {hidden}", centre.len());
+        }
+        Ok(Dense { reader, hidden, vectors, centre })
+    }
+
+    /// An error where the model does not read the first passage as it was read when the vectors were made.
+    pub fn check(&self, texts: &[String]) -> Result<()> {
+        const NEAR: f32 = 1e-2;
+        let mut now = self.reader.read(&texts[..texts.len().min(1)])?;
+        towards(&mut now, &self.centre);
+        let apart = now.iter().zip(&self.vectors).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+        if apart.is_nan() || apart > NEAR {
+            return Err(Error::new(
+                "index",
+                format!("its vectors are of another model: its first passage lies {apart:.2} off"),
+            )
+            .help("give the model and the tokenizer that it was made with"));
+        }
+        Ok(())
+    }
+
     pub fn hidden(&self) -> usize {
         self.hidden
+    }
+
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// All vectors, one after the other.
+    pub fn vectors(&self) -> &[f32] {
+        &self.vectors
+    }
+
+    pub fn centre(&self) -> &[f32] {
+        &self.centre
     }
 
     /// For each query the cosine of every passage with it, in order of passages.

@@ -42,9 +42,23 @@ impl Index {
         if texts.is_empty() {
             return Err(Error::new("index", "there are no passages"));
         }
-        let words = Bm25::new(&texts, k1, b)?;
         let dense = reader.map(|reader| Dense::new(&texts, reader)).transpose()?;
+        Index::of(texts, k1, b, dense)
+    }
+
+    /// Passages with the vectors that were made of them.
+    pub(super) fn of(texts: Vec<String>, k1: f64, b: f64, dense: Option<Dense>) -> Result<Index> {
+        let words = Bm25::new(&texts, k1, b)?;
         Ok(Index(Arc::new(Inner { texts, words, dense })))
+    }
+
+    pub(super) fn dense(&self) -> Option<&Dense> {
+        self.0.dense.as_ref()
+    }
+
+    /// BM25's `k1` and `b`.
+    pub(super) fn settings(&self) -> (f64, f64) {
+        self.0.words.settings()
     }
 
     pub fn len(&self) -> usize {

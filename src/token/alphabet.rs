@@ -35,6 +35,11 @@ pub fn bytes(piece: &str) -> Option<Vec<u8>> {
     piece.chars().map(|letter| BYTES.get(&letter).copied()).collect()
 }
 
+/// The text that letters stand for, where it is one.
+pub fn text(piece: &str) -> Option<String> {
+    String::from_utf8(bytes(piece)?).ok()
+}
+
 /// How many characters the bytes of a piece begin.
 pub fn characters(piece: &str) -> usize {
     match bytes(piece) {

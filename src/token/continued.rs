@@ -3,10 +3,14 @@
 //! (Sennrich et al. 2016, arXiv 1508.07909).
 //!
 //! Every step takes the most frequent pair, ties by the smaller ids, so the result depends on nothing else.
+//!
+//! A pair never gets more frequent, but for those that a step makes. So only the most frequent pairs are kept with the
+//! words that they are in (`places`); when all of these are used up the words are walked again for the next.
 
+use crate::token::merges::pair;
+use crate::token::places::{self, Corpus, Pair, Stat};
 use crate::token::words::QuickMap;
 use crate::{Result, cancel};
-use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
@@ -107,49 +111,10 @@ pub struct Merge {
     pub count: u64,
 }
 
-/// Segmented words, all in one vector, with how often each occurs.
-#[derive(Default)]
-pub struct Corpus {
-    symbols: Vec<u32>,
-    words: Vec<Word>,
-}
-
-struct Word {
-    start: usize,
-    length: u32,
-    count: u64,
-}
-
-impl Corpus {
-    pub fn push(&mut self, ids: &[u32], count: u64) {
-        if ids.len() > 1 {
-            self.words.push(Word { start: self.symbols.len(), length: ids.len() as u32, count });
-            self.symbols.extend_from_slice(ids);
-        }
-    }
-
-    fn word(&self, at: usize) -> &[u32] {
-        let word = &self.words[at];
-        &self.symbols[word.start..word.start + word.length as usize]
-    }
-}
-
-type Pair = u64;
 type Heap = BinaryHeap<(i64, Reverse<Pair>)>;
-
-fn pair(left: u32, right: u32) -> Pair {
-    u64::from(left) << 32 | u64::from(right)
-}
 
 fn halves(pair: Pair) -> (u32, u32) {
     ((pair >> 32) as u32, pair as u32)
-}
-
-#[derive(Default)]
-struct Stat {
-    count: i64,
-    /// Words where the pair may be, ascending; some of them have lost it since.
-    words: Vec<u32>,
 }
 
 /// In the heap, the right half of a character outside the vocabulary that wants to become a piece.
@@ -157,39 +122,20 @@ const ALONE: u32 = u32::MAX;
 
 /// Merges until nothing is frequent enough or `count` new pieces are there. No merge makes a piece that is there
 /// already: so every piece has one merge, and every new piece is reached when its own text is encoded.
-pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> Result<Vec<Merge>> {
-    let least = limits.least.max(1) as i64;
-    let mut stats = tally(&corpus, least)?;
-    let mut heap: Heap = stats.iter().map(|(pair, stat)| (stat.count, Reverse(*pair))).collect();
-    for (place, outside) in vocabulary.outside.iter().enumerate().filter(|(_, outside)| outside.count >= limits.least) {
-        heap.push(((outside.count * outside.saves) as i64, Reverse(pair(OUTSIDE | place as u32, ALONE))));
-    }
+pub fn run(corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> Result<Vec<Merge>> {
     let mut merges = Vec::new();
+    let mut merging = Merging::new(corpus, vocabulary, limits);
     let first = vocabulary.pieces.len();
     while vocabulary.pieces.len() - first < limits.count {
         if vocabulary.pieces.len().is_multiple_of(64) {
             cancel::check()?;
         }
-        let Some((count, Reverse(top))) = heap.pop() else { break };
+        let wanted = limits.count - (vocabulary.pieces.len() - first);
+        let Some((count, top)) = merging.next(wanted)? else { break };
         let (left, right) = halves(top);
         if right == ALONE {
-            let outside = &mut vocabulary.outside[(left ^ OUTSIDE) as usize];
-            let (piece, waiting) = (outside.piece.clone(), std::mem::take(&mut outside.waiting));
-            let id = vocabulary.add(piece);
-            vocabulary.outside[(left ^ OUTSIDE) as usize].id = Some(id);
-            heap.extend(waiting.into_iter().filter_map(|pair| Some((stats.get(&pair)?.count, Reverse(pair)))));
+            merging.wake(vocabulary, left);
             continue;
-        }
-        let Some(now) = stats.get(&top).map(|stat| stat.count) else { continue };
-        if now != count {
-            // an old entry: the pair became rarer since
-            if now > 0 && now < count {
-                heap.push((now, Reverse(top)));
-            }
-            continue;
-        }
-        if count < least {
-            break;
         }
         if let Some(outside) = vocabulary.waits_for(top) {
             outside.waiting.push(top);
@@ -198,6 +144,7 @@ pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> 
         let whole = vocabulary.join(left, right);
         let refused = vocabulary.id(&whole).is_some() || vocabulary.barred.contains(&whole);
         if refused || (vocabulary.characters)(&whole) > limits.longest {
+            merging.stats.remove(&top);
             continue;
         }
         let id = vocabulary.add(whole);
@@ -207,106 +154,125 @@ pub fn run(mut corpus: Corpus, vocabulary: &mut Vocabulary, limits: &Limits) -> 
             whole: id,
             count: count as u64,
         });
-        apply(&mut corpus, &mut stats, &mut heap, top, id, least);
+        merging.merge(top, id);
     }
     Ok(merges)
 }
 
-/// Counts neighbours, in parallel. A pair of pieces that are there only gets rarer, so what is too rare now is left out.
-fn tally(corpus: &Corpus, least: i64) -> Result<QuickMap<Pair, Stat>> {
-    const TASK: usize = 1 << 16;
-    let tasks: Vec<usize> = (0..corpus.words.len()).step_by(TASK).collect();
-    let mut all: QuickMap<Pair, Stat> = QuickMap::default();
-    for group in tasks.chunks(rayon::current_num_threads().max(1)) {
-        cancel::check()?;
-        let parts: Vec<QuickMap<Pair, Stat>> = group
-            .par_iter()
-            .map(|from| {
-                let mut part: QuickMap<Pair, Stat> = QuickMap::default();
-                for at in *from..(from + TASK).min(corpus.words.len()) {
-                    let count = corpus.words[at].count as i64;
-                    for two in corpus.word(at).windows(2) {
-                        part.entry(pair(two[0], two[1])).or_default().add(count, at as u32);
-                    }
-                }
-                part
-            })
-            .collect();
-        for (pair, stat) in parts.into_iter().flatten() {
-            let known = all.entry(pair).or_default();
-            known.count += stat.count;
-            known.words.extend(stat.words);
-        }
-    }
-    all.retain(|_, stat| stat.count >= least);
-    all.shrink_to_fit();
-    all.values_mut().for_each(|stat| stat.words.shrink_to_fit());
-    Ok(all)
+/// The words while they are merged, and the pairs that are next.
+struct Merging {
+    corpus: Corpus,
+    least: i64,
+    /// Pairs that occur as often as this are in `stats`, unless they were refused.
+    floor: i64,
+    stats: QuickMap<Pair, Stat>,
+    heap: Heap,
+    /// Pairs with the piece that is being made.
+    fresh: QuickMap<Pair, Stat>,
 }
 
-impl Stat {
-    fn add(&mut self, count: i64, word: u32) {
-        self.count += count;
-        if self.words.last() != Some(&word) {
-            self.words.push(word);
+impl Merging {
+    fn new(corpus: Corpus, vocabulary: &Vocabulary, limits: &Limits) -> Merging {
+        let mut heap = Heap::new();
+        for (place, outside) in
+            vocabulary.outside.iter().enumerate().filter(|(_, outside)| outside.count >= limits.least)
+        {
+            heap.push(((outside.count * outside.saves) as i64, Reverse(pair(OUTSIDE | place as u32, ALONE))));
         }
+        let least = limits.least.max(1) as i64;
+        let (stats, fresh) = (QuickMap::default(), QuickMap::default());
+        Merging { corpus, least, floor: i64::MAX, stats, heap, fresh }
     }
-}
 
-/// Makes `whole` of every occurrence of a pair, and keeps the counts of its neighbours right.
-fn apply(corpus: &mut Corpus, stats: &mut QuickMap<Pair, Stat>, heap: &mut Heap, merged: Pair, whole: u32, least: i64) {
-    let (left, right) = halves(merged);
-    let Some(stat) = stats.remove(&merged) else { return };
-    let mut fresh: Vec<Pair> = Vec::new();
-    for at in stat.words {
-        let Word { start, length, count } = corpus.words[at as usize];
-        let count = count as i64;
-        let symbols = &mut corpus.symbols[start..start + length as usize];
-        let (mut read, mut write) = (0, 0);
-        while read < symbols.len() {
-            let here = symbols[read] == left && read + 1 < symbols.len() && symbols[read + 1] == right;
-            if !here {
-                symbols[write] = symbols[read];
-                read += 1;
-                write += 1;
+    /// The most frequent pair (or character that wants to become a piece) with its count, no longer in the heap.
+    fn next(&mut self, wanted: usize) -> Result<Option<(i64, Pair)>> {
+        loop {
+            let frequent = self.heap.peek().is_some_and(|(count, _)| *count >= self.floor);
+            if !frequent && self.floor > self.least {
+                self.lower(wanted)?;
                 continue;
             }
-            if write > 0 {
-                let before = symbols[write - 1];
-                less(stats, pair(before, left), count, whole, least);
-                stats.entry(pair(before, whole)).or_default().add(count, at);
-                fresh.push(pair(before, whole));
+            let Some((count, Reverse(top))) = self.heap.pop() else { return Ok(None) };
+            if halves(top).1 == ALONE {
+                return Ok(Some((count, top)));
             }
-            if read + 2 < symbols.len() {
-                let after = symbols[read + 2];
-                less(stats, pair(right, after), count, whole, least);
-                stats.entry(pair(whole, after)).or_default().add(count, at);
-                fresh.push(pair(whole, after));
+            match self.stats.get(&top).map(|stat| stat.count) {
+                Some(now) if now == count => return Ok(Some((count, top))),
+                // the pair became rarer since
+                Some(now) if now < count => self.heap.push((now, Reverse(top))),
+                _ => {}
             }
-            symbols[write] = whole;
-            read += 2;
-            write += 1;
         }
-        corpus.words[at as usize].length = write as u32;
     }
-    fresh.sort_unstable();
-    fresh.dedup();
-    for pair in fresh {
-        match stats.get(&pair) {
-            Some(stat) if stat.count >= least => heap.push((stat.count, Reverse(pair))),
-            _ => {
-                stats.remove(&pair);
+
+    /// Brings the next pairs in: as many as there are pieces wanted, or some more.
+    fn lower(&mut self, wanted: usize) -> Result<()> {
+        const AT_LEAST: usize = 1 << 14;
+        let found = places::frequent(&self.corpus, self.least..self.floor, wanted.max(AT_LEAST))?;
+        self.floor = found.floor;
+        for (pair, stat) in found.stats {
+            self.heap.push((stat.count, Reverse(pair)));
+            self.stats.insert(pair, stat);
+        }
+        Ok(())
+    }
+
+    /// A character becomes a piece: pairs that had to wait for it are back.
+    fn wake(&mut self, vocabulary: &mut Vocabulary, symbol: u32) {
+        let outside = &mut vocabulary.outside[(symbol ^ OUTSIDE) as usize];
+        let (piece, waiting) = (outside.piece.clone(), std::mem::take(&mut outside.waiting));
+        let id = vocabulary.add(piece);
+        vocabulary.outside[(symbol ^ OUTSIDE) as usize].id = Some(id);
+        self.heap.extend(waiting.into_iter().filter_map(|pair| Some((self.stats.get(&pair)?.count, Reverse(pair)))));
+    }
+
+    /// Makes `whole` of every occurrence of a pair, and keeps the counts of its neighbours right.
+    fn merge(&mut self, merged: Pair, whole: u32) {
+        let (left, right) = halves(merged);
+        let Some(stat) = self.stats.remove(&merged) else { return };
+        for at in stat.places.iter() {
+            let count = self.corpus.count(at);
+            let symbols = self.corpus.word_mut(at);
+            let (mut read, mut write) = (0, 0);
+            while read < symbols.len() {
+                let here = symbols[read] == left && read + 1 < symbols.len() && symbols[read + 1] == right;
+                if !here {
+                    symbols[write] = symbols[read];
+                    read += 1;
+                    write += 1;
+                    continue;
+                }
+                if write > 0 {
+                    let before = symbols[write - 1];
+                    less(&mut self.stats, &mut self.fresh, pair(before, left), count, self.floor);
+                    self.fresh.entry(pair(before, whole)).or_default().add(count, at);
+                }
+                if read + 2 < symbols.len() {
+                    let after = symbols[read + 2];
+                    less(&mut self.stats, &mut self.fresh, pair(right, after), count, self.floor);
+                    self.fresh.entry(pair(whole, after)).or_default().add(count, at);
+                }
+                symbols[write] = whole;
+                read += 2;
+                write += 1;
             }
+            self.corpus.shorten(at, write);
+        }
+        for (pair, stat) in self.fresh.drain().filter(|(_, stat)| stat.count >= self.floor) {
+            self.heap.push((stat.count, Reverse(pair)));
+            self.stats.insert(pair, stat);
         }
     }
 }
 
-/// A pair occurs less often. Only one of the piece that is just made may occur more often again.
-fn less(stats: &mut QuickMap<Pair, Stat>, pair: Pair, count: i64, whole: u32, least: i64) {
-    let Some(stat) = stats.get_mut(&pair) else { return };
-    stat.count -= count;
-    let (left, right) = halves(pair);
-    if stat.count < least && left != whole && right != whole {
-        stats.remove(&pair);
+/// A pair occurs less often.
+fn less(stats: &mut QuickMap<Pair, Stat>, fresh: &mut QuickMap<Pair, Stat>, pair: Pair, count: i64, floor: i64) {
+    if let Some(stat) = stats.get_mut(&pair) {
+        stat.count -= count;
+        if stat.count < floor {
+            stats.remove(&pair);
+        }
+    } else if let Some(stat) = fresh.get_mut(&pair) {
+        stat.count -= count;
     }
 }

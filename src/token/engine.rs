@@ -6,11 +6,40 @@
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
-use tokenizers::models::bpe::BPE;
+use tokenizers::models::bpe::{BPE, Vocab};
 
-pub type Engine = tokenizers::Tokenizer;
+/// A running tokenizer of the crate, and what the crate keeps to itself: the merges of its BPE.
+#[derive(Clone)]
+pub struct Engine {
+    running: tokenizers::Tokenizer,
+    merges: Arc<[Merge]>,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = tokenizers::Tokenizer;
+
+    fn deref(&self) -> &tokenizers::Tokenizer {
+        &self.running
+    }
+}
+
+impl Engine {
+    /// What BPE merges, by ids, in the order of their ranks; nothing for other models.
+    pub fn merges(&self) -> &[Merge] {
+        &self.merges
+    }
+}
+
+/// Two ids that become one.
+#[derive(Clone, Copy)]
+pub struct Merge {
+    pub left: u32,
+    pub right: u32,
+    pub whole: u32,
+}
 
 pub const WHO: &str = "tokenizer";
 
@@ -29,18 +58,19 @@ pub fn build(mut spec: Value) -> Result<Engine> {
     let added: Vec<(u32, AddedToken)> = added.iter().map(added_token).collect::<Result<_>>()?;
     pin(&mut model, &added)?;
 
-    let mut engine = Engine::new(build_model(model)?);
+    let (model, merges) = build_model(model)?;
+    let mut engine = tokenizers::Tokenizer::new(model);
     engine.with_normalizer(part::<tokenizers::NormalizerWrapper>(fields, "normalizer")?).map_err(told)?;
     engine.with_pre_tokenizer(part::<tokenizers::PreTokenizerWrapper>(fields, "pre_tokenizer")?);
     engine.with_post_processor(part::<tokenizers::PostProcessorWrapper>(fields, "post_processor")?);
     engine.with_decoder(part::<tokenizers::DecoderWrapper>(fields, "decoder")?);
     engine.add_tokens(added.into_iter().map(|(_, token)| token)).map_err(told)?;
-    Ok(engine)
+    Ok(Engine { running: engine, merges: merges.into() })
 }
 
 /// The `tokenizer.json` form of an engine.
 pub fn describe(engine: &Engine) -> Result<Value> {
-    serde_json::to_value(engine).map_err(told)
+    serde_json::to_value(&engine.running).map_err(told)
 }
 
 fn part<T: serde::de::DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<Option<T>> {
@@ -107,16 +137,16 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
     Ok(())
 }
 
-fn build_model(mut model: Value) -> Result<ModelWrapper> {
+fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<Merge>)> {
     if let Some(vocab) = model["vocab"].as_object() {
         check_ids(vocab)?;
     }
     let bpe = model["type"] == "BPE" || (model["type"].is_null() && !model["merges"].is_null());
     if bpe {
-        return build_bpe(&mut model).map(ModelWrapper::BPE);
+        return build_bpe(&mut model).map(|(bpe, merges)| (ModelWrapper::BPE(bpe), merges));
     }
     let kind = model["type"].as_str().map(str::to_string);
-    serde_json::from_value(model).map_err(|error| match kind {
+    serde_json::from_value(model).map(|model| (model, Vec::new())).map_err(|error| match kind {
         Some(kind) if !["WordPiece", "WordLevel", "Unigram"].contains(&kind.as_str()) => {
             Error::new(WHO, format!("the model `{kind}` is not one of BPE, WordPiece, Unigram, WordLevel"))
         }
@@ -143,17 +173,16 @@ fn check_ids(vocab: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-fn build_bpe(model: &mut Value) -> Result<BPE> {
+fn build_bpe(model: &mut Value) -> Result<(BPE, Vec<Merge>)> {
     let Value::Object(entries) = model["vocab"].take() else { bail!(WHO, "its vocab is not a map") };
-    let vocab: tokenizers::models::bpe::Vocab =
-        entries.into_iter().map(|(piece, id)| (piece, id.as_u64().unwrap_or(0) as u32)).collect();
+    let vocab: Vocab = entries.into_iter().map(|(piece, id)| (piece, id.as_u64().unwrap_or(0) as u32)).collect();
     let Value::Array(merges) = model["merges"].take() else { bail!(WHO, "its merges are not a list") };
-    let merges = merges.into_iter().map(merge).collect::<Result<Vec<_>>>()?;
+    let merges = merges.into_iter().map(halves).collect::<Result<Vec<_>>>()?;
     let text = |name: &str| model[name].as_str().filter(|text| !text.is_empty()).map(str::to_string);
     let flag = |name: &str| model[name].as_bool().unwrap_or(false);
 
     let prefix = text("continuing_subword_prefix");
-    check_merges(&vocab, &merges, prefix.as_deref().unwrap_or_default())?;
+    let by_id = merges_by_id(&vocab, &merges, prefix.as_deref().unwrap_or_default())?;
     let mut builder = BPE::builder()
         .vocab_and_merges(vocab, merges)
         .fuse_unk(flag("fuse_unk"))
@@ -171,10 +200,10 @@ fn build_bpe(model: &mut Value) -> Result<BPE> {
     if let Some(dropout) = model["dropout"].as_f64() {
         builder = builder.dropout(dropout as f32);
     }
-    builder.build().map_err(told)
+    Ok((builder.build().map_err(told)?, by_id))
 }
 
-fn merge(value: Value) -> Result<(String, String)> {
+fn halves(value: Value) -> Result<(String, String)> {
     let pair = match &value {
         Value::String(line) => line.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string())),
         Value::Array(pair) => match pair.as_slice() {
@@ -186,19 +215,23 @@ fn merge(value: Value) -> Result<(String, String)> {
     pair.ok_or_else(|| Error::new(WHO, format!("the merge {value} is not a pair of pieces")))
 }
 
-fn check_merges(vocab: &tokenizers::models::bpe::Vocab, merges: &[(String, String)], prefix: &str) -> Result<()> {
+fn merges_by_id(vocab: &Vocab, merges: &[(String, String)], prefix: &str) -> Result<Vec<Merge>> {
     let mut whole = String::new();
-    for (rank, (a, b)) in merges.iter().enumerate() {
+    let by_id = |(rank, (a, b)): (usize, &(String, String))| {
         whole.clear();
         whole.push_str(a);
         whole.push_str(b.strip_prefix(prefix).unwrap_or(b));
-        for piece in [a, b, &whole] {
-            if !vocab.contains_key(piece.as_str()) {
-                bail!(WHO, "merge {rank} (`{a}` + `{b}`) names the piece `{piece}`, which is not in the vocabulary");
+        let id = |piece: &str| -> Result<u32> {
+            match vocab.get(piece) {
+                Some(id) => Ok(*id),
+                None => {
+                    bail!(WHO, "merge {rank} (`{a}` + `{b}`) names the piece `{piece}`, which is not in the vocabulary")
+                }
             }
-        }
-    }
-    Ok(())
+        };
+        Ok(Merge { left: id(a)?, right: id(b)?, whole: id(&whole)? })
+    };
+    merges.iter().enumerate().map(by_id).collect()
 }
 
 /// All pieces in id order. A hole in the ids is an empty piece.

@@ -3,7 +3,7 @@
 use crate::token::continued::Limits;
 use crate::token::engine::{self, told};
 use crate::token::grow::Proposal;
-use crate::token::{Kind, Tokenizer, alphabet, script, words};
+use crate::token::{Growth, Kind, Tokenizer, alphabet, script, words};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -37,21 +37,6 @@ impl How {
             other => bail!(WHO, "`how` is `{other}`, not one of usual, merges, whole, symbols"),
         })
     }
-}
-
-/// What an extension did beside adding pieces.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Growth {
-    /// How many pieces there were before: new ids begin here, but for `replaced`.
-    pub before: usize,
-    /// Pieces that only help to make others.
-    pub intermediate: usize,
-    /// Words that were left out, and why.
-    pub skipped: Vec<(String, String)>,
-    /// Old ids that new pieces have now, ascending.
-    pub replaced: Vec<u32>,
-    /// Old pieces that could not be written before, and can since words are looked up first.
-    pub awakened: usize,
 }
 
 /// A new piece, and for Unigram its score.
@@ -249,9 +234,8 @@ impl Tokenizer {
 
     /// BPE over nothing but these words, until each is one piece.
     fn join_words(&self, order: Vec<String>, mut growth: Growth) -> Result<Plan> {
-        let counted: Vec<(String, u64)> = order.iter().map(|form| (form.clone(), 1)).collect();
         let limits = Limits { count: usize::MAX, least: 1, longest: usize::MAX };
-        let proposal = self.continue_on(counted, &limits)?;
+        let proposal = self.continue_on(words::Counted::once(&order), &limits)?;
         let made: HashSet<&String> = proposal.pieces.iter().collect();
         for form in order.iter().filter(|form| !made.contains(form)) {
             growth.skipped.push((form.clone(), "its parts meet only in pieces that are there already".to_string()));
@@ -345,8 +329,13 @@ impl Tokenizer {
             }
         }
         let grown = self.rebuilt(engine::build(spec)?, plan.growth);
-        grown.check_against(self)?;
-        Ok(grown)
+        match grown.check_against(self) {
+            Ok(()) => Ok(grown),
+            Err(error) if plan.symbols && self.kind() != Kind::ByteLevel => Err(error.help(
+                "to this tokenizer each stretch of text begins with a space, after a symbol too: leave `how` out",
+            )),
+            Err(error) => Err(error),
+        }
     }
 }
 

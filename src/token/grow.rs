@@ -1,7 +1,10 @@
 //! Which pieces a tokenizer should get for given texts: the steps of continued BPE.
 
-use crate::token::continued::{self, Corpus, Limits, Vocabulary};
+use crate::token::bpe::{ByteBpe, Scratch};
+use crate::token::continued::{self, Limits, Vocabulary};
 use crate::token::engine::told;
+use crate::token::places::Corpus;
+use crate::token::words::Counted;
 use crate::token::{Kind, Tokenizer, words};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
@@ -57,12 +60,17 @@ impl Tokenizer {
     pub(super) fn need_bpe(&self, who: &str) -> Result<()> {
         match self.kind() {
             Kind::ByteLevel | Kind::ByteFallback | Kind::Bpe => Ok(()),
-            kind => Err(Error::new(who, format!("merges are of BPE; this tokenizer is of the kind {kind}"))
-                .help("give `extend` a list of words")),
+            kind => {
+                let error = Error::new(who, format!("merges are of BPE; this tokenizer is of the kind {kind}"));
+                Err(error.help(match who {
+                    "retrain" => "train another with `tokenizer(texts, #{ kind: … })`",
+                    _ => "give `extend` a list of words",
+                }))
+            }
         }
     }
 
-    pub(super) fn continue_on(&self, counted: Vec<(String, u64)>, limits: &Limits) -> Result<Proposal> {
+    pub(super) fn continue_on(&self, counted: Counted, limits: &Limits) -> Result<Proposal> {
         let characters: fn(&str) -> usize = match self.kind() {
             Kind::ByteLevel => crate::token::alphabet::characters,
             _ => |piece| piece.chars().count(),
@@ -82,16 +90,32 @@ impl Tokenizer {
     }
 
     /// The words as symbols: ids, and characters that the vocabulary lacks.
-    fn segment(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> Result<Corpus> {
-        let outside = self.outside(counted, vocabulary);
+    fn segment(&self, counted: &Counted, vocabulary: &mut Vocabulary) -> Result<Corpus> {
+        const WORDS: usize = 4096;
+        let bytes = ByteBpe::of(self);
+        let outside = if bytes.is_some() { HashMap::new() } else { self.outside(counted, vocabulary) };
+        let some = |from: &usize| -> Result<(Vec<u32>, Vec<usize>)> {
+            let (mut symbols, mut ends, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
+            for at in *from..(from + WORDS).min(counted.len()) {
+                match (&bytes, counted.bytes(at)) {
+                    (Some(bpe), Some(word)) => bpe.write(&word, &mut scratch, &mut symbols),
+                    _ => self.symbols(&counted.word(at), &outside, &mut symbols)?,
+                }
+                ends.push(symbols.len());
+            }
+            Ok((symbols, ends))
+        };
         let mut corpus = Corpus::default();
-        // some words at a time: a list for each is several times as large as what is kept of it
-        for some in counted.chunks(1 << 16) {
+        let parts: Vec<usize> = (0..counted.len()).step_by(WORDS).collect();
+        for group in parts.chunks(4 * rayon::current_num_threads().max(1)) {
             cancel::check()?;
-            let segmented: Vec<Result<Vec<u32>>> =
-                some.par_iter().map(|(word, _)| self.symbols(word, &outside)).collect();
-            for (symbols, (_, count)) in segmented.into_iter().zip(some) {
-                corpus.push(&symbols?, *count);
+            let segmented: Vec<_> = group.par_iter().map(some).collect();
+            for (from, part) in group.iter().zip(segmented) {
+                let (symbols, ends) = part?;
+                let starts = std::iter::once(0).chain(ends.iter().copied());
+                for (at, (start, end)) in starts.zip(&ends).enumerate() {
+                    corpus.push(&symbols[start..*end], counted.count(from + at));
+                }
             }
         }
         Ok(corpus)
@@ -112,11 +136,11 @@ impl Tokenizer {
         self.fresh(old).par_iter().map(ids).collect()
     }
 
-    fn outside(&self, counted: &[(String, u64)], vocabulary: &mut Vocabulary) -> HashMap<char, u32> {
+    fn outside(&self, counted: &Counted, vocabulary: &mut Vocabulary) -> HashMap<char, u32> {
         let mut lacking: BTreeMap<char, u64> = BTreeMap::new();
         let mut buffer = [0; 4];
         let mut known = HashMap::new();
-        for (word, count) in counted {
+        for (word, count) in counted.iter() {
             for character in word.chars() {
                 let here =
                     *known.entry(character).or_insert_with(|| self.id(character.encode_utf8(&mut buffer)).is_some());
@@ -134,26 +158,24 @@ impl Tokenizer {
     }
 
     /// One word: what lies between characters outside the vocabulary, by the model itself.
-    fn symbols(&self, word: &str, outside: &HashMap<char, u32>) -> Result<Vec<u32>> {
+    fn symbols(&self, word: &str, outside: &HashMap<char, u32>, symbols: &mut Vec<u32>) -> Result<()> {
         let model = self.engine().get_model();
-        let mut symbols = Vec::new();
-        let mut from = 0;
         let known = |part: &str, symbols: &mut Vec<u32>| -> Result<()> {
             if !part.is_empty() {
                 symbols.extend(model.tokenize(part).map_err(told)?.iter().map(|token| token.id));
             }
             Ok(())
         };
+        let mut from = 0;
         if !outside.is_empty() {
             for (at, character) in word.char_indices() {
                 if let Some(symbol) = outside.get(&character) {
-                    known(&word[from..at], &mut symbols)?;
+                    known(&word[from..at], symbols)?;
                     symbols.push(*symbol);
                     from = at + character.len_utf8();
                 }
             }
         }
-        known(&word[from..], &mut symbols)?;
-        Ok(symbols)
+        known(&word[from..], symbols)
     }
 }

@@ -9,6 +9,7 @@ use crate::token::{Tokenizer, script, words};
 use crate::{Result, bail, cancel};
 use aho_corasick::{AhoCorasick, MatchKind};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tokenizers::Model;
@@ -56,7 +57,7 @@ impl Mined {
     pub fn choose_marginal(&mut self, tokenizer: &Tokenizer, counter: words::Counter, count: usize) -> Result<()> {
         let counted = counter.finish();
         let mut words: Vec<Word> =
-            counted.par_iter().map(|(word, count)| Word::new(tokenizer, word, *count)).collect::<Result<_>>()?;
+            counted.par_iter().map(|(word, count)| Word::new(tokenizer, &word, count)).collect::<Result<_>>()?;
         let places = self.places(tokenizer, &counted)?;
         let mut heap: BinaryHeap<(u64, Reverse<usize>)> =
             self.terms.iter().enumerate().map(|(at, _)| (saving(&places[at], &words), Reverse(at))).collect();
@@ -93,7 +94,7 @@ impl Mined {
     }
 
     /// Every place of every term; of a script with spaces, only whole words.
-    fn places(&self, tokenizer: &Tokenizer, counted: &[(String, u64)]) -> Result<Vec<Vec<Place>>> {
+    fn places(&self, tokenizer: &Tokenizer, counted: &words::Counted) -> Result<Vec<Vec<Place>>> {
         let mut forms = Vec::new();
         let mut of = Vec::new();
         for (at, term) in self.terms.iter().enumerate() {
@@ -110,8 +111,8 @@ impl Mined {
         if counted.len() > u32::MAX as usize {
             bail!(WHO, "there are {} distinct words, more than can be held", counted.len());
         }
-        let of_word = |(number, (word, _)): (usize, &(String, u64))| -> Vec<(usize, Place)> {
-            let found = automaton.find_overlapping_iter(word).filter_map(|found| {
+        let of_word = |(number, (word, _)): (usize, (Cow<str>, u64))| -> Vec<(usize, Place)> {
+            let found = automaton.find_overlapping_iter(&*word).filter_map(|found| {
                 let (term, whole) = of[found.pattern().as_usize()];
                 let fits = !whole || (found.start() == 0 && found.end() == word.len());
                 let (start, end) = (found.start() as u32, found.end() as u32);

@@ -1,8 +1,9 @@
-//! The merges of a BPE model by the ids of their halves, to follow how a piece is made.
+//! The merges of a BPE model by the ids of their halves: which pair becomes what, and how early.
 
 use crate::token::words::QuickMap;
 use crate::token::{Tokenizer, engine};
 use crate::{Result, bail};
+use tokenizers::models::ModelWrapper;
 
 #[derive(Clone, Copy)]
 pub struct Made {
@@ -10,35 +11,76 @@ pub struct Made {
     pub whole: u32,
 }
 
-/// What each pair becomes, and how early.
-pub struct Merges(QuickMap<u64, Made>);
+/// A table with open addressing: a look-up is mostly one line of cache.
+pub struct Merges {
+    slots: Vec<Slot>,
+    shift: u32,
+    /// What the merge of each rank makes.
+    wholes: Vec<u32>,
+}
 
-fn pair(left: u32, right: u32) -> u64 {
+#[derive(Clone, Copy)]
+struct Slot {
+    pair: u64,
+    made: Made,
+}
+
+/// No pair: no id is so high.
+const FREE: u64 = u64::MAX;
+
+pub fn pair(left: u32, right: u32) -> u64 {
     u64::from(left) << 32 | u64::from(right)
 }
 
 impl Merges {
     pub fn of(tokenizer: &Tokenizer, who: &str) -> Result<Merges> {
-        let spec = engine::describe(tokenizer.engine())?;
-        let model = &spec["model"];
-        for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
-            if model[name].as_str().is_some_and(|mark| !mark.is_empty()) {
-                bail!(who, "this BPE marks its pieces ({name} {}), which is not supported here", model[name]);
+        if let ModelWrapper::BPE(bpe) = tokenizer.engine().get_model() {
+            let marks = [
+                ("continuing_subword_prefix", &bpe.continuing_subword_prefix),
+                ("end_of_word_suffix", &bpe.end_of_word_suffix),
+            ];
+            for (name, mark) in marks {
+                if let Some(mark) = mark {
+                    bail!(who, "this BPE marks its pieces ({name} {mark:?}), which is not supported here");
+                }
             }
         }
-        let mut merges = QuickMap::default();
-        for (rank, merge) in model["merges"].as_array().into_iter().flatten().enumerate() {
-            let (Some(left), Some(right)) = (merge[0].as_str(), merge[1].as_str()) else { continue };
-            let ids = [left, right].map(|half| tokenizer.id(half));
-            if let ([Some(left_id), Some(right_id)], Some(whole)) = (ids, tokenizer.id(&format!("{left}{right}"))) {
-                merges.entry(pair(left_id, right_id)).or_insert(Made { rank: rank as u32, whole });
-            }
+        Ok(Merges::new(tokenizer.engine().merges()))
+    }
+
+    fn new(merges: &[engine::Merge]) -> Merges {
+        let bits = (2 * merges.len()).next_power_of_two().trailing_zeros().max(4);
+        let free = Slot { pair: FREE, made: Made { rank: 0, whole: 0 } };
+        let wholes = merges.iter().map(|merge| merge.whole).collect();
+        let mut table = Merges { slots: vec![free; 1 << bits], shift: 64 - bits, wholes };
+        for (rank, merge) in (0..).zip(merges) {
+            let pair = pair(merge.left, merge.right);
+            let at = table.place(pair);
+            // of a pair that is there twice the engine takes the last
+            table.slots[at] = Slot { pair, made: Made { rank, whole: merge.whole } };
         }
-        Ok(Merges(merges))
+        table
+    }
+
+    /// The slot of a pair, or the free one where it would be.
+    fn place(&self, pair: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
+        while self.slots[at].pair != pair && self.slots[at].pair != FREE {
+            at = (at + 1) & mask;
+        }
+        at
     }
 
     pub fn get(&self, left: u32, right: u32) -> Option<Made> {
-        self.0.get(&pair(left, right)).copied()
+        let pair = pair(left, right);
+        let slot = self.slots[self.place(pair)];
+        (slot.pair == pair).then_some(slot.made)
+    }
+
+    /// What the merge of a rank makes.
+    pub fn whole(&self, rank: u32) -> u32 {
+        self.wholes[rank as usize]
     }
 
     /// Every piece on the way from letters to these ids, each once more than needed at worst.
@@ -56,7 +98,7 @@ impl Merges {
     /// The latest rank at which each id is made.
     pub fn ranks(&self) -> QuickMap<u32, u32> {
         let mut ranks = QuickMap::default();
-        for made in self.0.values() {
+        for made in self.slots.iter().filter(|slot| slot.pair != FREE).map(|slot| slot.made) {
             let rank: &mut u32 = ranks.entry(made.whole).or_default();
             *rank = made.rank.max(*rank);
         }

@@ -1,12 +1,13 @@
 //! Tokenizers: open, train, extend, audit, save, and the chat template.
 //!
 //! The `tokenizers` crate segments text; this folder opens every form in which a tokenizer comes
-//! (`open`, `gguf`, `from_gguf`), and holds what that crate has not: continued training (`count`,
+//! (`open`, `gguf`, `from_gguf`), and holds what that crate has not: continued training (`words`,
 //! `continued`), mining of terms (`units`, `mine`, `marginal`), extension with its audit (`extend`, `audit`), and chat templates with who said what (`chat`).
 
 mod alphabet;
 pub mod api;
 mod audit;
+mod bpe;
 mod chat;
 mod continued;
 mod dropout;
@@ -16,10 +17,14 @@ mod extend;
 mod from_gguf;
 pub mod gguf;
 mod grow;
+mod growth;
+mod lexicon;
 mod marginal;
 mod merges;
 mod mine;
 mod open;
+mod places;
+mod quick;
 mod save;
 pub mod script;
 mod special;
@@ -34,9 +39,10 @@ mod words;
 pub use audit::Audit;
 pub use chat::{Chat, Span};
 pub use dropout::Dropout;
-pub use extend::{Growth, How};
+pub use extend::How;
 pub use gguf::Gguf;
 pub use grow::Proposal;
+pub use growth::Growth;
 pub use special::SPECIALS;
 pub use survey::{Survey, Surveying, Tally};
 pub use tokenizer::{Encoding, Kind, Stream, Tokenizer, readable};

@@ -2,7 +2,7 @@
 
 use crate::token::engine::{self, WHO};
 use crate::token::gguf::Gguf;
-use crate::token::{Tokenizer, from_gguf, special};
+use crate::token::{Growth, Tokenizer, from_gguf, special};
 use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,10 @@ impl Tokenizer {
         let template = template_in(&config);
         let engine = engine::build(spec)?;
         let ids = special::find(&engine, &config);
-        Ok(Tokenizer::assemble(engine, config, ids, template))
+        let growth = config.get(Growth::KEY).cloned();
+        let tokenizer = Tokenizer::assemble(engine, config, ids, template);
+        let growth = growth.map(|saved| Growth::read(&saved, tokenizer.len())).transpose()?;
+        Ok(tokenizer.with_growth(growth))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes the folder that transformers and tokenizers open.
 
-use crate::token::{SPECIALS, Tokenizer, engine};
+use crate::token::{Growth, SPECIALS, Tokenizer, engine};
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -52,6 +52,9 @@ impl Tokenizer {
         config.insert("added_tokens_decoder".into(), Value::Object(decoder));
         if let Some(template) = self.own_template() {
             config.insert("chat_template".into(), json!(template));
+        }
+        if let Some(growth) = self.growth() {
+            config.insert(Growth::KEY.into(), growth.saved());
         }
         Value::Object(config)
     }

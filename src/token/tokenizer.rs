@@ -1,9 +1,10 @@
 //! The tokenizer as a value: cheap to copy, never changed after it was made.
 
+use crate::token::Growth;
 use crate::token::alphabet;
 use crate::token::engine::{self, Engine};
-use crate::token::extend::Growth;
 use crate::token::merges::Merges;
+use crate::token::quick::Quick;
 use crate::token::special::{Ids, SPECIALS};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
@@ -69,6 +70,7 @@ struct Inner {
     config: Map<String, Value>,
     growth: Option<Growth>,
     merges: OnceLock<Arc<Merges>>,
+    quick: OnceLock<Option<Quick>>,
 }
 
 /// Texts that one thread takes at a time, between two looks at the cancel flag.
@@ -88,21 +90,36 @@ impl Tokenizer {
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let kind = kind_of(&engine);
-        let (growth, merges) = (None, OnceLock::new());
-        Tokenizer(Arc::new(Inner { kind, pieces, ids, special, marked, template, config, engine, growth, merges }))
+        Tokenizer(Arc::new(Inner {
+            kind,
+            pieces,
+            ids,
+            special,
+            marked,
+            template,
+            config,
+            engine,
+            growth: None,
+            merges: OnceLock::new(),
+            quick: OnceLock::new(),
+        }))
     }
 
     /// The same tokenizer over an engine that has more pieces.
     pub(super) fn rebuilt(&self, engine: Engine, growth: Growth) -> Tokenizer {
         let Inner { config, special, template, .. } = &*self.0;
-        let mut grown = Tokenizer::assemble(engine, config.clone(), *special, template.clone());
-        if let Some(inner) = Arc::get_mut(&mut grown.0) {
-            inner.growth = Some(growth);
-        }
-        grown
+        Tokenizer::assemble(engine, config.clone(), *special, template.clone()).with_growth(Some(growth))
     }
 
-    /// What its last extension did, if it was extended since it was opened.
+    /// The same tokenizer, just made, with what its last extension did.
+    pub(super) fn with_growth(mut self, growth: Option<Growth>) -> Tokenizer {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.growth = growth;
+        }
+        self
+    }
+
+    /// What its last extension did, if it was ever extended; a saved one remembers all but what was skipped.
     pub fn growth(&self) -> Option<&Growth> {
         self.0.growth.as_ref()
     }
@@ -191,7 +208,8 @@ impl Tokenizer {
 
     /// The same tokenizer with another chat template.
     pub fn with_template(&self, template: Option<String>) -> Tokenizer {
-        Tokenizer::assemble(self.0.engine.clone(), self.0.config.clone(), self.0.special, template)
+        let Inner { engine, config, special, growth, .. } = &*self.0;
+        Tokenizer::assemble(engine.clone(), config.clone(), *special, template).with_growth(growth.clone())
     }
 
     /// Text to ids, pieces and byte offsets. `special` adds what the tokenizer puts around a text (BERT's
@@ -211,8 +229,12 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
-    /// The ids alone, which is faster.
+    /// The ids alone, which is much faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        let quick = self.0.quick.get_or_init(|| Quick::of(self)).as_ref();
+        if let Some(ids) = quick.and_then(|quick| quick.ids(text, special)) {
+            return Ok(ids);
+        }
         let encoding =
             self.0.engine.encode_fast(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
         Ok(encoding.get_ids().to_vec())

@@ -1,7 +1,9 @@
 //! Training a tokenizer from texts: byte-level BPE, WordPiece, Unigram.
 
-use crate::token::continued::{self, Corpus, Limits, Vocabulary};
+use crate::token::continued::{self, Limits, Vocabulary};
 use crate::token::engine::told;
+use crate::token::places::Corpus;
+use crate::token::words::Counted;
 use crate::token::{Tokenizer, alphabet, open, words};
 use crate::{Error, Result, bail, nearest};
 use serde_json::{Map, Value, json};
@@ -158,8 +160,8 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
     let counted = words::count(&empty, texts)?;
 
     let mut letters: BTreeMap<String, u64> = BTreeMap::new();
-    for (word, count) in &counted {
-        symbols(word).for_each(|symbol| *letters.entry(symbol).or_default() += count);
+    for (word, count) in counted.iter() {
+        symbols(&word).for_each(|symbol| *letters.entry(symbol).or_default() += count);
     }
     let mut pieces = special.clone();
     let mut frequent: Vec<(String, u64)> =
@@ -172,9 +174,9 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
     let mut vocabulary = Vocabulary::new(pieces, "##", |piece| piece.trim_start_matches("##").chars().count());
     vocabulary.barred = special.iter().cloned().collect();
     let mut corpus = Corpus::default();
-    for (word, count) in &counted {
-        let ids: Option<Vec<u32>> = symbols(word).map(|symbol| vocabulary.id(&symbol)).collect();
-        corpus.push(&ids.unwrap_or_default(), *count);
+    for (word, count) in counted.iter() {
+        let ids: Option<Vec<u32>> = symbols(&word).map(|symbol| vocabulary.id(&symbol)).collect();
+        corpus.push(&ids.unwrap_or_default(), count);
     }
     continued::run(corpus, &mut vocabulary, &Limits { count: room, least: how.least, longest: how.longest })?;
     Tokenizer::from_json(spec(&vocabulary.pieces), Map::new())
@@ -220,9 +222,9 @@ fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<To
     Tokenizer::from_json(spec(json!(rows)), Map::new())
 }
 
-fn unigram_pieces(counted: &[(String, u64)], room: usize, how: &Training) -> Result<Vec<(String, f64)>> {
+fn unigram_pieces(counted: &Counted, room: usize, how: &Training) -> Result<Vec<(String, f64)>> {
     let sentences: Vec<(String, u32)> =
-        counted.iter().map(|(word, count)| (word.clone(), u32::try_from(*count).unwrap_or(u32::MAX))).collect();
+        counted.iter().map(|(word, count)| (word.into_owned(), u32::try_from(count).unwrap_or(u32::MAX))).collect();
     let characters: std::collections::BTreeSet<char> = sentences.iter().flat_map(|(word, _)| word.chars()).collect();
     if characters.len() > room {
         return Err(Error::new(
@@ -252,7 +254,7 @@ fn unigram_pieces(counted: &[(String, u64)], room: usize, how: &Training) -> Res
 
 /// The trainer gives characters that lost their place scores just above the lowest, in the order of a random hash.
 /// Here they get them by how often they occur, and equal scores are ordered by the piece.
-fn settle(pieces: &mut [(String, f64)], counted: &[(String, u64)]) {
+fn settle(pieces: &mut [(String, f64)], counted: &Counted) {
     const STEP: f64 = 0.0001;
     let lowest = pieces.iter().map(|(_, score)| *score).fold(0.0, f64::min);
     let rank = |(piece, score): &(String, f64)| {

@@ -9,11 +9,12 @@ use crate::token::engine::{self, told};
 use crate::token::extend::Plan;
 use crate::token::merges::Merges;
 use crate::token::special::Ids;
-use crate::token::words::Counter;
+use crate::token::words::{Counted, Counter};
 use crate::token::{Kind, Tokenizer, survey};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use tokenizers::Model;
 
@@ -42,7 +43,7 @@ impl Tokenizer {
         if counted.is_empty() {
             return Err(Error::new(RETRAIN, "there are no words in the texts: nothing can be learnt"));
         }
-        let (base, _) = self.keep_only(&self.needed(RETRAIN, &[], &[])?)?;
+        let (base, _) = self.keep_only(&self.needed(RETRAIN, &Counted::none(), &[])?)?;
         let size = size.unwrap_or(self.len());
         let Some(count) = size.checked_sub(base.len()) else {
             bail!(RETRAIN, "size {size} is below the {} special pieces and letters that stay", base.len())
@@ -107,11 +108,11 @@ impl Tokenizer {
 
     /// Which ids the words use: those they are written with, those that these are made of, all single characters and
     /// bytes, and all added tokens.
-    fn needed(&self, who: &str, counted: &[(String, u64)], also: &[u32]) -> Result<Vec<bool>> {
+    fn needed(&self, who: &str, counted: &Counted, also: &[u32]) -> Result<Vec<bool>> {
         let model = self.engine().get_model();
         let written: Vec<Result<Vec<u32>>> = counted
             .par_iter()
-            .map(|(word, _)| Ok(model.tokenize(word).map_err(told)?.iter().map(|token| token.id).collect()))
+            .map(|(word, _)| Ok(model.tokenize(&word).map_err(told)?.iter().map(|token| token.id).collect()))
             .collect();
         let mut used = vec![false; self.len()];
         also.iter().for_each(|id| used[*id as usize] = true);
@@ -142,12 +143,12 @@ impl Tokenizer {
     }
 
     /// Every word as before, by the same pieces; special pieces there.
-    fn check_trimmed(&self, old: &Tokenizer, counted: &[(String, u64)], moved: &[Option<u32>]) -> Result<()> {
+    fn check_trimmed(&self, old: &Tokenizer, counted: &Counted, moved: &[Option<u32>]) -> Result<()> {
         if self.specials().len() != old.specials().len() {
             bail!(TRIM, "{} special pieces became {}", old.specials().len(), self.specials().len());
         }
         let (here, there) = (self.engine().get_model(), old.engine().get_model());
-        let differs = |(word, _): &&(String, u64)| {
+        let differs = |(word, _): &(Cow<str>, u64)| {
             let (Ok(now), Ok(before)) = (here.tokenize(word), there.tokenize(word)) else { return true };
             let same =
                 |(now, before): (&tokenizers::Token, &tokenizers::Token)| moved[before.id as usize] == Some(now.id);

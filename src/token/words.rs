@@ -3,9 +3,11 @@
 use crate::token::Tokenizer;
 use crate::token::alphabet;
 use crate::token::engine::{Engine, told};
+use crate::token::lexicon::Lexicon;
 use crate::token::split::Fast;
 use crate::{Error, Result, cancel};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizer};
 
@@ -64,7 +66,7 @@ pub fn in_tasks<'t, S: AsRef<str> + Sync, T: Send>(
     mut take: impl FnMut(T),
 ) -> Result<()> {
     let cancel = cancel::current();
-    for group in tasks(texts).chunks(4 * rayon::current_num_threads().max(1)) {
+    for group in tasks(texts).chunks(2 * rayon::current_num_threads().max(1)) {
         let one = |texts: &&'t [S]| if cancel.is_requested() { Err(Error::interrupted()) } else { work(texts) };
         let parts: Vec<Result<T>> = group.par_iter().map(one).collect();
         for part in parts {
@@ -93,15 +95,7 @@ pub struct Counter<'e> {
     engine: &'e Engine,
     fast: Option<Fast>,
     added: Vec<String>,
-    /// As they stand in the texts, and as the model gets them.
-    plain: QuickMap<Box<str>, u64>,
-    spelled: QuickMap<Box<str>, u64>,
-}
-
-#[derive(Default)]
-struct Part<'t> {
-    plain: QuickMap<&'t str, u64>,
-    spelled: QuickMap<String, u64>,
+    words: Lexicon,
 }
 
 impl<'e> Counter<'e> {
@@ -109,65 +103,118 @@ impl<'e> Counter<'e> {
         let engine = tokenizer.engine();
         let added: Vec<String> = engine.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
         let fast = Fast::of(engine).filter(|_| added.len() <= 128);
-        Counter { engine, fast, added, plain: QuickMap::default(), spelled: QuickMap::default() }
+        Counter { engine, fast, added, words: Lexicon::default() }
     }
 
     /// Adds the words of more texts. Added tokens are no words.
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
-        let Counter { engine, fast, added, plain, spelled } = self;
+        let Counter { engine, fast, added, words } = self;
         in_tasks(
             texts,
             |texts| part(engine, *fast, added, texts),
-            |part| {
-                part.plain.into_iter().for_each(|(word, count)| add(plain, word, count));
-                part.spelled.into_iter().for_each(|(word, count)| add(spelled, &word, count));
-            },
+            |part| part.into_iter().for_each(|(word, count)| words.add(&word, count)),
         )
     }
 
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.spelled.is_empty()
+        self.words.is_empty()
     }
 
-    /// All words in the form in which the model gets them (byte-level: in the byte alphabet), with their counts, sorted.
-    pub fn finish(mut self) -> Vec<(String, u64)> {
-        let mut words: Vec<(String, u64)> = Vec::with_capacity(self.plain.len());
-        for (word, count) in std::mem::take(&mut self.plain) {
-            let word = alphabet::spell(&word);
-            let more = self.spelled.remove(word.as_str()).unwrap_or(0);
-            words.push((word, count + more));
-        }
-        words.extend(self.spelled.into_iter().map(|(word, count)| (word.into(), count)));
-        words.par_sort_unstable();
-        words
+    pub fn finish(self) -> Counted {
+        Counted::new(self.words, self.fast.is_some())
     }
 }
 
-fn add(counts: &mut QuickMap<Box<str>, u64>, word: &str, count: u64) {
-    match counts.get_mut(word) {
-        Some(sum) => *sum += count,
-        None => {
-            counts.insert(word.into(), count);
-        }
+/// Words with their counts, in the order of their letters.
+pub struct Counted {
+    words: Lexicon,
+    order: Vec<usize>,
+    /// They are held as they stand in texts; the model gets them in the byte alphabet.
+    plain: bool,
+}
+
+impl Counted {
+    fn new(mut words: Lexicon, plain: bool) -> Counted {
+        Counted { order: words.sorted(), words, plain }
+    }
+
+    /// Words in the form in which the model gets them, each once.
+    pub fn once<'a>(forms: impl IntoIterator<Item = &'a String>) -> Counted {
+        let mut words = Lexicon::default();
+        forms.into_iter().for_each(|form| words.add(form, 1));
+        Counted::new(words, false)
+    }
+
+    pub fn none() -> Counted {
+        Counted::once([])
+    }
+
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// A word in the form in which the model gets it (byte-level: in the byte alphabet).
+    pub fn word(&self, at: usize) -> Cow<'_, str> {
+        let word = self.words.word(self.order[at]);
+        if self.plain { alphabet::spell(word).into() } else { word.into() }
+    }
+
+    /// The bytes that a word of a byte-level tokenizer stands for.
+    pub fn bytes(&self, at: usize) -> Option<Cow<'_, [u8]>> {
+        let word = self.words.word(self.order[at]);
+        if self.plain { Some(word.as_bytes().into()) } else { alphabet::bytes(word).map(Cow::from) }
+    }
+
+    pub fn count(&self, at: usize) -> u64 {
+        self.words.count(self.order[at])
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
+        (0..self.len()).map(|at| (self.word(at), self.count(at)))
+    }
+
+    pub fn par_iter(&self) -> impl IndexedParallelIterator<Item = (Cow<'_, str>, u64)> {
+        (0..self.len()).into_par_iter().map(|at| (self.word(at), self.count(at)))
     }
 }
 
-fn part<'t, S: AsRef<str>>(engine: &Engine, fast: Option<Fast>, added: &[String], texts: &'t [S]) -> Result<Part<'t>> {
-    let mut part = Part::default();
+/// The words of some texts, as a counter holds them.
+fn part<'t, S: AsRef<str>>(
+    engine: &Engine,
+    fast: Option<Fast>,
+    added: &[String],
+    texts: &'t [S],
+) -> Result<QuickMap<Cow<'t, str>, u64>> {
+    let mut part: QuickMap<Cow<'t, str>, u64> = QuickMap::default();
     for text in texts {
         let text = text.as_ref();
-        match fast {
-            Some(fast) if fast.fits(text) && !added.iter().any(|token| text.contains(token.as_str())) => {
-                fast.words(text, |word| *part.plain.entry(word).or_default() += 1);
+        if let Some(fast) = fast.filter(|fast| fast.fits(text))
+            && !added.iter().any(|token| text.contains(token.as_str()))
+        {
+            fast.words(text, |word| *part.entry(word.into()).or_default() += 1);
+            continue;
+        }
+        let mut strange = None;
+        long_way(engine, text, |word| {
+            let held = if fast.is_some() { alphabet::text(word) } else { Some(word.to_string()) };
+            match held {
+                Some(word) => *part.entry(word.into()).or_default() += 1,
+                None => strange = Some(word.to_string()),
             }
-            _ => long_way(engine, text, |word| *part.spelled.entry(word.to_string()).or_default() += 1)?,
+        })?;
+        if let Some(word) = strange {
+            return Err(told(format!("the word `{word}` is no text in the byte alphabet")));
         }
     }
     Ok(part)
 }
 
 /// All words of the texts, counted and sorted.
-pub fn count<S: AsRef<str> + Sync>(tokenizer: &Tokenizer, texts: &[S]) -> Result<Vec<(String, u64)>> {
+pub fn count<S: AsRef<str> + Sync>(tokenizer: &Tokenizer, texts: &[S]) -> Result<Counted> {
     let mut counter = Counter::new(tokenizer);
     counter.add(texts)?;
     Ok(counter.finish())

@@ -1,8 +1,8 @@
 //! What a script cannot see of datasets.
 
 use levain::data::encode::{Form, Long, Plan, encode};
-use levain::data::{Builder, Cell, Dataset, Encoded};
-use levain::token::Tokenizer;
+use levain::data::{Builder, Cell, Column, Dataset, Encoded, Table};
+use levain::token::{Dropout, Tokenizer};
 
 fn texts(count: usize) -> Dataset {
     let mut rows = Builder::default();
@@ -17,8 +17,15 @@ fn texts(count: usize) -> Dataset {
 fn encoded(data: &Dataset) -> Encoded {
     let tokenizer = Tokenizer::open("tests/data/tokenizer-bytes").expect("the tokenizer of the tests");
     let form = Form::Text { field: "text".into() };
-    let plan = Plan { form, eos: true, size: None, long: Long::Split, skip_empty: false };
-    encode(data, &tokenizer, &plan).expect("texts encode")
+    let plan = Plan {
+        form,
+        eos: true,
+        size: None,
+        long: Long::Split,
+        skip_empty: false,
+        dropout: Dropout { rate: 0.0, seed: 0 },
+    };
+    encode(data, &tokenizer, &plan, 0).expect("texts encode")
 }
 
 #[test]
@@ -64,4 +71,42 @@ fn a_million_rows_cost_little_over_their_text() {
     let data = Dataset::from(rows.finish());
     assert!(data.size() < bytes + 9 * data.len(), "{} bytes for {bytes}", data.size());
     assert_eq!(data.shuffle(1).size(), data.size());
+}
+
+/// Text beyond some megabytes lies in a file: it reads as any other, and what is changed of a copy is the copy's alone.
+#[test]
+fn long_text_lies_in_a_file() {
+    let text = |at: usize| format!("{at}: ").repeat(1000 + at % 7);
+    let column = |rows: std::ops::Range<usize>| {
+        let mut column = Column::default();
+        rows.for_each(|at| column.push(Cell::Text(&text(at))));
+        column
+    };
+    let mut whole = column(0..5000);
+    whole.shrink();
+    let bytes: usize = (0..5000).map(|at| text(at).len()).sum();
+    assert!(bytes > 25 << 20 && whole.size() < bytes / 2, "{} of {bytes} bytes in memory", whole.size());
+    let holds = |column: &Column, rows: &[usize]| {
+        assert_eq!(column.len(), rows.len());
+        for (row, at) in rows.iter().enumerate() {
+            assert_eq!(column.get(row), Cell::Text(&text(*at)), "row {row}");
+        }
+    };
+    let all: Vec<usize> = (0..5000).collect();
+    holds(&whole, &all);
+    whole.unload();
+    let (mut one, mut other) = (whole.clone(), whole.clone());
+    one.append(&column(5000..9000));
+    other.append(&column(100..4100));
+    one.append(&other);
+    let (tail, copy): (Vec<usize>, Vec<usize>) = ((5000..9000).collect(), (100..4100).collect());
+    holds(&whole, &all);
+    holds(&other, &[all.clone(), copy.clone()].concat());
+    holds(&one, &[all.clone(), tail, all, copy].concat());
+    drop(whole);
+    drop(one);
+    holds(&other.take((0..9000).rev()), &(100..4100).rev().chain((0..5000).rev()).collect::<Vec<_>>());
+    let rows = other.len();
+    let data = Dataset::from(Table { names: vec!["text".into()], columns: vec![other.into()], rows });
+    assert_eq!(data.shuffle(3).sort("text", false).unwrap().len(), rows);
 }

@@ -419,3 +419,26 @@ fn portable_paths() {
         assert!(tests.status.success(), "LEVAIN_CPU={level}:\n{}", String::from_utf8_lossy(&tests.stdout));
     }
 }
+
+/// Large memory grows and shrinks with its content, and what is new of it is nobody's old one.
+#[test]
+fn large_memory_keeps_its_content_when_it_grows() {
+    let mut numbers: Vec<u32> = Vec::new();
+    for at in 0..20_000_000u32 {
+        numbers.push(at);
+    }
+    assert!(numbers.iter().enumerate().all(|(at, number)| at == *number as usize));
+    numbers.truncate(1_000_000);
+    numbers.shrink_to_fit();
+    let mut others: Vec<u32> = Vec::new();
+    others.extend((0..3_000_000).rev());
+    numbers.reserve_exact(7_000_000);
+    numbers.extend(1_000_000..8_000_000);
+    assert!(numbers.iter().enumerate().all(|(at, number)| at == *number as usize));
+    assert!(others.iter().rev().enumerate().all(|(at, number)| at == *number as usize));
+    drop(others);
+    numbers.truncate(10);
+    numbers.shrink_to_fit();
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+    assert!(vec![0u8; 80 << 20].iter().all(|byte| *byte == 0));
+}

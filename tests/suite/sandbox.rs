@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 const MEMORY: u64 = 300 << 20;
 
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Told {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
     /// The most memory that it held, in bytes.
-    peak: u64,
-    time: Duration,
+    pub peak: u64,
+    pub time: Duration,
 }
 
 /// A folder with a sandbox `in` and, outside of it, a secret in several forms.
@@ -53,7 +53,7 @@ fn sandboxed(folder: &Path, script: &str) -> Told {
 /// Waits for a process, and learns how much memory it took: looked at all the while, since what the system says in the end
 /// counts the memory of the process that started it too.
 #[cfg(unix)]
-fn wait(child: std::process::Child) -> Told {
+pub fn wait(child: std::process::Child) -> Told {
     let status = format!("/proc/{}/status", child.id());
     let look = std::thread::spawn(move || {
         let mut peak = 0;

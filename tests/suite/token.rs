@@ -55,6 +55,66 @@ fn ids_as_in_transformers() {
     }
 }
 
+/// Ids alone are found without the engine where that is known to give the same.
+#[test]
+fn ids_are_those_of_the_engine() {
+    let texts: Vec<String> = statutes().into_iter().chain(NASTY.iter().map(|text| text.to_string())).collect();
+    let mut all: Vec<Tokenizer> = ["smollm2", "qwen3", "gpt2", "bert"].map(open).into();
+    for split in ["gpt2", "digits", "llama3", "qwen2"] {
+        let how = Training { size: 500, split: split.into(), ..Training::default() };
+        all.push(Tokenizer::train(&statutes()[..3], &how).unwrap());
+    }
+    for at in 0..all.len() {
+        let tok = all[at].clone();
+        let words = ["专利权人", "patentee", "Größe", "<|sku|>", "test"];
+        all.push(tok.extend_by_words(&words[..3], How::Usual).unwrap());
+        all.push(tok.extend_by_words(&words[..3], How::Whole).unwrap());
+        all.push(tok.extend_by_words(&words[3..], How::Symbols).unwrap());
+    }
+    // something around each text, as Llama 3 has it
+    let mut spec = json_of("smollm2/tokenizer.json");
+    let end = json!({"id": "<|im_end|>", "ids": [2], "tokens": ["<|im_end|>"]});
+    spec["post_processor"] = json!({
+        "type": "TemplateProcessing", "pair": [],
+        "single": [{"SpecialToken": {"id": "<|im_end|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+            {"SpecialToken": {"id": "<|im_end|>", "type_id": 0}}],
+        "special_tokens": {"<|im_end|>": end},
+    });
+    all.push(Tokenizer::from_json(spec, Default::default()).unwrap());
+    for tok in all {
+        for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string()]) {
+            for special in [true, false] {
+                assert_eq!(tok.ids(text, special).unwrap(), tok.encode(text, special).unwrap().ids, "{tok}: {text:?}");
+            }
+        }
+    }
+}
+
+/// Two merges that make the same piece, and a pair that is merged twice: the engine has rules for both.
+#[test]
+fn ids_are_those_of_the_engine_for_odd_merges() {
+    let letters = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    letters.save("out/tests/token/letters").unwrap();
+    let text = std::fs::read_to_string("out/tests/token/letters/tokenizer.json").unwrap();
+    let mut spec: Value = serde_json::from_str(&text).unwrap();
+    for (id, piece) in (259..).zip(["ab", "bc", "abc", "cab", "abcab", "bca"]) {
+        spec["model"]["vocab"][piece] = json!(id);
+    }
+    let merges =
+        [["b", "c"], ["a", "b"], ["ab", "c"], ["c", "ab"], ["a", "bc"], ["abc", "ab"], ["bc", "a"], ["a", "b"]];
+    spec["model"]["merges"] = json!(merges);
+    let tok = Tokenizer::from_json(spec, Default::default()).unwrap();
+    let mut state = 1u64;
+    for length in 1..400 {
+        let mut text = String::new();
+        for _ in 0..length % 40 {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            text.push(['a', 'b', 'c', ' '][(state >> 60) as usize % 4]);
+        }
+        assert_eq!(tok.ids(&text, false).unwrap(), tok.encode(&text, false).unwrap().ids, "{text}");
+    }
+}
+
 #[test]
 fn special_pieces_by_their_files() {
     let tok = open("smollm2");
@@ -127,6 +187,72 @@ fn words_are_those_of_the_expressions() {
             assert_eq!(propose(&quick), propose(&slow), "{split}: {text:?}");
         }
     }
+}
+
+/// Continued BPE by its rule, pairs counted anew at every step: the most frequent whose whole is no piece yet, then the
+/// smaller ids.
+fn by_the_rule(old: &Tokenizer, texts: &[String], count: usize, least: i64) -> Vec<(String, String)> {
+    use std::collections::BTreeMap;
+    let mut ids: BTreeMap<String, usize> = (0..).zip(old.pieces()).map(|(id, piece)| (piece.clone(), id)).collect();
+    let mut splits: Vec<Vec<String>> = texts
+        .iter()
+        .flat_map(|text| text.split_inclusive(' ').map(|word| old.encode(word, false).unwrap().pieces))
+        .collect();
+    let mut merges = Vec::new();
+    while merges.len() < count {
+        let mut pairs: BTreeMap<(usize, usize), (i64, String, String)> = BTreeMap::new();
+        for two in splits.iter().flat_map(|split| split.windows(2)) {
+            let new = || (0, two[0].clone(), two[1].clone());
+            pairs.entry((ids[&two[0]], ids[&two[1]])).or_insert_with(new).0 += 1;
+        }
+        let fresh = pairs.iter().filter(|(_, (_, left, right))| !ids.contains_key(&format!("{left}{right}")));
+        let Some((_, (times, left, right))) = fresh.max_by(|a, b| a.1.0.cmp(&b.1.0).then_with(|| b.0.cmp(a.0))) else {
+            break;
+        };
+        if *times < least {
+            break;
+        }
+        splits.iter_mut().for_each(|split| *split = joined(split, left, right));
+        ids.insert(format!("{left}{right}"), old.len() + merges.len());
+        merges.push((left.clone(), right.clone()));
+    }
+    merges
+}
+
+#[test]
+fn continued_bpe_follows_its_rule() {
+    let old = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    let mut state = 7u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ['a', 'b', 'a', 'c', '大', 'a', 'b', 'ü'][(state >> 61) as usize]
+    };
+    // words end with a space and begin without: to this tokenizer a space alone is a word
+    let texts: Vec<String> = (0..60).map(|_| (0..30).map(|_| letter()).collect()).collect();
+    for (count, least) in [(40, 2), (400, 3), (2000, 1)] {
+        let found = old.continue_bpe(&texts, count, least, 1000).unwrap();
+        assert_eq!(found.merges, by_the_rule(&old, &texts, count, least as i64), "{count} pieces, {least} at least");
+    }
+}
+
+/// How many pairs are looked at together depends on how many pieces are wanted; what comes out must not.
+#[test]
+fn more_pieces_begin_with_those_that_fewer_are() {
+    let texts = statutes_of(0..1500);
+    let old = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    let all = old.continue_bpe(&texts, 30_000, 1, 16).unwrap();
+    assert!(all.pieces.len() > 20_000, "{}", all.pieces.len());
+    let mut counts = all.counts.clone();
+    counts.sort_by_key(|count| std::cmp::Reverse(*count));
+    assert_eq!(counts, all.counts);
+    for count in [10, 3000, 9000] {
+        let few = old.continue_bpe(&texts, count, 1, 16).unwrap();
+        assert_eq!(few.pieces, all.pieces[..few.pieces.len()]);
+        assert_eq!(few.merges, all.merges[..few.merges.len()]);
+    }
+    let frequent = old.continue_bpe(&texts, 30_000, 7, 16).unwrap();
+    assert_eq!(frequent.pieces, all.pieces[..frequent.pieces.len()]);
+    assert!(all.counts[frequent.counts.len()] < 7 && *frequent.counts.last().unwrap() >= 7);
 }
 
 #[test]
@@ -367,12 +493,17 @@ fn chats_say_who_said_what() {
     assert!(gpt2.text.ends_with("\nassistant: "));
 }
 
-/// Runs of Chinese letters of the first statutes: each is one word to SmolLM2's tokenizer.
-fn runs(rows: std::ops::Range<usize>) -> Vec<String> {
+/// Articles of real statutes.
+fn statutes_of(rows: std::ops::Range<usize>) -> Vec<String> {
     let path = Path::new("scripts/data/statutes.parquet");
     let data = Dataset::from(levain::data::read("test", path, By::Line).unwrap()).slice(rows.start, rows.end);
     let field = data.field("test", "text").unwrap();
-    let texts: Vec<String> = data.texts("test", field).map(|text| text.unwrap().into_owned()).collect();
+    data.texts("test", field).map(|text| text.unwrap().into_owned()).collect()
+}
+
+/// Runs of Chinese letters of the first statutes: each is one word to SmolLM2's tokenizer.
+fn runs(rows: std::ops::Range<usize>) -> Vec<String> {
+    let texts = statutes_of(rows);
     let han = |letter: char| ('\u{4e00}'..='\u{9fff}').contains(&letter);
     texts
         .iter()
@@ -448,4 +579,41 @@ fn continued_bpe_is_no_worse_than_the_published_rule() {
         bytes as f64 / ours as f64
     );
     assert!(ours <= theirs, "{ours} tokens here, {theirs} by the published rule");
+}
+
+/// The words of a text are held once each, and the text not at all: neither as a stream nor as a dataset.
+#[cfg(unix)]
+#[test]
+fn continued_bpe_holds_no_more_than_half_of_the_text_beside_it() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let english = Dataset::from(levain::data::read("test", "scripts/data/english.parquet".as_ref(), By::Line).unwrap());
+    let field = english.field("test", "text").unwrap();
+    let english = english.texts("test", field).map(|text| text.unwrap().into_owned());
+    let lines: Vec<String> =
+        statutes_of(0..4000).into_iter().chain(english).map(|text| text.replace('\n', " ")).collect();
+    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.path().join("big.txt")).unwrap());
+    let mut size = 0;
+    for line in lines.iter().cycle() {
+        writeln!(file, "{line}").unwrap();
+        size += line.len() as u64 + 1;
+        if size > 80 << 20 {
+            break;
+        }
+    }
+    drop(file);
+    for texts in ["stream", "dataset"] {
+        let tok = Path::new(env!("CARGO_MANIFEST_DIR")).join(DATA).join("smollm2");
+        let script = format!(
+            "let t = tokenizer({tok:?}); print(t.continue_bpe({texts}(\"big.txt\"), #{{ count: 5000 }}).pieces.len());"
+        );
+        std::fs::write(folder.path().join("a.rhai"), script).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command.args(["run", "a.rhai"]).current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let told = crate::sandbox::wait(command.spawn().unwrap());
+        assert_eq!(told.out.trim(), "5000", "{}", told.err);
+        println!("{texts}: {} MB of {} MB", told.peak >> 20, size >> 20);
+        assert!(told.peak < size + size / 2, "{texts}: {} MB of {} MB", told.peak >> 20, size >> 20);
+    }
 }

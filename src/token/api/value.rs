@@ -27,41 +27,53 @@ pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) 
     }
 }
 
-/// Bytes of a stream that are held at a time.
-const PART: usize = 16 << 20;
+/// Bytes of text that are held at a time: some megabytes for each thread.
+fn at_once() -> usize {
+    (2 << 20) * rayon::current_num_threads().max(1)
+}
 
-/// Runs `work` on texts a part at a time: a stream as it is read, a dataset in slices, a list as a whole.
+/// Runs `work` on texts a part at a time: a stream as it is read, a dataset as its rows are walked, a list as a whole.
 pub fn each_part(who: &str, given: &Dynamic, mut work: impl FnMut(&[Cow<str>]) -> crate::Result<()>) -> Res<()> {
     if let Some(stream) = given.read_lock::<Stream>() {
-        let mut held: Vec<Cow<str>> = Vec::new();
-        let mut bytes = 0;
-        for part in stream.parts(1024)? {
-            let part = part?;
-            let field = part.text_field(who)?;
-            for text in part.texts(who, field) {
-                let text = text?.into_owned();
-                bytes += text.len();
-                held.push(Cow::Owned(text));
-            }
-            if bytes >= PART {
-                work(&held)?;
+        let mut held: Vec<Dataset> = Vec::new();
+        for part in stream.blocks()? {
+            held.push(part?);
+            if held.iter().map(Dataset::size).sum::<usize>() >= at_once() {
+                each_text(who, &held, &mut work)?;
                 held.clear();
+            }
+        }
+        return Ok(each_text(who, &held, &mut work)?);
+    }
+    if let Some(data) = given.read_lock::<Dataset>() {
+        return Ok(each_text(who, std::slice::from_ref(&data), &mut work)?);
+    }
+    with_texts(who, given, work)
+}
+
+fn each_text(
+    who: &str,
+    parts: &[Dataset],
+    work: &mut impl FnMut(&[Cow<str>]) -> crate::Result<()>,
+) -> crate::Result<()> {
+    let mut texts = Vec::new();
+    let mut bytes = 0;
+    for data in parts {
+        for text in data.texts(who, data.text_field(who)?) {
+            let text = text?;
+            bytes += text.len();
+            texts.push(text);
+            if bytes >= at_once() {
+                work(&texts)?;
+                texts.clear();
+                data.unload();
                 bytes = 0;
             }
         }
-        return Ok(work(&held)?);
     }
-    if let Some(data) = given.read_lock::<Dataset>() {
-        const ROWS: usize = 1 << 16;
-        let field = data.text_field(who)?;
-        for from in (0..data.len()).step_by(ROWS) {
-            let part = data.slice(from, from + ROWS);
-            let texts = part.texts(who, field).collect::<crate::Result<Vec<_>>>()?;
-            work(&texts)?;
-        }
-        return Ok(());
-    }
-    with_texts(who, given, work)
+    work(&texts)?;
+    parts.iter().for_each(Dataset::unload);
+    Ok(())
 }
 
 pub fn owned_texts(who: &str, given: &Dynamic) -> Res<Vec<String>> {

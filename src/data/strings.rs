@@ -1,0 +1,154 @@
+//! Many strings end to end. The first of them lie in a file of their own once they are many, so that a dataset may be
+//! larger than memory; the system brings their pages in as they are read.
+
+use crate::{Error, Result, files};
+use memmap2::{Mmap, UncheckedAdvice};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Default)]
+pub struct Strings {
+    filed: Option<Arc<Filed>>,
+    /// Those after what is filed.
+    text: String,
+    ends: Vec<usize>,
+    /// There was no room for a file: everything stays in memory.
+    stays: bool,
+}
+
+const WHO: &str = "dataset";
+
+/// How many bytes stay in memory.
+const HELD: usize = 16 << 20;
+
+impl Strings {
+    /// So many empty ones.
+    pub fn empty(rows: usize) -> Strings {
+        Strings { ends: vec![0; rows], ..Strings::default() }
+    }
+
+    pub fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.split() + self.text.len());
+        self.file();
+    }
+
+    pub fn append(&mut self, more: &Strings) {
+        let base = self.split() + self.text.len();
+        // a file may be many times as large as what stays in memory: by so much at a time, whole strings
+        let mut from = 0;
+        while let Some(start) = (from < more.len()).then(|| more.start(from)) {
+            let to = more.ends.partition_point(|end| *end < start + HELD).max(from + 1).min(more.len());
+            (from..to).for_each(|row| self.text.push_str(more.get(row)));
+            self.ends.extend(more.ends[from..to].iter().map(|end| base + end));
+            from = to;
+            self.file();
+        }
+    }
+
+    pub fn get(&self, row: usize) -> &str {
+        let (start, end, split) = (self.start(row), self.ends[row], self.split());
+        match &self.filed {
+            Some(filed) if start < split => filed.get(start, end),
+            _ => &self.text[start - split..end - split],
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes of memory that they hold, without what is filed.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.ends.len() * size_of::<usize>()
+    }
+
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    /// Lets go of the pages of the file; they come back when they are read.
+    pub fn unload(&self) {
+        if let Some(filed) = &self.filed {
+            filed.unload();
+        }
+    }
+
+    fn start(&self, row: usize) -> usize {
+        if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// Where what is in memory begins.
+    fn split(&self) -> usize {
+        self.filed.as_ref().map_or(0, |filed| filed.length)
+    }
+
+    /// Moves what is in memory to the file, if it is much.
+    fn file(&mut self) {
+        if self.text.len() < HELD || self.stays {
+            return;
+        }
+        let done = if let Some(own) = self.filed.as_mut().and_then(Arc::get_mut) {
+            own.append(&self.text)
+        } else {
+            // what another column means is never written to
+            Filed::of(self.filed.as_deref(), &self.text).map(|filed| self.filed = Some(Arc::new(filed)))
+        };
+        match done {
+            Ok(()) => self.text.clear(),
+            Err(_) => self.stays = true,
+        }
+    }
+}
+
+fn told(error: std::io::Error) -> Error {
+    Error::new(WHO, error.to_string())
+}
+
+fn mapped(file: &File) -> Result<Mmap> {
+    // SAFETY: the file has no name, so nobody else can change it, and what counts of it is never written again
+    unsafe { Mmap::map(file) }.map_err(told)
+}
+
+/// Strings in a file that nobody else has a name for.
+#[derive(Debug)]
+struct Filed {
+    file: File,
+    map: Mmap,
+    /// What counts of the file.
+    length: usize,
+}
+
+impl Filed {
+    /// A file of what another holds, and more after it.
+    fn of(before: Option<&Filed>, text: &str) -> Result<Filed> {
+        let file = files::scratch(WHO)?;
+        let mut filed = Filed { map: mapped(&file)?, file, length: 0 };
+        if let Some(before) = before {
+            filed.append(before.get(0, before.length))?;
+        }
+        filed.append(text)?;
+        Ok(filed)
+    }
+
+    /// Writes behind what counts. Where that fails, nothing has changed.
+    fn append(&mut self, text: &str) -> Result<()> {
+        self.file.seek(SeekFrom::Start(self.length as u64)).map_err(told)?;
+        self.file.write_all(text.as_bytes()).map_err(told)?;
+        self.map = mapped(&self.file)?;
+        self.length += text.len();
+        Ok(())
+    }
+
+    fn get(&self, start: usize, end: usize) -> &str {
+        // SAFETY: these bytes were written from a `str`, and only whole strings are read
+        unsafe { std::str::from_utf8_unchecked(&self.map[start..end]) }
+    }
+
+    fn unload(&self) {
+        // SAFETY: the pages are those of a file: they are read from it again
+        let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    }
+}

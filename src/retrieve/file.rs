@@ -1,0 +1,92 @@
+//! An index in a folder: its passages, BM25's settings and, where there are vectors, these. The words are counted again
+//! when it is opened, which is faster than reading their counts; the vectors are not made again.
+
+use super::dense::{Dense, Reader};
+use super::index::Index;
+use crate::data::{Builder, By, Cell, Dataset};
+use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::tensor::{Array, Device};
+use crate::{Error, Result, bail, data, files};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const WHO: &str = "index";
+const PASSAGES: &str = "passages.parquet";
+const VECTORS: &str = "vectors.safetensors";
+/// Written last: without it a folder is not whole.
+const FACTS: &str = "index.json";
+
+impl Index {
+    /// Writes a folder. The model of the vectors is not in it.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let facts = folder.join(FACTS);
+        for old in [&facts, &folder.join(VECTORS)] {
+            if files::is_file(old) {
+                files::remove("save", old)?;
+            }
+        }
+        let mut rows = Builder::default();
+        for row in 0..self.len() {
+            rows.column("text").push(Cell::Text(self.text(row)));
+            rows.end_row();
+        }
+        data::save(&Dataset::from(rows.finish()), &folder.join(PASSAGES))?;
+        let (k1, b) = self.settings();
+        let mut told = json!({ "passages": self.len(), "k1": k1, "b": b });
+        if let Some(dense) = self.dense() {
+            let shape = (self.len(), dense.hidden());
+            let vectors = Array::from_slice(dense.vectors(), shape, &Device::Cpu)?;
+            let centre = Array::from_slice(dense.centre(), dense.hidden(), &Device::Cpu)?;
+            save_safetensors(folder.join(VECTORS), [("vectors", &vectors), ("centre", &centre)], &[])?;
+            told["hidden"] = json!(dense.hidden());
+            told["seq"] = json!(dense.reader().seq);
+        }
+        files::write_all("save", &facts, (told.to_string() + "\n").as_bytes())
+    }
+
+    /// Opens a folder that [`Index::save`] wrote. Vectors are searched with the model that made them.
+    pub fn open(folder: &Path, reader: Option<Reader>) -> Result<Index> {
+        let place = folder.join(FACTS);
+        if !files::is_file(&place) {
+            return Err(Error::new(WHO, format!("{} is not there", place.display()))
+                .help("`ix.save(folder)` writes it; passages are given as a list or a dataset"));
+        }
+        let facts: Value = serde_json::from_str(&files::text(WHO, &place)?)
+            .map_err(|error| Error::new(WHO, format!("{}: {error}", place.display())))?;
+        let number = |name: &str| match facts[name].as_f64() {
+            Some(number) => Ok(number),
+            None => Err(Error::new(WHO, format!("{}: `{name}` is {}, not a number", place.display(), facts[name]))),
+        };
+        let texts = passages(&folder.join(PASSAGES))?;
+        if texts.len() as f64 != number("passages")? {
+            bail!(WHO, "{} has {} passages, {} says {}", PASSAGES, texts.len(), place.display(), facts["passages"]);
+        }
+        let dense = reader.map(|reader| vectors(folder, &facts, &texts, reader)).transpose()?;
+        Index::of(texts, number("k1")?, number("b")?, dense)
+    }
+}
+
+fn passages(path: &Path) -> Result<Vec<String>> {
+    let rows = Dataset::from(data::read(WHO, path, By::Line)?);
+    let field = rows.field(WHO, "text")?;
+    rows.texts(WHO, field).map(|text| text.map(|text| text.into_owned())).collect()
+}
+
+fn vectors(folder: &Path, facts: &Value, texts: &[String], mut reader: Reader) -> Result<Dense> {
+    let (Some(hidden), Some(seq)) = (facts["hidden"].as_u64(), facts["seq"].as_u64()) else {
+        return Err(Error::new(WHO, format!("{} has no vectors", folder.display()))
+            .help("open it without `model`, or make it with one"));
+    };
+    let file = Safetensors::open(folder.join(VECTORS))?;
+    let read = |name: &str, shape: &[usize]| -> Result<Vec<f32>> {
+        if file.shape(name)? != shape {
+            bail!(WHO, "{}: `{name}` has the shape {:?}, not {shape:?}", file.path().display(), file.shape(name)?);
+        }
+        Ok(file.read_f32(name)?.flatten_all()?.to_vec1()?)
+    };
+    let hidden = hidden as usize;
+    reader.seq = seq as usize;
+    let dense = Dense::of(reader, read("vectors", &[texts.len(), hidden])?, read("centre", &[hidden])?)?;
+    dense.check(texts)?;
+    Ok(dense)
+}

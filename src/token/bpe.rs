@@ -1,0 +1,121 @@
+//! Byte-level BPE by ids: what the engine gives for a word, without its strings and several times as fast.
+
+use crate::token::merges::{Made, Merges};
+use crate::token::words::QuickMap;
+use crate::token::{Kind, Tokenizer, alphabet};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use tokenizers::models::ModelWrapper;
+
+/// The model of a byte-level tokenizer whose every byte is a piece.
+pub struct ByteBpe {
+    letters: [u32; 256],
+    merges: Arc<Merges>,
+    /// Where words are looked up before they are merged (`ignore_merges`): all pieces by their bytes.
+    whole: Option<QuickMap<Box<[u8]>, u32>>,
+}
+
+/// Memory for one word after the other.
+#[derive(Default)]
+pub struct Scratch {
+    symbols: Vec<Symbol>,
+    /// Ranks and places of merges that can be, or could be before others were made.
+    queue: BinaryHeap<Reverse<u64>>,
+}
+
+struct Symbol {
+    id: u32,
+    before: u32,
+    after: u32,
+    /// The rank of the merge with the symbol after it.
+    rank: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl ByteBpe {
+    /// `None` where the tokenizer's words are not bytes that merge by rank and nothing else.
+    pub fn of(tokenizer: &Tokenizer) -> Option<ByteBpe> {
+        let ModelWrapper::BPE(bpe) = tokenizer.engine().get_model() else { return None };
+        if tokenizer.kind() != Kind::ByteLevel || bpe.dropout.is_some_and(|rate| rate > 0.0) {
+            return None;
+        }
+        let mut letters = [0; 256];
+        for (id, letter) in letters.iter_mut().zip(alphabet::letters()) {
+            *id = tokenizer.id(letter.encode_utf8(&mut [0; 4]))?;
+        }
+        let merges = tokenizer.merges().ok()?;
+        let by_bytes = |(id, piece): (u32, &String)| Some((alphabet::bytes(piece)?.into(), id));
+        let whole = bpe.ignore_merges.then(|| (0..).zip(tokenizer.pieces()).filter_map(by_bytes).collect());
+        Some(ByteBpe { letters, merges, whole })
+    }
+
+    /// Appends the ids of a word.
+    pub fn write(&self, word: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(word)) {
+            return ids.push(*id);
+        }
+        match word {
+            [] => return,
+            [one] => return ids.push(self.letters[usize::from(*one)]),
+            _ => {}
+        }
+        let Scratch { symbols, queue } = scratch;
+        self.begin(word, symbols, queue);
+        while let Some(Reverse(first)) = queue.pop() {
+            let (rank, at) = ((first >> 32) as u32, first as u32 as usize);
+            // what stands there now may be another pair; the engine takes it for the same if it makes the same
+            let now = symbols[at].rank;
+            if now == NONE || (now != rank && self.merges.whole(now) != self.merges.whole(rank)) {
+                continue;
+            }
+            self.merge(at, rank, symbols, queue);
+        }
+        let mut at = 0;
+        while at != NONE {
+            ids.push(symbols[at as usize].id);
+            at = symbols[at as usize].after;
+        }
+    }
+
+    fn begin(&self, word: &[u8], symbols: &mut Vec<Symbol>, queue: &mut BinaryHeap<Reverse<u64>>) {
+        symbols.clear();
+        queue.clear();
+        symbols.extend((0..).zip(word).map(|(at, byte)| Symbol {
+            id: self.letters[usize::from(*byte)],
+            before: if at == 0 { NONE } else { at - 1 },
+            after: if at as usize + 1 == word.len() { NONE } else { at + 1 },
+            rank: NONE,
+        }));
+        for at in 0..word.len() - 1 {
+            self.offer(at, symbols, queue);
+        }
+    }
+
+    /// Looks up the pair that begins at a place.
+    fn offer(&self, at: usize, symbols: &mut [Symbol], queue: &mut BinaryHeap<Reverse<u64>>) {
+        let Symbol { id, after, .. } = symbols[at];
+        let made = if after == NONE { None } else { self.merges.get(id, symbols[after as usize].id) };
+        symbols[at].rank = made.map_or(NONE, |made: Made| made.rank);
+        if let Some(made) = made {
+            queue.push(Reverse(u64::from(made.rank) << 32 | at as u64));
+        }
+    }
+
+    fn merge(&self, at: usize, rank: u32, symbols: &mut [Symbol], queue: &mut BinaryHeap<Reverse<u64>>) {
+        let gone = symbols[at].after as usize;
+        let after = symbols[gone].after;
+        symbols[gone].rank = NONE;
+        symbols[at].id = self.merges.whole(rank);
+        symbols[at].after = after;
+        if after != NONE {
+            symbols[after as usize].before = at as u32;
+        }
+        let before = symbols[at].before;
+        if before != NONE {
+            self.offer(before as usize, symbols, queue);
+        }
+        self.offer(at, symbols, queue);
+    }
+}

@@ -1,0 +1,60 @@
+//! Ids of a text without the engine, where it is known that they are the same: byte-level BPE, with one of the usual
+//! ways to cut words, in a text that no added token is in.
+
+use crate::token::Tokenizer;
+use crate::token::bpe::{ByteBpe, Scratch};
+use crate::token::split::Fast;
+use aho_corasick::AhoCorasick;
+use std::sync::Mutex;
+
+pub struct Quick {
+    bpe: ByteBpe,
+    words: Fast,
+    added: AhoCorasick,
+    /// What the tokenizer puts before and after a text.
+    around: (Vec<u32>, Vec<u32>),
+    /// One for each thread that was ever at it.
+    spare: Mutex<Vec<Scratch>>,
+}
+
+impl Quick {
+    pub fn of(tokenizer: &Tokenizer) -> Option<Quick> {
+        let words = Fast::of(tokenizer.engine())?;
+        let bpe = ByteBpe::of(tokenizer)?;
+        let added = tokenizer.engine().get_added_tokens_decoder().into_values().map(|token| token.content);
+        let added = AhoCorasick::new(added.filter(|content| !content.is_empty())).ok()?;
+        Some(Quick { around: around(tokenizer)?, bpe, words, added, spare: Mutex::default() })
+    }
+
+    /// `None` where the engine has to do it.
+    pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
+        if !self.words.fits(text) || self.added.is_match(text) {
+            return None;
+        }
+        let mut scratch = self.spare().pop().unwrap_or_default();
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        if special {
+            ids.extend(&self.around.0);
+        }
+        self.words.words(text, |word| self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
+        if special {
+            ids.extend(&self.around.1);
+        }
+        self.spare().push(scratch);
+        Some(ids)
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
+        self.spare.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What stands around the one piece of a text, if it is the same around every text.
+fn around(tokenizer: &Tokenizer) -> Option<(Vec<u32>, Vec<u32>)> {
+    let ids = |text: &str, special| Some(tokenizer.engine().encode_fast(text, special).ok()?.get_ids().to_vec());
+    let [letter] = ids("a", false)?[..] else { return None };
+    let with = ids("a", true)?;
+    let at = with.iter().position(|id| *id == letter)?;
+    let (before, after) = (with[..at].to_vec(), with[at + 1..].to_vec());
+    (ids("", true)? == [before.as_slice(), after.as_slice()].concat()).then_some((before, after))
+}
