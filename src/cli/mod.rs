@@ -5,6 +5,7 @@ mod check;
 mod definitions;
 pub mod help;
 mod interrupt;
+#[cfg(feature = "jupyter")]
 mod jupyter;
 mod new;
 mod profile;
@@ -78,6 +79,7 @@ enum Command {
     /// Run tests: `fn test_…()` in .rhai files, transcripts, and the examples in docs
     Test(test::Args),
     /// The prompt's engine as a Jupyter kernel
+    #[cfg(feature = "jupyter")]
     #[command(subcommand)]
     Jupyter(jupyter::Jupyter),
     /// Run benchmarks, and judge them against a baseline
@@ -114,6 +116,7 @@ pub fn main() -> ExitCode {
         }
         Command::Repl if !std::io::stdin().is_terminal() => run::main(Path::new("-"), &[], &run::Sandbox::default()),
         Command::Repl => repl::main(),
+        #[cfg(feature = "jupyter")]
         Command::Jupyter(command) => jupyter::main(&command),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files, format } => check::main(&files, format),

@@ -1,23 +1,18 @@
-"""Drives the Jupyter kernel with the real client. Needs `pip install jupyter_client`, so the suite leaves it out:
+"""Drives the Jupyter kernel with the client that front ends use. The suite runs it; by hand, after `levain jupyter install`:
 
-    python3 tests/jupyter/drive.py target/release/levain
+    pip install -r tests/jupyter/requirements.txt
+    python3 tests/jupyter/drive.py
 """
 
-import os
-import subprocess
-import sys
-import tempfile
+import signal
 import time
 
-folder = tempfile.mkdtemp()
-# before jupyter_client looks at it
-os.environ["JUPYTER_DATA_DIR"] = folder
-binary = os.path.abspath(sys.argv[1])
-subprocess.run([binary, "jupyter", "install"], check=True)
-
-from jupyter_client.manager import start_new_kernel  # noqa: E402
+from jupyter_client.manager import start_new_kernel
 
 manager, client = start_new_kernel(kernel_name="levain", startup_timeout=60)
+other = manager.blocking_client()
+other.start_channels()
+other.wait_for_ready(timeout=60)
 
 
 def run(code, timeout=120):
@@ -92,8 +87,34 @@ try:
     print(f"interrupted after {1000 * (time.time() - begun):.0f} ms")
     reply, heard = run("n > 0")
     assert only(heard, "execute_result")["data"]["text/plain"] == "true", heard
+
+    # a signal does the same, and nothing where nothing runs; the heart beats meanwhile
+    manager.signal_kernel(signal.SIGINT)
+    message = client.execute("let n = 0; loop { n += 1; }")
+    time.sleep(1)
+    assert client.hb_channel.is_beating()
+    manager.signal_kernel(signal.SIGINT)
+    reply = client.get_shell_msg(timeout=60)
+    assert reply["parent_header"]["msg_id"] == message and reply["content"]["status"] == "error", reply
+
+    # cells that were sent together with a failed one are not run
+    sent = [client.execute(code) for code in ("nope", "print(1)", "2")]
+    replies = [client.get_shell_msg(timeout=60) for _ in sent]
+    assert [reply["parent_header"]["msg_id"] for reply in replies] == sent
+    assert [reply["content"]["status"] for reply in replies] == ["error", "aborted", "aborted"]
+
+    # a second client has the same variables
+    reply = other.execute_interactive("n > 0", timeout=60, output_hook=lambda m: None)
+    assert reply["content"]["status"] == "ok", reply
+
+    # a restart forgets them
+    manager.restart_kernel()
+    client.wait_for_ready(timeout=60)
+    reply, heard = run("a")
+    assert reply["status"] == "error" and reply["execution_count"] == 1, reply
     assert client.is_alive()
 finally:
+    other.stop_channels()
     client.stop_channels()
     manager.shutdown_kernel(now=False)
 

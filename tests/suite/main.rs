@@ -19,6 +19,7 @@ mod verdict;
 
 mod data;
 mod decode;
+#[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;
 mod model;

@@ -1,185 +1,185 @@
 //! The kernel: a notebook that answers Jupyter's messages.
 
-use super::wire::{Connection, Message, Wire};
-use super::zmtp::{Kind, Publisher, Socket};
+use super::sockets::{Outbox, Outgoing, Sockets, broadcast};
 use crate::Result;
-use crate::cancel::Cancel;
 use crate::cli::help;
 use crate::plot::progress;
 use crate::script::look::Page;
 use crate::script::notebook::{Answer, scan};
 use crate::script::{Fault, Notebook};
+use jupyter_zmq_client::{
+    CodeMirrorMode, CommClose, CommInfoReply, CompleteReply, ConnectionInfo, ErrorOutput, ExecuteInput, ExecuteReply,
+    ExecuteRequest, ExecuteResult, ExecutionCount, HelpLink, HistoryReply, InspectReply, IsCompleteReply,
+    JupyterMessage, JupyterMessageContent as Content, KernelInfoReply, LanguageInfo, Media, MediaType, Payload,
+    ReplyError, ReplyStatus, ShutdownReply, Status, StreamContent, Transient,
+};
 use rhai::Dynamic;
-use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use serde_json::{Map, json};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 /// Columns of text in a notebook's cell.
 const COLUMNS: usize = 100;
+/// A front end that runs a whole notebook sends its cells one right after the other.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Serves one connection until it is told to end.
-pub fn serve(connection: &Connection) -> Result<()> {
-    let bind = |kind, port| {
-        let address = connection.address(port);
-        Socket::bind(kind, &address).map_err(|error| crate::Error::new("jupyter", format!("{address}: {error}")))
-    };
-    let shell = bind(Kind::Router, connection.shell_port)?;
-    let control = bind(Kind::Router, connection.control_port)?;
-    let iopub = bind(Kind::Pub, connection.iopub_port)?;
-    // nothing ever asks for input, but clients connect to it
-    let _stdin = bind(Kind::Router, connection.stdin_port)?;
-    let _heartbeat = bind(Kind::Echo, connection.hb_port)?;
-    let wire = Wire::new(&connection.key);
-    let news = News { wire: wire.clone(), publisher: iopub.publisher(), parent: Arc::default() };
-    let mut kernel = Kernel::new(news.clone());
-    listen_to_control(control, wire.clone(), news.clone(), kernel.notebook.host.cancel.clone());
-    news.tell("status", &json!({ "execution_state": "starting" }));
-    while let Some(incoming) = shell.receive() {
-        match wire.read(incoming.frames) {
-            Ok(message) => {
-                news.about(&message);
-                news.tell("status", &json!({ "execution_state": "busy" }));
-                if let Some((kind, content)) = kernel.answer(&message) {
-                    incoming.from.send(&wire.reply(&message, kind, &content));
-                }
-                news.tell("status", &json!({ "execution_state": "idle" }));
-                if message.kind() == "shutdown_request" || kernel.notebook.host.run_state.ended().is_some() {
-                    break;
-                }
-            }
-            // a forged or damaged message is not answered
-            Err(error) => eprintln!("{error}"),
-        }
-    }
+pub fn serve(connection: &ConnectionInfo) -> Result<()> {
+    let sockets = Sockets::open(connection)?;
+    let notebook = Notebook::new();
+    let channels = sockets.serve(notebook.host.cancel.clone())?;
+    let news = News { outbox: channels.outbox.clone(), parent: Arc::default() };
+    news.tell(Status::starting());
+    Kernel::new(notebook, news).serve(&channels.requests);
+    channels.close();
     Ok(())
 }
 
-/// Interruption and the end come on a channel of their own, while a cell runs.
-fn listen_to_control(control: Socket, wire: Wire, news: News, cancel: Cancel) {
-    std::thread::spawn(move || {
-        while let Some(incoming) = control.receive() {
-            let Ok(message) = wire.read(incoming.frames) else { continue };
-            let status = |state: &str| {
-                let frames = wire.broadcast(Some(&message.header), "status", &json!({ "execution_state": state }));
-                news.publisher.send(&frames);
-            };
-            status("busy");
-            let content = match message.kind() {
-                "interrupt_request" => {
-                    cancel.request();
-                    json!({ "status": "ok" })
-                }
-                "shutdown_request" => json!({ "status": "ok", "restart": message.content["restart"] }),
-                "kernel_info_request" => kernel_info(),
-                _ => continue,
-            };
-            incoming.from.send(&wire.reply(&message, &message.kind().replace("_request", "_reply"), &content));
-            status("idle");
-            if message.kind() == "shutdown_request" {
-                // whatever runs ends with it: a checkpoint is always whole
-                std::process::exit(0);
-            }
-        }
-    });
-}
-
-/// What everyone hears, about the message that is being answered.
+/// What everyone hears, about the request that is being answered.
 #[derive(Clone)]
 struct News {
-    wire: Wire,
-    publisher: Publisher,
-    parent: Arc<Mutex<Option<Value>>>,
+    outbox: Outbox,
+    parent: Arc<Mutex<Option<JupyterMessage>>>,
 }
 
 impl News {
-    fn about(&self, message: &Message) {
-        *self.parent.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(message.header.clone());
+    fn parent(&self) -> MutexGuard<'_, Option<JupyterMessage>> {
+        self.parent.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn tell(&self, kind: &str, content: &Value) {
-        let parent = self.parent.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        self.publisher.send(&self.wire.broadcast(parent.as_ref(), kind, content));
-    }
-
-    fn stream(&self, name: &str, text: &str) {
-        self.tell("stream", &json!({ "name": name, "text": text }));
+    fn tell(&self, content: impl Into<Content>) {
+        // the outbox is closed only where the process ends
+        let _ = self.outbox.send(broadcast(content, self.parent().as_ref()));
     }
 }
 
 struct Kernel {
     notebook: Notebook,
     news: News,
-    count: u64,
+    count: ExecutionCount,
+    shut_down: bool,
 }
 
 impl Kernel {
-    fn new(news: News) -> Kernel {
-        let notebook = Notebook::new();
+    fn new(notebook: Notebook, news: News) -> Kernel {
         let out = news.clone();
-        notebook.host.output.give(move |line| out.stream("stdout", &format!("{line}\n")));
+        notebook.host.output.give(move |line| out.tell(StreamContent::stdout(&format!("{line}\n"))));
         let out = news.clone();
-        progress::tell_to(move |text| out.stream("stderr", text));
-        Kernel { notebook, news, count: 0 }
+        progress::tell_to(move |text| out.tell(StreamContent::stderr(text)));
+        Kernel { notebook, news, count: ExecutionCount::default(), shut_down: false }
     }
 
-    /// The answer to a message: its kind, and what it says.
-    fn answer(&mut self, message: &Message) -> Option<(&'static str, Value)> {
-        let content = &message.content;
-        let text = |name: &str| content[name].as_str().unwrap_or_default();
-        Some(match message.kind() {
-            "kernel_info_request" => ("kernel_info_reply", kernel_info()),
-            "execute_request" => ("execute_reply", self.execute(text("code"), content["silent"] == true)),
-            "complete_request" => ("complete_reply", self.complete(text("code"), &content["cursor_pos"])),
-            "inspect_request" => (
-                "inspect_reply",
-                self.inspect(text("code"), &content["cursor_pos"], content["detail_level"].as_u64().unwrap_or(0)),
-            ),
-            "is_complete_request" => ("is_complete_reply", is_complete(text("code"))),
-            "history_request" => ("history_reply", json!({ "status": "ok", "history": [] })),
-            "comm_info_request" => ("comm_info_reply", json!({ "status": "ok", "comms": {} })),
-            "shutdown_request" => ("shutdown_reply", json!({ "status": "ok", "restart": content["restart"] })),
-            // comm_open and what is not in the protocol
-            _ => return None,
+    /// Answers requests until one of them ends the kernel.
+    fn serve(&mut self, requests: &Receiver<JupyterMessage>) {
+        while !self.shut_down
+            && !self.has_exited()
+            && let Ok(request) = requests.recv()
+        {
+            let mut given_up = Vec::new();
+            self.about(&request, |kernel| {
+                let reply = kernel.answer(&request);
+                if stops_others(&request, reply.as_ref()) {
+                    given_up = gather(requests);
+                }
+                reply
+            });
+            for request in &given_up {
+                self.about(request, |kernel| match &request.content {
+                    Content::ExecuteRequest(_) => Some(kernel.reply(ReplyStatus::Aborted, None).into()),
+                    _ => kernel.answer(request),
+                });
+            }
+        }
+    }
+
+    /// Tells that the kernel is busy with a request, and sends the reply.
+    fn about(&mut self, request: &JupyterMessage, answer: impl FnOnce(&mut Kernel) -> Option<Content>) {
+        *self.news.parent() = Some(request.clone());
+        self.news.tell(Status::busy());
+        if let Some(reply) = answer(self) {
+            let _ = self.news.outbox.send(Outgoing::Reply(JupyterMessage::new(reply, Some(request))));
+        }
+        self.news.tell(Status::idle());
+    }
+
+    fn answer(&mut self, request: &JupyterMessage) -> Option<Content> {
+        Some(match &request.content {
+            Content::KernelInfoRequest(_) => info().into(),
+            Content::ExecuteRequest(asked) => self.execute(asked).into(),
+            Content::CompleteRequest(asked) => self.complete(&asked.code, asked.cursor_pos).into(),
+            Content::InspectRequest(asked) => {
+                self.inspect(&asked.code, asked.cursor_pos, asked.detail_level.unwrap_or(0)).into()
+            }
+            Content::IsCompleteRequest(asked) => is_complete(&asked.code).into(),
+            Content::CommInfoRequest(_) => CommInfoReply::default().into(),
+            Content::ShutdownRequest(asked) => {
+                self.shut_down = true;
+                ShutdownReply { restart: asked.restart, ..Default::default() }.into()
+            }
+            // nothing here can be at the other end of a comm
+            Content::CommOpen(comm) => {
+                self.news.tell(CommClose { comm_id: comm.comm_id.clone(), data: Map::new() });
+                return None;
+            }
+            // whatever part of it is asked for, and however
+            _ if request.header.msg_type == "history_request" => HistoryReply::default().into(),
+            _ => return refusal(request),
         })
     }
 
-    fn execute(&mut self, code: &str, silent: bool) -> Value {
-        if !silent {
-            self.count += 1;
-            self.news.tell("execute_input", &json!({ "code": code, "execution_count": self.count }));
-        }
-        let answer = match code.trim() {
-            "" => {
-                return json!({ "status": "ok", "execution_count": self.count, "payload": [], "user_expressions": {} });
+    fn execute(&mut self, asked: &ExecuteRequest) -> ExecuteReply {
+        if !asked.silent {
+            if asked.store_history {
+                self.count.increment();
             }
+            self.news.tell(ExecuteInput { code: asked.code.clone(), execution_count: self.count });
+        }
+        match self.evaluate(&asked.code) {
+            Ok(page) => {
+                if let Some(page) = page.filter(|_| !asked.silent) {
+                    // the protocol has no null here
+                    let transient = Some(Transient::default());
+                    self.news.tell(ExecuteResult { transient, ..ExecuteResult::new(self.count, media(page)) });
+                }
+                self.reply(ReplyStatus::Ok, None)
+            }
+            Err(fault) => {
+                let ReplyError { ename, evalue, traceback } = error(&fault);
+                self.news.tell(ErrorOutput { ename, evalue, traceback });
+                self.reply(ReplyStatus::Error, Some(error(&fault)))
+            }
+        }
+    }
+
+    /// Whether a cell has called `exit()`.
+    fn has_exited(&self) -> bool {
+        self.notebook.host.run_state.ended().is_some()
+    }
+
+    fn reply(&self, status: ReplyStatus, error: Option<ReplyError>) -> ExecuteReply {
+        ExecuteReply {
+            status,
+            execution_count: self.count,
+            payload: self.has_exited().then_some(Payload::AskExit { keepkernel: false }).into_iter().collect(),
+            user_expressions: Some(Default::default()),
+            error: error.map(Box::new),
+        }
+    }
+
+    fn evaluate(&mut self, code: &str) -> std::result::Result<Option<Page>, Fault> {
+        match code.trim() {
+            "" => Ok(None),
             text if text.starts_with("??") => self.source(text.trim_start_matches('?').trim()),
             text if text.starts_with('?') => self.told(text.trim_start_matches('?').trim()),
             "who" if !self.notebook.is_variable("who") => {
-                self.news.stream("stdout", &format!("{}\n", self.notebook.who(COLUMNS)));
+                self.news.tell(StreamContent::stdout(&format!("{}\n", self.notebook.who(COLUMNS))));
                 Ok(None)
             }
             ":resume" => self.notebook.resume().and_then(|answer| self.value(answer, "")),
             _ => {
                 let answer = self.notebook.run(code);
                 self.value(answer, code)
-            }
-        };
-        match answer {
-            Ok(page) => {
-                if let Some(page) = page.filter(|_| !silent) {
-                    let shown = json!({ "execution_count": self.count, "data": bundle(&page), "metadata": {} });
-                    self.news.tell("execute_result", &shown);
-                }
-                json!({ "status": "ok", "execution_count": self.count, "payload": [], "user_expressions": {} })
-            }
-            Err(fault) => {
-                let told = fault.to_string();
-                let traceback: Vec<&str> = told.lines().collect();
-                let (name, what) = fault.message.split_once(": ").unwrap_or(("error", &fault.message));
-                let mut error = json!({ "ename": name, "evalue": what, "traceback": traceback });
-                self.news.tell("error", &error);
-                error["status"] = "error".into();
-                error["execution_count"] = self.count.into();
-                error
             }
         }
     }
@@ -188,7 +188,7 @@ impl Kernel {
         let shown = |value: &Dynamic| !value.is_unit() && !code.trim_end().ends_with(';');
         self.notebook.host.output.end_line();
         // a cell that calls `exit()` has no value, and is no error
-        if self.notebook.host.run_state.ended().is_some() {
+        if self.has_exited() {
             return Ok(None);
         }
         Ok(Some(answer.result?).filter(shown).map(|value| self.notebook.page(&value, COLUMNS)))
@@ -215,73 +215,112 @@ impl Kernel {
         }
     }
 
-    fn complete(&mut self, code: &str, cursor: &Value) -> Value {
+    fn complete(&mut self, code: &str, cursor: usize) -> CompleteReply {
         let at = byte_at(code, cursor);
         let found = self.notebook.complete(code, at);
-        let matches: Vec<&str> = found.candidates.iter().map(|candidate| candidate.text.as_str()).collect();
+        let (cursor_start, cursor_end) = (letters(code, found.start), letters(code, at));
         let kinds = found.candidates.iter().map(|candidate| {
             json!({
-                "start": letters(code, found.start), "end": letters(code, at), "text": candidate.text,
+                "start": cursor_start, "end": cursor_end, "text": candidate.text,
                 "type": "", "signature": candidate.note,
             })
         });
-        json!({
-            "status": "ok", "matches": matches, "cursor_start": letters(code, found.start),
-            "cursor_end": letters(code, at),
-            "metadata": { "_jupyter_types_experimental": kinds.collect::<Vec<_>>() },
-        })
+        CompleteReply {
+            metadata: Map::from_iter([("_jupyter_types_experimental".to_string(), kinds.collect())]),
+            matches: found.candidates.into_iter().map(|candidate| candidate.text).collect(),
+            cursor_start,
+            cursor_end,
+            ..Default::default()
+        }
     }
 
-    fn inspect(&mut self, code: &str, cursor: &Value, detail: u64) -> Value {
-        let at = byte_at(code, cursor);
-        let name = word_around(code, at);
+    fn inspect(&mut self, code: &str, cursor: usize, detail: usize) -> InspectReply {
+        let name = word_around(code, byte_at(code, cursor));
         let page = match (name, detail) {
             ("", _) => None,
             (name, 1) => self.source(name).ok().flatten(),
             (name, _) => self.told(name).ok().flatten(),
         };
-        match page {
-            Some(page) => json!({ "status": "ok", "found": true, "data": bundle(&page), "metadata": {} }),
-            None => json!({ "status": "ok", "found": false, "data": {}, "metadata": {} }),
-        }
+        InspectReply { found: page.is_some(), data: page.map(media).unwrap_or_default(), ..Default::default() }
     }
 }
 
-fn kernel_info() -> Value {
-    json!({
-        "status": "ok", "protocol_version": "5.3", "implementation": "levain",
-        "implementation_version": env!("CARGO_PKG_VERSION"),
-        "banner": format!("levain {}: scripts that train and measure language models", env!("CARGO_PKG_VERSION")),
-        "language_info": {
-            "name": "rhai", "version": "1", "mimetype": "text/x-rhai", "file_extension": ".rhai",
-            "pygments_lexer": "rust", "codemirror_mode": "rust",
-        },
-        "help_links": [{ "text": "The Rhai book", "url": "https://rhai.rs/book/" }],
-    })
+/// Whether those cells are given up that were sent together with this one.
+fn stops_others(request: &JupyterMessage, reply: Option<&Content>) -> bool {
+    match (&request.content, reply) {
+        (Content::ExecuteRequest(asked), Some(Content::ExecuteReply(reply))) => {
+            asked.stop_on_error && reply.status == ReplyStatus::Error
+        }
+        _ => false,
+    }
 }
 
-fn is_complete(code: &str) -> Value {
+/// The requests that have come already, or come right now.
+fn gather(requests: &Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
+    let until = Instant::now() + TOGETHER;
+    std::iter::from_fn(|| requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok()).collect()
+}
+
+pub fn info() -> KernelInfoReply {
+    let version = env!("CARGO_PKG_VERSION");
+    KernelInfoReply {
+        status: ReplyStatus::Ok,
+        protocol_version: "5.3".to_string(),
+        implementation: "levain".to_string(),
+        implementation_version: version.to_string(),
+        language_info: LanguageInfo {
+            name: "rhai".to_string(),
+            version: "1".to_string(),
+            mimetype: Some("text/x-rhai".to_string()),
+            file_extension: Some(".rhai".to_string()),
+            pygments_lexer: Some("rust".to_string()),
+            codemirror_mode: Some(CodeMirrorMode::Simple("rust".to_string())),
+            nbconvert_exporter: None,
+        },
+        banner: format!("levain {version}: scripts that train and measure language models"),
+        help_links: vec![HelpLink { text: "The Rhai book".to_string(), url: "https://rhai.rs/book/".to_string() }],
+        debugger: false,
+        error: None,
+    }
+}
+
+/// The reply to a request that this kernel does not know, or whose content does not fit its kind.
+pub fn refusal(request: &JupyterMessage) -> Option<Content> {
+    let Content::UnknownMessage(unknown) = &request.content else { return None };
+    if !unknown.msg_type.ends_with("_request") {
+        return None;
+    }
+    let why = match Content::from_type_and_content(&unknown.msg_type, unknown.content.clone()) {
+        Ok(_) => "this kernel does not know it".to_string(),
+        Err(error) => error.to_string(),
+    };
+    Some(unknown.reply(json!({ "status": "error", "ename": unknown.msg_type, "evalue": why, "traceback": [] })))
+}
+
+fn error(fault: &Fault) -> ReplyError {
+    let (name, what) = fault.message.split_once(": ").unwrap_or(("error", &fault.message));
+    ReplyError {
+        ename: name.to_string(),
+        evalue: what.to_string(),
+        traceback: fault.to_string().lines().map(str::to_string).collect(),
+    }
+}
+
+fn is_complete(code: &str) -> IsCompleteReply {
     match scan::is_incomplete(code) {
-        true => json!({ "status": "incomplete", "indent": " ".repeat(scan::indent(code)) }),
-        false => json!({ "status": "complete" }),
+        true => IsCompleteReply::incomplete(" ".repeat(scan::indent(code))),
+        false => IsCompleteReply::complete(),
     }
 }
 
 /// A page in every form that it has.
-fn bundle(page: &Page) -> Value {
-    let mut data = json!({ "text/plain": page.text });
-    if let Some(html) = &page.html {
-        data["text/html"] = html.as_str().into();
-    }
-    if let Some(svg) = &page.svg {
-        data["image/svg+xml"] = svg.as_str().into();
-    }
-    data
+fn media(page: Page) -> Media {
+    let forms = [Some(MediaType::Plain(page.text)), page.html.map(MediaType::Html), page.svg.map(MediaType::Svg)];
+    Media::new(forms.into_iter().flatten().collect())
 }
 
 /// Jupyter counts code points.
-fn byte_at(code: &str, cursor: &Value) -> usize {
-    let letters = cursor.as_u64().map_or(usize::MAX, |count| count as usize);
+fn byte_at(code: &str, letters: usize) -> usize {
     code.char_indices().nth(letters).map_or(code.len(), |(at, _)| at)
 }
 

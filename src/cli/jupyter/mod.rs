@@ -1,13 +1,13 @@
 //! `levain jupyter`: the engine of the prompt as a Jupyter kernel.
 
 mod kernel;
-mod wire;
-mod zmtp;
+mod sockets;
 
 use super::FAULT;
 use crate::script::Fault;
-use crate::{Error, Result, files};
+use crate::{Error, Result, bail, files};
 use clap::Subcommand;
+use jupyter_zmq_client::{ConnectionInfo, user_data_dir};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub enum Jupyter {
 pub fn main(command: &Jupyter) -> u8 {
     let done = match command {
         Jupyter::Install { prefix } => install(prefix.as_deref()),
-        Jupyter::Run { file } => wire::Connection::read(file).and_then(|connection| kernel::serve(&connection)),
+        Jupyter::Run { file } => connection(file).and_then(|connection| kernel::serve(&connection)),
     };
     match done {
         Ok(()) => 0,
@@ -42,11 +42,7 @@ pub fn main(command: &Jupyter) -> u8 {
 
 /// Writes `kernels/levain/kernel.json`, where Jupyter looks for it.
 fn install(prefix: Option<&Path>) -> Result<()> {
-    let Some(folder) = prefix.map(Path::to_path_buf).or_else(user_folder) else {
-        return Err(
-            Error::new("jupyter", "there is no home folder to install into").help("name one with `--prefix DIR`")
-        );
-    };
+    let folder = prefix.map_or_else(user_folder, |folder| Ok(folder.to_path_buf()))?;
     let binary = std::env::current_exe().map_err(|error| Error::io("jupyter", Path::new("levain"), &error))?;
     let spec = json!({
         "argv": [binary.display().to_string(), "jupyter", "run", "{connection_file}"],
@@ -62,16 +58,22 @@ fn install(prefix: Option<&Path>) -> Result<()> {
 }
 
 /// Where Jupyter keeps what belongs to a user.
-fn user_folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(folder) = set("JUPYTER_DATA_DIR") {
-        return Some(folder);
+fn user_folder() -> Result<PathBuf> {
+    match std::env::var_os("JUPYTER_DATA_DIR").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Ok(folder.into()),
+        None => user_data_dir().map_err(|_| {
+            Error::new("jupyter", "there is no home folder to install into").help("name one with `--prefix DIR`")
+        }),
     }
-    if cfg!(windows) {
-        return Some(set("APPDATA")?.join("jupyter"));
+}
+
+/// What the file says with which a client starts a kernel.
+fn connection(path: &Path) -> Result<ConnectionInfo> {
+    let text = crate::script::read_script(path).map_err(|error| error.told_by("jupyter"))?;
+    let connection: ConnectionInfo =
+        serde_json::from_str(&text).map_err(|error| Error::new("jupyter", format!("{}: {error}", path.display())))?;
+    if !connection.key.is_empty() && connection.signature_scheme != "hmac-sha256" {
+        bail!("jupyter", "{}: signature_scheme `{}` is not hmac-sha256", path.display(), connection.signature_scheme);
     }
-    if cfg!(target_os = "macos") {
-        return Some(set("HOME")?.join("Library/Jupyter"));
-    }
-    Some(set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?.join("jupyter"))
+    Ok(connection)
 }
