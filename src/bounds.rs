@@ -64,10 +64,10 @@ pub struct Root {
 }
 
 /// The bounds of one script, and what it has taken of them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bounds(Arc<Inner>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inner {
     limits: Limits,
     /// `None`: every path.

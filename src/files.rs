@@ -155,6 +155,7 @@ pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
 
 /// What is written through it counts against the bounds of the script that opened it, on whichever thread, and can be
 /// stopped as a loop can.
+#[derive(Debug)]
 pub struct Counted<W> {
     to: W,
     bounds: Bounds,
@@ -163,6 +164,10 @@ pub struct Counted<W> {
 impl<W> Counted<W> {
     fn new(to: W) -> Counted<W> {
         Counted { to, bounds: bounds::current() }
+    }
+
+    pub fn get_ref(&self) -> &W {
+        &self.to
     }
 
     /// What was written to.

@@ -1,6 +1,7 @@
 //! Many strings end to end. The first of them lie in a file of their own once they are many, so that a dataset may be
 //! larger than memory; the system brings their pages in as they are read.
 
+use crate::files::Counted;
 use crate::{Error, Result, files};
 use memmap2::{Mmap, UncheckedAdvice};
 use std::fs::File;
@@ -115,7 +116,7 @@ fn mapped(file: &File) -> Result<Mmap> {
 /// Strings in a file that nobody else has a name for.
 #[derive(Debug)]
 struct Filed {
-    file: File,
+    file: Counted<File>,
     map: Mmap,
     /// What counts of the file.
     length: usize,
@@ -125,7 +126,7 @@ impl Filed {
     /// A file of what another holds, and more after it.
     fn of(before: Option<&Filed>, text: &str) -> Result<Filed> {
         let file = files::scratch(WHO)?;
-        let mut filed = Filed { map: mapped(&file)?, file, length: 0 };
+        let mut filed = Filed { map: mapped(file.get_ref())?, file, length: 0 };
         if let Some(before) = before {
             filed.append(before.get(0, before.length))?;
         }
@@ -137,7 +138,7 @@ impl Filed {
     fn append(&mut self, text: &str) -> Result<()> {
         self.file.seek(SeekFrom::Start(self.length as u64)).map_err(told)?;
         self.file.write_all(text.as_bytes()).map_err(told)?;
-        self.map = mapped(&self.file)?;
+        self.map = mapped(self.file.get_ref())?;
         self.length += text.len();
         Ok(())
     }
