@@ -140,11 +140,11 @@ fn q8_row(x: &[f32], w: &[u8], y: &mut [f32]) {
                 _mm_prefetch(place.wrapping_byte_add(AHEAD).cast(), _MM_HINT_T0);
                 let scale = _mm_cvtsi32_si128(i32::from(place.cast::<u16>().read_unaligned()));
                 let scale = _mm512_broadcastss_ps(_mm_cvtph_ps(scale));
-                for half in 0..2 {
+                for (half, sum) in sums.iter_mut().enumerate() {
                     let sixteen = _mm_loadu_si128(place.add(2 + 16 * half).cast());
                     let numbers = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(sixteen));
                     let x = _mm512_loadu_ps(x.add(16 * half));
-                    sums[half] = _mm512_fmadd_ps(_mm512_mul_ps(numbers, scale), x, sums[half]);
+                    *sum = _mm512_fmadd_ps(_mm512_mul_ps(numbers, scale), x, *sum);
                 }
             }
         }
