@@ -5,7 +5,7 @@
 //! operation, in closures too, and a native loop adds one whenever it asks whether it has to stop
 //! ([`cancel::check`](crate::cancel::check)).
 
-use crate::{Error, Result, kernel::memory, text};
+use crate::{Error, Result, kernel::memory, local, text};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,14 +85,7 @@ thread_local! {
 
 /// Runs `work` on this thread within `bounds`.
 pub fn within<T>(bounds: &Bounds, work: impl FnOnce() -> T) -> T {
-    struct Restore(Bounds);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.with(|current| current.replace(self.0.clone()));
-        }
-    }
-    let _restore = Restore(CURRENT.with(|current| current.replace(bounds.clone())));
-    work()
+    local::with(&CURRENT, bounds.clone(), work)
 }
 
 /// The bounds that this thread works within.

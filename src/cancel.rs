@@ -1,6 +1,6 @@
 //! The flag that stops long work. Every native loop longer than 50 ms polls it with [`check`].
 
-use crate::{Error, Result, bounds};
+use crate::{Error, Result, bounds, local};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -66,14 +66,7 @@ thread_local! {
 
 /// Runs `work` on this thread under the given handle.
 pub fn under<T>(cancel: &Cancel, work: impl FnOnce() -> T) -> T {
-    struct Restore(Cancel);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CURRENT.with(|current| current.replace(self.0.clone()));
-        }
-    }
-    let _restore = Restore(CURRENT.with(|current| current.replace(cancel.clone())));
-    work()
+    local::with(&CURRENT, cancel.clone(), work)
 }
 
 /// The handle that this thread's work runs under: take it along into helper threads.

@@ -10,6 +10,7 @@ pub mod error;
 pub mod files;
 pub mod keep;
 pub mod kernel;
+mod local;
 pub mod measure;
 pub mod model;
 pub mod plot;

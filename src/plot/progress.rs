@@ -1,6 +1,7 @@
 //! Progress of long work: a bar on a terminal, plain lines now and then where there is none.
 
 use super::bar::{Screen, is_drawable};
+use crate::local;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::cell::RefCell;
@@ -46,14 +47,7 @@ thread_local! {
 
 /// Does `work`, whose progress on this thread goes to `sink`.
 pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
-    struct Restore(Sink);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SINK.with(|current| current.replace(self.0.clone()));
-        }
-    }
-    let _restore = Restore(SINK.with(|current| current.replace(sink.clone())));
-    work()
+    local::with(&SINK, sink.clone(), work)
 }
 
 type Listener = Box<dyn Fn(&str) + Send>;
