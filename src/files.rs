@@ -5,7 +5,8 @@
 //! `who` is always the verb that errors name.
 
 use crate::bounds::{self, Bounds};
-use crate::{Error, Result, cancel};
+use crate::{Error, Result, bail, cancel};
+use memmap2::Mmap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -129,6 +130,22 @@ fn make(who: &str, folder: &Path, path: &Path) -> Result<()> {
 pub fn temporary_folder(who: &str, folder: &Path) -> Result<tempfile::TempDir> {
     writable(who, folder)?;
     tempfile::Builder::new().prefix(".levain-").tempdir_in(folder).map_err(|error| Error::io(who, folder, &error))
+}
+
+/// A file to read as if it were memory.
+pub fn map(who: &str, path: &Path) -> Result<Mmap> {
+    let file = open(who, path)?;
+    if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+        bail!(who, "{} is a folder", path.display());
+    }
+    mapped(&file).map_err(|error| Error::io(who, path, &error))
+}
+
+/// An open file as if it were memory.
+pub fn mapped(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the mapping is only read. Nobody may cut the file while it is open; we ourselves replace files by
+    // renaming, which leaves a mapping as it was, and write a scratch file only behind what was read of it.
+    unsafe { Mmap::map(file) }
 }
 
 /// A file without a name, where the system keeps such, to write and then to read from its start; it is gone when it

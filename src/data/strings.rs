@@ -108,11 +108,6 @@ fn told(error: std::io::Error) -> Error {
     Error::new(WHO, error.to_string())
 }
 
-fn mapped(file: &File) -> Result<Mmap> {
-    // SAFETY: the file has no name, so nobody else can change it, and what counts of it is never written again
-    unsafe { Mmap::map(file) }.map_err(told)
-}
-
 /// Strings in a file that nobody else has a name for.
 #[derive(Debug)]
 struct Filed {
@@ -126,7 +121,7 @@ impl Filed {
     /// A file of what another holds, and more after it.
     fn of(before: Option<&Filed>, text: &str) -> Result<Filed> {
         let file = files::scratch(WHO)?;
-        let mut filed = Filed { map: mapped(file.get_ref())?, file, length: 0 };
+        let mut filed = Filed { map: files::mapped(file.get_ref()).map_err(told)?, file, length: 0 };
         if let Some(before) = before {
             filed.append(before.get(0, before.length))?;
         }
@@ -138,7 +133,7 @@ impl Filed {
     fn append(&mut self, text: &str) -> Result<()> {
         self.file.seek(SeekFrom::Start(self.length as u64)).map_err(told)?;
         self.file.write_all(text.as_bytes()).map_err(told)?;
-        self.map = mapped(self.file.get_ref())?;
+        self.map = files::mapped(self.file.get_ref()).map_err(told)?;
         self.length += text.len();
         Ok(())
     }

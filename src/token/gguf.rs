@@ -67,9 +67,7 @@ impl Gguf {
     /// Reads the header of the file at `path` and checks that all tensors lie inside the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Gguf> {
         let path = path.as_ref();
-        let file = files::open("gguf", path)?;
-        // SAFETY: read only; a file that another process cuts short while we read the header is the usual risk of a map
-        let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(|error| Error::io("gguf", path, &error))?;
+        let bytes = files::map("gguf", path)?;
         Gguf::parse(&bytes).map_err(|error| error.at(path.display()))
     }
 

@@ -123,8 +123,7 @@ fn arrows() {
 }
 
 /// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, and setting variables before the first thread.
-const UNSAFE: &[(&str, usize)] =
-    &[("src/cli/mod.rs", 1), ("src/data/strings.rs", 3), ("src/tensor/file/mod.rs", 1), ("src/token/gguf.rs", 1)];
+const UNSAFE: &[(&str, usize)] = &[("src/cli/mod.rs", 1), ("src/data/strings.rs", 2), ("src/files.rs", 1)];
 
 /// Whether a line of code has the word.
 fn is_unsafe(line: &str) -> bool {

@@ -11,21 +11,9 @@ mod safetensors;
 pub use safetensors::{Safetensors, save_safetensors};
 
 use super::{Array, DType, Device};
-use crate::{Error, Result, bail, files};
+use crate::{Error, Result, bail};
 use ::safetensors::Dtype;
 use half::{bf16, f16};
-use std::path::Path;
-
-/// Opens a file for reading as if it were memory.
-fn map(who: &str, path: &Path) -> Result<memmap2::Mmap> {
-    let file = files::open(who, path)?;
-    if file.metadata().is_ok_and(|facts| facts.is_dir()) {
-        bail!(who, "{} is a folder", path.display());
-    }
-    // SAFETY: the mapping is only read. Nobody may cut the file while it is open; we ourselves replace files by
-    // renaming, which leaves a mapping as it was.
-    unsafe { memmap2::Mmap::map(&file) }.map_err(|error| Error::io(who, path, &error))
-}
 
 /// Little-endian bytes as an array: floats as they are; i8 i16 i32 u64 as i64, u16 as u32, bool as u8.
 fn decode(bytes: &[u8], dtype: Dtype, dims: &[usize]) -> Result<Array> {

@@ -1,6 +1,6 @@
 //! npy, numpy's file of one array.
 
-use super::{decode, encode, map};
+use super::{decode, encode};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, files};
 use npyz::{NpyHeader, Order};
@@ -11,7 +11,7 @@ use std::path::Path;
 /// Reads an array, in either order and of either endianness.
 pub fn open(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
-    let map = map("tensor", path)?;
+    let map = files::map("tensor", path)?;
     parse(&map).map_err(|error| error.at(path.display()))
 }
 

@@ -1,7 +1,7 @@
 //! safetensors, the file format of weights: a JSON header, then the numbers, so that one tensor can be read
 //! without the rest.
 
-use super::{decode, decode_f32, encode, map};
+use super::{decode, decode_f32, encode};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files, nearest};
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -23,7 +23,7 @@ pub struct Safetensors {
 impl Safetensors {
     pub fn open(path: impl AsRef<Path>) -> Result<Safetensors> {
         let path = path.as_ref().to_path_buf();
-        let map = map(WHO, &path)?;
+        let map = files::map(WHO, &path)?;
         match SafeTensors::read_metadata(&map) {
             Ok((length, header)) => Ok(Safetensors { path, start: 8 + length, map, header }),
             Err(error) => Err(Error::new(WHO, complaint(&map, error)).at(path.display())),
