@@ -87,18 +87,19 @@ fn put(column: &mut Column, value: &Dynamic) -> Result<(), String> {
     } else if let Ok(letter) = value.as_char() {
         column.push(Cell::Text(letter.encode_utf8(&mut [0; 4])));
     } else {
-        column.push(Cell::Json(&json(value)?.to_string()));
+        column.push(Cell::Json(&json(value, false)?.to_string()));
     }
     Ok(())
 }
 
-/// A list or a map, all the way down.
-pub fn json(value: &Dynamic) -> Result<serde_json::Value, String> {
+/// A value as JSON has it, lists and maps all the way down. What is no number there, NaN and the infinities, is null or
+/// an error.
+pub fn json(value: &Dynamic, nan_is_null: bool) -> Result<serde_json::Value, String> {
     if let Ok(items) = value.as_array_ref() {
-        return items.iter().map(json).collect();
+        return items.iter().map(|item| json(item, nan_is_null)).collect();
     }
     if let Ok(map) = value.as_map_ref() {
-        let pairs = map.iter().map(|(name, value)| Ok((name.to_string(), json(value)?)));
+        let pairs = map.iter().map(|(name, value)| Ok((name.to_string(), json(value, nan_is_null)?)));
         return Ok(serde_json::Value::Object(pairs.collect::<Result<_, String>>()?));
     }
     if let Ok(text) = value.as_immutable_string_ref() {
@@ -107,6 +108,7 @@ pub fn json(value: &Dynamic) -> Result<serde_json::Value, String> {
     if let Ok(number) = value.as_float() {
         return match serde_json::Number::from_f64(number) {
             Some(number) => Ok(number.into()),
+            None if nan_is_null => Ok(serde_json::Value::Null),
             None => Err(format!("{number} inside a list or map")),
         };
     }
