@@ -3,14 +3,12 @@
 
 use crate::token::Tokenizer;
 use crate::token::bpe::{ByteBpe, Scratch};
-use crate::token::split::Fast;
-use aho_corasick::AhoCorasick;
+use crate::token::split::Cutter;
 use std::sync::Mutex;
 
 pub struct Quick {
     bpe: ByteBpe,
-    words: Fast,
-    added: AhoCorasick,
+    cutter: Cutter,
     /// What the tokenizer puts before and after a text.
     around: (Vec<u32>, Vec<u32>),
     /// One for each thread that was ever at it.
@@ -19,29 +17,24 @@ pub struct Quick {
 
 impl Quick {
     pub fn of(tokenizer: &Tokenizer) -> Option<Quick> {
-        let words = Fast::of(tokenizer.engine())?;
+        let cutter = Cutter::of(tokenizer.engine())?;
         let bpe = ByteBpe::of(tokenizer)?;
-        let added = tokenizer.engine().get_added_tokens_decoder().into_values().map(|token| token.content);
-        let added = AhoCorasick::new(added.filter(|content| !content.is_empty())).ok()?;
-        Some(Quick { around: around(tokenizer)?, bpe, words, added, spare: Mutex::default() })
+        Some(Quick { around: around(tokenizer)?, bpe, cutter, spare: Mutex::default() })
     }
 
     /// `None` where the engine has to do it.
     pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
-        if !self.words.fits(text) || self.added.is_match(text) {
-            return None;
-        }
         let mut scratch = self.spare().pop().unwrap_or_default();
         let mut ids = Vec::with_capacity(text.len() / 3);
         if special {
             ids.extend(&self.around.0);
         }
-        self.words.words(text, |word| self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
+        let cut = self.cutter.words(text, |word| self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
         if special {
             ids.extend(&self.around.1);
         }
         self.spare().push(scratch);
-        Some(ids)
+        cut.then_some(ids)
     }
 
     fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {

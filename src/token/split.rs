@@ -2,6 +2,7 @@
 //! slices of the text. Used where words are counted; anything unusual goes the long way through the engine.
 
 use crate::token::engine::Engine;
+use aho_corasick::AhoCorasick;
 use regex_syntax::hir::{Class, HirKind};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -51,6 +52,30 @@ impl Fast {
 
     pub fn words<'a>(&self, text: &'a str, word: impl FnMut(&'a str)) {
         self.splitter.words(text, word);
+    }
+}
+
+/// A splitter with the tokens that an engine cuts out of a text before it splits the rest.
+pub struct Cutter {
+    fast: Fast,
+    added: AhoCorasick,
+}
+
+impl Cutter {
+    pub fn of(engine: &Engine) -> Option<Cutter> {
+        let fast = Fast::of(engine)?;
+        let added = engine.get_added_tokens_decoder().into_values().map(|token| token.content);
+        let added = AhoCorasick::new(added.filter(|content| !content.is_empty())).ok()?;
+        Some(Cutter { fast, added })
+    }
+
+    /// The words of a text, one after the other; false, and none, where the engine has to cut it.
+    pub fn words<'a>(&self, text: &'a str, word: impl FnMut(&'a str)) -> bool {
+        let takes = self.fast.fits(text) && !self.added.is_match(text);
+        if takes {
+            self.fast.words(text, word);
+        }
+        takes
     }
 }
 

@@ -4,7 +4,7 @@ use crate::token::Tokenizer;
 use crate::token::alphabet;
 use crate::token::engine::{Engine, told};
 use crate::token::lexicon::Lexicon;
-use crate::token::split::Fast;
+use crate::token::split::{Cutter, Fast};
 use crate::{Error, Result, cancel};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -93,25 +93,22 @@ fn tasks<S: AsRef<str>>(texts: &[S]) -> Vec<&[S]> {
 /// Counts words over texts that come in parts: each distinct word is held once.
 pub struct Counter<'e> {
     engine: &'e Engine,
-    fast: Option<Fast>,
-    added: Vec<String>,
+    cutter: Option<Cutter>,
     words: Lexicon,
 }
 
 impl<'e> Counter<'e> {
     pub fn new(tokenizer: &'e Tokenizer) -> Counter<'e> {
         let engine = tokenizer.engine();
-        let added: Vec<String> = engine.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-        let fast = Fast::of(engine).filter(|_| added.len() <= 128);
-        Counter { engine, fast, added, words: Lexicon::default() }
+        Counter { engine, cutter: Cutter::of(engine), words: Lexicon::default() }
     }
 
     /// Adds the words of more texts. Added tokens are no words.
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
-        let Counter { engine, fast, added, words } = self;
+        let Counter { engine, cutter, words } = self;
         in_tasks(
             texts,
-            |texts| part(engine, *fast, added, texts),
+            |texts| part(engine, cutter.as_ref(), texts),
             |part| part.into_iter().for_each(|(word, count)| words.add(&word, count)),
         )
     }
@@ -121,7 +118,7 @@ impl<'e> Counter<'e> {
     }
 
     pub fn finish(self) -> Counted {
-        Counted::new(self.words, self.fast.is_some())
+        Counted::new(self.words, self.cutter.is_some())
     }
 }
 
@@ -185,22 +182,18 @@ impl Counted {
 /// The words of some texts, as a counter holds them.
 fn part<'t, S: AsRef<str>>(
     engine: &Engine,
-    fast: Option<Fast>,
-    added: &[String],
+    cutter: Option<&Cutter>,
     texts: &'t [S],
 ) -> Result<QuickMap<Cow<'t, str>, u64>> {
     let mut part: QuickMap<Cow<'t, str>, u64> = QuickMap::default();
     for text in texts {
         let text = text.as_ref();
-        if let Some(fast) = fast.filter(|fast| fast.fits(text))
-            && !added.iter().any(|token| text.contains(token.as_str()))
-        {
-            fast.words(text, |word| *part.entry(word.into()).or_default() += 1);
+        if cutter.is_some_and(|cutter| cutter.words(text, |word| *part.entry(word.into()).or_default() += 1)) {
             continue;
         }
         let mut strange = None;
         long_way(engine, text, |word| {
-            let held = if fast.is_some() { alphabet::text(word) } else { Some(word.to_string()) };
+            let held = if cutter.is_some() { alphabet::text(word) } else { Some(word.to_string()) };
             match held {
                 Some(word) => *part.entry(word.into()).or_default() += 1,
                 None => strange = Some(word.to_string()),
