@@ -130,7 +130,7 @@ pub fn attention(
     precision: Precision,
 ) -> Result<(Array, Vec<f32>)> {
     let sizes = Sizes::new(q, k, v)?;
-    let _ = precision; // only x86 has blocks of its own for bf16
+    let _ = precision; // only x86 has packed blocks
     if !fused(&[q, k, v]) {
         return Ok((composite::attention(q, k, v, scale, sight)?, vec![]));
     }

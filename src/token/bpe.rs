@@ -1,4 +1,4 @@
-//! Byte-level BPE by ids: what the engine gives for a word, without its strings and several times as fast.
+//! Byte-level BPE by ids: what the engine gives for a word, without its strings.
 
 use crate::token::merges::{Made, Merges};
 use crate::token::words::QuickMap;

@@ -229,7 +229,7 @@ impl Tokenizer {
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
-    /// The ids alone, which is much faster.
+    /// The ids alone, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let quick = self.0.quick.get_or_init(|| Quick::of(self)).as_ref();
         if let Some(ids) = quick.and_then(|quick| quick.ids(text, special)) {

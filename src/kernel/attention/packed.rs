@@ -196,25 +196,10 @@ fn head_backward(
                 hide(p, sight, row, first + i, start);
                 math::score_gradient(p, dp, by, logs[i], deltas[i]);
             }
-            let turned = |x| Matrix::rows(x, width).t();
-            multiply_packed(
-                &mut dv[start * head..],
-                head,
-                [width, head, count],
-                turned(&p[..]),
-                &packed_grads,
-                (0, 0),
-                true,
-            );
-            multiply_packed(
-                &mut dk[start * head..],
-                head,
-                [width, head, count],
-                turned(&dp[..]),
-                &packed_queries,
-                (0, 0),
-                true,
-            );
+            for (sum, x, packed) in [(&mut *dv, &p, &packed_grads), (&mut *dk, &dp, &packed_queries)] {
+                let (sum, turned) = (&mut sum[start * head..], Matrix::rows(&x[..], width).t());
+                multiply_packed(sum, head, [width, head, count], turned, packed, (0, 0), true);
+            }
             let ds = Matrix::rows(&dp[..], width);
             multiply_packed(dq, head, [count, head, width], ds, keys, (start, 0), true);
         }

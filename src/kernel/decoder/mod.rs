@@ -325,9 +325,9 @@ struct Scratch {
 /// The least bytes of weights that are taken at once: where a part starts, memory is not yet on its way.
 const PART: usize = 32 << 10;
 
-/// Rows of a matrix that are taken at once: whole fours.
+/// Rows of a matrix that are taken at once.
 fn unit(row_bytes: usize) -> usize {
-    (PART / row_bytes.max(1)).max(4) / 4 * 4
+    (PART / row_bytes.max(1)).max(1)
 }
 
 impl Step<'_> {
