@@ -4,6 +4,9 @@ use crate::{Error, Result, bounds, local};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 /// A handle that asks the work that runs under it to stop.
 #[derive(Clone, Default)]
@@ -52,6 +55,19 @@ impl Hold {
     pub fn is_requested(&self) -> bool {
         self.0.0.requested.load(Ordering::Relaxed)
     }
+
+    /// Lets a stop through while `work` runs, and holds it back again after it.
+    pub fn lift<T>(&self, work: impl FnOnce() -> T) -> T {
+        struct Lifted<'a>(&'a Hold);
+        impl Drop for Lifted<'_> {
+            fn drop(&mut self) {
+                self.0.0.0.holds.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.0.0.holds.fetch_sub(1, Ordering::Relaxed);
+        let _lifted = Lifted(self);
+        work()
+    }
 }
 
 impl Drop for Hold {
@@ -74,7 +90,31 @@ pub fn current() -> Cancel {
     CURRENT.with(|current| current.borrow().clone())
 }
 
+/// Whether this thread's work has to end.
+pub fn is_requested() -> bool {
+    CURRENT.with(|current| current.borrow().is_requested())
+}
+
 /// An error when a stop was asked for, or when the script has taken all that it may.
 pub fn check() -> Result<()> {
-    if CURRENT.with(|current| current.borrow().is_requested()) { Err(Error::interrupted()) } else { bounds::check() }
+    if is_requested() { Err(Error::interrupted()) } else { bounds::check() }
+}
+
+/// Runs work that never asks whether it has to stop, on a thread of its own. When a stop is asked for, it is left to itself
+/// and what comes of it is dropped.
+pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    const POLL: Duration = Duration::from_millis(20);
+    let (done, wait) = mpsc::channel();
+    let thread = thread::spawn(move || drop(done.send(work())));
+    loop {
+        match wait.recv_timeout(POLL) {
+            Ok(found) => return Ok(found),
+            Err(RecvTimeoutError::Timeout) => check()?,
+            // it panicked before it had anything
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => return Err(Error::new("work", "ended without a result")),
+            },
+        }
+    }
 }

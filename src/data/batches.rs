@@ -3,6 +3,7 @@
 use super::{Batch, Encoded};
 use crate::tensor::Rng;
 use crate::{Result, bail};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Batches of an encoded dataset, from any step on. Iterating does not use them up.
@@ -31,6 +32,52 @@ impl Replay {
         // a hair above, so that 0.1 of 10 is 1
         (rows as f64 * self.ratio + 1e-9) as usize
     }
+
+    /// The rows of a step, as places in two endless walks: through the own rows, and through those to replay.
+    pub fn shares(&self, step: usize, size: usize) -> (Range<usize>, Range<usize>) {
+        let (before, after) = (step * size, (step + 1) * size);
+        let (old, new) = (self.among(before), self.among(after));
+        (before - old..after - new, old..new)
+    }
+
+    /// What makes sense of it is checked before the first step.
+    pub fn check(&self) -> Result<()> {
+        if self.data.is_empty() {
+            bail!("batches", "there are no rows to replay");
+        }
+        if !(0.0..1.0).contains(&self.ratio) {
+            bail!("batches", "replay at a ratio of {}, which is not in 0..1", self.ratio);
+        }
+        Ok(())
+    }
+
+    /// A batch of the own rows, if there are any, and of the replayed ones at `places`.
+    pub fn mixed(&self, own: Option<Batch>, places: Range<usize>, order: Option<&Rng>, pad: u32) -> Option<Batch> {
+        let others = drawn(&self.data, order.map(|rng| rng.split("replay")), places);
+        let others = (!others.is_empty()).then(|| self.data.batch(&others));
+        match (own, others) {
+            (Some(own), Some(others)) => Some(own.join(others, pad)),
+            (own, others) => own.or(others),
+        }
+    }
+}
+
+/// The rows of some places in an endless walk through `data`.
+fn drawn(data: &Encoded, order: Option<Rng>, places: Range<usize>) -> Vec<usize> {
+    let mut known: Option<(usize, Vec<usize>)> = None;
+    let mut rows = Vec::with_capacity(places.len());
+    for place in places {
+        let (epoch, at) = (place / data.len(), place % data.len());
+        let Some(order) = &order else {
+            rows.push(at);
+            continue;
+        };
+        if known.as_ref().is_none_or(|(own, _)| *own != epoch) {
+            known = Some((epoch, order.split(epoch as u64).permutation(data.len())));
+        }
+        rows.extend(known.as_ref().map(|(_, order)| order[at]));
+    }
+    rows
 }
 
 pub struct Plan {
@@ -54,11 +101,10 @@ impl Batches {
         if data.is_empty() {
             bail!("batches", "there are no rows");
         }
+        if let Some(replay) = &plan.replay {
+            replay.check()?;
+        }
         let each = match &plan.replay {
-            Some(replay) if replay.data.is_empty() => bail!("batches", "there are no rows to replay"),
-            Some(replay) if !(0.0..1.0).contains(&replay.ratio) => {
-                bail!("batches", "replay at a ratio of {}, which is not in 0..1", replay.ratio)
-            }
             // epochs are the data's own
             Some(replay) => (plan.epochs as f64 * data.len() as f64 / (plan.size as f64 * (1.0 - replay.ratio)) - 1e-9)
                 .ceil() as usize,
@@ -103,36 +149,13 @@ impl Batches {
     }
 
     /// A batch of the data's rows and of replayed ones, each going on where the step before left off, epoch after epoch.
-    fn mixed(&self, step: usize, replay: &Replay) -> Batch {
-        let (before, after) = (step * self.size, (step + 1) * self.size);
-        let (old, new) = (replay.among(before), replay.among(after));
-        let own = self.drawn(&self.data, self.order.clone(), before - old..after - new);
-        let others = self.drawn(&replay.data, self.order.as_ref().map(|rng| rng.split("replay")), old..new);
-        let epoch = (before - old) / self.data.len();
-        let batch = match (own.is_empty(), others.is_empty()) {
-            (false, true) => self.data.batch(&own),
-            (true, false) => replay.data.batch(&others),
-            _ => self.data.batch(&own).join(replay.data.batch(&others), self.data.pad_id()),
-        };
-        Batch { step, total: self.total, epoch, ..batch }
-    }
-
-    /// The rows of some places in an endless walk through `data`.
-    fn drawn(&self, data: &Encoded, order: Option<Rng>, places: std::ops::Range<usize>) -> Vec<usize> {
-        let mut known: Option<(usize, Vec<usize>)> = None;
-        let mut rows = Vec::with_capacity(places.len());
-        for place in places {
-            let (epoch, at) = (place / data.len(), place % data.len());
-            let Some(order) = &order else {
-                rows.push(at);
-                continue;
-            };
-            if known.as_ref().is_none_or(|(own, _)| *own != epoch) {
-                known = Some((epoch, order.split(epoch as u64).permutation(data.len())));
-            }
-            rows.extend(known.as_ref().map(|(_, order)| order[at]));
-        }
-        rows
+    fn mixed(&self, step: usize, replay: &Replay) -> Option<Batch> {
+        let (own, others) = replay.shares(step, self.size);
+        let epoch = own.start / self.data.len();
+        let own = drawn(&self.data, self.order.clone(), own);
+        let own = (!own.is_empty()).then(|| self.data.batch(&own));
+        let batch = replay.mixed(own, others, self.order.as_ref(), self.data.pad_id())?;
+        Some(Batch { step, total: self.total, epoch, ..batch })
     }
 }
 
@@ -154,7 +177,7 @@ impl Iterator for Walk {
         }
         self.step += 1;
         if let Some(replay) = &self.batches.replay {
-            return Some(self.batches.mixed(step, replay));
+            return self.batches.mixed(step, replay);
         }
         let (epoch, part) = (step / self.batches.per_epoch(), step % self.batches.per_epoch());
         let order = match &self.epoch {

@@ -1,7 +1,8 @@
 //! Stream: a file that is larger than memory, read in parts.
 
+use super::batches::Replay;
 use super::read::{self, By, Format, Tables};
-use super::{Batch, Batches, Builder, Dataset, Encoded, batches, encode};
+use super::{Batch, Builder, Dataset, Encoded, encode};
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
@@ -216,6 +217,8 @@ pub struct StreamPlan {
     /// Rows that are read, encoded, packed and shuffled at a time.
     pub buffer: usize,
     pub order: Option<Rng>,
+    /// Rows of other text among them.
+    pub replay: Option<Replay>,
     pub from: usize,
 }
 
@@ -234,6 +237,9 @@ impl StreamBatches {
         if plan.from > plan.steps {
             bail!("batches", "from step {} of {}", plan.from, plan.steps);
         }
+        if let Some(replay) = &plan.replay {
+            replay.check()?;
+        }
         Ok(StreamBatches { rows, plan })
     }
 
@@ -250,7 +256,7 @@ impl StreamBatches {
     }
 
     pub fn walk(&self) -> StreamWalk {
-        StreamWalk { batches: self.clone(), parts: None, part: 0, walk: None, step: 0, epoch: 0, failed: false }
+        StreamWalk { batches: self.clone(), parts: None, part: 0, buffer: None, step: 0, epoch: 0, failed: false }
     }
 }
 
@@ -267,31 +273,58 @@ pub struct StreamWalk {
     parts: Option<Parts>,
     /// Buffers so far, over all epochs.
     part: usize,
-    walk: Option<batches::Walk>,
+    buffer: Option<Buffer>,
     step: usize,
     epoch: usize,
     failed: bool,
+}
+
+/// Rows that are held, and the order in which they come.
+struct Buffer {
+    rows: Encoded,
+    order: Vec<usize>,
+    at: usize,
+}
+
+impl Buffer {
+    /// The next `count` rows, or those that are left.
+    fn take(&mut self, count: usize) -> Option<Batch> {
+        let rows = &self.order[self.at..self.order.len().min(self.at + count)];
+        self.at += rows.len();
+        (!rows.is_empty()).then(|| self.rows.batch(rows))
+    }
 }
 
 impl StreamWalk {
     fn batch(&mut self) -> Result<Option<Batch>> {
         let plan = self.batches.plan.clone();
         while self.step < plan.steps {
-            if let Some(batch) = self.walk.as_mut().and_then(Iterator::next) {
-                let step = self.step;
-                self.step += 1;
-                // going on reads the file again up to there
-                if step >= plan.from {
-                    return Ok(Some(Batch { step, total: plan.steps, epoch: self.epoch, ..batch }));
-                }
+            let (own, others) = match &plan.replay {
+                Some(replay) => replay.shares(self.step, plan.size),
+                None => (0..plan.size, 0..0),
+            };
+            let rows = self.buffer.as_mut().and_then(|buffer| buffer.take(own.len()));
+            if rows.is_none() && !own.is_empty() {
+                self.open_part(&plan)?;
                 continue;
             }
-            self.open_part(&plan)?;
+            let step = self.step;
+            self.step += 1;
+            // going on reads the file again up to there
+            if step < plan.from {
+                continue;
+            }
+            let pad = self.buffer.as_ref().map_or(0, |buffer| buffer.rows.pad_id());
+            let batch = match &plan.replay {
+                Some(replay) => replay.mixed(rows, others, plan.order.as_ref(), pad),
+                None => rows,
+            };
+            return Ok(batch.map(|batch| Batch { step, total: plan.steps, epoch: self.epoch, ..batch }));
         }
         Ok(None)
     }
 
-    /// The batches of the next buffer; at the end of the file, of the first one again.
+    /// The next buffer; at the end of the file, of the first one again.
     fn open_part(&mut self, plan: &StreamPlan) -> Result<()> {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
@@ -301,9 +334,14 @@ impl StreamWalk {
         match parts.next() {
             Some(part) => {
                 let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer) as u64)?;
-                let order = plan.order.as_ref().map(|rng| rng.split(self.part as u64));
-                let of_part = batches::Plan { size: plan.size, epochs: 1, steps: None, order, replay: None, from: 0 };
-                self.walk = Some(Batches::new(rows, of_part)?.into_iter());
+                if rows.is_empty() {
+                    bail!("batches", "there are no rows");
+                }
+                let order = match &plan.order {
+                    Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),
+                    None => (0..rows.len()).collect(),
+                };
+                self.buffer = Some(Buffer { rows, order, at: 0 });
                 self.part += 1;
                 self.parts = Some(parts);
             }

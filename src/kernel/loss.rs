@@ -11,9 +11,10 @@ use rayon::prelude::*;
 /// The target of a row that is not learned.
 pub const IGNORED: i64 = -100;
 
-/// Rows whose logits are held at once: at most as many as make 128 MiB, within 64 to 1024, in even parts.
-fn rows_at_once(rows: usize, vocabulary: usize) -> usize {
-    let most = ((32 << 20) / vocabulary.max(1)).clamp(64, 1024);
+/// Rows whose logits are held at once: at most as many as make 128 MiB, or 72 MiB where no table learns, whose gradient
+/// would be summed up in memory once a part; within 64 to 1024, in even parts.
+fn rows_at_once(rows: usize, vocabulary: usize, learns: bool) -> usize {
+    let most = ((if learns { 32 << 20 } else { 18 << 20 }) / vocabulary.max(1)).clamp(64, 1024);
     rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16)
 }
 
@@ -129,7 +130,8 @@ pub fn linear_cross_entropy(
     }
     let learn = wants_hidden || tables.iter().any(|table| table.learns || table.bias_learns);
     let vocabulary = views.iter().map(|(size, ..)| size).sum();
-    let step = rows_at_once(rows, vocabulary).min(rows.max(1));
+    let learns = tables.iter().any(|table| table.learns);
+    let step = rows_at_once(rows, vocabulary, learns).min(rows.max(1));
     let mut logits: Vec<Vec<f32>> = views.iter().map(|(size, ..)| unwritten(step * size)).collect();
     let mut loss = 0.0;
     let mut started = false;
@@ -173,6 +175,7 @@ pub fn linear_cross_entropy(
         }
         started = true;
     }
+    crate::cancel::check()?;
     if !started {
         grads.tables.iter_mut().for_each(|[dw, _]| dw.iter_mut().for_each(|dw| dw.fill(0.0)));
     }

@@ -8,6 +8,8 @@
 
 use super::cpu::Level;
 use super::product::{Matrix, Precision};
+#[cfg(target_arch = "x86_64")]
+use crate::cancel;
 
 #[cfg(target_arch = "x86_64")]
 mod pack;
@@ -44,7 +46,8 @@ const GROUP: usize = 1 << 20;
 /// Multiplications that are worth a second thread.
 const PARALLEL: usize = 1 << 19;
 
-/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`takes`] says so.
+/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`takes`] says so. Asked
+/// to stop it leaves the rest undone, which whoever called finds by [`cancel::check`].
 #[cfg(target_arch = "x86_64")]
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
     use rayon::prelude::*;
@@ -63,6 +66,9 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
         // as many blocks as the threads need not wait for each other between
         let group = (GROUP / (panels * size)).clamp(1, blocks);
         for first in (0..blocks).step_by(group) {
+            if (column, first) != (0, 0) && cancel::is_requested() {
+                return;
+            }
             let group = first..blocks.min(first + group);
             let span = |index: usize| (index * block, block.min(k - index * block));
             let count = group.len() * panels;

@@ -3,7 +3,7 @@
 use super::memory::unwritten;
 use super::view::{View, array, view};
 use super::{Array, DType, composite, fused, matvec, packed, parallel};
-use crate::{Result, bail};
+use crate::{Result, bail, cancel};
 use half::bf16;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -210,6 +210,7 @@ pub fn linear(
     let mut y = unwritten(rows * output);
     let w = if transposed { w.rows(output) } else { w.rows(input).t() };
     multiply(&mut y, [rows, output, input], Matrix::rows(&xs[..], input), w, false, precision);
+    cancel::check()?;
     if let Some(bias) = bias {
         let bias = bias.contiguous()?;
         let b = view::<f32>(&bias)?;
@@ -234,6 +235,7 @@ pub fn linear_input(grad: &Array, weight: &Array, transposed: bool, precision: P
     let mut dx = unwritten(rows * input);
     let w = if transposed { w.rows(output).t() } else { w.rows(input) };
     multiply(&mut dx, [rows, input, output], Matrix::rows(&g[..], output), w, false, precision);
+    cancel::check()?;
     let mut dims = grad.dims().to_vec();
     *dims.last_mut().expect("has a last dimension") = input;
     array(dx, &dims)
@@ -258,7 +260,7 @@ pub fn linear_accumulate(
     } else {
         multiply(sum, [output, input, rows], g.t(), xs, !first, precision);
     }
-    Ok(())
+    cancel::check()
 }
 
 /// Whether [`linear_accumulate`] takes these.

@@ -204,6 +204,7 @@ impl Blocks {
             for (y, part) in y.chunks_exact_mut(self.rows).zip(part.chunks_exact(count)) {
                 y[start..start + count].copy_from_slice(part);
             }
+            crate::cancel::check()?;
         }
         let mut dims = x.dims().to_vec();
         *dims.last_mut().expect("has a last dimension") = self.rows;
@@ -227,6 +228,7 @@ impl Blocks {
             let a = Matrix { values: (&g[start..]).into(), rows: self.rows, columns: 1 };
             let b = Matrix::rows(&*tile, self.columns);
             multiply(&mut dx, [m, self.columns, count], a, b, start > 0, precision);
+            crate::cancel::check()?;
         }
         let mut dims = grad.dims().to_vec();
         *dims.last_mut().expect("has a last dimension") = self.columns;

@@ -29,6 +29,18 @@ pub fn fields(error: &Error) -> Map {
     fields
 }
 
+/// Whether the script was asked to stop, between two operations or inside of a native verb.
+pub fn is_interrupted(error: &EvalAltResult) -> bool {
+    let EvalAltResult::ErrorTerminated(token, _) = innermost(error) else { return false };
+    match token.read_lock::<Map>() {
+        Some(fields) => fields.get("who").is_some_and(|who| who.to_string() == INTERRUPTED),
+        None => token.to_string() == INTERRUPTED,
+    }
+}
+
+/// What ends a script that is asked to stop.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Why a script ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -87,10 +99,7 @@ impl Fault {
         if let (Some(what), Some(name)) = (message.strip_prefix("options: "), option_taker(&sites)) {
             message = format!("{name}: {what}");
         }
-        let cause = match inner {
-            EvalAltResult::ErrorTerminated(..) if message == "interrupted" => Cause::Interrupted,
-            _ => Cause::Script,
-        };
+        let cause = if is_interrupted(error) { Cause::Interrupted } else { Cause::Script };
         // the user's own line, even if the error came from a module of the standard library that it calls
         let own = |site: &Site| !site.position.is_none() && !stdlib::is_source_name(&site.source);
         let shown = sites.iter().rposition(own).or_else(|| sites.iter().rposition(|site| !site.position.is_none()));

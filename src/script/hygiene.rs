@@ -1,11 +1,17 @@
-//! Functions of a module see their own helpers, whatever the script that calls them has named the same.
+//! Functions of a module see their own helpers, whatever the script that calls them has named the same, and what the script
+//! gives to a module sees the script's.
 //!
 //! Rhai 1.27 keeps one cache of resolved names while it goes from a script into a module and back, and looks a name up
 //! in everything that is open: a user's `fn line(a, b)` would answer a call of `line(a, b)` inside `vocab::report`, and
-//! the other way round. So each module is compiled with names of its own inside: its functions, and calls of them, are
-//! `line__of_vocab`, and what others call is there under its plain name too.
+//! `check::equal` a user's own `equal(a, b)` in a closure that `check::fails` calls. So each module is compiled with names of
+//! its own inside: its functions, and calls of them, are `line__of_vocab`. The plain name is only there for others, behind
+//! the module's: inside it nothing has it.
 
-use rhai::{AST, ASTNode, Engine, Expr, FnAccess, Module, Position, Scope, Stmt, Token};
+use rhai::{
+    AST, ASTNode, Dynamic, EncapsulatedEnviron, Engine, Expr, FnAccess, FuncRegistration, Module, NativeCallContext,
+    Position, RhaiFunc, Scope, ScriptFuncDef, Shared, Stmt, Token,
+};
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -14,7 +20,12 @@ const OF: &str = "__of_";
 thread_local! {
     /// While a module is compiled: its names for calls, by where they stand, and for definitions.
     static NAMES: RefCell<Option<Names>> = const { RefCell::new(None) };
+    /// What is in sight of a module's functions, when all of the module has run.
+    static SIGHT: RefCell<Option<Shared<EncapsulatedEnviron>>> = const { RefCell::new(None) };
 }
+
+/// Notes what is in sight where it is called: the last call of a module.
+const SEE: &str = "_see";
 
 struct Names {
     calls: HashMap<Position, String>,
@@ -27,6 +38,7 @@ struct Names {
 #[allow(deprecated)] // rhai's word for volatile: its version is pinned, and tests of the host hold what it does
 pub fn install(engine: &mut Engine) {
     engine.on_parse_token(|token, position, _| NAMES.with_borrow_mut(|names| renamed(names.as_mut(), token, position)));
+    engine.register_fn(SEE, |ctx: NativeCallContext| SIGHT.set(Some(Shared::new(ctx.global_runtime_state().into()))));
 }
 
 fn renamed(names: Option<&mut Names>, token: Token, position: Position) -> Token {
@@ -53,24 +65,56 @@ pub fn module(
     let mut written = engine.compile(text)?;
     // imports in it are relative to it
     written.set_source(source);
+    let is_open = calls_by_plain_names(&written);
     let own = {
         let _named = Named::new(&written, label);
-        engine.compile(text)?
+        if is_open { engine.compile(text)? } else { engine.compile(format!("{text}\n;{SEE}();"))? }
     };
     let mut functions = Module::new();
     for function in own.iter_fn_def() {
-        let name = plain(&function.name);
-        if name != function.name.as_str() {
-            let mut known = (**function).clone();
-            known.name = name.into();
+        if is_open && let Some(known) = by_plain_name(function) {
             functions.set_script_fn(known);
         }
         let mut inner = (**function).clone();
         inner.access = FnAccess::Private;
         functions.set_script_fn(inner);
     }
+    let public: Vec<ScriptFuncDef> = own.iter_fn_def().filter_map(|function| by_plain_name(function)).collect();
     let own = AST::new_with_source(own.statements().iter().cloned(), functions, source);
-    Ok((Module::eval_ast_as_new(Scope::new(), &own, engine)?, written))
+    let mut module = Module::eval_ast_as_new(Scope::new(), &own, engine)?;
+    if let Some(sight) = SIGHT.take().filter(|_| !is_open) {
+        for function in public.into_iter().filter(|function| function.access == FnAccess::Public) {
+            let known = FuncRegistration::new(function.name.as_str()).with_params_info(&function.params);
+            let params = vec![TypeId::of::<Dynamic>(); function.params.len()];
+            let function = RhaiFunc::Script { fn_def: Shared::new(function), env: Some(sight.clone()) };
+            known.set_into_module_raw(&mut module, params, function);
+        }
+        module.build_index();
+    }
+    Ok((module, written))
+}
+
+/// A function of a module under the name that was written.
+fn by_plain_name(function: &ScriptFuncDef) -> Option<ScriptFuncDef> {
+    let name = plain(&function.name);
+    (name != function.name.as_str()).then(|| ScriptFuncDef { name: name.into(), ..function.clone() })
+}
+
+/// Whether the module may look for its functions by the names that were written: methods, `Fn("name")`; or ends before its
+/// last line.
+fn calls_by_plain_names(written: &AST) -> bool {
+    let mut found = written.statements().iter().any(|statement| matches!(statement, Stmt::Return(..)));
+    written.walk(&mut |path: &[ASTNode]| {
+        found |= match path.last() {
+            Some(ASTNode::Expr(Expr::ThisPtr(_))) => true,
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                ["Fn", "is_def_fn"].contains(&call.name.as_str())
+            }
+            _ => false,
+        };
+        !found
+    });
+    found
 }
 
 /// While it lives, what is compiled gets names of its own.

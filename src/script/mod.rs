@@ -23,7 +23,7 @@ mod sources;
 pub mod stdlib;
 pub mod suite;
 
-pub use fault::{Cause, Fault, Place, Res};
+pub use fault::{Cause, Fault, Place, Res, is_interrupted};
 pub use host::{Host, note_panic, read_script};
 pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};

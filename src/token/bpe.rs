@@ -8,8 +8,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use tokenizers::models::ModelWrapper;
 
-/// The model of a byte-level tokenizer whose every byte is a piece.
+/// The model of a byte-level tokenizer.
 pub struct ByteBpe {
+    /// The piece of each byte, or `NONE`: some vocabularies lack bytes that their texts had not.
     letters: [u32; 256],
     merges: Arc<Merges>,
     /// Where words are looked up before they are merged (`ignore_merges`): all pieces by their bytes.
@@ -41,9 +42,9 @@ impl ByteBpe {
         if tokenizer.kind() != Kind::ByteLevel || bpe.dropout.is_some_and(|rate| rate > 0.0) {
             return None;
         }
-        let mut letters = [0; 256];
+        let mut letters = [NONE; 256];
         for (id, letter) in letters.iter_mut().zip(alphabet::letters()) {
-            *id = tokenizer.id(letter.encode_utf8(&mut [0; 4]))?;
+            *id = tokenizer.id(letter.encode_utf8(&mut [0; 4])).unwrap_or(NONE);
         }
         let merges = tokenizer.merges().ok()?;
         let by_bytes = |(id, piece): (u32, &String)| Some((alphabet::bytes(piece)?.into(), id));
@@ -51,14 +52,26 @@ impl ByteBpe {
         Some(ByteBpe { letters, merges, whole })
     }
 
-    /// Appends the ids of a word.
-    pub fn write(&self, word: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+    /// Whether there is no word that it can't write.
+    pub fn has_all_bytes(&self) -> bool {
+        !self.letters.contains(&NONE)
+    }
+
+    /// Appends the ids of a word. Nothing, and false, where a byte of it is no piece: what becomes of that is the engine's.
+    pub fn write(&self, word: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) -> bool {
         if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(word)) {
-            return ids.push(*id);
+            ids.push(*id);
+            return true;
+        }
+        if word.iter().any(|byte| self.letters[usize::from(*byte)] == NONE) {
+            return false;
         }
         match word {
-            [] => return,
-            [one] => return ids.push(self.letters[usize::from(*one)]),
+            [] => return true,
+            [one] => {
+                ids.push(self.letters[usize::from(*one)]);
+                return true;
+            }
             _ => {}
         }
         let Scratch { symbols, queue } = scratch;
@@ -77,6 +90,7 @@ impl ByteBpe {
             ids.push(symbols[at as usize].id);
             at = symbols[at as usize].after;
         }
+        true
     }
 
     fn begin(&self, word: &[u8], symbols: &mut Vec<Symbol>, queue: &mut BinaryHeap<Reverse<u64>>) {

@@ -93,12 +93,16 @@ impl Tokenizer {
     fn segment(&self, counted: &Counted, vocabulary: &mut Vocabulary) -> Result<Corpus> {
         const WORDS: usize = 4096;
         let bytes = ByteBpe::of(self);
-        let outside = if bytes.is_some() { HashMap::new() } else { self.outside(counted, vocabulary) };
+        let outside = if bytes.as_ref().is_some_and(ByteBpe::has_all_bytes) {
+            HashMap::new()
+        } else {
+            self.outside(counted, vocabulary)
+        };
         let some = |from: &usize| -> Result<(Vec<u32>, Vec<usize>)> {
             let (mut symbols, mut ends, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
             for at in *from..(from + WORDS).min(counted.len()) {
                 match (&bytes, counted.bytes(at)) {
-                    (Some(bpe), Some(word)) => bpe.write(&word, &mut scratch, &mut symbols),
+                    (Some(bpe), Some(word)) if bpe.write(&word, &mut scratch, &mut symbols) => {}
                     _ => self.symbols(&counted.word(at), &outside, &mut symbols)?,
                 }
                 ends.push(symbols.len());

@@ -29,12 +29,13 @@ impl Quick {
         if special {
             ids.extend(&self.around.0);
         }
-        let cut = self.cutter.words(text, |word| self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
+        let mut known = true;
+        let cut = self.cutter.words(text, |word| known &= self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
         if special {
             ids.extend(&self.around.1);
         }
         self.spare().push(scratch);
-        cut.then_some(ids)
+        (cut && known).then_some(ids)
     }
 
     fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Scratch>> {

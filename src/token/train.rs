@@ -5,7 +5,7 @@ use crate::token::engine::told;
 use crate::token::places::Corpus;
 use crate::token::words::Counted;
 use crate::token::{Tokenizer, alphabet, open, words};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail, cancel, nearest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
@@ -243,10 +243,13 @@ fn unigram_pieces(counted: &Counted, room: usize, how: &Training) -> Result<Vec<
         .max_piece_length(how.longest.max(1))
         .build()
         .map_err(told)?;
-    let mut model = Unigram::default();
     // one thread: sums of parts would depend on how many there are
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(told)?;
-    pool.install(|| trainer.do_train(sentences, &mut model)).map_err(told)?;
+    let model = cancel::apart(move || {
+        let mut model = Unigram::default();
+        pool.install(|| trainer.do_train(sentences, &mut model)).map(|_| model)
+    })?;
+    let model = model.map_err(told)?;
     let mut pieces: Vec<(String, f64)> = model.iter().cloned().collect();
     settle(&mut pieces, counted);
     Ok(pieces)

@@ -24,6 +24,8 @@ struct Terminal {
     keys: File,
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<String>>,
+    /// When the first prompt was written.
+    first: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Terminal {
@@ -63,16 +65,23 @@ impl Terminal {
         drop(command);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 1000)));
         let raw = Arc::new(Mutex::new(String::new()));
+        let first = Arc::new(Mutex::new(None));
         let (seen, all, mut from) = (screen.clone(), raw.clone(), keys.try_clone().unwrap());
+        let prompted = first.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // the end of the terminal is an error on Linux
             while let Ok(count @ 1..) = from.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..count]);
+                if text.contains('»') {
+                    prompted.lock().unwrap().get_or_insert_with(Instant::now);
+                }
+                // the screen first: whoever sees that an input has begun looks at it
                 seen.lock().unwrap().process(&bytes[..count]);
-                all.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+                all.lock().unwrap().push_str(&text);
             }
         });
-        let terminal = Terminal { child, keys, screen, raw };
+        let terminal = Terminal { child, keys, screen, raw, first };
         terminal.wait("the first prompt", |screen| screen.ends_with('»'));
         terminal
     }
@@ -159,6 +168,24 @@ impl Drop for Terminal {
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn the_prompt_is_up_in_twenty_milliseconds() {
+    let folder = folder();
+    let up = |_| {
+        let start = Instant::now();
+        let terminal = Terminal::new(folder.path());
+        let first = terminal.first.lock().unwrap().expect("a prompt was seen");
+        // what the process computed until then: other tests run beside this one
+        let path = format!("/proc/{}/schedstat", terminal.child.id());
+        let computed = std::fs::read_to_string(path).ok().and_then(|text| text.split(' ').next()?.parse().ok());
+        let took = first - start;
+        (computed.map_or(took, |nanoseconds: u64| took.min(Duration::from_nanos(nanoseconds))), took)
+    };
+    let (computed, took) = (0..5).map(up).min().unwrap();
+    println!("from exec to the prompt: {took:?}, of which {computed:?} were computed");
+    assert!(computed < Duration::from_millis(20), "{computed:?}");
 }
 
 #[test]
@@ -294,6 +321,45 @@ fn ctrl_c_clears_stops_and_ends() {
     std::thread::sleep(Duration::from_millis(100));
     terminal.keys(CTRL_C);
     assert_eq!(terminal.ends(), Some(130));
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
+    let folder = folder();
+    let mut terminal = Terminal::new(folder.path());
+    for input in [
+        "let tok = tokenizer([\"to be\"], #{ size: 260 })",
+        "let net = model(#{ kind: \"llama\", vocab: tok.len(), hidden: 256, layers: 6, heads: 4 }, #{ seed: 1 })",
+        "let text = \"\"; for i in 0..200 { text += `We the people ${i} `; }",
+        "let rows = dataset([text]).encode(tok).pack(64)",
+        "let sum = || net[net.names()[0]].sum().item()",
+        "let begun = timestamp(); train::run(net, rows, (), #{ steps: 1, size: 32 }); let step = begun.elapsed; step",
+        "let before = sum.call()",
+        "let tests = dataset([text + text + text + text]).encode(tok).pack(64)",
+    ] {
+        terminal.says(input);
+    }
+    let step = terminal.says("step").parse::<f64>().unwrap();
+    let interrupts = |terminal: &mut Terminal, train: &str, after: f64| {
+        terminal.clears();
+        terminal.keys(&format!("{train}\r"));
+        terminal.shows("size: 32 })");
+        std::thread::sleep(Duration::from_secs_f64(step * after));
+        let asked = Instant::now();
+        terminal.keys(CTRL_C);
+        terminal.shows("interrupted; :resume goes on");
+        let took = asked.elapsed().as_secs_f64();
+        println!("a step takes {step:.2} s, it stopped within {took:.3} s");
+        // a tenth of a second on a quiet machine; a whole step is many
+        assert!(took < step / 2.0, "{took} s, of a step of {step} s");
+    };
+    interrupts(&mut terminal, "train::run(net, rows, (), #{ steps: 9, size: 32 })", 0.3);
+    assert_eq!(terminal.says("sum.call() == before"), "true");
+    // in the test after a step: what is made up for is the test, not the step
+    let testing = "train::run(net, rows, tests, #{ steps: 1, size: 32 })";
+    interrupts(&mut terminal, testing, 2.0);
+    terminal.says(":resume");
+    assert_eq!(terminal.says("[it.steps, it.log.len(), it.best.is_finite()]"), "[1, 1, true]");
 }
 
 #[test]

@@ -82,7 +82,9 @@ fn ids_are_those_of_the_engine() {
     });
     all.push(Tokenizer::from_json(spec, Default::default()).unwrap());
     for tok in all {
-        for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string()]) {
+        // letters whose bytes are no pieces of SmolLM2
+        let rare = "a \u{0}\u{4}\u{7f} b\u{4ff}\u{40000}\u{10ffff} c".to_string();
+        for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string(), &rare]) {
             for special in [true, false] {
                 assert_eq!(tok.ids(text, special).unwrap(), tok.encode(text, special).unwrap().ids, "{tok}: {text:?}");
             }

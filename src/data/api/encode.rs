@@ -116,7 +116,7 @@ fn form(options: &Options) -> Res<Form> {
 }
 
 /// Rows of other text, and their share.
-fn replay(given: Dynamic) -> Res<batches::Replay> {
+pub(super) fn replay(given: Dynamic) -> Res<batches::Replay> {
     let options = Options::read("batches", REPLAY, given.try_cast::<Map>().unwrap_or_default())?;
     let rows = options.get("rows");
     let kind = rows.type_name();

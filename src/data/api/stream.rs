@@ -22,6 +22,7 @@ const BATCHES: &[Opt] = &[
     opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
     opt("seed", Kind::Int, "", "decides the order; without it, the script's `seed(…)` does"),
     opt("from", Kind::Int, "0", "the step to begin with, for going on with a run; the file is read again up to there"),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: other encoded rows, of which so large a share of all rows comes"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -225,6 +226,10 @@ mod verbs {
     /// let rows = stream("scripts/data/english.parquet").column("text").encode(tok).pack(128);
     /// for batch in rows.batches(#{ steps: 2, buffer: 10, seed: 7 }) { print(batch.tokens); }
     /// rows.batches(#{ size: 2 })    //=> error: batches: a stream has no known end: say how many `steps`
+    ///
+    /// // every fourth row from other text
+    /// let other = dataset(["to be or not to be"]).encode(tok);
+    /// for batch in rows.batches(#{ steps: 2, size: 4, buffer: 10, replay: #{ rows: other, ratio: 0.25 } }) { print(batch); }
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn batches(rows: &mut EncodedStream, options: Map) -> Res<StreamBatches> {
@@ -238,6 +243,7 @@ mod verbs {
             steps,
             buffer: options.count("buffer")?,
             order: options.bool("shuffle")?.then(|| Rng::or_run(seed)),
+            replay: options.maybe("replay", |options, name| crate::data::api::encode::replay(options.get(name)))?,
             from: options.count("from")?,
         };
         Ok(StreamBatches::new(rows.clone(), plan)?)

@@ -2,8 +2,9 @@
 
 use super::pick::{pick, scatter};
 use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze, volume};
+use crate::kernel::{self, Precision};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Error, Result, bail, kernel};
+use crate::{Error, Result, bail};
 
 /// The matrix product, as in PyTorch: vectors are rows on the left and columns on the right, further dimensions in
 /// front are batches and broadcast.
@@ -68,13 +69,25 @@ fn matmul_batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }))
 }
 
+/// Multiplications that take some tenths of a second on one thread.
+const LARGE: usize = 1 << 32;
+
 fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
-    if let (&[.., m, k], &[.., n]) = (x.dims(), y.dims()) {
-        let batches = (x.elem_count() / (m * k).max(1)).max(y.elem_count() / (n * k).max(1));
-        volume("matmul", &[batches, m, n])?;
-        kernel::profile::product([batches * m, n, k]);
+    let (&[.., m, k], &[.., n]) = (x.dims(), y.dims()) else {
+        bail!("matmul", "shapes {:?} and {:?} are no matrices", x.dims(), y.dims());
+    };
+    let batches = (x.elem_count() / (m * k).max(1)).max(y.elem_count() / (n * k).max(1));
+    volume("matmul", &[batches, m, n])?;
+    let is_plain = x.rank() == 2 && y.rank() == 2;
+    if is_plain && m.saturating_mul(n).saturating_mul(k) >= LARGE && [x, y].iter().all(|x| x.dtype() == DType::F32) {
+        // by the kernels, which can be stopped
+        return match y.is_contiguous() {
+            true => kernel::product::linear(x, y, None, true, Precision::F32),
+            false => kernel::product::linear(x, &y.t()?, None, false, Precision::F32),
+        };
     }
-    if x.rank() == 2 && y.rank() == 2 {
+    kernel::profile::product([batches * m, n, k]);
+    if is_plain {
         // stretched operands have strides that a product can't take
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };
         return Ok(plain(x)?.matmul(&plain(y)?)?);

@@ -1,16 +1,35 @@
 //! What scripts see of Ctrl-C: a loop may hold it back until its step is whole.
 
 use crate::cancel;
+use crate::script::is_interrupted;
 use crate::script::prelude::*;
+use crate::tensor::rng;
 use std::sync::{Arc, Mutex};
 
 /// Holds an interruption back for as long as a copy of it lives, or until it is released.
 #[derive(Clone)]
-pub struct Hold(Arc<Mutex<Option<cancel::Hold>>>);
+pub struct Hold(Arc<Mutex<Option<Arc<cancel::Hold>>>>);
 
 impl Hold {
     fn requested(&self) -> bool {
-        self.0.lock().is_ok_and(|hold| hold.as_ref().is_some_and(cancel::Hold::is_requested))
+        self.held().is_some_and(|hold| hold.is_requested())
+    }
+
+    fn held(&self) -> Option<Arc<cancel::Hold>> {
+        self.0.lock().ok().and_then(|hold| hold.clone())
+    }
+
+    /// What `work` gives, or `()` where it was stopped: then random numbers are as they were before it.
+    fn lift(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
+        let Some(hold) = self.held() else { return work() };
+        let random = rng::with_run(|run| run.clone());
+        match hold.lift(work) {
+            Err(error) if is_interrupted(&error) => {
+                rng::with_run(|run| *run = random);
+                Ok(Dynamic::UNIT)
+            }
+            result => result,
+        }
     }
 
     fn release(&self) {
@@ -42,7 +61,23 @@ mod verbs {
     /// stop.requested                           //=> false
     /// ```
     pub fn hold_interrupt() -> Hold {
-        Hold(Arc::new(Mutex::new(Some(cancel::current().hold()))))
+        Hold(Arc::new(Mutex::new(Some(Arc::new(cancel::current().hold())))))
+    }
+
+    /// Do `work`, letting an interruption through, and give what it gives, or `()` when it was stopped.
+    ///
+    /// For the part of a step that changes nothing, such as taking a gradient: a loop that holds interruptions back stops
+    /// at once there, with all as it was after its last whole step, random numbers too.
+    ///
+    /// ```rhai
+    /// let stop = hold_interrupt();
+    /// let loss = stop.lift(|| tensor([1.0, 2.0]).mean().item());
+    /// if loss == () { /* save a checkpoint */ stop.release(); }
+    /// loss                                     //=> 1.5
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lift(ctx: NativeCallContext, hold: Hold, work: FnPtr) -> Res<Dynamic> {
+        hold.lift(|| work.call_within_context(&ctx, ()))
     }
 
     /// Whether Ctrl-C was pressed meanwhile.
