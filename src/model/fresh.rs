@@ -90,7 +90,6 @@ impl Model {
         let rng = Rng::new(seed);
         let mut weights = Weights::default();
         for spec in arch::tensors(&config) {
-            cancel::check()?;
             let mut values = vec![0.0; volume("model", &spec.shape)?];
             match spec.start {
                 Start::Zeros => {}
@@ -101,6 +100,7 @@ impl Model {
                     values.iter_mut().for_each(|value| *value *= deviation as f32);
                 }
             }
+            cancel::check()?;
             // one by one: never all of them in f32
             weights.insert(&spec.name, Array::from_vec(values, spec.shape, &Device::Cpu)?.to_dtype(dtype)?);
         }

@@ -5,6 +5,9 @@ use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
+/// Passages between two looks at the cancel flag.
+const PART: usize = 1024;
+
 /// A collection by its terms.
 pub struct Bm25 {
     /// For each term the passages that hold it, in order, and how often.
@@ -30,12 +33,12 @@ impl Bm25 {
         }
         let mut postings: HashMap<String, Vec<(u32, u32)>> = HashMap::new();
         let mut lengths = Vec::with_capacity(texts.len());
-        for (part, texts) in texts.chunks(4096).enumerate() {
+        for (part, texts) in texts.chunks(PART).enumerate() {
             cancel::check()?;
             let counted: Vec<(u32, Vec<(String, u32)>)> = texts.par_iter().map(|text| counts(text.as_ref())).collect();
             for (at, (length, counts)) in counted.into_iter().enumerate() {
                 for (term, count) in counts {
-                    postings.entry(term).or_default().push(((part * 4096 + at) as u32, count));
+                    postings.entry(term).or_default().push(((part * PART + at) as u32, count));
                 }
                 lengths.push(length);
             }

@@ -316,6 +316,7 @@ pub fn dropout(x: &Tensor, p: f64, rng: &mut Rng) -> Result<Tensor> {
     let (limit, kept) = ((p * 2f64.powi(64)) as u64, (1.0 / (1.0 - p)) as f32);
     let mut mask = vec![0f32; xs.elem_count()];
     rng.fill(&mut mask, |bits| if bits < limit { 0.0 } else { kept });
+    crate::cancel::check()?;
     let mask = Array::from_vec(mask, xs.dims(), xs.device())?.to_dtype(xs.dtype())?;
     let y = xs.mul(&mask)?;
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || Ok(grad.mul(&mask)?))))

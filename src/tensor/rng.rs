@@ -5,8 +5,13 @@
 //! split by a label without drawing from it, and every draw takes exactly one 64-bit word. Only integer
 //! arithmetic and IEEE + − × ÷ √ is used, so no mathematical library can make a difference.
 
+use crate::cancel;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+
+/// Numbers that one thread draws at a time.
+const PIECE: usize = 1 << 16;
 
 /// A stream of random numbers. Its state is the value itself: clone it or write it with serde, and go on from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,11 +118,25 @@ impl Rng {
         self.fill(out, |word| gauss(word) as f32);
     }
 
-    /// One word for each place of `out`: both of every block are used.
-    pub fn fill<T>(&mut self, out: &mut [T], make: impl Fn(u64) -> T) {
+    /// One word for each place of `out`. Asked to stop it leaves some undone, which whoever called finds by
+    /// [`cancel::check`].
+    pub fn fill<T: Send>(&mut self, out: &mut [T], make: impl Fn(u64) -> T + Sync) {
+        let start = self.position;
+        self.position = start.wrapping_add(out.len() as u64);
+        if out.len() <= PIECE {
+            return Rng { key: self.key, position: start }.fill_piece(out, &make);
+        }
+        let cancel = cancel::current();
+        out.par_chunks_mut(PIECE).enumerate().filter(|_| !cancel.is_requested()).for_each(|(index, piece)| {
+            let position = start.wrapping_add((index * PIECE) as u64);
+            Rng { key: self.key, position }.fill_piece(piece, &make);
+        });
+    }
+
+    /// Both words of every block are used.
+    fn fill_piece<T>(&self, out: &mut [T], make: &impl Fn(u64) -> T) {
         let mut place = out.iter_mut();
         let mut at = self.position;
-        self.position = at.wrapping_add(place.len() as u64);
         if at % 2 == 1
             && let Some(slot) = place.next()
         {

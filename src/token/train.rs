@@ -160,7 +160,10 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
     let counted = words::count(&empty, texts)?;
 
     let mut letters: BTreeMap<String, u64> = BTreeMap::new();
-    for (word, count) in counted.iter() {
+    for (at, (word, count)) in counted.iter().enumerate() {
+        if at % 4096 == 0 {
+            cancel::check()?;
+        }
         symbols(&word).for_each(|symbol| *letters.entry(symbol).or_default() += count);
     }
     let mut pieces = special.clone();
@@ -174,7 +177,10 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
     let mut vocabulary = Vocabulary::new(pieces, "##", |piece| piece.trim_start_matches("##").chars().count());
     vocabulary.barred = special.iter().cloned().collect();
     let mut corpus = Corpus::default();
-    for (word, count) in counted.iter() {
+    for (at, (word, count)) in counted.iter().enumerate() {
+        if at % 4096 == 0 {
+            cancel::check()?;
+        }
         let ids: Option<Vec<u32>> = symbols(&word).map(|symbol| vocabulary.id(&symbol)).collect();
         corpus.push(&ids.unwrap_or_default(), count);
     }

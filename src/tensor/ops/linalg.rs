@@ -4,7 +4,7 @@ use super::pick::{pick, scatter};
 use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze, volume};
 use crate::kernel::{self, Precision};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, cancel};
 
 /// The matrix product, as in PyTorch: vectors are rows on the left and columns on the right, further dimensions in
 /// front are batches and broadcast.
@@ -92,7 +92,16 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };
         return Ok(plain(x)?.matmul(&plain(y)?)?);
     }
-    Ok(x.contiguous()?.broadcast_matmul(&y.contiguous()?)?)
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    if batches > 1 && batches * m * n * k >= LARGE && x.dims()[..x.rank() - 2] == y.dims()[..y.rank() - 2] {
+        // one after the other, and between them a stop is possible
+        let (xs, ys) = (x.reshape((batches, m, k))?, y.reshape((batches, k, n))?);
+        let each = |at: usize| cancel::check().and_then(|()| multiply_matrices(&xs.get(at)?, &ys.get(at)?));
+        let all = (0..batches).map(each).collect::<Result<Vec<_>>>()?;
+        let dims = [&x.dims()[..x.rank() - 2], &[m, n]].concat();
+        return Ok(Array::stack(&all, 0)?.reshape(dims)?);
+    }
+    Ok(x.broadcast_matmul(&y)?)
 }
 
 /// Einstein's sum: `einsum("ij,jk->ik", [a, b])` multiplies numbers whose letters agree and adds up over letters

@@ -3,7 +3,7 @@
 use super::volume;
 use crate::tensor::values::values_i64;
 use crate::tensor::{Array, DType, Device, Rng, Tensor};
-use crate::{Result, bail};
+use crate::{Result, bail, cancel};
 
 const HERE: &Device = &Device::Cpu;
 
@@ -59,6 +59,7 @@ pub fn linspace(start: f64, end: f64, count: usize) -> Result<Tensor> {
 pub fn rand(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     let mut numbers = vec![0f32; volume("rand", dims)?];
     rng.fill_uniform(&mut numbers);
+    cancel::check()?;
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 
@@ -66,6 +67,7 @@ pub fn rand(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
 pub fn randn(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     let mut numbers = vec![0f32; volume("randn", dims)?];
     rng.fill_normal(&mut numbers);
+    cancel::check()?;
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 
