@@ -316,7 +316,11 @@ impl Call {
         };
         let help = near.map(|near| {
             let ours = |function: &&Function| function.name == near && function.noun != "language";
-            let shown: Vec<String> = functions.iter().filter(ours).map(Function::signature).collect();
+            let all: Vec<&Function> = functions.iter().filter(ours).collect();
+            // of several types, the one that it was called on
+            let own: Vec<&Function> = all.iter().copied().filter(|function| takes_it(function)).collect();
+            let shown = if own.is_empty() { all } else { own };
+            let shown: Vec<String> = shown.into_iter().map(Function::signature).collect();
             if shown.is_empty() {
                 format!("did you mean `{near}`?")
             } else {

@@ -61,6 +61,7 @@ x.shape = [1];
             "error 19:3 shape: can be read on a Tensor, not set",
         ]
     );
+    assert_eq!(help("dataset([\"a\"]).lenn();"), "did you mean `dataset.len() -> int`?");
     let told = help("tensor([1.0]).summ();");
     assert!(told.starts_with("did you mean `tensor.sum("), "{told}");
 }
