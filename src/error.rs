@@ -19,6 +19,9 @@ struct Inner {
     stop: Option<Stop>,
 }
 
+/// Who tells of work that was asked to stop.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Work that was stopped: no fault that a script may catch.
 #[derive(Clone, Copy, PartialEq)]
 enum Stop {
@@ -33,7 +36,7 @@ impl Error {
 
     /// Work was stopped from outside (Ctrl-C, a cancel handle): not a fault of the script.
     pub fn interrupted() -> Error {
-        let mut error = Error::new("interrupted", "stopped before the end");
+        let mut error = Error::new(INTERRUPTED, "stopped before the end");
         error.0.stop = Some(Stop::Interrupted);
         error
     }

@@ -40,7 +40,7 @@ impl Replay {
         (before - old..after - new, old..new)
     }
 
-    /// What makes sense of it is checked before the first step.
+    /// An error where there is nothing to replay, or no such share.
     pub fn check(&self) -> Result<()> {
         if self.data.is_empty() {
             bail!("batches", "there are no rows to replay");

@@ -3,6 +3,7 @@
 use super::sources::Sources;
 use super::{explain, hygiene, stdlib};
 use crate::Error;
+use crate::error::INTERRUPTED;
 use rhai::{Dynamic, Engine, EvalAltResult, Map, Position};
 use std::fmt;
 
@@ -37,9 +38,6 @@ pub fn is_interrupted(error: &EvalAltResult) -> bool {
         None => token.to_string() == INTERRUPTED,
     }
 }
-
-/// What ends a script that is asked to stop.
-pub const INTERRUPTED: &str = "interrupted";
 
 /// Why a script ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

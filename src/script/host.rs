@@ -244,7 +244,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds) 
 fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
     let (cancel, bounds) = (cancel.clone(), bounds.clone());
     engine.on_progress(move |_| match cancel.is_requested() {
-        true => Some(super::fault::INTERRUPTED.into()),
+        true => Some(crate::error::INTERRUPTED.into()),
         false => bounds.charge(1).err().map(|error| super::fault::fields(&error).into()),
     });
 }

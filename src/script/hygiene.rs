@@ -79,11 +79,12 @@ pub fn module(
         inner.access = FnAccess::Private;
         functions.set_script_fn(inner);
     }
-    let public: Vec<ScriptFuncDef> = own.iter_fn_def().filter_map(|function| by_plain_name(function)).collect();
+    let public = own.iter_fn_def().filter(|function| function.access == FnAccess::Public);
+    let public: Vec<ScriptFuncDef> = public.filter_map(|function| by_plain_name(function)).collect();
     let own = AST::new_with_source(own.statements().iter().cloned(), functions, source);
     let mut module = Module::eval_ast_as_new(Scope::new(), &own, engine)?;
     if let Some(sight) = SIGHT.take().filter(|_| !is_open) {
-        for function in public.into_iter().filter(|function| function.access == FnAccess::Public) {
+        for function in public {
             let known = FuncRegistration::new(function.name.as_str()).with_params_info(&function.params);
             let params = vec![TypeId::of::<Dynamic>(); function.params.len()];
             let function = RhaiFunc::Script { fn_def: Shared::new(function), env: Some(sight.clone()) };
@@ -103,7 +104,12 @@ fn by_plain_name(function: &ScriptFuncDef) -> Option<ScriptFuncDef> {
 /// Whether the module may look for its functions by the names that were written: methods, `Fn("name")`; or ends before its
 /// last line.
 fn calls_by_plain_names(written: &AST) -> bool {
-    let mut found = written.statements().iter().any(|statement| matches!(statement, Stmt::Return(..)));
+    let mut found = false;
+    // of the module itself: returns of its functions are none of it
+    written.clone_statements_only().walk(&mut |path: &[ASTNode]| {
+        found |= matches!(path.last(), Some(ASTNode::Stmt(Stmt::Return(..))));
+        !found
+    });
     written.walk(&mut |path: &[ASTNode]| {
         found |= match path.last() {
             Some(ASTNode::Expr(Expr::ThisPtr(_))) => true,

@@ -30,7 +30,10 @@ impl Quick {
             ids.extend(&self.around.0);
         }
         let mut known = true;
-        let cut = self.cutter.words(text, |word| known &= self.bpe.write(word.as_bytes(), &mut scratch, &mut ids));
+        let cut = self.cutter.words(text, |word| {
+            // after one that the engine has to find, the rest is its too
+            known = known && self.bpe.write(word.as_bytes(), &mut scratch, &mut ids);
+        });
         if special {
             ids.extend(&self.around.1);
         }

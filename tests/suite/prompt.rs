@@ -82,7 +82,7 @@ impl Terminal {
             }
         });
         let terminal = Terminal { child, keys, screen, raw, first };
-        terminal.wait("the first prompt", |screen| screen.ends_with('»'));
+        terminal.wait("the first prompt", |screen| screen.ends_with('»') && terminal.inputs() > 0);
         terminal
     }
 
@@ -140,7 +140,9 @@ impl Terminal {
     fn says(&mut self, input: &str) -> String {
         let inputs = self.inputs();
         self.keys(&format!("{input}\r"));
-        let after = self.wait("the next prompt", |screen| screen.ends_with("\n»") && self.inputs() > inputs);
+        // one after the other: the screen is looked at when the input that it shows has begun for sure
+        self.wait("the next input", |_| self.inputs() > inputs);
+        let after = self.wait("the next prompt", |screen| screen.ends_with("\n»"));
         let lines: Vec<&str> = after.lines().collect();
         let first = lines.iter().take(lines.len() - 1).rposition(|line| line.starts_with('»')).unwrap_or(0);
         // an input of one line

@@ -79,12 +79,21 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
     let batches = (x.elem_count() / (m * k).max(1)).max(y.elem_count() / (n * k).max(1));
     volume("matmul", &[batches, m, n])?;
     let is_plain = x.rank() == 2 && y.rank() == 2;
-    if is_plain && m.saturating_mul(n).saturating_mul(k) >= LARGE && [x, y].iter().all(|x| x.dtype() == DType::F32) {
+    let is_large = [batches, m, n].iter().fold(k, |size, side| size.saturating_mul(*side)) >= LARGE;
+    if is_plain && is_large && [x, y].iter().all(|x| x.dtype() == DType::F32) {
         // by the kernels, which can be stopped
         return match y.is_contiguous() {
             true => kernel::product::linear(x, y, None, true, Precision::F32),
             false => kernel::product::linear(x, &y.t()?, None, false, Precision::F32),
         };
+    }
+    if is_large && batches > 1 && x.dims()[..x.rank() - 2] == y.dims()[..y.rank() - 2] {
+        // one after the other, and between them a stop is possible
+        let (xs, ys) = (x.contiguous()?.reshape((batches, m, k))?, y.contiguous()?.reshape((batches, k, n))?);
+        let each = |at: usize| cancel::check().and_then(|()| multiply_matrices(&xs.get(at)?, &ys.get(at)?));
+        let all = (0..batches).map(each).collect::<Result<Vec<_>>>()?;
+        let dims = [&x.dims()[..x.rank() - 2], &[m, n]].concat();
+        return Ok(Array::stack(&all, 0)?.reshape(dims)?);
     }
     kernel::profile::product([batches * m, n, k]);
     if is_plain {
@@ -92,16 +101,7 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };
         return Ok(plain(x)?.matmul(&plain(y)?)?);
     }
-    let (x, y) = (x.contiguous()?, y.contiguous()?);
-    if batches > 1 && batches * m * n * k >= LARGE && x.dims()[..x.rank() - 2] == y.dims()[..y.rank() - 2] {
-        // one after the other, and between them a stop is possible
-        let (xs, ys) = (x.reshape((batches, m, k))?, y.reshape((batches, k, n))?);
-        let each = |at: usize| cancel::check().and_then(|()| multiply_matrices(&xs.get(at)?, &ys.get(at)?));
-        let all = (0..batches).map(each).collect::<Result<Vec<_>>>()?;
-        let dims = [&x.dims()[..x.rank() - 2], &[m, n]].concat();
-        return Ok(Array::stack(&all, 0)?.reshape(dims)?);
-    }
-    Ok(x.broadcast_matmul(&y)?)
+    Ok(x.contiguous()?.broadcast_matmul(&y.contiguous()?)?)
 }
 
 /// Einstein's sum: `einsum("ij,jk->ik", [a, b])` multiplies numbers whose letters agree and adds up over letters
