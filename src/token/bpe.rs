@@ -1,11 +1,13 @@
 //! Byte-level BPE by ids: what the engine gives for a word, without its strings.
 
+use crate::token::engine::Merge;
+use crate::token::longest::{Dead, Longest};
 use crate::token::merges::{Made, Merges};
 use crate::token::words::QuickMap;
 use crate::token::{Kind, Tokenizer, alphabet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokenizers::models::ModelWrapper;
 
 /// The model of a byte-level tokenizer.
@@ -13,6 +15,9 @@ pub struct ByteBpe {
     /// The piece of each byte, or `NONE`: some vocabularies lack bytes that their texts had not.
     letters: [u32; 256],
     merges: Arc<Merges>,
+    by_rank: Arc<[Merge]>,
+    /// The quicker way, once it is wanted; `None` for merges that it can't do.
+    longest: OnceLock<Option<Longest>>,
     /// Where words are looked up before they are merged (`ignore_merges`): all pieces by their bytes.
     whole: Option<QuickMap<Box<[u8]>, u32>>,
 }
@@ -23,6 +28,7 @@ pub struct Scratch {
     symbols: Vec<Symbol>,
     /// Ranks and places of merges that can be, or could be before others were made.
     queue: BinaryHeap<Reverse<u64>>,
+    dead: Dead,
 }
 
 struct Symbol {
@@ -49,7 +55,13 @@ impl ByteBpe {
         let merges = tokenizer.merges().ok()?;
         let by_bytes = |(id, piece): (u32, &String)| Some((alphabet::bytes(piece)?.into(), id));
         let whole = bpe.ignore_merges.then(|| (0..).zip(tokenizer.pieces()).filter_map(by_bytes).collect());
-        Some(ByteBpe { letters, merges, whole })
+        let by_rank = tokenizer.engine().merges().clone();
+        Some(ByteBpe { letters, merges, by_rank, longest: OnceLock::new(), whole })
+    }
+
+    /// Makes ready what writes faster. It takes as long as some hundred kilobytes of text without it.
+    pub fn hasten(&self) {
+        self.longest.get_or_init(|| Longest::of(&self.letters, &self.by_rank, &self.merges));
     }
 
     /// Whether there is no word that it can't write.
@@ -74,7 +86,18 @@ impl ByteBpe {
             }
             _ => {}
         }
-        let Scratch { symbols, queue } = scratch;
+        if let Some(Some(longest)) = self.longest.get()
+            && longest.write(word, &self.merges, &mut scratch.dead, ids)
+        {
+            return true;
+        }
+        self.merge_by_rank(word, scratch, ids);
+        true
+    }
+
+    /// As the engine does it: always the earliest merge that there is, and of equal ones the first.
+    fn merge_by_rank(&self, word: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) {
+        let Scratch { symbols, queue, .. } = scratch;
         self.begin(word, symbols, queue);
         while let Some(Reverse(first)) = queue.pop() {
             let (rank, at) = ((first >> 32) as u32, first as u32 as usize);
@@ -90,7 +113,6 @@ impl ByteBpe {
             ids.push(symbols[at as usize].id);
             at = symbols[at as usize].after;
         }
-        true
     }
 
     fn begin(&self, word: &[u8], symbols: &mut Vec<Symbol>, queue: &mut BinaryHeap<Reverse<u64>>) {

@@ -28,7 +28,7 @@ impl std::ops::Deref for Engine {
 
 impl Engine {
     /// What BPE merges, by ids, in the order of their ranks; nothing for other models.
-    pub fn merges(&self) -> &[Merge] {
+    pub fn merges(&self) -> &Arc<[Merge]> {
         &self.merges
     }
 }

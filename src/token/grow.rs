@@ -92,7 +92,12 @@ impl Tokenizer {
     /// The words as symbols: ids, and characters that the vocabulary lacks.
     fn segment(&self, counted: &Counted, vocabulary: &mut Vocabulary) -> Result<Corpus> {
         const WORDS: usize = 4096;
+        /// Words that take longer than to make ready for them.
+        const MANY: usize = 1 << 14;
         let bytes = ByteBpe::of(self);
+        if let Some(bpe) = bytes.as_ref().filter(|_| counted.len() > MANY) {
+            bpe.hasten();
+        }
         let outside = if bytes.as_ref().is_some_and(ByteBpe::has_all_bytes) {
             HashMap::new()
         } else {

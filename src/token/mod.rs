@@ -19,6 +19,7 @@ pub mod gguf;
 mod grow;
 mod growth;
 mod lexicon;
+mod longest;
 mod marginal;
 mod merges;
 mod mine;

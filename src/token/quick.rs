@@ -5,12 +5,18 @@ use crate::token::Tokenizer;
 use crate::token::bpe::{ByteBpe, Scratch};
 use crate::token::split::Cutter;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of text after which it pays to make ready for more.
+const MANY: usize = 1 << 18;
 
 pub struct Quick {
     bpe: ByteBpe,
     cutter: Cutter,
     /// What the tokenizer puts before and after a text.
     around: (Vec<u32>, Vec<u32>),
+    /// Bytes of text so far.
+    seen: AtomicUsize,
     /// One for each thread that was ever at it.
     spare: Mutex<Vec<Scratch>>,
 }
@@ -19,11 +25,14 @@ impl Quick {
     pub fn of(tokenizer: &Tokenizer) -> Option<Quick> {
         let cutter = Cutter::of(tokenizer.engine())?;
         let bpe = ByteBpe::of(tokenizer)?;
-        Some(Quick { around: around(tokenizer)?, bpe, cutter, spare: Mutex::default() })
+        Some(Quick { around: around(tokenizer)?, bpe, cutter, seen: AtomicUsize::new(0), spare: Mutex::default() })
     }
 
     /// `None` where the engine has to do it.
     pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
+        if self.seen.fetch_add(text.len(), Ordering::Relaxed) > MANY {
+            self.bpe.hasten();
+        }
         let mut scratch = self.spare().pop().unwrap_or_default();
         let mut ids = Vec::with_capacity(text.len() / 3);
         if special {

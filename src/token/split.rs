@@ -171,7 +171,7 @@ impl Splitter {
             Splitter::Gpt2 => gpt2(text, &mut word),
             Splitter::Digits => {
                 let mut rest = 0;
-                for (at, digit) in text.char_indices().filter(|(_, character)| character.is_numeric()) {
+                for (at, digit) in text.char_indices().filter(|(_, character)| is_digit(*character)) {
                     gpt2(&text[rest..at], &mut word);
                     rest = at + digit.len_utf8();
                     word(&text[at..rest]);
@@ -181,6 +181,11 @@ impl Splitter {
             Splitter::Llama { digits } => llama(text, digits, &mut word),
         }
     }
+}
+
+/// `char::is_numeric`, as the engine asks it, without its search for the letters of Chinese and Korean.
+fn is_digit(character: char) -> bool {
+    !matches!(u32::from(character), 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7a3) && character.is_numeric()
 }
 
 fn gpt2<'a>(text: &'a str, word: &mut impl FnMut(&'a str)) {

@@ -55,6 +55,12 @@ fn ids_as_in_transformers() {
     }
 }
 
+/// After much text ids are found by longest pieces, where the merges allow it.
+fn much_text(tok: &Tokenizer) {
+    let ids = tok.ids(&"the patentee's 专利权人 abcab ".repeat(10_000), false).unwrap();
+    assert_eq!(ids, tok.ids(&"the patentee's 专利权人 abcab ".repeat(10_000), false).unwrap(), "{tok}");
+}
+
 /// Ids alone are found without the engine where that is known to give the same.
 #[test]
 fn ids_are_those_of_the_engine() {
@@ -82,6 +88,7 @@ fn ids_are_those_of_the_engine() {
     });
     all.push(Tokenizer::from_json(spec, Default::default()).unwrap());
     for tok in all {
+        much_text(&tok);
         // letters whose bytes are no pieces of SmolLM2
         let rare = "a \u{0}\u{4}\u{7f} b\u{4ff}\u{40000}\u{10ffff} c".to_string();
         for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string(), &rare]) {
@@ -98,22 +105,65 @@ fn ids_are_those_of_the_engine_for_odd_merges() {
     let letters = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
     letters.save("out/tests/token/letters").unwrap();
     let text = std::fs::read_to_string("out/tests/token/letters/tokenizer.json").unwrap();
-    let mut spec: Value = serde_json::from_str(&text).unwrap();
-    for (id, piece) in (259..).zip(["ab", "bc", "abc", "cab", "abcab", "bca"]) {
-        spec["model"]["vocab"][piece] = json!(id);
+    let letters: Value = serde_json::from_str(&text).unwrap();
+    let odd = [["b", "c"], ["a", "b"], ["ab", "c"], ["c", "ab"], ["a", "bc"], ["abc", "ab"], ["bc", "a"], ["a", "b"]];
+    same_ids_as_the_engine(&letters, &odd.map(|two| two.map(String::from)), 400, &mut Draws(1));
+}
+
+/// Any merges in any order: late halves, pieces that merge away before they are whole, pieces of two origins. Half of
+/// the vocabularies are as training makes them, each piece of one merge and after its halves.
+#[test]
+fn ids_are_those_of_the_engine_for_any_merges() {
+    let letters = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    letters.save("out/tests/token/any").unwrap();
+    let text = std::fs::read_to_string("out/tests/token/any/tokenizer.json").unwrap();
+    let letters: Value = serde_json::from_str(&text).unwrap();
+    let mut draws = Draws(7);
+    for round in 0..60 {
+        let mut pieces: Vec<String> = ["a", "b", "c"].map(String::from).into();
+        let mut merges: Vec<[String; 2]> = Vec::new();
+        for _ in 0..4 + draws.below(20) {
+            let two = [0, 1].map(|_| pieces[draws.below(pieces.len())].clone());
+            if round % 2 == 1 || !pieces.contains(&two.concat()) {
+                pieces.push(two.concat());
+                merges.push(two);
+            }
+        }
+        if round % 4 == 3 {
+            let (one, other) = (draws.below(merges.len()), draws.below(merges.len()));
+            merges.swap(one, other);
+        }
+        same_ids_as_the_engine(&letters, &merges, 80, &mut draws);
     }
-    let merges =
-        [["b", "c"], ["a", "b"], ["ab", "c"], ["c", "ab"], ["a", "bc"], ["abc", "ab"], ["bc", "a"], ["a", "b"]];
+}
+
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// On words of a, b and c, before and after much text.
+fn same_ids_as_the_engine(letters: &Value, merges: &[[String; 2]], texts: usize, draws: &mut Draws) {
+    let mut spec = letters.clone();
+    let mut id = 259;
+    for piece in merges.iter().map(|two| two.concat()) {
+        if spec["model"]["vocab"][&piece].is_null() {
+            spec["model"]["vocab"][piece] = json!(id);
+            id += 1;
+        }
+    }
     spec["model"]["merges"] = json!(merges);
     let tok = Tokenizer::from_json(spec, Default::default()).unwrap();
-    let mut state = 1u64;
-    for length in 1..400 {
-        let mut text = String::new();
-        for _ in 0..length % 40 {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            text.push(['a', 'b', 'c', ' '][(state >> 60) as usize % 4]);
+    for length in 0..texts {
+        if length == texts / 4 {
+            much_text(&tok);
         }
-        assert_eq!(tok.ids(&text, false).unwrap(), tok.encode(&text, false).unwrap().ids, "{text}");
+        let text: String = (0..length % 40).map(|_| ['a', 'b', 'c', ' '][draws.below(4)]).collect();
+        assert_eq!(tok.ids(&text, false).unwrap(), tok.encode(&text, false).unwrap().ids, "{text} by {merges:?}");
     }
 }
 
