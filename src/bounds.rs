@@ -5,7 +5,7 @@
 //! operation, in closures too, and a native loop adds one whenever it asks whether it has to stop
 //! ([`cancel::check`](crate::cancel::check)).
 
-use crate::{Error, Result, kernel::memory, local, text};
+use crate::{Error, Result, bail, kernel::memory, local, text};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,14 +100,15 @@ pub fn check() -> Result<()> {
 
 /// An error when `bytes` more are beyond the limit, before they are asked for.
 pub fn room(who: &str, bytes: u64) -> Result<()> {
-    CURRENT.with(|current| match current.borrow().0.limits.memory {
-        // small ones are seen soon enough
-        Some(limit) if bytes > 1 << 20 && memory::held_bytes().saturating_add(bytes) > limit => Err(Error::new(
-            who,
-            format!("{} of memory are needed, where this script may hold {}", text::bytes(bytes), text::bytes(limit)),
-        )),
-        _ => Ok(()),
-    })
+    /// A block in large pages begins or ends inside of one, and holds the whole of it.
+    const PAGE: u64 = 2 << 20;
+    let Some(limit) = CURRENT.with(|current| current.borrow().0.limits.memory) else { return Ok(()) };
+    // small ones are seen soon enough
+    if bytes > 1 << 20 && memory::held_bytes().saturating_add(bytes).saturating_add(PAGE) > limit {
+        let (bytes, limit) = (text::bytes(bytes), text::bytes(limit));
+        bail!(who, "{bytes} of memory are needed, where this script may hold {limit}");
+    }
+    Ok(())
 }
 
 impl Bounds {

@@ -90,6 +90,7 @@ fn worker(path: &Path) -> u8 {
             return FAULT;
         }
     };
+    super::start_workers(&text);
     let host = Host::for_script(&text);
     interrupt::stops(&host.cancel);
     host.output.capture();

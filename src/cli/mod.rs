@@ -13,6 +13,7 @@ mod repl;
 mod run;
 mod test;
 
+use crate::kernel::workers;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,19 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse_from(words());
     set_threads(cli.threads);
     quiet_panics();
-    on_large_stack(move || match cli.command.unwrap_or(Command::Repl) {
+    let command = cli.command.unwrap_or(Command::Repl);
+    // tests run on many threads, and none of them gives all the work
+    let joins = !matches!(command, Command::Test(_));
+    on_large_stack(move || {
+        if joins {
+            workers::join();
+        }
+        obey(command)
+    })
+}
+
+fn obey(command: Command) -> u8 {
+    match command {
         Command::Run { file, args, profile, trace, sandbox } => {
             profile::around(profile, trace.as_deref(), || run::main(&file, &args, &sandbox))
         }
@@ -126,7 +139,15 @@ pub fn main() -> ExitCode {
         Command::New { name } => new::main(&name),
         Command::Completions { shell } => completions(shell),
         Command::Test(args) => test::main(&args),
-    })
+    }
+}
+
+/// Starts the threads that share native work, unless the script may say itself how many.
+fn start_workers(script: &str) {
+    let says = script.split("threads(").skip(1).any(|rest| !rest.starts_with(')'));
+    if !says {
+        workers::start(None);
+    }
 }
 
 fn completions(shell: clap_complete::Shell) -> u8 {

@@ -87,6 +87,7 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
         return told(&fault);
     }
     crate::train::checkpoint::runs_script(text);
+    super::start_workers(text);
     let faults = bounds::within(&bounds, || checker::look(&mut host, name, text));
     if let Some(code) = super::check::tell(&faults) {
         return code;

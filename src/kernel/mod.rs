@@ -19,6 +19,7 @@ pub mod memory;
 pub mod norm;
 pub mod optimize;
 mod packed;
+mod pairs;
 mod parallel;
 pub mod product;
 pub mod profile;
@@ -27,11 +28,13 @@ pub mod rotary;
 mod sum;
 mod team;
 mod view;
+pub mod workers;
 
 pub use candle_core::{DType, Device, Tensor as Array};
 pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
+pub use pairs::{add, added, divide, multiply, subtract};
 pub use product::Precision;
-pub use sum::{add, add_to, added, values};
+pub use sum::{add_to, values};
 pub use view::held;
 
 use std::cell::Cell;

@@ -5,8 +5,8 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, TryLockError};
 
 /// A step that the threads share: it is done when all of it is, whoever did it.
 #[derive(Default)]
@@ -27,12 +27,19 @@ pub fn run(work: impl Fn(&Worker) + Sync) {
     // two teams on the same threads would wait for each other for ever
     static ONE: Mutex<()> = Mutex::new(());
     let broken = AtomicBool::new(false);
-    // inside a task the other threads may be busy with its neighbours
-    if rayon::current_thread_index().is_some() || rayon::current_num_threads() == 1 {
-        return work(&Worker { count: 1, broken: &broken });
+    let alone = || work(&Worker { count: 1, broken: &broken });
+    // inside a task the other threads may be busy with its neighbours; the script's thread is the first of them where it
+    // has joined (`workers`), and is in no task when it comes here
+    if rayon::current_thread_index().is_some_and(|at| at > 0) || rayon::current_num_threads() == 1 {
+        return alone();
     }
-    let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let one = match ONE.try_lock() {
+        Err(TryLockError::WouldBlock) => return alone(),
+        Ok(one) => one,
+        Err(TryLockError::Poisoned(one)) => one.into_inner(),
+    };
     rayon::broadcast(|context| work(&Worker { count: context.num_threads(), broken: &broken }));
+    drop(one);
 }
 
 impl Worker<'_> {

@@ -2,12 +2,16 @@
 //! and the result back, so that every operation works everywhere.
 
 use super::{Array, DType, Device};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, cancel};
 use candle_core::{Storage, WithDType};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Fewer numbers than this are not worth a second thread.
 const PARALLEL: usize = 1 << 15;
+
+/// Numbers between two looks at whether to stop: some milliseconds of work.
+const GROUP: usize = 1 << 22;
 
 /// The numbers of an array, row by row, without a copy where they lie like that already.
 pub fn with_values<T: WithDType, R>(array: &Array, read: impl FnOnce(&[T]) -> R) -> Result<R> {
@@ -51,24 +55,44 @@ pub fn array<T: WithDType>(numbers: Vec<T>, dims: &[usize], like: &Array) -> Res
 pub fn map<T: WithDType, U: WithDType>(x: &Array, make: impl Fn(T) -> U + Sync) -> Result<Array> {
     let made = with_values(x, |x: &[T]| {
         if x.len() < PARALLEL {
-            return x.iter().map(|x| make(*x)).collect::<Vec<U>>();
+            return Ok(x.iter().map(|x| make(*x)).collect::<Vec<U>>());
         }
-        x.par_iter().with_min_len(PARALLEL / 4).map(|x| make(*x)).collect()
-    })?;
+        in_groups(x.len(), |group| x[group].par_iter().with_min_len(PARALLEL / 4).map(|x| make(*x)))
+    })
+    .flatten()?;
     array(made, x.dims(), x)
+}
+
+/// All numbers of the groups that `0..count` is cut into; between two of them it can be interrupted.
+fn in_groups<U: Send, P>(count: usize, numbers: impl Fn(Range<usize>) -> P) -> Result<Vec<U>>
+where
+    P: IndexedParallelIterator<Item = U>,
+{
+    let mut made = Vec::with_capacity(count);
+    for from in (0..count).step_by(GROUP) {
+        cancel::check()?;
+        made.par_extend(numbers(from..count.min(from + GROUP)));
+    }
+    Ok(made)
+}
+
+/// The numbers of two arrays, for a reading that may fail.
+fn with_both<T: WithDType, R>(x: &Array, y: &Array, read: impl FnOnce(&[T], &[T]) -> Result<R>) -> Result<R> {
+    with_values(x, |x| with_values(y, |y| read(x, y)).flatten()).flatten()
 }
 
 /// `make` of every pair of numbers of two arrays of one shape.
 pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
-    let made = with_values(x, |x: &[T]| {
-        with_values(y, |y: &[T]| {
-            if x.len() < PARALLEL {
-                return x.iter().zip(y).map(|(x, y)| make(*x, *y)).collect::<Vec<U>>();
-            }
-            x.par_iter().with_min_len(PARALLEL / 4).zip(y).map(|(x, y)| make(*x, *y)).collect()
+    let made = with_both(x, y, |x: &[T], y: &[T]| {
+        if x.len() < PARALLEL {
+            return Ok(x.iter().zip(y).map(|(x, y)| make(*x, *y)).collect::<Vec<U>>());
+        }
+        in_groups(x.len(), |group| {
+            let pairs = x[group.clone()].par_iter().with_min_len(PARALLEL / 4).zip(&y[group]);
+            pairs.map(|(x, y)| make(*x, *y))
         })
-    })??;
+    })?;
     array(made, x.dims(), x)
 }
 
@@ -84,22 +108,24 @@ pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: impl Fn(&[T], &[T], &m
     if x.elem_count() == 0 {
         return Ok(x.clone());
     }
-    let made = with_values(x, |x: &[T]| {
-        with_values(y, |y: &[T]| {
-            let mut made = vec![T::zero(); x.len()];
-            let row = |(row, out): (usize, &mut [T])| {
-                let places = row * width..(row + 1) * width;
-                make(&x[places.clone()], &y[places], out);
-            };
-            if x.len() < PARALLEL {
-                made.chunks_mut(width).enumerate().for_each(row);
-            } else {
-                let least = (PARALLEL / 4).div_ceil(width);
-                made.par_chunks_mut(width).with_min_len(least).enumerate().for_each(row);
-            }
-            made
-        })
-    })??;
+    let made = with_both(x, y, |x: &[T], y: &[T]| {
+        let mut made = vec![T::zero(); x.len()];
+        let row = |(row, out): (usize, &mut [T])| {
+            let places = row * width..(row + 1) * width;
+            make(&x[places.clone()], &y[places], out);
+        };
+        if x.len() < PARALLEL {
+            made.chunks_mut(width).enumerate().for_each(row);
+            return Ok(made);
+        }
+        let (least, group) = ((PARALLEL / 4).div_ceil(width), GROUP.div_ceil(width));
+        for (first, out) in (0..).step_by(group).zip(made.chunks_mut(group * width)) {
+            cancel::check()?;
+            let rows = out.par_chunks_mut(width).with_min_len(least).enumerate();
+            rows.for_each(|(at, out)| row((first + at, out)));
+        }
+        Ok(made)
+    })?;
     array(made, x.dims(), x)
 }
 

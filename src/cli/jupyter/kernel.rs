@@ -178,6 +178,7 @@ impl Kernel {
             }
             ":resume" => self.notebook.resume().and_then(|answer| self.value(answer, "")),
             _ => {
+                crate::cli::start_workers(code);
                 let answer = self.notebook.run(code);
                 self.value(answer, code)
             }

@@ -2,7 +2,7 @@
 
 use super::{show, tell};
 use crate::cli::help;
-use crate::script::notebook::{Candidate, complete_path};
+use crate::script::notebook::{Answer, Candidate, complete_path};
 use crate::script::{Fault, Notebook, read_script, registry};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
@@ -110,7 +110,7 @@ pub fn obey(notebook: &mut Notebook, line: &str) -> Next {
         _ if text.starts_with('?') => about(notebook, text[1..].trim()),
         _ if text.starts_with(':') => colon(notebook, text),
         _ => {
-            let answer = notebook.run(line);
+            let answer = run(notebook, line);
             return tell(notebook, &answer, line);
         }
     };
@@ -221,8 +221,13 @@ fn source(notebook: &mut Notebook, name: &str) -> Done {
     about(notebook, name)
 }
 
+fn run(notebook: &mut Notebook, text: &str) -> Answer {
+    crate::cli::start_workers(text);
+    notebook.run(text)
+}
+
 fn time(notebook: &mut Notebook, text: &str) -> Next {
-    let answer = notebook.run(text);
+    let answer = run(notebook, text);
     if let Next::End(code) = tell(notebook, &answer, text) {
         return Next::End(code);
     }
@@ -300,6 +305,6 @@ fn edit(notebook: &mut Notebook, file: &str) -> Done {
         return Ok(Next::Go);
     }
     println!("{}", text.trim_end());
-    let answer = notebook.run(&text);
+    let answer = run(notebook, &text);
     Ok(tell(notebook, &answer, &text))
 }

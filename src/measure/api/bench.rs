@@ -1,6 +1,7 @@
 //! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
 
 use crate::kernel::product::{self, Precision};
+use crate::kernel::workers;
 use crate::measure::bench::{self, Exact, Memory, Scored, Timed, plan, report};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng};
@@ -28,24 +29,22 @@ mod verbs {
     /// threads() >= 1                           //=> true
     /// ```
     pub fn threads() -> INT {
-        rayon::current_num_threads() as INT
+        workers::start(None) as INT
     }
 
-    /// Use `count` threads from here on: for a benchmark, as the first thing that it does. `--threads` is the other way.
+    /// Use `count` threads from here on, 0 for as many as without saying: for a benchmark, as the first thing that it
+    /// does. `--threads` is the other way.
     ///
     /// ```rhai
     /// threads(threads());
-    /// threads(0)                               //=> error: threads: 0 threads do no work
+    /// threads(-1)                              //=> error: threads: -1 threads do no work
     /// ```
     #[rhai_fn(name = "threads", return_raw)]
     pub fn use_threads(count: INT) -> Res<()> {
-        let Some(wanted) = usize::try_from(count).ok().filter(|count| *count > 0) else {
-            bail!("threads", "{count} threads do no work");
-        };
-        // fails where the threads have started, and then there are as many as there are
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(wanted).build_global();
-        if rayon::current_num_threads() != wanted {
-            let error = Error::new("threads", format!("{} threads are at work already", rayon::current_num_threads()));
+        let Ok(wanted) = usize::try_from(count) else { bail!("threads", "{count} threads do no work") };
+        let there = workers::start(Some(wanted));
+        if wanted != 0 && there != wanted {
+            let error = Error::new("threads", format!("{there} threads are at work already"));
             return Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into());
         }
         Ok(())

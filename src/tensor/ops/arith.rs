@@ -143,7 +143,7 @@ pub fn subtract(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> 
     let (a, b) = sides(a, b)?;
     let (x, y) = meeting("subtract", &a, &b)?;
     let (dims_a, dims_b) = (a.shape(), b.shape());
-    Ok(Tensor::derive(x.broadcast_sub(&y)?, [&a, &b], move |grad, flow| {
+    Ok(Tensor::derive(kernel::subtract(&x, &y)?, [&a, &b], move |grad, flow| {
         let kept = grad.clone();
         flow.add(0, || sum_to(kept, &dims_a))?;
         flow.add(1, || scale(&sum_to(grad, &dims_b)?, -1.0))
@@ -159,10 +159,10 @@ pub fn multiply(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> 
     }
     let (a, b) = sides(a, b)?;
     let (x, y) = meeting("multiply", &a, &b)?;
-    let value = x.broadcast_mul(&y)?;
+    let value = kernel::multiply(&x, &y)?;
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
-        flow.add(0, || sum_to(grad.broadcast_mul(&y)?, x.dims()))?;
-        flow.add(1, || sum_to(grad.broadcast_mul(&x)?, y.dims()))
+        flow.add(0, || sum_to(kernel::multiply(&grad, &y)?, x.dims()))?;
+        flow.add(1, || sum_to(kernel::multiply(&grad, &x)?, y.dims()))
     }))
 }
 
@@ -176,12 +176,12 @@ pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = sides(a, b)?;
     let (a, b) = (real(&a)?, real(&b)?);
     let (x, y) = meeting("divide", &a, &b)?;
-    let value = x.broadcast_div(&y)?;
+    let value = kernel::divide(&x, &y)?;
     let quotient = value.clone();
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
-        let part = grad.broadcast_div(&y)?;
+        let part = kernel::divide(&grad, &y)?;
         flow.add(0, || sum_to(part.clone(), x.dims()))?;
-        flow.add(1, || scale(&sum_to(part.broadcast_mul(&quotient)?, y.dims())?, -1.0))
+        flow.add(1, || scale(&sum_to(kernel::multiply(&part, &quotient)?, y.dims())?, -1.0))
     }))
 }
 
