@@ -68,12 +68,29 @@ fn in_groups<U: Send, P>(count: usize, numbers: impl Fn(Range<usize>) -> P) -> R
 where
     P: IndexedParallelIterator<Item = U>,
 {
+    in_groups_of(GROUP, count, numbers)
+}
+
+fn in_groups_of<U: Send, P>(size: usize, count: usize, numbers: impl Fn(Range<usize>) -> P) -> Result<Vec<U>>
+where
+    P: IndexedParallelIterator<Item = U>,
+{
     let mut made = Vec::with_capacity(count);
-    for from in (0..count).step_by(GROUP) {
+    for from in (0..count).step_by(size) {
         cancel::check()?;
-        made.par_extend(numbers(from..count.min(from + GROUP)));
+        made.par_extend(numbers(from..count.min(from + size)));
     }
     Ok(made)
+}
+
+/// `make` of `0..count` in parallel, where each takes as long as `width` numbers.
+pub fn each_line<U: Send>(count: usize, width: usize, make: impl Fn(usize) -> U + Sync) -> Result<Vec<U>> {
+    let width = width.max(1);
+    if count * width < PARALLEL {
+        return Ok((0..count).map(make).collect());
+    }
+    let least = (PARALLEL / 4).div_ceil(width);
+    in_groups_of(GROUP.div_ceil(width), count, |group| group.into_par_iter().with_min_len(least).map(&make))
 }
 
 /// The numbers of two arrays, for a reading that may fail.
@@ -94,6 +111,37 @@ pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T)
         })
     })?;
     array(made, x.dims(), x)
+}
+
+/// `make` of every number and the one number that a side without dimensions is.
+pub fn beside<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
+    match (x.rank(), y.rank()) {
+        (_, 0) => {
+            let y = y.to_scalar::<T>()?;
+            map(x, |x: T| make(x, y))
+        }
+        (0, _) => {
+            let x = x.to_scalar::<T>()?;
+            map(y, |y: T| make(x, y))
+        }
+        _ => zip(x, y, make),
+    }
+}
+
+/// `x` where the mask is not 0, else `y`; each of them in the shape of the mask, or one number.
+pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array> {
+    let side = |side: &Array, at: usize, all: &[T]| if side.rank() == 0 { all[0] } else { all[at] };
+    let made = with_values(mask, |mask: &[u8]| {
+        with_both(x, y, |xs: &[T], ys: &[T]| {
+            let pick = |at: usize| if mask[at] == 0 { side(y, at, ys) } else { side(x, at, xs) };
+            if mask.len() < PARALLEL {
+                return Ok((0..mask.len()).map(pick).collect());
+            }
+            in_groups(mask.len(), |group| group.into_par_iter().with_min_len(PARALLEL / 4).map(pick))
+        })
+    })
+    .flatten()?;
+    array(made, mask.dims(), mask)
 }
 
 /// `make(row, out)` for every row along the last dimension.

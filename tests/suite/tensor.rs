@@ -3,4 +3,5 @@
 mod file;
 pub mod gradients;
 mod rng;
+mod stop;
 mod tape;

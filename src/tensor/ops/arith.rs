@@ -1,6 +1,6 @@
 //! Arithmetic, with broadcasting and with numbers on either side.
 
-use super::{broadcast, cast, promoted, real, sum_to};
+use super::{Compare, broadcast, cast, promoted, real, sum_to};
 use crate::tensor::values::{each, zip};
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, kernel};
@@ -286,9 +286,9 @@ pub fn minimum(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
 
 fn extreme(who: &str, a: Operand, b: Operand, larger: bool) -> Result<Tensor> {
     let (a, b) = sides(a, b)?;
-    let (x, y) = meeting(who, &a, &b)?;
-    let first = if larger { x.broadcast_ge(&y)? } else { x.broadcast_le(&y)? };
-    super::where_(&Tensor::from(first), a, b)
+    meeting(who, &a, &b)?;
+    let how = if larger { Compare::GreaterOrEqual } else { Compare::LessOrEqual };
+    super::where_(&super::compare(how, &a, &b)?, a, b)
 }
 
 /// The values of both sides, if they can be broadcast together.

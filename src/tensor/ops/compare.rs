@@ -2,7 +2,7 @@
 
 use super::arith::{Operand, sides, stretched};
 use super::{broadcast, sum_to};
-use crate::tensor::values::{map, number, values, with_values};
+use crate::tensor::values::{beside, choose, map, number, values, with_values};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 use candle_core::WithDType;
@@ -23,14 +23,15 @@ pub fn compare(how: Compare, a: impl Into<Operand>, b: impl Into<Operand>) -> Re
     let (a, b) = sides(a, b)?;
     let (x, y) = (a.value(), b.value());
     broadcast("compare", x.dims(), y.dims())?;
-    Ok(match how {
-        Compare::Equal => x.broadcast_eq(&y)?,
-        Compare::NotEqual => x.broadcast_ne(&y)?,
-        Compare::Less => x.broadcast_lt(&y)?,
-        Compare::LessOrEqual => x.broadcast_le(&y)?,
-        Compare::Greater => x.broadcast_gt(&y)?,
-        Compare::GreaterOrEqual => x.broadcast_ge(&y)?,
-    }
+    let (x, y) = if x.rank() == 0 || y.rank() == 0 { (x, y) } else { stretched(&x, &y)? };
+    Ok(number!(x.dtype(), T => match how {
+        Compare::Equal => beside(&x, &y, |x: T, y: T| u8::from(x == y)),
+        Compare::NotEqual => beside(&x, &y, |x: T, y: T| u8::from(x != y)),
+        Compare::Less => beside(&x, &y, |x: T, y: T| u8::from(x < y)),
+        Compare::LessOrEqual => beside(&x, &y, |x: T, y: T| u8::from(x <= y)),
+        Compare::Greater => beside(&x, &y, |x: T, y: T| u8::from(x > y)),
+        Compare::GreaterOrEqual => beside(&x, &y, |x: T, y: T| u8::from(x >= y)),
+    })?
     .into())
 }
 
@@ -69,7 +70,8 @@ fn truth(who: &str, x: &Tensor) -> Result<Array> {
         return Err(Error::new(who, format!("a mask of whole numbers is needed, not {}", x.dtype().as_str()))
             .help("compare first: `x > 0.5`"));
     }
-    Ok(x.value().ne(&x.value().zeros_like()?)?)
+    let value = x.value();
+    number!(value.dtype(), T => map(&value, |x: T| u8::from(x != <T as WithDType>::from_f64(0.0))))
 }
 
 /// Whether some number is not a number.
@@ -87,14 +89,19 @@ pub fn where_(mask: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Re
     let (a, b) = sides(a, b)?;
     let (x, y) = (a.value(), b.value());
     let dims = broadcast("where", &broadcast("where", x.dims(), y.dims())?, mask.dims())?;
-    let mask = mask.broadcast_as(dims.as_slice())?;
+    let whole = |side: Array| if side.rank() == 0 { Ok(side) } else { side.broadcast_as(dims.as_slice()) };
+    let mask = mask.broadcast_as(dims.as_slice())?.contiguous()?;
     let (dims_a, dims_b) = (a.shape(), b.shape());
-    let value = mask.where_cond(&x.broadcast_as(dims.as_slice())?, &y.broadcast_as(dims.as_slice())?)?;
+    let value = chosen(&mask, &whole(x)?, &whole(y)?)?;
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
-        let none = grad.zeros_like()?;
-        flow.add(0, || sum_to(mask.where_cond(&grad, &none)?, &dims_a))?;
-        flow.add(1, || sum_to(mask.where_cond(&none, &grad)?, &dims_b))
+        let none = Array::zeros((), grad.dtype(), grad.device())?;
+        flow.add(0, || sum_to(chosen(&mask, &grad, &none)?, &dims_a))?;
+        flow.add(1, || sum_to(chosen(&mask, &none, &grad)?, &dims_b))
     }))
+}
+
+fn chosen(mask: &Array, x: &Array, y: &Array) -> Result<Array> {
+    number!(x.dtype(), T => choose::<T>(mask, x, y))
 }
 
 /// `x` with `fill` where the mask is not 0.

@@ -1,7 +1,7 @@
 //! Order along a dimension. Equal numbers keep their order; NaN is the largest, as in PyTorch.
 
 use super::{blocks, dimension, gather, narrow};
-use crate::tensor::values::{array, number, with_values};
+use crate::tensor::values::{array, each_line, number, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 use candle_core::WithDType;
@@ -39,26 +39,29 @@ fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Ar
     let mut dims = x.dims().to_vec();
     dims[axis] = k;
     let mut found = vec![0i64; before * k * after];
-    number!(x.dtype(), T => with_values(x, |x: &[T]| {
-        for block in 0..before {
-            for offset in 0..after {
-                let at = |place: &usize| x[(block * count + place) * after + offset];
-                let order = |a: &usize, b: &usize| {
-                    let by_number = by_number(at(a), at(b));
-                    (if descending { by_number.reverse() } else { by_number }).then(a.cmp(b))
-                };
-                let mut places: Vec<usize> = (0..count).collect();
-                if k < count {
-                    places.select_nth_unstable_by(k, order);
-                    places.truncate(k);
-                }
-                places.sort_unstable_by(order);
-                for (rank, place) in places.into_iter().enumerate() {
-                    found[(block * k + rank) * after + offset] = place as i64;
-                }
+    let lines = number!(x.dtype(), T => with_values(x, |x: &[T]| {
+        // to put a number in its place takes some ten looks at it
+        each_line(before * after, 16 * count, |line| {
+            let (block, offset) = (line / after, line % after);
+            let at = |place: &usize| x[(block * count + place) * after + offset];
+            let order = |a: &usize, b: &usize| {
+                let by_number = by_number(at(a), at(b));
+                (if descending { by_number.reverse() } else { by_number }).then(a.cmp(b))
+            };
+            let mut places: Vec<usize> = (0..count).collect();
+            if k < count {
+                places.select_nth_unstable_by(k, order);
+                places.truncate(k);
             }
+            places.sort_unstable_by(order);
+            places
+        })
+    })?)?;
+    for (line, places) in lines.into_iter().enumerate() {
+        for (rank, place) in places.into_iter().enumerate() {
+            found[(line / after * k + rank) * after + line % after] = place as i64;
         }
-    })?);
+    }
     array(found, &dims, x)
 }
 

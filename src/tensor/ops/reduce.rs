@@ -2,9 +2,9 @@
 //! depend on threads.
 
 use super::{arith::over as over_number, blocks, dimension, real};
-use crate::tensor::values::{array, number, values, with_values};
+use crate::tensor::values::{array, each_line, number, values, with_values};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Result, bail};
+use crate::{Result, bail, cancel};
 use candle_core::WithDType;
 use rayon::prelude::*;
 
@@ -90,14 +90,12 @@ fn places(who: &str, x: &Tensor, dim: i64, keep: bool, largest: bool) -> Result<
     }
     let found = number!(value.dtype(), T => with_values(&value, |x: &[T]| {
         let better = |a: T, b: T| (if largest { a > b } else { a < b }) || (nan(a) && !nan(b));
-        (0..before * after)
-            .map(|at| {
-                let (start, offset) = (at / after * count * after, at % after);
-                let at = |index: usize| x[start + index * after + offset];
-                (1..count).fold(0, |best, index| if better(at(index), at(best)) { index } else { best }) as i64
-            })
-            .collect::<Vec<i64>>()
-    })?);
+        each_line(before * after, count, |at| {
+            let (start, offset) = (at / after * count * after, at % after);
+            let at = |index: usize| x[start + index * after + offset];
+            (1..count).fold(0, |best, index| if better(at(index), at(best)) { index } else { best }) as i64
+        })
+    })?)?;
     let dims = reduced(value.dims(), &[dim], keep);
     array(found, &dims, &value)
 }
@@ -115,12 +113,20 @@ pub fn cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
 }
 
 fn running(x: &Array, dim: usize, backwards: bool) -> Result<Array> {
+    /// Sums between two looks at whether to stop.
+    const LOOK: usize = 1 << 22;
     let (before, count, after) = blocks(x.dims(), dim);
     crate::tensor::values::wide(x, |x| {
         number!(x.dtype(), T => {
             let mut sums = values::<T>(x)?;
+            let mut unseen = 0;
             for start in (0..before).map(|block| block * count * after) {
                 for step in 1..count {
+                    unseen += after;
+                    if unseen > LOOK {
+                        cancel::check()?;
+                        unseen = 0;
+                    }
                     let (to, from) = if backwards { (count - 1 - step, count - step) } else { (step, step - 1) };
                     for offset in 0..after {
                         let more = sums[start + from * after + offset];
