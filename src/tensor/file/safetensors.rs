@@ -194,9 +194,11 @@ fn header(tensors: &[(Dtype, &str, &Array)], facts: &[(&str, &str)]) -> String {
         let info = json!({ "dtype": dtype, "shape": array.dims(), "data_offsets": [start, end] });
         header.insert(name.to_string(), info);
     }
-    let text = Value::Object(header).to_string();
-    let width = text.len().next_multiple_of(8);
-    format!("{text:width$}")
+    let mut text = Value::Object(header).to_string();
+    // not by a width in `format!`, which ends at 65,535
+    let spaces = text.len().next_multiple_of(8) - text.len();
+    text.extend(std::iter::repeat_n(' ', spaces));
+    text
 }
 
 fn stored(name: &str, array: &Array) -> Result<Dtype> {

@@ -40,6 +40,19 @@ fn safetensors_round_trip() {
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
+/// As a checkpoint with adapters on every layer has: the list of tensors alone takes more than 64 KiB.
+#[test]
+fn safetensors_of_thousands_of_tensors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.safetensors");
+    let one = sample(DType::F32);
+    let names: Vec<String> = (0..2000).map(|n| format!("model.layers.{n}.self_attn.q_proj.lora_a.moment")).collect();
+    save_safetensors(&path, names.iter().map(|name| (name.as_str(), &one)), &[]).unwrap();
+    let file = Safetensors::open(&path).unwrap();
+    assert_eq!(file.names().len(), 2000);
+    same(&file.read(&names[1999]).unwrap(), &one);
+}
+
 #[test]
 fn npy_round_trip_and_foreign_layouts() {
     let folder = tempfile::tempdir().unwrap();
