@@ -1,7 +1,7 @@
 //! Byte-level BPE by ids: what the engine gives for a word, without its strings.
 
 use crate::token::engine::Merge;
-use crate::token::longest::{Dead, Longest};
+use crate::token::longest::{Longest, Notes};
 use crate::token::merges::{Made, Merges};
 use crate::token::words::QuickMap;
 use crate::token::{Kind, Tokenizer, alphabet};
@@ -28,7 +28,7 @@ pub struct Scratch {
     symbols: Vec<Symbol>,
     /// Ranks and places of merges that can be, or could be before others were made.
     queue: BinaryHeap<Reverse<u64>>,
-    dead: Dead,
+    notes: Notes,
 }
 
 struct Symbol {
@@ -87,7 +87,7 @@ impl ByteBpe {
             _ => {}
         }
         if let Some(Some(longest)) = self.longest.get()
-            && longest.write(word, &self.merges, &mut scratch.dead, ids)
+            && longest.write(word, &self.merges, &mut scratch.notes, ids)
         {
             return true;
         }

@@ -8,7 +8,7 @@
 //! there for ranks that are ids, here for merges of any order.)
 
 use crate::token::engine::Merge;
-use crate::token::merges::Merges;
+use crate::token::merges::{Merges, pair};
 use yada::DoubleArray;
 use yada::builder::DoubleArrayBuilder;
 
@@ -19,19 +19,10 @@ const END: u8 = 0;
 
 /// A vocabulary in which each piece is a letter or comes of one merge, of pieces that are older.
 pub struct Longest {
-    trie: DoubleArray<Vec<u8>>,
+    tree: DoubleArray<Vec<u8>>,
+    births: Births,
     /// By id.
-    births: Vec<Birth>,
     shapes: Vec<Shape>,
-}
-
-/// How a piece comes to be.
-#[derive(Clone, Copy)]
-struct Birth {
-    left: u32,
-    right: u32,
-    /// Its merge's rank plus one; 0 for letters.
-    time: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -42,116 +33,42 @@ struct Shape {
     bytes: u32,
 }
 
-/// Memory for one word after the other: the places in it that no pieces lead on from.
+/// Memory for one word after the other of one vocabulary.
 #[derive(Default)]
-pub struct Dead(Vec<u64>);
+pub struct Notes {
+    /// Places of the word that no pieces lead on from, as bits.
+    dead: Vec<u64>,
+    /// Pairs that were asked for lately, each at one place of few, and whether they can stand side by side.
+    pairs: Vec<u64>,
+}
 
 impl Longest {
     /// `None` for merges in which a piece has two origins, or is older than a half of it.
     pub fn of(letters: &[u32; 256], merges: &[Merge], table: &Merges) -> Option<Longest> {
-        let most =
-            merges.iter().map(|merge| merge.whole).chain(letters.iter().copied().filter(|id| *id != NONE)).max()?;
-        let mut found = Longest {
-            trie: DoubleArray::new(DoubleArrayBuilder::build(&[("\u{1}", 0)]).ok()?).ok()?,
-            births: vec![Birth { left: NONE, right: NONE, time: NONE }; most as usize + 1],
-            shapes: vec![Shape { shorter: NONE, bytes: 0 }; most as usize + 1],
-        };
-        let mut spelled: Vec<Vec<u8>> = vec![Vec::new(); most as usize + 1];
-        for (byte, id) in (0..=u8::MAX).zip(letters).filter(|(_, id)| **id != NONE) {
-            found.births[*id as usize].time = 0;
-            spelled[*id as usize] = vec![byte];
-        }
-        let never = found.bear(merges, table, &mut spelled)?;
-        // what a merge was waiting for came after it
-        if never.iter().any(|merge| [merge.left, merge.right].iter().all(|half| found.is_born(*half))) {
-            return None;
-        }
-        found.plant(&spelled)?;
-        Some(found)
-    }
-
-    /// Lets each merge make its piece; gives those that have no halves to merge.
-    fn bear(&mut self, merges: &[Merge], table: &Merges, spelled: &mut [Vec<u8>]) -> Option<Vec<Merge>> {
-        let mut never = Vec::new();
-        for (time, merge) in (1..).zip(merges) {
-            let Merge { left, right, whole } = *merge;
-            if !self.is_born(left) || !self.is_born(right) {
-                never.push(*merge);
-                continue;
-            }
-            if self.is_born(whole) {
-                return None;
-            }
-            self.births[whole as usize] = Birth { left, right, time };
-            // a piece whose own letters merge into others is in no word, nor is what is made of it
-            let halves = [left, right].map(|half| &spelled[half as usize]);
-            if halves.iter().all(|half| !half.is_empty()) && self.side_by_side(table, left, right, time) {
-                spelled[whole as usize] = halves.map(Vec::as_slice).concat();
-            }
-        }
-        Some(never)
-    }
-
-    fn is_born(&self, id: u32) -> bool {
-        self.births.get(id as usize).is_some_and(|birth| birth.time != NONE)
-    }
-
-    /// The tree of the pieces, and for each the next shorter one on its way.
-    fn plant(&mut self, spelled: &[Vec<u8>]) -> Option<()> {
-        let spelled = (0..).zip(spelled).filter(|(_, bytes)| !bytes.is_empty() && !bytes.contains(&END));
-        let mut keys: Vec<(&[u8], u32)> = spelled.map(|(id, bytes)| (bytes.as_slice(), id)).collect();
-        keys.sort_unstable();
-        self.trie = DoubleArray::new(DoubleArrayBuilder::build(&keys).ok()?).ok()?;
-        let mut way: Vec<(&[u8], u32)> = Vec::new();
-        for (bytes, id) in keys {
-            while way.last().is_some_and(|(before, _)| !bytes.starts_with(before)) {
-                way.pop();
-            }
-            let shorter = way.last().map_or(NONE, |(_, id)| *id);
-            self.shapes[id as usize] = Shape { shorter, bytes: bytes.len() as u32 };
-            way.push((bytes, id));
-        }
-        Some(())
-    }
-
-    /// Whether what two pieces spell becomes these two by the merges before `time`: undoes the later merge of the two
-    /// that touch, and looks each time whether the two that touch then would have merged before.
-    fn side_by_side(&self, merges: &Merges, mut left: u32, mut right: u32, mut time: u32) -> bool {
-        loop {
-            if merges.get(left, right).is_some_and(|made| made.rank + 1 < time) {
-                return false;
-            }
-            let (before, after) = (self.births[left as usize], self.births[right as usize]);
-            if before.time > after.time {
-                // of two merges of one rank the left one comes first
-                (left, time) = (before.right, before.time);
-            } else if after.time > 0 {
-                (right, time) = (after.left, after.time + 1);
-            } else {
-                return true;
-            }
-        }
-    }
-
-    fn first(&self, word: &[u8]) -> u32 {
-        self.trie.common_prefix_search(word).last().map_or(NONE, |(id, _)| id)
+        let (births, spelled) = Births::of(letters, merges, table)?;
+        let pieces = (0..).zip(&spelled).filter(|(_, bytes)| !bytes.is_empty() && !bytes.contains(&END));
+        let mut pieces: Vec<(&[u8], u32)> = pieces.map(|(id, bytes)| (bytes.as_slice(), id)).collect();
+        pieces.sort_unstable();
+        let tree = DoubleArray::new(DoubleArrayBuilder::build(&pieces).ok()?).ok()?;
+        Some(Longest { tree, births, shapes: shapes(&pieces, spelled.len()) })
     }
 
     /// Appends the ids of a word. Nothing, and false, where it has a byte that is no letter here, or is 0.
-    pub fn write(&self, word: &[u8], merges: &Merges, dead: &mut Dead, ids: &mut Vec<u32>) -> bool {
+    pub fn write(&self, word: &[u8], merges: &Merges, notes: &mut Notes, ids: &mut Vec<u32>) -> bool {
         if word.contains(&END) {
             return false;
         }
         let begin = ids.len();
-        dead.clear(word.len());
+        notes.begin(word.len());
         let (mut at, mut next) = (0, self.first(word));
         while at < word.len() {
             let last = if ids.len() > begin { ids[ids.len() - 1] } else { NONE };
-            let fits = |piece: u32, end: usize| {
-                !dead.is(end) && (last == NONE || self.side_by_side(merges, last, piece, NONE))
-            };
             let mut piece = next;
-            while piece != NONE && !fits(piece, at + self.length(piece)) {
+            while piece != NONE
+                && (notes.is_dead(at + self.length(piece))
+                    || (last != NONE
+                        && !notes.stand(last, piece, || self.births.side_by_side(merges, last, piece, NONE))))
+            {
                 piece = self.shapes[piece as usize].shorter;
             }
             if piece != NONE {
@@ -159,7 +76,7 @@ impl Longest {
                 at += self.length(piece);
                 next = self.first(&word[at..]);
             } else if last != NONE {
-                dead.mark(at);
+                notes.kill(at);
                 ids.pop();
                 at -= self.length(last);
                 next = last;
@@ -170,22 +87,136 @@ impl Longest {
         true
     }
 
+    /// The longest piece that bytes begin with.
+    fn first(&self, bytes: &[u8]) -> u32 {
+        self.tree.common_prefix_search(bytes).last().map_or(NONE, |(id, _)| id)
+    }
+
     fn length(&self, piece: u32) -> usize {
         self.shapes[piece as usize].bytes as usize
     }
 }
 
-impl Dead {
-    fn clear(&mut self, places: usize) {
-        self.0.clear();
-        self.0.resize(places / 64 + 1, 0);
+/// Lengths, and for each piece the next shorter one on its way in the tree; the pieces are in the order of their bytes.
+fn shapes(pieces: &[(&[u8], u32)], count: usize) -> Vec<Shape> {
+    let mut shapes = vec![Shape { shorter: NONE, bytes: 0 }; count];
+    let mut way: Vec<(&[u8], u32)> = Vec::new();
+    for (bytes, id) in pieces {
+        while way.last().is_some_and(|(before, _)| !bytes.starts_with(before)) {
+            way.pop();
+        }
+        let shorter = way.last().map_or(NONE, |(_, id)| *id);
+        shapes[*id as usize] = Shape { shorter, bytes: bytes.len() as u32 };
+        way.push((bytes, *id));
+    }
+    shapes
+}
+
+/// How each piece comes to be, by id.
+struct Births(Vec<Birth>);
+
+#[derive(Clone, Copy)]
+struct Birth {
+    left: u32,
+    right: u32,
+    /// Its merge's rank plus one; 0 for letters, `NONE` for what is never made.
+    time: u32,
+    /// On which side of a merge it can stand: most stand on neither, and are not looked up.
+    leads: bool,
+    follows: bool,
+}
+
+impl Births {
+    /// With the bytes of each piece that some word is written with.
+    fn of(letters: &[u32; 256], merges: &[Merge], table: &Merges) -> Option<(Births, Vec<Vec<u8>>)> {
+        let known = merges.iter().flat_map(|merge| [merge.left, merge.right, merge.whole]);
+        let count = known.chain(letters.iter().copied().filter(|id| *id != NONE)).max()? as usize + 1;
+        let unborn = Birth { left: NONE, right: NONE, time: NONE, leads: false, follows: false };
+        let (mut births, mut spelled) = (Births(vec![unborn; count]), vec![Vec::new(); count]);
+        for (byte, id) in (0..=u8::MAX).zip(letters).filter(|(_, id)| **id != NONE) {
+            births.0[*id as usize].time = 0;
+            spelled[*id as usize] = vec![byte];
+        }
+        for merge in merges {
+            births.0[merge.left as usize].leads = true;
+            births.0[merge.right as usize].follows = true;
+        }
+        let mut never = Vec::new();
+        for (time, merge) in (1..).zip(merges) {
+            let Merge { left, right, whole } = *merge;
+            if !births.has(left) || !births.has(right) {
+                never.push(*merge);
+                continue;
+            }
+            if births.has(whole) {
+                return None;
+            }
+            let birth = &mut births.0[whole as usize];
+            *birth = Birth { left, right, time, ..*birth };
+            // a piece whose own letters merge into others is in no word, nor is what is made of it
+            let halves = [left, right].map(|half| &spelled[half as usize]);
+            if halves.iter().all(|half| !half.is_empty()) && births.side_by_side(table, left, right, time) {
+                spelled[whole as usize] = halves.map(Vec::as_slice).concat();
+            }
+        }
+        // what a merge was waiting for came after it
+        let late = never.iter().any(|merge| births.has(merge.left) && births.has(merge.right));
+        (!late).then_some((births, spelled))
     }
 
-    fn mark(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
+    fn has(&self, id: u32) -> bool {
+        self.0[id as usize].time != NONE
     }
 
-    fn is(&self, at: usize) -> bool {
-        self.0[at / 64] >> (at % 64) & 1 == 1
+    /// Whether what two pieces spell becomes these two by the merges before `time`: undoes the later merge of the two
+    /// that touch, and looks each time whether the two that touch then would have merged before.
+    fn side_by_side(&self, merges: &Merges, mut left: u32, mut right: u32, mut time: u32) -> bool {
+        loop {
+            let (before, after) = (self.0[left as usize], self.0[right as usize]);
+            if before.leads && after.follows && merges.get(left, right).is_some_and(|made| made.rank + 1 < time) {
+                return false;
+            }
+            if before.time > after.time {
+                // of two merges of one rank the left one comes first
+                (left, time) = (before.right, before.time);
+            } else if after.time > 0 {
+                (right, time) = (after.left, after.time + 1);
+            } else {
+                return true;
+            }
+        }
+    }
+}
+
+impl Notes {
+    /// Bits of the number of a pair's place.
+    const PLACES: u32 = 14;
+
+    fn begin(&mut self, places: usize) {
+        self.dead.clear();
+        self.dead.resize(places / 64 + 1, 0);
+        if self.pairs.is_empty() {
+            self.pairs = vec![u64::MAX; 1 << Notes::PLACES];
+        }
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.dead[at / 64] |= 1 << (at % 64);
+    }
+
+    fn is_dead(&self, at: usize) -> bool {
+        self.dead[at / 64] >> (at % 64) & 1 == 1
+    }
+
+    /// What `find` says of two pieces, found once while they are at hand.
+    fn stand(&mut self, left: u32, right: u32, find: impl FnOnce() -> bool) -> bool {
+        let pair = pair(left, right);
+        let at = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Notes::PLACES);
+        let place = &mut self.pairs[at as usize];
+        // ids are below 2^31: the highest bit is free for the answer
+        if *place & (u64::MAX >> 1) != pair {
+            *place = pair | u64::from(find()) << 63;
+        }
+        *place >> 63 == 1
     }
 }
