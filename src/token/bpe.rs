@@ -2,7 +2,7 @@
 
 use crate::token::engine::Merge;
 use crate::token::longest::{Longest, Notes};
-use crate::token::merges::{Made, Merges};
+use crate::token::merges::Merges;
 use crate::token::words::QuickMap;
 use crate::token::{Kind, Tokenizer, alphabet};
 use std::cmp::Reverse;
@@ -132,10 +132,10 @@ impl ByteBpe {
     /// Looks up the pair that begins at a place.
     fn offer(&self, at: usize, symbols: &mut [Symbol], queue: &mut BinaryHeap<Reverse<u64>>) {
         let Symbol { id, after, .. } = symbols[at];
-        let made = if after == NONE { None } else { self.merges.get(id, symbols[after as usize].id) };
-        symbols[at].rank = made.map_or(NONE, |made: Made| made.rank);
-        if let Some(made) = made {
-            queue.push(Reverse(u64::from(made.rank) << 32 | at as u64));
+        let rank = if after == NONE { None } else { self.merges.rank(id, symbols[after as usize].id) };
+        symbols[at].rank = rank.unwrap_or(NONE);
+        if let Some(rank) = rank {
+            queue.push(Reverse(u64::from(rank) << 32 | at as u64));
         }
     }
 

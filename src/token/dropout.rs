@@ -2,7 +2,7 @@
 //! some probability at each step, so that a model sees a word in several segmentations.
 
 use crate::token::engine::told;
-use crate::token::merges::{Made, Merges};
+use crate::token::merges::Merges;
 use crate::token::tokenizer::Encoding;
 use crate::token::{Kind, Tokenizer};
 use crate::{Error, Result, bail};
@@ -141,15 +141,15 @@ impl Tokenizer {
 
 fn merge(merges: &Merges, symbols: &mut Vec<Symbol>, chance: &mut Chance) {
     loop {
-        let mut best: Option<(Made, usize)> = None;
+        let mut best: Option<(u32, usize)> = None;
         for at in 1..symbols.len() {
-            let Some(made) = merges.get(symbols[at - 1].id, symbols[at].id) else { continue };
-            if !chance.drops() && best.is_none_or(|(least, _)| made.rank < least.rank) {
-                best = Some((made, at));
+            let Some(rank) = merges.rank(symbols[at - 1].id, symbols[at].id) else { continue };
+            if !chance.drops() && best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, at));
             }
         }
-        let Some((made, at)) = best else { return };
-        symbols[at - 1] = Symbol { id: made.whole, start: symbols[at - 1].start, end: symbols[at].end };
+        let Some((rank, at)) = best else { return };
+        symbols[at - 1] = Symbol { id: merges.whole(rank), start: symbols[at - 1].start, end: symbols[at].end };
         symbols.remove(at);
     }
 }

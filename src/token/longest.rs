@@ -8,7 +8,7 @@
 //! there for ranks that are ids, here for merges of any order.)
 
 use crate::token::engine::Merge;
-use crate::token::merges::{Merges, pair};
+use crate::token::merges::Merges;
 use yada::DoubleArray;
 use yada::builder::DoubleArrayBuilder;
 
@@ -33,13 +33,11 @@ struct Shape {
     bytes: u32,
 }
 
-/// Memory for one word after the other of one vocabulary.
+/// Memory for one word after the other.
 #[derive(Default)]
 pub struct Notes {
     /// Places of the word that no pieces lead on from, as bits.
     dead: Vec<u64>,
-    /// Pairs that were asked for lately, each at one place of few, and whether they can stand side by side.
-    pairs: Vec<u64>,
 }
 
 impl Longest {
@@ -66,8 +64,7 @@ impl Longest {
             let mut piece = next;
             while piece != NONE
                 && (notes.is_dead(at + self.length(piece))
-                    || (last != NONE
-                        && !notes.stand(last, piece, || self.births.side_by_side(merges, last, piece, NONE))))
+                    || (last != NONE && !self.births.side_by_side(merges, last, piece, NONE)))
             {
                 piece = self.shapes[piece as usize].shorter;
             }
@@ -119,11 +116,19 @@ struct Births(Vec<Birth>);
 struct Birth {
     left: u32,
     right: u32,
-    /// Its merge's rank plus one; 0 for letters, `NONE` for what is never made.
+    /// Its merge's rank plus one; 0 for letters, `NEVER` for what is never made. Above that, two bits.
     time: u32,
-    /// On which side of a merge it can stand: most stand on neither, and are not looked up.
-    leads: bool,
-    follows: bool,
+}
+
+/// On which side of a merge a piece can stand: most stand on neither, and are not looked up.
+const LEADS: u32 = 1 << 31;
+const FOLLOWS: u32 = 1 << 30;
+const NEVER: u32 = FOLLOWS - 1;
+
+impl Birth {
+    fn time(self) -> u32 {
+        self.time & NEVER
+    }
 }
 
 impl Births {
@@ -131,15 +136,15 @@ impl Births {
     fn of(letters: &[u32; 256], merges: &[Merge], table: &Merges) -> Option<(Births, Vec<Vec<u8>>)> {
         let known = merges.iter().flat_map(|merge| [merge.left, merge.right, merge.whole]);
         let count = known.chain(letters.iter().copied().filter(|id| *id != NONE)).max()? as usize + 1;
-        let unborn = Birth { left: NONE, right: NONE, time: NONE, leads: false, follows: false };
+        let unborn = Birth { left: NONE, right: NONE, time: NEVER };
         let (mut births, mut spelled) = (Births(vec![unborn; count]), vec![Vec::new(); count]);
         for (byte, id) in (0..=u8::MAX).zip(letters).filter(|(_, id)| **id != NONE) {
-            births.0[*id as usize].time = 0;
+            births.0[*id as usize].time &= !NEVER;
             spelled[*id as usize] = vec![byte];
         }
         for merge in merges {
-            births.0[merge.left as usize].leads = true;
-            births.0[merge.right as usize].follows = true;
+            births.0[merge.left as usize].time |= LEADS;
+            births.0[merge.right as usize].time |= FOLLOWS;
         }
         let mut never = Vec::new();
         for (time, merge) in (1..).zip(merges) {
@@ -152,7 +157,7 @@ impl Births {
                 return None;
             }
             let birth = &mut births.0[whole as usize];
-            *birth = Birth { left, right, time, ..*birth };
+            *birth = Birth { left, right, time: birth.time & !NEVER | time };
             // a piece whose own letters merge into others is in no word, nor is what is made of it
             let halves = [left, right].map(|half| &spelled[half as usize]);
             if halves.iter().all(|half| !half.is_empty()) && births.side_by_side(table, left, right, time) {
@@ -165,7 +170,7 @@ impl Births {
     }
 
     fn has(&self, id: u32) -> bool {
-        self.0[id as usize].time != NONE
+        self.0[id as usize].time() != NEVER
     }
 
     /// Whether what two pieces spell becomes these two by the merges before `time`: undoes the later merge of the two
@@ -173,14 +178,15 @@ impl Births {
     fn side_by_side(&self, merges: &Merges, mut left: u32, mut right: u32, mut time: u32) -> bool {
         loop {
             let (before, after) = (self.0[left as usize], self.0[right as usize]);
-            if before.leads && after.follows && merges.get(left, right).is_some_and(|made| made.rank + 1 < time) {
+            let joins = before.time & LEADS != 0 && after.time & FOLLOWS != 0;
+            if joins && merges.rank(left, right).is_some_and(|rank| rank + 1 < time) {
                 return false;
             }
-            if before.time > after.time {
+            if before.time() > after.time() {
                 // of two merges of one rank the left one comes first
-                (left, time) = (before.right, before.time);
-            } else if after.time > 0 {
-                (right, time) = (after.left, after.time + 1);
+                (left, time) = (before.right, before.time());
+            } else if after.time() > 0 {
+                (right, time) = (after.left, after.time() + 1);
             } else {
                 return true;
             }
@@ -189,15 +195,9 @@ impl Births {
 }
 
 impl Notes {
-    /// Bits of the number of a pair's place.
-    const PLACES: u32 = 14;
-
     fn begin(&mut self, places: usize) {
         self.dead.clear();
         self.dead.resize(places / 64 + 1, 0);
-        if self.pairs.is_empty() {
-            self.pairs = vec![u64::MAX; 1 << Notes::PLACES];
-        }
     }
 
     fn kill(&mut self, at: usize) {
@@ -206,17 +206,5 @@ impl Notes {
 
     fn is_dead(&self, at: usize) -> bool {
         self.dead[at / 64] >> (at % 64) & 1 == 1
-    }
-
-    /// What `find` says of two pieces, found once while they are at hand.
-    fn stand(&mut self, left: u32, right: u32, find: impl FnOnce() -> bool) -> bool {
-        let pair = pair(left, right);
-        let at = pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Notes::PLACES);
-        let place = &mut self.pairs[at as usize];
-        // ids are below 2^31: the highest bit is free for the answer
-        if *place & (u64::MAX >> 1) != pair {
-            *place = pair | u64::from(find()) << 63;
-        }
-        *place >> 63 == 1
     }
 }

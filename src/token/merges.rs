@@ -5,12 +5,6 @@ use crate::token::{Tokenizer, engine};
 use crate::{Result, bail};
 use tokenizers::models::ModelWrapper;
 
-#[derive(Clone, Copy)]
-pub struct Made {
-    pub rank: u32,
-    pub whole: u32,
-}
-
 /// A table with open addressing: a look-up is mostly one line of cache.
 pub struct Merges {
     slots: Vec<Slot>,
@@ -21,12 +15,13 @@ pub struct Merges {
 
 #[derive(Clone, Copy)]
 struct Slot {
-    pair: u64,
-    made: Made,
+    left: u32,
+    right: u32,
+    rank: u32,
 }
 
-/// No pair: no id is so high.
-const FREE: u64 = u64::MAX;
+/// No id is so high.
+const FREE: u32 = u32::MAX;
 
 pub fn pair(left: u32, right: u32) -> u64 {
     u64::from(left) << 32 | u64::from(right)
@@ -50,32 +45,31 @@ impl Merges {
 
     fn new(merges: &[engine::Merge]) -> Merges {
         let bits = (2 * merges.len()).next_power_of_two().trailing_zeros().max(4);
-        let free = Slot { pair: FREE, made: Made { rank: 0, whole: 0 } };
+        let free = Slot { left: FREE, right: FREE, rank: 0 };
         let wholes = merges.iter().map(|merge| merge.whole).collect();
         let mut table = Merges { slots: vec![free; 1 << bits], shift: 64 - bits, wholes };
         for (rank, merge) in (0..).zip(merges) {
-            let pair = pair(merge.left, merge.right);
-            let at = table.place(pair);
+            let at = table.place(merge.left, merge.right);
             // of a pair that is there twice the engine takes the last
-            table.slots[at] = Slot { pair, made: Made { rank, whole: merge.whole } };
+            table.slots[at] = Slot { left: merge.left, right: merge.right, rank };
         }
         table
     }
 
     /// The slot of a pair, or the free one where it would be.
-    fn place(&self, pair: u64) -> usize {
+    fn place(&self, left: u32, right: u32) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
-        while self.slots[at].pair != pair && self.slots[at].pair != FREE {
+        let mut at = (pair(left, right).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
+        while (self.slots[at].left, self.slots[at].right) != (left, right) && self.slots[at].left != FREE {
             at = (at + 1) & mask;
         }
         at
     }
 
-    pub fn get(&self, left: u32, right: u32) -> Option<Made> {
-        let pair = pair(left, right);
-        let slot = self.slots[self.place(pair)];
-        (slot.pair == pair).then_some(slot.made)
+    /// The rank of the merge of two, if there is one.
+    pub fn rank(&self, left: u32, right: u32) -> Option<u32> {
+        let slot = self.slots[self.place(left, right)];
+        (slot.left != FREE).then_some(slot.rank)
     }
 
     /// What the merge of a rank makes.
@@ -87,20 +81,20 @@ impl Merges {
     pub fn steps(&self, mut symbols: Vec<u32>, mut step: impl FnMut(u32)) {
         symbols.iter().for_each(|symbol| step(*symbol));
         loop {
-            let made = symbols.windows(2).enumerate().filter_map(|(at, two)| Some((self.get(two[0], two[1])?, at)));
-            let Some((made, at)) = made.min_by_key(|(made, at)| (made.rank, *at)) else { return };
-            symbols[at] = made.whole;
+            let ranks = symbols.windows(2).enumerate().filter_map(|(at, two)| Some((self.rank(two[0], two[1])?, at)));
+            let Some((rank, at)) = ranks.min() else { return };
+            symbols[at] = self.whole(rank);
             symbols.remove(at + 1);
-            step(made.whole);
+            step(self.whole(rank));
         }
     }
 
     /// The latest rank at which each id is made.
     pub fn ranks(&self) -> QuickMap<u32, u32> {
         let mut ranks = QuickMap::default();
-        for made in self.slots.iter().filter(|slot| slot.pair != FREE).map(|slot| slot.made) {
-            let rank: &mut u32 = ranks.entry(made.whole).or_default();
-            *rank = made.rank.max(*rank);
+        for made in self.slots.iter().filter(|slot| slot.left != FREE).map(|slot| slot.rank) {
+            let rank: &mut u32 = ranks.entry(self.whole(made)).or_default();
+            *rank = made.max(*rank);
         }
         ranks
     }
