@@ -146,13 +146,13 @@ mod verbs {
                 return Ok(Dynamic::from(tokenizer.encode_dropping(&text, special, dropout, 0)?));
             }
             let batch = value::with_texts("encode", &text, |texts| tokenizer.batch_dropping(texts, special, dropout))?;
-            return Ok(value::list(batch.iter().map(|ids| value::id_list(ids))));
+            return value::id_lists(&batch);
         }
         if let Some(text) = text.read_lock::<ImmutableString>() {
             return Ok(Dynamic::from(tokenizer.encode(&text, special)?));
         }
         let batch = value::with_texts("encode", &text, |texts| tokenizer.encode_batch(texts, special))?;
-        Ok(value::list(batch.iter().map(|ids| value::id_list(ids))))
+        value::id_lists(&batch)
     }
 
     /// Ids to text: a list, an encoding or a tensor of ids, or a list of these. Special pieces are left out.

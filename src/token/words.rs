@@ -1,11 +1,12 @@
 //! How often each word occurs: the words between which no piece may lie.
 
+use crate::cancel::{self, Cancel};
 use crate::token::Tokenizer;
 use crate::token::alphabet;
 use crate::token::engine::{Engine, told};
 use crate::token::lexicon::Lexicon;
 use crate::token::split::{Cutter, Fast};
-use crate::{Error, Result, cancel};
+use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -106,9 +107,10 @@ impl<'e> Counter<'e> {
     /// Adds the words of more texts. Added tokens are no words.
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
         let Counter { engine, cutter, words } = self;
+        let cancel = cancel::current();
         in_tasks(
             texts,
-            |texts| part(engine, cutter.as_ref(), texts),
+            |texts| part(engine, cutter.as_ref(), texts, &cancel),
             |part| part.into_iter().for_each(|(word, count)| words.add(&word, count)),
         )
     }
@@ -184,9 +186,14 @@ fn part<'t, S: AsRef<str>>(
     engine: &Engine,
     cutter: Option<&Cutter>,
     texts: &'t [S],
+    cancel: &Cancel,
 ) -> Result<QuickMap<Cow<'t, str>, u64>> {
     let mut part: QuickMap<Cow<'t, str>, u64> = QuickMap::default();
     for text in texts {
+        // the engine takes long for a task
+        if cancel.is_requested() {
+            return Err(Error::interrupted());
+        }
         let text = text.as_ref();
         if cutter.is_some_and(|cutter| cutter.words(text, |word| *part.entry(word.into()).or_default() += 1)) {
             continue;

@@ -1,5 +1,6 @@
 //! Between tokenizers' values and those of scripts.
 
+use crate::cancel;
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor};
@@ -132,6 +133,16 @@ pub fn int(value: usize) -> Dynamic {
 
 pub fn id_list(ids: &[u32]) -> Dynamic {
     list(ids.iter().map(|id| INT::from(*id)))
+}
+
+/// One list for each text. Millions of numbers take a while.
+pub fn id_lists(batch: &[Vec<u32>]) -> Res<Dynamic> {
+    let mut lists = Vec::with_capacity(batch.len());
+    for part in batch.chunks(256) {
+        cancel::check()?;
+        lists.extend(part.iter().map(|ids| id_list(ids)));
+    }
+    Ok(Dynamic::from_array(lists))
 }
 
 pub fn maybe_id(id: Option<u32>) -> Dynamic {
