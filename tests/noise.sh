@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 20 minutes:
+# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 7 minutes:
 #
 #   tests/noise.sh [levain binary] [RUNS]
 #

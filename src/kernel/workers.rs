@@ -7,9 +7,8 @@ thread_local! {
 }
 
 /// The calling thread will be one of those that share the work, when they start. A thread that is not sleeps while its
-/// work is done, and to wake others and then it takes some microseconds for each of the thousand products of a training
-/// step. For a thread that lives as long as the process and gives all the work there is: while it does
-/// other things its share of anybody else's work lies still.
+/// work is done, and has to be woken for each of the many products of a training step. For a thread that lives as long
+/// as the process and gives all the work there is: while it does other things its share of anybody else's lies still.
 pub fn join() {
     JOINS.set(true);
 }

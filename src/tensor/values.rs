@@ -134,10 +134,7 @@ pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array>
     let made = with_values(mask, |mask: &[u8]| {
         with_both(x, y, |xs: &[T], ys: &[T]| {
             let pick = |at: usize| if mask[at] == 0 { side(y, at, ys) } else { side(x, at, xs) };
-            if mask.len() < PARALLEL {
-                return Ok((0..mask.len()).map(pick).collect());
-            }
-            in_groups(mask.len(), |group| group.into_par_iter().with_min_len(PARALLEL / 4).map(pick))
+            each_line(mask.len(), 1, pick)
         })
     })
     .flatten()?;

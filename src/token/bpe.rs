@@ -59,7 +59,7 @@ impl ByteBpe {
         Some(ByteBpe { letters, merges, by_rank, longest: OnceLock::new(), whole })
     }
 
-    /// Makes ready what writes faster. It takes as long as some hundred kilobytes of text without it.
+    /// Makes ready what writes faster: worth it for much text.
     pub fn hasten(&self) {
         self.longest.get_or_init(|| Longest::of(&self.letters, &self.by_rank, &self.merges));
     }

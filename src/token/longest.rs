@@ -3,7 +3,7 @@
 //! Two pieces can stand side by side in a word if merging what they spell gives these two; and pieces of which each two
 //! neighbours can are what merging gives for the whole word, as no other merge can have come first. So a word is read
 //! from its start, the longest piece that fits at each place, and where none fits the piece before is taken shorter.
-//! The time depends on the pieces that come out rather than on the bytes that go in, so longer pieces cost nothing.
+//! The time depends on the pieces that come out more than on the bytes that go in, so longer pieces cost little.
 //! (The method of the crate `bpe`: H. van Antwerpen and A. Neubeck, "So many tokens, so little time", GitHub 2024;
 //! there for ranks that are ids, here for merges of any order.)
 

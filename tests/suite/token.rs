@@ -102,10 +102,7 @@ fn ids_are_those_of_the_engine() {
 /// Two merges that make the same piece, and a pair that is merged twice: the engine has rules for both.
 #[test]
 fn ids_are_those_of_the_engine_for_odd_merges() {
-    let letters = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
-    letters.save("out/tests/token/letters").unwrap();
-    let text = std::fs::read_to_string("out/tests/token/letters/tokenizer.json").unwrap();
-    let letters: Value = serde_json::from_str(&text).unwrap();
+    let letters = letters("letters");
     let odd = [["b", "c"], ["a", "b"], ["ab", "c"], ["c", "ab"], ["a", "bc"], ["abc", "ab"], ["bc", "a"], ["a", "b"]];
     same_ids_as_the_engine(&letters, &odd.map(|two| two.map(String::from)), 400, &mut Draws(1));
 }
@@ -114,10 +111,7 @@ fn ids_are_those_of_the_engine_for_odd_merges() {
 /// the vocabularies are as training makes them, each piece of one merge and after its halves.
 #[test]
 fn ids_are_those_of_the_engine_for_any_merges() {
-    let letters = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
-    letters.save("out/tests/token/any").unwrap();
-    let text = std::fs::read_to_string("out/tests/token/any/tokenizer.json").unwrap();
-    let letters: Value = serde_json::from_str(&text).unwrap();
+    let letters = letters("any");
     let mut draws = Draws(7);
     for round in 0..60 {
         let mut pieces: Vec<String> = ["a", "b", "c"].map(String::from).into();
@@ -135,6 +129,13 @@ fn ids_are_those_of_the_engine_for_any_merges() {
         }
         same_ids_as_the_engine(&letters, &merges, 80, &mut draws);
     }
+}
+
+/// The description of a tokenizer of bytes alone, by way of a folder of this name.
+fn letters(name: &str) -> Value {
+    let folder = format!("out/tests/token/{name}");
+    Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap().save(&folder).unwrap();
+    serde_json::from_str(&std::fs::read_to_string(format!("{folder}/tokenizer.json")).unwrap()).unwrap()
 }
 
 struct Draws(u64);

@@ -300,6 +300,9 @@ fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array)> {
 
 /// Both as arrays of the shape that they broadcast to.
 pub(super) fn stretched(x: &Array, y: &Array) -> Result<(Array, Array)> {
+    if x.dims() == y.dims() {
+        return Ok((x.clone(), y.clone()));
+    }
     let dims = broadcast("broadcast", x.dims(), y.dims())?;
     Ok((x.broadcast_as(dims.as_slice())?, y.broadcast_as(dims.as_slice())?))
 }
