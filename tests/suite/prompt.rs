@@ -540,8 +540,8 @@ fn forgetting_and_redefining_lower_the_memory_of_the_process() {
     // what is loaded with the first input is no matter of variables
     terminal.says("let small = ones([3]); let none = [1].map(|x| [x]);");
     let before = held(&terminal);
-    // 100 MB in one block, and 60 MB in a million
-    for value in ["ones([5000, 5000]).exp()", "[0].pad(400000, 0).map(|x| [x, x, x, x])"] {
+    // 100 MB in one block, and 60 MB in a million: lists of 125 bytes, of which each is two blocks
+    for value in ["ones([5000, 5000]).exp()", "[0].pad(500000, 0).map(|x| [x, x, x, x])"] {
         let make = match value.strip_prefix("[0].pad") {
             Some(rest) => {
                 let (pad, map) = rest.split_once(").map").unwrap();
