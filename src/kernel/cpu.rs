@@ -10,9 +10,11 @@ pub enum Level {
     Avx512,
     /// AVX-512 with products of bf16 pairs.
     Bf16,
+    /// And with AMX: products of tiles of them.
+    Amx,
 }
 
-/// What this process uses. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`) uses less than there is.
+/// What this process uses. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`, `bf16`) uses less than there is.
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
@@ -20,7 +22,8 @@ pub fn level() -> Level {
             Ok("plain") => Level::Plain,
             Ok("avx2") => Level::Avx2,
             Ok("avx512") => Level::Avx512,
-            _ => Level::Bf16,
+            Ok("bf16") => Level::Bf16,
+            _ => Level::Amx,
         };
         detect().min(limit)
     })
@@ -35,6 +38,7 @@ fn detect() -> Level {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq");
     match (avx2, avx512, is_x86_feature_detected!("avx512bf16")) {
+        (_, true, true) if super::packed::has_tiles() => Level::Amx,
         (_, true, true) => Level::Bf16,
         (_, true, _) => Level::Avx512,
         (true, ..) => Level::Avx2,

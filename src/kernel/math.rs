@@ -26,7 +26,7 @@ macro_rules! simd {
                 use $crate::kernel::cpu::{Level, level};
                 // SAFETY: `level` says that this processor has the features that the callee was compiled for
                 match level() {
-                    Level::Avx512 | Level::Bf16 => return unsafe { avx512($($arg),*) },
+                    Level::Avx512 | Level::Bf16 | Level::Amx => return unsafe { avx512($($arg),*) },
                     Level::Avx2 => return unsafe { avx2($($arg),*) },
                     Level::Plain => {}
                 }

@@ -1,8 +1,8 @@
-//! Products of matrices by AVX-512, and of bf16 factors with f32 sums by AVX512-BF16.
+//! Products of matrices by AVX-512, and of bf16 factors with f32 sums by AVX512-BF16 or AMX.
 //!
 //! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
-//! from f32 on the way if need be. A tile of 12 × 32 results stays in registers while it walks over one block of the
-//! inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the number of threads.
+//! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
+//! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the number of threads.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
@@ -12,9 +12,15 @@ use super::product::{Matrix, Precision};
 use crate::cancel;
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
 mod tile;
+
+/// Whether this processor multiplies tiles.
+#[cfg(target_arch = "x86_64")]
+pub use amx::is_there as has_tiles;
 
 /// Whether the processor has the instructions.
 pub fn serves(precision: Precision) -> bool {
@@ -26,19 +32,62 @@ pub fn takes(a: &Matrix, b: &Matrix, precision: Precision) -> bool {
     serves(precision) && [a, b].iter().all(|x| x.rows == 1 || x.columns == 1)
 }
 
-/// Numbers in a step along the inner dimension.
-fn each(precision: Precision) -> usize {
-    if precision == Precision::Bf16 { 2 } else { 1 }
+/// What multiplies, and with it how operands are packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// Vectors of f32.
+    Numbers,
+    /// Vectors of pairs of bf16.
+    Pairs,
+    /// Tiles of pairs of bf16.
+    Tiles,
 }
 
-/// Rows and columns of one tile.
-pub const MR: usize = 12;
-pub const NR: usize = 32;
+impl Unit {
+    fn of(precision: Precision) -> Unit {
+        match precision {
+            Precision::F32 => Unit::Numbers,
+            Precision::Bf16 if super::cpu::level() >= Level::Amx => Unit::Tiles,
+            Precision::Bf16 => Unit::Pairs,
+        }
+    }
+
+    /// Numbers in a step along the inner dimension.
+    fn each(self) -> usize {
+        if self == Unit::Numbers { 1 } else { 2 }
+    }
+
+    /// Rows of results that are made at once.
+    fn rows(self) -> usize {
+        if self == Unit::Tiles { TILE_ROWS } else { MR }
+    }
+
+    /// Steps that a panel has room for, if these are in it: tiles are whole.
+    fn room(self, steps: usize) -> usize {
+        if self == Unit::Tiles { steps.next_multiple_of(TILE_STEPS) } else { steps }
+    }
+
+    /// 32 bits of a packed panel of `a`.
+    fn panel(self, steps: usize, by_rows: bool) -> usize {
+        match (self, by_rows) {
+            (Unit::Tiles, _) => self.room(steps) * TILE_ROWS,
+            (_, true) => MR * STRIDE,
+            (_, false) => MR * steps,
+        }
+    }
+}
+
+/// Rows and columns of one tile of vectors.
+const MR: usize = 12;
+const NR: usize = 32;
+/// Rows of results, and steps of factors, in the tiles of AMX.
+const TILE_ROWS: usize = 32;
+const TILE_STEPS: usize = 16;
 /// Steps of the inner dimension in one block.
 const STEPS: usize = 384;
 /// Steps from one row of a packed block of `a` to the next: past the block's end, so that rows fall on different
 /// cache sets.
-pub const STRIDE: usize = STEPS + 8;
+const STRIDE: usize = STEPS + 8;
 /// Columns whose packed operand is held at once.
 const NC: usize = 96 * NR;
 /// Steps of a packed operand that are held at once: they stay in the cache that all cores share.
@@ -52,12 +101,14 @@ const PARALLEL: usize = 1 << 19;
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
     use rayon::prelude::*;
 
+    let unit = Unit::of(precision);
     let parallel = m * n * k >= PARALLEL;
-    let blocks = k.div_ceil(STEPS * each(precision));
-    let block = k.div_ceil(blocks).next_multiple_of(each(precision));
-    let size = block / each(precision) * NR;
+    let blocks = k.div_ceil(STEPS * unit.each());
+    let block = unit.room(k.div_ceil(blocks).div_ceil(unit.each())) * unit.each();
+    let blocks = k.div_ceil(block);
+    let size = block / unit.each() * NR;
     // about 16 tasks, each with enough rows to be worth packing them
-    let rows = (m.div_ceil(MR).div_ceil(16)).clamp(2, 12) * MR;
+    let rows = (m.div_ceil(unit.rows()).div_ceil(16)).clamp(2, 12) * unit.rows();
     let out = &mut out[..m * n];
     let mut packed = scratch::take();
     for column in (0..n).step_by(NC) {
@@ -75,7 +126,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
             scratch::grow(&mut packed, count * size);
             let pack = |(index, to): (usize, &mut [u32])| {
                 let ((from, inner), start) = (span(first + index / panels), column + index % panels * NR);
-                pack::columns(b, from, inner, start, NR.min(column + columns - start), to, precision);
+                pack::columns(b, from, inner, start, NR.min(column + columns - start), to, unit);
             };
             let to = &mut packed[..count * size];
             if parallel && count * size > 1 << 14 {
@@ -87,7 +138,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
                 let (top, out) = (task * rows, &mut out[column..]);
                 for (index, b) in group.clone().zip(packed.chunks_exact(panels * size)) {
                     let add = add || index > 0;
-                    block_rows(a, (top, rows.min(m - top)), span(index), (b, size), columns, out, n, add, precision);
+                    block_rows(a, (top, rows.min(m - top)), span(index), (b, size), columns, out, n, add, unit);
                 }
             };
             if parallel {
@@ -112,25 +163,25 @@ fn block_rows(
     out: &mut [f32],
     width: usize,
     add: bool,
-    precision: Precision,
+    unit: Unit,
 ) {
-    let steps = inner.div_ceil(each(precision));
+    let steps = inner.div_ceil(unit.each());
     let by_rows = a.columns == 1;
-    let size = if by_rows { MR * STRIDE } else { MR * steps };
+    let size = unit.panel(steps, by_rows);
     let mut packed = scratch::take();
-    scratch::grow(&mut packed, count.div_ceil(MR) * size);
-    for (panel, to) in packed.chunks_exact_mut(size).take(count.div_ceil(MR)).enumerate() {
-        let first = panel * MR;
-        pack::rows(a, top + first, MR.min(count - first), from, inner, to, precision);
+    scratch::grow(&mut packed, count.div_ceil(unit.rows()) * size);
+    for (panel, to) in packed.chunks_exact_mut(size).take(count.div_ceil(unit.rows())).enumerate() {
+        let first = panel * unit.rows();
+        pack::rows(a, top + first, unit.rows().min(count - first), from, inner, to, unit);
     }
+    let ready = tile::Ready::new(unit, by_rows);
     for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(NR)).enumerate() {
         let column = panel * NR;
         let wide = NR.min(columns - column);
-        for (block, a) in packed.chunks_exact(size).take(count.div_ceil(MR)).enumerate() {
-            let first = block * MR;
-            let high = MR.min(count - first);
-            let out = &mut out[first * width + column..];
-            tile::tile(by_rows, steps, a, b, out, width, high, wide, add, precision);
+        for (block, a) in packed.chunks_exact(size).take(count.div_ceil(unit.rows())).enumerate() {
+            let first = block * unit.rows();
+            let high = unit.rows().min(count - first);
+            ready.tile(steps, a, b, &mut out[first * width + column..], width, [high, wide], add);
         }
     }
     scratch::give(packed);
@@ -139,10 +190,11 @@ fn block_rows(
 /// A right operand [k, n], packed for many products with it or with parts of it.
 #[cfg(target_arch = "x86_64")]
 pub struct Packed {
-    values: Vec<u32>,
+    values: scratch::Buffer,
+    /// That there is room for in a panel.
     steps: usize,
     columns: usize,
-    precision: Precision,
+    unit: Unit,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -157,14 +209,15 @@ impl Packed {
 #[cfg(target_arch = "x86_64")]
 pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
     assert!(serves(precision), "no such products on this processor");
-    let steps = k.div_ceil(each(precision));
+    let unit = Unit::of(precision);
+    let steps = unit.room(k.div_ceil(unit.each()));
     let mut values = scratch::take();
     let panels = n.div_ceil(NR);
     scratch::grow(&mut values, panels * steps * NR);
     for (panel, to) in values.chunks_exact_mut((steps * NR).max(1)).take(panels).enumerate() {
-        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, precision);
+        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, unit);
     }
-    Packed { values, steps, columns: n, precision }
+    Packed { values, steps, columns: n, unit }
 }
 
 /// `out` (rows `stride` apart) becomes, or is increased by, `a [m, k] · b [row.., column..]` of k rows and n columns
@@ -179,38 +232,29 @@ pub fn multiply_packed(
     (row, column): (usize, usize),
     add: bool,
 ) {
-    let (precision, each) = (b.precision, each(b.precision));
+    let unit = b.unit;
     assert!(
-        row.is_multiple_of(each) && column.is_multiple_of(NR),
+        row.is_multiple_of(unit.each() * unit.room(1)) && column.is_multiple_of(NR),
         "a part of a packed operand starts at {row}, {column}"
     );
     super::profile::product([m, n, k]);
-    let steps = k.div_ceil(each);
+    let steps = k.div_ceil(unit.each());
     assert!(
-        row / each + steps <= b.steps && column + n <= b.columns && steps + 16 <= STRIDE,
+        row / unit.each() + unit.room(steps) <= b.steps && column + n <= b.columns && steps + 16 <= STRIDE,
         "the packed operand is too small"
     );
     let by_rows = a.columns == 1;
-    let size = if by_rows { MR * STRIDE } else { MR * steps };
+    let size = unit.panel(steps, by_rows);
     let mut packed = scratch::take();
     scratch::grow(&mut packed, size);
-    for first in (0..m).step_by(MR) {
-        let high = MR.min(m - first);
-        pack::rows(a, first, high, 0, k, &mut packed[..size], precision);
+    let ready = tile::Ready::new(unit, by_rows);
+    for first in (0..m).step_by(unit.rows()) {
+        let high = unit.rows().min(m - first);
+        pack::rows(a, first, high, 0, k, &mut packed[..size], unit);
         for at in (0..n).step_by(NR) {
-            let panel = &b.values[((column + at) / NR * b.steps + row / each) * NR..][..steps * NR];
-            tile::tile(
-                by_rows,
-                steps,
-                &packed[..size],
-                panel,
-                &mut out[first * stride + at..],
-                stride,
-                high,
-                NR.min(n - at),
-                add,
-                precision,
-            );
+            let panel = &b.values[((column + at) / NR * b.steps + row / unit.each()) * NR..][..unit.room(steps) * NR];
+            let out = &mut out[first * stride + at..];
+            ready.tile(steps, &packed[..size], panel, out, stride, [high, NR.min(n - at)], add);
         }
     }
     scratch::give(packed);
@@ -225,22 +269,47 @@ pub fn multiply(_: &mut [f32], _: [usize; 3], _: Matrix, _: Matrix, _: bool, _: 
 #[cfg(target_arch = "x86_64")]
 mod scratch {
     use std::cell::RefCell;
+    use std::ops::{Deref, DerefMut};
 
-    thread_local! {
-        static POOL: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+    /// Numbers that begin with a line of the cache, which tiles read whole.
+    #[derive(Default)]
+    pub struct Buffer(Vec<Line>);
+
+    #[derive(Clone, Copy)]
+    #[repr(C, align(64))]
+    struct Line([u32; 16]);
+
+    impl Deref for Buffer {
+        type Target = [u32];
+
+        fn deref(&self) -> &[u32] {
+            // SAFETY: a line is sixteen numbers and nothing else
+            unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * 16) }
+        }
     }
 
-    pub fn take() -> Vec<u32> {
+    impl DerefMut for Buffer {
+        fn deref_mut(&mut self) -> &mut [u32] {
+            // SAFETY: as above
+            unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 16) }
+        }
+    }
+
+    thread_local! {
+        static POOL: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub fn take() -> Buffer {
         POOL.with_borrow_mut(Vec::pop).unwrap_or_default()
     }
 
-    pub fn give(buffer: Vec<u32>) {
+    pub fn give(buffer: Buffer) {
         POOL.with_borrow_mut(|pool| pool.push(buffer));
     }
 
-    pub fn grow(buffer: &mut Vec<u32>, size: usize) {
+    pub fn grow(buffer: &mut Buffer, size: usize) {
         if buffer.len() < size {
-            buffer.resize(size, 0);
+            buffer.0.resize(size.div_ceil(16), Line([0; 16]));
         }
     }
 }

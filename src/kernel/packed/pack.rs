@@ -1,47 +1,53 @@
 //! Operands in steps of 32 bits along the inner dimension: a number in f32, or two neighbours in bf16, the first one
 //! low.
 
-use super::{MR, NR, STRIDE, each};
-use crate::kernel::product::{Matrix, Precision, Values};
+use super::{MR, NR, STRIDE, TILE_ROWS, TILE_STEPS, Unit};
+use crate::kernel::product::{Matrix, Values};
 use half::bf16;
 use std::arch::x86_64::*;
 
 /// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]`, zeros beyond.
-pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], precision: Precision) {
-    assert!(count <= NR && to.len() >= inner.div_ceil(each(precision)) * NR, "the panel of b is too short");
+pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], unit: Unit) {
+    let steps = inner.div_ceil(unit.each());
+    assert!(count <= NR && to.len() >= unit.room(steps) * NR, "the panel of b is too short");
     b.check(from + inner, start + count);
+    to[steps * NR..unit.room(steps) * NR].fill(0);
     let (dense, to) = (b.columns == 1, to.as_mut_ptr());
     let stride = if dense { b.rows } else { b.columns };
     let at = if dense { from * stride + start } else { start * stride + from };
     // SAFETY: `takes` says that the processor has the instructions; what is read was checked, what is written asserted
     unsafe {
-        match (b.values, precision, dense) {
-            (Values::F32(v), Precision::F32, true) => lay::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Precision::F32, true) => lay::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Precision::F32, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Precision::F32, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Precision::Bf16, true) => weave::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Precision::Bf16, true) => weave::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Precision::Bf16, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Precision::Bf16, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
+        match (b.values, unit, dense) {
+            (Values::F32(v), Unit::Numbers, true) => lay::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Numbers, true) => lay::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), _, true) => weave::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, true) => weave::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), _, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
         }
     }
 }
 
-/// Packs `count` ≤ 12 rows of `a` from `top`: rows of steps `STRIDE` apart where the rows are dense, else `[steps][12]`.
-pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], precision: Precision) {
-    let steps = inner.div_ceil(each(precision));
+/// Packs `count` rows of `a` from `top`. For vectors at most 12: rows of steps `STRIDE` apart where the rows are dense,
+/// else `[steps][12]`. For tiles at most 32: `[steps / 16][32][16]`.
+pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
+    let steps = inner.div_ceil(unit.each());
     a.check(top + count, from + inner);
+    if unit == Unit::Tiles {
+        return tiles(a, top, count, from, inner, to);
+    }
     if a.columns != 1 {
         assert!(count <= MR && to.len() >= MR * steps, "the panel of a is too short");
         let (at, stride, to) = (from * a.columns + top, a.columns, to.as_mut_ptr());
         // SAFETY: as above
         return unsafe {
-            match (a.values, precision) {
-                (Values::F32(v), Precision::F32) => lay::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
-                (Values::Bf16(v), Precision::F32) => lay::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
-                (Values::F32(v), Precision::Bf16) => weave::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
-                (Values::Bf16(v), Precision::Bf16) => weave::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
+            match (a.values, unit) {
+                (Values::F32(v), Unit::Numbers) => lay::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::Bf16(v), Unit::Numbers) => lay::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::F32(v), _) => weave::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::Bf16(v), _) => weave::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
             }
         };
     }
@@ -55,12 +61,30 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
         let (at, row) = ((top + i) * a.rows + from, row.as_mut_ptr());
         // SAFETY: as above
         unsafe {
-            match (a.values, precision) {
-                (Values::F32(v), Precision::F32) => copy(v.as_ptr().add(at), inner, row),
-                (Values::Bf16(v), Precision::F32) => copy(v.as_ptr().add(at), inner, row),
-                (Values::F32(v), Precision::Bf16) => convert(v.as_ptr().add(at), inner, row),
-                (Values::Bf16(v), Precision::Bf16) => convert(v.as_ptr().add(at), inner, row),
+            match (a.values, unit) {
+                (Values::F32(v), Unit::Numbers) => copy(v.as_ptr().add(at), inner, row),
+                (Values::Bf16(v), Unit::Numbers) => copy(v.as_ptr().add(at), inner, row),
+                (Values::F32(v), _) => convert(v.as_ptr().add(at), inner, row),
+                (Values::Bf16(v), _) => convert(v.as_ptr().add(at), inner, row),
             }
+        }
+    }
+}
+
+/// Rows for tiles. What lies past `count` are old numbers, whose results nobody reads.
+fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32]) {
+    let steps = inner.div_ceil(2).next_multiple_of(TILE_STEPS);
+    assert!(count <= TILE_ROWS && to.len() >= steps * TILE_ROWS, "the panel of a is too short");
+    let dense = a.columns == 1;
+    let (at, stride) = if dense { (top * a.rows + from, a.rows) } else { (from * a.columns + top, a.columns) };
+    let to = to.as_mut_ptr();
+    // SAFETY: as above
+    unsafe {
+        match (a.values, dense) {
+            (Values::F32(v), true) => tile_rows(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), true) => tile_rows(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), false) => tile_columns(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), false) => tile_columns(v.as_ptr().add(at), stride, inner, count, to),
         }
     }
 }
@@ -182,24 +206,66 @@ unsafe fn convert<T: Load>(from: *const T, inner: usize, to: *mut u32) {
     }
 }
 
-/// Rows along the inner dimension: pairs of rows woven into `[pairs][WIDTH]`.
+/// `count` dense rows of `inner` numbers as pairs, into `[pairs / 16][32][16]`, zeros past `inner`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn weave<T: Load, const WIDTH: usize>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+unsafe fn tile_rows<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+    for row in 0..count {
+        for at in (0..inner).step_by(32) {
+            // SAFETY: reads are masked to what is left, and blocks written whole, as there is room for
+            unsafe {
+                let pairs = T::full(from.add(row * stride + at), inner - at);
+                _mm512_storeu_si512(to.add((at / 32 * TILE_ROWS + row) * TILE_STEPS).cast(), pairs);
+            }
+        }
+    }
+}
+
+/// Rows along the inner dimension, `count` of them, turned into `[pairs / 16][32][16]`, zeros past `inner`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn tile_columns<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+    for block in 0..inner.div_ceil(32) {
+        for first in (0..count).step_by(16) {
+            let mut pairs = [_mm512_setzero_si512(); 16];
+            for (pair, woven) in pairs.iter_mut().enumerate().take((inner - block * 32).div_ceil(2)) {
+                let row = block * 32 + 2 * pair;
+                // SAFETY: reads are masked to `count` rows of `a` and to less than `inner`
+                *woven = unsafe { weave_pair(from.add(row * stride + first), stride, count - first, row + 1 < inner) };
+            }
+            for (i, row) in turn(pairs).iter().enumerate() {
+                // SAFETY: as there is room for
+                unsafe { _mm512_storeu_si512(to.add((block * TILE_ROWS + first + i) * TILE_STEPS).cast(), *row) };
+            }
+        }
+    }
+}
+
+/// The first 16 of `count` numbers, each paired with the one `stride` later, or with zero if there is no `second`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn weave_pair<T: Load>(from: *const T, stride: usize, count: usize, second: bool) -> __m512i {
     let order = _mm512_set_epi16(
         31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
         16, 0,
     );
+    let seen = mask(count);
+    // SAFETY: reads are masked to `count`, and to nothing where there is no second row
+    unsafe {
+        let low = T::half(from, seen);
+        let high = T::half(from.wrapping_add(stride), if second { seen } else { 0 });
+        _mm512_permutexvar_epi16(order, _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
+    }
+}
+
+/// Rows along the inner dimension: pairs of rows woven into `[pairs][WIDTH]`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn weave<T: Load, const WIDTH: usize>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
     for pair in 0..inner.div_ceil(2) {
         for column in (0..WIDTH).step_by(16) {
-            let seen = mask(count.saturating_sub(column));
-            let second = if 2 * pair + 1 < inner { seen } else { 0 };
+            let left = count.saturating_sub(column);
             // SAFETY: reads are masked to `count` columns and to rows below `inner`, writes to `WIDTH`
             unsafe {
                 let at = from.add(2 * pair * stride).wrapping_add(column);
-                let low = T::half(at, seen);
-                let high = T::half(at.wrapping_add(stride), second);
-                let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
-                let woven = _mm512_permutexvar_epi16(order, both);
+                let woven = weave_pair(at, stride, left, 2 * pair + 1 < inner);
                 _mm512_mask_storeu_epi32(to.add(pair * WIDTH + column).cast(), mask(WIDTH - column), woven);
             }
         }

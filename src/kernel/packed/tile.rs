@@ -1,47 +1,62 @@
 //! The tile in registers: 12 rows of two vectors, or fewer.
 
-use super::{MR, NR, STRIDE};
-use crate::kernel::product::Precision;
+use super::amx::Tiles;
+use super::{MR, NR, STRIDE, Unit};
 use std::arch::x86_64::*;
 
-/// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels.
-///
-/// `by_rows`: panel `a` holds rows of steps `STRIDE` apart; otherwise `MR` rows of one step after the other.
-#[allow(clippy::too_many_arguments)]
-pub fn tile(
+/// A unit that is ready to multiply on this thread.
+pub struct Ready {
+    unit: Unit,
+    /// Panels of `a` hold rows of steps `STRIDE` apart; otherwise `MR` rows of one step after the other.
     by_rows: bool,
-    steps: usize,
-    a: &[u32],
-    b: &[u32],
-    out: &mut [f32],
-    width: usize,
-    high: usize,
-    wide: usize,
-    add: bool,
-    precision: Precision,
-) {
-    assert!((1..=MR).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
-    assert!(out.len() >= (high - 1) * width + wide, "the tile does not fit");
-    assert!(b.len() >= steps * NR, "the panel of b is too short");
-    assert!(a.len() >= if by_rows { (MR - 1) * STRIDE + steps } else { steps * MR }, "the panel of a is too short");
-    let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
-    macro_rules! run {
-        ($run:ident, $rows:literal) => {
-            match by_rows {
-                true => $run::<$rows, STRIDE, 1>(steps, a, b, out, width, high, wide, add),
-                false => $run::<$rows, 1, MR>(steps, a, b, out, width, high, wide, add),
-            }
-        };
+    tiles: Option<Tiles>,
+}
+
+impl Ready {
+    pub fn new(unit: Unit, by_rows: bool) -> Ready {
+        Ready { unit, by_rows, tiles: (unit == Unit::Tiles).then(Tiles::open) }
     }
-    // SAFETY: `takes` says that the processor has the instructions; the reads and writes lie in the slices, as asserted
-    unsafe {
-        match (precision, high) {
-            (Precision::F32, 9..) => run!(f32_tile, 12),
-            (Precision::F32, 5..=8) => run!(f32_tile, 8),
-            (Precision::F32, _) => run!(f32_tile, 4),
-            (Precision::Bf16, 9..) => run!(bf16_tile, 12),
-            (Precision::Bf16, 5..=8) => run!(bf16_tile, 8),
-            (Precision::Bf16, _) => run!(bf16_tile, 4),
+
+    /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels.
+    #[allow(clippy::too_many_arguments)]
+    pub fn tile(
+        &self,
+        steps: usize,
+        a: &[u32],
+        b: &[u32],
+        out: &mut [f32],
+        width: usize,
+        [high, wide]: [usize; 2],
+        add: bool,
+    ) {
+        if let Some(tiles) = &self.tiles {
+            return tiles.multiply(steps, a, b, out, width, [high, wide], add);
+        }
+        let by_rows = self.by_rows;
+        assert!((1..=MR).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
+        assert!(out.len() >= (high - 1) * width + wide, "the tile does not fit");
+        assert!(b.len() >= steps * NR, "the panel of b is too short");
+        assert!(a.len() >= if by_rows { (MR - 1) * STRIDE + steps } else { steps * MR }, "the panel of a is too short");
+        let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
+        macro_rules! run {
+            ($run:ident, $rows:literal) => {
+                match by_rows {
+                    true => $run::<$rows, STRIDE, 1>(steps, a, b, out, width, high, wide, add),
+                    false => $run::<$rows, 1, MR>(steps, a, b, out, width, high, wide, add),
+                }
+            };
+        }
+        // SAFETY: `takes` says that the processor has the instructions; the reads and writes lie in the slices, as
+        // asserted
+        unsafe {
+            match (self.unit, high) {
+                (Unit::Numbers, 9..) => run!(f32_tile, 12),
+                (Unit::Numbers, 5..=8) => run!(f32_tile, 8),
+                (Unit::Numbers, _) => run!(f32_tile, 4),
+                (_, 9..) => run!(bf16_tile, 12),
+                (_, 5..=8) => run!(bf16_tile, 8),
+                (_, _) => run!(bf16_tile, 4),
+            }
         }
     }
 }
@@ -50,7 +65,7 @@ pub fn tile(
 macro_rules! tile {
     ($name:ident, $features:literal, $add:expr) => {
         /// # Safety
-        /// See [`tile`]: `a` and `b` are readable for `steps`, `out` writable for `high` rows of `wide`.
+        /// See [`Ready::tile`]: `a` and `b` are readable for `steps`, `out` writable for `high` rows of `wide`.
         #[target_feature(enable = $features)]
         #[allow(clippy::too_many_arguments)]
         unsafe fn $name<const ROWS: usize, const ROW: usize, const STEP: usize>(
