@@ -407,13 +407,33 @@ fn few_rows_with_any_matrix() {
     }
 }
 
+/// A text gets the same numbers whatever it is packed with: those of a row do not depend on the rows around it.
+#[test]
+fn a_row_is_the_same_wherever_it_lies() {
+    use levain::kernel::product::{Matrix, multiply};
+    let (k, n) = (1700, 70);
+    let (a, b) = (numbers(&random(&[100, k], 1)), numbers(&random(&[k, n], 2)));
+    for precision in [Precision::F32, Precision::Bf16] {
+        let product = |first: usize, m: usize| {
+            let mut out = vec![0.5f32; m * n];
+            let (a, b) = (Matrix::rows(&a[first * k..], k), Matrix::rows(&b[..], n));
+            multiply(&mut out, [m, n, k], a, b, true, precision);
+            out
+        };
+        let whole = product(0, 100);
+        for (first, m) in [(0, 33), (1, 64), (7, 93), (20, 45)] {
+            assert!(product(first, m) == whole[first * n..][..m * n], "{precision:?}: {m} rows from {first}");
+        }
+    }
+}
+
 /// The same tests on none of the processor's extensions, and on a part of them: the portable paths agree with the composites too.
 #[test]
 fn portable_paths() {
     if std::env::var("LEVAIN_CPU").is_ok() {
         return;
     }
-    for level in ["plain", "avx2"] {
+    for level in ["plain", "avx2", "avx512", "bf16"] {
         let mut tests = std::process::Command::new(std::env::current_exe().unwrap());
         let tests = tests.env("LEVAIN_CPU", level).args(["kernel::", "--skip", "portable_paths"]).output().unwrap();
         assert!(tests.status.success(), "LEVAIN_CPU={level}:\n{}", String::from_utf8_lossy(&tests.stdout));

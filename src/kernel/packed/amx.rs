@@ -159,6 +159,8 @@ unsafe fn four(blocks: usize, a: &[u32], b: &[u32], out: *mut f32, width: usize,
             of_a = in(reg) 64usize,
             of_b = in(reg) 128usize,
             blocks = inout(reg) blocks => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
     }
@@ -200,6 +202,8 @@ unsafe fn two(blocks: usize, a: &[u32], b: &[u32], out: *mut f32, width: usize, 
             of_a = in(reg) 64usize,
             of_b = in(reg) 128usize,
             blocks = inout(reg) blocks => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
     }
