@@ -38,12 +38,34 @@ fn detect() -> Level {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq");
     match (avx2, avx512, is_x86_feature_detected!("avx512bf16")) {
-        (_, true, true) if super::packed::has_tiles() => Level::Amx,
+        (_, true, true) if has_tiles() => Level::Amx,
         (_, true, true) => Level::Bf16,
         (_, true, _) => Level::Avx512,
         (true, ..) => Level::Avx2,
         _ => Level::Plain,
     }
+}
+
+/// Whether the processor has AMX with bf16, and the system lets this process use it.
+#[cfg(target_arch = "x86_64")]
+fn has_tiles() -> bool {
+    let (tile, bf16) = (1 << 24, 1 << 22);
+    let leaves = std::arch::x86_64::__cpuid(0).eax;
+    leaves >= 7 && std::arch::x86_64::__cpuid_count(7, 0).edx & (tile | bf16) == tile | bf16 && is_allowed_tiles()
+}
+
+/// Asks Linux for the registers: a process gets them on demand, since they make a thread's state 8 KiB larger.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn is_allowed_tiles() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_int = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_ulong = 18;
+    // SAFETY: a call that reads two numbers; an older kernel answers that it does not know it
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn is_allowed_tiles() -> bool {
+    false
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -2,7 +2,8 @@
 //!
 //! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
 //! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
-//! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the number of threads.
+//! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
+//! number of threads.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
@@ -17,10 +18,6 @@ mod amx;
 mod pack;
 #[cfg(target_arch = "x86_64")]
 mod tile;
-
-/// Whether this processor multiplies tiles.
-#[cfg(target_arch = "x86_64")]
-pub use amx::is_there as has_tiles;
 
 /// Whether the processor has the instructions.
 pub fn serves(precision: Precision) -> bool {

@@ -216,17 +216,17 @@ impl Progress {
             return;
         }
         let now = Instant::now();
-        let line = state.line(now, true);
         match &state.show {
             Show::Bar(_) => state.leave(true),
-            Show::Resting => {
-                let line = state.drawn(now, true);
-                beside_bars(|| eprintln!("{line}"));
-            }
-            Show::Lines(to) => write(to, &line),
-            Show::Told => listened(&format!("\r{line}\n")),
-            Show::Nothing => {}
+            Show::Resting => state.put(&state.drawn(now, true)),
+            _ => state.put(&state.line(now, true)),
         }
+    }
+
+    /// Puts a line of its own above the bar.
+    pub fn say(&self, text: &str) {
+        let state = self.lock();
+        state.put(&format!("  {}   {text}", state.label));
     }
 
     /// Steps so far, and in all.
@@ -264,6 +264,16 @@ impl State {
         let line = self.drawn(Instant::now(), end);
         beside_bars(|| eprintln!("{line}"));
         self.show = Show::Nothing;
+    }
+
+    /// Puts a line where progress is shown.
+    fn put(&self, line: &str) {
+        match &self.show {
+            Show::Bar(_) | Show::Resting => beside_bars(|| eprintln!("{line}")),
+            Show::Lines(to) => write(to, line),
+            Show::Told => listened(&format!("\r{line}\n")),
+            Show::Nothing => {}
+        }
     }
 
     /// The line with its bar.

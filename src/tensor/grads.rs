@@ -3,7 +3,7 @@
 use super::{Array, Param, Tensor};
 use crate::{Error, Result, bail, nearest};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Gradients by parameter. Plain numbers: holding them does not hold the graph that they came from.
 ///
@@ -13,13 +13,13 @@ pub struct Grads {
     entries: BTreeMap<u64, Entry>,
     /// Every gradient counts times this.
     factor: f64,
-    /// The sum of all squares before the factor, once it was asked for: it is finite.
-    squares: Option<f64>,
+    /// The sum of all squares before the factor, once it was asked for.
+    squares: OnceLock<f64>,
 }
 
 impl Default for Grads {
     fn default() -> Grads {
-        Grads { entries: BTreeMap::new(), factor: 1.0, squares: None }
+        Grads { entries: BTreeMap::new(), factor: 1.0, squares: OnceLock::new() }
     }
 }
 
@@ -91,13 +91,13 @@ impl Grads {
 
     /// Takes the gradient of `param` out, before the factor, so that its memory can be freed as soon as it is used.
     pub fn take(&mut self, param: &Param) -> Option<Array> {
-        self.squares = None;
+        self.squares = OnceLock::new();
         self.entries.remove(&param.id()).and_then(|entry| entry.grad)
     }
 
     /// Whether all of them are known to be finite numbers, since their norm is.
     pub fn known_finite(&self) -> bool {
-        self.squares.is_some()
+        self.squares.get().is_some_and(|squares| squares.is_finite())
     }
 
     /// The gradient of the parameter with this name.
@@ -121,10 +121,11 @@ impl Grads {
     }
 
     fn squares(&self) -> Result<f64> {
-        match self.squares {
-            Some(squares) => Ok(squares),
-            None => self.raw().map(|(_, grad)| crate::kernel::square_sum(grad)).sum(),
+        if let Some(&squares) = self.squares.get() {
+            return Ok(squares);
         }
+        let squares = self.raw().map(|(_, grad)| crate::kernel::square_sum(grad)).sum::<Result<f64>>()?;
+        Ok(*self.squares.get_or_init(|| squares))
     }
 
     /// Every gradient times `factor`.
@@ -144,13 +145,12 @@ impl Grads {
         if limit.is_nan() || limit <= 0.0 {
             bail!("clip", "limit {limit} is not above 0");
         }
-        let squares = self.squares()?;
-        let norm = squares.sqrt() * self.factor.abs();
+        let norm = self.norm()?;
         if !norm.is_finite() {
             bail!("clip", "the norm of the gradients is {norm}");
         }
         let factor = (limit / (norm + 1e-6)).min(1.0);
-        Ok(Grads { squares: Some(squares), ..self.scale(factor) })
+        Ok(self.scale(factor))
     }
 
     /// The sum, parameter by parameter; one that only one side has keeps its gradient.
@@ -176,7 +176,7 @@ impl Grads {
 
     /// Other numbers in their place, without a factor.
     fn map(&self, change: impl Fn(&Array) -> Result<Array>) -> Result<Grads> {
-        let mut changed = Grads { factor: 1.0, squares: None, ..self.clone() };
+        let mut changed = Grads { factor: 1.0, squares: OnceLock::new(), ..self.clone() };
         for entry in changed.entries.values_mut() {
             if let Some(grad) = &entry.grad {
                 entry.grad = Some(change(grad)?);

@@ -5,16 +5,19 @@ use super::{MR, NR, STRIDE, Unit};
 use std::arch::x86_64::*;
 
 /// A unit that is ready to multiply on this thread.
-pub struct Ready {
-    unit: Unit,
-    /// Panels of `a` hold rows of steps `STRIDE` apart; otherwise `MR` rows of one step after the other.
-    by_rows: bool,
-    tiles: Option<Tiles>,
+pub enum Ready {
+    /// Vectors of f32 or of pairs. Panels of `a` hold rows of steps `STRIDE` apart where they lie `by_rows`; otherwise
+    /// `MR` rows of one step after the other.
+    Vectors {
+        unit: Unit,
+        by_rows: bool,
+    },
+    Tiles(Tiles),
 }
 
 impl Ready {
     pub fn new(unit: Unit, by_rows: bool) -> Ready {
-        Ready { unit, by_rows, tiles: (unit == Unit::Tiles).then(Tiles::open) }
+        if unit == Unit::Tiles { Ready::Tiles(Tiles::open()) } else { Ready::Vectors { unit, by_rows } }
     }
 
     /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels.
@@ -29,33 +32,34 @@ impl Ready {
         [high, wide]: [usize; 2],
         add: bool,
     ) {
-        if let Some(tiles) = &self.tiles {
-            return tiles.multiply(steps, a, b, out, width, [high, wide], add);
-        }
-        let by_rows = self.by_rows;
-        assert!((1..=MR).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
-        assert!(out.len() >= (high - 1) * width + wide, "the tile does not fit");
-        assert!(b.len() >= steps * NR, "the panel of b is too short");
-        assert!(a.len() >= if by_rows { (MR - 1) * STRIDE + steps } else { steps * MR }, "the panel of a is too short");
-        let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
+        let (unit, by_rows) = match self {
+            Ready::Vectors { unit, by_rows } => (*unit, *by_rows),
+            Ready::Tiles(_) => (Unit::Tiles, true),
+        };
+        assert!((1..=unit.rows()).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
+        assert!(steps > 0 && out.len() >= (high - 1) * width + wide, "the tile does not fit");
+        assert!(b.len() >= unit.room(steps) * NR, "the panel of b is too short");
+        assert!(a.len() >= unit.panel(steps, by_rows), "the panel of a is too short");
         macro_rules! run {
-            ($run:ident, $rows:literal) => {
+            ($run:ident, $rows:literal) => {{
+                let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
                 match by_rows {
                     true => $run::<$rows, STRIDE, 1>(steps, a, b, out, width, high, wide, add),
                     false => $run::<$rows, 1, MR>(steps, a, b, out, width, high, wide, add),
                 }
-            };
+            }};
         }
         // SAFETY: `takes` says that the processor has the instructions; the reads and writes lie in the slices, as
         // asserted
         unsafe {
-            match (self.unit, high) {
-                (Unit::Numbers, 9..) => run!(f32_tile, 12),
-                (Unit::Numbers, 5..=8) => run!(f32_tile, 8),
-                (Unit::Numbers, _) => run!(f32_tile, 4),
-                (_, 9..) => run!(bf16_tile, 12),
-                (_, 5..=8) => run!(bf16_tile, 8),
-                (_, _) => run!(bf16_tile, 4),
+            match (self, unit, high) {
+                (Ready::Tiles(tiles), ..) => tiles.multiply(steps, a, b, out, width, [high, wide], add),
+                (_, Unit::Numbers, 9..) => run!(f32_tile, 12),
+                (_, Unit::Numbers, 5..=8) => run!(f32_tile, 8),
+                (_, Unit::Numbers, _) => run!(f32_tile, 4),
+                (_, _, 9..) => run!(bf16_tile, 12),
+                (_, _, 5..=8) => run!(bf16_tile, 8),
+                (_, _, _) => run!(bf16_tile, 4),
             }
         }
     }

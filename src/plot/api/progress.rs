@@ -93,6 +93,16 @@ mod verbs {
         Ok(())
     }
 
+    /// Puts a line of its own above the bar: what whoever watches should know before the end.
+    ///
+    /// ```rhai
+    /// progress(2, "counting").say("half of it is done");
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn say(progress: &mut Progress, text: &str) {
+        (*progress).say(text);
+    }
+
     /// Ends it: one line stays, with the time that it took and the speed of the whole.
     ///
     /// ```rhai
