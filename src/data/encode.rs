@@ -43,6 +43,8 @@ pub enum Long {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub form: Form,
+    /// Begins each sequence with the tokenizer's [`Tokenizer::start`], the parts of a split text too (a chat brings its own).
+    pub bos: bool,
     /// Appends the piece that ends a text, where the tokenizer has one and the text does not end with it.
     pub eos: bool,
     pub size: Option<usize>,
@@ -55,6 +57,8 @@ pub struct Plan {
 
 /// The tokens of one row.
 struct Row {
+    /// What every sequence of it begins with.
+    start: Option<u32>,
     ids: Vec<u32>,
     /// Bytes of text that each token stands for.
     bytes: Vec<u16>,
@@ -67,6 +71,7 @@ struct Source {
     learned: Option<Vec<Range<usize>>>,
     /// Whether the tokenizer puts its own pieces around it.
     special: bool,
+    bos: bool,
     eos: bool,
 }
 
@@ -91,7 +96,8 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan, number: u64) -
         bail!(WHO, "no row is left to learn from ({} of {} left out)", counts.skipped, data.len());
     }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
-    Ok(Encoded::new(flat, ends, pad, counts, all_learned))
+    // a text that is cut would go on without the piece that it has to begin with
+    Ok(Encoded::new(flat, ends, pad, counts, all_learned && !plan.bos))
 }
 
 /// What became of rows that did not fit.
@@ -105,7 +111,7 @@ pub struct Counts {
 /// Adds a row, cut or split if it is too long.
 fn add(row: Row, at: usize, plan: &Plan, flat: &mut Flat, ends: &mut Vec<usize>, counts: &mut Counts) -> Result<()> {
     let length = row.ids.len();
-    let size = plan.size.unwrap_or(usize::MAX);
+    let size = plan.size.unwrap_or(usize::MAX) - row.start.iter().len();
     let parts: Vec<Range<usize>> = match plan.long {
         _ if length <= size => std::iter::once(0..length).collect(),
         Long::Cut => {
@@ -124,11 +130,15 @@ fn add(row: Row, at: usize, plan: &Plan, flat: &mut Flat, ends: &mut Vec<usize>,
     let before = ends.len();
     for part in parts {
         // the first token of a sequence is predicted from nothing, so it is never a target
+        let first = 1 - row.start.iter().len();
         let learns = |part: &Range<usize>| match &row.learned {
-            None => part.len() > 1,
-            Some(learned) => part.clone().skip(1).any(|token| learned[token]),
+            None => part.len() > first,
+            Some(learned) => part.clone().skip(first).any(|token| learned[token]),
         };
         if learns(&part) {
+            if let Some(start) = row.start {
+                flat.push(&[start], &[0], Some(&[false]));
+            }
             flat.push(&row.ids[part.clone()], &row.bytes[part.clone()], row.learned.as_ref().map(|all| &all[part]));
             ends.push(flat.len());
         }
@@ -175,12 +185,12 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
 fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Tokenizer, plan: &Plan) -> Result<Row> {
     let source = match (fields, &plan.form) {
         (Fields::Text(field), _) => {
-            Source { text: text(data, *field, at)?, learned: None, special: true, eos: plan.eos }
+            Source { text: text(data, *field, at)?, learned: None, special: true, bos: plan.bos, eos: plan.eos }
         }
         (Fields::Prompt(prompt, completion), Form::Prompt { template, .. }) => {
             let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
             match template {
-                Some(template) => filled(template, &prompt, &completion, plan.eos)?,
+                Some(template) => filled(template, &prompt, &completion, plan)?,
                 None => {
                     let messages = [
                         serde_json::json!({ "role": "user", "content": prompt }),
@@ -204,7 +214,7 @@ fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Toke
 }
 
 /// Prompt and completion in a template; from the completion on, all is learned.
-fn filled(template: &str, prompt: &str, completion: &str, eos: bool) -> Result<Source> {
+fn filled(template: &str, prompt: &str, completion: &str, plan: &Plan) -> Result<Source> {
     let parts =
         template.split_once("{completion}").and_then(|(before, after)| Some((before.split_once("{prompt}")?, after)));
     let Some(((first, second), last)) = parts else {
@@ -213,7 +223,8 @@ fn filled(template: &str, prompt: &str, completion: &str, eos: bool) -> Result<S
     };
     let before = format!("{first}{prompt}{second}");
     let learned = before.len()..before.len() + completion.len() + last.len();
-    Ok(Source { text: format!("{before}{completion}{last}"), learned: Some(vec![learned]), special: true, eos })
+    let text = format!("{before}{completion}{last}");
+    Ok(Source { text, learned: Some(vec![learned]), special: true, bos: plan.bos, eos: plan.eos })
 }
 
 fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
@@ -236,7 +247,7 @@ fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], learn: &Learn, at
             Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
         }
     };
-    Ok(Source { text: chat.text, learned, special: false, eos: false })
+    Ok(Source { text: chat.text, learned, special: false, bos: false, eos: false })
 }
 
 /// A text's ids as a row: how many bytes each stands for, and which are learned.
@@ -268,5 +279,14 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         // the tokenizer put it there itself
         *last = true;
     }
-    Row { ids, bytes, learned }
+    let start = tokenizer.start().filter(|_| source.bos);
+    if start.is_some() && ids.first().copied() == start {
+        // the tokenizer put it there itself
+        ids.remove(0);
+        bytes.remove(0);
+        if let Some(learned) = &mut learned {
+            learned.remove(0);
+        }
+    }
+    Row { start, ids, bytes, learned }
 }

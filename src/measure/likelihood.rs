@@ -38,7 +38,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
     if by.seq < 2 || by.stride == 0 || by.stride >= by.seq || by.size == 0 {
         bail!("likelihood", "windows of {} pieces, {} apart, {} at a time", by.seq, by.stride, by.size);
     }
-    let start = tok.bos().or_else(|| tok.eos());
+    let start = tok.start();
     let mut sum = Likelihood::default();
     let mut batch = Filling::new(by);
     for texts in texts.chunks(64) {

@@ -185,6 +185,11 @@ impl Tokenizer {
         SPECIALS.iter().position(|special| *special == name).and_then(|slot| self.0.special[slot])
     }
 
+    /// What a text begins with where it is to begin like all others: the start piece, or else the end piece.
+    pub fn start(&self) -> Option<u32> {
+        self.bos().or_else(|| self.eos())
+    }
+
     pub fn bos(&self) -> Option<u32> {
         self.special("bos")
     }
