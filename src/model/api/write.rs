@@ -15,6 +15,7 @@ const GENERATE: &[Opt] = &[
     opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it"),
     opt("seed", Kind::Int, "", "what is drawn from; this run's stream where it is not given"),
     opt("special", Kind::Bool, "false", "show special pieces"),
+    opt("bos", Kind::Bool, "false", "begin each prompt with the piece that starts a text, or else the one that ends it"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -68,8 +69,14 @@ fn write(
     mut show: impl FnMut(&str) -> Res<bool>,
 ) -> Res<Dynamic> {
     let options = Options::read("generate", GENERATE, options)?;
+    let begun = options.bool("bos")?;
     fits(net, tok)?;
-    let (prompts, single) = prompts(tok, prompt)?;
+    let (mut prompts, single) = prompts(tok, prompt)?;
+    if let Some(start) = tok.start().filter(|_| begun) {
+        for ids in prompts.iter_mut().filter(|ids| ids.first() != Some(&start)) {
+            ids.insert(0, start);
+        }
+    }
     let (sampling, stops) = sampling(net, tok, &options)?;
     let rng = Rng::or_run(options.maybe("seed", Options::int)?.map(|seed| seed as u64));
     let skip_special = !options.bool("special")?;
@@ -145,6 +152,7 @@ mod verbs {
     /// let how = #{ max: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
     /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
     /// net.generate(tok, ["the cat", "The"], #{ max: 2 }).len()                  //=> 2
+    /// net.generate(tok, "the cat", how + #{ bos: true });         // as it was trained, if it was with `bos`
     /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
