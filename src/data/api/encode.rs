@@ -39,8 +39,12 @@ const ENCODE: &[Opt] = &[
     opt("seed", Kind::Int, "0", "decides what dropout leaves out"),
 ];
 
-const PACK: &[Opt] =
-    &[opt("cut", Kind::Bool, "", "fill blocks to the end by cutting sequences: true for plain text without `bos`, else false")];
+const PACK: &[Opt] = &[opt(
+    "cut",
+    Kind::Bool,
+    "",
+    "fill blocks to the end by cutting sequences: true for plain text without `bos`, else false",
+)];
 
 const BATCHES: &[Opt] = &[
     opt("size", Kind::Int, "8", "rows of a batch; the last one of an epoch may have fewer"),

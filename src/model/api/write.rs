@@ -15,7 +15,12 @@ const GENERATE: &[Opt] = &[
     opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it"),
     opt("seed", Kind::Int, "", "what is drawn from; this run's stream where it is not given"),
     opt("special", Kind::Bool, "false", "show special pieces"),
-    opt("bos", Kind::Bool, "false", "begin each prompt with the piece that starts a text, or else the one that ends it"),
+    opt(
+        "bos",
+        Kind::Bool,
+        "false",
+        "begin each prompt with the piece that starts a text, or else the one that ends it",
+    ),
 ];
 
 pub fn register(host: &mut Host) {
