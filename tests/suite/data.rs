@@ -19,6 +19,7 @@ fn encoded(data: &Dataset) -> Encoded {
     let form = Form::Text { field: "text".into() };
     let plan = Plan {
         form,
+        bos: false,
         eos: true,
         size: None,
         long: Long::Split,
