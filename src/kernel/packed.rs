@@ -1,9 +1,15 @@
-//! Products of matrices by AVX-512, and of bf16 factors with f32 sums by AVX512-BF16 or AMX.
+//! Products of matrices by AVX-512, AVX512-BF16 or AMX, with f32 sums.
 //!
 //! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
 //! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
 //! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
 //! number of threads.
+//!
+//! AMX multiplies bf16 alone, but so much faster than vectors multiply f32 that it does that too: a number of 24 bits is
+//! the sum of three bf16 of 8, and of the nine products of such parts the six largest are made (Henry, Tang, Heinecke
+//! 2019, arXiv 1904.06376: "bf16x3"). What is left out is below 2^-25 of a product, where f32 rounds at 2^-24. Two
+//! things differ from vectors of f32: numbers below 2^-126 count as zero, and an infinite factor makes a result that is
+//! not a number.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
@@ -18,6 +24,8 @@ mod amx;
 mod pack;
 #[cfg(target_arch = "x86_64")]
 mod tile;
+#[cfg(target_arch = "x86_64")]
+use tile::Ahead;
 
 /// Whether the processor has the instructions.
 pub fn serves(precision: Precision) -> bool {
@@ -38,15 +46,27 @@ enum Unit {
     Pairs,
     /// Tiles of pairs of bf16.
     Tiles,
+    /// Tiles of pairs of bf16, three of which make a number.
+    Thirds,
 }
 
 impl Unit {
     fn of(precision: Precision) -> Unit {
-        match precision {
-            Precision::F32 => Unit::Numbers,
-            Precision::Bf16 if super::cpu::level() >= Level::Amx => Unit::Tiles,
-            Precision::Bf16 => Unit::Pairs,
+        match (precision, super::cpu::level() >= Level::Amx) {
+            (Precision::F32, false) => Unit::Numbers,
+            (Precision::Bf16, false) => Unit::Pairs,
+            (Precision::Bf16, true) => Unit::Tiles,
+            (Precision::F32, true) => Unit::Thirds,
         }
+    }
+
+    fn is_amx(self) -> bool {
+        matches!(self, Unit::Tiles | Unit::Thirds)
+    }
+
+    /// That make a number.
+    fn parts(self) -> usize {
+        if self == Unit::Thirds { 3 } else { 1 }
     }
 
     /// Numbers in a step along the inner dimension.
@@ -56,21 +76,36 @@ impl Unit {
 
     /// Rows of results that are made at once.
     fn rows(self) -> usize {
-        if self == Unit::Tiles { TILE_ROWS } else { MR }
+        if self.is_amx() { TILE_ROWS } else { MR }
     }
 
     /// Steps that a panel has room for, if these are in it: tiles are whole.
     fn room(self, steps: usize) -> usize {
-        if self == Unit::Tiles { steps.next_multiple_of(TILE_STEPS) } else { steps }
+        if self.is_amx() { steps.next_multiple_of(TILE_STEPS) } else { steps }
+    }
+
+    /// Rows of `m` in a task: about 16 tasks, each with enough rows to be worth packing them. Where a number is three parts
+    /// the shared operand is three times as large and comes too slowly for few rows: there a task has up to 160, and the
+    /// number of tasks is even.
+    fn task(self, m: usize) -> usize {
+        if self == Unit::Thirds {
+            return m.div_ceil(2 * m.div_ceil(2 * 160)).next_multiple_of(TILE_ROWS / 2);
+        }
+        m.div_ceil(self.rows()).div_ceil(16).clamp(2, 12) * self.rows()
     }
 
     /// 32 bits of a packed panel of `a`.
     fn panel(self, steps: usize, by_rows: bool) -> usize {
-        match (self, by_rows) {
-            (Unit::Tiles, _) => self.room(steps) * TILE_ROWS,
-            (_, true) => MR * STRIDE,
-            (_, false) => MR * steps,
+        match (self.is_amx(), by_rows) {
+            (true, _) => self.room(steps) * TILE_ROWS * self.parts(),
+            (false, true) => MR * STRIDE,
+            (false, false) => MR * steps,
         }
+    }
+
+    /// 32 bits of a packed panel of `b`.
+    fn columns(self, steps: usize) -> usize {
+        self.room(steps) * NR * self.parts()
     }
 }
 
@@ -103,9 +138,8 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     let blocks = k.div_ceil(STEPS * unit.each());
     let block = unit.room(k.div_ceil(blocks).div_ceil(unit.each())) * unit.each();
     let blocks = k.div_ceil(block);
-    let size = block / unit.each() * NR;
-    // about 16 tasks, each with enough rows to be worth packing them
-    let rows = (m.div_ceil(unit.rows()).div_ceil(16)).clamp(2, 12) * unit.rows();
+    let size = unit.columns(block / unit.each());
+    let rows = unit.task(m);
     let out = &mut out[..m * n];
     let mut packed = scratch::take();
     for column in (0..n).step_by(NC) {
@@ -139,7 +173,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
                 }
             };
             if parallel {
-                out.par_chunks_mut(rows * n).enumerate().for_each(work);
+                out.par_chunks_mut(rows * n).with_max_len(1).enumerate().for_each(work);
             } else {
                 out.chunks_mut(rows * n).enumerate().for_each(work);
             }
@@ -171,14 +205,16 @@ fn block_rows(
         let first = panel * unit.rows();
         pack::rows(a, top + first, unit.rows().min(count - first), from, inner, to, unit);
     }
+    let tall = count.div_ceil(unit.rows());
     let ready = tile::Ready::new(unit, by_rows);
     for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(NR)).enumerate() {
         let column = panel * NR;
         let wide = NR.min(columns - column);
-        for (block, a) in packed.chunks_exact(size).take(count.div_ceil(unit.rows())).enumerate() {
+        for (block, a) in packed.chunks_exact(size).take(tall).enumerate() {
             let first = block * unit.rows();
             let high = unit.rows().min(count - first);
-            ready.tile(steps, a, b, &mut out[first * width + column..], width, [high, wide], add);
+            let ahead = Ahead::of_next(b, steps, block, tall);
+            ready.tile(steps, a, b, &mut out[first * width + column..], width, [high, wide], add, ahead);
         }
     }
     scratch::give(packed);
@@ -210,8 +246,9 @@ pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
     let steps = unit.room(k.div_ceil(unit.each()));
     let mut values = scratch::take();
     let panels = n.div_ceil(NR);
-    scratch::grow(&mut values, panels * steps * NR);
-    for (panel, to) in values.chunks_exact_mut((steps * NR).max(1)).take(panels).enumerate() {
+    let size = unit.columns(steps);
+    scratch::grow(&mut values, panels * size);
+    for (panel, to) in values.chunks_exact_mut(size.max(1)).take(panels).enumerate() {
         pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, unit);
     }
     Packed { values, steps, columns: n, unit }
@@ -249,9 +286,10 @@ pub fn multiply_packed(
         let high = unit.rows().min(m - first);
         pack::rows(a, first, high, 0, k, &mut packed[..size], unit);
         for at in (0..n).step_by(NR) {
-            let panel = &b.values[((column + at) / NR * b.steps + row / unit.each()) * NR..][..unit.room(steps) * NR];
+            let panel = unit.columns(b.steps) * ((column + at) / NR) + unit.columns(row / unit.each());
+            let panel = &b.values[panel..][..unit.columns(steps)];
             let out = &mut out[first * stride + at..];
-            ready.tile(steps, &packed[..size], panel, out, stride, [high, NR.min(n - at)], add);
+            ready.tile(steps, &packed[..size], panel, out, stride, [high, NR.min(n - at)], add, Ahead::nothing(panel));
         }
     }
     scratch::give(packed);

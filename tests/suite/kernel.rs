@@ -88,6 +88,39 @@ fn linear() {
     differences(&[&[2, 3], &[4, 3], &[4]], &|p| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::F32).unwrap());
 }
 
+/// Products of f32 are as exact as sums of f32 are, whatever multiplies: on AMX each number is three bf16.
+#[test]
+fn products_of_f32_are_exact() {
+    for inner in [64, 576, 1536, 8192] {
+        let (a, b) = (random(&[40, inner], 1), random(&[70, inner], 2));
+        let y = nn::linear(&Tensor::from(a.clone()), &Tensor::from(b.clone()), None, Precision::F32).unwrap().value();
+        let (a, b) = (numbers(&a), numbers(&b));
+        let mut off = 0.0;
+        for (at, y) in numbers(&y).into_iter().enumerate() {
+            let (a, b) = (&a[at / 70 * inner..][..inner], &b[at % 70 * inner..][..inner]);
+            let right: f64 = a.iter().zip(b).map(|(a, b)| *a as f64 * *b as f64).sum();
+            off += (y as f64 - right).powi(2);
+        }
+        // a sum of n products of normal numbers is √n large
+        let off = (off / (40 * 70 * inner) as f64).sqrt();
+        assert!(off < 4.5e-7, "{inner} numbers: {off:e}");
+    }
+}
+
+/// What is infinite stays visible: not a number, where it was infinite.
+#[test]
+fn an_infinite_factor_is_seen() {
+    for wrong in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+        let mut a = vec![1f32; 40 * 64];
+        a[5 * 64 + 3] = wrong;
+        let (a, b) = (Array::from_vec(a, (40, 64), &Device::Cpu).unwrap(), random(&[70, 64], 2));
+        let y = nn::linear(&Tensor::from(a), &Tensor::from(b), None, Precision::F32).unwrap().value();
+        for (at, y) in numbers(&y).into_iter().enumerate() {
+            assert_eq!(y.is_finite(), at / 70 != 5, "row {}, column {}: {y}", at / 70, at % 70);
+        }
+    }
+}
+
 #[test]
 fn a_weight_used_twice_gets_the_sum() {
     agree(&[&[5, 8], &[8, 8]], EXACT, &|p| {

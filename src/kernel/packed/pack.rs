@@ -9,9 +9,13 @@ use std::arch::x86_64::*;
 /// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]`, zeros beyond.
 pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
-    assert!(count <= NR && to.len() >= unit.room(steps) * NR, "the panel of b is too short");
+    assert!(count <= NR && to.len() >= unit.columns(steps), "the panel of b is too short");
     b.check(from + inner, start + count);
-    to[steps * NR..unit.room(steps) * NR].fill(0);
+    if !steps.is_multiple_of(TILE_STEPS) {
+        // past the last step of a tile
+        let whole = unit.columns(steps / TILE_STEPS * TILE_STEPS);
+        to[whole..unit.columns(steps)].fill(0);
+    }
     let (dense, to) = (b.columns == 1, to.as_mut_ptr());
     let stride = if dense { b.rows } else { b.columns };
     let at = if dense { from * stride + start } else { start * stride + from };
@@ -22,10 +26,16 @@ pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize,
             (Values::Bf16(v), Unit::Numbers, true) => lay::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
             (Values::F32(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
             (Values::Bf16(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), _, true) => weave::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, true) => weave::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), _, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, false) => turned_pairs(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), Unit::Thirds, true) => weave::<_, 3, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Thirds, true) => weave::<_, 3, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), Unit::Thirds, false) => turned_pairs::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Thirds, false) => {
+                turned_pairs::<_, 3>(v.as_ptr().add(at), stride, inner, count, to)
+            }
+            (Values::F32(v), _, true) => weave::<_, 1, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, true) => weave::<_, 1, NR>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), _, false) => turned_pairs::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, false) => turned_pairs::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
         }
     }
 }
@@ -35,8 +45,8 @@ pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize,
 pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     a.check(top + count, from + inner);
-    if unit == Unit::Tiles {
-        return tiles(a, top, count, from, inner, to);
+    if unit.is_amx() {
+        return tiles(a, top, count, from, inner, to, unit);
     }
     if a.columns != 1 {
         assert!(count <= MR && to.len() >= MR * steps, "the panel of a is too short");
@@ -46,8 +56,8 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
             match (a.values, unit) {
                 (Values::F32(v), Unit::Numbers) => lay::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
                 (Values::Bf16(v), Unit::Numbers) => lay::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
-                (Values::F32(v), _) => weave::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
-                (Values::Bf16(v), _) => weave::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::F32(v), _) => weave::<_, 1, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::Bf16(v), _) => weave::<_, 1, MR>(v.as_ptr().add(at), stride, inner, count, to),
             }
         };
     }
@@ -72,19 +82,24 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
 }
 
 /// Rows for tiles. What lies past `count` are old numbers, whose results nobody reads.
-fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32]) {
-    let steps = inner.div_ceil(2).next_multiple_of(TILE_STEPS);
-    assert!(count <= TILE_ROWS && to.len() >= steps * TILE_ROWS, "the panel of a is too short");
+fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
+    assert!(count <= TILE_ROWS && to.len() >= unit.panel(inner.div_ceil(2), true), "the panel of a is too short");
     let dense = a.columns == 1;
     let (at, stride) = if dense { (top * a.rows + from, a.rows) } else { (from * a.columns + top, a.columns) };
     let to = to.as_mut_ptr();
     // SAFETY: as above
     unsafe {
-        match (a.values, dense) {
-            (Values::F32(v), true) => tile_rows(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), true) => tile_rows(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), false) => tile_columns(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), false) => tile_columns(v.as_ptr().add(at), stride, inner, count, to),
+        match (a.values, unit, dense) {
+            (Values::F32(v), Unit::Thirds, true) => tile_rows::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Thirds, true) => tile_rows::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), Unit::Thirds, false) => tile_columns::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), Unit::Thirds, false) => {
+                tile_columns::<_, 3>(v.as_ptr().add(at), stride, inner, count, to)
+            }
+            (Values::F32(v), _, true) => tile_rows::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, true) => tile_rows::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::F32(v), _, false) => tile_columns::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+            (Values::Bf16(v), _, false) => tile_columns::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
         }
     }
 }
@@ -97,17 +112,68 @@ trait Load: Copy {
     /// Sixteen of them as bf16, those outside `mask` zero.
     unsafe fn half(from: *const Self, mask: __mmask16) -> __m256i;
 
-    /// The first `count` of 32.
+    /// The first `count` of 32, each paired with its neighbour, in so many parts.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    unsafe fn full(from: *const Self, count: usize) -> __m512i {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+    unsafe fn neighbours<const PARTS: usize>(from: *const Self, count: usize) -> [__m512i; PARTS] {
+        let (seen, rest) = (mask(count), mask(count.saturating_sub(16)));
         // SAFETY: as promised by the caller; nothing past `count` is read
         unsafe {
-            let low = Self::half(from, mask(count));
-            let high = Self::half(from.wrapping_add(16), mask(count.saturating_sub(16)));
-            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+            if PARTS == 1 {
+                let (low, high) = (Self::half(from, seen), Self::half(from.wrapping_add(16), rest));
+                return [_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high); PARTS];
+            }
+            let (low, high) = (Self::whole(from, seen), Self::whole(from.wrapping_add(16), rest));
+            let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+            let odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+            parts(_mm512_permutex2var_epi32(low, even, high), _mm512_permutex2var_epi32(low, odd, high))
         }
     }
+
+    /// The first 16 of `count` numbers, each paired with the one `stride` later, or with zero if there is no `second`, in
+    /// so many parts.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+    unsafe fn woven<const PARTS: usize>(
+        from: *const Self,
+        stride: usize,
+        count: usize,
+        second: bool,
+    ) -> [__m512i; PARTS] {
+        let seen = mask(count);
+        let (next, also) = (from.wrapping_add(stride), if second { seen } else { 0 });
+        // SAFETY: reads are masked to `count`, and to nothing where there is no second row
+        unsafe {
+            if PARTS == 1 {
+                let order = _mm512_set_epi16(
+                    31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
+                    18, 2, 17, 1, 16, 0,
+                );
+                let (low, high) = (Self::half(from, seen), Self::half(next, also));
+                let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
+                return [_mm512_permutexvar_epi16(order, both); PARTS];
+            }
+            parts(Self::whole(from, seen), Self::whole(next, also))
+        }
+    }
+}
+
+/// Pairs of f32 as pairs of bf16 three times, whose sums they are: each is what the parts before it leave, rounded to 8
+/// bits. Nothing is left of 24 but below 2^-126.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+fn parts<const PARTS: usize>(low: __m512i, high: __m512i) -> [__m512i; PARTS] {
+    let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+    let half = _mm512_set1_epi32(0x8000);
+    let rounded = |x| _mm512_and_si512(_mm512_add_epi32(x, half), upper);
+    let without = |x, part| _mm512_castps_si512(_mm512_sub_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(part)));
+    let (mut low, mut high) = (low, high);
+    std::array::from_fn(|_| {
+        let (low_part, high_part) = (rounded(low), rounded(high));
+        (low, high) = (without(low, low_part), without(high, high_part));
+        // the upper half of one beside the upper half of the other: a | b & c
+        _mm512_ternarylogic_epi32::<0xf8>(_mm512_srli_epi32::<16>(low_part), high_part, upper)
+    })
 }
 
 #[inline(always)]
@@ -124,7 +190,7 @@ impl Load for f32 {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn half(from: *const f32, mask: __mmask16) -> __m256i {
         // SAFETY: as promised by the caller; the conversion is between types of 256 bits
         unsafe { std::mem::transmute(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from))) }
@@ -140,7 +206,7 @@ impl Load for bf16 {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn half(from: *const bf16, mask: __mmask16) -> __m256i {
         // SAFETY: as promised by the caller
         unsafe { _mm256_maskz_loadu_epi16(mask, from.cast()) }
@@ -194,100 +260,126 @@ unsafe fn turned<T: Load>(from: *const T, stride: usize, inner: usize, count: us
 }
 
 /// One dense row of `inner` numbers as pairs.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 unsafe fn convert<T: Load>(from: *const T, inner: usize, to: *mut u32) {
     for at in (0..inner).step_by(32) {
         let left = inner - at;
         // SAFETY: reads and writes are masked to what is left
         unsafe {
-            let pairs = T::full(from.add(at), left);
+            let [pairs] = T::neighbours(from.add(at), left);
             _mm512_mask_storeu_epi32(to.add(at / 2).cast(), mask(left.div_ceil(2)), pairs);
         }
     }
 }
 
-/// `count` dense rows of `inner` numbers as pairs, into `[pairs / 16][32][16]`, zeros past `inner`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile_rows<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+/// Where the first number of a block of sixteen steps lies, of one of its parts, in a panel of so many rows or columns.
+#[inline(always)]
+fn place<const PARTS: usize>(block: usize, part: usize, width: usize) -> usize {
+    (block * PARTS + part) * TILE_STEPS * width
+}
+
+/// `count` dense rows of `inner` numbers as pairs, into `[pairs / 16][parts][32][16]`, zeros past `inner`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+unsafe fn tile_rows<T: Load, const PARTS: usize>(
+    from: *const T,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+) {
     for row in 0..count {
-        for at in (0..inner).step_by(32) {
+        for block in 0..inner.div_ceil(32) {
             // SAFETY: reads are masked to what is left, and blocks written whole, as there is room for
             unsafe {
-                let pairs = T::full(from.add(row * stride + at), inner - at);
-                _mm512_storeu_si512(to.add((at / 32 * TILE_ROWS + row) * TILE_STEPS).cast(), pairs);
+                let parts = T::neighbours::<PARTS>(from.add(row * stride + block * 32), inner - block * 32);
+                for (part, pairs) in parts.into_iter().enumerate() {
+                    let at = place::<PARTS>(block, part, TILE_ROWS) + row * TILE_STEPS;
+                    _mm512_storeu_si512(to.add(at).cast(), pairs);
+                }
             }
         }
     }
 }
 
-/// Rows along the inner dimension, `count` of them, turned into `[pairs / 16][32][16]`, zeros past `inner`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile_columns<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+/// Rows along the inner dimension, `count` of them, turned into `[pairs / 16][parts][32][16]`, zeros past `inner`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+unsafe fn tile_columns<T: Load, const PARTS: usize>(
+    from: *const T,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+) {
     for block in 0..inner.div_ceil(32) {
         for first in (0..count).step_by(16) {
-            let mut pairs = [_mm512_setzero_si512(); 16];
-            for (pair, woven) in pairs.iter_mut().enumerate().take((inner - block * 32).div_ceil(2)) {
+            let mut pairs = [[_mm512_setzero_si512(); 16]; PARTS];
+            for pair in 0..(inner - block * 32).div_ceil(2).min(16) {
                 let row = block * 32 + 2 * pair;
+                let at = from.wrapping_add(row * stride + first);
                 // SAFETY: reads are masked to `count` rows of `a` and to less than `inner`
-                *woven = unsafe { weave_pair(from.add(row * stride + first), stride, count - first, row + 1 < inner) };
+                let woven = unsafe { T::woven::<PARTS>(at, stride, count - first, row + 1 < inner) };
+                pairs.iter_mut().zip(woven).for_each(|(pairs, woven)| pairs[pair] = woven);
             }
-            for (i, row) in turn(pairs).iter().enumerate() {
-                // SAFETY: as there is room for
-                unsafe { _mm512_storeu_si512(to.add((block * TILE_ROWS + first + i) * TILE_STEPS).cast(), *row) };
+            for (part, pairs) in pairs.into_iter().enumerate() {
+                for (i, row) in turn(pairs).iter().enumerate() {
+                    let at = place::<PARTS>(block, part, TILE_ROWS) + (first + i) * TILE_STEPS;
+                    // SAFETY: as there is room for
+                    unsafe { _mm512_storeu_si512(to.add(at).cast(), *row) };
+                }
             }
         }
     }
 }
 
-/// The first 16 of `count` numbers, each paired with the one `stride` later, or with zero if there is no `second`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn weave_pair<T: Load>(from: *const T, stride: usize, count: usize, second: bool) -> __m512i {
-    let order = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
-        16, 0,
-    );
-    let seen = mask(count);
-    // SAFETY: reads are masked to `count`, and to nothing where there is no second row
-    unsafe {
-        let low = T::half(from, seen);
-        let high = T::half(from.wrapping_add(stride), if second { seen } else { 0 });
-        _mm512_permutexvar_epi16(order, _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
-    }
-}
-
-/// Rows along the inner dimension: pairs of rows woven into `[pairs][WIDTH]`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn weave<T: Load, const WIDTH: usize>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+/// Rows along the inner dimension: pairs of rows woven into `[pairs / 16][parts][16][WIDTH]`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+unsafe fn weave<T: Load, const PARTS: usize, const WIDTH: usize>(
+    from: *const T,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+) {
     for pair in 0..inner.div_ceil(2) {
         for column in (0..WIDTH).step_by(16) {
             let left = count.saturating_sub(column);
             // SAFETY: reads are masked to `count` columns and to rows below `inner`, writes to `WIDTH`
             unsafe {
                 let at = from.add(2 * pair * stride).wrapping_add(column);
-                let woven = weave_pair(at, stride, left, 2 * pair + 1 < inner);
-                _mm512_mask_storeu_epi32(to.add(pair * WIDTH + column).cast(), mask(WIDTH - column), woven);
+                let woven = T::woven::<PARTS>(at, stride, left, 2 * pair + 1 < inner);
+                for (part, woven) in woven.into_iter().enumerate() {
+                    let at = place::<PARTS>(pair / 16, part, WIDTH) + pair % 16 * WIDTH + column;
+                    _mm512_mask_storeu_epi32(to.add(at).cast(), mask(WIDTH - column), woven);
+                }
             }
         }
     }
 }
 
-/// Columns along the inner dimension (each of `count` ≤ 32 dense): turned into `[pairs][32]`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn turned_pairs<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
+/// Columns along the inner dimension (each of `count` ≤ 32 dense): turned into `[pairs / 16][parts][16][32]`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
+unsafe fn turned_pairs<T: Load, const PARTS: usize>(
+    from: *const T,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+) {
     for half in 0..2 {
-        for at in (0..inner).step_by(32) {
-            let left = inner - at;
-            let mut rows = [_mm512_setzero_si512(); 16];
-            for (i, row) in rows.iter_mut().enumerate() {
-                if half * 16 + i < count {
-                    // SAFETY: this column is there, and the read is masked to what is left of it
-                    *row = unsafe { T::full(from.add((half * 16 + i) * stride + at), left) };
-                }
+        for block in 0..inner.div_ceil(32) {
+            let left = inner - block * 32;
+            let mut pairs = [[_mm512_setzero_si512(); 16]; PARTS];
+            for i in 0..count.saturating_sub(half * 16).min(16) {
+                // SAFETY: this column is there, and the read is masked to what is left of it
+                let column = unsafe { T::neighbours::<PARTS>(from.add((half * 16 + i) * stride + block * 32), left) };
+                pairs.iter_mut().zip(column).for_each(|(pairs, column)| pairs[i] = column);
             }
-            for (i, pairs) in turn(rows).iter().enumerate().take(left.div_ceil(2)) {
-                // SAFETY: pair at/2 + i is below the number of pairs
-                unsafe { _mm512_storeu_si512(to.add((at / 2 + i) * NR + half * 16).cast(), *pairs) };
+            for (part, pairs) in pairs.into_iter().enumerate() {
+                for (i, pairs) in turn(pairs).iter().enumerate().take(left.div_ceil(2)) {
+                    let at = place::<PARTS>(block, part, NR) + i * NR + half * 16;
+                    // SAFETY: the pair is below their number
+                    unsafe { _mm512_storeu_si512(to.add(at).cast(), *pairs) };
+                }
             }
         }
     }

@@ -15,12 +15,35 @@ pub enum Ready {
     Tiles(Tiles),
 }
 
-impl Ready {
-    pub fn new(unit: Unit, by_rows: bool) -> Ready {
-        if unit == Unit::Tiles { Ready::Tiles(Tiles::open()) } else { Ready::Vectors { unit, by_rows } }
+/// What is read next, fetched from the cache that all cores share while a tile is made. There a line is hundreds of cycles
+/// away, and the processor does not foresee where the next panel begins.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    pub(super) from: *const u32,
+    /// Numbers from one step to the next.
+    pub(super) pace: usize,
+}
+
+impl Ahead {
+    /// The part that falls to one of `count` tiles when they fetch the panel after `panel` between them.
+    pub fn of_next(panel: &[u32], steps: usize, tile: usize, count: usize) -> Ahead {
+        let pace = (panel.len() / steps).div_ceil(count);
+        Ahead { from: panel.as_ptr().wrapping_add(panel.len() + tile * steps * pace), pace }
     }
 
-    /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels.
+    /// Nothing that is not there already.
+    pub fn nothing(panel: &[u32]) -> Ahead {
+        Ahead { from: panel.as_ptr(), pace: 0 }
+    }
+}
+
+impl Ready {
+    pub fn new(unit: Unit, by_rows: bool) -> Ready {
+        if unit.is_amx() { Ready::Tiles(Tiles::open(unit.parts())) } else { Ready::Vectors { unit, by_rows } }
+    }
+
+    /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. Meanwhile
+    /// what is `ahead` is fetched.
     #[allow(clippy::too_many_arguments)]
     pub fn tile(
         &self,
@@ -31,21 +54,22 @@ impl Ready {
         width: usize,
         [high, wide]: [usize; 2],
         add: bool,
+        ahead: Ahead,
     ) {
         let (unit, by_rows) = match self {
             Ready::Vectors { unit, by_rows } => (*unit, *by_rows),
-            Ready::Tiles(_) => (Unit::Tiles, true),
+            Ready::Tiles(tiles) => (if tiles.parts() == 1 { Unit::Tiles } else { Unit::Thirds }, true),
         };
         assert!((1..=unit.rows()).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
         assert!(steps > 0 && out.len() >= (high - 1) * width + wide, "the tile does not fit");
-        assert!(b.len() >= unit.room(steps) * NR, "the panel of b is too short");
+        assert!(b.len() >= unit.columns(steps), "the panel of b is too short");
         assert!(a.len() >= unit.panel(steps, by_rows), "the panel of a is too short");
         macro_rules! run {
             ($run:ident, $rows:literal) => {{
                 let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
                 match by_rows {
-                    true => $run::<$rows, STRIDE, 1>(steps, a, b, out, width, high, wide, add),
-                    false => $run::<$rows, 1, MR>(steps, a, b, out, width, high, wide, add),
+                    true => $run::<$rows, STRIDE, 1>(steps, a, b, out, width, high, wide, add, ahead),
+                    false => $run::<$rows, 1, MR>(steps, a, b, out, width, high, wide, add, ahead),
                 }
             }};
         }
@@ -53,7 +77,7 @@ impl Ready {
         // asserted
         unsafe {
             match (self, unit, high) {
-                (Ready::Tiles(tiles), ..) => tiles.multiply(steps, a, b, out, width, [high, wide], add),
+                (Ready::Tiles(tiles), ..) => tiles.multiply(steps, a, b, out, width, [high, wide], add, ahead),
                 (_, Unit::Numbers, 9..) => run!(f32_tile, 12),
                 (_, Unit::Numbers, 5..=8) => run!(f32_tile, 8),
                 (_, Unit::Numbers, _) => run!(f32_tile, 4),
@@ -81,6 +105,7 @@ macro_rules! tile {
             high: usize,
             wide: usize,
             add: bool,
+            mut ahead: Ahead,
         ) {
             // SAFETY: as promised by the caller; columns past `wide` are masked, rows past `high` are skipped
             unsafe {
@@ -100,6 +125,8 @@ macro_rules! tile {
                     }
                     a = a.add(STEP);
                     b = b.add(NR);
+                    _mm_prefetch(ahead.from.cast(), _MM_HINT_T1);
+                    ahead.from = ahead.from.wrapping_add(ahead.pace);
                 }
                 let mask = |from: usize| -> __mmask16 {
                     let left = wide.saturating_sub(from).min(16);
