@@ -85,11 +85,12 @@ impl Unit {
     }
 
     /// Rows of `m` in a task: about 16 tasks, each with enough rows to be worth packing them. Where a number is three parts
-    /// the shared operand is three times as large and comes too slowly for few rows: there a task has up to 160, and the
-    /// number of tasks is even.
+    /// the shared operand is three times as large and comes too slowly for few rows: there a task has up to 192, and
+    /// there are as many as two threads, or four, share evenly.
     fn task(self, m: usize) -> usize {
         if self == Unit::Thirds {
-            return m.div_ceil(2 * m.div_ceil(2 * 160)).next_multiple_of(TILE_ROWS / 2);
+            let tasks = m.div_ceil(192).next_power_of_two().max(2);
+            return m.div_ceil(tasks).next_multiple_of(TILE_ROWS / 2);
         }
         m.div_ceil(self.rows()).div_ceil(16).clamp(2, 12) * self.rows()
     }
