@@ -7,8 +7,9 @@
 //!
 //! AMX multiplies bf16 alone, but so much faster than vectors multiply f32 that it does that too: a number of 24 bits is
 //! the sum of three bf16 of 8, and of the nine products of such parts the six largest are made (Henry, Tang, Heinecke
-//! 2019, arXiv 1904.06376: "bf16x3"). What is left out is below 2^-25 of a product, where f32 rounds at 2^-24. Two
-//! things differ from vectors of f32: numbers below 2^-126 count as zero, parts and products too, and an infinite factor
+//! 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product, of either sign, where f32 rounds
+//! each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those of vectors. Two things
+//! differ from vectors of f32: numbers below 2^-126 count as zero, parts and products too, and an infinite factor
 //! (or one within half a percent of the largest number) makes a result that is not a number.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
