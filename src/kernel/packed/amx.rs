@@ -1,9 +1,9 @@
-//! Products of bf16 by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own.
+//! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own.
 //!
 //! The compiler has no stable names for the instructions yet, so they are written as assembly. Two tiles of `a` and two
 //! of `b` make four of results: as many products for what is loaded as the eight registers allow.
 
-use super::{Ahead, NR, TILE_ROWS, TILE_STEPS};
+use super::{Ahead, NR, TILE_ROWS, TILE_STEPS, Unit};
 use crate::kernel::cpu::{Level, level};
 use crate::kernel::math;
 use std::arch::asm;
@@ -12,14 +12,14 @@ use std::marker::PhantomData;
 
 /// This thread's tile registers, laid out for [`Tiles::multiply`] until this is dropped.
 pub struct Tiles {
-    parts: usize,
+    pub unit: Unit,
     /// The registers are this thread's.
     here: PhantomData<*const ()>,
 }
 
 impl Tiles {
-    /// For numbers of one part or of three. Panics where the processor has no tiles.
-    pub fn open(parts: usize) -> Tiles {
+    /// Panics where the processor has none.
+    pub fn open(unit: Unit) -> Tiles {
         /// The layout as the processor reads it.
         #[repr(C, align(64))]
         struct Layout {
@@ -43,11 +43,7 @@ impl Tiles {
         assert!(level() >= Level::Amx, "no tiles on this processor");
         // SAFETY: the instructions are there; the layout has 64 bytes, and asks for eight tiles of the largest size
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const LAYOUT, options(nostack, readonly, preserves_flags)) };
-        Tiles { parts, here: PhantomData }
-    }
-
-    pub fn parts(&self) -> usize {
-        self.parts
+        Tiles { unit, here: PhantomData }
     }
 
     /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. A number's
@@ -77,10 +73,11 @@ impl Tiles {
                 _mm_prefetch(at.wrapping_add(16).cast(), _MM_HINT_T0);
             }
         }
-        let [all, half] = if self.parts == 1 { [four, two] } else { [four_of_thirds, two_of_thirds] };
+        let thirds = self.unit == Unit::Thirds;
+        let [all, half] = if thirds { [four_of_thirds, two_of_thirds] } else { [four, two] };
         // f32 sums this block by itself before it is added to those before it, as vectors do: so errors do not grow with
         // the number of blocks; bf16 has larger ones
-        let apart = add && self.parts > 1;
+        let apart = add && thirds;
         if high == TILE_ROWS && wide == NR && !apart {
             // SAFETY: as promised
             return unsafe { all(blocks, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), width, add, ahead) };

@@ -6,7 +6,7 @@ use crate::kernel::product::{Matrix, Values};
 use half::bf16;
 use std::arch::x86_64::*;
 
-/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]`, zeros beyond.
+/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]`, or `[steps / 16][parts][16][32]`, zeros beyond.
 pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     assert!(count <= NR && to.len() >= unit.columns(steps), "the panel of b is too short");
@@ -21,27 +21,41 @@ pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize,
     let at = if dense { from * stride + start } else { start * stride + from };
     // SAFETY: `takes` says that the processor has the instructions; what is read was checked, what is written asserted
     unsafe {
-        match (b.values, unit, dense) {
-            (Values::F32(v), Unit::Numbers, true) => lay::<f32, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Numbers, true) => lay::<bf16, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Numbers, false) => turned(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Unit::Thirds, true) => weave::<_, 3, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Thirds, true) => weave::<_, 3, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Unit::Thirds, false) => turned_pairs::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Thirds, false) => {
-                turned_pairs::<_, 3>(v.as_ptr().add(at), stride, inner, count, to)
-            }
-            (Values::F32(v), _, true) => weave::<_, 1, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, true) => weave::<_, 1, NR>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), _, false) => turned_pairs::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, false) => turned_pairs::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+        match b.values {
+            Values::F32(v) => columns_of(v.as_ptr().add(at), dense, stride, inner, count, to, unit),
+            Values::Bf16(v) => columns_of(v.as_ptr().add(at), dense, stride, inner, count, to, unit),
+        }
+    }
+}
+
+/// [`columns`] of one kind of number.
+///
+/// # Safety
+/// The processor has the instructions; what is read and written is there.
+unsafe fn columns_of<T: Load>(
+    from: *const T,
+    dense: bool,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+    unit: Unit,
+) {
+    // SAFETY: as promised
+    unsafe {
+        match (unit, dense) {
+            (Unit::Numbers, true) => lay::<T, NR>(from, stride, inner, count, to),
+            (Unit::Numbers, false) => turned(from, stride, inner, count, to),
+            (Unit::Thirds, true) => weave::<T, 3, NR>(from, stride, inner, count, to),
+            (Unit::Thirds, false) => turned_pairs::<T, 3>(from, stride, inner, count, to),
+            (_, true) => weave::<T, 1, NR>(from, stride, inner, count, to),
+            (_, false) => turned_pairs::<T, 1>(from, stride, inner, count, to),
         }
     }
 }
 
 /// Packs `count` rows of `a` from `top`. For vectors at most 12: rows of steps `STRIDE` apart where the rows are dense,
-/// else `[steps][12]`. For tiles at most 32: `[steps / 16][32][16]`.
+/// else `[steps][12]`. For tiles at most 32: `[steps / 16][parts][32][16]`.
 pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     a.check(top + count, from + inner);
@@ -89,17 +103,33 @@ fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mu
     let to = to.as_mut_ptr();
     // SAFETY: as above
     unsafe {
-        match (a.values, unit, dense) {
-            (Values::F32(v), Unit::Thirds, true) => tile_rows::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Thirds, true) => tile_rows::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), Unit::Thirds, false) => tile_columns::<_, 3>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), Unit::Thirds, false) => {
-                tile_columns::<_, 3>(v.as_ptr().add(at), stride, inner, count, to)
-            }
-            (Values::F32(v), _, true) => tile_rows::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, true) => tile_rows::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::F32(v), _, false) => tile_columns::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
-            (Values::Bf16(v), _, false) => tile_columns::<_, 1>(v.as_ptr().add(at), stride, inner, count, to),
+        match a.values {
+            Values::F32(v) => tiles_of(v.as_ptr().add(at), dense, stride, inner, count, to, unit),
+            Values::Bf16(v) => tiles_of(v.as_ptr().add(at), dense, stride, inner, count, to, unit),
+        }
+    }
+}
+
+/// [`tiles`] of one kind of number.
+///
+/// # Safety
+/// As of [`columns_of`].
+unsafe fn tiles_of<T: Load>(
+    from: *const T,
+    dense: bool,
+    stride: usize,
+    inner: usize,
+    count: usize,
+    to: *mut u32,
+    unit: Unit,
+) {
+    // SAFETY: as promised
+    unsafe {
+        match (unit, dense) {
+            (Unit::Thirds, true) => tile_rows::<T, 3>(from, stride, inner, count, to),
+            (Unit::Thirds, false) => tile_columns::<T, 3>(from, stride, inner, count, to),
+            (_, true) => tile_rows::<T, 1>(from, stride, inner, count, to),
+            (_, false) => tile_columns::<T, 1>(from, stride, inner, count, to),
         }
     }
 }

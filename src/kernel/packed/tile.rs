@@ -39,7 +39,7 @@ impl Ahead {
 
 impl Ready {
     pub fn new(unit: Unit, by_rows: bool) -> Ready {
-        if unit.is_amx() { Ready::Tiles(Tiles::open(unit.parts())) } else { Ready::Vectors { unit, by_rows } }
+        if unit.is_amx() { Ready::Tiles(Tiles::open(unit)) } else { Ready::Vectors { unit, by_rows } }
     }
 
     /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. Meanwhile
@@ -58,7 +58,7 @@ impl Ready {
     ) {
         let (unit, by_rows) = match self {
             Ready::Vectors { unit, by_rows } => (*unit, *by_rows),
-            Ready::Tiles(tiles) => (if tiles.parts() == 1 { Unit::Tiles } else { Unit::Thirds }, true),
+            Ready::Tiles(tiles) => (tiles.unit, true),
         };
         assert!((1..=unit.rows()).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
         assert!(steps > 0 && out.len() >= (high - 1) * width + wide, "the tile does not fit");
