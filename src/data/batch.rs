@@ -29,7 +29,7 @@ impl Batch {
     }
 
     /// Targets that a loss sees: a token is predicted where it is learned and not the first of its segment.
-    pub fn learned(&self) -> usize {
+    pub fn loss_tokens(&self) -> usize {
         (0..self.ids.len()).filter(|&at| self.is_target(at)).count()
     }
 
@@ -89,7 +89,7 @@ impl Batch {
             ..*self
         };
         // bytes are known of the whole batch only: by share of what is learned
-        part.bytes = if self.learned() == 0 { 0 } else { self.bytes * part.learned() / self.learned() };
+        part.bytes = if self.loss_tokens() == 0 { 0 } else { self.bytes * part.loss_tokens() / self.loss_tokens() };
         part
     }
 }

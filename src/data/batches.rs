@@ -10,11 +10,11 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Batches {
     data: Encoded,
-    size: usize,
+    batch_size: usize,
     /// None: in the order of the rows.
     order: Option<Rng>,
     replay: Option<Replay>,
-    from: usize,
+    start_step: usize,
     total: usize,
 }
 
@@ -34,8 +34,8 @@ impl Replay {
     }
 
     /// The rows of a step, as places in two endless walks: through the own rows, and through those to replay.
-    pub fn shares(&self, step: usize, size: usize) -> (Range<usize>, Range<usize>) {
-        let (before, after) = (step * size, (step + 1) * size);
+    pub fn shares(&self, step: usize, batch_size: usize) -> (Range<usize>, Range<usize>) {
+        let (before, after) = (step * batch_size, (step + 1) * batch_size);
         let (old, new) = (self.among(before), self.among(after));
         (before - old..after - new, old..new)
     }
@@ -80,9 +80,9 @@ fn drawn(data: &Encoded, order: Option<Rng>, places: Range<usize>) -> Vec<usize>
     rows
 }
 
-pub struct Plan {
+pub struct BatchPlan {
     /// Rows of a batch.
-    pub size: usize,
+    pub batch_size: usize,
     pub epochs: usize,
     /// So many steps, over as many epochs as that takes, instead of `epochs`.
     pub steps: Option<usize>,
@@ -90,13 +90,13 @@ pub struct Plan {
     pub order: Option<Rng>,
     pub replay: Option<Replay>,
     /// The step to begin with.
-    pub from: usize,
+    pub start_step: usize,
 }
 
 impl Batches {
-    pub fn new(data: Encoded, plan: Plan) -> Result<Batches> {
-        if plan.size == 0 {
-            bail!("batches", "size 0: a batch has at least one row");
+    pub fn new(data: Encoded, plan: BatchPlan) -> Result<Batches> {
+        if plan.batch_size == 0 {
+            bail!("batches", "batch_size 0: a batch has at least one row");
         }
         if data.is_empty() {
             bail!("batches", "there are no rows");
@@ -106,15 +106,23 @@ impl Batches {
         }
         let each = match &plan.replay {
             // epochs are the data's own
-            Some(replay) => (plan.epochs as f64 * data.len() as f64 / (plan.size as f64 * (1.0 - replay.ratio)) - 1e-9)
+            Some(replay) => (plan.epochs as f64 * data.len() as f64 / (plan.batch_size as f64 * (1.0 - replay.ratio))
+                - 1e-9)
                 .ceil() as usize,
-            None => plan.epochs * data.len().div_ceil(plan.size),
+            None => plan.epochs * data.len().div_ceil(plan.batch_size),
         };
         let total = plan.steps.unwrap_or(each);
-        if plan.from > total {
-            bail!("batches", "from step {} of {total}", plan.from);
+        if plan.start_step > total {
+            bail!("batches", "start_step {} is beyond the {total} steps", plan.start_step);
         }
-        Ok(Batches { data, size: plan.size, order: plan.order, replay: plan.replay, from: plan.from, total })
+        Ok(Batches {
+            data,
+            batch_size: plan.batch_size,
+            order: plan.order,
+            replay: plan.replay,
+            start_step: plan.start_step,
+            total,
+        })
     }
 
     /// Steps in all, counted from step 0.
@@ -124,7 +132,7 @@ impl Batches {
 
     /// Batches that are to come.
     pub fn len(&self) -> usize {
-        self.total - self.from
+        self.total - self.start_step
     }
 
     pub fn is_empty(&self) -> bool {
@@ -133,7 +141,7 @@ impl Batches {
 
     /// Batches of one epoch.
     pub fn per_epoch(&self) -> usize {
-        self.data.len().div_ceil(self.size)
+        self.data.len().div_ceil(self.batch_size)
     }
 
     pub fn data(&self) -> &Encoded {
@@ -150,7 +158,7 @@ impl Batches {
 
     /// A batch of the data's rows and of replayed ones, each going on where the step before left off, epoch after epoch.
     fn mixed(&self, step: usize, replay: &Replay) -> Option<Batch> {
-        let (own, others) = replay.shares(step, self.size);
+        let (own, others) = replay.shares(step, self.batch_size);
         let epoch = own.start / self.data.len();
         let own = drawn(&self.data, self.order.clone(), own);
         let own = (!own.is_empty()).then(|| self.data.batch(&own));
@@ -160,17 +168,17 @@ impl Batches {
 }
 
 /// Goes through [`Batches`].
-pub struct Walk {
+pub struct BatchWalk {
     batches: Batches,
     step: usize,
     epoch: Option<(usize, Arc<Vec<usize>>)>,
 }
 
-impl Iterator for Walk {
+impl Iterator for BatchWalk {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
-        let Batches { total, size, .. } = self.batches;
+        let Batches { total, batch_size, .. } = self.batches;
         let step = self.step;
         if step >= total {
             return None;
@@ -184,7 +192,7 @@ impl Iterator for Walk {
             Some((known, order)) if *known == epoch => order.clone(),
             _ => self.batches.epoch(epoch),
         };
-        let rows = &order[part * size..order.len().min((part + 1) * size)];
+        let rows = &order[part * batch_size..order.len().min((part + 1) * batch_size)];
         let batch = self.batches.data.batch(rows);
         self.epoch = Some((epoch, order));
         Some(Batch { step, total, epoch, ..batch })
@@ -193,16 +201,16 @@ impl Iterator for Walk {
 
 impl IntoIterator for Batches {
     type Item = Batch;
-    type IntoIter = Walk;
+    type IntoIter = BatchWalk;
 
-    fn into_iter(self) -> Walk {
-        Walk { step: self.from, batches: self, epoch: None }
+    fn into_iter(self) -> BatchWalk {
+        BatchWalk { step: self.start_step, batches: self, epoch: None }
     }
 }
 
 /// `batches 0 to 88 of 88, 8 rows each`.
 impl std::fmt::Display for Batches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "batches {} to {} of up to {} rows", self.from, self.total, self.size)
+        write!(f, "batches {} to {} of up to {} rows", self.start_step, self.total, self.batch_size)
     }
 }

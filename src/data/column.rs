@@ -18,13 +18,13 @@ pub enum Cell<'a> {
 /// are floats, and what has no common kind is kept as JSON, value by value.
 #[derive(Clone, Debug, Default)]
 pub struct Column {
-    values: Values,
+    values: ColumnValues,
     /// Which rows have no value, where some don't.
     missing: Option<Vec<bool>>,
 }
 
 #[derive(Clone, Debug)]
-enum Values {
+enum ColumnValues {
     None(usize),
     Bool(Vec<bool>),
     Int(Vec<i64>),
@@ -33,9 +33,9 @@ enum Values {
     Json(Strings),
 }
 
-impl Default for Values {
+impl Default for ColumnValues {
     fn default() -> Self {
-        Values::None(0)
+        ColumnValues::None(0)
     }
 }
 
@@ -45,16 +45,16 @@ const EXACT: i64 = 1 << 53;
 impl Column {
     /// A field that has no value in `rows` rows.
     pub fn missing(rows: usize) -> Column {
-        Column { values: Values::None(rows), missing: None }
+        Column { values: ColumnValues::None(rows), missing: None }
     }
 
     pub fn len(&self) -> usize {
         match &self.values {
-            Values::None(rows) => *rows,
-            Values::Bool(values) => values.len(),
-            Values::Int(values) => values.len(),
-            Values::Float(values) => values.len(),
-            Values::Text(values) | Values::Json(values) => values.len(),
+            ColumnValues::None(rows) => *rows,
+            ColumnValues::Bool(values) => values.len(),
+            ColumnValues::Int(values) => values.len(),
+            ColumnValues::Float(values) => values.len(),
+            ColumnValues::Text(values) | ColumnValues::Json(values) => values.len(),
         }
     }
 
@@ -65,23 +65,23 @@ impl Column {
     /// What a person calls its kind.
     pub fn kind(&self) -> &'static str {
         match self.values {
-            Values::None(_) => "nothing",
-            Values::Bool(_) => "bool",
-            Values::Int(_) => "int",
-            Values::Float(_) => "float",
-            Values::Text(_) => "text",
-            Values::Json(_) => "nested",
+            ColumnValues::None(_) => "nothing",
+            ColumnValues::Bool(_) => "bool",
+            ColumnValues::Int(_) => "int",
+            ColumnValues::Float(_) => "float",
+            ColumnValues::Text(_) => "text",
+            ColumnValues::Json(_) => "nested",
         }
     }
 
     /// Bytes of memory that it holds, without what lies in a file.
     pub fn size(&self) -> usize {
         let values = match &self.values {
-            Values::None(_) => 0,
-            Values::Bool(values) => values.len(),
-            Values::Int(values) => values.len() * 8,
-            Values::Float(values) => values.len() * 8,
-            Values::Text(values) | Values::Json(values) => values.size(),
+            ColumnValues::None(_) => 0,
+            ColumnValues::Bool(values) => values.len(),
+            ColumnValues::Int(values) => values.len() * 8,
+            ColumnValues::Float(values) => values.len() * 8,
+            ColumnValues::Text(values) | ColumnValues::Json(values) => values.size(),
         };
         values + self.missing.as_ref().map_or(0, Vec::len)
     }
@@ -91,12 +91,12 @@ impl Column {
             return Cell::Null;
         }
         match &self.values {
-            Values::None(_) => Cell::Null,
-            Values::Bool(values) => Cell::Bool(values[row]),
-            Values::Int(values) => Cell::Int(values[row]),
-            Values::Float(values) => Cell::Float(values[row]),
-            Values::Text(values) => Cell::Text(values.get(row)),
-            Values::Json(values) => json_cell(values.get(row)),
+            ColumnValues::None(_) => Cell::Null,
+            ColumnValues::Bool(values) => Cell::Bool(values[row]),
+            ColumnValues::Int(values) => Cell::Int(values[row]),
+            ColumnValues::Float(values) => Cell::Float(values[row]),
+            ColumnValues::Text(values) => Cell::Text(values.get(row)),
+            ColumnValues::Json(values) => json_cell(values.get(row)),
         }
     }
 
@@ -106,13 +106,13 @@ impl Column {
         }
         self.widen(&cell);
         match (&mut self.values, cell) {
-            (Values::Bool(values), Cell::Bool(value)) => values.push(value),
-            (Values::Int(values), Cell::Int(value)) => values.push(value),
-            (Values::Float(values), Cell::Float(value)) => values.push(value),
-            (Values::Float(values), Cell::Int(value)) => values.push(value as f64),
-            (Values::Text(values), Cell::Text(value)) => values.push(value),
-            (Values::Json(values), Cell::Json(value)) => values.push(value),
-            (Values::Json(values), cell) => values.push(&json_text(cell)),
+            (ColumnValues::Bool(values), Cell::Bool(value)) => values.push(value),
+            (ColumnValues::Int(values), Cell::Int(value)) => values.push(value),
+            (ColumnValues::Float(values), Cell::Float(value)) => values.push(value),
+            (ColumnValues::Float(values), Cell::Int(value)) => values.push(value as f64),
+            (ColumnValues::Text(values), Cell::Text(value)) => values.push(value),
+            (ColumnValues::Json(values), Cell::Json(value)) => values.push(value),
+            (ColumnValues::Json(values), cell) => values.push(&json_text(cell)),
             _ => unreachable!("a column is widened before it takes a value"),
         }
         if let Some(missing) = &mut self.missing {
@@ -121,59 +121,59 @@ impl Column {
     }
 
     fn push_missing(&mut self) {
-        if let Values::None(rows) = &mut self.values {
+        if let ColumnValues::None(rows) = &mut self.values {
             *rows += 1;
             return;
         }
         let rows = self.len();
         self.missing.get_or_insert_with(|| vec![false; rows]).push(true);
         match &mut self.values {
-            Values::None(_) => {}
-            Values::Bool(values) => values.push(false),
-            Values::Int(values) => values.push(0),
-            Values::Float(values) => values.push(0.0),
-            Values::Text(values) => values.push(""),
-            Values::Json(values) => values.push("null"),
+            ColumnValues::None(_) => {}
+            ColumnValues::Bool(values) => values.push(false),
+            ColumnValues::Int(values) => values.push(0),
+            ColumnValues::Float(values) => values.push(0.0),
+            ColumnValues::Text(values) => values.push(""),
+            ColumnValues::Json(values) => values.push("null"),
         }
     }
 
     /// Changes the kind so that `cell` fits.
     fn widen(&mut self, cell: &Cell) {
         let fits = match (&self.values, cell) {
-            (Values::Bool(_), Cell::Bool(_))
-            | (Values::Int(_), Cell::Int(_))
-            | (Values::Float(_), Cell::Float(_))
-            | (Values::Text(_), Cell::Text(_))
-            | (Values::Json(_), _) => true,
-            (Values::Float(_), Cell::Int(value)) => value.abs() <= EXACT,
+            (ColumnValues::Bool(_), Cell::Bool(_))
+            | (ColumnValues::Int(_), Cell::Int(_))
+            | (ColumnValues::Float(_), Cell::Float(_))
+            | (ColumnValues::Text(_), Cell::Text(_))
+            | (ColumnValues::Json(_), _) => true,
+            (ColumnValues::Float(_), Cell::Int(value)) => value.abs() <= EXACT,
             _ => false,
         };
         if fits {
             return;
         }
-        if let Values::None(rows) = self.values {
+        if let ColumnValues::None(rows) = self.values {
             self.values = match cell {
-                Cell::Null => Values::None(0),
-                Cell::Bool(_) => Values::Bool(vec![false; rows]),
-                Cell::Int(_) => Values::Int(vec![0; rows]),
-                Cell::Float(_) => Values::Float(vec![0.0; rows]),
-                Cell::Text(_) => Values::Text(Strings::empty(rows)),
-                Cell::Json(_) => Values::Json(Strings::empty(rows)),
+                Cell::Null => ColumnValues::None(0),
+                Cell::Bool(_) => ColumnValues::Bool(vec![false; rows]),
+                Cell::Int(_) => ColumnValues::Int(vec![0; rows]),
+                Cell::Float(_) => ColumnValues::Float(vec![0.0; rows]),
+                Cell::Text(_) => ColumnValues::Text(Strings::empty(rows)),
+                Cell::Json(_) => ColumnValues::Json(Strings::empty(rows)),
             };
             self.missing = (rows > 0).then(|| vec![true; rows]);
             return;
         }
-        if let (Values::Int(values), Cell::Float(_)) = (&self.values, cell)
+        if let (ColumnValues::Int(values), Cell::Float(_)) = (&self.values, cell)
             && values.iter().all(|value| value.abs() <= EXACT)
         {
-            self.values = Values::Float(values.iter().map(|&value| value as f64).collect());
+            self.values = ColumnValues::Float(values.iter().map(|&value| value as f64).collect());
             return;
         }
         let mut texts = Strings::default();
         for row in 0..self.len() {
             texts.push(&json_text(self.get(row)));
         }
-        self.values = Values::Json(texts);
+        self.values = ColumnValues::Json(texts);
     }
 
     /// More rows of the same field.
@@ -184,11 +184,11 @@ impl Column {
         }
         let rows = self.len();
         match (&mut self.values, &more.values) {
-            (Values::Bool(values), Values::Bool(more)) => values.extend(more),
-            (Values::Int(values), Values::Int(more)) => values.extend(more),
-            (Values::Float(values), Values::Float(more)) => values.extend(more),
-            (Values::Text(values), Values::Text(more)) => values.append(more),
-            (Values::Json(values), Values::Json(more)) => values.append(more),
+            (ColumnValues::Bool(values), ColumnValues::Bool(more)) => values.extend(more),
+            (ColumnValues::Int(values), ColumnValues::Int(more)) => values.extend(more),
+            (ColumnValues::Float(values), ColumnValues::Float(more)) => values.extend(more),
+            (ColumnValues::Text(values), ColumnValues::Text(more)) => values.append(more),
+            (ColumnValues::Json(values), ColumnValues::Json(more)) => values.append(more),
             _ => {
                 for row in 0..more.len() {
                     self.push(more.get(row));
@@ -213,24 +213,24 @@ impl Column {
     /// Gives back memory that growing left over.
     pub fn shrink(&mut self) {
         match &mut self.values {
-            Values::Text(values) | Values::Json(values) => values.shrink(),
-            Values::Int(values) => values.shrink_to_fit(),
-            Values::Float(values) => values.shrink_to_fit(),
-            Values::Bool(values) => values.shrink_to_fit(),
-            Values::None(_) => {}
+            ColumnValues::Text(values) | ColumnValues::Json(values) => values.shrink(),
+            ColumnValues::Int(values) => values.shrink_to_fit(),
+            ColumnValues::Float(values) => values.shrink_to_fit(),
+            ColumnValues::Bool(values) => values.shrink_to_fit(),
+            ColumnValues::None(_) => {}
         }
     }
 
     /// Lets go of memory that comes back from a file when it is read.
     pub fn unload(&self) {
-        if let Values::Text(values) | Values::Json(values) = &self.values {
+        if let ColumnValues::Text(values) | ColumnValues::Json(values) = &self.values {
             values.unload();
         }
     }
 
     /// A column of text as numbers or truth values, where every value is written as one; else as it was.
     pub fn read_as_numbers(self) -> Column {
-        let Values::Text(texts) = &self.values else { return self };
+        let ColumnValues::Text(texts) = &self.values else { return self };
         let mut column = Column::default();
         for row in 0..texts.len() {
             let text = texts.get(row);
@@ -246,11 +246,11 @@ impl Column {
                 _ => return self,
             };
             column.push(cell);
-            if matches!(column.values, Values::Json(_)) {
+            if matches!(column.values, ColumnValues::Json(_)) {
                 return self;
             }
         }
-        if matches!(column.values, Values::None(_)) { self } else { column }
+        if matches!(column.values, ColumnValues::None(_)) { self } else { column }
     }
 }
 

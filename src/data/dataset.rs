@@ -1,7 +1,7 @@
 //! Dataset: rows of named fields, as a value.
 
 use super::column::{Cell, Column};
-use super::table::{Builder, Table};
+use super::table::{ColumnTable, TableBuilder};
 use crate::tensor::Rng;
 use crate::{Error, Result, bail, nearest, text};
 use std::cmp::Ordering;
@@ -12,30 +12,30 @@ use std::sync::Arc;
 /// only says which rows of them it means, so a shuffle, a split or a filter costs four bytes a row.
 #[derive(Clone)]
 pub struct Dataset {
-    table: Table,
-    rows: Rows,
+    table: ColumnTable,
+    rows: RowOrder,
     /// Made by `column`: one field, whose rows are its values and not maps.
     bare: bool,
 }
 
 /// Which rows of the columns, in which order.
 #[derive(Clone)]
-enum Rows {
+enum RowOrder {
     Range(usize, usize),
     Picked(Arc<[u32]>),
 }
 
-impl From<Table> for Dataset {
-    fn from(table: Table) -> Dataset {
-        Dataset { rows: Rows::Range(0, table.rows), table, bare: false }
+impl From<ColumnTable> for Dataset {
+    fn from(table: ColumnTable) -> Dataset {
+        Dataset { rows: RowOrder::Range(0, table.rows), table, bare: false }
     }
 }
 
 impl Dataset {
     pub fn len(&self) -> usize {
         match &self.rows {
-            Rows::Range(start, end) => end - start,
-            Rows::Picked(rows) => rows.len(),
+            RowOrder::Range(start, end) => end - start,
+            RowOrder::Picked(rows) => rows.len(),
         }
     }
 
@@ -66,8 +66,8 @@ impl Dataset {
     /// Where row `at` of this dataset is in its columns.
     pub fn row(&self, at: usize) -> usize {
         match &self.rows {
-            Rows::Range(start, _) => start + at,
-            Rows::Picked(rows) => rows[at] as usize,
+            RowOrder::Range(start, _) => start + at,
+            RowOrder::Picked(rows) => rows[at] as usize,
         }
     }
 
@@ -111,15 +111,15 @@ impl Dataset {
         let end = end.min(self.len());
         let start = start.min(end);
         let rows = match &self.rows {
-            Rows::Range(first, _) => Rows::Range(first + start, first + end),
-            Rows::Picked(rows) => Rows::Picked(rows[start..end].into()),
+            RowOrder::Range(first, _) => RowOrder::Range(first + start, first + end),
+            RowOrder::Picked(rows) => RowOrder::Picked(rows[start..end].into()),
         };
         Dataset { rows, ..self.clone() }
     }
 
     /// The rows at these places, in this order.
     pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Dataset {
-        let rows = Rows::Picked(places.into_iter().map(|at| self.row(at) as u32).collect());
+        let rows = RowOrder::Picked(places.into_iter().map(|at| self.row(at) as u32).collect());
         Dataset { rows, ..self.clone() }
     }
 
@@ -169,10 +169,10 @@ impl Dataset {
     /// Places of rows by equal `field`, groups in the order of their first row.
     pub fn groups(&self, who: &str, field: &str) -> Result<Vec<Vec<usize>>> {
         let field = self.field(who, field)?;
-        let mut known: HashMap<Key, usize> = HashMap::new();
+        let mut known: HashMap<CellKey, usize> = HashMap::new();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for at in 0..self.len() {
-            let group = *known.entry(Key::of(self.cell(field, at))).or_insert(groups.len());
+            let group = *known.entry(CellKey::of(self.cell(field, at))).or_insert(groups.len());
             if group == groups.len() {
                 groups.push(Vec::new());
             }
@@ -200,7 +200,7 @@ impl Dataset {
 
     /// These fields, in this order.
     pub fn select(&self, names: &[impl AsRef<str>]) -> Result<Dataset> {
-        let mut table = Table { rows: self.table.rows, ..Table::default() };
+        let mut table = ColumnTable { rows: self.table.rows, ..ColumnTable::default() };
         for name in names {
             let at = self.field("select", name.as_ref())?;
             if table.position(name.as_ref()).is_some() {
@@ -222,7 +222,7 @@ impl Dataset {
     /// One field, whose rows are its values.
     pub fn column(&self, name: &str) -> Result<Dataset> {
         let at = self.field("column", name)?;
-        let table = Table {
+        let table = ColumnTable {
             names: vec![self.table.names[at].clone()],
             columns: vec![self.table.columns[at].clone()],
             rows: self.table.rows,
@@ -243,18 +243,18 @@ impl Dataset {
 
     /// The rows of `other` after these. Fields meet by name.
     pub fn extend(&self, other: &Dataset) -> Dataset {
-        let mut all = Builder::default();
+        let mut all = TableBuilder::default();
         all.append(&self.gathered());
         all.append(&other.gathered());
         Dataset { bare: self.bare && other.bare, ..Dataset::from(all.finish()) }
     }
 
     /// Its rows as a table of their own.
-    pub fn gathered(&self) -> Table {
+    pub fn gathered(&self) -> ColumnTable {
         match &self.rows {
-            Rows::Range(0, end) if *end == self.table.rows => self.table.clone(),
-            Rows::Range(start, end) => self.table.take(*start..*end),
-            Rows::Picked(rows) => self.table.take(rows.iter().map(|&row| row as usize)),
+            RowOrder::Range(0, end) if *end == self.table.rows => self.table.clone(),
+            RowOrder::Range(start, end) => self.table.take(*start..*end),
+            RowOrder::Picked(rows) => self.table.take(rows.iter().map(|&row| row as usize)),
         }
     }
 
@@ -280,7 +280,7 @@ impl std::fmt::Display for Dataset {
 
 /// What decides whether two values are equal.
 #[derive(PartialEq, Eq, Hash)]
-enum Key<'a> {
+enum CellKey<'a> {
     Null,
     Bool(bool),
     Int(i64),
@@ -289,15 +289,15 @@ enum Key<'a> {
     Json(&'a str),
 }
 
-impl<'a> Key<'a> {
-    fn of(cell: Cell<'a>) -> Key<'a> {
+impl<'a> CellKey<'a> {
+    fn of(cell: Cell<'a>) -> CellKey<'a> {
         match cell {
-            Cell::Null => Key::Null,
-            Cell::Bool(value) => Key::Bool(value),
-            Cell::Int(value) => Key::Int(value),
-            Cell::Float(value) => Key::Float(if value == 0.0 { 0 } else { value.to_bits() }),
-            Cell::Text(value) => Key::Text(value),
-            Cell::Json(value) => Key::Json(value),
+            Cell::Null => CellKey::Null,
+            Cell::Bool(value) => CellKey::Bool(value),
+            Cell::Int(value) => CellKey::Int(value),
+            Cell::Float(value) => CellKey::Float(if value == 0.0 { 0 } else { value.to_bits() }),
+            Cell::Text(value) => CellKey::Text(value),
+            Cell::Json(value) => CellKey::Json(value),
         }
     }
 }

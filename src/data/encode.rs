@@ -3,7 +3,7 @@
 //! What is learned is decided by where a token lies in the text, never by what id it has: a token is learned if it
 //! begins inside a stretch that is to be learned.
 
-use super::encoded::{Encoded, Flat};
+use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset};
 use crate::token::{Dropout, Tokenizer};
 use crate::{Error, Result, bail, cancel};
@@ -16,47 +16,48 @@ const CHUNK: usize = 1024;
 
 /// Which fields hold what.
 #[derive(Clone, Debug)]
-pub enum Form {
+pub enum RowForm {
     /// All of it is learned.
     Text { field: String },
     /// The completion is learned. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template.
     Prompt { prompt: String, completion: String, template: Option<String> },
-    /// Messages with `role` and `content`; what `learn` names is learned.
-    Chat { field: String, learn: Learn },
+    /// Messages with `role` and `content`; what `loss_on` names is learned.
+    Chat { field: String, loss_on: LossOn },
 }
 
 /// Whose turns of a chat are learned.
 #[derive(Clone, Debug)]
-pub enum Learn {
+pub enum LossOn {
     All,
     Role(String),
 }
 
-/// What happens to a row of more tokens than `size`.
+/// What happens to a row of more tokens than `max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Long {
-    Cut,
+pub enum Overflow {
+    Truncate,
     Split,
     Skip,
+    Error,
 }
 
 #[derive(Clone, Debug)]
-pub struct Plan {
-    pub form: Form,
+pub struct EncodePlan {
+    pub form: RowForm,
     /// Begins each sequence with the tokenizer's [`Tokenizer::start`], the parts of a split text too (a chat brings its own).
     pub bos: bool,
-    /// Appends the piece that ends a text, where the tokenizer has one and the text does not end with it.
+    /// Appends the token that ends a text, where the tokenizer has one and the text does not end with it.
     pub eos: bool,
-    pub size: Option<usize>,
-    pub long: Long,
+    pub max_length: Option<usize>,
+    pub overflow: Overflow,
     /// Leaves out rows in which nothing is learned, instead of failing.
     pub skip_empty: bool,
     /// Merges that are left out while a row is encoded.
-    pub dropout: Dropout,
+    pub bpe_dropout: Dropout,
 }
 
 /// The tokens of one row.
-struct Row {
+struct EncodedRow {
     /// What every sequence of it begins with.
     start: Option<u32>,
     ids: Vec<u32>,
@@ -69,22 +70,22 @@ struct Row {
 struct Source {
     text: String,
     learned: Option<Vec<Range<usize>>>,
-    /// Whether the tokenizer puts its own pieces around it.
+    /// Whether the tokenizer puts its own tokens around it.
     special: bool,
     bos: bool,
     eos: bool,
 }
 
 /// Encodes all rows, in parallel, in order. `number` is the first one's: the chances of dropout go by it.
-pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan, number: u64) -> Result<Encoded> {
-    let fields = Fields::find(data, &plan.form)?;
-    let all_learned = matches!(plan.form, Form::Text { .. });
+pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
+    let fields = FormFields::find(data, &plan.form)?;
+    let all_learned = matches!(plan.form, RowForm::Text { .. });
     let mut flat = Flat::new(!all_learned);
     let mut counts = Counts::default();
     let mut ends = Vec::with_capacity(data.len());
     for start in (0..data.len()).step_by(CHUNK) {
         cancel::check()?;
-        let rows: Vec<Result<Row>> = (start..data.len().min(start + CHUNK))
+        let rows: Vec<Result<EncodedRow>> = (start..data.len().min(start + CHUNK))
             .into_par_iter()
             .map(|at| row(data, &fields, at, number + at as u64, tokenizer, plan))
             .collect();
@@ -96,35 +97,38 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &Plan, number: u64) -
         bail!(WHO, "no row is left to learn from ({} of {} left out)", counts.skipped, data.len());
     }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
-    // a text that is cut would go on without the piece that it has to begin with
+    // a text that is cut would go on without the token that it has to begin with
     Ok(Encoded::new(flat, ends, pad, counts, all_learned && !plan.bos))
 }
 
-/// What became of rows that did not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub cut: usize,
-    pub split: usize,
-    pub skipped: usize,
-}
-
 /// Adds a row, cut or split if it is too long.
-fn add(row: Row, at: usize, plan: &Plan, flat: &mut Flat, ends: &mut Vec<usize>, counts: &mut Counts) -> Result<()> {
+fn add(
+    row: EncodedRow,
+    at: usize,
+    plan: &EncodePlan,
+    flat: &mut Flat,
+    ends: &mut Vec<usize>,
+    counts: &mut Counts,
+) -> Result<()> {
     let length = row.ids.len();
-    let size = plan.size.unwrap_or(usize::MAX) - row.start.iter().len();
-    let parts: Vec<Range<usize>> = match plan.long {
+    let size = plan.max_length.unwrap_or(usize::MAX) - row.start.iter().len();
+    let parts: Vec<Range<usize>> = match plan.overflow {
         _ if length <= size => std::iter::once(0..length).collect(),
-        Long::Cut => {
-            counts.cut += 1;
+        Overflow::Truncate => {
+            counts.truncated += 1;
             std::iter::once(0..size).collect()
         }
-        Long::Split => {
+        Overflow::Split => {
             counts.split += 1;
             (0..length).step_by(size).map(|start| start..length.min(start + size)).collect()
         }
-        Long::Skip => {
+        Overflow::Skip => {
             counts.skipped += 1;
             return Ok(());
+        }
+        Overflow::Error => {
+            return Err(Error::new(WHO, format!("row {at} has {length} tokens, more than {size}"))
+                .help("`overflow: \"truncate\"`, `\"split\"` or `\"skip\"` take such rows"));
         }
     };
     let before = ends.len();
@@ -149,28 +153,28 @@ fn add(row: Row, at: usize, plan: &Plan, flat: &mut Flat, ends: &mut Vec<usize>,
     if !plan.skip_empty {
         let why = if length > size { format!(" in its first {size} tokens") } else { String::new() };
         return Err(Error::new(WHO, format!("row {at}: nothing of it is learned{why}"))
-            .help("leave such rows out with `empty: \"skip\"`, which counts them"));
+            .help("leave such rows out with `on_empty: \"skip\"`, which counts them"));
     }
     counts.skipped += 1;
     Ok(())
 }
 
 /// Numbers of the columns that a form reads.
-enum Fields {
+enum FormFields {
     Text(usize),
     Prompt(usize, usize),
     Chat(usize),
 }
 
-impl Fields {
-    fn find(data: &Dataset, form: &Form) -> Result<Fields> {
+impl FormFields {
+    fn find(data: &Dataset, form: &RowForm) -> Result<FormFields> {
         Ok(match form {
-            Form::Text { field } if field.is_empty() => Fields::Text(data.text_field(WHO)?),
-            Form::Text { field } => Fields::Text(data.field(WHO, field)?),
-            Form::Prompt { prompt, completion, .. } => {
-                Fields::Prompt(data.field(WHO, prompt)?, data.field(WHO, completion)?)
+            RowForm::Text { field } if field.is_empty() => FormFields::Text(data.text_field(WHO)?),
+            RowForm::Text { field } => FormFields::Text(data.field(WHO, field)?),
+            RowForm::Prompt { prompt, completion, .. } => {
+                FormFields::Prompt(data.field(WHO, prompt)?, data.field(WHO, completion)?)
             }
-            Form::Chat { field, .. } => Fields::Chat(data.field(WHO, field)?),
+            RowForm::Chat { field, .. } => FormFields::Chat(data.field(WHO, field)?),
         })
     }
 }
@@ -182,12 +186,19 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
     }
 }
 
-fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Tokenizer, plan: &Plan) -> Result<Row> {
+fn row(
+    data: &Dataset,
+    fields: &FormFields,
+    at: usize,
+    number: u64,
+    tokenizer: &Tokenizer,
+    plan: &EncodePlan,
+) -> Result<EncodedRow> {
     let source = match (fields, &plan.form) {
-        (Fields::Text(field), _) => {
+        (FormFields::Text(field), _) => {
             Source { text: text(data, *field, at)?, learned: None, special: true, bos: plan.bos, eos: plan.eos }
         }
-        (Fields::Prompt(prompt, completion), Form::Prompt { template, .. }) => {
+        (FormFields::Prompt(prompt, completion), RowForm::Prompt { template, .. }) => {
             let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
             match template {
                 Some(template) => filled(template, &prompt, &completion, plan)?,
@@ -196,17 +207,19 @@ fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Toke
                         serde_json::json!({ "role": "user", "content": prompt }),
                         serde_json::json!({ "role": "assistant", "content": completion }),
                     ];
-                    chat(tokenizer, &messages, &Learn::Role("assistant".into()), at)?
+                    chat(tokenizer, &messages, &LossOn::Role("assistant".into()), at)?
                 }
             }
         }
-        (Fields::Chat(field), Form::Chat { learn, .. }) => chat(tokenizer, &messages(data, *field, at)?, learn, at)?,
+        (FormFields::Chat(field), RowForm::Chat { loss_on, .. }) => {
+            chat(tokenizer, &messages(data, *field, at)?, loss_on, at)?
+        }
         _ => unreachable!("fields are found for the form"),
     };
-    let written = if plan.dropout.rate == 0.0 {
+    let written = if plan.bpe_dropout.rate == 0.0 {
         tokenizer.ids_and_offsets(&source.text, source.special)
     } else {
-        let encoding = tokenizer.encode_dropping(&source.text, source.special, plan.dropout, number);
+        let encoding = tokenizer.encode_dropping(&source.text, source.special, plan.bpe_dropout, number);
         encoding.map(|encoding| (encoding.ids, encoding.offsets))
     };
     let (ids, offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
@@ -214,7 +227,7 @@ fn row(data: &Dataset, fields: &Fields, at: usize, number: u64, tokenizer: &Toke
 }
 
 /// Prompt and completion in a template; from the completion on, all is learned.
-fn filled(template: &str, prompt: &str, completion: &str, plan: &Plan) -> Result<Source> {
+fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> Result<Source> {
     let parts =
         template.split_once("{completion}").and_then(|(before, after)| Some((before.split_once("{prompt}")?, after)));
     let Some(((first, second), last)) = parts else {
@@ -238,12 +251,13 @@ fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::V
     }
 }
 
-/// A chat by the tokenizer's template. Whose turn it is learns its words and the piece that ends the turn.
-fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], learn: &Learn, at: usize) -> Result<Source> {
-    let chat = tokenizer.chat(messages, false).map_err(|error| error.told_by(WHO).at(format!("row {at}")))?;
-    let learned = match learn {
-        Learn::All => None,
-        Learn::Role(role) => {
+/// A chat by the tokenizer's template. Whose turn it is learns its words and the token that ends the turn.
+fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn, at: usize) -> Result<Source> {
+    let chat =
+        tokenizer.apply_chat_template(messages, false).map_err(|error| error.told_by(WHO).at(format!("row {at}")))?;
+    let learned = match loss_on {
+        LossOn::All => None,
+        LossOn::Role(role) => {
             Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
         }
     };
@@ -251,7 +265,7 @@ fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], learn: &Learn, at
 }
 
 /// A text's ids as a row: how many bytes each stands for, and which are learned.
-fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, tokenizer: &Tokenizer) -> Row {
+fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, tokenizer: &Tokenizer) -> EncodedRow {
     let mut bytes = Vec::with_capacity(ids.len() + 1);
     // a character that several tokens share counts for the first; what no token covers, for the next one
     let mut covered = 0;
@@ -288,5 +302,5 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
             learned.remove(0);
         }
     }
-    Row { start, ids, bytes, learned }
+    EncodedRow { start, ids, bytes, learned }
 }

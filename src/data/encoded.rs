@@ -1,6 +1,5 @@
 //! Encoded: rows of tokens, as a value, ready to be packed, padded and put into batches.
 
-use super::encode::Counts;
 use super::{Batch, pack};
 use crate::{Error, Result, bail, text};
 use std::sync::Arc;
@@ -39,13 +38,21 @@ impl Flat {
     }
 }
 
+/// What became of rows that did not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub truncated: usize,
+    pub split: usize,
+    pub skipped: usize,
+}
+
 /// Rows of tokens. A row is one sequence, or after [`Encoded::pack`] several.
 #[derive(Clone)]
 pub struct Encoded {
     flat: Arc<Flat>,
-    /// The pieces of `flat` that rows consist of.
-    pieces: Arc<Vec<(usize, usize)>>,
-    /// Where in `pieces` each row ends.
+    /// The sequences of `flat` that rows consist of.
+    sequences: Arc<Vec<(usize, usize)>>,
+    /// Where in `sequences` each row ends.
     ends: Arc<Vec<usize>>,
     /// What every row is filled up to; none: the longest of its batch.
     length: Option<usize>,
@@ -59,9 +66,17 @@ impl Encoded {
     /// Rows that end at `ends` of the flat tokens.
     pub(super) fn new(flat: Flat, ends: Vec<usize>, pad: u32, counts: Counts, stream: bool) -> Encoded {
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let pieces: Vec<_> = starts.zip(ends.iter().copied()).collect();
-        let ends = (1..=pieces.len()).collect();
-        Encoded { flat: flat.into(), pieces: Arc::new(pieces), ends: Arc::new(ends), length: None, pad, counts, stream }
+        let sequences: Vec<_> = starts.zip(ends.iter().copied()).collect();
+        let ends = (1..=sequences.len()).collect();
+        Encoded {
+            flat: flat.into(),
+            sequences: Arc::new(sequences),
+            ends: Arc::new(ends),
+            length: None,
+            pad,
+            counts,
+            stream,
+        }
     }
 
     /// Which memory its tokens are in, by its address, and how many bytes that is.
@@ -101,7 +116,7 @@ impl Encoded {
 
     fn row(&self, row: usize) -> &[(usize, usize)] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.pieces[start..self.ends[row]]
+        &self.sequences[start..self.ends[row]]
     }
 
     /// Tokens of a row.
@@ -111,16 +126,16 @@ impl Encoded {
 
     /// Tokens of all rows, without padding.
     pub fn tokens(&self) -> usize {
-        self.pieces.iter().map(|(start, end)| end - start).sum()
+        self.sequences.iter().map(|(start, end)| end - start).sum()
     }
 
     /// Places that a loss sees: learned tokens that are not the first of their sequence.
     fn targets(&self) -> impl Iterator<Item = usize> + '_ {
-        self.pieces.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_learned(token))
+        self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_learned(token))
     }
 
     /// How many targets a loss sees.
-    pub fn learned(&self) -> usize {
+    pub fn loss_tokens(&self) -> usize {
         self.targets().count()
     }
 
@@ -134,7 +149,7 @@ impl Encoded {
     }
 
     /// The share of padding, where the length of rows is fixed.
-    pub fn waste(&self) -> Option<f64> {
+    pub fn padding(&self) -> Option<f64> {
         self.length.map(|length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64)
     }
 
@@ -155,29 +170,32 @@ impl Encoded {
             bail!("pack", "a block of {length} tokens has nothing to predict");
         }
         let blocks = if cut {
-            pack::stream(&self.pieces, length)
+            pack::stream(&self.sequences, length)
         } else {
-            let sizes: Vec<usize> = self.pieces.iter().map(|(start, end)| end - start).collect();
+            let sizes: Vec<usize> = self.sequences.iter().map(|(start, end)| end - start).collect();
             if let Some(row) = sizes.iter().position(|&size| size > length) {
                 return Err(too_long("pack", row, sizes[row], length));
             }
             let blocks = pack::best_fit(&sizes, length);
-            blocks.into_iter().map(|block| block.into_iter().map(|piece| self.pieces[piece]).collect()).collect()
+            blocks
+                .into_iter()
+                .map(|block| block.into_iter().map(|sequence| self.sequences[sequence]).collect())
+                .collect()
         };
         let mut ends = Vec::with_capacity(blocks.len());
-        let mut pieces = Vec::with_capacity(self.pieces.len());
+        let mut sequences = Vec::with_capacity(self.sequences.len());
         for block in blocks {
-            pieces.extend(block);
-            ends.push(pieces.len());
+            sequences.extend(block);
+            ends.push(sequences.len());
         }
-        Ok(Encoded { pieces: Arc::new(pieces), ends: Arc::new(ends), length: Some(length), ..self.clone() })
+        Ok(Encoded { sequences: Arc::new(sequences), ends: Arc::new(ends), length: Some(length), ..self.clone() })
     }
 
     /// The first `rows` rows, the others left out.
     pub fn take(&self, rows: usize) -> Encoded {
         let ends: Vec<usize> = self.ends[..rows.min(self.len())].to_vec();
-        let pieces = self.pieces[..ends.last().copied().unwrap_or(0)].to_vec();
-        Encoded { pieces: Arc::new(pieces), ends: Arc::new(ends), ..self.clone() }
+        let sequences = self.sequences[..ends.last().copied().unwrap_or(0)].to_vec();
+        Encoded { sequences: Arc::new(sequences), ends: Arc::new(ends), ..self.clone() }
     }
 
     /// These rows as one batch.
@@ -219,18 +237,19 @@ impl Encoded {
 
 fn too_long(who: &str, row: usize, tokens: usize, length: usize) -> Error {
     Error::new(who, format!("row {row} has {tokens} tokens, more than {length}"))
-        .help(format!("encode with `size: {length}`, which cuts or splits"))
+        .help(format!("encode with `max_length: {length}`, which truncates or splits"))
 }
 
-/// `encoded 701 rows: 54,321 tokens, 20,111 learned`.
+/// `encoded 701 rows: 54,321 tokens, 20,111 loss tokens`.
 impl std::fmt::Display for Encoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "encoded {}", text::counted(self.len(), "row"))?;
         if let Some(length) = self.length {
             write!(f, " of {}", text::thousands(length))?;
         }
-        write!(f, ": {}, {} learned", text::counted(self.tokens(), "token"), text::thousands(self.learned()))?;
-        for (count, what) in [(self.counts.cut, "cut"), (self.counts.split, "split"), (self.counts.skipped, "left out")]
+        write!(f, ": {}, {} loss tokens", text::counted(self.tokens(), "token"), text::thousands(self.loss_tokens()))?;
+        for (count, what) in
+            [(self.counts.truncated, "truncated"), (self.counts.split, "split"), (self.counts.skipped, "left out")]
         {
             if count > 0 {
                 write!(f, ", {} {what}", text::counted(count, "row"))?;

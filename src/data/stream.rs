@@ -1,8 +1,8 @@
 //! Stream: a file that is larger than memory, read in parts.
 
 use super::batches::Replay;
-use super::read::{self, By, Format, Tables};
-use super::{Batch, Builder, Dataset, Encoded, encode};
+use super::read::{self, By, DataFormat, Tables};
+use super::{Batch, Dataset, Encoded, TableBuilder, encode};
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
@@ -25,7 +25,7 @@ pub struct Stream {
 impl Stream {
     /// Looks at the first part of the file, so that what is wrong with it is known at once.
     pub fn open(path: &Path, by: By) -> Result<Stream> {
-        if read::format_of(WHO, path)?.0 == Format::Json || by == By::File {
+        if read::format_of(WHO, path)?.0 == DataFormat::Json || by == By::Document {
             return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
                 .help("save it as .jsonl or .parquet, or open it with `dataset`"));
         }
@@ -74,13 +74,13 @@ impl Stream {
     }
 
     /// The rows as datasets of `rows` rows; the last may have fewer.
-    pub fn parts(&self, rows: usize) -> Result<Parts> {
-        Ok(Parts { blocks: self.blocks()?, rows, waiting: Builder::default(), done: false })
+    pub fn parts(&self, rows: usize) -> Result<DatasetParts> {
+        Ok(DatasetParts { blocks: self.blocks()?, rows, waiting: TableBuilder::default(), done: false })
     }
 
     /// The rows as datasets of as many rows as are read at a time.
-    pub fn blocks(&self) -> Result<Blocks> {
-        Ok(Blocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.by)?, seen: 0 })
+    pub fn blocks(&self) -> Result<DatasetBlocks> {
+        Ok(DatasetBlocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.by)?, seen: 0 })
     }
 }
 
@@ -100,14 +100,14 @@ impl std::fmt::Display for Stream {
 }
 
 /// A walk through a stream, as the file is read.
-pub struct Blocks {
+pub struct DatasetBlocks {
     stream: Stream,
     tables: Tables,
     /// Rows of the file that were read.
     seen: usize,
 }
 
-impl Blocks {
+impl DatasetBlocks {
     /// All fields of the next rows.
     fn block(&mut self) -> Result<Option<Dataset>> {
         let Stream { start, end, .. } = self.stream;
@@ -125,7 +125,7 @@ impl Blocks {
     }
 }
 
-impl Iterator for Blocks {
+impl Iterator for DatasetBlocks {
     type Item = Result<Dataset>;
 
     fn next(&mut self) -> Option<Result<Dataset>> {
@@ -138,14 +138,14 @@ impl Iterator for Blocks {
 }
 
 /// A walk through a stream, by so many rows at a time.
-pub struct Parts {
-    blocks: Blocks,
+pub struct DatasetParts {
+    blocks: DatasetBlocks,
     rows: usize,
-    waiting: Builder,
+    waiting: TableBuilder,
     done: bool,
 }
 
-impl Parts {
+impl DatasetParts {
     fn part(&mut self) -> Result<Option<Dataset>> {
         while self.waiting.rows() < self.rows {
             let Some(block) = self.blocks.block()? else { break };
@@ -162,7 +162,7 @@ impl Parts {
     }
 }
 
-impl Iterator for Parts {
+impl Iterator for DatasetParts {
     type Item = Result<Dataset>;
 
     fn next(&mut self) -> Option<Result<Dataset>> {
@@ -180,12 +180,12 @@ impl Iterator for Parts {
 pub struct EncodedStream {
     stream: Stream,
     tokenizer: Tokenizer,
-    plan: Arc<encode::Plan>,
+    plan: Arc<encode::EncodePlan>,
     pack: Option<(usize, Option<bool>)>,
 }
 
 impl EncodedStream {
-    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: encode::Plan) -> EncodedStream {
+    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: encode::EncodePlan) -> EncodedStream {
         EncodedStream { stream, tokenizer, plan: plan.into(), pack: None }
     }
 
@@ -212,14 +212,14 @@ impl std::fmt::Display for EncodedStream {
 /// How the batches of a stream are made.
 #[derive(Clone)]
 pub struct StreamPlan {
-    pub size: usize,
+    pub batch_size: usize,
     pub steps: usize,
     /// Rows that are read, encoded, packed and shuffled at a time.
-    pub buffer: usize,
+    pub buffer_size: usize,
     pub order: Option<Rng>,
     /// Rows of other text among them.
     pub replay: Option<Replay>,
-    pub from: usize,
+    pub start_step: usize,
 }
 
 /// Batches of a stream: in the order of the file, shuffled within a buffer, over and over until there were enough.
@@ -231,11 +231,16 @@ pub struct StreamBatches {
 
 impl StreamBatches {
     pub fn new(rows: EncodedStream, plan: StreamPlan) -> Result<StreamBatches> {
-        if plan.size == 0 || plan.buffer == 0 {
-            bail!("batches", "size {} and buffer {}: both are at least 1", plan.size, plan.buffer);
+        if plan.batch_size == 0 || plan.buffer_size == 0 {
+            bail!(
+                "batches",
+                "batch_size {} and buffer_size {}: both are at least 1",
+                plan.batch_size,
+                plan.buffer_size
+            );
         }
-        if plan.from > plan.steps {
-            bail!("batches", "from step {} of {}", plan.from, plan.steps);
+        if plan.start_step > plan.steps {
+            bail!("batches", "start_step {} is beyond the {} steps", plan.start_step, plan.steps);
         }
         if let Some(replay) = &plan.replay {
             replay.check()?;
@@ -248,7 +253,7 @@ impl StreamBatches {
     }
 
     pub fn len(&self) -> usize {
-        self.plan.steps - self.plan.from
+        self.plan.steps - self.plan.start_step
     }
 
     pub fn is_empty(&self) -> bool {
@@ -262,31 +267,31 @@ impl StreamBatches {
 
 impl std::fmt::Display for StreamBatches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let StreamPlan { from, steps, size, .. } = self.plan;
-        write!(f, "batches {from} to {steps} of up to {size} rows of {}", self.rows.stream)
+        let StreamPlan { start_step, steps, batch_size, .. } = self.plan;
+        write!(f, "batches {start_step} to {steps} of up to {batch_size} rows of {}", self.rows.stream)
     }
 }
 
 /// Goes through [`StreamBatches`].
 pub struct StreamWalk {
     batches: StreamBatches,
-    parts: Option<Parts>,
+    parts: Option<DatasetParts>,
     /// Buffers so far, over all epochs.
     part: usize,
-    buffer: Option<Buffer>,
+    buffer: Option<ShuffleBuffer>,
     step: usize,
     epoch: usize,
     failed: bool,
 }
 
 /// Rows that are held, and the order in which they come.
-struct Buffer {
+struct ShuffleBuffer {
     rows: Encoded,
     order: Vec<usize>,
     at: usize,
 }
 
-impl Buffer {
+impl ShuffleBuffer {
     /// The next `count` rows, or those that are left.
     fn take(&mut self, count: usize) -> Option<Batch> {
         let rows = &self.order[self.at..self.order.len().min(self.at + count)];
@@ -300,8 +305,8 @@ impl StreamWalk {
         let plan = self.batches.plan.clone();
         while self.step < plan.steps {
             let (own, others) = match &plan.replay {
-                Some(replay) => replay.shares(self.step, plan.size),
-                None => (0..plan.size, 0..0),
+                Some(replay) => replay.shares(self.step, plan.batch_size),
+                None => (0..plan.batch_size, 0..0),
             };
             let rows = self.buffer.as_mut().and_then(|buffer| buffer.take(own.len()));
             if rows.is_none() && !own.is_empty() {
@@ -311,7 +316,7 @@ impl StreamWalk {
             let step = self.step;
             self.step += 1;
             // going on reads the file again up to there
-            if step < plan.from {
+            if step < plan.start_step {
                 continue;
             }
             let pad = self.buffer.as_ref().map_or(0, |buffer| buffer.rows.pad_id());
@@ -328,12 +333,12 @@ impl StreamWalk {
     fn open_part(&mut self, plan: &StreamPlan) -> Result<()> {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
-            None => self.batches.rows.stream.parts(plan.buffer)?,
+            None => self.batches.rows.stream.parts(plan.buffer_size)?,
         };
         let fresh = parts.blocks.seen == 0;
         match parts.next() {
             Some(part) => {
-                let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer) as u64)?;
+                let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer_size) as u64)?;
                 if rows.is_empty() {
                     bail!("batches", "there are no rows");
                 }
@@ -341,7 +346,7 @@ impl StreamWalk {
                     Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),
                     None => (0..rows.len()).collect(),
                 };
-                self.buffer = Some(Buffer { rows, order, at: 0 });
+                self.buffer = Some(ShuffleBuffer { rows, order, at: 0 });
                 self.part += 1;
                 self.parts = Some(parts);
             }

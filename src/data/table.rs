@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Columns of equal length, each with its name, in the order in which the names were first seen.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct ColumnTable {
     pub names: Vec<Arc<str>>,
     pub columns: Vec<Arc<Column>>,
     pub rows: usize,
@@ -14,7 +14,7 @@ pub struct Table {
 
 /// A table that grows row by row. Fields that a row does not have are missing in it.
 #[derive(Default)]
-pub struct Builder {
+pub struct TableBuilder {
     names: Vec<Arc<str>>,
     columns: Vec<Column>,
     rows: usize,
@@ -22,11 +22,11 @@ pub struct Builder {
     next: usize,
 }
 
-impl Builder {
+impl TableBuilder {
     /// The columns `names` from the start, for formats that tell them before the first row.
-    pub fn with_names(names: impl IntoIterator<Item = Arc<str>>) -> Builder {
+    pub fn with_names(names: impl IntoIterator<Item = Arc<str>>) -> TableBuilder {
         let names: Vec<_> = names.into_iter().collect();
-        Builder { columns: names.iter().map(|_| Column::default()).collect(), names, rows: 0, next: 0 }
+        TableBuilder { columns: names.iter().map(|_| Column::default()).collect(), names, rows: 0, next: 0 }
     }
 
     pub fn rows(&self) -> usize {
@@ -72,7 +72,7 @@ impl Builder {
     }
 
     /// More rows. Fields meet by name.
-    pub fn append(&mut self, more: &Table) {
+    pub fn append(&mut self, more: &ColumnTable) {
         for (name, column) in more.names.iter().zip(&more.columns) {
             self.column(name).append(column);
         }
@@ -85,23 +85,23 @@ impl Builder {
         }
     }
 
-    pub fn finish(mut self) -> Table {
+    pub fn finish(mut self) -> ColumnTable {
         self.columns.iter_mut().for_each(Column::shrink);
         self.map_columns(|column| column)
     }
 
-    pub fn map_columns(self, change: impl Fn(Column) -> Column) -> Table {
+    pub fn map_columns(self, change: impl Fn(Column) -> Column) -> ColumnTable {
         let columns = self.columns.into_iter().map(|column| Arc::new(change(column))).collect();
-        Table { names: self.names, columns, rows: self.rows }
+        ColumnTable { names: self.names, columns, rows: self.rows }
     }
 }
 
-impl Table {
+impl ColumnTable {
     /// All rows of several tables, one after the other.
-    pub fn concat(tables: impl IntoIterator<Item = Result<Table>>) -> Result<Table> {
+    pub fn concat(tables: impl IntoIterator<Item = Result<ColumnTable>>) -> Result<ColumnTable> {
         let mut tables = tables.into_iter();
-        let Some(first) = tables.next().transpose()? else { return Ok(Table::default()) };
-        let mut all = Builder::default();
+        let Some(first) = tables.next().transpose()? else { return Ok(ColumnTable::default()) };
+        let mut all = TableBuilder::default();
         let mut first = Some(first);
         for table in tables {
             crate::cancel::check()?;
@@ -118,9 +118,9 @@ impl Table {
     }
 
     /// These rows, in this order.
-    pub fn take(&self, rows: impl Iterator<Item = usize> + Clone) -> Table {
+    pub fn take(&self, rows: impl Iterator<Item = usize> + Clone) -> ColumnTable {
         let columns: Vec<_> = self.columns.iter().map(|column| Arc::new(column.take(rows.clone()))).collect();
-        Table { names: self.names.clone(), columns, rows: rows.count() }
+        ColumnTable { names: self.names.clone(), columns, rows: rows.count() }
     }
 
     /// Bytes of memory that it holds.

@@ -3,7 +3,7 @@
 use super::Dataset;
 use super::arrow::batch;
 use super::column::{Cell, json_text};
-use super::read::{Format, Packing, format_of};
+use super::read::{DataFormat, Packing, format_of};
 use crate::{Error, Result, bail, files};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
@@ -38,14 +38,14 @@ pub fn save(data: &Dataset, path: &Path) -> Result<()> {
     })
 }
 
-fn fill(data: &Dataset, format: Format, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+fn fill(data: &Dataset, format: DataFormat, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(WHO, path, &error);
     match format {
-        Format::Parquet => parquet(data, path, out),
-        Format::Csv => separated(data, b',', path, out),
-        Format::Tsv => separated(data, b'\t', path, out),
-        Format::Jsonl => each_row(data, |at| writeln!(out, "{}", object(data, at)?).map_err(fault)),
-        Format::Json => {
+        DataFormat::Parquet => parquet(data, path, out),
+        DataFormat::Csv => separated(data, b',', path, out),
+        DataFormat::Tsv => separated(data, b'\t', path, out),
+        DataFormat::Jsonl => each_row(data, |at| writeln!(out, "{}", object(data, at)?).map_err(fault)),
+        DataFormat::Json => {
             out.write_all(b"[").map_err(fault)?;
             each_row(data, |at| {
                 let comma = if at == 0 { "\n" } else { ",\n" };
@@ -53,7 +53,7 @@ fn fill(data: &Dataset, format: Format, path: &Path, out: &mut (dyn Write + Send
             })?;
             out.write_all(b"\n]\n").map_err(fault)
         }
-        Format::Txt => {
+        DataFormat::Txt => {
             let field = only_field(data)?;
             each_row(data, |at| {
                 let text = text_line(data, field, at)?;
@@ -152,7 +152,7 @@ fn parquet(data: &Dataset, path: &Path, out: &mut (dyn Write + Send)) -> Result<
         .set_max_row_group_row_count(Some(ROWS))
         .build();
     let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(fault)?;
-    // small pieces: a column of text may not pass 2 GB in one
+    // small parts: a column of text may not pass 2 GB in one
     for start in (0..data.len()).step_by(8192) {
         crate::cancel::check()?;
         let rows = data.slice(start, start + 8192);

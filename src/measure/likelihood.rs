@@ -1,9 +1,9 @@
 //! How likely a model finds some texts: the number that bits per byte and perplexity are made of.
 //!
-//! Texts longer than a window are read by windows that overlap: each piece is counted once, in the first window that
-//! reaches it, so that all but the first window's pieces are predicted with at least `seq - stride` before them.
+//! Texts longer than a window are read by windows that overlap: each token is counted once, in the first window that
+//! reaches it, so that all but the first window's tokens are predicted with at least `seq - stride` before them.
 
-use crate::data::batches::Plan;
+use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
 use crate::model::{Model, Reduce, Rows};
 use crate::tensor::{DType, without_grad};
@@ -13,9 +13,9 @@ use crate::{Result, bail, cancel};
 /// How texts are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
-    /// Pieces in a window.
+    /// Tokens in a window.
     pub seq: usize,
-    /// Pieces from one window's start to the next one's.
+    /// Tokens from one window's start to the next one's.
     pub stride: usize,
     /// Rows in a batch.
     pub size: usize,
@@ -26,17 +26,17 @@ pub struct Windows {
 pub struct Likelihood {
     /// Negative log likelihood, natural logarithm.
     pub nats: f64,
-    /// Pieces that were predicted.
-    pub pieces: usize,
-    /// Bytes of text that these pieces stand for.
+    /// Tokens that were predicted.
+    pub tokens: usize,
+    /// Bytes of text that these tokens stand for.
     pub bytes: usize,
 }
 
-/// The likelihood of `texts`. Each begins after the tokenizer's start piece (or else its end piece), so that its
-/// first piece is predicted too; without either, the first piece and its bytes are left out.
+/// The likelihood of `texts`. Each begins after the tokenizer's start token (or else its end token), so that its
+/// first token is predicted too; without either, the first token and its bytes are left out.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
     if by.seq < 2 || by.stride == 0 || by.stride >= by.seq || by.size == 0 {
-        bail!("likelihood", "windows of {} pieces, {} apart, {} at a time", by.seq, by.stride, by.size);
+        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.seq, by.stride, by.size);
     }
     let start = tok.start();
     let mut sum = Likelihood::default();
@@ -50,7 +50,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
                 None => text.len() - tok.encode(text, false)?.offsets.first().map_or(0, |(_, end)| *end),
             };
             ids.splice(0..0, start);
-            sum.pieces += ids.len().saturating_sub(1);
+            sum.tokens += ids.len().saturating_sub(1);
             for window in windows(ids.len(), by) {
                 if !batch.fits(window.ids.len()) {
                     sum.nats += batch.run(net)?;
@@ -60,7 +60,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
         }
     }
     sum.nats += batch.run(net)?;
-    if sum.pieces == 0 {
+    if sum.tokens == 0 {
         bail!("likelihood", "there is no text to predict");
     }
     Ok(sum)
@@ -68,18 +68,18 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
 
 /// The likelihood of what is learned in rows that are encoded already.
 pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Likelihood> {
-    let plan = Plan { size, epochs: 1, steps: None, order: None, replay: None, from: 0 };
+    let plan = BatchPlan { batch_size: size, epochs: 1, steps: None, order: None, replay: None, start_step: 0 };
     let mut sum = Likelihood::default();
     for batch in Batches::new(rows.clone(), plan)? {
         cancel::check()?;
-        let pieces = batch.learned();
-        if pieces > 0 {
+        let tokens = batch.loss_tokens();
+        if tokens > 0 {
             sum.nats += nats(net, &batch)?;
-            sum.pieces += pieces;
+            sum.tokens += tokens;
             sum.bytes += batch.bytes;
         }
     }
-    if sum.pieces == 0 {
+    if sum.tokens == 0 {
         bail!("likelihood", "no row has anything to predict");
     }
     Ok(sum)
@@ -91,7 +91,7 @@ fn nats(net: &Model, batch: &Batch) -> Result<f64> {
     Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 
-/// A stretch of a text, and where the pieces begin that it counts.
+/// A stretch of a text, and where the tokens begin that it counts.
 struct Window {
     ids: std::ops::Range<usize>,
     counted: usize,

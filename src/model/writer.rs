@@ -1,11 +1,11 @@
 //! Text as it is written: whole characters, and nothing of a stop string.
 
 use crate::Result;
-use crate::token::{Stream, Tokenizer};
+use crate::token::{DecodeStream, Tokenizer};
 
 /// Turns new ids into text that is certain, and knows when a stop string was written.
 pub struct Writer {
-    stream: Stream,
+    stream: DecodeStream,
     stops: Vec<String>,
     /// Everything that was given out.
     pub text: String,

@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The terms of a text, in order: words of Unicode in lower case, and for Chinese, Japanese and Korean writing, which
-/// puts no spaces, all pairs of neighbouring characters (a character that stands alone is a term itself).
+/// puts no spaces, all pairs of neighboring characters (a character that stands alone is a term itself).
 ///
 /// Pairs instead of a dictionary's words, as in Lucene's CJK analyser: they need no list, find names that no list has, and
 /// do as well in Chinese retrieval (Nie and Ren 1999). Full-width letters and digits are read as plain ones.
@@ -13,7 +13,7 @@ pub fn terms(text: &str) -> Vec<String> {
     let mut run: Vec<char> = Vec::new();
     let mut end = 0;
     for (at, word) in text.unicode_word_indices() {
-        // UAX 29 gives Han and kana characters one by one: neighbours make a run
+        // UAX 29 gives Han and kana characters one by one: neighbors make a run
         let dense = word.chars().all(unspaced);
         if !dense || at != end {
             pairs(&mut run, &mut terms);

@@ -6,56 +6,56 @@ use crate::token::Tokenizer;
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 
-/// What reads text into vectors: the mean of a model's last states over the pieces of a text.
+/// What reads text into vectors: the mean of a model's last states over the tokens of a text.
 #[derive(Clone)]
-pub struct Reader {
+pub struct PassageEncoder {
     pub net: Model,
     pub tok: Tokenizer,
-    /// Pieces of a text that are read; the rest is left out.
-    pub seq: usize,
+    /// Tokens of a text that are read; the rest is left out.
+    pub max_length: usize,
     /// Texts in a batch.
-    pub size: usize,
+    pub batch_size: usize,
 }
 
-/// Passages as vectors of length 1 around their common centre.
+/// Passages as vectors of length 1 around their common center.
 pub struct Dense {
-    reader: Reader,
+    reader: PassageEncoder,
     hidden: usize,
     vectors: Vec<f32>,
-    centre: Vec<f32>,
+    center: Vec<f32>,
 }
 
 impl Dense {
     /// The states of a language model all lean to one side, which makes any two texts look alike; so the mean of
     /// all passages is taken off (Mu and Viswanath 2018, "All-but-the-top").
-    pub fn new<S: AsRef<str> + Sync>(texts: &[S], reader: Reader) -> Result<Dense> {
+    pub fn new<S: AsRef<str> + Sync>(texts: &[S], reader: PassageEncoder) -> Result<Dense> {
         let hidden = reader.net.config().hidden;
         let mut vectors = reader.read(texts)?;
-        let mut centre = vec![0.0; hidden];
+        let mut center = vec![0.0; hidden];
         if texts.len() > 1 {
-            for (at, sum) in centre.iter_mut().enumerate() {
+            for (at, sum) in center.iter_mut().enumerate() {
                 let sum_of: f64 = vectors.iter().skip(at).step_by(hidden).map(|&x| f64::from(x)).sum();
                 *sum = (sum_of / texts.len() as f64) as f32;
             }
         }
-        vectors.chunks_mut(hidden).for_each(|vector| towards(vector, &centre));
-        Ok(Dense { reader, hidden, vectors, centre })
+        vectors.chunks_mut(hidden).for_each(|vector| towards(vector, &center));
+        Ok(Dense { reader, hidden, vectors, center })
     }
 
     /// Vectors that were made before, with what made them.
-    pub fn of(reader: Reader, vectors: Vec<f32>, centre: Vec<f32>) -> Result<Dense> {
+    pub fn of(reader: PassageEncoder, vectors: Vec<f32>, center: Vec<f32>) -> Result<Dense> {
         let hidden = reader.net.config().hidden;
-        if hidden != centre.len() {
-            bail!("index", "its vectors have {} numbers, the states of this model {hidden}", centre.len());
+        if hidden != center.len() {
+            bail!("index", "its vectors have {} numbers, the states of this model {hidden}", center.len());
         }
-        Ok(Dense { reader, hidden, vectors, centre })
+        Ok(Dense { reader, hidden, vectors, center })
     }
 
     /// An error where the model does not read the first passage as it was read when the vectors were made.
     pub fn check(&self, texts: &[String]) -> Result<()> {
         const NEAR: f32 = 1e-2;
         let mut now = self.reader.read(&texts[..texts.len().min(1)])?;
-        towards(&mut now, &self.centre);
+        towards(&mut now, &self.center);
         let apart = now.iter().zip(&self.vectors).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
         if apart.is_nan() || apart > NEAR {
             return Err(Error::new(
@@ -71,7 +71,7 @@ impl Dense {
         self.hidden
     }
 
-    pub fn reader(&self) -> &Reader {
+    pub fn reader(&self) -> &PassageEncoder {
         &self.reader
     }
 
@@ -80,8 +80,8 @@ impl Dense {
         &self.vectors
     }
 
-    pub fn centre(&self) -> &[f32] {
-        &self.centre
+    pub fn center(&self) -> &[f32] {
+        &self.center
     }
 
     /// For each query the cosine of every passage with it, in order of passages.
@@ -89,7 +89,7 @@ impl Dense {
         let mut found = self.reader.read(queries)?;
         let by_query = found.chunks_mut(self.hidden).map(|query| {
             cancel::check()?;
-            towards(query, &self.centre);
+            towards(query, &self.center);
             let query = &*query;
             let cosine = |vector: &[f32]| vector.iter().zip(query).map(|(a, b)| a * b).sum::<f32>();
             let scores = self.vectors.par_chunks(self.hidden).map(|vector| f64::from(cosine(vector)));
@@ -99,29 +99,29 @@ impl Dense {
     }
 }
 
-/// A vector as seen from `centre`, of length 1. One at the centre stays 0: it has no direction.
-fn towards(vector: &mut [f32], centre: &[f32]) {
-    vector.iter_mut().zip(centre).for_each(|(x, middle)| *x -= middle);
+/// A vector as seen from `center`, of length 1. One at the center stays 0: it has no direction.
+fn towards(vector: &mut [f32], center: &[f32]) {
+    vector.iter_mut().zip(center).for_each(|(x, middle)| *x -= middle);
     let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() as f32;
     if length > 1e-12 {
         vector.iter_mut().for_each(|x| *x /= length);
     }
 }
 
-impl Reader {
-    /// A row of `hidden` numbers for each text; zeros for one without pieces.
+impl PassageEncoder {
+    /// A row of `hidden` numbers for each text; zeros for one without tokens.
     fn read<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<f32>> {
-        if self.seq == 0 || self.size == 0 {
-            bail!("index", "{} pieces of a text, {} texts at a time", self.seq, self.size);
+        if self.max_length == 0 || self.batch_size == 0 {
+            bail!("index", "max_length {} and batch_size {}: both are at least 1", self.max_length, self.batch_size);
         }
         let hidden = self.net.config().hidden;
         let mut ids = self.tok.encode_batch(texts, true)?;
-        ids.iter_mut().for_each(|ids| ids.truncate(self.seq));
+        ids.iter_mut().for_each(|ids| ids.truncate(self.max_length));
         // texts of like length together: little is padding
         let mut order: Vec<usize> = (0..ids.len()).filter(|&at| !ids[at].is_empty()).collect();
         order.sort_by_key(|&at| (ids[at].len(), at));
         let mut vectors = vec![0.0; ids.len() * hidden];
-        for batch in order.chunks(self.size) {
+        for batch in order.chunks(self.batch_size) {
             cancel::check()?;
             let rows: Vec<&[u32]> = batch.iter().map(|&at| ids[at].as_slice()).collect();
             for (&at, mean) in batch.iter().zip(self.means(&rows, hidden)?) {

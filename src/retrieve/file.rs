@@ -1,9 +1,9 @@
 //! An index in a folder: its passages, BM25's settings and, where there are vectors, these. The words are counted again
 //! when it is opened, which is faster than reading their counts; the vectors are not made again.
 
-use super::dense::{Dense, Reader};
+use super::dense::{Dense, PassageEncoder};
 use super::index::Index;
-use crate::data::{Builder, By, Cell, Dataset};
+use crate::data::{By, Cell, Dataset, TableBuilder};
 use crate::tensor::file::{Safetensors, save_safetensors};
 use crate::tensor::{Array, Device};
 use crate::{Error, Result, bail, data, files};
@@ -25,7 +25,7 @@ impl Index {
                 files::remove("save", old)?;
             }
         }
-        let mut rows = Builder::default();
+        let mut rows = TableBuilder::default();
         for row in 0..self.len() {
             rows.column("text").push(Cell::Text(self.text(row)));
             rows.end_row();
@@ -36,16 +36,16 @@ impl Index {
         if let Some(dense) = self.dense() {
             let shape = (self.len(), dense.hidden());
             let vectors = Array::from_slice(dense.vectors(), shape, &Device::Cpu)?;
-            let centre = Array::from_slice(dense.centre(), dense.hidden(), &Device::Cpu)?;
-            save_safetensors(folder.join(VECTORS), [("vectors", &vectors), ("centre", &centre)], &[])?;
-            told["hidden"] = json!(dense.hidden());
-            told["seq"] = json!(dense.reader().seq);
+            let center = Array::from_slice(dense.center(), dense.hidden(), &Device::Cpu)?;
+            save_safetensors(folder.join(VECTORS), [("vectors", &vectors), ("center", &center)], &[])?;
+            told["hidden_size"] = json!(dense.hidden());
+            told["max_length"] = json!(dense.reader().max_length);
         }
         files::write_all("save", &facts, (told.to_string() + "\n").as_bytes())
     }
 
     /// Opens a folder that [`Index::save`] wrote. Vectors are searched with the model that made them.
-    pub fn open(folder: &Path, reader: Option<Reader>) -> Result<Index> {
+    pub fn open(folder: &Path, reader: Option<PassageEncoder>) -> Result<Index> {
         let place = folder.join(FACTS);
         if !files::is_file(&place) {
             return Err(Error::new(WHO, format!("{} is not there", place.display()))
@@ -72,8 +72,8 @@ fn passages(path: &Path) -> Result<Vec<String>> {
     rows.texts(WHO, field).map(|text| text.map(|text| text.into_owned())).collect()
 }
 
-fn vectors(folder: &Path, facts: &Value, texts: &[String], mut reader: Reader) -> Result<Dense> {
-    let (Some(hidden), Some(seq)) = (facts["hidden"].as_u64(), facts["seq"].as_u64()) else {
+fn vectors(folder: &Path, facts: &Value, texts: &[String], mut reader: PassageEncoder) -> Result<Dense> {
+    let (Some(hidden), Some(max_length)) = (facts["hidden_size"].as_u64(), facts["max_length"].as_u64()) else {
         return Err(Error::new(WHO, format!("{} has no vectors", folder.display()))
             .help("open it without `model`, or make it with one"));
     };
@@ -85,8 +85,8 @@ fn vectors(folder: &Path, facts: &Value, texts: &[String], mut reader: Reader) -
         Ok(file.read_f32(name)?.flatten_all()?.to_vec1()?)
     };
     let hidden = hidden as usize;
-    reader.seq = seq as usize;
-    let dense = Dense::of(reader, read("vectors", &[texts.len(), hidden])?, read("centre", &[hidden])?)?;
+    reader.max_length = max_length as usize;
+    let dense = Dense::of(reader, read("vectors", &[texts.len(), hidden])?, read("center", &[hidden])?)?;
     dense.check(texts)?;
     Ok(dense)
 }

@@ -1,15 +1,15 @@
 //! The index: passages, and the ways to search them.
 
-use super::{Bm25, Dense, Reader};
+use super::{Bm25, Dense, PassageEncoder};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// A value: passages that can be searched.
 #[derive(Clone)]
-pub struct Index(Arc<Inner>);
+pub struct Index(Arc<IndexInner>);
 
-struct Inner {
+struct IndexInner {
     texts: Vec<String>,
     words: Bm25,
     dense: Option<Dense>,
@@ -17,11 +17,11 @@ struct Inner {
 
 /// How passages are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum SearchMethod {
     Bm25,
     Dense,
     /// Both rankings, fused.
-    Both,
+    Hybrid,
 }
 
 /// A passage that was found.
@@ -38,7 +38,7 @@ const DEPTH: usize = 100;
 
 impl Index {
     /// Passages by their words and, with a reader, by its states too.
-    pub fn new(texts: Vec<String>, k1: f64, b: f64, reader: Option<Reader>) -> Result<Index> {
+    pub fn new(texts: Vec<String>, k1: f64, b: f64, reader: Option<PassageEncoder>) -> Result<Index> {
         if texts.is_empty() {
             return Err(Error::new("index", "there are no passages"));
         }
@@ -49,7 +49,7 @@ impl Index {
     /// Passages with the vectors that were made of them.
     pub(super) fn of(texts: Vec<String>, k1: f64, b: f64, dense: Option<Dense>) -> Result<Index> {
         let words = Bm25::new(&texts, k1, b)?;
-        Ok(Index(Arc::new(Inner { texts, words, dense })))
+        Ok(Index(Arc::new(IndexInner { texts, words, dense })))
     }
 
     pub(super) fn dense(&self) -> Option<&Dense> {
@@ -85,11 +85,16 @@ impl Index {
 
     /// The best `count` passages for each query, best first; of equals the earlier one. By words, only passages that
     /// share one with the query are found.
-    pub fn search<S: AsRef<str> + Sync>(&self, queries: &[S], count: usize, how: How) -> Result<Vec<Vec<Hit>>> {
+    pub fn search<S: AsRef<str> + Sync>(
+        &self,
+        queries: &[S],
+        count: usize,
+        method: SearchMethod,
+    ) -> Result<Vec<Vec<Hit>>> {
         let words = |count: usize| -> Vec<Vec<Hit>> {
             queries.par_iter().map(|query| best(self.0.words.scores(query.as_ref()), count)).collect()
         };
-        if how == How::Bm25 {
+        if method == SearchMethod::Bm25 {
             return Ok(words(count));
         }
         let Some(dense) = &self.0.dense else {
@@ -102,7 +107,7 @@ impl Index {
         let near = |count: usize| -> Result<Vec<Vec<Hit>>> {
             Ok(dense.scores(queries)?.into_iter().map(|scores| best(scores, count)).collect())
         };
-        if how == How::Dense {
+        if method == SearchMethod::Dense {
             return near(count);
         }
         let depth = DEPTH.max(count);

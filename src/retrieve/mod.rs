@@ -13,5 +13,5 @@ mod index;
 
 pub use analyse::terms;
 pub use bm25::Bm25;
-pub use dense::{Dense, Reader};
-pub use index::{Hit, How, Index};
+pub use dense::{Dense, PassageEncoder};
+pub use index::{Hit, Index, SearchMethod};

@@ -1,4 +1,4 @@
-//! The byte alphabet of GPT-2: every byte is written as one printable character, so that pieces are strings.
+//! The byte alphabet of GPT-2: every byte is written as one printable character, so that tokens are strings.
 //! <https://github.com/openai/gpt-2/blob/master/src/encoder.py>
 
 use std::collections::HashMap;
@@ -30,20 +30,20 @@ pub fn spell(text: &str) -> String {
     text.bytes().map(|byte| CHARS[byte as usize]).collect()
 }
 
-/// The bytes that a piece stands for; `None` if it holds a letter that is not of the alphabet.
-pub fn bytes(piece: &str) -> Option<Vec<u8>> {
-    piece.chars().map(|letter| BYTES.get(&letter).copied()).collect()
+/// The bytes that a token stands for; `None` if it holds a letter that is not of the alphabet.
+pub fn bytes(token: &str) -> Option<Vec<u8>> {
+    token.chars().map(|letter| BYTES.get(&letter).copied()).collect()
 }
 
 /// The text that letters stand for, where it is one.
-pub fn text(piece: &str) -> Option<String> {
-    String::from_utf8(bytes(piece)?).ok()
+pub fn text(token: &str) -> Option<String> {
+    String::from_utf8(bytes(token)?).ok()
 }
 
-/// How many characters the bytes of a piece begin.
-pub fn characters(piece: &str) -> usize {
-    match bytes(piece) {
+/// How many characters the bytes of a token begin.
+pub fn characters(token: &str) -> usize {
+    match bytes(token) {
         Some(bytes) => bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count(),
-        None => piece.chars().count(),
+        None => token.chars().count(),
     }
 }

@@ -13,26 +13,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
     pub text: String,
-    pub spans: Vec<Span>,
+    pub spans: Vec<ChatSpan>,
 }
 
 /// What one message became, in bytes of the text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct ChatSpan {
     /// Which message, from 0.
     pub message: usize,
     pub role: String,
     /// The words themselves.
     pub content: Range<usize>,
-    /// The words and the special piece that ends the turn: what a model has to write when it is its turn.
+    /// The words and the special token that ends the turn: what a model has to write when it is its turn.
     pub turn: Range<usize>,
 }
 
-/// ChatML, for a tokenizer that has its pieces and brings no template.
+/// ChatML, for a tokenizer that has its tokens and brings no template.
 const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
                       '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// For any other: a turn ends with the piece that ends a text, so that a model learns to stop.
+/// For any other: a turn ends with the token that ends a text, so that a model learns to stop.
 const PLAIN: &str = "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + eos_token + '\\n' }}\
                      {% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
 
@@ -40,8 +40,8 @@ const PLAIN: &str = "{% for message in messages %}{{ message['role'] + ': ' + me
 const DATE: (&str, &str, &str) = ("2024", "07", "26");
 
 impl Tokenizer {
-    /// The chat template that came with it, or the one that fits its special pieces: ChatML where it has
-    /// `<|im_end|>` (or nothing that ends a text), else `role: words` and the piece that ends a text.
+    /// The chat template that came with it, or the one that fits its special tokens: ChatML where it has
+    /// `<|im_end|>` (or nothing that ends a text), else `role: words` and the token that ends a text.
     pub fn template(&self) -> &str {
         match self.own_template() {
             Some(own) => own,
@@ -52,13 +52,13 @@ impl Tokenizer {
 
     /// Writes messages (maps with `role` and `content`) by the tokenizer's chat template.
     /// `open` begins the assistant's next turn.
-    pub fn chat(&self, messages: &[Value], open: bool) -> Result<Chat> {
+    pub fn apply_chat_template(&self, messages: &[Value], open: bool) -> Result<Chat> {
         if messages.is_empty() {
-            bail!("chat", "there are no messages");
+            bail!("apply_chat_template", "there are no messages");
         }
         for (at, message) in messages.iter().enumerate() {
             if !message["role"].is_string() {
-                bail!("chat", "message {at} has no `role`: {message}");
+                bail!("apply_chat_template", "message {at} has no `role`: {message}");
             }
         }
         let mut template = Template::new(self)?;
@@ -71,9 +71,9 @@ impl Tokenizer {
         Ok(Chat { text, spans })
     }
 
-    /// A turn reaches from the first word to the special piece that ends it, if one comes before the next message.
-    fn spans(&self, messages: &[Value], contents: &[Option<Range<usize>>], text: &str) -> Vec<Span> {
-        let specials: Vec<&str> = self.specials().into_iter().filter_map(|id| self.piece(id)).collect();
+    /// A turn reaches from the first word to the special token that ends it, if one comes before the next message.
+    fn spans(&self, messages: &[Value], contents: &[Option<Range<usize>>], text: &str) -> Vec<ChatSpan> {
+        let specials: Vec<&str> = self.specials().into_iter().filter_map(|id| self.token(id)).collect();
         let mut spans = Vec::new();
         for (at, content) in contents.iter().enumerate() {
             let Some(content) = content.clone() else { continue };
@@ -81,18 +81,18 @@ impl Tokenizer {
             let after = &text[content.end..limit];
             let end = first_special(after, &specials).map_or(content.end, |end| content.end + end);
             let role = messages[at]["role"].as_str().unwrap_or_default().to_string();
-            spans.push(Span { message: at, role, turn: content.start..end, content });
+            spans.push(ChatSpan { message: at, role, turn: content.start..end, content });
         }
         spans
     }
 }
 
-/// Where the first special piece of `after` ends. Without a special piece of its own, ChatML's mark counts.
+/// Where the first special token of `after` ends. Without a special token of its own, ChatML's mark counts.
 fn first_special(after: &str, specials: &[&str]) -> Option<usize> {
     let known = specials.iter().copied().chain(["<|im_end|>"]);
     known
-        .filter(|piece| !piece.is_empty())
-        .filter_map(|piece| after.find(piece).map(|start| (start, std::cmp::Reverse(piece.len()))))
+        .filter(|token| !token.is_empty())
+        .filter_map(|token| after.find(token).map(|start| (start, std::cmp::Reverse(token.len()))))
         .min()
         .map(|(start, length)| start + length.0)
 }
@@ -101,7 +101,7 @@ struct Template {
     environment: Environment<'static>,
     /// What the last rendering took.
     burnt: Arc<AtomicU64>,
-    /// Names of special pieces, as templates ask for them.
+    /// Names of special tokens, as templates ask for them.
     names: Vec<(String, String)>,
 }
 
@@ -131,8 +131,8 @@ impl Template {
         let source = source.replace("{%- generation %}", "").replace("{%- endgeneration %}", "");
         environment.add_template_owned("chat", source).map_err(told)?;
         let names = super::SPECIALS.iter().filter_map(|name| {
-            let piece = tokenizer.piece(tokenizer.special(name)?)?;
-            Some((format!("{name}_token"), piece.to_string()))
+            let token = tokenizer.token(tokenizer.special(name)?)?;
+            Some((format!("{name}_token"), token.to_string()))
         });
         Ok(Template { names: names.collect(), environment, burnt })
     }
@@ -150,7 +150,7 @@ impl Template {
     }
 
     fn rendered(&self, messages: &[Value], open: bool) -> Result<String, minijinja::Error> {
-        let names = self.names.iter().map(|(name, piece)| (name.as_str(), minijinja::Value::from(piece.as_str())));
+        let names = self.names.iter().map(|(name, token)| (name.as_str(), minijinja::Value::from(token.as_str())));
         let asked = [("messages", jinja(&json!(messages))), ("add_generation_prompt", open.into())];
         let template = self.environment.get_template("chat")?;
         let rendered = template.render_captured(minijinja::Value::from_pairs(names.chain(asked)))?;
@@ -162,7 +162,7 @@ impl Template {
     /// so that marks would change what it writes.
     fn marked(&mut self, messages: &[Value], open: bool, text: &str) -> Result<Option<Vec<Option<Range<usize>>>>> {
         if text.contains(MARKS) {
-            bail!("chat", "a message holds the private character U+10FFF0 or U+10FFF1");
+            bail!("apply_chat_template", "a message holds the private character U+10FFF0 or U+10FFF1");
         }
         let marked: Vec<Value> = messages.iter().map(mark).collect();
         let Ok(rendered) = self.render(&marked, open) else { return Ok(None) };
@@ -206,7 +206,7 @@ impl Template {
                 header.filter(|header| text.starts_with(header.as_str())).map_or(from, |header| header.len().max(from));
             let Some(found) = text[start..].find(words) else {
                 return Err(Error::new(
-                    "chat",
+                    "apply_chat_template",
                     format!("the template does not write the words of message {at} ({role}) as they are"),
                 )
                 .help("who said what cannot be told; take the text of another template"));
@@ -269,12 +269,15 @@ fn date(format: &str) -> String {
 
 fn told(error: minijinja::Error) -> Error {
     if error.kind() == ErrorKind::OutOfFuel {
-        return Error::new("chat", "the template does not end, or does far more than such messages need")
-            .help("take the template of another tokenizer");
+        return Error::new(
+            "apply_chat_template",
+            "the template does not end, or does far more than such messages need",
+        )
+        .help("take the template of another tokenizer");
     }
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
     match error.line() {
-        Some(line) => Error::new("chat", format!("the template fails at its line {line}: {detail}")),
-        None => Error::new("chat", format!("the template fails: {detail}")),
+        Some(line) => Error::new("apply_chat_template", format!("the template fails at its line {line}: {detail}")),
+        None => Error::new("apply_chat_template", format!("the template fails: {detail}")),
     }
 }

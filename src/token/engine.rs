@@ -15,7 +15,7 @@ use tokenizers::models::bpe::{BPE, Vocab};
 #[derive(Clone)]
 pub struct Engine {
     running: tokenizers::Tokenizer,
-    merges: Arc<[Merge]>,
+    merges: Arc<[MergeIds]>,
 }
 
 impl std::ops::Deref for Engine {
@@ -28,14 +28,14 @@ impl std::ops::Deref for Engine {
 
 impl Engine {
     /// What BPE merges, by ids, in the order of their ranks; nothing for other models.
-    pub fn merges(&self) -> &Arc<[Merge]> {
+    pub fn merges(&self) -> &Arc<[MergeIds]> {
         &self.merges
     }
 }
 
 /// Two ids that become one.
 #[derive(Clone, Copy)]
-pub struct Merge {
+pub struct MergeIds {
     pub left: u32,
     pub right: u32,
     pub whole: u32,
@@ -107,11 +107,11 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
                 return Ok(());
             }
             let taken: HashMap<u64, &str> =
-                vocab.iter().filter_map(|(piece, id)| Some((id.as_u64()?, piece.as_str()))).collect();
+                vocab.iter().filter_map(|(token, id)| Some((id.as_u64()?, token.as_str()))).collect();
             if let Some((id, token)) = missing.iter().find(|(id, _)| taken.contains_key(&u64::from(*id))) {
                 bail!(
                     WHO,
-                    "the added token `{}` has the id {id} of the piece `{}`",
+                    "the added token `{}` has the id {id} of the token `{}`",
                     token.content,
                     taken[&u64::from(*id)]
                 );
@@ -137,7 +137,7 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
     Ok(())
 }
 
-fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<Merge>)> {
+fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<MergeIds>)> {
     if let Some(vocab) = model["vocab"].as_object() {
         check_ids(vocab)?;
     }
@@ -155,27 +155,27 @@ fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<Merge>)> {
 }
 
 fn check_ids(vocab: &Map<String, Value>) -> Result<()> {
-    let mut pieces = vec![""; vocab.len()];
+    let mut tokens = vec![""; vocab.len()];
     let limit = vocab.len() * 2 + 100_000;
-    for (piece, id) in vocab {
+    for (token, id) in vocab {
         let Some(id) = id.as_u64().filter(|id| (*id as usize) < limit) else {
-            bail!(WHO, "the piece `{piece}` has the id {id}, in a vocabulary of {}", vocab.len())
+            bail!(WHO, "the token `{token}` has the id {id}, in a vocabulary of {}", vocab.len())
         };
         let id = id as usize;
-        if id >= pieces.len() {
-            pieces.resize(id + 1, "");
+        if id >= tokens.len() {
+            tokens.resize(id + 1, "");
         }
-        if !pieces[id].is_empty() {
-            bail!(WHO, "the pieces `{}` and `{piece}` have the same id {id}", pieces[id]);
+        if !tokens[id].is_empty() {
+            bail!(WHO, "the tokens `{}` and `{token}` have the same id {id}", tokens[id]);
         }
-        pieces[id] = piece;
+        tokens[id] = token;
     }
     Ok(())
 }
 
-fn build_bpe(model: &mut Value) -> Result<(BPE, Vec<Merge>)> {
+fn build_bpe(model: &mut Value) -> Result<(BPE, Vec<MergeIds>)> {
     let Value::Object(entries) = model["vocab"].take() else { bail!(WHO, "its vocab is not a map") };
-    let vocab: Vocab = entries.into_iter().map(|(piece, id)| (piece, id.as_u64().unwrap_or(0) as u32)).collect();
+    let vocab: Vocab = entries.into_iter().map(|(token, id)| (token, id.as_u64().unwrap_or(0) as u32)).collect();
     let Value::Array(merges) = model["merges"].take() else { bail!(WHO, "its merges are not a list") };
     let merges = merges.into_iter().map(halves).collect::<Result<Vec<_>>>()?;
     let text = |name: &str| model[name].as_str().filter(|text| !text.is_empty()).map(str::to_string);
@@ -212,35 +212,35 @@ fn halves(value: Value) -> Result<(String, String)> {
         },
         _ => None,
     };
-    pair.ok_or_else(|| Error::new(WHO, format!("the merge {value} is not a pair of pieces")))
+    pair.ok_or_else(|| Error::new(WHO, format!("the merge {value} is not a pair of tokens")))
 }
 
-fn merges_by_id(vocab: &Vocab, merges: &[(String, String)], prefix: &str) -> Result<Vec<Merge>> {
+fn merges_by_id(vocab: &Vocab, merges: &[(String, String)], prefix: &str) -> Result<Vec<MergeIds>> {
     let mut whole = String::new();
     let by_id = |(rank, (a, b)): (usize, &(String, String))| {
         whole.clear();
         whole.push_str(a);
         whole.push_str(b.strip_prefix(prefix).unwrap_or(b));
-        let id = |piece: &str| -> Result<u32> {
-            match vocab.get(piece) {
+        let id = |token: &str| -> Result<u32> {
+            match vocab.get(token) {
                 Some(id) => Ok(*id),
                 None => {
-                    bail!(WHO, "merge {rank} (`{a}` + `{b}`) names the piece `{piece}`, which is not in the vocabulary")
+                    bail!(WHO, "merge {rank} (`{a}` + `{b}`) names the token `{token}`, which is not in the vocabulary")
                 }
             }
         };
-        Ok(Merge { left: id(a)?, right: id(b)?, whole: id(&whole)? })
+        Ok(MergeIds { left: id(a)?, right: id(b)?, whole: id(&whole)? })
     };
     merges.iter().enumerate().map(by_id).collect()
 }
 
-/// All pieces in id order. A hole in the ids is an empty piece.
-pub fn pieces(engine: &Engine) -> Vec<String> {
+/// All tokens in id order. A hole in the ids is an empty token.
+pub fn tokens(engine: &Engine) -> Vec<String> {
     let vocab = engine.get_vocab(true);
     let size = vocab.values().max().map_or(0, |&id| id as usize + 1);
-    let mut pieces = vec![String::new(); size];
-    for (piece, id) in vocab {
-        pieces[id as usize] = piece;
+    let mut tokens = vec![String::new(); size];
+    for (token, id) in vocab {
+        tokens[id as usize] = token;
     }
-    pieces
+    tokens
 }

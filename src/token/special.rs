@@ -1,12 +1,12 @@
-//! Which piece is the beginning of a text, its end, padding, and so on.
+//! Which token is the beginning of a text, its end, padding, and so on.
 
 use crate::token::engine::Engine;
 use serde_json::{Map, Value};
 
-/// The named special pieces, as properties of a tokenizer.
+/// The named special tokens, as properties of a tokenizer.
 pub const SPECIALS: [&str; 7] = ["bos", "eos", "pad", "unk", "mask", "cls", "sep"];
 
-/// What each is usually called: asked only where no file says it, and only of pieces that are marked as special.
+/// What each is usually called: asked only where no file says it, and only of tokens that are marked as special.
 const USUAL: [&[&str]; 7] = [
     &["<s>", "<|begin_of_text|>", "<bos>", "<|startoftext|>"],
     &["</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"],
@@ -18,18 +18,18 @@ const USUAL: [&[&str]; 7] = [
 ];
 
 /// The id of each of [`SPECIALS`].
-pub type Ids = [Option<u32>; 7];
+pub type SpecialIds = [Option<u32>; 7];
 
 /// Reads `bos_token` and so on from `tokenizer_config.json` or `special_tokens_map.json`, then the usual names.
-pub fn find(engine: &Engine, config: &Map<String, Value>) -> Ids {
-    let mut ids = Ids::default();
+pub fn find(engine: &Engine, config: &Map<String, Value>) -> SpecialIds {
+    let mut ids = SpecialIds::default();
     for (slot, name) in SPECIALS.iter().enumerate() {
         let entry = config.get(&format!("{name}_token"));
         let said = entry.and_then(|entry| entry.as_str().or_else(|| entry.get("content")?.as_str()));
         // `null` says that there is none
         let silent = entry.is_none();
         ids[slot] = match said {
-            Some(piece) => engine.token_to_id(piece),
+            Some(token) => engine.token_to_id(token),
             None if silent => usual(engine, slot),
             None => None,
         };
@@ -38,6 +38,6 @@ pub fn find(engine: &Engine, config: &Map<String, Value>) -> Ids {
 }
 
 fn usual(engine: &Engine, slot: usize) -> Option<u32> {
-    let special = |piece: &&&str| engine.get_added_vocabulary().is_special_token(piece);
-    USUAL[slot].iter().filter(special).find_map(|piece| engine.token_to_id(piece))
+    let special = |token: &&&str| engine.get_added_vocabulary().is_special_token(token);
+    USUAL[slot].iter().filter(special).find_map(|token| engine.token_to_id(token))
 }

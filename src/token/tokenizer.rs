@@ -1,76 +1,45 @@
 //! The tokenizer as a value: cheap to copy, never changed after it was made.
 
-use crate::token::Growth;
+use crate::token::ExtensionInfo;
 use crate::token::alphabet;
+use crate::token::bpe::{FastEncode, Merges};
 use crate::token::engine::{self, Engine};
-use crate::token::merges::Merges;
-use crate::token::quick::Quick;
-use crate::token::special::{Ids, SPECIALS};
+use crate::token::special::{SPECIALS, SpecialIds};
+use crate::token::{DecodeStream, TokenizerKind};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use tokenizers::models::ModelWrapper;
-
-/// How a tokenizer finds its pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// BPE over the bytes of UTF-8, as GPT-2: everything can be written.
-    ByteLevel,
-    /// BPE over characters, with a piece for each byte as a last resort, as Llama 2.
-    ByteFallback,
-    /// BPE over characters alone.
-    Bpe,
-    /// Longest match from the left, as BERT.
-    WordPiece,
-    /// The likeliest segmentation, as T5.
-    Unigram,
-    /// Whole words only.
-    WordLevel,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::ByteLevel => "byte-level BPE",
-            Kind::ByteFallback => "BPE with byte fallback",
-            Kind::Bpe => "BPE",
-            Kind::WordPiece => "WordPiece",
-            Kind::Unigram => "Unigram",
-            Kind::WordLevel => "whole words",
-        })
-    }
-}
 
 /// Where each token lies in its text: from and to, in bytes.
 pub type Offsets = Vec<(usize, usize)>;
 
-/// What a text became: ids, the pieces they stand for, and where each lies in the text, in bytes.
+/// What a text became: ids, the tokens they stand for, and where each lies in the text, in bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
     pub ids: Vec<u32>,
-    pub pieces: Vec<String>,
+    pub tokens: Vec<String>,
     pub offsets: Offsets,
 }
 
 /// Text to ids and back. A value: cloning is free, and it can be used from any thread.
 #[derive(Clone)]
-pub struct Tokenizer(Arc<Inner>);
+pub struct Tokenizer(Arc<TokenizerInner>);
 
-struct Inner {
+struct TokenizerInner {
     engine: Engine,
-    kind: Kind,
-    pieces: Vec<String>,
+    kind: TokenizerKind,
+    tokens: Vec<String>,
     ids: HashMap<String, u32>,
-    special: Ids,
+    special: SpecialIds,
     marked: HashSet<u32>,
     template: Option<String>,
     config: Map<String, Value>,
-    growth: Option<Growth>,
+    extension: Option<ExtensionInfo>,
     merges: OnceLock<Arc<Merges>>,
-    quick: OnceLock<Option<Quick>>,
+    fast_encode: OnceLock<Option<FastEncode>>,
 }
 
 /// Texts that one thread takes at a time, between two looks at the cancel flag.
@@ -81,47 +50,47 @@ impl Tokenizer {
     pub(super) fn assemble(
         engine: Engine,
         config: Map<String, Value>,
-        special: Ids,
+        special: SpecialIds,
         template: Option<String>,
     ) -> Tokenizer {
-        let pieces = engine::pieces(&engine);
-        let ids = pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty());
-        let ids = ids.map(|(id, piece)| (piece.clone(), id as u32)).collect();
+        let tokens = engine::tokens(&engine);
+        let ids = tokens.iter().enumerate().filter(|(_, token)| !token.is_empty());
+        let ids = ids.map(|(id, token)| (token.clone(), id as u32)).collect();
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        let kind = kind_of(&engine);
-        Tokenizer(Arc::new(Inner {
+        let kind = TokenizerKind::of(&engine);
+        Tokenizer(Arc::new(TokenizerInner {
             kind,
-            pieces,
+            tokens,
             ids,
             special,
             marked,
             template,
             config,
             engine,
-            growth: None,
+            extension: None,
             merges: OnceLock::new(),
-            quick: OnceLock::new(),
+            fast_encode: OnceLock::new(),
         }))
     }
 
-    /// The same tokenizer over an engine that has more pieces.
-    pub(super) fn rebuilt(&self, engine: Engine, growth: Growth) -> Tokenizer {
-        let Inner { config, special, template, .. } = &*self.0;
-        Tokenizer::assemble(engine, config.clone(), *special, template.clone()).with_growth(Some(growth))
+    /// The same tokenizer over an engine that has more tokens.
+    pub(super) fn rebuilt(&self, engine: Engine, extension: ExtensionInfo) -> Tokenizer {
+        let TokenizerInner { config, special, template, .. } = &*self.0;
+        Tokenizer::assemble(engine, config.clone(), *special, template.clone()).with_extension(Some(extension))
     }
 
     /// The same tokenizer, just made, with what its last extension did.
-    pub(super) fn with_growth(mut self, growth: Option<Growth>) -> Tokenizer {
+    pub(super) fn with_extension(mut self, extension: Option<ExtensionInfo>) -> Tokenizer {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.growth = growth;
+            inner.extension = extension;
         }
         self
     }
 
     /// What its last extension did, if it was ever extended; a saved one remembers all but what was skipped.
-    pub fn growth(&self) -> Option<&Growth> {
-        self.0.growth.as_ref()
+    pub fn extension(&self) -> Option<&ExtensionInfo> {
+        self.0.extension.as_ref()
     }
 
     /// Its merges by id, found out once.
@@ -129,11 +98,11 @@ impl Tokenizer {
         if let Some(merges) = self.0.merges.get() {
             return Ok(merges.clone());
         }
-        let merges = Arc::new(Merges::of(self, "encode")?);
+        let merges = Arc::new(Merges::of(self.engine(), "encode")?);
         Ok(self.0.merges.get_or_init(|| merges).clone())
     }
 
-    pub(super) fn specials_by_name(&self) -> Ids {
+    pub(super) fn specials_by_name(&self) -> SpecialIds {
         self.0.special
     }
 
@@ -145,30 +114,30 @@ impl Tokenizer {
         &self.0.config
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> TokenizerKind {
         self.0.kind
     }
 
     /// How many ids there are: one more than the highest. A model's table may have more rows.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.0.pieces.len()
+        self.0.tokens.len()
     }
 
-    /// All pieces, in id order.
-    pub fn pieces(&self) -> &[String] {
-        &self.0.pieces
+    /// All tokens, in id order.
+    pub fn tokens(&self) -> &[String] {
+        &self.0.tokens
     }
 
-    pub fn piece(&self, id: u32) -> Option<&str> {
-        self.0.pieces.get(id as usize).map(String::as_str)
+    pub fn token(&self, id: u32) -> Option<&str> {
+        self.0.tokens.get(id as usize).map(String::as_str)
     }
 
-    pub fn id(&self, piece: &str) -> Option<u32> {
-        self.0.ids.get(piece).copied()
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.0.ids.get(token).copied()
     }
 
-    /// Whether an id is marked as special: never part of ordinary text, and left out when decoding skips special pieces.
+    /// Whether an id is marked as special: never part of ordinary text, and left out when decoding skips special tokens.
     pub fn is_special(&self, id: u32) -> bool {
         self.0.marked.contains(&id)
     }
@@ -185,7 +154,7 @@ impl Tokenizer {
         SPECIALS.iter().position(|special| *special == name).and_then(|slot| self.0.special[slot])
     }
 
-    /// What a text begins with where it is to begin like all others: the start piece, or else the end piece.
+    /// What a text begins with where it is to begin like all others: the start token, or else the end token.
     pub fn start(&self) -> Option<u32> {
         self.bos().or_else(|| self.eos())
     }
@@ -212,23 +181,23 @@ impl Tokenizer {
     }
 
     /// The same tokenizer with another chat template.
-    pub fn with_template(&self, template: Option<String>) -> Tokenizer {
-        let Inner { engine, config, special, growth, .. } = &*self.0;
-        Tokenizer::assemble(engine.clone(), config.clone(), *special, template).with_growth(growth.clone())
+    pub fn with_chat_template(&self, template: Option<String>) -> Tokenizer {
+        let TokenizerInner { engine, config, special, extension, .. } = &*self.0;
+        Tokenizer::assemble(engine.clone(), config.clone(), *special, template).with_extension(extension.clone())
     }
 
-    /// Text to ids, pieces and byte offsets. `special` adds what the tokenizer puts around a text (BERT's
-    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special pieces written in the text are always taken as such.
+    /// Text to ids, tokens and byte offsets. `special` adds what the tokenizer puts around a text (BERT's
+    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
         let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
         Ok(Encoding {
             ids: encoding.get_ids().to_vec(),
-            pieces: encoding.get_tokens().to_vec(),
+            tokens: encoding.get_tokens().to_vec(),
             offsets: encoding.get_offsets().to_vec(),
         })
     }
 
-    /// Ids and where each lies in the text, in bytes, without the pieces themselves.
+    /// Ids and where each lies in the text, in bytes, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
         let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
@@ -236,8 +205,8 @@ impl Tokenizer {
 
     /// The ids alone, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
-        let quick = self.0.quick.get_or_init(|| Quick::of(self)).as_ref();
-        if let Some(ids) = quick.and_then(|quick| quick.ids(text, special)) {
+        let fast = self.0.fast_encode.get_or_init(|| FastEncode::of(self.engine(), self.merges().ok()?)).as_ref();
+        if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
             return Ok(ids);
         }
         let encoding =
@@ -265,75 +234,23 @@ impl Tokenizer {
         Ok(all)
     }
 
-    /// Ids to text. `skip_special` leaves special pieces out. An id beyond the pieces is an error.
+    /// Ids to text. `skip_special` leaves special tokens out. An id beyond the tokens is an error.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.len()) {
-            bail!("decode", "id {id} is outside the {} pieces of the tokenizer", self.len());
+            bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
         }
         self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).told_by("decode"))
     }
 
-    /// Decodes as ids come, for text that is shown while it is written.
-    pub fn stream(&self, skip_special: bool) -> Stream {
-        Stream { tokenizer: self.clone(), skip_special, ids: Vec::new(), shown: 0, read: 0 }
-    }
-}
-
-fn kind_of(engine: &Engine) -> Kind {
-    match engine.get_model() {
-        ModelWrapper::BPE(_) if is_byte_level(engine) => Kind::ByteLevel,
-        ModelWrapper::BPE(bpe) if bpe.byte_fallback => Kind::ByteFallback,
-        ModelWrapper::BPE(_) => Kind::Bpe,
-        ModelWrapper::WordPiece(_) => Kind::WordPiece,
-        ModelWrapper::Unigram(_) => Kind::Unigram,
-        ModelWrapper::WordLevel(_) => Kind::WordLevel,
-    }
-}
-
-/// Whether text is turned into the byte alphabet, by the pre-tokenizer or (as Moses-like pipelines do) the normalizer.
-fn is_byte_level(engine: &Engine) -> bool {
-    let names = |part: Option<String>| part.is_some_and(|json| json.contains("\"ByteLevel\""));
-    names(engine.get_pre_tokenizer().and_then(|part| serde_json::to_string(part).ok()))
-        || names(engine.get_normalizer().and_then(|part| serde_json::to_string(part).ok()))
-}
-
-/// Decodes a growing list of ids: a character that is not whole yet waits for its last byte.
-pub struct Stream {
-    tokenizer: Tokenizer,
-    skip_special: bool,
-    ids: Vec<u32>,
-    /// Up to which id the text was given out.
-    read: usize,
-    /// From which id decoding begins again: an earlier id decides how the next one is spaced.
-    shown: usize,
-}
-
-impl Stream {
-    /// Takes one more id and gives the text that is now certain (it may be empty).
-    pub fn push(&mut self, id: u32) -> Result<String> {
-        self.ids.push(id);
-        let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
-        let now = self.tokenizer.decode(&self.ids[self.shown..], self.skip_special)?;
-        if now.len() <= before.len() || now.ends_with('\u{fffd}') {
-            return Ok(String::new());
-        }
-        self.shown = self.read;
-        self.read = self.ids.len();
-        Ok(now.get(before.len()..).unwrap_or_default().to_string())
-    }
-
-    /// What is left when no more ids come: bytes of an unfinished character show as `�`.
-    pub fn finish(&mut self) -> Result<String> {
-        let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
-        let now = self.tokenizer.decode(&self.ids[self.shown..], self.skip_special)?;
-        self.read = self.ids.len();
-        Ok(now.get(before.len()..).unwrap_or_default().to_string())
+    /// Decodes as ids come, for text that is shown while it is generated.
+    pub fn stream(&self, skip_special: bool) -> DecodeStream {
+        DecodeStream::new(self.clone(), skip_special)
     }
 }
 
 impl fmt::Display for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tokenizer, {}, {} pieces, {} special", self.kind(), text::thousands(self.len()), self.0.marked.len())
+        write!(f, "tokenizer, {}, {} tokens, {} special", self.kind(), text::thousands(self.len()), self.0.marked.len())
     }
 }
 
@@ -341,16 +258,16 @@ impl IntoIterator for Tokenizer {
     type Item = String;
     type IntoIter = std::vec::IntoIter<String>;
 
-    /// The pieces in id order.
+    /// The tokens in id order.
     fn into_iter(self) -> Self::IntoIter {
-        self.0.pieces.clone().into_iter()
+        self.0.tokens.clone().into_iter()
     }
 }
 
-/// A piece as a person reads it: byte letters as the text that they stand for.
-pub fn readable(piece: &str) -> String {
-    match alphabet::bytes(piece) {
+/// A token as a person reads it: byte letters as the text that they stand for.
+pub fn readable(token: &str) -> String {
+    match alphabet::bytes(token) {
         Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        None => piece.replace('▁', " "),
+        None => token.replace('▁', " "),
     }
 }

@@ -1,10 +1,10 @@
 //! Training a tokenizer from texts: byte-level BPE, WordPiece, Unigram.
 
-use crate::token::continued::{self, Limits, Vocabulary};
+use crate::token::bpe::bpe_train::{self, MergeLimits, Vocabulary};
+use crate::token::bpe::pair_index::Corpus;
 use crate::token::engine::told;
-use crate::token::places::Corpus;
-use crate::token::words::Counted;
-use crate::token::{Tokenizer, alphabet, open, words};
+use crate::token::words::CountedWords;
+use crate::token::{Tokenizer, alphabet, format, words};
 use crate::{Error, Result, bail, cancel, nearest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -16,31 +16,31 @@ const WHO: &str = "tokenizer";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// `bpe`, `wordpiece` or `unigram`.
-    pub kind: String,
-    /// How many pieces in all, special ones and the alphabet included.
-    pub size: usize,
-    /// How often a pair has to occur to become a piece.
-    pub least: u64,
-    /// How many characters a piece may have.
-    pub longest: usize,
-    /// Special pieces, first in the vocabulary; `None` for the usual ones of the kind.
-    pub special: Option<Vec<String>>,
+    pub model_type: String,
+    /// How many tokens in all, special ones and the alphabet included.
+    pub vocab_size: usize,
+    /// How often a pair has to occur to become a token.
+    pub min_frequency: u64,
+    /// How many characters a token may have.
+    pub max_token_length: usize,
+    /// Special tokens, first in the vocabulary; `None` for the usual ones of the kind.
+    pub special_tokens: Option<Vec<String>>,
     /// How BPE cuts text into words: `gpt2`, `digits` (every digit alone, as SmolLM), `llama3` or `qwen2`.
-    pub split: String,
+    pub pre_tokenizer: String,
     /// WordPiece: no capitals and no accents.
-    pub lower: bool,
+    pub lowercase: bool,
 }
 
 impl Default for Training {
     fn default() -> Training {
         Training {
-            kind: "bpe".into(),
-            size: 8000,
-            least: 2,
-            longest: 16,
-            special: None,
-            split: "gpt2".into(),
-            lower: true,
+            model_type: "bpe".into(),
+            vocab_size: 8000,
+            min_frequency: 2,
+            max_token_length: 16,
+            special_tokens: None,
+            pre_tokenizer: "gpt2".into(),
+            lowercase: true,
         }
     }
 }
@@ -49,16 +49,16 @@ const KINDS: [&str; 3] = ["bpe", "wordpiece", "unigram"];
 const SPLITS: [&str; 4] = ["gpt2", "digits", "llama3", "qwen2"];
 
 impl Tokenizer {
-    /// Trains a tokenizer. The same texts give the same pieces, on any number of threads.
+    /// Trains a tokenizer. The same texts give the same tokens, on any number of threads.
     pub fn train<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
         if texts.iter().all(|text| text.as_ref().trim().is_empty()) {
             bail!(WHO, "there is no text to train on ({} texts)", texts.len());
         }
-        match how.kind.as_str() {
+        match how.model_type.as_str() {
             "bpe" => train_bpe(texts, how),
             "wordpiece" => train_wordpiece(texts, how),
             "unigram" => train_unigram(texts, how),
-            other => Err(unknown("kind", other, &KINDS)),
+            other => Err(unknown("model_type", other, &KINDS)),
         }
     }
 }
@@ -72,10 +72,10 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
 }
 
 fn specials(how: &Training, usual: &[&str]) -> Result<Vec<String>> {
-    let special = how.special.clone().unwrap_or_else(|| usual.iter().map(|piece| piece.to_string()).collect());
-    for (at, piece) in special.iter().enumerate() {
-        if piece.is_empty() || special[..at].contains(piece) {
-            bail!(WHO, "the special piece `{piece}` is empty or there twice");
+    let special = how.special_tokens.clone().unwrap_or_else(|| usual.iter().map(|token| token.to_string()).collect());
+    for (at, token) in special.iter().enumerate() {
+        if token.is_empty() || special[..at].contains(token) {
+            bail!(WHO, "the special token `{token}` is empty or there twice");
         }
     }
     Ok(special)
@@ -83,48 +83,48 @@ fn specials(how: &Training, usual: &[&str]) -> Result<Vec<String>> {
 
 fn added(special: &[String]) -> Value {
     let token =
-        |(id, piece): (usize, &String)| json!({"id": id, "content": piece, "special": true, "normalized": false});
+        |(id, token): (usize, &String)| json!({"id": id, "content": token, "special": true, "normalized": false});
     special.iter().enumerate().map(token).collect()
 }
 
-/// How many pieces are left for merging.
+/// How many tokens are left for merging.
 fn room(how: &Training, base: usize) -> Result<usize> {
-    match how.size.checked_sub(base) {
+    match how.vocab_size.checked_sub(base) {
         Some(room) => Ok(room),
         None => Err(Error::new(
             WHO,
-            format!("size {} is below the {base} special pieces and letters that are needed", how.size),
+            format!("vocab_size {} is below the {base} special tokens and letters that are needed", how.vocab_size),
         )
         .help(format!("ask for at least {base}"))),
     }
 }
 
-fn vocabulary_json(pieces: &[String]) -> Value {
-    Value::Object(pieces.iter().enumerate().map(|(id, piece)| (piece.clone(), json!(id))).collect::<Map<_, _>>())
+fn vocabulary_json(tokens: &[String]) -> Value {
+    Value::Object(tokens.iter().enumerate().map(|(id, token)| (token.clone(), json!(id))).collect::<Map<_, _>>())
 }
 
 fn train_bpe<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
     let special = specials(how, &["<|endoftext|>", "<|im_start|>", "<|im_end|>"])?;
     let mut letters = *alphabet::letters();
     letters.sort_unstable();
-    let pieces: Vec<String> = special.iter().cloned().chain(letters.iter().map(char::to_string)).collect();
-    let room = room(how, pieces.len())?;
-    let (normalizer, pre) = splitting(&how.split)?;
-    let spec = |pieces: &[String], merges: Vec<Value>| {
+    let tokens: Vec<String> = special.iter().cloned().chain(letters.iter().map(char::to_string)).collect();
+    let room = room(how, tokens.len())?;
+    let (normalizer, pre) = splitting(&how.pre_tokenizer)?;
+    let spec = |tokens: &[String], merges: Vec<Value>| {
         json!({
             "added_tokens": added(&special),
             "normalizer": normalizer,
             "pre_tokenizer": pre,
             "post_processor": null,
             "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-            "model": {"type": "BPE", "vocab": vocabulary_json(pieces), "merges": merges},
+            "model": {"type": "BPE", "vocab": vocabulary_json(tokens), "merges": merges},
         })
     };
-    let empty = Tokenizer::from_json(spec(&pieces, Vec::new()), Map::new())?;
+    let empty = Tokenizer::from_json(spec(&tokens, Vec::new()), Map::new())?;
     let counted = words::count(&empty, texts)?;
-    let limits = Limits { count: room, least: how.least, longest: how.longest };
+    let limits = MergeLimits { count: room, min_frequency: how.min_frequency, max_token_length: how.max_token_length };
     let proposal = empty.continue_on(counted, &limits)?;
-    let all: Vec<String> = pieces.into_iter().chain(proposal.pieces).collect();
+    let all: Vec<String> = tokens.into_iter().chain(proposal.tokens).collect();
     let merges = proposal.merges.iter().map(|(left, right)| json!([left, right])).collect();
     Tokenizer::from_json(spec(&all, merges), Map::new())
 }
@@ -139,20 +139,20 @@ fn splitting(name: &str) -> Result<(Value, Value)> {
     Ok(match name {
         "gpt2" => (Value::Null, byte_level(true)),
         "digits" => (Value::Null, sequence(json!({"type": "Digits", "individual_digits": true}), true)),
-        "llama3" => (Value::Null, sequence(pattern(crate::token::split::LLAMA3), false)),
-        "qwen2" => (json!({"type": "NFC"}), sequence(pattern(crate::token::split::QWEN), false)),
-        other => return Err(unknown("split", other, &SPLITS)),
+        "llama3" => (Value::Null, sequence(pattern(crate::token::words::split::LLAMA3), false)),
+        "qwen2" => (json!({"type": "NFC"}), sequence(pattern(crate::token::words::split::QWEN), false)),
+        other => return Err(unknown("pre_tokenizer", other, &SPLITS)),
     })
 }
 
-/// WordPiece's pieces are those of BPE over characters, where a piece inside a word begins with `##`.
+/// WordPiece's tokens are those of BPE over characters, where a token inside a word begins with `##`.
 fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
     let special = specials(how, &["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])?;
-    if !special.iter().any(|piece| piece == "[UNK]") {
-        bail!(WHO, "WordPiece needs `[UNK]` among its special pieces");
+    if !special.iter().any(|token| token == "[UNK]") {
+        bail!(WHO, "WordPiece needs `[UNK]` among its special tokens");
     }
-    let spec = |pieces: &[String]| {
-        let mut spec = open::wordpiece(vocabulary_json(pieces), how.lower);
+    let spec = |tokens: &[String]| {
+        let mut spec = format::wordpiece(vocabulary_json(tokens), how.lowercase);
         spec["added_tokens"] = added(&special);
         spec
     };
@@ -166,15 +166,15 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
         }
         symbols(&word).for_each(|symbol| *letters.entry(symbol).or_default() += count);
     }
-    let mut pieces = special.clone();
+    let mut tokens = special.clone();
     let mut frequent: Vec<(String, u64)> =
         letters.into_iter().filter(|(symbol, _)| !special.contains(symbol)).collect();
     frequent.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    frequent.truncate(room(how, pieces.len())?);
-    pieces.extend(frequent.into_iter().map(|(symbol, _)| symbol));
+    frequent.truncate(room(how, tokens.len())?);
+    tokens.extend(frequent.into_iter().map(|(symbol, _)| symbol));
 
-    let room = room(how, pieces.len())?;
-    let mut vocabulary = Vocabulary::new(pieces, "##", |piece| piece.trim_start_matches("##").chars().count());
+    let room = room(how, tokens.len())?;
+    let mut vocabulary = Vocabulary::new(tokens, "##", |token| token.trim_start_matches("##").chars().count());
     vocabulary.barred = special.iter().cloned().collect();
     let mut corpus = Corpus::default();
     for (at, (word, count)) in counted.iter().enumerate() {
@@ -184,8 +184,12 @@ fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<
         let ids: Option<Vec<u32>> = symbols(&word).map(|symbol| vocabulary.id(&symbol)).collect();
         corpus.push(&ids.unwrap_or_default(), count);
     }
-    continued::run(corpus, &mut vocabulary, &Limits { count: room, least: how.least, longest: how.longest })?;
-    Tokenizer::from_json(spec(&vocabulary.pieces), Map::new())
+    bpe_train::run(
+        corpus,
+        &mut vocabulary,
+        &MergeLimits { count: room, min_frequency: how.min_frequency, max_token_length: how.max_token_length },
+    )?;
+    Tokenizer::from_json(spec(&vocabulary.tokens), Map::new())
 }
 
 fn symbols(word: &str) -> impl Iterator<Item = String> {
@@ -194,16 +198,16 @@ fn symbols(word: &str) -> impl Iterator<Item = String> {
         .map(|(at, character)| if at == 0 { character.to_string() } else { format!("##{character}") })
 }
 
-/// Unigram with SentencePiece's white space and, after the pieces, one for each byte: nothing is unknown.
+/// Unigram with SentencePiece's white space and, after the tokens, one for each byte: nothing is unknown.
 fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
     let mut special = specials(how, &["<unk>", "<s>", "</s>", "<pad>"])?;
-    if !special.iter().any(|piece| piece == "<unk>") {
+    if !special.iter().any(|token| token == "<unk>") {
         special.insert(0, "<unk>".into());
     }
     let bytes: Vec<String> = (0..=255u8).map(|byte| format!("<0x{byte:02X}>")).collect();
     let room = room(how, special.len() + bytes.len())?;
     let spec = |rows: Value| {
-        let unk = special.iter().position(|piece| piece == "<unk>");
+        let unk = special.iter().position(|token| token == "<unk>");
         let normalizers = json!([{"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]);
         let decoders = json!([
             {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
@@ -218,17 +222,17 @@ fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<To
             "model": {"type": "Unigram", "unk_id": unk, "byte_fallback": true, "vocab": rows},
         })
     };
-    let fixed: Vec<(String, f64)> = special.iter().cloned().chain(bytes).map(|piece| (piece, 0.0)).collect();
+    let fixed: Vec<(String, f64)> = special.iter().cloned().chain(bytes).map(|token| (token, 0.0)).collect();
     let empty = Tokenizer::from_json(spec(json!(fixed)), Map::new())?;
     let counted = words::count(&empty, texts)?;
-    let scored = unigram_pieces(&counted, room, how)?;
+    let scored = unigram_tokens(&counted, room, how)?;
     let lowest = scored.iter().map(|(_, score)| *score).fold(0.0, f64::min);
     // a byte is dearer than any character
-    let rows: Vec<(String, f64)> = fixed.into_iter().map(|(piece, _)| (piece, lowest - 2.0)).chain(scored).collect();
+    let rows: Vec<(String, f64)> = fixed.into_iter().map(|(token, _)| (token, lowest - 2.0)).chain(scored).collect();
     Tokenizer::from_json(spec(json!(rows)), Map::new())
 }
 
-fn unigram_pieces(counted: &Counted, room: usize, how: &Training) -> Result<Vec<(String, f64)>> {
+fn unigram_tokens(counted: &CountedWords, room: usize, how: &Training) -> Result<Vec<(String, f64)>> {
     let sentences: Vec<(String, u32)> =
         counted.iter().map(|(word, count)| (word.into_owned(), u32::try_from(count).unwrap_or(u32::MAX))).collect();
     let characters: std::collections::BTreeSet<char> = sentences.iter().flat_map(|(word, _)| word.chars()).collect();
@@ -236,17 +240,17 @@ fn unigram_pieces(counted: &Counted, room: usize, how: &Training) -> Result<Vec<
         return Err(Error::new(
             WHO,
             format!(
-                "the texts have {} characters, but size {} leaves room for {room} pieces",
+                "the texts have {} characters, but size {} leaves room for {room} tokens",
                 characters.len(),
-                how.size
+                how.vocab_size
             ),
         )
-        .help(format!("ask for at least {}", how.size - room + characters.len())));
+        .help(format!("ask for at least {}", how.vocab_size - room + characters.len())));
     }
     let trainer = UnigramTrainer::builder()
         .show_progress(false)
         .vocab_size(u32::try_from(room).unwrap_or(u32::MAX))
-        .max_piece_length(how.longest.max(1))
+        .max_piece_length(how.max_token_length.max(1))
         .build()
         .map_err(told)?;
     // one thread: sums of parts would depend on how many there are
@@ -256,22 +260,22 @@ fn unigram_pieces(counted: &Counted, room: usize, how: &Training) -> Result<Vec<
         pool.install(|| trainer.do_train(sentences, &mut model)).map(|_| model)
     })?;
     let model = model.map_err(told)?;
-    let mut pieces: Vec<(String, f64)> = model.iter().cloned().collect();
-    settle(&mut pieces, counted);
-    Ok(pieces)
+    let mut tokens: Vec<(String, f64)> = model.iter().cloned().collect();
+    settle(&mut tokens, counted);
+    Ok(tokens)
 }
 
 /// The trainer gives characters that lost their place scores just above the lowest, in the order of a random hash.
-/// Here they get them by how often they occur, and equal scores are ordered by the piece.
-fn settle(pieces: &mut [(String, f64)], counted: &Counted) {
+/// Here they get them by how often they occur, and equal scores are ordered by the token.
+fn settle(tokens: &mut [(String, f64)], counted: &CountedWords) {
     const STEP: f64 = 0.0001;
-    let lowest = pieces.iter().map(|(_, score)| *score).fold(0.0, f64::min);
-    let rank = |(piece, score): &(String, f64)| {
+    let lowest = tokens.iter().map(|(_, score)| *score).fold(0.0, f64::min);
+    let rank = |(token, score): &(String, f64)| {
         let steps = (score - lowest) / STEP;
-        (piece.chars().count() == 1 && (steps - steps.round()).abs() < 1e-6).then_some(steps.round() as usize)
+        (token.chars().count() == 1 && (steps - steps.round()).abs() < 1e-6).then_some(steps.round() as usize)
     };
     let mut ranked: Vec<(usize, usize)> =
-        pieces.iter().enumerate().filter_map(|(at, row)| Some((rank(row)?, at))).collect();
+        tokens.iter().enumerate().filter_map(|(at, row)| Some((rank(row)?, at))).collect();
     ranked.sort_unstable();
     let near = ranked.iter().zip(ranked.iter().skip(1)).take_while(|((one, _), (next, _))| *next <= one + 1).count();
     let chain = if ranked.is_empty() { 0 } else { near + 1 };
@@ -279,10 +283,10 @@ fn settle(pieces: &mut [(String, f64)], counted: &Counted) {
     counted
         .iter()
         .for_each(|(word, times)| word.chars().for_each(|character| *count.entry(character).or_default() += times));
-    let mut names: Vec<String> = ranked[..chain].iter().map(|(_, at)| pieces[*at].0.clone()).collect();
+    let mut names: Vec<String> = ranked[..chain].iter().map(|(_, at)| tokens[*at].0.clone()).collect();
     names.sort_by_key(|name| (name.chars().next().and_then(|character| count.get(&character)).copied(), name.clone()));
     for ((_, at), name) in ranked[..chain].iter().zip(names) {
-        pieces[*at].0 = name;
+        tokens[*at].0 = name;
     }
-    pieces.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    tokens.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
 }

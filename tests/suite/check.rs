@@ -28,7 +28,7 @@ let x = tensor([[1.0, 2.0]]);
 x.summ();
 (x @ x.t()).exp().meen();
 x.sum(1, 2, 3, 4);
-let tok = tokenizer(["a"], #{ size: 260 });
+let tok = tokenizer(["a"], #{ vocab_size: 260 });
 tok.encod("a");
 tok.encode("a", #{}, 3);
 for i in 0..3 { i.sqare(); }
@@ -97,7 +97,7 @@ fn options_of_native_verbs_and_of_the_library() {
 let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 2, heads: 2 }, #{ sed: 7 });
 let opt = adamw(net.params(), #{ lr: "fast" });
 opt.step(net.loss(#{ ids: [1, 2] }).backward());
-net.generate(tokenizer(["a"], #{ siz: 260, least: 1 }), "a", #{ max: 3.5, temperature: 1, seed: () });
+net.generate(tokenizer(["a"], #{ siz: 260, min_frequency: 1 }), "a", #{ max: 3.5, temperature: 1, seed: () });
 bench::speed("a", #{ second: 1.0, least: "x" }, || 1);
 fn run(given) { let cfg = options(#{ lr: 1e-3, steps: 3, out: () }, given); cfg.lr }
 run(#{ step: 3 });
@@ -177,7 +177,7 @@ print("never");
 
 #[test]
 fn a_function_that_answers_for_a_verb() {
-    let script = "fn encode(text) { text }\nlet tok = tokenizer([\"a\"], #{ size: 260, least: 1 });\nprint(tok.encode(\"a\"));\n";
+    let script = "fn encode(text) { text }\nlet tok = tokenizer([\"a\"], #{ vocab_size: 260, min_frequency: 1 });\nprint(tok.encode(\"a\"));\n";
     assert_eq!(
         found(script),
         [

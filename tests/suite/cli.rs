@@ -314,7 +314,7 @@ fn an_interrupt_ends_with_130() {
 #[cfg(unix)]
 const STAGES: &str = r#"
 seed(1);
-let tok = tokenizer(["to be"], #{ size: 260 });
+let tok = tokenizer(["to be"], #{ vocab_size: 260 });
 let net = model(#{ kind: "llama", vocab: 260, hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 });
 net.resize(264);
 let texts = [];

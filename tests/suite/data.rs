@@ -1,11 +1,11 @@
 //! What a script cannot see of datasets.
 
-use levain::data::encode::{Form, Long, Plan, encode};
-use levain::data::{Builder, Cell, Column, Dataset, Encoded, Table};
+use levain::data::encode::{EncodePlan, Overflow, RowForm, encode};
+use levain::data::{Cell, Column, ColumnTable, Dataset, Encoded, TableBuilder};
 use levain::token::{Dropout, Tokenizer};
 
 fn texts(count: usize) -> Dataset {
-    let mut rows = Builder::default();
+    let mut rows = TableBuilder::default();
     for at in 0..count {
         let text = "the answer 第二条 ".repeat(1 + at * 7 % 23);
         assert!(rows.set("text", Cell::Text(&text)));
@@ -16,15 +16,15 @@ fn texts(count: usize) -> Dataset {
 
 fn encoded(data: &Dataset) -> Encoded {
     let tokenizer = Tokenizer::open("tests/data/tokenizer-bytes").expect("the tokenizer of the tests");
-    let form = Form::Text { field: "text".into() };
-    let plan = Plan {
+    let form = RowForm::Text { field: "text".into() };
+    let plan = EncodePlan {
         form,
         bos: false,
         eos: true,
-        size: None,
-        long: Long::Split,
+        max_length: None,
+        overflow: Overflow::Split,
         skip_empty: false,
-        dropout: Dropout { rate: 0.0, seed: 0 },
+        bpe_dropout: Dropout { rate: 0.0, seed: 0 },
     };
     encode(data, &tokenizer, &plan, 0).expect("texts encode")
 }
@@ -55,13 +55,13 @@ fn bytes_of_tokens_add_up_to_the_text() {
 fn whole_sequences_waste_little() {
     let rows = encoded(&texts(2000));
     let blocks = rows.pack(2048, false).expect("blocks");
-    assert!(blocks.waste().expect("a fixed length") < 0.02, "{:?}", blocks.waste());
-    assert_eq!(blocks.learned(), rows.learned());
+    assert!(blocks.padding().expect("a fixed length") < 0.02, "{:?}", blocks.padding());
+    assert_eq!(blocks.loss_tokens(), rows.loss_tokens());
 }
 
 #[test]
 fn a_million_rows_cost_little_over_their_text() {
-    let mut rows = Builder::default();
+    let mut rows = TableBuilder::default();
     let mut bytes = 0;
     for at in 0..1_000_000 {
         let text = format!("row number {at} of a million rows that are not long");
@@ -108,6 +108,6 @@ fn long_text_lies_in_a_file() {
     drop(one);
     holds(&other.take((0..9000).rev()), &(100..4100).rev().chain((0..5000).rev()).collect::<Vec<_>>());
     let rows = other.len();
-    let data = Dataset::from(Table { names: vec!["text".into()], columns: vec![other.into()], rows });
+    let data = Dataset::from(ColumnTable { names: vec!["text".into()], columns: vec![other.into()], rows });
     assert_eq!(data.shuffle(3).sort("text", false).unwrap().len(), rows);
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A small net and tokenizer, at the top of a script.
-const SMALL: &str = "let tok = tokenizer([\"to be\"], #{ size: 260 });
+const SMALL: &str = "let tok = tokenizer([\"to be\"], #{ vocab_size: 260 });
 let net = model(#{ kind: \"llama\", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
 let rows = dataset([\"We the people\", \"of the United States\"]).encode(tok).pack(8);
 ";
@@ -97,7 +97,7 @@ fn weights_that_are_cut_or_lie() {
 #[test]
 fn a_tokenizer_that_does_not_fit_its_model() {
     let folder = folder(&[]);
-    let start = "let tok = tokenizer([\"to be\"], #{ size: 300 });
+    let start = "let tok = tokenizer([\"to be\"], #{ vocab_size: 300 });
 let net = model(#{ kind: \"llama\", vocab: 160, hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
 let text = dataset([\"to be or not\"]);
 ";
@@ -129,7 +129,7 @@ sft::run(net, tok, chat, #{ template: \"{% for m in messages %}{{ m.content }}{%
     );
     fails(
         "let none = dataset([#{ ids: [1, 2, 3, 4], labels: [-100, -100, -100, -100] }]);
-for batch in rows.batches(#{ size: 1, epochs: 1 }) {
+for batch in rows.batches(#{ batch_size: 1, epochs: 1 }) {
     net.loss(#{ ids: [1, 2, 3, 4], labels: [-100, -100, -100, -100] });
 }",
         &["no label of this batch is learned: all are -100"],

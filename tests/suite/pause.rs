@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 const SCRIPT: &str = r#"
 let cfg  = options(#{ out: "", steps: 240 }, args());
-let tok  = tokenizer(["to be"], #{ size: 260 });
+let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
 let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 });
 net.attach_lora(#{ rank: 4, dropout: 0.1 });      // what is dropped is part of the bits
 let rows = [];

@@ -330,7 +330,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
     let folder = folder();
     let mut terminal = Terminal::new(folder.path());
     for input in [
-        "let tok = tokenizer([\"to be\"], #{ size: 260 })",
+        "let tok = tokenizer([\"to be\"], #{ vocab_size: 260 })",
         "let net = model(#{ kind: \"llama\", vocab: tok.len(), hidden: 256, layers: 6, heads: 4 }, #{ seed: 1 })",
         "let text = \"\"; for i in 0..200 { text += `We the people ${i} `; }",
         "let rows = dataset([text]).encode(tok).pack(64)",
@@ -379,7 +379,7 @@ fn ctrl_c_twice_on_an_empty_line_ends() {
 fn resume_goes_on_to_the_same_bits() {
     let folder = folder();
     let mut terminal = Terminal::new(folder.path());
-    terminal.says("let tok = tokenizer([\"to be\"], #{ size: 260 })");
+    terminal.says("let tok = tokenizer([\"to be\"], #{ vocab_size: 260 })");
     terminal.says("fn fresh(tok) { model(#{ kind: \"llama\", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 }) }");
     terminal.says("let rows = dataset([\"We the people\", \"of the United States\", \"in order\"]).encode(tok)");
     terminal.says("let net = fresh(tok)");

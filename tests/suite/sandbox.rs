@@ -179,7 +179,7 @@ fn writing_outside() {
         "dataset([\"x\"]).save(\"in/up/secret.txt\")",
         "dataset([\"x\"]).save(\"in/dangling.txt\")",
         "ones([2]).save(\"new.npy\")",
-        "tokenizer([\"to be\"], #{ size: 260 }).save(\"new\")",
+        "tokenizer([\"to be\"], #{ vocab_size: 260 }).save(\"new\")",
         "model(#{ kind: \"llama\", vocab: 8, hidden: 8, layers: 1, heads: 1 }).save(\"new\")",
         "chart(\"c\").line(\"a\", [1.0, 2.0]).save(\"new.svg\")",
         "record(\"new.jsonl\").add(#{ step: 1 })",
@@ -206,7 +206,7 @@ fn what_is_inside_is_free() {
     let folder = folder();
     let script = "import \"lib\" as lib;
         dataset(\"in/own.txt\").save(\"in/out/new.txt\");
-        tokenizer([\"to be\"], #{ size: 260 }).save(\"in/tok\");
+        tokenizer([\"to be\"], #{ vocab_size: 260 }).save(\"in/tok\");
         print(lib::f() + tokenizer(\"in/tok\").len());";
     let told = sandboxed(folder.path(), script);
     assert_eq!((told.code, told.err.as_str()), (0, ""));
@@ -217,9 +217,9 @@ fn what_is_inside_is_free() {
 #[test]
 fn chat_templates_without_an_end() {
     let folder = folder();
-    let told = sandboxed(folder.path(), "tokenizer([\"to be\"], #{ size: 260 }).save(\"in/tok\");");
+    let told = sandboxed(folder.path(), "tokenizer([\"to be\"], #{ vocab_size: 260 }).save(\"in/tok\");");
     assert_eq!((told.code, told.err.as_str()), (0, ""));
-    let chat = "tok.chat([#{ role: \"user\", content: \"hi\" }])";
+    let chat = "tok.apply_chat_template([#{ role: \"user\", content: \"hi\" }])";
     for (template, message) in [
         ("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", "does not end"),
         (
@@ -229,7 +229,7 @@ fn chat_templates_without_an_end() {
         ("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}", "fails"),
     ] {
         std::fs::write(folder.path().join("in/tok/chat_template.jinja"), template).unwrap();
-        let told = format!("error: chat: the template {message}");
+        let told = format!("error: apply_chat_template: the template {message}");
         ends(folder.path(), &format!("let tok = tokenizer(\"in/tok\"); {chat}"), &told);
         // who catches it and tries again does not go on for ever either
         let again = format!("let tok = tokenizer(\"in/tok\"); loop {{ try {{ {chat} }} catch {{ }} }}");

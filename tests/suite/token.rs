@@ -2,7 +2,7 @@
 
 use levain::cancel::{self, Cancel};
 use levain::data::{By, Dataset};
-use levain::token::{Gguf, How, Tokenizer, Training};
+use levain::token::{ExtendMethod, Gguf, Tokenizer, Training};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn json_of(path: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(Path::new(DATA).join(path)).unwrap()).unwrap()
 }
 
-fn ids_in(value: &Value) -> Vec<u32> {
+fn map_ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
@@ -50,12 +50,12 @@ fn ids_as_in_transformers() {
         assert_eq!(tok.len(), expect[name]["len"].as_u64().unwrap() as usize, "{name}");
         for (text, ids) in expect["texts"].as_array().unwrap().iter().zip(expect[name]["ids"].as_array().unwrap()) {
             let text = text.as_str().unwrap();
-            assert_eq!(tok.encode(text, true).unwrap().ids, ids_in(ids), "{name}: {text}");
+            assert_eq!(tok.encode(text, true).unwrap().ids, map_ids(ids), "{name}: {text}");
         }
     }
 }
 
-/// After much text ids are found by longest pieces, where the merges allow it.
+/// After much text ids are found by longest tokens, where the merges allow it.
 fn much_text(tok: &Tokenizer) {
     let ids = tok.ids(&"the patentee's 专利权人 abcab ".repeat(10_000), false).unwrap();
     assert_eq!(ids, tok.ids(&"the patentee's 专利权人 abcab ".repeat(10_000), false).unwrap(), "{tok}");
@@ -67,15 +67,15 @@ fn ids_are_those_of_the_engine() {
     let texts: Vec<String> = statutes().into_iter().chain(NASTY.iter().map(|text| text.to_string())).collect();
     let mut all: Vec<Tokenizer> = ["smollm2", "qwen3", "gpt2", "bert"].map(open).into();
     for split in ["gpt2", "digits", "llama3", "qwen2"] {
-        let how = Training { size: 500, split: split.into(), ..Training::default() };
+        let how = Training { vocab_size: 500, pre_tokenizer: split.into(), ..Training::default() };
         all.push(Tokenizer::train(&statutes()[..3], &how).unwrap());
     }
     for at in 0..all.len() {
         let tok = all[at].clone();
         let words = ["专利权人", "patentee", "Größe", "<|sku|>", "test"];
-        all.push(tok.extend_by_words(&words[..3], How::Usual).unwrap());
-        all.push(tok.extend_by_words(&words[..3], How::Whole).unwrap());
-        all.push(tok.extend_by_words(&words[3..], How::Symbols).unwrap());
+        all.push(tok.extend_by_words(&words[..3], ExtendMethod::Auto).unwrap());
+        all.push(tok.extend_by_words(&words[..3], ExtendMethod::WholeWords).unwrap());
+        all.push(tok.extend_by_words(&words[3..], ExtendMethod::AddedTokens).unwrap());
     }
     // something around each text, as Llama 3 has it
     let mut spec = json_of("smollm2/tokenizer.json");
@@ -89,7 +89,7 @@ fn ids_are_those_of_the_engine() {
     all.push(Tokenizer::from_json(spec, Default::default()).unwrap());
     for tok in all {
         much_text(&tok);
-        // letters whose bytes are no pieces of SmolLM2
+        // letters whose bytes are no tokens of SmolLM2
         let rare = "a \u{0}\u{4}\u{7f} b\u{4ff}\u{40000}\u{10ffff} c".to_string();
         for text in texts.iter().chain([&"a<|sku|>b <|im_end|> x".to_string(), &rare]) {
             for special in [true, false] {
@@ -99,7 +99,7 @@ fn ids_are_those_of_the_engine() {
     }
 }
 
-/// Two merges that make the same piece, and a pair that is merged twice: the engine has rules for both.
+/// Two merges that make the same token, and a pair that is merged twice: the engine has rules for both.
 #[test]
 fn ids_are_those_of_the_engine_for_odd_merges() {
     let letters = letters("letters");
@@ -107,19 +107,19 @@ fn ids_are_those_of_the_engine_for_odd_merges() {
     same_ids_as_the_engine(&letters, &odd.map(|two| two.map(String::from)), 400, &mut Draws(1));
 }
 
-/// Any merges in any order: late halves, pieces that merge away before they are whole, pieces of two origins. Half of
-/// the vocabularies are as training makes them, each piece of one merge and after its halves.
+/// Any merges in any order: late halves, tokens that merge away before they are whole, tokens of two origins. Half of
+/// the vocabularies are as training makes them, each token of one merge and after its halves.
 #[test]
 fn ids_are_those_of_the_engine_for_any_merges() {
     let letters = letters("any");
     let mut draws = Draws(7);
     for round in 0..60 {
-        let mut pieces: Vec<String> = ["a", "b", "c"].map(String::from).into();
+        let mut tokens: Vec<String> = ["a", "b", "c"].map(String::from).into();
         let mut merges: Vec<[String; 2]> = Vec::new();
         for _ in 0..4 + draws.below(20) {
-            let two = [0, 1].map(|_| pieces[draws.below(pieces.len())].clone());
-            if round % 2 == 1 || !pieces.contains(&two.concat()) {
-                pieces.push(two.concat());
+            let two = [0, 1].map(|_| tokens[draws.below(tokens.len())].clone());
+            if round % 2 == 1 || !tokens.contains(&two.concat()) {
+                tokens.push(two.concat());
                 merges.push(two);
             }
         }
@@ -134,7 +134,7 @@ fn ids_are_those_of_the_engine_for_any_merges() {
 /// The description of a tokenizer of bytes alone, by way of a folder of this name.
 fn letters(name: &str) -> Value {
     let folder = format!("out/tests/token/{name}");
-    Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap().save(&folder).unwrap();
+    Tokenizer::train(&["a"], &Training { vocab_size: 259, ..Training::default() }).unwrap().save(&folder).unwrap();
     serde_json::from_str(&std::fs::read_to_string(format!("{folder}/tokenizer.json")).unwrap()).unwrap()
 }
 
@@ -151,9 +151,9 @@ impl Draws {
 fn same_ids_as_the_engine(letters: &Value, merges: &[[String; 2]], texts: usize, draws: &mut Draws) {
     let mut spec = letters.clone();
     let mut id = 259;
-    for piece in merges.iter().map(|two| two.concat()) {
-        if spec["model"]["vocab"][&piece].is_null() {
-            spec["model"]["vocab"][piece] = json!(id);
+    for token in merges.iter().map(|two| two.concat()) {
+        if spec["model"]["vocab"][&token].is_null() {
+            spec["model"]["vocab"][token] = json!(id);
             id += 1;
         }
     }
@@ -188,12 +188,18 @@ fn special_pieces_by_their_files() {
 
 #[test]
 fn decoding_gives_the_text_back() {
-    let trained = Tokenizer::train(&statutes(), &Training { size: 600, ..Training::default() }).unwrap();
-    let unigram =
-        Tokenizer::train(&statutes(), &Training { kind: "unigram".into(), size: 500, ..Training::default() }).unwrap();
-    let digits =
-        Tokenizer::train(&statutes(), &Training { size: 500, split: "digits".into(), ..Training::default() }).unwrap();
-    let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"], How::Usual).unwrap();
+    let trained = Tokenizer::train(&statutes(), &Training { vocab_size: 600, ..Training::default() }).unwrap();
+    let unigram = Tokenizer::train(
+        &statutes(),
+        &Training { model_type: "unigram".into(), vocab_size: 500, ..Training::default() },
+    )
+    .unwrap();
+    let digits = Tokenizer::train(
+        &statutes(),
+        &Training { vocab_size: 500, pre_tokenizer: "digits".into(), ..Training::default() },
+    )
+    .unwrap();
+    let grown = trained.extend_by_words(&["专利权人", "patentee", "Größe"], ExtendMethod::Auto).unwrap();
     for tok in [trained, unigram, digits, grown, open("gpt2")] {
         for text in NASTY {
             let ids = tok.encode(text, false).unwrap().ids;
@@ -222,7 +228,7 @@ fn streamed_text_is_the_decoded_text() {
 #[test]
 fn words_are_those_of_the_expressions() {
     for split in ["gpt2", "digits", "llama3", "qwen2"] {
-        let how = Training { size: 259, split: split.into(), ..Training::default() };
+        let how = Training { vocab_size: 259, pre_tokenizer: split.into(), ..Training::default() };
         let quick = Tokenizer::train(&["a"], &how).unwrap();
         quick.save(format!("out/tests/token/{split}")).unwrap();
         let mut spec: Value =
@@ -242,14 +248,14 @@ fn words_are_those_of_the_expressions() {
     }
 }
 
-/// Continued BPE by its rule, pairs counted anew at every step: the most frequent whose whole is no piece yet, then the
+/// Continued BPE by its rule, pairs counted anew at every step: the most frequent whose whole is no token yet, then the
 /// smaller ids.
 fn by_the_rule(old: &Tokenizer, texts: &[String], count: usize, least: i64) -> Vec<(String, String)> {
     use std::collections::BTreeMap;
-    let mut ids: BTreeMap<String, usize> = (0..).zip(old.pieces()).map(|(id, piece)| (piece.clone(), id)).collect();
+    let mut ids: BTreeMap<String, usize> = (0..).zip(old.tokens()).map(|(id, token)| (token.clone(), id)).collect();
     let mut splits: Vec<Vec<String>> = texts
         .iter()
-        .flat_map(|text| text.split_inclusive(' ').map(|word| old.encode(word, false).unwrap().pieces))
+        .flat_map(|text| text.split_inclusive(' ').map(|word| old.encode(word, false).unwrap().tokens))
         .collect();
     let mut merges = Vec::new();
     while merges.len() < count {
@@ -274,7 +280,7 @@ fn by_the_rule(old: &Tokenizer, texts: &[String], count: usize, least: i64) -> V
 
 #[test]
 fn continued_bpe_follows_its_rule() {
-    let old = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    let old = Tokenizer::train(&["a"], &Training { vocab_size: 259, ..Training::default() }).unwrap();
     let mut state = 7u64;
     let mut letter = || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -284,27 +290,27 @@ fn continued_bpe_follows_its_rule() {
     let texts: Vec<String> = (0..60).map(|_| (0..30).map(|_| letter()).collect()).collect();
     for (count, least) in [(40, 2), (400, 3), (2000, 1)] {
         let found = old.continue_bpe(&texts, count, least, 1000).unwrap();
-        assert_eq!(found.merges, by_the_rule(&old, &texts, count, least as i64), "{count} pieces, {least} at least");
+        assert_eq!(found.merges, by_the_rule(&old, &texts, count, least as i64), "{count} tokens, {least} at least");
     }
 }
 
-/// How many pairs are looked at together depends on how many pieces are wanted; what comes out must not.
+/// How many pairs are looked at together depends on how many tokens are wanted; what comes out must not.
 #[test]
 fn more_pieces_begin_with_those_that_fewer_are() {
     let texts = statutes_of(0..1500);
-    let old = Tokenizer::train(&["a"], &Training { size: 259, ..Training::default() }).unwrap();
+    let old = Tokenizer::train(&["a"], &Training { vocab_size: 259, ..Training::default() }).unwrap();
     let all = old.continue_bpe(&texts, 30_000, 1, 16).unwrap();
-    assert!(all.pieces.len() > 20_000, "{}", all.pieces.len());
+    assert!(all.tokens.len() > 20_000, "{}", all.tokens.len());
     let mut counts = all.counts.clone();
     counts.sort_by_key(|count| std::cmp::Reverse(*count));
     assert_eq!(counts, all.counts);
     for count in [10, 3000, 9000] {
         let few = old.continue_bpe(&texts, count, 1, 16).unwrap();
-        assert_eq!(few.pieces, all.pieces[..few.pieces.len()]);
+        assert_eq!(few.tokens, all.tokens[..few.tokens.len()]);
         assert_eq!(few.merges, all.merges[..few.merges.len()]);
     }
     let frequent = old.continue_bpe(&texts, 30_000, 7, 16).unwrap();
-    assert_eq!(frequent.pieces, all.pieces[..frequent.pieces.len()]);
+    assert_eq!(frequent.tokens, all.tokens[..frequent.tokens.len()]);
     assert!(all.counts[frequent.counts.len()] < 7 && *frequent.counts.last().unwrap() >= 7);
 }
 
@@ -314,26 +320,26 @@ fn continued_bpe_leaves_no_dead_piece_and_moves_nothing() {
     for name in ["smollm2", "qwen3", "gpt2"] {
         let old = open(name);
         let proposal = old.continue_bpe(&texts, 120, 2, 16).unwrap();
-        assert_eq!(proposal.pieces.len(), proposal.merges.len());
+        assert_eq!(proposal.tokens.len(), proposal.merges.len());
         let grown = old.extend_by_merges(&proposal).unwrap();
         let general = ["The quick brown fox jumps over the lazy dog.".to_string()];
         let audit = grown.audit(&old, &texts, &general).unwrap();
-        assert_eq!((audit.before, audit.after), (old.len(), old.len() + proposal.pieces.len()));
-        assert_eq!(audit.reachable, proposal.pieces.len());
+        assert_eq!((audit.before, audit.after), (old.len(), old.len() + proposal.tokens.len()));
+        assert_eq!(audit.reachable, proposal.tokens.len());
         assert_eq!(audit.general_before, audit.general_after);
         assert!(audit.tokens_after * 2 < audit.tokens_before, "{name}: {audit:?}");
-        assert_eq!(grown.pieces()[..old.len()], *old.pieces());
+        assert_eq!(grown.tokens()[..old.len()], *old.tokens());
         assert_eq!((grown.specials(), grown.eos()), (old.specials(), old.eos()));
-        for (piece, ids) in grown.pieces()[old.len()..].iter().zip(grown.constituents(&old).unwrap()) {
-            let written: String = ids.iter().map(|id| old.piece(*id).unwrap()).collect();
-            assert_eq!(written, *piece);
+        for (token, ids) in grown.tokens()[old.len()..].iter().zip(grown.subtokens(&old).unwrap()) {
+            let written: String = ids.iter().map(|id| old.token(*id).unwrap()).collect();
+            assert_eq!(written, *token);
         }
         // a second extension appends to the first
-        let again = grown.extend_by_words(&["外观设计", "实用新型"], How::Usual).unwrap();
+        let again = grown.extend_by_words(&["外观设计", "实用新型"], ExtendMethod::Auto).unwrap();
         again.audit(&grown, &texts, &general).unwrap();
         grown.save(format!("out/tests/token/grown-{name}")).unwrap();
         let opened = Tokenizer::open(format!("out/tests/token/grown-{name}")).unwrap();
-        assert_eq!(opened.pieces(), grown.pieces());
+        assert_eq!(opened.tokens(), grown.tokens());
         assert_eq!(opened.encode_batch(&texts, true).unwrap(), grown.encode_batch(&texts, true).unwrap());
         assert_eq!((opened.eos(), opened.own_template()), (grown.eos(), grown.own_template()));
     }
@@ -347,8 +353,8 @@ fn the_same_on_one_thread_and_two() {
         pool.install(|| {
             let kinds = ["bpe", "wordpiece", "unigram"];
             let trained = kinds.map(|kind| {
-                let how = Training { kind: kind.into(), size: 420, ..Training::default() };
-                Tokenizer::train(&texts, &how).unwrap().pieces().to_vec()
+                let how = Training { model_type: kind.into(), vocab_size: 420, ..Training::default() };
+                Tokenizer::train(&texts, &how).unwrap().tokens().to_vec()
             });
             (trained, open("smollm2").continue_bpe(&texts, 50, 2, 16).unwrap())
         })
@@ -392,7 +398,7 @@ impl Writer {
     }
 }
 
-fn gguf(kind: &str, pieces: &[String], types: &[i32], merges: &[String], scores: &[f32]) -> Vec<u8> {
+fn gguf(kind: &str, tokens: &[String], types: &[i32], merges: &[String], scores: &[f32]) -> Vec<u8> {
     let mut file = Writer(b"GGUF".to_vec());
     file.0.extend(3u32.to_le_bytes());
     file.0.extend(0u64.to_le_bytes());
@@ -401,8 +407,8 @@ fn gguf(kind: &str, pieces: &[String], types: &[i32], merges: &[String], scores:
     file.text(kind);
     file.key("tokenizer.ggml.pre", 8);
     file.text("smollm");
-    file.list("tokenizer.ggml.tokens", 8, pieces.len());
-    pieces.iter().for_each(|piece| file.text(piece));
+    file.list("tokenizer.ggml.tokens", 8, tokens.len());
+    tokens.iter().for_each(|token| file.text(token));
     file.list("tokenizer.ggml.token_type", 5, types.len());
     types.iter().for_each(|kind| file.0.extend(kind.to_le_bytes()));
     file.list("tokenizer.ggml.merges", 8, merges.len());
@@ -418,11 +424,11 @@ fn gguf(kind: &str, pieces: &[String], types: &[i32], merges: &[String], scores:
 
 fn smollm_gguf() -> Vec<u8> {
     let spec = json_of("smollm2/tokenizer.json");
-    let pieces = open("smollm2").pieces().to_vec();
+    let tokens = open("smollm2").tokens().to_vec();
     let merge = |pair: &Value| format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
     let merges: Vec<String> = spec["model"]["merges"].as_array().unwrap().iter().map(merge).collect();
-    let types: Vec<i32> = (0..pieces.len()).map(|id| if id < 17 { 3 } else { 1 }).collect();
-    gguf("gpt2", &pieces, &types, &merges, &[])
+    let types: Vec<i32> = (0..tokens.len()).map(|id| if id < 17 { 3 } else { 1 }).collect();
+    gguf("gpt2", &tokens, &types, &merges, &[])
 }
 
 fn written(name: &str, bytes: &[u8]) -> String {
@@ -436,7 +442,7 @@ fn written(name: &str, bytes: &[u8]) -> String {
 fn the_tokenizer_inside_a_gguf() {
     let tok = Tokenizer::open(written("smollm.gguf", &smollm_gguf())).unwrap();
     let folder = open("smollm2");
-    assert_eq!(tok.pieces(), folder.pieces());
+    assert_eq!(tok.tokens(), folder.tokens());
     assert_eq!(tok.specials(), folder.specials());
     assert_eq!((tok.bos(), tok.eos()), (Some(1), Some(2)));
     for text in NASTY {
@@ -446,10 +452,10 @@ fn the_tokenizer_inside_a_gguf() {
 
 #[test]
 fn sentence_pieces_inside_a_gguf() {
-    let mut pieces: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
-    pieces.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
-    pieces.extend(["▁", "a", "b", "c", "ab", "▁a", "bc", "▁ab", "abc"].map(String::from));
-    let types: Vec<i32> = (0..pieces.len())
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
+    tokens.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend(["▁", "a", "b", "c", "ab", "▁a", "bc", "▁ab", "abc"].map(String::from));
+    let types: Vec<i32> = (0..tokens.len())
         .map(|id| {
             if id == 0 {
                 2
@@ -463,24 +469,24 @@ fn sentence_pieces_inside_a_gguf() {
         })
         .collect();
     // `bc` scores best, then `▁a`, then the others
-    let scores: Vec<f32> = (0..pieces.len())
+    let scores: Vec<f32> = (0..tokens.len())
         .map(|id| match id {
             265 => -1.0,
             264 => -2.0,
             _ => -10.0 - id as f32,
         })
         .collect();
-    let tok = Tokenizer::open(written("spm.gguf", &gguf("llama", &pieces, &types, &[], &scores))).unwrap();
-    assert_eq!(tok.encode("abc b", false).unwrap().pieces, ["▁a", "bc", "▁", "b"]);
-    assert_eq!(tok.encode("a", true).unwrap().pieces, ["<s>", "▁a"]);
+    let tok = Tokenizer::open(written("spm.gguf", &gguf("llama", &tokens, &types, &[], &scores))).unwrap();
+    assert_eq!(tok.encode("abc b", false).unwrap().tokens, ["▁a", "bc", "▁", "b"]);
+    assert_eq!(tok.encode("a", true).unwrap().tokens, ["<s>", "▁a"]);
     assert_eq!(tok.decode(&tok.ids("abc 大 b", false).unwrap(), false).unwrap(), "abc 大 b");
-    // a character that falls to bytes becomes a piece of its own first
+    // a character that falls to bytes becomes a token of its own first
     let proposal = tok.continue_bpe(&["大c 大c 大c"], 10, 2, 16).unwrap();
-    assert_eq!(proposal.pieces, ["大", "▁大", "▁大c"]);
+    assert_eq!(proposal.tokens, ["大", "▁大", "▁大c"]);
     let grown = tok.extend_by_merges(&proposal).unwrap();
-    assert_eq!(grown.encode("大c", false).unwrap().pieces, ["▁大c"]);
+    assert_eq!(grown.encode("大c", false).unwrap().tokens, ["▁大c"]);
     assert_eq!(
-        tok.extend_by_words(&["大法"], How::Usual).unwrap().encode("a大法", false).unwrap().pieces,
+        tok.extend_by_words(&["大法"], ExtendMethod::Auto).unwrap().encode("a大法", false).unwrap().tokens,
         ["▁a", "大法"]
     );
 }
@@ -515,10 +521,10 @@ fn chats_say_who_said_what() {
         {"role": "assistant", "content": "好<|im_end|"},
     ]);
     let messages = messages.as_array().unwrap();
-    let chatml = tok.chat(messages, false).unwrap();
+    let chatml = tok.apply_chat_template(messages, false).unwrap();
     let turns = |tok: &Tokenizer| {
-        let chat = tok.chat(messages, false).unwrap();
-        let turn = |span: &levain::token::Span| (span.role.clone(), chat.text[span.content.clone()].to_string());
+        let chat = tok.apply_chat_template(messages, false).unwrap();
+        let turn = |span: &levain::token::ChatSpan| (span.role.clone(), chat.text[span.content.clone()].to_string());
         chat.spans.iter().map(turn).collect::<Vec<_>>()
     };
     let said = [
@@ -534,14 +540,14 @@ fn chats_say_who_said_what() {
     // a template that looks into its messages: marks would change what it writes
     let looks = "{% for m in messages %}[{{ m.role }}]{% if m.content.startswith('user') %}!{% endif %}{{ m.content | trim }}\
                  {{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
-    assert_eq!(turns(&tok.with_template(Some(looks.into()))), said);
-    let refuses = tok.with_template(Some("{{ raise_exception('no system here') }}".into()));
-    assert!(refuses.chat(messages, false).unwrap_err().what().contains("no system here"));
-    let hides = tok.with_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
-    assert!(hides.chat(messages, false).unwrap_err().what().contains("does not write the words"));
-    assert!(tok.chat(&[json!({"content": "x"})], false).unwrap_err().what().contains("no `role`"));
-    // without ChatML's pieces a turn ends with the piece that ends a text
-    let gpt2 = open("gpt2").chat(messages, true).unwrap();
+    assert_eq!(turns(&tok.with_chat_template(Some(looks.into()))), said);
+    let refuses = tok.with_chat_template(Some("{{ raise_exception('no system here') }}".into()));
+    assert!(refuses.apply_chat_template(messages, false).unwrap_err().what().contains("no system here"));
+    let hides = tok.with_chat_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
+    assert!(hides.apply_chat_template(messages, false).unwrap_err().what().contains("does not write the words"));
+    assert!(tok.apply_chat_template(&[json!({"content": "x"})], false).unwrap_err().what().contains("no `role`"));
+    // without ChatML's tokens a turn ends with the token that ends a text
+    let gpt2 = open("gpt2").apply_chat_template(messages, true).unwrap();
     assert_eq!(&gpt2.text[gpt2.spans[2].turn.clone()], "assistant<|endoftext|>");
     assert!(gpt2.text.ends_with("\nassistant: "));
 }
@@ -572,7 +578,7 @@ fn runs(rows: std::ops::Range<usize>) -> Vec<String> {
 fn published(old: &Tokenizer, words: &[String], count: usize) -> Vec<(String, String)> {
     use std::collections::{BTreeMap, BTreeSet};
     let mut counted: BTreeMap<Vec<String>, i64> = BTreeMap::new();
-    words.iter().for_each(|word| *counted.entry(old.encode(word, false).unwrap().pieces).or_default() += 1);
+    words.iter().for_each(|word| *counted.entry(old.encode(word, false).unwrap().tokens).or_default() += 1);
     let mut splits: Vec<(Vec<String>, i64)> = counted.into_iter().collect();
     let (mut merges, mut fresh) = (Vec::new(), BTreeSet::new());
     while fresh.len() < count {
@@ -618,7 +624,7 @@ fn continued_bpe_is_no_worse_than_the_published_rule() {
     let theirs: usize = held
         .iter()
         .map(|word| {
-            let split = old.encode(word, false).unwrap().pieces;
+            let split = old.encode(word, false).unwrap().tokens;
             merges.iter().fold(split, |split, (left, right)| joined(&split, left, right)).len()
         })
         .sum();
@@ -659,7 +665,7 @@ fn continued_bpe_holds_no_more_than_half_of_the_text_beside_it() {
     for texts in ["stream", "dataset"] {
         let tok = Path::new(env!("CARGO_MANIFEST_DIR")).join(DATA).join("smollm2");
         let script = format!(
-            "let t = tokenizer({tok:?}); print(t.continue_bpe({texts}(\"big.txt\"), #{{ count: 5000 }}).pieces.len());"
+            "let t = tokenizer({tok:?}); print(t.continue_bpe({texts}(\"big.txt\"), #{{ limit: 5000 }}).tokens.len());"
         );
         std::fs::write(folder.path().join("a.rhai"), script).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const SCRIPT: &str = r#"
 let cfg = options(#{ out: "", arms: ["control", "extended"] }, args());
-let tok = tokenizer(["to be"], #{ size: 260 });
+let tok = tokenizer(["to be"], #{ vocab_size: 260 });
 model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1, heads: 2 }, #{ seed: 1 }).save(cfg.out + "/base");
 tok.save(cfg.out + "/base");
 let texts = [];

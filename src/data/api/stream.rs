@@ -9,67 +9,66 @@ use crate::token::Tokenizer;
 use std::path::Path;
 
 const STREAM: &[Opt] = &[opt(
-    "by",
+    "sample_by",
     Kind::Text,
     "\"line\"",
-    "what a row of a .txt file is: `line` (blank ones are left out) or `paragraph`",
+    "what a row of a .txt file is: `line` (blank lines are left out) or `paragraph`",
 )];
 
 const BATCHES: &[Opt] = &[
-    opt("steps", Kind::Int, "", "how many batches; the file is read again where it ends"),
-    opt("size", Kind::Int, "8", "rows of a batch; the last one of a buffer may have fewer"),
-    opt("buffer", Kind::Int, "10000", "rows of the file that are held, packed and shuffled at a time"),
+    opt("steps", Kind::Int, "", "number of batches; at its end the file is read again"),
+    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of a buffer may have fewer"),
+    opt("buffer_size", Kind::Int, "10000", "rows of the file that are in memory, packed and shuffled at a time"),
     opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
-    opt("seed", Kind::Int, "", "decides the order; without it, the script's `seed(…)` does"),
-    opt("from", Kind::Int, "0", "the step to begin with, for going on with a run; the file is read again up to there"),
-    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: other encoded rows, of which so large a share of all rows comes"),
+    opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
+    opt("start_step", Kind::Int, "0", "the first step, to resume a run; the file is read again up to there"),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch"),
 ];
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<Stream>("stream");
-    host.engine.register_type_with_name::<Parts>("parts");
-    host.engine.register_type_with_name::<EncodedStream>("encoded_stream");
-    host.engine.register_type_with_name::<StreamBatches>("stream_batches");
+    host.engine.register_type_with_name::<StreamParts>("StreamParts");
+    host.engine.register_type_with_name::<EncodedStream>("EncodedStream");
+    host.engine.register_type_with_name::<StreamBatches>("StreamBatches");
     host.module(exported_module!(verbs));
     host.options("stream", STREAM);
     host.options("batches", BATCHES);
     host.engine.register_iterator_result::<Stream, Dynamic>();
-    host.engine.register_iterator_result::<Parts, Dataset>();
+    host.engine.register_iterator_result::<StreamParts, Dataset>();
     host.engine.register_iterator_result::<StreamBatches, crate::data::Batch>();
 }
 
 /// The datasets of a stream.
 #[derive(Clone)]
-pub struct Parts {
+pub struct StreamParts {
     stream: Stream,
     rows: usize,
 }
 
-type Walk<T> = Box<dyn Iterator<Item = Res<T>>>;
+type RowIter<T> = Box<dyn Iterator<Item = Res<T>>>;
 
 /// Nothing but the error, where a walk cannot begin.
-fn walk<T: 'static>(begun: crate::Result<impl Iterator<Item = crate::Result<T>> + 'static>) -> Walk<T> {
+fn walk<T: 'static>(begun: crate::Result<impl Iterator<Item = crate::Result<T>> + 'static>) -> RowIter<T> {
     match begun {
         Ok(items) => Box::new(items.map(|item| item.map_err(Into::into))),
         Err(error) => Box::new(std::iter::once(Err(error.into()))),
     }
 }
 
-impl IntoIterator for Parts {
+impl IntoIterator for StreamParts {
     type Item = Res<Dataset>;
-    type IntoIter = Walk<Dataset>;
+    type IntoIter = RowIter<Dataset>;
 
-    fn into_iter(self) -> Walk<Dataset> {
+    fn into_iter(self) -> RowIter<Dataset> {
         walk(self.stream.parts(self.rows))
     }
 }
 
 impl IntoIterator for Stream {
     type Item = Res<Dynamic>;
-    type IntoIter = Walk<Dynamic>;
+    type IntoIter = RowIter<Dynamic>;
 
-    fn into_iter(self) -> Walk<Dynamic> {
-        let rows = walk(self.parts(4096)).flat_map(|part| -> Walk<Dynamic> {
+    fn into_iter(self) -> RowIter<Dynamic> {
+        let rows = walk(self.parts(4096)).flat_map(|part| -> RowIter<Dynamic> {
             match part {
                 Ok(part) => Box::new(part.into_iter()),
                 Err(error) => Box::new(std::iter::once(Err(error))),
@@ -81,7 +80,7 @@ impl IntoIterator for Stream {
 
 impl IntoIterator for StreamBatches {
     type Item = Res<crate::data::Batch>;
-    type IntoIter = Walk<crate::data::Batch>;
+    type IntoIter = RowIter<crate::data::Batch>;
 
     fn into_iter(self) -> Self::IntoIter {
         walk(Ok(self.walk()))
@@ -97,13 +96,15 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
 
 #[export_module]
 mod verbs {
-    /// A file that is larger than memory. A value: every walk through it reads the file anew, a part at a time.
+    /// A file larger than memory. A value: every pass reads the file anew, a part at a time.
     pub type Stream = crate::data::Stream;
 
-    /// A file of rows that is read as it is used, so that it may be larger than memory: `for row in stream(path)`.
+    /// Opens a file of rows that is read as it is used, so it may be larger than memory: `for row in stream(path)`.
     ///
     /// The formats are those of `dataset`, without .json. Values of .csv and .tsv stay text. `column`, `select`, `skip` and
-    /// `take` say what is meant of it; for `map`, `filter` and all else go through its `parts`, which are datasets.
+    /// `take` choose a part of it; for `map`, `filter` and other verbs iterate over its `parts`, which are datasets.
+    ///
+    /// also: IterableDataset, streaming=True, chunksize, lazy
     ///
     /// ```rhai
     /// let words = 0;
@@ -115,11 +116,11 @@ mod verbs {
         open_with(path, Map::new())
     }
 
-    /// A file of rows that is read as it is used, with options.
+    /// Opens a file of rows that is read as it is used, with options.
     ///
     /// ```rhai
     /// dataset(["one", "two"]).save("out/doc/stream.txt");
-    /// for row in stream("out/doc/stream.txt", #{ by: "paragraph" }) { print(row.text); }
+    /// for row in stream("out/doc/stream.txt", #{ sample_by: "paragraph" }) { print(row.text); }
     /// ```
     #[rhai_fn(name = "stream", return_raw)]
     pub fn open_with(path: &str, options: Map) -> Res<Stream> {
@@ -127,7 +128,7 @@ mod verbs {
         Ok(Stream::open(Path::new(path), super::super::by("stream", &options)?)?)
     }
 
-    /// One field, whose rows are the plain values.
+    /// One field as a column: its rows are the values alone.
     ///
     /// ```rhai
     /// for text in stream("scripts/data/definitions.jsonl").column("answer").take(1) { print(text); }
@@ -138,7 +139,7 @@ mod verbs {
         Ok((*stream).column(field)?)
     }
 
-    /// Only these fields.
+    /// Keeps only these fields.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").select(["term"])    //=> stream scripts/data/definitions.jsonl, term
@@ -169,7 +170,9 @@ mod verbs {
         Ok((*stream).skip(super::count("skip", rows)?))
     }
 
-    /// The rows as datasets of `rows` rows each, with all their verbs; the last may have fewer.
+    /// Splits the rows into datasets of `rows` rows each; the last may have fewer.
+    ///
+    /// also: chunksize, iter batches
     ///
     /// ```rhai
     /// let long = 0;
@@ -178,14 +181,14 @@ mod verbs {
     /// }
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn parts(stream: &mut Stream, rows: i64) -> Res<Parts> {
+    pub fn parts(stream: &mut Stream, rows: i64) -> Res<StreamParts> {
         if rows < 1 {
             bail!("parts", "parts of {rows} rows");
         }
-        Ok(Parts { stream: stream.clone(), rows: super::count("parts", rows)? })
+        Ok(StreamParts { stream: stream.clone(), rows: super::count("parts", rows)? })
     }
 
-    /// Rows to tokens as they are read, plain text from the field `text` or the only field.
+    /// Encodes rows as they are read: plain text from the field `text` or the only field.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").column("answer").encode(tokenizer("tests/data/tokenizer-bytes")).pack(64);
@@ -195,19 +198,19 @@ mod verbs {
         encode_with(stream, tok, Map::new())
     }
 
-    /// Rows to tokens as they are read, with the options that a dataset's `encode` has.
+    /// Encodes rows as they are read, with the options of a dataset's `encode`.
     ///
     /// ```rhai
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
-    /// let rows = stream("scripts/data/definitions.jsonl").encode(tok, #{ prompt: "question", completion: "answer", size: 512 });
-    /// for batch in rows.pack(512).batches(#{ steps: 3, size: 2, buffer: 20, seed: 1 }) { print(batch); }
+    /// let rows = stream("scripts/data/definitions.jsonl").encode(tok, #{ prompt: "question", completion: "answer", max_length: 512 });
+    /// for batch in rows.pack(512).batches(#{ steps: 3, batch_size: 2, buffer_size: 20, seed: 1 }) { print(batch); }
     /// ```
     #[rhai_fn(name = "encode", pure, return_raw)]
     pub fn encode_with(stream: &mut Stream, tok: Tokenizer, options: Map) -> Res<EncodedStream> {
         Ok(EncodedStream::new(stream.clone(), tok, plan(options)?))
     }
 
-    /// Blocks of exactly `length` tokens, packed within each buffer.
+    /// Packs rows into blocks of exactly `length` tokens, within each buffer.
     ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/tokenizer-bytes");
@@ -218,18 +221,20 @@ mod verbs {
         Ok((*rows).pack(super::count("pack", length)?, None))
     }
 
-    /// Batches in the order of the file, shuffled within a buffer. `steps` says how many, since a stream has no known end;
-    /// `batch.epoch` counts how often the file was begun again.
+    /// Batches in the order of the file, shuffled within a buffer. A stream has no known end, so `steps` is required;
+    /// `batch.epoch` counts the passes over the file.
+    ///
+    /// also: DataLoader, shuffle buffer
     ///
     /// ```rhai
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
     /// let rows = stream("scripts/data/english.parquet").column("text").encode(tok).pack(128);
-    /// for batch in rows.batches(#{ steps: 2, buffer: 10, seed: 7 }) { print(batch.tokens); }
-    /// rows.batches(#{ size: 2 })    //=> error: batches: a stream has no known end: say how many `steps`
+    /// for batch in rows.batches(#{ steps: 2, buffer_size: 10, seed: 7 }) { print(batch.tokens); }
+    /// rows.batches(#{ batch_size: 2 })    //=> error: batches: a stream has no known end: say how many `steps`
     ///
     /// // every fourth row from other text
     /// let other = dataset(["to be or not to be"]).encode(tok);
-    /// for batch in rows.batches(#{ steps: 2, size: 4, buffer: 10, replay: #{ rows: other, ratio: 0.25 } }) { print(batch); }
+    /// for batch in rows.batches(#{ steps: 2, batch_size: 4, buffer_size: 10, replay: #{ rows: other, ratio: 0.25 } }) { print(batch); }
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn batches(rows: &mut EncodedStream, options: Map) -> Res<StreamBatches> {
@@ -239,17 +244,17 @@ mod verbs {
         };
         let seed = options.maybe("seed", Options::int)?.map(|seed| seed as u64);
         let plan = StreamPlan {
-            size: options.count("size")?,
+            batch_size: options.count("batch_size")?,
             steps,
-            buffer: options.count("buffer")?,
+            buffer_size: options.count("buffer_size")?,
             order: options.bool("shuffle")?.then(|| Rng::or_run(seed)),
-            replay: options.maybe("replay", |options, name| crate::data::api::encode::replay(options.get(name)))?,
-            from: options.count("from")?,
+            replay: options.maybe("replay", |options, name| crate::data::api::batches::replay(options.get(name)))?,
+            start_step: options.count("start_step")?,
         };
         Ok(StreamBatches::new(rows.clone(), plan)?)
     }
 
-    /// Steps in all, counted from step 0.
+    /// Number of steps, counted from step 0.
     ///
     /// ```rhai
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
@@ -260,11 +265,11 @@ mod verbs {
         batches.total() as i64
     }
 
-    /// Batches that are to come.
+    /// Number of batches left.
     ///
     /// ```rhai
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
-    /// stream("scripts/data/english.parquet").column("text").encode(tok).batches(#{ steps: 5, from: 3 }).len()    //=> 2
+    /// stream("scripts/data/english.parquet").column("text").encode(tok).batches(#{ steps: 5, start_step: 3 }).len()    //=> 2
     /// ```
     #[rhai_fn(pure)]
     pub fn len(batches: &mut StreamBatches) -> i64 {
@@ -291,7 +296,7 @@ mod verbs {
 
     /// How many rows each has.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn parts_text(parts: &mut Parts) -> String {
+    pub fn parts_text(parts: &mut StreamParts) -> String {
         format!("parts of {} rows of {}", parts.rows, parts.stream)
     }
 }

@@ -1,6 +1,6 @@
 //! Values of rows, between columns and scripts.
 
-use crate::data::{Builder, Cell, Column, Dataset};
+use crate::data::{Cell, Column, Dataset, TableBuilder};
 use crate::script::prelude::*;
 
 /// A value as scripts see it: lists and maps are opened.
@@ -31,16 +31,16 @@ pub fn row(who: &str, data: &Dataset, at: usize) -> Res<Dynamic> {
 }
 
 /// Rows that a script made, as they come in: all maps, or all plain values of one column.
-pub struct Rows {
-    builder: Builder,
+pub struct RowCollector {
+    builder: TableBuilder,
     name: String,
     bare: Option<bool>,
 }
 
-impl Rows {
+impl RowCollector {
     /// Values that are no maps will be the column `name`.
-    pub fn new(name: &str) -> Rows {
-        Rows { builder: Builder::default(), name: name.into(), bare: None }
+    pub fn new(name: &str) -> RowCollector {
+        RowCollector { builder: TableBuilder::default(), name: name.into(), bare: None }
     }
 
     pub fn push(&mut self, who: &str, value: &Dynamic) -> Res<()> {

@@ -52,7 +52,7 @@ fn filled(mut left: Vec<usize>, sizes: &[usize], length: usize, rng: &mut Rng) -
         }
         let lengths: Vec<usize> = left.iter().map(|at| sizes[*at]).collect();
         let room = length - sizes[first];
-        let mut search = Search { lengths: &lengths, chosen: Vec::new(), best: Vec::new(), least: room, steps: 0 };
+        let mut search = RuinSearch { lengths: &lengths, chosen: Vec::new(), best: Vec::new(), least: room, steps: 0 };
         search.fill(room, 0);
         let best = search.best;
         let mut block = vec![first];
@@ -66,7 +66,7 @@ fn filled(mut left: Vec<usize>, sizes: &[usize], length: usize, rng: &mut Rng) -
 }
 
 /// The search for the places of a list that fill a room.
-struct Search<'a> {
+struct RuinSearch<'a> {
     lengths: &'a [usize],
     chosen: Vec<usize>,
     best: Vec<usize>,
@@ -75,7 +75,7 @@ struct Search<'a> {
     steps: usize,
 }
 
-impl Search<'_> {
+impl RuinSearch<'_> {
     fn fill(&mut self, room: usize, from: usize) {
         self.steps += 1;
         if room < self.least {

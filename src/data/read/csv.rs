@@ -1,17 +1,17 @@
 //! Comma and tab separated values. The first record names the fields.
 
-use super::lines::Blocks;
-use super::{Place, Tables};
+use super::lines::LineBlocks;
+use super::{FilePosition, Tables};
 use crate::data::column::Cell;
-use crate::data::table::Builder;
+use crate::data::table::TableBuilder;
 use crate::{Error, Result};
 use std::io::Read;
 
 /// Rows in a table of the stream.
 const ROWS: usize = 8192;
 
-pub fn open(input: Box<dyn Read + Send>, separator: u8, place: Place) -> Result<Tables> {
-    let checked = Utf8 { blocks: Blocks::new(input, place.clone()), block: Vec::new(), at: 0 };
+pub fn open(input: Box<dyn Read + Send>, separator: u8, place: FilePosition) -> Result<Tables> {
+    let checked = Utf8 { blocks: LineBlocks::new(input, place.clone()), block: Vec::new(), at: 0 };
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
@@ -25,7 +25,7 @@ pub fn open(input: Box<dyn Read + Send>, separator: u8, place: Place) -> Result<
         if done {
             return None;
         }
-        let mut builder = Builder::with_names(names.iter().cloned());
+        let mut builder = TableBuilder::with_names(names.iter().cloned());
         let mut record = csv::StringRecord::new();
         while builder.rows() < ROWS {
             match reader.read_record(&mut record) {
@@ -52,7 +52,7 @@ pub fn open(input: Box<dyn Read + Send>, separator: u8, place: Place) -> Result<
     })))
 }
 
-fn fault(error: &csv::Error, place: &Place) -> Error {
+fn fault(error: &csv::Error, place: &FilePosition) -> Error {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let line = pos.as_ref().map_or(0, csv::Position::line) as usize;
@@ -68,7 +68,7 @@ fn fault(error: &csv::Error, place: &Place) -> Error {
 
 /// The text again as bytes, after a fault in it was told with its place.
 struct Utf8 {
-    blocks: Blocks,
+    blocks: LineBlocks,
     block: Vec<u8>,
     at: usize,
 }

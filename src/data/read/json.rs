@@ -1,10 +1,10 @@
 //! JSON lines, and a JSON list of rows.
 
-use super::lines::{Block, Blocks};
-use super::{Place, Tables};
+use super::lines::{Block, LineBlocks};
+use super::{FilePosition, Tables};
 use crate::Result;
 use crate::data::column::{Cell, Column};
-use crate::data::table::{Builder, Table};
+use crate::data::table::{ColumnTable, TableBuilder};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -13,9 +13,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 
-/// One object a line. Blocks are parsed side by side and keep their order.
-pub fn lines(input: Box<dyn Read + Send>, place: Place) -> Tables {
-    let mut blocks = Blocks::new(input, place.clone());
+/// One object a line. LineBlocks are parsed side by side and keep their order.
+pub fn lines(input: Box<dyn Read + Send>, place: FilePosition) -> Tables {
+    let mut blocks = LineBlocks::new(input, place.clone());
     let mut ready = Vec::new().into_iter();
     let mut failed = false;
     Box::new(std::iter::from_fn(move || {
@@ -30,21 +30,21 @@ pub fn lines(input: Box<dyn Read + Send>, place: Place) -> Tables {
             if batch.is_empty() {
                 return None;
             }
-            let tables: Vec<Result<Table>> = batch.into_par_iter().map(|block| parse(&block?, &place)).collect();
+            let tables: Vec<Result<ColumnTable>> = batch.into_par_iter().map(|block| parse(&block?, &place)).collect();
             failed = tables.iter().any(Result::is_err);
             ready = tables.into_iter();
         }
     }))
 }
 
-fn parse(block: &Block, place: &Place) -> Result<Table> {
-    let mut builder = Builder::default();
+fn parse(block: &Block, place: &FilePosition) -> Result<ColumnTable> {
+    let mut builder = TableBuilder::default();
     for (number, line) in block.lines() {
         if line.trim().is_empty() {
             continue;
         }
         let mut parser = serde_json::Deserializer::from_str(line);
-        Row(&mut builder)
+        JsonRow(&mut builder)
             .deserialize(&mut parser)
             .and_then(|()| parser.end())
             .map_err(|error| place.line(number, fault(&error)))?;
@@ -53,17 +53,17 @@ fn parse(block: &Block, place: &Place) -> Result<Table> {
 }
 
 /// A list of objects, or one, read in one go.
-pub fn whole(input: Box<dyn Read + Send>, place: Place) -> Result<Tables> {
+pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables> {
     let mut text = String::new();
-    for block in Blocks::new(input, place.clone()) {
+    for block in LineBlocks::new(input, place.clone()) {
         text.push_str(&block?.text);
     }
-    let mut builder = Builder::default();
+    let mut builder = TableBuilder::default();
     let mut parser = serde_json::Deserializer::from_str(&text);
     // one object is one row: the figures of a run
     let is_row = text.trim_start().starts_with('{');
     let read = if is_row {
-        Row(&mut builder).deserialize(&mut parser)
+        JsonRow(&mut builder).deserialize(&mut parser)
     } else {
         RowList(&mut builder).deserialize(&mut parser)
     };
@@ -90,7 +90,7 @@ fn fault(error: &serde_json::Error) -> String {
     }
 }
 
-struct RowList<'t>(&'t mut Builder);
+struct RowList<'t>(&'t mut TableBuilder);
 
 impl<'de> DeserializeSeed<'de> for RowList<'_> {
     type Value = ();
@@ -105,32 +105,32 @@ impl<'de> Visitor<'de> for RowList<'_> {
         f.write_str("a list of rows")
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while rows.next_element_seed(Row(self.0))?.is_some() {}
+        while rows.next_element_seed(JsonRow(self.0))?.is_some() {}
         Ok(())
     }
 }
 
 /// An object, put into a table as its next row.
-struct Row<'t>(&'t mut Builder);
+struct JsonRow<'t>(&'t mut TableBuilder);
 
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct JsonKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> DeserializeSeed<'de> for Row<'_> {
+impl<'de> DeserializeSeed<'de> for JsonRow<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
         from.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Row<'_> {
+impl<'de> Visitor<'de> for JsonRow<'_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a row, an object `{\"field\": value, …}`")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let rows = self.0.rows();
-        while let Some(Key(name)) = fields.next_key()? {
+        while let Some(JsonKey(name)) = fields.next_key()? {
             let column = self.0.column(&name);
             if column.len() > rows {
                 return Err(A::Error::custom(format!("field `{name}` is there twice")));

@@ -1,6 +1,6 @@
 //! A stream of bytes as blocks of whole lines.
 
-use super::Place;
+use super::FilePosition;
 use crate::Result;
 use std::io::Read;
 
@@ -21,18 +21,18 @@ impl Block {
     }
 }
 
-pub struct Blocks {
+pub struct LineBlocks {
     input: Box<dyn Read + Send>,
-    place: Place,
+    place: FilePosition,
     rest: Vec<u8>,
     line: usize,
     offset: usize,
     done: bool,
 }
 
-impl Blocks {
-    pub fn new(input: Box<dyn Read + Send>, place: Place) -> Blocks {
-        Blocks { input, place, rest: Vec::new(), line: 1, offset: 0, done: false }
+impl LineBlocks {
+    pub fn new(input: Box<dyn Read + Send>, place: FilePosition) -> LineBlocks {
+        LineBlocks { input, place, rest: Vec::new(), line: 1, offset: 0, done: false }
     }
 
     fn read(&mut self) -> Result<Option<Block>> {
@@ -74,7 +74,7 @@ impl Blocks {
     }
 }
 
-impl Iterator for Blocks {
+impl Iterator for LineBlocks {
     type Item = Result<Block>;
 
     fn next(&mut self) -> Option<Result<Block>> {

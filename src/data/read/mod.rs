@@ -1,4 +1,4 @@
-//! Files to tables: by the ending of the path, a piece at a time.
+//! Files to tables: by the ending of the path, a part at a time.
 
 mod csv;
 mod json;
@@ -6,18 +6,18 @@ mod lines;
 mod parquet;
 mod text;
 
-use super::table::{Builder, Table};
+use super::table::{ColumnTable, TableBuilder};
 use crate::{Error, Result, bail, files, nearest};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A file as a sequence of tables, none of them large.
-pub type Tables = Box<dyn Iterator<Item = Result<Table>> + Send>;
+pub type Tables = Box<dyn Iterator<Item = Result<ColumnTable>> + Send>;
 
 /// What a path's ending says about what is in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum DataFormat {
     Jsonl,
     Json,
     Csv,
@@ -39,21 +39,21 @@ pub enum Packing {
 pub enum By {
     Line,
     Paragraph,
-    File,
+    Document,
 }
 
-const ENDINGS: [(&str, Format); 7] = [
-    ("jsonl", Format::Jsonl),
-    ("ndjson", Format::Jsonl),
-    ("json", Format::Json),
-    ("csv", Format::Csv),
-    ("tsv", Format::Tsv),
-    ("parquet", Format::Parquet),
-    ("txt", Format::Txt),
+const ENDINGS: [(&str, DataFormat); 7] = [
+    ("jsonl", DataFormat::Jsonl),
+    ("ndjson", DataFormat::Jsonl),
+    ("json", DataFormat::Json),
+    ("csv", DataFormat::Csv),
+    ("tsv", DataFormat::Tsv),
+    ("parquet", DataFormat::Parquet),
+    ("txt", DataFormat::Txt),
 ];
 
 /// What the ending of `path` says.
-pub fn format_of(who: &str, path: &Path) -> Result<(Format, Packing)> {
+pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (inner, packing) = match name.rsplit_once('.') {
         Some((inner, "gz")) => (inner, Packing::Gzip),
@@ -64,7 +64,7 @@ pub fn format_of(who: &str, path: &Path) -> Result<(Format, Packing)> {
     if let Some((_, format)) = ENDINGS.iter().find(|(known, _)| *known == ending) {
         return Ok((*format, packing));
     }
-    let error = Error::new(who, format!("{}: the ending says no format of data", path.display()));
+    let error = Error::new(who, format!("{}: the ending is not a data format", path.display()));
     Err(match nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty()) {
         Some(near) => error.help(format!("did you mean `.{near}`?")),
         None => error.help("data is .jsonl .json .csv .tsv .parquet or .txt, each also with .gz or .zst"),
@@ -82,23 +82,23 @@ pub fn open(who: &'static str, path: &Path, by: By) -> Result<Tables> {
     if meta.is_file() && meta.len() == 0 {
         return Err(empty(who, path));
     }
-    let place = Place { who, path: path.to_path_buf() };
-    if format == Format::Parquet {
+    let place = FilePosition { who, path: path.to_path_buf() };
+    if format == DataFormat::Parquet {
         return parquet::open(unpacked(file, packing, &place)?, place);
     }
     let input = unpack(file, packing, &place)?;
     match format {
-        Format::Jsonl => Ok(json::lines(input, place)),
-        Format::Json => json::whole(input, place),
-        Format::Csv => csv::open(input, b',', place),
-        Format::Tsv => csv::open(input, b'\t', place),
+        DataFormat::Jsonl => Ok(json::lines(input, place)),
+        DataFormat::Json => json::whole(input, place),
+        DataFormat::Csv => csv::open(input, b',', place),
+        DataFormat::Tsv => csv::open(input, b'\t', place),
         _ => text::open(input, by, place),
     }
 }
 
 /// Reads a whole file.
-pub fn read(who: &'static str, path: &Path, by: By) -> Result<Table> {
-    let table = Table::concat(open(who, path, by)?)?;
+pub fn read(who: &'static str, path: &Path, by: By) -> Result<ColumnTable> {
+    let table = ColumnTable::concat(open(who, path, by)?)?;
     if table.rows == 0 {
         return Err(empty(who, path));
     }
@@ -106,8 +106,8 @@ pub fn read(who: &'static str, path: &Path, by: By) -> Result<Table> {
         bail!(who, "{} has more than 4 billion rows", path.display());
     }
     match format_of(who, path)?.0 {
-        Format::Csv | Format::Tsv => {
-            let mut builder = Builder::default();
+        DataFormat::Csv | DataFormat::Tsv => {
+            let mut builder = TableBuilder::default();
             builder.append(&table);
             Ok(builder.map_columns(super::Column::read_as_numbers))
         }
@@ -121,12 +121,12 @@ fn empty(who: &str, path: &Path) -> Error {
 
 /// Where a fault is.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct FilePosition {
     pub who: &'static str,
     pub path: PathBuf,
 }
 
-impl Place {
+impl FilePosition {
     pub fn error(&self, what: impl std::fmt::Display) -> Error {
         Error::new(self.who, format!("{}: {what}", self.path.display()))
     }
@@ -148,7 +148,7 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// The bytes of the file behind its compression, which must be the one that its ending says.
-fn unpack(mut file: File, packing: Packing, place: &Place) -> Result<Box<dyn Read + Send>> {
+fn unpack(mut file: File, packing: Packing, place: &FilePosition) -> Result<Box<dyn Read + Send>> {
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| place.io(&error))?;
     let found = match () {
@@ -179,7 +179,7 @@ fn unpack(mut file: File, packing: Packing, place: &Place) -> Result<Box<dyn Rea
 }
 
 /// For a format that is read from its end: the file itself, or its unpacked bytes in a file of their own.
-fn unpacked(file: File, packing: Packing, place: &Place) -> Result<File> {
+fn unpacked(file: File, packing: Packing, place: &FilePosition) -> Result<File> {
     if packing == Packing::Plain {
         return Ok(file);
     }

@@ -1,9 +1,9 @@
 //! Parquet, through arrow.
 
-use super::{Place, Tables};
+use super::{FilePosition, Tables};
 use crate::Result;
 use crate::data::column::{Cell, Column};
-use crate::data::table::Table;
+use crate::data::table::ColumnTable;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Rows in a table of the stream.
 const ROWS: usize = 8192;
 
-pub fn open(file: File, place: Place) -> Result<Tables> {
+pub fn open(file: File, place: FilePosition) -> Result<Tables> {
     let told = |error: &dyn std::fmt::Display| place.error(format!("not a whole parquet file: {error}"));
     let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(|builder| builder.with_batch_size(ROWS).build())
@@ -39,8 +39,8 @@ fn plain(text: &str) -> String {
     text.rsplit("error: ").next().unwrap_or(text).trim_start_matches("EOF: ").to_string()
 }
 
-fn table(batch: &RecordBatch, place: &Place) -> Result<Table> {
-    let mut table = Table { rows: batch.num_rows(), ..Table::default() };
+fn table(batch: &RecordBatch, place: &FilePosition) -> Result<ColumnTable> {
+    let mut table = ColumnTable { rows: batch.num_rows(), ..ColumnTable::default() };
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         let name: Arc<str> = field.name().as_str().into();
         let column = column(array.as_ref()).map_err(|kind| {

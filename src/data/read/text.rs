@@ -1,16 +1,16 @@
 //! Plain text: one field `text`.
 
-use super::lines::Blocks;
-use super::{By, Place, Tables};
+use super::lines::LineBlocks;
+use super::{By, FilePosition, Tables};
 use crate::Result;
 use crate::data::column::{Cell, Column};
-use crate::data::table::Table;
+use crate::data::table::ColumnTable;
 use std::io::Read;
 use std::sync::Arc;
 
-pub fn open(input: Box<dyn Read + Send>, by: By, place: Place) -> Result<Tables> {
-    let mut blocks = Blocks::new(input, place);
-    if by == By::File {
+pub fn open(input: Box<dyn Read + Send>, by: By, place: FilePosition) -> Result<Tables> {
+    let mut blocks = LineBlocks::new(input, place);
+    if by == By::Document {
         let mut text = String::new();
         for block in blocks {
             text.push_str(&block?.text);
@@ -45,10 +45,10 @@ fn paragraphs(open: &mut String, text: &str) -> Vec<String> {
     done
 }
 
-fn table(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Table {
+fn table(texts: impl IntoIterator<Item = impl AsRef<str>>) -> ColumnTable {
     let mut column = Column::default();
     for text in texts {
         column.push(Cell::Text(text.as_ref()));
     }
-    Table { names: vec!["text".into()], rows: column.len(), columns: vec![Arc::new(column)] }
+    ColumnTable { names: vec!["text".into()], rows: column.len(), columns: vec![Arc::new(column)] }
 }

@@ -7,12 +7,12 @@ use crate::script::prelude::*;
 use crate::token::Tokenizer;
 
 const LIKELIHOOD: &[Opt] = &[
-    opt("seq", Kind::Int, "512", "pieces in a window"),
+    opt("seq", Kind::Int, "512", "tokens in a window"),
     opt(
         "stride",
         Kind::Int,
         "",
-        "pieces from one window's start to the next one's; half of `seq` where it is not given",
+        "tokens from one window's start to the next one's; half of `seq` where it is not given",
     ),
     opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it"),
 ];
@@ -22,7 +22,7 @@ const ROWS: &[Opt] = &[opt("size", Kind::Int, "8", "rows in a batch: memory, not
 fn map(found: Likelihood) -> Map {
     let mut map = Map::new();
     map.insert("nats".into(), found.nats.into());
-    map.insert("pieces".into(), (found.pieces as INT).into());
+    map.insert("tokens".into(), (found.tokens as INT).into());
     map.insert("bytes".into(), (found.bytes as INT).into());
     map
 }
@@ -34,13 +34,13 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// How likely a model finds some texts: `nats` (negative log likelihood), the `pieces` that were predicted and their `bytes`.
+    /// How likely a model finds some texts: `nats` (negative log likelihood), the `tokens` that were predicted and their `bytes`.
     ///
     /// Texts are a dataset (its field `text`), a list or one text. Each begins after the tokenizer's start or end
-    /// piece, so that its first piece is predicted too. `measure::bits_per_byte` and `measure::perplexity` are made of this.
+    /// token, so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` are made of this.
     ///
     /// ```rhai
-    /// let tok = tokenizer(["to be"], #{ size: 260 });
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// let all = likelihood(net, tok, ["The people of the United States"]);
     /// all.bytes                                //=> 31
@@ -50,16 +50,16 @@ mod verbs {
         likelihood_with(net, tok, texts, Map::new())
     }
 
-    /// How likely a model finds some texts, read by windows of `seq` pieces that are `stride` apart.
+    /// How likely a model finds some texts, read by windows of `seq` tokens that are `stride` apart.
     ///
-    /// A text longer than a window is read by windows that overlap; each piece counts once, and all but those of the
-    /// first window have at least `seq - stride` pieces before them.
+    /// A text longer than a window is read by windows that overlap; each token counts once, and all but those of the
+    /// first window have at least `seq - stride` tokens before them.
     ///
     /// ```rhai
-    /// let tok = tokenizer(["to be"], #{ size: 260 });
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// likelihood(net, tok, ["The people"], #{ seq: 64, stride: 64 })
-    /// //=> error: likelihood: windows of 64 pieces, 64 apart, 8 at a time
+    /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
     pub fn likelihood_with(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
@@ -73,10 +73,10 @@ mod verbs {
     /// How likely a model finds what is learned in encoded rows.
     ///
     /// ```rhai
-    /// let tok  = tokenizer(["to be"], #{ size: 260 });
+    /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// let rows = dataset(["abc"]).encode(tok);
-    /// likelihood(net, rows).pieces             //=> 3
+    /// likelihood(net, rows).tokens             //=> 3
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
     pub fn likelihood_of_rows(net: Model, rows: Encoded) -> Res<Map> {
@@ -86,10 +86,10 @@ mod verbs {
     /// How likely a model finds what is learned in encoded rows, read `size` at a time.
     ///
     /// ```rhai
-    /// let tok  = tokenizer(["to be"], #{ size: 260 });
+    /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// let rows = dataset(["abc", "de"]).encode(tok);
-    /// likelihood(net, rows, #{ size: 1 }).pieces   //=> 5
+    /// likelihood(net, rows, #{ size: 1 }).tokens   //=> 5
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
     pub fn likelihood_of_rows_with(net: Model, rows: Encoded, options: Map) -> Res<Map> {

@@ -2,34 +2,34 @@
 
 use super::value;
 use crate::script::prelude::*;
-use crate::token::mine::{By, Counting, Looking, Mined, Mining, Term};
-use crate::token::units::Units;
+use crate::token::mine::segment::Units;
+use crate::token::mine::{ContextFinder, Counting, Mined, MinedTerm, Mining, Order};
 use crate::token::words::Counter;
-use crate::token::{Kind as TokenizerKind, Tokenizer};
+use crate::token::{Tokenizer, TokenizerKind};
 
 const MINE: &[Opt] = &[
     opt(
-        "units",
+        "segmenter",
         Kind::Text,
         "\"words\"",
-        "what terms are made of: `words` (as the tokenizer cuts text), `unicode` (UAX #29) or `jieba` (Chinese)",
+        "what terms are made of: `words` (as the tokenizer splits text), `unicode` (UAX #29) or `jieba` (Chinese)",
     ),
-    opt("pattern", Kind::Text, "", "units are what this expression matches, in place of `units`"),
-    opt("list", Kind::Any, "", "units are these terms, in place of `units`: a list of strings or a dataset"),
-    opt("join", Kind::Int, "1", "how many neighbouring units a term may have, up to 5"),
-    opt("least", Kind::Int, "2", "how often a term has to occur"),
-    opt("longest", Kind::Int, "16", "how many characters a term may have, up to 60"),
-    opt("count", Kind::Int, "1000", "how many terms"),
-    opt("by", Kind::Text, "\"saves\"", "their order: `saves`, `count`, `pieces`, `marginal`, `pmi`, `weird`"),
-    opt("general", Kind::Any, "", "general texts, for `weird`: a list of strings, a dataset or a stream"),
-    opt("examples", Kind::Int, "1", "how many examples of each"),
-    opt("around", Kind::Int, "20", "how many characters an example shows on each side"),
+    opt("pattern", Kind::Text, "", "units are the matches of this regular expression, in place of `segmenter`"),
+    opt("list", Kind::Any, "", "units are these terms, in place of `segmenter`: a list of strings or a dataset"),
+    opt("max_ngram", Kind::Int, "1", "most neighboring units in a term, up to 5"),
+    opt("min_frequency", Kind::Int, "2", "how often a term must occur"),
+    opt("max_token_length", Kind::Int, "16", "longest term, in characters, up to 60"),
+    opt("limit", Kind::Int, "1000", "terms at most"),
     opt(
-        "held",
-        Kind::Int,
-        "8000000",
-        "how many distinct terms are held while counting; beyond, the rarest are forgotten",
+        "order",
+        Kind::Text,
+        "\"savings\"",
+        "best first by `savings`, `count`, `tokens`, `marginal`, `pmi`, `weirdness`",
     ),
+    opt("general", Kind::Any, "", "general texts, for `weirdness`: a list of strings, a dataset or a stream"),
+    opt("examples", Kind::Int, "1", "how many examples of each"),
+    opt("context", Kind::Int, "20", "characters that an example shows on each side"),
+    opt("capacity", Kind::Int, "8000000", "distinct terms kept while counting; beyond it the rarest are dropped"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -39,21 +39,23 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Finds the terms of texts that this tokenizer writes with several pieces, with what was measured of each:
+    /// Finds terms in texts that this tokenizer writes with several tokens, and measures each:
     /// `#{ terms, texts, bytes, units, skipped, missed }`.
     ///
-    /// A term is a map: `term`, its `count`, how many `texts` it is in, the `pieces` it is written with, how many `words`
-    /// of the tokenizer it spans, `saves` (count × (pieces − 1)), `marginal` (what it saves after the terms before it),
-    /// `weird` (how much likelier it is here than in `general`, one added there), `pmi` of its weakest cut and the entropy
-    /// `left` and `right` of it in bits, and `examples` in context. What is left out is counted in `skipped`. The order is
-    /// by `by`, then by what is saved, then by the letters; the same on any number of threads. The texts are walked twice
-    /// (three times by `marginal`) and a stream may be larger than memory.
+    /// A term is a map: `term`, its `count`, the number of `texts` with it, of its `tokens`, and of the tokenizer's `words` that
+    /// it spans; `savings` (count × (tokens − 1)), `marginal` (savings after the terms before it), `weirdness` (its frequency
+    /// here over that in `general`, add-one smoothed there), `pmi` at its weakest cut, the entropy of its neighbors in bits
+    /// (`left_entropy`, `right_entropy`), and `examples` in context. `skipped` counts what is left out. Terms are sorted by
+    /// `order`, then `savings`, then alphabetically; the same on any number of threads. The texts are read twice (three times
+    /// for `marginal`), and a stream may be larger than memory.
+    ///
+    /// also: terminology extraction, keyword extraction, n-grams, collocations, CountVectorizer
     ///
     /// ```rhai
-    /// let tok  = tokenizer(["the cat sat on the mat"], #{ size: 262 });
-    /// let found = tok.mine(["the dog saw a dog", "a dog and the catalogue"], #{ least: 1 });
+    /// let tok  = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
+    /// let found = tok.mine(["the dog saw a dog", "a dog and the catalogue"], #{ min_frequency: 1 });
     /// let dog = found.terms[0];
-    /// [dog.term, dog.count, dog.texts, dog.pieces, dog.saves]      //=> ["dog", 3, 2, 4, 9]
+    /// [dog.term, dog.count, dog.texts, dog.tokens, dog.savings]      //=> ["dog", 3, 2, 4, 9]
     /// dog.examples                                                 //=> ["the dog saw a dog"]
     /// tok.mine([], #{})                                            //=> error: mine: there are no terms in the 0 texts
     /// ```
@@ -66,10 +68,10 @@ mod verbs {
         Ok(shown(&found))
     }
 
-    /// Finds the terms of texts that this tokenizer writes with several pieces, up to 1,000 by what they save.
+    /// Finds up to 1,000 terms that this tokenizer writes with several tokens, by `savings`.
     ///
     /// ```rhai
-    /// let tok = tokenizer(["the cat sat on the mat"], #{ size: 262 });
+    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
     /// tok.mine(["the dog saw a dog"]).terms.map(|term| term.term)      //=> ["dog"]
     /// ```
     #[rhai_fn(name = "mine", pure, return_raw)]
@@ -79,7 +81,7 @@ mod verbs {
 }
 
 fn units<'t>(tokenizer: &'t Tokenizer, options: &Options) -> Res<Units<'t>> {
-    let given = ["units", "pattern", "list"].into_iter().filter(|name| options.has(name)).collect::<Vec<_>>();
+    let given = ["segmenter", "pattern", "list"].into_iter().filter(|name| options.has(name)).collect::<Vec<_>>();
     if let [one, other, ..] = given.as_slice() {
         bail!("mine", "`{one}` and `{other}` were given: units are of one kind");
     }
@@ -89,27 +91,27 @@ fn units<'t>(tokenizer: &'t Tokenizer, options: &Options) -> Res<Units<'t>> {
     if options.has("pattern") {
         return Ok(Units::pattern(&options.text("pattern")?)?);
     }
-    Ok(Units::named(&options.text("units")?, tokenizer)?)
+    Ok(Units::named(&options.text("segmenter")?, tokenizer)?)
 }
 
 fn mining(options: &Options) -> Res<Mining> {
     let mining = Mining {
-        join: options.count("join")?,
-        longest: options.count("longest")?,
-        least: options.count("least")? as u64,
-        count: options.count("count")?,
-        by: By::named(&options.text("by")?)?,
+        max_ngram: options.count("max_ngram")?,
+        max_token_length: options.count("max_token_length")?,
+        min_frequency: options.count("min_frequency")? as u64,
+        limit: options.count("limit")?,
+        order: Order::named(&options.text("order")?)?,
         examples: options.count("examples")?,
-        around: options.count("around")?,
-        held: options.count("held")?.max(1000),
+        context: options.count("context")?,
+        capacity: options.count("capacity")?.max(1000),
     };
-    if mining.by == By::Weird && !options.has("general") {
-        let error = Error::new("mine", "by `weird` there is nothing to compare with");
+    if mining.order == Order::Weirdness && !options.has("general") {
+        let error = Error::new("mine", "order `weirdness` there is nothing to compare with");
         return Err(error.help("give `general`: texts of another kind").into());
     }
-    if mining.by == By::Pmi && mining.join < 2 {
-        let error = Error::new("mine", "by `pmi` a term of one unit has no value");
-        return Err(error.help("let units join, with `join: 3`").into());
+    if mining.order == Order::Pmi && mining.max_ngram < 2 {
+        let error = Error::new("mine", "order `pmi` a term of one unit has no value");
+        return Err(error.help("let neighbors join, with `max_ngram: 3`").into());
     }
     Ok(mining)
 }
@@ -126,18 +128,18 @@ fn found(tokenizer: &Tokenizer, texts: &Dynamic, options: &Options, units: &Unit
         false => None,
     };
     let mut found = counting.choose(tokenizer, general)?;
-    if mining.by == By::Marginal {
+    if mining.order == Order::Marginal {
         if tokenizer.kind() == TokenizerKind::WordLevel {
-            bail!("mine", "by `marginal` words are cut into pieces; this tokenizer has whole words only");
+            bail!("mine", "order `marginal` words are cut into tokens; this tokenizer has whole words only");
         }
-        found.cut(By::Saves, (20 * mining.count).max(20_000));
+        found.cut(Order::Savings, (20 * mining.limit).max(20_000));
         let mut counter = Counter::new(tokenizer);
         value::each_part("mine", texts, |texts| counter.add(texts))?;
-        found.choose_marginal(tokenizer, counter, mining.count)?;
+        found.choose_marginal(tokenizer, counter, mining.limit)?;
     } else {
-        found.cut(mining.by, mining.count);
+        found.cut(mining.order, mining.limit);
     }
-    let mut looking = Looking::new(units, mining, found);
+    let mut looking = ContextFinder::new(units, mining, found);
     value::each_part("mine", texts, |texts| looking.add(texts))?;
     Ok(looking.finish())
 }
@@ -146,13 +148,13 @@ fn shown(found: &Mined) -> Map {
     let number = |count: u64| Dynamic::from(count as INT);
     let skipped = value::map([
         ("rare", value::int(found.rare)),
-        ("whole", value::int(found.whole)),
-        ("control", value::int(found.control)),
-        ("twins", value::int(found.twins)),
-        ("needless", value::int(found.needless)),
-        ("beyond", value::int(found.beyond)),
+        ("single_token", value::int(found.whole)),
+        ("control_characters", value::int(found.control)),
+        ("duplicates", value::int(found.duplicates)),
+        ("redundant", value::int(found.redundant)),
+        ("over_limit", value::int(found.over_limit)),
         ("absent", value::int(found.absent)),
-        ("long", number(found.long)),
+        ("too_long", number(found.long)),
     ]);
     value::map([
         ("terms", value::list(found.terms.iter().map(|one| Dynamic::from_map(term(one))))),
@@ -164,21 +166,21 @@ fn shown(found: &Mined) -> Map {
     ])
 }
 
-fn term(term: &Term) -> Map {
+fn term(term: &MinedTerm) -> Map {
     let number = |count: u64| Dynamic::from(count as INT);
     let maybe = |value: Option<f64>| value.map_or(Dynamic::UNIT, Dynamic::from_float);
     value::map([
         ("term", term.text.clone().into()),
         ("count", number(term.count)),
         ("texts", number(term.texts)),
-        ("pieces", value::int(term.pieces)),
+        ("tokens", value::int(term.tokens)),
         ("words", value::int(term.words)),
-        ("saves", number(term.saves)),
+        ("savings", number(term.savings)),
         ("marginal", number(term.marginal)),
-        ("weird", maybe(term.weird)),
+        ("weirdness", maybe(term.weirdness)),
         ("pmi", maybe(term.pmi)),
-        ("left", term.left.into()),
-        ("right", term.right.into()),
+        ("left_entropy", term.left.into()),
+        ("right_entropy", term.right.into()),
         ("examples", value::list(term.examples.iter().map(|(before, after)| format!("{before}{}{after}", term.text)))),
     ])
 }

@@ -4,7 +4,7 @@ use crate::cancel;
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor};
-use crate::token::{Audit, Chat, Encoding, Proposal, SPECIALS, Span, Survey, Tally, Tokenizer, Training};
+use crate::token::{Audit, Chat, ChatSpan, Encoding, Proposal, SPECIALS, Stats, Tally, Tokenizer, Training};
 use std::borrow::Cow;
 
 /// Runs `work` on the texts of a list of strings, of a dataset's text column, or on a single string.
@@ -107,6 +107,20 @@ pub fn ids(who: &str, given: &Dynamic) -> Res<Vec<u32>> {
     list.iter().map(id).collect()
 }
 
+/// Rows of ids from a tensor `[rows, length]` or a list of lists.
+pub fn id_rows(who: &str, given: &Dynamic) -> Res<Vec<Vec<u32>>> {
+    if let Some(tensor) = given.read_lock::<Tensor>() {
+        let [_, length] = tensor.value().dims()[..] else {
+            bail!(who, "ids of shape {:?}, not [rows, length]", tensor.value().dims())
+        };
+        return Ok(ids(who, given)?.chunks(length.max(1)).map(<[u32]>::to_vec).collect());
+    }
+    let Some(list) = given.read_lock::<List>() else {
+        bail!(who, "rows of ids are a tensor or a list of lists, not {}", kind(given))
+    };
+    list.iter().map(|row| ids(who, row)).collect()
+}
+
 pub fn one_id(who: &str, id: INT) -> Res<u32> {
     match u32::try_from(id) {
         Ok(id) => Ok(id),
@@ -165,15 +179,16 @@ pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
 
 /// How to train, from the options of `tokenizer`.
 pub fn training(options: &Options) -> Res<Training> {
-    let special = options.maybe("special", |options, name| owned_texts("tokenizer", &options.get(name)))?;
+    let special_tokens =
+        options.maybe("special_tokens", |options, name| owned_texts("tokenizer", &options.get(name)))?;
     Ok(Training {
-        kind: options.text("kind")?.to_string(),
-        size: options.count("size")?,
-        least: options.count("least")? as u64,
-        longest: options.count("longest")?,
-        special,
-        split: options.text("split")?.to_string(),
-        lower: options.bool("lower")?,
+        model_type: options.text("model_type")?.to_string(),
+        vocab_size: options.count("vocab_size")?,
+        min_frequency: options.count("min_frequency")? as u64,
+        max_token_length: options.count("max_token_length")?,
+        special_tokens,
+        pre_tokenizer: options.text("pre_tokenizer")?.to_string(),
+        lowercase: options.bool("lowercase")?,
     })
 }
 
@@ -181,13 +196,13 @@ pub fn training(options: &Options) -> Res<Training> {
 pub fn messages(list: &List) -> Res<Vec<serde_json::Value>> {
     let message = |message: &Dynamic| match rhai::serde::from_dynamic::<serde_json::Value>(message) {
         Ok(value) if value.is_object() => Ok(value),
-        _ => bail!("chat", "a message is a map with `role` and `content`, not {}", kind(message)),
+        _ => bail!("apply_chat_template", "a message is a map with `role` and `content`, not {}", kind(message)),
     };
     list.iter().map(message).collect()
 }
 
 pub fn chat(chat: &Chat) -> Map {
-    let span = |span: &Span| {
+    let span = |span: &ChatSpan| {
         map([
             ("message", int(span.message)),
             ("role", span.role.clone().into()),
@@ -204,13 +219,13 @@ pub fn chat(chat: &Chat) -> Map {
 pub fn proposal(proposal: &Proposal) -> Map {
     let pair = |(left, right): &(String, String)| list([left.clone(), right.clone()]);
     map([
-        ("pieces", list(proposal.pieces.iter().cloned())),
+        ("tokens", list(proposal.tokens.iter().cloned())),
         ("merges", list(proposal.merges.iter().map(pair))),
         ("counts", list(proposal.counts.iter().map(|count| *count as INT))),
     ])
 }
 
-/// A map with `merges` and, where characters were lacking, `pieces`.
+/// A map with `merges` and, where characters were lacking, `tokens`.
 pub fn read_proposal(given: &Map) -> Res<Proposal> {
     let who = "extend";
     let mut proposal = Proposal::default();
@@ -222,11 +237,11 @@ pub fn read_proposal(given: &Map) -> Res<Proposal> {
                 };
                 proposal.merges = pairs.iter().map(pair).collect::<Res<_>>()?;
             }
-            "pieces" => proposal.pieces = owned_texts(who, value)?,
+            "tokens" => proposal.tokens = owned_texts(who, value)?,
             "counts" => {}
             other => {
                 let error = Error::new(who, format!("there is no option `{other}`"));
-                return Err(error.help("it takes a list of words, or a map with merges (and pieces)").into());
+                return Err(error.help("it takes a list of words, or a map with merges (and tokens)").into());
             }
         }
     }
@@ -237,15 +252,15 @@ fn pair(given: &Dynamic) -> Res<(String, String)> {
     let halves = owned_texts("extend", given)?;
     match <[String; 2]>::try_from(halves) {
         Ok([left, right]) => Ok((left, right)),
-        Err(_) => bail!("extend", "a merge is a pair of pieces, not {given}"),
+        Err(_) => bail!("extend", "a merge is a pair of tokens, not {given}"),
     }
 }
 
 pub fn audit(audit: &Audit) -> Map {
     let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let mut facts = map([
-        ("pieces_before", int(audit.before)),
-        ("pieces", int(audit.after)),
+        ("vocab_size_before", int(audit.before)),
+        ("vocab_size", int(audit.after)),
         ("added", int(audit.reachable)),
         ("reachable", int(audit.reachable)),
         ("used", int(audit.used)),
@@ -254,7 +269,7 @@ pub fn audit(audit: &Audit) -> Map {
         ("tokens", int(audit.tokens_after)),
         ("bytes_per_token_before", share(audit.bytes, audit.tokens_before).into()),
         ("bytes_per_token", share(audit.bytes, audit.tokens_after).into()),
-        ("fewer", share(audit.tokens_before, audit.tokens_after).into()),
+        ("compression", share(audit.tokens_before, audit.tokens_after).into()),
         ("inside_words", share(audit.hits_inside, audit.hits).into()),
         ("lossy_before", int(audit.lossy)),
     ]);
@@ -265,15 +280,15 @@ pub fn audit(audit: &Audit) -> Map {
     facts
 }
 
-pub fn survey(survey: &Survey) -> Map {
-    let mut facts = tally(&survey.whole);
-    facts.insert("texts".into(), int(survey.texts));
+pub fn stats(stats: &Stats) -> Map {
+    let mut facts = tally(&stats.whole);
+    facts.insert("texts".into(), int(stats.texts));
     let row = |(name, part): &(&'static str, Tally)| {
         let mut row = tally(part);
         row.insert("script".into(), (*name).into());
         Dynamic::from_map(row)
     };
-    facts.insert("scripts".into(), list(survey.scripts.iter().map(row)));
+    facts.insert("scripts".into(), list(stats.scripts.iter().map(row)));
     facts
 }
 
@@ -283,37 +298,37 @@ fn tally(tally: &Tally) -> Map {
         ("characters", int(tally.characters)),
         ("tokens", int(tally.tokens)),
         ("unknown", int(tally.unknown)),
-        ("fell", int(tally.fell)),
+        ("byte_fallback", int(tally.byte_fallback)),
         ("words", int(tally.words)),
-        ("split", int(tally.split)),
-        ("parts", int(tally.parts)),
+        ("continued_words", int(tally.continued_words)),
+        ("subtokens", int(tally.subtokens)),
     ])
 }
 
 pub fn info(tokenizer: &Tokenizer) -> Map {
-    let special = |name: &str| Some((name.into(), tokenizer.piece(tokenizer.special(name)?)?.to_string().into()));
+    let special = |name: &str| Some((name.into(), tokenizer.token(tokenizer.special(name)?)?.to_string().into()));
     let special: Map = SPECIALS.iter().filter_map(|name| special(name)).collect();
     let mut facts = map([
-        ("kind", tokenizer.kind().to_string().into()),
-        ("pieces", int(tokenizer.len())),
-        ("marked_special", int(tokenizer.specials().len())),
-        ("special", special.into()),
+        ("model_type", tokenizer.kind().to_string().into()),
+        ("vocab_size", int(tokenizer.len())),
+        ("special_tokens", int(tokenizer.specials().len())),
+        ("special_tokens_map", special.into()),
         ("chat_template", tokenizer.own_template().is_some().into()),
     ]);
-    if let Some(growth) = tokenizer.growth() {
+    if let Some(info) = tokenizer.extension() {
         let skipped =
             |(word, why): &(String, String)| map([("word", word.clone().into()), ("why", why.clone().into())]);
         let mut extension = map([
-            ("before", int(growth.before)),
-            ("added", int(tokenizer.len() - growth.before)),
-            ("intermediate", int(growth.intermediate)),
-            ("skipped", list(growth.skipped.iter().map(|one| Dynamic::from_map(skipped(one))))),
+            ("before", int(info.before)),
+            ("added", int(tokenizer.len() - info.before)),
+            ("intermediate", int(info.intermediate)),
+            ("skipped", list(info.skipped.iter().map(|one| Dynamic::from_map(skipped(one))))),
         ]);
-        if !growth.replaced.is_empty() {
-            extension.insert("replaced".into(), id_list(&growth.replaced));
+        if !info.replaced.is_empty() {
+            extension.insert("replaced".into(), id_list(&info.replaced));
         }
-        if growth.awakened > 0 {
-            extension.insert("awakened".into(), int(growth.awakened));
+        if info.awakened > 0 {
+            extension.insert("awakened".into(), int(info.awakened));
         }
         facts.insert("extension".into(), extension.into());
     }

@@ -1,9 +1,9 @@
 //! The first walk: how often units and runs of them occur, and which of them are worth a second look.
 
-use super::{MOST_CHARACTERS, MOST_UNITS, Mined, Mining, Term, WHO, is_joint};
-use crate::token::units::Units;
-use crate::token::words::{self, QuickMap, in_tasks};
-use crate::token::{Kind, Tokenizer, script};
+use super::{MOST_CHARACTERS, MOST_UNITS, Mined, MinedTerm, Mining, WHO, is_joint};
+use crate::token::mine::segment::Units;
+use crate::token::words::{self, FastMap, in_tasks};
+use crate::token::{Tokenizer, TokenizerKind, script};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -21,34 +21,34 @@ struct Seen {
 pub struct Counting<'u, 'e> {
     units: &'u Units<'e>,
     mining: &'u Mining,
-    seen: QuickMap<Box<str>, Seen>,
+    seen: FastMap<Box<str>, Seen>,
     floor: u64,
     found: Mined,
 }
 
 #[derive(Default)]
-struct Part<'t> {
-    seen: QuickMap<&'t str, Seen>,
+struct PartialCounts<'t> {
+    seen: FastMap<&'t str, Seen>,
     units: u64,
     long: u64,
 }
 
 impl<'u, 'e> Counting<'u, 'e> {
     pub fn new(units: &'u Units<'e>, mining: &'u Mining) -> Result<Counting<'u, 'e>> {
-        if mining.join == 0 || mining.join > MOST_UNITS {
-            bail!(WHO, "option `join` is {}: terms of 1 to {MOST_UNITS} units can be found", mining.join);
+        if mining.max_ngram == 0 || mining.max_ngram > MOST_UNITS {
+            bail!(WHO, "option `max_ngram` is {}: terms of 1 to {MOST_UNITS} units can be found", mining.max_ngram);
         }
-        if mining.longest == 0 || mining.longest > MOST_CHARACTERS {
+        if mining.max_token_length == 0 || mining.max_token_length > MOST_CHARACTERS {
             bail!(
                 WHO,
-                "option `longest` is {}: terms of 1 to {MOST_CHARACTERS} characters can be found",
-                mining.longest
+                "option `max_token_length` is {}: terms of 1 to {MOST_CHARACTERS} characters can be found",
+                mining.max_token_length
             );
         }
-        if mining.count == 0 {
-            bail!(WHO, "option `count` is 0: no terms are wanted");
+        if mining.limit == 0 {
+            bail!(WHO, "option `limit` is 0: no terms are wanted");
         }
-        Ok(Counting { units, mining, seen: QuickMap::default(), floor: 0, found: Mined::default() })
+        Ok(Counting { units, mining, seen: FastMap::default(), floor: 0, found: Mined::default() })
     }
 
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
@@ -69,7 +69,7 @@ impl<'u, 'e> Counting<'u, 'e> {
                         }
                     }
                 }
-                while seen.len() > mining.held {
+                while seen.len() > mining.capacity {
                     *floor += 1;
                     seen.retain(|_, one| one.count + one.missed > *floor);
                 }
@@ -86,8 +86,8 @@ impl Seen {
     }
 }
 
-fn count<'t, S: AsRef<str>>(units: &Units, mining: &Mining, texts: &'t [S]) -> Result<Part<'t>> {
-    let mut part = Part::default();
+fn count<'t, S: AsRef<str>>(units: &Units, mining: &Mining, texts: &'t [S]) -> Result<PartialCounts<'t>> {
+    let mut part = PartialCounts::default();
     let mut spans = Vec::new();
     for text in texts {
         let text = text.as_ref();
@@ -96,7 +96,7 @@ fn count<'t, S: AsRef<str>>(units: &Units, mining: &Mining, texts: &'t [S]) -> R
         for first in 0..spans.len() {
             let start = spans[first].0;
             let mut cuts = 0;
-            for last in first..(first + mining.join).min(spans.len()) {
+            for last in first..(first + mining.max_ngram).min(spans.len()) {
                 if last > first {
                     if !is_joint(&text[spans[last - 1].1..spans[last].0]) {
                         break;
@@ -104,7 +104,7 @@ fn count<'t, S: AsRef<str>>(units: &Units, mining: &Mining, texts: &'t [S]) -> R
                     cuts |= ((spans[last - 1].1 - start).min(255) as u32) << (8 * (last - first - 1));
                 }
                 let term = &text[start..spans[last].1];
-                if term.len() > mining.longest && term.chars().count() > mining.longest {
+                if term.len() > mining.max_token_length && term.chars().count() > mining.max_token_length {
                     part.long += u64::from(last == first);
                     break;
                 }
@@ -120,14 +120,14 @@ fn count<'t, S: AsRef<str>>(units: &Units, mining: &Mining, texts: &'t [S]) -> R
 pub struct General<'u, 'e> {
     units: &'u Units<'e>,
     mining: &'u Mining,
-    counts: QuickMap<Box<str>, u64>,
+    counts: FastMap<Box<str>, u64>,
     total: u64,
 }
 
 impl<'u, 'e> Counting<'u, 'e> {
     /// For counting the same terms in general texts.
     pub fn general(&self) -> General<'u, 'e> {
-        let wanted = self.seen.iter().filter(|(_, seen)| seen.count >= self.mining.least);
+        let wanted = self.seen.iter().filter(|(_, seen)| seen.count >= self.mining.min_frequency);
         let counts = wanted.map(|(term, _)| (term.clone(), 0)).collect();
         General { units: self.units, mining: self.mining, counts, total: 0 }
     }
@@ -143,13 +143,13 @@ impl<'u, 'e> Counting<'u, 'e> {
         found.absent = units.listed().saturating_sub(seen.len());
         let total = found.units.max(1) as f64;
         let mut candidates: Vec<(&str, Seen)> = seen.iter().map(|(term, seen)| (&**term, *seen)).collect();
-        candidates.retain(|(_, seen)| seen.count >= mining.least.max(1));
+        candidates.retain(|(_, seen)| seen.count >= mining.min_frequency.max(1));
         found.rare = seen.len() - candidates.len();
         candidates.par_sort_unstable_by(|a, b| b.1.count.cmp(&a.1.count).then_with(|| a.0.cmp(b.0)));
 
         let written: Vec<Result<Written>> = candidates.par_iter().map(|(term, _)| written(tokenizer, term)).collect();
         let mut first: HashMap<Vec<u32>, usize> = HashMap::new();
-        let mut terms: Vec<Term> = Vec::new();
+        let mut terms: Vec<MinedTerm> = Vec::new();
         for ((text, one), written) in candidates.into_iter().zip(written) {
             let written = written?;
             if text.chars().any(char::is_control) {
@@ -162,27 +162,27 @@ impl<'u, 'e> Counting<'u, 'e> {
             }
             // to a tokenizer that lowers capitals, `Patent` and `patent` are one
             if let Some(at) = first.get(&written.ids) {
-                let twin: &mut Term = &mut terms[*at];
+                let twin: &mut MinedTerm = &mut terms[*at];
                 twin.count += one.count;
-                twin.saves = twin.count * (twin.pieces as u64 - 1);
-                found.twins += 1;
+                twin.savings = twin.count * (twin.tokens as u64 - 1);
+                found.duplicates += 1;
                 continue;
             }
-            let pieces = written.ids.len();
+            let tokens = written.ids.len();
             first.insert(written.ids, terms.len());
-            let weird = general.as_ref().map(|general| {
+            let weirdness = general.as_ref().map(|general| {
                 let there = general.counts.get(text).copied().unwrap_or(0) as f64 + 1.0;
                 (one.count as f64 / total) / (there / (general.total as f64 + 1.0))
             });
-            terms.push(Term {
+            terms.push(MinedTerm {
                 text: text.to_string(),
                 count: one.count,
-                pieces,
+                tokens,
                 words: written.words,
-                saves: one.count * (pieces as u64 - 1),
-                weird,
+                savings: one.count * (tokens as u64 - 1),
+                weirdness,
                 pmi: weakest_cut(text, one, &seen, total),
-                ..Term::default()
+                ..MinedTerm::default()
             });
         }
         found.terms = terms;
@@ -193,7 +193,7 @@ impl<'u, 'e> Counting<'u, 'e> {
 impl General<'_, '_> {
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
         let General { units, mining, counts, total } = self;
-        let free = Mining { longest: MOST_CHARACTERS, ..**mining };
+        let free = Mining { max_token_length: MOST_CHARACTERS, ..**mining };
         in_tasks(
             texts,
             |texts| count(units, &free, texts),
@@ -217,12 +217,12 @@ struct Written {
 
 fn written(tokenizer: &Tokenizer, term: &str) -> Result<Written> {
     // in running text a word of a script with spaces stands after one
-    let spaced = script::is_spaced(term) && tokenizer.kind() == Kind::ByteLevel;
+    let spaced = script::is_spaced(term) && tokenizer.kind() == TokenizerKind::ByteLevel;
     let text = if spaced { format!(" {term}") } else { term.to_string() };
     let found = words::of_text(tokenizer, &text)?;
     let mut ids = tokenizer.ids(&text, false)?;
     // SentencePiece puts `▁` before a text: in running text it is the space before it
-    if ids.len() > 1 && !script::is_spaced(term) && ids.first().and_then(|id| tokenizer.piece(*id)) == Some("▁") {
+    if ids.len() > 1 && !script::is_spaced(term) && ids.first().and_then(|id| tokenizer.token(*id)) == Some("▁") {
         ids.remove(0);
     }
     Ok(Written { ids, words: found.len() })
@@ -230,7 +230,7 @@ fn written(tokenizer: &Tokenizer, term: &str) -> Result<Written> {
 
 /// Pointwise mutual information of a term's parts at the cut where it is least, in bits (Church and Hanks 1990; the
 /// least over cuts as in finding new Chinese words).
-fn weakest_cut(term: &str, one: Seen, seen: &QuickMap<Box<str>, Seen>, total: f64) -> Option<f64> {
+fn weakest_cut(term: &str, one: Seen, seen: &FastMap<Box<str>, Seen>, total: f64) -> Option<f64> {
     let ends = (0..MOST_UNITS - 1).map(|at| (one.cuts >> (8 * at) & 0xff) as usize).take_while(|end| *end > 0);
     let probability = |part: &str| seen.get(part).map(|seen| seen.count as f64 / total);
     let cut = |end: usize| {

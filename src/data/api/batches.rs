@@ -1,0 +1,291 @@
+//! What scripts see of batches.
+
+use crate::data::{Batch, Encoded, batches};
+use crate::script::prelude::*;
+use crate::tensor::{Array, Device, Rng, Tensor};
+
+const BATCHES: &[Opt] = &[
+    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of an epoch may have fewer"),
+    opt("epochs", Kind::Int, "1", "passes over the rows"),
+    opt("steps", Kind::Int, "", "number of batches, over as many epochs as needed; replaces `epochs`"),
+    opt("shuffle", Kind::Bool, "true", "shuffle the rows anew in every epoch"),
+    opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
+    opt("start_step", Kind::Int, "0", "the first step, to resume a run"),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch"),
+];
+
+const REPLAY: &[Opt] = &[
+    opt("rows", Kind::Any, "", "encoded rows to replay"),
+    opt("ratio", Kind::Float, "0.1", "their share of each batch, from 0 to 1"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("batches", BATCHES);
+    host.engine.register_iterator::<crate::data::Batches>();
+}
+
+/// Rows to replay, and their share.
+pub(super) fn replay(given: Dynamic) -> Res<batches::Replay> {
+    let options = Options::read("batches", REPLAY, given.try_cast::<Map>().unwrap_or_default())?;
+    let rows = options.get("rows");
+    let kind = rows.type_name();
+    match rows.try_cast::<Encoded>() {
+        Some(data) => Ok(batches::Replay { data, ratio: options.float("ratio")? }),
+        None => Err(Error::new("batches", format!("`rows` of `replay` are encoded rows, not {kind}"))
+            .help("`data.encode(tok).pack(seq)` makes them")
+            .into()),
+    }
+}
+
+fn tensor<T>(values: Vec<T>, batch: &Batch) -> Res<Tensor>
+where
+    Vec<T>: Into<TensorValues>,
+{
+    let dims = [batch.rows, batch.length];
+    let made = match values.into() {
+        TensorValues::Ids(values) => Array::from_vec(values, dims.as_slice(), &Device::Cpu),
+        TensorValues::Labels(values) => Array::from_vec(values, dims.as_slice(), &Device::Cpu),
+    };
+    Ok(Tensor::from(made.map_err(Error::from)?))
+}
+
+enum TensorValues {
+    Ids(Vec<u32>),
+    Labels(Vec<i64>),
+}
+
+impl From<Vec<u32>> for TensorValues {
+    fn from(values: Vec<u32>) -> TensorValues {
+        TensorValues::Ids(values)
+    }
+}
+
+impl From<Vec<i64>> for TensorValues {
+    fn from(values: Vec<i64>) -> TensorValues {
+        TensorValues::Labels(values)
+    }
+}
+
+#[export_module]
+mod verbs {
+    /// Batches of rows in an order: `for batch in batches { … }`.
+    pub type Batches = crate::data::Batches;
+    /// The input of a model in one step.
+    pub type Batch = crate::data::Batch;
+
+    /// Batches of 8 rows, each row once, shuffled by the script's `seed(…)`.
+    ///
+    /// also: DataLoader, dataloader, sampler
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// for batch in rows.batches() { print(`${batch.step} of ${batch.total}: ${batch.tokens} tokens`); }
+    /// ```
+    #[rhai_fn(name = "batches", pure, return_raw)]
+    pub fn all_batches(rows: &mut Encoded) -> Res<Batches> {
+        batches_with(rows, Map::new())
+    }
+
+    /// Batches in a seeded order: the same seed gives the same batches, and every row comes once per epoch.
+    ///
+    /// `start_step` resumes with the batches that an uninterrupted run would have had from there. `replay` mixes in rows of
+    /// other text against forgetting: their share holds in every stretch of the run to within one row, and none repeats
+    /// before all have come. A batch then always has `batch_size` rows, and epochs count the rows of this dataset.
+    ///
+    /// also: DataLoader, per_device_train_batch_size, num_train_epochs, max_steps, rehearsal, drop_last
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// let all  = rows.batches(#{ batch_size: 2, epochs: 3, seed: 7 });
+    /// all.total     //=> 6
+    /// for batch in all { batch.ids.shape; batch.labels; batch.epoch; }
+    /// rows.batches(#{ batch_sise: 2 })    //=> error: batches: there is no option `batch_sise`
+    /// let other = dataset(["xyz"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// rows.batches(#{ batch_size: 2, epochs: 4, replay: #{ rows: other, ratio: 0.25 } }).total    //=> 8
+    /// ```
+    #[rhai_fn(name = "batches", pure, return_raw)]
+    pub fn batches_with(rows: &mut Encoded, options: Map) -> Res<Batches> {
+        let options = Options::read("batches", BATCHES, options)?;
+        let seed = options.maybe("seed", Options::int)?.map(|seed| seed as u64);
+        let plan = batches::BatchPlan {
+            batch_size: options.count("batch_size")?,
+            epochs: options.count("epochs")?,
+            steps: options.maybe("steps", Options::count)?,
+            order: options.bool("shuffle")?.then(|| Rng::or_run(seed)),
+            replay: options.maybe("replay", |options, name| replay(options.get(name)))?,
+            start_step: options.count("start_step")?,
+        };
+        Ok(crate::data::Batches::new(rows.clone(), plan)?)
+    }
+
+    /// Number of steps, counted from step 0.
+    ///
+    /// ```rhai
+    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).batches(#{ batch_size: 1 }).total    //=> 2
+    /// ```
+    #[rhai_fn(name = "total", get = "total", pure)]
+    pub fn batches_total(batches: &mut Batches) -> i64 {
+        batches.total() as i64
+    }
+
+    /// Batches per epoch.
+    ///
+    /// ```rhai
+    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).batches(#{ batch_size: 1, epochs: 3 }).per_epoch    //=> 2
+    /// ```
+    #[rhai_fn(get = "per_epoch", pure)]
+    pub fn per_epoch(batches: &mut Batches) -> i64 {
+        batches.per_epoch() as i64
+    }
+
+    /// Number of batches left.
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// rows.batches(#{ batch_size: 1, start_step: 1 }).len()    //=> 1
+    /// ```
+    #[rhai_fn(name = "len", pure)]
+    pub fn batches_len(batches: &mut Batches) -> i64 {
+        batches.len() as i64
+    }
+
+    /// The range of steps, and rows per batch.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn batches_text(batches: &mut Batches) -> String {
+        batches.to_string()
+    }
+
+    /// Token ids, `[rows, length]`, u32.
+    ///
+    /// also: input_ids
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].ids.shape    //=> [1, 3]
+    /// ```
+    #[rhai_fn(get = "ids", pure, return_raw)]
+    pub fn ids(batch: &mut Batch) -> Res<Tensor> {
+        tensor(batch.ids.clone(), batch)
+    }
+
+    /// Labels: the ids in the loss and -100 elsewhere, `[rows, length]`, i64. Aligned with `ids`; the model shifts them.
+    ///
+    /// also: ignore_index, loss mask, assistant_masks, completion_mask
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].labels.shape    //=> [1, 3]
+    /// ```
+    #[rhai_fn(get = "labels", pure, return_raw)]
+    pub fn labels(batch: &mut Batch) -> Res<Tensor> {
+        tensor(batch.labels.clone(), batch)
+    }
+
+    /// The sequence in its row to which a token belongs, from 1; 0 is padding. `[rows, length]`, u32.
+    ///
+    /// also: attention_mask, sequence ids, seq_idx, document ids
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].segments.shape    //=> [1, 3]
+    /// ```
+    #[rhai_fn(get = "segments", pure, return_raw)]
+    pub fn segments(batch: &mut Batch) -> Res<Tensor> {
+        tensor(batch.segments.clone(), batch)
+    }
+
+    /// The position of a token in its sequence, from 0. `[rows, length]`, u32.
+    ///
+    /// also: position_ids
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].positions.shape    //=> [1, 3]
+    /// ```
+    #[rhai_fn(get = "positions", pure, return_raw)]
+    pub fn positions(batch: &mut Batch) -> Res<Tensor> {
+        tensor(batch.positions.clone(), batch)
+    }
+
+    /// Splits a batch into at most `parts` micro-batches, for gradient accumulation: their summed gradients equal the whole's.
+    ///
+    /// also: gradient accumulation, micro-batch
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer(["to be"], #{ vocab_size: 260 }));
+    /// for batch in rows.batches(#{ batch_size: 3, shuffle: false }) { print(batch.split(2)[1].tokens); }
+    /// ```
+    #[rhai_fn(name = "split", pure, return_raw)]
+    pub fn batch_split(batch: &mut Batch, parts: i64) -> Res<List> {
+        let Ok(parts @ 1..) = usize::try_from(parts) else { bail!("split", "{parts} parts of a batch") };
+        Ok((*batch).split(parts).into_iter().map(Dynamic::from).collect())
+    }
+
+    /// Number of tokens in the loss: those with a label that are not the first of their sequence.
+    ///
+    /// also: num_items_in_batch
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].loss_tokens    //=> 2
+    /// ```
+    #[rhai_fn(get = "loss_tokens", pure)]
+    pub fn batch_loss_tokens(batch: &mut Batch) -> i64 {
+        batch.loss_tokens() as i64
+    }
+
+    /// Number of tokens, without padding.
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].tokens    //=> 3
+    /// ```
+    #[rhai_fn(get = "tokens", pure)]
+    pub fn batch_tokens(batch: &mut Batch) -> i64 {
+        batch.tokens() as i64
+    }
+
+    /// Bytes of text behind the tokens in the loss.
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].bytes    //=> 1
+    /// ```
+    #[rhai_fn(get = "bytes", pure)]
+    pub fn batch_bytes(batch: &mut Batch) -> i64 {
+        batch.bytes as i64
+    }
+
+    /// The number of the batch, from 0.
+    ///
+    /// ```rhai
+    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].step    //=> 0
+    /// ```
+    #[rhai_fn(get = "step", pure)]
+    pub fn step(batch: &mut Batch) -> i64 {
+        batch.step as i64
+    }
+
+    /// Number of batches in the run.
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// for batch in rows.batches(#{ epochs: 2 }) { print(batch.total); }
+    /// ```
+    #[rhai_fn(get = "total", pure)]
+    pub fn total(batch: &mut Batch) -> i64 {
+        batch.total as i64
+    }
+
+    /// The epoch, from 0.
+    ///
+    /// ```rhai
+    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// for batch in rows.batches(#{ epochs: 2 }) { print(batch.epoch); }
+    /// ```
+    #[rhai_fn(get = "epoch", pure)]
+    pub fn epoch(batch: &mut Batch) -> i64 {
+        batch.epoch as i64
+    }
+
+    /// The number of the batch, and its size.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn batch_text(batch: &mut Batch) -> String {
+        let (rows, length) = (batch.rows, batch.length);
+        format!("batch {} of {}: {rows} × {length}, {} loss tokens", batch.step, batch.total, batch.loss_tokens())
+    }
+}

@@ -1,0 +1,460 @@
+//! What scripts see of tokenizers.
+
+mod mine;
+mod value;
+mod vocabulary;
+
+use crate::script::prelude::*;
+
+const TOKENIZER: &[Opt] = &[
+    opt("model_type", Kind::Text, "\"bpe\"", "`bpe` (byte-level), `wordpiece` or `unigram`"),
+    opt("vocab_size", Kind::Int, "8000", "vocabulary entries, special tokens and alphabet included"),
+    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token"),
+    opt("max_token_length", Kind::Int, "16", "longest token, in characters"),
+    opt("special_tokens", Kind::List, "", "special tokens, in place of the defaults of the model type"),
+    opt(
+        "pre_tokenizer",
+        Kind::Text,
+        "\"gpt2\"",
+        "bpe: how text is split into words: `gpt2`, `digits` (each digit alone), `llama3`, `qwen2`",
+    ),
+    opt("lowercase", Kind::Bool, "true", "wordpiece: lowercase, and strip accents"),
+];
+
+const ENCODE: &[Opt] = &[
+    opt("add_special_tokens", Kind::Bool, "true", "add the special tokens around a text, such as `[CLS]` or `<s>`"),
+    opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)"),
+    opt("seed", Kind::Int, "0", "of BPE-dropout"),
+];
+
+const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")];
+
+const APPLY_CHAT_TEMPLATE: &[Opt] =
+    &[opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("tokenizer", TOKENIZER);
+    host.options("encode", ENCODE);
+    host.options("decode", DECODE);
+    host.options("apply_chat_template", APPLY_CHAT_TEMPLATE);
+    mine::register(host);
+    vocabulary::register(host);
+    host.engine.register_iterator::<crate::token::Tokenizer>();
+}
+
+#[export_module]
+mod verbs {
+    use super::value;
+    use crate::text;
+    use crate::token::Dropout;
+
+    /// Converts text to ids and back. A value: its verbs return new tokenizers.
+    pub type Tokenizer = crate::token::Tokenizer;
+    /// An encoded text: ids, tokens, and the position of each in the text.
+    pub type Encoding = crate::token::Encoding;
+
+    /// Opens a tokenizer: a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt (GPT-2), a vocab.txt
+    /// (BERT's WordPiece), or a .gguf.
+    ///
+    /// A vocab.txt has no settings: text is lowercased unless a `tokenizer_config.json` beside it says otherwise or the
+    /// vocabulary has capitals.
+    ///
+    /// also: AutoTokenizer, from_pretrained, PreTrainedTokenizerFast, Tokenizer.from_file, SentencePieceProcessor
+    ///
+    /// ```rhai
+    /// tokenizer(["to be or not to be"], #{ vocab_size: 270 }).save("out/doc/small");
+    /// tokenizer("out/doc/small")       //=> tokenizer, byte-level BPE, 262 tokens, 3 special
+    /// tokenizer("out/doc/none.json")   //=> error: tokenizer: out/doc/none.json is not there
+    /// ```
+    #[rhai_fn(name = "tokenizer", return_raw)]
+    pub fn open(path: &str) -> Res<Tokenizer> {
+        Ok(Tokenizer::open(path)?)
+    }
+
+    /// Returns the tokenizer itself, so that a function may take either a tokenizer or a path.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// tokenizer(tok).len() == tok.len()     //=> true
+    /// ```
+    #[rhai_fn(name = "tokenizer")]
+    pub fn same(tokenizer: Tokenizer) -> Tokenizer {
+        tokenizer
+    }
+
+    /// Trains a tokenizer on texts: a list of strings, or a dataset's column `text`.
+    ///
+    /// Byte-level BPE (Sennrich et al. 2016, Radford et al. 2019) encodes any text; WordPiece (Schuster and Nakajima
+    /// 2012) is BERT's; Unigram (Kudo 2018) is SentencePiece's, here with a token for every byte. The same texts give
+    /// the same vocabulary, on any number of threads. Training ends early when no pair occurs `min_frequency` times.
+    ///
+    /// also: BpeTrainer, WordPieceTrainer, UnigramTrainer, train_from_iterator, SentencePieceTrainer
+    ///
+    /// ```rhai
+    /// let texts = ["the cat sat on the mat", "the dog sat on the cat"];
+    /// let tok = tokenizer(texts, #{ vocab_size: 270 });
+    /// tok.encode("the cat").tokens       //=> ["the", "Ġcat"]
+    /// tokenizer(texts, #{ model_type: "wordpiece", vocab_size: 50 })     //=> tokenizer, WordPiece, 24 tokens, 5 special
+    /// tokenizer(texts, #{ vocab_size: 100 })   //=> error: tokenizer: vocab_size 100 is below the 259 special tokens and letters that are needed
+    /// ```
+    #[rhai_fn(name = "tokenizer", return_raw)]
+    pub fn train(texts: Dynamic, options: Map) -> Res<Tokenizer> {
+        let how = value::training(&Options::read("tokenizer", TOKENIZER, options)?)?;
+        value::with_texts("tokenizer", &texts, |texts| Tokenizer::train(texts, &how))
+    }
+
+    /// Vocabulary size: one more than the highest id. A model's embeddings may have more rows.
+    ///
+    /// also: vocab_size, get_vocab_size
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 260, min_frequency: 1 }).len()     //=> 260
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn len(tokenizer: &mut Tokenizer) -> INT {
+        tokenizer.len() as INT
+    }
+
+    /// Encodes a text: ids, tokens and offsets. A list or a dataset is encoded in parallel and returns a list of lists of ids.
+    ///
+    /// also: tokenize, encode_batch, input_ids, offset_mapping, convert_tokens_to_ids
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["the cat sat on the mat", "the dog sat on the cat"], #{ vocab_size: 270 });
+    /// let got = tok.encode("the cat");
+    /// got                 //=> encoding, 2 tokens: the| cat
+    /// got.ids             //=> [261, 266]
+    /// got.offsets         //=> [[0, 3], [3, 7]]
+    /// tok.encode(["the cat", "the"])     //=> [[261, 266], [261]]
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn encode(tokenizer: &mut Tokenizer, text: Dynamic) -> Res<Dynamic> {
+        encode_with(tokenizer, text, Map::new())
+    }
+
+    /// Encodes a text, with options.
+    ///
+    /// `bpe_dropout` segments a word in random ways (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same
+    /// ids, and each text of a list draws its own.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["the cat sat on the mat", "the mat"], #{ model_type: "wordpiece", vocab_size: 50 });
+    /// tok.encode("the mat").tokens                          //=> ["[CLS]", "the", "mat", "[SEP]"]
+    /// tok.encode("the mat", #{ add_special_tokens: false }).tokens     //=> ["the", "mat"]
+    /// let bpe = tokenizer(["the cat sat on the mat", "the dog sat on the cat"], #{ vocab_size: 270 });
+    /// bpe.encode("the cat", #{ bpe_dropout: 1.0 }).len()        //=> 7
+    /// ```
+    #[rhai_fn(name = "encode", pure, return_raw)]
+    pub fn encode_with(tokenizer: &mut Tokenizer, text: Dynamic, options: Map) -> Res<Dynamic> {
+        let options = Options::read("encode", ENCODE, options)?;
+        let special = options.bool("add_special_tokens")?;
+        let dropout = Dropout { rate: options.float("bpe_dropout")?, seed: options.int("seed")? as u64 };
+        if dropout.rate != 0.0 {
+            if let Some(text) = text.read_lock::<ImmutableString>() {
+                return Ok(Dynamic::from(tokenizer.encode_dropping(&text, special, dropout, 0)?));
+            }
+            let batch = value::with_texts("encode", &text, |texts| tokenizer.batch_dropping(texts, special, dropout))?;
+            return value::id_lists(&batch);
+        }
+        if let Some(text) = text.read_lock::<ImmutableString>() {
+            return Ok(Dynamic::from(tokenizer.encode(&text, special)?));
+        }
+        let batch = value::with_texts("encode", &text, |texts| tokenizer.encode_batch(texts, special))?;
+        value::id_lists(&batch)
+    }
+
+    /// Decodes ids to text: a list, an encoding or a tensor of ids, or a list of these. Special tokens are left out.
+    ///
+    /// also: batch_decode, convert_ids_to_tokens, detokenize
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["the cat sat on the mat", "the dog sat on the cat"], #{ vocab_size: 270 });
+    /// tok.decode([261, 266])               //=> the cat
+    /// tok.decode(tok.encode("Größe 大"))   //=> Größe 大
+    /// tok.decode([[261], [266]])           //=> ["the", " cat"]
+    /// tok.decode([270])                    //=> error: decode: id 270 is outside the 269 tokens of the tokenizer
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn decode(tokenizer: &mut Tokenizer, ids: Dynamic) -> Res<Dynamic> {
+        decode_with(tokenizer, ids, Map::new())
+    }
+
+    /// Decodes ids to text, with options.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// tok.decode([0], #{ skip_special_tokens: false })      //=> <|endoftext|>
+    /// ```
+    #[rhai_fn(name = "decode", pure, return_raw)]
+    pub fn decode_with(tokenizer: &mut Tokenizer, ids: Dynamic, options: Map) -> Res<Dynamic> {
+        let skip = Options::read("decode", DECODE, options)?.bool("skip_special_tokens")?;
+        if !value::is_nested(&ids) {
+            return Ok(tokenizer.decode(&value::ids("decode", &ids)?, skip)?.into());
+        }
+        let lists = ids.into_typed_array::<Dynamic>().unwrap_or_default();
+        let texts: Res<Vec<String>> =
+            lists.iter().map(|ids| Ok(tokenizer.decode(&value::ids("decode", ids)?, skip)?)).collect();
+        Ok(value::list(texts?))
+    }
+
+    /// The token with an id.
+    ///
+    /// also: id_to_token, convert_ids_to_tokens
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// tok[0]         //=> <|endoftext|>
+    /// tok[9999]      //=> error: tokenizer: id 9999 is outside the 259 tokens of the tokenizer
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn token(tokenizer: &mut Tokenizer, id: INT) -> Res<String> {
+        match u32::try_from(id).ok().and_then(|id| tokenizer.token(id)) {
+            Some(token) => Ok(token.to_string()),
+            None => bail!("tokenizer", "id {id} is outside the {} tokens of the tokenizer", tokenizer.len()),
+        }
+    }
+
+    /// The id of a token, or `()`.
+    ///
+    /// also: token_to_id, convert_tokens_to_ids
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// tok["<|im_end|>"]          //=> 2
+    /// tok["zebra"] == ()         //=> true
+    /// ```
+    #[rhai_fn(index_get, pure)]
+    pub fn id(tokenizer: &mut Tokenizer, token: &str) -> Dynamic {
+        value::maybe_id(tokenizer.id(token))
+    }
+
+    /// The id of BOS, the token that begins a text, or `()`.
+    ///
+    /// also: bos_token_id, bos_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 260 }).bos == ()     //=> true
+    /// ```
+    #[rhai_fn(get = "bos", pure)]
+    pub fn bos(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.bos())
+    }
+
+    /// The id of EOS, the token that ends a text, or `()`.
+    ///
+    /// also: eos_token_id, eos_token
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// tok[tok.eos]         //=> <|endoftext|>
+    /// ```
+    #[rhai_fn(get = "eos", pure)]
+    pub fn eos(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.eos())
+    }
+
+    /// The id of the padding token, or `()`.
+    ///
+    /// also: pad_token_id, pad_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 20 }).pad     //=> 0
+    /// ```
+    #[rhai_fn(get = "pad", pure)]
+    pub fn pad(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.pad())
+    }
+
+    /// The id of the unknown token, or `()`.
+    ///
+    /// also: unk_token_id, unk_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 20 }).unk     //=> 1
+    /// ```
+    #[rhai_fn(get = "unk", pure)]
+    pub fn unk(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.unk())
+    }
+
+    /// The id of the mask token, or `()`.
+    ///
+    /// also: mask_token_id, mask_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 20 }).mask     //=> 4
+    /// ```
+    #[rhai_fn(get = "mask", pure)]
+    pub fn mask(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.special("mask"))
+    }
+
+    /// The id of the classification token, whose hidden state represents the whole text, or `()`.
+    ///
+    /// also: cls_token_id, cls_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 20 }).cls     //=> 2
+    /// ```
+    #[rhai_fn(get = "cls", pure)]
+    pub fn cls(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.special("cls"))
+    }
+
+    /// The id of the separator token, or `()`.
+    ///
+    /// also: sep_token_id, sep_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 20 }).sep     //=> 3
+    /// ```
+    #[rhai_fn(get = "sep", pure)]
+    pub fn sep(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::maybe_id(tokenizer.special("sep"))
+    }
+
+    /// Ids of the special tokens, ascending.
+    ///
+    /// also: all_special_ids, all_special_tokens
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 260 }).special_ids     //=> [0, 1, 2]
+    /// ```
+    #[rhai_fn(get = "special_ids", pure)]
+    pub fn special_ids(tokenizer: &mut Tokenizer) -> Dynamic {
+        value::id_list(&tokenizer.specials())
+    }
+
+    /// Facts: model type, vocabulary size, special tokens, whether there is a chat template, and what the last extension did.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
+    /// tok.info().model_type                            //=> byte-level BPE
+    /// tok.extend(["dog"]).info().extension       //=> #{"added": 3, "before": 262, "intermediate": 1, "skipped": []}
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn info(tokenizer: &mut Tokenizer) -> Map {
+        value::info(tokenizer)
+    }
+
+    /// Applies the chat template to messages, maps with `role` and `content`: `#{ text, spans }`, where a span tells the
+    /// message and role of a part of the text, in bytes.
+    ///
+    /// `content` of a span is the message alone; `turn` extends to the end of the special token that ends the turn, which
+    /// is what a model learns to generate. A tokenizer without a template uses ChatML where it has `<|im_end|>`, else
+    /// `role: content` and EOS. A template that prints the date gets 26 July 2024.
+    ///
+    /// also: chat_template, conversation, ChatML, return_assistant_tokens_mask
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// let chat = tok.apply_chat_template([#{ role: "user", content: "Hi" }, #{ role: "assistant", content: "Hello" }]);
+    /// let span = chat.spans[1];
+    /// span.role                                                   //=> assistant
+    /// chat.text.sub_string(span.turn[0], span.turn[1] - span.turn[0])     //=> Hello<|im_end|>
+    /// tok.apply_chat_template([])                                                //=> error: apply_chat_template: there are no messages
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn apply_chat_template(tokenizer: &mut Tokenizer, messages: List) -> Res<Map> {
+        apply_chat_template_with(tokenizer, messages, Map::new())
+    }
+
+    /// Applies the chat template to messages, with options.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// let asked = tok.apply_chat_template([#{ role: "user", content: "Hi" }], #{ add_generation_prompt: true });
+    /// asked.text.ends_with("<|im_start|>assistant\n")      //=> true
+    /// ```
+    #[rhai_fn(name = "apply_chat_template", pure, return_raw)]
+    pub fn apply_chat_template_with(tokenizer: &mut Tokenizer, messages: List, options: Map) -> Res<Map> {
+        let prompt =
+            Options::read("apply_chat_template", APPLY_CHAT_TEMPLATE, options)?.bool("add_generation_prompt")?;
+        Ok(value::chat(&tokenizer.apply_chat_template(&value::messages(&messages)?, prompt)?))
+    }
+
+    /// Returns the tokenizer with another chat template (Jinja, as in transformers).
+    ///
+    /// also: chat_template, setup_chat_format
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 }).with_chat_template("{% for m in messages %}{{ m.role }}> {{ m.content }}{% endfor %}");
+    /// tok.apply_chat_template([#{ role: "user", content: "Hi" }]).text      //=> user> Hi
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn with_chat_template(tokenizer: &mut Tokenizer, template: &str) -> Tokenizer {
+        tokenizer.with_chat_template(Some(template.to_string()))
+    }
+
+    /// Writes a folder that transformers and tokenizers open: tokenizer.json, tokenizer_config.json,
+    /// special_tokens_map.json and the chat template.
+    ///
+    /// also: save_pretrained
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be or not to be"], #{ vocab_size: 265 });
+    /// tok.save("out/doc/tok");
+    /// tokenizer("out/doc/tok").encode("not to be").ids == tok.encode("not to be").ids     //=> true
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn save(tokenizer: &mut Tokenizer, folder: &str) -> Res<()> {
+        Ok(tokenizer.save(folder)?)
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn tokenizer_to_string(tokenizer: &mut Tokenizer) -> String {
+        tokenizer.to_string()
+    }
+
+    /// The ids of the encoding.
+    ///
+    /// also: input_ids
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 259 }).encode("to").ids     //=> [86, 81]
+    /// ```
+    #[rhai_fn(get = "ids", pure)]
+    pub fn encoding_ids(encoding: &mut Encoding) -> Dynamic {
+        value::id_list(&encoding.ids)
+    }
+
+    /// The tokens as they are in the vocabulary (byte-level: `Ġ` is a space).
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 259 }).encode("a b").tokens     //=> ["a", "Ġ", "b"]
+    /// ```
+    #[rhai_fn(get = "tokens", pure)]
+    pub fn encoding_tokens(encoding: &mut Encoding) -> Dynamic {
+        value::list(encoding.tokens.iter().cloned())
+    }
+
+    /// The position of each token in the text: `[start, end]` in bytes. Tokens of one character share its position.
+    ///
+    /// also: offset_mapping, char_to_token
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 259 }).encode("aé").offsets     //=> [[0, 1], [1, 3], [1, 3]]
+    /// ```
+    #[rhai_fn(get = "offsets", pure)]
+    pub fn encoding_offsets(encoding: &mut Encoding) -> Dynamic {
+        value::list(encoding.offsets.iter().map(|(start, end)| value::range(&(*start..*end))))
+    }
+
+    /// Number of tokens.
+    ///
+    /// ```rhai
+    /// tokenizer(["to be"], #{ vocab_size: 259 }).encode("to be").len()     //=> 5
+    /// ```
+    #[rhai_fn(name = "len", pure)]
+    pub fn encoding_len(encoding: &mut Encoding) -> INT {
+        encoding.ids.len() as INT
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn encoding_to_string(encoding: &mut Encoding) -> String {
+        let shown: Vec<String> = encoding.tokens.iter().map(|token| crate::token::readable(token)).collect();
+        let tokens = text::counted(encoding.ids.len(), "token");
+        format!("encoding, {tokens}: {}", text::cut(&shown.join("|"), 80))
+    }
+}

@@ -1,0 +1,155 @@
+//! BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): while a word is merged, each possible merge is left out with
+//! some probability at each step, so that a model sees a word in several segmentations.
+
+use crate::token::bpe::merges::Merges;
+use crate::token::engine::told;
+use crate::token::tokenizer::Encoding;
+use crate::token::{Tokenizer, TokenizerKind};
+use crate::{Error, Result, bail};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use tokenizers::{OffsetType, PostProcessor, PreTokenizer, Token};
+
+const WHO: &str = "encode";
+
+/// How much is left out, and what decides what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    pub rate: f64,
+    pub seed: u64,
+}
+
+/// Random numbers by counting (SplitMix64): the same for the same seed, on any thread.
+struct Chance {
+    state: u64,
+    rate: f64,
+}
+
+impl Chance {
+    fn new(dropout: Dropout, text: u64) -> Chance {
+        let mut chance = Chance { state: dropout.seed ^ text.wrapping_mul(0xd1b5_4a32_d192_ed03), rate: dropout.rate };
+        chance.next();
+        chance
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn drops(&mut self) -> bool {
+        ((self.next() >> 11) as f64) / ((1u64 << 53) as f64) < self.rate
+    }
+}
+
+struct DropoutSymbol {
+    id: u32,
+    start: usize,
+    end: usize,
+}
+
+impl Tokenizer {
+    /// Text to ids with merges left out. `text` numbers the texts of a batch: each has its own chances.
+    pub fn encode_dropping(&self, text: &str, special: bool, dropout: Dropout, number: u64) -> Result<Encoding> {
+        if !(0.0..=1.0).contains(&dropout.rate) {
+            bail!(WHO, "option `dropout` is {}: a share lies between 0 and 1", dropout.rate);
+        }
+        if !matches!(self.kind(), TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe) {
+            return Err(Error::new(
+                WHO,
+                format!("dropout leaves merges out; this tokenizer is of the kind {}", self.kind()),
+            )
+            .help("encode without `dropout`"));
+        }
+        let merges = self.merges()?;
+        let chance = RefCell::new(Chance::new(dropout, number));
+        let engine = self.engine();
+        let mut splits = engine.get_added_vocabulary().extract_and_normalize(engine.get_normalizer(), text);
+        if let Some(pre) = engine.get_pre_tokenizer() {
+            pre.pre_tokenize(&mut splits).map_err(told)?;
+        }
+        splits
+            .tokenize(|word| {
+                let mut symbols = self.letters(word.get())?;
+                merge(&merges, &mut symbols, &mut chance.borrow_mut());
+                let token = |symbol: DropoutSymbol| {
+                    let token = self.token(symbol.id).unwrap_or_default().to_string();
+                    Token::new(symbol.id, token, (symbol.start, symbol.end))
+                };
+                Ok(symbols.into_iter().map(token).collect())
+            })
+            .map_err(told)?;
+        let encoding = splits.into_encoding(None, 0, OffsetType::Byte).map_err(told)?;
+        let encoding = match engine.get_post_processor() {
+            Some(processor) => processor.process(encoding, None, special).map_err(told)?,
+            None => encoding,
+        };
+        Ok(Encoding {
+            ids: encoding.get_ids().to_vec(),
+            tokens: encoding.get_tokens().to_vec(),
+            offsets: encoding.get_offsets().to_vec(),
+        })
+    }
+
+    /// Many texts at once, in parallel.
+    pub fn batch_dropping<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        special: bool,
+        dropout: Dropout,
+    ) -> Result<Vec<Vec<u32>>> {
+        let numbered: Vec<(u64, &str)> = (0..).zip(texts.iter().map(AsRef::as_ref)).collect();
+        let mut all = Vec::with_capacity(texts.len());
+        for chunk in numbered.chunks(4096) {
+            crate::cancel::check()?;
+            let part: Vec<Result<Encoding>> =
+                chunk.par_iter().map(|(number, text)| self.encode_dropping(text, special, dropout, *number)).collect();
+            for encoding in part {
+                all.push(encoding?.ids);
+            }
+        }
+        Ok(all)
+    }
+
+    /// A word as single characters; one that is no token as its bytes, or as unknown.
+    fn letters(&self, word: &str) -> Result<Vec<DropoutSymbol>> {
+        let mut symbols: Vec<DropoutSymbol> = Vec::with_capacity(word.len());
+        let mut buffer = [0; 4];
+        for (start, letter) in word.char_indices() {
+            let end = start + letter.len_utf8();
+            if let Some(id) = self.id(letter.encode_utf8(&mut buffer)) {
+                symbols.push(DropoutSymbol { id, start, end });
+                continue;
+            }
+            let bytes = word[start..end].bytes().map(|byte| self.id(&format!("<0x{byte:02X}>")));
+            match bytes.collect::<Option<Vec<u32>>>() {
+                Some(ids) if self.kind() == TokenizerKind::ByteFallback => {
+                    symbols.extend(ids.into_iter().map(|id| DropoutSymbol { id, start, end }));
+                }
+                _ => match self.unk() {
+                    Some(id) => symbols.push(DropoutSymbol { id, start, end }),
+                    None => bail!(WHO, "the character {letter:?} is no token, and there is no unknown token"),
+                },
+            }
+        }
+        Ok(symbols)
+    }
+}
+
+fn merge(merges: &Merges, symbols: &mut Vec<DropoutSymbol>, chance: &mut Chance) {
+    loop {
+        let mut best: Option<(u32, usize)> = None;
+        for at in 1..symbols.len() {
+            let Some(rank) = merges.rank(symbols[at - 1].id, symbols[at].id) else { continue };
+            if !chance.drops() && best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, at));
+            }
+        }
+        let Some((rank, at)) = best else { return };
+        symbols[at - 1] = DropoutSymbol { id: merges.whole(rank), start: symbols[at - 1].start, end: symbols[at].end };
+        symbols.remove(at);
+    }
+}

@@ -1,0 +1,66 @@
+//! Ids of a text without the engine, where it is known that they are the same: byte-level BPE, with one of the usual
+//! ways to cut words, in a text that no added token is in.
+
+use crate::token::bpe::{BpeScratch, ByteBpe, Merges};
+use crate::token::engine::Engine;
+use crate::token::words::split::Cutter;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Bytes of text after which it pays to make ready for more.
+const MANY: usize = 1 << 18;
+
+pub struct FastEncode {
+    bpe: ByteBpe,
+    cutter: Cutter,
+    /// What the tokenizer puts before and after a text.
+    around: (Vec<u32>, Vec<u32>),
+    /// Bytes of text so far.
+    seen: AtomicUsize,
+    /// One for each thread that was ever at it.
+    spare: Mutex<Vec<BpeScratch>>,
+}
+
+impl FastEncode {
+    pub fn of(engine: &Engine, merges: Arc<Merges>) -> Option<FastEncode> {
+        let cutter = Cutter::of(engine)?;
+        let bpe = ByteBpe::of(engine, merges)?;
+        Some(FastEncode { around: around(engine)?, bpe, cutter, seen: AtomicUsize::new(0), spare: Mutex::default() })
+    }
+
+    /// `None` where the engine has to do it.
+    pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
+        if self.seen.fetch_add(text.len(), Ordering::Relaxed) > MANY {
+            self.bpe.build_index();
+        }
+        let mut scratch = self.spare().pop().unwrap_or_default();
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        if special {
+            ids.extend(&self.around.0);
+        }
+        let mut known = true;
+        let cut = self.cutter.words(text, |word| {
+            // after one that the engine has to find, the rest is its too
+            known = known && self.bpe.write(word.as_bytes(), &mut scratch, &mut ids);
+        });
+        if special {
+            ids.extend(&self.around.1);
+        }
+        self.spare().push(scratch);
+        (cut && known).then_some(ids)
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<BpeScratch>> {
+        self.spare.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// What stands around the one token of a text, if it is the same around every text.
+fn around(engine: &Engine) -> Option<(Vec<u32>, Vec<u32>)> {
+    let ids = |text: &str, special| Some(engine.encode_fast(text, special).ok()?.get_ids().to_vec());
+    let [letter] = ids("a", false)?[..] else { return None };
+    let with = ids("a", true)?;
+    let at = with.iter().position(|id| *id == letter)?;
+    let (before, after) = (with[..at].to_vec(), with[at + 1..].to_vec());
+    (ids("", true)? == [before.as_slice(), after.as_slice()].concat()).then_some((before, after))
+}

@@ -1,0 +1,16 @@
+//! Byte-pair encoding: training and continued training, and encoding by ids alone.
+
+pub mod backtracking_bpe;
+pub mod bpe_train;
+mod byte_bpe;
+mod continue_bpe;
+mod dropout;
+pub mod fast_encode;
+pub mod merges;
+pub mod pair_index;
+
+pub use byte_bpe::{BpeScratch, ByteBpe};
+pub use continue_bpe::Proposal;
+pub use dropout::Dropout;
+pub use fast_encode::FastEncode;
+pub use merges::Merges;

@@ -1,0 +1,42 @@
+//! Decoding of ids as they come.
+
+use crate::Result;
+use crate::token::Tokenizer;
+
+/// Decodes a growing list of ids: a character that is not whole yet waits for its last byte.
+pub struct DecodeStream {
+    tokenizer: Tokenizer,
+    skip_special: bool,
+    ids: Vec<u32>,
+    /// Up to which id the text was given out.
+    read: usize,
+    /// From which id decoding begins again: an earlier id decides how the next one is spaced.
+    shown: usize,
+}
+
+impl DecodeStream {
+    pub(super) fn new(tokenizer: Tokenizer, skip_special: bool) -> DecodeStream {
+        DecodeStream { tokenizer, skip_special, ids: Vec::new(), shown: 0, read: 0 }
+    }
+
+    /// Takes one more id and gives the text that is now certain (it may be empty).
+    pub fn push(&mut self, id: u32) -> Result<String> {
+        self.ids.push(id);
+        let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
+        let now = self.tokenizer.decode(&self.ids[self.shown..], self.skip_special)?;
+        if now.len() <= before.len() || now.ends_with('\u{fffd}') {
+            return Ok(String::new());
+        }
+        self.shown = self.read;
+        self.read = self.ids.len();
+        Ok(now.get(before.len()..).unwrap_or_default().to_string())
+    }
+
+    /// What is left when no more ids come: bytes of an unfinished character show as `�`.
+    pub fn finish(&mut self) -> Result<String> {
+        let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
+        let now = self.tokenizer.decode(&self.ids[self.shown..], self.skip_special)?;
+        self.read = self.ids.len();
+        Ok(now.get(before.len()..).unwrap_or_default().to_string())
+    }
+}

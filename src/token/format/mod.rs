@@ -1,0 +1,7 @@
+//! Files of tokenizers, read and written.
+
+mod from_gguf;
+mod open;
+mod save;
+
+pub use open::wordpiece;

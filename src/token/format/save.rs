@@ -1,0 +1,73 @@
+//! Writes the folder that transformers and tokenizers open.
+
+use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
+use crate::{Error, Result, files};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+const WHO: &str = "save";
+
+impl Tokenizer {
+    /// Writes `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and, where there is one, the chat
+    /// template, each beside its place and then renamed.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        let spec = engine::describe(self.engine())?;
+        let mut texts = vec![
+            ("tokenizer.json", pretty(&spec)?),
+            ("tokenizer_config.json", pretty(&self.saved_config(&spec))?),
+            ("special_tokens_map.json", pretty(&self.saved_specials())?),
+        ];
+        if let Some(template) = self.own_template() {
+            texts.push(("chat_template.jinja", template.to_string()));
+        }
+        for (name, text) in &texts {
+            files::write_all(WHO, &folder.join(name), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// `tokenizer_config.json`: what it was, with a class that takes `tokenizer.json` as it is. (Other classes
+    /// build their own pre-tokenizer and would split otherwise.)
+    fn saved_config(&self, spec: &Value) -> Value {
+        const KEPT: [&str; 6] =
+            ["model_max_length", "padding_side", "truncation_side", "add_bos_token", "add_eos_token", "do_lower_case"];
+        let mut config = Map::new();
+        config.insert("tokenizer_class".into(), json!("PreTrainedTokenizerFast"));
+        config.insert("clean_up_tokenization_spaces".into(), json!(false));
+        for key in KEPT {
+            if let Some(value) = self.config().get(key) {
+                config.insert(key.into(), value.clone());
+            }
+        }
+        if let Value::Object(specials) = self.saved_specials() {
+            config.extend(specials);
+        }
+        let mut decoder = Map::new();
+        for token in spec["added_tokens"].as_array().into_iter().flatten() {
+            let mut fields = token.clone();
+            let id = fields.as_object_mut().and_then(|fields| fields.remove("id")).unwrap_or_default();
+            decoder.insert(id.to_string(), fields);
+        }
+        config.insert("added_tokens_decoder".into(), Value::Object(decoder));
+        if let Some(template) = self.own_template() {
+            config.insert("chat_template".into(), json!(template));
+        }
+        if let Some(extension) = self.extension() {
+            config.insert(ExtensionInfo::KEY.into(), extension.saved());
+        }
+        Value::Object(config)
+    }
+
+    fn saved_specials(&self) -> Value {
+        let named = SPECIALS.iter().filter_map(|name| {
+            let token = self.token(self.special(name)?)?;
+            Some((format!("{name}_token"), json!(token)))
+        });
+        Value::Object(named.collect())
+    }
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::new(WHO, error.to_string()))
+}

@@ -1,0 +1,122 @@
+//! How texts are cut into the units that terms are made of.
+
+use crate::token::engine::told;
+use crate::token::words::Spans;
+use crate::token::{Tokenizer, script};
+use crate::{Error, Result, bail, nearest};
+use aho_corasick::{AhoCorasick, MatchKind};
+use jieba_rs::Jieba;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use unicode_segmentation::UnicodeSegmentation;
+
+const WHO: &str = "mine";
+
+/// Jieba's dictionary takes a moment and some memory: it is opened when it is asked for.
+static JIEBA: LazyLock<Result<Jieba>> = LazyLock::new(|| {
+    const PACKED: &[u8] = include_bytes!("jieba/dict.txt.zst");
+    let dictionary = zstd::stream::read::Decoder::new(PACKED).map_err(told)?;
+    Jieba::with_dict(&mut std::io::BufReader::new(dictionary)).map_err(told)
+});
+
+/// What one unit is.
+pub enum Units<'e> {
+    /// What the tokenizer cuts text into before it looks for tokens.
+    Words(Spans<'e>),
+    /// Words by the rules of Unicode (UAX #29): a Chinese character is one.
+    Unicode,
+    /// Chinese words by jieba's dictionary and hidden Markov model, other words as they stand.
+    Jieba,
+    /// Whatever an expression matches.
+    Pattern(Regex),
+    /// The terms of a list, the longest first.
+    List(AhoCorasick),
+}
+
+/// Names of [`Units`] that need nothing else.
+const NAMES: [&str; 3] = ["words", "unicode", "jieba"];
+
+impl<'e> Units<'e> {
+    pub fn named(name: &str, tokenizer: &'e Tokenizer) -> Result<Units<'e>> {
+        match name {
+            "words" => Ok(Units::Words(Spans::new(tokenizer))),
+            "unicode" => Ok(Units::Unicode),
+            "jieba" => Ok(Units::Jieba),
+            other => {
+                let error = Error::new(WHO, format!("the units `{other}` are not one of {}", NAMES.join(", ")));
+                Err(match nearest(other, NAMES) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help("give `pattern` or `list` for other units"),
+                })
+            }
+        }
+    }
+
+    pub fn pattern(pattern: &str) -> Result<Units<'e>> {
+        match Regex::new(pattern) {
+            Ok(regex) => Ok(Units::Pattern(regex)),
+            Err(error) => {
+                let why = error.to_string();
+                bail!(WHO, "the pattern `{pattern}` is no expression: {}", why.lines().last().unwrap_or_default())
+            }
+        }
+    }
+
+    pub fn list(terms: &[String]) -> Result<Units<'e>> {
+        let terms: BTreeSet<&str> = terms.iter().map(|term| term.trim()).filter(|term| !term.is_empty()).collect();
+        if terms.is_empty() {
+            bail!(WHO, "the list of terms is empty");
+        }
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(terms).map_err(told)?;
+        Ok(Units::List(automaton))
+    }
+
+    /// How many terms its list has.
+    pub fn listed(&self) -> usize {
+        if let Units::List(terms) = self { terms.patterns_len() } else { 0 }
+    }
+
+    /// Where the units of a text lie in it, ascending. What has no letter is none, but for a pattern and a list.
+    pub fn cut(&self, text: &str, spans: &mut Vec<(usize, usize)>) -> Result<()> {
+        spans.clear();
+        match self {
+            Units::Words(words) => {
+                words.of(text, spans)?;
+                spans.retain(|(start, end)| has_letter(&text[*start..*end]));
+            }
+            Units::Unicode => {
+                spans.extend(text.unicode_word_indices().map(|(at, word)| (at, at + word.len())));
+                spans.retain(|(start, end)| has_letter(&text[*start..*end]));
+            }
+            Units::Jieba => {
+                let words = JIEBA.as_ref().map_err(Clone::clone)?.cut(text, true);
+                spans.extend(words.iter().map(|word| (word.byte_start, word.byte_end)));
+                spans.retain(|(start, end)| has_letter(&text[*start..*end]));
+            }
+            Units::Pattern(regex) => {
+                spans.extend(regex.find_iter(text).map(|found| (found.start(), found.end())).filter(|(a, b)| a < b))
+            }
+            Units::List(terms) => {
+                let found = terms.find_iter(text).map(|found| (found.start(), found.end()));
+                spans.extend(found.filter(|(start, end)| stands_alone(text, *start, *end)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn has_letter(word: &str) -> bool {
+    word.chars().any(char::is_alphabetic)
+}
+
+/// Whether a term of a script with spaces is no part of a longer word.
+fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let spaced = |character: Option<char>| {
+        character.is_some_and(|character| script::is_spaced(character.encode_utf8(&mut [0; 4])))
+    };
+    let inner = &text[start..end];
+    let joined = |outside: Option<char>, inside: Option<char>| spaced(outside) && spaced(inside);
+    !joined(text[..start].chars().next_back(), inner.chars().next())
+        && !joined(text[end..].chars().next(), inner.chars().next_back())
+}

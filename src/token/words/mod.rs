@@ -1,0 +1,13 @@
+//! Words: what the pre-tokenizer splits text into, found, counted and kept.
+
+mod count;
+mod hash;
+mod pre_tokenize;
+pub mod split;
+mod tasks;
+mod word_counts;
+
+pub use count::{CountedWords, Counter, count};
+pub use hash::{FastBuildHasher, FastMap};
+pub use pre_tokenize::{Spans, of_text};
+pub use tasks::in_tasks;

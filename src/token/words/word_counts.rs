@@ -1,0 +1,60 @@
+//! Distinct words with how often each occurs, held tightly: all letters in one piece of memory.
+
+use super::hash::FastBuildHasher;
+use hashbrown::HashTable;
+use rayon::prelude::*;
+use std::hash::BuildHasher;
+
+#[derive(Default)]
+pub struct WordCounts {
+    letters: String,
+    ends: Vec<usize>,
+    counts: Vec<u64>,
+    places: HashTable<usize>,
+}
+
+impl WordCounts {
+    /// `count` more of a word.
+    pub fn add(&mut self, word: &str, count: u64) {
+        let WordCounts { letters, ends, counts, places } = self;
+        let hash = |word: &str| FastBuildHasher::default().hash_one(word);
+        match places.find(hash(word), |at| held(letters, ends, *at) == word) {
+            Some(at) => counts[*at] += count,
+            None => {
+                letters.push_str(word);
+                ends.push(letters.len());
+                counts.push(count);
+                places.insert_unique(hash(word), ends.len() - 1, |at| hash(held(letters, ends, *at)));
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub fn word(&self, at: usize) -> &str {
+        held(&self.letters, &self.ends, at)
+    }
+
+    pub fn count(&self, at: usize) -> u64 {
+        self.counts[at]
+    }
+
+    /// The places of the words, in the order of their letters. No words can be added after.
+    pub fn sorted(&mut self) -> Vec<usize> {
+        self.places = HashTable::new();
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.par_sort_unstable_by(|a, b| self.word(*a).cmp(self.word(*b)));
+        order
+    }
+}
+
+fn held<'a>(letters: &'a str, ends: &[usize], at: usize) -> &'a str {
+    let start = if at == 0 { 0 } else { ends[at - 1] };
+    &letters[start..ends[at]]
+}
