@@ -16,6 +16,7 @@ pub mod model;
 pub mod plot;
 pub mod retrieve;
 pub mod script;
+mod sync;
 pub mod tensor;
 pub mod text;
 pub mod token;

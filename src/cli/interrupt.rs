@@ -1,6 +1,7 @@
 //! Ctrl-C: the first asks the script to stop, the second ends the process.
 
 use crate::cancel::Cancel;
+use crate::sync::unpoisoned;
 use std::sync::Mutex;
 
 static RUNNING: Mutex<Option<Cancel>> = Mutex::new(None);
@@ -18,5 +19,5 @@ pub fn stops(cancel: &Cancel) {
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Option<Cancel>> {
-    RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(RUNNING.lock())
 }

@@ -8,6 +8,7 @@
 mod free;
 
 use super::profile;
+use crate::sync::unpoisoned;
 use free::Free;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
@@ -99,7 +100,7 @@ impl Kept {
 }
 
 fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
-    work(&mut KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    work(&mut unpoisoned(KEPT.lock()))
 }
 
 /// Bytes of large blocks that are in use.

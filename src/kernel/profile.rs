@@ -3,6 +3,7 @@
 //! Off, every place that could be asked costs one relaxed load. On, an operation is timed from its [`now`] to its
 //! [`done`]; what it spends is its own alone, without the operations inside it, so that all of them add up.
 
+use crate::sync::unpoisoned;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -159,7 +160,7 @@ pub fn end() -> Profile {
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Option<Book>> {
-    BOOK.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(BOOK.lock())
 }
 
 /// All but the wall clock.

@@ -4,6 +4,7 @@ use super::cache::Cache;
 use super::{Model, Rows};
 use crate::kernel::matvec::WIDE_ROWS;
 use crate::kernel::product::Precision;
+use crate::sync::unpoisoned;
 use crate::tensor::{Array, Rng, without_grad};
 use crate::{Error, Result, bail, cancel};
 use std::collections::BTreeSet;
@@ -207,7 +208,7 @@ impl Model {
             Ok(logits.flatten_all()?.to_vec1::<f32>()?)
         })?;
         match Arc::into_inner(cache) {
-            Some(cache) => Ok((logits, cache.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))),
+            Some(cache) => Ok((logits, unpoisoned(cache.into_inner()))),
             None => bail!("generate", "something else holds what was read"),
         }
     }

@@ -8,6 +8,7 @@ use super::wire::{reshape, scale};
 use super::{Config, Rows, Weight, Weights, config, delta, folder, gguf, peft};
 use crate::kernel::decoder::Decoder;
 use crate::kernel::quant::Blocks;
+use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Error, Result, bail, files};
@@ -112,11 +113,11 @@ impl Model {
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Inner> {
-        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.read())
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Inner> {
-        self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.write())
     }
 
     pub fn config(&self) -> Arc<Config> {

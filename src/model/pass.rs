@@ -4,6 +4,7 @@ use super::cache::Cache;
 use super::learn::rows_name;
 use super::wire::{add, put_rows, reshape, untouched};
 use super::{Config, Rows, Weights, arch};
+use crate::sync::unpoisoned;
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Result, bail};
@@ -153,9 +154,7 @@ impl Pass {
         let mask = Mask { causal: true, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
-            Some(cache) => {
-                cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).attend(layer, q, k, v, scale, &mask)?
-            }
+            Some(cache) => unpoisoned(cache.lock()).attend(layer, q, k, v, scale, &mask)?,
         };
         reshape(&heads, &[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
     }

@@ -2,6 +2,7 @@
 
 use super::bar::{Screen, is_drawable};
 use crate::local;
+use crate::sync::unpoisoned;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use std::cell::RefCell;
@@ -60,7 +61,7 @@ pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
 }
 
 fn listening() -> MutexGuard<'static, Option<Listener>> {
-    LISTENER.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(LISTENER.lock())
 }
 
 /// From now on nothing is shown: for tests.
@@ -85,7 +86,7 @@ pub fn is_showing() -> bool {
 pub fn rest() {
     let bars = std::mem::take(&mut *drawn());
     for state in bars.iter().filter_map(Weak::upgrade) {
-        let mut state = state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = unpoisoned(state.lock());
         if matches!(state.show, Show::Bar(_)) {
             state.leave(false);
             state.show = Show::Resting;
@@ -94,7 +95,7 @@ pub fn rest() {
 }
 
 fn drawn() -> MutexGuard<'static, Vec<Weak<Mutex<State>>>> {
-    DRAWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(DRAWN.lock())
 }
 
 /// A handle to the progress of one piece of work.
@@ -241,7 +242,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.lock())
     }
 }
 
@@ -329,7 +330,7 @@ impl State {
 }
 
 fn write(to: &Line, line: &str) {
-    to.lock().unwrap_or_else(|poisoned| poisoned.into_inner())(line);
+    unpoisoned(to.lock())(line);
 }
 
 fn listened(line: &str) {

@@ -2,6 +2,7 @@
 
 use super::prelude::*;
 use crate::nearest;
+use crate::sync::unpoisoned;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ impl Run {
             value.set_tag(FROM_SHELL);
             args.insert(key.trim_start_matches("--").into(), value);
         }
-        *self.args.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = args;
+        *unpoisoned(self.args.lock()) = args;
         Ok(())
     }
 
@@ -52,9 +53,7 @@ pub fn register(host: &mut Host) {
     FuncRegistration::new("args")
         .with_comments(ARGS.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
         .with_params_info(["Map"])
-        .register_into_engine(&mut host.engine, move || -> Map {
-            args.args.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-        });
+        .register_into_engine(&mut host.engine, move || -> Map { unpoisoned(args.args.lock()).clone() });
     let code = run.clone();
     FuncRegistration::new("exit")
         .with_comments(EXIT.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())

@@ -2,6 +2,7 @@
 
 use super::sources::Sources;
 use super::{Res, hygiene};
+use crate::sync::unpoisoned;
 use crate::{Error, files, nearest};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 use std::collections::HashMap;
@@ -79,7 +80,7 @@ impl ModuleResolver for Modules {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(mutex.lock())
 }
 
 /// The file that `import "path"` in the script `source` means.

@@ -1,6 +1,7 @@
 //! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
 
 use crate::plot::progress;
+use crate::sync::unpoisoned;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -62,7 +63,7 @@ impl Output {
     }
 
     fn lock(&self) -> MutexGuard<'_, Place> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.lock())
     }
 }
 

@@ -5,6 +5,7 @@ mod watch;
 
 use super::examples::{self, Example};
 use super::{Fault, Host, checker, host, registry, stdlib};
+use crate::sync::unpoisoned;
 use run::{Rules, Runner};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -148,7 +149,7 @@ impl Suite {
             threads.into_iter().for_each(|thread| drop(thread.join()));
             watch.end();
         });
-        let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut done = unpoisoned(done.into_inner());
         done.sort_by_key(|(index, _)| *index);
         for (_, runner) in done {
             self.outcomes.extend(runner.outcomes);
@@ -158,7 +159,7 @@ impl Suite {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    unpoisoned(mutex.lock())
 }
 
 /// The `.rhai` files below a folder, in name order.

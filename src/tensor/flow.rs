@@ -2,6 +2,7 @@
 
 use super::tape::{Node, Target};
 use super::{Array, DType, Device, Grads, Tensor, timing};
+use crate::sync::unpoisoned;
 use crate::{Error, Result, kernel};
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -157,7 +158,7 @@ impl Flow {
         while let Some(Turn(node)) = self.queue.pop() {
             crate::cancel::check()?;
             let Some(pending) = self.pending.remove(&node.id) else { continue };
-            let backward = node.backward.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+            let backward = unpoisoned(node.backward.lock()).take();
             let Some(backward) = backward else {
                 return Err(Error::new("backward", "the graph of this tensor was used up by an earlier `backward`")
                     .help("compute the loss again, or add the losses and call `backward` once"));

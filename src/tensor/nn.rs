@@ -3,6 +3,7 @@
 use super::{Array, DType, Flow, Rng, Tensor};
 use crate::kernel::quant::Blocks;
 use crate::kernel::{self, activation, attention as blocks, composite, loss, norm, product, rotary as turning};
+use crate::sync::unpoisoned;
 use crate::{Result, bail};
 use std::sync::{Arc, RwLock};
 
@@ -144,12 +145,12 @@ impl Rotary {
 
     /// Angles for positions up to and including `last`.
     pub fn turns(&self, last: u32) -> Arc<turning::Turns> {
-        let held = self.turns.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let held = unpoisoned(self.turns.read()).clone();
         if (last as usize) < held.positions() {
             return held;
         }
         let grown = Arc::new(turning::Turns::new(&self.frequencies, (last as usize + 1).next_power_of_two()));
-        *self.turns.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = grown.clone();
+        *unpoisoned(self.turns.write()) = grown.clone();
         grown
     }
 }

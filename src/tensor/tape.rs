@@ -6,6 +6,7 @@
 //! what an operation saved as soon as its turn is over.
 
 use super::{Array, DType, Flow, Grads, timing};
+use crate::sync::unpoisoned;
 use crate::{Error, Result, bail, kernel};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
@@ -237,12 +238,12 @@ impl Param {
     }
 
     pub fn value(&self) -> Array {
-        self.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        unpoisoned(self.value.read()).clone()
     }
 
     /// Replaces the numbers. The shape stays.
     pub fn set(&self, value: Array) -> Result<()> {
-        let mut held = self.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut held = unpoisoned(self.value.write());
         if held.dims() != value.dims() {
             bail!("set", "shape {:?} for a parameter of shape {:?}", value.dims(), held.dims());
         }
@@ -264,7 +265,7 @@ type Remains = (Vec<Option<Target>>, Option<Backward>);
 /// `backward` had saved) only put what they hold on the list.
 impl Drop for Node {
     fn drop(&mut self) {
-        let backward = self.backward.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let backward = unpoisoned(self.backward.get_mut()).take();
         let mut own = Some((std::mem::take(&mut self.inputs), backward));
         let listed = REMAINS.try_with(|remains| match &mut *remains.borrow_mut() {
             Some(list) => list.extend(own.take()),

@@ -12,6 +12,7 @@
 
 use super::optimizer::{Optimizer, State};
 use crate::cancel::{self, Cancel};
+use crate::sync::unpoisoned;
 use crate::tensor::file::{Safetensors, save_safetensors};
 use crate::tensor::rng::with_run;
 use crate::tensor::{Array, Param, Rng};
@@ -32,7 +33,7 @@ static RUNNING: Mutex<String> = Mutex::new(String::new());
 
 /// Tells what script runs, for the checkpoints that it writes.
 pub fn runs_script(text: &str) {
-    *RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = text.to_string();
+    *unpoisoned(RUNNING.lock()) = text.to_string();
 }
 
 /// A place for one checkpoint, on disk or in memory. A handle: copies are the same place.
@@ -172,7 +173,7 @@ impl Checkpoint {
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Saved>> {
-        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.held.lock())
     }
 }
 
@@ -204,7 +205,7 @@ impl Saved {
         let text = serde_json::to_string_pretty(&self.facts)
             .map_err(|error| Error::new("save", format!("the state can't be written as JSON: {error}")))?;
         files::write_all("save", &folder.join(STATE), text.as_bytes())?;
-        let script = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let script = unpoisoned(RUNNING.lock()).clone();
         files::write_all("save", &folder.join(SCRIPT), script.as_bytes())?;
         for name in [WEIGHTS, OPTIMIZER, STATE, SCRIPT] {
             files::sync("save", &folder.join(name))?;

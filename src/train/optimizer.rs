@@ -2,6 +2,7 @@
 
 use crate::kernel::optimize::Moment;
 use crate::kernel::{self, Adamw, Sgd};
+use crate::sync::unpoisoned;
 use crate::tensor::{Array, DType, Grads, Param};
 use crate::{Error, Result, bail};
 use std::collections::{BTreeMap, HashSet};
@@ -148,7 +149,7 @@ impl Optimizer {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.lock())
     }
 }
 

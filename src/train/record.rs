@@ -1,6 +1,7 @@
 //! The record of a run: one row a step, kept in memory and written line by line as JSON.
 
 use crate::files::{self, Counted};
+use crate::sync::unpoisoned;
 use crate::{Error, Result, bail, nearest};
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -88,7 +89,7 @@ impl Record {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.0.lock())
     }
 }
 

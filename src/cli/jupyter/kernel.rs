@@ -7,6 +7,7 @@ use crate::plot::progress;
 use crate::script::look::Page;
 use crate::script::notebook::{Answer, scan};
 use crate::script::{Fault, Notebook};
+use crate::sync::unpoisoned;
 use jupyter_zmq_client::{
     CodeMirrorMode, CommClose, CommInfoReply, CompleteReply, ConnectionInfo, ErrorOutput, ExecuteInput, ExecuteReply,
     ExecuteRequest, ExecuteResult, ExecutionCount, HelpLink, HistoryReply, InspectReply, IsCompleteReply,
@@ -45,7 +46,7 @@ struct News {
 
 impl News {
     fn parent(&self) -> MutexGuard<'_, Option<JupyterMessage>> {
-        self.parent.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.parent.lock())
     }
 
     fn tell(&self, content: impl Into<Content>) {

@@ -3,6 +3,7 @@
 use super::plan::{self, Budget};
 use super::wire::{FromWorker, PROTOCOL, ToWorker, receive, send};
 use super::{Exact, Memory, Sample, Scored, Timed};
+use crate::sync::unpoisoned;
 use crate::{Error, Result, bail, cancel};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -94,7 +95,7 @@ impl Limit {
 }
 
 fn end(child: &Mutex<Child>) {
-    let mut child = child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut child = unpoisoned(child.lock());
     let _ = child.kill();
     let _ = child.wait();
 }

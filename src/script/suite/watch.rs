@@ -2,6 +2,7 @@
 
 use super::lock;
 use crate::cancel::Cancel;
+use crate::sync::unpoisoned;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ impl Watch {
         let pause = Duration::from_millis(50).min(self.limit.max(Duration::from_millis(1)));
         let mut over = lock(&self.over);
         while !*over {
-            over = self.bell.wait_timeout(over, pause).unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+            over = unpoisoned(self.bell.wait_timeout(over, pause)).0;
             self.seats.iter().for_each(|seat| self.look(seat));
         }
     }

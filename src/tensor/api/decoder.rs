@@ -2,6 +2,7 @@
 
 use super::kind;
 use crate::script::prelude::*;
+use crate::sync::unpoisoned;
 use crate::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
 use crate::tensor::{Tensor, ops, values};
 use std::sync::{Arc, Mutex};
@@ -81,7 +82,7 @@ fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>
 /// The angles for heads of this width, made once.
 fn turns(width: usize, theta: f64) -> Arc<Rotary> {
     static MADE: Mutex<Vec<(usize, u64, Arc<Rotary>)>> = Mutex::new(Vec::new());
-    let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut made = unpoisoned(MADE.lock());
     let key = (width, theta.to_bits());
     if let Some((.., rotary)) = made.iter().find(|(width, theta, _)| (*width, *theta) == key) {
         return rotary.clone();

@@ -1,6 +1,7 @@
 //! Ids of a text without the engine, where it is known that they are the same: byte-level BPE, with one of the usual
 //! ways to cut words, in a text that no added token is in.
 
+use crate::sync::unpoisoned;
 use crate::token::bpe::{BpeScratch, ByteBpe, Merges};
 use crate::token::engine::Engine;
 use crate::token::words::split::Cutter;
@@ -51,7 +52,7 @@ impl FastEncode {
     }
 
     fn spare(&self) -> std::sync::MutexGuard<'_, Vec<BpeScratch>> {
-        self.spare.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        unpoisoned(self.spare.lock())
     }
 }
 
