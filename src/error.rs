@@ -62,6 +62,36 @@ impl Error {
         }
     }
 
+    /// There is no `noun` called `name` among `names`: the help is the nearest of them, or the list.
+    pub fn unknown<'a>(
+        who: impl Into<String>,
+        noun: &str,
+        name: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Error {
+        Error::new(who, format!("there is no {noun} `{name}`")).choose(name, names)
+    }
+
+    /// Adds the nearest of `names` to `name` as help, or the list of them.
+    pub fn choose<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
+        let names: Vec<&str> = names.into_iter().collect();
+        let error = self.meant(name, names.iter().copied());
+        if names.is_empty() { error } else { error.or_help(format!("choose from {}", listed(&names))) }
+    }
+
+    /// Adds the nearest of `names` to `name` as help, where one is near.
+    pub fn meant<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
+        match nearest(name, names) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    /// Adds help where there is none yet.
+    pub fn or_help(self, help: impl Into<String>) -> Error {
+        if self.0.help.is_none() { self.help(help) } else { self }
+    }
+
     /// Adds the one line that says what to do.
     pub fn help(mut self, help: impl Into<String>) -> Error {
         self.0.help = Some(help.into());
@@ -136,6 +166,17 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|(distance, candidate)| near(*distance, candidate))
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// The names, each once and in their order; of many only the first.
+pub fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 16;
+    let mut seen = std::collections::HashSet::new();
+    let once: Vec<&str> = names.iter().copied().filter(|name| seen.insert(*name)).collect();
+    match once.len() {
+        0..=SHOWN => once.join(", "),
+        many => format!("{}, and {} more", once[..SHOWN].join(", "), many - SHOWN),
+    }
 }
 
 /// `return Err(..)` with a formatted message: `bail!("clip", "limit {limit} is not above 0")`.

@@ -3,7 +3,7 @@
 use super::column::{Cell, Column};
 use super::table::{ColumnTable, TableBuilder};
 use crate::tensor::Rng;
-use crate::{Error, Result, bail, nearest, text};
+use crate::{Error, Result, bail, text};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,12 +79,7 @@ impl Dataset {
     /// The number of the column `name`, or an error that names the nearest.
     pub fn field(&self, who: &str, name: &str) -> Result<usize> {
         let Some(at) = self.table.position(name) else {
-            let names = || self.table.names.iter().map(|name| &**name);
-            let error = Error::new(who, format!("there is no field `{name}`"));
-            return Err(match nearest(name, names()) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("the fields are {}", names().collect::<Vec<_>>().join(", "))),
-            });
+            return Err(Error::unknown(who, "field", name, self.table.names.iter().map(|name| &**name)));
         };
         Ok(at)
     }

@@ -7,7 +7,7 @@ use super::wire::add;
 use super::{Config, Model};
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use std::sync::Arc;
 
 /// What is attached behind one linear layer: `y → y + up(f(down(y)))`.
@@ -35,14 +35,7 @@ impl Activation {
     pub fn named(who: &str, name: &str) -> Result<Activation> {
         match Self::NAMES.iter().find(|(own, _)| *own == name) {
             Some((_, activation)) => Ok(*activation),
-            None => {
-                let names = Self::NAMES.map(|(name, _)| name);
-                let error = Error::new(who, format!("there is no activation `{name}`"));
-                Err(error.help(match nearest(name, names) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it takes {}", names.join(", ")),
-                }))
-            }
+            None => Err(Error::unknown(who, "activation", name, Self::NAMES.map(|(name, _)| name))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::arch::{self, Arch};
 use crate::tensor::nn::RotaryScaling;
-use crate::{Error, Result, bail, files, nearest};
+use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -64,12 +64,8 @@ impl Config {
         let fields = Fields(&json);
         let kind = fields.text("model_type")?;
         let Some(arch) = arch::find(kind) else {
-            let known: Vec<_> = arch::ALL.iter().map(|arch| arch.kind).collect();
-            let error = Error::new("model", format!("model_type `{kind}` is not one that levain can build"));
-            return Err(match nearest(kind, known.iter().copied()) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("it knows {}", known.join(", "))),
-            });
+            let error = Error::new("model", format!("model_type `{kind}` is not supported"));
+            return Err(error.choose(kind, arch::ALL.iter().map(|arch| arch.kind)));
         };
         let mut config = (arch.config)(arch, &fields)?;
         config.check()?;

@@ -102,8 +102,8 @@ fn kind(header: &Gguf) -> Result<&'static str> {
         "qwen3" => Ok("qwen3"),
         "gpt2" => Ok("gpt2"),
         "" => bail!("model", "`general.architecture` is missing"),
-        other => Err(Error::new("model", format!("architecture `{other}` is not one that levain can build"))
-            .help("from GGUF it opens llama (and Mistral), qwen2, qwen3 and gpt2")),
+        other => Err(Error::new("model", format!("architecture `{other}` is not supported in GGUF"))
+            .choose(other, ["llama", "qwen2", "qwen3", "gpt2"])),
     }
 }
 

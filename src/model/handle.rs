@@ -337,10 +337,8 @@ fn missing(path: &Path) -> Error {
     let (Some(name), Some(parent)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else {
         return error;
     };
-    match crate::nearest(name, files::beside(path).iter().map(String::as_str)) {
-        Some(near) => error.help(format!("did you mean `{}`?", parent.join(near).display())),
-        None => {
-            error.help(format!("it knows {}", arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", ")))
-        }
-    }
+    let near = crate::nearest(name, files::beside(path).iter().map(String::as_str))
+        .map(|near| format!("did you mean `{}`?", parent.join(near).display()));
+    let known = || arch::ALL.iter().map(|arch| arch.kind).collect::<Vec<_>>().join(", ");
+    error.help(near.unwrap_or_else(|| format!("it knows {}", known())))
 }

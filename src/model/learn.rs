@@ -6,7 +6,7 @@
 use super::weights::Weights;
 use super::{Config, Model};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,11 +46,7 @@ pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
         let word = word.as_ref();
         let Some((_, parts)) = PARTS.iter().find(|(name, _)| *name == word) else {
             let names = PARTS.iter().map(|(name, _)| *name);
-            let error = Error::new(who, format!("`{word}` is no part of a model"));
-            return Err(match nearest(word, names.clone()) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("it takes {}", names.collect::<Vec<_>>().join(", "))),
-            });
+            return Err(Error::unknown(who, "part", word, names));
         };
         found.extend(*parts);
     }

@@ -5,7 +5,7 @@ use super::wire::scale;
 use super::{Config, Model};
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Array, DType, Device, Rng, Tensor};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -186,10 +186,7 @@ fn select(config: &Config, weights: &Weights, wanted: &[String]) -> Result<Vec<(
         if !all.iter().any(|(layer, _)| means(pattern, layer)) {
             let error = Error::new("attach_lora", format!("no linear layer is called `{pattern}`"));
             let short: BTreeSet<&str> = all.iter().filter_map(|(layer, _)| layer.rsplit('.').next()).collect();
-            return Err(match nearest(pattern, short) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("this model has {}", ends(&all))),
-            });
+            return Err(error.meant(pattern, short).or_help(format!("this model has {}", ends(&all))));
         }
     }
     Ok(all.into_iter().filter(|(layer, _)| wanted.iter().any(|pattern| means(pattern, layer))).collect())

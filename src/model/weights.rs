@@ -5,7 +5,7 @@ use super::lora::Adapter;
 use crate::kernel::decoder::{Factor, Linear};
 use crate::kernel::quant::Blocks;
 use crate::tensor::{Array, DType, Device, Tensor};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -93,10 +93,7 @@ impl Weights {
             Some(weight) => Ok(weight),
             None => {
                 let error = Error::new("model", format!("there is no weight `{name}`"));
-                Err(match nearest(name, self.table.keys().map(|name| &**name)) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("`net.names()` lists them"),
-                })
+                Err(error.meant(name, self.table.keys().map(|name| &**name)).or_help("`net.names()` lists them"))
             }
         }
     }
@@ -227,10 +224,9 @@ impl Weights {
         if matched == 0 {
             let verb = if frozen { "freeze" } else { "unfreeze" };
             let error = Error::new(verb, format!("no weight matches `{pattern}`"));
-            return Err(match nearest(pattern, self.table.keys().map(|name| &**name)) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("`*` stands for any part of a name, as in `*.self_attn.*`"),
-            });
+            return Err(error
+                .meant(pattern, self.table.keys().map(|name| &**name))
+                .or_help("`*` stands for any part of a name, as in `*.self_attn.*`"));
         }
         Ok(matched)
     }

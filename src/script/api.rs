@@ -1,7 +1,6 @@
 //! What scripts see of the host itself: options, arguments, numbers as text, the end of a run.
 
 use super::prelude::*;
-use crate::nearest;
 use crate::sync::unpoisoned;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -211,12 +210,7 @@ fn digits(x: f64, count: INT) -> Res<String> {
 fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
     for (key, value) in given {
         let Some(default) = defaults.get(&key) else {
-            let error = Error::new(who, format!("there is no option `{key}`"));
-            return Err(match nearest(&key, defaults.keys().map(|name| name.as_str())) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("it takes {}", names(&defaults))),
-            }
-            .into());
+            return Err(Error::unknown(who, "option", &key, defaults.keys().map(|name| name.as_str())).into());
         };
         if !value.is_unit() {
             let value = fit(who, &key, default, value)?;
@@ -224,10 +218,6 @@ fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
         }
     }
     Ok(defaults)
-}
-
-fn names(defaults: &Map) -> String {
-    defaults.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The value as the kind that the default has.

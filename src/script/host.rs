@@ -253,12 +253,8 @@ fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
 fn missing_property(map: &rhai::Map, name: &str) -> Box<rhai::EvalAltResult> {
     let keys = || map.keys().map(|key| key.as_str());
     let error = crate::Error::new(name, "the map has no such key");
-    match crate::nearest(name, keys()) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None if map.is_empty() => error.help("the map is empty; `map.get(\"key\")` gives `()` for a missing key"),
-        None => error.help(format!("it has {}; `map.get(\"key\")` gives `()` for a missing key", list(keys()))),
-    }
-    .into()
+    let held = if map.is_empty() { "the map is empty".to_string() } else { format!("it has {}", list(keys())) };
+    error.meant(name, keys()).or_help(format!("{held}; `map.get(\"key\")` returns `()` for a missing key")).into()
 }
 
 /// The first few names, and how many more there are.

@@ -3,7 +3,7 @@
 use super::sources::Sources;
 use super::{Res, hygiene};
 use crate::sync::unpoisoned;
-use crate::{Error, files, nearest};
+use crate::{Error, files};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -109,10 +109,7 @@ pub fn missing(file: &Path) -> Error {
     let names = files::beside(file);
     let names = names.iter().filter_map(|name| name.strip_suffix(".rhai"));
     let wanted = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    match nearest(&wanted, names) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("the path is relative to the file that imports it"),
-    }
+    error.meant(&wanted, names).or_help("the path is relative to the file that imports it")
 }
 
 fn cycle(chain: &[PathBuf], again: &Path) -> Error {

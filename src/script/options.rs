@@ -2,7 +2,7 @@
 //! that help, completion and the checker know what a verb takes.
 
 use super::Res;
-use crate::{Error, bail, nearest};
+use crate::{Error, bail};
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map};
 
 /// What a key takes.
@@ -46,12 +46,7 @@ impl Options {
     pub fn read(who: &'static str, table: &'static [Opt], mut given: Map) -> Res<Options> {
         for (key, value) in given.iter_mut() {
             let Some(known) = table.iter().find(|opt| opt.name == key.as_str()) else {
-                let error = Error::new(who, format!("there is no option `{key}`"));
-                return Err(match nearest(key, table.iter().map(|opt| opt.name)) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("it takes {}", names(table))),
-                }
-                .into());
+                return Err(Error::unknown(who, "option", key, table.iter().map(|opt| opt.name)).into());
             };
             if known.kind == Kind::Float && value.is_int() {
                 *value = Dynamic::from_float(value.as_int().unwrap_or_default() as f64);
@@ -118,10 +113,6 @@ impl Options {
     fn missing(&self, name: &str) -> Box<rhai::EvalAltResult> {
         Error::new(self.who, format!("option `{name}` must be given")).into()
     }
-}
-
-fn names(table: &[Opt]) -> String {
-    table.iter().map(|opt| opt.name).collect::<Vec<_>>().join(", ")
 }
 
 fn fits(kind: Kind, value: &Dynamic) -> bool {

@@ -1,7 +1,7 @@
 //! Grads: the gradients that one backward found, as a value.
 
 use super::{Array, Param, Tensor};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -107,10 +107,7 @@ impl Grads {
             Some((_, grad)) => self.counted(grad),
             None => {
                 let error = Error::new("grads", format!("no parameter is called `{name}`"));
-                Err(match nearest(name, names()) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error,
-                })
+                Err(error.meant(name, names()))
             }
         }
     }

@@ -148,7 +148,8 @@ fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<MergeIds>)> {
     let kind = model["type"].as_str().map(str::to_string);
     serde_json::from_value(model).map(|model| (model, Vec::new())).map_err(|error| match kind {
         Some(kind) if !["WordPiece", "WordLevel", "Unigram"].contains(&kind.as_str()) => {
-            Error::new(WHO, format!("the model `{kind}` is not one of BPE, WordPiece, Unigram, WordLevel"))
+            let kinds = ["BPE", "WordPiece", "Unigram", "WordLevel"];
+            Error::new(WHO, format!("the model `{kind}` is not supported")).choose(&kind, kinds)
         }
         _ => Error::new(WHO, format!("its model cannot be read ({error})")),
     })

@@ -5,7 +5,7 @@ use crate::token::bpe::pair_index::Corpus;
 use crate::token::engine::told;
 use crate::token::words::CountedWords;
 use crate::token::{Tokenizer, alphabet, format, words};
-use crate::{Error, Result, bail, cancel, nearest};
+use crate::{Error, Result, bail, cancel};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
@@ -58,16 +58,8 @@ impl Tokenizer {
             "bpe" => train_bpe(texts, how),
             "wordpiece" => train_wordpiece(texts, how),
             "unigram" => train_unigram(texts, how),
-            other => Err(unknown("model_type", other, &KINDS)),
+            other => Err(Error::unknown(WHO, "model_type", other, KINDS)),
         }
-    }
-}
-
-fn unknown(what: &str, name: &str, known: &[&str]) -> Error {
-    let error = Error::new(WHO, format!("the {what} `{name}` is not one of {}", known.join(", ")));
-    match nearest(name, known.iter().copied()) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
     }
 }
 
@@ -141,7 +133,7 @@ fn splitting(name: &str) -> Result<(Value, Value)> {
         "digits" => (Value::Null, sequence(json!({"type": "Digits", "individual_digits": true}), true)),
         "llama3" => (Value::Null, sequence(pattern(crate::token::words::split::LLAMA3), false)),
         "qwen2" => (json!({"type": "NFC"}), sequence(pattern(crate::token::words::split::QWEN), false)),
-        other => return Err(unknown("pre_tokenizer", other, &SPLITS)),
+        other => return Err(Error::unknown(WHO, "pre_tokenizer", other, SPLITS)),
     })
 }
 

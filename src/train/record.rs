@@ -2,7 +2,7 @@
 
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Write;
@@ -60,10 +60,7 @@ impl Record {
         if values.is_empty() && !inner.rows.is_empty() {
             let error = Error::new("column", format!("no row has `{name}`"));
             let names = inner.rows.iter().flat_map(|row| row.keys().map(String::as_str));
-            return Err(match nearest(name, names) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error,
-            });
+            return Err(error.meant(name, names));
         }
         Ok(values)
     }

@@ -65,10 +65,10 @@ pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
         return Ok((*format, packing));
     }
     let error = Error::new(who, format!("{}: the ending is not a data format", path.display()));
-    Err(match nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty()) {
-        Some(near) => error.help(format!("did you mean `.{near}`?")),
-        None => error.help("data is .jsonl .json .csv .tsv .parquet or .txt, each also with .gz or .zst"),
-    })
+    let near = nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty());
+    let help = near.map(|near| format!("did you mean `.{near}`?"));
+    let known = "data is .jsonl .json .csv .tsv .parquet or .txt, each also with .gz or .zst";
+    Err(error.help(help.unwrap_or_else(|| known.to_string())))
 }
 
 /// Opens a file of rows.

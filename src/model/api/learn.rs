@@ -201,7 +201,7 @@ mod verbs {
     /// net["model.embed_tokens.new_rows"].shape //=> [10, 48]
     /// net.attach_lora(#{ rank: 2, seed: 1 });
     /// net.learn(["new_rows", "lora"])          //=> 10
-    /// net.learn("new_row")                     //=> error: learn: `new_row` is no part of a model
+    /// net.learn("new_row")                     //=> error: learn: there is no part `new_row`
     /// ```
     #[rhai_fn(name = "learn", pure, return_raw)]
     pub fn learn(net: &mut Model, parts: Dynamic) -> Res<INT> {
@@ -310,17 +310,14 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.precision = "bf16";
-    /// net.precision = "f8"                     //=> error: precision: `f8` is not one that products have
+    /// net.precision = "f8"                     //=> error: precision: there is no precision `f8`
     /// ```
     #[rhai_fn(pure, set = "precision", return_raw)]
     pub fn set_precision(net: &mut Model, name: &str) -> Res<()> {
         match name {
             "f32" => net.set_precision(Precision::F32),
             "bf16" => net.set_precision(Precision::Bf16),
-            other => {
-                let error = Error::new("precision", format!("`{other}` is not one that products have"));
-                return Err(error.help("it takes f32, bf16").into());
-            }
+            other => return Err(Error::unknown("precision", "precision", other, ["f32", "bf16"]).into()),
         }
         Ok(())
     }

@@ -124,7 +124,7 @@ mod verbs {
     /// model(#{ kind: "llama", vocab: 1000, hidden: 128, layers: 4, heads: 4, kv_heads: 2, ff: 352 })
     /// //=> llama, 4 layers, 866.4 k parameters, f32
     /// model(#{ kind: "lama", vocab: 1000, hidden: 128, layers: 4 })
-    /// //=> error: model: model_type `lama` is not one that levain can build
+    /// //=> error: model: model_type `lama` is not supported
     /// ```
     #[rhai_fn(name = "model", return_raw)]
     pub fn fresh(shape: Map) -> Res<Model> {

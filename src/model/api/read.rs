@@ -84,9 +84,9 @@ pub fn dtype(who: &str, name: &str) -> Res<DType> {
         "f32" => Ok(DType::F32),
         "bf16" => Ok(DType::BF16),
         "f16" => Ok(DType::F16),
-        other => {
-            Err(Error::new(who, format!("weights can't be stored as `{other}`")).help("it takes f32, bf16, f16").into())
-        }
+        other => Err(Error::new(who, format!("weights can't be stored as `{other}`"))
+            .choose(other, ["f32", "bf16", "f16"])
+            .into()),
     }
 }
 
@@ -94,6 +94,6 @@ pub fn table(who: &str, name: &str) -> Res<Table> {
     match name {
         "input" => Ok(Table::Input),
         "output" => Ok(Table::Output),
-        other => Err(Error::new(who, format!("there is no table `{other}`")).help("it takes input, output").into()),
+        other => Err(Error::unknown(who, "table", other, ["input", "output"]).into()),
     }
 }

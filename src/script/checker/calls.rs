@@ -1,6 +1,7 @@
 //! Calls: whether something answers to the name, on that type, with so many arguments and such options.
 
 use super::{Check, Kind, explain, stdlib};
+use crate::Error;
 use crate::script::known::{Known, kind_of};
 use crate::script::options::{self, Kind as Takes};
 use rhai::{Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position};
@@ -176,13 +177,9 @@ impl Check<'_> {
                 let kinds: Vec<Takes> =
                     takes.iter().filter(|(known, _)| *known == key.name.as_str()).map(|(_, kind)| *kind).collect();
                 if kinds.is_empty() {
-                    let near = crate::nearest(&key.name, takes.iter().map(|(known, _)| known.as_str()));
-                    let list = || takes.iter().map(|(known, _)| known.as_str()).collect::<Vec<_>>().join(", ");
-                    let help = match near {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("it takes {}", list()),
-                    };
-                    let told = (format!("{name}: there is no option `{}`", key.name), Some(help));
+                    let known = takes.iter().map(|(known, _)| known.as_str());
+                    let error = Error::unknown(name, "option", &key.name, known);
+                    let told = (error.to_string(), error.advice().map(str::to_string));
                     self.tell(format!("{name} {}", key.name), |_| told, key.pos);
                 } else if let Some(kind) = literal(value)
                     && !kinds.iter().any(|takes| suits(*takes, kind))

@@ -14,7 +14,6 @@ mod value;
 
 use super::ops::{Operand, Scalar};
 use super::{DType, Device, Tensor};
-use crate::nearest;
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
@@ -37,13 +36,7 @@ const DTYPES: [&str; 7] = ["f32", "f64", "f16", "bf16", "i64", "u32", "u8"];
 fn dtype(who: &str, name: &str) -> crate::Result<DType> {
     match name.parse() {
         Ok(dtype) if DTYPES.contains(&name) => Ok(dtype),
-        _ => {
-            let error = Error::new(who, format!("there is no dtype `{name}`"));
-            Err(match nearest(name, DTYPES) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("there are {}", DTYPES.join(", "))),
-            })
-        }
+        _ => Err(Error::unknown(who, "dtype", name, DTYPES)),
     }
 }
 

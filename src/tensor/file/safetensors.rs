@@ -3,7 +3,7 @@
 
 use super::{decode, decode_f32, encode};
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel, files, nearest};
+use crate::{Error, Result, bail, cancel, files};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -83,10 +83,7 @@ impl Safetensors {
     fn info(&self, name: &str) -> Result<&TensorInfo> {
         self.header.info(name).ok_or_else(|| {
             let error = Error::new(WHO, format!("{} holds no tensor `{name}`", self.path.display()));
-            match nearest(name, self.names().iter().map(String::as_str)) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error,
-            }
+            error.meant(name, self.names().iter().map(String::as_str))
         })
     }
 

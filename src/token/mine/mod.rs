@@ -13,7 +13,7 @@ pub use context::ContextFinder;
 pub use count::Counting;
 
 use crate::token::{Tokenizer, TokenizerKind, alphabet, script, words};
-use crate::{Error, Result, nearest};
+use crate::{Error, Result};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -62,12 +62,7 @@ impl Order {
         if let Some((_, order)) = ORDERS.iter().find(|(known, _)| *known == name) {
             return Ok(*order);
         }
-        let names = ORDERS.map(|(known, _)| known);
-        let error = Error::new(WHO, format!("`order` is `{name}`, not one of {}", names.join(", ")));
-        Err(match nearest(name, names) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error,
-        })
+        Err(Error::unknown(WHO, "order", name, ORDERS.map(|(known, _)| known)))
     }
 }
 

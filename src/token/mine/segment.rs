@@ -3,7 +3,7 @@
 use crate::token::engine::told;
 use crate::token::words::Spans;
 use crate::token::{Tokenizer, script};
-use crate::{Error, Result, bail, nearest};
+use crate::{Error, Result, bail};
 use aho_corasick::{AhoCorasick, MatchKind};
 use jieba_rs::Jieba;
 use regex::Regex;
@@ -43,13 +43,9 @@ impl<'e> Units<'e> {
             "words" => Ok(Units::Words(Spans::new(tokenizer))),
             "unicode" => Ok(Units::Unicode),
             "jieba" => Ok(Units::Jieba),
-            other => {
-                let error = Error::new(WHO, format!("the units `{other}` are not one of {}", NAMES.join(", ")));
-                Err(match nearest(other, NAMES) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("give `pattern` or `list` for other units"),
-                })
-            }
+            other => Err(Error::new(WHO, format!("there are no units `{other}`"))
+                .meant(other, NAMES)
+                .or_help(format!("choose from {}, or give `pattern` or `list`", NAMES.join(", ")))),
         }
     }
 
