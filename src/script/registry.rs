@@ -2,6 +2,7 @@
 //! and the tests of the examples read it.
 
 use super::Host;
+use super::doc::{self, Doc};
 use super::examples::{self, Example};
 use rhai::{Engine, Module, Shared};
 use std::collections::{HashMap, HashSet};
@@ -33,6 +34,10 @@ pub struct Function {
     pub params: Vec<(String, String)>,
     pub returns: String,
     pub doc: String,
+    /// The words by which it is looked for, its names in other libraries among them.
+    pub also: Vec<String>,
+    /// A part of something else, or of a module that is one: help, Tab and the reference leave it out.
+    pub is_inner: bool,
 }
 
 impl Function {
@@ -57,9 +62,7 @@ impl Function {
 
     /// The first sentence of the doc.
     pub fn summary(&self) -> &str {
-        let paragraph = self.doc.split("\n\n").next().unwrap_or_default().trim();
-        let sentence = paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence);
-        sentence.strip_suffix('.').unwrap_or(sentence)
+        doc::summary(&self.doc)
     }
 }
 
@@ -93,6 +96,13 @@ pub fn functions(host: &Host, language: bool) -> Vec<Function> {
         }
     }
     ordered(found)
+}
+
+/// Every function that a person writes, for Tab and hints: Rhai's own too, and no inner parts.
+pub fn shown(host: &Host) -> Vec<Function> {
+    let mut functions = functions(host, true);
+    functions.retain(|function| !function.is_inner);
+    functions
 }
 
 /// Every function that an engine knows, whichever noun it is from.
@@ -136,13 +146,16 @@ fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
             None => facts.comments.iter().map(|line| line.to_string()).collect(),
         };
         let name = &facts.name;
+        let doc = Doc::read(&comments.join("\n"));
         let function = Function {
             name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
             noun: info.namespace.to_string(),
             form: Form::Function,
             params,
             returns: script_type(&facts.return_type),
-            doc: plain(&comments.join("\n")),
+            doc: doc.text,
+            also: doc.also,
+            is_inner: doc.is_inner || super::stdlib::is_inner(&info.namespace),
         };
         Some((function, facts.hash))
     };
@@ -236,21 +249,6 @@ fn first_argument(arguments: &str) -> &str {
     arguments
 }
 
-/// A doc comment without its slashes.
-fn plain(comment: &str) -> String {
-    let lines = comment.lines().map(|line| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line);
-        line.strip_prefix(' ').unwrap_or(line).trim_end()
-    });
-    lines.collect::<Vec<_>>().join("\n").trim().to_string()
-}
-
-/// What a module of the standard library says of itself in its `//!` lines.
-pub fn intro(text: &str) -> String {
-    plain(&text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n"))
-}
-
 /// The examples of every function, and of the modules of the standard library as a whole.
 pub fn examples(host: &Host) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
@@ -263,7 +261,7 @@ pub fn examples(host: &Host) -> Vec<Example> {
         }
     }
     for (name, text) in super::stdlib::MODULES {
-        found.extend(examples::blocks(&format!("help {name}"), &intro(text)));
+        found.extend(examples::blocks(&format!("help {name}"), &Doc::of_module(text).text));
     }
     found
 }

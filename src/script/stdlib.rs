@@ -1,5 +1,6 @@
 //! The standard library: written in Rhai, embedded in the binary, always there as `NAME::function`.
 
+use super::doc::Doc;
 use super::sources::Sources;
 use super::{Fault, Kind, hygiene};
 use rhai::{AST, ASTNode, Engine, Expr, Module, Stmt};
@@ -27,6 +28,11 @@ pub fn is_source_name(source: &str) -> bool {
 
 pub fn is_module(name: &str) -> bool {
     MODULES.iter().any(|(module, _)| *module == name)
+}
+
+/// Whether a module is a part of others, which help leaves out.
+pub fn is_inner(name: &str) -> bool {
+    MODULES.iter().any(|(module, text)| *module == name && Doc::of_module(text).is_inner)
 }
 
 /// Makes all module names known, so that modules may refer to one another in any order.

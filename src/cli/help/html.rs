@@ -38,6 +38,9 @@ fn article(page: &Page, entry: &Entry) -> String {
     for overload in &entry.overloads {
         let _ = write!(text, "<pre class=\"signature\">{}</pre>", escaped(&overload.signatures.join("\n")));
         text.push_str(&prose(&overload.doc));
+        if !overload.also.is_empty() {
+            let _ = write!(text, "<p>Also: {}</p>", escaped(&overload.also));
+        }
     }
     if !entry.options.is_empty() {
         text.push_str("<table><tr><th>option</th><th>default</th><th></th></tr>");

@@ -27,6 +27,9 @@ fn verb(entry: &Entry) -> String {
     let mut text = format!("\n#### `{}`\n", entry.name);
     for overload in &entry.overloads {
         let _ = write!(text, "\n```text\n{}\n```\n\n{}\n", overload.signatures.join("\n"), overload.doc);
+        if !overload.also.is_empty() {
+            let _ = write!(text, "\nAlso: {}\n", overload.also);
+        }
     }
     if !entry.options.is_empty() {
         text.push_str("\n| option | default | |\n|---|---|---|\n");

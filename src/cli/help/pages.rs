@@ -1,6 +1,7 @@
 //! The reference as data: a page a noun, an entry a verb.
 
 use super::NOUNS;
+use crate::script::doc::Doc;
 use crate::script::registry::{self, Form, Function};
 use crate::script::{Host, Opt, stdlib};
 
@@ -28,6 +29,8 @@ pub struct Entry {
 pub struct Overload {
     pub signatures: Vec<String>,
     pub doc: String,
+    /// The words by which it is looked for.
+    pub also: String,
 }
 
 impl Entry {
@@ -55,14 +58,14 @@ pub fn title(form: Form) -> &'static str {
 pub fn pages(host: &Host) -> Vec<Page> {
     let functions = registry::functions(host, false);
     let nouns = NOUNS.iter().map(|(name, what)| (*name, what.to_string(), String::new(), false));
-    let modules = stdlib::MODULES.iter().map(|(name, text)| {
-        let intro = registry::intro(text);
+    let modules = stdlib::MODULES.iter().filter(|(name, _)| !stdlib::is_inner(name)).map(|(name, text)| {
+        let intro = Doc::of_module(text).text;
         let (first, rest) = intro.split_once("\n\n").unwrap_or((&intro, ""));
         (*name, first.replace('\n', " "), rest.to_string(), true)
     });
     let mut pages = Vec::new();
     for (name, what, intro, is_module) in nouns.chain(modules) {
-        let entries = entries(host, functions.iter().filter(|function| function.noun == name));
+        let entries = entries(host, functions.iter().filter(|function| function.noun == name && !function.is_inner));
         // `plot` and `measure` are nouns and modules
         match pages.iter_mut().find(|page: &&mut Page| page.name == name) {
             Some(page) => {
@@ -97,9 +100,11 @@ fn entries<'a>(host: &Host, functions: impl Iterator<Item = &'a Function>) -> Ve
         }
         match entry.overloads.iter_mut().find(|overload| overload.doc == function.doc) {
             Some(overload) => overload.signatures.push(function.signature()),
-            None => {
-                entry.overloads.push(Overload { signatures: vec![function.signature()], doc: function.doc.clone() })
-            }
+            None => entry.overloads.push(Overload {
+                signatures: vec![function.signature()],
+                doc: function.doc.clone(),
+                also: function.also.join(", "),
+            }),
         }
     }
     entries.sort_by(|a, b| (a.form, &a.name).cmp(&(b.form, &b.name)));

@@ -1,6 +1,7 @@
 //! How a word could go on.
 
 use super::super::registry::{self, Form, Function};
+use super::super::stdlib;
 use super::kinds::Known;
 use super::place::{self, Call, Place};
 use super::{Notebook, options, scan};
@@ -29,7 +30,7 @@ impl Notebook {
         let cursor = place::cursor(&text[..at]);
         let functions = std::mem::take(&mut self.catalog).unwrap_or_else(|| {
             self.host.load_all();
-            registry::functions(&self.host, true)
+            registry::shown(&self.host)
         });
         let mut candidates = match &cursor.place {
             Place::Nothing => Vec::new(),
@@ -165,7 +166,8 @@ impl Notebook {
         let own = self.state.functions().iter_functions().filter(|function| !function.name.contains('$'));
         let own =
             own.map(|f| Candidate { text: f.name.to_string(), note: format!("{}({})", f.name, f.params.join(", ")) });
-        let modules = super::super::stdlib::MODULES.iter().map(|(name, _)| (*name).to_string());
+        let modules = stdlib::MODULES.iter().filter(|(name, _)| !stdlib::is_inner(name));
+        let modules = modules.map(|(name, _)| (*name).to_string());
         let modules = modules.chain(self.imported.iter().map(|(alias, _)| alias.clone()));
         let modules = modules.map(|name| Candidate { text: format!("{name}::"), note: format!("{name}::  module") });
         let words = scan::keywords().iter().map(|word| Candidate { text: (*word).into(), note: (*word).into() });

@@ -231,7 +231,7 @@ impl Notebook {
     /// All functions, Rhai's own too; loads the whole standard library, which takes a moment the first time.
     pub fn functions(&mut self) -> &[Function] {
         self.host.load_all();
-        self.catalog.get_or_insert_with(|| registry::functions(&self.host, true))
+        self.catalog.get_or_insert_with(|| registry::shown(&self.host))
     }
 
     /// Where an import of a saved script would look.

@@ -1,99 +1,20 @@
-//! `levain help [NAME] [--search WORDS]`: everything from the registry.
+//! The page of one name: a verb, a noun, a module, or what another library calls by this name.
 
-mod html;
-mod markdown;
-mod pages;
-
-use super::FAULT;
+use super::{NOUNS, indented, search};
+use crate::Error;
+use crate::script::doc::Doc;
 use crate::script::registry::{self, Form, Function};
-use crate::script::{Host, Opt, stdlib};
+use crate::script::{Fault, Host, Opt, stdlib};
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// What each folder of natives is about, in the order of a work day.
-const NOUNS: &[(&str, &str)] = &[
-    ("tensor", "numbers with gradients"),
-    ("token", "tokenizers: open, train, extend, encode"),
-    ("data", "datasets: open, clean, split, encode, batch"),
-    ("model", "language models: open, forward, loss, generate, resize, LoRA, save"),
-    ("train", "optimisers, records, checkpoints"),
-    ("measure", "scores and statistics"),
-    ("retrieve", "search over text"),
-    ("plot", "charts"),
-    ("serve", "a model behind HTTP"),
-    ("script", "options, arguments, text of numbers"),
-];
-
-/// A form of the whole reference.
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub enum Format {
-    Markdown,
-    Html,
-}
-
-/// Writes the whole reference to standard output.
-pub fn reference(format: Format) -> u8 {
-    let host = Host::new();
-    let pages = pages::pages(&host);
-    let text = match format {
-        Format::Markdown => markdown::reference(&pages),
-        Format::Html => html::reference(&pages),
-    };
-    host.output.line(text.trim_end());
-    0
-}
-
-pub fn main(name: Option<&str>, search: Option<&str>) -> u8 {
-    let host = Host::new();
-    let text = match (name, search) {
-        (_, Some(words)) => found(&host, words),
-        (Some(name), None) => about(&host, name),
-        (None, None) => Ok(overview(&host)),
-    };
-    match text {
-        Ok(text) => {
-            host.output.line(text.trim_end());
-            0
-        }
-        Err(fault) => {
-            eprint!("{fault}");
-            FAULT
-        }
-    }
-}
-
-/// The nouns, and the modules of the standard library.
-pub fn overview(host: &Host) -> String {
-    let functions = registry::functions(host, false);
-    let mut text = String::from("levain runs scripts in Rhai that train and measure language models.\n\n");
-    text.push_str("  levain run FILE [key=value…]    run a script\n");
-    text.push_str("  levain check FILE…              find what is wrong with it, without running it\n");
-    text.push_str("  levain test [PATH…]             tests and the examples in docs\n");
-    text.push_str("  levain repl                     the prompt\n");
-    text.push_str(
-        "  levain new NAME                 an experiment to begin with\n  levain help NAME                a verb, a noun or a module: `help clip`, `help tensor`, `help sft::run`\n",
-    );
-    text.push_str("  levain help --search WORDS      verbs whose doc has these words\n\nnouns: x.verb(…)\n");
-    for (noun, what) in NOUNS {
-        if functions.iter().any(|function| function.noun == *noun) {
-            let _ = writeln!(text, "  {noun:<10} {what}");
-        }
-    }
-    text.push_str("\nstandard library: module::function(…)\n");
-    for (module, script) in stdlib::MODULES {
-        let intro = registry::intro(script);
-        let first = intro.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-        let _ = writeln!(text, "  {module:<10} {}", sentence(&first));
-    }
-    text
-}
-
 /// A noun, a module, or a verb with all its overloads.
-pub fn about(host: &Host, name: &str) -> Result<String, Box<crate::script::Fault>> {
+pub fn about(host: &Host, name: &str) -> Result<String, Box<Fault>> {
     let functions = registry::functions(host, true);
     let wanted = name.trim_end_matches("()");
     let named: Vec<&Function> = functions.iter().filter(|function| function.name == wanted).collect();
-    let noun: Vec<&Function> = functions.iter().filter(|function| function.noun == wanted).collect();
+    let within = |function: &&Function| function.noun == wanted && (!function.is_inner || stdlib::is_inner(wanted));
+    let noun: Vec<&Function> = functions.iter().filter(within).collect();
     // `tensor` is a verb and a noun: the verb's page ends with the noun's
     let mut text = String::new();
     if !named.is_empty() {
@@ -109,21 +30,23 @@ pub fn about(host: &Host, name: &str) -> Result<String, Box<crate::script::Fault
         }
         text.push_str(&contents(wanted, &noun));
     }
-    if text.is_empty() { Err(Box::new(unknown(&functions, wanted))) } else { Ok(text) }
+    match text.is_empty() {
+        true => search::elsewhere(host, wanted).ok_or_else(|| Box::new(unknown(&functions, wanted))),
+        false => Ok(text),
+    }
 }
 
-fn unknown(functions: &[Function], wanted: &str) -> crate::script::Fault {
-    let mut fault = crate::script::Fault::plain(format!("help: nothing is called `{wanted}`"));
-    let nouns = functions.iter().map(|function| function.noun.as_str());
-    let names = functions.iter().map(|function| function.name.as_str());
+fn unknown(functions: &[Function], wanted: &str) -> Fault {
+    let shown = || functions.iter().filter(|function| !function.is_inner);
+    let names = shown().map(|function| function.name.as_str()).chain(shown().map(|function| function.noun.as_str()));
     let member = format!("::{wanted}");
-    let home =
-        functions.iter().find(|function| function.name.ends_with(&member)).map(|function| function.name.as_str());
-    fault.help = Some(match home.or_else(|| crate::nearest(wanted, names.chain(nouns))) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("`levain help --search {wanted}` looks into all docs"),
-    });
-    fault
+    let home = shown().find(|function| function.name.ends_with(&member)).map(|function| function.name.as_str());
+    let error = Error::new("help", format!("nothing is called `{wanted}`"));
+    match home {
+        Some(home) => error.help(format!("did you mean `{home}`?")),
+        None => error.meant(wanted, names).or_help(format!("`levain help --search {wanted}` looks into all docs")),
+    }
+    .into()
 }
 
 /// The page of a verb: overloads with the same doc together.
@@ -139,6 +62,9 @@ fn verbs(host: &Host, named: &[&Function]) -> String {
             let _ = writeln!(text, "{}", same.signature());
         }
         let _ = writeln!(text, "{}", indented(&function.doc));
+        if !function.also.is_empty() {
+            let _ = writeln!(text, "    also: {}\n", function.also.join(", "));
+        }
     }
     let bare: Vec<String> = named.iter().filter(|function| function.doc.is_empty()).map(|f| f.signature()).collect();
     for signature in &bare {
@@ -158,7 +84,7 @@ fn related(functions: &[Function], wanted: &str) -> Vec<String> {
     let own: HashSet<&str> = own.flat_map(told).collect();
     let mut names: Vec<&str> = functions
         .iter()
-        .filter(|function| function.noun != "language" && function.name != wanted)
+        .filter(|function| function.noun != "language" && function.name != wanted && !function.is_inner)
         .filter(|function| own.contains(function.name.as_str()) || told(&function.doc).any(|name| name == wanted))
         .map(|function| function.name.as_str())
         .collect();
@@ -167,8 +93,9 @@ fn related(functions: &[Function], wanted: &str) -> Vec<String> {
     names.sort_by_key(|name| !own.contains(name));
     // then what else the same kind of thing does, where that is not a long list
     let receivers: HashSet<&str> = functions.iter().filter(|f| f.name == wanted).filter_map(receiver).collect();
-    let same =
-        functions.iter().filter(|f| f.name != wanted && receiver(f).is_some_and(|kind| receivers.contains(kind)));
+    let same = functions
+        .iter()
+        .filter(|f| f.name != wanted && !f.is_inner && receiver(f).is_some_and(|kind| receivers.contains(kind)));
     let mut same: Vec<&str> = same.map(|function| function.name.as_str()).collect();
     same.dedup();
     if same.len() <= 12 {
@@ -209,7 +136,7 @@ fn options(table: &[Opt]) -> String {
 fn contents(noun: &str, functions: &[&Function]) -> String {
     let mut text = String::new();
     if let Some((_, script)) = stdlib::MODULES.iter().find(|(name, _)| *name == noun) {
-        let _ = writeln!(text, "{noun}\n{}\n", indented(&registry::intro(script)));
+        let _ = writeln!(text, "{noun}\n{}\n", indented(&Doc::of_module(script).text));
     } else {
         let what = NOUNS.iter().find(|(name, _)| *name == noun).map_or("Rhai's own functions", |(_, what)| what);
         let _ = writeln!(text, "{noun}: {what}\n");
@@ -237,7 +164,7 @@ fn contents(noun: &str, functions: &[&Function]) -> String {
 }
 
 /// A verb once, with its first call and sentence.
-fn rows<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<(String, String)> {
+pub fn rows<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String, String)> = Vec::new();
     for function in functions {
         let signature = function.signature();
@@ -254,28 +181,4 @@ fn rows<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<(String, Strin
         }
     }
     rows.into_iter().map(|(_, call, summary)| (call, summary.replace('\n', " "))).collect()
-}
-
-/// Verbs whose name, signature or doc has all the words.
-fn found(host: &Host, words: &str) -> Result<String, Box<crate::script::Fault>> {
-    let functions = registry::functions(host, false);
-    let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-    let fits = |function: &&Function| {
-        let text = format!("{} {} {}", function.name, function.noun, function.doc).to_lowercase();
-        words.iter().all(|word| text.contains(word.as_str()))
-    };
-    let rows = rows(functions.iter().filter(fits));
-    if rows.is_empty() {
-        return Err(Box::new(crate::script::Fault::plain(format!("help: no doc has `{}`", words.join(" ")))));
-    }
-    let wide = rows.iter().map(|(call, _)| call.chars().count()).max().unwrap_or(0).min(36);
-    Ok(rows.iter().map(|(call, summary)| format!("{call:<wide$}  {summary}\n")).collect())
-}
-
-fn sentence(text: &str) -> &str {
-    text.split_once(". ").map_or(text, |(first, _)| first)
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { "\n".to_string() } else { format!("    {line}\n") }).collect()
 }

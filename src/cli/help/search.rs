@@ -1,0 +1,53 @@
+//! What is found by words: `levain help --search WORDS`, and names of other libraries.
+
+use super::topic::rows;
+use crate::script::doc::{self, Doc};
+use crate::script::lookup::{Catalog, plain};
+use crate::script::registry::Function;
+use crate::script::{Fault, Host, stdlib};
+
+/// Verbs and modules whose names, docs or options have all the words: those that are called so first.
+pub fn found(host: &Host, words: &str) -> Result<String, Box<Fault>> {
+    let catalog = Catalog::of(host);
+    let wanted = plain(words);
+    let fits = |text: &str| wanted.split(' ').all(|word| text.contains(word));
+    let named = |function: &Function| {
+        let names = function.also.iter().map(|also| plain(also)).chain([plain(&function.name)]);
+        names.map(|name| if name == wanted { 0 } else { 1 + usize::from(!fits(&name)) }).min().unwrap_or(2)
+    };
+    let shown = catalog.functions.iter().filter(|function| !function.is_inner && fits(&catalog.text(function)));
+    let mut shown: Vec<&Function> = shown.collect();
+    shown.sort_by_key(|function| named(function));
+    let mut lines = rows(shown.into_iter());
+    lines.extend(modules(|module, doc| fits(&plain(&format!("{module} {} {}", doc.text, doc.also.join(" "))))));
+    match lines.is_empty() {
+        true => Err(Box::new(Fault::plain(format!("help: no doc has `{words}`")))),
+        false => Ok(listed(&lines)),
+    }
+}
+
+/// What to look at for a name that nothing has here: verbs, modules and options that are called so elsewhere.
+pub fn elsewhere(host: &Host, name: &str) -> Option<String> {
+    let catalog = Catalog::of(host);
+    let wanted = plain(name);
+    let mut lines = rows(catalog.verbs(name).into_iter());
+    lines.extend(modules(|_, doc| doc.also.iter().any(|also| plain(also) == wanted)));
+    lines.extend(catalog.options(name).into_iter().map(|hit| {
+        let verbs: Vec<String> = hit.verbs.iter().map(|verb| format!("`{verb}`")).collect();
+        (format!("#{{ {}: … }}", hit.name), format!("an option of {}", verbs.join(", ")))
+    }));
+    (!lines.is_empty()).then(|| format!("`{name}` is here:\n\n{}", listed(&lines)))
+}
+
+fn modules(fits: impl Fn(&str, &Doc) -> bool) -> Vec<(String, String)> {
+    let shown = stdlib::MODULES.iter().filter(|(module, _)| !stdlib::is_inner(module));
+    let read = shown.map(|(module, text)| (*module, Doc::of_module(text)));
+    read.filter(|(module, doc)| fits(module, doc))
+        .map(|(module, doc)| (format!("{module}::"), doc::summary(&doc.text).replace('\n', " ")))
+        .collect()
+}
+
+fn listed(lines: &[(String, String)]) -> String {
+    let wide = lines.iter().map(|(call, _)| call.chars().count()).max().unwrap_or(0).min(36);
+    lines.iter().map(|(call, summary)| format!("{call:<wide$}  {summary}\n")).collect()
+}

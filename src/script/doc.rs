@@ -1,0 +1,53 @@
+//! Doc comments: their prose, and the lines in them that only the registry reads.
+
+/// What a function or a module says about itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Doc {
+    pub text: String,
+    /// The words by which it is looked for, of the line `also: a, b`: its names in other libraries, terms of the field.
+    pub also: Vec<String>,
+    /// A line `inner` says that it is a part of something else: help, Tab and the reference leave it out.
+    pub is_inner: bool,
+}
+
+impl Doc {
+    /// Reads a comment, with or without its slashes.
+    pub fn read(comment: &str) -> Doc {
+        let mut doc = Doc::default();
+        let mut text = Vec::new();
+        let mut is_code = false;
+        for line in comment.lines() {
+            let line = line.trim_start();
+            let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line);
+            let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
+            is_code ^= line.starts_with("```");
+            match line.strip_prefix("also:") {
+                _ if is_code => text.push(line),
+                Some(words) => doc.also.extend(list(words)),
+                None if line == "inner" => doc.is_inner = true,
+                None => text.push(line),
+            }
+        }
+        // where such a line stood between two empty ones, one is enough
+        text.dedup_by(|later, first| later.is_empty() && first.is_empty());
+        doc.text = text.join("\n").trim().to_string();
+        doc
+    }
+
+    /// Reads what a module of the standard library says about itself in its `//!` lines.
+    pub fn of_module(text: &str) -> Doc {
+        Doc::read(&text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The first sentence of a doc.
+pub fn summary(text: &str) -> &str {
+    let paragraph = text.split("\n\n").next().unwrap_or_default().trim();
+    let sentence = paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence);
+    sentence.strip_suffix('.').unwrap_or(sentence)
+}
+
+/// `a, b` as words.
+pub fn list(words: &str) -> impl Iterator<Item = String> {
+    words.split(',').map(|word| word.trim().trim_end_matches('.').to_string()).filter(|word| !word.is_empty())
+}
