@@ -158,7 +158,7 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     let lower = name.to_lowercase();
     let near = |distance: usize, candidate: &str| {
         let longer = candidate.chars().count().max(name.chars().count());
-        distance <= 1 + longer / 4 && distance < longer
+        distance <= 1 + longer / 6 && distance < longer
     };
     names
         .into_iter()

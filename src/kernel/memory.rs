@@ -100,7 +100,8 @@ impl Kept {
 }
 
 fn kept<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
-    work(&mut unpoisoned(KEPT.lock()))
+    let mut kept = unpoisoned(KEPT.lock());
+    work(&mut kept)
 }
 
 /// Bytes of large blocks that are in use.

@@ -210,7 +210,8 @@ fn digits(x: f64, count: INT) -> Res<String> {
 fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
     for (key, value) in given {
         let Some(default) = defaults.get(&key) else {
-            return Err(Error::unknown(who, "option", &key, defaults.keys().map(|name| name.as_str())).into());
+            let names: Vec<&str> = defaults.keys().map(|name| name.as_str()).collect();
+            return Err(super::explain::unknown_option(who, &key, &names).into());
         };
         if !value.is_unit() {
             let value = fit(who, &key, default, value)?;

@@ -27,11 +27,20 @@ pub struct Opt {
     pub kind: Kind,
     pub default: &'static str,
     pub doc: &'static str,
+    /// Words under which it is looked for: its names in other libraries.
+    pub also: &'static [&'static str],
 }
 
 /// A row of an option table.
 pub const fn opt(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Opt {
-    Opt { name, kind, default, doc }
+    Opt { name, kind, default, doc, also: &[] }
+}
+
+impl Opt {
+    /// The same row, found under these words too.
+    pub const fn also(self, words: &'static [&'static str]) -> Opt {
+        Opt { also: words, ..self }
+    }
 }
 
 /// The options of one call: what was given over the defaults, every key known and of the right kind.
@@ -46,7 +55,8 @@ impl Options {
     pub fn read(who: &'static str, table: &'static [Opt], mut given: Map) -> Res<Options> {
         for (key, value) in given.iter_mut() {
             let Some(known) = table.iter().find(|opt| opt.name == key.as_str()) else {
-                return Err(Error::unknown(who, "option", key, table.iter().map(|opt| opt.name)).into());
+                let names: Vec<&str> = table.iter().map(|opt| opt.name).collect();
+                return Err(super::explain::unknown_option(who, key, &names).into());
             };
             if known.kind == Kind::Float && value.is_int() {
                 *value = Dynamic::from_float(value.as_int().unwrap_or_default() as f64);

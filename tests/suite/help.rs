@@ -23,6 +23,103 @@ fn a_verb_a_noun_and_words() {
     assert!(told(&["help", "--search", "norm gradients"]).contains("clip"));
 }
 
+/// Terms of the field, in the words of papers and of Python's libraries.
+const TERMS: &[&str] = &[
+    "trainable",
+    "requires_grad",
+    "no_grad",
+    "fertility",
+    "byte fallback",
+    "max_new_tokens",
+    "truncation",
+    "assert",
+    "divergence",
+    "loss spike",
+    "early stopping",
+    "KV cache",
+    "effect size",
+    "generation prompt",
+    "min frequency",
+    "initialize embeddings",
+    "batch_size",
+    "batch size",
+    "number of new tokens",
+    "BOS",
+    "trainable parameters",
+    "hidden states",
+    "learning-rate schedule",
+    "gradient clipping",
+    "max length",
+    "chat template",
+    "gradient accumulation",
+    "gradient checkpointing",
+    "weight decay",
+    "dropout",
+    "LoRA",
+    "perplexity",
+    "packing",
+    "tied embeddings",
+    "softmax",
+    "cross entropy",
+    "confusion matrix",
+    "confidence interval",
+    "attention",
+    "rotary",
+    "warmup",
+    "mixed precision",
+    "label smoothing",
+    "deduplicate",
+    "top_k",
+    "nucleus sampling",
+    "knowledge distillation",
+    "BPE dropout",
+    "significance",
+    "checkpoint",
+    "random seed",
+    "fine-tuning",
+    "instruction tuning",
+    "continued pretraining",
+    "adapters",
+    "BM25",
+    "train_test_split",
+    "DataLoader",
+    "AutoTokenizer",
+    "from_pretrained",
+    "save_pretrained",
+    "resize_token_embeddings",
+    "get_peft_model",
+    "gradient_accumulation_steps",
+    "max_seq_length",
+    "lr_scheduler",
+    "target_modules",
+];
+
+#[test]
+fn every_term_of_the_field_is_found() {
+    let lost: Vec<&&str> =
+        TERMS.iter().filter(|term| !levain(Path::new("."), &["help", "--search", term]).status.success()).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// Every verb is found by each word of its name and by each of its other names.
+#[test]
+fn every_verb_is_found_by_each_of_its_words() {
+    use levain::script::{Host, lookup::Catalog};
+    let catalog = Catalog::of(&Host::new());
+    let mut lost = Vec::new();
+    for function in catalog.functions.iter().filter(|function| !function.is_inner) {
+        let words = function.name.split([':', '_']).filter(|word| !word.is_empty()).map(str::to_string);
+        for word in words.chain(function.also.iter().cloned()) {
+            let found = levain::cli::help::found(&catalog, &word).unwrap_or_default();
+            // an operator stands with others of its sign
+            if !found.contains(&function.name) {
+                lost.push(format!("{}: {word}", function.name));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
 #[test]
 fn the_reference_in_markdown_has_every_verb() {
     let text = told(&["help", "--format", "markdown"]);

@@ -7,6 +7,7 @@ mod core;
 mod embed;
 mod examples;
 mod faults;
+mod habits;
 mod help;
 mod house;
 mod sandbox;

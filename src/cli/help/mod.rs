@@ -6,10 +6,12 @@ mod pages;
 mod search;
 mod topic;
 
+pub use search::found;
 pub use topic::about;
 
 use super::FAULT;
 use crate::script::doc::{self, Doc};
+use crate::script::lookup::Catalog;
 use crate::script::{Host, registry, stdlib};
 use std::fmt::Write;
 
@@ -49,7 +51,7 @@ pub fn reference(format: Format) -> u8 {
 pub fn main(name: Option<&str>, search: Option<&str>) -> u8 {
     let host = Host::new();
     let text = match (name, search) {
-        (_, Some(words)) => search::found(&host, words),
+        (_, Some(words)) => found(&Catalog::of(&host), words),
         (Some(name), None) => about(&host, name),
         (None, None) => Ok(overview(&host)),
     };

@@ -7,8 +7,7 @@ use crate::script::registry::Function;
 use crate::script::{Fault, Host, stdlib};
 
 /// Verbs and modules whose names, docs or options have all the words: those that are called so first.
-pub fn found(host: &Host, words: &str) -> Result<String, Box<Fault>> {
-    let catalog = Catalog::of(host);
+pub fn found(catalog: &Catalog, words: &str) -> Result<String, Box<Fault>> {
     let wanted = plain(words);
     let fits = |text: &str| wanted.split(' ').all(|word| text.contains(word));
     let named = |function: &Function| {

@@ -1,7 +1,6 @@
 //! Calls: whether something answers to the name, on that type, with so many arguments and such options.
 
 use super::{Check, Kind, explain, stdlib};
-use crate::Error;
 use crate::script::known::{Known, kind_of};
 use crate::script::options::{self, Kind as Takes};
 use rhai::{Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position};
@@ -177,8 +176,8 @@ impl Check<'_> {
                 let kinds: Vec<Takes> =
                     takes.iter().filter(|(known, _)| *known == key.name.as_str()).map(|(_, kind)| *kind).collect();
                 if kinds.is_empty() {
-                    let known = takes.iter().map(|(known, _)| known.as_str());
-                    let error = Error::unknown(name, "option", &key.name, known);
+                    let known: Vec<&str> = takes.iter().map(|(known, _)| known.as_str()).collect();
+                    let error = explain::unknown_option(name, &key.name, &known);
                     let told = (error.to_string(), error.advice().map(str::to_string));
                     self.tell(format!("{name} {}", key.name), |_| told, key.pos);
                 } else if let Some(kind) = literal(value)

@@ -93,11 +93,16 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
         if undefined.as_ref().is_some_and(|name| !found.insert((name.clone(), is_module))) {
             break;
         }
+        let ends = undefined.as_ref().is_some_and(|name| explain::is_grammar(name, error.position(), text));
         findings.push(Finding { is_warning: false, fault: host.fault(error.into(), name) });
+        // what follows a word of another language can't be read
+        if ends {
+            break;
+        }
         // as if it were there, to see what else is wrong
         match undefined {
             Some(name) if is_module => drop(host.engine.register_static_module(name, Module::new().into())),
-            Some(name) => drop(scope.push_constant(name, ())),
+            Some(name) => drop(scope.push(name, ())),
             None => break,
         }
     }

@@ -1,0 +1,222 @@
+//! What the language's own errors mean, in our words, and what was probably meant.
+
+mod call;
+mod habits;
+mod spot;
+mod syntax;
+mod words;
+
+pub use call::{unknown_call, unknown_member, unknown_property, unknown_verb};
+pub use syntax::is_grammar;
+
+use super::lookup::Catalog;
+use super::registry::{self, Function};
+use super::stdlib;
+use crate::{Error, nearest};
+use call::Call;
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
+
+/// A message, and its help.
+pub type Told = (String, Option<String>);
+
+/// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in.
+pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
+    use EvalAltResult as E;
+    match error {
+        E::ErrorRuntime(value, _) => thrown(value),
+        // who stopped it is a map; an interruption says no more than that
+        E::ErrorTerminated(value, _) => match thrown(value) {
+            (message, help) if message.starts_with("limit: ") => (message, help),
+            _ => ("interrupted".to_string(), None),
+        },
+        E::ErrorDataTooLarge(what, _) => {
+            let limits = [("string", engine.max_string_size()), ("map", engine.max_map_size())];
+            let (kind, most) =
+                limits.into_iter().find(|(kind, _)| what.contains(kind)).unwrap_or(("list", engine.max_array_size()));
+            told(format!(
+                "limit: a {kind} of more than {} {}",
+                crate::text::thousands(most),
+                if kind == "string" { "bytes" } else { "values" }
+            ))
+        }
+        E::ErrorParsing(error, position) => syntax::parse(error, *position, text, engine),
+        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine, text).explain(text, &registry::known(engine)),
+        E::ErrorModuleNotFound(name, _) => module(name),
+        E::ErrorVariableNotFound(name, _) => variable(name, text),
+        E::ErrorPropertyNotFound(name, _) => told(format!("{name}: the map has no such key")),
+        E::ErrorDotExpr(what, _) => call::property(what, engine),
+        E::ErrorIndexingType(what, _) => {
+            let kind = type_name(what.split(" [").next().unwrap_or(what), engine);
+            told(format!("[]: {} cannot be indexed so", article(&kind)))
+        }
+        E::ErrorArrayBounds(length, index, _) => told(format!("[]: index {index} of a list of {length}")),
+        E::ErrorStringBounds(length, index, _) => told(format!("[]: index {index} of a string of {length}")),
+        E::ErrorIndexNotFound(index, _) => told(format!("[]: there is no `{index}`")),
+        E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
+            let (wanted, given) = (type_name(wanted, engine), type_name(given, engine));
+            told(format!("{} is needed here, not {}", article(&wanted), article(&given)))
+        }
+        E::ErrorFor(_) => (
+            "for: this can't be looped over".to_string(),
+            Some(
+                "a loop goes over a list, a range `0..n`, a map's `.keys()`, a text's `.chars()`, batches".to_string(),
+            ),
+        ),
+        E::ErrorArithmetic(what, _) => told(lower_first(what)),
+        E::ErrorStackOverflow(_) => (
+            format!("calls are nested more than {} deep", engine.max_call_levels()),
+            Some("does a function call itself without end?".to_string()),
+        ),
+        E::ErrorAssignmentToConstant(name, _) => {
+            (format!("{name}: a constant can't be changed"), Some(format!("make it with `let {name} = …`")))
+        }
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            let name = name.trim_start_matches("set$").trim_start_matches("get$");
+            (format!("{name}: would change a constant"), Some("make it with `let` instead of `const`".to_string()))
+        }
+        E::ErrorUnboundThis(_) => told("this: there is nothing that `this` stands for here".to_string()),
+        E::ErrorDataRace(..) => (
+            "a value is used while it is being changed".to_string(),
+            Some("a closure captured the very value that its method was called on: take a copy first".to_string()),
+        ),
+        other => {
+            let text = other.to_string();
+            told(lower_first(text.split(" (line ").next().unwrap_or(&text)))
+        }
+    }
+}
+
+fn told(message: String) -> Told {
+    (message, None)
+}
+
+fn meant(near: Option<&str>) -> Option<String> {
+    near.map(|near| format!("did you mean `{near}`?"))
+}
+
+/// What a script or a verb threw: our own errors are maps, a script may throw anything.
+fn thrown(value: &Dynamic) -> Told {
+    let Some(fields) = value.read_lock::<Map>() else { return (value.to_string(), None) };
+    let field = |name: &str| fields.get(name).filter(|value| !value.is_unit()).map(|value| value.to_string());
+    match (field("who"), field("what")) {
+        (Some(who), Some(what)) => (format!("{who}: {what}"), field("help")),
+        (None, Some(what)) => (what, field("help")),
+        _ => (field("message").unwrap_or_else(|| value.to_string()), field("help")),
+    }
+}
+
+fn module(name: &str) -> Told {
+    let help = words::name(name).map(str::to_string).or_else(|| known(name, None)).unwrap_or_else(|| {
+        let shown = stdlib::MODULES.iter().map(|(name, _)| *name).filter(|name| !stdlib::is_inner(name));
+        meant(nearest(name, shown)).unwrap_or_else(|| format!("import it first: `import \"{name}\" as {name};`"))
+    });
+    (format!("{name}: no such module"), Some(help))
+}
+
+fn variable(name: &str, text: &str) -> Told {
+    let names = super::names::declared(text);
+    if names.iter().any(|known| known == name) {
+        return (
+            format!("{name}: no such variable here"),
+            Some("a function sees only its arguments: pass it in, or make a closure".to_string()),
+        );
+    }
+    let help = foreign(name, text)
+        .or_else(|| meant(nearest(name, names.iter().map(String::as_str))))
+        .or_else(|| known(name, None));
+    (format!("{name}: no such variable"), help)
+}
+
+/// What to write for a name of another library, with what follows it in the script: `torch.no_grad()`.
+fn foreign(name: &str, text: &str) -> Option<String> {
+    let chains = text.match_indices(name).filter_map(|(at, _)| {
+        let rest = &text[at + name.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').unwrap_or(rest.len());
+        rest[..end].strip_prefix('.').filter(|chain| !chain.is_empty())
+    });
+    let chain = chains.into_iter().next().unwrap_or_default();
+    let last = chain.rsplit('.').next().unwrap_or_default();
+    let is_library = words::library(name).is_some();
+    let own = || {
+        let same = |function: &&Function| function.name == last && !last.is_empty();
+        Catalog::whole().functions.iter().find(same).map(|function| format!("here it is `{}`", function.signature()))
+    };
+    known(&format!("{name}.{chain}"), None)
+        .or_else(|| if is_library { own().or_else(|| known(last, None)) } else { None })
+        .or_else(|| words::name(name).map(str::to_string))
+        .or_else(|| known(name, None))
+}
+
+/// What is called `word` elsewhere: verbs, those of the type first, modules, options.
+fn known(word: &str, kind: Option<&str>) -> Option<String> {
+    let catalog = Catalog::whole();
+    let mut verbs = catalog.verbs(word);
+    if let Some(kind) = kind {
+        let fits = |function: &&Function| function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind));
+        if verbs.iter().any(fits) {
+            verbs.retain(|function| fits(function));
+        }
+    }
+    if !verbs.is_empty() {
+        return Some(format!("here it is {}", alternatives(&verbs.iter().map(|f| f.signature()).collect::<Vec<_>>())));
+    }
+    if let Some(module) = catalog.modules(word).first() {
+        return Some(format!("here it is the module `{module}::`; see `levain help {module}`"));
+    }
+    let option = catalog.options(word).into_iter().next()?;
+    let verbs: Vec<String> = option.verbs.iter().take(3).map(|verb| format!("`{verb}`")).collect();
+    Some(format!("here it is the option `{}` of {}", option.name, verbs.join(", ")))
+}
+
+/// An option that a verb does not take.
+pub fn unknown_option(who: &str, key: &str, takes: &[&str]) -> Error {
+    let error = Error::new(who, format!("there is no option `{key}`"));
+    match super::lookup::option_of(key, takes.iter().copied()) {
+        Some(own) => error.help(format!("here it is `{own}`")),
+        None => error.choose(key, takes.iter().copied()),
+    }
+}
+
+/// The first three signatures.
+fn alternatives(signatures: &[String]) -> String {
+    let shown = signatures.iter().take(3).map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or ");
+    if signatures.len() > 3 { format!("{shown}, and {} more", signatures.len() - 3) } else { shown }
+}
+
+pub fn counted(count: usize) -> String {
+    match count {
+        0 => "no arguments".to_string(),
+        1 => "1 argument".to_string(),
+        count => format!("{count} arguments"),
+    }
+}
+
+/// A type as scripts call it.
+pub fn type_name(kind: &str, engine: &Engine) -> String {
+    match engine.map_type_name(kind.trim()) {
+        "i64" => "int".to_string(),
+        "f64" => "float".to_string(),
+        "array" => "list".to_string(),
+        "Fn" => "closure".to_string(),
+        "()" => "nothing".to_string(),
+        "&str" | "String" | "ImmutableString" => "string".to_string(),
+        other => other.rsplit("::").next().unwrap_or(other).trim_end_matches('>').to_string(),
+    }
+}
+
+pub fn article(kind: &str) -> String {
+    match kind {
+        "nothing" | "bool" | "timestamp" => kind.replace("bool", "true or false"),
+        kind if kind.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) => format!("an {kind}"),
+        kind => format!("a {kind}"),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let second_is_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
+    match letters.next() {
+        Some(first) if !second_is_upper => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_string(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Parse errors: what the parser met, and, where another language writes it so, what is written here.
+
+use super::habits::*;
+use super::spot::Spot;
+use super::{Told, lower_first, module, told, variable, words};
+use crate::script::notebook::scan::Kind;
+use rhai::{Engine, LexError, ParseErrorType, Position};
+
+/// The message and the help of a parse error at `position` of `text`.
+pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &Engine) -> Told {
+    use ParseErrorType as P;
+    let spot = Spot::new(text, position);
+    if let Some(told) = habit(&spot, error) {
+        return told;
+    }
+    match error {
+        P::VariableUndefined(name) => variable(name, text),
+        P::ModuleUndefined(name) => module(name),
+        P::UnexpectedEOF => (
+            "syntax: the script ends too early".to_string(),
+            Some("a bracket, brace or string is not closed".to_string()),
+        ),
+        P::Reserved(word) if word == "eval" => told("eval: there is no such thing here".to_string()),
+        P::Reserved(word) => (format!("syntax: `{word}` is a reserved word"), Some("choose another name".to_string())),
+        P::BadInput(LexError::UnexpectedInput(what)) => told(format!("syntax: unexpected `{what}`")),
+        P::MissingToken(token, where_) => told(format!("syntax: `{token}` expected {}", lower_first(where_))),
+        P::AssignmentToConstant(name) => {
+            (format!("{name}: a constant can't be changed"), Some(format!("make it with `let {name} = …`")))
+        }
+        P::ExprTooDeep => told(format!("syntax: nested more than {} deep", engine.max_expr_depth())),
+        other => told(format!("syntax: {}", lower_first(&other.to_string()))),
+    }
+}
+
+/// Whether the name that a script uses without having it is a word of another language's grammar: what follows it
+/// can't be read, so it is not looked at.
+pub fn is_grammar(name: &str, position: Position, text: &str) -> bool {
+    let error = ParseErrorType::VariableUndefined(name.to_string());
+    habit(&Spot::new(text, position), &error).is_some_and(|(message, _)| message.starts_with("syntax: "))
+}
+
+/// What is said of one habit, where it is there.
+type Habit = fn(&Spot, &ParseErrorType) -> Option<Told>;
+
+/// In this order: the more telling first.
+const HABITS: &[Habit] = &[
+    foreign_sign,
+    hash_comment,
+    single_quotes,
+    prefixed_text,
+    comprehension,
+    keyword_argument,
+    types,
+    default,
+    tuple_names,
+    declaration,
+    slice,
+    map_literal,
+    colon_block,
+    whole_division,
+    ternary,
+    import,
+    arrow,
+    tuple,
+    triple_quotes,
+    print_statement,
+    decorator,
+];
+
+fn habit(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
+    use ParseErrorType as P;
+    if let Some(told) = HABITS.iter().find_map(|habit| habit(spot, error)) {
+        return Some(told);
+    }
+    let named = match error {
+        P::VariableUndefined(name) | P::Reserved(name) => Some(name.as_str()),
+        P::UnknownOperator(sign) => Some(sign.as_str()),
+        P::BadInput(LexError::ImproperSymbol(sign, _) | LexError::UnexpectedInput(sign)) => Some(sign.as_str()),
+        _ => None,
+    };
+    if let Some(name) = named
+        && let Some(help) = words::grammar(name)
+    {
+        return say(format!("`{name}` is not a word of the language"), help);
+    }
+    // `if a and b`: the parser expected something else where the word stands
+    let at = spot.part(0).filter(|part| matches!(part.kind, Kind::Word | Kind::Sign))?;
+    let help = words::grammar(at.text).filter(|_| !matches!(error, P::VariableUndefined(_)))?;
+    say(format!("`{}` is not a word of the language", at.text), help)
+}
