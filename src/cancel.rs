@@ -1,6 +1,6 @@
 //! The flag that stops long work. Every native loop longer than 50 ms polls it with [`check`].
 
-use crate::{Error, Result, bounds, local};
+use crate::{Error, Result, limits, scoped};
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ thread_local! {
 
 /// Runs `work` on this thread under the given handle.
 pub fn under<T>(cancel: &Cancel, work: impl FnOnce() -> T) -> T {
-    local::with(&CURRENT, cancel.clone(), work)
+    scoped::with(&CURRENT, cancel.clone(), work)
 }
 
 /// The handle that this thread's work runs under: take it along into helper threads.
@@ -97,7 +97,7 @@ pub fn is_requested() -> bool {
 
 /// An error when a stop was asked for, or when the script has taken all that it may.
 pub fn check() -> Result<()> {
-    if is_requested() { Err(Error::interrupted()) } else { bounds::check() }
+    if is_requested() { Err(Error::interrupted()) } else { limits::check() }
 }
 
 /// Runs work that never asks whether it has to stop, on a thread of its own. When a stop is asked for, it is left to itself

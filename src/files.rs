@@ -1,10 +1,10 @@
 //! The gate to files: nothing else of what scripts can call opens, writes, lists or removes one.
 //!
-//! Every path is held against the [bounds](crate::bounds) of the running script, which are those of its thread: open
+//! Every path is held against the [bounds](crate::limits) of the running script, which are those of its thread: open
 //! a file there, and take the open file to helper threads. What verbs write is there whole, or not at all.
 //! `who` is always the verb that errors name.
 
-use crate::bounds::{self, Bounds};
+use crate::limits::{self, Bounds};
 use crate::{Error, Result, bail, cancel};
 use memmap2::Mmap;
 use std::fs::{self, File, OpenOptions};
@@ -22,7 +22,7 @@ pub fn writable(who: &str, path: &Path) -> Result<()> {
 }
 
 fn permitted(who: &str, path: &Path, write: bool) -> Result<()> {
-    let bounds = bounds::current();
+    let bounds = limits::current();
     if bounds.allow(path, write) {
         return Ok(());
     }
@@ -46,7 +46,7 @@ pub fn open(who: &str, path: &Path) -> Result<File> {
 pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
     readable(who, path)?;
     let size = fs::metadata(path).map_or(0, |facts| facts.len());
-    bounds::room(who, size)?;
+    limits::room(who, size)?;
     fs::read(path).map_err(|error| Error::io(who, path, &error))
 }
 
@@ -71,15 +71,15 @@ pub fn text(who: &str, path: &Path) -> Result<String> {
 
 /// Whether a file or folder is there. What may not be read is not there.
 pub fn exists(path: &Path) -> bool {
-    bounds::current().allow(path, false) && path.exists()
+    limits::current().allow(path, false) && path.exists()
 }
 
 pub fn is_file(path: &Path) -> bool {
-    bounds::current().allow(path, false) && path.is_file()
+    limits::current().allow(path, false) && path.is_file()
 }
 
 pub fn is_folder(path: &Path) -> bool {
-    bounds::current().allow(path, false) && path.is_dir()
+    limits::current().allow(path, false) && path.is_dir()
 }
 
 /// What is in a folder, in name order.
@@ -180,7 +180,7 @@ pub struct Counted<W> {
 
 impl<W> Counted<W> {
     fn new(to: W) -> Counted<W> {
-        Counted { to, bounds: bounds::current() }
+        Counted { to, bounds: limits::current() }
     }
 
     pub fn get_ref(&self) -> &W {

@@ -1,20 +1,25 @@
 //! levain: the Rhai scripting language with tensors, tokenizers, datasets, language models and training in it.
 //!
-//! Each noun is a folder: its mechanism in plain Rust, and one `api.rs` that shows it to scripts.
+//! Each noun is a folder: its mechanism in plain Rust, and an `api/` that shows it to scripts.
+//!
+//! The library has the manners of a guest: it installs no allocator and no signal handler, sets up no threads and writes
+//! nothing to standard output, unless the program asks for it.
 
-pub mod bounds;
 pub mod cancel;
 pub mod cli;
 pub mod data;
 pub mod error;
 pub mod files;
-pub mod keep;
+pub mod format;
 pub mod kernel;
-mod local;
+pub mod limits;
 pub mod measure;
+pub mod memory;
 pub mod model;
 pub mod plot;
+pub mod resume;
 pub mod retrieve;
+mod scoped;
 pub mod script;
 mod sync;
 pub mod tensor;
@@ -22,9 +27,9 @@ pub mod text;
 pub mod token;
 pub mod train;
 
-pub use bounds::Limits;
 pub use cancel::Cancel;
 pub use error::{Error, Result, nearest};
+pub use limits::Limits;
 /// The script language, for what a host application registers.
 pub use rhai;
 pub use script::{Builder, Runtime, Script, Value};

@@ -1,4 +1,9 @@
+use levain::kernel::pool::{self, PoolAllocator};
+
+#[global_allocator]
+static ALLOCATOR: PoolAllocator = PoolAllocator;
+
 fn main() -> std::process::ExitCode {
-    levain::kernel::memory::tune();
+    pool::tune();
     levain::cli::main()
 }

@@ -13,7 +13,9 @@ mod repl;
 mod run;
 mod test;
 
-use crate::kernel::workers;
+use crate::Error;
+use crate::kernel::threads;
+use crate::script::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -109,14 +111,17 @@ fn plural(count: usize) -> &'static str {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse_from(words());
-    set_threads(cli.threads);
+    if let Err(error) = set_threads(cli.threads) {
+        eprint!("{}", Fault::from(error));
+        return ExitCode::from(FAULT);
+    }
     quiet_panics();
     let command = cli.command.unwrap_or(Command::Repl);
     // tests run on many threads, and none of them gives all the work
     let joins = !matches!(command, Command::Test(_));
     on_large_stack(move || {
         if joins {
-            workers::join();
+            threads::join();
         }
         obey(command)
     })
@@ -146,7 +151,7 @@ fn obey(command: Command) -> u8 {
 fn start_workers(script: &str) {
     let says = script.split("threads(").skip(1).any(|rest| !rest.starts_with(')'));
     if !says {
-        workers::start(None);
+        threads::start(None);
     }
 }
 
@@ -169,21 +174,39 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
     let thread = std::thread::Builder::new().name("script".to_string()).stack_size(1 << 29).spawn(work);
     let code = thread.ok().and_then(|thread| thread.join().ok());
     ExitCode::from(code.unwrap_or_else(|| {
-        eprint!("{}", crate::script::Fault::internal("the script's thread ended"));
+        eprint!("{}", Fault::internal("the script's thread ended"));
         FAULT
     }))
 }
 
 /// Decided once, before the first thread starts: the pools below us read it from the environment.
-fn set_threads(wanted: Option<usize>) {
+fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let named = || std::env::var("LEVAIN_THREADS").ok()?.parse().ok();
-    let threads = wanted.or_else(named).filter(|&count: &usize| count > 0);
+    let asked = match (wanted, std::env::var("LEVAIN_THREADS")) {
+        (Some(count), _) => Some(("--threads", count.to_string())),
+        (None, Ok(text)) if !text.is_empty() => Some(("LEVAIN_THREADS", text)),
+        _ => None,
+    };
+    let count = match &asked {
+        Some((who, text)) => Some(thread_count(who, text)?),
+        None => None,
+    };
+    threads::own();
     for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
-        if threads.is_some() || std::env::var_os(variable).is_none() {
+        if count.is_some() || std::env::var_os(variable).is_none() {
             // SAFETY: no other thread runs yet
-            unsafe { std::env::set_var(variable, threads.unwrap_or(cores).to_string()) };
+            unsafe { std::env::set_var(variable, count.unwrap_or(cores).to_string()) };
         }
+    }
+    Ok(())
+}
+
+/// A number of threads that can be started.
+fn thread_count(who: &str, text: &str) -> Result<usize, Error> {
+    match text.trim().parse() {
+        Ok(count) if (1..=threads::MOST).contains(&count) => Ok(count),
+        _ => Err(Error::new(who, format!("`{text}` is not a number of threads from 1 to {}", threads::MOST))
+            .help("leave it out, and there are as many as the machine has cores")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{FAULT, interrupt};
 use crate::Error;
-use crate::bounds::{self, Bounds, Limits, Root};
+use crate::limits::{self, Bounds, Limits, Root};
 use crate::script::{Cause, Fault, Host, checker, read_script};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl Sandbox {
             None => None,
         };
         if let Some(bytes) = memory {
-            crate::kernel::memory::end_beyond(bytes);
+            crate::memory::end_beyond(bytes);
         }
         Ok(Bounds::new(Limits { operations, memory, disk, ..limits }, roots))
     }
@@ -88,7 +88,7 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
     }
     crate::train::checkpoint::runs_script(text);
     super::start_workers(text);
-    let faults = bounds::within(&bounds, || checker::look(&mut host, name, text));
+    let faults = limits::within(&bounds, || checker::look(&mut host, name, text));
     if let Some(code) = super::check::tell(&faults) {
         return code;
     }

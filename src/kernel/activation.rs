@@ -1,9 +1,9 @@
 //! silu, gelu and swiglu.
 
+use super::buffer::unwritten;
 use super::math::{erf, exp, sigmoid, simd, tanh};
-use super::memory::unwritten;
 use super::view::{array, view};
-use super::{Array, composite, fused, parallel};
+use super::{Array, fused, parallel, reference};
 use crate::Result;
 
 simd! {
@@ -83,14 +83,14 @@ simd! {
 /// x / (1 + e^-x)
 pub fn silu(x: &Array) -> Result<Array> {
     if !fused(&[x]) {
-        return composite::silu(x);
+        return reference::silu(x);
     }
     map(x, silu_rows)
 }
 
 pub fn silu_backward(x: &Array, grad: &Array) -> Result<Array> {
     if !fused(&[x, grad]) {
-        return composite::silu_backward(x, grad);
+        return reference::silu_backward(x, grad);
     }
     map_back(x, grad, silu_back)
 }
@@ -98,14 +98,14 @@ pub fn silu_backward(x: &Array, grad: &Array) -> Result<Array> {
 /// x Φ(x), by the error function or by GPT-2's tanh.
 pub fn gelu(x: &Array, tanh: bool) -> Result<Array> {
     if !fused(&[x]) {
-        return composite::gelu(x, tanh);
+        return reference::gelu(x, tanh);
     }
     map(x, if tanh { gelu_tanh_rows } else { gelu_erf_rows })
 }
 
 pub fn gelu_backward(x: &Array, grad: &Array, tanh: bool) -> Result<Array> {
     if !fused(&[x, grad]) {
-        return composite::gelu_backward(x, grad, tanh);
+        return reference::gelu_backward(x, grad, tanh);
     }
     map_back(x, grad, if tanh { gelu_tanh_back } else { gelu_erf_back })
 }
@@ -113,7 +113,7 @@ pub fn gelu_backward(x: &Array, grad: &Array, tanh: bool) -> Result<Array> {
 /// silu(gate) · up
 pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
     if !fused(&[gate, up]) {
-        return composite::swiglu(gate, up);
+        return reference::swiglu(gate, up);
     }
     let (gate, up) = (gate.contiguous()?, up.contiguous()?);
     let dims = gate.dims().to_vec();
@@ -127,7 +127,7 @@ pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
 /// The gradients of gate and up.
 pub fn swiglu_backward(gate: &Array, up: &Array, grad: &Array) -> Result<(Array, Array)> {
     if !fused(&[gate, up, grad]) {
-        return composite::swiglu_backward(gate, up, grad);
+        return reference::swiglu_backward(gate, up, grad);
     }
     let (gate, up, grad) = (gate.contiguous()?, up.contiguous()?, grad.contiguous()?);
     let dims = gate.dims().to_vec();

@@ -2,7 +2,7 @@
 
 use super::math::add_scaled;
 use super::view::{array, view};
-use super::{Array, composite, fused, parallel};
+use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};
 
 /// Rows `ids` of `table [V, D]`, in an array of shape `dims + [D]`.
@@ -17,12 +17,12 @@ pub fn embedding(table: &Array, ids: &[u32], dims: &[usize]) -> Result<Array> {
     let mut shape = dims.to_vec();
     shape.push(width);
     if !fused(&[table]) {
-        return composite::embedding(table, ids, &shape);
+        return reference::embedding(table, ids, &shape);
     }
     let table = table.contiguous()?;
     let values = view::<f32>(&table)?;
     let values: &[f32] = &values;
-    let mut rows = super::memory::unwritten(ids.len() * width);
+    let mut rows = super::buffer::unwritten(ids.len() * width);
     parallel::rows(&mut rows, width, |row, out| {
         for (out, id) in out.chunks_exact_mut(width.max(1)).zip(&ids[row..]) {
             out.copy_from_slice(&values[*id as usize * width..][..width]);

@@ -1,37 +1,36 @@
 //! Cross-entropy, alone and together with the product that makes its logits.
 
+use super::buffer::unwritten;
+use super::mask::IGNORED;
 use super::math::{exp_sum, max, scale, sum};
-use super::memory::unwritten;
-use super::product::{Matrix, Precision, Weight, multiply};
+use super::matmul::multiply;
+use super::matrix::{Matrix, MatrixView, Precision};
 use super::view::{array, view};
-use super::{Array, composite, fused, parallel};
+use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};
 use rayon::prelude::*;
 
-/// The target of a row that is not learned.
-pub const IGNORED: i64 = -100;
-
-/// Rows whose logits are held at once: at most as many as make 128 MiB, or 72 MiB where no table learns, whose gradient
-/// would be summed up in memory once a part; within 64 to 1024, in even parts.
-fn rows_at_once(rows: usize, vocabulary: usize, learns: bool) -> usize {
-    let most = ((if learns { 32 << 20 } else { 18 << 20 }) / vocabulary.max(1)).clamp(64, 1024);
+/// Rows whose logits are held at once: at most as many as make 128 MiB, or 72 MiB where no output weight is trainable
+/// (its gradient would be summed up in memory once a part); within 64 to 1024, in even parts.
+fn rows_at_once(rows: usize, vocabulary: usize, trainable: bool) -> usize {
+    let most = ((if trainable { 32 << 20 } else { 18 << 20 }) / vocabulary.max(1)).clamp(64, 1024);
     rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16)
 }
 
-/// A table of outputs, and what of it learns: of that the gradient is computed beside the loss.
-pub struct Table<'a> {
+/// Output embeddings (or a part of them). Gradients of the trainable parts are computed along with the loss.
+pub struct OutputWeight<'a> {
     /// `[V, D]`
     pub weight: &'a Array,
     pub bias: Option<&'a Array>,
-    pub learns: bool,
-    pub bias_learns: bool,
+    pub trainable: bool,
+    pub bias_trainable: bool,
 }
 
 /// Gradients of the summed loss, before they are scaled by what comes back.
 pub struct Gradients {
     pub hidden: Option<Vec<f32>>,
-    /// Of each table: its weight, its bias.
-    pub tables: Vec<[Option<Vec<f32>>; 2]>,
+    /// For each output weight: its own and its bias's.
+    pub outputs: Vec<[Option<Vec<f32>>; 2]>,
 }
 
 /// Targets are ids below `vocabulary` or -100.
@@ -46,7 +45,7 @@ pub fn check_targets(verb: &str, rows: usize, vocabulary: usize, targets: &[i64]
     }
 }
 
-/// Turns a row of logits, which may lie in several parts, into the gradient of its loss, and returns the loss.
+/// RopeCache a row of logits, which may lie in several parts, into the gradient of its loss, and returns the loss.
 fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) -> f64 {
     if target == IGNORED {
         if learn {
@@ -102,11 +101,11 @@ fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], smoothing: f64
     losses.iter().sum()
 }
 
-/// The summed loss of `hidden [N, D] · weightᵀ + bias` over the rows of all tables together and, where wanted, its
+/// The summed loss of `hidden [N, D] · weightᵀ + bias` over all output embeddings together and, where wanted, its
 /// gradients. Holds the logits of a few rows at a time. Only f32 on the CPU: see [`super::fused`].
 pub fn linear_cross_entropy(
     hidden: &Array,
-    tables: &[Table],
+    outputs: &[OutputWeight],
     targets: &[i64],
     smoothing: f64,
     precision: Precision,
@@ -115,23 +114,25 @@ pub fn linear_cross_entropy(
     let (rows, width) = hidden.dims2()?;
     let hidden = hidden.contiguous()?;
     let h = view::<f32>(&hidden)?;
-    let arrays = tables
+    let arrays = outputs
         .iter()
-        .map(|table| Ok((table.weight.contiguous()?, table.bias.map(|bias| bias.contiguous()).transpose()?)))
+        .map(|output| Ok((output.weight.contiguous()?, output.bias.map(|bias| bias.contiguous()).transpose()?)))
         .collect::<Result<Vec<_>>>()?;
     let views = arrays
         .iter()
-        .map(|(weight, bias)| Ok((weight.dims()[0], Weight::of(weight)?, bias.as_ref().map(view::<f32>).transpose()?)))
+        .map(|(weight, bias)| {
+            Ok((weight.dims()[0], MatrixView::of(weight)?, bias.as_ref().map(view::<f32>).transpose()?))
+        })
         .collect::<Result<Vec<_>>>()?;
     let room = |wanted: bool, count: usize| wanted.then(|| unwritten(count));
-    let mut grads = Gradients { hidden: room(wants_hidden, rows * width), tables: Vec::new() };
-    for (table, (size, ..)) in tables.iter().zip(&views) {
-        grads.tables.push([room(table.learns, size * width), table.bias_learns.then(|| vec![0.0; *size])]);
+    let mut grads = Gradients { hidden: room(wants_hidden, rows * width), outputs: Vec::new() };
+    for (output, (size, ..)) in outputs.iter().zip(&views) {
+        grads.outputs.push([room(output.trainable, size * width), output.bias_trainable.then(|| vec![0.0; *size])]);
     }
-    let learn = wants_hidden || tables.iter().any(|table| table.learns || table.bias_learns);
+    let learn = wants_hidden || outputs.iter().any(|output| output.trainable || output.bias_trainable);
     let vocabulary = views.iter().map(|(size, ..)| size).sum();
-    let learns = tables.iter().any(|table| table.learns);
-    let step = rows_at_once(rows, vocabulary, learns).min(rows.max(1));
+    let trainable = outputs.iter().any(|output| output.trainable);
+    let step = rows_at_once(rows, vocabulary, trainable).min(rows.max(1));
     let mut logits: Vec<Vec<f32>> = views.iter().map(|(size, ..)| unwritten(step * size)).collect();
     let mut loss = 0.0;
     let mut started = false;
@@ -165,7 +166,7 @@ pub fn linear_cross_entropy(
                 let dh = &mut dh[start * width..(start + count) * width];
                 multiply(dh, [count, width, size], p, w.rows(width), at > 0, precision);
             }
-            let [dw, db] = &mut grads.tables[at];
+            let [dw, db] = &mut grads.outputs[at];
             if let Some(dw) = dw {
                 multiply(dw, [size, width, count], p.t(), h, started, precision);
             }
@@ -177,7 +178,7 @@ pub fn linear_cross_entropy(
     }
     crate::cancel::check()?;
     if !started {
-        grads.tables.iter_mut().for_each(|[dw, _]| dw.iter_mut().for_each(|dw| dw.fill(0.0)));
+        grads.outputs.iter_mut().for_each(|[dw, _]| dw.iter_mut().for_each(|dw| dw.fill(0.0)));
     }
     Ok((loss, grads))
 }
@@ -187,7 +188,7 @@ pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: boo
     let (rows, vocabulary) = logits.dims2()?;
     check_targets("cross_entropy", rows, vocabulary, targets)?;
     if !fused(&[logits]) {
-        return composite::cross_entropy(logits, targets, smoothing, learn);
+        return reference::cross_entropy(logits, targets, smoothing, learn);
     }
     let logits = logits.contiguous()?;
     let mut values = view::<f32>(&logits)?.to_vec();

@@ -1,14 +1,14 @@
 //! rms_norm and layer_norm over the last dimension.
 
+use super::buffer::unwritten;
 use super::math::{fma, fold, simd};
-use super::memory::unwritten;
 use super::view::{array, view};
-use super::{Array, composite, fused, parallel};
+use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};
 use std::ops::Range;
 
 simd! {
-    /// Normalises rows of one width and keeps 1 / root mean square of each in `scales`.
+    /// Normalizes rows of one width and keeps 1 / root mean square of each in `scales`.
     pub(super) fn rms_rows(x: &[f32], w: &[f32], y: &mut [f32], scales: &mut [f32], eps: f64) {
         let width = w.len();
         for ((x, y), scale) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales) {
@@ -76,7 +76,7 @@ pub struct Saved {
 pub fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<(Array, Saved)> {
     let width = check("rms_norm", x, weight)?;
     if !fused(&[x, weight]) {
-        return Ok((composite::rms_norm(x, weight, eps)?, Saved { scales: vec![], means: vec![] }));
+        return Ok((reference::rms_norm(x, weight, eps)?, Saved { scales: vec![], means: vec![] }));
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     let (xs, w) = (view::<f32>(&x)?, view::<f32>(&weight)?);
@@ -92,7 +92,7 @@ pub fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<(Array, Saved)> {
 /// The gradient of x.
 pub fn rms_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, saved: &Saved) -> Result<Array> {
     if saved.scales.is_empty() || !fused(&[x, weight, grad]) {
-        return composite::rms_norm_backward(x, weight, grad, eps);
+        return reference::rms_norm_backward(x, weight, grad, eps);
     }
     let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
     let (xs, w, g) = (view::<f32>(&x)?, view::<f32>(&weight)?, view::<f32>(&grad)?);
@@ -108,15 +108,25 @@ pub fn rms_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, save
 /// The gradient of weight.
 pub fn rms_norm_weight(x: &Array, weight: &Array, grad: &Array, eps: f64, saved: &Saved) -> Result<Array> {
     if saved.scales.is_empty() || !fused(&[x, grad]) {
-        return composite::rms_norm_weight(x, weight, grad, eps);
+        return reference::rms_norm_weight(x, weight, grad, eps);
     }
+    weight_gradient(x, weight, grad, |x, g, rows, sums| rms_weight(x, g, &saved.scales[rows], sums))
+}
+
+/// The gradient of a norm's weight: `add(x, grad, rows, sums)` for the rows of each piece.
+fn weight_gradient(
+    x: &Array,
+    weight: &Array,
+    grad: &Array,
+    add: impl Fn(&[f32], &[f32], Range<usize>, &mut [f32]) + Sync,
+) -> Result<Array> {
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     let (xs, g) = (view::<f32>(&x)?, view::<f32>(&grad)?);
     let (xs, g): (&[f32], &[f32]) = (&xs, &g);
     let width = weight.elem_count();
-    let sums = parallel::columns(saved.scales.len(), width, |rows, sums| {
+    let sums = parallel::columns(xs.len() / width.max(1), width, |rows, sums| {
         let span = flat(&rows, width);
-        rms_weight(&xs[span.clone()], &g[span], &saved.scales[rows], sums)
+        add(&xs[span.clone()], &g[span], rows, sums)
     });
     array(sums, weight.dims())
 }
@@ -193,7 +203,7 @@ pub fn layer_norm(x: &Array, weight: &Array, bias: Option<&Array>, eps: f64) -> 
         check("layer_norm", x, bias)?;
     }
     if !fused(&[x, weight, bias.unwrap_or(weight)]) {
-        return Ok((composite::layer_norm(x, weight, bias, eps)?, Saved { scales: vec![], means: vec![] }));
+        return Ok((reference::layer_norm(x, weight, bias, eps)?, Saved { scales: vec![], means: vec![] }));
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     let bias = bias.map(|bias| bias.contiguous()).transpose()?;
@@ -219,7 +229,7 @@ pub fn layer_norm(x: &Array, weight: &Array, bias: Option<&Array>, eps: f64) -> 
 /// The gradient of x.
 pub fn layer_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, saved: &Saved) -> Result<Array> {
     if saved.scales.is_empty() || !fused(&[x, weight, grad]) {
-        return composite::layer_norm_backward(x, weight, grad, eps);
+        return reference::layer_norm_backward(x, weight, grad, eps);
     }
     let (x, weight, grad) = (x.contiguous()?, weight.contiguous()?, grad.contiguous()?);
     let (xs, w, g) = (view::<f32>(&x)?, view::<f32>(&weight)?, view::<f32>(&grad)?);
@@ -236,17 +246,11 @@ pub fn layer_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, sa
 /// The gradient of weight. That of the bias is the column sum of `grad`.
 pub fn layer_norm_weight(x: &Array, weight: &Array, grad: &Array, eps: f64, saved: &Saved) -> Result<Array> {
     if saved.scales.is_empty() || !fused(&[x, grad]) {
-        return composite::layer_norm_weight(x, weight, grad, eps);
+        return reference::layer_norm_weight(x, weight, grad, eps);
     }
-    let (x, grad) = (x.contiguous()?, grad.contiguous()?);
-    let (xs, g) = (view::<f32>(&x)?, view::<f32>(&grad)?);
-    let (xs, g): (&[f32], &[f32]) = (&xs, &g);
-    let width = weight.elem_count();
-    let sums = parallel::columns(saved.scales.len(), width, |rows, sums| {
-        let span = flat(&rows, width);
-        layer_weight(&xs[span.clone()], &g[span], &saved.scales[rows.clone()], &saved.means[rows], sums)
-    });
-    array(sums, weight.dims())
+    weight_gradient(x, weight, grad, |x, g, rows, sums| {
+        layer_weight(x, g, &saved.scales[rows.clone()], &saved.means[rows], sums)
+    })
 }
 
 simd! {
@@ -263,7 +267,7 @@ simd! {
 pub fn column_sum(grad: &Array) -> Result<Array> {
     let width = *grad.dims().last().unwrap_or(&1);
     if !fused(&[grad]) {
-        return composite::column_sum(grad);
+        return reference::column_sum(grad);
     }
     let grad = grad.contiguous()?;
     let g = view::<f32>(&grad)?;

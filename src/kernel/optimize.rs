@@ -1,9 +1,9 @@
-//! Optimiser steps in one pass over memory: parameter, gradient and state are each read and written once.
+//! Optimizer steps in one pass over memory: parameter, gradient and state are each read and written once.
 //!
 //! Every element is computed by itself, so the bits do not depend on the number of threads.
 
+use super::buffer::unwritten;
 use super::math::simd;
-use super::memory::unwritten;
 use super::profile::{self, Pass};
 use super::view::{array, view};
 use super::{Array, DType, Device};
@@ -117,7 +117,7 @@ pub fn adamw(
     factor: f64,
     options: &Adamw,
 ) -> Result<Array> {
-    let _timed = profile::span("adamw", Pass::Beside);
+    let _timed = profile::span("adamw", Pass::Other);
     let (b1, b2) = options.betas;
     let correct = |beta: f64| 1.0 - beta.powi(options.step.min(i32::MAX as u64) as i32);
     let constants = [
@@ -180,7 +180,7 @@ simd! {
 
 /// The parameter after a step. `velocity` (zeros before the first) changes in place; it may be empty without momentum.
 pub fn sgd(param: &Array, grad: &Array, velocity: &mut [f32], factor: f64, options: &Sgd) -> Result<Array> {
-    let _timed = profile::span("sgd", Pass::Beside);
+    let _timed = profile::span("sgd", Pass::Other);
     let c = [options.lr, options.momentum, options.decay, factor].map(|x| x as f32);
     if options.momentum == 0.0 {
         return step("sgd", param, grad, &[], |p, g, out| {
@@ -239,7 +239,7 @@ simd! {
 
 /// The sum of squares, in f64, in an order that the number of threads does not change.
 pub fn square_sum(x: &Array) -> Result<f64> {
-    let _timed = profile::span("square_sum", Pass::Beside);
+    let _timed = profile::span("square_sum", Pass::Other);
     if !super::fused(&[x]) {
         return Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?);
     }
@@ -259,7 +259,7 @@ simd! {
 
 /// Every number times `by`.
 pub fn scaled(x: &Array, by: f64) -> Result<Array> {
-    let _timed = profile::span("scaled", Pass::Beside);
+    let _timed = profile::span("scaled", Pass::Other);
     if !super::fused(&[x]) {
         return Ok((x * by)?);
     }

@@ -24,20 +24,20 @@ const EVENTS: usize = 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pass {
     Forward,
-    /// Forward for the second time, in a block that is recomputed.
-    Again,
+    /// Forward a second time, in a block of activation checkpointing.
+    Recompute,
     Backward,
-    /// Neither: an optimiser's step, a norm.
-    Beside,
+    /// Neither: an optimizer's step, a norm.
+    Other,
 }
 
 impl Pass {
     pub fn name(self) -> &'static str {
         match self {
             Pass::Forward => "forward",
-            Pass::Again => "again",
+            Pass::Recompute => "recompute",
             Pass::Backward => "backward",
-            Pass::Beside => "",
+            Pass::Other => "",
         }
     }
 }
@@ -170,18 +170,18 @@ fn counters() -> Cost {
 
 /// Where an operation begins.
 #[derive(Clone, Copy)]
-pub struct Moment {
+pub struct Timestamp {
     at: Instant,
     counters: Cost,
     spent: Cost,
 }
 
-pub fn now() -> Moment {
-    Moment { at: Instant::now(), counters: counters(), spent: SPENT.get() }
+pub fn now() -> Timestamp {
+    Timestamp { at: Instant::now(), counters: counters(), spent: SPENT.get() }
 }
 
 /// An operation that began at `start` on this thread is done.
-pub fn done(name: &'static str, pass: Pass, start: Moment) {
+pub fn done(name: &'static str, pass: Pass, start: Timestamp) {
     let all = Cost { wall: start.at.elapsed(), ..counters().less(start.counters) };
     let own = all.less(SPENT.get().less(start.spent));
     SPENT.set(SPENT.get().plus(own));
@@ -208,7 +208,7 @@ pub fn done(name: &'static str, pass: Pass, start: Moment) {
 }
 
 /// An operation from here to where this is dropped.
-pub struct Span(Option<(&'static str, Pass, Moment)>);
+pub struct Span(Option<(&'static str, Pass, Timestamp)>);
 
 pub fn span(name: &'static str, pass: Pass) -> Span {
     Span(on().then(|| (name, pass, now())))
@@ -224,7 +224,7 @@ impl Drop for Span {
 
 /// Counts the multiplications and additions of a product of `[m, n, k]`.
 #[inline]
-pub fn product([m, n, k]: [usize; 3]) {
+pub fn count_matmul([m, n, k]: [usize; 3]) {
     if on() {
         FLOPS.fetch_add(2 * (m * n * k) as u64, Relaxed);
     }

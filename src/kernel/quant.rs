@@ -1,10 +1,11 @@
 //! Weights in the blocks of llama.cpp's files: a few bits a number and a scale or two a block. They are widened where a
 //! product needs them, some rows at a time, and never learn.
 
-use super::memory::unwritten;
-use super::product::{Matrix, Precision, multiply};
+use super::buffer::unwritten;
+use super::matmul::multiply;
+use super::matrix::{Matrix, Precision};
 use super::view::{array, view};
-use super::{Array, DType, composite, fused, matvec};
+use super::{Array, DType, fused, matvec, reference};
 use crate::{Result, bail};
 use candle_core::quantized::{GgmlDType, GgmlType, k_quants::*};
 use rayon::prelude::*;
@@ -179,7 +180,7 @@ impl Blocks {
     fn check(&self, verb: &str, x: &Array, width: usize) -> Result<usize> {
         match x.dims().last() {
             Some(last) if *last == width => Ok(x.elem_count() / width.max(1)),
-            _ => bail!(verb, "input of shape {:?} does not meet a weight of shape {:?}", x.dims(), self.dims()),
+            _ => bail!(verb, "input of shape {:?} does not fit a weight of shape {:?}", x.dims(), self.dims()),
         }
     }
 
@@ -187,7 +188,7 @@ impl Blocks {
     pub fn linear(&self, x: &Array, precision: Precision) -> Result<Array> {
         let m = self.check("linear", x, self.columns)?;
         if !fused(&[x]) {
-            return composite::linear(x, &self.array()?.to_device(x.device())?.to_dtype(x.dtype())?, None, false);
+            return reference::linear(x, &self.array()?.to_device(x.device())?.to_dtype(x.dtype())?, None, false);
         }
         let x = x.contiguous()?;
         let xs = view::<f32>(&x)?;
@@ -215,7 +216,7 @@ impl Blocks {
     pub fn linear_input(&self, grad: &Array, precision: Precision) -> Result<Array> {
         let m = self.check("linear", grad, self.rows)?;
         if !fused(&[grad]) {
-            return composite::linear_input(grad, &self.array()?.to_device(grad.device())?, false);
+            return reference::linear_input(grad, &self.array()?.to_device(grad.device())?, false);
         }
         let grad = grad.contiguous()?;
         let g = view::<f32>(&grad)?;

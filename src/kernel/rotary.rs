@@ -1,36 +1,14 @@
-//! Rotary position embedding: pairs (i, i + d/2) of each head turn by an angle that grows with the position.
+//! Rotary position embedding: pairs (i, i + d/2) of each head rotate by an angle that grows with the position.
 
 use super::math::{fma, simd};
+use super::rope_cache::RopeCache;
 use super::view::{array, view};
-use super::{Array, composite, fused, parallel};
+use super::{Array, fused, parallel, reference};
 use crate::Result;
 
-/// Cosines and sines, `[positions, half]` each.
-pub struct Turns {
-    pub half: usize,
-    pub cos: Vec<f32>,
-    pub sin: Vec<f32>,
-}
-
-impl Turns {
-    /// Of positions `0..count`, in f32 as Hugging Face computes them.
-    pub fn new(frequencies: &[f32], count: usize) -> Turns {
-        let angles = || (0..count).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
-        Turns {
-            half: frequencies.len(),
-            cos: angles().map(|angle| (angle as f64).cos() as f32).collect(),
-            sin: angles().map(|angle| (angle as f64).sin() as f32).collect(),
-        }
-    }
-
-    pub fn positions(&self) -> usize {
-        self.cos.len() / self.half.max(1)
-    }
-}
-
 simd! {
-    /// Turns all heads of one token; `direction` -1 turns back.
-    pub(super) fn turn(x: &[f32], y: &mut [f32], head: usize, cos: &[f32], sin: &[f32], direction: f32) {
+    /// Rotates all heads of one token; `direction` -1 rotates back.
+    pub(super) fn apply_rope(x: &[f32], y: &mut [f32], head: usize, cos: &[f32], sin: &[f32], direction: f32) {
         let half = cos.len();
         for (x, y) in x.chunks_exact(head).zip(y.chunks_exact_mut(head)) {
             let (x1, rest) = x.split_at(half);
@@ -47,25 +25,25 @@ simd! {
     }
 }
 
-/// Turns `x [B, T, H, D]` by its positions (`B*T` of them), or back: the gradient is the turn backwards.
+/// Rotates `x [B, T, H, D]` by its positions (`B*T` of them), or back: the gradient is the inverse rotation.
 ///
 /// Where `2 · half` is less than D, the rest of each head stays as it is.
-pub fn rotate(x: &Array, turns: &Turns, positions: &[u32], back: bool) -> Result<Array> {
+pub fn rotate(x: &Array, rope: &RopeCache, positions: &[u32], back: bool) -> Result<Array> {
     if !fused(&[x]) {
-        return composite::rotate(x, turns, positions, back);
+        return reference::rotate(x, rope, positions, back);
     }
     let x = x.contiguous()?;
     let (_, _, heads, head) = x.dims4()?;
-    let (width, half) = (heads * head, turns.half);
+    let (width, half) = (heads * head, rope.half);
     let values = view::<f32>(&x)?;
     let values: &[f32] = &values;
     let direction = if back { -1.0 } else { 1.0 };
-    let mut y = super::memory::unwritten(values.len());
+    let mut y = super::buffer::unwritten(values.len());
     parallel::rows(&mut y, width, |row, y| {
         let rows = values[row * width..][..y.len()].chunks_exact(width).zip(y.chunks_exact_mut(width));
         for ((x, y), position) in rows.zip(&positions[row..]) {
             let at = *position as usize * half;
-            turn(x, y, head, &turns.cos[at..at + half], &turns.sin[at..at + half], direction);
+            apply_rope(x, y, head, &rope.cos[at..at + half], &rope.sin[at..at + half], direction);
         }
     });
     array(y, x.dims())

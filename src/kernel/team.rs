@@ -28,8 +28,8 @@ pub fn run(work: impl Fn(&Worker) + Sync) {
     static ONE: Mutex<()> = Mutex::new(());
     let broken = AtomicBool::new(false);
     let alone = || work(&Worker { count: 1, broken: &broken });
-    // inside a task the other threads may be busy with its neighbours; the script's thread is the first of them where it
-    // has joined (`workers`), and is in no task when it comes here
+    // inside a task the other threads may be busy with its neighbors; the script's thread is the first of them where it
+    // has joined (`threads`), and is in no task when it comes here
     if rayon::current_thread_index().is_some_and(|at| at > 0) || rayon::current_num_threads() == 1 {
         return alone();
     }

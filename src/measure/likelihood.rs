@@ -6,7 +6,7 @@
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
 use crate::model::{Model, Reduce, Rows};
-use crate::tensor::{DType, without_grad};
+use crate::tensor::{DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
 
@@ -87,7 +87,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Li
 
 /// The sum of losses over a batch, without recording.
 fn nats(net: &Model, batch: &Batch) -> Result<f64> {
-    let loss = without_grad(|| net.loss(&Rows::from(batch), Reduce::Sum, 0.0))?.value();
+    let loss = no_grad(|| net.loss(&Rows::from(batch), Reduce::Sum, 0.0))?.value();
     Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 

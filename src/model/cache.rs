@@ -1,6 +1,6 @@
 //! The keys and values of what was read so far, so that writing a token costs one token.
 
-use crate::kernel::decoder::{Decoder, Memory, attend_heads};
+use crate::kernel::decoder::{Decoder, KvCache, attend_heads};
 use crate::kernel::fused;
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Array, Device, Tensor};
@@ -9,13 +9,13 @@ use crate::{Result, bail};
 /// One sequence a row, each of its own length: keys and values layer by layer.
 #[derive(Default)]
 pub struct Cache {
-    rows: Vec<Vec<Memory>>,
+    rows: Vec<Vec<KvCache>>,
 }
 
 impl Cache {
     /// For one sequence.
     pub fn new(layers: usize) -> Cache {
-        Cache { rows: vec![vec![Memory::default(); layers]] }
+        Cache { rows: vec![vec![KvCache::default(); layers]] }
     }
 
     /// Takes in the sequences of another.
@@ -37,8 +37,8 @@ impl Cache {
         ids: &[u32],
         positions: &[u32],
     ) -> Result<Vec<f32>> {
-        let turns = rotary.map(|rotary| rotary.turns(positions.iter().copied().max().unwrap_or(0)));
-        decoder.step(ids, positions, turns.as_deref(), &mut self.rows)
+        let rope = rotary.map(|rotary| rotary.rope_cache(positions.iter().copied().max().unwrap_or(0)));
+        decoder.step(ids, positions, rope.as_deref(), &mut self.rows)
     }
 
     /// Attention of the new queries to everything that was read, the new keys and values included.
@@ -68,20 +68,20 @@ impl Cache {
 }
 
 /// Attention of one row's new queries, and its new keys and values kept.
-fn attend(memory: &mut Memory, q: &Array, k: &Array, v: &Array, scale: f64, window: Option<usize>) -> Result<Array> {
-    if !memory.keys.is_empty() && q.dims()[1] == 1 && fused(&[q, k, v]) {
-        return attend_heads(memory, q, k, v, scale as f32, window);
+fn attend(cache: &mut KvCache, q: &Array, k: &Array, v: &Array, scale: f64, window: Option<usize>) -> Result<Array> {
+    if !cache.keys.is_empty() && q.dims()[1] == 1 && fused(&[q, k, v]) {
+        return attend_heads(cache, q, k, v, scale as f32, window);
     }
     let [_, added, heads, size] = k.dims()[..] else { bail!("generate", "keys of shape {:?}", k.dims()) };
-    memory.push(k, v)?;
-    let (keys, values) = if memory.keys.len() == added * heads * size {
+    cache.push(k, v)?;
+    let (keys, values) = if cache.keys.len() == added * heads * size {
         (k.clone(), v.clone())
     } else {
         let all = |numbers: &Vec<f32>| -> Result<Array> {
             let dims = (1, numbers.len() / (heads * size), heads, size);
             Ok(Array::from_slice(numbers, dims, &Device::Cpu)?.to_device(k.device())?)
         };
-        (all(&memory.keys)?, all(&memory.values)?)
+        (all(&cache.keys)?, all(&cache.values)?)
     };
     let mask = Mask { causal: true, window, segments: None };
     Ok(nn::attention(&q.clone().into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value())

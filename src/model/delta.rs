@@ -12,7 +12,7 @@ use super::learn::{rows_name, table_of};
 use super::lora::{Adapter, linears};
 use super::save::{replace, write_json};
 use super::{Model, Weights};
-use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ impl Model {
             "adapters": bottlenecks,
         });
         replace(folder, |part| {
-            save_safetensors(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+            safetensors::save(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
             write_json(&part.join(CONFIG), &config)?;
             Ok(vec![TENSORS.into(), CONFIG.into()])
         })

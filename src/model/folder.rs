@@ -3,7 +3,7 @@
 use super::arch::{self, Spec};
 use super::config::read_json;
 use super::{Config, Weights};
-use crate::tensor::file::Safetensors;
+use crate::format::Safetensors;
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::Value;

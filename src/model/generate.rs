@@ -2,10 +2,10 @@
 
 use super::cache::Cache;
 use super::{Model, Rows};
+use crate::kernel::Precision;
 use crate::kernel::matvec::WIDE_ROWS;
-use crate::kernel::product::Precision;
 use crate::sync::unpoisoned;
-use crate::tensor::{Array, Rng, without_grad};
+use crate::tensor::{Array, Rng, no_grad};
 use crate::{Error, Result, bail, cancel};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -195,7 +195,7 @@ impl Model {
         let all = ids.concat();
         let rows = Rows { rows: ids.len(), length, ids: &all, positions: Some(&positions), ..Rows::default() };
         let cache = Arc::new(Mutex::new(cache));
-        let logits = without_grad(|| -> Result<Vec<f32>> {
+        let logits = no_grad(|| -> Result<Vec<f32>> {
             let inner = self.read();
             let mut pass = inner.pass("generate", &rows)?;
             pass.cache = Some(cache.clone());

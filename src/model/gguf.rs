@@ -2,11 +2,10 @@
 
 use super::arch::{self, Spec};
 use super::{Config, Weights, folder};
+use crate::format::gguf::{Gguf, TensorEntry, Value as Fact};
 use crate::kernel::quant::Blocks;
-use crate::tensor::{Array, DType, Device};
-use crate::token::gguf::{Gguf, TensorEntry, Value as Fact};
+use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
-use candle_core::quantized::{GgmlDType, ggml_file::qtensor_from_ggml};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -18,22 +17,22 @@ use std::path::Path;
 pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Config, Weights)> {
     let header = Gguf::open(path).map_err(|error| error.told_by("model"))?;
     let place = path.display().to_string();
-    let tell = |error: Error| error.at(&place);
+    let tell = |error: Error| error.told_by("model").at(&place);
     let kind = kind(&header).map_err(tell)?;
     let entries: BTreeMap<&str, &TensorEntry> =
         header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     let mut file = files::open("model", path)?;
     let mut raw = |entry: &TensorEntry| -> Result<Vec<u8>> {
         cancel::check()?;
-        let mut bytes = vec![0; size(entry)?];
+        let mut bytes = vec![0; entry.byte_size()?];
         let read = file.seek(SeekFrom::Start(header.data + entry.offset)).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|error| Error::new("model", format!("`{}` can't be read: {error}", entry.name)))?;
         Ok(bytes)
     };
     let factors = match entries.get("rope_freqs.weight") {
-        Some(entry) => Some(
-            decode(entry, &raw(entry).map_err(tell)?).and_then(|array| Ok(array.to_vec1::<f32>()?)).map_err(tell)?,
-        ),
+        Some(entry) => {
+            Some(entry.decode(&raw(entry).map_err(tell)?).and_then(|array| Ok(array.to_vec1::<f32>()?)).map_err(tell)?)
+        }
         None => None,
     };
     let config = config(&header, kind, &entries, factors.as_deref()).and_then(Config::read).map_err(tell)?;
@@ -65,12 +64,12 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Config, Weights)> 
     let arrays = parts
         .into_par_iter()
         .map(|(spec, entry, bytes)| {
-            let kind = quantisation(entry)?;
+            let kind = entry.ggml_type()?;
             if keep && spec.shape.len() == 2 && Blocks::keeps(kind) {
                 let blocks = Blocks::new(kind, [spec.shape[0], spec.shape[1]], &bytes)?;
                 return Ok((spec, Held::Blocks(turned_rows(&config, spec, blocks)?)));
             }
-            let array = arrange(&config, spec, decode(entry, &bytes)?)?;
+            let array = arrange(&config, spec, entry.decode(&bytes)?)?;
             Ok((spec, Held::Array(array.to_dtype(dtype)?.contiguous()?)))
         })
         .collect::<Result<Vec<_>>>()
@@ -297,48 +296,4 @@ fn turned_rows(config: &Config, spec: &Spec, blocks: Blocks) -> Result<Blocks> {
     let order: Vec<usize> =
         (0..heads).flat_map(|head| (0..2).flat_map(move |part| (0..half).map(move |at| row(head, part, at)))).collect();
     blocks.reordered(&order)
-}
-
-fn quantisation(entry: &TensorEntry) -> Result<GgmlDType> {
-    Ok(match entry.kind {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        9 => GgmlDType::Q8_1,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        15 => GgmlDType::Q8K,
-        30 => GgmlDType::BF16,
-        other => {
-            return Err(Error::new(
-                "model",
-                format!("`{}` is quantised in a way (ggml type {other}) that can't be read", entry.name),
-            )
-            .help("it reads F32, F16, BF16, Q4_0 to Q8_1 and Q2_K to Q8_K"));
-        }
-    })
-}
-
-/// How many bytes a tensor takes.
-fn size(entry: &TensorEntry) -> Result<usize> {
-    let dtype = quantisation(entry)?;
-    let count = entry.dims.iter().try_fold(1_u64, |count, &size| count.checked_mul(size));
-    let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| count % dtype.block_size() == 0);
-    match count {
-        Some(count) => Ok(count / dtype.block_size() * dtype.type_size()),
-        None => bail!("model", "`{}` has dimensions {:?}, which its quantisation can't have", entry.name, entry.dims),
-    }
-}
-
-fn decode(entry: &TensorEntry, bytes: &[u8]) -> Result<Array> {
-    let dims = entry.dims.iter().rev().map(|&size| size as usize).collect();
-    let here = Device::Cpu;
-    Ok(qtensor_from_ggml(quantisation(entry)?, bytes, dims, &here)?.dequantize(&here)?)
 }

@@ -275,7 +275,7 @@ impl Inner {
             return Ok(None);
         }
         match self.config.arch.decoder {
-            Some(decoder) => Ok(Some(decoder(&self.config, &self.weights)?).filter(Decoder::takes)),
+            Some(decoder) => Ok(Some(decoder(&self.config, &self.weights)?).filter(Decoder::is_supported)),
             None => Ok(None),
         }
     }

@@ -179,7 +179,7 @@ impl Pass {
         if !Tensor::records(&inputs) {
             return (arch.block)(self, layer, x);
         }
-        let y = crate::tensor::without_grad(|| (arch.block)(self, layer, x))?;
+        let y = crate::tensor::no_grad(|| (arch.block)(self, layer, x))?;
         let (pass, input) = (self.clone(), x.clone());
         Ok(Tensor::derive_from(y.value(), &inputs, move |grad, flow| {
             let y = (arch.block)(&pass, layer, &input)?;

@@ -4,7 +4,7 @@ use super::learn::table_of;
 use super::lora::{Adapter, PREFIX, linears};
 use super::save::replace;
 use super::{Model, Weights};
-use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, files};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ impl Model {
                 arrays.push((format!("{PREFIX}{layer}.lora_A.weight"), adapter.a.value().to_dtype(DType::F32)?));
                 arrays.push((format!("{PREFIX}{layer}.lora_B.weight"), adapter.b.value().to_dtype(DType::F32)?));
             }
-            save_safetensors(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+            safetensors::save(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
             files::write_all("save_lora", &part.join(CONFIG), format!("{config:#}\n").as_bytes())?;
             Ok(vec![TENSORS.into(), CONFIG.into()])
         })

@@ -3,7 +3,7 @@
 use super::learn::{rows_name, table_of};
 use super::weights::Weights;
 use super::{Config, Model};
-use crate::tensor::file::save_safetensors;
+use crate::format::safetensors;
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::{Map, Value, json};
@@ -100,7 +100,7 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
             .into_iter()
             .map(|name| Ok((name, weights.merged(name, transposed)?.to_dtype(dtype)?)))
             .collect::<Result<Vec<(&str, Array)>>>()?;
-        save_safetensors(folder.join(&file), arrays.iter().map(|(name, array)| (*name, array)), &[])?;
+        safetensors::save(folder.join(&file), arrays.iter().map(|(name, array)| (*name, array)), &[])?;
         map.extend(arrays.iter().map(|(name, _)| (name.to_string(), json!(file))));
         files.push(file);
     }

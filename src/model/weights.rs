@@ -2,7 +2,7 @@
 
 use super::bottleneck::Bottleneck;
 use super::lora::Adapter;
-use crate::kernel::decoder::{Factor, Linear};
+use crate::kernel::decoder::{FrozenWeight, Linear};
 use crate::kernel::quant::Blocks;
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, bail};
@@ -43,10 +43,10 @@ impl Weight {
     }
 
     /// As a product reads it where nothing learns.
-    pub fn as_factor(&self) -> Factor {
+    pub fn as_frozen(&self) -> FrozenWeight {
         match &self.blocks {
-            Some(blocks) => Factor::Blocks(blocks.clone()),
-            None => Factor::Plain(self.param.value()),
+            Some(blocks) => FrozenWeight::Blocks(blocks.clone()),
+            None => FrozenWeight::Plain(self.param.value()),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Weights {
     pub fn linear(&self, layer: &str) -> Result<Linear> {
         let bias = format!("{layer}.bias");
         Ok(Linear {
-            weight: self.get(&format!("{layer}.weight"))?.as_factor(),
+            weight: self.get(&format!("{layer}.weight"))?.as_frozen(),
             bias: if self.has(&bias) { Some(self.plain(&bias)?) } else { None },
             adapter: self
                 .adapters

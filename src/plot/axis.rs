@@ -2,14 +2,14 @@
 
 use crate::text::thousands;
 
-/// What a person sets about an axis.
+/// The label and scale of an axis.
 #[derive(Clone, Debug, Default)]
 pub struct Axis {
     pub label: String,
     pub log: bool,
 }
 
-/// An axis with its ends.
+/// The range of an axis.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     low: f64,
@@ -18,7 +18,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// From the smallest to the largest of the finite values, with some room where they are all one.
+    /// Spans the finite values, with some room where they are all equal.
     pub fn over(values: impl Iterator<Item = f64>, log: bool) -> Option<Scale> {
         let ends = values.filter(|value| value.is_finite()).map(|value| if log { value.log10() } else { value });
         let (low, high) = ends.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -33,30 +33,30 @@ impl Scale {
         Some(Scale { low, high, log })
     }
 
-    /// With a share of its length more at both ends.
+    /// Widens both ends by a fraction of the length.
     pub fn widened(self, share: f64) -> Scale {
         let room = (self.high - self.low) * share;
         Scale { low: self.low - room, high: self.high + room, ..self }
     }
 
-    /// That begins at 0 at the latest, for lengths.
+    /// Extends the range to include 0, for bars.
     pub fn with_zero(self) -> Scale {
         if self.log { self } else { Scale { low: self.low.min(0.0), high: self.high.max(0.0), ..self } }
     }
 
-    /// Where a value is, from 0 to 1.
+    /// The position of a value, from 0 to 1.
     pub fn place(&self, value: f64) -> f64 {
         let value = if self.log { value.log10() } else { value };
         (value - self.low) / (self.high - self.low)
     }
 
-    /// The value at a place from 0 to 1.
+    /// The value at a position from 0 to 1.
     pub fn at(&self, place: f64) -> f64 {
         let value = self.low + place * (self.high - self.low);
         if self.log { 10f64.powf(value) } else { value }
     }
 
-    /// About `count` round values with their texts.
+    /// About `count` round values with their labels.
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let decades = self.high - self.low;
         if self.log && decades >= 1.0 {
@@ -75,7 +75,7 @@ impl Scale {
     }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten, not below `step`.
+/// The least of 1, 2, 2.5 and 5 times a power of ten that is not below `step`.
 fn round_step(step: f64) -> f64 {
     let ten = 10f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * ten >= step * (1.0 - 1e-9));
@@ -91,7 +91,7 @@ fn fixed(value: f64, digits: usize) -> String {
     }
 }
 
-/// A number in as few signs as tell it apart: for powers of ten and the ends of bars.
+/// Formats a number briefly, for powers of ten and the ends of bars.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-4..1e9).contains(&size) {

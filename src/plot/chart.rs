@@ -1,9 +1,7 @@
 //! Chart: lines, points or bars, as a value.
 
 use super::axis::{Axis, Scale};
-use super::{png, svg, terminal};
-use crate::{Error, Result, bail, files};
-use std::path::Path;
+use crate::{Result, bail};
 
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
@@ -11,23 +9,23 @@ pub struct Chart {
     pub series: Vec<Series>,
     pub x: Axis,
     pub y: Axis,
-    /// What bars stand for; none: it has no bars.
+    /// Labels of the bars; empty for a chart without bars.
     pub bars: Vec<String>,
 }
 
-/// One line, one cloud of points, or one bar of every group.
+/// One line, one set of points, or one bar of every group.
 #[derive(Clone, Debug)]
 pub struct Series {
     pub name: String,
-    pub kind: Kind,
+    pub kind: SeriesKind,
     pub xs: Vec<f64>,
     pub ys: Vec<f64>,
-    /// From where to where each value may lie; empty: it is not said.
+    /// The interval of each value, or none.
     pub spans: Vec<(f64, f64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SeriesKind {
     Line,
     Points,
     Bars,
@@ -38,18 +36,18 @@ impl Chart {
         Chart { title: title.into(), ..Chart::default() }
     }
 
-    /// With one more line or cloud of points.
-    pub fn with(&self, who: &'static str, kind: Kind, name: &str, xs: Vec<f64>, ys: Vec<f64>) -> Result<Chart> {
+    /// Adds a line or a set of points.
+    pub fn with(&self, who: &'static str, kind: SeriesKind, name: &str, xs: Vec<f64>, ys: Vec<f64>) -> Result<Chart> {
         if xs.len() != ys.len() {
             bail!(who, "`{name}` has {} x and {} y", xs.len(), ys.len());
         }
         if !self.bars.is_empty() {
-            bail!(who, "a chart of bars takes no {}", if kind == Kind::Line { "line" } else { "points" });
+            bail!(who, "a chart of bars takes no {}", if kind == SeriesKind::Line { "line" } else { "points" });
         }
         self.add(who, Series { name: name.into(), kind, xs, ys, spans: Vec::new() })
     }
 
-    /// With one more bar in every group; `spans` are empty, or say how sure each value is.
+    /// Adds a bar to every group; `spans` are the intervals of the values, or empty.
     pub fn with_bars(
         &self,
         name: &str,
@@ -63,7 +61,7 @@ impl Chart {
         if !spans.is_empty() && spans.len() != values.len() {
             bail!("bars", "`{name}` has {} values and {} intervals", values.len(), spans.len());
         }
-        if self.series.iter().any(|series| series.kind != Kind::Bars) {
+        if self.series.iter().any(|series| series.kind != SeriesKind::Bars) {
             bail!("bars", "a chart of lines or points takes no bars");
         }
         if !self.bars.is_empty() && self.bars != labels {
@@ -71,7 +69,7 @@ impl Chart {
         }
         let xs = (0..values.len()).map(|at| at as f64).collect();
         Chart { bars: labels, ..self.clone() }
-            .add("bars", Series { name: name.into(), kind: Kind::Bars, xs, ys: values, spans })
+            .add("bars", Series { name: name.into(), kind: SeriesKind::Bars, xs, ys: values, spans })
     }
 
     fn add(&self, who: &'static str, series: Series) -> Result<Chart> {
@@ -83,7 +81,7 @@ impl Chart {
         chart.checked(who)
     }
 
-    /// With what an axis is called, and whether it is logarithmic.
+    /// Sets the label and scale of an axis.
     pub fn with_axis(&self, who: &'static str, axis: Axis) -> Result<Chart> {
         let mut chart = self.clone();
         if who == "x" {
@@ -111,39 +109,17 @@ impl Chart {
         Ok(self)
     }
 
-    /// The axes over all that is to be drawn.
+    /// The ranges of both axes over all series.
     pub fn scales(&self) -> Option<(Scale, Scale)> {
         let xs = self.series.iter().flat_map(|series| series.xs.iter().copied());
         let spans = |series: &Series| series.spans.iter().flat_map(|&(low, high)| [low, high]).collect::<Vec<_>>();
         let ys = self.series.iter().flat_map(|series| series.ys.iter().copied().chain(spans(series)));
         Some((Scale::over(xs, self.x.log)?, Scale::over(ys, self.y.log)?))
     }
-
-    /// As text of at most so many columns.
-    pub fn text(&self, columns: usize, rows: usize) -> String {
-        terminal::draw(self, columns, rows)
-    }
-
-    /// As a picture in SVG.
-    pub fn svg(&self) -> String {
-        svg::draw(self)
-    }
-
-    /// Writes .svg, .png, or .html that needs no other file.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let bytes = match ending.as_str() {
-            "svg" => svg::draw(self).into_bytes(),
-            "html" => svg::page(self).into_bytes(),
-            "png" => png::draw(&svg::draw(self))?,
-            _ => bail!("save", "{}: a chart is saved as .svg, .png or .html", path.display()),
-        };
-        files::write("save", path, |out| out.write_all(&bytes).map_err(|error| Error::io("save", path, &error)))
-    }
 }
 
 impl Series {
-    /// Its points that can be drawn.
+    /// The finite points.
     pub fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.xs.iter().copied().zip(self.ys.iter().copied()).filter(|(x, y)| x.is_finite() && y.is_finite())
     }

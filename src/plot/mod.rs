@@ -1,4 +1,4 @@
-//! What people look at: charts, tables, pages of them, progress.
+//! Output for people: charts, tables, pages and progress.
 
 pub mod api;
 mod axis;
@@ -7,12 +7,13 @@ mod chart;
 mod page;
 mod png;
 pub mod progress;
+mod save;
 mod svg;
 mod table;
 mod terminal;
 
 pub use axis::Axis;
-pub use chart::{Chart, Kind, Series};
+pub use chart::{Chart, Series, SeriesKind};
 pub use page::{Page, Part};
 pub use progress::Progress;
 pub use table::Table;

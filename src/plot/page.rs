@@ -1,12 +1,12 @@
 //! Page: charts, tables and words in one HTML file that needs no other.
 
-use super::svg::{self, FONTS, escape};
+use super::svg::{FONTS, escape};
 use super::{Chart, Table};
 use crate::{Error, Result, files};
 use std::fmt::Write;
 use std::path::Path;
 
-/// What a person shows to a colleague. A value.
+/// A page of headings, texts, tables and charts.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub title: String,
@@ -26,7 +26,7 @@ impl Page {
         Page { title: title.into(), parts: Vec::new() }
     }
 
-    /// With one more part at its end.
+    /// Appends a part.
     pub fn with(&self, part: Part) -> Page {
         let mut page = self.clone();
         page.parts.push(part);
@@ -59,7 +59,7 @@ impl Page {
                     }
                 }
                 Part::Table(table) => rows(table, &mut out),
-                Part::Chart(chart) => out.push_str(&svg::draw(chart)),
+                Part::Chart(chart) => out.push_str(&chart.svg()),
             }
         }
         out.push_str("</html>\n");
@@ -92,7 +92,7 @@ fn rows(table: &Table, out: &mut String) {
     out.push_str("</table></div>\n");
 }
 
-/// Text with the two signs of Markdown that a report needs: `**strong**` and `` `code` ``.
+/// Formats text with `**strong**` and `` `code` ``.
 fn inline(text: &str) -> String {
     let mut out = String::new();
     for (at, part) in text.split('`').enumerate() {

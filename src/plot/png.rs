@@ -4,11 +4,11 @@ use crate::{Error, Result};
 use resvg::{tiny_skia, usvg};
 use std::sync::{Arc, OnceLock};
 
-/// Dots for a unit of the SVG: sharp on screens of today, and large enough for a slide.
+/// Pixels per unit of the SVG: sharp on screens and large enough for a slide.
 const SCALE: f32 = 2.0;
 const FALLBACK: &str = "Ubuntu";
 
-/// The fonts of the system, and one of our own where it has none.
+/// The system's fonts, or an embedded one where it has none.
 fn fonts() -> Arc<usvg::fontdb::Database> {
     static FONTS: OnceLock<Arc<usvg::fontdb::Database>> = OnceLock::new();
     let load = || {
@@ -21,7 +21,7 @@ fn fonts() -> Arc<usvg::fontdb::Database> {
     FONTS.get_or_init(load).clone()
 }
 
-/// An SVG as the bytes of a PNG.
+/// Renders an SVG to the bytes of a PNG.
 pub fn draw(svg: &str) -> Result<Vec<u8>> {
     let failed = |what: String| Error::new("save", format!("the chart can't be drawn: {what}"));
     let options = usvg::Options { fontdb: fonts(), font_family: FALLBACK.into(), ..usvg::Options::default() };

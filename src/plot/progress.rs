@@ -1,7 +1,7 @@
-//! Progress of long work: a bar on a terminal, plain lines now and then where there is none.
+//! Progress of long work: a bar on a terminal, elsewhere a line now and then.
 
 use super::bar::{Screen, is_drawable};
-use crate::local;
+use crate::scoped;
 use crate::sync::unpoisoned;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -23,10 +23,10 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
 });
 /// Bars that are on the screen.
 static SHOWING: AtomicUsize = AtomicUsize::new(0);
-/// Work that has a bar, on the screen or not any more.
+/// Work that has a bar, whether or not it is on the screen.
 static DRAWN: Mutex<Vec<Weak<Mutex<State>>>> = Mutex::new(Vec::new());
 static SILENT: AtomicBool = AtomicBool::new(false);
-/// Time between two looks of a listener.
+/// Time between two lines for a listener.
 const GLANCE: Duration = Duration::from_millis(250);
 
 /// Where the progress of a script is shown.
@@ -46,16 +46,16 @@ thread_local! {
     static SINK: RefCell<Sink> = RefCell::default();
 }
 
-/// Does `work`, whose progress on this thread goes to `sink`.
+/// Runs `work` on this thread with its progress going to `sink`.
 pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
-    local::with(&SINK, sink.clone(), work)
+    scoped::with(&SINK, sink.clone(), work)
 }
 
 type Listener = Box<dyn Fn(&str) + Send>;
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
-/// From now on progress is told to `listener` instead of the terminal: one line again and again, each begun by a
-/// carriage return, and at the end of a piece of work ended by a new line.
+/// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline
+/// at the end of a piece of work.
 pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
     *listening() = Some(Box::new(listener));
 }
@@ -64,12 +64,12 @@ fn listening() -> MutexGuard<'static, Option<Listener>> {
     unpoisoned(LISTENER.lock())
 }
 
-/// From now on nothing is shown: for tests.
+/// Shows nothing from now on: for tests.
 pub fn silence() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
-/// Does `work`, which writes to the terminal, with the bars out of its way.
+/// Runs `work`, which writes to the terminal, with the bars hidden.
 pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
     match LazyLock::get(&BARS) {
         Some(bars) => bars.suspend(work),
@@ -82,7 +82,7 @@ pub fn is_showing() -> bool {
     SHOWING.load(Ordering::Relaxed) > 0
 }
 
-/// Leaves each bar as a line as any other, before something else has the terminal; with its next step it is a bar again.
+/// Turns each bar into a plain line before something else uses the terminal; its next step makes it a bar again.
 pub fn rest() {
     let bars = std::mem::take(&mut *drawn());
     for state in bars.iter().filter_map(Weak::upgrade) {
@@ -133,7 +133,7 @@ enum Show {
     Nothing,
 }
 
-/// What one step did.
+/// The facts of one step.
 #[derive(Default)]
 pub struct Tick {
     pub tokens: u64,
@@ -143,7 +143,7 @@ pub struct Tick {
 }
 
 impl Progress {
-    /// Work of `total` steps, of which `from` are done already.
+    /// Starts the progress of `total` steps, of which `from` are done already.
     pub fn new(label: &str, total: u64, from: u64, quiet: bool) -> Progress {
         let now = Instant::now();
         let show = match SINK.with(|sink| sink.borrow().clone()) {
@@ -172,7 +172,7 @@ impl Progress {
         progress
     }
 
-    /// Brings the bar up to date.
+    /// Updates the bar.
     fn show(&self, state: &mut State, now: Instant) {
         if matches!(state.show, Show::Resting) {
             state.show = Show::Bar(bar(state.total, state.at));
@@ -183,7 +183,7 @@ impl Progress {
         state.tell(now);
     }
 
-    /// One step more.
+    /// Advances by one step.
     pub fn tick(&self, tick: Tick) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -210,7 +210,7 @@ impl Progress {
         }
     }
 
-    /// The end: leaves one line with the time that it took and the speed of the whole.
+    /// Ends the bar: leaves one line with the elapsed time and the overall speed.
     pub fn done(&self) {
         let mut state = self.lock();
         if std::mem::replace(&mut state.done, true) {
@@ -224,13 +224,13 @@ impl Progress {
         }
     }
 
-    /// Puts a line of its own above the bar.
+    /// Prints a line above the bar.
     pub fn say(&self, text: &str) {
         let state = self.lock();
         state.put(&format!("  {}   {text}", state.label));
     }
 
-    /// Steps so far, and in all.
+    /// Steps so far, and in total.
     pub fn at(&self) -> (u64, u64) {
         let state = self.lock();
         (state.at, state.total)
@@ -246,7 +246,7 @@ impl Progress {
     }
 }
 
-/// Work that ended early leaves how far it came.
+/// Work that ended early leaves its last position.
 impl Drop for State {
     fn drop(&mut self) {
         if !self.done {
@@ -256,7 +256,7 @@ impl Drop for State {
 }
 
 impl State {
-    /// Puts a line in the place of the bar. It is a line as any other from then on: what is printed later goes below it.
+    /// Replaces the bar by a plain line, below which later output goes.
     fn leave(&mut self, end: bool) {
         let Show::Bar(bar) = &self.show else { return };
         SHOWING.fetch_sub(1, Ordering::Relaxed);
@@ -267,7 +267,7 @@ impl State {
         self.show = Show::Nothing;
     }
 
-    /// Puts a line where progress is shown.
+    /// Prints a line where progress is shown.
     fn put(&self, line: &str) {
         match &self.show {
             Show::Bar(_) | Show::Resting => beside_bars(|| eprintln!("{line}")),
@@ -298,7 +298,7 @@ impl State {
         format!("  {}   {place}{}", self.label, self.facts(now, end))
     }
 
-    /// Time, speeds, and what the last step told.
+    /// Time, speeds, and the notes of the last step.
     fn facts(&self, now: Instant, end: bool) -> String {
         let mut parts = vec![clock(now - self.start)];
         if !end && let Some(left) = self.left(now) {

@@ -1,19 +1,19 @@
 //! Charts as SVG, and as a page around it.
 
 use super::axis::{Scale, short};
-use super::chart::{Chart, Kind, Series};
+use super::chart::{Chart, Series, SeriesKind};
 use crate::text;
 use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
-/// Told apart by people who see colours differently too (Okabe and Ito 2008).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333"];
+/// A palette for color-blind readers too (Okabe and Ito 2008).
+const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#333333"];
 pub const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'PingFang SC', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif";
-/// Most points of a line that are drawn.
+/// The most points drawn of a line.
 const POINTS: usize = 1000;
 
-/// Where the plane of the chart is on the paper.
+/// The plot area on the page.
 struct Frame {
     left: f64,
     top: f64,
@@ -21,7 +21,14 @@ struct Frame {
     bottom: f64,
 }
 
-pub fn draw(chart: &Chart) -> String {
+impl Chart {
+    /// Draws the chart as SVG.
+    pub fn svg(&self) -> String {
+        draw(self)
+    }
+}
+
+fn draw(chart: &Chart) -> String {
     let height = if chart.bars.is_empty() { HEIGHT } else { bars_height(chart) };
     let mut out = String::new();
     let _ = writeln!(
@@ -44,7 +51,7 @@ pub fn draw(chart: &Chart) -> String {
     out
 }
 
-/// A page with the chart and its numbers, that needs no other file.
+/// A self-contained page with the chart and its numbers.
 pub fn page(chart: &Chart) -> String {
     let mut rows = String::new();
     for series in &chart.series {
@@ -113,11 +120,11 @@ fn plane(chart: &Chart, x: &Scale, y: &Scale, out: &mut String) {
     }
     let mut ends = Vec::new();
     for (at, series) in chart.series.iter().enumerate() {
-        let colour = COLOURS[at % COLOURS.len()];
+        let color = COLORS[at % COLORS.len()];
         let points: Vec<(f64, f64)> = thinned(series).into_iter().map(|(px, py)| (across(px), up(py))).collect();
         match series.kind {
-            Kind::Line => line(&points, colour, out),
-            _ => dots(&points, colour, out),
+            SeriesKind::Line => line(&points, color, out),
+            _ => dots(&points, color, out),
         }
         if let Some(&(_, end)) = points.last() {
             ends.push((end, at));
@@ -126,24 +133,24 @@ fn plane(chart: &Chart, x: &Scale, y: &Scale, out: &mut String) {
     names_at_ends(chart, ends, &frame, out);
 }
 
-fn line(points: &[(f64, f64)], colour: &str, out: &mut String) {
+fn line(points: &[(f64, f64)], color: &str, out: &mut String) {
     let mut path = String::new();
     for (at, (x, y)) in points.iter().enumerate() {
         let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { "M" } else { "L" });
     }
     let _ = writeln!(
         out,
-        r##"<path d="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"/>"##
+        r##"<path d="{path}" fill="none" stroke="{color}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"/>"##
     );
 }
 
-fn dots(points: &[(f64, f64)], colour: &str, out: &mut String) {
+fn dots(points: &[(f64, f64)], color: &str, out: &mut String) {
     for (x, y) in points {
-        let _ = writeln!(out, r##"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{colour}" fill-opacity="0.75"/>"##);
+        let _ = writeln!(out, r##"<circle cx="{x:.1}" cy="{y:.1}" r="3.5" fill="{color}" fill-opacity="0.75"/>"##);
     }
 }
 
-/// Names stand at the ends of their lines, moved apart where they meet.
+/// Series names at the ends of their lines, moved apart where they overlap.
 fn names_at_ends(chart: &Chart, mut ends: Vec<(f64, usize)>, frame: &Frame, out: &mut String) {
     const APART: f64 = 18.0;
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -165,16 +172,16 @@ fn names_at_ends(chart: &Chart, mut ends: Vec<(f64, usize)>, frame: &Frame, out:
             r##"<text x="{:.1}" y="{:.1}" font-weight="600" fill="{}">{}</text>"##,
             frame.right + 8.0,
             place + 4.5,
-            COLOURS[at % COLOURS.len()],
+            COLORS[at % COLORS.len()],
             escape(&name),
         );
     }
 }
 
-/// At most [`POINTS`] points, of which the highest and lowest of every stretch stay.
+/// At most [`POINTS`] points: the highest and lowest of every stretch.
 fn thinned(series: &Series) -> Vec<(f64, f64)> {
     let points: Vec<(f64, f64)> = series.points().collect();
-    if series.kind != Kind::Line || points.len() <= POINTS {
+    if series.kind != SeriesKind::Line || points.len() <= POINTS {
         return points;
     }
     let stretch = points.len().div_ceil(POINTS / 2);
@@ -212,7 +219,7 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
                 out,
                 r##"<rect x="{x:.1}" y="{:.1}" width="12" height="12" rx="2" fill="{}"/><text x="{:.1}" y="{:.1}">{}</text>"##,
                 y,
-                COLOURS[at % COLOURS.len()],
+                COLORS[at % COLORS.len()],
                 x + 18.0,
                 y + 11.0,
                 escape(&series.name),
@@ -241,7 +248,7 @@ fn bars(chart: &Chart, scale: &Scale, height: f64, out: &mut String) {
                     out,
                     r##"<rect x="{from:.1}" y="{y:.1}" width="{:.1}" height="{BAR}" rx="2" fill="{}"/><text x="{:.1}" y="{:.1}">{}</text>"##,
                     (to - from).max(0.5),
-                    COLOURS[at % COLOURS.len()],
+                    COLORS[at % COLORS.len()],
                     end + 7.0,
                     y + 13.5,
                     short(value),

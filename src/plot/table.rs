@@ -2,7 +2,7 @@
 
 use crate::text::{left, right, width};
 
-/// Headings and rows of text. Columns of figures stand to the right.
+/// Headings and rows of text; numeric columns are aligned right.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     pub title: String,
@@ -22,12 +22,12 @@ impl Table {
         })
     }
 
-    /// Of each column, whether it holds words rather than figures.
+    /// For each column, whether it holds text rather than numbers.
     pub fn words(&self) -> Vec<bool> {
         self.columns().map(|column| !column.figures).collect()
     }
 
-    /// As GitHub and others show it.
+    /// Formats the table in Markdown.
     pub fn markdown(&self) -> String {
         let columns: Vec<Column> = self.columns().collect();
         let line = |cells: &[String]| {

@@ -1,10 +1,10 @@
-//! Charts in a terminal, in lines of box-drawing characters. Series differ by the kind of line, so no colour is needed.
+//! Charts in a terminal, in lines of box-drawing characters. Series differ by the kind of line, so no color is needed.
 
 use super::axis::{Scale, short};
-use super::chart::{Chart, Kind, Series};
+use super::chart::{Chart, Series, SeriesKind};
 use crate::text::{counted, cut, left, right, width};
 
-/// Signs of a line: along, up and down, and the corners right-down, left-down, right-up, left-up.
+/// Characters of a line: horizontal, vertical, and the corners right-down, left-down, right-up, left-up.
 const LINES: [[char; 6]; 4] = [
     ['─', '│', '╭', '╮', '╰', '╯'],
     ['━', '┃', '┏', '┓', '┗', '┛'],
@@ -14,7 +14,14 @@ const LINES: [[char; 6]; 4] = [
 const POINTS: [char; 4] = ['•', '×', '+', 'o'];
 const BARS: [char; 4] = ['█', '▒', '░', '▚'];
 
-pub fn draw(chart: &Chart, columns: usize, rows: usize) -> String {
+impl Chart {
+    /// Draws the chart as text of at most so many columns.
+    pub fn text(&self, columns: usize, rows: usize) -> String {
+        draw(self, columns, rows)
+    }
+}
+
+fn draw(chart: &Chart, columns: usize, rows: usize) -> String {
     let mut lines = Vec::new();
     if !chart.title.is_empty() {
         lines.push(format!("  {}", cut(&chart.title, columns.saturating_sub(2))));
@@ -50,7 +57,7 @@ fn plane(chart: &Chart, x: &Scale, y: &Scale, columns: usize, rows: usize, lines
     // the first series is drawn last, on top
     for (at, series) in chart.series.iter().enumerate().rev() {
         let end = match series.kind {
-            Kind::Line => line(series, LINES[at % LINES.len()], x, &row_of, &mut grid),
+            SeriesKind::Line => line(series, LINES[at % LINES.len()], x, &row_of, &mut grid),
             _ => points(series, POINTS[at % POINTS.len()], x, &row_of, &mut grid),
         };
         ends.push((end, at));
@@ -65,7 +72,7 @@ fn plane(chart: &Chart, x: &Scale, y: &Scale, columns: usize, rows: usize, lines
     lines.push(format!("  {}  {}", " ".repeat(margin), below(chart, x, across)));
 }
 
-/// Draws a line over the columns and gives the row where it ends.
+/// Draws a line over the columns and returns the row where it ends.
 fn line(series: &Series, signs: [char; 6], x: &Scale, row_of: &impl Fn(f64) -> usize, grid: &mut [Vec<char>]) -> usize {
     let across = grid[0].len();
     let heights: Vec<Option<usize>> =
@@ -93,7 +100,7 @@ fn line(series: &Series, signs: [char; 6], x: &Scale, row_of: &impl Fn(f64) -> u
     last.unwrap_or(0)
 }
 
-/// The height of a line over each column: the mean of its points there, or what lies between their neighbours.
+/// The height of a line over each column: the mean of its points there, or an interpolation of its neighbors.
 fn columns_of(series: &Series, x: &Scale, across: usize) -> Vec<Option<f64>> {
     let mut points: Vec<(f64, f64)> = series.points().map(|(at, y)| (x.place(at) * (across - 1) as f64, y)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -126,13 +133,13 @@ fn points(series: &Series, sign: char, x: &Scale, row_of: &impl Fn(f64) -> usize
     last
 }
 
-/// Names at the ends of their lines, moved apart where they meet.
+/// Series names at the ends of their lines, moved apart where they overlap.
 fn labels(series: &[Series], names: &[String], mut ends: Vec<(usize, usize)>, rows: usize) -> Vec<String> {
     let mut lines = vec![String::new(); rows];
     ends.sort();
     for (end, at) in ends {
         let sign = match series[at].kind {
-            Kind::Line => LINES[at % LINES.len()][0],
+            SeriesKind::Line => LINES[at % LINES.len()][0],
             _ => POINTS[at % POINTS.len()],
         };
         let free = (0..rows).filter(|&row| lines[row].is_empty()).min_by_key(|&row| (row.abs_diff(end), row < end));
@@ -143,7 +150,7 @@ fn labels(series: &[Series], names: &[String], mut ends: Vec<(usize, usize)>, ro
     lines
 }
 
-/// The numbers under the x axis, and its name.
+/// The ticks of the x axis, and its label.
 fn below(chart: &Chart, x: &Scale, across: usize) -> String {
     let mut text = String::new();
     for (value, mark) in x.ticks((across / 14).max(2)) {

@@ -1,7 +1,7 @@
 //! Dense search: passages and questions as directions in a model's own space.
 
 use crate::model::{Model, Rows};
-use crate::tensor::{DType, without_grad};
+use crate::tensor::{DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
@@ -138,7 +138,7 @@ impl PassageEncoder {
         let ids: Vec<u32> = rows.iter().flat_map(padded).collect();
         let segments: Vec<u32> = rows.iter().flat_map(|row| (0..length).map(|at| u32::from(at < row.len()))).collect();
         let batch = Rows { rows: rows.len(), length, ids: &ids, segments: Some(&segments), ..Rows::default() };
-        let states = without_grad(|| self.net.hidden(&batch))?.value().to_dtype(DType::F32)?.flatten_all()?;
+        let states = no_grad(|| self.net.hidden(&batch))?.value().to_dtype(DType::F32)?.flatten_all()?;
         let states = states.to_vec1::<f32>()?;
         let mean = |(row, ids): (usize, &&[u32])| {
             let states = &states[row * length * hidden..];

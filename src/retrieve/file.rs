@@ -4,7 +4,7 @@
 use super::dense::{Dense, PassageEncoder};
 use super::index::Index;
 use crate::data::{By, Cell, Dataset, TableBuilder};
-use crate::tensor::file::{Safetensors, save_safetensors};
+use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, Device};
 use crate::{Error, Result, bail, data, files};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Index {
             let shape = (self.len(), dense.hidden());
             let vectors = Array::from_slice(dense.vectors(), shape, &Device::Cpu)?;
             let center = Array::from_slice(dense.center(), dense.hidden(), &Device::Cpu)?;
-            save_safetensors(folder.join(VECTORS), [("vectors", &vectors), ("center", &center)], &[])?;
+            safetensors::save(folder.join(VECTORS), [("vectors", &vectors), ("center", &center)], &[])?;
             told["hidden_size"] = json!(dense.hidden());
             told["max_length"] = json!(dense.reader().max_length);
         }

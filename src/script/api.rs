@@ -195,7 +195,7 @@ fn sleep(seconds: f64) -> Res<()> {
     while let Some(left) = wanted.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
         std::thread::sleep(left.min(NAP));
         crate::cancel::check()?;
-        crate::bounds::current().charge(NAP.as_micros() as u64)?;
+        crate::limits::current().charge(NAP.as_micros() as u64)?;
     }
     Ok(())
 }

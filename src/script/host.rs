@@ -5,8 +5,8 @@ use super::look::Looks;
 use super::modules::Modules;
 use super::sources::Sources;
 use super::{Fault, Kind, Opt, Output, api, check, hygiene, stdlib};
-use crate::bounds::{self, Bounds};
 use crate::cancel::{self, Cancel};
+use crate::limits::{self, Bounds};
 use crate::plot::progress::{self, Sink};
 use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -193,7 +193,7 @@ impl Host {
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
         self.bounds.begin();
-        let work = || progress::shown_by(&self.progress, || bounds::within(&self.bounds, work));
+        let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
         match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
             Err(panic) => Err(Fault::internal(&panic_text(&*panic))),

@@ -16,8 +16,8 @@
 //! ```
 
 use super::{Fault, Host, Res, checker, host};
-use crate::bounds::{self, Bounds, Limits, Root};
 use crate::cancel::Cancel;
+use crate::limits::{self, Bounds, Limits, Root};
 use crate::plot::progress::Sink;
 use crate::tensor::{Rng, Tensor, rng};
 use crate::{Error, Result};
@@ -83,14 +83,15 @@ impl Builder {
         self
     }
 
-    /// Takes each line that scripts print, in the order in which they do. Otherwise it goes to standard output.
+    /// Receives each line that scripts print, in order. Without this it is dropped: the library writes nothing to
+    /// standard output by itself.
     pub fn print(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
         self.print = Some(Box::new(line));
         self
     }
 
-    /// Takes the progress of long work, a line now and then and one at the end of each piece of work. Otherwise it goes
-    /// to standard error, or nowhere where [`Builder::print`] takes what scripts print.
+    /// Receives the progress of long work: a line now and then, and one at the end of each piece of work. Without this
+    /// it is dropped.
     pub fn progress(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
         self.progress = Some(Box::new(line));
         self
@@ -129,14 +130,11 @@ impl Builder {
         let mut host = Host::bounded(Bounds::new(self.limits, self.roots));
         host.run_state.set_args(&self.args)?;
         host.use_cancel(&self.cancel);
-        host.progress = match (self.progress, &self.print) {
-            (Some(line), _) => Sink::Lines(Arc::new(Mutex::new(line))),
-            (None, Some(_)) => Sink::Nowhere,
-            (None, None) => Sink::Process,
+        host.progress = match self.progress {
+            Some(line) => Sink::Lines(Arc::new(Mutex::new(line))),
+            None => Sink::Nowhere,
         };
-        if let Some(line) = self.print {
-            host.output.give(line);
-        }
+        host.output.give(self.print.unwrap_or_else(|| Box::new(|_| {})));
         for (name, module) in self.modules {
             if super::stdlib::is_module(&name) {
                 return Err(Error::new("module", format!("`{name}` is a module of the standard library"))
@@ -194,7 +192,7 @@ impl Runtime {
     /// that are not there.
     pub fn check(&mut self, name: &str, text: &str) -> Vec<Fault> {
         let bounds = self.host.bounds.clone();
-        bounds::within(&bounds, || checker::check(&mut self.host, name, text))
+        limits::within(&bounds, || checker::check(&mut self.host, name, text))
     }
 
     /// Stops what runs, from any thread.

@@ -1,6 +1,6 @@
 //! Gradients on their way back through the tape, newest record first.
 
-use super::tape::{Node, Target};
+use super::tape::{GradTarget, Node};
 use super::{Array, DType, Device, Grads, Tensor, timing};
 use crate::sync::unpoisoned;
 use crate::{Error, Result, kernel};
@@ -10,31 +10,31 @@ use std::sync::Arc;
 /// Gradients on their way back.
 #[derive(Default)]
 pub struct Flow {
-    queue: BinaryHeap<Turn>,
+    queue: BinaryHeap<QueuedNode>,
     pending: HashMap<u64, Pending>,
-    inputs: Vec<Option<Target>>,
+    inputs: Vec<Option<GradTarget>>,
     grads: Grads,
 }
 
 /// Newest first.
-struct Turn(Arc<Node>);
+struct QueuedNode(Arc<Node>);
 
-impl Ord for Turn {
+impl Ord for QueuedNode {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.0.id.cmp(&other.0.id)
     }
 }
-impl PartialOrd for Turn {
+impl PartialOrd for QueuedNode {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl PartialEq for Turn {
+impl PartialEq for QueuedNode {
     fn eq(&self, other: &Self) -> bool {
         self.0.id == other.0.id
     }
 }
-impl Eq for Turn {}
+impl Eq for QueuedNode {}
 
 /// A gradient that may still grow.
 enum Pending {
@@ -91,7 +91,7 @@ impl Flow {
     ) -> Result<()> {
         let Some(target) = self.inputs[index].clone() else { return Ok(()) };
         let (mut sum, first) = match self.pending.remove(&target.id()) {
-            None => (kernel::memory::unwritten(dims.iter().product()), true),
+            None => (kernel::buffer::unwritten(dims.iter().product()), true),
             Some(Pending::Sum(sum, _)) => (sum, false),
             Some(Pending::One(array)) => (kernel::values(&array)?, false),
         };
@@ -129,7 +129,7 @@ impl Flow {
         }
     }
 
-    fn give(&mut self, target: Target, grad: Array) -> Result<()> {
+    fn give(&mut self, target: GradTarget, grad: Array) -> Result<()> {
         let id = target.id();
         match self.pending.remove(&id) {
             None => {
@@ -144,18 +144,18 @@ impl Flow {
     }
 
     /// A node gets its turn once, a parameter its place in the result once.
-    fn enqueue(&mut self, target: Target, first: bool) {
+    fn enqueue(&mut self, target: GradTarget, first: bool) {
         if first {
             match target {
-                Target::Node(node) => self.queue.push(Turn(node)),
-                Target::Param(param) => self.grads.reach(param),
+                GradTarget::Node(node) => self.queue.push(QueuedNode(node)),
+                GradTarget::Param(param) => self.grads.reach(param),
             }
         }
     }
 
     /// Works off everything that was seeded, and gives what reached parameters.
     pub(super) fn run(mut self) -> Result<Grads> {
-        while let Some(Turn(node)) = self.queue.pop() {
+        while let Some(QueuedNode(node)) = self.queue.pop() {
             crate::cancel::check()?;
             let Some(pending) = self.pending.remove(&node.id) else { continue };
             let backward = unpoisoned(node.backward.lock()).take();

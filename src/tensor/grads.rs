@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Gradients by parameter. Plain numbers: holding them does not hold the graph that they came from.
 ///
-/// Scaling them, as clipping does, only notes the factor: an optimiser's step reads each gradient once anyway.
+/// Scaling them, as clipping does, only notes the factor: an optimizer's step reads each gradient once anyway.
 #[derive(Clone)]
 pub struct Grads {
     entries: BTreeMap<u64, Entry>,

@@ -1,7 +1,6 @@
 //! Tensor: a value that knows how it was computed when something in it learns.
 
 pub mod api;
-pub mod file;
 mod flow;
 mod grads;
 pub mod nn;
@@ -16,4 +15,4 @@ pub use crate::kernel::{Array, DType, Device};
 pub use flow::Flow;
 pub use grads::Grads;
 pub use rng::Rng;
-pub use tape::{Param, Tensor, without_grad};
+pub use tape::{Param, Tensor, no_grad};

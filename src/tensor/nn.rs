@@ -1,14 +1,16 @@
 //! The pieces of neural networks on the tape: each one a kernel's forward and backward side by side.
 
 use super::{Array, DType, Flow, Rng, Tensor};
+use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::quant::Blocks;
-use crate::kernel::{self, activation, attention as blocks, composite, loss, norm, product, rotary as turning};
+use crate::kernel::rope_cache::RopeCache;
+use crate::kernel::{self, activation, attention as blocks, loss, matmul, norm, reference, rotary as rope};
 use crate::sync::unpoisoned;
 use crate::{Result, bail};
 use std::sync::{Arc, RwLock};
 
 pub use crate::kernel::Precision;
-pub use crate::kernel::attention::Mask;
+pub use crate::kernel::mask::Mask;
 
 /// x [.., in] · weightᵀ + bias, for a weight [out, in].
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
@@ -20,7 +22,7 @@ pub fn linear_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, pre
     linear_product(x, weight, bias, true, precision)
 }
 
-/// x [.., in] · weightᵀ + bias for a quantised weight [out, in], which is widened tile by tile and has no gradient.
+/// x [.., in] · weightᵀ + bias for a quantized weight [out, in], which is widened tile by tile and has no gradient.
 pub fn linear_blocks(x: &Tensor, weight: &Arc<Blocks>, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
     let (y, blocks) = (weight.linear(&x.value(), precision)?, weight.clone());
     let y = Tensor::derive(y, [x], move |grad, flow| flow.add(0, || blocks.linear_input(&grad, precision)));
@@ -32,13 +34,13 @@ pub fn linear_blocks(x: &Tensor, weight: &Arc<Blocks>, bias: Option<&Tensor>, pr
 
 fn linear_product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bool, p: Precision) -> Result<Tensor> {
     let (xs, w) = (x.value(), weight.value());
-    let y = product::linear(&xs, &w, bias.map(Tensor::value).as_ref(), turned, p)?;
+    let y = matmul::linear(&xs, &w, bias.map(Tensor::value).as_ref(), turned, p)?;
     let inputs = [Some(x), Some(weight), bias];
     let inputs: Vec<&Tensor> = inputs.into_iter().flatten().collect();
     // a frozen weight does not need the input again
     let xs = Tensor::records(&[weight]).then_some(xs);
     Ok(Tensor::derive_from(y, &inputs, move |grad, flow| {
-        flow.add(0, || product::linear_input(&grad, &w, turned, p))?;
+        flow.add(0, || matmul::linear_input(&grad, &w, turned, p))?;
         if let Some(xs) = xs {
             weight_gradient(flow, &xs, &w, &grad, turned, p)?;
         }
@@ -47,10 +49,10 @@ fn linear_product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, turned: bo
 }
 
 fn weight_gradient(flow: &mut Flow, x: &Array, w: &Array, grad: &Array, turned: bool, p: Precision) -> Result<()> {
-    if product::accumulates(x, w) {
-        return flow.accumulate(1, w.dims(), |sum, first| product::linear_accumulate(x, grad, turned, p, sum, first));
+    if matmul::accumulates(x, w) {
+        return flow.accumulate(1, w.dims(), |sum, first| matmul::linear_accumulate(x, grad, turned, p, sum, first));
     }
-    flow.add(1, || Ok(composite::linear_weight(x, grad, turned)?.to_dtype(w.dtype())?))
+    flow.add(1, || Ok(reference::linear_weight(x, grad, turned)?.to_dtype(w.dtype())?))
 }
 
 /// Rows `ids` of `table [V, D]`, in a tensor of shape `dims + [D]`. An id outside the table is an error that names it.
@@ -63,7 +65,7 @@ pub fn embedding(table: &Tensor, ids: &[u32], dims: &[usize]) -> Result<Tensor> 
             let add = |sum: &mut [f32], first| kernel::embedding::embedding_accumulate(&grad, &ids, sum, first);
             return flow.accumulate(0, rows.dims(), add);
         }
-        flow.add(0, || composite::embedding_backward(&rows, &ids, &grad))
+        flow.add(0, || reference::embedding_backward(&rows, &ids, &grad))
     }))
 }
 
@@ -131,7 +133,7 @@ pub enum RotaryScaling {
 /// The angles of rotary position embedding, computed once and grown as positions need them.
 pub struct Rotary {
     frequencies: Vec<f32>,
-    turns: RwLock<Arc<turning::Turns>>,
+    cache: RwLock<Arc<RopeCache>>,
 }
 
 impl Rotary {
@@ -139,18 +141,18 @@ impl Rotary {
     pub fn new(head_dim: usize, theta: f64, scaling: &RotaryScaling, max_positions: usize) -> Rotary {
         let plain = |i| 1.0 / theta.powf((2 * i) as f64 / head_dim as f64);
         let frequencies: Vec<f32> = (0..head_dim / 2).map(|i| scaled(plain(i), scaling) as f32).collect();
-        let turns = RwLock::new(Arc::new(turning::Turns::new(&frequencies, max_positions.min(1024))));
-        Rotary { frequencies, turns }
+        let cache = RwLock::new(Arc::new(RopeCache::new(&frequencies, max_positions.min(1024))));
+        Rotary { frequencies, cache }
     }
 
     /// Angles for positions up to and including `last`.
-    pub fn turns(&self, last: u32) -> Arc<turning::Turns> {
-        let held = unpoisoned(self.turns.read()).clone();
+    pub fn rope_cache(&self, last: u32) -> Arc<RopeCache> {
+        let held = unpoisoned(self.cache.read()).clone();
         if (last as usize) < held.positions() {
             return held;
         }
-        let grown = Arc::new(turning::Turns::new(&self.frequencies, (last as usize + 1).next_power_of_two()));
-        *unpoisoned(self.turns.write()) = grown.clone();
+        let grown = Arc::new(RopeCache::new(&self.frequencies, (last as usize + 1).next_power_of_two()));
+        *unpoisoned(self.cache.write()) = grown.clone();
         grown
     }
 }
@@ -175,22 +177,23 @@ pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Ten
         [rows, length, _, head] if rows * length == positions.len() && head >= 2 * rotary.frequencies.len() => {}
         _ => bail!("rotary", "{} positions for heads of shape {:?}", positions.len(), xs.dims()),
     }
-    let turns = rotary.turns(positions.iter().copied().max().unwrap_or(0));
-    let y = turning::rotate(&xs, &turns, positions, false)?;
+    let cache = rotary.rope_cache(positions.iter().copied().max().unwrap_or(0));
+    let y = rope::rotate(&xs, &cache, positions, false)?;
     let positions = positions.to_vec();
-    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || turning::rotate(&grad, &turns, &positions, true))))
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || rope::rotate(&grad, &cache, &positions, true))))
 }
 
 /// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
 /// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, precision: Precision) -> Result<Tensor> {
     let (qs, ks, vs) = (q.value(), k.value(), v.value());
-    let sizes = blocks::Sizes::new(&qs, &ks, &vs)?;
-    let sight = blocks::Sight::new(mask, sizes.rows, sizes.queries, sizes.keys)?;
-    let (out, logs) = blocks::attention(&qs, &ks, &vs, scale, &sight, precision)?;
+    let sizes = Sizes::new(&qs, &ks, &vs)?;
+    let seen = AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?;
+    let (out, log_sum_exp) = blocks::attention(&qs, &ks, &vs, scale, &seen, precision)?;
     let result = out.clone();
     Ok(Tensor::derive(result, [q, k, v], move |grad, flow| {
-        let [dq, dk, dv] = blocks::attention_backward(&qs, &ks, &vs, scale, &sight, &out, &logs, &grad, precision)?;
+        let [dq, dk, dv] =
+            blocks::attention_backward(&qs, &ks, &vs, scale, &seen, &out, &log_sum_exp, &grad, precision)?;
         flow.add(0, || Ok(dq))?;
         flow.add(1, || Ok(dk))?;
         flow.add(2, || Ok(dv))
@@ -229,7 +232,7 @@ pub fn tables_cross_entropy(
             bail!(WHO, "hidden {:?} and weight {:?} are not matrices", h.dims(), w.dims());
         };
         if width != columns || b.as_ref().is_some_and(|b| b.dims() != [size]) {
-            bail!(WHO, "hidden {:?} does not meet weight {:?} and its bias", h.dims(), w.dims());
+            bail!(WHO, "hidden {:?} does not fit weight {:?} and its bias", h.dims(), w.dims());
         }
         sizes.push(size);
     }
@@ -243,14 +246,14 @@ pub fn tables_cross_entropy(
         let logits = side_by_side(hidden, tables, precision)?;
         return cross_entropy(&logits, targets, smoothing);
     }
-    let wanted: Vec<loss::Table> = tables
+    let wanted: Vec<loss::OutputWeight> = tables
         .iter()
         .zip(&arrays)
-        .map(|((weight, bias), (w, b))| loss::Table {
+        .map(|((weight, bias), (w, b))| loss::OutputWeight {
             weight: w,
             bias: b.as_ref(),
-            learns: learns(weight),
-            bias_learns: bias.is_some_and(learns),
+            trainable: learns(weight),
+            bias_trainable: bias.is_some_and(learns),
         })
         .collect();
     let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, smoothing, precision, learns(hidden))?;
@@ -258,7 +261,7 @@ pub fn tables_cross_entropy(
     // hidden, then each table's weight and its bias where it has one
     let mut inputs = vec![hidden];
     let mut found = vec![(grads.hidden, vec![rows, width])];
-    for (((weight, bias), [dw, db]), size) in tables.iter().zip(grads.tables).zip(sizes) {
+    for (((weight, bias), [dw, db]), size) in tables.iter().zip(grads.outputs).zip(sizes) {
         inputs.push(weight);
         found.push((dw, vec![size, width]));
         if let Some(bias) = bias {
@@ -271,7 +274,7 @@ pub fn tables_cross_entropy(
         for (index, (grad, dims)) in found.into_iter().enumerate() {
             if let Some(mut grad) = grad {
                 if by != 1.0 {
-                    product::scale(&mut grad, by);
+                    matmul::scale(&mut grad, by);
                 }
                 flow.hand(index, &dims, grad)?;
             }
@@ -280,7 +283,7 @@ pub fn tables_cross_entropy(
     }))
 }
 
-/// The logits of several tables of outputs, one beside the other.
+/// The logits of output embeddings that lie in several parts, side by side.
 pub fn side_by_side(hidden: &Tensor, tables: &[(&Tensor, Option<&Tensor>)], precision: Precision) -> Result<Tensor> {
     let parts =
         tables.iter().map(|(weight, bias)| linear(hidden, weight, *bias, precision)).collect::<Result<Vec<_>>>()?;

@@ -195,7 +195,7 @@ fn gauss(word: u64) -> f64 {
     let probability = unit(word) + 0.5 / (1u64 << 53) as f64;
     let q = probability - 0.5;
     if q.abs() <= 0.425 {
-        return q * ratio(0.180625 - q * q, &CENTRE);
+        return q * ratio(0.180625 - q * q, &CENTER);
     }
     let r = (-ln(if q < 0.0 { probability } else { 1.0 - probability })).sqrt();
     let tail = if r <= 5.0 { ratio(r - 1.6, &TAIL) } else { ratio(r - 5.0, &FAR) };
@@ -222,7 +222,7 @@ fn ln(x: f64) -> f64 {
 }
 
 #[rustfmt::skip]
-const CENTRE: [[f64; 8]; 2] = [
+const CENTER: [[f64; 8]; 2] = [
     [3.387_132_872_796_366_6, 1.331_416_678_917_843_8e2, 1.971_590_950_306_551_3e3, 1.373_169_376_550_946e4,
      4.592_195_393_154_987e4, 6.726_577_092_700_87e4, 3.343_057_558_358_813e4, 2.509_080_928_730_122_7e3],
     [1.0, 4.231_333_070_160_091e1, 6.871_870_074_920_579e2, 5.394_196_021_424_751e3,

@@ -35,7 +35,7 @@ pub fn page_within(x: &Tensor, digits: usize, width: usize) -> Result<String> {
     let all_could_fit = value.elem_count() <= SCREEN * WIDTH;
     let mut text = String::new();
     for edge in edges.into_iter().skip(usize::from(!all_could_fit)) {
-        text = Table::new(&value, edge, digits)?.text("tensor(", width);
+        text = Grid::new(&value, edge, digits)?.text("tensor(", width);
         if text.lines().count() <= SCREEN {
             return Ok(format!("tensor({text}{kind})"));
         }
@@ -55,7 +55,7 @@ pub fn digits(x: &Tensor, digits: usize) -> Result<String> {
 }
 
 /// The numbers that are shown, as texts of one width.
-struct Table {
+struct Grid {
     /// By dimension: the places that are shown, `None` where some are left out.
     shown: Vec<Vec<Option<usize>>>,
     /// Row by row, only what is shown.
@@ -63,12 +63,12 @@ struct Table {
     width: usize,
 }
 
-impl Table {
-    fn new(value: &Array, edge: usize, digits: usize) -> Result<Table> {
+impl Grid {
+    fn new(value: &Array, edge: usize, digits: usize) -> Result<Grid> {
         let shown: Vec<_> = value.dims().iter().map(|size| places(*size, edge)).collect();
         let cells = cells(value, &shown, digits)?;
         let width = cells.iter().map(String::len).max().unwrap_or(0);
-        Ok(Table { shown, cells, width })
+        Ok(Grid { shown, cells, width })
     }
 
     fn per_line(&self, line: usize) -> usize {

@@ -24,7 +24,7 @@ enum Origin {
     Param(Arc<Param>),
 }
 
-/// A weight that learns: the one thing whose numbers an optimiser replaces.
+/// A weight that learns: the one thing whose numbers an optimizer replaces.
 ///
 /// Replaces, not overwrites: whoever holds the old numbers (a view, a saved activation, a copy in a script)
 /// keeps them unchanged.
@@ -39,13 +39,13 @@ pub(super) struct Node {
     pub id: u64,
     /// Of the function that recorded it: that of its `backward`.
     pub name: &'static str,
-    pub inputs: Vec<Option<Target>>,
+    pub inputs: Vec<Option<GradTarget>>,
     pub backward: Mutex<Option<Backward>>,
 }
 
 /// Where a gradient goes.
 #[derive(Clone)]
-pub(super) enum Target {
+pub(super) enum GradTarget {
     Node(Arc<Node>),
     Param(Arc<Param>),
 }
@@ -63,7 +63,7 @@ thread_local! {
 }
 
 /// Runs `work` without recording: for evaluation, where nobody will ask for a gradient.
-pub fn without_grad<T>(work: impl FnOnce() -> T) -> T {
+pub fn no_grad<T>(work: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -173,7 +173,7 @@ impl Tensor {
         let mut names = BTreeSet::new();
         let (mut seen, mut open) = (HashSet::new(), Vec::from_iter(self.target()));
         while let Some(target) = open.pop() {
-            if let Target::Node(node) = target
+            if let GradTarget::Node(node) = target
                 && seen.insert(node.id)
             {
                 names.insert(timing::operation(node.name));
@@ -183,11 +183,11 @@ impl Tensor {
         names
     }
 
-    pub(super) fn target(&self) -> Option<Target> {
+    pub(super) fn target(&self) -> Option<GradTarget> {
         match &self.0 {
             Origin::Constant(_) => None,
-            Origin::Derived(_, node) => Some(Target::Node(node.clone())),
-            Origin::Param(param) => Some(Target::Param(param.clone())),
+            Origin::Derived(_, node) => Some(GradTarget::Node(node.clone())),
+            Origin::Param(param) => Some(GradTarget::Param(param.clone())),
         }
     }
 
@@ -258,7 +258,7 @@ thread_local! {
 }
 
 /// What a node held.
-type Remains = (Vec<Option<Target>>, Option<Backward>);
+type Remains = (Vec<Option<GradTarget>>, Option<Backward>);
 
 /// A long chain of operations must not be dropped by recursion: it would overflow the stack. The first node of a
 /// thread to be dropped works through a list; nodes that fall while it does (its inputs, and tensors that a
@@ -283,11 +283,11 @@ impl Drop for Node {
     }
 }
 
-impl Target {
+impl GradTarget {
     pub fn id(&self) -> u64 {
         match self {
-            Target::Node(node) => node.id,
-            Target::Param(param) => param.id,
+            GradTarget::Node(node) => node.id,
+            GradTarget::Param(param) => param.id,
         }
     }
 }

@@ -5,14 +5,14 @@
 //! that began earlier is done.
 
 use super::{Array, Tensor};
-use crate::kernel::profile::{self, Moment, Pass, Span};
+use crate::kernel::profile::{self, Pass, Span, Timestamp};
 use std::cell::{Cell, RefCell};
 
 /// Reads that are kept at most: those of operations within operations, and stray ones.
 const READS: usize = 64;
 
 thread_local! {
-    static READ: RefCell<Vec<(candle_core::TensorId, Moment)>> = const { RefCell::new(Vec::new()) };
+    static READ: RefCell<Vec<(candle_core::TensorId, Timestamp)>> = const { RefCell::new(Vec::new()) };
     static BACKWARD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -42,7 +42,7 @@ pub fn derived(name: &'static str, inputs: &[&Tensor]) {
         let first = reads.iter().position(|(id, _)| of_inputs(*id))?;
         reads.drain(first..).next()
     });
-    let pass = if BACKWARD.get() { Pass::Again } else { Pass::Forward };
+    let pass = if BACKWARD.get() { Pass::Recompute } else { Pass::Forward };
     profile::done(operation(name), pass, start.map_or_else(profile::now, |(_, start)| start));
 }
 

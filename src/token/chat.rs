@@ -1,7 +1,7 @@
 //! Chat templates: the text that a conversation becomes, and where in it who said what.
 
 use crate::token::Tokenizer;
-use crate::{Error, Result, bail, bounds, cancel};
+use crate::{Error, Result, bail, cancel, limits};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, State};
 use serde_json::{Value, json};
@@ -145,7 +145,7 @@ impl Template {
         // unless it tells better
         self.burnt.store(fuel, Ordering::Relaxed);
         let rendered = self.rendered(messages, open);
-        bounds::current().charge(self.burnt.load(Ordering::Relaxed))?;
+        limits::current().charge(self.burnt.load(Ordering::Relaxed))?;
         rendered.map_err(told)
     }
 

@@ -12,8 +12,8 @@
 
 use super::optimizer::{Optimizer, State};
 use crate::cancel::{self, Cancel};
+use crate::format::safetensors::{self, Safetensors};
 use crate::sync::unpoisoned;
-use crate::tensor::file::{Safetensors, save_safetensors};
 use crate::tensor::rng::with_run;
 use crate::tensor::{Array, Param, Rng};
 use crate::{Error, Result, bail, files};
@@ -200,8 +200,8 @@ impl Saved {
 
     fn fill(&self, folder: &Path) -> Result<()> {
         files::make_folder("save", folder)?;
-        save_safetensors(folder.join(WEIGHTS), named(&self.weights), &[])?;
-        save_safetensors(folder.join(OPTIMIZER), named(&self.memory), &[])?;
+        safetensors::save(folder.join(WEIGHTS), named(&self.weights), &[])?;
+        safetensors::save(folder.join(OPTIMIZER), named(&self.memory), &[])?;
         let text = serde_json::to_string_pretty(&self.facts)
             .map_err(|error| Error::new("save", format!("the state can't be written as JSON: {error}")))?;
         files::write_all("save", &folder.join(STATE), text.as_bytes())?;

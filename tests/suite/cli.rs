@@ -364,3 +364,25 @@ fn a_run_in_stages_goes_on_to_the_same_bits() {
         assert!(on.out == whole.out, "stopped after {rows} steps:\n{}{}\n{}", on.err, on.out, whole.out);
     }
 }
+
+#[test]
+fn threads_are_bounded() {
+    let folder = Folder::new(&[("a.rhai", "print(threads());")]);
+    for count in ["100000", "0", "-1", "many"] {
+        let words = [format!("--threads={count}"), "run".into(), "a.rhai".into()];
+        let told = folder.levain(&words.each_ref().map(String::as_str));
+        assert!(told.code == 2 && told.err.contains(count), "--threads {count}: {} {}", told.code, told.err);
+        let run = Command::new(env!("CARGO_BIN_EXE_levain"))
+            .args(["run", "a.rhai"])
+            .current_dir(folder.path())
+            .env("LEVAIN_THREADS", count)
+            .output()
+            .unwrap();
+        let expected = format!(
+            "error: LEVAIN_THREADS: `{count}` is not a number of threads from 1 to 1024\n\
+             help: leave it out, and there are as many as the machine has cores\n"
+        );
+        assert_eq!((String::from_utf8_lossy(&run.stderr).as_ref(), run.status.code()), (&*expected, Some(2)));
+    }
+    assert_eq!(folder.levain(&["run", "a.rhai", "--threads", "3"]).out, "3\n");
+}

@@ -16,7 +16,7 @@ fn printed(words: &[&str]) -> String {
     String::from_utf8(levain(words).stdout).unwrap()
 }
 
-/// Whether the fused kernels run, not their composites.
+/// Whether the fused kernels run, not the reference operations.
 fn fused() -> bool {
     std::env::var("LEVAIN_KERNELS").as_deref() != Ok("off")
 }
@@ -135,7 +135,7 @@ fn recomputing_is_the_same_bits_in_less_memory() {
         let ((plain, kept), (again, dropped)) = (run("recompute=false"), run("recompute=true"));
         assert_eq!(plain, again, "{precision}");
         assert!(most(&dropped) < 0.6 * most(&kept), "{precision}: {kept}\n{dropped}");
-        assert!(dropped.contains(" again ") && !kept.contains(" again "), "{dropped}");
+        assert!(dropped.contains(" recompute ") && !kept.contains(" recompute "), "{dropped}");
     }
 }
 
@@ -154,7 +154,7 @@ fn attentions_memory_grows_with_the_length_and_not_its_square() {
         most(&String::from_utf8(done.stderr).unwrap())
     };
     if !fused() {
-        return; // a composite holds all scores
+        return; // a reference operation holds all scores
     }
     let (short, long) = (run(1024), run(4096));
     assert!(long < 4.5 * short, "{short} and {long}");
@@ -171,7 +171,7 @@ for step in 0..2 { opt.step((a + b).sum().backward().clip(1.0)); }
 #[test]
 fn a_step_holds_no_second_copy_of_the_gradients() {
     if !fused() {
-        return; // composites make each part of a step anew
+        return; // reference operations make each part of a step anew
     }
     let folder = tempfile::tempdir().unwrap();
     let done = levain(&["run", "--profile", &script(folder.path(), LARGE)]);
@@ -207,7 +207,7 @@ fn a_profile_tells_every_operation_and_what_it_took() {
         line.unwrap_or_else(|| panic!("no {name} {pass} in\n{told}"))[2].parse::<u64>().unwrap()
     };
     // two steps of two layers: seven products each, two norms and the last one, one attention
-    let products = if fused() { 28 } else { 30 }; // a composite has that of the loss too
+    let products = if fused() { 28 } else { 30 }; // the reference has that of the loss too
     for (name, count) in
         [("linear_product", products), ("rms_norm", 10), ("attention", 4), ("rotary", 8), ("swiglu", 4)]
     {

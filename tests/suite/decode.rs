@@ -3,10 +3,10 @@
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use half::bf16;
-use levain::kernel::product::Values;
-use levain::kernel::{matvec, on_composites};
+use levain::kernel::matrix::Values;
+use levain::kernel::{matvec, on_reference};
 use levain::model::{Lora, Model, Reduce, Rows, Sampling, Shape};
-use levain::tensor::{Array, DType, Device, Rng, without_grad};
+use levain::tensor::{Array, DType, Device, Rng, no_grad};
 use std::path::Path;
 
 fn random(count: usize, seed: u64) -> Vec<f32> {
@@ -90,7 +90,7 @@ fn one_operation_writes_what_the_blocks_write() {
             }
         }
         let prompts = prompts(5);
-        let (fast, slow) = (greedy(&net, &prompts), on_composites(|| greedy(&net, &prompts)));
+        let (fast, slow) = (greedy(&net, &prompts), on_reference(|| greedy(&net, &prompts)));
         assert_eq!(fast, slow, "{kind} {dtype:?} {lora}");
         assert!(fast.iter().any(|ids| ids.iter().any(|id| *id != ids[0])), "{kind}: it writes one id only");
     }
@@ -195,7 +195,7 @@ fn a_quantised_base_is_the_widened_one() {
         assert_eq!(kept.params().len(), 5, "{kind:?}: only norms learn");
         let prompts = prompts(3);
         assert_eq!(greedy(&wide, &prompts), greedy(&kept, &prompts), "{kind:?}");
-        assert_eq!(on_composites(|| greedy(&kept, &prompts)), greedy(&kept, &prompts), "{kind:?}: composites");
+        assert_eq!(on_reference(|| greedy(&kept, &prompts)), greedy(&kept, &prompts), "{kind:?}: reference");
         let ((loss, grads), (kept_loss, kept_grads)) = (learn(&wide), learn(&kept));
         assert!((loss - kept_loss).abs() < 1e-5 * loss.abs(), "{kind:?}: {loss} and {kept_loss}");
         assert_eq!(grads.len(), kept_grads.len());
@@ -217,8 +217,7 @@ fn eight_bits_are_near() {
     let net = lively("llama", DType::F32);
     let ids = [1, 2, 3, 4, 5];
     let rows = Rows { rows: 1, length: ids.len(), ids: &ids, ..Rows::default() };
-    let logits =
-        || without_grad(|| net.forward(&rows).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    let logits = || no_grad(|| net.forward(&rows).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap());
     let before = logits();
     net.quantise().unwrap();
     let after = logits();
@@ -226,5 +225,5 @@ fn eight_bits_are_near() {
     let off = before.iter().zip(&after).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
     assert!(off > 0.0 && off < 0.05 * size, "{off} of {size}");
     let prompts = prompts(3);
-    assert_eq!(greedy(&net, &prompts), on_composites(|| greedy(&net, &prompts)));
+    assert_eq!(greedy(&net, &prompts), on_reference(|| greedy(&net, &prompts)));
 }

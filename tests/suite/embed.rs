@@ -126,6 +126,7 @@ fn progress_goes_where_the_host_says() {
     // nothing of it is on the host's own standard error: in a process of its own, to see that
     if std::env::var_os("LEVAIN_TEST_EMBEDDED").is_some() {
         Runtime::builder().print(|_| {}).build().unwrap().run(script).unwrap();
+        Runtime::default().run(&script.replace("end", "not for the host's output")).unwrap();
         return;
     }
     let test = "embed::progress_goes_where_the_host_says";
@@ -136,6 +137,16 @@ fn progress_goes_where_the_host_says() {
         .unwrap();
     let told = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success() && !told.contains("work"), "{told}");
+    assert!(!String::from_utf8_lossy(&run.stdout).contains("not for the host's output"));
+}
+
+#[test]
+fn a_script_does_not_set_up_the_threads_of_its_host() {
+    let there = rayon::current_num_threads() as i64;
+    let runtime = Runtime::default();
+    assert_eq!(runtime.run("threads()").unwrap().to::<i64>().unwrap(), there);
+    let fault = runtime.run("threads(1000)").unwrap_err();
+    assert_eq!(fault.message, format!("threads: {there} threads are at work already"));
 }
 
 #[test]

@@ -113,8 +113,8 @@ let text = dataset([\"to be or not\"]);
 #[test]
 fn shapes_that_do_not_meet() {
     let folder = folder(&[]);
-    fault(folder.path(), "zeros([2, 3]) @ zeros([4, 5])", &["matmul: shapes [2, 3] and [4, 5] do not meet"]);
-    fault(folder.path(), "zeros([2, 3]) + zeros([4])", &["add: shapes [2, 3] and [4] do not meet"]);
+    fault(folder.path(), "zeros([2, 3]) @ zeros([4, 5])", &["matmul: cannot multiply [2, 3] by [4, 5]: 3 is not 4"]);
+    fault(folder.path(), "zeros([2, 3]) + zeros([4])", &["add: cannot broadcast [2, 3] with [4]: 3 is not 4"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Every kernel against its composite, forward and all gradients, and against finite differences.
+//! Every kernel against its reference, forward and all gradients, and against finite differences.
 
-use levain::kernel::on_composites;
+use levain::kernel::on_reference;
 use levain::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
 use levain::tensor::{Array, Device, Rng, Tensor};
 use std::sync::Arc;
@@ -34,13 +34,13 @@ fn run(inputs: &[Array], op: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Array> {
     found
 }
 
-/// The kernel gives what the composite gives, on one thread and on two the same bits.
+/// The kernel gives what the reference gives, on one thread and on two the same bits.
 fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor + Sync)) {
     let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, i as u64)).collect();
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let one = pool(1).install(|| run(&inputs, op));
     let two = pool(2).install(|| run(&inputs, op));
-    let slow = on_composites(|| run(&inputs, op));
+    let slow = on_reference(|| run(&inputs, op));
     for (at, ((one, two), slow)) in one.iter().zip(&two).zip(&slow).enumerate() {
         assert!(apart(one, slow) < tolerance, "{shapes:?}, output {at}: {} apart", apart(one, slow));
         assert_eq!(numbers(one), numbers(two), "{shapes:?}, output {at}: threads");
@@ -348,7 +348,8 @@ fn square_sum_is_the_same_on_any_threads() {
 
 #[test]
 fn products_are_those_of_their_factors() {
-    use levain::kernel::product::{Matrix, at as number, multiply};
+    use levain::kernel::matmul::multiply;
+    use levain::kernel::matrix::{Matrix, at as number};
     // without the instructions, products of bf16 are those of f32
     let narrow = levain::kernel::cpu::level() >= levain::kernel::cpu::Level::Bf16;
     let factor = |x: &Matrix, row, column, precision| {
@@ -413,7 +414,8 @@ fn a_frozen_bf16_weight_serves_f32_activations() {
 
 #[test]
 fn few_rows_with_any_matrix() {
-    use levain::kernel::product::{Matrix, at as number, multiply};
+    use levain::kernel::matmul::multiply;
+    use levain::kernel::matrix::{Matrix, at as number};
     let (a, b) = (numbers(&random(&[4000], 1)), numbers(&random(&[300_000], 2)));
     let halves: Vec<half::bf16> = b.iter().map(|x| half::bf16::from_f32(*x)).collect();
     let wide: Vec<f32> = halves.iter().map(|x| x.to_f32()).collect();
@@ -443,7 +445,8 @@ fn few_rows_with_any_matrix() {
 /// A text gets the same numbers whatever it is packed with: those of a row do not depend on the rows around it.
 #[test]
 fn a_row_is_the_same_wherever_it_lies() {
-    use levain::kernel::product::{Matrix, multiply};
+    use levain::kernel::matmul::multiply;
+    use levain::kernel::matrix::Matrix;
     let (k, n) = (1700, 70);
     let (a, b) = (numbers(&random(&[100, k], 1)), numbers(&random(&[k, n], 2)));
     for precision in [Precision::F32, Precision::Bf16] {
@@ -460,7 +463,7 @@ fn a_row_is_the_same_wherever_it_lies() {
     }
 }
 
-/// The same tests on none of the processor's extensions, and on a part of them: the portable paths agree with the composites too.
+/// The same tests on none of the processor's extensions, and on a part of them: the portable paths agree with the reference too.
 #[test]
 fn portable_paths() {
     if std::env::var("LEVAIN_CPU").is_ok() {

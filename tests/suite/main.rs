@@ -7,6 +7,7 @@ mod core;
 mod embed;
 mod examples;
 mod faults;
+mod format;
 mod habits;
 mod help;
 mod house;
@@ -29,3 +30,8 @@ mod pause;
 mod plot;
 mod prompt;
 mod reference;
+
+/// As the program has it. That this links is a promise too: the library installs no allocator of its own, and leaves a
+/// host the choice.
+#[global_allocator]
+static ALLOCATOR: levain::kernel::pool::PoolAllocator = levain::kernel::pool::PoolAllocator;

@@ -1,9 +1,9 @@
 //! What scripts can't see of models: files that lie, bits that must be equal, and a real model where one is given.
 
 use levain::Result;
+use levain::format::safetensors::{self, Safetensors};
 use levain::model::{Lora, Model, Reduce, Rows, Sampling, Saving, Shape, Table};
-use levain::tensor::file::{Safetensors, save_safetensors};
-use levain::tensor::{Array, DType, Rng, Tensor, without_grad};
+use levain::tensor::{Array, DType, Rng, Tensor, no_grad};
 use levain::token::Tokenizer;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
 }
 
 fn logits(net: &Model, ids: &[u32]) -> Vec<f32> {
-    without_grad(|| flat(&net.forward(&rows(ids)).unwrap()))
+    no_grad(|| flat(&net.forward(&rows(ids)).unwrap()))
 }
 
 fn apart(a: &[f32], b: &[f32]) -> f32 {
@@ -121,7 +121,7 @@ fn off(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[test]
-fn kernels_are_their_composites_in_every_architecture() {
+fn kernels_are_their_references_in_every_architecture() {
     for name in DECODERS {
         let net = open(name);
         let ids: Vec<u32> = (0..96).map(|at| 3 + at * 7 % 90).collect();
@@ -136,12 +136,12 @@ fn kernels_are_their_composites_in_every_architecture() {
             ..Rows::default()
         };
         let run = || {
-            let logits = without_grad(|| flat(&net.forward(&rows).unwrap()));
+            let logits = no_grad(|| flat(&net.forward(&rows).unwrap()));
             let grads = net.loss(&rows, Reduce::Mean, 0.1).unwrap().backward().unwrap();
             let grads = grads.all().unwrap().into_iter();
             (logits, grads.map(|(param, grad)| (param.label(), flat(&grad.into()))).collect::<Vec<_>>())
         };
-        let ((logits, grads), (slow, slow_grads)) = (run(), levain::kernel::on_composites(run));
+        let ((logits, grads), (slow, slow_grads)) = (run(), levain::kernel::on_reference(run));
         assert!(off(&logits, &slow) < 1e-5, "{name}: logits {} apart", off(&logits, &slow));
         assert_eq!(grads.len(), net.params().len());
         for ((label, grad), (_, slow)) in grads.iter().zip(&slow_grads) {
@@ -279,7 +279,7 @@ fn folders_that_lie_are_named() {
         let file = Safetensors::open(&path).unwrap();
         let mut all: Vec<_> = file.names().into_iter().map(|name| (name.clone(), file.read(&name).unwrap())).collect();
         change(&mut all);
-        save_safetensors(&path, all.iter().map(|(name, array)| (name.as_str(), array)), &[]).unwrap();
+        safetensors::save(&path, all.iter().map(|(name, array)| (name.as_str(), array)), &[]).unwrap();
     };
     told(&|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap(), &["model.safetensors"]);
     told(&|folder| std::fs::remove_file(folder.join("config.json")).unwrap(), &["config.json is not there"]);
@@ -381,7 +381,7 @@ fn smollm2_is_what_transformers_computes() {
         assert_eq!(tok.ids(case["text"].as_str().unwrap(), true).unwrap(), ids, "{name}: ids");
         let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
         let rows = Rows { labels: Some(&labels), ..rows(&ids) };
-        let loss = without_grad(|| flat(&net.loss(&rows, Reduce::Mean, 0.0).unwrap())[0]);
+        let loss = no_grad(|| flat(&net.loss(&rows, Reduce::Mean, 0.0).unwrap())[0]);
         let want = case["mean_nll"].as_f64().unwrap();
         let off = (f64::from(loss) / want - 1.0).abs();
         let greedy: Vec<u32> = serde_json::from_value(case["greedy_16"].clone()).unwrap();

@@ -2,9 +2,9 @@
 //! Knows nothing of the cases but their files; `LEVAIN_PARITY` names another folder of them.
 
 use levain::Result;
+use levain::format::Safetensors;
 use levain::model::{Model, Reduce, Rows, arch};
-use levain::tensor::file::Safetensors;
-use levain::tensor::{Array, DType, Grads, Param, without_grad};
+use levain::tensor::{Array, DType, Grads, Param, no_grad};
 use levain::train::{Group, Optimizer, Rule};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Check {
     }
 
     fn logits(&mut self, net: &Model, batch: &Batch) -> Result<()> {
-        let logits = without_grad(|| net.forward(&batch.rows()))?.value();
+        let logits = no_grad(|| net.forward(&batch.rows()))?.value();
         let (got, want) = (flat(&logits)?, self.numbers("logits")?);
         let vocab = got.len() / batch.mask.len();
         let worst = (0..got.len())

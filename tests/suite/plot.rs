@@ -1,12 +1,12 @@
 //! Charts in files.
 
-use levain::plot::{Axis, Chart, Kind};
+use levain::plot::{Axis, Chart, SeriesKind};
 
 #[test]
 fn a_chart_is_written_whole_and_escaped() {
     let folder = tempfile::tempdir().expect("a folder");
     let chart = Chart::new("more <&> \"less\"")
-        .with("line", Kind::Line, "法律", vec![1.0, 10.0, 100.0], vec![3.0, 2.5, f64::NAN])
+        .with("line", SeriesKind::Line, "法律", vec![1.0, 10.0, 100.0], vec![3.0, 2.5, f64::NAN])
         .and_then(|chart| chart.with_axis("x", Axis { label: "tokens".into(), log: true }))
         .expect("a chart");
     for name in ["chart.svg", "chart.html"] {

@@ -4,7 +4,7 @@ use candle_core::{D, DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{llama, qwen2, qwen3};
 use levain::model::{Model, Rows};
-use levain::tensor::without_grad;
+use levain::tensor::no_grad;
 use std::path::{Path, PathBuf};
 
 const IDS: [u32; 12] = [5, 17, 99, 3, 64, 120, 7, 42, 42, 1, 88, 13];
@@ -40,7 +40,7 @@ fn same(case: &str, mut theirs: impl FnMut(&Tensor) -> candle_core::Result<Tenso
     for length in 1..=IDS.len() {
         let ids = &IDS[..length];
         let rows = Rows { rows: 1, length, ids, ..Rows::default() };
-        let ours = without_grad(|| net.forward(&rows).unwrap().value().clone());
+        let ours = no_grad(|| net.forward(&rows).unwrap().value().clone());
         let ours = ours.flatten_to(D::Minus2).unwrap().get(length - 1).unwrap();
         let theirs = theirs(&Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap()).unwrap();
         let theirs = theirs.flatten_all().unwrap();

@@ -2,7 +2,8 @@
 
 use levain::cancel::{self, Cancel};
 use levain::data::{By, Dataset};
-use levain::token::{ExtendMethod, Gguf, Tokenizer, Training};
+use levain::format::gguf::Gguf;
+use levain::token::{ExtendMethod, Tokenizer, Training};
 use serde_json::{Value, json};
 use std::path::Path;
 

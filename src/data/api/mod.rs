@@ -12,7 +12,6 @@ mod value;
 use crate::data::{By, Dataset};
 use crate::script::prelude::*;
 use crate::text;
-pub use map::save_figures;
 
 pub fn register(host: &mut Host) {
     dataset::register(host);
@@ -20,6 +19,7 @@ pub fn register(host: &mut Host) {
     batches::register(host);
     chunk::register(host);
     stream::register(host);
+    map::register(host);
 }
 
 /// A place counted from the front, or from the end if it is negative.

@@ -1,9 +1,10 @@
 //! The blocks of attention on f32 slices: one task a head, queries in blocks of rows, keys in tiles.
 
-use super::{Sight, Sizes};
+use crate::kernel::buffer::unwritten;
+use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::math::{dot, exp_sum, max, scale, score_gradient};
-use crate::kernel::memory::unwritten;
-use crate::kernel::product::{Matrix, Values};
+use crate::kernel::matrix::{Matrix, Values};
+use crate::kernel::portable;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -13,17 +14,17 @@ pub(super) const TILE: usize = 256;
 
 /// A result of which every task writes a part of its own. Every part is checked to lie in it.
 #[derive(Clone, Copy)]
-pub(super) struct Shared {
+pub(super) struct SharedOutput {
     start: *mut f32,
     count: usize,
 }
 // SAFETY: tasks write disjoint parts: each (batch row, head) has its own columns
-unsafe impl Send for Shared {}
-unsafe impl Sync for Shared {}
+unsafe impl Send for SharedOutput {}
+unsafe impl Sync for SharedOutput {}
 
-impl Shared {
-    pub(super) fn of(result: &mut [f32]) -> Shared {
-        Shared { start: result.as_mut_ptr(), count: result.len() }
+impl SharedOutput {
+    pub(super) fn of(result: &mut [f32]) -> SharedOutput {
+        SharedOutput { start: result.as_mut_ptr(), count: result.len() }
     }
 
     /// Where a matrix of `rows` rows of `width` numbers, `stride` apart, begins.
@@ -43,55 +44,33 @@ impl Shared {
 }
 
 /// dst [m, n], rows `stride` apart, becomes a·b, or that is added to it. On this thread.
-fn product([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: Matrix, b: Matrix) {
+fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: Matrix, b: Matrix) {
     assert!(stride >= n, "rows of a result lie over each other");
-    let dst = Shared::of(dst);
+    let dst = SharedOutput::of(dst);
     // SAFETY: the slice is borrowed uniquely
-    unsafe { product_into([m, n, k], dst, 0, stride, add, a, b) }
+    unsafe { matmul_into([m, n, k], dst, 0, stride, add, a, b) }
 }
 
 /// The same into the part of a shared result that begins at `offset`.
 ///
 /// # Safety
 /// Nobody else uses that part.
-unsafe fn product_into(
+unsafe fn matmul_into(
     [m, n, k]: [usize; 3],
-    dst: Shared,
+    dst: SharedOutput,
     offset: usize,
     stride: usize,
     add: bool,
     a: Matrix,
     b: Matrix,
 ) {
-    crate::kernel::profile::product([m, n, k]);
+    crate::kernel::profile::count_matmul([m, n, k]);
     a.check(m, k);
     b.check(k, n);
     let (Values::F32(x), Values::F32(y)) = (a.values, b.values) else { unreachable!("these blocks are f32") };
     let dst = dst.at(offset, [m, n], stride);
     // SAFETY: all three lie in their memory, as checked, and nobody else uses `dst`, as promised
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            dst,
-            1,
-            stride as isize,
-            add,
-            x.as_ptr(),
-            a.columns as isize,
-            a.rows as isize,
-            y.as_ptr(),
-            b.columns as isize,
-            b.rows as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    unsafe { portable::multiply(dst, stride, [m, n, k], (a, x), (b, y), add, gemm::Parallelism::None) };
 }
 
 /// Tiles of keys that any of these queries sees, from a multiple of `align` on.
@@ -103,15 +82,15 @@ pub(super) fn tiles(ranges: &[(u32, u32)], align: usize) -> impl Iterator<Item =
 }
 
 /// Sets scores that a query may not see to -inf.
-pub(super) fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, start: usize) {
-    let (low, high) = sight.row(row)[i];
+pub(super) fn hide(scores: &mut [f32], mask: &AttentionMask, row: usize, i: usize, start: usize) {
+    let (low, high) = mask.row(row)[i];
     let (low, high) = (low as usize, high as usize);
     let count = scores.len();
     scores[..low.saturating_sub(start).min(count)].fill(f32::NEG_INFINITY);
     scores[high.saturating_sub(start).min(count)..].fill(f32::NEG_INFINITY);
-    if sight.segments.is_some() {
+    if mask.segments.is_some() {
         for (j, score) in scores.iter_mut().enumerate() {
-            if !sight.sees(row, i, start + j) {
+            if !mask.sees(row, i, start + j) {
                 *score = f32::NEG_INFINITY;
             }
         }
@@ -119,14 +98,14 @@ pub(super) fn hide(scores: &mut [f32], sight: &Sight, row: usize, i: usize, star
 }
 
 /// The softmax of a block of queries whose scores come tile by tile (Milakov and Gimelshein 2018).
-pub(super) struct Running {
+pub(super) struct OnlineSoftmax {
     tops: [f32; ROWS],
     sums: [f32; ROWS],
 }
 
-impl Running {
-    pub fn new() -> Running {
-        Running { tops: [f32::NEG_INFINITY; ROWS], sums: [0.0; ROWS] }
+impl OnlineSoftmax {
+    pub fn new() -> OnlineSoftmax {
+        OnlineSoftmax { tops: [f32::NEG_INFINITY; ROWS], sums: [0.0; ROWS] }
     }
 
     /// Takes in a tile of scores of query `i`: they become weights, and `acc`, the result so far, is shrunk to the
@@ -156,17 +135,24 @@ impl Running {
 }
 
 /// The result [B, T, H, D] and the logarithm of every row's sum [B, H, T].
-pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight) -> Result<(Vec<f32>, Vec<f32>)> {
+pub fn forward(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    s: Sizes,
+    by: f32,
+    mask: &AttentionMask,
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut out = unwritten(q.len());
-    let mut logs = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
-    let result = Shared::of(&mut out);
+    let mut log_sum_exp = vec![f32::NEG_INFINITY; s.rows * s.heads * s.queries];
+    let result = SharedOutput::of(&mut out);
     let cancel = cancel::current();
     let blocks = s.queries.div_ceil(ROWS);
-    logs.par_chunks_mut(s.queries.max(1)).enumerate().for_each(|(task, logs)| {
+    log_sum_exp.par_chunks_mut(s.queries.max(1)).enumerate().for_each(|(task, log_sum_exp)| {
         let (row, h) = (task / s.heads, task % s.heads);
-        let group = h / (s.heads / s.groups);
-        let (q_row, k_row) = (s.heads * s.head, s.groups * s.head);
-        let at_keys = (row * s.keys * s.groups + group) * s.head;
+        let group = h / (s.heads / s.kv_heads);
+        let (q_row, k_row) = (s.heads * s.head, s.kv_heads * s.head);
+        let at_keys = (row * s.keys * s.kv_heads + group) * s.head;
         let mut scores = unwritten(ROWS * TILE);
         let mut acc = unwritten(ROWS * s.head);
         for block in 0..blocks {
@@ -176,32 +162,32 @@ pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: Sizes, by: f32, sight: &Sight
             let first = block * ROWS;
             let count = ROWS.min(s.queries - first);
             let at = ((row * s.queries + first) * s.heads + h) * s.head;
-            let mut running = Running::new();
+            let mut running = OnlineSoftmax::new();
             let acc = &mut acc[..count * s.head];
             acc.fill(0.0);
-            for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
+            for (start, end) in tiles(&mask.row(row)[first..first + count], 1) {
                 let width = end - start;
                 let at_tile = at_keys + start * k_row;
                 let queries = Matrix::rows(&q[at..], q_row);
                 let keys = Matrix::rows(&k[at_tile..], k_row);
-                product([count, width, s.head], &mut scores, width, false, queries, keys.t());
+                matmul([count, width, s.head], &mut scores, width, false, queries, keys.t());
                 for i in 0..count {
                     let scores = &mut scores[i * width..(i + 1) * width];
-                    hide(scores, sight, row, first + i, start);
+                    hide(scores, mask, row, first + i, start);
                     running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
                 }
                 let (p, values) = (Matrix::rows(&scores[..], width), Matrix::rows(&v[at_tile..], k_row));
-                product([count, s.head, width], acc, s.head, true, p, values);
+                matmul([count, s.head, width], acc, s.head, true, p, values);
             }
             for i in 0..count {
                 // SAFETY: row first + i of head h is this task's alone
                 let out = unsafe { result.part(at + i * q_row, s.head) };
-                running.finish(i, &acc[i * s.head..(i + 1) * s.head], out, &mut logs[first + i]);
+                running.finish(i, &acc[i * s.head..(i + 1) * s.head], out, &mut log_sum_exp[first + i]);
             }
         }
     });
     cancel::check()?;
-    Ok((out, logs))
+    Ok((out, log_sum_exp))
 }
 
 /// The gradients of q, k and v.
@@ -212,19 +198,19 @@ pub fn backward(
     v: &[f32],
     s: Sizes,
     by: f32,
-    sight: &Sight,
+    mask: &AttentionMask,
     out: &[f32],
-    logs: &[f32],
+    log_sum_exp: &[f32],
     grad: &[f32],
 ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
     let (mut dq, mut dk, mut dv) = (vec![0.0f32; q.len()], vec![0.0f32; k.len()], vec![0.0f32; v.len()]);
-    let (to_q, to_k, to_v) = (Shared::of(&mut dq), Shared::of(&mut dk), Shared::of(&mut dv));
+    let (to_q, to_k, to_v) = (SharedOutput::of(&mut dq), SharedOutput::of(&mut dk), SharedOutput::of(&mut dv));
     let cancel = cancel::current();
-    let share = s.heads / s.groups;
-    let (q_row, k_row) = (s.heads * s.head, s.groups * s.head);
-    (0..s.rows * s.groups).into_par_iter().for_each(|task| {
-        let (row, group) = (task / s.groups, task % s.groups);
-        let at_keys = (row * s.keys * s.groups + group) * s.head;
+    let share = s.heads / s.kv_heads;
+    let (q_row, k_row) = (s.heads * s.head, s.kv_heads * s.head);
+    (0..s.rows * s.kv_heads).into_par_iter().for_each(|task| {
+        let (row, group) = (task / s.kv_heads, task % s.kv_heads);
+        let at_keys = (row * s.keys * s.kv_heads + group) * s.head;
         let mut p = unwritten(ROWS * TILE);
         let mut dp = unwritten(ROWS * TILE);
         for h in group * share..(group + 1) * share {
@@ -234,36 +220,36 @@ pub fn backward(
                 }
                 let count = ROWS.min(s.queries - first);
                 let at = ((row * s.queries + first) * s.heads + h) * s.head;
-                let logs = &logs[(row * s.heads + h) * s.queries + first..][..count];
+                let log_sum_exp = &log_sum_exp[(row * s.heads + h) * s.queries + first..][..count];
                 let mut deltas = [0f32; ROWS];
                 for (i, delta) in deltas[..count].iter_mut().enumerate() {
                     let span = at + i * q_row..at + i * q_row + s.head;
                     *delta = dot(&out[span.clone()], &grad[span]);
                 }
-                for (start, end) in tiles(&sight.row(row)[first..first + count], 1) {
+                for (start, end) in tiles(&mask.row(row)[first..first + count], 1) {
                     let width = end - start;
                     let at_tile = at_keys + start * k_row;
                     let (queries, grads) = (Matrix::rows(&q[at..], q_row), Matrix::rows(&grad[at..], q_row));
                     let (keys, values) = (Matrix::rows(&k[at_tile..], k_row), Matrix::rows(&v[at_tile..], k_row));
-                    product([count, width, s.head], &mut p, width, false, queries, keys.t());
-                    product([count, width, s.head], &mut dp, width, false, grads, values.t());
+                    matmul([count, width, s.head], &mut p, width, false, queries, keys.t());
+                    matmul([count, width, s.head], &mut dp, width, false, grads, values.t());
                     for i in 0..count {
                         let p = &mut p[i * width..(i + 1) * width];
                         let dp = &mut dp[i * width..(i + 1) * width];
-                        hide(p, sight, row, first + i, start);
-                        if logs[i] == f32::NEG_INFINITY {
+                        hide(p, mask, row, first + i, start);
+                        if log_sum_exp[i] == f32::NEG_INFINITY {
                             p.fill(0.0);
                             dp.fill(0.0);
                             continue;
                         }
-                        score_gradient(p, dp, by, logs[i], deltas[i]);
+                        score_gradient(p, dp, by, log_sum_exp[i], deltas[i]);
                     }
                     let (p, dp) = (Matrix::rows(&p[..], width), Matrix::rows(&dp[..], width));
                     // SAFETY: the columns of this group in dk and dv, and of its heads in dq, are this task's alone
                     unsafe {
-                        product_into([width, s.head, count], to_v, at_tile, k_row, true, p.t(), grads);
-                        product_into([width, s.head, count], to_k, at_tile, k_row, true, dp.t(), queries);
-                        product_into([count, s.head, width], to_q, at, q_row, true, dp, keys);
+                        matmul_into([width, s.head, count], to_v, at_tile, k_row, true, p.t(), grads);
+                        matmul_into([width, s.head, count], to_k, at_tile, k_row, true, dp.t(), queries);
+                        matmul_into([count, s.head, width], to_q, at, q_row, true, dp, keys);
                     }
                 }
             }

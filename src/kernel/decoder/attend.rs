@@ -1,12 +1,18 @@
-//! One query against the keys and values of before.
+//! Attention of one query to a KV cache.
 
-use super::Memory;
 use crate::kernel::Array;
+use crate::kernel::buffer::unwritten;
 use crate::kernel::math::{exp_sum, fma, fold, max, scale, simd};
-use crate::kernel::memory::unwritten;
 use crate::kernel::view::{array, view};
 use crate::{Result, bail};
 use rayon::prelude::*;
+
+/// Keys and values of one layer and sequence: `kv_heads × head_dim` numbers a token.
+#[derive(Clone, Default)]
+pub struct KvCache {
+    pub keys: Vec<f32>,
+    pub values: Vec<f32>,
+}
 
 simd! {
     /// Dots of `q` with keys that lie `stride` apart.
@@ -75,38 +81,38 @@ pub fn attend(
     scale(out, 1.0 / sum);
 }
 
-/// Attention of one token, `q [1, 1, H, D]`, to all that is remembered and to its own key and value
-/// `[1, 1, K, D]`, which are remembered then.
+/// Attention of one token, `q [1, 1, H, D]`, to the cache and to its own key and value `[1, 1, K, D]`, which are
+/// appended to the cache.
 pub fn attend_heads(
-    memory: &mut Memory,
+    cache: &mut KvCache,
     q: &Array,
     k: &Array,
     v: &Array,
     by: f32,
     window: Option<usize>,
 ) -> Result<Array> {
-    let (&[1, 1, heads, head], &[1, 1, groups, _]) = (q.dims(), k.dims()) else {
+    let (&[1, 1, heads, head], &[1, 1, kv_heads, _]) = (q.dims(), k.dims()) else {
         bail!("attention", "queries {:?} and keys {:?} are not those of one token", q.dims(), k.dims());
     };
-    let (stride, mut out) = (groups * head, unwritten(heads * head));
+    let (stride, mut out) = (kv_heads * head, unwritten(heads * head));
     {
         let (qs, ks, vs) = (view::<f32>(q)?, view::<f32>(k)?, view::<f32>(v)?);
         let (qs, ks, vs): (&[f32], &[f32], &[f32]) = (&qs, &ks, &vs);
-        let count = memory.keys.len() / stride;
+        let count = cache.keys.len() / stride;
         let from = window.map_or(0, |window| (count + 1).saturating_sub(window.max(1)));
         out.par_chunks_mut(head).enumerate().for_each(|(h, out)| {
-            let offset = h / (heads / groups) * head;
+            let offset = h / (heads / kv_heads) * head;
             let new = (&ks[offset..offset + head], &vs[offset..offset + head]);
-            let read = Read { keys: &memory.keys, values: &memory.values, stride, offset };
+            let read = Read { keys: &cache.keys, values: &cache.values, stride, offset };
             attend(&qs[h * head..(h + 1) * head], read, (from, count), new, by, &mut Vec::new(), out);
         });
     }
-    memory.push(k, v)?;
+    cache.push(k, v)?;
     array(out, q.dims())
 }
 
-impl Memory {
-    /// Remembers the keys and values `[1, T, K, D]` of T more tokens.
+impl KvCache {
+    /// Appends the keys and values `[1, T, K, D]` of T more tokens.
     pub fn push(&mut self, k: &Array, v: &Array) -> Result<()> {
         self.keys.extend(k.flatten_all()?.to_vec1::<f32>()?);
         self.values.extend(v.flatten_all()?.to_vec1::<f32>()?);

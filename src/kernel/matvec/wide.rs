@@ -1,7 +1,7 @@
 //! The dot products of decoding by AVX-512. One row of the matrix at a time, so that memory is read as one stream:
 //! four streams side by side came at two thirds of the rate (22 instead of 34 GB/s on a Zen 4 with two cores).
 
-use crate::kernel::product::Values;
+use crate::kernel::matrix::Values;
 use half::bf16;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -39,7 +39,7 @@ const AHEAD: usize = 4096;
 
 /// Defines the product of M rows of `x` with rows of `w`, N at a time, for one kind of number: `$load` gives sixteen of
 /// them from an address as f32, `$some` those under a mask, and zeros.
-macro_rules! product {
+macro_rules! dots {
     ($name:ident, $kind:ty, $load:expr, $some:expr) => {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
         fn $name<const M: usize, const N: usize>(x: &[f32], k: usize, w: &[$kind], stride: usize, y: &mut [f32]) {
@@ -87,10 +87,10 @@ macro_rules! product {
     };
 }
 
-product!(f32_rows, f32, |place: *const f32| _mm512_loadu_ps(place), |mask, place: *const f32| {
+dots!(f32_rows, f32, |place: *const f32| _mm512_loadu_ps(place), |mask, place: *const f32| {
     _mm512_maskz_loadu_ps(mask, place)
 });
-product!(
+dots!(
     bf16_rows,
     bf16,
     |place: *const bf16| {

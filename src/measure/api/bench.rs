@@ -1,7 +1,6 @@
 //! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
 
-use crate::kernel::product::{self, Precision};
-use crate::kernel::workers;
+use crate::kernel::{Precision, matmul, threads};
 use crate::measure::bench::{self, Exact, Memory, Scored, Timed, plan, report};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng};
@@ -23,26 +22,31 @@ mod verbs {
         Ok(super::peak()? as INT)
     }
 
-    /// How many threads native work uses: all cores, or what `--threads` says.
+    /// Returns the number of threads that native work uses: all cores, or as `--threads` says.
     ///
     /// ```rhai
     /// threads() >= 1                           //=> true
     /// ```
     pub fn threads() -> INT {
-        workers::start(None) as INT
+        threads::start(None) as INT
     }
 
-    /// Use `count` threads from here on, 0 for as many as without saying: for a benchmark, as the first thing that it
-    /// does. `--threads` is the other way.
+    /// Sets the number of threads, as the first thing that a script does: from 1 to 1024, or 0 for the default.
+    /// `levain --threads N` and the variable `LEVAIN_THREADS` set it from outside.
     ///
     /// ```rhai
     /// threads(threads());
     /// threads(-1)                              //=> error: threads: -1 threads do no work
+    /// threads(100000)                          //=> error: threads: 100000 threads are more than 1024
     /// ```
+    /// also: num_threads, set_num_threads, workers
     #[rhai_fn(name = "threads", return_raw)]
     pub fn use_threads(count: INT) -> Res<()> {
         let Ok(wanted) = usize::try_from(count) else { bail!("threads", "{count} threads do no work") };
-        let there = workers::start(Some(wanted));
+        if wanted > threads::MOST {
+            bail!("threads", "{count} threads are more than {}", threads::MOST);
+        }
+        let there = threads::start(Some(wanted));
         if wanted != 0 && there != wanted {
             let error = Error::new("threads", format!("{there} threads are at work already"));
             return Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into());
@@ -69,9 +73,9 @@ mod verbs {
         let mut least = f64::INFINITY;
         for round in 0..=rounds {
             let start = std::time::Instant::now();
-            product::linear(&x, &w, None, false, precision)?;
-            product::linear_input(&g, &w, false, precision)?;
-            product::linear_accumulate(&x, &g, false, precision, &mut sum, true)?;
+            matmul::linear(&x, &w, None, false, precision)?;
+            matmul::linear_input(&g, &w, false, precision)?;
+            matmul::linear_accumulate(&x, &g, false, precision, &mut sum, true)?;
             if round > 0 {
                 least = least.min(start.elapsed().as_secs_f64());
             }
@@ -274,7 +278,7 @@ fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
 
 /// The most memory that this process has held, in bytes.
 fn peak() -> crate::Result<u64> {
-    match crate::kernel::memory::peak_bytes() {
+    match crate::memory::peak_bytes() {
         0 => Err(Error::new("peak_memory", "this system does not tell")),
         bytes => Ok(bytes),
     }
@@ -282,7 +286,7 @@ fn peak() -> crate::Result<u64> {
 
 fn start() -> crate::Result<()> {
     let fault = |what: String| Error::new("bench::start", what);
-    if crate::bounds::current().is_confined() {
+    if crate::limits::current().is_confined() {
         return Err(fault("this script may not start a process".to_string()));
     }
     let binary = std::env::current_exe().map_err(|error| fault(error.to_string()))?;

@@ -5,11 +5,11 @@ use crate::data::Batch;
 use crate::model::{Model, Reduce, Rows};
 use crate::script::prelude::*;
 use crate::tensor::nn::Precision;
-use crate::tensor::without_grad;
+use crate::tensor::no_grad;
 
 const LOSS: &[Opt] = &[
-    opt("reduce", Kind::Text, "\"mean\"", "`mean` over what is learned, or `sum`"),
-    opt("smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
+    opt("reduction", Kind::Text, "\"mean\"", "`mean` over what is learned, or `sum`"),
+    opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
     opt("train", Kind::Bool, "true", "keep what a gradient needs, and drop out where LoRA does; false to evaluate"),
 ];
 
@@ -33,19 +33,19 @@ pub fn register(host: &mut Host) {
 
 fn loss_of(net: &Model, rows: &Rows, options: Map) -> Res<crate::tensor::Tensor> {
     let options = Options::read("loss", LOSS, options)?;
-    let reduce = match options.text("reduce")?.as_str() {
+    let reduce = match options.text("reduction")?.as_str() {
         "mean" => Reduce::Mean,
         "sum" => Reduce::Sum,
         other => {
-            return Err(Error::new("loss", format!("`reduce` is `{other}`")).help("it takes mean, sum").into());
+            return Err(Error::new("loss", format!("`reduction` is `{other}`")).help("it takes mean, sum").into());
         }
     };
-    let smoothing = options.float("smoothing")?;
+    let smoothing = options.float("label_smoothing")?;
     if !(0.0..1.0).contains(&smoothing) {
         bail!("loss", "smoothing {smoothing} is not in 0..1");
     }
     let work = || net.loss(rows, reduce, smoothing);
-    Ok(if options.bool("train")? { work()? } else { without_grad(work)? })
+    Ok(if options.bool("train")? { work()? } else { no_grad(work)? })
 }
 
 impl<'a> From<&'a Batch> for Rows<'a> {
@@ -128,7 +128,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
-    /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduce: "sum", train: false }).item();
+    /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduction: "sum", train: false }).item();
     /// check::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]

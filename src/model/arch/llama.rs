@@ -139,12 +139,12 @@ fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
     };
     let head = config.head();
     Ok(Decoder {
-        table: weights.get(ARCH.table)?.as_factor(),
+        table: weights.get(ARCH.table)?.as_frozen(),
         layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
         norm: weights.plain("model.norm.weight")?,
         head: weights.linear(head.strip_suffix(".weight").unwrap_or(&head))?,
         heads: config.heads,
-        groups: config.kv_heads,
+        kv_heads: config.kv_heads,
         head_dim: config.head_dim,
         eps: config.norm_eps,
     })

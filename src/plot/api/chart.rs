@@ -1,23 +1,23 @@
-//! What scripts see of charts.
+//! Charts in scripts.
 
 use crate::plot::Axis;
-use crate::plot::Kind as Form;
+use crate::plot::SeriesKind;
 use crate::script::look::Page;
 use crate::script::prelude::*;
 use std::path::Path;
 
-const AXIS: &[Opt] = &[opt("log", Kind::Bool, "false", "equal factors are equally far apart")];
+const AXIS: &[Opt] = &[opt("log", Kind::Bool, "false", "logarithmic scale")];
 
 const BARS: &[Opt] = &[
-    opt("low", Kind::List, "", "where the interval of each value begins"),
-    opt("high", Kind::List, "", "where it ends"),
+    opt("low", Kind::List, "", "lower end of each value's interval"),
+    opt("high", Kind::List, "", "upper end of each value's interval"),
 ];
 
-/// Rows of a terminal that a chart takes when nobody says.
+/// Rows of a chart in the terminal by default.
 const ROWS: usize = 12;
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<crate::plot::Chart>("chart");
+    host.engine.register_type_with_name::<crate::plot::Chart>("Chart");
     host.looks.page::<crate::plot::Chart>(|chart, columns| match chart.series.is_empty() {
         true => Page::text(chart.title.clone()),
         false => Page { text: (*chart).text(columns, ROWS), svg: Some(chart.svg()), html: None },
@@ -28,7 +28,7 @@ pub fn register(host: &mut Host) {
     host.options("bars", BARS);
 }
 
-/// The numbers of a list. What is missing, `()`, is a gap.
+/// The numbers of a list; `()` is a gap.
 fn numbers(who: &'static str, list: &List) -> Res<Vec<f64>> {
     list.iter()
         .enumerate()
@@ -36,7 +36,7 @@ fn numbers(who: &'static str, list: &List) -> Res<Vec<f64>> {
             (Ok(number), _) => Ok(number),
             (_, Ok(number)) => Ok(number as f64),
             _ if value.is_unit() => Ok(f64::NAN),
-            _ => bail!(who, "value {at} is no number ({value})"),
+            _ => bail!(who, "value {at} is not a number ({value})"),
         })
         .collect()
 }
@@ -51,10 +51,11 @@ fn columns() -> usize {
 
 #[export_module]
 mod verbs {
-    /// Lines, points or bars. A value: each verb gives a new chart. Printing draws it in the terminal.
+    /// A chart of lines, points or bars: a value, each verb returns a new one. Printing draws it in the terminal.
     pub type Chart = crate::plot::Chart;
 
-    /// An empty chart.
+    /// Makes an empty chart.
+    /// also: plot, figure, matplotlib
     ///
     /// ```rhai
     /// chart("loss")    //=> loss
@@ -63,7 +64,7 @@ mod verbs {
         Chart::new(title)
     }
 
-    /// With a line through points. `()` and NaN are gaps.
+    /// Adds a line through points. `()` and NaN are gaps.
     ///
     /// ```rhai
     /// let c = chart("squares").line("n²", [0, 1, 2, 3], [0, 1, 4, 9]).x("n");
@@ -72,10 +73,10 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn line(chart: &mut Chart, name: &str, xs: List, ys: List) -> Res<Chart> {
-        Ok(chart.with("line", Form::Line, name, numbers("line", &xs)?, numbers("line", &ys)?)?)
+        Ok(chart.with("line", SeriesKind::Line, name, numbers("line", &xs)?, numbers("line", &ys)?)?)
     }
 
-    /// With a line through values at 0, 1, 2 and so on.
+    /// Adds a line through values at 0, 1, 2 and so on.
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5, 2.25]).save("out/doc/loss.svg");
@@ -83,20 +84,22 @@ mod verbs {
     #[rhai_fn(name = "line", pure, return_raw)]
     pub fn line_of_values(chart: &mut Chart, name: &str, ys: List) -> Res<Chart> {
         let ys = numbers("line", &ys)?;
-        Ok(chart.with("line", Form::Line, name, steps(ys.len()), ys)?)
+        Ok(chart.with("line", SeriesKind::Line, name, steps(ys.len()), ys)?)
     }
 
-    /// With points that no line joins.
+    /// Adds points without a line.
+    /// also: scatter
     ///
     /// ```rhai
     /// chart("length and loss").points("rows", [10, 20, 30], [1.5, 1.2, 1.3]).save("out/doc/points.svg");
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn points(chart: &mut Chart, name: &str, xs: List, ys: List) -> Res<Chart> {
-        Ok(chart.with("points", Form::Points, name, numbers("points", &xs)?, numbers("points", &ys)?)?)
+        Ok(chart.with("points", SeriesKind::Points, name, numbers("points", &xs)?, numbers("points", &ys)?)?)
     }
 
-    /// With a bar for each label. A second call gives every label a second bar.
+    /// Adds a bar for each label. A second call adds a second bar to every label.
+    /// also: bar chart, barplot
     ///
     /// ```rhai
     /// let c = chart("tokens per character").bars("old", ["statutes", "English"], [0.57, 0.25])
@@ -109,8 +112,9 @@ mod verbs {
         bars_with(chart, name, labels, values, Map::new())
     }
 
-    /// With a bar for each label, and an interval on it: how sure the value is, from `low` to `high`. Pictures show
-    /// intervals, the terminal only the bars.
+    /// Adds a bar with an interval from `low` to `high` for each label. Files show the intervals, the terminal only the
+    /// bars.
+    /// also: error bars, confidence interval
     ///
     /// ```rhai
     /// chart("gain").bars("extended", ["domain"], [0.2], #{ low: [0.1], high: [0.3] }).save("out/doc/gain.svg");
@@ -131,7 +135,8 @@ mod verbs {
         Ok(chart.with_bars(name, labels, numbers("bars", &values)?, low.into_iter().zip(high).collect())?)
     }
 
-    /// What the x axis is.
+    /// Labels the x axis.
+    /// also: xlabel
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).x("step").y("bits per byte").save("out/doc/loss.svg");
@@ -141,7 +146,8 @@ mod verbs {
         x_with(chart, label, Map::new())
     }
 
-    /// What the x axis is, with options.
+    /// Labels the x axis, and sets its scale.
+    /// also: xscale, log scale
     ///
     /// ```rhai
     /// chart("loss").line("train", [1, 10, 100], [3.0, 2.5, 2.0]).x("tokens", #{ log: true }).save("out/doc/loss.svg");
@@ -153,7 +159,8 @@ mod verbs {
         Ok(chart.with_axis("x", Axis { label: label.into(), log })?)
     }
 
-    /// What the y axis is.
+    /// Labels the y axis.
+    /// also: ylabel
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).y("bits per byte").save("out/doc/loss.svg");
@@ -163,7 +170,8 @@ mod verbs {
         y_with(chart, label, Map::new())
     }
 
-    /// What the y axis is, with options.
+    /// Labels the y axis, and sets its scale.
+    /// also: yscale, log scale
     ///
     /// ```rhai
     /// chart("loss").line("train", [30.0, 2.5]).y("loss", #{ log: true }).save("out/doc/loss.svg");
@@ -174,7 +182,8 @@ mod verbs {
         Ok(chart.with_axis("y", Axis { label: label.into(), log })?)
     }
 
-    /// Writes .svg, .png, or .html that needs no other file and holds the numbers too.
+    /// Writes .svg, .png, or a self-contained .html with the numbers.
+    /// also: savefig
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).save("out/doc/loss.html");
@@ -185,7 +194,7 @@ mod verbs {
         Ok((*chart).save(Path::new(path))?)
     }
 
-    /// As text of so many columns and rows, in box-drawing characters.
+    /// Draws the chart as text of so many columns and rows.
     ///
     /// ```rhai
     /// print(chart("loss").line("train", [3.0, 2.5, 2.25]).text(60, 8));
@@ -199,13 +208,13 @@ mod verbs {
         Ok((*chart).text(size(columns)?, size(rows)?))
     }
 
-    /// The chart in box-drawing characters, as wide as the terminal.
+    /// Draws the chart as text, as wide as the terminal.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_string(chart: &mut Chart) -> String {
         if chart.series.is_empty() { chart.title.clone() } else { (*chart).text(columns(), ROWS) }
     }
 
-    /// The title, and how much there is to see.
+    /// Formats the title and the number of series in one line.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn to_debug(chart: &mut Chart) -> String {
         format!("chart \"{}\", {} series", chart.title, chart.series.len())

@@ -1,4 +1,4 @@
-//! What scripts see of charts, tables and progress.
+//! Charts, tables, pages and progress in scripts.
 
 mod chart;
 mod page;

@@ -1,20 +1,21 @@
-//! What scripts see of pages.
+//! Pages in scripts.
 
 use crate::plot::{Chart, Part, Table};
 use crate::script::prelude::*;
 use std::path::Path;
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<crate::plot::Page>("page");
+    host.engine.register_type_with_name::<crate::plot::Page>("Page");
     host.module(exported_module!(verbs));
 }
 
 #[export_module]
 mod verbs {
-    /// Words, tables and charts in one HTML file that needs no other. A value: each verb gives a new page.
+    /// A self-contained HTML page of texts, tables and charts: a value, each verb returns a new one.
     pub type Page = crate::plot::Page;
 
-    /// An empty page.
+    /// Makes an empty page.
+    /// also: html, report
     ///
     /// ```rhai
     /// page("A report").heading("Loss")
@@ -27,7 +28,7 @@ mod verbs {
         Page::new(title)
     }
 
-    /// With a heading.
+    /// Adds a heading.
     ///
     /// ```rhai
     /// page("A report").heading("Loss")                 //=> page "A report", 1 part
@@ -37,7 +38,7 @@ mod verbs {
         page.with(Part::Heading(text.into()))
     }
 
-    /// With words: `**strong**` and `` `code` `` are shown as such, an empty line begins a paragraph.
+    /// Adds text, with `**strong**` and `` `code` ``; an empty line begins a paragraph.
     ///
     /// ```rhai
     /// page("A report").add("It **falls**.").add("So it is.")   //=> page "A report", 2 parts
@@ -47,7 +48,7 @@ mod verbs {
         page.with(Part::Text(text.into()))
     }
 
-    /// With a table.
+    /// Adds a table.
     ///
     /// ```rhai
     /// page("A report").add(table([#{ step: 1, loss: 3.0 }]))   //=> page "A report", 1 part
@@ -57,7 +58,7 @@ mod verbs {
         page.with(Part::Table(table))
     }
 
-    /// With a chart.
+    /// Adds a chart.
     ///
     /// ```rhai
     /// page("A report").add(chart("loss").line("train", [3.0, 2.5]))    //=> page "A report", 1 part
@@ -67,7 +68,7 @@ mod verbs {
         page.with(Part::Chart(chart))
     }
 
-    /// Write it, as .html.
+    /// Writes the page as .html.
     ///
     /// ```rhai
     /// page("A report").add("It falls.").save("out/doc/report.html");
@@ -78,7 +79,7 @@ mod verbs {
         Ok((*page).save(Path::new(path))?)
     }
 
-    /// Its title, and how many parts it has.
+    /// Formats the title and the number of parts in one line.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn page_to_string(page: &mut Page) -> String {
         format!("page \"{}\", {}", page.title, crate::text::counted(page.parts.len(), "part"))

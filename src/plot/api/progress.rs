@@ -1,20 +1,20 @@
-//! What scripts see of progress.
+//! Progress bars in scripts.
 
 use crate::plot::progress::Tick;
 use crate::script::prelude::*;
 
 const PROGRESS: &[Opt] = &[
-    opt("from", Kind::Int, "0", "steps that are done already, when work goes on"),
-    opt("quiet", Kind::Bool, "false", "show nothing"),
+    opt("start_step", Kind::Int, "0", "steps that are done already, in a resumed run"),
+    opt("quiet", Kind::Bool, "false", "shows nothing"),
 ];
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<crate::plot::Progress>("progress");
+    host.engine.register_type_with_name::<crate::plot::Progress>("Progress");
     host.module(exported_module!(verbs));
     host.options("progress", PROGRESS);
 }
 
-/// What a step tells: `tokens` and `bytes` become speeds, everything else is shown as it is.
+/// The facts of a step: `tokens` and `bytes` become speeds, the others are shown as they are.
 fn read(facts: &Map) -> Res<Tick> {
     let mut tick = Tick::default();
     for (name, value) in facts {
@@ -41,10 +41,11 @@ fn read(facts: &Map) -> Res<Tick> {
 
 #[export_module]
 mod verbs {
-    /// A handle to the progress of long work: a bar on a terminal, a plain line now and then where there is none.
+    /// A handle to the progress of long work: a bar on a terminal, elsewhere a line now and then.
     pub type Progress = crate::plot::Progress;
 
-    /// Shows the progress of `total` steps on standard error.
+    /// Shows a progress bar of `total` steps on standard error.
+    /// also: tqdm
     ///
     /// ```rhai
     /// let bar = progress(3, "training");
@@ -57,19 +58,19 @@ mod verbs {
         make_with(total, label, Map::new())
     }
 
-    /// Shows the progress of `total` steps, with options.
+    /// Shows a progress bar of `total` steps, with options.
     ///
     /// ```rhai
-    /// progress(10, "training", #{ from: 4, quiet: true })    //=> progress, 4 of 10
+    /// progress(10, "training", #{ start_step: 4, quiet: true })    //=> progress, 4 of 10
     /// ```
     #[rhai_fn(name = "progress", return_raw)]
     pub fn make_with(total: i64, label: &str, options: Map) -> Res<Progress> {
         let options = Options::read("progress", PROGRESS, options)?;
         let Ok(total) = u64::try_from(total) else { bail!("progress", "{total} steps is below 0") };
-        Ok(Progress::new(label, total, options.count("from")? as u64, options.bool("quiet")?))
+        Ok(Progress::new(label, total, options.count("start_step")? as u64, options.bool("quiet")?))
     }
 
-    /// One step more.
+    /// Advances the bar by one step.
     ///
     /// ```rhai
     /// let bar = progress(2, "counting");
@@ -81,7 +82,7 @@ mod verbs {
         (*progress).tick(Tick::default());
     }
 
-    /// One step more, and what it did: `tokens` and `bytes` are shown as speeds, `loss` and others as they are.
+    /// Advances the bar by one step: `tokens` and `bytes` are shown as speeds, `loss` and others as they are.
     ///
     /// ```rhai
     /// progress(2, "counting").tick(#{ loss: 0.5, tokens: 64 });
@@ -93,7 +94,8 @@ mod verbs {
         Ok(())
     }
 
-    /// Puts a line of its own above the bar: what whoever watches should know before the end.
+    /// Prints a line above the bar.
+    /// also: tqdm.write
     ///
     /// ```rhai
     /// progress(2, "counting").say("half of it is done");
@@ -103,7 +105,7 @@ mod verbs {
         (*progress).say(text);
     }
 
-    /// Ends it: one line stays, with the time that it took and the speed of the whole.
+    /// Ends the bar: one line stays, with the elapsed time and the overall speed.
     ///
     /// ```rhai
     /// progress(2, "counting").done();
@@ -113,7 +115,7 @@ mod verbs {
         (*progress).done();
     }
 
-    /// Seconds since it began.
+    /// Returns the seconds since the bar began.
     ///
     /// ```rhai
     /// progress(2, "counting").seconds >= 0.0    //=> true
@@ -123,7 +125,7 @@ mod verbs {
         (*progress).seconds()
     }
 
-    /// How far it is.
+    /// Formats the position in one line.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn progress_text(progress: &mut Progress) -> String {
         let (at, total) = progress.at();

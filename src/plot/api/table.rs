@@ -1,17 +1,17 @@
-//! What scripts see of tables.
+//! Tables, and numbers as text, in scripts.
 
 use crate::script::look::{Page, Weight};
 use crate::script::prelude::*;
 use crate::text;
 
 const TABLE: &[Opt] = &[
-    opt("columns", Kind::List, "", "which fields, in which order; without it all, by name"),
-    opt("digits", Kind::Any, "3", "digits after the point of numbers that are not whole: for all, or a map by column"),
-    opt("title", Kind::Text, "", "a line above it"),
+    opt("columns", Kind::List, "", "fields to show, in order; by default all, by name"),
+    opt("digits", Kind::Any, "3", "digits after the decimal point of floats: for all, or a map by column"),
+    opt("title", Kind::Text, "", "line above the table"),
 ];
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<crate::plot::Table>("table");
+    host.engine.register_type_with_name::<crate::plot::Table>("Table");
     host.looks.page::<crate::plot::Table>(|table, columns| {
         let lines = table.to_string();
         let lines: Vec<String> = lines.lines().map(|line| text::cut(line, columns)).collect();
@@ -74,21 +74,22 @@ fn columns(rows: &List, options: &Options) -> Res<Vec<String>> {
 
 #[export_module]
 mod verbs {
-    /// Cells in aligned columns. A value that prints as it is.
+    /// A table of aligned columns, printed as it is.
     pub type Table = crate::plot::Table;
 
-    /// Rows of maps or of lists as a table, figures to the right and with thousands separated.
+    /// Makes a table of maps or lists, with numbers aligned right and thousands separated.
+    /// also: DataFrame, print table, tabulate
     ///
     /// ```rhai
     /// print(table([#{ name: "old", pieces: 49152 }, #{ name: "grown", pieces: 51152 }]));
-    /// table([3])    //=> error: table: row 0 is a map or a list, not 3
+    /// table([3])    //=> error: table: row 0 is not a map or a list: 3
     /// ```
     #[rhai_fn(name = "table", return_raw)]
     pub fn make(rows: List) -> Res<Table> {
         make_with(rows, Map::new())
     }
 
-    /// A table with options. For rows that are lists, `columns` are the headings.
+    /// Makes a table with options. For rows that are lists, `columns` are the headings.
     ///
     /// ```rhai
     /// let rows = [#{ law: "专利法", bits: 1.23456 }, #{ law: "民法典", bits: 12.5 }];
@@ -115,14 +116,14 @@ mod verbs {
                 }
                 list.iter().zip(&digits).map(|(value, &digits)| cell(value, digits)).collect()
             } else {
-                bail!("table", "row {at} is a map or a list, not {row}");
+                bail!("table", "row {at} is not a map or a list: {row}");
             };
             table.rows.push(cells);
         }
         Ok(table)
     }
 
-    /// The table in Markdown.
+    /// Formats the table in Markdown.
     ///
     /// ```rhai
     /// print(table([#{ name: "old", bits: 2.5 }]).markdown());
@@ -132,13 +133,13 @@ mod verbs {
         (*table).markdown()
     }
 
-    /// The table in aligned columns.
+    /// Formats the table in aligned columns.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_string(table: &mut Table) -> String {
         table.to_string()
     }
 
-    /// How large it is.
+    /// Formats the size of the table in one line.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn to_debug(table: &mut Table) -> String {
         format!(
@@ -148,7 +149,7 @@ mod verbs {
         )
     }
 
-    /// A whole number with its thousands separated.
+    /// Formats an integer with thousands separators.
     ///
     /// ```rhai
     /// 1234567.thousands()    //=> 1,234,567
@@ -158,7 +159,7 @@ mod verbs {
         text::thousands(number)
     }
 
-    /// A number rounded to a whole one, with its thousands separated.
+    /// Formats a number rounded to an integer, with thousands separators.
     ///
     /// ```rhai
     /// 1234.56.thousands()    //=> 1,235
@@ -168,7 +169,7 @@ mod verbs {
         text::thousands(format!("{number:.0}"))
     }
 
-    /// A share as percent, with `digits` after the point.
+    /// Formats a fraction as a percentage, with `digits` after the decimal point.
     ///
     /// ```rhai
     /// 0.1234.percent(1)    //=> 12.3 %
@@ -181,7 +182,7 @@ mod verbs {
         }
     }
 
-    /// A count of bytes in the unit that a person reads.
+    /// Formats a number of bytes in a readable unit.
     ///
     /// ```rhai
     /// 2312345.bytes_text()    //=> 2.3 MB

@@ -16,10 +16,10 @@ use super::look::Page;
 use super::registry::{self, Function};
 use super::session::Session;
 use super::{Cause, Fault, Host, modules};
-use crate::bounds::Bounds;
-use crate::keep::{self, Kept};
-use crate::kernel::memory;
+use crate::kernel::pool;
+use crate::limits::Bounds;
 use crate::plot::progress;
+use crate::resume::{self, Handover};
 use crate::tensor::{Rng, rng};
 use rhai::{Dynamic, Module, Position, Shared};
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ struct Paused {
     text: String,
     state: Session,
     rng: Rng,
-    kept: Kept,
+    handover: Handover,
 }
 
 /// What came of an input.
@@ -95,11 +95,11 @@ impl Notebook {
     /// Runs the text of a file as one input: its imports are relative to it.
     pub fn run_as(&mut self, name: &str, text: &str) -> Answer {
         self.paused = None;
-        let before = memory::used_bytes();
-        let answer = self.attempt(name.to_string(), text.to_string(), Kept::default());
+        let before = pool::used_bytes();
+        let answer = self.attempt(name.to_string(), text.to_string(), Handover::default());
         // a training wants back what its last step let go, but nobody what is forgotten
-        if memory::used_bytes() + LET_GO < before || memory::unused_small_bytes() > LET_GO {
-            memory::give_back();
+        if pool::used_bytes() + LET_GO < before || pool::unused_small_bytes() > LET_GO {
+            pool::give_back();
         }
         answer
     }
@@ -107,13 +107,13 @@ impl Notebook {
     /// Goes on with the input that was interrupted: runs it again, with all as it was before it, from its checkpoint.
     pub fn resume(&mut self) -> Result<Answer, Fault> {
         match self.paused.take() {
-            Some(paused) if paused.kept.goes_on() => {
+            Some(paused) if paused.handover.can_resume() => {
                 self.state = paused.state;
                 rng::with_run(|run| *run = paused.rng);
-                Ok(self.attempt(paused.name, paused.text, paused.kept))
+                Ok(self.attempt(paused.name, paused.text, paused.handover))
             }
             Some(paused) => {
-                let why = match paused.kept.finished_one() {
+                let why = match paused.handover.has_finished() {
                     true => "another training in it had come to its end, and would be done twice",
                     false => "it had left no checkpoint",
                 };
@@ -127,15 +127,15 @@ impl Notebook {
         }
     }
 
-    fn attempt(&mut self, name: String, text: String, earlier: Kept) -> Answer {
+    fn attempt(&mut self, name: String, text: String, earlier: Handover) -> Answer {
         let start = Instant::now();
         let (state, random) = (self.state.clone(), rng::with_run(|run| run.clone()));
         self.host.sources.add(&name, &text);
         // a request that came after the last input is about nothing now
         self.host.cancel.clear();
-        keep::begin(earlier);
+        resume::begin(earlier);
         let result = self.evaluate(&name, &text);
-        let kept = keep::end();
+        let handover = resume::end();
         // one that a variable holds would be drawn again in the middle of what comes now
         progress::rest();
         match &result {
@@ -146,7 +146,7 @@ impl Notebook {
                 self.cells.push(Cell { name, text, valued: !value.is_unit() });
             }
             Err(fault) if fault.cause == Cause::Interrupted => {
-                self.paused = Some(Paused { name, text, state, rng: random, kept });
+                self.paused = Some(Paused { name, text, state, rng: random, handover });
             }
             Err(_) => {
                 self.state = state;
@@ -187,7 +187,7 @@ impl Notebook {
             self.host.engine.register_static_module(alias.as_str(), Module::new().into());
         }
         rng::seed(0);
-        memory::give_back();
+        pool::give_back();
     }
 
     /// Forgets a variable, and so frees what it alone held; tells which others still hold something large of it.
@@ -195,7 +195,7 @@ impl Notebook {
         self.paused = None;
         let holders = self.holders(name);
         if self.state.forget(name) {
-            memory::give_back();
+            pool::give_back();
             return Ok(holders);
         }
         let mut fault = Fault::plain(format!("forget: there is no variable `{name}`"));
@@ -210,7 +210,7 @@ impl Notebook {
 
     /// Whether an input was interrupted that `resume` can go on with.
     pub fn can_resume(&self) -> bool {
-        self.paused.as_ref().is_some_and(|paused| paused.kept.goes_on())
+        self.paused.as_ref().is_some_and(|paused| paused.handover.can_resume())
     }
 
     /// The text of the last input that ran or was interrupted.

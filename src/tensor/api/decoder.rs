@@ -1,4 +1,4 @@
-//! The fused pieces of a decoder, for models that are written in a script.
+//! The fused operations of a decoder, for models written in a script.
 
 use super::kind;
 use crate::script::prelude::*;
@@ -8,34 +8,29 @@ use crate::tensor::{Tensor, ops, values};
 use std::sync::{Arc, Mutex};
 
 const PRECISION: Opt =
-    opt("precision", Kind::Text, "\"f32\"", "what factors are rounded to: f32, or bf16, which is faster");
-const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "a tensor with a number an output"), PRECISION];
+    opt("precision", Kind::Text, "\"f32\"", "operand precision of matrix products: f32, or bf16, which is faster");
+const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "bias, shape [out]"), PRECISION];
 const ROTARY: &[Opt] = &[
-    opt("theta", Kind::Float, "10000.0", "base of the frequencies"),
-    opt(
-        "positions",
-        Kind::Any,
-        "",
-        "the position of every place, a tensor `[batch, length]`; else 0, 1, 2 … in each row",
-    ),
+    opt("theta", Kind::Float, "10000.0", "base of the frequencies (`rope_theta`)"),
+    opt("positions", Kind::Any, "", "position ids, a tensor `[batch, length]`; by default 0, 1, 2 … in each row"),
 ];
 const ATTENTION: &[Opt] = &[
-    opt("causal", Kind::Bool, "true", "a query sees no key behind its own place"),
-    opt("window", Kind::Int, "", "how many places a query sees, its own counted"),
+    opt("causal", Kind::Bool, "true", "causal: a position attends to itself and earlier positions"),
+    opt("window", Kind::Int, "", "sliding window: number of positions a query attends to, its own included"),
     opt(
         "segments",
         Kind::Any,
         "",
-        "a tensor `[batch, length]`: only places of one segment see each other, 0 is padding",
+        "segment ids, a tensor `[batch, length]`: attention stays within a segment; 0 is padding",
     ),
-    opt("scale", Kind::Float, "", "of the scores; 1 / √width where it is not given"),
+    opt("scale", Kind::Float, "", "scale of the scores; by default 1 / √width"),
     PRECISION,
 ];
 const LOSS: &[Opt] = &[
-    opt("bias", Kind::Any, "", "a tensor with a number a class"),
-    opt("ignore", Kind::Int, "-100", "a target that does not count"),
-    opt("smoothing", Kind::Float, "0.0", "share of the target that is spread over all classes"),
-    opt("reduce", Kind::Text, "\"mean\"", "`mean` over the targets that count, or `sum`"),
+    opt("bias", Kind::Any, "", "bias, shape [classes]"),
+    opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
+    opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
+    opt("reduction", Kind::Text, "\"mean\"", "`mean` over the targets that are not ignored, or `sum`"),
     PRECISION,
 ];
 
@@ -79,8 +74,8 @@ fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>
     values::values_i64(options.who(), &tensor.value())?.into_iter().map(whole).collect::<Res<_>>().map(Some)
 }
 
-/// The angles for heads of this width, made once.
-fn turns(width: usize, theta: f64) -> Arc<Rotary> {
+/// The rotary angles for heads of this width, made once.
+fn angles(width: usize, theta: f64) -> Arc<Rotary> {
     static MADE: Mutex<Vec<(usize, u64, Arc<Rotary>)>> = Mutex::new(Vec::new());
     let mut made = unpoisoned(MADE.lock());
     let key = (width, theta.to_bits());
@@ -102,7 +97,7 @@ fn heads(who: &str, x: &Tensor) -> Res<(usize, usize, usize)> {
 
 #[export_module]
 mod verbs {
-    /// x · weightᵀ, for a weight `[out, in]`, with a bias, or with factors rounded to bf16.
+    /// Applies a linear layer, x · weightᵀ, with a bias, or with operands in bf16.
     ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), #{ precision: "bf16" })      //=> tensor([[11.]])
@@ -113,7 +108,7 @@ mod verbs {
         Ok(nn::linear(&x, &weight, tensor_of(&options, "bias")?.as_ref(), precision(&options)?)?)
     }
 
-    /// The gated product silu(gate) · up, number by number: the gate of Llama's feed-forward layer (Shazeer 2020).
+    /// Computes silu(gate) · up elementwise: SwiGLU, the gate of Llama's feed-forward layer (Shazeer 2020).
     ///
     /// ```rhai
     /// swiglu(tensor([1.0, 2.0]), tensor([1.0, -1.0]))      //=> tensor([ 0.7311, -1.7616])
@@ -123,8 +118,9 @@ mod verbs {
         Ok(nn::swiglu(&ops::real(&gate)?, &ops::real(&up)?)?)
     }
 
-    /// Heads `[batch, length, heads, width]` turned by their positions, pairs half a head apart (Su et al. 2021, in the
-    /// layout of Hugging Face).
+    /// Applies rotary position embeddings to heads `[batch, length, heads, width]`, in the layout of Hugging Face: pairs
+    /// are half a head apart (Su et al. 2021).
+    /// also: rope, apply_rotary_pos_emb
     ///
     /// ```rhai
     /// rotary(ones([1, 2, 1, 2]))[0][1]         //=> tensor([[-0.3012,  1.3818]])
@@ -135,7 +131,7 @@ mod verbs {
         rotary_options(x, Map::new())
     }
 
-    /// Heads turned by positions of your own, or by another base.
+    /// Applies rotary position embeddings with given positions, or another base.
     ///
     /// ```rhai
     /// let x = ones([1, 2, 1, 2]);
@@ -151,16 +147,18 @@ mod verbs {
         }
         let positions = places(&options, "positions", &[batch, length])?;
         let positions = positions.unwrap_or_else(|| (0..batch).flat_map(|_| 0..length as u32).collect());
-        Ok(nn::rotary(&x, &turns(width, theta), &positions)?)
+        Ok(nn::rotary(&x, &angles(width, theta), &positions)?)
     }
 
-    /// softmax(q·kᵀ / √width)·v, causal, for q `[batch, length, heads, width]` and k, v with as many heads or a divisor of
-    /// them (grouped heads, Ainslie et al. 2023). Memory grows with the length, not its square (Dao et al. 2022).
+    /// Computes causal attention, softmax(q·kᵀ / √width)·v, for q `[batch, length, heads, width]` and k, v with as many
+    /// heads or a divisor of them (grouped-query attention, Ainslie et al. 2023). Memory is linear in the length (Dao et
+    /// al. 2022).
+    /// also: scaled_dot_product_attention, flash attention, GQA
     ///
     /// ```rhai
     /// let x = randn([1, 4, 2, 8]);
     /// let y = attention(x, x, x);
-    /// close(y[0][0], x[0][0], 1e-6)            // the first place sees only itself
+    /// close(y[0][0], x[0][0], 1e-6)            // the first position sees only itself
     /// //=> true
     /// ```
     #[rhai_fn(name = "attention", return_raw)]
@@ -168,7 +166,7 @@ mod verbs {
         attention_options(q, k, v, Map::new())
     }
 
-    /// Attention in both directions, within a window or within segments, with a scale of your own or factors in bf16.
+    /// Computes attention: bidirectional, within a sliding window or segments, with another scale or operands in bf16.
     ///
     /// ```rhai
     /// let x = randn([1, 4, 2, 8]);
@@ -191,8 +189,8 @@ mod verbs {
         Ok(nn::attention(&q, &k, &v, scale, &mask, precision(&options)?)?)
     }
 
-    /// The mean cross-entropy of `hidden · weightᵀ` with the classes that are right, without ever holding all scores: the
-    /// last layer of a language model and its loss in one. A target of -100 does not count.
+    /// Computes the mean cross-entropy of the logits `hidden · weightᵀ` and target classes without holding all logits: a
+    /// language model's head and its loss in one. A target of -100 is ignored.
     ///
     /// ```rhai
     /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
@@ -203,19 +201,20 @@ mod verbs {
         linear_cross_entropy_options(hidden, weight, targets, Map::new())
     }
 
-    /// The same with a bias, label smoothing, an ignored class of your own, as a sum, or with factors in bf16.
+    /// Computes it with a bias, label smoothing, another ignored class, as a sum, or with operands in bf16.
     ///
     /// ```rhai
     /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
     /// let weight = tensor([[2.0, 0.0], [0.0, 1.0]]);
-    /// linear_cross_entropy(hidden, weight, tensor([0, 0]), #{ ignore: 0 })
+    /// linear_cross_entropy(hidden, weight, tensor([0, 0]), #{ ignore_index: 0 })
     /// //=> error: linear_cross_entropy: all 2 targets are 0: there is nothing to learn
     /// ```
     #[rhai_fn(name = "linear_cross_entropy", return_raw)]
     pub fn linear_cross_entropy_options(hidden: Tensor, weight: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
         const WHO: &str = "linear_cross_entropy";
         let options = Options::read(WHO, LOSS, options)?;
-        let (dims, smoothing, ignore) = (hidden.shape(), options.float("smoothing")?, options.int("ignore")?);
+        let (dims, smoothing, ignore) =
+            (hidden.shape(), options.float("label_smoothing")?, options.int("ignore_index")?);
         let Some((width, rows)) = dims.split_last() else { bail!(WHO, "the hidden states are a single number") };
         if targets.shape() != rows {
             bail!(WHO, "targets of shape {:?} for hidden states of shape {dims:?}", targets.shape());
@@ -232,10 +231,10 @@ mod verbs {
         let hidden = ops::reshape(&hidden, &[ids.len() as i64, *width as i64])?;
         let bias = tensor_of(&options, "bias")?;
         let sum = nn::linear_cross_entropy(&hidden, &weight, bias.as_ref(), &ids, smoothing, precision(&options)?)?;
-        match options.text("reduce")?.as_str() {
+        match options.text("reduction")?.as_str() {
             "mean" => Ok(ops::divide(&sum, count as f64)?),
             "sum" => Ok(sum),
-            other => Err(Error::new(WHO, format!("option `reduce` is `{other}`")).help("it takes mean, sum").into()),
+            other => Err(Error::new(WHO, format!("option `reduction` is `{other}`")).help("it takes mean, sum").into()),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Numbers in files: the ending of a path decides the format.
 
-use super::kind;
+use crate::format::{Safetensors, npy, safetensors};
 use crate::script::prelude::*;
-use crate::tensor::file::{Safetensors, npy, save_safetensors};
-use crate::tensor::{Array, Tensor};
+use crate::tensor::Tensor;
 use std::path::Path;
 
 pub fn register(host: &mut Host) {
@@ -73,37 +72,8 @@ mod verbs {
     pub fn save(x: &mut Tensor, path: &str) -> Res<()> {
         match ending(path).as_str() {
             "npy" => Ok(npy::save(path, &x.value())?),
-            "safetensors" => Ok(save_safetensors(path, [("tensor", &x.value())], &[])?),
+            "safetensors" => Ok(safetensors::save(path, [("tensor", &x.value())], &[])?),
             other => bail!("save", "{path}: `.{other}` is not .npy or .safetensors"),
         }
-    }
-
-    /// Save a map: of tensors by name as `.safetensors`, of the figures of a run as one JSON object in `.json`.
-    ///
-    /// `dataset(path)` opens the JSON as one row. Lists and maps inside are kept; NaN and the infinities, which JSON has no
-    /// word for, become null. The file is written whole or not at all.
-    ///
-    /// ```rhai
-    /// save(#{ w: ones([2]) }, "/tmp/levain-doc/z.safetensors");
-    /// save(#{ w: 1 }, "/tmp/levain-doc/z.safetensors")      //=> error: save: `w` is a whole number, not a tensor
-    /// #{ loss: 1.5, curve: [2.0, 1.5] }.save("out/doc/result.json");
-    /// dataset("out/doc/result.json")[0].loss                //=> 1.5
-    /// #{ loss: 1.5 }.save("out/doc/result.csv")             //=> error: save: out/doc/result.csv: a map is saved as .safetensors or .json
-    /// ```
-    #[rhai_fn(name = "save", return_raw)]
-    pub fn save_map(tensors: Map, path: &str) -> Res<()> {
-        match ending(path).as_str() {
-            "safetensors" => {}
-            "json" => return crate::data::api::save_figures(&tensors, Path::new(path)),
-            _ => bail!("save", "{path}: a map is saved as .safetensors or .json"),
-        }
-        let mut arrays: Vec<(String, Array)> = Vec::new();
-        for (name, value) in tensors {
-            let Some(tensor) = value.read_lock::<Tensor>() else {
-                bail!("save", "`{name}` is {}, not a tensor", kind(&value));
-            };
-            arrays.push((name.to_string(), tensor.value()));
-        }
-        Ok(save_safetensors(path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?)
     }
 }

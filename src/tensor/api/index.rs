@@ -1,4 +1,4 @@
-//! `x[0]`, `x[-1]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, `x[mask]`: taken and set; and rows in a loop.
+//! Indexing and assignment: `x[0]`, `x[-1]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, `x[mask]`; and loops over rows.
 
 use super::{ints, kind, operand};
 use crate::script::prelude::*;
@@ -15,13 +15,13 @@ pub fn register(host: &mut Host) {
     host.engine.register_iterator_result::<Tensor, Tensor>();
 }
 
-/// The rows of a tensor: what lies at each place of its first dimension.
-pub struct Rows {
+/// Iterates over the first dimension of a tensor.
+pub struct TensorRows {
     of: Tensor,
     next: i64,
 }
 
-impl Iterator for Rows {
+impl Iterator for TensorRows {
     type Item = Result<Tensor, Box<EvalAltResult>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -44,10 +44,10 @@ impl Iterator for Rows {
 
 impl IntoIterator for Tensor {
     type Item = Result<Tensor, Box<EvalAltResult>>;
-    type IntoIter = Rows;
+    type IntoIter = TensorRows;
 
-    fn into_iter(self) -> Rows {
-        Rows { of: self, next: 0 }
+    fn into_iter(self) -> TensorRows {
+        TensorRows { of: self, next: 0 }
     }
 }
 
@@ -57,11 +57,11 @@ fn span(range: &Range<INT>) -> At {
 
 fn span_inclusive(range: &RangeInclusive<INT>) -> At {
     let end = *range.end();
-    // up to and with the last: there is nothing behind it to count to
+    // -1 is the last index: the end after it has no negative index
     At::Range(*range.start(), if end == -1 { INT::MAX } else { end.saturating_add(1) })
 }
 
-/// An entry a dimension.
+/// One index for each dimension.
 fn entries(list: List) -> crate::Result<Vec<At>> {
     list.into_iter().map(entry).collect()
 }
@@ -86,10 +86,10 @@ fn entry(value: Dynamic) -> crate::Result<At> {
     if value.is_unit() {
         return Ok(At::All);
     }
-    bail!("index", "{} is not a place, a range, a list or a tensor of places", kind(&value))
+    bail!("index", "{} is not an index, a range, a list or a tensor of indices", kind(&value))
 }
 
-/// A part that an index getter handed out.
+/// A part that an index getter returned.
 struct Handed {
     of: TensorId,
     index: Vec<At>,
@@ -128,7 +128,7 @@ fn set(x: &mut Tensor, index: &[At], value: Dynamic) -> Res<()> {
 
 #[export_module]
 mod verbs {
-    /// A row: what lies at a place of the first dimension. Negative places count from the end.
+    /// Returns one row of the first dimension. A negative index counts from the end.
     ///
     /// ```rhai
     /// let x = tensor([[1, 2], [3, 4]]);
@@ -141,7 +141,7 @@ mod verbs {
         take(x, vec![At::Int(place)])
     }
 
-    /// Rows from the first to before the second. As in Python, a range that reaches beyond the end is cut.
+    /// Returns a range of rows, the end excluded. As in Python, a range past the end is cut.
     ///
     /// ```rhai
     /// arange(5)[1..3]      //=> tensor([1, 2])
@@ -152,7 +152,7 @@ mod verbs {
         take(x, vec![span(&places)])
     }
 
-    /// Rows from the first to the second.
+    /// Returns a range of rows, the end included.
     ///
     /// ```rhai
     /// arange(5)[1..=3]      //=> tensor([1, 2, 3])
@@ -162,8 +162,8 @@ mod verbs {
         take(x, vec![span_inclusive(&places)])
     }
 
-    /// What lies at a list of one entry a dimension: a place, a range, a list of places, a tensor of places, or `()`
-    /// for all. What the list does not name is taken whole.
+    /// Returns the part at one index for each dimension: a number, a range, a list, a tensor of numbers, or `()`
+    /// for all. Dimensions after those of the list are taken whole.
     ///
     /// ```rhai
     /// let x = arange(12).reshape([3, 4]);
@@ -178,8 +178,8 @@ mod verbs {
         take(x, entries(index)?)
     }
 
-    /// The rows at the places that a tensor of whole numbers names, or where a mask in u8 is not 0. A mask of the
-    /// whole shape gives the numbers themselves.
+    /// Returns the rows at the indices in an integer tensor, or where a u8 mask is not 0. A mask of the whole shape
+    /// selects single numbers.
     ///
     /// ```rhai
     /// let x = tensor([[1, 2], [3, 4]]);
@@ -192,7 +192,7 @@ mod verbs {
         take(x, vec![At::Places(index)])
     }
 
-    /// Set a row to a number or a tensor. Tensors are values: only this variable changes.
+    /// Sets a row to a number or a tensor. Tensors are values: only this variable changes.
     ///
     /// ```rhai
     /// let x = zeros([2, 2]);
@@ -207,7 +207,7 @@ mod verbs {
         set(x, &[At::Int(place)], value)
     }
 
-    /// Set a range of rows.
+    /// Sets a range of rows, the end excluded.
     ///
     /// ```rhai
     /// let x = arange(4);
@@ -219,7 +219,7 @@ mod verbs {
         set(x, &[span(&places)], value)
     }
 
-    /// Set a range of rows, the last one too.
+    /// Sets a range of rows, the end included.
     ///
     /// ```rhai
     /// let x = arange(4);
@@ -231,7 +231,7 @@ mod verbs {
         set(x, &[span_inclusive(&places)], value)
     }
 
-    /// Set what lies at a list of one entry a dimension.
+    /// Sets the part at one index for each dimension.
     ///
     /// ```rhai
     /// let x = zeros([2, 3]);
@@ -244,7 +244,7 @@ mod verbs {
         set(x, &entries(index)?, value)
     }
 
-    /// Set the rows that a tensor of places names, or where a mask is not 0.
+    /// Sets the rows at the indices in an integer tensor, or where a mask is not 0.
     ///
     /// ```rhai
     /// let x = arange(4);

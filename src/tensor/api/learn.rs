@@ -1,7 +1,7 @@
-//! What learns: parameters, backward, and gradients as values.
+//! Parameters, backward, and gradients as values.
 
 use crate::script::prelude::*;
-use crate::tensor::{Tensor, ops, without_grad};
+use crate::tensor::{self, Tensor, ops};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -18,10 +18,10 @@ fn parameter(x: &Tensor, name: Option<&str>) -> Res<Tensor> {
 
 #[export_module]
 mod verbs {
-    /// The gradients that one `backward` found: a value, by parameter. It does not hold the graph.
+    /// The gradients of one `backward`, by parameter: a value that does not keep the graph alive.
     pub type Grads = crate::tensor::Grads;
 
-    /// A parameter: a tensor that learns. Gradients are found for it, and an optimizer replaces its numbers.
+    /// Makes a parameter: a tensor that `backward` finds a gradient for and an optimizer updates.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0, 2.0]));
@@ -34,7 +34,7 @@ mod verbs {
         parameter(&x, None)
     }
 
-    /// A parameter with a name, by which errors, gradients and files call it.
+    /// Makes a parameter with a name, for errors, gradients and files.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0, 2.0]), "weight");
@@ -46,7 +46,7 @@ mod verbs {
         parameter(&x, Some(name))
     }
 
-    /// The name of a parameter; empty for what has none.
+    /// Returns the name of a parameter, or an empty string.
     ///
     /// ```rhai
     /// param(zeros([2]), "bias").name      //=> bias
@@ -56,19 +56,20 @@ mod verbs {
         x.as_param().and_then(|param| param.name().cloned()).map_or_else(Default::default, |name| (*name).into())
     }
 
-    /// Whether a gradient can flow through it: a parameter, or computed from one.
+    /// Returns whether gradients flow through it: a parameter, or computed from one.
     ///
     /// ```rhai
     /// let w = param(zeros([2]));
-    /// (w + 1).learns                //=> true
-    /// (w + 1).detach().learns       //=> false
+    /// (w + 1).requires_grad                //=> true
+    /// (w + 1).detach().requires_grad       //=> false
     /// ```
-    #[rhai_fn(get = "learns", pure)]
+    #[rhai_fn(get = "requires_grad", pure)]
     pub fn learns(x: &mut Tensor) -> bool {
         (*x).learns()
     }
 
-    /// The same numbers, cut off from where they came from: no gradient flows through.
+    /// Returns the same numbers without their history: no gradient flows through.
+    /// also: stop_gradient
     ///
     /// ```rhai
     /// let w = param(tensor([3.0]));
@@ -80,9 +81,9 @@ mod verbs {
         (*x).detach()
     }
 
-    /// The gradient of a single number with respect to every parameter that it was computed from.
+    /// Computes the gradient of a single number with respect to every parameter it depends on.
     ///
-    /// The graph is used up: a second call on it is an error.
+    /// Frees the graph: a second call on it is an error.
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
@@ -96,7 +97,7 @@ mod verbs {
         Ok((*x).backward()?)
     }
 
-    /// The gradient of the sum of this tensor times `grad`, of the same shape.
+    /// Computes the gradient of the sum of this tensor times `grad`, of the same shape.
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
@@ -107,18 +108,19 @@ mod verbs {
         Ok((*x).backward_with(ops::cast(&grad, (*x).dtype())?.value())?)
     }
 
-    /// Call a closure without recording what it computes: for evaluation, in less memory.
+    /// Calls a closure without recording operations: evaluation in less memory.
+    /// also: torch.no_grad, inference_mode
     ///
     /// ```rhai
     /// let w = param(tensor([3.0]));
-    /// without_grad(|| w * w).learns      //=> false
+    /// no_grad(|| w * w).requires_grad      //=> false
     /// ```
-    #[rhai_fn(name = "without_grad", return_raw)]
+    #[rhai_fn(name = "no_grad", return_raw)]
     pub fn no_grad(ctx: NativeCallContext, work: FnPtr) -> Res<Dynamic> {
-        without_grad(|| work.call_within_context(&ctx, ()))
+        tensor::no_grad(|| work.call_within_context(&ctx, ()))
     }
 
-    /// The gradient of a parameter, in its shape.
+    /// Returns the gradient of a parameter, in its shape.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -132,7 +134,7 @@ mod verbs {
         Ok(grads.of(&parameter)?.into())
     }
 
-    /// The gradient of the parameter with this name.
+    /// Returns the gradient of the parameter with this name.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]), "weight");
@@ -145,7 +147,7 @@ mod verbs {
         Ok(grads.named(name)?.into())
     }
 
-    /// The gradient of a parameter, or `()` if the loss does not depend on it.
+    /// Returns the gradient of a parameter, or `()` if the loss does not depend on it.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -160,7 +162,7 @@ mod verbs {
         Ok(grads.get(param)?.map_or(Dynamic::UNIT, |grad| Dynamic::from(Tensor::from(grad))))
     }
 
-    /// How many parameters have a gradient.
+    /// Returns the number of parameters with a gradient.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -171,7 +173,7 @@ mod verbs {
         grads.len() as INT
     }
 
-    /// The names of the parameters that have a gradient and a name, in alphabetical order.
+    /// Returns the names of the parameters with a gradient, in alphabetical order.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]), "weight");
@@ -182,7 +184,8 @@ mod verbs {
         grads.params().filter_map(|param| param.name().map(|name| Dynamic::from((**name).to_string()))).collect()
     }
 
-    /// The norm of all gradients as one vector, in f64.
+    /// Computes the global norm of all gradients, in f64.
+    /// also: grad_norm
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
@@ -193,7 +196,8 @@ mod verbs {
         Ok((*grads).norm()?)
     }
 
-    /// Scale all gradients so that their joint norm is at most `limit`, as `clip_grad_norm_` of PyTorch does.
+    /// Scales all gradients so that their global norm is at most `limit`.
+    /// also: clip_grad_norm_, gradient clipping, max_grad_norm
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
@@ -206,7 +210,7 @@ mod verbs {
         Ok((*grads).clip(limit)?)
     }
 
-    /// Scale all gradients so that their joint norm is at most a whole `limit`.
+    /// Scales all gradients so that their global norm is at most an integer `limit`.
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
@@ -218,7 +222,7 @@ mod verbs {
         Ok((*grads).clip(limit as f64)?)
     }
 
-    /// The sum of gradients, parameter by parameter; one that only one side has is kept.
+    /// Adds gradients parameter by parameter; a gradient that only one side has is kept.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -230,7 +234,7 @@ mod verbs {
         Ok((*left).plus(&right)?)
     }
 
-    /// Every gradient times a number.
+    /// Multiplies every gradient by a number.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -241,7 +245,7 @@ mod verbs {
         Ok(grads.scale(factor))
     }
 
-    /// Every gradient times a whole number.
+    /// Multiplies every gradient by an integer.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -252,7 +256,7 @@ mod verbs {
         Ok(grads.scale(factor as f64))
     }
 
-    /// Every gradient divided by a number.
+    /// Divides every gradient by a number.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -263,7 +267,7 @@ mod verbs {
         Ok(grads.over(divisor)?)
     }
 
-    /// Every gradient divided by a whole number.
+    /// Divides every gradient by an integer.
     ///
     /// ```rhai
     /// let w = param(tensor([1.0]));
@@ -274,7 +278,7 @@ mod verbs {
         Ok(grads.over(divisor as f64)?)
     }
 
-    /// What they are, in a line.
+    /// Formats the number of parameters and the norm in one line.
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));

@@ -1,17 +1,17 @@
-//! Tensors from lists, from nothing, and from chance.
+//! Tensors from lists, constants and random numbers.
 
 use super::{count, dtype, kind, number, sizes};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, rng};
 
-const MAKE: &[Opt] = &[opt("dtype", Kind::Text, "\"f32\"", "the kind of numbers: f32 f64 f16 bf16 i64 u32 u8")];
-const TENSOR: &[Opt] = &[opt("dtype", Kind::Text, "", "the kind of numbers; else whole ones are i64, others f32")];
+const MAKE: &[Opt] = &[opt("dtype", Kind::Text, "\"f32\"", "data type: f32 f64 f16 bf16 i64 u32 u8")];
+const TENSOR: &[Opt] = &[opt("dtype", Kind::Text, "", "data type; by default i64 for integers, f32 for others")];
 const RANDOM: &[Opt] = &[
-    opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's"),
-    opt("dtype", Kind::Text, "\"f32\"", "the kind of numbers: f32 f64 f16 bf16"),
+    opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's"),
+    opt("dtype", Kind::Text, "\"f32\"", "data type: f32 f64 f16 bf16"),
 ];
-const RANDINT: &[Opt] = &[opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's")];
+const RANDINT: &[Opt] = &[opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -148,10 +148,10 @@ fn chance(who: &'static str, table: &'static [Opt], options: Map) -> Res<(Rng, D
 
 #[export_module]
 mod verbs {
-    /// Start this run's random stream anew: what verbs draw from that are not given a `seed:`.
+    /// Seeds the run's random stream, which every verb without a `seed:` option draws from.
     ///
-    /// A run starts at seed 0, never from the clock, so a script without `seed` gives the same twice too. The
-    /// generator is Philox4x32-10 (Salmon et al. 2011): the same numbers on every machine.
+    /// A run starts at seed 0, never from the clock: a script without `seed` is reproducible too. The generator is
+    /// Philox4x32-10 (Salmon et al. 2011), with the same numbers on every machine.
     ///
     /// ```rhai
     /// seed(7);
@@ -163,7 +163,7 @@ mod verbs {
         rng::seed(n as u64);
     }
 
-    /// A tensor of the numbers in nested lists. Whole numbers give i64, others f32, truth values a mask in u8.
+    /// Makes a tensor from nested lists: integers give i64, other numbers f32, `true` and `false` a u8 mask.
     ///
     /// A path opens a file instead: `tensor("x.npy")`.
     ///
@@ -178,7 +178,7 @@ mod verbs {
         Ok(Reading::of(&rows)?.tensor(None)?)
     }
 
-    /// A tensor of the numbers in nested lists, in a dtype.
+    /// Makes a tensor of a given dtype from nested lists.
     ///
     /// ```rhai
     /// tensor([1, 2], #{ dtype: "f64" })      //=> tensor([1., 2.], dtype=f64)
@@ -191,7 +191,7 @@ mod verbs {
         Ok(Reading::of(&rows)?.tensor(kind)?)
     }
 
-    /// A single whole number as a tensor without dimensions.
+    /// Makes a tensor without dimensions from an integer.
     ///
     /// ```rhai
     /// tensor(3)      //=> tensor(3)
@@ -201,7 +201,7 @@ mod verbs {
         Ok(single(&number.into())?)
     }
 
-    /// A single number as a tensor without dimensions.
+    /// Makes a tensor without dimensions from a number.
     ///
     /// ```rhai
     /// tensor(2.5).shape      //=> []
@@ -211,7 +211,7 @@ mod verbs {
         Ok(single(&number.into())?)
     }
 
-    /// Zeros.
+    /// Makes a tensor of zeros.
     ///
     /// ```rhai
     /// zeros([2, 3])      //=> tensor([[0., 0., 0.],
@@ -222,7 +222,7 @@ mod verbs {
         made("zeros", &shape, Scalar::Int(0), Map::new())
     }
 
-    /// Zeros of a dtype.
+    /// Makes a tensor of zeros, of a given dtype.
     ///
     /// ```rhai
     /// zeros([2], #{ dtype: "i64" })      //=> tensor([0, 0])
@@ -232,7 +232,7 @@ mod verbs {
         made("zeros", &shape, Scalar::Int(0), options)
     }
 
-    /// Ones.
+    /// Makes a tensor of ones.
     ///
     /// ```rhai
     /// ones(3)      //=> tensor([1., 1., 1.])
@@ -242,7 +242,7 @@ mod verbs {
         made("ones", &shape, Scalar::Int(1), Map::new())
     }
 
-    /// Ones of a dtype.
+    /// Makes a tensor of ones, of a given dtype.
     ///
     /// ```rhai
     /// ones([2], #{ dtype: "u8" })      //=> tensor([1, 1], dtype=u8)
@@ -252,7 +252,7 @@ mod verbs {
         made("ones", &shape, Scalar::Int(1), options)
     }
 
-    /// The same number everywhere.
+    /// Makes a tensor filled with one number.
     ///
     /// ```rhai
     /// full([2], 0.5)      //=> tensor([0.5000, 0.5000])
@@ -262,7 +262,7 @@ mod verbs {
         made("full", &shape, number("full", &value)?, Map::new())
     }
 
-    /// The same number everywhere, of a dtype.
+    /// Makes a tensor filled with one number, of a given dtype.
     ///
     /// ```rhai
     /// full([2], 7, #{ dtype: "i64" })      //=> tensor([7, 7])
@@ -272,7 +272,7 @@ mod verbs {
         made("full", &shape, number("full", &value)?, options)
     }
 
-    /// The identity matrix: ones on the diagonal.
+    /// Makes an identity matrix.
     ///
     /// ```rhai
     /// eye(2)      //=> tensor([[1., 0.],
@@ -283,7 +283,7 @@ mod verbs {
         Ok(ops::eye(count("eye", n)?, DType::F32)?)
     }
 
-    /// The identity matrix of a dtype.
+    /// Makes an identity matrix of a given dtype.
     ///
     /// ```rhai
     /// eye(2, #{ dtype: "i64" })      //=> tensor([[1, 0],
@@ -295,7 +295,7 @@ mod verbs {
         Ok(ops::eye(count("eye", n)?, dtype("eye", &options.text("dtype")?)?)?)
     }
 
-    /// Whole numbers from 0 to before `end`.
+    /// Makes a tensor of the integers from 0 to `end`, excluded.
     ///
     /// ```rhai
     /// arange(4)      //=> tensor([0, 1, 2, 3])
@@ -305,7 +305,7 @@ mod verbs {
         Ok(ops::arange(0, end, 1)?)
     }
 
-    /// Whole numbers from `start` to before `end`.
+    /// Makes a tensor of the integers from `start` to `end`, excluded.
     ///
     /// ```rhai
     /// arange(2, 5)      //=> tensor([2, 3, 4])
@@ -315,7 +315,7 @@ mod verbs {
         Ok(ops::arange(start, end, 1)?)
     }
 
-    /// Whole numbers from `start` to before `end` in steps.
+    /// Makes a tensor of the integers from `start` to `end`, excluded, in steps.
     ///
     /// ```rhai
     /// arange(5, 0, -2)      //=> tensor([5, 3, 1])
@@ -325,7 +325,7 @@ mod verbs {
         Ok(ops::arange(start, end, step)?)
     }
 
-    /// Numbers from `start` to before `end` in steps, in f32.
+    /// Makes an f32 tensor of the numbers from `start` to `end`, excluded, in steps.
     ///
     /// ```rhai
     /// arange(0.0, 1.0, 0.25)      //=> tensor([0.0000, 0.2500, 0.5000, 0.7500])
@@ -335,7 +335,7 @@ mod verbs {
         Ok(ops::arange_float(start, end, step)?)
     }
 
-    /// `count` numbers at equal distances from `start` to `end`, both included, in f32.
+    /// Makes an f32 tensor of `count` equally spaced numbers from `start` to `end`, both included.
     ///
     /// ```rhai
     /// linspace(0, 1, 5)      //=> tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
@@ -346,7 +346,7 @@ mod verbs {
         Ok(ops::linspace(end_of(&start)?, end_of(&end)?, super::count("linspace", count)?)?)
     }
 
-    /// Numbers drawn uniformly from 0 to before 1, in f32.
+    /// Draws f32 numbers uniformly from [0, 1).
     ///
     /// ```rhai
     /// seed(1);
@@ -357,7 +357,7 @@ mod verbs {
         rand_options(shape, Map::new())
     }
 
-    /// Numbers drawn uniformly from 0 to before 1, from a seed of their own or in a dtype.
+    /// Draws numbers uniformly from [0, 1), from a seed of their own or in a given dtype.
     ///
     /// ```rhai
     /// equal(rand([3], #{ seed: 1 }), rand([3], #{ seed: 1 }))      //=> true
@@ -368,7 +368,7 @@ mod verbs {
         Ok(ops::cast(&ops::rand(&sizes("rand", &shape)?, &mut rng)?, dtype)?)
     }
 
-    /// Numbers drawn from the normal distribution with mean 0 and variance 1, in f32.
+    /// Draws f32 numbers from the standard normal distribution.
     ///
     /// ```rhai
     /// seed(1);
@@ -380,7 +380,7 @@ mod verbs {
         randn_options(shape, Map::new())
     }
 
-    /// Numbers drawn from the normal distribution, from a seed of their own or in a dtype.
+    /// Draws numbers from the standard normal distribution, from a seed of their own or in a given dtype.
     ///
     /// ```rhai
     /// equal(randn([3], #{ seed: 1 }), randn([3], #{ seed: 2 }))      //=> false
@@ -391,7 +391,7 @@ mod verbs {
         Ok(ops::cast(&ops::randn(&sizes("randn", &shape)?, &mut rng)?, dtype)?)
     }
 
-    /// Whole numbers drawn from `low` to before `high`, in i64.
+    /// Draws i64 integers from [low, high).
     ///
     /// ```rhai
     /// seed(1);
@@ -403,7 +403,7 @@ mod verbs {
         randint_options(low, high, shape, Map::new())
     }
 
-    /// Whole numbers drawn from `low` to before `high`, from a seed of their own.
+    /// Draws i64 integers from [low, high), from a seed of their own.
     ///
     /// ```rhai
     /// randint(5, 6, [2], #{ seed: 1 })      //=> tensor([5, 5])
@@ -414,7 +414,7 @@ mod verbs {
         Ok(ops::randint(low, high, &sizes("randint", &shape)?, &mut rng)?)
     }
 
-    /// A row of `classes` numbers for every id: 1 at the id, 0 elsewhere, in f32.
+    /// Makes one f32 row of `classes` numbers for each id: 1 at the id, 0 elsewhere.
     ///
     /// ```rhai
     /// one_hot(tensor([2, 0]), 3)      //=> tensor([[0., 0., 1.],

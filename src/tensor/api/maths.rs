@@ -13,7 +13,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// The exponential, e to the power of each number.
+    /// Computes the exponential of each number.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).exp()        //=> tensor([1.0000, 2.7183])
@@ -23,7 +23,7 @@ mod verbs {
         Ok(ops::exp(x)?)
     }
 
-    /// The natural logarithm of each number, as in PyTorch (of a plain number, Rhai's `log` is to base 10).
+    /// Computes the natural logarithm of each number, as in PyTorch (Rhai's `log` of a plain number is to base 10).
     ///
     /// ```rhai
     /// tensor([1.0, 2.0]).log()        //=> tensor([0.0000, 0.6931])
@@ -33,7 +33,7 @@ mod verbs {
         Ok(ops::log(x)?)
     }
 
-    /// The square root of each number.
+    /// Computes the square root of each number.
     ///
     /// ```rhai
     /// tensor([4, 9]).sqrt()           //=> tensor([2., 3.])
@@ -43,7 +43,7 @@ mod verbs {
         Ok(ops::sqrt(x)?)
     }
 
-    /// The distance of each number from 0. The gradient at 0 is 0.
+    /// Computes the absolute value of each number. The gradient at 0 is 0.
     ///
     /// ```rhai
     /// tensor([-1, 2]).abs()           //=> tensor([1, 2])
@@ -53,7 +53,7 @@ mod verbs {
         Ok(ops::abs(x)?)
     }
 
-    /// The sine of each number, an angle in radians.
+    /// Computes the sine of each number, in radians.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).sin()        //=> tensor([0.0000, 0.8415])
@@ -63,7 +63,7 @@ mod verbs {
         Ok(ops::sin(x)?)
     }
 
-    /// The cosine of each number, an angle in radians.
+    /// Computes the cosine of each number, in radians.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).cos()        //=> tensor([1.0000, 0.5403])
@@ -73,7 +73,7 @@ mod verbs {
         Ok(ops::cos(x)?)
     }
 
-    /// The hyperbolic tangent of each number.
+    /// Computes the hyperbolic tangent of each number.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).tanh()       //=> tensor([0.0000, 0.7616])
@@ -83,7 +83,7 @@ mod verbs {
         Ok(ops::tanh(x)?)
     }
 
-    /// 1 / (1 + e^-x) of each number.
+    /// Computes the logistic sigmoid, 1 / (1 + e^-x), of each number.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).sigmoid()    //=> tensor([0.5000, 0.7311])
@@ -93,7 +93,7 @@ mod verbs {
         Ok(ops::sigmoid(x)?)
     }
 
-    /// Each number, or 0 where it is below.
+    /// Computes the rectified linear unit, max(x, 0), of each number.
     ///
     /// ```rhai
     /// tensor([-1.0, 2.0]).relu()      //=> tensor([0., 2.])
@@ -103,7 +103,7 @@ mod verbs {
         Ok(ops::relu(x)?)
     }
 
-    /// Gaussian error linear unit, x Φ(x): each number times the share of the normal distribution below it (Hendrycks and Gimpel 2016).
+    /// Computes the Gaussian error linear unit, x Φ(x), of each number (Hendrycks and Gimpel 2016).
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
@@ -113,7 +113,7 @@ mod verbs {
         Ok(nn::gelu(&ops::real(x)?, false)?)
     }
 
-    /// Gaussian error linear unit, x Φ(x), exactly or by an approximation.
+    /// Computes the Gaussian error linear unit, x Φ(x), exactly or by the tanh approximation.
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
@@ -127,7 +127,7 @@ mod verbs {
         }
     }
 
-    /// Sigmoid linear unit, x / (1 + e^-x) of each number; also called swish.
+    /// Computes the sigmoid linear unit (swish), x / (1 + e^-x), of each number.
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).silu()      //=> tensor([-0.2689,  0.7311])
@@ -137,7 +137,7 @@ mod verbs {
         Ok(nn::silu(&ops::real(x)?)?)
     }
 
-    /// Each number times itself.
+    /// Squares each number.
     ///
     /// ```rhai
     /// tensor([1.5, -2.0]).square()    //=> tensor([2.2500, 4.0000])
@@ -150,7 +150,7 @@ mod verbs {
         Ok(ops::square(x)?)
     }
 
-    /// The error function of each number.
+    /// Computes the error function of each number.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).erf()        //=> tensor([0.0000, 0.8427])
@@ -160,7 +160,7 @@ mod verbs {
         Ok(ops::erf(x)?)
     }
 
-    /// Each number to a power: a number or a tensor. `x ** 2` is the same.
+    /// Raises each number to a power: a number or a tensor. Same as `x ** 2`.
     ///
     /// ```rhai
     /// tensor([2.0, 3.0]).pow(2)       //=> tensor([4., 9.])
@@ -170,7 +170,7 @@ mod verbs {
         Ok(ops::power(&*x, operand("pow", exponent)?)?)
     }
 
-    /// Each number held between `least` and `most`. Outside of them the gradient is 0.
+    /// Clamps each number to the range from `least` to `most`. Outside the range the gradient is 0.
     ///
     /// ```rhai
     /// tensor([-2.0, 0.5, 2.0]).clamp(-1, 1)      //=> tensor([-1.0000,  0.5000,  1.0000])
@@ -180,7 +180,7 @@ mod verbs {
         Ok(ops::clamp(x, number("clamp", &least)?.to_f64(), number("clamp", &most)?.to_f64())?)
     }
 
-    /// Each number rounded down. It has no gradient.
+    /// Rounds each number down. Has no gradient.
     ///
     /// ```rhai
     /// tensor([1.7, -1.2]).floor()     //=> tensor([ 1., -2.])
@@ -190,7 +190,7 @@ mod verbs {
         Ok(ops::floor(x)?)
     }
 
-    /// Each number rounded up. It has no gradient.
+    /// Rounds each number up. Has no gradient.
     ///
     /// ```rhai
     /// tensor([1.2, -1.7]).ceil()      //=> tensor([ 2., -1.])
@@ -200,7 +200,7 @@ mod verbs {
         Ok(ops::ceil(x)?)
     }
 
-    /// Each number rounded, halves to the even one, as in PyTorch. It has no gradient.
+    /// Rounds each number to the nearest integer, halves to even as in PyTorch. Has no gradient.
     ///
     /// ```rhai
     /// tensor([0.5, 1.5, 1.7]).round() //=> tensor([0., 2., 2.])
@@ -210,7 +210,7 @@ mod verbs {
         Ok(ops::round(x)?)
     }
 
-    /// -1, 0 or 1 by the sign of each number. It has no gradient.
+    /// Returns the sign of each number: -1, 0 or 1. Has no gradient.
     ///
     /// ```rhai
     /// tensor([-2, 0, 5]).sign()       //=> tensor([-1,  0,  1])

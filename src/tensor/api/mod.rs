@@ -78,7 +78,7 @@ fn operand(who: &str, value: Dynamic) -> crate::Result<Operand> {
 }
 
 /// What a value is, in a message.
-fn kind(value: &Dynamic) -> &str {
+pub fn kind(value: &Dynamic) -> &str {
     match value.type_name() {
         "array" => "a list",
         "map" => "a map",

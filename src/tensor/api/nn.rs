@@ -1,27 +1,32 @@
-//! The pieces of networks, and losses.
+//! Layers and losses.
 
 use super::{kind, tensors};
 use crate::script::prelude::*;
-use crate::tensor::ops::{self, Reduce};
+use crate::tensor::ops::{self, Reduction};
 use crate::tensor::{Rng, Tensor, nn, values};
 
 const NORM: &[Opt] = &[opt("eps", Kind::Float, "1e-5", "added to the variance, or to the mean square")];
 const CONV: &[Opt] = &[
-    opt("bias", Kind::Any, "", "a tensor with a number an output channel"),
-    opt("stride", Kind::Int, "1", "places from one window to the next"),
-    opt("padding", Kind::Int, "0", "zeros at either end"),
-    opt("dilation", Kind::Int, "1", "places from one number of a window to the next"),
+    opt("bias", Kind::Any, "", "bias, shape [out]"),
+    opt("stride", Kind::Int, "1", "distance of one window from the next"),
+    opt("padding", Kind::Int, "0", "zeros added at both ends"),
+    opt("dilation", Kind::Int, "1", "distance of the elements of a window"),
 ];
-const DROPOUT: &[Opt] = &[opt("seed", Kind::Int, "", "a stream of its own; else it draws from the run's")];
-const LOSS: &[Opt] = &[opt("reduce", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each")];
+const DROPOUT: &[Opt] = &[opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's")];
+const LOSS: &[Opt] = &[opt("reduction", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each")];
 const BCE: &[Opt] = &[
-    opt("logits", Kind::Bool, "false", "the first are logits, whose sigmoid is the probability"),
-    opt("reduce", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each"),
+    opt("logits", Kind::Bool, "false", "the input is logits; probabilities are their sigmoid"),
+    opt("reduction", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each"),
 ];
 const CROSS_ENTROPY: &[Opt] = &[
-    opt("ignore", Kind::Int, "-100", "a target that does not count"),
-    opt("smoothing", Kind::Float, "0.0", "share of the target that is spread over all classes"),
-    opt("reduce", Kind::Text, "\"mean\"", "`mean` over the targets that count, `sum`, or `none` for each"),
+    opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
+    opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
+    opt(
+        "reduction",
+        Kind::Text,
+        "\"mean\"",
+        "`mean` over the targets that are not ignored, `sum`, or `none`: one loss each",
+    ),
 ];
 
 pub fn register(host: &mut Host) {
@@ -39,13 +44,13 @@ fn eps(who: &'static str, options: Map) -> Res<f64> {
     Options::read(who, NORM, options)?.float("eps")
 }
 
-fn reduce(options: &Options) -> Res<Reduce> {
-    Ok(Reduce::named(options.who(), &options.text("reduce")?)?)
+fn reduce(options: &Options) -> Res<Reduction> {
+    Ok(Reduction::named(options.who(), &options.text("reduction")?)?)
 }
 
 #[export_module]
 mod verbs {
-    /// Rows normed to mean 0 and variance 1, times a weight, plus a bias (Ba et al. 2016), over the last dimension.
+    /// Normalizes the last dimension to mean 0 and variance 1, times a weight, plus a bias (Ba et al. 2016).
     ///
     /// ```rhai
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]))      //=> tensor([[-1.0000,  1.0000]])
@@ -55,7 +60,7 @@ mod verbs {
         layer_norm_options(x, weight, bias, Map::new())
     }
 
-    /// Rows normed to mean 0 and variance 1, with an epsilon of your own.
+    /// Normalizes the last dimension to mean 0 and variance 1, with a given epsilon.
     ///
     /// ```rhai
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]), #{ eps: 3.0 })      //=> tensor([[-0.5000,  0.5000]])
@@ -65,8 +70,7 @@ mod verbs {
         Ok(nn::layer_norm(&x, &weight, Some(&bias), eps("layer_norm", options)?)?)
     }
 
-    /// Rows divided by the root of their mean square, times a weight (Zhang and Sennrich 2019), over the last
-    /// dimension.
+    /// Divides the last dimension by its root mean square, times a weight (Zhang and Sennrich 2019).
     ///
     /// ```rhai
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]))      //=> tensor([[0.2000, 1.4000]])
@@ -76,7 +80,7 @@ mod verbs {
         rms_norm_options(x, weight, Map::new())
     }
 
-    /// Rows divided by the root of their mean square, with an epsilon of your own.
+    /// Divides the last dimension by its root mean square, with a given epsilon.
     ///
     /// ```rhai
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]), #{ eps: 75.0 })      //=> tensor([[0.1000, 0.7000]])
@@ -86,7 +90,7 @@ mod verbs {
         Ok(nn::rms_norm(&x, &weight, eps("rms_norm", options)?)?)
     }
 
-    /// The rows of a table `[classes, width]` at ids, in the shape of the ids with the width behind.
+    /// Looks up the rows `ids` of a table `[classes, width]`; the result has shape `ids.shape + [width]`.
     ///
     /// ```rhai
     /// embedding(tensor([[1.0, 2.0], [3.0, 4.0]]), tensor([1, 1])).shape      //=> [2, 2]
@@ -102,7 +106,7 @@ mod verbs {
         Ok(nn::embedding(&table, &ids, value.dims())?)
     }
 
-    /// A linear layer, x · weightᵀ, for a weight `[out, in]`.
+    /// Applies a linear layer without bias, x · weightᵀ, for a weight `[out, in]`.
     ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
@@ -112,7 +116,7 @@ mod verbs {
         Ok(nn::linear(&x, &weight, None, nn::Precision::F32)?)
     }
 
-    /// A linear layer with bias, x · weightᵀ + bias, for a weight `[out, in]`.
+    /// Applies a linear layer, x · weightᵀ + bias, for a weight `[out, in]`.
     ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), tensor([0.5]))      //=> tensor([[11.5000]])
@@ -122,7 +126,7 @@ mod verbs {
         Ok(nn::linear(&x, &weight, Some(&bias), nn::Precision::F32)?)
     }
 
-    /// Windows along the last dimension of x `[batch, in, length]` times a weight `[out, in, width]`.
+    /// Convolves x `[batch, in, length]` along the last dimension with a weight `[out, in, width]`.
     ///
     /// ```rhai
     /// conv1d(tensor([[[1.0, 2.0, 4.0]]]), tensor([[[-1.0, 1.0]]]))      //=> tensor([[[1., 2.]]])
@@ -132,7 +136,7 @@ mod verbs {
         conv1d_options(x, weight, Map::new())
     }
 
-    /// Windows along the last dimension, with a bias, a stride, padding or dilation.
+    /// Convolves along the last dimension, with a bias, stride, padding or dilation.
     ///
     /// ```rhai
     /// conv1d(ones([1, 2, 8]), ones([3, 2, 3]), #{ stride: 2, padding: 1 }).shape      //=> [1, 3, 4]
@@ -144,7 +148,7 @@ mod verbs {
         if !bias.is_unit() && !bias.is::<Tensor>() {
             bail!("conv1d", "option `bias` takes a tensor, not {}", kind(&bias));
         }
-        let window = ops::Window {
+        let window = ops::ConvWindow {
             stride: options.count("stride")?,
             padding: options.count("padding")?,
             dilation: options.count("dilation")?,
@@ -152,7 +156,7 @@ mod verbs {
         Ok(ops::conv1d(&x, &weight, bias.try_cast::<Tensor>().as_ref(), window)?)
     }
 
-    /// Each number set to 0 with probability `p`, the others divided by 1 − p (Srivastava et al. 2014).
+    /// Sets each number to 0 with probability `p` and divides the others by 1 − p (Srivastava et al. 2014).
     ///
     /// ```rhai
     /// seed(1);
@@ -164,7 +168,7 @@ mod verbs {
         Ok(nn::dropout(&x, p, &mut Rng::or_run(None))?)
     }
 
-    /// Each number set to 0 with probability `p`, by a seed of its own.
+    /// Sets each number to 0 with probability `p`, from its own random stream.
     ///
     /// ```rhai
     /// equal(dropout(ones([9]), 0.5, #{ seed: 1 }), dropout(ones([9]), 0.5, #{ seed: 1 }))      //=> true
@@ -175,8 +179,8 @@ mod verbs {
         Ok(nn::dropout(&x, p, &mut Rng::or_run(seed.map(|seed| seed as u64)))?)
     }
 
-    /// The mean cross-entropy of scores in the last dimension with the classes that are right. A target of -100 does
-    /// not count.
+    /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. A target of -100 is
+    /// ignored.
     ///
     /// ```rhai
     /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
@@ -189,20 +193,20 @@ mod verbs {
         cross_entropy_options(logits, targets, Map::new())
     }
 
-    /// The cross-entropy with an ignored class of your own, label smoothing (Szegedy et al. 2015), or as a sum.
+    /// Returns the cross-entropy with another ignored class, label smoothing (Szegedy et al. 2015), or as a sum.
     ///
     /// ```rhai
     /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
-    /// cross_entropy(logits, tensor([0, 1]), #{ smoothing: 0.1, reduce: "none" })      //=> tensor([0.2269, 0.3633])
+    /// cross_entropy(logits, tensor([0, 1]), #{ label_smoothing: 0.1, reduction: "none" })      //=> tensor([0.2269, 0.3633])
     /// ```
     #[rhai_fn(name = "cross_entropy", return_raw)]
     pub fn cross_entropy_options(logits: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("cross_entropy", CROSS_ENTROPY, options)?;
-        let (ignore, smoothing) = (options.int("ignore")?, options.float("smoothing")?);
+        let (ignore, smoothing) = (options.int("ignore_index")?, options.float("label_smoothing")?);
         Ok(ops::cross_entropy(&logits, &targets, ignore, smoothing, reduce(&options)?)?)
     }
 
-    /// The mean squared distance of two tensors of one shape.
+    /// Returns the mean squared error of two tensors of one shape.
     ///
     /// ```rhai
     /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]))      //=> tensor(2.)
@@ -212,10 +216,10 @@ mod verbs {
         mse_options(x, target, Map::new())
     }
 
-    /// The squared distance, as a mean, a sum, or each.
+    /// Returns the squared error as a mean, a sum, or one per element.
     ///
     /// ```rhai
-    /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]), #{ reduce: "sum" })      //=> tensor(4.)
+    /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]), #{ reduction: "sum" })      //=> tensor(4.)
     /// ```
     #[rhai_fn(name = "mse", return_raw)]
     pub fn mse_options(x: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
@@ -223,7 +227,7 @@ mod verbs {
         Ok(ops::mse(&x, &target, reduce(&options)?)?)
     }
 
-    /// The mean binary cross-entropy of probabilities with targets from 0 to 1.
+    /// Returns the mean binary cross-entropy of probabilities and targets from 0 to 1.
     ///
     /// ```rhai
     /// bce(tensor([0.5, 0.9]), tensor([0.0, 1.0]))      //=> tensor(0.3993)
@@ -233,7 +237,7 @@ mod verbs {
         bce_options(p, target, Map::new())
     }
 
-    /// The binary cross-entropy of probabilities or of logits, as a mean, a sum, or each.
+    /// Returns the binary cross-entropy of probabilities or logits, as a mean, a sum, or one per element.
     ///
     /// ```rhai
     /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true })      //=> tensor(0.4100)
@@ -244,7 +248,7 @@ mod verbs {
         Ok(ops::binary_cross_entropy(&p, &target, options.bool("logits")?, reduce(&options)?)?)
     }
 
-    /// Einstein's sum: numbers whose letters agree are multiplied, letters that the result lacks are summed over.
+    /// Evaluates Einstein's summation: equal letters are multiplied, letters missing in the result are summed over.
     ///
     /// Without `->` the result has the letters that occur once, in alphabetical order.
     ///

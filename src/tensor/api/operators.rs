@@ -69,48 +69,48 @@ fn run(
 }
 
 operator! {
-    /// The sum, number by number, with broadcasting.
+    /// Adds elementwise, with broadcasting.
     ///
-    /// Two dtypes meet as in PyTorch: a float wins over whole numbers, the wider over the narrower.
+    /// Dtypes are promoted as in PyTorch: floats over integers, the wider over the narrower.
     ///
     /// ```rhai
     /// tensor([1, 2]) + tensor([10, 20])        //=> tensor([11, 22])
     /// tensor([[1.0], [2.0]]) + tensor([1, 2])  //=> tensor([[2., 3.],
     /// //                                                    [3., 4.]])
     /// 1 + tensor([0.5])                        //=> tensor([1.5000])
-    /// tensor([1, 2]) + tensor([1, 2, 3])       //=> error: add: shapes [2] and [3] do not meet (2 is not 3)
+    /// tensor([1, 2]) + tensor([1, 2, 3])       //=> error: add: cannot broadcast [2] with [3]: 2 is not 3
     /// ```
     plus "+" ops::add;
 
-    /// The difference, number by number, with broadcasting.
+    /// Subtracts elementwise, with broadcasting.
     ///
     /// ```rhai
     /// 1.0 - tensor([0.25, 0.5])       //=> tensor([0.7500, 0.5000])
     /// ```
     minus "-" ops::subtract;
 
-    /// The product, number by number, with broadcasting. `a @ b` is the matrix product.
+    /// Multiplies elementwise, with broadcasting. `a @ b` is the matrix product.
     ///
     /// ```rhai
     /// 2 * tensor([1.5, 2.0])          //=> tensor([3., 4.])
     /// ```
     times "*" ops::multiply;
 
-    /// The quotient, number by number, with broadcasting. Whole numbers give f32.
+    /// Divides elementwise, with broadcasting. Integers give f32.
     ///
     /// ```rhai
     /// tensor([1, 2, 3]) / 2           //=> tensor([0.5000, 1.0000, 1.5000])
     /// ```
     over "/" ops::divide;
 
-    /// What is left of a division rounded down; it has the sign of the right side, as in PyTorch. It has no gradient.
+    /// Computes the remainder of floor division, with the sign of the divisor as in PyTorch. Has no gradient.
     ///
     /// ```rhai
     /// tensor([-1, 5, 7]) % 3          //=> tensor([2, 2, 1])
     /// ```
     rest "%" ops::remainder;
 
-    /// The power, number by number, with broadcasting.
+    /// Raises to a power elementwise, with broadcasting.
     ///
     /// ```rhai
     /// tensor([1, 2, 3]) ** 2          //=> tensor([1, 4, 9])
@@ -118,56 +118,56 @@ operator! {
     /// ```
     power "**" ops::power;
 
-    /// A mask in u8 of where both are equal.
+    /// Compares elementwise: a u8 mask of where both sides are equal.
     ///
     /// ```rhai
     /// tensor([1, 2]) == tensor([1, 3])     //=> tensor([1, 0], dtype=u8)
     /// ```
     equal "==" |a, b| ops::compare(Compare::Equal, a, b);
 
-    /// A mask in u8 of where both differ.
+    /// Compares elementwise: a u8 mask of where both sides differ.
     ///
     /// ```rhai
     /// tensor([1, 2]) != 1                  //=> tensor([0, 1], dtype=u8)
     /// ```
     not_equal "!=" |a, b| ops::compare(Compare::NotEqual, a, b);
 
-    /// A mask in u8 of where the left is below the right.
+    /// Compares elementwise: a u8 mask of where the left side is less.
     ///
     /// ```rhai
     /// tensor([1, 2]) < 1.5                 //=> tensor([1, 0], dtype=u8)
     /// ```
     less "<" |a, b| ops::compare(Compare::Less, a, b);
 
-    /// A mask in u8 of where the left is at most the right.
+    /// Compares elementwise: a u8 mask of where the left side is less or equal.
     ///
     /// ```rhai
     /// tensor([1, 2]) <= 2                  //=> tensor([1, 1], dtype=u8)
     /// ```
     less_or_equal "<=" |a, b| ops::compare(Compare::LessOrEqual, a, b);
 
-    /// A mask in u8 of where the left is above the right.
+    /// Compares elementwise: a u8 mask of where the left side is greater.
     ///
     /// ```rhai
     /// (tensor([0.2, 0.7]) > 0.5).sum()     //=> tensor(1)
     /// ```
     greater ">" |a, b| ops::compare(Compare::Greater, a, b);
 
-    /// A mask in u8 of where the left is at least the right.
+    /// Compares elementwise: a u8 mask of where the left side is greater or equal.
     ///
     /// ```rhai
     /// 2 >= tensor([1, 2, 3])               //=> tensor([1, 1, 0], dtype=u8)
     /// ```
     greater_or_equal ">=" |a, b| ops::compare(Compare::GreaterOrEqual, a, b);
 
-    /// The larger of both, number by number, with broadcasting.
+    /// Returns the elementwise maximum, with broadcasting.
     ///
     /// ```rhai
     /// maximum(tensor([1, 5]), 3)           //=> tensor([3, 5])
     /// ```
     maximum "maximum" ops::maximum;
 
-    /// The smaller of both, number by number, with broadcasting.
+    /// Returns the elementwise minimum, with broadcasting.
     ///
     /// ```rhai
     /// minimum(tensor([1, 5]), 3)           //=> tensor([1, 3])
@@ -177,7 +177,7 @@ operator! {
 
 #[export_module]
 mod others {
-    /// The other sign.
+    /// Negates each number.
     ///
     /// ```rhai
     /// -tensor([1, -2])           //=> tensor([-1,  2])
@@ -187,7 +187,7 @@ mod others {
         Ok(ops::negate(x)?)
     }
 
-    /// Where both masks are not 0.
+    /// Combines two masks: 1 where both are not 0.
     ///
     /// ```rhai
     /// let x = arange(5);
@@ -198,7 +198,7 @@ mod others {
         Ok(ops::both(left, &right)?)
     }
 
-    /// Where one mask at least is not 0.
+    /// Combines two masks: 1 where at least one is not 0.
     ///
     /// ```rhai
     /// let x = arange(5);
@@ -209,7 +209,7 @@ mod others {
         Ok(ops::either(left, &right)?)
     }
 
-    /// Where a mask is 0.
+    /// Inverts a mask: 1 where it is 0.
     ///
     /// ```rhai
     /// !(arange(3) > 1)           //=> tensor([1, 1, 0], dtype=u8)
@@ -219,12 +219,12 @@ mod others {
         Ok(ops::not(x)?)
     }
 
-    /// The matrix product: vectors are rows on the left and columns on the right, further dimensions in front are
-    /// batches and broadcast, as in PyTorch.
+    /// Multiplies matrices, as in PyTorch: a vector is a row on the left and a column on the right, and dimensions before
+    /// the last two are batches, which broadcast.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]) @ tensor([1, 1])     //=> tensor([3, 7])
-    /// zeros([2, 3]) @ zeros([4, 3])                 //=> error: matmul: shapes [2, 3] and [4, 3] do not meet (3 is not 4)
+    /// zeros([2, 3]) @ zeros([4, 3])                 //=> error: matmul: cannot multiply [2, 3] by [4, 3]: 3 is not 4
     /// ```
     #[rhai_fn(name = "@", name = "matmul", pure, return_raw)]
     pub fn matmul(left: &mut Tensor, right: Tensor) -> Res<Tensor> {

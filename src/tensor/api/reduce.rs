@@ -4,9 +4,9 @@ use super::{ints, kind};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
-const KEEP: &[Opt] = &[opt("keep", Kind::Bool, "false", "keep the dimension, with size 1")];
+const KEEP: &[Opt] = &[opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1")];
 const SPREAD: &[Opt] = &[
-    opt("keep", Kind::Bool, "false", "keep the dimension, with size 1"),
+    opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1"),
     opt("correction", Kind::Int, "1", "taken off the count: 1 for a sample, 0 for all there is"),
 ];
 const ORDER: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
@@ -37,18 +37,18 @@ fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
 }
 
 fn keep(who: &'static str, options: Map) -> Res<bool> {
-    Options::read(who, KEEP, options)?.bool("keep")
+    Options::read(who, KEEP, options)?.bool("keepdim")
 }
 
-/// `keep` and `correction`.
+/// `keepdim` and `correction`.
 fn spread(who: &'static str, options: Map) -> Res<(bool, i64)> {
     let options = Options::read(who, SPREAD, options)?;
-    Ok((options.bool("keep")?, options.int("correction")?))
+    Ok((options.bool("keepdim")?, options.int("correction")?))
 }
 
 #[export_module]
 mod verbs {
-    /// The sum of all numbers. Whole numbers add up in i64.
+    /// Sums all numbers. Integers are summed in i64.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -59,7 +59,7 @@ mod verbs {
         Ok(ops::sum(x, None, false)?)
     }
 
-    /// The sum over a dimension, or over each of a list.
+    /// Sums over a dimension, or over a list of them.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -71,18 +71,18 @@ mod verbs {
         Ok(ops::sum(x, Some(&dims("sum", &dim)?), false)?)
     }
 
-    /// The sum over a dimension, which can be kept.
+    /// Sums over a dimension, or a list of them; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
-    /// x.sum(-1, #{ keep: true }).shape      //=> [2, 1]
+    /// x.sum(-1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "sum", pure, return_raw)]
     pub fn sum_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         Ok(ops::sum(x, Some(&dims("sum", &dim)?), keep("sum", options)?)?)
     }
 
-    /// The mean of all numbers. Whole numbers and masks give f32.
+    /// Averages all numbers. Integers and masks give f32.
     ///
     /// ```rhai
     /// let right = tensor([1, 2, 3]) == tensor([1, 2, 4]);
@@ -93,7 +93,7 @@ mod verbs {
         Ok(ops::mean(x, None, false)?)
     }
 
-    /// The mean over a dimension, or over each of a list.
+    /// Averages over a dimension, or over a list of them.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -104,18 +104,18 @@ mod verbs {
         Ok(ops::mean(x, Some(&dims("mean", &dim)?), false)?)
     }
 
-    /// The mean over a dimension, which can be kept.
+    /// Averages over a dimension, or a list of them; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
-    /// x.mean(0, #{ keep: true })      //=> tensor([[2.0000, 3.5000]])
+    /// x.mean(0, #{ keepdim: true })      //=> tensor([[2.0000, 3.5000]])
     /// ```
     #[rhai_fn(name = "mean", pure, return_raw)]
     pub fn mean_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         Ok(ops::mean(x, Some(&dims("mean", &dim)?), keep("mean", options)?)?)
     }
 
-    /// The largest of all numbers. The gradient goes to the first of equals.
+    /// Returns the largest number. The gradient goes to the first of equals.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -126,7 +126,7 @@ mod verbs {
         Ok(ops::max(x, None, false)?)
     }
 
-    /// The largest along a dimension; `argmax` says where it is.
+    /// Returns the maxima along a dimension; `argmax` returns their indices.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -137,18 +137,18 @@ mod verbs {
         Ok(ops::max(x, Some(dim), false)?)
     }
 
-    /// The largest along a dimension, which can be kept.
+    /// Returns the maxima along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
-    /// x.max(1, #{ keep: true }).shape      //=> [2, 1]
+    /// x.max(1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "max", pure, return_raw)]
     pub fn max_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::max(x, Some(dim), keep("max", options)?)?)
     }
 
-    /// Where the first largest of all numbers is, counted row by row, in i64.
+    /// Returns the index of the first largest number, counted row by row, in i64.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -159,7 +159,7 @@ mod verbs {
         Ok(ops::argmax(x, None, false)?)
     }
 
-    /// Where the first largest along a dimension is, in i64.
+    /// Returns the indices of the first maxima along a dimension, in i64.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -170,18 +170,18 @@ mod verbs {
         Ok(ops::argmax(x, Some(dim), false)?)
     }
 
-    /// Where the first largest along a dimension is; the dimension can be kept.
+    /// Returns the indices of the first maxima along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
-    /// x.argmax(0, #{ keep: true })      //=> tensor([[1, 0]])
+    /// x.argmax(0, #{ keepdim: true })      //=> tensor([[1, 0]])
     /// ```
     #[rhai_fn(name = "argmax", pure, return_raw)]
     pub fn argmax_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::argmax(x, Some(dim), keep("argmax", options)?)?)
     }
 
-    /// The smallest of all numbers. The gradient goes to the first of equals.
+    /// Returns the smallest number. The gradient goes to the first of equals.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -192,7 +192,7 @@ mod verbs {
         Ok(ops::min(x, None, false)?)
     }
 
-    /// The smallest along a dimension; `argmin` says where it is.
+    /// Returns the minima along a dimension; `argmin` returns their indices.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -203,18 +203,18 @@ mod verbs {
         Ok(ops::min(x, Some(dim), false)?)
     }
 
-    /// The smallest along a dimension, which can be kept.
+    /// Returns the minima along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
-    /// x.min(1, #{ keep: true }).shape      //=> [2, 1]
+    /// x.min(1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "min", pure, return_raw)]
     pub fn min_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::min(x, Some(dim), keep("min", options)?)?)
     }
 
-    /// Where the first smallest of all numbers is, counted row by row, in i64.
+    /// Returns the index of the first smallest number, counted row by row, in i64.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -225,7 +225,7 @@ mod verbs {
         Ok(ops::argmin(x, None, false)?)
     }
 
-    /// Where the first smallest along a dimension is, in i64.
+    /// Returns the indices of the first minima along a dimension, in i64.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -236,20 +236,20 @@ mod verbs {
         Ok(ops::argmin(x, Some(dim), false)?)
     }
 
-    /// Where the first smallest along a dimension is; the dimension can be kept.
+    /// Returns the indices of the first minima along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
-    /// x.argmin(0, #{ keep: true })      //=> tensor([[0, 1]])
+    /// x.argmin(0, #{ keepdim: true })      //=> tensor([[0, 1]])
     /// ```
     #[rhai_fn(name = "argmin", pure, return_raw)]
     pub fn argmin_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::argmin(x, Some(dim), keep("argmin", options)?)?)
     }
 
-    /// The variance: the mean squared distance from the mean, of a sample.
+    /// Computes the sample variance of all numbers.
     ///
-    /// As in PyTorch, the count is less by one; `correction: 0` counts all.
+    /// Divides by n - 1 as PyTorch does; `correction: 0` divides by n.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -260,7 +260,7 @@ mod verbs {
         Ok(ops::variance(x, None, false, 1)?)
     }
 
-    /// The variance over a dimension, or over each of a list.
+    /// Computes the sample variance over a dimension, or over a list of them.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -271,7 +271,7 @@ mod verbs {
         Ok(ops::variance(x, Some(&dims("variance", &dim)?), false, 1)?)
     }
 
-    /// The variance over a dimension, which can be kept, with a correction.
+    /// Computes the variance over a dimension, with `keepdim` and `correction`.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -283,9 +283,9 @@ mod verbs {
         Ok(ops::variance(x, Some(&dims("variance", &dim)?), keep, correction)?)
     }
 
-    /// The standard deviation of a sample.
+    /// Computes the sample standard deviation of all numbers.
     ///
-    /// As in PyTorch, the count is less by one; `correction: 0` counts all.
+    /// Divides by n - 1 as PyTorch does; `correction: 0` divides by n.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -296,7 +296,7 @@ mod verbs {
         Ok(ops::std(x, None, false, 1)?)
     }
 
-    /// The standard deviation over a dimension, or over each of a list.
+    /// Computes the sample standard deviation over a dimension, or over a list of them.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -307,7 +307,7 @@ mod verbs {
         Ok(ops::std(x, Some(&dims("std", &dim)?), false, 1)?)
     }
 
-    /// The standard deviation over a dimension, which can be kept, with a correction.
+    /// Computes the standard deviation over a dimension, with `keepdim` and `correction`.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -319,7 +319,7 @@ mod verbs {
         Ok(ops::std(x, Some(&dims("std", &dim)?), keep, correction)?)
     }
 
-    /// The root of the sum of squares.
+    /// Computes the Euclidean norm of all numbers.
     ///
     /// ```rhai
     /// tensor([3.0, 4.0]).norm()      //=> tensor(5.)
@@ -329,7 +329,7 @@ mod verbs {
         Ok(ops::norm(x, None, false)?)
     }
 
-    /// The softmax along a dimension: numbers above 0, together 1.
+    /// Computes the softmax along a dimension.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).softmax(-1)      //=> tensor([0.2689, 0.7311])
@@ -339,7 +339,7 @@ mod verbs {
         Ok(ops::softmax(x, dim)?)
     }
 
-    /// The logarithm of the softmax along a dimension, exact for its smallest too.
+    /// Computes the logarithm of the softmax along a dimension, accurate for small probabilities too.
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).log_softmax(-1)      //=> tensor([-1.3133, -0.3133])
@@ -349,7 +349,7 @@ mod verbs {
         Ok(ops::log_softmax(x, dim)?)
     }
 
-    /// The logarithm of the sum of exponentials along a dimension.
+    /// Computes the logarithm of the sum of exponentials along a dimension.
     ///
     /// ```rhai
     /// tensor([1000.0, 1000.0]).logsumexp(0)      //=> tensor(1000.6932)
@@ -359,17 +359,17 @@ mod verbs {
         Ok(ops::logsumexp(x, dim, false)?)
     }
 
-    /// The logarithm of the sum of exponentials along a dimension, which can be kept.
+    /// Computes log-sum-exp along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
-    /// tensor([0.0, 0.0]).logsumexp(0, #{ keep: true })      //=> tensor([0.6931])
+    /// tensor([0.0, 0.0]).logsumexp(0, #{ keepdim: true })      //=> tensor([0.6931])
     /// ```
     #[rhai_fn(name = "logsumexp", pure, return_raw)]
     pub fn logsumexp_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::logsumexp(x, dim, keep("logsumexp", options)?)?)
     }
 
-    /// The running sum along a dimension.
+    /// Computes the cumulative sum along a dimension.
     ///
     /// ```rhai
     /// tensor([1, 2, 3]).cumsum(0)      //=> tensor([1, 3, 6])
@@ -379,7 +379,7 @@ mod verbs {
         Ok(ops::cumsum(x, dim)?)
     }
 
-    /// The numbers in order along a dimension, smallest first.
+    /// Sorts along a dimension, smallest first.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).sort(0)      //=> tensor([1, 2, 3])
@@ -389,7 +389,7 @@ mod verbs {
         Ok(ops::sort(x, dim, false)?)
     }
 
-    /// The numbers in order along a dimension.
+    /// Sorts along a dimension, in either order.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).sort(0, #{ descending: true })      //=> tensor([3, 2, 1])
@@ -400,7 +400,7 @@ mod verbs {
         Ok(ops::sort(x, dim, descending)?)
     }
 
-    /// Where the numbers in order are, in i64: `x.gather(dim, order)` puts them in order.
+    /// Returns the indices that sort along a dimension, in i64: `x.gather(dim, order)` is sorted.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).argsort(0)      //=> tensor([1, 2, 0])
@@ -410,7 +410,7 @@ mod verbs {
         Ok(ops::argsort(x, dim, false)?)
     }
 
-    /// Where the numbers in order are, in i64; equal ones keep their order.
+    /// Returns the indices that sort along a dimension, in i64; equal numbers keep their order.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).argsort(0, #{ descending: true })      //=> tensor([0, 2, 1])
@@ -421,7 +421,7 @@ mod verbs {
         Ok(ops::argsort(x, dim, descending)?)
     }
 
-    /// The `k` largest along the last dimension, and where they are: `#{ values, indices }`.
+    /// Returns the `k` largest numbers along the last dimension and their indices: `#{ values, indices }`.
     ///
     /// ```rhai
     /// let top = tensor([3, 9, 5]).top_k(2);
@@ -433,7 +433,7 @@ mod verbs {
         top_k_options(x, k, Map::new())
     }
 
-    /// The `k` largest or smallest along a dimension, and where they are: `#{ values, indices }`.
+    /// Returns the `k` largest or smallest numbers along a dimension and their indices: `#{ values, indices }`.
     ///
     /// ```rhai
     /// tensor([3, 9, 5]).top_k(1, #{ largest: false }).values      //=> tensor([3])
@@ -445,7 +445,7 @@ mod verbs {
         Ok([("values".into(), Dynamic::from(values)), ("indices".into(), Dynamic::from(indices))].into())
     }
 
-    /// Whether no number of a mask is 0.
+    /// Returns whether all numbers of a mask are not 0.
     ///
     /// ```rhai
     /// (tensor([1, 2]) > 0).all()      //=> true
@@ -455,7 +455,7 @@ mod verbs {
         Ok(ops::all(x)?)
     }
 
-    /// Whether some number of a mask is not 0.
+    /// Returns whether any number of a mask is not 0.
     ///
     /// ```rhai
     /// (tensor([1, 2]) > 5).any()      //=> false

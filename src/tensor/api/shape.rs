@@ -1,4 +1,4 @@
-//! The same numbers in another shape, joined, or taken apart.
+//! Reshaping, joining, splitting and selecting.
 
 use super::{ints, number, operand, tensors};
 use crate::script::prelude::*;
@@ -10,7 +10,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Another shape for the same numbers, row by row. One size may be -1: it is what is left.
+    /// Reshapes without reordering the numbers. One size may be -1: it is inferred.
     ///
     /// ```rhai
     /// arange(6).reshape([2, -1])      //=> tensor([[0, 1, 2],
@@ -22,7 +22,7 @@ mod verbs {
         Ok(ops::reshape(x, &ints("reshape", &shape)?)?)
     }
 
-    /// All numbers in one dimension, row by row.
+    /// Flattens to one dimension, row by row.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).flatten()      //=> tensor([1, 2, 3, 4])
@@ -32,7 +32,7 @@ mod verbs {
         Ok(ops::reshape(x, &[-1])?)
     }
 
-    /// Two dimensions exchanged.
+    /// Swaps two dimensions.
     ///
     /// ```rhai
     /// zeros([2, 3, 4]).transpose(0, -1).shape      //=> [4, 3, 2]
@@ -42,7 +42,7 @@ mod verbs {
         Ok(ops::transpose(x, a, b)?)
     }
 
-    /// The last two dimensions exchanged: a matrix turned.
+    /// Transposes a matrix: swaps the last two dimensions.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).t()      //=> tensor([[1, 3],
@@ -53,7 +53,7 @@ mod verbs {
         Ok(ops::t(x)?)
     }
 
-    /// All dimensions in another order.
+    /// Reorders all dimensions.
     ///
     /// ```rhai
     /// zeros([2, 3, 4]).permute([2, 0, 1]).shape      //=> [4, 2, 3]
@@ -63,7 +63,7 @@ mod verbs {
         Ok(ops::permute(x, &ints("permute", &order)?)?)
     }
 
-    /// Without the dimensions of size 1.
+    /// Removes all dimensions of size 1.
     ///
     /// ```rhai
     /// zeros([1, 3, 1]).squeeze().shape      //=> [3]
@@ -73,7 +73,7 @@ mod verbs {
         Ok(ops::squeeze(x, None)?)
     }
 
-    /// Without one dimension, of size 1.
+    /// Removes one dimension of size 1.
     ///
     /// ```rhai
     /// zeros([1, 3, 1]).squeeze(-1).shape      //=> [1, 3]
@@ -84,7 +84,7 @@ mod verbs {
         Ok(ops::squeeze(x, Some(dim))?)
     }
 
-    /// With a new dimension of size 1 before dimension `dim`; -1: after the last.
+    /// Inserts a dimension of size 1 before dimension `dim`; -1 inserts it after the last.
     ///
     /// ```rhai
     /// zeros([3]).unsqueeze(0).shape       //=> [1, 3]
@@ -95,7 +95,7 @@ mod verbs {
         Ok(ops::unsqueeze(x, dim)?)
     }
 
-    /// Repeated along dimensions of size 1, and along new ones in front, until it has this shape. -1: as it is.
+    /// Broadcasts to a shape: repeats dimensions of size 1, and adds dimensions in front. -1 keeps a size.
     ///
     /// ```rhai
     /// tensor([1, 2]).expand([2, -1])      //=> tensor([[1, 2],
@@ -106,7 +106,7 @@ mod verbs {
         Ok(ops::expand(x, &ints("expand", &shape)?)?)
     }
 
-    /// Tensors one behind the other along a dimension.
+    /// Concatenates tensors along a dimension.
     ///
     /// ```rhai
     /// cat([tensor([1, 2]), tensor([3])], 0)          //=> tensor([1, 2, 3])
@@ -117,7 +117,7 @@ mod verbs {
         Ok(ops::cat(&tensors("cat", parts)?, dim)?)
     }
 
-    /// Tensors of one shape side by side along a new dimension.
+    /// Stacks tensors of one shape along a new dimension.
     ///
     /// ```rhai
     /// stack([tensor([1, 2]), tensor([3, 4])], 0)     //=> tensor([[1, 2],
@@ -128,7 +128,7 @@ mod verbs {
         Ok(ops::stack(&tensors("stack", parts)?, dim)?)
     }
 
-    /// Cut into pieces of `size` along a dimension, as a list; the last may be smaller.
+    /// Splits into chunks of `size` along a dimension, as a list; the last may be smaller.
     ///
     /// ```rhai
     /// arange(5).chunks(2, 0)[2]      //=> tensor([4])
@@ -138,7 +138,7 @@ mod verbs {
         Ok(ops::chunks(x, size, dim)?.into_iter().map(Dynamic::from).collect())
     }
 
-    /// `count` places along a dimension, from `start` on.
+    /// Selects `count` consecutive indices along a dimension, from `start` on.
     ///
     /// ```rhai
     /// arange(5).narrow(0, 1, 3)      //=> tensor([1, 2, 3])
@@ -148,7 +148,7 @@ mod verbs {
         Ok(ops::narrow(x, dim, start, count)?)
     }
 
-    /// The places `ids` along a dimension, in their order.
+    /// Selects the indices `ids` along a dimension, in their order.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).index_select(1, tensor([1, 1]))      //=> tensor([[2, 2],
@@ -159,7 +159,7 @@ mod verbs {
         Ok(ops::index_select(x, dim, &ids)?)
     }
 
-    /// From each row along a dimension the numbers at `ids`, whose shape may differ only there.
+    /// Gathers numbers along a dimension: `ids` has the shape of the result, and differs from `x` only in `dim`.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).gather(1, tensor([[1], [0]]))        //=> tensor([[2],
@@ -170,7 +170,7 @@ mod verbs {
         Ok(ops::gather(x, dim, &ids)?)
     }
 
-    /// `a` where the mask is not 0, else `b`: tensors or numbers, with broadcasting.
+    /// Selects `a` where the mask is not 0, else `b`: tensors or numbers, with broadcasting.
     ///
     /// ```rhai
     /// let x = tensor([-1.0, 2.0]);
@@ -181,7 +181,7 @@ mod verbs {
         Ok(ops::where_(&mask, operand("where", a)?, operand("where", b)?)?)
     }
 
-    /// A number put where a mask is not 0.
+    /// Replaces the numbers where a mask is not 0.
     ///
     /// ```rhai
     /// arange(4).masked_fill(arange(4) > 1, 9)      //=> tensor([0, 1, 9, 9])

@@ -1,4 +1,4 @@
-//! What a tensor is: facts, numbers out of it, printing.
+//! Properties of a tensor, its numbers as plain values, printing.
 
 use crate::kernel::held;
 use crate::script::look::{Page, Weight};
@@ -27,10 +27,11 @@ pub(super) fn nested(numbers: &mut impl Iterator<Item = Dynamic>, dims: &[usize]
 
 #[export_module]
 mod verbs {
-    /// Numbers in a grid of any number of dimensions, which know how they were computed where something learns.
+    /// An n-dimensional array of numbers. It records how it was computed where a parameter takes part.
     pub type Tensor = crate::tensor::Tensor;
 
-    /// The sizes by dimension, as a list.
+    /// Returns the size of each dimension, as a list.
+    /// also: size
     ///
     /// ```rhai
     /// zeros([2, 3]).shape      //=> [2, 3]
@@ -40,7 +41,7 @@ mod verbs {
         x.shape().into_iter().map(|size| Dynamic::from(size as INT)).collect()
     }
 
-    /// The kind of its numbers: `f32 f64 f16 bf16 i64 u32 u8`.
+    /// Returns the data type: `f32 f64 f16 bf16 i64 u32 u8`.
     ///
     /// ```rhai
     /// tensor([1, 2]).dtype         //=> i64
@@ -51,7 +52,7 @@ mod verbs {
         (*x).dtype().as_str().into()
     }
 
-    /// Where its numbers are: `cpu`, `cuda` or `metal`.
+    /// Returns the device that holds the numbers: `cpu`, `cuda` or `metal`.
     ///
     /// ```rhai
     /// zeros([2]).device        //=> cpu
@@ -70,7 +71,7 @@ mod verbs {
         .into()
     }
 
-    /// The size of the first dimension.
+    /// Returns the size of the first dimension.
     ///
     /// ```rhai
     /// zeros([2, 3]).len()      //=> 2
@@ -84,7 +85,7 @@ mod verbs {
         }
     }
 
-    /// How many numbers it holds.
+    /// Returns the number of elements.
     ///
     /// ```rhai
     /// zeros([2, 3]).numel()      //=> 6
@@ -94,7 +95,7 @@ mod verbs {
         x.value().elem_count() as INT
     }
 
-    /// The number in a tensor that holds one, as a plain number.
+    /// Returns the number of a tensor with one element as a plain number.
     ///
     /// ```rhai
     /// tensor([2.5]).item()           //=> 2.5
@@ -115,7 +116,7 @@ mod verbs {
         })
     }
 
-    /// The numbers as nested lists.
+    /// Returns the numbers as nested lists.
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).to_list()     //=> [[1, 2], [3, 4]]
@@ -131,8 +132,7 @@ mod verbs {
         })
     }
 
-    /// Facts as a map: shape, dtype, device, how many numbers, their least, most, mean and standard deviation, and
-    /// how many are not numbers.
+    /// Returns a map of facts: `shape dtype device numel min max mean std`, and the number of NaNs, `nan`.
     ///
     /// ```rhai
     /// let facts = tensor([1.0, 2.0, 3.0]).info();
@@ -159,7 +159,7 @@ mod verbs {
         Ok(facts)
     }
 
-    /// Whether some number is not a number.
+    /// Returns whether any element is NaN.
     ///
     /// ```rhai
     /// tensor([1.0, -1.0]).sqrt().has_nan()      //=> true
@@ -169,7 +169,7 @@ mod verbs {
         Ok(ops::has_nan(x)?)
     }
 
-    /// The numbers as text, with `n` digits after the point.
+    /// Formats the numbers with `n` digits after the decimal point.
     ///
     /// ```rhai
     /// tensor(2.0).sqrt().digits(3)      //=> 1.414
@@ -182,9 +182,9 @@ mod verbs {
         }
     }
 
-    /// The same numbers in another dtype, or on another device.
+    /// Converts to another dtype, or moves to another device.
     ///
-    /// Numbers with a fraction lose it as whole ones. A gradient flows between floats.
+    /// Conversion to an integer dtype truncates. Between float dtypes gradients flow.
     ///
     /// ```rhai
     /// tensor([1.7, -1.7]).to("i64")      //=> tensor([ 1, -1])
@@ -199,7 +199,7 @@ mod verbs {
         }
     }
 
-    /// Whether two tensors have the same shape and the same numbers. `a == b` compares number by number.
+    /// Returns whether two tensors have the same shape and the same numbers. `a == b` compares element by element.
     ///
     /// ```rhai
     /// equal(tensor([1, 2]), tensor([1, 2]))        //=> true
@@ -210,7 +210,7 @@ mod verbs {
         Ok(ops::close(x, &y, 0.0)?)
     }
 
-    /// Whether two tensors have the same shape, and all numbers are at most `tolerance` apart.
+    /// Returns whether two tensors have the same shape and differ by at most `tolerance` everywhere.
     ///
     /// ```rhai
     /// close(tensor([1.0, 2.0]), tensor([1.0, 2.001]), 0.01)      //=> true
@@ -220,7 +220,7 @@ mod verbs {
         Ok(ops::close(x, &y, tolerance)?)
     }
 
-    /// All numbers as in PyTorch, the middle left out where they would not fit a screen.
+    /// Formats all numbers as PyTorch does, without the middle where they would not fit a screen.
     ///
     /// ```rhai
     /// tensor([[1.5, 2.0], [-3.25, 4.0]])
@@ -232,7 +232,7 @@ mod verbs {
         show::page(x, 4).unwrap_or_else(|error| error.to_string())
     }
 
-    /// Shape and dtype in a line: what it is inside of lists and maps.
+    /// Formats shape and dtype in one line, as inside lists and maps.
     ///
     /// ```rhai
     /// [zeros([2, 8]), 1]         //=> [tensor [2, 8] f32, 1]

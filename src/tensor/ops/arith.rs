@@ -1,114 +1,10 @@
 //! Arithmetic, with broadcasting and with numbers on either side.
 
-use super::{Compare, broadcast, cast, promoted, real, sum_to};
+use super::operand::{Operand, sides, stretched};
+use super::{Compare, broadcast, real, sum_to};
 use crate::tensor::values::{each, zip};
-use crate::tensor::{Array, DType, Device, Tensor};
+use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, kernel};
-
-/// A number in a formula.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Scalar {
-    Int(i64),
-    Float(f64),
-}
-
-impl Scalar {
-    pub fn to_f64(self) -> f64 {
-        match self {
-            Scalar::Int(number) => number as f64,
-            Scalar::Float(number) => number,
-        }
-    }
-
-    /// As a single number of the dtype that it takes beside a tensor of `beside`: the same, but f32 for a
-    /// fraction beside whole numbers, and i64 for a whole number that does not fit.
-    fn tensor(self, beside: DType) -> Result<Tensor> {
-        let dtype = match self {
-            Scalar::Float(_) if !beside.is_float() => DType::F32,
-            Scalar::Int(number) if beside == DType::U8 && u8::try_from(number).is_err() => DType::I64,
-            Scalar::Int(number) if beside == DType::U32 && u32::try_from(number).is_err() => DType::I64,
-            _ => beside,
-        };
-        self.to_dtype(dtype)
-    }
-
-    pub fn to_dtype(self, dtype: DType) -> Result<Tensor> {
-        let here = &Device::Cpu;
-        let array = match self {
-            Scalar::Int(number) if dtype == DType::I64 => Array::new(number, here)?,
-            Scalar::Int(number) if dtype == DType::U32 => Array::new(number as u32, here)?,
-            Scalar::Int(number) if dtype == DType::U8 => Array::new(number as u8, here)?,
-            _ => Array::new(self.to_f64(), here)?.to_dtype(dtype)?,
-        };
-        Ok(array.into())
-    }
-}
-
-impl From<i64> for Scalar {
-    fn from(number: i64) -> Scalar {
-        Scalar::Int(number)
-    }
-}
-
-impl From<f64> for Scalar {
-    fn from(number: f64) -> Scalar {
-        Scalar::Float(number)
-    }
-}
-
-/// What stands on a side of an operator.
-#[derive(Clone)]
-pub enum Operand {
-    Tensor(Tensor),
-    Scalar(Scalar),
-}
-
-impl From<Tensor> for Operand {
-    fn from(tensor: Tensor) -> Operand {
-        Operand::Tensor(tensor)
-    }
-}
-
-impl From<&Tensor> for Operand {
-    fn from(tensor: &Tensor) -> Operand {
-        Operand::Tensor(tensor.clone())
-    }
-}
-
-impl From<Scalar> for Operand {
-    fn from(number: Scalar) -> Operand {
-        Operand::Scalar(number)
-    }
-}
-
-impl From<i64> for Operand {
-    fn from(number: i64) -> Operand {
-        Operand::Scalar(number.into())
-    }
-}
-
-impl From<f64> for Operand {
-    fn from(number: f64) -> Operand {
-        Operand::Scalar(number.into())
-    }
-}
-
-/// Both sides as tensors of one dtype.
-pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Tensor, Tensor)> {
-    match (a.into(), b.into()) {
-        (Operand::Tensor(a), Operand::Tensor(b)) => promoted(&a, &b),
-        (Operand::Tensor(a), Operand::Scalar(b)) => {
-            let b = b.tensor(a.dtype())?;
-            Ok((cast(&a, b.dtype())?, b))
-        }
-        (Operand::Scalar(a), Operand::Tensor(b)) => {
-            let a = a.tensor(b.dtype())?;
-            let dtype = a.dtype();
-            Ok((a, cast(&b, dtype)?))
-        }
-        (Operand::Scalar(a), Operand::Scalar(b)) => Ok((a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?)),
-    }
-}
 
 /// A float tensor and a number: the common case, in one pass and with nothing to broadcast.
 fn by_number(a: &Operand, b: &Operand) -> Option<(Tensor, f64)> {
@@ -296,15 +192,6 @@ fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array)> {
     let (x, y) = (a.value(), b.value());
     broadcast(who, x.dims(), y.dims())?;
     Ok((x, y))
-}
-
-/// Both as arrays of the shape that they broadcast to.
-pub(super) fn stretched(x: &Array, y: &Array) -> Result<(Array, Array)> {
-    if x.dims() == y.dims() {
-        return Ok((x.clone(), y.clone()));
-    }
-    let dims = broadcast("broadcast", x.dims(), y.dims())?;
-    Ok((x.broadcast_as(dims.as_slice())?, y.broadcast_as(dims.as_slice())?))
 }
 
 fn shift(x: &Array, number: f64) -> Result<Array> {

@@ -1,6 +1,6 @@
 //! Comparison: masks of 1 and 0 in u8, and what is done with them.
 
-use super::arith::{Operand, sides, stretched};
+use super::operand::{Operand, sides, stretched};
 use super::{broadcast, sum_to};
 use crate::tensor::values::{beside, choose, map, number, values, with_values};
 use crate::tensor::{Array, DType, Tensor};

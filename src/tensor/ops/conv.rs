@@ -6,7 +6,7 @@ use crate::{Result, bail};
 
 /// Where the windows of a convolution lie.
 #[derive(Clone, Copy, Debug)]
-pub struct Window {
+pub struct ConvWindow {
     /// Places from one window to the next.
     pub stride: usize,
     /// Zeros at either end.
@@ -16,14 +16,14 @@ pub struct Window {
 }
 
 /// Windows of x `[batch, in, length]` times a weight `[out, in, width]`, plus a bias `[out]`.
-pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: Window) -> Result<Tensor> {
+pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: ConvWindow) -> Result<Tensor> {
     const WHO: &str = "conv1d";
     let x = real(x)?;
     let ([batch, channels, length], [out, inner, width]) = (three(&x, "x")?, three(weight, "the weight")?);
     if channels != inner {
-        bail!(WHO, "shapes {:?} and {:?} do not meet ({channels} channels are not {inner})", x.shape(), weight.shape());
+        bail!(WHO, "cannot convolve {:?} with {:?}: {channels} channels are not {inner}", x.shape(), weight.shape());
     }
-    let Window { stride, padding, dilation } = window;
+    let ConvWindow { stride, padding, dilation } = window;
     if stride == 0 || dilation == 0 || width == 0 {
         bail!(WHO, "stride {stride}, dilation {dilation}, width {width}: each must be above 0");
     }

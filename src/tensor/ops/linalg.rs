@@ -19,12 +19,10 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         ([.., inner], [other]) | ([.., inner], [.., other, _]) => (*inner, *other),
     };
     if meet.0 != meet.1 {
-        let error = Error::new(
-            "matmul",
-            format!("shapes {dims_a:?} and {dims_b:?} do not meet ({} is not {})", meet.0, meet.1),
-        );
+        let error =
+            Error::new("matmul", format!("cannot multiply {dims_a:?} by {dims_b:?}: {} is not {}", meet.0, meet.1));
         return Err(match dims_b.last() {
-            Some(size) if *size == meet.0 => error.help("turn the right side with `.t()`"),
+            Some(size) if *size == meet.0 => error.help("transpose the right side with `.t()`"),
             _ => error,
         });
     }
@@ -83,8 +81,8 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
     if is_plain && is_large && [x, y].iter().all(|x| x.dtype() == DType::F32) {
         // by the kernels, which can be stopped
         return match y.is_contiguous() {
-            true => kernel::product::linear(x, y, None, true, Precision::F32),
-            false => kernel::product::linear(x, &y.t()?, None, false, Precision::F32),
+            true => kernel::matmul::linear(x, y, None, true, Precision::F32),
+            false => kernel::matmul::linear(x, &y.t()?, None, false, Precision::F32),
         };
     }
     if is_large && batches > 1 && x.dims()[..x.rank() - 2] == y.dims()[..y.rank() - 2] {
@@ -95,7 +93,7 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
         let dims = [&x.dims()[..x.rank() - 2], &[m, n]].concat();
         return Ok(Array::stack(&all, 0)?.reshape(dims)?);
     }
-    kernel::profile::product([batches * m, n, k]);
+    kernel::profile::count_matmul([batches * m, n, k]);
     if is_plain {
         // stretched operands have strides that a product can't take
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };

@@ -7,27 +7,27 @@ use crate::{Error, Result, bail};
 
 /// What the losses of many places become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reduce {
+pub enum Reduction {
     Mean,
     Sum,
     None,
 }
 
-impl Reduce {
-    pub fn named(who: &str, name: &str) -> Result<Reduce> {
+impl Reduction {
+    pub fn named(who: &str, name: &str) -> Result<Reduction> {
         match name {
-            "mean" => Ok(Reduce::Mean),
-            "sum" => Ok(Reduce::Sum),
-            "none" => Ok(Reduce::None),
-            _ => bail!(who, "option `reduce` is \"{name}\", not \"mean\", \"sum\" or \"none\""),
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            "none" => Ok(Reduction::None),
+            _ => bail!(who, "option `reduction` is \"{name}\", not \"mean\", \"sum\" or \"none\""),
         }
     }
 
     fn of(self, losses: &Tensor) -> Result<Tensor> {
         match self {
-            Reduce::Mean => mean(losses, None, false),
-            Reduce::Sum => sum(losses, None, false),
-            Reduce::None => Ok(losses.clone()),
+            Reduction::Mean => mean(losses, None, false),
+            Reduction::Sum => sum(losses, None, false),
+            Reduction::None => Ok(losses.clone()),
         }
     }
 }
@@ -35,7 +35,13 @@ impl Reduce {
 /// The loss of predicting class `targets` by the scores in the last dimension of `logits`. Targets that equal
 /// `ignore` don't count, and the mean is over those that do. Smoothing spreads that share of the target over all
 /// classes (Szegedy et al. 2015).
-pub fn cross_entropy(logits: &Tensor, targets: &Tensor, ignore: i64, smoothing: f64, reduce: Reduce) -> Result<Tensor> {
+pub fn cross_entropy(
+    logits: &Tensor,
+    targets: &Tensor,
+    ignore: i64,
+    smoothing: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
     const WHO: &str = "cross_entropy";
     let dims = logits.shape();
     let Some((classes, rows)) = dims.split_last() else { bail!(WHO, "the logits are a single number") };
@@ -67,29 +73,29 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, ignore: i64, smoothing: 
         let counts = ids.iter().map(|id| u8::from(*id != ignore)).collect();
         losses = where_(&array::<u8>(counts, &[ids.len()], &given)?.into(), losses, Scalar::Float(0.0))?;
     }
-    match reduce {
-        Reduce::Mean => super::divide(sum(&losses, None, false)?, count as f64),
-        Reduce::Sum => sum(&losses, None, false),
-        Reduce::None => reshape(&losses, &rows.iter().map(|size| *size as i64).collect::<Vec<_>>()),
+    match reduction {
+        Reduction::Mean => super::divide(sum(&losses, None, false)?, count as f64),
+        Reduction::Sum => sum(&losses, None, false),
+        Reduction::None => reshape(&losses, &rows.iter().map(|size| *size as i64).collect::<Vec<_>>()),
     }
 }
 
 /// The squared distance.
-pub fn mse(x: &Tensor, target: &Tensor, reduce: Reduce) -> Result<Tensor> {
+pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     same_shape("mse", x, target)?;
-    reduce.of(&square(&subtract(x, target)?)?)
+    reduction.of(&square(&subtract(x, target)?)?)
 }
 
 /// The loss of probabilities (or of their logits) for targets from 0 to 1.
 ///
 /// As in PyTorch, the logarithm of a probability is held above -100.
-pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduce: Reduce) -> Result<Tensor> {
+pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction: Reduction) -> Result<Tensor> {
     same_shape("bce", x, target)?;
     let x = super::real(x)?;
     let (p, y) = (x.value(), target.value().to_dtype(x.dtype())?);
     if logits {
         let losses = each!(&p, &y; |x, y| x.max(0.0) - x * y + (-x.abs()).exp().ln_1p())?;
-        return reduce.of(&Tensor::derive(losses, [&x], move |grad, flow| {
+        return reduction.of(&Tensor::derive(losses, [&x], move |grad, flow| {
             flow.add(0, || Ok((each!(&p, &y; |x, y| 1.0 / (1.0 + (-x).exp()) - y)? * grad)?))
         }));
     }
@@ -98,7 +104,7 @@ pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduce: R
             .help("use `.sigmoid()`, or the option `logits: true`"));
     }
     let losses = each!(&p, &y; |p, y| -(y * p.ln().max(-100.0) + (1.0 - y) * (-p).ln_1p().max(-100.0)))?;
-    reduce.of(&Tensor::derive(losses, [&x], move |grad, flow| {
+    reduction.of(&Tensor::derive(losses, [&x], move |grad, flow| {
         flow.add(0, || Ok((each!(&p, &y; |p, y| (p - y) / (p * (1.0 - p)).max(1e-12))? * grad)?))
     }))
 }

@@ -3,9 +3,9 @@
 // the same literal serves f32 and f64
 #![allow(clippy::excessive_precision, clippy::approx_constant)]
 
-use super::{arith::scale, real};
+use super::{arith::scale, cast, real};
 use crate::tensor::values::{each, map, wide};
-use crate::tensor::{Array, DType, Device, Tensor};
+use crate::tensor::{Array, DType, Tensor};
 use crate::{Result, bail};
 use candle_core::cpu::erf::{erf_f32, erf_f64};
 
@@ -149,24 +149,4 @@ pub fn clamp(x: &Tensor, least: f64, most: f64) -> Result<Tensor> {
 fn unclamped(value: &Array, held: &Array, grad: &Array) -> Result<Array> {
     let same = value.eq(held)?;
     Ok(same.where_cond(grad, &grad.zeros_like()?)?)
-}
-
-/// The same numbers in another dtype. Between floats a gradient flows; a whole number has none.
-pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
-    let from = x.dtype();
-    if from == dtype {
-        return Ok(x.clone());
-    }
-    let value = x.value().to_dtype(dtype)?;
-    if !dtype.is_float() {
-        return Ok(value.into());
-    }
-    Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || Ok(grad.to_dtype(from)?))))
-}
-
-/// The same numbers on another device.
-pub fn to_device(x: &Tensor, device: &Device) -> Result<Tensor> {
-    let value = x.value();
-    let from = value.device().clone();
-    Ok(Tensor::derive(value.to_device(device)?, [x], move |grad, flow| flow.add(0, || Ok(grad.to_device(&from)?))))
 }

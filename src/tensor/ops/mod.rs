@@ -1,6 +1,7 @@
 //! The operations: each one function, its backward beside it.
 
 mod arith;
+mod cast;
 mod compare;
 mod conv;
 mod index;
@@ -8,20 +9,23 @@ mod linalg;
 mod loss;
 mod make;
 mod maths;
+mod operand;
 mod order;
 mod pick;
 mod reduce;
 mod shape;
 mod softmax;
 
-pub use arith::{Operand, Scalar, add, divide, maximum, minimum, multiply, power, remainder, subtract};
+pub use arith::{add, divide, maximum, minimum, multiply, power, remainder, subtract};
+pub use cast::{cast, to_device};
 pub use compare::{Compare, all, any, both, close, compare, either, has_nan, masked_fill, not, where_};
-pub use conv::{Window, conv1d};
+pub use conv::{ConvWindow, conv1d};
 pub use index::{At, assign, at};
 pub use linalg::{einsum, matmul};
-pub use loss::{Reduce, binary_cross_entropy, cross_entropy, mse};
+pub use loss::{Reduction, binary_cross_entropy, cross_entropy, mse};
 pub use make::{arange, arange_float, eye, full, linspace, one_hot, rand, randint, randn};
 pub use maths::*;
+pub use operand::{Operand, Scalar};
 pub use order::{argsort, chunks, sort, top_k};
 pub use pick::{gather, index_select};
 pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, variance};
@@ -48,7 +52,7 @@ pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
 pub fn volume(who: &str, dims: &[usize]) -> Result<usize> {
     let too_large = || Error::new(who, format!("shape {dims:?} is too large for the memory"));
     let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).ok_or_else(too_large)?;
-    crate::bounds::room(who, (count as u64).saturating_mul(4))?;
+    crate::limits::room(who, (count as u64).saturating_mul(4))?;
     // only asked for, never touched
     if count > 1 << 26 {
         Vec::<u64>::new().try_reserve_exact(count).map_err(|_| too_large())?;
@@ -66,7 +70,7 @@ pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
             (x, y) if x == y => Ok(x),
             (1, y) => Ok(y),
             (x, 1) => Ok(x),
-            (x, y) => Err(Error::new(who, format!("shapes {a:?} and {b:?} do not meet ({x} is not {y})"))),
+            (x, y) => Err(Error::new(who, format!("cannot broadcast {a:?} with {b:?}: {x} is not {y}"))),
         })
         .collect::<Result<Vec<usize>>>()?;
     volume(who, &dims)?;

@@ -38,8 +38,8 @@ pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -
         bail!("variance", "{} numbers are too few for a variance with correction {correction}", count + correction);
     }
     let all: Vec<i64> = dims_over.iter().map(|dim| *dim as i64).collect();
-    let centre = super::subtract(&x, &mean(&x, Some(&all), true)?)?;
-    super::divide(&sum(&super::square(&centre)?, Some(&all), keep)?, count as f64)
+    let center = super::subtract(&x, &mean(&x, Some(&all), true)?)?;
+    super::divide(&sum(&super::square(&center)?, Some(&all), keep)?, count as f64)
 }
 
 /// The largest, along a dimension or of all. The gradient goes to the first of equals.

@@ -1,9 +1,9 @@
 //! The tokenizer inside a `.gguf`, as a `tokenizer.json`: byte-level BPE with its pre-tokenizer, or
 //! SentencePiece tokens with scores as the BPE that gives the same segmentation.
 
+use crate::format::gguf::{Gguf, Value as Meta};
 use crate::token::Tokenizer;
 use crate::token::engine::WHO;
-use crate::token::gguf::{Gguf, Value as Meta};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;

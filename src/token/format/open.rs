@@ -1,8 +1,8 @@
 //! Opens a tokenizer from every form in which one comes.
 
 use super::from_gguf;
+use crate::format::gguf::Gguf;
 use crate::token::engine::{self, WHO};
-use crate::token::gguf::Gguf;
 use crate::token::{ExtensionInfo, Tokenizer, special};
 use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};

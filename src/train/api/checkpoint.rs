@@ -1,8 +1,8 @@
 //! What scripts see of checkpoints.
 
 use super::{from_json, learners, to_json};
-use crate::keep;
 use crate::model::Model;
+use crate::resume;
 use crate::script::prelude::*;
 use crate::tensor::Param;
 use crate::train::Checkpoint;
@@ -64,7 +64,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "checkpoint")]
     pub fn checkpoint_in_memory() -> Checkpoint {
-        keep::kept(Checkpoint::in_memory)
+        resume::reused(Checkpoint::in_memory)
     }
 
     /// Save what learns in `net` (a model or a list of parameters) and the optimiser as of `step`, and whatever `state` holds.
@@ -80,7 +80,7 @@ mod verbs {
         let Ok(step) = u64::try_from(step) else { bail!("save", "step {step} is below 0") };
         let params = params("save", net)?;
         point.save(step, &params, &opt, to_json("save", state)?.into())?;
-        keep::saved();
+        resume::checkpoint_saved();
         Ok(())
     }
 
@@ -161,7 +161,7 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn remove(point: &mut Checkpoint) -> Res<()> {
         point.remove()?;
-        keep::removed();
+        resume::checkpoint_removed();
         Ok(())
     }
 

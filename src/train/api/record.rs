@@ -1,7 +1,7 @@
 //! What scripts see of the record of a run.
 
 use super::{from_json, to_json};
-use crate::keep;
+use crate::resume;
 use crate::script::prelude::*;
 use crate::train::Record;
 
@@ -28,7 +28,7 @@ mod verbs {
     /// log                                      //=> record, 2 rows of step, loss
     /// ```
     pub fn record() -> Record {
-        keep::kept(Record::new)
+        resume::reused(Record::new)
     }
 
     /// A record that is also a file: one JSON object a line, written as soon as it is added.

@@ -2,7 +2,7 @@
 
 use levain::Result;
 use levain::tensor::nn::{Mask, Precision, Rotary, RotaryScaling};
-use levain::tensor::ops::{self, At, Reduce, Scalar};
+use levain::tensor::ops::{self, At, Reduction, Scalar};
 use levain::tensor::{Array, Device, Rng, Tensor, nn};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -203,7 +203,7 @@ fn products() {
         ("matmul, one by batch", &[&[4, 3], &[2, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
         ("matmul, batches", &[&[2, 1, 4, 3], &[5, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
         ("conv1d", &[&[2, 3, 7], &[4, 3, 3], &[4]], |x| {
-            ops::conv1d(&x[0], &x[1], Some(&x[2]), ops::Window { stride: 2, padding: 1, dilation: 2 })
+            ops::conv1d(&x[0], &x[1], Some(&x[2]), ops::ConvWindow { stride: 2, padding: 1, dilation: 2 })
         }),
         ("einsum, product", &[&[2, 3], &[3, 4]], |x| ops::einsum("ij,jk->ik", x)),
         ("einsum, attention", &[&[2, 3, 4], &[2, 5, 4]], |x| ops::einsum("btd, bsd -> bts", x)),
@@ -219,20 +219,20 @@ fn products() {
 #[test]
 fn losses() {
     let table: &[Row] = &[
-        ("mse", &[&[2, 3], &[2, 3]], ANY, |x| ops::mse(&x[0], &x[1], Reduce::Mean)),
+        ("mse", &[&[2, 3], &[2, 3]], ANY, |x| ops::mse(&x[0], &x[1], Reduction::Mean)),
         ("bce", &[&[4]], SHARE, |x| {
             let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
-            ops::binary_cross_entropy(&x[0], &target, false, Reduce::Sum)
+            ops::binary_cross_entropy(&x[0], &target, false, Reduction::Sum)
         }),
         ("bce, logits", &[&[4]], ANY, |x| {
             let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
-            ops::binary_cross_entropy(&x[0], &target, true, Reduce::Mean)
+            ops::binary_cross_entropy(&x[0], &target, true, Reduction::Mean)
         }),
         ("cross_entropy", &[&[3, 5]], ANY, |x| {
-            ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), -100, 0.0, Reduce::Mean)
+            ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), -100, 0.0, Reduction::Mean)
         }),
         ("cross_entropy, smooth", &[&[2, 2, 5]], ANY, |x| {
-            ops::cross_entropy(&x[0], &ids(&[1, -100, 0, 2], &[2, 2]), -100, 0.1, Reduce::None)
+            ops::cross_entropy(&x[0], &ids(&[1, -100, 0, 2], &[2, 2]), -100, 0.1, Reduction::None)
         }),
     ];
     table.iter().for_each(|(name, shapes, range, operation)| check(name, shapes, *range, *operation));
@@ -335,7 +335,7 @@ fn every_operation_is_checked() {
     assert!(recorded.len() > 45 && recorded.contains("exp") && recorded.contains("rms_norm"), "{recorded:?}");
     let checked = CHECKED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if std::env::var("LEVAIN_KERNELS").as_deref() == Ok("off") {
-        recorded.remove("tables_cross_entropy"); // its composite is a product and a loss
+        recorded.remove("tables_cross_entropy"); // its reference is a product and a loss
     }
     let missing: Vec<_> =
         recorded.iter().filter(|name| !checked.contains(&***name) && !BESIDE.contains(&&***name)).collect();

@@ -15,7 +15,7 @@ fn large_arithmetic_is_interrupted() {
     cancel.request();
     cancel::under(&cancel, || {
         let same = |one: fn(&Tensor, &Tensor) -> levain::Result<Tensor>| stopped(one(&x, &x));
-        // the composites are the library's below us
+        // the reference operations are the library's below us
         if std::env::var("LEVAIN_KERNELS").as_deref() != Ok("off") {
             assert!(same(|x, y| ops::add(x, y)) && same(|x, y| ops::subtract(x, y)));
             assert!(same(|x, y| ops::multiply(x, y)) && same(|x, y| ops::divide(x, y)));

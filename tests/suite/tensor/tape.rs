@@ -1,7 +1,7 @@
 //! The tape: long chains, what it keeps and what it frees.
 
 use levain::Error;
-use levain::tensor::{Array, DType, Device, Tensor, ops, without_grad};
+use levain::tensor::{Array, DType, Device, Tensor, no_grad, ops};
 use std::sync::Arc;
 
 fn param(numbers: &[f32]) -> Tensor {
@@ -75,7 +75,7 @@ fn what_was_saved_is_freed() {
     assert_eq!(list(&grads.of(&w).unwrap()), [1.0, 1.0]);
     // and nothing is saved where nothing learns, or nobody will ask
     let frozen = keeping(&w.detach(), kept.clone());
-    let unrecorded = without_grad(|| keeping(&w, kept.clone()));
+    let unrecorded = no_grad(|| keeping(&w, kept.clone()));
     assert_eq!(Arc::strong_count(&kept), 1);
     assert!(!frozen.learns() && !unrecorded.learns());
 }

@@ -1,0 +1,10 @@
+//! GGUF, the files of llama.cpp: metadata, and tensors in the types of ggml.
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
+
+mod read;
+mod tensor;
+mod value;
+
+pub use read::Gguf;
+pub use tensor::TensorEntry;
+pub use value::Value;

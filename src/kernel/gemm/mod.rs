@@ -1,0 +1,223 @@
+//! Matrix products by AVX-512, AVX512-BF16 or AMX, with f32 sums.
+//!
+//! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
+//! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
+//! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
+//! number of threads.
+//!
+//! AMX multiplies bf16 alone, but so much faster than vectors multiply f32 that it does that too: a number of 24 bits is
+//! the sum of three bf16 of 8, and of the nine products of such parts the six largest are made (Henry, Tang, Heinecke
+//! 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product, of either sign, where f32 rounds
+//! each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those of vectors. Two things
+//! differ from vectors of f32: numbers below 2^-126 count as zero, parts and products too, and an infinite factor
+//! (or one within half a percent of the largest number) makes a result that is not a number.
+
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod layout;
+#[cfg(target_arch = "x86_64")]
+mod load;
+#[cfg(target_arch = "x86_64")]
+mod pack;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
+#[cfg(target_arch = "x86_64")]
+mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+mod unit;
+
+use super::cpu::Level;
+use super::matrix::{Matrix, Precision};
+#[cfg(target_arch = "x86_64")]
+use crate::cancel;
+#[cfg(target_arch = "x86_64")]
+use prefetch::Prefetch;
+#[cfg(target_arch = "x86_64")]
+use unit::{GROUP, NC, NR, PARALLEL, STEPS, STRIDE, Unit};
+
+/// Whether the processor has the instructions.
+pub fn is_available(precision: Precision) -> bool {
+    super::cpu::level() >= if precision == Precision::Bf16 { Level::Bf16 } else { Level::Avx512 }
+}
+
+/// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense one way.
+pub fn supports(a: &Matrix, b: &Matrix, precision: Precision) -> bool {
+    is_available(precision) && [a, b].iter().all(|x| x.rows == 1 || x.columns == 1)
+}
+
+/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`supports`] says so. Asked
+/// to stop it leaves the rest undone, which whoever called finds by [`cancel::check`].
+#[cfg(target_arch = "x86_64")]
+pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
+    use rayon::prelude::*;
+
+    let unit = Unit::of(precision);
+    let parallel = m * n * k >= PARALLEL;
+    let blocks = k.div_ceil(STEPS * unit.each());
+    let block = unit.room(k.div_ceil(blocks).div_ceil(unit.each())) * unit.each();
+    let blocks = k.div_ceil(block);
+    let size = unit.columns(block / unit.each());
+    let rows = unit.task(m);
+    let out = &mut out[..m * n];
+    let mut packed = scratch::take();
+    for column in (0..n).step_by(NC) {
+        let columns = NC.min(n - column);
+        let panels = columns.div_ceil(NR);
+        // as many blocks as the threads need not wait for each other between
+        let group = (GROUP / (panels * size)).clamp(1, blocks);
+        for first in (0..blocks).step_by(group) {
+            if (column, first) != (0, 0) && cancel::is_requested() {
+                return;
+            }
+            let group = first..blocks.min(first + group);
+            let span = |index: usize| (index * block, block.min(k - index * block));
+            let count = group.len() * panels;
+            scratch::grow(&mut packed, count * size);
+            let pack = |(index, to): (usize, &mut [u32])| {
+                let ((from, inner), start) = (span(first + index / panels), column + index % panels * NR);
+                pack::columns(b, from, inner, start, NR.min(column + columns - start), to, unit);
+            };
+            let to = &mut packed[..count * size];
+            if parallel && count * size > 1 << 14 {
+                to.par_chunks_exact_mut(size).with_min_len(2).enumerate().for_each(pack);
+            } else {
+                to.chunks_exact_mut(size).enumerate().for_each(pack);
+            }
+            let work = |(task, out): (usize, &mut [f32])| {
+                let (top, out) = (task * rows, &mut out[column..]);
+                for (index, b) in group.clone().zip(packed.chunks_exact(panels * size)) {
+                    let add = add || index > 0;
+                    block_rows(a, (top, rows.min(m - top)), span(index), (b, size), columns, out, n, add, unit);
+                }
+            };
+            if parallel {
+                out.par_chunks_mut(rows * n).with_max_len(1).enumerate().for_each(work);
+            } else {
+                out.chunks_mut(rows * n).enumerate().for_each(work);
+            }
+        }
+    }
+    scratch::give(packed);
+}
+
+/// One task: packs `count` rows of `a` and multiplies them with all packed panels of `b`.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::too_many_arguments)]
+fn block_rows(
+    a: Matrix,
+    (top, count): (usize, usize),
+    (from, inner): (usize, usize),
+    (b, panel_size): (&[u32], usize),
+    columns: usize,
+    out: &mut [f32],
+    width: usize,
+    add: bool,
+    unit: Unit,
+) {
+    let steps = inner.div_ceil(unit.each());
+    let by_rows = a.columns == 1;
+    let size = unit.panel(steps, by_rows);
+    let mut packed = scratch::take();
+    scratch::grow(&mut packed, count.div_ceil(unit.rows()) * size);
+    for (panel, to) in packed.chunks_exact_mut(size).take(count.div_ceil(unit.rows())).enumerate() {
+        let first = panel * unit.rows();
+        pack::rows(a, top + first, unit.rows().min(count - first), from, inner, to, unit);
+    }
+    let tall = count.div_ceil(unit.rows());
+    let ready = tile::Ready::new(unit, by_rows);
+    for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(NR)).enumerate() {
+        let column = panel * NR;
+        let wide = NR.min(columns - column);
+        for (block, a) in packed.chunks_exact(size).take(tall).enumerate() {
+            let first = block * unit.rows();
+            let high = unit.rows().min(count - first);
+            let prefetch = Prefetch::next_panel(b, steps, block, tall);
+            ready.tile(steps, a, b, &mut out[first * width + column..], width, [high, wide], add, prefetch);
+        }
+    }
+    scratch::give(packed);
+}
+
+/// A right operand [k, n], packed for many products with it or with parts of it.
+#[cfg(target_arch = "x86_64")]
+pub struct Packed {
+    values: scratch::Buffer,
+    /// That there is room for in a panel.
+    steps: usize,
+    columns: usize,
+    unit: Unit,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Packed {
+    /// Gives its memory to the next one.
+    pub fn done(self) {
+        scratch::give(self.values);
+    }
+}
+
+/// Packs `b [k, n]`, on this thread. Only where the processor has the instructions.
+#[cfg(target_arch = "x86_64")]
+pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
+    assert!(is_available(precision), "no such products on this processor");
+    let unit = Unit::of(precision);
+    let steps = unit.room(k.div_ceil(unit.each()));
+    let mut values = scratch::take();
+    let panels = n.div_ceil(NR);
+    let size = unit.columns(steps);
+    scratch::grow(&mut values, panels * size);
+    for (panel, to) in values.chunks_exact_mut(size.max(1)).take(panels).enumerate() {
+        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, unit);
+    }
+    Packed { values, steps, columns: n, unit }
+}
+
+/// `out` (rows `stride` apart) becomes, or is increased by, `a [m, k] · b [row.., column..]` of k rows and n columns
+/// from a row that starts a step and from a column that starts a panel of 32. On this thread.
+#[cfg(target_arch = "x86_64")]
+pub fn multiply_packed(
+    out: &mut [f32],
+    stride: usize,
+    [m, n, k]: [usize; 3],
+    a: Matrix,
+    b: &Packed,
+    (row, column): (usize, usize),
+    add: bool,
+) {
+    let unit = b.unit;
+    assert!(
+        row.is_multiple_of(unit.each() * unit.room(1)) && column.is_multiple_of(NR),
+        "a part of a packed operand starts at {row}, {column}"
+    );
+    super::profile::count_matmul([m, n, k]);
+    let steps = k.div_ceil(unit.each());
+    assert!(
+        row / unit.each() + unit.room(steps) <= b.steps && column + n <= b.columns && steps + 16 <= STRIDE,
+        "the packed operand is too small"
+    );
+    let by_rows = a.columns == 1;
+    let size = unit.panel(steps, by_rows);
+    let mut packed = scratch::take();
+    scratch::grow(&mut packed, size);
+    let ready = tile::Ready::new(unit, by_rows);
+    for first in (0..m).step_by(unit.rows()) {
+        let high = unit.rows().min(m - first);
+        pack::rows(a, first, high, 0, k, &mut packed[..size], unit);
+        for at in (0..n).step_by(NR) {
+            let panel = unit.columns(b.steps) * ((column + at) / NR) + unit.columns(row / unit.each());
+            let panel = &b.values[panel..][..unit.columns(steps)];
+            let out = &mut out[first * stride + at..];
+            ready.tile(steps, &packed[..size], panel, out, stride, [high, NR.min(n - at)], add, Prefetch::none(panel));
+        }
+    }
+    scratch::give(packed);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub fn multiply(_: &mut [f32], _: [usize; 3], _: Matrix, _: Matrix, _: bool, _: Precision) {
+    unreachable!("supports() is false on this processor")
+}

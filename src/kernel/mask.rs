@@ -1,0 +1,113 @@
+//! Masks: the keys that a query attends to, and the targets that a loss leaves out.
+
+use super::Array;
+use crate::{Result, bail};
+
+/// The target of a row without a loss.
+pub const IGNORED: i64 = -100;
+
+/// What a query may attend to.
+#[derive(Clone, Copy, Default)]
+pub struct Mask<'a> {
+    /// Only keys at its own position or before.
+    pub causal: bool,
+    /// Only keys less than this far away, its own counted (as Mistral's `sliding_window`).
+    pub window: Option<usize>,
+    /// Only keys of its own segment: `[B, S]` numbers, 0 is padding, which sees nothing and is not seen.
+    pub segments: Option<&'a [u32]>,
+}
+
+/// The keys that each query attends to, as ranges; `[B, T]`, or `[T]` for all rows alike.
+#[derive(Clone)]
+pub struct AttentionMask {
+    pub ranges: Vec<(u32, u32)>,
+    /// `[B, S]`: set where segments do not lie in one piece, so that a range alone does not say it.
+    pub segments: Option<Vec<u32>>,
+    pub queries: usize,
+    pub keys: usize,
+}
+
+impl AttentionMask {
+    pub fn new(mask: &Mask, rows: usize, queries: usize, keys: usize) -> Result<AttentionMask> {
+        let Some(segments) = mask.segments else {
+            let ranges = (0..queries).map(|i| reach(mask, i + keys - queries, keys)).collect();
+            return Ok(AttentionMask { ranges, segments: None, queries, keys });
+        };
+        if segments.len() != rows * keys {
+            bail!("attention", "{} segment ids for {rows} rows of {keys} keys", segments.len());
+        }
+        let mut ranges = Vec::with_capacity(rows * queries);
+        let mut scattered = false;
+        for row in segments.chunks_exact(keys.max(1)) {
+            let mut found = std::collections::HashMap::new();
+            for (at, id) in row.iter().enumerate() {
+                let (_, end, count) = found.entry(*id).or_insert((at, at, 0));
+                (*end, *count) = (at + 1, *count + 1);
+            }
+            scattered |= found.iter().any(|(id, (start, end, count))| *id != 0 && end - start != *count);
+            ranges.extend((keys - queries..keys).map(|i| {
+                let (start, end, _) = found[&row[i]];
+                let (low, high) = reach(mask, i, keys);
+                if row[i] == 0 { (0, 0) } else { (low.max(start as u32), high.min(end as u32)) }
+            }));
+        }
+        Ok(AttentionMask { ranges, segments: scattered.then(|| segments.to_vec()), queries, keys })
+    }
+
+    /// The ranges of one row of the batch.
+    pub fn row(&self, row: usize) -> &[(u32, u32)] {
+        if self.ranges.len() == self.queries {
+            &self.ranges
+        } else {
+            &self.ranges[row * self.queries..][..self.queries]
+        }
+    }
+
+    /// Whether query `i` of `row` sees key `j`.
+    pub fn sees(&self, row: usize, i: usize, j: usize) -> bool {
+        let (start, end) = self.row(row)[i];
+        let own = |segments: &Vec<u32>| {
+            let segments = &segments[row * self.keys..][..self.keys];
+            segments[i + self.keys - self.queries] == segments[j]
+        };
+        (start as usize) <= j && j < end as usize && self.segments.as_ref().is_none_or(own)
+    }
+}
+
+/// The keys in reach of position `i` by causality and window.
+fn reach(mask: &Mask, i: usize, keys: usize) -> (u32, u32) {
+    let window = mask.window.unwrap_or(usize::MAX).max(1);
+    let start = (i + 1).saturating_sub(window);
+    let end = if mask.causal { i + 1 } else { i.saturating_add(window).min(keys) };
+    (start as u32, end as u32)
+}
+
+/// The sizes of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub rows: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head: usize,
+}
+
+impl Sizes {
+    pub fn new(q: &Array, k: &Array, v: &Array) -> Result<Sizes> {
+        match (q.dims(), k.dims()) {
+            (&[rows, queries, heads, head], &[b, keys, kv_heads, d])
+                if (b, d) == (rows, head)
+                    && v.dims() == k.dims()
+                    && queries <= keys
+                    && kv_heads > 0
+                    && heads.is_multiple_of(kv_heads) =>
+            {
+                Ok(Sizes { rows, queries, keys, heads, kv_heads, head })
+            }
+            _ => {
+                bail!("attention", "queries {:?} do not fit keys {:?} and values {:?}", q.dims(), k.dims(), v.dims())
+            }
+        }
+    }
+}

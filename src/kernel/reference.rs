@@ -1,0 +1,270 @@
+//! Reference operations, composed of candle's: any dtype, any device, no fusion. The kernels are compared with them.
+
+use super::mask::{AttentionMask, IGNORED, Sizes};
+use super::rope_cache::RopeCache;
+use super::{Array, DType, profile};
+use crate::Result;
+use candle_core::{D, Device};
+
+/// Products and norms of half precision are computed in f32, as the kernels do.
+fn wide(x: &Array) -> Result<Array> {
+    Ok(match x.dtype() {
+        DType::F32 | DType::F64 => x.clone(),
+        _ => x.to_dtype(DType::F32)?,
+    })
+}
+
+fn flat(x: &Array) -> Result<Array> {
+    let width = x.dim(D::Minus1)?;
+    Ok(x.contiguous()?.reshape(((), width))?)
+}
+
+/// x · y, of as many batches.
+fn matmul(x: &Array, y: &Array) -> Result<Array> {
+    if let (&[.., k], Some(n)) = (x.dims(), y.dims().last()) {
+        profile::count_matmul([x.elem_count() / k.max(1), *n, k]);
+    }
+    Ok(x.matmul(y)?)
+}
+
+fn same(x: &Array, like: &Array) -> Result<Array> {
+    Ok(x.to_dtype(like.dtype())?)
+}
+
+pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>, transposed: bool) -> Result<Array> {
+    let w = wide(weight)?.to_dtype(wide(x)?.dtype())?;
+    let w = if transposed { w } else { w.t()? };
+    let mut y = matmul(&wide(&flat(x)?)?, &w.contiguous()?)?;
+    if let Some(bias) = bias {
+        y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
+    }
+    let mut dims = x.dims().to_vec();
+    *dims.last_mut().expect("has a last dimension") = y.dim(1)?;
+    same(&y.reshape(dims)?, x)
+}
+
+pub fn linear_input(grad: &Array, weight: &Array, transposed: bool) -> Result<Array> {
+    linear(grad, weight, None, !transposed)
+}
+
+pub fn linear_weight(x: &Array, grad: &Array, transposed: bool) -> Result<Array> {
+    let (x, grad) = (wide(&flat(x)?)?, wide(&flat(grad)?)?);
+    let (a, b) = if transposed { (x, grad) } else { (grad, x) };
+    matmul(&a.t()?.contiguous()?, &b)
+}
+
+pub fn column_sum(grad: &Array) -> Result<Array> {
+    same(&wide(&flat(grad)?)?.sum(0)?, grad)
+}
+
+pub fn embedding(table: &Array, ids: &[u32], shape: &[usize]) -> Result<Array> {
+    let ids = Array::from_slice(ids, ids.len(), table.device())?;
+    Ok(table.contiguous()?.index_select(&ids, 0)?.reshape(shape)?)
+}
+
+pub fn embedding_backward(table: &Array, ids: &[u32], grad: &Array) -> Result<Array> {
+    let ids = Array::from_slice(ids, ids.len(), table.device())?;
+    let grad = flat(grad)?.to_dtype(table.dtype())?;
+    Ok(table.zeros_like()?.index_add(&ids, &grad, 0)?)
+}
+
+fn rms(x: &Array, eps: f64) -> Result<Array> {
+    let mean = x.sqr()?.mean_keepdim(D::Minus1)?;
+    Ok((mean + eps)?.sqrt()?.recip()?)
+}
+
+pub fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<Array> {
+    let wide_x = wide(x)?;
+    let y = wide_x.broadcast_mul(&rms(&wide_x, eps)?)?.broadcast_mul(&weight.to_dtype(wide_x.dtype())?)?;
+    same(&y, x)
+}
+
+pub fn rms_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64) -> Result<Array> {
+    let (xs, g) = (wide(x)?, wide(grad)?);
+    let s = rms(&xs, eps)?;
+    let gw = g.broadcast_mul(&weight.to_dtype(g.dtype())?)?;
+    let pull = (gw.mul(&xs)?.mean_keepdim(D::Minus1)? * s.sqr()?)?;
+    same(&(gw - xs.broadcast_mul(&pull)?)?.broadcast_mul(&s)?, x)
+}
+
+pub fn rms_norm_weight(x: &Array, weight: &Array, grad: &Array, eps: f64) -> Result<Array> {
+    let xs = wide(x)?;
+    let normed = xs.broadcast_mul(&rms(&xs, eps)?)?;
+    same(&column_sum(&normed.mul(&wide(grad)?)?)?, weight)
+}
+
+/// x̂ and 1 / deviation.
+fn standard(x: &Array, eps: f64) -> Result<(Array, Array)> {
+    let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let s = rms(&centered, eps)?;
+    Ok((centered.broadcast_mul(&s)?, s))
+}
+
+pub fn layer_norm(x: &Array, weight: &Array, bias: Option<&Array>, eps: f64) -> Result<Array> {
+    let (normed, _) = standard(&wide(x)?, eps)?;
+    let mut y = normed.broadcast_mul(&weight.to_dtype(normed.dtype())?)?;
+    if let Some(bias) = bias {
+        y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
+    }
+    same(&y, x)
+}
+
+pub fn layer_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64) -> Result<Array> {
+    let (normed, s) = standard(&wide(x)?, eps)?;
+    let gw = wide(grad)?.broadcast_mul(&weight.to_dtype(normed.dtype())?)?;
+    let push = gw.mean_keepdim(D::Minus1)?;
+    let pull = gw.mul(&normed)?.mean_keepdim(D::Minus1)?;
+    same(&(gw.broadcast_sub(&push)? - normed.broadcast_mul(&pull)?)?.broadcast_mul(&s)?, x)
+}
+
+pub fn layer_norm_weight(x: &Array, weight: &Array, grad: &Array, eps: f64) -> Result<Array> {
+    let (normed, _) = standard(&wide(x)?, eps)?;
+    same(&column_sum(&normed.mul(&wide(grad)?)?)?, weight)
+}
+
+fn sigmoid(x: &Array) -> Result<Array> {
+    Ok((x.neg()?.exp()? + 1.0)?.recip()?)
+}
+
+pub fn silu(x: &Array) -> Result<Array> {
+    let xs = wide(x)?;
+    same(&xs.mul(&sigmoid(&xs)?)?, x)
+}
+
+pub fn silu_backward(x: &Array, grad: &Array) -> Result<Array> {
+    let xs = wide(x)?;
+    let s = sigmoid(&xs)?;
+    let slope = (&s * ((&xs * (1.0 - &s)?)? + 1.0)?)?;
+    same(&wide(grad)?.mul(&slope)?, x)
+}
+
+pub fn gelu(x: &Array, tanh: bool) -> Result<Array> {
+    let xs = wide(x)?;
+    same(&if tanh { xs.gelu()? } else { xs.gelu_erf()? }, x)
+}
+
+pub fn gelu_backward(x: &Array, grad: &Array, tanh: bool) -> Result<Array> {
+    let xs = wide(x)?;
+    let slope = if tanh {
+        let root = (2.0 / std::f64::consts::PI).sqrt();
+        let t = ((&xs + (xs.powf(3.0)? * 0.044715)?)? * root)?.tanh()?;
+        let inner = ((xs.sqr()? * (3.0 * 0.044715 * root))? + root)?;
+        let bend = ((&xs * (1.0 - t.sqr()?)?)? * inner)?;
+        (((t + 1.0)? + bend)? * 0.5)?
+    } else {
+        let whole = (((&xs * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?;
+        let density = ((xs.sqr()? * -0.5)?.exp()? * (1.0 / (2.0 * std::f64::consts::PI).sqrt()))?;
+        (whole + (&xs * density)?)?
+    };
+    same(&wide(grad)?.mul(&slope)?, x)
+}
+
+pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
+    Ok(silu(gate)?.mul(up)?)
+}
+
+pub fn swiglu_backward(gate: &Array, up: &Array, grad: &Array) -> Result<(Array, Array)> {
+    Ok((silu_backward(gate, &grad.mul(up)?)?, grad.mul(&silu(gate)?)?))
+}
+
+pub fn rotate(x: &Array, rope: &RopeCache, positions: &[u32], back: bool) -> Result<Array> {
+    let (rows, length, _, head) = x.dims4()?;
+    let half = rope.half;
+    let rows_of = |table: &[f32], sign: f32| -> Result<Array> {
+        let picked: Vec<f32> = positions
+            .iter()
+            .flat_map(|at| table[*at as usize * half..][..half].iter().map(move |value| sign * value))
+            .collect();
+        Ok(Array::from_vec(picked, (rows, length, 1, half), &Device::Cpu)?.to_device(x.device())?)
+    };
+    let xs = wide(x)?;
+    let (cos, sin) = (rows_of(&rope.cos, 1.0)?, rows_of(&rope.sin, if back { -1.0 } else { 1.0 })?);
+    let (cos, sin) = (cos.to_dtype(xs.dtype())?, sin.to_dtype(xs.dtype())?);
+    let (x1, x2) = (xs.narrow(3, 0, half)?, xs.narrow(3, half, half)?);
+    let y1 = (x1.broadcast_mul(&cos)? - x2.broadcast_mul(&sin)?)?;
+    let y2 = (x2.broadcast_mul(&cos)? + x1.broadcast_mul(&sin)?)?;
+    let mut parts = vec![y1, y2];
+    if 2 * half < head {
+        parts.push(xs.narrow(3, 2 * half, head - 2 * half)?);
+    }
+    same(&Array::cat(&parts, 3)?, x)
+}
+
+/// [B, T, H, D] as [B, H, T, D], with K heads repeated for H.
+fn by_head(x: &Array, heads: usize) -> Result<Array> {
+    let (rows, length, own, head) = x.dims4()?;
+    let x = wide(x)?.transpose(1, 2)?.contiguous()?;
+    if own == heads {
+        return Ok(x);
+    }
+    let wide = x.unsqueeze(2)?.broadcast_as((rows, own, heads / own, length, head))?;
+    Ok(wide.contiguous()?.reshape((rows, heads, length, head))?)
+}
+
+/// The probabilities [B, H, T, S]; a row that sees nothing is zero.
+fn probabilities(q: &Array, k: &Array, scale: f64, mask: &AttentionMask, sizes: Sizes) -> Result<Array> {
+    let scores = (matmul(q, &k.t()?.contiguous()?)? * scale)?;
+    let seen: Vec<f32> = (0..sizes.rows)
+        .flat_map(|row| (0..sizes.queries).flat_map(move |i| (0..sizes.keys).map(move |j| (row, i, j))))
+        .map(|(row, i, j)| if mask.sees(row, i, j) { 1.0 } else { 0.0 })
+        .collect();
+    let seen = Array::from_vec(seen, (sizes.rows, 1, sizes.queries, sizes.keys), &Device::Cpu)?;
+    let seen = seen.to_device(q.device())?.to_dtype(scores.dtype())?;
+    let scores = scores.broadcast_add(&((&seen - 1.0)? * 1e30)?)?;
+    let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?.broadcast_mul(&seen)?;
+    let total = e.sum_keepdim(D::Minus1)?;
+    Ok(e.broadcast_div(&total.maximum(1e-30)?)?)
+}
+
+pub fn attention(q: &Array, k: &Array, v: &Array, scale: f64, mask: &AttentionMask) -> Result<Array> {
+    let sizes = Sizes::new(q, k, v)?;
+    let p = probabilities(&by_head(q, sizes.heads)?, &by_head(k, sizes.heads)?, scale, mask, sizes)?;
+    same(&matmul(&p, &by_head(v, sizes.heads)?)?.transpose(1, 2)?.contiguous()?, q)
+}
+
+pub fn attention_backward(
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    scale: f64,
+    mask: &AttentionMask,
+    grad: &Array,
+) -> Result<[Array; 3]> {
+    let sizes = Sizes::new(q, k, v)?;
+    let (qh, kh, vh) = (by_head(q, sizes.heads)?, by_head(k, sizes.heads)?, by_head(v, sizes.heads)?);
+    let g = by_head(grad, sizes.heads)?;
+    let p = probabilities(&qh, &kh, scale, mask, sizes)?;
+    let dp = matmul(&g, &vh.t()?.contiguous()?)?;
+    let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
+    let ds = ((dp.broadcast_sub(&delta)? * &p)? * scale)?;
+    let transposed = |x: &Array| -> Result<Array> { Ok(x.transpose(2, 3)?.contiguous()?) };
+    let (dq, dk, dv) = (matmul(&ds, &kh)?, matmul(&transposed(&ds)?, &qh)?, matmul(&transposed(&p)?, &g)?);
+    let grouped = |x: Array| -> Result<Array> {
+        let (rows, heads, length, head) = x.dims4()?;
+        let x = x.reshape((rows, sizes.kv_heads, heads / sizes.kv_heads, length, head))?.sum(2)?;
+        same(&x.transpose(1, 2)?.contiguous()?, k)
+    };
+    Ok([same(&dq.transpose(1, 2)?.contiguous()?, q)?, grouped(dk)?, grouped(dv)?])
+}
+
+/// The summed loss and, if `learn`, the gradient of the logits.
+pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: bool) -> Result<(Array, Option<Array>)> {
+    let (_, vocabulary) = logits.dims2()?;
+    let wide = wide(logits)?;
+    let (dtype, device) = (wide.dtype(), wide.device());
+    let live: Vec<f32> = targets.iter().map(|t| if *t == IGNORED { 0.0 } else { 1.0 }).collect();
+    let live = Array::from_vec(live, (targets.len(), 1), &Device::Cpu)?.to_device(device)?.to_dtype(dtype)?;
+    let ids: Vec<u32> = targets.iter().map(|t| (*t).max(0) as u32).collect();
+    let ids = Array::from_vec(ids, (targets.len(), 1), &Device::Cpu)?.to_device(device)?;
+    let shifted = wide.broadcast_sub(&wide.max_keepdim(1)?)?;
+    let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
+    let right = (log_p.gather(&ids, 1)? * (smoothing - 1.0))?;
+    let spread = (log_p.sum_keepdim(1)? * (-smoothing / vocabulary as f64))?;
+    let loss = ((right + spread)? * &live)?.sum_all()?;
+    let grad = || -> Result<Array> {
+        let share = (log_p.exp()? - smoothing / vocabulary as f64)?;
+        let hit = Array::full(smoothing - 1.0, (targets.len(), 1), device)?.to_dtype(dtype)?;
+        same(&share.scatter_add(&ids, &hit, 1)?.broadcast_mul(&live)?, logits)
+    };
+    Ok((same(&loss, logits)?, learn.then(grad).transpose()?))
+}

@@ -1,0 +1,81 @@
+//! The memory of this process: how much it holds, the most it has held, and a hard limit.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that an allocator of ours keeps for later use: held by the process, and nobody's.
+static POOLED: AtomicUsize = AtomicUsize::new(0);
+/// The large blocks that may be in use at once, in bytes.
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Records how many bytes the allocator's pool keeps unused.
+pub fn set_pooled(bytes: usize) {
+    POOLED.store(bytes, Ordering::Relaxed);
+}
+
+/// Memory that this process holds, in bytes, without what is only pooled; where the system does not report it, the
+/// most that it has ever held.
+pub fn held_bytes() -> u64 {
+    let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
+    match pages() {
+        Some(pages) => (pages * page_size()).saturating_sub(POOLED.load(Ordering::Relaxed) as u64),
+        None => peak_bytes(),
+    }
+}
+
+fn page_size() -> u64 {
+    #[cfg(unix)]
+    // SAFETY: asks for a number
+    return u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    #[cfg(not(unix))]
+    4096
+}
+
+/// The most memory that this process has held at any time, in bytes; 0 where the system does not report it.
+pub fn peak_bytes() -> u64 {
+    #[cfg(unix)]
+    {
+        // SAFETY: getrusage fills the struct, for which zeros are valid
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+            usage
+        };
+        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+        usage.ru_maxrss as u64 * unit
+    }
+    #[cfg(not(unix))]
+    0
+}
+
+/// Ends the process, with a fault and its exit code, where large blocks beyond `bytes` are asked for: the last line of
+/// defense of a sandbox, against a native verb that takes more at once than anybody foresaw. Only for a process that
+/// does nothing else, since work can't continue after an allocation is refused. Holds where
+/// [`PoolAllocator`](crate::kernel::pool::PoolAllocator) is the program's allocator.
+pub fn end_beyond(bytes: u64) {
+    LIMIT.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+}
+
+/// Ends the process where `size` more bytes of large blocks than the `used` ones pass the limit.
+#[inline]
+pub fn enforce(used: usize, size: usize) {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    if limit < usize::MAX && used.saturating_add(size) > limit {
+        end();
+    }
+}
+
+#[cold]
+fn end() -> ! {
+    const TEXT: &[u8] = b"error: limit: more memory than the script may hold\n";
+    #[cfg(unix)]
+    // SAFETY: writes a constant and ends; nothing here asks for memory
+    unsafe {
+        libc::write(2, TEXT.as_ptr().cast(), TEXT.len());
+        libc::_exit(2)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = TEXT;
+        std::process::abort()
+    }
+}

@@ -1,0 +1,400 @@
+//! The floors of the house: who may use whom, in every file. What else there is about structure is for people.
+
+mod source;
+
+use source::House;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// From the ground up. A file uses its own noun and the floors below; nouns of one floor do not use each other.
+const FLOORS: &[&[&str]] = &[
+    &["error", "text", "limits", "memory", "cancel", "scoped", "files", "resume", "sync"],
+    &["kernel", "format"],
+    &["tensor"],
+    &["token"],
+    &["data"],
+    &["model"],
+    &["train", "ranks"],
+    &["measure", "retrieve", "hub"],
+    &["serve"],
+];
+
+/// Beside the floors: what shows things to people. It uses the ground, and every floor above the ground may use it.
+const BESIDE: &str = "plot";
+
+/// What may use what else: (user, used, why). An arrow up the floors is a fault until it stands here with a reason.
+const ARROWS: &[(&str, &str, &str)] = &[];
+
+/// Files of a noun that use each other in a circle: part of their names, and the reason.
+const CIRCLES: &[(&[&str], &str)] = &[(
+    &["tensor/flow.rs", "tensor/grads.rs", "tensor/tape.rs", "tensor/timing.rs"],
+    "one idea: a tensor gives gradients, and gradients flow along tensors",
+)];
+
+/// What is left to do: faults of today that are on their way out. Nothing is added here.
+const TODAY: &[&str] = &[
+    // what nouns and scripts share (options)
+    "script/check.rs uses",
+    "script/host.rs uses",
+    "script/notebook/mod.rs uses",
+    "script/output.rs uses",
+    "script/runtime.rs uses",
+    "script/suite.rs uses",
+    "script/suite/run.rs uses",
+    "token/api/value.rs uses data",
+    // circles
+    "cli/help",
+    "cli/jupyter",
+    "cli/repl",
+    "data/encode",
+    "measure/b",
+    "model/",
+    "script/",
+    "token/",
+    // forms and lengths
+    "cli/bench.rs:",
+    "cli/help.rs and",
+    "data/api/encode.rs:",
+    "data/api/mod.rs:",
+    "data/pack.rs and",
+    "model/api.rs",
+    "retrieve/api.rs",
+    "script/api.rs",
+    "script/suite.rs and",
+    "tensor/api/make.rs:",
+    "tensor/api/reduce.rs:",
+    "token/api.rs",
+    "token/mine.rs and",
+    "stdlib/vocab.rhai",
+];
+
+/// Whether a fault is one of today's: `name` is a file's, or what the message begins with.
+fn is_known(name: &str) -> bool {
+    TODAY.iter().any(|known| name.starts_with(known))
+}
+
+/// Crates that only some folders may name. `api` is a noun's `api/`.
+const CRATES: &[(&str, &[&str])] = &[
+    ("candle_core", &["kernel", "tensor", "format"]),
+    ("candle_nn", &["model"]),
+    ("candle_transformers", &["model"]),
+    ("gemm", &["kernel"]),
+    ("safetensors", &["format"]),
+    ("memmap2", &["files", "format", "data"]),
+    ("tokenizers", &["token"]),
+    ("minijinja", &["token"]),
+    ("minijinja_contrib", &["token"]),
+    ("jieba_rs", &["token"]),
+    ("yada", &["token"]),
+    ("arrow", &["data"]),
+    ("parquet", &["data"]),
+    ("csv", &["data"]),
+    ("resvg", &["plot"]),
+    ("indicatif", &["plot"]),
+    ("rhai", &["script", "cli", "nouns", "lib", "api"]),
+    ("rustyline", &["cli"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("ctrlc", &["cli"]),
+    ("zeromq", &["cli"]),
+    ("tokio", &["cli"]),
+    ("jupyter_zmq_client", &["cli"]),
+];
+
+/// The longest that a file may be.
+const LINES: usize = 400;
+
+/// Where a file belongs: its noun, or the name of a file of the ground.
+fn noun(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+fn is_api(file: &str) -> bool {
+    file.split('/').any(|part| part == "api" || part == "api.rs")
+}
+
+fn floor(noun: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&noun))
+}
+
+/// Whether a file may use one of another noun.
+fn may_use(user: &str, used: &str) -> bool {
+    let (mine, other) = (noun(user), noun(used));
+    if mine == other || ARROWS.iter().any(|(from, to, _)| user.starts_with(from) && used.starts_with(to)) {
+        return true;
+    }
+    match (mine, other) {
+        (_, "lib") => return true,
+        // the program, and not the library, installs the allocator
+        ("main", _) => return other == "cli" || used.starts_with("kernel/pool/"),
+        ("lib", _) => return true,
+        (_, "main" | "cli") => return false,
+        ("cli", _) => return true,
+        ("nouns", _) => return is_api(used) || other == "script",
+        ("script", _) => return floor(other) == Some(0),
+        (_, "script") => return is_api(user),
+        (_, "nouns") => return false,
+        (BESIDE, _) => return floor(other) == Some(0),
+        (_, BESIDE) => return floor(mine).is_some_and(|floor| floor > 0),
+        _ => {}
+    }
+    match (floor(mine), floor(other)) {
+        (Some(mine), Some(other)) => other < mine || mine == 0 && other == 0,
+        _ => false,
+    }
+}
+
+/// What to do about an arrow that is not allowed.
+fn advice(user: &str, used: &str) -> &'static str {
+    match (noun(user), noun(used)) {
+        ("script", _) => "script knows no noun: `src/nouns.rs` lists them, and what both need lies on the ground",
+        (_, "script") => "only a noun's `api/` knows the script language",
+        (_, "cli") => "the command line is above all nouns",
+        _ => "move what both need to a floor below both, or the code to the floor above",
+    }
+}
+
+#[test]
+fn a_file_uses_its_own_noun_and_the_floors_below() {
+    let house = House::read(Path::new("src"));
+    let mut wrong = Vec::new();
+    for found in house.uses() {
+        if !may_use(&found.from, &found.to) && !is_known(&format!("{} uses {}", found.from, found.to)) {
+            let advice = advice(&found.from, &found.to);
+            wrong.push(format!("src/{} uses {} ({}): {advice}", found.from, found.path, found.to));
+        }
+    }
+    for file in &house.files {
+        let noun = noun(&file.name);
+        let known = ["main", "lib", "cli", "script", "nouns", BESIDE].contains(&noun) || floor(noun).is_some();
+        if !known {
+            wrong.push(format!("src/{}: `{noun}` has no floor: give it one in {}", file.name, file!()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} arrows up the floors:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn files_of_a_noun_use_each_other_in_no_circle() {
+    let house = House::read(Path::new("src"));
+    let uses = house.uses();
+    let ground = |file: &str| floor(noun(file)) == Some(0);
+    let counts = |from: &str, to: &str| {
+        // a folder's `mod.rs` puts its files together, and they may use what it holds for all of them
+        let roof = from.strip_suffix("mod.rs").is_some_and(|folder| to.starts_with(folder));
+        !roof && (noun(from) == noun(to) || ground(from) && ground(to))
+    };
+    let uses: Vec<_> = uses.into_iter().filter(|found| counts(&found.from, &found.to)).collect();
+    let pairs = uses.iter().map(|found| (found.from.clone(), found.to.clone())).collect();
+    let mut wrong = Vec::new();
+    let mut met = vec![false; CIRCLES.len()];
+    for circle in House::circles(&pairs) {
+        let known = CIRCLES.iter().position(|(files, _)| {
+            circle.len() == files.len() && circle.iter().all(|file| files.contains(&file.as_str()))
+        });
+        if let Some(known) = known {
+            met[known] = true;
+            continue;
+        }
+        if circle.iter().all(|file| is_known(file)) {
+            continue;
+        }
+        wrong.push(format!("{} files in a circle: {}", circle.len(), Vec::from_iter(circle.clone()).join(" ")));
+        for found in uses.iter().filter(|found| circle.contains(&found.from) && circle.contains(&found.to)) {
+            wrong.push(format!("    src/{} uses {} ({})", found.from, found.path, found.to));
+        }
+    }
+    let solved = CIRCLES.iter().zip(met).filter(|(_, met)| !met).map(|((files, _), _)| files.join(" "));
+    wrong.extend(solved.map(|files| format!("no longer a circle, take it out of the list: {files}")));
+    let advice = "move the types that two files share into a file of their own, or what is on top out to a third";
+    assert!(wrong.is_empty(), "{}\n{advice}", wrong.join("\n"));
+}
+
+#[test]
+fn folders_have_one_form_and_files_one_page() {
+    let house = House::read(Path::new("src"));
+    let names: BTreeSet<&str> = house.files.iter().map(|file| file.name.as_str()).collect();
+    let mut wrong = Vec::new();
+    for file in &house.files {
+        let folder = file.name.trim_end_matches(".rs").to_string() + "/";
+        if names.range(folder.as_str()..).next().is_some_and(|next| next.starts_with(&folder)) {
+            wrong.push(format!("src/{} and a folder of that name: it is src/{folder}mod.rs", file.name));
+        }
+        if file.name.ends_with("/api.rs") {
+            wrong.push(format!("src/{}: what scripts see is always a folder, api/mod.rs", file.name));
+        }
+        if file.lines > LINES {
+            wrong.push(format!(
+                "src/{}: {} lines, above {LINES}: split it where its meaning splits",
+                file.name, file.lines
+            ));
+        }
+    }
+    for entry in std::fs::read_dir("stdlib").unwrap() {
+        let path = entry.unwrap().path();
+        let lines = std::fs::read_to_string(&path).unwrap_or_default().lines().count();
+        if lines > LINES {
+            wrong.push(format!("{}: {lines} lines, above {LINES}", path.display()));
+        }
+    }
+    wrong.retain(|what| !is_known(what.trim_start_matches("src/")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn crates_are_named_where_they_belong() {
+    let house = House::read(Path::new("src"));
+    let mut wrong = BTreeMap::new();
+    for file in &house.files {
+        for (name, allowed) in CRATES {
+            let here = allowed.contains(&noun(&file.name)) || is_api(&file.name) && allowed.contains(&"api");
+            if names_crate(&file.code, name) && !here {
+                wrong.insert(format!("src/{} names the crate {name}", file.name), allowed.join(", "));
+            }
+        }
+    }
+    let lines: Vec<String> =
+        wrong.into_iter().map(|(what, where_)| format!("{what}: it belongs to {where_}")).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// Whether a file names a crate, and not a module of ours of that name.
+fn names_crate(code: &str, name: &str) -> bool {
+    let ours = name == "safetensors" && code.contains("crate::format::");
+    !ours
+        && code.match_indices(&format!("{name}::")).any(|(at, _)| {
+            let before = code[..at].trim_end_matches("::");
+            !before.ends_with(|sign: char| sign.is_alphanumeric() || sign == '_')
+        })
+}
+
+/// What a library does not do to its host.
+#[test]
+fn the_library_has_manners() {
+    const SIGNS: &[(&str, &[&str])] = &[
+        ("global_allocator", &["main.rs"]),
+        ("ctrlc::", &["cli/"]),
+        ("set_hook", &["cli/"]),
+        ("set_var", &["cli/mod.rs"]),
+        ("build_global", &["kernel/threads.rs"]),
+        ("threads::own", &["cli/mod.rs"]),
+        ("std::process::exit", &["cli/", "main.rs", "script/output.rs", "script/suite/"]),
+        ("println!", &["cli/", "script/suite/", "script/output.rs"]),
+        ("stdout()", &["cli/", "script/output.rs", "plot/api/chart.rs", "data/api/show.rs", "measure/bench/"]),
+    ];
+    let house = House::read(Path::new("src"));
+    let mut wrong = Vec::new();
+    for file in &house.files {
+        for (sign, allowed) in SIGNS {
+            // `eprintln!` is no output
+            let found = file.code.match_indices(sign).any(|(at, _)| !file.code[..at].ends_with('e'));
+            if found && !allowed.iter().any(|place| file.name.starts_with(place)) {
+                wrong.push(format!("src/{}: `{sign}` is the program's to say, in {}", file.name, allowed.join(", ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The code of a file, without its comments and strings.
+fn code(path: &Path) -> String {
+    source::bare(&std::fs::read_to_string(path).unwrap())
+}
+
+/// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, and setting variables before the first thread.
+const UNSAFE: &[(&str, usize)] =
+    &[("src/cli/mod.rs", 1), ("src/data/strings.rs", 2), ("src/files.rs", 1), ("src/memory.rs", 3)];
+
+/// Whether a line of code has the word.
+fn is_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+}
+
+#[test]
+fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
+    let mut paths = Vec::new();
+    sources(Path::new("src"), &mut paths);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let found: Vec<usize> = (0..lines.len()).filter(|at| is_unsafe(lines[*at])).collect();
+        let name = path.to_string_lossy().replace('\\', "/");
+        let allowed = UNSAFE.iter().find(|(file, _)| *file == name).map_or(0, |(_, count)| *count);
+        if !name.starts_with("src/kernel/") && found.len() != allowed {
+            wrong.push(format!("{name}: {} unsafe, {allowed} allowed", found.len()));
+        }
+        for at in found {
+            // what a caller must promise, or why this is so: in the lines above, as far as they belong to it
+            let above = lines[..at].iter().rev().take(8);
+            let told = above.take_while(|line| !line.trim().is_empty()).any(|line| {
+                ["// SAFETY: ", "/// # Safety", "// # Safety"].iter().any(|mark| line.trim_start().starts_with(mark))
+            });
+            let of_trait = lines[at].contains("unsafe fn") || lines[at].contains("unsafe impl Sync");
+            if !told && !of_trait {
+                wrong.push(format!("{name}:{}: no SAFETY", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files are opened behind one gate, which holds paths against what a script may use. `cli` is the user's own hand,
+/// benchmarks and the suite run whole scripts, and the rest reads what the system says of itself.
+#[test]
+fn files_are_opened_behind_one_gate() {
+    const FREE: [&str; 9] = [
+        "files.rs",
+        "limits.rs",
+        "cli",
+        "script/suite.rs",
+        "script/suite",
+        "measure/bench",
+        "measure/api/bench.rs",
+        "measure/baseline.rs",
+        "memory.rs",
+    ];
+    const SIGNS: [&str; 11] = [
+        "fs::",
+        "File::open",
+        "File::create",
+        "OpenOptions",
+        "read_dir(",
+        ".exists()",
+        ".is_file()",
+        ".is_dir()",
+        ".canonicalize()",
+        "tempfile::",
+        "Command::new",
+    ];
+    let mut paths = Vec::new();
+    sources(Path::new("src"), &mut paths);
+    let mut wrong = Vec::new();
+    for path in paths {
+        let inside = path.strip_prefix("src").unwrap();
+        if FREE.iter().any(|free| inside.starts_with(free)) {
+            continue;
+        }
+        for (index, line) in code(&path).lines().enumerate() {
+            // an open file tells of itself, and a checkpoint whether it is there
+            let own = line.starts_with("use ")
+                || ["meta.is_", "facts.is_", "point.exists"].iter().any(|own| line.contains(own));
+            if let Some(sign) = SIGNS.iter().find(|sign| !own && line.contains(**sign)) {
+                wrong.push(format!("{}:{}: `{sign}` beside crate::files", path.display(), index + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
