@@ -1,4 +1,4 @@
-//! Batches: encoded rows in a seeded order, every row once an epoch.
+//! Batches: encoded rows in a seeded order, every row once per epoch.
 
 use super::{Batch, Encoded};
 use crate::tensor::Rng;
@@ -6,7 +6,7 @@ use crate::{Result, bail};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Batches of an encoded dataset, from any step on. Iterating does not use them up.
+/// Batches of encoded rows, from any step on. Iterating does not consume them.
 #[derive(Clone)]
 pub struct Batches {
     data: Encoded,
@@ -18,29 +18,29 @@ pub struct Batches {
     total: usize,
 }
 
-/// Rows of other text among the data's own: against forgetting what the model knew (replay).
+/// Rows of other text mixed in, against forgetting.
 #[derive(Clone)]
 pub struct Replay {
     pub data: Encoded,
-    /// The share of all rows that come from there, 0 to 1.
+    /// Their share of all rows, from 0 to 1.
     pub ratio: f64,
 }
 
 impl Replay {
-    /// How many of the first `rows` rows are replayed: the share of them, rounded down.
+    /// Number of replayed rows among the first `rows`: their share, rounded down.
     fn among(&self, rows: usize) -> usize {
         // a hair above, so that 0.1 of 10 is 1
         (rows as f64 * self.ratio + 1e-9) as usize
     }
 
-    /// The rows of a step, as places in two endless walks: through the own rows, and through those to replay.
+    /// The rows of a step, as positions in two endless sequences: of own rows, and of rows to replay.
     pub fn shares(&self, step: usize, batch_size: usize) -> (Range<usize>, Range<usize>) {
         let (before, after) = (step * batch_size, (step + 1) * batch_size);
         let (old, new) = (self.among(before), self.among(after));
         (before - old..after - new, old..new)
     }
 
-    /// An error where there is nothing to replay, or no such share.
+    /// Checks that there are rows to replay, and that their share is possible.
     pub fn check(&self) -> Result<()> {
         if self.data.is_empty() {
             bail!("batches", "there are no rows to replay");
@@ -51,7 +51,7 @@ impl Replay {
         Ok(())
     }
 
-    /// A batch of the own rows, if there are any, and of the replayed ones at `places`.
+    /// A batch of the own rows, if there are any, and the replayed ones at `places`.
     pub fn mixed(&self, own: Option<Batch>, places: Range<usize>, order: Option<&Rng>, pad: u32) -> Option<Batch> {
         let others = drawn(&self.data, order.map(|rng| rng.split("replay")), places);
         let others = (!others.is_empty()).then(|| self.data.batch(&others));
@@ -62,7 +62,7 @@ impl Replay {
     }
 }
 
-/// The rows of some places in an endless walk through `data`.
+/// The rows at some positions in the endless sequence of `data`.
 fn drawn(data: &Encoded, order: Option<Rng>, places: Range<usize>) -> Vec<usize> {
     let mut known: Option<(usize, Vec<usize>)> = None;
     let mut rows = Vec::with_capacity(places.len());
@@ -84,12 +84,12 @@ pub struct BatchPlan {
     /// Rows of a batch.
     pub batch_size: usize,
     pub epochs: usize,
-    /// So many steps, over as many epochs as that takes, instead of `epochs`.
+    /// Number of steps, over as many epochs as needed; replaces `epochs`.
     pub steps: Option<usize>,
     /// None: in the order of the rows.
     pub order: Option<Rng>,
     pub replay: Option<Replay>,
-    /// The step to begin with.
+    /// The first step.
     pub start_step: usize,
 }
 
@@ -125,12 +125,12 @@ impl Batches {
         })
     }
 
-    /// Steps in all, counted from step 0.
+    /// Number of steps, counted from step 0.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Batches that are to come.
+    /// Number of batches left.
     pub fn len(&self) -> usize {
         self.total - self.start_step
     }
@@ -139,7 +139,7 @@ impl Batches {
         self.len() == 0
     }
 
-    /// Batches of one epoch.
+    /// Batches per epoch.
     pub fn per_epoch(&self) -> usize {
         self.data.len().div_ceil(self.batch_size)
     }
@@ -148,7 +148,7 @@ impl Batches {
         &self.data
     }
 
-    /// The order of the rows in an epoch: the same whenever it is asked for.
+    /// The order of the rows in an epoch, by the seed.
     fn epoch(&self, epoch: usize) -> Arc<Vec<usize>> {
         Arc::new(match &self.order {
             Some(rng) => rng.split(epoch as u64).permutation(self.data.len()),
@@ -156,7 +156,7 @@ impl Batches {
         })
     }
 
-    /// A batch of the data's rows and of replayed ones, each going on where the step before left off, epoch after epoch.
+    /// A batch of own and replayed rows, each continuing where the step before ended, epoch after epoch.
     fn mixed(&self, step: usize, replay: &Replay) -> Option<Batch> {
         let (own, others) = replay.shares(step, self.batch_size);
         let epoch = own.start / self.data.len();
@@ -167,7 +167,7 @@ impl Batches {
     }
 }
 
-/// Goes through [`Batches`].
+/// Iterates over [`Batches`].
 pub struct BatchWalk {
     batches: Batches,
     step: usize,

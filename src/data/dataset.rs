@@ -1,4 +1,4 @@
-//! Dataset: rows of named fields, as a value.
+//! Dataset: rows with named fields, as a value.
 
 use super::column::{Cell, Column};
 use super::table::{ColumnTable, TableBuilder};
@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rows of named fields. A value: every verb gives a new dataset, which shares the columns of the old one and
-/// only says which rows of them it means, so a shuffle, a split or a filter costs four bytes a row.
+/// Rows with named fields. A value: every verb returns a new dataset that shares the columns of the old one and holds only
+/// indices into them, so a shuffle, a split or a filter costs four bytes per row.
 #[derive(Clone)]
 pub struct Dataset {
     table: ColumnTable,
@@ -181,7 +181,7 @@ impl Dataset {
         Ok(self.pick(self.groups("unique", field)?.into_iter().map(|group| group[0])))
     }
 
-    /// By `field`, smallest first, rows without it last; equal ones keep their order.
+    /// Sorts by `field`, smallest first, rows without it last; equal ones keep their order.
     pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
         let field = self.field("sort", field)?;
         let mut places: Vec<usize> = (0..self.len()).collect();
@@ -207,7 +207,7 @@ impl Dataset {
         Ok(Dataset { table, rows: self.rows.clone(), bare: false })
     }
 
-    /// All fields but these.
+    /// Removes fields.
     pub fn drop_fields(&self, names: &[impl AsRef<str>]) -> Result<Dataset> {
         let gone: Vec<usize> = names.iter().map(|name| self.field("drop", name.as_ref())).collect::<Result<_>>()?;
         let kept: Vec<_> = (0..self.table.names.len()).filter(|at| !gone.contains(at)).collect();
@@ -225,7 +225,7 @@ impl Dataset {
         Ok(Dataset { table, rows: self.rows.clone(), bare: true })
     }
 
-    /// With field `old` called `new`.
+    /// Renames the field `old` to `new`.
     pub fn rename(&self, old: &str, new: &str) -> Result<Dataset> {
         let at = self.field("rename", old)?;
         if old != new && self.table.position(new).is_some() {
@@ -236,7 +236,7 @@ impl Dataset {
         Ok(renamed)
     }
 
-    /// The rows of `other` after these. Fields meet by name.
+    /// Appends the rows of `other`. Fields are matched by name.
     pub fn extend(&self, other: &Dataset) -> Dataset {
         let mut all = TableBuilder::default();
         all.append(&self.gathered());

@@ -1,7 +1,7 @@
-//! Rows to tokens: plain text, prompt and completion, or a chat, with loss only where it was asked for.
+//! Encoding of rows: plain text, prompt and completion, or messages, with loss only where it is asked for.
 //!
-//! What is learned is decided by where a token lies in the text, never by what id it has: a token is learned if it
-//! begins inside a stretch that is to be learned.
+//! Whether a token is in the loss depends on its position in the text, never on its id: it is if it begins inside a range
+//! that is.
 
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset};
@@ -11,28 +11,28 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 const WHO: &str = "encode";
-/// Rows that are encoded between two looks at the cancel flag.
+/// Rows encoded between two checks of the cancel flag.
 const CHUNK: usize = 1024;
 
-/// Which fields hold what.
+/// The fields that a row is made of.
 #[derive(Clone, Debug)]
 pub enum RowForm {
-    /// All of it is learned.
+    /// Every token is in the loss.
     Text { field: String },
-    /// The completion is learned. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template.
+    /// The completion is in the loss. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template.
     Prompt { prompt: String, completion: String, template: Option<String> },
-    /// Messages with `role` and `content`; what `loss_on` names is learned.
+    /// Messages with `role` and `content`; those of `loss_on` are in the loss.
     Chat { field: String, loss_on: LossOn },
 }
 
-/// Whose turns of a chat are learned.
+/// The turns of a chat that are in the loss.
 #[derive(Clone, Debug)]
 pub enum LossOn {
     All,
     Role(String),
 }
 
-/// What happens to a row of more tokens than `max_length`.
+/// The treatment of a row of more tokens than `max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     Truncate,
@@ -44,43 +44,43 @@ pub enum Overflow {
 #[derive(Clone, Debug)]
 pub struct EncodePlan {
     pub form: RowForm,
-    /// Begins each sequence with the tokenizer's [`Tokenizer::start`], the parts of a split text too (a chat brings its own).
+    /// Prepends [`Tokenizer::start`] to each sequence, the parts of a split text included (a chat template writes its own).
     pub bos: bool,
-    /// Appends the token that ends a text, where the tokenizer has one and the text does not end with it.
+    /// Appends EOS, where the tokenizer has one and the text does not end with it.
     pub eos: bool,
     pub max_length: Option<usize>,
     pub overflow: Overflow,
-    /// Leaves out rows in which nothing is learned, instead of failing.
+    /// Skips rows without loss tokens, instead of failing.
     pub skip_empty: bool,
-    /// Merges that are left out while a row is encoded.
+    /// The rate and seed of BPE-dropout.
     pub bpe_dropout: Dropout,
 }
 
 /// The tokens of one row.
 struct EncodedRow {
-    /// What every sequence of it begins with.
+    /// The id to prepend to each of its sequences.
     start: Option<u32>,
     ids: Vec<u32>,
-    /// Bytes of text that each token stands for.
+    /// Bytes of text behind each token.
     bytes: Vec<u16>,
-    learned: Option<Vec<bool>>,
+    in_loss: Option<Vec<bool>>,
 }
 
-/// A text, and which stretches of it are learned (none: all of it).
+/// A text, and the ranges of it that are in the loss (none: all of it).
 struct Source {
     text: String,
-    learned: Option<Vec<Range<usize>>>,
-    /// Whether the tokenizer puts its own tokens around it.
+    in_loss: Option<Vec<Range<usize>>>,
+    /// Whether the tokenizer adds its special tokens.
     special: bool,
     bos: bool,
     eos: bool,
 }
 
-/// Encodes all rows, in parallel, in order. `number` is the first one's: the chances of dropout go by it.
+/// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
 pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
-    let all_learned = matches!(plan.form, RowForm::Text { .. });
-    let mut flat = Flat::new(!all_learned);
+    let all_in_loss = matches!(plan.form, RowForm::Text { .. });
+    let mut flat = Flat::new(!all_in_loss);
     let mut counts = Counts::default();
     let mut ends = Vec::with_capacity(data.len());
     for start in (0..data.len()).step_by(CHUNK) {
@@ -94,14 +94,14 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: 
         }
     }
     if ends.is_empty() {
-        bail!(WHO, "no row is left to learn from ({} of {} left out)", counts.skipped, data.len());
+        bail!(WHO, "no row has a loss token ({} of {} skipped)", counts.skipped, data.len());
     }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
     // a text that is cut would go on without the token that it has to begin with
-    Ok(Encoded::new(flat, ends, pad, counts, all_learned && !plan.bos))
+    Ok(Encoded::new(flat, ends, pad, counts, all_in_loss && !plan.bos))
 }
 
-/// Adds a row, cut or split if it is too long.
+/// Adds a row, truncated or split if it is too long.
 fn add(
     row: EncodedRow,
     at: usize,
@@ -135,15 +135,15 @@ fn add(
     for part in parts {
         // the first token of a sequence is predicted from nothing, so it is never a target
         let first = 1 - row.start.iter().len();
-        let learns = |part: &Range<usize>| match &row.learned {
+        let has_loss = |part: &Range<usize>| match &row.in_loss {
             None => part.len() > first,
-            Some(learned) => part.clone().skip(first).any(|token| learned[token]),
+            Some(in_loss) => part.clone().skip(first).any(|token| in_loss[token]),
         };
-        if learns(&part) {
+        if has_loss(&part) {
             if let Some(start) = row.start {
                 flat.push(&[start], &[0], Some(&[false]));
             }
-            flat.push(&row.ids[part.clone()], &row.bytes[part.clone()], row.learned.as_ref().map(|all| &all[part]));
+            flat.push(&row.ids[part.clone()], &row.bytes[part.clone()], row.in_loss.as_ref().map(|all| &all[part]));
             ends.push(flat.len());
         }
     }
@@ -152,14 +152,14 @@ fn add(
     }
     if !plan.skip_empty {
         let why = if length > size { format!(" in its first {size} tokens") } else { String::new() };
-        return Err(Error::new(WHO, format!("row {at}: nothing of it is learned{why}"))
-            .help("leave such rows out with `on_empty: \"skip\"`, which counts them"));
+        return Err(Error::new(WHO, format!("row {at}: no loss token{why}"))
+            .help("`on_empty: \"skip\"` skips such rows, and counts them"));
     }
     counts.skipped += 1;
     Ok(())
 }
 
-/// Numbers of the columns that a form reads.
+/// The columns that a form reads.
 enum FormFields {
     Text(usize),
     Prompt(usize, usize),
@@ -196,7 +196,7 @@ fn row(
 ) -> Result<EncodedRow> {
     let source = match (fields, &plan.form) {
         (FormFields::Text(field), _) => {
-            Source { text: text(data, *field, at)?, learned: None, special: true, bos: plan.bos, eos: plan.eos }
+            Source { text: text(data, *field, at)?, in_loss: None, special: true, bos: plan.bos, eos: plan.eos }
         }
         (FormFields::Prompt(prompt, completion), RowForm::Prompt { template, .. }) => {
             let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
@@ -226,7 +226,7 @@ fn row(
     Ok(tokens(source, ids, offsets, tokenizer))
 }
 
-/// Prompt and completion in a template; from the completion on, all is learned.
+/// Prompt and completion in a template; everything from the completion on is in the loss.
 fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> Result<Source> {
     let parts =
         template.split_once("{completion}").and_then(|(before, after)| Some((before.split_once("{prompt}")?, after)));
@@ -235,9 +235,9 @@ fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> 
             .help("for example \"{prompt}\\n{completion}\""));
     };
     let before = format!("{first}{prompt}{second}");
-    let learned = before.len()..before.len() + completion.len() + last.len();
+    let in_loss = before.len()..before.len() + completion.len() + last.len();
     let text = format!("{before}{completion}{last}");
-    Ok(Source { text, learned: Some(vec![learned]), special: true, bos: plan.bos, eos: plan.eos })
+    Ok(Source { text, in_loss: Some(vec![in_loss]), special: true, bos: plan.bos, eos: plan.eos })
 }
 
 fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
@@ -251,20 +251,20 @@ fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::V
     }
 }
 
-/// A chat by the tokenizer's template. Whose turn it is learns its words and the token that ends the turn.
+/// Messages in the tokenizer's chat template. The content of a turn and the token that ends it are in the loss.
 fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn, at: usize) -> Result<Source> {
     let chat =
         tokenizer.apply_chat_template(messages, false).map_err(|error| error.told_by(WHO).at(format!("row {at}")))?;
-    let learned = match loss_on {
+    let in_loss = match loss_on {
         LossOn::All => None,
         LossOn::Role(role) => {
             Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
         }
     };
-    Ok(Source { text: chat.text, learned, special: false, bos: false, eos: false })
+    Ok(Source { text: chat.text, in_loss, special: false, bos: false, eos: false })
 }
 
-/// A text's ids as a row: how many bytes each stands for, and which are learned.
+/// The ids of a text as a row, with the bytes behind each and whether it is in the loss.
 fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, tokenizer: &Tokenizer) -> EncodedRow {
     let mut bytes = Vec::with_capacity(ids.len() + 1);
     // a character that several tokens share counts for the first; what no token covers, for the next one
@@ -276,7 +276,7 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
     if let Some(last) = bytes.last_mut() {
         *last = last.saturating_add((source.text.len() - covered.min(source.text.len())) as u16);
     }
-    let mut learned: Option<Vec<bool>> = source.learned.map(|spans| {
+    let mut in_loss: Option<Vec<bool>> = source.in_loss.map(|spans| {
         let inside = |start: usize, end: usize| start < end && spans.iter().any(|span| span.contains(&start));
         offsets.iter().map(|&(start, end)| inside(start, end)).collect()
     });
@@ -285,10 +285,10 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
     {
         ids.push(eos);
         bytes.push(0);
-        learned.iter_mut().for_each(|learned| learned.push(true));
+        in_loss.iter_mut().for_each(|in_loss| in_loss.push(true));
     } else if source.eos
         && ids.last().copied() == tokenizer.eos()
-        && let Some(last) = learned.as_mut().and_then(|learned| learned.last_mut())
+        && let Some(last) = in_loss.as_mut().and_then(|in_loss| in_loss.last_mut())
     {
         // the tokenizer put it there itself
         *last = true;
@@ -298,9 +298,9 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         // the tokenizer put it there itself
         ids.remove(0);
         bytes.remove(0);
-        if let Some(learned) = &mut learned {
-            learned.remove(0);
+        if let Some(in_loss) = &mut in_loss {
+            in_loss.remove(0);
         }
     }
-    EncodedRow { start, ids, bytes, learned }
+    EncodedRow { start, ids, bytes, in_loss }
 }

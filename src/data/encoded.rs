@@ -1,29 +1,29 @@
-//! Encoded: rows of tokens, as a value, ready to be packed, padded and put into batches.
+//! Encoded rows as a value, to be packed, padded and batched.
 
 use super::{Batch, pack};
 use crate::{Error, Result, bail, text};
 use std::sync::Arc;
 
-/// Tokens of many rows end to end.
+/// Tokens of many rows, concatenated.
 pub struct Flat {
     ids: Vec<u32>,
     /// Bytes of text behind each token.
     bytes: Vec<u16>,
-    /// Which tokens are learned; none: all.
-    learned: Option<Vec<bool>>,
+    /// Which tokens are in the loss; none: all.
+    in_loss: Option<Vec<bool>>,
 }
 
 impl Flat {
     pub fn new(masked: bool) -> Flat {
-        Flat { ids: Vec::new(), bytes: Vec::new(), learned: masked.then(Vec::new) }
+        Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new) }
     }
 
-    pub fn push(&mut self, ids: &[u32], bytes: &[u16], learned: Option<&[bool]>) {
+    pub fn push(&mut self, ids: &[u32], bytes: &[u16], in_loss: Option<&[bool]>) {
         self.ids.extend(ids);
         self.bytes.extend(bytes);
-        if let Some(all) = &mut self.learned {
-            match learned {
-                Some(learned) => all.extend(learned),
+        if let Some(all) = &mut self.in_loss {
+            match in_loss {
+                Some(in_loss) => all.extend(in_loss),
                 None => all.resize(self.ids.len(), true),
             }
         }
@@ -33,12 +33,12 @@ impl Flat {
         self.ids.len()
     }
 
-    fn is_learned(&self, token: usize) -> bool {
-        self.learned.as_ref().is_none_or(|learned| learned[token])
+    fn is_in_loss(&self, token: usize) -> bool {
+        self.in_loss.as_ref().is_none_or(|in_loss| in_loss[token])
     }
 }
 
-/// What became of rows that did not fit.
+/// Numbers of rows that did not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub truncated: usize,
@@ -46,19 +46,19 @@ pub struct Counts {
     pub skipped: usize,
 }
 
-/// Rows of tokens. A row is one sequence, or after [`Encoded::pack`] several.
+/// Encoded rows. A row is one sequence, or after [`Encoded::pack`] several.
 #[derive(Clone)]
 pub struct Encoded {
     flat: Arc<Flat>,
     /// The sequences of `flat` that rows consist of.
     sequences: Arc<Vec<(usize, usize)>>,
-    /// Where in `sequences` each row ends.
+    /// The end of each row in `sequences`.
     ends: Arc<Vec<usize>>,
-    /// What every row is filled up to; none: the longest of its batch.
+    /// The length to which rows are padded; none: the longest of the batch.
     length: Option<usize>,
     pad: u32,
     counts: Counts,
-    /// Plain text, which packing may cut anywhere.
+    /// Plain text, which packing may split anywhere.
     stream: bool,
 }
 
@@ -79,14 +79,14 @@ impl Encoded {
         }
     }
 
-    /// Which memory its tokens are in, by its address, and how many bytes that is.
+    /// The address and size of the memory of its tokens.
     pub fn held(&self) -> (usize, u64) {
         let flat = &self.flat;
-        let learned = flat.learned.as_ref().map_or(0, Vec::len);
-        (Arc::as_ptr(flat) as usize, (4 * flat.ids.len() + 2 * flat.bytes.len() + learned) as u64)
+        let in_loss = flat.in_loss.as_ref().map_or(0, Vec::len);
+        (Arc::as_ptr(flat) as usize, (4 * flat.ids.len() + 2 * flat.bytes.len() + in_loss) as u64)
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -99,17 +99,17 @@ impl Encoded {
         self.counts
     }
 
-    /// What rows are filled up with.
+    /// The id of padding.
     pub fn pad_id(&self) -> u32 {
         self.pad
     }
 
-    /// What every row is filled up to, if it is fixed.
+    /// The length to which rows are padded, if it is fixed.
     pub fn length(&self) -> Option<usize> {
         self.length
     }
 
-    /// Whether it is plain text, which packing may cut.
+    /// Whether it is plain text, which packing may split.
     pub fn is_stream(&self) -> bool {
         self.stream
     }
@@ -129,17 +129,17 @@ impl Encoded {
         self.sequences.iter().map(|(start, end)| end - start).sum()
     }
 
-    /// Places that a loss sees: learned tokens that are not the first of their sequence.
+    /// Indices of the targets: tokens in the loss that are not the first of their sequence.
     fn targets(&self) -> impl Iterator<Item = usize> + '_ {
-        self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_learned(token))
+        self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_in_loss(token))
     }
 
-    /// How many targets a loss sees.
+    /// Number of targets.
     pub fn loss_tokens(&self) -> usize {
         self.targets().count()
     }
 
-    /// Bytes of text behind those targets.
+    /// Bytes of text behind the targets.
     pub fn bytes(&self) -> usize {
         self.targets().map(|token| self.flat.bytes[token] as usize).sum()
     }
@@ -153,7 +153,7 @@ impl Encoded {
         self.length.map(|length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64)
     }
 
-    /// Rows filled up to `length`, or to the longest of them.
+    /// Pads rows to `length`, or to the longest of them.
     pub fn pad(&self, length: Option<usize>) -> Result<Encoded> {
         let longest = self.longest();
         let length = length.unwrap_or(longest);
@@ -163,8 +163,8 @@ impl Encoded {
         Ok(Encoded { length: Some(length), ..self.clone() })
     }
 
-    /// Rows of exactly `length` tokens from several sequences: plain text is cut at the ends of blocks (`cut`), else
-    /// whole sequences are laid together so that little is padding.
+    /// Packs sequences into rows of exactly `length` tokens: split at the ends of blocks (`cut`), or whole and combined so
+    /// that little is padding.
     pub fn pack(&self, length: usize, cut: bool) -> Result<Encoded> {
         if length < 2 {
             bail!("pack", "a block of {length} tokens has nothing to predict");
@@ -191,7 +191,7 @@ impl Encoded {
         Ok(Encoded { sequences: Arc::new(sequences), ends: Arc::new(ends), length: Some(length), ..self.clone() })
     }
 
-    /// The first `rows` rows, the others left out.
+    /// The first `rows` rows.
     pub fn take(&self, rows: usize) -> Encoded {
         let ends: Vec<usize> = self.ends[..rows.min(self.len())].to_vec();
         let sequences = self.sequences[..ends.last().copied().unwrap_or(0)].to_vec();
@@ -215,12 +215,12 @@ impl Encoded {
         for (at, &row) in rows.iter().enumerate() {
             for (segment, &(start, end)) in self.row(row).iter().enumerate() {
                 for token in start..end {
-                    let (id, learned) = (self.flat.ids[token], self.flat.is_learned(token));
+                    let (id, in_loss) = (self.flat.ids[token], self.flat.is_in_loss(token));
                     batch.ids.push(id);
-                    batch.labels.push(if learned { i64::from(id) } else { -100 });
+                    batch.labels.push(if in_loss { i64::from(id) } else { -100 });
                     batch.segments.push(segment as u32 + 1);
                     batch.positions.push((token - start) as u32);
-                    if learned && token > start {
+                    if in_loss && token > start {
                         batch.bytes += self.flat.bytes[token] as usize;
                     }
                 }

@@ -1,4 +1,4 @@
-//! Stream: a file that is larger than memory, read in parts.
+//! Stream: a file larger than memory, read in parts.
 
 use super::batches::Replay;
 use super::read::{self, By, DataFormat, Tables};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 const WHO: &str = "stream";
 
-/// Which rows and fields of a file are meant. A value: every walk through it reads the file anew.
+/// A choice of rows and fields of a file. A value: every pass reads the file anew.
 #[derive(Clone, Debug)]
 pub struct Stream {
     path: PathBuf,
@@ -23,7 +23,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Looks at the first part of the file, so that what is wrong with it is known at once.
+    /// Reads the first part of the file, so that its faults are found at once.
     pub fn open(path: &Path, by: By) -> Result<Stream> {
         if read::format_of(WHO, path)?.0 == DataFormat::Json || by == By::Document {
             return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
@@ -64,7 +64,7 @@ impl Stream {
         Stream { end: self.start.saturating_add(rows).min(self.end), ..self.clone() }
     }
 
-    /// The fields that are meant, of rows of the file.
+    /// Selects the chosen fields from rows of the file.
     fn meant(&self, rows: Dataset) -> Result<Dataset> {
         match &self.fields {
             Some(fields) if self.bare => rows.column(&fields[0]),
@@ -209,7 +209,7 @@ impl std::fmt::Display for EncodedStream {
     }
 }
 
-/// How the batches of a stream are made.
+/// Settings of the batches of a stream.
 #[derive(Clone)]
 pub struct StreamPlan {
     pub batch_size: usize,
@@ -272,7 +272,7 @@ impl std::fmt::Display for StreamBatches {
     }
 }
 
-/// Goes through [`StreamBatches`].
+/// Iterates over [`StreamBatches`].
 pub struct StreamWalk {
     batches: StreamBatches,
     parts: Option<DatasetParts>,

@@ -1,4 +1,4 @@
-//! Dense search: passages and questions as directions in a model's own space.
+//! Dense search: passages and questions as vectors of a model's hidden states.
 
 use crate::model::{Model, Rows};
 use crate::tensor::{DType, no_grad};
@@ -6,18 +6,18 @@ use crate::token::Tokenizer;
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 
-/// What reads text into vectors: the mean of a model's last states over the tokens of a text.
+/// Encodes a text as the mean of a model's last hidden states over its tokens.
 #[derive(Clone)]
 pub struct PassageEncoder {
     pub net: Model,
     pub tok: Tokenizer,
-    /// Tokens of a text that are read; the rest is left out.
+    /// Tokens of a text that are read; the rest is truncated.
     pub max_length: usize,
     /// Texts in a batch.
     pub batch_size: usize,
 }
 
-/// Passages as vectors of length 1 around their common center.
+/// Passages as unit vectors around their common center.
 pub struct Dense {
     reader: PassageEncoder,
     hidden: usize,
@@ -26,8 +26,8 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// The states of a language model all lean to one side, which makes any two texts look alike; so the mean of
-    /// all passages is taken off (Mu and Viswanath 2018, "All-but-the-top").
+    /// The hidden states of a language model share a large common component, which makes any two texts look alike; so the
+    /// mean over all passages is subtracted (Mu and Viswanath 2018, "All-but-the-top").
     pub fn new<S: AsRef<str> + Sync>(texts: &[S], reader: PassageEncoder) -> Result<Dense> {
         let hidden = reader.net.config().hidden;
         let mut vectors = reader.read(texts)?;

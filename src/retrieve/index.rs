@@ -1,11 +1,11 @@
-//! The index: passages, and the ways to search them.
+//! The index: passages, searched by words or by vectors.
 
 use super::{Bm25, Dense, PassageEncoder};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// A value: passages that can be searched.
+/// Passages to search. A value.
 #[derive(Clone)]
 pub struct Index(Arc<IndexInner>);
 
@@ -37,7 +37,7 @@ const FUSION: f64 = 60.0;
 const DEPTH: usize = 100;
 
 impl Index {
-    /// Passages by their words and, with a reader, by its states too.
+    /// Indexes passages by their words and, with an encoder, by vectors.
     pub fn new(texts: Vec<String>, k1: f64, b: f64, reader: Option<PassageEncoder>) -> Result<Index> {
         if texts.is_empty() {
             return Err(Error::new("index", "there are no passages"));
@@ -78,7 +78,7 @@ impl Index {
         self.0.words.terms()
     }
 
-    /// Numbers of a vector, where there are vectors.
+    /// Length of a vector, where there are vectors.
     pub fn hidden(&self) -> Option<usize> {
         self.0.dense.as_ref().map(Dense::hidden)
     }

@@ -1,16 +1,16 @@
-//! Decoding of ids as they come.
+//! Incremental decoding.
 
 use crate::Result;
 use crate::token::Tokenizer;
 
-/// Decodes a growing list of ids: a character that is not whole yet waits for its last byte.
+/// Decodes ids one by one: an incomplete character waits for its last byte.
 pub struct DecodeStream {
     tokenizer: Tokenizer,
     skip_special: bool,
     ids: Vec<u32>,
-    /// Up to which id the text was given out.
+    /// End of the ids whose text was returned.
     read: usize,
-    /// From which id decoding begins again: an earlier id decides how the next one is spaced.
+    /// Start of the next decoding: an earlier id decides how the next one is spaced.
     shown: usize,
 }
 
@@ -19,7 +19,7 @@ impl DecodeStream {
         DecodeStream { tokenizer, skip_special, ids: Vec::new(), shown: 0, read: 0 }
     }
 
-    /// Takes one more id and gives the text that is now certain (it may be empty).
+    /// Takes one more id and returns the text that is now complete (possibly empty).
     pub fn push(&mut self, id: u32) -> Result<String> {
         self.ids.push(id);
         let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
@@ -32,7 +32,7 @@ impl DecodeStream {
         Ok(now.get(before.len()..).unwrap_or_default().to_string())
     }
 
-    /// What is left when no more ids come: bytes of an unfinished character show as `�`.
+    /// Returns the rest when no more ids come: bytes of an incomplete character show as `�`.
     pub fn finish(&mut self) -> Result<String> {
         let before = self.tokenizer.decode(&self.ids[self.shown..self.read], self.skip_special)?;
         let now = self.tokenizer.decode(&self.ids[self.shown..], self.skip_special)?;

@@ -1,7 +1,7 @@
-//! From the `tokenizer.json` form to a running engine of the `tokenizers` crate, and back.
+//! From `tokenizer.json` to a tokenizer of the `tokenizers` crate, and back.
 //!
-//! That crate gives added tokens a new id when they are not in the model's own vocabulary, whatever the file
-//! says. So they are put there first, at the id of the file: nothing moves, now or when the vocabulary grows.
+//! The crate gives added tokens new ids when they are not in the model's own vocabulary, whatever the file says. So they
+//! are put there first, at the id in the file: no id changes, now or when the vocabulary grows.
 
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
 
-/// A running tokenizer of the crate, and what the crate keeps to itself: the merges of its BPE.
+/// A tokenizer of the crate, with the merges of its BPE, which the crate keeps private.
 #[derive(Clone)]
 pub struct Engine {
     running: tokenizers::Tokenizer,
@@ -27,7 +27,7 @@ impl std::ops::Deref for Engine {
 }
 
 impl Engine {
-    /// What BPE merges, by ids, in the order of their ranks; nothing for other models.
+    /// The merges of BPE by ids, in order of rank; empty for other models.
     pub fn merges(&self) -> &Arc<[MergeIds]> {
         &self.merges
     }
@@ -43,13 +43,13 @@ pub struct MergeIds {
 
 pub const WHO: &str = "tokenizer";
 
-/// An error of the crate, told in our form.
+/// An error of the crate as one of ours.
 pub fn told(error: impl std::fmt::Display) -> Error {
     Error::new(WHO, error.to_string())
 }
 
-/// Builds the engine that a `tokenizer.json` describes. Truncation and padding are left out: they are no
-/// property of a tokenizer, and cut texts silently.
+/// Builds the engine that a `tokenizer.json` describes. Truncation and padding are ignored: they are not a property of a
+/// tokenizer, and truncate texts silently.
 pub fn build(mut spec: Value) -> Result<Engine> {
     let Some(fields) = spec.as_object_mut() else { bail!(WHO, "the description is not a map") };
     let Some(mut model) = fields.remove("model") else { bail!(WHO, "there is no `model` in it") };
@@ -235,7 +235,7 @@ fn merges_by_id(vocab: &Vocab, merges: &[(String, String)], prefix: &str) -> Res
     merges.iter().enumerate().map(by_id).collect()
 }
 
-/// All tokens in id order. A hole in the ids is an empty token.
+/// All tokens in id order. A missing id is an empty token.
 pub fn tokens(engine: &Engine) -> Vec<String> {
     let vocab = engine.get_vocab(true);
     let size = vocab.values().max().map_or(0, |&id| id as usize + 1);

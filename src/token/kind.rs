@@ -4,7 +4,7 @@ use crate::token::engine::Engine;
 use std::fmt;
 use tokenizers::models::ModelWrapper;
 
-/// How a tokenizer finds its tokens.
+/// The algorithm of a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenizerKind {
     /// BPE over the bytes of UTF-8, as GPT-2: everything can be written.

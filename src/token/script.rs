@@ -1,4 +1,4 @@
-//! Which script a character is of, by the Unicode tables.
+//! The script of a character, by the Unicode tables.
 
 use regex_syntax::hir::{Class, HirKind};
 use std::sync::LazyLock;

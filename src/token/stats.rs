@@ -1,9 +1,9 @@
-//! What texts cost a tokenizer: tokens, words that are split, and what falls to bytes, by script.
+//! Statistics of texts under a tokenizer: tokens, fertility, byte fallback, by script.
 
 use crate::Result;
 use crate::token::{Tokenizer, TokenizerKind, alphabet, engine, script};
 
-/// Counts over texts, or over the part of them in one script.
+/// Counts over texts, or over their part in one script.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     pub bytes: usize,
@@ -11,16 +11,16 @@ pub struct Tally {
     pub tokens: usize,
     /// Tokens that are the unknown token.
     pub unknown: usize,
-    /// Tokens that hold only a part of a character.
+    /// Tokens that hold only part of a character.
     pub byte_fallback: usize,
-    /// Words as the tokenizer cuts them before it looks for tokens, and those of several tokens.
+    /// Words as the pre-tokenizer splits them, and those of several tokens.
     pub words: usize,
     pub continued_words: usize,
-    /// Tokens that are a part of a word of several tokens.
+    /// Tokens of the continued words.
     pub subtokens: usize,
 }
 
-/// The whole, and for every script that occurs its own part.
+/// Counts over all text, and for every script that occurs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     pub texts: usize,
@@ -77,7 +77,7 @@ impl<'t> StatsCounter<'t> {
         StatsCounter { tokenizer, partial, texts: 0, parts: ScriptTallies::default() }
     }
 
-    /// Measures more texts, in parallel. Special tokens that the tokenizer puts around a text are not counted.
+    /// Counts more texts, in parallel. Special tokens around a text are not counted.
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
         self.texts += texts.len();
         for one in self.tokenizer.batch(texts, |text| self.tokenizer.count_one(text, &self.partial))? {
@@ -130,7 +130,7 @@ impl Tokenizer {
         Ok(parts)
     }
 
-    /// A token that is no whole characters.
+    /// Whether a token is not made of whole characters.
     fn is_partial(&self, id: usize) -> bool {
         let token = &self.tokens()[id];
         match self.kind() {

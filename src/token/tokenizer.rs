@@ -1,4 +1,4 @@
-//! The tokenizer as a value: cheap to copy, never changed after it was made.
+//! The tokenizer as a value: cheap to clone, immutable.
 
 use crate::token::ExtensionInfo;
 use crate::token::alphabet;
@@ -13,10 +13,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// Where each token lies in its text: from and to, in bytes.
+/// The position of each token in its text: start and end, in bytes.
 pub type Offsets = Vec<(usize, usize)>;
 
-/// What a text became: ids, the tokens they stand for, and where each lies in the text, in bytes.
+/// An encoded text: ids, tokens, and the position of each in the text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoding {
     pub ids: Vec<u32>,
@@ -24,7 +24,7 @@ pub struct Encoding {
     pub offsets: Offsets,
 }
 
-/// Text to ids and back. A value: cloning is free, and it can be used from any thread.
+/// Converts text to ids and back. Cloning is free, and it can be used from any thread.
 #[derive(Clone)]
 pub struct Tokenizer(Arc<TokenizerInner>);
 
@@ -42,11 +42,11 @@ struct TokenizerInner {
     fast_encode: OnceLock<Option<FastEncode>>,
 }
 
-/// Texts that one thread takes at a time, between two looks at the cancel flag.
+/// Texts per thread between two checks of the cancel flag.
 const CHUNK: usize = 256;
 
 impl Tokenizer {
-    /// Puts a tokenizer together. `config` is `tokenizer_config.json`, `special` overrides what it says.
+    /// Assembles a tokenizer. `config` is `tokenizer_config.json`, `special` overrides what it says.
     pub(super) fn assemble(
         engine: Engine,
         config: Map<String, Value>,
@@ -80,7 +80,7 @@ impl Tokenizer {
         Tokenizer::assemble(engine, config.clone(), *special, template.clone()).with_extension(Some(extension))
     }
 
-    /// The same tokenizer, just made, with what its last extension did.
+    /// Attaches the record of the last extension to a tokenizer that was just made.
     pub(super) fn with_extension(mut self, extension: Option<ExtensionInfo>) -> Tokenizer {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.extension = extension;
@@ -88,12 +88,12 @@ impl Tokenizer {
         self
     }
 
-    /// What its last extension did, if it was ever extended; a saved one remembers all but what was skipped.
+    /// The record of its last extension; a saved tokenizer remembers all but the skipped words.
     pub fn extension(&self) -> Option<&ExtensionInfo> {
         self.0.extension.as_ref()
     }
 
-    /// Its merges by id, found out once.
+    /// Its merges by id, computed once.
     pub(super) fn merges(&self) -> Result<Arc<Merges>> {
         if let Some(merges) = self.0.merges.get() {
             return Ok(merges.clone());
@@ -118,7 +118,7 @@ impl Tokenizer {
         self.0.kind
     }
 
-    /// How many ids there are: one more than the highest. A model's table may have more rows.
+    /// Vocabulary size: one more than the highest id. A model's embeddings may have more rows.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.tokens.len()
@@ -154,7 +154,7 @@ impl Tokenizer {
         SPECIALS.iter().position(|special| *special == name).and_then(|slot| self.0.special[slot])
     }
 
-    /// What a text begins with where it is to begin like all others: the start token, or else the end token.
+    /// The id to prepend to a text: BOS, or EOS where there is no BOS.
     pub fn start(&self) -> Option<u32> {
         self.bos().or_else(|| self.eos())
     }
@@ -186,7 +186,7 @@ impl Tokenizer {
         Tokenizer::assemble(engine.clone(), config.clone(), *special, template).with_extension(extension.clone())
     }
 
-    /// Text to ids, tokens and byte offsets. `special` adds what the tokenizer puts around a text (BERT's
+    /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
     /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
         let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
@@ -197,13 +197,13 @@ impl Tokenizer {
         })
     }
 
-    /// Ids and where each lies in the text, in bytes, without the tokens themselves.
+    /// Encodes a text to ids and byte offsets, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
         let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
-    /// The ids alone, which is faster.
+    /// Encodes a text to ids alone, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let fast = self.0.fast_encode.get_or_init(|| FastEncode::of(self.engine(), self.merges().ok()?)).as_ref();
         if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
@@ -214,12 +214,12 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Many texts at once, in parallel; the same ids as one by one. Can be interrupted.
+    /// Encodes many texts in parallel; the same ids as one by one. Can be interrupted.
     pub fn encode_batch<S: AsRef<str> + Sync>(&self, texts: &[S], special: bool) -> Result<Vec<Vec<u32>>> {
         self.batch(texts, |text| self.ids(text, special))
     }
 
-    /// Does `work` for each text, in parallel, in order, between looks at the cancel flag.
+    /// Runs `work` on each text in parallel, in order, and checks the cancel flag between parts.
     pub(super) fn batch<S: AsRef<str> + Sync, T: Send>(
         &self,
         texts: &[S],
@@ -234,7 +234,7 @@ impl Tokenizer {
         Ok(all)
     }
 
-    /// Ids to text. `skip_special` leaves special tokens out. An id beyond the tokens is an error.
+    /// Decodes ids to text. `skip_special` leaves special tokens out. An id outside the vocabulary is an error.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.len()) {
             bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
@@ -264,7 +264,7 @@ impl IntoIterator for Tokenizer {
     }
 }
 
-/// A token as a person reads it: byte letters as the text that they stand for.
+/// A token as readable text: byte letters as the text that they encode.
 pub fn readable(token: &str) -> String {
     match alphabet::bytes(token) {
         Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -12,22 +12,22 @@ use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 
 const WHO: &str = "tokenizer";
 
-/// What to train.
+/// Settings of training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// `bpe`, `wordpiece` or `unigram`.
     pub model_type: String,
-    /// How many tokens in all, special ones and the alphabet included.
+    /// Vocabulary entries, special tokens and alphabet included.
     pub vocab_size: usize,
-    /// How often a pair has to occur to become a token.
+    /// How often a pair must occur to become a token.
     pub min_frequency: u64,
-    /// How many characters a token may have.
+    /// Longest token, in characters.
     pub max_token_length: usize,
-    /// Special tokens, first in the vocabulary; `None` for the usual ones of the kind.
+    /// Special tokens, first in the vocabulary; `None` for the defaults of the model type.
     pub special_tokens: Option<Vec<String>>,
-    /// How BPE cuts text into words: `gpt2`, `digits` (every digit alone, as SmolLM), `llama3` or `qwen2`.
+    /// How BPE splits text into words: `gpt2`, `digits` (every digit alone, as SmolLM), `llama3` or `qwen2`.
     pub pre_tokenizer: String,
-    /// WordPiece: no capitals and no accents.
+    /// WordPiece: lowercase, and strip accents.
     pub lowercase: bool,
 }
 
@@ -79,7 +79,7 @@ fn added(special: &[String]) -> Value {
     special.iter().enumerate().map(token).collect()
 }
 
-/// How many tokens are left for merging.
+/// Vocabulary entries left for merges.
 fn room(how: &Training, base: usize) -> Result<usize> {
     match how.vocab_size.checked_sub(base) {
         Some(room) => Ok(room),

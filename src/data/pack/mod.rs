@@ -1,10 +1,10 @@
-//! Sequences into blocks of one length.
+//! Packing: sequences into blocks of one length.
 
 mod improve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sequences one after the other, cut where a block is full. Gives the sequences of every block.
+/// Concatenates sequences and splits them where a block is full. Returns the sequences of every block.
 pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, usize)>> {
     let mut blocks = vec![Vec::new()];
     let mut room = length;
@@ -25,8 +25,8 @@ pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, us
     blocks
 }
 
-/// Whole sequences in as few blocks as two ways of laying them together find, and a search after them. Gives the
-/// sequences of every block; which block is which depends on nothing but the sizes.
+/// Packs whole sequences into as few blocks as the better of two heuristics and a search after it find. Returns the
+/// sequences of every block; the result depends only on the sizes.
 pub fn best_fit(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let (one, other) = (decreasing(sizes, length), fullest(sizes, length));
     let mut blocks = improve::improve(if other.len() < one.len() { other } else { one }, sizes, length);

@@ -64,7 +64,7 @@ impl Ids {
     pub fn unsigned(&self, who: &str) -> Res<Vec<u32>> {
         let id = |&id: &i64| match u32::try_from(id) {
             Ok(id) => Ok(id),
-            Err(_) => bail!(who, "{id} is no id"),
+            Err(_) => bail!(who, "{id} is not an id"),
         };
         self.ids.iter().map(id).collect()
     }

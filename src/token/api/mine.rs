@@ -106,11 +106,11 @@ fn mining(options: &Options) -> Res<Mining> {
         capacity: options.count("capacity")?.max(1000),
     };
     if mining.order == Order::Weirdness && !options.has("general") {
-        let error = Error::new("mine", "order `weirdness` there is nothing to compare with");
+        let error = Error::new("mine", "order `weirdness` has nothing to compare with");
         return Err(error.help("give `general`: texts of another kind").into());
     }
     if mining.order == Order::Pmi && mining.max_ngram < 2 {
-        let error = Error::new("mine", "order `pmi` a term of one unit has no value");
+        let error = Error::new("mine", "order `pmi`: a term of one unit has no value");
         return Err(error.help("let neighbors join, with `max_ngram: 3`").into());
     }
     Ok(mining)
@@ -130,7 +130,7 @@ fn found(tokenizer: &Tokenizer, texts: &Dynamic, options: &Options, units: &Unit
     let mut found = counting.choose(tokenizer, general)?;
     if mining.order == Order::Marginal {
         if tokenizer.kind() == TokenizerKind::WordLevel {
-            bail!("mine", "order `marginal` words are cut into tokens; this tokenizer has whole words only");
+            bail!("mine", "order `marginal` needs subword tokens; this tokenizer has whole words only");
         }
         found.cut(Order::Savings, (20 * mining.limit).max(20_000));
         let mut counter = Counter::new(tokenizer);

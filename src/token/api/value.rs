@@ -124,7 +124,7 @@ pub fn id_rows(who: &str, given: &Dynamic) -> Res<Vec<Vec<u32>>> {
 pub fn one_id(who: &str, id: INT) -> Res<u32> {
     match u32::try_from(id) {
         Ok(id) => Ok(id),
-        Err(_) => bail!(who, "{id} is no id"),
+        Err(_) => bail!(who, "{id} is not an id"),
     }
 }
 

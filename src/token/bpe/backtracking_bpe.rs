@@ -1,4 +1,4 @@
-//! The ids of a word by its longest tokens: what merging by rank gives, mostly without merging.
+//! BPE by backtracking over the longest tokens: the result of merging by rank, mostly without merging.
 //!
 //! Two tokens can stand side by side in a word if merging what they spell gives these two; and tokens of which each two
 //! neighbors can are what merging gives for the whole word, as no other merge can have come first. So a word is read
@@ -33,7 +33,7 @@ struct TokenShape {
     bytes: u32,
 }
 
-/// Memory for one word after the other.
+/// Scratch memory, reused from word to word.
 #[derive(Default)]
 pub struct Notes {
     /// Places of the word that no tokens lead on from, as bits.

@@ -5,7 +5,7 @@
 //! Every step takes the most frequent pair, ties by the smaller ids, so the result depends on nothing else.
 //!
 //! A pair never gets more frequent, but for those that a step makes. So only the most frequent pairs are kept with the
-//! words that they are in (`places`); when all of these are used up the words are walked again for the next.
+//! words that contain them (`pair_index`); when these are used up, the words are scanned again for the next.
 
 use crate::token::bpe::merges::pair;
 use crate::token::bpe::pair_index::{self, Corpus, Pair, Stat};
@@ -14,17 +14,17 @@ use crate::{Result, cancel};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-/// What the merging may do.
+/// Limits on merging.
 pub struct MergeLimits {
-    /// How many new tokens.
+    /// New tokens at most.
     pub count: usize,
-    /// How often a pair has to occur.
+    /// How often a pair must occur.
     pub min_frequency: u64,
-    /// How many characters a token may have.
+    /// Longest token, in characters.
     pub max_token_length: usize,
 }
 
-/// The tokens while they grow. Ids of new tokens follow the old ones.
+/// A growing vocabulary. New ids follow the old ones.
 pub struct Vocabulary {
     pub tokens: Vec<String>,
     ids: HashMap<String, u32>,

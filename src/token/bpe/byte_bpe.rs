@@ -1,4 +1,4 @@
-//! Byte-level BPE by ids: what the engine gives for a word, without its strings.
+//! Byte-level BPE on ids: the ids of the engine for a word, without its strings.
 
 use crate::token::bpe::backtracking_bpe::{BacktrackingBpe, Notes};
 use crate::token::bpe::merges::Merges;
@@ -12,17 +12,17 @@ use tokenizers::models::ModelWrapper;
 
 /// The model of a byte-level tokenizer.
 pub struct ByteBpe {
-    /// The token of each byte, or `NONE`: some vocabularies lack bytes that their texts had not.
+    /// The token of each byte, or `NONE`: some vocabularies lack bytes.
     letters: [u32; 256],
     merges: Arc<Merges>,
     by_rank: Arc<[MergeIds]>,
-    /// The quicker way, once it is wanted; `None` for merges that it can't do.
+    /// The index, once it is built; `None` where the merges do not allow one.
     longest: OnceLock<Option<BacktrackingBpe>>,
     /// Where words are looked up before they are merged (`ignore_merges`): all tokens by their bytes.
     whole: Option<FastMap<Box<[u8]>, u32>>,
 }
 
-/// Memory for one word after the other.
+/// Scratch memory, reused from word to word.
 #[derive(Default)]
 pub struct BpeScratch {
     symbols: Vec<BpeSymbol>,
@@ -63,7 +63,7 @@ impl ByteBpe {
         self.longest.get_or_init(|| BacktrackingBpe::of(&self.letters, &self.by_rank, &self.merges));
     }
 
-    /// Whether there is no word that it can't write.
+    /// Whether it can encode every word.
     pub fn has_all_bytes(&self) -> bool {
         !self.letters.contains(&NONE)
     }
@@ -94,7 +94,7 @@ impl ByteBpe {
         true
     }
 
-    /// As the engine does it: always the earliest merge that there is, and of equal ones the first.
+    /// As the engine does it: always the merge of the lowest rank, the leftmost of equal ones.
     fn merge_by_rank(&self, word: &[u8], scratch: &mut BpeScratch, ids: &mut Vec<u32>) {
         let BpeScratch { symbols, queue, .. } = scratch;
         self.begin(word, symbols, queue);
@@ -128,7 +128,7 @@ impl ByteBpe {
         }
     }
 
-    /// Looks up the pair that begins at a place.
+    /// Looks up the pair that begins at a position.
     fn offer(&self, at: usize, symbols: &mut [BpeSymbol], queue: &mut BinaryHeap<Reverse<u64>>) {
         let BpeSymbol { id, after, .. } = symbols[at];
         let rank = if after == NONE { None } else { self.merges.rank(id, symbols[after as usize].id) };

@@ -1,4 +1,4 @@
-//! Which tokens a tokenizer should get for given texts: the steps of continued BPE.
+//! Continued BPE: new tokens and merges for texts, from the segmentation of an existing tokenizer.
 
 use crate::token::bpe::bpe_train::{self, MergeLimits, Vocabulary};
 use crate::token::bpe::pair_index::Corpus;
@@ -11,20 +11,19 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use tokenizers::Model;
 
-/// What to extend a BPE tokenizer by: characters that it lacks, then merges, in the order of their ids.
+/// An extension of a BPE tokenizer: missing characters, then merges, in order of their ids.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposal {
-    /// New tokens in id order, those of merges and those that are single characters.
+    /// New tokens in id order, from merges or single characters.
     pub tokens: Vec<String>,
-    /// The merge that makes each token that is no single character.
+    /// The merge that makes each token that is not a single character.
     pub merges: Vec<(String, String)>,
     /// How often each merge's pair occurred when it was chosen.
     pub counts: Vec<u64>,
 }
 
 impl Tokenizer {
-    /// Goes on with BPE training on `texts`, from the segmentation that this tokenizer gives them: up to `count`
-    /// new tokens of pairs that occur at least `min_frequency` times, of at most `max_token_length` characters.
+    /// Continues BPE training on `texts`, from this tokenizer's own segmentation: up to `count` new tokens of pairs that occur at least `min_frequency` times, of at most `max_token_length` characters.
     pub fn continue_bpe<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],
@@ -61,7 +60,7 @@ impl Tokenizer {
         match self.kind() {
             TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe => Ok(()),
             kind => {
-                let error = Error::new(who, format!("merges are of BPE; this tokenizer is of the kind {kind}"));
+                let error = Error::new(who, format!("only BPE has merges; this tokenizer is {kind}"));
                 Err(error.help(match who {
                     "retrain" => "train another with `tokenizer(texts, #{ model_type: … })`",
                     _ => "give `extend` a list of words",
@@ -89,10 +88,10 @@ impl Tokenizer {
         })
     }
 
-    /// The words as symbols: ids, and characters that the vocabulary lacks.
+    /// Words as symbols: ids, and characters that the vocabulary lacks.
     fn segment(&self, counted: &CountedWords, vocabulary: &mut Vocabulary) -> Result<Corpus> {
         const WORDS: usize = 4096;
-        /// Words that take longer than to make ready for them.
+        /// Number of words for which building the index pays.
         const MANY: usize = 1 << 14;
         let bytes = self.merges().ok().and_then(|merges| ByteBpe::of(self.engine(), merges));
         if let Some(bpe) = bytes.as_ref().filter(|_| counted.len() > MANY) {

@@ -12,7 +12,7 @@ use tokenizers::{OffsetType, PostProcessor, PreTokenizer, Token};
 
 const WHO: &str = "encode";
 
-/// How much is left out, and what decides what.
+/// The rate of dropout, and its seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     pub rate: f64,
@@ -52,17 +52,17 @@ struct DropoutSymbol {
 }
 
 impl Tokenizer {
-    /// Text to ids with merges left out. `text` numbers the texts of a batch: each has its own chances.
+    /// Encodes a text with merges left out. `text` is its number in a batch: each text draws its own.
     pub fn encode_dropping(&self, text: &str, special: bool, dropout: Dropout, number: u64) -> Result<Encoding> {
         if !(0.0..=1.0).contains(&dropout.rate) {
-            bail!(WHO, "option `dropout` is {}: a share lies between 0 and 1", dropout.rate);
+            bail!(WHO, "option `bpe_dropout` is {}, not between 0 and 1", dropout.rate);
         }
         if !matches!(self.kind(), TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe) {
             return Err(Error::new(
                 WHO,
-                format!("dropout leaves merges out; this tokenizer is of the kind {}", self.kind()),
+                format!("only BPE has merges to drop; this tokenizer is {}", self.kind()),
             )
-            .help("encode without `dropout`"));
+            .help("encode without `bpe_dropout`"));
         }
         let merges = self.merges()?;
         let chance = RefCell::new(Chance::new(dropout, number));
@@ -114,7 +114,7 @@ impl Tokenizer {
         Ok(all)
     }
 
-    /// A word as single characters; one that is no token as its bytes, or as unknown.
+    /// A word as single characters; one that is not a token as its bytes, or as unknown.
     fn letters(&self, word: &str) -> Result<Vec<DropoutSymbol>> {
         let mut symbols: Vec<DropoutSymbol> = Vec::with_capacity(word.len());
         let mut buffer = [0; 4];

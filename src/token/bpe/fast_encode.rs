@@ -1,5 +1,5 @@
-//! Ids of a text without the engine, where it is known that they are the same: byte-level BPE, with one of the usual
-//! ways to cut words, in a text that no added token is in.
+//! Encoding without the engine, where the ids are known to be the same: byte-level BPE with a usual pre-tokenizer, in a
+//! text without added tokens.
 
 use crate::sync::unpoisoned;
 use crate::token::bpe::{BpeScratch, ByteBpe, Merges};
@@ -8,17 +8,17 @@ use crate::token::words::split::Cutter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Bytes of text after which it pays to make ready for more.
+/// Bytes of text after which building the index pays.
 const MANY: usize = 1 << 18;
 
 pub struct FastEncode {
     bpe: ByteBpe,
     cutter: Cutter,
-    /// What the tokenizer puts before and after a text.
+    /// Special tokens before and after a text.
     around: (Vec<u32>, Vec<u32>),
-    /// Bytes of text so far.
+    /// Bytes of text encoded so far.
     seen: AtomicUsize,
-    /// One for each thread that was ever at it.
+    /// One for each thread that encoded a text.
     spare: Mutex<Vec<BpeScratch>>,
 }
 
@@ -29,7 +29,7 @@ impl FastEncode {
         Some(FastEncode { around: around(engine)?, bpe, cutter, seen: AtomicUsize::new(0), spare: Mutex::default() })
     }
 
-    /// `None` where the engine has to do it.
+    /// `None` where the engine has to encode the text.
     pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
         if self.seen.fetch_add(text.len(), Ordering::Relaxed) > MANY {
             self.bpe.build_index();
@@ -56,7 +56,7 @@ impl FastEncode {
     }
 }
 
-/// What stands around the one token of a text, if it is the same around every text.
+/// The special tokens around a text, if they are the same for every text.
 fn around(engine: &Engine) -> Option<(Vec<u32>, Vec<u32>)> {
     let ids = |text: &str, special| Some(engine.encode_fast(text, special).ok()?.get_ids().to_vec());
     let [letter] = ids("a", false)?[..] else { return None };

@@ -1,4 +1,4 @@
-//! The merges of a BPE model by the ids of their halves: which pair becomes what, and how early.
+//! The merges of a BPE model by the ids of their halves, with their ranks.
 
 use crate::token::engine::{self, Engine};
 use crate::token::words::FastMap;
@@ -20,7 +20,7 @@ struct MergeSlot {
     rank: u32,
 }
 
-/// No id is so high.
+/// No id is this high.
 const FREE: u32 = u32::MAX;
 
 pub fn pair(left: u32, right: u32) -> u64 {

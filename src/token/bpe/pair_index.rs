@@ -1,4 +1,4 @@
-//! Segmented words, and which of them each pair of neighboring tokens is in.
+//! An index from pairs of neighboring tokens to the words that contain them.
 
 use crate::cancel::{self, Cancel};
 use crate::token::bpe::merges::pair;

@@ -1,4 +1,4 @@
-//! The audit of an extension: what is wrong is an error, what is worth knowing is measured.
+//! The audit of an extension: faults are errors, the rest is measured.
 
 use crate::token::tokenizer::Encoding;
 use crate::token::{Tokenizer, readable, script};
@@ -9,7 +9,7 @@ use tokenizers::Model;
 
 const WHO: &str = "audit";
 
-/// Text that tokenizers stumble over.
+/// Difficult text: marks, emoji, mixed scripts, white space.
 const STUMBLES: [&str; 6] = [
     "  Hello  world,\n\n\tit's 1234.50€ and \u{3000}wide ",
     "为了保护专利权人的合法权益，鼓励发明创造。",
@@ -19,22 +19,22 @@ const STUMBLES: [&str; 6] = [
     "x<|y|>[Z]{1}\\n",
 ];
 
-/// What was measured on texts.
+/// Measurements on texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Audit {
     pub before: usize,
     pub after: usize,
-    /// New tokens that their own text reaches (all, or the audit fails).
+    /// New tokens that are reachable from their own text (all, or the audit fails).
     pub reachable: usize,
     /// New tokens that occur in the texts.
     pub used: usize,
     pub bytes: usize,
     pub tokens_before: usize,
     pub tokens_after: usize,
-    /// Uses of new tokens, and how many of them begin or end inside a word of a script with spaces.
+    /// Occurrences of new tokens, and how many of them begin or end inside a word of a script with spaces.
     pub hits: usize,
     pub hits_inside: usize,
-    /// Texts that did not come back from the old tokenizer either, as with WordPiece.
+    /// Texts that the old tokenizer does not decode to themselves either, as with WordPiece.
     pub lossy: usize,
     pub general_before: usize,
     pub general_after: usize,
@@ -50,8 +50,8 @@ struct TextAudit {
 }
 
 impl Tokenizer {
-    /// What holds without any text: old ids and special tokens as they were, every new token reachable, and text that
-    /// tokenizers stumble over still comes back.
+    /// Checks what needs no texts: unchanged old ids and special tokens, reachable new tokens, and the round trip of
+    /// difficult text.
     pub(super) fn check_against(&self, old: &Tokenizer) -> Result<()> {
         let replaced: &[u32] = self.extension().map(|extension| extension.replaced.as_slice()).unwrap_or_default();
         let replaced: HashSet<usize> = replaced.iter().map(|id| *id as usize).collect();
@@ -78,7 +78,7 @@ impl Tokenizer {
         self.batch(&texts, |text| self.look(old, text)).map(|_| ())
     }
 
-    /// Whether the model makes this token of its own letters, or finds it as an added token.
+    /// Whether the model merges this token from its own letters, or finds it as an added token.
     pub(super) fn reaches(&self, id: usize) -> bool {
         let token = &self.tokens()[id];
         let id = id as u32;
@@ -91,8 +91,8 @@ impl Tokenizer {
         self.engine().get_model().tokenize(token).is_ok_and(|tokens| tokens.len() == 1 && tokens[0].id == id)
     }
 
-    /// Compares with the tokenizer that this one grew from. Every text has to come back byte for byte, where it did
-    /// before. `general` is text that the extension was not made for.
+    /// Compares with the tokenizer that this one extends. Every text must decode to itself, byte for byte, where it did
+    /// before. `general` is text from outside the domain.
     pub fn audit<S: AsRef<str> + Sync>(&self, old: &Tokenizer, texts: &[S], general: &[S]) -> Result<Audit> {
         self.check_against(old)?;
         let looks = self.batch(texts, |text| self.look(old, text))?;
@@ -125,7 +125,7 @@ impl Tokenizer {
         if !lossy && back != text {
             let at = back.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
             let place: String = text[floor(text, at.saturating_sub(20))..].chars().take(40).collect();
-            bail!(WHO, "a text does not come back as it was, from its byte {at}: …{place}…");
+            bail!(WHO, "a text does not decode to itself, from byte {at}: …{place}…");
         }
         let replaced: &[u32] = self.extension().map(|extension| extension.replaced.as_slice()).unwrap_or_default();
         let new = |id: u32| id as usize >= old.len() || replaced.binary_search(&id).is_ok();

@@ -1,26 +1,26 @@
-//! What the last extension of a tokenizer did, which is saved with it.
+//! The record of a tokenizer's last extension, saved with it.
 
 use crate::token::engine::WHO;
 use crate::{Result, bail};
 use serde_json::{Value, json};
 
-/// What an extension did beside adding tokens.
+/// What an extension did besides adding tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExtensionInfo {
-    /// How many tokens there were before: new ids begin here, but for `replaced`.
+    /// Vocabulary size before: new ids begin here, except those in `replaced`.
     pub before: usize,
-    /// Tokens that only help to make others.
+    /// Intermediate tokens, needed to merge others.
     pub intermediate: usize,
-    /// Words that were left out, and why.
+    /// Words that were skipped, with the reason.
     pub skipped: Vec<(String, String)>,
-    /// Old ids that new tokens have now, ascending.
+    /// Old ids that now belong to new tokens, ascending.
     pub replaced: Vec<u32>,
-    /// Old tokens that could not be written before, and can since words are looked up first.
+    /// Old tokens that became reachable because words are now looked up first.
     pub awakened: usize,
 }
 
 impl ExtensionInfo {
-    /// Where `tokenizer_config.json` holds it; transformers passes over it.
+    /// Its key in `tokenizer_config.json`; transformers ignores it.
     pub const KEY: &str = "levain_extension";
 
     pub fn saved(&self) -> Value {
@@ -29,7 +29,7 @@ impl ExtensionInfo {
         })
     }
 
-    /// Of a tokenizer of so many tokens.
+    /// Reads the record of a tokenizer with `tokens` entries.
     pub fn read(saved: &Value, tokens: usize) -> Result<ExtensionInfo> {
         let count = |name: &str| -> Result<usize> {
             match saved[name].as_u64() {

@@ -1,4 +1,4 @@
-//! New tokens for an old tokenizer: old ids stay, special tokens stay where they are, and what is wrong is an error.
+//! New tokens for an old tokenizer: old ids and special tokens keep their place, and faults are errors.
 
 mod audit;
 pub mod extension_info;
@@ -24,14 +24,14 @@ const WHO: &str = "extend";
 /// How words become tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtendMethod {
-    /// As the model does it best: BPE by merges, or whole where it looks words up first; the others whole.
+    /// `WholeWords` for scripts with spaces where the model looks words up first, and for models other than BPE; else `Merges`.
     #[default]
     Auto,
-    /// BPE over nothing but these words, with the tokens in between.
+    /// BPE over these words alone, with intermediate tokens.
     Merges,
-    /// One entry each, which BPE takes when it is the whole of a word.
+    /// One entry each, which BPE takes where it is a whole word.
     WholeWords,
-    /// Added tokens: found before all else, anywhere, and never split.
+    /// Added tokens: matched before everything else, anywhere, never split.
     AddedTokens,
 }
 
@@ -47,13 +47,13 @@ impl ExtendMethod {
     }
 }
 
-/// A new token, and for Unigram its score.
+/// A new token, with its score for Unigram.
 pub struct ExtensionEntry {
     token: String,
     score: f64,
 }
 
-/// An extension before it is made.
+/// A planned extension.
 pub struct ExtensionPlan {
     pub entries: Vec<ExtensionEntry>,
     pub merges: Vec<(String, String)>,
@@ -72,13 +72,13 @@ impl ExtensionPlan {
 }
 
 impl Tokenizer {
-    /// Appends what continued BPE proposes: a token for each merge, and single characters that were lacking.
+    /// Appends the proposal of continued BPE: a token for each merge, and the single characters that were missing.
     pub fn extend_by_merges(&self, proposal: &Proposal) -> Result<Tokenizer> {
         self.append(self.plan_merges(proposal)?)
     }
 
-    /// Makes each word one token. In byte-level BPE a word of a script that is written with spaces gets two: as it
-    /// stands after a space, and as it stands alone. What cannot be or already is one token is skipped, and told.
+    /// Makes each word one token. In byte-level BPE a word of a script with spaces becomes two tokens, one with a space
+    /// before it and one without. A word that cannot be one token, or already is one, is skipped with the reason.
     pub fn extend_by_words<S: AsRef<str>>(&self, list: &[S], method: ExtendMethod) -> Result<Tokenizer> {
         self.append(self.plan_words(list, method)?)
     }
@@ -183,7 +183,7 @@ impl Tokenizer {
                 self.join_words(order, extension)
             }
             (kind, ExtendMethod::Merges) => {
-                let error = Error::new(WHO, format!("merges are of BPE; this tokenizer is of the kind {kind}"));
+                let error = Error::new(WHO, format!("only BPE has merges; this tokenizer is {kind}"));
                 Err(error.help("leave `how` out: here each word is one entry"))
             }
             (TokenizerKind::Unigram, _) => {
@@ -208,8 +208,8 @@ impl Tokenizer {
         ExtensionPlan { symbols: true, ..ExtensionPlan::new(fresh, extension) }
     }
 
-    /// Entries without merges, and words looked up before they are merged. Old tokens that no merge reaches can be
-    /// written from then on: they are counted.
+    /// Entries without merges, and words looked up before merging. Old tokens that no merge reached become reachable: they are
+    /// counted.
     fn plan_whole(&self, order: Vec<String>, mut extension: ExtensionInfo) -> Result<ExtensionPlan> {
         if !self.looks_up() {
             let asleep = |id: &usize| !self.tokens()[*id].is_empty() && !self.reaches(*id);
@@ -218,7 +218,7 @@ impl Tokenizer {
         Ok(ExtensionPlan { whole: true, ..ExtensionPlan::new(order, extension) })
     }
 
-    /// Whether its BPE takes a word that is a token as it is, as Llama 3's.
+    /// Whether its BPE takes a word that is a token as a whole, as in Llama 3 (`ignore_merges`).
     fn looks_up(&self) -> bool {
         matches!(self.engine().get_model(), ModelWrapper::BPE(bpe) if bpe.ignore_merges)
     }
@@ -250,7 +250,7 @@ impl Tokenizer {
             .is_ok_and(|tokens| tokens.len() == 1 && self.id(form) == Some(tokens[0].id))
     }
 
-    /// BPE over nothing but these words, until each is one token.
+    /// BPE over these words alone, until each is one token.
     fn join_words(&self, order: Vec<String>, mut extension: ExtensionInfo) -> Result<ExtensionPlan> {
         let limits = MergeLimits { count: usize::MAX, min_frequency: 1, max_token_length: usize::MAX };
         let proposal = self.continue_on(words::CountedWords::once(&order), &limits)?;
@@ -263,7 +263,7 @@ impl Tokenizer {
         Ok(ExtensionPlan { merges: proposal.merges, ..ExtensionPlan::new(proposal.tokens, extension) })
     }
 
-    /// Tokens that are a little likelier than the tokens that they were written with, so that they are preferred.
+    /// Scores tokens a little higher than the subtokens that they replace, so that they are preferred.
     fn scored(&self, tokens: Vec<String>) -> Result<Vec<ExtensionEntry>> {
         const PREFERRED: f64 = 0.5;
         let spec = serde_json::to_value(self.engine().get_model()).map_err(told)?;

@@ -1,8 +1,8 @@
-//! The other direction: tokens that texts never use are left out, or give their ids to new ones (Nakash et al. 2025,
+//! The inverse of extension: tokens that texts never use are removed, or give their ids to new ones (Nakash et al. 2025,
 //! AdaptiVocab, arXiv 2503.19693).
 //!
-//! What texts use is more than what they are written with: a token is made of others, and these stay too. What stays
-//! writes every one of these texts with exactly the tokens that it had.
+//! The tokens of which a used token is merged count as used too. So the trimmed tokenizer segments these texts exactly as
+//! before.
 
 use crate::token::bpe::bpe_train::MergeLimits;
 use crate::token::bpe::merges::Merges;
@@ -23,7 +23,7 @@ const REPLACE: &str = "replace";
 const RETRAIN: &str = "retrain";
 
 impl Tokenizer {
-    /// Leaves out every token that the counted texts don't need. Ids close up, in their old order.
+    /// Removes every token that the counted texts do not need. Ids close up in their old order.
     pub fn trim(&self, counter: Counter) -> Result<Tokenizer> {
         let counted = counter.finish();
         if counted.is_empty() {
@@ -35,8 +35,8 @@ impl Tokenizer {
         Ok(trimmed)
     }
 
-    /// Trains a BPE anew on the counted texts: of the old tokens only letters, bytes and added tokens stay, and how text is
-    /// cut into words.
+    /// Trains a new BPE on the counted texts that keeps only the alphabet, the bytes, the added tokens and the
+    /// pre-tokenizer.
     pub fn retrain(
         &self,
         counter: Counter,
@@ -52,7 +52,7 @@ impl Tokenizer {
         let (base, _) = self.keep_only(&self.needed(RETRAIN, &CountedWords::none(), &[])?)?;
         let size = size.unwrap_or(self.len());
         let Some(count) = size.checked_sub(base.len()) else {
-            bail!(RETRAIN, "size {size} is below the {} special tokens and letters that stay", base.len())
+            bail!(RETRAIN, "vocab_size {size} is below the {} special tokens and letters that stay", base.len())
         };
         let proposal = base.continue_on(counted, &MergeLimits { count, min_frequency, max_token_length })?;
         if proposal.tokens.is_empty() {
@@ -63,7 +63,7 @@ impl Tokenizer {
         Ok(Tokenizer::assemble(grown.engine().clone(), self.config().clone(), grown.specials_by_name(), template))
     }
 
-    /// The tokenizer of some of its tokens, and where each id went.
+    /// The tokenizer with only some of its tokens, and the new id of each.
     fn keep_only(&self, kept: &[bool]) -> Result<(Tokenizer, Vec<Option<u32>>)> {
         let mut moved: Vec<Option<u32>> = vec![None; self.len()];
         for (new, id) in (0..self.len()).filter(|id| kept[*id]).enumerate() {
@@ -77,7 +77,7 @@ impl Tokenizer {
         Ok((Tokenizer::assemble(engine::build(spec)?, self.config().clone(), special, template), moved))
     }
 
-    /// Gives the ids of tokens that the counted texts don't need to new tokens: those made last go first.
+    /// Gives the ids of tokens that the counted texts do not need to new tokens, the latest merges first.
     pub(super) fn replace(&self, mut plan: ExtensionPlan, counter: Counter) -> Result<Tokenizer> {
         let counted = counter.finish();
         if counted.is_empty() {
@@ -112,8 +112,8 @@ impl Tokenizer {
         Ok(grown)
     }
 
-    /// Which ids the words use: those they are written with, those that these are made of, all single characters and
-    /// bytes, and all added tokens.
+    /// Ids that the words use: their tokens, the tokens of which these are merged, all single characters and bytes, and all
+    /// added tokens.
     fn needed(&self, who: &str, counted: &CountedWords, also: &[u32]) -> Result<Vec<bool>> {
         let model = self.engine().get_model();
         let written: Vec<Result<Vec<u32>>> = counted
@@ -148,7 +148,7 @@ impl Tokenizer {
         Ok(needed)
     }
 
-    /// Every word as before, by the same tokens; special tokens there.
+    /// Checks that every word has the same tokens as before, and that the special tokens are there.
     fn check_trimmed(&self, old: &Tokenizer, counted: &CountedWords, moved: &[Option<u32>]) -> Result<()> {
         if self.specials().len() != old.specials().len() {
             bail!(TRIM, "{} special tokens became {}", old.specials().len(), self.specials().len());
@@ -171,7 +171,7 @@ impl Tokenizer {
     }
 }
 
-/// Takes out tokens, and merges that name them.
+/// Removes tokens, and the merges that name them.
 fn leave_out(spec: &mut Value, stays: &[bool]) -> Result<()> {
     let mut gone: HashSet<String> = HashSet::new();
     match &mut spec["model"]["vocab"] {
@@ -201,7 +201,7 @@ fn leave_out(spec: &mut Value, stays: &[bool]) -> Result<()> {
     Ok(())
 }
 
-/// Puts new ids where old ones stand.
+/// Replaces old ids by new ones.
 fn renumber(spec: &mut Value, moved: &[Option<u32>]) {
     let new = |id: &Value| id.as_u64().and_then(|id| *moved.get(id as usize)?);
     let put = |value: &mut Value| {

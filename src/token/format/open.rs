@@ -1,4 +1,4 @@
-//! Opens a tokenizer from every form in which one comes.
+//! Opens a tokenizer from each of its formats.
 
 use super::from_gguf;
 use crate::format::gguf::Gguf;
@@ -32,7 +32,7 @@ impl Tokenizer {
             Some("txt") if name.ends_with("merges.txt") => {
                 open_pair(&folder.join(name.replace("merges.txt", "vocab.json")), path, folder)
             }
-            _ => Err(Error::new(WHO, format!("{} is of no kind that holds a tokenizer", path.display())).help(FORMS)),
+            _ => Err(Error::new(WHO, format!("{} is not a tokenizer file", path.display())).help(FORMS)),
         }
     }
 
@@ -215,7 +215,7 @@ fn configs(folder: &Path) -> Result<Map<String, Value>> {
     Ok(config)
 }
 
-/// One template, or the one that is called `default`.
+/// The only template, or the one named `default`.
 fn template_in(config: &Map<String, Value>) -> Option<String> {
     match config.get("chat_template")? {
         Value::String(template) => Some(template.clone()),

@@ -1,11 +1,11 @@
-//! What a text is looked up by.
+//! The search terms of a text.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The terms of a text, in order: words of Unicode in lower case, and for Chinese, Japanese and Korean writing, which
 /// puts no spaces, all pairs of neighboring characters (a character that stands alone is a term itself).
 ///
-/// Pairs instead of a dictionary's words, as in Lucene's CJK analyser: they need no list, find names that no list has, and
+/// Pairs instead of a dictionary's words, as in Lucene's CJK analyzer: they need no list, find names that no list has, and
 /// do as well in Chinese retrieval (Nie and Ren 1999). Full-width letters and digits are read as plain ones.
 pub fn terms(text: &str) -> Vec<String> {
     let text: String = text.chars().map(narrow).collect();
