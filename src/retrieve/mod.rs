@@ -4,14 +4,14 @@
 //! written here and not taken from a search engine: tantivy 0.26 without its features took 181 CPU seconds to compile, for
 //! segments on disk that nothing here wants.
 
-mod terms;
 pub mod api;
 mod bm25;
 mod dense;
 mod file;
 mod index;
+mod terms;
 
-pub use terms::terms;
 pub use bm25::Bm25;
 pub use dense::{Dense, PassageEncoder};
 pub use index::{Hit, Index, SearchMethod};
+pub use terms::terms;

@@ -5,18 +5,28 @@ use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng, Tensor};
 
 const BATCHES: &[Opt] = &[
-    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of an epoch may have fewer"),
-    opt("epochs", Kind::Int, "1", "passes over the rows"),
-    opt("steps", Kind::Int, "", "number of batches, over as many epochs as needed; replaces `epochs`"),
-    opt("shuffle", Kind::Bool, "true", "shuffle the rows anew in every epoch"),
+    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of an epoch may have fewer").also(&[
+        "size",
+        "per_device_train_batch_size",
+        "rows",
+    ]),
+    opt("epochs", Kind::Int, "1", "passes over the rows").also(&["num_train_epochs"]),
+    opt("steps", Kind::Int, "", "number of batches, over as many epochs as needed; replaces `epochs`")
+        .also(&["max_steps"]),
+    opt("shuffle", Kind::Bool, "true", "shuffle the rows anew in every epoch").also(&["sampler"]),
     opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
-    opt("start_step", Kind::Int, "0", "the first step, to resume a run"),
-    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch"),
+    opt("start_step", Kind::Int, "0", "the first step, to resume a run").also(&[
+        "from",
+        "resume_from_checkpoint",
+        "skip_first_batches",
+    ]),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
+        .also(&["rehearsal", "interleave_datasets"]),
 ];
 
 const REPLAY: &[Opt] = &[
     opt("rows", Kind::Any, "", "encoded rows to replay"),
-    opt("ratio", Kind::Float, "0.1", "their share of each batch, from 0 to 1"),
+    opt("ratio", Kind::Float, "0.1", "their share of each batch, from 0 to 1").also(&["probabilities"]),
 ];
 
 pub fn register(host: &mut Host) {

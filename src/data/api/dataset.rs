@@ -13,14 +13,16 @@ const DATASET: &[Opt] = &[opt(
     Kind::Text,
     "\"line\"",
     "what a row of a .txt file is: `line` (blank lines are left out), `paragraph` or `document`",
-)];
+)
+.also(&["by"])];
 
 const SPLIT: &[Opt] = &[
     opt("seed", Kind::Int, "", "shuffle first, by this seed"),
-    opt("group", Kind::Text, "", "a field: rows with equal values stay on the same side"),
+    opt("group", Kind::Text, "", "a field: rows with equal values stay on the same side")
+        .also(&["groups", "GroupShuffleSplit"]),
 ];
 
-const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
+const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first").also(&["reverse", "ascending"])];
 
 pub fn register(host: &mut Host) {
     host.looks.page::<Dataset>(show::page);

@@ -13,28 +13,28 @@ const ENCODE: &[Opt] = &[
         Kind::Text,
         "",
         "the field to encode as plain text, with loss on every token (default `text`, or the only field)",
-    ),
-    opt("prompt", Kind::Text, "", "the field without loss; with `completion`"),
-    opt("completion", Kind::Text, "", "the field with loss; with `prompt`"),
+    ).also(&["dataset_text_field", "text_column"]),
+    opt("prompt", Kind::Text, "", "the field without loss; with `completion`").also(&["question", "instruction", "input"]),
+    opt("completion", Kind::Text, "", "the field with loss; with `prompt`").also(&["answer", "output", "response"]),
     opt(
         "template",
         Kind::Text,
         "",
         "how prompt and completion are joined: `{prompt}\\n{completion}`, or `chat` for the tokenizer's chat template",
-    ),
-    opt("messages", Kind::Text, "", "the field with messages, maps of `role` and `content`"),
-    opt("loss_on", Kind::Text, "\"assistant\"", "the role whose messages count in the loss, or `all`"),
-    opt("bos", Kind::Bool, "false", "prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does"),
-    opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)"),
-    opt("max_length", Kind::Int, "", "most tokens in a row"),
+    ).also(&["formatting_func", "prompt_template"]),
+    opt("messages", Kind::Text, "", "the field with messages, maps of `role` and `content`").also(&["chat", "conversations"]),
+    opt("loss_on", Kind::Text, "\"assistant\"", "the role whose messages count in the loss, or `all`").also(&["learn", "assistant_only_loss", "completion_only_loss", "train_on_inputs", "mask"]),
+    opt("bos", Kind::Bool, "false", "prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does").also(&["add_bos_token"]),
+    opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)").also(&["add_eos_token", "append_eos"]),
+    opt("max_length", Kind::Int, "", "most tokens in a row").also(&["size", "max_seq_length", "truncation", "block_size", "cutoff_len"]),
     opt(
         "overflow",
         Kind::Text,
         "",
         "a row of more tokens: `split` it (default for plain text), `truncate` it (for the others), `skip` it, or `error`",
-    ),
-    opt("on_empty", Kind::Text, "\"error\"", "a row without loss tokens: `error` or `skip`"),
-    opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)"),
+    ).also(&["long", "truncation", "stride", "return_overflowing_tokens"]),
+    opt("on_empty", Kind::Text, "\"error\"", "a row without loss tokens: `error` or `skip`").also(&["empty"]),
+    opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
 
@@ -43,7 +43,7 @@ const PACK: &[Opt] = &[opt(
     Kind::Text,
     "",
     "`wrapped` cuts sequences at the ends of blocks (default for plain text without `bos`), `bfd` keeps them whole (best-fit decreasing)",
-)];
+).also(&["packing_strategy", "cut", "wrapped", "bfd"])];
 
 pub fn register(host: &mut Host) {
     host.looks.weigh::<Encoded>(|rows| Weight {

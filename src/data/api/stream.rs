@@ -13,17 +13,23 @@ const STREAM: &[Opt] = &[opt(
     Kind::Text,
     "\"line\"",
     "what a row of a .txt file is: `line` (blank lines are left out) or `paragraph`",
-)];
+)
+.also(&["by"])];
 
-const BATCHES: &[Opt] = &[
-    opt("steps", Kind::Int, "", "number of batches; at its end the file is read again"),
-    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of a buffer may have fewer"),
-    opt("buffer_size", Kind::Int, "10000", "rows of the file that are in memory, packed and shuffled at a time"),
-    opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
-    opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
-    opt("start_step", Kind::Int, "0", "the first step, to resume a run; the file is read again up to there"),
-    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch"),
-];
+const BATCHES: &[Opt] =
+    &[
+        opt("steps", Kind::Int, "", "number of batches; at its end the file is read again").also(&["max_steps"]),
+        opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of a buffer may have fewer")
+            .also(&["size", "per_device_train_batch_size"]),
+        opt("buffer_size", Kind::Int, "10000", "rows of the file that are in memory, packed and shuffled at a time")
+            .also(&["buffer", "shuffle_buffer"]),
+        opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
+        opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
+        opt("start_step", Kind::Int, "0", "the first step, to resume a run; the file is read again up to there")
+            .also(&["from", "resume_from_checkpoint", "skip_first_batches"]),
+        opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
+            .also(&["rehearsal", "interleave_datasets"]),
+    ];
 
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<StreamParts>("StreamParts");

@@ -8,23 +8,26 @@ use crate::text;
 use crate::token::Tokenizer;
 
 const INDEX: &[Opt] = &[
-    opt("field", Kind::Text, "", "the field of a dataset to search; by default `text`, or the only field"),
+    opt("field", Kind::Text, "", "the field of a dataset to search; by default `text`, or the only field")
+        .also(&["text_column"]),
     opt("k1", Kind::Float, "1.2", "BM25: weight of repeated terms"),
     opt("b", Kind::Float, "0.75", "BM25: penalty on long passages, from 0 to 1"),
     opt("model", Kind::Any, "", "a model whose hidden states are searched too; with `tokenizer`"),
     opt("tokenizer", Kind::Any, "", "the model's tokenizer"),
-    opt("max_length", Kind::Int, "256", "tokens of a passage that the model reads; the rest is truncated"),
-    opt("batch_size", Kind::Int, "8", "passages in a batch"),
+    opt("max_length", Kind::Int, "256", "tokens of a passage that the model reads; the rest is truncated")
+        .also(&["seq", "max_seq_length"]),
+    opt("batch_size", Kind::Int, "8", "passages in a batch").also(&["size"]),
 ];
 
 const SEARCH: &[Opt] = &[
-    opt("top_k", Kind::Int, "5", "passages to find at most"),
+    opt("top_k", Kind::Int, "5", "passages to find at most").also(&["count", "k", "n_results"]),
     opt(
         "method",
         Kind::Text,
         "",
         "`bm25`, `dense` or `hybrid`; by default `hybrid` where the index has a model, else `bm25`",
-    ),
+    )
+    .also(&["how", "search_type"]),
 ];
 
 pub fn register(host: &mut Host) {

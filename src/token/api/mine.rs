@@ -13,23 +13,26 @@ const MINE: &[Opt] = &[
         Kind::Text,
         "\"words\"",
         "what terms are made of: `words` (as the tokenizer splits text), `unicode` (UAX #29) or `jieba` (Chinese)",
-    ),
+    )
+    .also(&["units", "tokenize", "analyzer"]),
     opt("pattern", Kind::Text, "", "units are the matches of this regular expression, in place of `segmenter`"),
     opt("list", Kind::Any, "", "units are these terms, in place of `segmenter`: a list of strings or a dataset"),
-    opt("max_ngram", Kind::Int, "1", "most neighboring units in a term, up to 5"),
-    opt("min_frequency", Kind::Int, "2", "how often a term must occur"),
-    opt("max_token_length", Kind::Int, "16", "longest term, in characters, up to 60"),
-    opt("limit", Kind::Int, "1000", "terms at most"),
+    opt("max_ngram", Kind::Int, "1", "most neighboring units in a term, up to 5").also(&["join", "ngram_range", "n"]),
+    opt("min_frequency", Kind::Int, "2", "how often a term must occur").also(&["least", "min_df", "min_count"]),
+    opt("max_token_length", Kind::Int, "16", "longest term, in characters, up to 60").also(&["longest"]),
+    opt("limit", Kind::Int, "1000", "terms at most").also(&["count", "max_features", "top_n"]),
     opt(
         "order",
         Kind::Text,
         "\"savings\"",
         "best first by `savings`, `count`, `tokens`, `marginal`, `pmi`, `weirdness`",
-    ),
+    )
+    .also(&["by", "sort", "score"]),
     opt("general", Kind::Any, "", "general texts, for `weirdness`: a list of strings, a dataset or a stream"),
     opt("examples", Kind::Int, "1", "how many examples of each"),
-    opt("context", Kind::Int, "20", "characters that an example shows on each side"),
-    opt("capacity", Kind::Int, "8000000", "distinct terms kept while counting; beyond it the rarest are dropped"),
+    opt("context", Kind::Int, "20", "characters that an example shows on each side").also(&["around", "window"]),
+    opt("capacity", Kind::Int, "8000000", "distinct terms kept while counting; beyond it the rarest are dropped")
+        .also(&["held", "memory"]),
 ];
 
 pub fn register(host: &mut Host) {

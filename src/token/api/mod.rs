@@ -7,30 +7,57 @@ mod vocabulary;
 use crate::script::prelude::*;
 
 const TOKENIZER: &[Opt] = &[
-    opt("model_type", Kind::Text, "\"bpe\"", "`bpe` (byte-level), `wordpiece` or `unigram`"),
-    opt("vocab_size", Kind::Int, "8000", "vocabulary entries, special tokens and alphabet included"),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token"),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters"),
-    opt("special_tokens", Kind::List, "", "special tokens, in place of the defaults of the model type"),
+    opt("model_type", Kind::Text, "\"bpe\"", "`bpe` (byte-level), `wordpiece` or `unigram`").also(&[
+        "kind",
+        "algorithm",
+        "bpe",
+        "unigram",
+    ]),
+    opt("vocab_size", Kind::Int, "8000", "vocabulary entries, special tokens and alphabet included")
+        .also(&["size", "n_tokens"]),
+    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&[
+        "least",
+        "min_freq",
+        "min_count",
+    ]),
+    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&[
+        "longest",
+        "max_sentencepiece_length",
+        "max_piece_length",
+    ]),
+    opt("special_tokens", Kind::List, "", "special tokens, in place of the defaults of the model type").also(&[
+        "special",
+        "user_defined_symbols",
+        "add_special_tokens",
+    ]),
     opt(
         "pre_tokenizer",
         Kind::Text,
         "\"gpt2\"",
         "bpe: how text is split into words: `gpt2`, `digits` (each digit alone), `llama3`, `qwen2`",
-    ),
-    opt("lowercase", Kind::Bool, "true", "wordpiece: lowercase, and strip accents"),
+    )
+    .also(&["split", "pre_tokenizers", "regex"]),
+    opt("lowercase", Kind::Bool, "true", "wordpiece: lowercase, and strip accents").also(&[
+        "lower",
+        "do_lower_case",
+        "normalizer",
+        "strip_accents",
+    ]),
 ];
 
 const ENCODE: &[Opt] = &[
-    opt("add_special_tokens", Kind::Bool, "true", "add the special tokens around a text, such as `[CLS]` or `<s>`"),
-    opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)"),
+    opt("add_special_tokens", Kind::Bool, "true", "add the special tokens around a text, such as `[CLS]` or `<s>`")
+        .also(&["special", "add_bos_token"]),
+    opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
 
-const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")];
+const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")
+    .also(&["special", "clean_up_tokenization_spaces"])];
 
 const APPLY_CHAT_TEMPLATE: &[Opt] =
-    &[opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn")];
+    &[opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn")
+        .also(&["open", "continue_final_message"])];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));

@@ -3,9 +3,9 @@
 use crate::script::prelude::*;
 
 const CONTINUE_BPE: &[Opt] = &[
-    opt("limit", Kind::Int, "1000", "new tokens at most"),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token"),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters"),
+    opt("limit", Kind::Int, "1000", "new tokens at most").also(&["count", "num_new_tokens", "max_tokens"]),
+    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&["least", "min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
 ];
 
 const EXTEND: &[Opt] = &[opt(
@@ -13,12 +13,13 @@ const EXTEND: &[Opt] = &[opt(
     Kind::Text,
     "\"auto\"",
     "how words become tokens: `auto`, `merges`, `whole_words` (one entry each), `added_tokens`",
-)];
+)
+.also(&["how", "special_tokens"])];
 
 const RETRAIN: &[Opt] = &[
-    opt("vocab_size", Kind::Int, "", "vocabulary entries; by default as many as now"),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token"),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters"),
+    opt("vocab_size", Kind::Int, "", "vocabulary entries; by default as many as now").also(&["size"]),
+    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&["least", "min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
 ];
 
 const PPMI_VECTORS: &[Opt] = &[

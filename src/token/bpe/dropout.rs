@@ -58,11 +58,8 @@ impl Tokenizer {
             bail!(WHO, "option `bpe_dropout` is {}, not between 0 and 1", dropout.rate);
         }
         if !matches!(self.kind(), TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe) {
-            return Err(Error::new(
-                WHO,
-                format!("only BPE has merges to drop; this tokenizer is {}", self.kind()),
-            )
-            .help("encode without `bpe_dropout`"));
+            return Err(Error::new(WHO, format!("only BPE has merges to drop; this tokenizer is {}", self.kind()))
+                .help("encode without `bpe_dropout`"));
         }
         let merges = self.merges()?;
         let chance = RefCell::new(Chance::new(dropout, number));

@@ -54,7 +54,11 @@ impl<'e> Units<'e> {
             Ok(regex) => Ok(Units::Pattern(regex)),
             Err(error) => {
                 let why = error.to_string();
-                bail!(WHO, "the pattern `{pattern}` is not a regular expression: {}", why.lines().last().unwrap_or_default())
+                bail!(
+                    WHO,
+                    "the pattern `{pattern}` is not a regular expression: {}",
+                    why.lines().last().unwrap_or_default()
+                )
             }
         }
     }
