@@ -14,11 +14,14 @@ pub struct DecodeStream {
     shown: usize,
 }
 
-impl DecodeStream {
-    pub(super) fn new(tokenizer: Tokenizer, skip_special: bool) -> DecodeStream {
-        DecodeStream { tokenizer, skip_special, ids: Vec::new(), shown: 0, read: 0 }
+impl Tokenizer {
+    /// Decodes ids as they come, for text that is shown while it is generated.
+    pub fn stream(&self, skip_special: bool) -> DecodeStream {
+        DecodeStream { tokenizer: self.clone(), skip_special, ids: Vec::new(), shown: 0, read: 0 }
     }
+}
 
+impl DecodeStream {
     /// Takes one more id and returns the text that is now complete (possibly empty).
     pub fn push(&mut self, id: u32) -> Result<String> {
         self.ids.push(id);

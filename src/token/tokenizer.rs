@@ -1,11 +1,11 @@
 //! The tokenizer as a value: cheap to clone, immutable.
 
 use crate::token::ExtensionInfo;
+use crate::token::TokenizerKind;
 use crate::token::alphabet;
 use crate::token::bpe::{FastEncode, Merges};
 use crate::token::engine::{self, Engine};
 use crate::token::special::{SPECIALS, SpecialIds};
-use crate::token::{DecodeStream, TokenizerKind};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
@@ -240,11 +240,6 @@ impl Tokenizer {
             bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
         }
         self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).told_by("decode"))
-    }
-
-    /// Decodes as ids come, for text that is shown while it is generated.
-    pub fn stream(&self, skip_special: bool) -> DecodeStream {
-        DecodeStream::new(self.clone(), skip_special)
     }
 }
 
