@@ -1,5 +1,6 @@
 //! The kernel: a notebook that answers Jupyter's messages.
 
+use super::replies::error;
 use super::sockets::{Outbox, Outgoing, Sockets, broadcast};
 use crate::Result;
 use crate::cli::help;
@@ -9,10 +10,10 @@ use crate::script::notebook::{Answer, scan};
 use crate::script::{Fault, Notebook};
 use crate::sync::unpoisoned;
 use jupyter_zmq_client::{
-    CodeMirrorMode, CommClose, CommInfoReply, CompleteReply, ConnectionInfo, ErrorOutput, ExecuteInput, ExecuteReply,
-    ExecuteRequest, ExecuteResult, ExecutionCount, HelpLink, HistoryReply, InspectReply, IsCompleteReply,
-    JupyterMessage, JupyterMessageContent as Content, KernelInfoReply, LanguageInfo, Media, MediaType, Payload,
-    ReplyError, ReplyStatus, ShutdownReply, Status, StreamContent, Transient,
+    CommClose, CommInfoReply, CompleteReply, ConnectionInfo, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest,
+    ExecuteResult, ExecutionCount, HistoryReply, InspectReply, IsCompleteReply, JupyterMessage,
+    JupyterMessageContent as Content, Media, MediaType, Payload, ReplyError, ReplyStatus, ShutdownReply, Status,
+    StreamContent, Transient,
 };
 use rhai::Dynamic;
 use serde_json::{Map, json};
@@ -261,51 +262,6 @@ fn stops_others(request: &JupyterMessage, reply: Option<&Content>) -> bool {
 fn gather(requests: &Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
     let until = Instant::now() + TOGETHER;
     std::iter::from_fn(|| requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok()).collect()
-}
-
-pub fn info() -> KernelInfoReply {
-    let version = env!("CARGO_PKG_VERSION");
-    KernelInfoReply {
-        status: ReplyStatus::Ok,
-        protocol_version: "5.3".to_string(),
-        implementation: "levain".to_string(),
-        implementation_version: version.to_string(),
-        language_info: LanguageInfo {
-            name: "rhai".to_string(),
-            version: "1".to_string(),
-            mimetype: Some("text/x-rhai".to_string()),
-            file_extension: Some(".rhai".to_string()),
-            pygments_lexer: Some("rust".to_string()),
-            codemirror_mode: Some(CodeMirrorMode::Simple("rust".to_string())),
-            nbconvert_exporter: None,
-        },
-        banner: format!("levain {version}: scripts that train and measure language models"),
-        help_links: vec![HelpLink { text: "The Rhai book".to_string(), url: "https://rhai.rs/book/".to_string() }],
-        debugger: false,
-        error: None,
-    }
-}
-
-/// The reply to a request that this kernel does not know, or whose content does not fit its kind.
-pub fn refusal(request: &JupyterMessage) -> Option<Content> {
-    let Content::UnknownMessage(unknown) = &request.content else { return None };
-    if !unknown.msg_type.ends_with("_request") {
-        return None;
-    }
-    let why = match Content::from_type_and_content(&unknown.msg_type, unknown.content.clone()) {
-        Ok(_) => "this kernel does not know it".to_string(),
-        Err(error) => error.to_string(),
-    };
-    Some(unknown.reply(json!({ "status": "error", "ename": unknown.msg_type, "evalue": why, "traceback": [] })))
-}
-
-fn error(fault: &Fault) -> ReplyError {
-    let (name, what) = fault.message.split_once(": ").unwrap_or(("error", &fault.message));
-    ReplyError {
-        ename: name.to_string(),
-        evalue: what.to_string(),
-        traceback: fault.to_string().lines().map(str::to_string).collect(),
-    }
 }
 
 fn is_complete(code: &str) -> IsCompleteReply {

@@ -1,6 +1,7 @@
 //! `levain jupyter`: the engine of the prompt as a Jupyter kernel.
 
 mod kernel;
+mod replies;
 mod sockets;
 
 use super::FAULT;

@@ -1,7 +1,7 @@
 //! The sockets of a kernel. They are served by a thread of their own, so that the control channel and the heartbeat are
 //! answered while a cell runs.
 
-use super::kernel;
+use super::replies;
 use crate::cancel::Cancel;
 use crate::{Error, Result};
 use jupyter_zmq_client::{
@@ -166,8 +166,8 @@ async fn answer_control(mut control: KernelControlConnection, outbox: Outbox, ca
             Content::ShutdownRequest(asked) => {
                 Some(ShutdownReply { restart: asked.restart, ..Default::default() }.into())
             }
-            Content::KernelInfoRequest(_) => Some(kernel::info().into()),
-            _ => kernel::refusal(&request),
+            Content::KernelInfoRequest(_) => Some(replies::info().into()),
+            _ => replies::refusal(&request),
         };
         if let Some(reply) = reply {
             tell(control.send(JupyterMessage::new(reply, Some(&request))).await);

@@ -1,7 +1,7 @@
 //! Tab, and the signature behind the cursor.
 
 use super::commands;
-use super::editor::Helpers;
+use super::helper::Helpers;
 use super::show::screen;
 use crate::script::notebook::{Candidate, Completion};
 use crate::text;

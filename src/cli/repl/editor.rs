@@ -1,10 +1,11 @@
 //! The line editor: its settings, its keys, its history.
 
 use super::Shared;
+use super::helper::Helpers;
 use super::validator;
 use rustyline::history::DefaultHistory;
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, Helper, KeyCode,
+    Cmd, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, KeyCode,
     KeyEvent, Modifiers, Movement, RepeatCount,
 };
 use std::cell::RefCell;
@@ -17,15 +18,6 @@ pub struct Prompt {
     editor: Editor<Helpers, DefaultHistory>,
     history: Option<PathBuf>,
 }
-
-/// What the editor asks while the user types.
-pub struct Helpers {
-    pub notebook: Shared,
-    /// The line as it was last seen.
-    pub seen: RefCell<String>,
-}
-
-impl Helper for Helpers {}
 
 impl Prompt {
     pub fn new(notebook: Shared) -> rustyline::Result<Prompt> {

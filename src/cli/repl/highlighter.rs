@@ -1,6 +1,6 @@
 //! Colours of what is written, and the other half of the bracket at the cursor.
 
-use super::editor::Helpers;
+use super::helper::Helpers;
 use crate::script::notebook::scan::{self, Kind};
 use rustyline::CompletionType;
 use rustyline::highlight::{CmdKind, Highlighter};

@@ -3,6 +3,7 @@
 mod commands;
 mod completer;
 mod editor;
+mod helper;
 mod highlighter;
 mod show;
 mod validator;

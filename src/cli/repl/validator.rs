@@ -1,6 +1,6 @@
 //! Whether an input is whole, or more has to come: the parser says.
 
-use super::editor::Helpers;
+use super::helper::Helpers;
 use crate::script::notebook::scan;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 

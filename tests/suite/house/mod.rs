@@ -33,7 +33,7 @@ const CIRCLES: &[(&[&str], &str)] = &[(
 
 /// What is left to do: faults of today that are on their way out. Nothing is added here.
 const TODAY: &[&str] = &[
-    // what nouns and scripts share (options)
+    // what nouns and the host share
     "script/check.rs uses",
     "script/host.rs uses",
     "script/notebook/mod.rs uses",
@@ -43,28 +43,21 @@ const TODAY: &[&str] = &[
     "script/suite/run.rs uses",
     "token/api/value.rs uses data",
     // circles
-    "cli/help",
-    "cli/jupyter",
-    "cli/repl",
-    "data/encode",
+    "cli/help/",
     "measure/b",
     "model/",
     "script/",
-    "token/",
+    "token/decode_stream.rs",
+    "token/tokenizer.rs",
     // forms and lengths
     "cli/bench.rs:",
-    "cli/help.rs and",
-    "data/api/encode.rs:",
-    "data/api/mod.rs:",
-    "data/pack.rs and",
+    "data/api/dataset.rs:",
     "model/api.rs",
-    "retrieve/api.rs",
     "script/api.rs",
     "script/suite.rs and",
     "tensor/api/make.rs:",
     "tensor/api/reduce.rs:",
-    "token/api.rs",
-    "token/mine.rs and",
+    "token/api/mod.rs:",
     "stdlib/vocab.rhai",
 ];
 
