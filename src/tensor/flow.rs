@@ -1,4 +1,4 @@
-//! Gradients on their way back through the tape, newest record first.
+//! The backward pass: gradients flow through the tape, newest record first.
 
 use super::tape::{GradTarget, Node};
 use super::{Array, DType, Device, Grads, Tensor, timing};
@@ -7,7 +7,7 @@ use crate::{Error, Result, kernel};
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-/// Gradients on their way back.
+/// A backward pass in progress.
 #[derive(Default)]
 pub struct Flow {
     queue: BinaryHeap<QueuedNode>,
@@ -16,7 +16,7 @@ pub struct Flow {
     grads: Grads,
 }
 
-/// Newest first.
+/// A node in the queue, ordered newest first.
 struct QueuedNode(Arc<Node>);
 
 impl Ord for QueuedNode {
@@ -36,7 +36,7 @@ impl PartialEq for QueuedNode {
 }
 impl Eq for QueuedNode {}
 
-/// A gradient that may still grow.
+/// A gradient that may still get contributions.
 enum Pending {
     /// The first contribution, by move. It may share its storage with others, so it is never added into.
     One(Array),
@@ -67,12 +67,12 @@ impl Pending {
 }
 
 impl Flow {
-    /// Whether input `index` of the operation whose turn it is wants a gradient.
+    /// Whether input `index` of the current operation requires a gradient.
     pub fn wants(&self, index: usize) -> bool {
         self.inputs[index].is_some()
     }
 
-    /// Gives input `index` a gradient of its shape and dtype, computed only if it is wanted.
+    /// Adds a gradient, of its shape and dtype, to input `index`; it is computed only if required.
     pub fn add(&mut self, index: usize, grad: impl FnOnce() -> Result<Array>) -> Result<()> {
         match self.inputs[index].clone() {
             Some(target) => self.give(target, grad()?),
@@ -82,7 +82,7 @@ impl Flow {
 
     /// Lets `write` add to the gradient of input `index` in place: `write(sum, first)` gets all of it, row by
     /// row in f32, and must overwrite it when `first`, add to it otherwise. For large weights, whose gradient
-    /// a kernel can accumulate without a temporary. `dims` is the input's shape. Does nothing if it is not wanted.
+    /// a kernel can accumulate without a temporary. `dims` is the input's shape. Does nothing if it is not required.
     pub fn accumulate(
         &mut self,
         index: usize,
@@ -101,12 +101,12 @@ impl Flow {
         Ok(())
     }
 
-    /// How many inputs the operation whose turn it is has.
+    /// The number of inputs of the current operation.
     pub fn inputs(&self) -> usize {
         self.inputs.len()
     }
 
-    /// Gives input `index` a gradient that is a buffer of its own, which later contributions are added into.
+    /// Adds a gradient to input `index` as an owned buffer, into which later contributions are added.
     pub fn hand(&mut self, index: usize, dims: &[usize], grad: Vec<f32>) -> Result<()> {
         let Some(target) = self.inputs[index].clone() else { return Ok(()) };
         let sum = match self.pending.remove(&target.id()) {
@@ -120,8 +120,8 @@ impl Flow {
         Ok(())
     }
 
-    /// Lets `grad` flow into `tensor`. Inside a backward this runs a graph that was recorded just now (an
-    /// activation that is recomputed) before anything older.
+    /// Adds `grad` to the gradient of `tensor`. Inside a backward this runs a graph that was recorded just now (a
+    /// recomputed activation) before anything older.
     pub fn seed(&mut self, tensor: &Tensor, grad: Array) -> Result<()> {
         match tensor.target() {
             Some(target) => self.give(target, grad),
@@ -143,7 +143,7 @@ impl Flow {
         Ok(())
     }
 
-    /// A node gets its turn once, a parameter its place in the result once.
+    /// Queues a node once, and enters a parameter in the result once.
     fn enqueue(&mut self, target: GradTarget, first: bool) {
         if first {
             match target {
@@ -153,7 +153,7 @@ impl Flow {
         }
     }
 
-    /// Works off everything that was seeded, and gives what reached parameters.
+    /// Runs the queue, and returns the gradients of parameters.
     pub(super) fn run(mut self) -> Result<Grads> {
         while let Some(QueuedNode(node)) = self.queue.pop() {
             crate::cancel::check()?;

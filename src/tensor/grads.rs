@@ -1,19 +1,19 @@
-//! Grads: the gradients that one backward found, as a value.
+//! The gradients of one backward, as a value.
 
 use super::{Array, Param, Tensor};
 use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// Gradients by parameter. Plain numbers: holding them does not hold the graph that they came from.
+/// Gradients by parameter. Plain arrays: they do not keep the graph alive.
 ///
-/// Scaling them, as clipping does, only notes the factor: an optimizer's step reads each gradient once anyway.
+/// Scaling, as clipping does, only notes the factor: an optimizer's step reads each gradient once anyway.
 #[derive(Clone)]
 pub struct Grads {
     entries: BTreeMap<u64, Entry>,
-    /// Every gradient counts times this.
+    /// The factor of every gradient.
     factor: f64,
-    /// The sum of all squares before the factor, once it was asked for.
+    /// The sum of all squares before the factor, once computed.
     squares: OnceLock<f64>,
 }
 
@@ -49,7 +49,7 @@ impl Grads {
         self.raw().map(|(param, grad)| Ok((param, self.counted(grad)?))).collect()
     }
 
-    /// The parameters that have a gradient, in the same order.
+    /// The parameters with a gradient, in the same order.
     pub fn params(&self) -> impl Iterator<Item = &Arc<Param>> {
         self.raw().map(|(param, _)| param)
     }
@@ -75,12 +75,12 @@ impl Grads {
         self.entries.is_empty()
     }
 
-    /// The gradient of `param`, or nothing if the loss does not depend on it.
+    /// The gradient of `param`, or `None` if the loss does not depend on it.
     pub fn get(&self, param: &Param) -> Result<Option<Array>> {
         self.before_factor(param).map(|grad| self.counted(grad)).transpose()
     }
 
-    /// The gradient of `param`, which counts times [`Grads::factor`].
+    /// The gradient of `param` before [`Grads::factor`].
     pub fn before_factor(&self, param: &Param) -> Option<&Array> {
         self.entries.get(&param.id()).and_then(|entry| entry.grad.as_ref())
     }
@@ -89,13 +89,13 @@ impl Grads {
         self.factor
     }
 
-    /// Takes the gradient of `param` out, before the factor, so that its memory can be freed as soon as it is used.
+    /// Takes out the gradient of `param`, before the factor, so that its memory is freed as soon as it is used.
     pub fn take(&mut self, param: &Param) -> Option<Array> {
         self.squares = OnceLock::new();
         self.entries.remove(&param.id()).and_then(|entry| entry.grad)
     }
 
-    /// Whether all of them are known to be finite numbers, since their norm is.
+    /// Whether all gradients are known to be finite, since their norm is.
     pub fn known_finite(&self) -> bool {
         self.squares.get().is_some_and(|squares| squares.is_finite())
     }
@@ -135,7 +135,7 @@ impl Grads {
         self.map(|grad| Ok((self.counted(grad)? / divisor)?))
     }
 
-    /// Scaled so that the joint norm is at most `limit`, which must be above 0.
+    /// Scales the gradients so that their global norm is at most `limit`, which must be above 0.
     ///
     /// As `torch.nn.utils.clip_grad_norm_`: the factor is `limit / (norm + 1e-6)`, at most 1.
     pub fn clip(&self, limit: f64) -> Result<Grads> {
@@ -150,7 +150,7 @@ impl Grads {
         Ok(self.scale(factor))
     }
 
-    /// The sum, parameter by parameter; one that only one side has keeps its gradient.
+    /// Adds gradients parameter by parameter; one that only one side has is kept.
     pub fn plus(&self, other: &Grads) -> Result<Grads> {
         if other.factor != 1.0 {
             return self.plus(&other.map(|grad| other.counted(grad))?);
@@ -171,7 +171,7 @@ impl Grads {
         Ok(sum)
     }
 
-    /// Other numbers in their place, without a factor.
+    /// Changes every gradient, and drops the factor.
     fn map(&self, change: impl Fn(&Array) -> Result<Array>) -> Result<Grads> {
         let mut changed = Grads { factor: 1.0, squares: OnceLock::new(), ..self.clone() };
         for entry in changed.entries.values_mut() {

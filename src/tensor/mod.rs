@@ -1,4 +1,4 @@
-//! Tensor: a value that knows how it was computed when something in it learns.
+//! Tensors: values that record how they were computed where a parameter takes part.
 
 pub mod api;
 mod flow;

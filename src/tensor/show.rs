@@ -1,10 +1,10 @@
-//! How a tensor prints: as PyTorch's, cut to a screen.
+//! Printing of tensors: PyTorch's format, cut to a screen.
 
 use super::values::values;
 use super::{Array, DType, Tensor};
 use crate::Result;
 
-/// Lines that a screen takes.
+/// Lines of a screen.
 const SCREEN: usize = 40;
 const WIDTH: usize = 80;
 
@@ -13,8 +13,8 @@ pub fn line(x: &Tensor) -> String {
     format!("tensor {:?} {}", x.shape(), x.dtype().as_str())
 }
 
-/// All numbers with up to `digits` digits after the point, in lines; the middle is left out where they would not
-/// fit a screen.
+/// Formats all numbers with up to `digits` digits after the decimal point, without the middle where they would not fit
+/// a screen.
 pub fn page(x: &Tensor, digits: usize) -> Result<String> {
     page_within(x, digits, WIDTH)
 }
@@ -54,11 +54,11 @@ pub fn digits(x: &Tensor, digits: usize) -> Result<String> {
     Ok(format!("{number:.digits$}"))
 }
 
-/// The numbers that are shown, as texts of one width.
+/// The shown numbers, formatted to one width.
 struct Grid {
-    /// By dimension: the places that are shown, `None` where some are left out.
+    /// By dimension: the shown indices, `None` where some are left out.
     shown: Vec<Vec<Option<usize>>>,
-    /// Row by row, only what is shown.
+    /// Row by row, only the shown numbers.
     cells: Vec<String>,
     width: usize,
 }
@@ -111,7 +111,7 @@ impl Grid {
     }
 }
 
-/// Which places of a dimension are shown: all, or `edge` at either end.
+/// The shown indices of a dimension: all, or `edge` at both ends.
 fn places(size: usize, edge: usize) -> Vec<Option<usize>> {
     if size <= edge.saturating_mul(2) {
         return (0..size).map(Some).collect();
@@ -119,7 +119,7 @@ fn places(size: usize, edge: usize) -> Vec<Option<usize>> {
     (0..edge).map(Some).chain([None]).chain((size - edge..size).map(Some)).collect()
 }
 
-/// The texts of the numbers at the shown places.
+/// Formats the numbers at the shown indices.
 fn cells(value: &Array, shown: &[Vec<Option<usize>>], digits: usize) -> Result<Vec<String>> {
     let mut part = value.clone();
     for (dim, places) in shown.iter().enumerate() {
@@ -137,7 +137,7 @@ fn cells(value: &Array, shown: &[Vec<Option<usize>>], digits: usize) -> Result<V
     Ok(numbers.into_iter().map(|number| style.write(number, digits)).collect())
 }
 
-/// How the numbers of one tensor are written, as in PyTorch.
+/// The format of the numbers of one tensor, as in PyTorch.
 enum Style {
     /// `3.`
     Whole,

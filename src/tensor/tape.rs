@@ -1,9 +1,9 @@
-//! The tape: what was computed from what, for as long as a gradient may be asked for.
+//! The tape of reverse-mode differentiation.
 //!
-//! An operation is one function that computes its value and, with [`Tensor::derive`], says how a gradient
-//! flows back. Only what depends on a parameter is recorded. Backward visits the records newest first (an
-//! operation is always newer than its inputs), so it is a loop, takes the first gradient by move, and frees
-//! what an operation saved as soon as its turn is over.
+//! An operation is one function that computes its value and, with [`Tensor::derive`], records its backward. Only
+//! operations that depend on a parameter are recorded. Backward visits the records newest first (an operation is
+//! always newer than its inputs), so it is a loop, takes the first gradient by move, and frees what an operation saved
+//! as soon as it has run.
 
 use super::{Array, DType, Flow, Grads, timing};
 use crate::sync::unpoisoned;
@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-/// Numbers, and where they came from. A value: no operation changes a tensor, and a copy costs nothing.
+/// An array and its history. A value: no operation changes a tensor, and a copy costs nothing.
 #[derive(Clone)]
 pub struct Tensor(Origin);
 
@@ -24,7 +24,7 @@ enum Origin {
     Param(Arc<Param>),
 }
 
-/// A weight that learns: the one thing whose numbers an optimizer replaces.
+/// A trainable weight: the only thing whose numbers an optimizer replaces.
 ///
 /// Replaces, not overwrites: whoever holds the old numbers (a view, a saved activation, a copy in a script)
 /// keeps them unchanged.
@@ -37,13 +37,13 @@ pub struct Param {
 /// One recorded operation.
 pub(super) struct Node {
     pub id: u64,
-    /// Of the function that recorded it: that of its `backward`.
+    /// The name of the function that recorded it: that of its `backward`.
     pub name: &'static str,
     pub inputs: Vec<Option<GradTarget>>,
     pub backward: Mutex<Option<Backward>>,
 }
 
-/// Where a gradient goes.
+/// The destination of a gradient.
 #[derive(Clone)]
 pub(super) enum GradTarget {
     Node(Arc<Node>),
@@ -52,7 +52,7 @@ pub(super) enum GradTarget {
 
 pub(super) type Backward = Box<dyn FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync>;
 
-/// Newer than everything made before it, on any thread.
+/// An id larger than all made before it, on any thread.
 fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -62,7 +62,7 @@ thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
 }
 
-/// Runs `work` without recording: for evaluation, where nobody will ask for a gradient.
+/// Runs `work` without recording: for evaluation.
 pub fn no_grad<T>(work: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
@@ -81,16 +81,16 @@ impl From<Array> for Tensor {
 }
 
 impl Tensor {
-    /// A parameter with these numbers. The name is what errors, gradients and files call it.
+    /// Makes a parameter with these numbers. Errors, gradients and files use its name.
     pub fn param(value: Array, name: Option<&str>) -> Tensor {
         Tensor(Origin::Param(Arc::new(Param { id: next_id(), name: name.map(Arc::from), value: RwLock::new(value) })))
     }
 
-    /// The result `value` of an operation on `inputs`, and how its gradient flows back to them.
+    /// Makes the result `value` of an operation on `inputs`, with its backward.
     ///
     /// `backward` gets the gradient of the result and hands each input its own by position:
-    /// `flow.add(0, || …)`, whose closure runs only if that input wants one. `backward` is dropped unrun, with
-    /// all it saved, when nothing in `inputs` learns.
+    /// `flow.add(0, || …)`, whose closure runs only if that input requires a gradient. `backward` is dropped unrun, with
+    /// all it saved, when none of `inputs` does.
     pub fn derive<const N: usize, B>(value: Array, inputs: [&Tensor; N], backward: B) -> Tensor
     where
         B: FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Tensor {
         Tensor::derive_from(value, &inputs, backward)
     }
 
-    /// [`Tensor::derive`] for a number of inputs that is known only when it runs.
+    /// [`Tensor::derive`] for a number of inputs known only at run time.
     pub fn derive_from<B>(value: Array, inputs: &[&Tensor], backward: B) -> Tensor
     where
         B: FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
@@ -120,14 +120,14 @@ impl Tensor {
         RECORDING.with(Cell::get) && inputs.iter().any(|input| input.learns())
     }
 
-    /// The numbers, to compute with: a profile times an operation from here on.
+    /// The numbers, to compute with: a profiled operation begins here.
     pub fn value(&self) -> Array {
         let value = self.peek();
         timing::read(&value);
         value
     }
 
-    /// The numbers, to look at.
+    /// The numbers, to inspect.
     pub(super) fn peek(&self) -> Array {
         match &self.0 {
             Origin::Constant(value) | Origin::Derived(value, _) => value.clone(),
@@ -135,7 +135,7 @@ impl Tensor {
         }
     }
 
-    /// Reads the numbers, row by row, where they lie: without a copy on the CPU, unless it is a view that skips some.
+    /// Reads the numbers row by row, without a copy on the CPU unless it is a view that skips some.
     /// `T` is the number of its dtype: f32, f64, i64, u32, u8, or half's f16 and bf16.
     pub fn with_numbers<T: candle_core::WithDType, R>(&self, read: impl FnOnce(&[T]) -> R) -> Result<R> {
         super::values::with_values(&self.value(), read)
@@ -146,7 +146,7 @@ impl Tensor {
         !matches!(self.0, Origin::Constant(_))
     }
 
-    /// The parameter that it is, if it is one.
+    /// The parameter, if the tensor is one.
     pub fn as_param(&self) -> Option<&Arc<Param>> {
         match &self.0 {
             Origin::Param(param) => Some(param),
@@ -154,7 +154,7 @@ impl Tensor {
         }
     }
 
-    /// The same numbers, cut off from where they came from.
+    /// The same numbers without their history.
     pub fn detach(&self) -> Tensor {
         Tensor::from(self.value())
     }
@@ -168,7 +168,7 @@ impl Tensor {
         self.peek().dtype()
     }
 
-    /// The operations that are recorded of how it was computed, by the names of their functions.
+    /// The names of the recorded operations of its history.
     pub fn operations(&self) -> BTreeSet<&'static str> {
         let mut names = BTreeSet::new();
         let (mut seen, mut open) = (HashSet::new(), Vec::from_iter(self.target()));
@@ -191,7 +191,7 @@ impl Tensor {
         }
     }
 
-    /// The gradient of this scalar with respect to every parameter that it was computed from.
+    /// Computes the gradient of this scalar with respect to every parameter it depends on.
     ///
     /// Frees the graph as it goes: a second call on the same graph is an error.
     pub fn backward(&self) -> Result<Grads> {
@@ -203,15 +203,15 @@ impl Tensor {
         self.backward_with(value.ones_like()?)
     }
 
-    /// The gradient of the sum of this tensor times `grad` (of the same shape).
+    /// Computes the gradient of the sum of this tensor times `grad` (of the same shape).
     pub fn backward_with(&self, grad: Array) -> Result<Grads> {
         let value = self.peek();
         if value.dims() != grad.dims() {
             bail!("backward", "gradient of shape {:?} for a tensor of shape {:?}", grad.dims(), value.dims());
         }
         if !self.learns() {
-            return Err(Error::new("backward", "nothing in it learns")
-                .help("make what should learn with `param(…)`, and compute the loss from it"));
+            return Err(Error::new("backward", "it does not depend on a parameter")
+                .help("make trainable tensors with `param(…)`, and compute the loss from them"));
         }
         let _whole = timing::backward();
         let mut flow = Flow::default();
@@ -229,7 +229,7 @@ impl Param {
         self.name.as_ref()
     }
 
-    /// How messages call it: its name, or its shape.
+    /// The label in messages: the name, or the shape.
     pub fn label(&self) -> String {
         match &self.name {
             Some(name) => name.to_string(),
@@ -253,11 +253,11 @@ impl Param {
 }
 
 thread_local! {
-    /// What is still to be dropped, while a node is being dropped.
+    /// Parts still to be dropped, while a node is being dropped.
     static REMAINS: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
 }
 
-/// What a node held.
+/// The parts of a node.
 type Remains = (Vec<Option<GradTarget>>, Option<Backward>);
 
 /// A long chain of operations must not be dropped by recursion: it would overflow the stack. The first node of a

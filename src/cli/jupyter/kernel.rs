@@ -1,6 +1,6 @@
 //! The kernel: a notebook that answers Jupyter's messages.
 
-use super::replies::error;
+use super::replies::{error, info, refusal};
 use super::sockets::{Outbox, Outgoing, Sockets, broadcast};
 use crate::Result;
 use crate::cli::help;

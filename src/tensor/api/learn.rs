@@ -90,7 +90,7 @@ mod verbs {
     /// let loss = (w * w).sum();
     /// loss.backward().norm()           //=> 10.0
     /// loss.backward()                  //=> error: backward: the graph of this tensor was used up by an earlier `backward`
-    /// tensor(1.0).backward()           //=> error: backward: nothing in it learns
+    /// tensor(1.0).backward()           //=> error: backward: it does not depend on a parameter
     /// ```
     #[rhai_fn(name = "backward", pure, return_raw)]
     pub fn backward(x: &mut Tensor) -> Res<Grads> {
