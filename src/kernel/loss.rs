@@ -1,4 +1,4 @@
-//! Cross-entropy, alone and together with the product that makes its logits.
+//! Cross-entropy of logits, and fused with the matmul that makes the logits.
 
 use super::buffer::unwritten;
 use super::mask::IGNORED;
@@ -26,7 +26,7 @@ pub struct OutputWeight<'a> {
     pub bias_trainable: bool,
 }
 
-/// Gradients of the summed loss, before they are scaled by what comes back.
+/// Gradients of the summed loss, before they are scaled by the incoming gradient.
 pub struct Gradients {
     pub hidden: Option<Vec<f32>>,
     /// For each output weight: its own and its bias's.
@@ -45,7 +45,7 @@ pub fn check_targets(verb: &str, rows: usize, vocabulary: usize, targets: &[i64]
     }
 }
 
-/// RopeCache a row of logits, which may lie in several parts, into the gradient of its loss, and returns the loss.
+/// Replaces a row of logits, which may lie in several parts, by the gradient of its loss, and returns the loss.
 fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) -> f64 {
     if target == IGNORED {
         if learn {
@@ -75,7 +75,7 @@ fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) 
     loss
 }
 
-/// Which part a column is in, and where there.
+/// The part that holds a column, and the index there.
 fn place(parts: &[&mut [f32]], mut column: usize) -> (usize, usize) {
     for (index, part) in parts.iter().enumerate() {
         match column.checked_sub(part.len()) {

@@ -36,7 +36,7 @@ simd! {
     }
 }
 
-/// What is remembered of a parameter, a number for each of its own.
+/// A moment of a parameter, one number for each of its own.
 pub enum Moment {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
@@ -78,7 +78,7 @@ fn dice(place: u32, step: u32) -> u32 {
     x ^ (x >> 16)
 }
 
-/// Up or down to a bf16, more likely to the nearer: right on average. `dice` below 2^16.
+/// Stochastic rounding to bf16: up or down, unbiased. `dice` is below 2^16.
 #[inline(always)]
 fn rounded(x: f32, dice: u32) -> bf16 {
     bf16::from_bits((x.to_bits().wrapping_add(dice) >> 16) as u16)
@@ -108,7 +108,7 @@ simd! {
 
 /// The parameter after a step; its moments `m` and `v` (zeros before the first) change in place.
 ///
-/// The gradient counts times `factor` (1, or what clipping found), so that it need not be scaled beforehand.
+/// The gradient is multiplied by `factor` (1, or from clipping), so that it need not be scaled beforehand.
 pub fn adamw(
     param: &Array,
     grad: &Array,
@@ -257,7 +257,7 @@ simd! {
     }
 }
 
-/// Every number times `by`.
+/// Multiplies every number by `by`.
 pub fn scaled(x: &Array, by: f64) -> Result<Array> {
     let _timed = profile::span("scaled", Pass::Other);
     if !super::fused(&[x]) {

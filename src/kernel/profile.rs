@@ -1,7 +1,7 @@
-//! Where a run's time and memory go, by operation.
+//! Time and memory of a run, by operation.
 //!
-//! Off, every place that could be asked costs one relaxed load. On, an operation is timed from its [`now`] to its
-//! [`done`]; what it spends is its own alone, without the operations inside it, so that all of them add up.
+//! Off, each hook costs one relaxed load. On, an operation is timed from its [`now`] to its [`done`]; its cost excludes
+//! the operations inside it, so that all costs add up.
 
 use crate::sync::unpoisoned;
 use std::cell::Cell;
@@ -17,10 +17,10 @@ static LIVE: AtomicI64 = AtomicI64::new(0);
 static MOST_LIVE: AtomicI64 = AtomicI64::new(0);
 static BOOK: Mutex<Option<Book>> = Mutex::new(None);
 
-/// Operations that a trace holds at most: beyond them a viewer no longer opens it.
+/// The most operations in a trace: viewers do not open larger ones.
 const EVENTS: usize = 1_000_000;
 
-/// In which pass of a step an operation ran.
+/// The pass of a step in which an operation ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pass {
     Forward,
@@ -42,7 +42,7 @@ impl Pass {
     }
 }
 
-/// What was spent. `cpu` counts every thread of the process, `flops` multiplications and additions of products.
+/// A cost. `cpu` counts every thread of the process, `flops` the multiplications and additions of matmuls.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     pub wall: Duration,
@@ -71,7 +71,7 @@ impl Cost {
     }
 }
 
-/// One line of the account.
+/// One line of the profile.
 #[derive(Clone, Debug)]
 pub struct Line {
     pub name: &'static str,
@@ -94,7 +94,7 @@ pub struct Event {
     pub live: i64,
 }
 
-/// What a profiled run spent: dearest operation first.
+/// The profile of a run, most expensive operation first.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     pub total: Cost,

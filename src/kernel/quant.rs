@@ -1,5 +1,5 @@
-//! Weights in the blocks of llama.cpp's files: a few bits a number and a scale or two a block. They are widened where a
-//! product needs them, some rows at a time, and never learn.
+//! Weights quantized in ggml's blocks: a few bits a number and one or two scales a block. They are dequantized where a
+//! matmul needs them, some rows at a time, and are never trained.
 
 use super::buffer::unwritten;
 use super::matmul::multiply;
@@ -16,11 +16,11 @@ pub struct Blocks {
     kind: GgmlDType,
     rows: usize,
     columns: usize,
-    /// In words, so that blocks lie where their numbers may lie.
+    /// In words of 64 bits, for the alignment of the blocks.
     words: Vec<u64>,
 }
 
-/// Rows that are widened at once in a product.
+/// Rows dequantized at once in a matmul.
 const TILE: usize = 256;
 
 /// Calls a generic function with the block type of a kind.
@@ -57,7 +57,7 @@ fn widen<T: GgmlType>(bytes: &[u8], to: &mut [f32]) -> Result<()> {
 }
 
 impl Blocks {
-    /// Whether weights of this kind can stay in their blocks.
+    /// Whether weights of this type can stay quantized.
     pub fn keeps(kind: GgmlDType) -> bool {
         use GgmlDType::*;
         matches!(kind, Q4_0 | Q4_1 | Q5_0 | Q5_1 | Q8_0 | Q2K | Q3K | Q4K | Q5K | Q6K | Q8K)
@@ -93,7 +93,7 @@ impl Blocks {
         bail!("to", "rows of {columns} numbers don't divide into blocks of 32")
     }
 
-    /// 8 bits a number and a scale for 32 of them (Q8_0): to the nearest of 255 steps between ± the largest.
+    /// Quantizes to Q8_0: 8 bits a number and a scale for 32 of them, to the nearest of 255 steps between ± the largest.
     pub fn q8(matrix: &Array) -> Result<Blocks> {
         let (rows, columns) = matrix.dims2()?;
         Blocks::check_q8(matrix.dims())?;
@@ -171,7 +171,7 @@ impl Blocks {
         array(numbers, &[ids.len(), self.columns])
     }
 
-    /// The rows of this order, which may be rows of a head laid in another way.
+    /// Reorders the rows.
     pub fn reordered(&self, order: &[usize]) -> Result<Blocks> {
         let bytes: Vec<u8> = order.iter().flat_map(|&row| self.bytes(row..row + 1)).copied().collect();
         Blocks::new(self.kind, [order.len(), self.columns], &bytes)

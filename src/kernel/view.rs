@@ -13,7 +13,7 @@ pub struct View<'a, T> {
     kind: PhantomData<T>,
 }
 
-/// Which memory the numbers of an array are in, by its address, and how many bytes of it are the array's.
+/// The address of the storage behind an array, and the bytes of it that are the array's.
 pub fn held(array: &Array) -> (usize, u64) {
     let (storage, _) = array.storage_and_layout();
     let bytes = array.elem_count() * array.dtype().size_in_bytes();

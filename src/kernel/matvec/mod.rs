@@ -1,7 +1,6 @@
-//! Products of a few rows with a matrix: decoding. As fast as the matrix can be read.
+//! Products of a few rows with a matrix, for decoding: as fast as the matrix can be read.
 //!
-//! Every result is one dot product in sixteen sums, whatever stands beside it: a row's results do not depend on how
-//! many rows there are.
+//! Every result is one dot product in sixteen sums: a row's results do not depend on the number of rows.
 
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -13,14 +12,14 @@ use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// More rows than this are a product of matrices.
+/// More rows than this go to the matmul kernels.
 const ROWS: usize = 4;
-/// Where rows share one reading of the matrix: to pack it, as products of matrices do, is worth it from more on.
+/// The same where rows share one read of the matrix: packing it pays from more rows on.
 pub const WIDE_ROWS: usize = 32;
 /// Numbers of the matrix in one task.
 const PIECE: usize = 1 << 15;
 
-/// Whether [`multiply`] takes this: few rows, and both operands dense one way.
+/// Whether [`multiply`] supports this: few rows, and both operands dense one way.
 pub fn supports(m: usize, a: &Matrix, b: &Matrix) -> bool {
     let wide = b.rows == 1 && super::cpu::level() >= super::cpu::Level::Avx512;
     let most = if wide { WIDE_ROWS } else { ROWS };
@@ -98,7 +97,7 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     plain_rows(x, k, w, stride, range, y);
 }
 
-/// [`rows`] as the compiler does it: on processors without AVX-512, and what the other way is tested against.
+/// [`rows`] in portable code: for processors without AVX-512, and to test the other against.
 pub fn plain_rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(range.len())) {
         match w {

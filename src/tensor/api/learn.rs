@@ -10,7 +10,7 @@ pub fn register(host: &mut Host) {
 fn parameter(x: &Tensor, name: Option<&str>) -> Res<Tensor> {
     let value = x.value();
     if !value.dtype().is_float() {
-        let error = Error::new("param", format!("whole numbers ({}) can't learn", value.dtype().as_str()));
+        let error = Error::new("param", format!("a parameter must be a float, not {}", value.dtype().as_str()));
         return Err(error.help("convert with `.to(\"f32\")`").into());
     }
     Ok(Tensor::param(value.contiguous().map_err(Error::from)?, name))
@@ -27,7 +27,7 @@ mod verbs {
     /// let w = param(tensor([1.0, 2.0]));
     /// let g = (w * w).sum().backward();
     /// g[w]                          //=> tensor([2., 4.])
-    /// param(tensor([1, 2]))         //=> error: param: whole numbers (i64) can't learn
+    /// param(tensor([1, 2]))         //=> error: param: a parameter must be a float, not i64
     /// ```
     #[rhai_fn(name = "param", return_raw)]
     pub fn param(x: Tensor) -> Res<Tensor> {
