@@ -2,8 +2,8 @@
 
 use crate::script::Fault;
 use jupyter_zmq_client::{
-    CodeMirrorMode, HelpLink, JupyterMessage, JupyterMessageContent as Content, KernelInfoReply, LanguageInfo, ReplyError,
-    ReplyStatus,
+    CodeMirrorMode, HelpLink, JupyterMessage, JupyterMessageContent as Content, KernelInfoReply, LanguageInfo,
+    ReplyError, ReplyStatus,
 };
 use serde_json::json;
 
