@@ -1,9 +1,10 @@
-//! How sure a mean is: percentile bootstrap over items (Efron 1979).
+//! Percentile bootstrap of a mean over items (Efron 1979).
 
+use super::statistics::quantile;
 use crate::tensor::Rng;
 use crate::{Result, bail, cancel};
 
-/// A mean, and the interval that holds it with the asked level.
+/// A mean and its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     pub mean: f64,
@@ -33,11 +34,4 @@ pub fn bootstrap(values: &[f64], samples: usize, level: f64, seed: u64) -> Resul
     let tail = (1.0 - level) / 2.0;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     Ok(Interval { mean, low: quantile(&means, tail), high: quantile(&means, 1.0 - tail) })
-}
-
-/// By linear interpolation between the two nearest of `sorted`.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }

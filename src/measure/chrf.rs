@@ -5,7 +5,7 @@ use std::collections::HashMap;
 const ORDER: usize = 6;
 const BETA: f64 = 2.0;
 
-/// How near `candidate` is to `reference`, 0 to 100. Whitespace does not count.
+/// chrF of `candidate` against `reference`, 0 to 100. Whitespace is ignored.
 pub fn chrf(candidate: &str, reference: &str) -> f64 {
     let [candidate, reference] = [candidate, reference].map(letters);
     let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0);

@@ -1,4 +1,4 @@
-//! Confusion: how often each label was given for each, and the scores that follow from it.
+//! Confusion counts, and the scores computed from them.
 
 use crate::{Result, bail};
 use std::collections::BTreeMap;
@@ -11,13 +11,13 @@ pub struct Confusion {
     counts: Vec<Vec<u64>>,
 }
 
-/// Of one label, or of several together.
+/// Scores of one label, or of several together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scores {
     pub precision: f64,
     pub recall: f64,
     pub f1: f64,
-    /// How often it was expected.
+    /// Number of cases with this label.
     pub support: u64,
 }
 
@@ -27,7 +27,7 @@ impl Confusion {
             bail!("confusion", "{} predicted for {} expected", predicted.len(), expected.len());
         }
         if expected.is_empty() {
-            bail!("confusion", "there is nothing to compare");
+            bail!("confusion", "the lists are empty");
         }
         let mut index: BTreeMap<&str, usize> =
             predicted.iter().chain(expected).map(|label| (label.as_str(), 0)).collect();
@@ -53,7 +53,7 @@ impl Confusion {
         self.counts.iter().flatten().sum()
     }
 
-    /// The share that was right.
+    /// The proportion that is right.
     pub fn accuracy(&self) -> f64 {
         ratio(self.right(0..self.labels.len()), self.total())
     }
@@ -63,7 +63,7 @@ impl Confusion {
         (0..self.labels.len()).map(|label| self.pooled(label..label + 1)).collect()
     }
 
-    /// The mean over labels, each counting the same.
+    /// The unweighted mean over labels.
     pub fn macro_average(&self) -> Scores {
         let all = self.scores();
         let mean = |of: fn(&Scores) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
@@ -75,7 +75,7 @@ impl Confusion {
         }
     }
 
-    /// Over all cases, each counting the same, without the labels that `skip` names: `O` when entities are tagged.
+    /// Over all cases, without the labels in `skip`: `O` for entity tags.
     pub fn micro_average(&self, skip: &[String]) -> Scores {
         self.pooled((0..self.labels.len()).filter(|label| !skip.contains(&self.labels[*label])))
     }

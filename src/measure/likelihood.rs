@@ -1,7 +1,7 @@
-//! How likely a model finds some texts: the number that bits per byte and perplexity are made of.
+//! Negative log likelihood of texts: bits per byte and perplexity divide it.
 //!
-//! Texts longer than a window are read by windows that overlap: each token is counted once, in the first window that
-//! reaches it, so that all but the first window's tokens are predicted with at least `seq - stride` before them.
+//! Texts longer than a window are read in overlapping windows: each token counts once, in the first window that reaches
+//! it, so that all but the first window's tokens have at least `max_length - stride` tokens of context.
 
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
@@ -14,11 +14,11 @@ use crate::{Result, bail, cancel};
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
     /// Tokens in a window.
-    pub seq: usize,
-    /// Tokens from one window's start to the next one's.
+    pub max_length: usize,
+    /// Tokens from the start of one window to the next.
     pub stride: usize,
     /// Rows in a batch.
-    pub size: usize,
+    pub batch_size: usize,
 }
 
 /// Of some texts together.
@@ -28,15 +28,15 @@ pub struct Likelihood {
     pub nats: f64,
     /// Tokens that were predicted.
     pub tokens: usize,
-    /// Bytes of text that these tokens stand for.
+    /// Bytes of text that these tokens encode.
     pub bytes: usize,
 }
 
-/// The likelihood of `texts`. Each begins after the tokenizer's start token (or else its end token), so that its
-/// first token is predicted too; without either, the first token and its bytes are left out.
+/// The likelihood of `texts`. Each is read after BOS (or else EOS), so that its first token is predicted too; without
+/// either, the first token and its bytes are left out.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
-    if by.seq < 2 || by.stride == 0 || by.stride >= by.seq || by.size == 0 {
-        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.seq, by.stride, by.size);
+    if by.max_length < 2 || by.stride == 0 || by.stride >= by.max_length || by.batch_size == 0 {
+        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
     }
     let start = tok.start();
     let mut sum = Likelihood::default();
@@ -66,9 +66,9 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
     Ok(sum)
 }
 
-/// The likelihood of what is learned in rows that are encoded already.
-pub fn likelihood_of_rows(net: &Model, rows: &Encoded, size: usize) -> Result<Likelihood> {
-    let plan = BatchPlan { batch_size: size, epochs: 1, steps: None, order: None, replay: None, start_step: 0 };
+/// The likelihood of the tokens with a loss in encoded rows.
+pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Result<Likelihood> {
+    let plan = BatchPlan { batch_size, epochs: 1, steps: None, order: None, replay: None, start_step: 0 };
     let mut sum = Likelihood::default();
     for batch in Batches::new(rows.clone(), plan)? {
         cancel::check()?;
@@ -91,7 +91,7 @@ fn nats(net: &Model, batch: &Batch) -> Result<f64> {
     Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 
-/// A stretch of a text, and where the tokens begin that it counts.
+/// A range of a text's tokens, and the first of them that counts.
 struct Window {
     ids: std::ops::Range<usize>,
     counted: usize,
@@ -103,8 +103,8 @@ fn windows(len: usize, by: Windows) -> impl Iterator<Item = Window> {
         if counted >= len {
             return None;
         }
-        let from = if counted == 1 { 0 } else { counted + by.stride - by.seq };
-        let to = len.min(from + by.seq);
+        let from = if counted == 1 { 0 } else { counted + by.stride - by.max_length };
+        let to = len.min(from + by.max_length);
         let window = Window { ids: from..to, counted };
         counted = to;
         Some(window)
@@ -131,11 +131,11 @@ impl Filling {
     }
 
     fn has_room(&self, more: usize) -> bool {
-        self.rows.last().is_some_and(|row| row.ids.len() + more <= self.by.seq)
+        self.rows.last().is_some_and(|row| row.ids.len() + more <= self.by.max_length)
     }
 
     fn fits(&self, more: usize) -> bool {
-        self.rows.len() < self.by.size || self.has_room(more)
+        self.rows.len() < self.by.batch_size || self.has_room(more)
     }
 
     fn add(&mut self, ids: &[u32], window: Window) {

@@ -1,7 +1,7 @@
 //! Page: charts, tables and words in one HTML file that needs no other.
 
-use super::svg::{FONTS, escape};
-use super::{Chart, Table};
+use super::svg::escape;
+use super::{Chart, Forest, Table, style};
 use crate::{Error, Result, files};
 use std::fmt::Write;
 use std::path::Path;
@@ -16,9 +16,14 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub enum Part {
     Heading(String),
+    /// The answer, in larger letters.
+    Lead(String),
     Text(String),
     Table(Table),
     Chart(Chart),
+    Forest(Forest),
+    /// What follows is folded away under this title, to the next fold or the end.
+    Fold(String),
 }
 
 impl Page {
@@ -36,20 +41,12 @@ impl Page {
     pub fn html(&self) -> String {
         let title = escape(&self.title);
         let mut out = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{title}</title>\n<style>\n\
-             body {{ font-family: {FONTS}; font-size: 15px; line-height: 1.5; max-width: 1180px; margin: 2em auto; padding: 0 1em; color: #333 }}\n\
-             h1 {{ font-size: 1.6em }} h2 {{ font-size: 1.2em; margin-top: 2em }}\n\
-             svg {{ width: 100%; max-width: 760px; height: auto; display: block; margin: 1em 0 }}\n\
-             .wide {{ overflow-x: auto }}\n\
-             table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; white-space: nowrap }}\n\
-             caption {{ text-align: left; font-weight: 600; padding: 6px 0 }}\n\
-             td, th {{ padding: 4px 9px; text-align: right; border-bottom: 1px solid #e8e8e8 }}\n\
-             th {{ color: #666; font-weight: 600 }}\n\
-             td:first-child, th:first-child, .words {{ text-align: left }}\n\
-             code {{ background: #f3f3f3; padding: 1px 4px; border-radius: 3px; font-size: 0.92em }}\n\
-             </style>\n<h1>{title}</h1>\n"
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n<style>\n{}</style>\n<h1>{title}</h1>\n",
+            style::sheet()
         );
+        let mut folded = false;
         for part in &self.parts {
             match part {
                 Part::Heading(text) => drop(writeln!(out, "<h2>{}</h2>", inline(text))),
@@ -58,9 +55,19 @@ impl Page {
                         let _ = writeln!(out, "<p>{}</p>", inline(paragraph).replace('\n', "<br>\n"));
                     }
                 }
+                Part::Lead(text) => drop(writeln!(out, "<p class=\"lead\">{}</p>", inline(text))),
                 Part::Table(table) => rows(table, &mut out),
-                Part::Chart(chart) => out.push_str(&chart.svg()),
+                Part::Chart(chart) => out.push_str(&chart.svg().replacen("<svg ", "<svg class=\"chart\" ", 1)),
+                Part::Forest(forest) => out.push_str(&forest.html()),
+                Part::Fold(title) => {
+                    let end = if folded { "</details>\n" } else { "" };
+                    let _ = writeln!(out, "{end}<details><summary>{}</summary>", inline(title));
+                    folded = true;
+                }
             }
+        }
+        if folded {
+            out.push_str("</details>\n");
         }
         out.push_str("</html>\n");
         out

@@ -5,25 +5,37 @@ use super::sources::Sources;
 use super::{Fault, Kind, hygiene};
 use rhai::{AST, ASTNode, Engine, Expr, Module, Stmt};
 
-/// Embeds `stdlib/NAME.rhai`.
+/// Embeds `stdlib/NAME.rhai`, followed by its parts `stdlib/NAME/PART.rhai` where some are named; and modules that are
+/// inner parts of another, `stdlib/MODULE/NAME.rhai`.
 macro_rules! embedded {
-    ($($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../../stdlib/", $name, ".rhai")))),*]
+    ($($name:literal $([$($part:literal)*])?)*; $($of:literal / $inner:literal)*) => {
+        &[
+            $(($name, concat!(
+                include_str!(concat!("../../stdlib/", $name, ".rhai"))
+                $($(, "\n", include_str!(concat!("../../stdlib/", $name, "/", $part, ".rhai")))*)?
+            )),)*
+            $(($inner, include_str!(concat!("../../stdlib/", $of, "/", $inner, ".rhai"))),)*
+        ]
     };
 }
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "bench" "check" "judge" "lora" "measure" "plot" "pretrain" "report" "schedule" "sft" "stages" "train" "trial" "verdict" "vocab"
+    "bench" "check" "lora" "measure" "plot" "pretrain" "schedule" "sft" "stages" "train" "verdict"
+    "vocab" ["terms" "embeddings" "distill"];
+    "verdict" / "judge" "verdict" / "report" "verdict" / "trial"
 };
 
 /// The name that positions in a module refer to.
 pub fn source_name(module: &str) -> String {
-    format!("stdlib/{module}.rhai")
+    match module {
+        "judge" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
+        _ => format!("stdlib/{module}.rhai"),
+    }
 }
 
 pub fn is_source_name(source: &str) -> bool {
-    source.strip_prefix("stdlib/").and_then(|file| file.strip_suffix(".rhai")).is_some_and(is_module)
+    source.starts_with("stdlib/") && MODULES.iter().any(|(module, _)| source_name(module) == source)
 }
 
 pub fn is_module(name: &str) -> bool {

@@ -25,7 +25,7 @@ mod words;
 pub use bpe::{Dropout, Proposal};
 pub use chat::{Chat, ChatSpan};
 pub use decode_stream::DecodeStream;
-pub use extend::{Audit, ExtendMethod, ExtensionInfo};
+pub use extend::{Audit, ExtendMethod, ExtensionInfo, SubtokenRows, split_tokens};
 pub use kind::TokenizerKind;
 pub use special::SPECIALS;
 pub use stats::{Stats, StatsCounter, Tally};

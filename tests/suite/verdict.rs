@@ -1,4 +1,4 @@
-//! A verdict that is interrupted goes on to what an unbroken one gives.
+//! An interrupted verdict resumes to the same result as an uninterrupted one.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ dataset(texts).save(cfg.out + "/texts.jsonl");
 dataset(pairs).save(cfg.out + "/pairs.jsonl");
 verdict::run(#{
     base: cfg.out + "/base", domain: cfg.out + "/texts.jsonl", general: cfg.out + "/texts.jsonl", pairs: cfg.out + "/pairs.jsonl",
-    arms: cfg.arms, chars: 16, size: 4, steps: 120, probe: 2, seeds: 2, measured: 4, asked: 3, pieces: 30, out: cfg.out, quiet: true
+    arms: cfg.arms, text_chars: 16, batch_size: 4, steps: 120, format_steps: 2, seeds: 2, eval_texts: 4, eval_questions: 3, new_tokens: 30, out: cfg.out, quiet: true
 });
 "#;
 
@@ -72,7 +72,7 @@ fn an_interrupted_verdict_goes_on_to_the_same_result_and_takes_more_arms() {
     assert_eq!(result(broken.path()), result(whole.path()));
     assert_eq!(std::fs::metadata(&first).unwrap().modified().unwrap(), kept, "what was done is not done again");
 
-    done(start(broken.path(), "arms=control,extended,nothing"));
+    done(start(broken.path(), "arms=control,extended,base"));
     let (more, before) = (result(broken.path()), result(whole.path()));
     assert_eq!(more[0]["questions"].as_array().unwrap()[..4], before[0]["questions"].as_array().unwrap()[..4]);
     assert!(broken.path().join("out/verdict.html").exists());

@@ -7,17 +7,12 @@ use crate::script::prelude::*;
 use crate::token::Tokenizer;
 
 const LIKELIHOOD: &[Opt] = &[
-    opt("seq", Kind::Int, "512", "tokens in a window"),
-    opt(
-        "stride",
-        Kind::Int,
-        "",
-        "tokens from one window's start to the next one's; half of `seq` where it is not given",
-    ),
-    opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it"),
+    opt("max_length", Kind::Int, "512", "tokens in a window"),
+    opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
+    opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result"),
 ];
 
-const ROWS: &[Opt] = &[opt("size", Kind::Int, "8", "rows in a batch: memory, not the result, depends on it")];
+const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
 
 fn map(found: Likelihood) -> Map {
     let mut map = Map::new();
@@ -34,10 +29,12 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// How likely a model finds some texts: `nats` (negative log likelihood), the `tokens` that were predicted and their `bytes`.
+    /// Computes the negative log likelihood of texts: `nats`, the number of `tokens` that were predicted, and their `bytes`.
     ///
-    /// Texts are a dataset (its field `text`), a list or one text. Each begins after the tokenizer's start or end
-    /// token, so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` are made of this.
+    /// Texts are a dataset (its field `text`), a list or one text. Each is read after BOS (EOS if the tokenizer has no
+    /// BOS), so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` divide it.
+    ///
+    /// also: log likelihood, nll, cross entropy, evaluate
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -50,27 +47,27 @@ mod verbs {
         likelihood_with(net, tok, texts, Map::new())
     }
 
-    /// How likely a model finds some texts, read by windows of `seq` tokens that are `stride` apart.
+    /// Computes the negative log likelihood of texts, in windows of `max_length` tokens, `stride` apart.
     ///
-    /// A text longer than a window is read by windows that overlap; each token counts once, and all but those of the
-    /// first window have at least `seq - stride` tokens before them.
+    /// A longer text is read in overlapping windows; each token counts once, and all but those of the first window have
+    /// at least `max_length - stride` tokens of context.
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
-    /// likelihood(net, tok, ["The people"], #{ seq: 64, stride: 64 })
+    /// likelihood(net, tok, ["The people"], #{ max_length: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
     pub fn likelihood_with(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
         let options = Options::read("likelihood", LIKELIHOOD, options)?;
-        let seq = options.count("seq")?;
-        let stride = options.maybe("stride", Options::count)?.unwrap_or(seq / 2);
-        let by = Windows { seq, stride, size: options.count("size")? };
+        let max_length = options.count("max_length")?;
+        let stride = options.maybe("stride", Options::count)?.unwrap_or(max_length / 2);
+        let by = Windows { max_length, stride, batch_size: options.count("batch_size")? };
         Ok(map(crate::measure::likelihood(&net, &tok, &crate::data::api::texts("likelihood", texts, None)?, by)?))
     }
 
-    /// How likely a model finds what is learned in encoded rows.
+    /// Computes the negative log likelihood of the tokens with a loss in encoded rows.
     ///
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -83,17 +80,17 @@ mod verbs {
         likelihood_of_rows_with(net, rows, Map::new())
     }
 
-    /// How likely a model finds what is learned in encoded rows, read `size` at a time.
+    /// Computes the negative log likelihood of the tokens with a loss in encoded rows, `batch_size` rows at a time.
     ///
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
     /// let rows = dataset(["abc", "de"]).encode(tok);
-    /// likelihood(net, rows, #{ size: 1 }).tokens   //=> 5
+    /// likelihood(net, rows, #{ batch_size: 1 }).tokens   //=> 5
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
     pub fn likelihood_of_rows_with(net: Model, rows: Encoded, options: Map) -> Res<Map> {
         let options = Options::read("likelihood", ROWS, options)?;
-        Ok(map(crate::measure::likelihood_of_rows(&net, &rows, options.count("size")?)?))
+        Ok(map(crate::measure::likelihood_of_rows(&net, &rows, options.count("batch_size")?)?))
     }
 }

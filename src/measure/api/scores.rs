@@ -3,12 +3,12 @@
 use crate::measure::Scores;
 use crate::script::prelude::*;
 
-const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels that do not count")];
+const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels that are left out")];
 
 const BOOTSTRAP: &[Opt] = &[
-    opt("samples", Kind::Int, "1000", "how often the values are resampled"),
-    opt("level", Kind::Float, "0.95", "how sure the interval is"),
-    opt("seed", Kind::Int, "0", "of the resampling"),
+    opt("samples", Kind::Int, "1000", "number of resamples"),
+    opt("level", Kind::Float, "0.95", "confidence level"),
+    opt("seed", Kind::Int, "0", "seed of the resampling"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -36,7 +36,9 @@ fn map(scores: Scores) -> Map {
 mod verbs {
     pub type Confusion = crate::measure::Confusion;
 
-    /// How often each label was predicted for each that was expected: two lists of the same length.
+    /// Counts how often each label was predicted for each expected one: two lists of the same length.
+    ///
+    /// also: confusion_matrix, classification_report
     ///
     /// ```rhai
     /// let c = confusion(["a", "b", "b"], ["a", "b", "a"]);
@@ -50,7 +52,7 @@ mod verbs {
         Ok(Confusion::of(&labels(predicted), &labels(expected))?)
     }
 
-    /// Its labels, in alphabetical order.
+    /// The labels, in alphabetical order.
     ///
     /// ```rhai
     /// confusion([1, 0], [1, 1]).labels         //=> ["0", "1"]
@@ -60,7 +62,7 @@ mod verbs {
         c.labels().iter().map(|label| label.clone().into()).collect()
     }
 
-    /// Its counts: a row for each expected label, in it a number for each predicted one.
+    /// The counts: a row for each expected label, a column for each predicted one.
     ///
     /// ```rhai
     /// confusion(["x", "x"], ["x", "y"]).counts //=> [[1, 0], [1, 0]]
@@ -71,7 +73,7 @@ mod verbs {
         c.counts().iter().map(row).collect()
     }
 
-    /// The share that was right.
+    /// Accuracy: the proportion that is right.
     ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "a"]).accuracy //=> 0.5
@@ -81,7 +83,9 @@ mod verbs {
         c.accuracy()
     }
 
-    /// Precision, recall, F1 and support of each label, as a list of maps. A ratio without cases is 0.
+    /// Computes precision, recall, F1 and support of each label: a list of maps. A ratio without cases is 0.
+    ///
+    /// also: precision_recall_fscore_support, classification_report
     ///
     /// ```rhai
     /// confusion(["a", "b", "b"], ["a", "b", "a"]).scores()[1]
@@ -97,7 +101,7 @@ mod verbs {
         c.labels().iter().zip(c.scores()).map(row).collect()
     }
 
-    /// The mean of precision, recall and F1 over labels, each label counting the same.
+    /// Averages precision, recall and F1 over labels, unweighted.
     ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "b"]).macro_average().f1 //=> 1.0
@@ -107,7 +111,7 @@ mod verbs {
         map(c.macro_average())
     }
 
-    /// Precision, recall and F1 over all items, each item counting the same.
+    /// Computes precision, recall and F1 over all items.
     ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "a"]).micro_average().f1 //=> 0.5
@@ -117,7 +121,7 @@ mod verbs {
         map(c.micro_average(&[]))
     }
 
-    /// Over all items, without some labels: `#{ skip: ["O"] }` when entities are tagged.
+    /// Computes precision, recall and F1 over all items, without some labels: `#{ skip: ["O"] }` for entity tags.
     ///
     /// ```rhai
     /// let c = confusion(["O", "PER", "O"], ["O", "PER", "PER"]);
@@ -134,9 +138,11 @@ mod verbs {
         format!("confusion, {} labels, {} items, accuracy {:.4}", c.labels().len(), c.total(), c.accuracy())
     }
 
-    /// chrF of a text against a reference, 0 to 100: the F score of its character n-grams (Popović 2015).
+    /// Computes chrF of a text against a reference, 0 to 100: the F score of its character n-grams (Popović 2015).
     ///
-    /// As sacreBLEU: n up to 6, recall counts twice, whitespace does not.
+    /// As sacreBLEU: n up to 6, recall weighs twice, whitespace is ignored.
+    ///
+    /// also: sacrebleu, bleu, corpus_chrf, sentence_chrf
     ///
     /// ```rhai
     /// chrf("the same", "the same")             //=> 100.0
@@ -146,7 +152,7 @@ mod verbs {
         crate::measure::chrf(candidate, reference)
     }
 
-    /// The mean chrF of answers against expected texts.
+    /// Averages chrF over answers and expected texts.
     ///
     /// ```rhai
     /// chrf(["the cat", "abc"], ["the cat", "xyz"]) //=> 50.0
@@ -162,7 +168,9 @@ mod verbs {
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }
 
-    /// The mean of some numbers and its 95 % interval, by resampling them (percentile bootstrap, Efron 1979).
+    /// Computes the mean of numbers and its 95 % confidence interval (percentile bootstrap, Efron 1979).
+    ///
+    /// also: confidence interval, resample, scipy.stats.bootstrap
     ///
     /// ```rhai
     /// bootstrap([1.0, 1.0, 1.0])               //=> #{"high": 1.0, "low": 1.0, "mean": 1.0}
@@ -172,7 +180,7 @@ mod verbs {
         bootstrap_with(values, Map::new())
     }
 
-    /// The mean of some numbers and the interval that holds it, with `samples`, `level` and `seed`.
+    /// Computes the mean of numbers and its confidence interval at a `level`.
     ///
     /// ```rhai
     /// let i = bootstrap([1.0, 2.0, 3.0, 4.0], #{ level: 0.9, seed: 7 });
@@ -186,7 +194,7 @@ mod verbs {
         for value in values {
             match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
                 Ok(number) => numbers.push(number),
-                Err(kind) => bail!("bootstrap", "a value is {kind}, no number"),
+                Err(kind) => bail!("bootstrap", "a value is {kind}, not a number"),
             }
         }
         let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);

@@ -71,7 +71,7 @@ mod verbs {
     /// are now.
     ///
     /// Old rows and logits stay as they are, tied tables stay tied. New rows start as the mean of the old ones;
-    /// `vocab::warm_start` does better. A table that has more rows already stays. Optimisers made before don't know the
+    /// `vocab::init_embeddings` does better. A table that has more rows already stays. Optimisers made before don't know the
     /// new tables: make them after.
     ///
     /// ```rhai
@@ -99,7 +99,7 @@ mod verbs {
     }
 
     /// Make the vocabulary's tables of nothing but the rows of some ids, in this order: input table, output table and
-    /// config together. Tells how many rows there are. For a tokenizer that was trimmed: `vocab::refit` knows the ids.
+    /// config together. Tells how many rows there are. For a tokenizer that was trimmed: `vocab::remap_embeddings` knows the ids.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");

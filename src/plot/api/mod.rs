@@ -1,6 +1,7 @@
 //! Charts, tables, pages and progress in scripts.
 
 mod chart;
+mod forest;
 mod page;
 pub mod progress;
 mod table;
@@ -9,6 +10,7 @@ use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
     chart::register(host);
+    forest::register(host);
     page::register(host);
     progress::register(host);
     table::register(host);

@@ -1,6 +1,6 @@
 //! Pages in scripts.
 
-use crate::plot::{Chart, Part, Table};
+use crate::plot::{Chart, Forest, Part, Table};
 use crate::script::prelude::*;
 use std::path::Path;
 
@@ -66,6 +66,36 @@ mod verbs {
     #[rhai_fn(name = "add", pure)]
     pub fn add_chart(page: &mut Page, chart: Chart) -> Page {
         page.with(Part::Chart(chart))
+    }
+
+    /// Adds the answer, in larger letters.
+    ///
+    /// ```rhai
+    /// page("A report").lead("It is **worth it**.")             //=> page "A report", 1 part
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn lead(page: &mut Page, text: &str) -> Page {
+        page.with(Part::Lead(text.into()))
+    }
+
+    /// Adds a forest plot.
+    ///
+    /// ```rhai
+    /// page("A report").add(forest([#{ row: "loss", column: "lora", value: 0.2, low: 0.1, high: 0.3 }]))   //=> page "A report", 1 part
+    /// ```
+    #[rhai_fn(name = "add", pure)]
+    pub fn add_forest(page: &mut Page, forest: Forest) -> Page {
+        page.with(Part::Forest(forest))
+    }
+
+    /// Folds away what follows under a title that opens it, to the next fold or the end.
+    ///
+    /// ```rhai
+    /// page("A report").add("Short.").fold("All figures").add("Long.")     //=> page "A report", 3 parts
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn fold(page: &mut Page, title: &str) -> Page {
+        page.with(Part::Fold(title.into()))
     }
 
     /// Writes the page as .html.

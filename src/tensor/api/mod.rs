@@ -9,6 +9,7 @@ mod maths;
 mod nn;
 mod operators;
 mod reduce;
+mod segment;
 mod shape;
 mod value;
 
@@ -22,6 +23,7 @@ pub fn register(host: &mut Host) {
     operators::register(host);
     maths::register(host);
     reduce::register(host);
+    segment::register(host);
     shape::register(host);
     index::register(host);
     learn::register(host);

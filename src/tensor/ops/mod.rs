@@ -13,6 +13,7 @@ mod operand;
 mod order;
 mod pick;
 mod reduce;
+mod segment;
 mod shape;
 mod softmax;
 
@@ -29,6 +30,7 @@ pub use operand::{Operand, Scalar};
 pub use order::{argsort, chunks, sort, top_k};
 pub use pick::{gather, index_select};
 pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, variance};
+pub use segment::{Weights as SegmentWeights, segment_mean};
 pub use shape::*;
 pub use softmax::{log_softmax, logsumexp, softmax};
 

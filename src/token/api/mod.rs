@@ -1,6 +1,7 @@
 //! What scripts see of tokenizers.
 
 mod mine;
+mod split_tokens;
 mod value;
 mod vocabulary;
 
@@ -66,6 +67,7 @@ pub fn register(host: &mut Host) {
     host.options("decode", DECODE);
     host.options("apply_chat_template", APPLY_CHAT_TEMPLATE);
     mine::register(host);
+    split_tokens::register(host);
     vocabulary::register(host);
     host.engine.register_iterator::<crate::token::Tokenizer>();
 }

@@ -154,7 +154,7 @@ mod verbs {
     }
 
     /// Removes every token that `texts` never use: the inverse of `extend`. The remaining ids close up in their old order;
-    /// `map_ids` maps them, and `vocab::refit` gives a model the embeddings for them.
+    /// `map_ids` maps them, and `vocab::remap_embeddings` gives a model the embeddings for them.
     ///
     /// A token is used if it, or a token made of it, occurs in the texts; special tokens, added tokens, single characters
     /// and bytes always stay. The texts are segmented as before, which is checked for every word; other texts take more
@@ -177,8 +177,8 @@ mod verbs {
     }
 
     /// Trains a new BPE vocabulary on `texts` that keeps the special tokens, the added tokens, the alphabet and the
-    /// pre-tokenizer. It has `vocab_size` entries, by default as many as now. Ids change: `vocab::refit` gives a model the
-    /// embeddings for them, `vocab::retrained` mixes texts.
+    /// pre-tokenizer. It has `vocab_size` entries, by default as many as now. Ids change: `vocab::remap_embeddings` gives a model the
+    /// embeddings for them, `vocab::retrain` mixes texts.
     ///
     /// also: train_new_from_iterator
     ///

@@ -2,11 +2,13 @@
 
 mod audit;
 pub mod extension_info;
+mod split_tokens;
 mod subtokens;
 mod trim;
 
 pub use audit::Audit;
 pub use extension_info::ExtensionInfo;
+pub use split_tokens::{SubtokenRows, split_tokens};
 
 use crate::token::bpe::Proposal;
 use crate::token::bpe::bpe_train::MergeLimits;
