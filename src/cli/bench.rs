@@ -90,13 +90,14 @@ fn worker(path: &Path) -> u8 {
             return FAULT;
         }
     };
-    super::start_workers(&text);
-    let host = Host::for_script(&text);
+    let name = path.display().to_string();
+    let host = Host::for_script(&name, &text);
+    super::start_workers(&host.needs);
     interrupt::stops(&host.cancel);
     host.output.capture();
     let output = host.output.clone();
     attach(wire::Worker { printed: move || output.take() });
-    let result = host.run(&path.display().to_string(), &text);
+    let result = host.run(&name, &text);
     let printed = host.output.take();
     if !printed.is_empty() {
         tell(&wire::FromWorker::Printed(printed));

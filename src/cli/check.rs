@@ -38,7 +38,10 @@ pub fn main(files: &[PathBuf], format: Format) -> u8 {
 
 fn find(file: &Path) -> Vec<Finding> {
     match read_script(file) {
-        Ok(text) => checker::look(&mut Host::for_script(&text), &file.display().to_string(), &text),
+        Ok(text) => {
+            let name = file.display().to_string();
+            checker::look(&mut Host::for_script(&name, &text), &name, &text)
+        }
         Err(error) => vec![Finding { is_warning: false, fault: error.into() }],
     }
 }

@@ -148,9 +148,8 @@ fn obey(command: Command) -> u8 {
 }
 
 /// Starts the threads that share native work, unless the script may say itself how many.
-fn start_workers(script: &str) {
-    let says = script.split("threads(").skip(1).any(|rest| !rest.starts_with(')'));
-    if !says {
+fn start_workers(needs: &crate::script::Needs) {
+    if !needs.sets_threads {
         threads::start(None);
     }
 }

@@ -76,18 +76,18 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
         Ok(bounds) => bounds,
         Err(error) => return told(&error.into()),
     };
-    let mut host = Host::for_script_within(text, bounds.clone());
+    let mut host = Host::for_script_within(name, text, bounds.clone());
     interrupt::stops(&host.cancel);
     if let Err(error) = host.run_state.set_args(args) {
         return told(&error.into());
     }
-    if !args.is_empty() && !text.contains("args()") {
+    if !args.is_empty() && !host.needs.takes_args {
         let mut fault = Fault::plain(format!("args: {name} takes none, and was given `{}`", args.join(" ")));
         fault.help = Some("a script reads them with `options(defaults, args())`".to_string());
         return told(&fault);
     }
     crate::train::checkpoint::runs_script(text);
-    super::start_workers(text);
+    super::start_workers(&host.needs);
     let faults = limits::within(&bounds, || checker::look(&mut host, name, text));
     if let Some(code) = super::check::tell(&faults) {
         return code;

@@ -4,11 +4,12 @@ use super::api::Run;
 use super::look::Looks;
 use super::modules::Modules;
 use super::sources::Sources;
-use super::{Fault, Kind, Opt, Output, api, check, hygiene, stdlib};
+use super::tables::{self, OptionKey, Reader, Source};
+use super::{Fault, Needs, Opt, Output, api, check, forms, hygiene, needs, stdlib};
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
 use crate::plot::progress::{self, Sink};
-use rhai::{AST, Dynamic, Engine, Module, Scope, Shared};
+use rhai::{AST, Dynamic, Engine, FnAccess, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -27,10 +28,13 @@ pub struct Host {
     /// What the script may take.
     pub bounds: Bounds,
     /// Modules of the standard library that don't compile, with the reason.
-    pub broken: Vec<(String, Fault)>,
+    pub broken: Vec<(&'static str, Fault)>,
+    /// What the script asks for that it was made for.
+    pub needs: Needs,
     /// The modules of the standard library that are loaded.
-    scripts: Vec<(&'static str, AST)>,
+    scripts: Vec<stdlib::Script>,
     options: Vec<(&'static str, &'static [Opt])>,
+    verbs: forms::Verbs,
     /// How values of the nouns' types are shown and weighed.
     pub looks: Looks,
     /// Which noun registered which functions, and the one that registers now.
@@ -47,23 +51,20 @@ impl Host {
     /// An engine with everything, for scripts that may take so much.
     pub fn bounded(bounds: Bounds) -> Host {
         let mut host = Host::bare(bounds);
-        host.load(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        host.load_all();
         host
     }
 
-    /// An engine with the modules of the standard library that `script` needs.
-    pub fn for_script(script: &str) -> Host {
-        Host::for_script_within(script, Bounds::default())
+    /// An engine with the modules of the standard library that the script in the file `name` needs.
+    pub fn for_script(name: &str, text: &str) -> Host {
+        Host::for_script_within(name, text, Bounds::default())
     }
 
     /// [`Host::for_script`], for a script that may take so much.
-    pub fn for_script_within(script: &str, bounds: Bounds) -> Host {
-        // what it imports may name others
-        if script.contains("import") {
-            return Host::bounded(bounds);
-        }
-        let mut host = Host::bare(bounds);
-        host.load(&stdlib::needed(script));
+    pub fn for_script_within(name: &str, text: &str, bounds: Bounds) -> Host {
+        let mut host = Host::bare(bounds.clone());
+        host.needs = limits::within(&bounds, || Needs::of(&mut host.engine, name, text));
+        host.load(&host.needs.modules.clone());
         host
     }
 
@@ -79,8 +80,10 @@ impl Host {
             cancel,
             bounds,
             broken: Vec::new(),
+            needs: Needs::default(),
             scripts: Vec::new(),
             options: Vec::new(),
+            verbs: forms::Verbs::new(),
             looks: Looks::default(),
             nouns: Vec::new(),
             registering: "script",
@@ -105,37 +108,66 @@ impl Host {
         stops(&mut self.engine, cancel, &self.bounds);
     }
 
-    fn load(&mut self, names: &[&str]) {
-        let loaded = stdlib::load(&mut self.engine, &self.sources, names);
-        self.broken.extend(loaded.broken);
-        self.scripts.extend(loaded.scripts);
+    /// Loads what is missing of these modules of the standard library, and of those that they name.
+    fn load(&mut self, names: &[&'static str]) {
+        let scripts = self.scripts.iter().map(|script| script.name);
+        let known: Vec<&str> = scripts.chain(self.broken.iter().map(|(name, _)| *name)).collect();
+        let read = stdlib::read(&mut self.engine, &self.sources, names, &known);
+        self.broken.extend(read.broken);
+        let new: Vec<&str> = read.scripts.iter().map(|script| script.name).collect();
+        self.scripts.extend(read.scripts);
+        for name in new {
+            let Some(source) = self.module_source(name) else { continue };
+            match stdlib::module(&self.engine, &self.sources, name, source.ast, &self.optional(source)) {
+                Ok(module) => drop(self.engine.register_static_module(name, module.into())),
+                Err(fault) => {
+                    self.scripts.retain(|script| script.name != name);
+                    self.broken.push((name, *fault));
+                }
+            }
+        }
+    }
+
+    /// Functions of a module whose last parameter is a map of options, which may be left out: name and all parameters.
+    pub fn optional(&self, source: Source) -> Vec<(String, Vec<String>)> {
+        let reader = Reader::new(self, |_| None);
+        let functions: Vec<_> = source.ast.iter_functions().filter(|f| f.access == FnAccess::Public).collect();
+        let has = |name: &str, count: usize| functions.iter().any(|f| f.name == name && f.params.len() == count);
+        let optional = functions.iter().filter(|function| {
+            let count = function.params.len();
+            count > 0
+                && !has(function.name, count - 1)
+                && reader.taken(source, function.name, count, count - 1).is_some()
+        });
+        let named =
+            |f: &rhai::ScriptFnMetadata| (f.name.to_string(), f.params.iter().map(ToString::to_string).collect());
+        optional.map(named).collect()
     }
 
     /// Loads the modules of the standard library that a text needs and that are not there yet.
-    pub fn need(&mut self, text: &str) -> Result<(), Fault> {
-        let needed = match text.contains("import") {
-            // what it imports may name others
-            true => stdlib::MODULES.iter().map(|(name, _)| *name).collect(),
-            false => stdlib::needed(text),
-        };
-        self.load_missing(&needed);
-        match self.broken.iter().find(|(module, _)| needed.contains(&module.as_str())) {
-            Some((_, fault)) => Err(fault.clone()),
-            None => Ok(()),
-        }
+    pub fn need(&mut self, name: &str, text: &str) -> Result<(), Fault> {
+        let needs = Needs::of(&mut self.engine, name, text);
+        self.load(&needs.modules);
+        self.intact(needs.modules)
     }
 
     /// Loads what is missing of the standard library.
     pub fn load_all(&mut self) {
-        self.load_missing(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        self.load(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 
-    fn load_missing(&mut self, names: &[&'static str]) {
-        let known = |name: &&&str| {
-            self.scripts.iter().any(|(known, _)| known == *name) || self.broken.iter().any(|(known, _)| known == **name)
-        };
-        let missing: Vec<&str> = names.iter().filter(|name| !known(name)).copied().collect();
-        self.load(&missing);
+    /// The fault of a module that does not compile, where one of `names`, or one that these name, is such.
+    fn intact(&self, mut names: Vec<&'static str>) -> Result<(), Fault> {
+        let mut next = 0;
+        while let Some(name) = names.get(next).copied().filter(|_| !self.broken.is_empty()) {
+            next += 1;
+            if let Some((_, fault)) = self.broken.iter().find(|(broken, _)| *broken == name) {
+                return Err(fault.clone());
+            }
+            let named = self.module_source(name).map(|source| needs::modules_of(source.ast)).unwrap_or_default();
+            names.extend(named.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+        }
+        Ok(())
     }
 
     fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {
@@ -143,9 +175,9 @@ impl Host {
         register(self);
     }
 
-    /// Shows a noun's functions to scripts.
+    /// Shows a noun's functions to scripts, those with options in the form without them too.
     pub fn module(&mut self, module: Module) {
-        let module: Shared<Module> = module.into();
+        let module: Shared<Module> = forms::without_options(module, &mut self.verbs).into();
         self.nouns.push((self.registering, module.clone()));
         self.engine.register_global_module(module);
     }
@@ -153,6 +185,11 @@ impl Host {
     /// Which noun registered which functions.
     pub fn nouns(&self) -> &[(&'static str, Shared<Module>)] {
         &self.nouns
+    }
+
+    /// Whether the last of so many parameters of a native verb, a receiver among them, is options.
+    pub fn ends_with_options(&self, verb: &str, count: usize) -> bool {
+        self.verbs.get(&(verb.to_string(), count)).copied().unwrap_or(false)
     }
 
     /// The options that verbs take.
@@ -165,21 +202,40 @@ impl Host {
         self.options.push((verb, table));
     }
 
-    /// The options that a function of the standard library takes in its parameter at `place`, where it tells.
-    pub fn stdlib_options(&self, function: &str, count: usize, place: usize) -> Option<Vec<(String, Kind)>> {
-        let (module, function) = function.split_once("::")?;
-        let (_, ast) = self.scripts.iter().find(|(name, _)| *name == module)?;
-        stdlib::option_keys(ast, function, count, place)
+    /// Text and tree of a module of the standard library that is loaded.
+    pub fn module_source(&self, module: &str) -> Option<Source<'_>> {
+        let script = self.scripts.iter().find(|script| script.name == module)?;
+        Some(Source { text: stdlib::text(module), ast: &script.ast, uses: &script.uses })
+    }
+
+    /// The keys that a verb takes, by the name that help has for it: native, or `module::function`.
+    pub fn option_keys(&self, verb: &str) -> Vec<OptionKey> {
+        let reader = Reader::new(self, |_| None);
+        let Some((module, function)) = verb.split_once("::") else { return reader.native(verb).unwrap_or_default() };
+        let Some(source) = self.module_source(module) else { return Vec::new() };
+        let counts = source.ast.iter_functions().filter(|f| f.name == function).map(|f| f.params.len());
+        let tables = counts.flat_map(|count| (0..count).rev().map(move |place| (count, place)));
+        tables.filter_map(|(count, place)| reader.taken(source, function, count, place)).next().unwrap_or_default()
+    }
+
+    /// Every call of `options(…)` in the standard library, as `stdlib/sft.rhai:25`, with the keys that were read of it.
+    pub fn option_calls(&self) -> Vec<(String, Option<Vec<OptionKey>>)> {
+        let mut found = Vec::new();
+        for script in &self.scripts {
+            let Some(source) = self.module_source(script.name) else { continue };
+            for (defaults, position) in tables::defaults(&script.ast) {
+                let at = format!("{}:{}", stdlib::source_name(script.name), position.line().unwrap_or(0));
+                found.push((at, Reader::new(self, |_| None).keys(source, &defaults)));
+            }
+        }
+        found
     }
 
     /// Compiles a script; positions in it refer to `name`.
     pub fn compile(&self, name: &str, text: &str) -> Result<AST, Fault> {
         self.sources.add(name, text);
-        if let Some((_, fault)) = self.broken.iter().find(|(module, _)| stdlib::needed(text).contains(&module.as_str()))
-        {
-            return Err(fault.clone());
-        }
         let mut ast = self.engine.compile(text).map_err(|error| self.fault(error.into(), name))?;
+        self.intact(needs::modules_of(&ast))?;
         ast.set_source(name);
         Ok(ast)
     }

@@ -54,33 +54,35 @@ pub fn plain(name: &str) -> &str {
     name.split_once(OF).map_or(name, |(name, _)| name)
 }
 
-/// Compiles and runs the module in `text`, whose positions refer to `source`; `label` makes its own names unlike those
-/// of other modules. Gives the module, and the tree of what was written.
+/// Compiles and runs the module in `text`, of which `written` is the tree, and whose positions refer to `source`; `label`
+/// makes its own names unlike those of other modules. Of the functions in `optional`, name and parameters, the last
+/// parameter is options: they get a form without it.
 pub fn module(
     engine: &Engine,
     text: &str,
+    written: &AST,
     source: &str,
     label: &str,
-) -> Result<(Module, AST), Box<rhai::EvalAltResult>> {
-    let mut written = engine.compile(text)?;
-    // imports in it are relative to it
-    written.set_source(source);
-    let is_open = calls_by_plain_names(&written);
+    optional: &[(String, Vec<String>)],
+) -> Result<Module, Box<rhai::EvalAltResult>> {
+    let is_open = calls_by_plain_names(written);
     let own = {
-        let _named = Named::new(&written, label);
+        let _named = Named::new(written, optional, label);
         if is_open { engine.compile(text)? } else { engine.compile(format!("{text}\n;{SEE}();"))? }
     };
+    let all = with_forms(engine, &own, optional, label)?;
     let mut functions = Module::new();
-    for function in own.iter_fn_def() {
+    for function in &all {
         if is_open && let Some(known) = by_plain_name(function) {
             functions.set_script_fn(known);
         }
-        let mut inner = (**function).clone();
+        let mut inner = function.clone();
         inner.access = FnAccess::Private;
         functions.set_script_fn(inner);
     }
-    let public = own.iter_fn_def().filter(|function| function.access == FnAccess::Public);
-    let public: Vec<ScriptFuncDef> = public.filter_map(|function| by_plain_name(function)).collect();
+    let public = all.iter().filter(|function| function.access == FnAccess::Public);
+    let public: Vec<ScriptFuncDef> = public.filter_map(by_plain_name).collect();
+    // imports in it are relative to it
     let own = AST::new_with_source(own.statements().iter().cloned(), functions, source);
     let mut module = Module::eval_ast_as_new(Scope::new(), &own, engine)?;
     if let Some(sight) = SIGHT.take().filter(|_| !is_open) {
@@ -92,7 +94,37 @@ pub fn module(
         }
         module.build_index();
     }
-    Ok((module, written))
+    Ok(module)
+}
+
+/// All functions of a module, with the forms that leave the options out: `fn f(a, b) { f(a, b, #{}) }`.
+fn with_forms(
+    engine: &Engine,
+    own: &AST,
+    optional: &[(String, Vec<String>)],
+    label: &str,
+) -> Result<Vec<ScriptFuncDef>, Box<rhai::EvalAltResult>> {
+    let mut all: Vec<ScriptFuncDef> = own.iter_fn_def().map(|function| (**function).clone()).collect();
+    if optional.is_empty() {
+        return Ok(all);
+    }
+    let form = |(name, params): &(String, Vec<String>)| {
+        let (name, params) = (own_name(name, label), params[..params.len() - 1].join(", "));
+        let comma = if params.is_empty() { "" } else { ", " };
+        format!("fn {name}({params}) {{ {name}({params}{comma}#{{}}) }}\n")
+    };
+    let forms = engine.compile(optional.iter().map(form).collect::<String>())?;
+    for function in forms.iter_fn_def() {
+        let full = all.iter().find(|full| full.name == function.name && full.params.len() == function.params.len() + 1);
+        let comments = full.map(|full| full.comments.clone()).unwrap_or_default();
+        all.push(ScriptFuncDef { comments, ..(**function).clone() });
+    }
+    Ok(all)
+}
+
+/// What a module calls its function among those of others.
+fn own_name(name: &str, label: &str) -> String {
+    format!("{name}{OF}{label}")
 }
 
 /// A function of a module under the name that was written.
@@ -127,9 +159,11 @@ fn calls_by_plain_names(written: &AST) -> bool {
 struct Named;
 
 impl Named {
-    fn new(written: &AST, label: &str) -> Named {
-        let functions: Vec<_> = written.iter_functions().map(|f| (f.name.to_string(), f.params.len())).collect();
-        let own = |name: &str| format!("{name}{OF}{label}");
+    fn new(written: &AST, optional: &[(String, Vec<String>)], label: &str) -> Named {
+        let functions = written.iter_functions().map(|f| (f.name.to_string(), f.params.len()));
+        let forms = optional.iter().map(|(name, params)| (name.clone(), params.len() - 1));
+        let functions: Vec<_> = functions.chain(forms).collect();
+        let own = |name: &str| own_name(name, label);
         let mut calls = HashMap::new();
         written.walk(&mut |path: &[ASTNode]| {
             let (call, position) = match path.last() {

@@ -1,4 +1,4 @@
-//! The host: everything that knows Rhai, apart from the nouns' own `api.rs`.
+//! The host: everything that knows Rhai, apart from the nouns' own `api/`.
 
 mod api;
 mod check;
@@ -8,6 +8,7 @@ pub mod doc;
 pub mod examples;
 mod explain;
 mod fault;
+mod forms;
 mod host;
 mod hygiene;
 mod known;
@@ -15,6 +16,7 @@ pub mod look;
 pub mod lookup;
 mod modules;
 mod names;
+mod needs;
 pub mod notebook;
 mod options;
 mod output;
@@ -24,15 +26,18 @@ mod session;
 mod sources;
 pub mod stdlib;
 pub mod suite;
+mod tables;
 
 pub use fault::{Cause, Fault, Place, Res, is_interrupted};
 pub use host::{Host, note_panic, read_script};
+pub use needs::Needs;
 pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
 pub use runtime::{Builder, Runtime, Script, Value};
+pub use tables::OptionKey;
 
-/// What an `api.rs` needs: `use crate::script::prelude::*;`
+/// What an `api/mod.rs` needs: `use crate::script::prelude::*;`
 pub mod prelude {
     pub use super::{Host, Kind, Opt, Options, Res, opt};
     pub use crate::{Error, bail};

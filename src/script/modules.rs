@@ -53,7 +53,7 @@ impl Modules {
         let name = file.display().to_string();
         self.sources.add(&name, &text);
         let label = format!("import_{}", self.count.fetch_add(1, Ordering::Relaxed));
-        Ok(hygiene::module(engine, &text, &name, &label)?.0)
+        hygiene::module(engine, &text, &engine.compile(&text)?, &name, &label, &[])
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Kind {
     Float,
     Bool,
     Text,
+    /// Text that is one of these words.
+    OneOf(&'static [&'static str]),
     List,
     Map,
     Closure,
@@ -37,6 +39,20 @@ pub const fn opt(name: &'static str, kind: Kind, default: &'static str, doc: &'s
 }
 
 impl Opt {
+    /// The words that it takes, where these are declared.
+    pub fn words(&self) -> &'static [&'static str] {
+        if let Kind::OneOf(words) = self.kind { words } else { &[] }
+    }
+
+    /// What it means, and the words that it takes.
+    pub fn about(&self) -> String {
+        if self.words().is_empty() {
+            self.doc.to_string()
+        } else {
+            format!("{} ({})", self.doc, self.words().join(", "))
+        }
+    }
+
     /// The same row, found under these words too.
     pub const fn also(self, words: &'static [&'static str]) -> Opt {
         Opt { also: words, ..self }
@@ -63,7 +79,7 @@ impl Options {
             }
             // `()` asks for the default
             if !value.is_unit() && !fits(known.kind, value) {
-                bail!(who, "option `{key}` takes {}, not {} ({value})", kind_name(known.kind), value.type_name());
+                return Err(misfit(who, key, &takes(known.kind), known.words(), value).into());
             }
         }
         given.retain(|_, value| !value.is_unit());
@@ -125,16 +141,34 @@ impl Options {
     }
 }
 
+/// A value that an option does not take; of a word that is none of its words, with the nearest.
+pub fn misfit(who: &str, key: &str, takes: &str, words: &[impl AsRef<str>], value: &Dynamic) -> Error {
+    let Some(word) = value.read_lock::<ImmutableString>().filter(|_| !words.is_empty()) else {
+        return Error::new(who, format!("option `{key}` takes {takes}, not {} ({value})", value.type_name()));
+    };
+    let error = Error::new(who, format!("option `{key}` takes {takes}, not `{}`", word.as_str()));
+    error.meant(&word, words.iter().map(AsRef::as_ref))
+}
+
 fn fits(kind: Kind, value: &Dynamic) -> bool {
     match kind {
         Kind::Int => value.is_int(),
         Kind::Float => value.is_float(),
         Kind::Bool => value.is_bool(),
         Kind::Text => value.is_string(),
+        Kind::OneOf(words) => value.read_lock::<ImmutableString>().is_some_and(|word| words.contains(&word.as_str())),
         Kind::List => value.is_array(),
         Kind::Map => value.is_map(),
         Kind::Closure => value.is::<FnPtr>(),
         Kind::Any => true,
+    }
+}
+
+/// What an option of a kind takes.
+pub fn takes(kind: Kind) -> String {
+    match kind {
+        Kind::OneOf(words) => words.join(", "),
+        other => kind_name(other).to_string(),
     }
 }
 
@@ -143,7 +177,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Int => "a whole number",
         Kind::Float => "a number",
         Kind::Bool => "true or false",
-        Kind::Text => "a string",
+        Kind::Text | Kind::OneOf(_) => "a string",
         Kind::List => "a list",
         Kind::Map => "a map",
         Kind::Closure => "a closure",
@@ -160,7 +194,7 @@ fn default_value(opt: &Opt) -> Dynamic {
         Kind::Int => opt.default.parse::<i64>().map(Into::into).ok(),
         Kind::Float => opt.default.parse::<f64>().map(Into::into).ok(),
         Kind::Bool => opt.default.parse::<bool>().map(Into::into).ok(),
-        Kind::Text => Some(opt.default.trim_matches('"').to_string().into()),
+        Kind::Text | Kind::OneOf(_) => Some(opt.default.trim_matches('"').to_string().into()),
         _ => Engine::new_raw().eval_expression::<Dynamic>(opt.default).ok(),
     }
     .unwrap_or_else(|| unreachable!("the default of option `{}` is not of its kind", opt.name))

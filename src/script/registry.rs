@@ -38,12 +38,14 @@ pub struct Function {
     pub also: Vec<String>,
     /// A part of something else, or of a module that is one: help, Tab and the reference leave it out.
     pub is_inner: bool,
+    /// Its last parameter is a map of options, which may be left out.
+    pub optional: bool,
 }
 
 impl Function {
     /// As one writes it: `grads.clip(limit: float) -> Grads`.
     pub fn signature(&self) -> String {
-        let list = |params: &[(String, String)]| params.iter().map(parameter).collect::<Vec<_>>().join(", ");
+        let list = |params: &[(String, String)]| self.list(params);
         let call = match (self.form, self.params.split_first()) {
             (Form::Method, Some((receiver, rest))) => format!("{}.{}({})", written(receiver), self.name, list(rest)),
             (Form::Property, Some((receiver, _))) => format!("{}.{}", written(receiver), self.name),
@@ -53,6 +55,20 @@ impl Function {
             _ => format!("{}({})", self.name, list(&self.params)),
         };
         if self.returns.is_empty() { call } else { format!("{call} -> {}", self.returns) }
+    }
+
+    /// The last of its parameters, as one writes them: `limit: float, options?`.
+    pub fn list(&self, params: &[(String, String)]) -> String {
+        let mut list: Vec<String> = params.iter().map(parameter).collect();
+        if let Some(last) = list.last_mut().filter(|_| self.optional) {
+            *last = "options?".to_string();
+        }
+        list.join(", ")
+    }
+
+    /// Whether a call with so many arguments, a receiver among them, may mean it.
+    pub fn takes(&self, count: usize) -> bool {
+        self.params.len() == count || self.optional && self.params.len() == count + 1
     }
 
     /// How many arguments a call in parentheses gives, without the receiver.
@@ -125,6 +141,31 @@ fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
     found.dedup_by(|a, b| {
         a.name == b.name && a.noun == b.noun && (a.doc == b.doc || a.doc.is_empty()) && a.signature() == b.signature()
     });
+    folded(found)
+}
+
+/// A verb with options and the form of it without them as one.
+fn folded(mut found: Vec<Function>) -> Vec<Function> {
+    let mut shorter = Vec::new();
+    for (place, function) in found.iter().enumerate() {
+        let Some((last, rest)) = function.params.split_last() else { continue };
+        let is_options = !function.doc.is_empty() && (last.1.is_empty() || last.1 == "map" && last.0 == "options");
+        let form = found.iter().position(|other| {
+            is_options
+                && (&other.name, &other.noun, other.form, &other.doc)
+                    == (&function.name, &function.noun, function.form, &function.doc)
+                && other.params == rest
+        });
+        shorter.extend(form.map(|form| (place, form)));
+    }
+    for (place, _) in &shorter {
+        found[*place].optional = true;
+    }
+    let mut place = 0;
+    found.retain(|_| {
+        place += 1;
+        !shorter.iter().any(|(_, form)| *form == place - 1)
+    });
     found
 }
 
@@ -156,6 +197,7 @@ fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
             doc: doc.text,
             also: doc.also,
             is_inner: doc.is_inner || super::stdlib::is_inner(&info.namespace),
+            optional: false,
         };
         Some((function, facts.hash))
     };

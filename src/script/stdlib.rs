@@ -2,8 +2,9 @@
 
 use super::doc::Doc;
 use super::sources::Sources;
-use super::{Fault, Kind, hygiene};
-use rhai::{AST, ASTNode, Engine, Expr, Module, Stmt};
+use super::tables::Uses;
+use super::{Fault, hygiene, needs};
+use rhai::{AST, Engine, Module, OptimizationLevel};
 
 /// Embeds `stdlib/NAME.rhai`, followed by its parts `stdlib/NAME/PART.rhai` where some are named; and modules that are
 /// inner parts of another, `stdlib/MODULE/NAME.rhai`.
@@ -56,106 +57,65 @@ pub fn announce(engine: &mut Engine) {
 
 /// What became of the modules that were asked for.
 #[derive(Default)]
-pub struct Loaded {
+pub struct Read {
     /// Those that are broken, with their fault; they stay empty.
-    pub broken: Vec<(String, Fault)>,
-    pub scripts: Vec<(&'static str, AST)>,
+    pub broken: Vec<(&'static str, Fault)>,
+    pub scripts: Vec<Script>,
 }
 
-/// Compiles the modules called `names`.
-pub fn load(engine: &mut Engine, sources: &Sources, names: &[&str]) -> Loaded {
-    let mut loaded = Loaded::default();
-    for (name, text) in MODULES.iter().filter(|(name, _)| names.contains(name)) {
-        match compile(engine, sources, name, text) {
-            Ok((module, ast)) => {
-                engine.register_static_module(name, module.into());
-                loaded.scripts.push((name, ast));
+/// A module that is read: its tree as it is written.
+pub struct Script {
+    pub name: &'static str,
+    pub ast: AST,
+    pub uses: Uses,
+}
+
+/// Reads the modules called `names`, and those that these name in turn, but for the `known`.
+pub fn read(engine: &mut Engine, sources: &Sources, names: &[&'static str], known: &[&str]) -> Read {
+    let mut read = Read::default();
+    let mut names = names.to_vec();
+    let mut next = 0;
+    while let Some(name) = names.get(next).copied() {
+        next += 1;
+        if known.contains(&name) || names[..next - 1].contains(&name) {
+            continue;
+        }
+        let source = source_name(name);
+        sources.add(&source, text(name));
+        match as_written(engine, text(name)) {
+            Ok(written) => {
+                names.extend(needs::modules_of(&written));
+                read.scripts.push(Script { name, uses: Uses::of(&written), ast: written });
             }
-            Err(fault) => loaded.broken.push((name.to_string(), *fault)),
+            Err(error) => read.broken.push((name, Fault::new(&error.into(), &source, sources, engine))),
         }
     }
-    loaded
+    read
 }
 
-fn compile(engine: &Engine, sources: &Sources, name: &str, text: &str) -> Result<(Module, AST), Box<Fault>> {
+/// Compiles and runs a module that was read; `optional` are its functions whose last parameter may be left out.
+pub fn module(
+    engine: &Engine,
+    sources: &Sources,
+    name: &str,
+    written: &AST,
+    optional: &[(String, Vec<String>)],
+) -> Result<Module, Box<Fault>> {
     let source = source_name(name);
-    sources.add(&source, text);
-    let fault = |error: Box<rhai::EvalAltResult>| Box::new(Fault::new(&error, &source, sources, engine));
-    hygiene::module(engine, text, &source, name).map_err(fault)
+    hygiene::module(engine, text(name), written, &source, name, optional)
+        .map_err(|error| Box::new(Fault::new(&error, &source, sources, engine)))
 }
 
-/// The options that a function takes in its parameter at `place`: those of the defaults that it lays them over, where
-/// these are written out as `options(#{ … }, parameter)`; of the kind that the default has.
-pub fn option_keys(ast: &AST, function: &str, count: usize, place: usize) -> Option<Vec<(String, Kind)>> {
-    let taker = ast.iter_fn_def().find(|f| f.name == function && f.params.len() == count)?;
-    let parameter = taker.params.get(place)?;
-    let place = |position: rhai::Position| (position.line(), position.position());
-    let body = place(taker.body.start_position())..=place(taker.body.end_position());
-    let mut keys = None;
-    ast.walk(&mut |path: &[ASTNode]| {
-        let (call, position) = match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, position))) => (call, position),
-            Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => (call, position),
-            _ => return true,
-        };
-        let [.., defaults, Expr::Variable(given, ..)] = call.args.as_slice() else { return true };
-        if call.name == "options" && given.1 == *parameter && body.contains(&place(*position)) {
-            keys = match defaults {
-                Expr::Map(map, _) => {
-                    Some(map.0.iter().map(|(key, value)| (key.name.to_string(), written(value))).collect())
-                }
-                Expr::DynamicConstant(map, _) => map
-                    .read_lock::<rhai::Map>()
-                    .map(|map| map.iter().map(|(key, value)| (key.to_string(), kind(value))).collect()),
-                _ => None,
-            };
-        }
-        true
-    });
-    keys
+/// The text of a module.
+pub fn text(module: &str) -> &'static str {
+    MODULES.iter().find(|(name, _)| *name == module).map_or("", |(_, text)| text)
 }
 
-/// The kind of a default that is written out.
-fn written(default: &Expr) -> Kind {
-    match default {
-        Expr::Array(..) => Kind::List,
-        Expr::Map(..) => Kind::Map,
-        other => other.get_literal_value(None).map_or(Kind::Any, |value| kind(&value)),
-    }
-}
-
-fn kind(default: &rhai::Dynamic) -> Kind {
-    match default {
-        value if value.is_int() => Kind::Int,
-        value if value.is_float() => Kind::Float,
-        value if value.is_bool() => Kind::Bool,
-        value if value.is_string() => Kind::Text,
-        value if value.is_array() => Kind::List,
-        value if value.is_map() => Kind::Map,
-        value if value.is::<rhai::FnPtr>() => Kind::Closure,
-        _ => Kind::Any,
-    }
-}
-
-/// The modules that a script needs: those it names before `::`, and those that these name in turn.
-pub fn needed(script: &str) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = Vec::new();
-    let mut texts = vec![script];
-    while let Some(text) = texts.pop() {
-        for (name, body) in MODULES {
-            if !names.contains(name) && mentions(text, name) {
-                names.push(name);
-                texts.push(body);
-            }
-        }
-    }
-    names
-}
-
-/// Whether `name::` stands in the text, as a whole word.
-fn mentions(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        !text[..at].ends_with(word) && text[at + name.len()..].trim_start().starts_with("::")
-    })
+/// The tree of a text with nothing folded: option tables are read off it.
+pub fn as_written(engine: &mut Engine, text: &str) -> Result<AST, rhai::ParseError> {
+    let level = engine.optimization_level();
+    engine.set_optimization_level(OptimizationLevel::None);
+    let written = engine.compile(text);
+    engine.set_optimization_level(level);
+    written
 }

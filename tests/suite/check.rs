@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What is found in a script, a line each: `error 3:5 what it says`.
 fn found(script: &str) -> Vec<String> {
-    let findings = checker::look(&mut Host::for_script(script), "a.rhai", script);
+    let findings = checker::look(&mut Host::for_script("a.rhai", script), "a.rhai", script);
     let line = |finding: &checker::Finding| {
         let place = finding.fault.place.as_ref().unwrap();
         format!("{} {}:{} {}", finding.level(), place.line, place.column, finding.fault.message)
@@ -16,7 +16,7 @@ fn found(script: &str) -> Vec<String> {
 
 /// The help of the only finding.
 fn help(script: &str) -> String {
-    let findings = checker::look(&mut Host::for_script(script), "a.rhai", script);
+    let findings = checker::look(&mut Host::for_script("a.rhai", script), "a.rhai", script);
     assert_eq!(findings.len(), 1, "{script}: {:?}", found(script));
     findings[0].fault.help.clone().unwrap_or_default()
 }
@@ -251,7 +251,8 @@ fn no_false_alarm_on_any_script_of_the_repository() {
     for folder in ["scripts", "stdlib", "tests"] {
         for path in suite::scripts(Path::new(folder)) {
             let text = read_script(&path).unwrap();
-            for finding in checker::look(&mut Host::for_script(&text), &path.display().to_string(), &text) {
+            let name = path.display().to_string();
+            for finding in checker::look(&mut Host::for_script(&name, &text), &name, &text) {
                 // tests/host/names.rhai hides verbs on purpose
                 if !(finding.is_warning && path.ends_with("host/names.rhai")) {
                     alarms.push(finding.to_string());
@@ -270,7 +271,7 @@ fn three_hundred_lines_are_checked_in_fifty_milliseconds() {
                  bench::speed(\"a\", #{ seconds: 0.1 }, || net.loss(#{ ids: [1, 2] }));\n    tok.encode(\"text\")\n}\n";
     let script: String = (0..30).map(|n| block.replace("{n}", &n.to_string())).collect();
     assert_eq!(script.lines().count(), 300);
-    let mut host = Host::for_script(&script);
+    let mut host = Host::for_script("a.rhai", &script);
     let time = |host: &mut Host, script: &str| {
         let start = std::time::Instant::now();
         let found = checker::look(host, "a.rhai", script).len();

@@ -22,7 +22,7 @@ fn answer(script: &str) -> String {
         assert!(fault.place.is_some(), "{script}: {fault}");
         format!("{level}: {} | {}", fault.message, fault.help.as_deref().unwrap_or("-"))
     };
-    let mut host = Host::for_script(script);
+    let mut host = Host::for_script("a.rhai", script);
     let findings = checker::look(&mut host, "habit.rhai", script);
     if let Some(finding) = findings.iter().find(|finding| !finding.is_warning).or(findings.first()) {
         return told(finding.level(), &finding.fault);

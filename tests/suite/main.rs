@@ -27,6 +27,7 @@ mod kernel;
 mod model;
 mod parity;
 mod pause;
+mod planted;
 mod plot;
 mod prompt;
 mod reference;

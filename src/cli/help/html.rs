@@ -45,12 +45,12 @@ fn article(page: &Page, entry: &Entry) -> String {
     if !entry.options.is_empty() {
         text.push_str("<table><tr><th>option</th><th>default</th><th></th></tr>");
         for opt in &entry.options {
-            let (name, default) = (escaped(opt.name), escaped(opt.default));
+            let (name, default) = (escaped(&opt.name), escaped(&opt.default));
             let _ = write!(
                 text,
                 "<tr><td><code>{name}</code></td><td>{}</td><td>{}</td></tr>",
                 code(&default),
-                inline(opt.doc)
+                inline(&opt.about())
             );
         }
         text.push_str("</table>");

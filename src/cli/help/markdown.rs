@@ -40,7 +40,7 @@ fn verb(entry: &Entry) -> String {
                 "| `{}` | {} | {} |",
                 opt.name,
                 default.replace('|', "\\|"),
-                opt.doc.replace('|', "\\|")
+                opt.about().replace('|', "\\|")
             );
         }
     }

@@ -3,7 +3,7 @@
 use super::NOUNS;
 use crate::script::doc::Doc;
 use crate::script::registry::{self, Form, Function};
-use crate::script::{Host, Opt, stdlib};
+use crate::script::{Host, OptionKey, stdlib};
 
 /// A noun, or a module of the standard library.
 pub struct Page {
@@ -23,7 +23,7 @@ pub struct Entry {
     pub summary: String,
     /// Overloads that share a doc stand together.
     pub overloads: Vec<Overload>,
-    pub options: Vec<Opt>,
+    pub options: Vec<OptionKey>,
 }
 
 pub struct Overload {
@@ -84,13 +84,12 @@ fn entries<'a>(host: &Host, functions: impl Iterator<Item = &'a Function>) -> Ve
     for function in functions {
         let place = entries.iter().position(|entry| entry.name == function.name && entry.form == function.form);
         let place = place.unwrap_or_else(|| {
-            let tables = host.option_tables().iter().filter(|(verb, _)| *verb == function.name);
             entries.push(Entry {
                 name: function.name.clone(),
                 form: function.form,
                 summary: String::new(),
                 overloads: Vec::new(),
-                options: tables.flat_map(|(_, table)| table.iter().copied()).collect(),
+                options: host.option_keys(&function.name),
             });
             entries.len() - 1
         });

@@ -4,7 +4,7 @@ use super::{NOUNS, indented, search};
 use crate::Error;
 use crate::script::doc::Doc;
 use crate::script::registry::{self, Form, Function};
-use crate::script::{Fault, Host, Opt, stdlib};
+use crate::script::{Fault, Host, OptionKey, stdlib};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -71,9 +71,7 @@ fn verbs(host: &Host, named: &[&Function]) -> String {
         let _ = writeln!(text, "{signature}");
     }
     if let Some(function) = named.first() {
-        for (_, table) in host.option_tables().iter().filter(|(verb, _)| *verb == function.name) {
-            text.push_str(&options(table));
-        }
+        text.push_str(&options(&host.option_keys(&function.name)));
     }
     text
 }
@@ -121,12 +119,15 @@ fn told(doc: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn options(table: &[Opt]) -> String {
+fn options(table: &[OptionKey]) -> String {
+    if table.is_empty() {
+        return String::new();
+    }
     let mut text = String::from("options:\n");
     let wide = table.iter().map(|opt| opt.name.len() + opt.default.len()).max().unwrap_or(0) + 2;
     for opt in table {
         let default = if opt.default.is_empty() { String::new() } else { format!(": {}", opt.default) };
-        let _ = writeln!(text, "  {:<wide$}  {}", format!("{}{default}", opt.name), opt.doc);
+        let _ = writeln!(text, "  {:<wide$}  {}", format!("{}{default}", opt.name), opt.about());
     }
     text.push('\n');
     text

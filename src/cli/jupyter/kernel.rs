@@ -180,7 +180,7 @@ impl Kernel {
             }
             ":resume" => self.notebook.resume().and_then(|answer| self.value(answer, "")),
             _ => {
-                crate::cli::start_workers(code);
+                crate::cli::start_workers(&self.notebook.needs(code));
                 let answer = self.notebook.run(code);
                 self.value(answer, code)
             }

@@ -222,7 +222,7 @@ fn source(notebook: &mut Notebook, name: &str) -> Done {
 }
 
 fn run(notebook: &mut Notebook, text: &str) -> Answer {
-    crate::cli::start_workers(text);
+    crate::cli::start_workers(&notebook.needs(text));
     notebook.run(text)
 }
 

@@ -1,9 +1,9 @@
 //! Calls: whether something answers to the name, on that type, with so many arguments and such options.
 
-use super::{Check, Kind, explain, stdlib};
+use super::{Check, Imported, Kind, explain, stdlib};
 use crate::script::known::{Known, kind_of};
-use crate::script::options::{self, Kind as Takes};
-use rhai::{Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position};
+use crate::script::tables;
+use rhai::{FnCallExpr, FnPtr, ImmutableString, Map, Position};
 use std::any::TypeId;
 
 impl Check<'_> {
@@ -20,14 +20,14 @@ impl Check<'_> {
         self.fails = outside;
         if !call.namespace.is_empty() {
             self.namespace(call.namespace.root(), name);
-            self.member(call, &given, position);
+            self.member(call, position);
             return None;
         }
         if call.op_token.is_some() || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.known.operator(name, &given);
         }
         if self.has_own(name, given.len()) {
-            self.own_options(call, &given);
+            self.options_of(name, self.source, call);
             return None;
         }
         if !self.known.has(name, given.len()) && !self.in_imports(name) {
@@ -36,6 +36,9 @@ impl Check<'_> {
                 |check| explain::unknown_call(name, given.len(), false, check.text, check.functions()),
                 position,
             );
+        }
+        if let Some((defaults, given)) = tables::laid_over(call) {
+            self.given_over(name, defaults, given);
         }
         self.native_options(call, &given, false);
         self.known.gives(name, &given)
@@ -80,7 +83,12 @@ impl Check<'_> {
         let has =
             |form: &str, arguments| self.known.overloads(form).iter().any(|overload| overload.answers(kind, arguments));
         let of_text = |form: &str| {
-            let fits = |kind| self.known.overloads(form).iter().any(|o| o.answers(kind, 1) && o.params[1] == text());
+            let fits = |kind| {
+                self.known
+                    .overloads(form)
+                    .iter()
+                    .any(|o| o.answers(kind, 1) && o.params[1] == TypeId::of::<ImmutableString>())
+            };
             fits(kind)
         };
         let found = if sets {
@@ -101,29 +109,32 @@ impl Check<'_> {
 
     /// Whether an imported file has a function of this name, or may have it.
     fn in_imports(&self, name: &str) -> bool {
-        let has = |functions: &Option<Vec<(String, usize)>>| {
-            functions.as_ref().is_none_or(|functions| functions.iter().any(|(known, _)| known == name))
+        let has = |file: &Option<Imported>| {
+            file.as_ref().is_none_or(|file| file.ast.iter_functions().any(|function| function.name == name))
         };
         self.imports.values().any(has)
     }
 
     /// `sft::run(…)`, or a function of an imported file.
-    fn member(&mut self, call: &FnCallExpr, given: &[Kind], position: Position) {
+    fn member(&mut self, call: &FnCallExpr, position: Position) {
         let (name, count) = (call.name.as_str(), call.args.len());
         let root = call.namespace.root().to_string();
         let full = format!("{root}::{name}");
         if call.namespace.path.len() > 1 || root == "global" {
             return;
         }
-        if let Some(functions) = self.imports.get(root.as_str()) {
+        let imports = self.imports;
+        if let Some(home) = imports.get(root.as_str()) {
             // one that can't be read is told where it is imported
-            let Some(functions) = functions else { return };
-            if !functions.iter().any(|(known, params)| known == name && *params == count) {
-                let names: Vec<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
+            let Some(home) = home.as_ref().map(Imported::source) else { return };
+            let functions: Vec<(&str, usize)> =
+                home.ast.iter_functions().map(|function| (function.name, function.params.len())).collect();
+            if !functions.contains(&(name, count)) {
+                let names: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
                 let told = explain::unknown_member(&full, count, &names);
-                self.tell(full, |_| told, position);
+                return self.tell(full, |_| told, position);
             }
-            return;
+            return self.options_of(&full, home, call);
         }
         if stdlib::is_module(&root) && !self.known.has(&full, count) {
             return self.tell(
@@ -133,62 +144,8 @@ impl Check<'_> {
             );
         }
         let host = self.host;
-        self.options(&full, call, given, |place| host.stdlib_options(&full, count, place));
-    }
-
-    /// The options of a function of this script.
-    fn own_options(&mut self, call: &FnCallExpr, given: &[Kind]) {
-        let (ast, name, count) = (self.ast, call.name.to_string(), call.args.len());
-        self.options(&name, call, given, |place| stdlib::option_keys(ast, &name, count, place));
-    }
-
-    /// The options of a native verb, where its argument can't be data: every overload that may be meant calls it so.
-    fn native_options(&mut self, call: &FnCallExpr, given: &[Kind], is_method: bool) {
-        let shift = usize::from(is_method);
-        let (host, known, name) = (self.host, self.known, call.name.to_string());
-        let tables: Vec<_> = host.option_tables().iter().filter(|(verb, _)| *verb == name).collect();
-        let full: Vec<Kind> = given.to_vec();
-        self.options(&name, call, &given[shift..], |place| {
-            let overloads = known.overloads(&name);
-            let is_options = overloads.iter().any(|overload| overload.has_options(place + shift));
-            if tables.is_empty() || !is_options || overloads.iter().any(|o| o.takes_data(place + shift, &full)) {
-                return None;
-            }
-            // a verb of several types has a table for each
-            Some(
-                tables.iter().flat_map(|(_, table)| table.iter().map(|opt| (opt.name.to_string(), opt.kind))).collect(),
-            )
-        });
-    }
-
-    /// The keys of maps that are written out in a call, and the kinds of their values.
-    fn options(
-        &mut self,
-        name: &str,
-        call: &FnCallExpr,
-        given: &[Kind],
-        takes: impl Fn(usize) -> Option<Vec<(String, Takes)>>,
-    ) {
-        for (place, argument) in call.args.iter().enumerate().take(given.len()) {
-            let Expr::Map(map, _) = argument else { continue };
-            let Some(takes) = takes(place) else { continue };
-            for (key, value) in &map.0 {
-                let kinds: Vec<Takes> =
-                    takes.iter().filter(|(known, _)| *known == key.name.as_str()).map(|(_, kind)| *kind).collect();
-                if kinds.is_empty() {
-                    let known: Vec<&str> = takes.iter().map(|(known, _)| known.as_str()).collect();
-                    let error = explain::unknown_option(name, &key.name, &known);
-                    let told = (error.to_string(), error.advice().map(str::to_string));
-                    self.tell(format!("{name} {}", key.name), |_| told, key.pos);
-                } else if let Some(kind) = literal(value)
-                    && !kinds.iter().any(|takes| suits(*takes, kind))
-                {
-                    let wants = options::kind_name(kinds[0]);
-                    let what = explain::article(self.known.name(kind));
-                    let told = (format!("{name}: option `{}` takes {wants}, not {what}", key.name), None);
-                    self.tell(format!("{name} {} {what}", key.name), |_| told, value.start_position());
-                }
-            }
+        if let Some(home) = host.module_source(&root) {
+            self.options_of(&full, home, call);
         }
     }
 
@@ -210,37 +167,5 @@ impl Check<'_> {
         let of = kinds.join(", ");
         let told = format!("{name}: this function answers `x.{name}(…)` too, in place of the verb of {of}");
         self.warn((told, Some("give it another name".to_string())), position);
-    }
-}
-
-fn text() -> TypeId {
-    TypeId::of::<ImmutableString>()
-}
-
-/// The type of a value that is written out.
-fn literal(value: &Expr) -> Kind {
-    match value {
-        Expr::IntegerConstant(..) => kind_of::<INT>(),
-        Expr::FloatConstant(..) => kind_of::<FLOAT>(),
-        Expr::BoolConstant(..) => kind_of::<bool>(),
-        Expr::StringConstant(..) | Expr::InterpolatedString(..) => Some(text()),
-        Expr::Array(..) => kind_of::<rhai::Array>(),
-        Expr::Map(..) => kind_of::<Map>(),
-        Expr::DynamicConstant(value, _) if value.is::<FnPtr>() => kind_of::<FnPtr>(),
-        _ => None,
-    }
-}
-
-fn suits(takes: Takes, kind: TypeId) -> bool {
-    let is = |other: Kind| Some(kind) == other;
-    match takes {
-        Takes::Int => is(kind_of::<INT>()),
-        Takes::Float => is(kind_of::<FLOAT>()) || is(kind_of::<INT>()),
-        Takes::Bool => is(kind_of::<bool>()),
-        Takes::Text => kind == text(),
-        Takes::List => is(kind_of::<rhai::Array>()),
-        Takes::Map => is(kind_of::<Map>()),
-        Takes::Closure => is(kind_of::<FnPtr>()),
-        Takes::Any => true,
     }
 }

@@ -5,13 +5,16 @@
 //! it is used; where a type is not known, nothing is said of it.
 
 mod calls;
+mod given;
 mod walk;
 
 use super::known::{Kind, Known};
 use super::registry::{self, Function};
-use super::{Fault, Host, explain, modules, names, stdlib};
+use super::tables::{Source, Uses};
+use super::{Fault, Host, explain, modules, names, needs, stdlib};
 use crate::files;
-use rhai::{AST, ASTNode, Engine, EvalAltResult, ImmutableString, Module, OptimizationLevel, Position, Scope, Stmt};
+use given::Given;
+use rhai::{AST, ASTNode, EvalAltResult, ImmutableString, Module, Position, Scope, Stmt};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -53,13 +56,17 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     while let Some((name, text)) = files.pop() {
         host.sources.add(&name, &text);
         let mut own: Vec<Finding> = undefined(host, &name, &text);
-        let Some(ast) = loosely(&mut host.engine, &text) else {
+        let Some(ast) = needs::loosely(&mut host.engine, &text) else {
             findings.extend(own);
             continue;
         };
         let imports = names::imports(&ast, &name);
         own.extend({
-            let mut check = Check::new(host, &known, &functions, &name, &text, &ast, &imports);
+            let read: HashMap<&str, Option<Imported>> =
+                imports.iter().map(|(alias, path)| (alias.as_str(), imported(host, path.as_deref()))).collect();
+            let uses = Uses::of(&ast);
+            let source = Source { text: &text, ast: &ast, uses: &uses };
+            let mut check = Check::new(host, &known, &functions, &name, source, &read);
             // functions of modules answer to nobody's dots
             check.is_script = name == script && !stdlib::is_source_name(script);
             check.run()
@@ -75,6 +82,25 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// An imported file.
+struct Imported {
+    text: String,
+    ast: AST,
+    uses: Uses,
+}
+
+impl Imported {
+    fn source(&self) -> Source<'_> {
+        Source { text: &self.text, ast: &self.ast, uses: &self.uses }
+    }
+}
+
+fn imported(host: &mut Host, path: Option<&Path>) -> Option<Imported> {
+    let text = super::read_script(path?).ok()?;
+    let ast = needs::loosely(&mut host.engine, &text)?;
+    Some(Imported { uses: Uses::of(&ast), ast, text })
 }
 
 /// Parse errors and undefined variables.
@@ -107,17 +133,6 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Without strict variables and without folding constants, so that all that was written is there.
-fn loosely(engine: &mut Engine, text: &str) -> Option<AST> {
-    let level = engine.optimization_level();
-    engine.set_strict_variables(false);
-    engine.set_optimization_level(OptimizationLevel::None);
-    let ast = engine.compile(text);
-    engine.set_optimization_level(level);
-    engine.set_strict_variables(true);
-    ast.ok()
 }
 
 /// A message, and its help.
@@ -162,6 +177,8 @@ struct Var {
     used: bool,
     /// A warning is due when nobody uses it.
     told: bool,
+    /// Of a map that nobody changes: the keys that it has.
+    given: Vec<Given>,
 }
 
 /// One file under the glass.
@@ -173,18 +190,21 @@ struct Check<'a> {
     name: &'a str,
     text: &'a str,
     ast: &'a AST,
+    source: Source<'a>,
     /// What is run, and no module.
     is_script: bool,
     /// But for those that are being looked at.
     bodies: HashMap<(String, usize), Body>,
     own: HashSet<(String, usize)>,
-    /// Functions of each imported file, where it can be read.
-    imports: HashMap<&'a str, Option<Vec<(String, usize)>>>,
+    /// Each imported file, where it can be read.
+    imports: &'a HashMap<&'a str, Option<Imported>>,
     /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
     keys: HashSet<String>,
     scope: Vec<Var>,
     /// Declarations whose variable is later given something of another type.
     varied: HashSet<Position>,
+    /// Declarations whose variable, a map, is later changed.
+    changed: HashSet<Position>,
     /// Constants that functions read as `global::NAME`, and names that imports are used by.
     globals: HashSet<String>,
     aliases: HashSet<String>,
@@ -205,21 +225,23 @@ impl<'a> Check<'a> {
         known: &'a Known,
         functions: &'a OnceCell<Vec<Function>>,
         name: &'a str,
-        text: &'a str,
-        ast: &'a AST,
-        imports: &'a HashMap<String, Option<PathBuf>>,
+        source: Source<'a>,
+        imports: &'a HashMap<&'a str, Option<Imported>>,
     ) -> Check<'a> {
-        let read = |path: &Path| super::read_script(path).ok();
-        let texts: Vec<Option<String>> = imports.values().map(|path| path.as_deref().and_then(read)).collect();
+        let Source { text, ast, .. } = source;
         let mut keys: HashSet<String> = names::keys(text).into_iter().collect();
-        for text in texts.iter().flatten() {
-            keys.extend(names::keys(text));
+        for file in imports.values().flatten() {
+            keys.extend(names::keys(&file.text));
         }
         for (_, text) in stdlib::MODULES {
             keys.extend(names::keys(text));
         }
         let bodies = bodies(ast);
-        let of_text = texts.iter().map(|text| text.as_deref().map(names::functions));
+        let mut own: HashSet<(String, usize)> = bodies.keys().cloned().collect();
+        if stdlib::is_source_name(name) {
+            let optional = host.optional(source);
+            own.extend(optional.into_iter().map(|(name, params)| (name, params.len() - 1)));
+        }
         Check {
             host,
             known,
@@ -227,13 +249,15 @@ impl<'a> Check<'a> {
             name,
             text,
             ast,
+            source,
             is_script: true,
-            own: bodies.keys().cloned().collect(),
+            own,
             bodies,
-            imports: imports.keys().map(String::as_str).zip(of_text).collect(),
+            imports,
             keys,
             scope: Vec::new(),
             varied: HashSet::new(),
+            changed: HashSet::new(),
             globals: HashSet::new(),
             aliases: HashSet::new(),
             imported: Vec::new(),
@@ -248,12 +272,12 @@ impl<'a> Check<'a> {
     /// Goes through the file until no variable turns out to change its type any more.
     fn run(mut self) -> Vec<Finding> {
         loop {
-            let varied = self.varied.len();
+            let varied = self.varied.len() + self.changed.len();
             self.findings.clear();
             self.told.clear();
             self.imported.clear();
             self.program();
-            if self.varied.len() == varied {
+            if self.varied.len() + self.changed.len() == varied {
                 return self.findings;
             }
         }

@@ -3,6 +3,7 @@
 use super::{Check, Kind, Var, modules};
 use crate::files;
 use crate::script::known::kind_of;
+use crate::script::tables;
 use rhai::{
     ASTFlags, Array, BinaryExpr, Dynamic, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt,
 };
@@ -43,7 +44,7 @@ impl Check<'_> {
         let outer = std::mem::take(&mut self.scope);
         for (index, name) in body.params.iter().enumerate() {
             let (kind, made) = captured.get(index).copied().unwrap_or((None, Position::NONE));
-            self.scope.push(Var { name: name.clone(), kind, made, used: true, told: false });
+            self.scope.push(Var { name: name.clone(), kind, made, used: true, told: false, given: Vec::new() });
         }
         self.block(&body.statements);
         self.scope = outer;
@@ -124,8 +125,12 @@ impl Check<'_> {
             Stmt::Var(parts, flags, _) => {
                 let (ident, value, _) = parts.as_ref();
                 let kind = self.expression(value);
+                let given = self.given(value);
                 let told = !ident.name.starts_with('_') && !flags.intersects(ASTFlags::EXPORTED);
                 self.declare(ident.name.clone(), kind, ident.pos, told);
+                if let Some(var) = self.scope.last_mut().filter(|_| !self.changed.contains(&ident.pos)) {
+                    var.given = given;
+                }
             }
             Stmt::Assignment(parts) => self.assignment(&parts.0, &parts.1),
             Stmt::FnCall(call, position) => return self.call(call, *position),
@@ -159,11 +164,11 @@ impl Check<'_> {
 
     fn declare(&mut self, name: ImmutableString, kind: Kind, made: Position, told: bool) {
         let kind = kind.filter(|_| !self.varied.contains(&made));
-        self.scope.push(Var { name, kind, made, used: false, told });
+        self.scope.push(Var { name, kind, made, used: false, told, given: Vec::new() });
     }
 
     /// The variable in sight, which is used here.
-    fn variable(&mut self, name: &str) -> Option<&mut Var> {
+    pub fn variable(&mut self, name: &str) -> Option<&mut Var> {
         match self.scope.iter_mut().rev().find(|var| var.name == name) {
             Some(var) => {
                 var.used = true;
@@ -177,8 +182,17 @@ impl Check<'_> {
         }
     }
 
+    /// What is known of a map's keys holds no longer.
+    fn change(&mut self, chain: &Expr) {
+        let Expr::Variable(variable, ..) = tables::root(chain) else { return };
+        if let Some(var) = self.scope.iter().rev().find(|var| var.name == variable.1 && !var.given.is_empty()) {
+            self.changed.insert(var.made);
+        }
+    }
+
     fn assignment(&mut self, how: &rhai::OpAssignment, sides: &BinaryExpr) {
         let value = self.expression(&sides.rhs);
+        self.change(&sides.lhs);
         match &sides.lhs {
             Expr::Variable(variable, ..) if variable.2.is_empty() => {
                 let Some(place) = self.scope.iter().rposition(|var| var.name == variable.1) else {
@@ -318,6 +332,9 @@ impl Check<'_> {
         match expression {
             Expr::Dot(parts, ..) => {
                 let kind = self.expression(&parts.lhs);
+                if tables::method(&parts.rhs).is_some_and(|name| !tables::READS.contains(&name)) {
+                    self.change(&parts.lhs);
+                }
                 self.link(kind, &parts.rhs, sets)
             }
             Expr::Index(parts, flags, _) => {

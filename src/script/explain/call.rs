@@ -145,7 +145,7 @@ impl Call {
         }
         let fitting = if own.is_empty() { same } else { &own };
         let given = if methods { self.kinds.get(1..).unwrap_or_default() } else { &self.kinds };
-        if !fitting.iter().any(|function| function.params.len() == self.kinds.len()) {
+        if !fitting.iter().any(|function| function.takes(self.kinds.len())) {
             return (format!("{}: does not take {}", self.name, counted(given.len())), help);
         }
         (format!("{}: does not take ({})", self.name, given.join(", ")), help)

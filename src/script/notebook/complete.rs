@@ -1,10 +1,11 @@
 //! How a word could go on.
 
+use super::super::OptionKey;
 use super::super::registry::{self, Form, Function};
 use super::super::stdlib;
 use super::kinds::Known;
 use super::place::{self, Call, Place};
-use super::{Notebook, options, scan};
+use super::{Notebook, scan};
 use crate::files;
 use rhai::Map;
 
@@ -138,20 +139,15 @@ impl Notebook {
     /// The keys that the options of a call take, without those that are given.
     fn options(&self, functions: &[Function], call: &Call, given: &[&str], before: &[scan::Part]) -> Vec<Candidate> {
         let receiver = call.receiver.as_ref().map(|owner| self.known(functions, owner, before));
-        let mut found: Vec<Candidate> = Vec::new();
-        if !self.overloads(functions, &call.name, receiver.as_ref()).is_empty() {
-            for (_, table) in self.host.option_tables().iter().filter(|(verb, _)| *verb == call.name) {
-                found.extend(table.iter().map(|opt| {
-                    let default = if opt.default.is_empty() { String::new() } else { format!("{}  ", opt.default) };
-                    Candidate { text: format!("{}: ", opt.name), note: format!("{}: {default}{}", opt.name, opt.doc) }
-                }));
-            }
+        if self.overloads(functions, &call.name, receiver.as_ref()).is_empty() {
+            return Vec::new();
         }
-        found.extend(
-            options::of(&call.name)
-                .into_iter()
-                .map(|(key, default)| Candidate { note: format!("{key}: {default}"), text: format!("{key}: ") }),
-        );
+        let candidate = |key: OptionKey| {
+            let default = if key.default.is_empty() { "()" } else { &key.default };
+            let note = format!("{}: {default}  {}", key.name, key.about());
+            Candidate { text: format!("{}: ", key.name), note: note.trim_end().to_string() }
+        };
+        let mut found: Vec<Candidate> = self.host.option_keys(&call.name).into_iter().map(candidate).collect();
         found.retain(|candidate| !given.contains(&candidate.text.trim_end_matches(": ")));
         found
     }
@@ -203,11 +199,7 @@ fn candidate(function: &Function) -> Candidate {
 /// The parameters of a call from the argument `from` on, with what it gives.
 fn parameters(function: &Function, from: usize) -> String {
     let receiver = function.params.len() - function.arguments();
-    let rest = function.params.iter().skip(receiver + from);
-    let one = |(name, kind): &(String, String)| {
-        if kind.is_empty() || kind == "any" { name.clone() } else { format!("{name}: {kind}") }
-    };
-    let list = rest.map(one).collect::<Vec<_>>().join(", ");
+    let list = function.list(function.params.get(receiver + from..).unwrap_or_default());
     let gives = if function.returns.is_empty() { String::new() } else { format!(" -> {}", function.returns) };
     format!("({list}){gives}")
 }

@@ -3,7 +3,6 @@
 mod complete;
 mod inspect;
 mod kinds;
-mod options;
 mod place;
 mod save;
 pub mod scan;
@@ -15,7 +14,7 @@ pub use who::Variable;
 use super::look::Page;
 use super::registry::{self, Function};
 use super::session::Session;
-use super::{Cause, Fault, Host, modules};
+use super::{Cause, Fault, Host, Needs, modules};
 use crate::kernel::pool;
 use crate::limits::Bounds;
 use crate::plot::progress;
@@ -158,7 +157,7 @@ impl Notebook {
     }
 
     fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Fault> {
-        self.host.need(text)?;
+        self.host.need(name, text)?;
         let Notebook { host, state, .. } = self;
         let value = host.guard(name, || state.run(&host.engine, name, text))?;
         self.keep_imports(name)?;
@@ -202,6 +201,11 @@ impl Notebook {
         let names = self.state.scope.iter_raw().map(|(name, ..)| name);
         fault.help = crate::nearest(name, names).map(|near| format!("did you mean `{near}`?"));
         Err(fault)
+    }
+
+    /// What an input asks for, before it runs.
+    pub fn needs(&mut self, text: &str) -> Needs {
+        Needs::of(&mut self.host.engine, "input", text)
     }
 
     pub fn is_variable(&self, name: &str) -> bool {

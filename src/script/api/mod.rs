@@ -1,13 +1,13 @@
 //! What scripts see of the host itself: options, arguments, numbers as text, the end of a run.
 
+mod options;
+
 use super::prelude::*;
 use crate::sync::unpoisoned;
+use options::FROM_SHELL;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// Marks text that came from the command line, so that `options` may read it as what the default is.
-const FROM_SHELL: i32 = 7;
 
 /// What a run was given, and how it asked to end.
 #[derive(Clone)]
@@ -47,6 +47,7 @@ impl Default for Run {
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    options::register(host);
     let run = host.run_state.clone();
     let args = run.clone();
     FuncRegistration::new("args")
@@ -101,33 +102,6 @@ if 1 > 2 { exit(1); }
 
 #[export_module]
 mod verbs {
-    /// The defaults with what was given over them; every key checked.
-    ///
-    /// A key that `defaults` lacks is an error that names the nearest, and so is a value of another kind than its
-    /// default (a whole number is fine where the default is a float; a default of `()` takes anything; `()` asks for
-    /// the default). Values from the command line (`args()`) are read as what the default is.
-    ///
-    /// ```rhai
-    /// let cfg = options(#{ lr: 1e-3, steps: 300, out: () }, #{ steps: 20 });
-    /// cfg.steps                                          //=> 20
-    /// options(#{ lr: 1e-3, steps: 300 }, #{ stepz: 20 }) //=> error: options: there is no option `stepz`
-    /// options(#{ steps: 300 }, #{ steps: "many" })       //=> error: options: option `steps` takes a whole number, not text (many)
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn options(defaults: Map, given: Map) -> Res<Map> {
-        super::merge("options", defaults, given)
-    }
-
-    /// As `options(defaults, given)`, with errors told by the verb `who`.
-    ///
-    /// ```rhai
-    /// options("sft::run", #{ lr: 1e-3 }, #{ rl: 1.0 })   //=> error: sft::run: there is no option `rl`
-    /// ```
-    #[rhai_fn(name = "options", return_raw)]
-    pub fn options_of(who: &str, defaults: Map, given: Map) -> Res<Map> {
-        super::merge(who, defaults, given)
-    }
-
     /// Do nothing for so many seconds. Ctrl-C ends it.
     ///
     /// ```rhai
@@ -204,68 +178,5 @@ fn digits(x: f64, count: INT) -> Res<String> {
     match usize::try_from(count) {
         Ok(count) if count <= 100 => Ok(format!("{x:.count$}")),
         _ => bail!("digits", "count {count} is not between 0 and 100"),
-    }
-}
-
-fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
-    for (key, value) in given {
-        let Some(default) = defaults.get(&key) else {
-            let names: Vec<&str> = defaults.keys().map(|name| name.as_str()).collect();
-            return Err(super::explain::unknown_option(who, &key, &names).into());
-        };
-        if !value.is_unit() {
-            let value = fit(who, &key, default, value)?;
-            defaults.insert(key, value);
-        }
-    }
-    Ok(defaults)
-}
-
-/// The value as the kind that the default has.
-fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> {
-    let value = if value.tag() == FROM_SHELL { read(default, value) } else { value };
-    if default.is_float()
-        && let Ok(whole) = value.as_int()
-    {
-        return Ok((whole as f64).into());
-    }
-    if default.is_unit() || default.type_id() == value.type_id() {
-        return Ok(value);
-    }
-    bail!(who, "option `{key}` takes {}, not {} ({value})", kind(default), kind(&value))
-}
-
-/// Text from the command line as the kind that the default has; as it is, where it can't be read so.
-fn read(default: &Dynamic, value: Dynamic) -> Dynamic {
-    let text = value.to_string();
-    let whole = || text.replace('_', "").parse::<i64>().ok().map(Dynamic::from);
-    let number = || text.parse::<f64>().ok().map(Dynamic::from);
-    let truth = || text.parse::<bool>().ok().map(Dynamic::from);
-    let read = if default.is_int() {
-        whole()
-    } else if default.is_float() {
-        number()
-    } else if default.is_bool() {
-        truth()
-    } else if default.is_unit() {
-        whole().or_else(number).or_else(truth)
-    } else if default.is_array() {
-        Some(Dynamic::from(text.split(',').map(|part| Dynamic::from(part.trim().to_string())).collect::<List>()))
-    } else {
-        None
-    };
-    read.unwrap_or_else(|| text.into())
-}
-
-fn kind(value: &Dynamic) -> String {
-    match value.type_name() {
-        "i64" => "a whole number".to_string(),
-        "f64" => "a number".to_string(),
-        "bool" => "true or false".to_string(),
-        "string" | "&str" | "alloc::string::String" => "text".to_string(),
-        "array" => "a list".to_string(),
-        "map" => "a map".to_string(),
-        "Fn" => "a closure".to_string(),
-        other => other.rsplit("::").next().unwrap_or(other).to_lowercase(),
     }
 }

@@ -1,0 +1,95 @@
+//! Forms without options: where a native verb's last parameter is `options`, the host makes the form that leaves it out.
+
+use super::Res;
+use rhai::{Dynamic, Engine, FnAccess, FuncInfo, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc, Shared};
+use std::any::TypeId;
+use std::collections::HashMap;
+
+/// A native function as the engine's metadata has it.
+struct Form {
+    name: String,
+    types: Vec<TypeId>,
+    /// `x: &mut Tensor`, and what it returns last.
+    infos: Vec<String>,
+    comments: Vec<String>,
+}
+
+impl Form {
+    fn of(info: FuncInfo) -> Option<Form> {
+        let facts = info.metadata;
+        let infos = facts.params_info.iter().map(ToString::to_string);
+        let is_verb = facts.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !facts.name.contains('$');
+        (is_verb && facts.access == FnAccess::Public && info.script.is_none()).then(|| Form {
+            name: facts.name.to_string(),
+            types: facts.param_types.to_vec(),
+            infos: infos.chain([facts.return_type.to_string()]).collect(),
+            comments: facts.comments.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    fn takes_options(&self) -> bool {
+        let last = self.types.len().checked_sub(1);
+        last.is_some_and(|last| {
+            let name = self.infos.get(last).and_then(|info| info.split(':').next()).unwrap_or_default();
+            name.trim() == "options" && self.types[last] == TypeId::of::<Map>()
+        })
+    }
+
+    /// Whether it already answers what `other` would without its options.
+    fn stands_for(&self, other: &Form) -> bool {
+        let any = TypeId::of::<Dynamic>();
+        let meets = |(own, wanted): (&TypeId, &TypeId)| own == wanted || *own == any || *wanted == any;
+        self.name == other.name
+            && self.types.len() + 1 == other.types.len()
+            && self.types.iter().zip(&other.types).all(meets)
+    }
+
+    /// The same without its options.
+    fn make(&self, module: &mut Module) {
+        let count = self.types.len() - 1;
+        let is_method = count > 0 && self.infos[0].replace("& mut", "&mut").contains("&mut ");
+        let name = self.name.clone();
+        let call = move |context: Option<NativeCallContext>, given: &mut [&mut Dynamic]| -> Res<Dynamic> {
+            let Some(context) = context else { return Ok(Dynamic::UNIT) };
+            let mut options = Dynamic::from(Map::new());
+            let mut all: Vec<&mut Dynamic> = given.iter_mut().map(|argument| &mut **argument).collect();
+            all.push(&mut options);
+            context.call_native_fn_raw(&name, is_method, &mut all)
+        };
+        let (func, has_context, is_pure, is_volatile) = (Shared::new(call), true, true, true);
+        let func = match is_method {
+            // whether it may be called on a constant, the verb itself decides
+            true => RhaiFunc::Method { func, has_context, is_pure, is_volatile },
+            false => RhaiFunc::Pure { func, has_context, is_pure, is_volatile },
+        };
+        let mut infos = self.infos.clone();
+        infos.remove(count);
+        FuncRegistration::new(self.name.as_str())
+            .with_comments(&self.comments)
+            .with_params_info(&infos)
+            .set_into_module_raw(module, &self.types[..count], func);
+    }
+}
+
+/// Verbs by name and number of parameters, and whether the last of them is options in every form.
+pub type Verbs = HashMap<(String, usize), bool>;
+
+/// Adds the forms without options that a noun's module lacks, and notes its verbs.
+pub fn without_options(module: Module, verbs: &mut Verbs) -> Module {
+    let shared = Shared::new(module);
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(shared.clone());
+    let forms: Vec<Form> = engine.collect_fn_metadata(None, Form::of, false);
+    drop(engine);
+    let mut module = Shared::unwrap_or_clone(shared);
+    for form in &forms {
+        let all = verbs.entry((form.name.clone(), form.types.len())).or_insert(true);
+        *all &= form.takes_options();
+    }
+    for form in forms.iter().filter(|form| form.takes_options()) {
+        if !forms.iter().any(|other| other.stands_for(form)) {
+            form.make(&mut module);
+        }
+    }
+    module
+}
