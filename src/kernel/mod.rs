@@ -24,7 +24,7 @@ pub mod matrix;
 pub mod matvec;
 pub mod norm;
 pub mod optimize;
-mod parallel;
+pub(crate) mod parallel;
 pub mod pool;
 mod portable;
 pub mod profile;

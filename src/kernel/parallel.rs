@@ -1,6 +1,8 @@
 //! Work split over threads, always at the same places.
 
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Numbers in one piece of elementwise work: enough to be worth a task, few enough for the nearest caches.
 const PIECE: usize = 1 << 14;
@@ -10,13 +12,51 @@ pub fn rows_per_piece(width: usize) -> usize {
     (PIECE / width.max(1)).max(1)
 }
 
+/// `work(first, piece)` over the pieces of `out` that begin at multiples of `length`, on all threads.
+///
+/// `work` is `dyn` here and below: rayon's machinery is then compiled once for a type of number, and not for every closure,
+/// which was a third of all of levain's code.
+pub fn pieces<T: Send>(out: &mut [T], length: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    let length = length.max(1);
+    if out.len() <= length {
+        if !out.is_empty() {
+            work(0, out);
+        }
+        return;
+    }
+    out.par_chunks_mut(length).enumerate().for_each(|(i, piece)| work(i * length, piece));
+}
+
+/// Appends `values(range)` of `range` to `out`, in pieces of `length` values, on all threads. The values of a range are as many
+/// as it is long.
+pub fn extend<T: Send, I: Iterator<Item = T>>(
+    out: &mut Vec<T>,
+    range: Range<usize>,
+    length: usize,
+    values: impl Fn(Range<usize>) -> I + Sync,
+) {
+    let (start, count) = (out.len(), range.len());
+    out.reserve(count);
+    pieces(&mut out.spare_capacity_mut()[..count], length, &|first, piece: &mut [MaybeUninit<T>]| {
+        let (first, length) = (range.start + first, piece.len());
+        let mut written = 0;
+        for (place, value) in piece.iter_mut().zip(values(first..first + length)) {
+            place.write(value);
+            written += 1;
+        }
+        assert!(written == length, "a range has fewer values than it is long");
+    });
+    // SAFETY: every piece was written whole, or the assertion, which panics through `pieces`, had come before this
+    unsafe { out.set_len(start + count) };
+}
+
 /// `work(first_row, rows)` over pieces of whole rows of `out`.
 pub fn rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
     let step = rows_per_piece(width);
     if out.len() <= step * width {
         return work(0, out);
     }
-    out.par_chunks_mut(step * width).enumerate().for_each(|(i, piece)| work(i * step, piece));
+    pieces(out, step * width, &|first, piece| work(first / width, piece));
 }
 
 /// `work(first_row, rows of a, rows of b)` over pieces of two arrays with as many rows.
@@ -31,24 +71,27 @@ pub fn rows2(
     if a.len() <= step * a_width {
         return work(0, a, b);
     }
-    a.par_chunks_mut(step * a_width)
-        .zip(b.par_chunks_mut(step * b_width))
-        .enumerate()
-        .for_each(|(i, (a, b))| work(i * step, a, b));
+    pieces2(a, step * a_width, b, step * b_width, &|i, a, b| work(i * step, a, b));
+}
+
+/// `work(index, piece of a, piece of b)`.
+type Both<'a> = &'a (dyn Fn(usize, &mut [f32], &mut [f32]) + Sync);
+
+fn pieces2(a: &mut [f32], a_length: usize, b: &mut [f32], b_length: usize, work: Both) {
+    a.par_chunks_mut(a_length).zip(b.par_chunks_mut(b_length)).enumerate().for_each(|(i, (a, b))| work(i, a, b));
 }
 
 /// Sums `width` columns over `rows`: `add(range of rows, partial sums)` per fixed piece, pieces added in order.
-pub fn columns(rows: usize, width: usize, add: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync) -> Vec<f32> {
-    let step = rows_per_piece(width).max(rows.div_ceil(64));
-    let pieces: Vec<_> = (0..rows).step_by(step.max(1)).map(|start| start..(start + step).min(rows)).collect();
-    let partial: Vec<Vec<f32>> = pieces
-        .into_par_iter()
-        .map(|range| {
+pub fn columns(rows: usize, width: usize, add: impl Fn(Range<usize>, &mut [f32]) + Sync) -> Vec<f32> {
+    let step = rows_per_piece(width).max(rows.div_ceil(64)).max(1);
+    let mut partial: Vec<Vec<f32>> = Vec::new();
+    extend(&mut partial, 0..rows.div_ceil(step), 1, |pieces| {
+        pieces.map(|piece| {
             let mut sums = vec![0.0; width];
-            add(range, &mut sums);
+            add(piece * step..((piece + 1) * step).min(rows), &mut sums);
             sums
         })
-        .collect();
+    });
     let mut partial = partial.into_iter();
     let mut sums = partial.next().unwrap_or_else(|| vec![0.0; width]);
     for more in partial {

@@ -2,9 +2,9 @@
 //! and the result back, so that every operation works everywhere.
 
 use super::{Array, DType, Device};
+use crate::kernel::parallel;
 use crate::{Error, Result, bail, cancel};
 use candle_core::{Storage, WithDType};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Fewer numbers than this are not worth a second thread.
@@ -15,13 +15,23 @@ const GROUP: usize = 1 << 22;
 
 /// The numbers of an array, row by row, without a copy where they lie like that already.
 pub fn with_values<T: WithDType, R>(array: &Array, read: impl FnOnce(&[T]) -> R) -> Result<R> {
+    let (mut read, mut result) = (Some(read), None);
+    lend(array, &mut |numbers| result = read.take().map(|read| read(numbers)))?;
+    result.ok_or_else(|| Error::new("tensor", "its numbers were not read"))
+}
+
+/// The body of [`with_values`], compiled once for a type of number.
+fn lend<T: WithDType>(array: &Array, read: &mut dyn FnMut(&[T])) -> Result<()> {
     if !array.device().is_cpu() {
-        return with_values(&array.to_device(&Device::Cpu)?, read);
+        return lend(&array.to_device(&Device::Cpu)?, read);
     }
     let array = array.contiguous()?;
     let (storage, layout) = array.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(numbers), Some((start, end))) => Ok(read(&numbers.as_slice::<T>()?[start..end])),
+        (Storage::Cpu(numbers), Some((start, end))) => {
+            read(&numbers.as_slice::<T>()?[start..end]);
+            Ok(())
+        }
         _ => bail!("tensor", "its numbers are not where they should be"),
     }
 }
@@ -53,44 +63,33 @@ pub fn array<T: WithDType>(numbers: Vec<T>, dims: &[usize], like: &Array) -> Res
 
 /// `make` of every number. Halves are computed in f32.
 pub fn map<T: WithDType, U: WithDType>(x: &Array, make: impl Fn(T) -> U + Sync) -> Result<Array> {
-    let made = with_values(x, |x: &[T]| {
-        if x.len() < PARALLEL {
-            return Ok(x.iter().map(|x| make(*x)).collect::<Vec<U>>());
-        }
-        in_groups(x.len(), |group| x[group].par_iter().with_min_len(PARALLEL / 4).map(|x| make(*x)))
-    })
-    .flatten()?;
+    let made = with_values(x, |x: &[T]| collect(x.len(), 1, |range| x[range].iter().map(|x| make(*x)))).flatten()?;
     array(made, x.dims(), x)
 }
 
-/// All numbers of the groups that `0..count` is cut into; between two of them it can be interrupted.
-fn in_groups<U: Send, P>(count: usize, numbers: impl Fn(Range<usize>) -> P) -> Result<Vec<U>>
+/// The values of `0..count`, range by range and in parallel, where each takes as long as `width` numbers; between two groups
+/// of ranges it can be interrupted.
+fn collect<U: Send, I>(count: usize, width: usize, values: impl Fn(Range<usize>) -> I + Sync) -> Result<Vec<U>>
 where
-    P: IndexedParallelIterator<Item = U>,
+    I: Iterator<Item = U>,
 {
-    in_groups_of(GROUP, count, numbers)
-}
-
-fn in_groups_of<U: Send, P>(size: usize, count: usize, numbers: impl Fn(Range<usize>) -> P) -> Result<Vec<U>>
-where
-    P: IndexedParallelIterator<Item = U>,
-{
+    let width = width.max(1);
     let mut made = Vec::with_capacity(count);
-    for from in (0..count).step_by(size) {
+    if count * width < PARALLEL {
+        parallel::extend(&mut made, 0..count, count, &values);
+        return Ok(made);
+    }
+    let (least, group) = ((PARALLEL / 4).div_ceil(width), GROUP.div_ceil(width));
+    for from in (0..count).step_by(group) {
         cancel::check()?;
-        made.par_extend(numbers(from..count.min(from + size)));
+        parallel::extend(&mut made, from..count.min(from + group), least, &values);
     }
     Ok(made)
 }
 
 /// `make` of `0..count` in parallel, where each takes as long as `width` numbers.
 pub fn each_line<U: Send>(count: usize, width: usize, make: impl Fn(usize) -> U + Sync) -> Result<Vec<U>> {
-    let width = width.max(1);
-    if count * width < PARALLEL {
-        return Ok((0..count).map(make).collect());
-    }
-    let least = (PARALLEL / 4).div_ceil(width);
-    in_groups_of(GROUP.div_ceil(width), count, |group| group.into_par_iter().with_min_len(least).map(&make))
+    collect(count, width, |range| range.map(&make))
 }
 
 /// The numbers of two arrays, for a reading that may fail.
@@ -102,13 +101,7 @@ fn with_both<T: WithDType, R>(x: &Array, y: &Array, read: impl FnOnce(&[T], &[T]
 pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
     let made = with_both(x, y, |x: &[T], y: &[T]| {
-        if x.len() < PARALLEL {
-            return Ok(x.iter().zip(y).map(|(x, y)| make(*x, *y)).collect::<Vec<U>>());
-        }
-        in_groups(x.len(), |group| {
-            let pairs = x[group.clone()].par_iter().with_min_len(PARALLEL / 4).zip(&y[group]);
-            pairs.map(|(x, y)| make(*x, *y))
-        })
+        collect(x.len(), 1, |range| x[range.clone()].iter().zip(&y[range]).map(|(x, y)| make(*x, *y)))
     })?;
     array(made, x.dims(), x)
 }
@@ -155,19 +148,20 @@ pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: impl Fn(&[T], &[T], &m
     }
     let made = with_both(x, y, |x: &[T], y: &[T]| {
         let mut made = vec![T::zero(); x.len()];
-        let row = |(row, out): (usize, &mut [T])| {
-            let places = row * width..(row + 1) * width;
-            make(&x[places.clone()], &y[places], out);
+        let rows = |first: usize, out: &mut [T]| {
+            let places = (first..).step_by(width).map(|from| from..from + width);
+            for (places, out) in places.zip(out.chunks_mut(width)) {
+                make(&x[places.clone()], &y[places], out);
+            }
         };
         if x.len() < PARALLEL {
-            made.chunks_mut(width).enumerate().for_each(row);
+            rows(0, &mut made);
             return Ok(made);
         }
-        let (least, group) = ((PARALLEL / 4).div_ceil(width), GROUP.div_ceil(width));
-        for (first, out) in (0..).step_by(group).zip(made.chunks_mut(group * width)) {
+        let (least, group) = ((PARALLEL / 4).div_ceil(width) * width, GROUP.div_ceil(width) * width);
+        for (first, out) in (0..).step_by(group).zip(made.chunks_mut(group)) {
             cancel::check()?;
-            let rows = out.par_chunks_mut(width).with_min_len(least).enumerate();
-            rows.for_each(|(at, out)| row((first + at, out)));
+            parallel::pieces(out, least, &|at, out| rows(first + at, out));
         }
         Ok(made)
     })?;

@@ -2,11 +2,12 @@
 //! depend on threads.
 
 use super::{arith::over as over_number, blocks, dimension, real};
+use crate::kernel::parallel;
 use crate::tensor::values::{array, each_line, number, values, with_values};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Result, bail, cancel};
 use candle_core::WithDType;
-use rayon::prelude::*;
+use std::ops::Range;
 
 /// The sum over the given dimensions, or over all. Whole numbers add up in i64.
 pub fn sum(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
@@ -202,7 +203,9 @@ fn fold<T: WithDType>(x: &[T]) -> T {
     if x.len() <= BLOCK {
         return block(x);
     }
-    let parts: Vec<T> = x.par_chunks(BLOCK).with_min_len(64).map(block).collect();
+    let mut parts = Vec::new();
+    let sums = |blocks: Range<usize>| blocks.map(|at| block(&x[at * BLOCK..x.len().min((at + 1) * BLOCK)]));
+    parallel::extend(&mut parts, 0..x.len().div_ceil(BLOCK), 64, sums);
     fold(&parts)
 }
 
@@ -230,8 +233,8 @@ pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
                     }
                 };
                 const WIDTH: usize = 2048;
-                sums.par_chunks_mut(after).enumerate().for_each(|(block, sums)| {
-                    sums.par_chunks_mut(WIDTH).enumerate().for_each(|(part, sums)| add(block, part * WIDTH, sums));
+                parallel::pieces(&mut sums, after, &|first, sums| {
+                    parallel::pieces(sums, WIDTH, &|from, sums| add(first / after, from, sums));
                 });
                 sums
             })?;
