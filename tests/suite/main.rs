@@ -2,12 +2,15 @@
 
 mod bench;
 mod check;
+mod ci;
 mod cli;
 mod core;
+mod documents;
 mod embed;
 mod examples;
 mod faults;
 mod format;
+mod fuzz;
 mod habits;
 mod help;
 mod house;
@@ -30,7 +33,6 @@ mod pause;
 mod planted;
 mod plot;
 mod prompt;
-mod reference;
 
 /// As the program has it. That this links is a promise too: the library installs no allocator of its own, and leaves a
 /// host the choice.

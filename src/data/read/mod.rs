@@ -1,5 +1,6 @@
 //! Files to tables: by the ending of the path, a part at a time.
 
+mod cast;
 mod csv;
 mod json;
 mod lines;

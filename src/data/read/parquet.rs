@@ -1,11 +1,13 @@
 //! Parquet, through arrow.
 
-use super::{FilePosition, Tables};
+use super::{FilePosition, Tables, cast};
 use crate::Result;
 use crate::data::column::{Cell, Column};
 use crate::data::table::ColumnTable;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int16Type, Int32Type, Int64Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use std::fs::File;
@@ -56,52 +58,62 @@ fn table(batch: &RecordBatch, place: &FilePosition) -> Result<ColumnTable> {
 
 /// An arrow array as a column, or the kind that cannot be one.
 fn column(array: &dyn Array) -> Result<Column, String> {
-    let cast = |kind| arrow::compute::cast(array, &kind).map_err(|_| array.data_type().to_string());
+    let kind = array.data_type();
     let mut column = Column::default();
-    let valid = |at| !array.is_null(at);
-    match array.data_type() {
-        DataType::Null => return Ok(Column::missing(array.len())),
-        DataType::Boolean => {
-            let values = array.as_boolean();
-            (0..array.len())
-                .for_each(|at| column.push(if valid(at) { Cell::Bool(values.value(at)) } else { Cell::Null }));
-        }
-        kind if kind.is_integer() => {
-            let values = cast(DataType::Int64)?;
-            if values.null_count() > array.null_count() {
-                return Err("whole numbers above 2^63".into());
-            }
-            let values = values.as_primitive::<Int64Type>();
-            (0..array.len())
-                .for_each(|at| column.push(if valid(at) { Cell::Int(values.value(at)) } else { Cell::Null }));
-        }
-        kind if kind.is_floating() || matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..)) => {
-            let values = cast(DataType::Float64)?;
-            let values = values.as_primitive::<Float64Type>();
-            (0..array.len())
-                .for_each(|at| column.push(if valid(at) { Cell::Float(values.value(at)) } else { Cell::Null }));
-        }
-        kind if kind.is_nested() && !matches!(kind, DataType::Dictionary(..) | DataType::RunEndEncoded(..)) => {
-            for at in 0..array.len() {
-                if valid(at) {
-                    column.push(Cell::Json(&json(array, at)?.to_string()));
-                } else {
-                    column.push(Cell::Null);
-                }
-            }
-        }
-        _ => {
-            // text of every width, dictionaries of it, dates and times; bytes only where they are text
-            let values = cast(DataType::LargeUtf8)?;
-            if values.null_count() > array.null_count() {
-                return Err("bytes".into());
-            }
-            let values = values.as_string::<i64>();
-            (0..array.len())
-                .for_each(|at| column.push(if valid(at) { Cell::Text(values.value(at)) } else { Cell::Null }));
-        }
+    let mut push = |at: usize, cell: Option<Cell>| match cell {
+        _ if array.is_null(at) => Ok(column.push(Cell::Null)),
+        Some(cell) => Ok(column.push(cell)),
+        None if kind.is_integer() => Err("whole numbers above 2^63".to_string()),
+        None if matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => Err("bytes".into()),
+        None => Err(kind.to_string()),
+    };
+    let mut rows = 0..array.len();
+    if *kind == DataType::Null {
+        return Ok(Column::missing(array.len()));
+    } else if let Some(values) = array.as_boolean_opt() {
+        rows.try_for_each(|at| push(at, Some(Cell::Bool(values.value(at)))))?;
+    } else if let Some(values) = cast::ints(array) {
+        rows.try_for_each(|at| push(at, values(at).map(Cell::Int)))?;
+    } else if let Some(values) = cast::floats(array) {
+        rows.try_for_each(|at| push(at, values(at).map(Cell::Float)))?;
+    } else if let Some(values) = cast::texts(array) {
+        rows.try_for_each(|at| push(at, values(at).as_deref().map(Cell::Text)))?;
+    } else if let Some(picked) = picked(array) {
+        return picked;
+    } else if kind.is_nested() {
+        rows.try_for_each(|at| match array.is_null(at) {
+            true => push(at, None),
+            false => push(at, Some(Cell::Json(&json(array, at)?.to_string()))),
+        })?;
+    } else {
+        return Err(kind.to_string());
     }
     Ok(column)
+}
+
+/// An array whose rows point to values that are kept once.
+fn picked(array: &dyn Array) -> Option<Result<Column, String>> {
+    if let Some(dictionary) = array.as_any_dictionary_opt() {
+        let keys = cast::ints(dictionary.keys())?;
+        return Some(pick(array, dictionary.values(), |at| keys(at).unwrap_or_default() as usize));
+    }
+    if let Some(runs) = array.as_run_opt::<Int16Type>() {
+        return Some(pick(array, runs.values(), |at| runs.get_physical_index(at)));
+    }
+    if let Some(runs) = array.as_run_opt::<Int32Type>() {
+        return Some(pick(array, runs.values(), |at| runs.get_physical_index(at)));
+    }
+    let runs = array.as_run_opt::<Int64Type>()?;
+    Some(pick(array, runs.values(), |at| runs.get_physical_index(at)))
+}
+
+fn pick(array: &dyn Array, values: &dyn Array, place: impl Fn(usize) -> usize) -> Result<Column, String> {
+    let values = column(values)?;
+    let mut picked = Column::default();
+    for at in 0..array.len() {
+        picked.push(if array.is_null(at) { Cell::Null } else { values.get(place(at)) });
+    }
+    Ok(picked)
 }
 
 /// One value of a nested array.

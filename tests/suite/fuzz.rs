@@ -1,0 +1,73 @@
+//! The fuzz targets on stable: every seed, and small changes of each that are the same in every run.
+
+#[path = "../../fuzz/src/lib.rs"]
+mod targets;
+
+use std::path::Path;
+use targets::TARGETS;
+
+/// Changes of each seed.
+const CHANGES: u64 = 40;
+
+/// A step of splitmix64 (Steele et al. 2014).
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 1) as usize
+}
+
+/// What files suffer: flipped bits, numbers at the ends of their ranges, ends cut off, stretches that are doubled or lost.
+fn changed(seed: &[u8], state: &mut u64) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=next(state) % 3 {
+        if bytes.is_empty() {
+            return vec![next(state) as u8];
+        }
+        let at = next(state) % bytes.len();
+        let to = (at + 1 + next(state) % 16).min(bytes.len());
+        match next(state) % 6 {
+            0 => bytes[at] ^= 1 << (next(state) % 8),
+            1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'{', b'\n'][next(state) % 8],
+            2 => bytes[at..to].fill([0, 0xff][next(state) % 2]),
+            3 => bytes.truncate(at),
+            4 => bytes.extend_from_within(at..to),
+            _ => drop(bytes.drain(at..to)),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_parser_panics_on_seeds_or_on_small_changes_of_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    for target in TARGETS {
+        let mut seeds: Vec<_> =
+            std::fs::read_dir(root.join(target.name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        seeds.sort();
+        assert!(!seeds.is_empty(), "{} has no seeds", target.name);
+        for path in seeds {
+            let seed = std::fs::read(&path).unwrap();
+            targets::run(target.name, &seed);
+            let mut state = seed.len() as u64;
+            for _ in 0..CHANGES {
+                targets::run(target.name, &changed(&seed, &mut state));
+            }
+        }
+    }
+}
+
+/// Each is a binary of cargo-fuzz's layout, and the nightly job runs it.
+#[test]
+fn every_target_is_built_and_scheduled() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let manifest = read("fuzz/Cargo.toml");
+    let binaries: Vec<&str> = manifest.split("[[bin]]").skip(1).filter_map(|part| part.split('"').nth(1)).collect();
+    assert_eq!(binaries, names);
+    assert!(read(".github/workflows/fuzz.yml").contains(&format!("target: [{}]", names.join(", "))));
+    for name in names {
+        assert!(read(&format!("fuzz/fuzz_targets/{name}.rs")).contains(&format!("run(\"{name}\"")), "{name}");
+    }
+}
