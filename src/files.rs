@@ -162,6 +162,25 @@ pub fn create(who: &str, path: &Path) -> Result<Counted<File>> {
     File::create(path).map(Counted::new).map_err(|error| Error::io(who, path, &error))
 }
 
+/// A new file, or nothing where there is one already: of several processes one makes it.
+pub fn create_new(who: &str, path: &Path) -> Result<Option<File>> {
+    writable(who, path)?;
+    make(who, folder_of(path), path)?;
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(Error::io(who, path, &error)),
+    }
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    let told =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(|path| fs::read_to_string(path).ok());
+    let told = told.or_else(|| ["COMPUTERNAME", "HOSTNAME"].into_iter().find_map(|name| std::env::var(name).ok()));
+    told.map_or_else(|| "this machine".into(), |name| name.trim().to_string())
+}
+
 /// A file to write behind its end, which may be read too; made where it is not there.
 pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;

@@ -1,4 +1,4 @@
-//! How numbers and words stand in a line of a terminal: thousands, display width, cutting, padding.
+//! Text: numbers and words in a line of a terminal (thousands, display width, cutting, padding), and patterns of names.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -74,4 +74,25 @@ pub fn left(text: &str, columns: usize) -> String {
 /// `text` filled with spaces on its left up to `columns`.
 pub fn right(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// Whether `name` matches a pattern in which `*` stands for any run of characters: `layers.*.norm`.
+pub fn glob(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
 }

@@ -4,7 +4,7 @@ use super::{FAULT, INTERRUPTED, SHORT, interrupt};
 use crate::cancel::{self, Cancel};
 use crate::measure::baseline::{self, Baseline, Machine};
 use crate::measure::bench::drive::{self, Finding, Pass};
-use crate::measure::bench::judge::{self, Case, Judged, Kept, Origin, Verdict};
+use crate::measure::bench::judge::{self, Case, Decision, Judged, Kept, Origin};
 use crate::measure::bench::report::{Report, Row, plural};
 use crate::measure::bench::{attach, history, wire};
 use crate::script::{Cause, Host, read_script, suite};
@@ -156,7 +156,7 @@ fn exit_code(args: &Args, report: &Report) -> u8 {
     if args.save {
         return 0;
     }
-    let short = report.count(Verdict::Fail) > 0 || args.strict && report.count(Verdict::Inconclusive) > 0;
+    let short = report.count(Decision::Fail) > 0 || args.strict && report.count(Decision::Inconclusive) > 0;
     if short { SHORT } else { 0 }
 }
 
@@ -350,9 +350,9 @@ fn measure(args: &Args, script: &Path, books: &mut Books, report: &mut Report) -
 
 /// A change that is kept is what was wanted.
 fn saved(judged: Judged) -> Judged {
-    match judged.verdict {
-        Verdict::Pass => judged,
-        _ => Judged { verdict: Verdict::Pass, reason: format!("saved ({})", judged.reason), change: judged.change },
+    match judged.decision {
+        Decision::Pass => judged,
+        _ => Judged { decision: Decision::Pass, reason: format!("saved ({})", judged.reason), change: judged.change },
     }
 }
 
@@ -383,7 +383,7 @@ fn in_turn(args: &Args, own: &Path, other: &Path, script: &Path) -> Result<(Vec<
         others.push(old);
         let open = |case: &Case| {
             matches!(case.kept, Kept::Timed { .. })
-                && judge_in_turn(case, &rounds, &others).verdict == Verdict::Inconclusive
+                && judge_in_turn(case, &rounds, &others).decision == Decision::Inconclusive
         };
         if over || round >= 3.min(most) && !judge::cases(&rounds).iter().any(open) {
             break;
@@ -406,7 +406,7 @@ fn judge_in_turn(case: &Case, rounds: &[Pass], others: &[Pass]) -> Judged {
         new.iter().zip(&old).map(|(new, old)| new / old).collect()
     };
     let ratios: Vec<Vec<f64>> = rounds.iter().zip(others).map(pairs).collect();
-    judge::ratio(&ratios, case.slack())
+    judge::ratio(&ratios, case.margin())
 }
 
 /// GitHub shows what is added to the file that this variable names.

@@ -1,10 +1,11 @@
 //! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one.
 
-use super::weights::{Weights, glob};
+use super::weights::Weights;
 use super::wire::scale;
 use super::{Config, Model};
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Array, DType, Device, Rng, Tensor};
+use crate::text::glob;
 use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;

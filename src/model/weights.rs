@@ -5,6 +5,7 @@ use super::lora::Adapter;
 use crate::kernel::decoder::{FrozenWeight, Linear};
 use crate::kernel::quant::Blocks;
 use crate::tensor::{Array, DType, Device, Tensor};
+use crate::text::glob;
 use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -255,12 +256,4 @@ fn widen(weight: &Tensor) -> Result<Tensor> {
     Ok(Tensor::derive(value.to_dtype(DType::F32)?, [weight], move |grad, flow| {
         flow.add(0, || Ok(grad.to_dtype(dtype)?))
     }))
-}
-
-/// Whether `name` matches a pattern in which `*` stands for anything.
-pub fn glob(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(name) = name.strip_prefix(head) else { return false };
-    let starts = (0..=name.len()).filter(|&start| name.is_char_boundary(start));
-    rest.is_empty() || starts.into_iter().any(|start| glob(rest, &name[start..]))
 }

@@ -1,4 +1,4 @@
-//! What `stdlib/check.rhai` needs of Rust: comparing any two values, and finite differences.
+//! What `stdlib/assert.rhai` needs of Rust: comparing any two values, and finite differences.
 
 use super::prelude::*;
 use crate::tensor::{DType, Tensor};
@@ -232,7 +232,7 @@ fn gradients(ctx: &NativeCallContext, f: &FnPtr, x: &Tensor, step: f64) -> Res<(
         let kind = loss.type_name();
         Ok(loss
             .try_cast::<Tensor>()
-            .ok_or_else(|| Error::new("check::gradient", format!("the closure gives {kind}, not a tensor")))?)
+            .ok_or_else(|| Error::new("assert::gradient", format!("the closure gives {kind}, not a tensor")))?)
     };
     let start = numbers(x)?;
     let param = at(start.clone())?;

@@ -178,7 +178,7 @@ impl Site {
 
     /// For a call below the line that is shown. Checks are what they say, nobody needs to see inside.
     fn inside(&self) -> Option<String> {
-        (self.source != "stdlib/check.rhai" && !self.position.is_none())
+        (self.source != "stdlib/assert.rhai" && !self.position.is_none())
             .then(|| format!("inside {}, at {}", self.name(), self.at()))
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Rhai 1.27 keeps one cache of resolved names while it goes from a script into a module and back, and looks a name up
 //! in everything that is open: a user's `fn line(a, b)` would answer a call of `line(a, b)` inside `vocab::report`, and
-//! `check::equal` a user's own `equal(a, b)` in a closure that `check::fails` calls. So each module is compiled with names of
+//! `assert::eq` a user's own `eq(a, b)` in a closure that `assert::throws` calls. So each module is compiled with names of
 //! its own inside: its functions, and calls of them, are `line__of_vocab`. The plain name is only there for others, behind
 //! the module's: inside it nothing has it.
 

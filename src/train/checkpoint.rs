@@ -1,9 +1,9 @@
-//! Checkpoints: all that a run needs to go on to the same bits, as a folder that is there whole or not at all.
+//! Checkpoints: what a run needs to resume to the same bits, as a folder that is complete or absent.
 //!
 //! ```text
-//! checkpoint/state.json             step, what the caller added, random state, the optimiser's counts
-//!           /weights.safetensors    every parameter that learns, by name
-//!           /optimizer.safetensors  what the optimiser remembers of each
+//! checkpoint/state.json             step, the caller's state, random state, the optimizer's step counts
+//!           /weights.safetensors    every trainable parameter, by name
+//!           /optimizer.safetensors  the optimizer's moments of each
 //!           /script.rhai            the script that ran
 //! ```
 //!
@@ -31,7 +31,7 @@ const SCRIPT: &str = "script.rhai";
 /// The text of the script that this process runs.
 static RUNNING: Mutex<String> = Mutex::new(String::new());
 
-/// Tells what script runs, for the checkpoints that it writes.
+/// Notes the script that runs, for the checkpoints that it writes.
 pub fn runs_script(text: &str) {
     *unpoisoned(RUNNING.lock()) = text.to_string();
 }
@@ -47,9 +47,9 @@ pub struct Checkpoint {
 #[derive(Clone, Serialize, Deserialize)]
 struct Facts {
     format: u32,
-    /// Whole steps that were done.
+    /// Complete steps.
     step: u64,
-    /// What the caller wants back: data position, best score, options, script.
+    /// The caller's state: data position, best score, options.
     state: serde_json::Value,
     rng: Rng,
     rule: String,
@@ -88,8 +88,8 @@ impl Checkpoint {
         self.path.as_deref()
     }
 
-    /// Keeps the parameters, the optimiser, the run's random state, `step` and `state`. A request to stop waits
-    /// until it is whole.
+    /// Saves the parameters, the optimizer, the run's random state, `step` and `state`. An interrupt waits until the
+    /// checkpoint is complete.
     pub fn save(
         &self,
         step: u64,
@@ -119,27 +119,26 @@ impl Checkpoint {
         }
     }
 
-    /// Puts everything back, and gives the step and the state that were saved. Nothing changes when something
-    /// does not fit.
+    /// Restores everything, and returns the saved step and state. Nothing changes when names or shapes differ.
     pub fn load(&self, params: &[Arc<Param>], optimizer: &Optimizer) -> Result<(u64, serde_json::Value)> {
         let saved = self.saved()?;
         let weights = saved.fitting(params)?;
         let Facts { step, state, rng, rule, lr, steps, behind, .. } = saved.facts;
-        let lr = lr.parse().map_err(|_| Error::new("load", format!("the checkpoint's lr is `{lr}`, no number")))?;
+        let lr = lr.parse().map_err(|_| Error::new("load", format!("the checkpoint's lr is `{lr}`, not a number")))?;
         optimizer.restore(State { rule, lr, steps, behind, memory: saved.memory })?;
         set(weights)?;
         with_run(|run| run.restore(rng));
         Ok((step, state))
     }
 
-    /// Puts only the weights back: the best of a run, at its end.
+    /// Restores the parameters alone: the best of a run, at its end.
     pub fn load_weights(&self, params: &[Arc<Param>]) -> Result<(u64, serde_json::Value)> {
         let saved = self.saved()?;
         set(saved.fitting(params)?)?;
         Ok((saved.facts.step, saved.facts.state))
     }
 
-    /// The step and the state that were saved, without the numbers.
+    /// The saved step and state, without the numbers.
     pub fn peek(&self) -> Result<(u64, serde_json::Value)> {
         let facts = match &self.path {
             Some(_) => facts(&self.folder()?)?,
@@ -166,10 +165,10 @@ impl Checkpoint {
         }
     }
 
-    /// The folder that is whole.
+    /// The complete folder.
     fn folder(&self) -> Result<PathBuf> {
         let path = self.path.as_deref().unwrap_or(Path::new("."));
-        whole(path).ok_or_else(|| Error::new("load", format!("{} is no checkpoint", path.display())))
+        whole(path).ok_or_else(|| Error::new("load", format!("{} is not a checkpoint", path.display())))
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Saved>> {
@@ -181,7 +180,7 @@ impl Saved {
     fn write(&self, path: &Path) -> Result<()> {
         let (new, old) = (beside(path, "new"), beside(path, "old"));
         if files::exists(path) && !is_checkpoint(path) {
-            return Err(Error::new("save", format!("{} is there and is no checkpoint", path.display()))
+            return Err(Error::new("save", format!("{} exists and is not a checkpoint", path.display()))
                 .help("choose another path: a checkpoint replaces the whole folder"));
         }
         clear("save", &new)?;
@@ -221,7 +220,7 @@ impl Saved {
         Ok(Saved { facts: facts(folder)?, weights: arrays(WEIGHTS)?, memory: arrays(OPTIMIZER)? })
     }
 
-    /// What each parameter gets, all checked.
+    /// Each parameter with its saved value, all checked.
     fn fitting<'a>(&self, params: &'a [Arc<Param>]) -> Result<Vec<(&'a Arc<Param>, Array)>> {
         let keyed = keyed(params)?;
         let fitting = keyed.into_iter().map(|(name, param)| {
@@ -272,7 +271,7 @@ fn facts(folder: &Path) -> Result<Facts> {
     }
 }
 
-/// `path`, or what stood there before it when a kill came between the two renames.
+/// `path`, or the previous checkpoint when a kill came between the two renames.
 fn whole(path: &Path) -> Option<PathBuf> {
     [path.to_path_buf(), beside(path, "old")].into_iter().find(|path| is_checkpoint(path))
 }

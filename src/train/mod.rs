@@ -1,11 +1,12 @@
-//! Training: what changes weights, and what lets a run be stopped and gone on with.
+//! Training: optimizers, checkpoints, records, and claims on runs.
 
 pub mod api;
 pub mod checkpoint;
-pub mod names;
+pub mod claim;
 pub mod optimizer;
 pub mod record;
 
 pub use checkpoint::Checkpoint;
+pub use claim::Claim;
 pub use optimizer::{Group, Optimizer, Rule};
 pub use record::{Record, Row};

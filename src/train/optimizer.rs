@@ -1,4 +1,4 @@
-//! Optimisers: a rule, groups of parameters with their own rates, and what the rule remembers of each.
+//! Optimizers: an update rule, parameter groups with rates of their own, and the rule's moments of each parameter.
 
 use crate::kernel::optimize::Moment;
 use crate::kernel::{self, Adamw, Sgd};
@@ -8,22 +8,22 @@ use crate::{Error, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How a gradient becomes a step.
+/// The update rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     AdamW { betas: (f64, f64), eps: f64 },
     Sgd { momentum: f64 },
 }
 
-/// Parameters that share a rate and a decay.
+/// Parameters with a learning rate and weight decay of their own.
 pub struct Group {
     pub params: Vec<Arc<Param>>,
-    /// The group's learning rate when the optimiser is made; it keeps its ratio to the optimiser's own.
+    /// The group's learning rate when the optimizer is made; later its ratio to the optimizer's rate is kept.
     pub lr: f64,
-    pub decay: f64,
+    pub weight_decay: f64,
 }
 
-/// A handle: copies are the same optimiser.
+/// A handle: copies are the same optimizer.
 #[derive(Clone)]
 pub struct Optimizer(Arc<Mutex<Inner>>);
 
@@ -37,11 +37,11 @@ struct Inner {
     slots: Vec<Slot>,
 }
 
-/// One parameter, and what the rule remembers of it: moments by name, empty before its first step.
+/// One parameter with its moments, which are empty before its first step.
 struct Slot {
     param: Arc<Param>,
     rate: f64,
-    decay: f64,
+    weight_decay: f64,
     steps: u64,
     memory: Vec<Moment>,
 }
@@ -54,7 +54,7 @@ impl Rule {
         }
     }
 
-    /// What is remembered of each parameter.
+    /// Names of the moments of a parameter.
     fn memory(&self) -> &'static [&'static str] {
         match self {
             Rule::AdamW { .. } => &["m", "v"],
@@ -65,24 +65,24 @@ impl Rule {
 }
 
 impl Optimizer {
-    /// `lr` is the rate of the optimiser; a group's share of it stays when it changes. With `allow_unused`, a
-    /// parameter that no loss reached is left alone instead of being an error.
+    /// `lr` is the optimizer's rate; groups keep their ratio to it when it changes. With `allow_unused`, a parameter
+    /// without a gradient is skipped instead of being an error.
     pub fn new(rule: Rule, lr: f64, groups: Vec<Group>, allow_unused: bool) -> Result<Optimizer> {
         let who = rule.name();
         let mut seen = HashSet::new();
         let mut slots = Vec::new();
         for group in groups {
             rate(who, "lr", group.lr)?;
-            rate(who, "decay", group.decay)?;
+            rate(who, "weight_decay", group.weight_decay)?;
             let share = if lr == group.lr { 1.0 } else { group.lr / lr };
             if !share.is_finite() {
-                bail!(who, "a group has lr {} while the optimiser has lr {lr}: their ratio is kept", group.lr);
+                bail!(who, "a group has lr {} while the optimizer has lr {lr}: their ratio is kept", group.lr);
             }
             for param in group.params {
                 if !seen.insert(param.id()) {
                     bail!(who, "{} is given twice", param.label());
                 }
-                slots.push(Slot { param, rate: share, decay: group.decay, steps: 0, memory: Vec::new() });
+                slots.push(Slot { param, rate: share, weight_decay: group.weight_decay, steps: 0, memory: Vec::new() });
             }
         }
         if slots.is_empty() {
@@ -93,22 +93,22 @@ impl Optimizer {
         Ok(Optimizer(Arc::new(Mutex::new(Inner { rule, lr, steps: 0, allow_unused, half: false, slots }))))
     }
 
-    /// Keeps the moments in bf16 from now on: half the memory. They are rounded at random, up or down, so that what is
-    /// too small for bf16 still counts on average; the same way in every run.
+    /// Keeps the moments in bf16 from now on: half the memory. Rounding is stochastic, so that changes too small for
+    /// bf16 count on average; the same in every run.
     pub fn keep_half(&self) -> Result<()> {
         let mut inner = self.inner();
         if !matches!(inner.rule, Rule::AdamW { .. }) {
-            bail!("states", "{} keeps its states in f32", inner.rule.name());
+            bail!("moments_dtype", "{} keeps its moments in f32", inner.rule.name());
         }
         if inner.steps > 0 {
-            bail!("states", "this optimiser has moments in f32 from {} steps", inner.steps);
+            bail!("moments_dtype", "this optimizer has moments in f32 from {} steps", inner.steps);
         }
         inner.half = true;
         Ok(())
     }
 
-    /// Moves every parameter against its gradient, which is freed as soon as it was used, if nobody else holds it. All
-    /// gradients are checked before the first parameter moves.
+    /// Updates every parameter by its gradient, which is freed as soon as it is used, if nobody else holds it. All
+    /// gradients are checked before the first update.
     pub fn step(&self, grads: Grads) -> Result<()> {
         crate::cancel::check()?;
         self.inner().step(grads)
@@ -124,7 +124,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Steps done so far.
+    /// Number of steps taken.
     pub fn steps(&self) -> u64 {
         self.inner().steps
     }
@@ -138,12 +138,12 @@ impl Optimizer {
         self.inner().slots.iter().map(|slot| slot.param.clone()).collect()
     }
 
-    /// What it remembers, by parameter and moment (`layers.0.weight.m`), and its step counts.
+    /// The moments, by parameter and moment (`layers.0.weight.m`), and the step counts.
     pub fn state(&self) -> Result<State> {
         self.inner().state()
     }
 
-    /// Puts back what [`Optimizer::state`] gave. Nothing changes when something does not fit.
+    /// Restores what [`Optimizer::state`] returned. Nothing changes when names or shapes differ.
     pub fn restore(&self, state: State) -> Result<()> {
         self.inner().restore(state)
     }
@@ -153,7 +153,7 @@ impl Optimizer {
     }
 }
 
-/// All that has to be kept of an optimiser so that it goes on to the same bits.
+/// The state from which an optimizer resumes to the same bits.
 #[derive(Clone, Default)]
 pub struct State {
     pub rule: String,
@@ -183,7 +183,7 @@ impl Inner {
             let dtype = slot.param.value().dtype();
             if !matches!(dtype, DType::F32 | DType::F64) {
                 return Err(Error::new("step", format!("{} is {}", slot.param.label(), dtype.as_str()))
-                    .help("weights learn in f32: `.to(\"f32\")` first"));
+                    .help("parameters are trained in f32: `.to(\"f32\")` first"));
             }
             match grads.before_factor(&slot.param) {
                 Some(grad) if grad.dims() != slot.param.value().dims() => {
@@ -194,14 +194,14 @@ impl Inner {
                         "step",
                         format!("step {step}: the gradient of {} is not finite", slot.param.label()),
                     )
-                    .help("look at the loss of this step; a lower `lr`, a longer `warmup` or `clip` usually help"));
+                    .help("look at the loss of this step; a lower `lr`, a longer `warmup` or `max_grad_norm` usually help"));
                 }
                 None if !self.allow_unused => {
                     return Err(Error::new(
                         "step",
                         format!("step {step}: the loss does not depend on {}", slot.param.label()),
                     )
-                    .help("leave it out of the optimiser, or make that with `allow_unused: true`"));
+                    .help("leave it out of the optimizer, or make that with `allow_unused: true`"));
                 }
                 _ => {}
             }
@@ -225,7 +225,7 @@ impl Inner {
 
     fn restore(&mut self, mut state: State) -> Result<()> {
         if state.rule != self.rule.name() {
-            bail!("load", "the checkpoint is of `{}`, this optimiser is `{}`", state.rule, self.rule.name());
+            bail!("load", "the checkpoint is of `{}`, this optimizer is `{}`", state.rule, self.rule.name());
         }
         let mut memories = Vec::new();
         for (index, slot) in self.slots.iter().enumerate() {
@@ -248,14 +248,14 @@ impl Inner {
                 }
                 let (has, keeps) = (array.dtype(), if self.half { DType::BF16 } else { DType::F32 });
                 if has != keeps {
-                    bail!("load", "`{key}` is {}, and this optimiser keeps {}", has.as_str(), keeps.as_str());
+                    bail!("load", "`{key}` is {}, and this optimizer keeps {}", has.as_str(), keeps.as_str());
                 }
                 memory.push(Moment::of(&array)?);
             }
             memories.push((steps, memory));
         }
         if let Some((name, _)) = state.memory.first_key_value() {
-            bail!("load", "the checkpoint has `{name}`, which this optimiser does not train");
+            bail!("load", "the checkpoint has `{name}`, which this optimizer does not train");
         }
         for (slot, (steps, memory)) in self.slots.iter_mut().zip(memories) {
             (slot.steps, slot.memory) = (steps, memory);
@@ -275,7 +275,7 @@ impl Slot {
         let value = self.param.value();
         self.steps += 1;
         self.memory.resize_with(rule.memory().len(), || Moment::zeros(value.elem_count(), half));
-        let (lr, decay) = (lr * self.rate, self.decay);
+        let (lr, decay) = (lr * self.rate, self.weight_decay);
         let value = match (rule, &mut self.memory[..]) {
             (Rule::AdamW { betas, eps }, [m, v]) => {
                 kernel::adamw(&value, grad, m, v, factor, &Adamw { lr, betas, eps, decay, step: self.steps })?

@@ -1,4 +1,4 @@
-//! The record of a run: one row a step, kept in memory and written line by line as JSON.
+//! The record of a run: a row per step, in memory and as JSON lines.
 
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;

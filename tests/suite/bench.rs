@@ -208,7 +208,7 @@ fn reports_for_machines_hold_every_case() {
     write(&folder, "print(\"hello\"); bench::exact(\"a < b\", 1); bench::exact(\"c|d\", \"y\");");
     let (code, out, _) = run(&folder, &["case.rhai", "--format", "json"]);
     let json: Value = serde_json::from_str(&out).unwrap();
-    assert!(code == 1 && json["failed"] == 1 && json["cases"][1]["verdict"] == "FAIL", "{out}");
+    assert!(code == 1 && json["failed"] == 1 && json["cases"][1]["decision"] == "FAIL", "{out}");
     let (_, out, _) = run(&folder, &["case.rhai", "--format", "junit"]);
     assert!(out.contains("tests=\"2\" failures=\"1\"") && out.contains("name=\"a &lt; b\""), "{out}");
     let (_, out, _) = run(&folder, &["case.rhai", "--format", "markdown"]);

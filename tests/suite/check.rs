@@ -119,7 +119,7 @@ print(opt);
     );
     assert_eq!(help("adamw([param(tensor([1.0]))], #{ rl: 0.1 });"), "did you mean `lr`?");
     // what is said to fail, fails on purpose
-    assert!(found("check::fails(|| adamw([], #{ rl: 0.1 }), \"no option\");").is_empty());
+    assert!(found("assert::throws(|| adamw([], #{ rl: 0.1 }), \"no option\");").is_empty());
 }
 
 #[test]

@@ -95,7 +95,7 @@ error: no 2
 
 #[test]
 fn misspelt_names_are_found_before_anything_runs() {
-    let script = "print(\"started\");\nlet hidden = [3, 1];\nhidden.psh(2);\nprint(hiden);\ncheck::equl(1, 2);\n";
+    let script = "print(\"started\");\nlet hidden = [3, 1];\nhidden.psh(2);\nprint(hiden);\nassert::eqs(1, 2);\n";
     let told = Folder::new(&[("a.rhai", script)]).levain(&["run", "a.rhai"]);
     assert_eq!((told.code, told.out.as_str()), (2, ""));
     assert_eq!(
@@ -110,11 +110,11 @@ error: hiden: no such variable
 4 | print(hiden);
   |       ^
 help: did you mean `hidden`?
-error: check::equl: no such function
+error: assert::eqs: no such function
   a.rhai:5:8
-5 | check::equl(1, 2);
+5 | assert::eqs(1, 2);
   |        ^
-help: did you mean `check::equal`?
+help: did you mean `assert::eq`?
 "
     );
 }
@@ -235,7 +235,7 @@ fn exit_codes() {
     let folder = Folder::new(&[
         ("exit.rhai", "print(1); exit(1); print(2);"),
         ("value.rhai", "7"),
-        ("test/bad.rhai", "fn test_bad() { check::equal(1 + 1, 3); }\nfn test_good() { check::equal(1, 1); }"),
+        ("test/bad.rhai", "fn test_bad() { assert::eq(1 + 1, 3); }\nfn test_good() { assert::eq(1, 1); }"),
     ]);
     let told = folder.levain(&["run", "exit.rhai"]);
     assert_eq!((told.code, told.out.as_str()), (1, "1\n"));
@@ -247,9 +247,9 @@ fn exit_codes() {
     assert_eq!(
         told.out,
         "FAILED test/bad.rhai test_bad
-  error: check::equal: 2 is not 3
+  error: assert::eq: 2 is not 3
     test/bad.rhai:1:24
-  1 | fn test_bad() { check::equal(1 + 1, 3); }
+  1 | fn test_bad() { assert::eq(1 + 1, 3); }
     |                        ^
 
 1 passed, 1 failed
@@ -273,9 +273,9 @@ fn a_script_on_standard_input() {
 #[test]
 fn help_of_a_verb_and_of_nothing() {
     let folder = Folder::new(&[]);
-    let told = folder.levain(&["help", "check::holds"]);
+    let told = folder.levain(&["help", "assert::that"]);
     assert_eq!(told.code, 0);
-    assert!(told.out.starts_with("check::holds(value)\n    Check that `value` is `true`.\n"), "{}", told.out);
+    assert!(told.out.starts_with("assert::that(value)\n    Asserts that `value` is `true`.\n"), "{}", told.out);
     let told = folder.levain(&["help", "opitons"]);
     assert_eq!(
         (told.code, told.err.as_str()),
@@ -321,12 +321,12 @@ let texts = [];
 for n in 0..16 { texts.push("row " + n + " of some text that is learned"); }
 let rows = dataset(texts).encode(tok).pack(32);
 let run = train::run(net, rows, rows, #{
-    size: 2, lr: 1e-3, seed: 3, every: 7, save: 5, out: "run", quiet: true,
+    batch_size: 2, lr: 1e-3, seed: 3, eval_every: 7, save_every: 5, out: "run", quiet: true,
     replay: #{ rows: dataset(["another text", "and one more"]).encode(tok).pack(32), ratio: 0.3 },
     stages: [
-        #{ learn: "new_rows", steps: 40, lr: 1e-2, schedule: "constant" },
-        #{ learn: ["new_rows", "lora"], steps: 40, lora: #{ rank: 2, dropout: 0.5 }, groups: [#{ parts: "lora", lr: 1e-3 }] },
-        #{ learn: "all", steps: 30, merge: true },
+        #{ trainable: "new_rows", steps: 40, lr: 1e-2, schedule: "constant" },
+        #{ trainable: ["new_rows", "lora"], steps: 40, lora: #{ rank: 2, dropout: 0.5 }, groups: [#{ parts: "lora", lr: 1e-3 }] },
+        #{ trainable: "all", steps: 30, merge: true },
     ],
 });
 let numbers = [];

@@ -29,13 +29,13 @@ fn script(folder: &Path, text: &str) -> String {
 }
 
 const TRAIN: &str = r#"
-let cfg = options(#{ precision: "f32", states: "f32", from: 0, to: 50, point: "" }, args());
+let cfg = options(#{ precision: "f32", moments_dtype: "f32", from: 0, to: 50, point: "" }, args());
 seed(3);
 let net = model(#{ kind: "llama", vocab: 96, hidden: 32, layers: 2, heads: 4, kv_heads: 2, ff: 64 }, #{ seed: 5 });
 net.precision = cfg.precision;
 net.attach_lora(#{ rank: 4, alpha: 8.0, dropout: 0.1, layers: ["q_proj", "down_proj"] });
 net.unfreeze("*.up_proj.weight");
-let opt = adamw(net.params(), #{ lr: 1e-2, states: cfg.states });
+let opt = adamw(net.params(), #{ lr: 1e-2, moments_dtype: cfg.moments_dtype });
 let last = if cfg.point == "" { checkpoint() } else { checkpoint(cfg.point) };
 if cfg.from > 0 { last.load(net, opt); }
 let loss = ();
@@ -86,7 +86,7 @@ for row in 0..8 { rows.push(randint(0, 96, [24]).to_list()); }
 let there = net.forward(rows);
 rows.reverse();
 let back = net.forward(rows);
-for row in 0..8 { check::equal(there[row], back[7 - row]); }
+for row in 0..8 { assert::eq(there[row], back[7 - row]); }
 "#;
 
 #[test]

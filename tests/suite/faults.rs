@@ -105,7 +105,7 @@ let text = dataset([\"to be or not\"]);
     fails("net.generate(tok, \"to be\")", &["the tokenizer has 259 pieces, the model 160 rows", "a.rhai:4:5"]);
     fails("measure::loss(net, text.encode(tok))", &["outside the table of 160 rows", "net.resize(tok.len())"]);
     fails("measure::bits_per_byte(net, tok, text)", &["160 rows"]);
-    fails("pretrain::run(net, tok, text, #{ seq: 8, quiet: true })", &["160 rows"]);
+    fails("pretrain::run(net, tok, text, #{ max_length: 8, quiet: true })", &["160 rows"]);
     fails("net.forward([5, 600])", &["id 600 (row 0, place 1) is outside the table of 160 rows"]);
     fails("net.loss(#{ ids: [5, 6, 7], labels: [5, 6, 999] })", &["label 999 is outside the table of 160 rows"]);
 }
@@ -124,7 +124,7 @@ fn training_that_learns_nothing_or_breaks() {
     // a batch of which no label is learned
     fails(
         "let chat = dataset([#{ messages: [#{ role: \"user\", content: \"a\" }] }]);
-sft::run(net, tok, chat, #{ template: \"{% for m in messages %}{{ m.content }}{% endfor %}\", seq: 8 })",
+sft::run(net, tok, chat, #{ template: \"{% for m in messages %}{{ m.content }}{% endfor %}\", max_length: 8 })",
         &["a.rhai:5"],
     );
     fails(
@@ -136,7 +136,7 @@ for batch in rows.batches(#{ batch_size: 1, epochs: 1 }) {
     );
     // weights that grow beyond all measure
     fails(
-        "train::run(net, rows, (), #{ steps: 30, size: 1, lr: 1e30, warmup: 0.0, quiet: true })",
+        "train::run(net, rows, (), #{ steps: 30, batch_size: 1, lr: 1e30, warmup: 0.0, quiet: true })",
         &["error: train: step 2: the ", "a lower `lr`", "a.rhai:4:8"],
     );
 }

@@ -266,7 +266,7 @@ fn dropout() {
 }
 
 #[test]
-fn optimisers_are_pytorchs() {
+fn optimizers_are_pytorchs() {
     use levain::kernel::optimize::Moment;
     use levain::kernel::{Adamw, Sgd, adamw, sgd};
     let count = 100_000;

@@ -145,7 +145,7 @@ impl Check {
     fn steps(&mut self, net: &Model, batch: &Batch, first: Grads, noisy: &[(Arc<Param>, Vec<bool>)]) -> Result<()> {
         let params = noisy.iter().map(|(param, _)| param.clone()).collect();
         let rule = Rule::AdamW { betas: (0.9, 0.95), eps: 1e-8 };
-        let group = Group { params, lr: 1e-2, decay: 0.1 };
+        let group = Group { params, lr: 1e-2, weight_decay: 0.1 };
         let optimizer = Optimizer::new(rule, 1e-2, vec![group], false)?;
         optimizer.step(first.clip(1.0)?)?;
         let mut worst = 0.0_f64;

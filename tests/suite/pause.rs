@@ -14,9 +14,23 @@ let rows = [];
 for n in 0..40 { rows.push(`row ${n} of some text that is learned`); }
 let data = dataset(rows).split(0.8);
 let run = train::run(net, data.train.encode(tok), data.test.encode(tok), #{
-    steps: cfg.steps, size: 4, lr: 1e-3, seed: 3, every: 20, save: 10, out: cfg.out, quiet: true
+    steps: cfg.steps, batch_size: 4, lr: 1e-3, seed: 3, eval_every: 20, save_every: 10, out: cfg.out, quiet: true
 });
 print(`${run.steps} ${run.loss} ${run.best}`);
+"#;
+
+/// A network of the script's own, whose batches are random.
+const BY_HAND: &str = r#"
+let cfg = options(#{ out: "", steps: 240 }, args());
+seed(5);
+let w    = [param(randn([64, 384]) * 0.1), param(randn([384, 384]) * 0.05), param(randn([384, 1]) * 0.05)];
+let of   = |x| ((x @ w[0]).tanh() @ w[1]).tanh() @ w[2];
+let net  = #{ parameters: w, loss: |x| (dropout(of.call(x), 0.1) - x.square().sum(1).unsqueeze(1)).square().mean() };
+let test = [randn([64, 64])];
+let run  = train::run(net, |number| randn([192, 64]), test, #{
+    steps: cfg.steps, grad_accum: 2, lr: 1e-3, eval_every: 20, save_every: 10, out: cfg.out, quiet: true
+});
+print(`${run.steps} ${run.loss} ${run.best} ${w[2].sum().item()}`);
 "#;
 
 struct Run<'a> {
@@ -61,9 +75,18 @@ impl Run<'_> {
 }
 
 #[test]
-fn what_was_stopped_goes_on_to_the_same_bits() {
+fn what_was_stopped_resumes_to_the_same_bits() {
+    resumes(SCRIPT);
+}
+
+#[test]
+fn a_network_written_in_a_script_resumes_to_the_same_bits() {
+    resumes(BY_HAND);
+}
+
+fn resumes(script: &str) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("train.rhai"), SCRIPT).unwrap();
+    std::fs::write(folder.path().join("train.rhai"), script).unwrap();
     let run = |out: &'static str| Run { folder: folder.path(), out };
 
     let whole = run("whole");
@@ -81,4 +104,47 @@ fn what_was_stopped_goes_on_to_the_same_bits() {
     assert_eq!(killed.stopped_after(37, libc::SIGKILL), None);
     assert_eq!(killed.finish(), told);
     assert_eq!(killed.log(), whole.log());
+}
+
+#[test]
+fn a_claim_holds_as_long_as_its_process_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let script = "let cfg = options(#{ seconds: 0.0 }, args());
+print(runs::once(\"runs/a.json\", #{ seed: 7 }, || { sleep(cfg.seconds); #{ loss: 1.5 } }).loss);
+";
+    std::fs::write(at("a.rhai"), script).unwrap();
+    let run = |seconds: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command.args(["run", "a.rhai", &format!("seconds={seconds}")]).current_dir(folder.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut slow = run("600").spawn().unwrap();
+    let begun = Instant::now();
+    let claimed = || std::fs::read_to_string(at("runs/a.json.claim")).is_ok_and(|text| text.contains("\"process\":"));
+    while !claimed() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no claim in a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let refused = run("0").output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains(&format!("is claimed by process {} on ", slow.id())), "{told}");
+
+    // a kill leaves the claim, which the next one takes over
+    slow.kill().unwrap();
+    slow.wait().unwrap();
+    assert!(claimed() && !at("runs/a.json").exists());
+    let told = String::from_utf8(run("0").output().unwrap().stdout).unwrap();
+    let stale =
+        format!("runs/a.json: process {} ended before it was done; this one takes its claim over\n1.5\n", slow.id());
+    assert_eq!(told, stale);
+    assert!(!at("runs/a.json.claim").exists());
+    assert_eq!(String::from_utf8(run("600").output().unwrap().stdout).unwrap(), "1.5\n");
+
+    // of another machine nobody knows
+    std::fs::remove_file(at("runs/a.json")).unwrap();
+    std::fs::write(at("runs/a.json.claim"), "{\"host\":\"elsewhere\",\"process\":7}").unwrap();
+    let refused = run("0").output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is claimed by process 7 on elsewhere"));
 }

@@ -272,9 +272,9 @@ fn tab_knows_types_keys_options_and_paths() {
         ("zeros([2]).sum().dty\t", "» zeros([2]).sum().dtype: string"),
         ("let y = zeros([2]); y.dty\t", "» let y = zeros([2]); y.dtype: string"),
         // options of native verbs and of the library
-        ("adamw([], #{ dec\t", "» adamw([], #{ decay:"),
+        ("adamw([], #{ weight\t", "» adamw([], #{ weight_decay:"),
         ("train::run(a, b, (), #{ warm\t", "» train::run(a, b, (), #{ warmup:"),
-        ("sft::run(a, b, c, #{ size: 4, accu\t", "» sft::run(a, b, c, #{ size: 4, accum:"),
+        ("sft::run(a, b, c, #{ batch_size: 4, grad_a\t", "» sft::run(a, b, c, #{ batch_size: 4, grad_accum:"),
         // paths
         ("dataset(\"da\t\t", "» dataset(\"data/laws.txt"),
         (":load data/l\t", "» :load data/laws.txt"),
@@ -315,8 +315,8 @@ fn ctrl_c_clears_stops_and_ends() {
     assert_eq!(terminal.says("n > 0"), "true");
     assert!(terminal.says(":resume").contains("resume: the last input was not interrupted"));
     // the first is held back, the second ends the process
-    terminal.keys("let stop = hold_interrupt(); loop { }\r");
-    terminal.shows("hold_interrupt(); loop { }");
+    terminal.keys("let stop = defer_interrupt(); loop { }\r");
+    terminal.shows("defer_interrupt(); loop { }");
     std::thread::sleep(Duration::from_millis(200));
     terminal.keys(CTRL_C);
     terminal.shows("^C");
@@ -335,7 +335,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
         "let text = \"\"; for i in 0..200 { text += `We the people ${i} `; }",
         "let rows = dataset([text]).encode(tok).pack(64)",
         "let sum = || net[net.names()[0]].sum().item()",
-        "let begun = timestamp(); train::run(net, rows, (), #{ steps: 1, size: 32 }); let step = begun.elapsed; step",
+        "let begun = timestamp(); train::run(net, rows, (), #{ steps: 1, batch_size: 32 }); let step = begun.elapsed; step",
         "let before = sum.call()",
         // some times longer than the step before it, however busy the machine was when that was measured
         "let many = \"\"; for i in 0..10 { many += text; }; let tests = dataset([many]).encode(tok).pack(64)",
@@ -346,7 +346,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
     let interrupts = |terminal: &mut Terminal, train: &str, after: f64| {
         terminal.clears();
         terminal.keys(&format!("{train}\r"));
-        terminal.shows("size: 32 })");
+        terminal.shows("batch_size: 32 })");
         std::thread::sleep(Duration::from_secs_f64(step * after));
         let asked = Instant::now();
         terminal.keys(CTRL_C);
@@ -356,10 +356,10 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
         // a tenth of a second on a quiet machine; a whole step is many
         assert!(took < step / 2.0, "{took} s, of a step of {step} s");
     };
-    interrupts(&mut terminal, "train::run(net, rows, (), #{ steps: 9, size: 32 })", 0.3);
+    interrupts(&mut terminal, "train::run(net, rows, (), #{ steps: 9, batch_size: 32 })", 0.3);
     assert_eq!(terminal.says("sum.call() == before"), "true");
     // in the test after a step: what is made up for is the test, not the step
-    let testing = "train::run(net, rows, tests, #{ steps: 1, size: 32 })";
+    let testing = "train::run(net, rows, tests, #{ steps: 1, batch_size: 32 })";
     interrupts(&mut terminal, testing, 2.0);
     terminal.says(":resume");
     assert_eq!(terminal.says("[it.steps, it.log.len(), it.best.is_finite()]"), "[1, 1, true]");
@@ -383,7 +383,7 @@ fn resume_goes_on_to_the_same_bits() {
     terminal.says("fn fresh(tok) { model(#{ kind: \"llama\", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 }) }");
     terminal.says("let rows = dataset([\"We the people\", \"of the United States\", \"in order\"]).encode(tok)");
     terminal.says("let net = fresh(tok)");
-    let train = "let r = train::run(net, rows, rows, #{ steps: 1500, size: 2, every: 400 })";
+    let train = "let r = train::run(net, rows, rows, #{ steps: 1500, batch_size: 2, eval_every: 400 })";
     let facts = "[r.loss, r.best, r.log.len(), r.log.column(\"loss\")[700], net[net.names()[0]].sum().item()]";
     terminal.says(train);
     let whole = terminal.says(facts);

@@ -41,7 +41,7 @@ fn a_model_by_hand_is_the_built_in_one_and_bf16_trains_like_f32() {
         let told = run("scripts/bench/by_hand.rhai", &[dtype, "batch=1", "seq=16", "steps=2"], "2");
         assert!(told.lines().last().unwrap().contains("\"ratio\":"), "{told}");
     }
-    let told = run("scripts/bench/bf16_curve.rhai", &["steps=10", "size=1", "seq=64"], "2");
+    let told = run("scripts/bench/bf16_curve.rhai", &["steps=10", "batch_size=1", "max_length=64"], "2");
     assert!(told.contains("step 10  f32 ") && told.contains("\"within\":true"), "{told}");
     assert!(run("scripts/bench/small.rhai", &["calls=10", "rounds=1"], "1").contains("\"x + x\":"));
 }

@@ -35,7 +35,7 @@ fn transcripts_are_compared_and_blessed() {
 
 #[test]
 fn a_test_that_never_ends_is_ended_and_the_others_run() {
-    let script = "fn test_a() { loop { } }\nfn test_b() { let x = 0; while true { x += 1; } }\nfn test_c() { check::equal(1, 1); }\n";
+    let script = "fn test_a() { loop { } }\nfn test_b() { let x = 0; while true { x += 1; } }\nfn test_c() { assert::eq(1, 1); }\n";
     let folder = Folder::new(&[("t/a.rhai", script), ("t/b.rhai", "loop { print(1); }"), ("t/b.out", "")]);
     let told = folder.levain(&["test", "t", "--limit", "0.3", "--bless"]);
     assert_eq!(told.code, 1, "{}{}", told.out, told.err);
@@ -69,9 +69,9 @@ fn tests_are_alone_and_draw_the_same_numbers() {
 fn differences_show_where() {
     let folder = Folder::new(&[(
         "t.rhai",
-        "fn test_text() { check::equal(\"a\\nb\\nc\", \"a\\nx\\nc\"); }\n\
-         fn test_long() { let x = \"\"; for i in 0..50 { x += `${i} `; } check::equal(x, x.sub_string(0, 100) + \"other\"); }\n\
-         fn test_list() { let x = []; for i in 0..50 { x.push(i); } let y = x + [50]; y[7] = 0; check::equal(x, y); }\n",
+        "fn test_text() { assert::eq(\"a\\nb\\nc\", \"a\\nx\\nc\"); }\n\
+         fn test_long() { let x = \"\"; for i in 0..50 { x += `${i} `; } assert::eq(x, x.sub_string(0, 100) + \"other\"); }\n\
+         fn test_list() { let x = []; for i in 0..50 { x.push(i); } let y = x + [50]; y[7] = 0; assert::eq(x, y); }\n",
     )]);
     let out = folder.levain(&["test", "t.rhai"]).out;
     assert!(
@@ -86,14 +86,14 @@ fn differences_show_where() {
 fn junit_for_machines_and_exit_codes() {
     let folder = Folder::new(&[(
         "t/a.rhai",
-        "fn test_good() { }\nfn test_bad() { print(\"said <this>\"); check::equal(\"a&b\", 1); }\n",
+        "fn test_good() { }\nfn test_bad() { print(\"said <this>\"); assert::eq(\"a&b\", 1); }\n",
     )]);
     let told = folder.levain(&["test", "t", "--junit", "out/junit.xml"]);
     assert_eq!(told.code, 1);
     let xml = std::fs::read_to_string(folder.path().join("out/junit.xml")).unwrap();
     assert!(xml.contains("<testsuite name=\"levain test\" tests=\"2\" failures=\"1\" time=\""), "{xml}");
     assert!(xml.contains("<testcase classname=\"t/a.rhai\" name=\"test_good\" time=\"0.0"), "{xml}");
-    assert!(xml.contains("<failure message=\"check::equal: &quot;a&amp;b&quot; is not 1\">"), "{xml}");
+    assert!(xml.contains("<failure message=\"assert::eq: &quot;a&amp;b&quot; is not 1\">"), "{xml}");
     assert!(xml.contains("<system-out>said &lt;this&gt;"), "{xml}");
     let told = folder.levain(&["test", "t", "--filter", "nothing"]);
     assert_eq!((told.code, told.err.as_str()), (2, "error: test: there is no test whose name holds `nothing`\n"));

@@ -1,4 +1,4 @@
-//! Training: what a script can't see of optimisers, records and checkpoints.
+//! Training: what a script can't see of optimizers, records and checkpoints.
 
 use levain::tensor::{Array, Device, Param, Rng, Tensor, rng};
 use levain::train::{Checkpoint, Group, Optimizer, Record, Rule};
@@ -20,9 +20,9 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
     tensor.value().to_vec1().unwrap()
 }
 
-fn optimizer(rule: Rule, lr: f64, decay: f64, weights: &[&Tensor]) -> Optimizer {
+fn optimizer(rule: Rule, lr: f64, weight_decay: f64, weights: &[&Tensor]) -> Optimizer {
     let params = weights.iter().map(|weight| param(weight)).collect();
-    Optimizer::new(rule, lr, vec![Group { params, lr, decay }], false).unwrap()
+    Optimizer::new(rule, lr, vec![Group { params, lr, weight_decay }], false).unwrap()
 }
 
 /// One step on the loss sum(grad * weight).
@@ -74,14 +74,14 @@ fn nothing_moves_when_a_gradient_is_wrong() {
     assert_eq!(told(step(&opt, &[(&a, &[1.0]), (&b, &[f32::NAN])])), "step 1: the gradient of b is not finite");
     assert_eq!(told(step(&opt, &[(&a, &[1.0])])), "step 1: the loss does not depend on b");
     assert_eq!((numbers(&a), opt.steps()), (vec![1.0], 0));
-    let again = vec![Group { params: vec![param(&a), param(&a)], lr: 0.1, decay: 0.0 }];
+    let again = vec![Group { params: vec![param(&a), param(&a)], lr: 0.1, weight_decay: 0.0 }];
     assert!(Optimizer::new(ADAMW, 0.1, again, false).is_err_and(|error| error.what() == "a is given twice"));
 }
 
 #[test]
 fn groups_keep_their_ratio() {
     let (a, b) = (weight(&[1.0], "a"), weight(&[1.0], "b"));
-    let group = |weight, lr| Group { params: vec![param(weight)], lr, decay: 0.0 };
+    let group = |weight, lr| Group { params: vec![param(weight)], lr, weight_decay: 0.0 };
     let rule = Rule::Sgd { momentum: 0.0 };
     let opt = Optimizer::new(rule, 0.1, vec![group(&a, 0.1), group(&b, 0.01)], false).unwrap();
     opt.set_lr(0.5).unwrap();
@@ -165,7 +165,7 @@ fn a_checkpoint_that_does_not_fit_changes_nothing() {
     assert!(load(&weight(&[0.0], "w"), ADAMW).contains("`w` has shape [2], the model [1]"));
     assert!(load(&weight(&[0.0, 0.0], "v"), ADAMW).contains("no weight `v`"));
     let w = weight(&[0.0, 0.0], "w");
-    assert!(load(&w, Rule::Sgd { momentum: 0.0 }).contains("is of `adamw`, this optimiser is `sgd`"));
+    assert!(load(&w, Rule::Sgd { momentum: 0.0 }).contains("is of `adamw`, this optimizer is `sgd`"));
     let weights = path.join("weights.safetensors");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() - 3]).unwrap();
@@ -183,7 +183,7 @@ fn a_save_that_fails_leaves_what_was_there() {
     // a folder that is no checkpoint is not replaced
     std::fs::write(folder.path().join("thesis.txt"), b"years of work").unwrap();
     let save = |path: &Path| Checkpoint::at(path).save(1, &opt.params(), &opt, json!({})).unwrap_err();
-    assert!(save(folder.path()).what().contains("is no checkpoint"));
+    assert!(save(folder.path()).what().contains("is not a checkpoint"));
     assert!(folder.path().join("thesis.txt").exists());
     assert!(save(Path::new("/dev/null/point")).what().starts_with("/dev/null/point"));
 }

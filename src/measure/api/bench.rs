@@ -123,22 +123,25 @@ mod verbs {
     }
 
     #[rhai_fn(name = "_bench_scored", return_raw)]
-    pub fn bench_scored(name: &str, items: Dynamic, slack: FLOAT, better: &str) -> Res<FLOAT> {
+    pub fn bench_scored(name: &str, items: Dynamic, options: Map) -> Res<FLOAT> {
         let who = "bench::scores";
-        let lower_is_better = match better {
+        let better = options.get("better").map(Dynamic::to_string).unwrap_or_default();
+        let lower_is_better = match better.as_str() {
             "higher" => false,
             "lower" => true,
             other => bail!(who, "option `better` is \"{other}\", neither \"higher\" nor \"lower\""),
         };
-        let case = Scored { name: super::named(who, name)?, items: super::items(&items)?, slack, lower_is_better };
+        let (margin, alpha) = (super::number(who, &options, "margin")?, super::number(who, &options, "alpha")?);
+        let case =
+            Scored { name: super::named(who, name)?, items: super::items(&items)?, margin, alpha, lower_is_better };
         bench::with(|to| to.scored(&case))?;
         Ok(case.items.iter().map(|(_, score)| score).sum::<f64>() / case.items.len() as f64)
     }
 
     #[rhai_fn(name = "_bench_memory", return_raw)]
-    pub fn bench_memory(name: &str, slack: FLOAT) -> Res<INT> {
+    pub fn bench_memory(name: &str, margin: FLOAT) -> Res<INT> {
         let bytes = super::peak()?;
-        let case = Memory { name: super::named("bench::memory", name)?, bytes: bytes as f64, slack };
+        let case = Memory { name: super::named("bench::memory", name)?, bytes: bytes as f64, margin };
         bench::with(|to| to.memory(&case))?;
         Ok(bytes as INT)
     }
@@ -206,17 +209,20 @@ fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", value.type_name())
 }
 
+/// An option that is a number, 0 or above.
+fn number(who: &str, options: &Map, key: &str) -> crate::Result<f64> {
+    let value = options.get(key).and_then(|value| value.as_float().ok().or(value.as_int().ok().map(|n| n as f64)));
+    match value {
+        Some(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        Some(value) => Err(Error::new(who, format!("option `{key}` is {value}, below 0"))),
+        None => Err(Error::new(who, format!("option `{key}` is not a number"))),
+    }
+}
+
 /// A timed case from its options, which stdlib has checked against their defaults.
 fn timed(name: &str, options: &Map) -> crate::Result<Timed> {
     let who = "bench::speed";
-    let number = |key: &str| {
-        let value = options.get(key).and_then(|value| value.as_float().ok().or(value.as_int().ok().map(|n| n as f64)));
-        match value {
-            Some(value) if value.is_finite() && value >= 0.0 => Ok(value),
-            Some(value) => Err(Error::new(who, format!("option `{key}` is {value}, below 0"))),
-            None => Err(Error::new(who, format!("option `{key}` is no number"))),
-        }
-    };
+    let number = |key: &str| number(who, options, key);
     let work = match options.get("work") {
         Some(work) if !work.is_unit() => Some(number("work")?),
         _ => None,
@@ -225,15 +231,20 @@ fn timed(name: &str, options: &Map) -> crate::Result<Timed> {
         name: named(who, name)?,
         work,
         unit: options.get("unit").map(Dynamic::to_string).unwrap_or_default(),
-        slack: number("slack")?,
+        margin: number("margin")?,
+        stored: number("stored")?,
+        drift: number("drift")?,
         warm_up: number("warm_up")?,
         seconds: number("seconds")?,
-        least: number("least")? as usize,
-        most: number("most")? as usize,
+        min_samples: number("min_samples")? as usize,
+        max_samples: number("max_samples")? as usize,
         width: number("width")?,
     };
-    if case.most < case.least || case.most == 0 {
-        return Err(Error::new(who, format!("at most {} samples can't be at least {}", case.most, case.least)));
+    if case.max_samples < case.min_samples || case.max_samples == 0 {
+        return Err(Error::new(
+            who,
+            format!("at most {} samples can't be at least {}", case.max_samples, case.min_samples),
+        ));
     }
     Ok(case)
 }

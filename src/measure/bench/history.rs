@@ -41,7 +41,7 @@ pub fn read(path: &Path) -> Result<History> {
 pub fn run(machine: &Machine, rows: &[Row]) -> Value {
     let mut cases = serde_json::Map::new();
     for row in rows {
-        let case = json!({ "kind": row.kind, "verdict": row.judged.verdict, "value": value(row) });
+        let case = json!({ "kind": row.kind, "decision": row.judged.decision, "value": value(row) });
         cases.insert(format!("{}: {}", row.script, row.name), case);
     }
     json!({

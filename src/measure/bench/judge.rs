@@ -1,10 +1,10 @@
-//! Verdicts: what was measured now, beside what was measured before.
+//! Decisions: what was measured now, beside what was measured before.
 //!
-//! The rule for times keeps two questions apart: what is surely so (the interval), and what matters (the slack).
-//! Slower than slack for sure is FAIL, within slack for sure is PASS, and where the interval holds both, the honest
-//! answer is INCONCLUSIVE. Against a stored baseline the machine has drifted meanwhile: there the slack is twice as
-//! wide, the interval covers every round of both, and the times must say so both as they are and relative to the
-//! yardstick that ran beside them. Paired samples of two binaries need none of that.
+//! The rule for times keeps the interval, which says what is sure, apart from the margin, which says what matters: an interval
+//! above the margin is FAIL, one within it PASS, and one that contains it INCONCLUSIVE. Against a stored baseline the machine
+//! has drifted meanwhile: there the margin is wider, the interval covers every round of both, and the times must agree
+//! both as they are and relative to the yardstick that ran beside them. Paired samples of two binaries need none of that.
+//! All thresholds are options of the cases, with their defaults in `stdlib/bench.rhai`.
 
 use super::drive::{Finding, Pass};
 use super::plan::point;
@@ -14,23 +14,20 @@ use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, media
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A yardstick this much off says that it is not the same machine any more, whatever its name.
-const DRIFT: f64 = 1.5;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Verdict {
+pub enum Decision {
     Pass,
     Fail,
     Inconclusive,
 }
 
-impl Verdict {
+impl Decision {
     pub fn name(self) -> &'static str {
         match self {
-            Verdict::Pass => "PASS",
-            Verdict::Fail => "FAIL",
-            Verdict::Inconclusive => "INCONCLUSIVE",
+            Decision::Pass => "PASS",
+            Decision::Fail => "FAIL",
+            Decision::Inconclusive => "INCONCLUSIVE",
         }
     }
 }
@@ -109,12 +106,12 @@ impl Case {
         }
     }
 
-    pub fn slack(&self) -> f64 {
+    pub fn margin(&self) -> f64 {
         match &self.settings {
-            Settings::Timed(case) => case.slack,
+            Settings::Timed(case) => case.margin,
             Settings::Exact(_) => 0.0,
-            Settings::Scored(case) => case.slack,
-            Settings::Memory(case) => case.slack,
+            Settings::Scored(case) => case.margin,
+            Settings::Memory(case) => case.margin,
         }
     }
 }
@@ -161,17 +158,17 @@ fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
     Some(Case { settings, kept, unlike })
 }
 
-/// A verdict and its reason.
+/// A decision and its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    pub verdict: Verdict,
+    pub decision: Decision,
     pub reason: String,
     /// New over old, or new less old for scores.
     pub change: Option<Estimate>,
 }
 
-fn judged(verdict: Verdict, reason: impl Into<String>) -> Judged {
-    Judged { verdict, reason: reason.into(), change: None }
+fn judged(decision: Decision, reason: impl Into<String>) -> Judged {
+    Judged { decision, reason: reason.into(), change: None }
 }
 
 /// Where the numbers to compare with come from.
@@ -201,10 +198,10 @@ pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
             Kept::Exact { value } => value.clone(),
             _ => "scores".to_string(),
         };
-        return judged(Verdict::Fail, format!("not the same twice: {first}, then {unlike}"));
+        return judged(Decision::Fail, format!("not the same twice: {first}, then {unlike}"));
     }
     let Some(kept) = kept else {
-        return judged(Verdict::Inconclusive, format!("not in the {}", origin.name()));
+        return judged(Decision::Inconclusive, format!("not in the {}", origin.name()));
     };
     match (&case.settings, &case.kept, kept) {
         (Settings::Exact(settings), Kept::Exact { value }, Kept::Exact { value: before }) => {
@@ -214,55 +211,55 @@ pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
         (_, Kept::Timed { .. } | Kept::Memory { .. }, Kept::Timed { .. } | Kept::Memory { .. })
             if origin == Origin::OtherMachine =>
         {
-            judged(Verdict::Inconclusive, "the baseline is of another machine, see --against")
+            judged(Decision::Inconclusive, "the baseline is of another machine, see --against")
         }
         (Settings::Timed(settings), Kept::Timed { rounds }, Kept::Timed { rounds: before }) => {
-            times(rounds, before, settings.slack)
+            times(rounds, before, settings)
         }
         (Settings::Memory(settings), Kept::Memory { rounds }, Kept::Memory { rounds: before }) => {
             let hull = |bytes: &[f64]| Estimate::hull(&bytes.iter().map(|value| point(*value)).collect::<Vec<_>>());
             match (hull(rounds), hull(before)) {
-                (Some(new), Some(old)) => within(new.over(&old), settings.slack, "more"),
-                _ => judged(Verdict::Inconclusive, "nothing was measured"),
+                (Some(new), Some(old)) => within(new.over(&old), settings.margin, "more"),
+                _ => judged(Decision::Inconclusive, "nothing was measured"),
             }
         }
-        _ => judged(Verdict::Inconclusive, format!("the {} has another kind of case by this name", origin.name())),
+        _ => judged(Decision::Inconclusive, format!("the {} has another kind of case by this name", origin.name())),
     }
 }
 
 fn exact(value: &str, before: &str, digits: Option<usize>, origin: Origin) -> Judged {
     if value == before {
-        return judged(Verdict::Pass, "equal");
+        return judged(Decision::Pass, "equal");
     }
     let number = |text: &str| text.parse::<f64>().ok();
     let float = |text: &str| text.parse::<i64>().is_err() && number(text).is_some();
     if let (Some(digits), Some(a), Some(b)) = (digits, number(value), number(before)) {
         let (a, b) = (format!("{a:.digits$}"), format!("{b:.digits$}"));
         return if a == b {
-            judged(Verdict::Pass, format!("equal to {digits} digits"))
+            judged(Decision::Pass, format!("equal to {digits} digits"))
         } else {
-            judged(Verdict::Fail, format!("was {b}, is {a}, to {digits} digits"))
+            judged(Decision::Fail, format!("was {b}, is {a}, to {digits} digits"))
         };
     }
     let reason = format!("was {before}, is {value}");
     if origin == Origin::OtherMachine && float(value) && float(before) {
-        return judged(Verdict::Inconclusive, format!("{reason}; the baseline's machine may round otherwise"));
+        return judged(Decision::Inconclusive, format!("{reason}; the baseline's machine may round otherwise"));
     }
-    judged(Verdict::Fail, reason)
+    judged(Decision::Fail, reason)
 }
 
-/// Judges a ratio of times or bytes: surely above the slack, surely below it, or neither.
-fn within(ratio: Estimate, slack: f64, word: &str) -> Judged {
-    let limit = 1.0 + slack;
+/// Judges a ratio of times or bytes: surely above the margin, surely below it, or neither.
+fn within(ratio: Estimate, margin: f64, word: &str) -> Judged {
+    let limit = 1.0 + margin;
     let shown = percent(&ratio);
-    let (verdict, reason) = if ratio.low > limit {
-        (Verdict::Fail, format!("{shown}: {word} by over {}", share(slack)))
+    let (decision, reason) = if ratio.low > limit {
+        (Decision::Fail, format!("{shown}: {word} by over {}", share(margin)))
     } else if ratio.high < limit {
-        (Verdict::Pass, shown)
+        (Decision::Pass, shown)
     } else {
-        (Verdict::Inconclusive, format!("{shown}: the interval holds {} either way", share(slack)))
+        (Decision::Inconclusive, format!("{shown}: the interval contains {}", share(margin)))
     };
-    Judged { verdict, reason, change: Some(ratio) }
+    Judged { decision, reason, change: Some(ratio) }
 }
 
 fn share(part: f64) -> String {
@@ -270,47 +267,47 @@ fn share(part: f64) -> String {
 }
 
 /// Paired samples of two binaries, a list of ratios for each round.
-pub fn ratio(rounds: &[Vec<f64>], slack: f64) -> Judged {
+pub fn ratio(rounds: &[Vec<f64>], margin: f64) -> Judged {
     match ratio_interval(rounds) {
-        Some(ratio) => within(ratio, slack, "slower"),
-        None => judged(Verdict::Inconclusive, "no pair was measured"),
+        Some(ratio) => within(ratio, margin, "slower"),
+        None => judged(Decision::Inconclusive, "no pair was measured"),
     }
 }
 
 /// Rounds of times beside rounds of a stored baseline.
-fn times(rounds: &[Round], before: &[Round], slack: f64) -> Judged {
+fn times(rounds: &[Round], before: &[Round], case: &Timed) -> Judged {
     let hull = |rounds: &[Round], part: fn(&Round) -> Option<Estimate>| {
         Estimate::hull(&rounds.iter().filter_map(part).collect::<Vec<_>>())
     };
     let over = |part: fn(&Round) -> Option<Estimate>| Some(hull(rounds, part)?.over(&hull(before, part)?));
     let (Some(raw), Some(relative)) = (over(|round| Some(round.seconds)), over(|round| round.relative)) else {
-        return judged(Verdict::Inconclusive, "nothing was measured");
+        return judged(Decision::Inconclusive, "nothing was measured");
     };
     let yard = |rounds: &[Round]| median(&rounds.iter().filter_map(|round| round.yardstick).collect::<Vec<_>>());
     let drift = yard(rounds) / yard(before);
-    let slack = 2.0 * slack;
-    let limit = 1.0 + slack;
-    let sure = |verdict, reason: String| Judged { verdict, reason, change: Some(raw) };
-    if !(1.0 / DRIFT..=DRIFT).contains(&drift) {
+    let margin = case.stored * case.margin;
+    let limit = 1.0 + margin;
+    let sure = |decision, reason: String| Judged { decision, reason, change: Some(raw) };
+    if !(1.0 / case.drift..=case.drift).contains(&drift) {
         let reason = format!("the machine itself takes {drift:.2} times as long as for the baseline");
-        return sure(Verdict::Inconclusive, reason);
+        return sure(Decision::Inconclusive, reason);
     }
     if raw.low > limit && relative.low > limit {
-        return sure(Verdict::Fail, format!("{}: slower by over {}", percent(&raw), share(slack)));
+        return sure(Decision::Fail, format!("{}: slower by over {}", percent(&raw), share(margin)));
     }
     // one of the two may be blurred by what the machine does, not both
     if raw.high.min(relative.high) < limit && raw.value.max(relative.value) < limit {
-        return sure(Verdict::Pass, percent(&raw));
+        return sure(Decision::Pass, percent(&raw));
     }
     let blur = (raw.high - raw.low).min(relative.high - relative.low);
-    let reason = if blur > slack {
+    let reason = if blur > margin {
         "the machine is too noisy".to_string()
-    } else if (drift - 1.0).abs() > slack / 2.0 {
+    } else if (drift - 1.0).abs() > case.margin {
         format!("the machine itself takes {drift:.2} times as long")
     } else {
-        format!("the interval holds {} either way", share(slack))
+        format!("the interval contains {}", share(margin))
     };
-    sure(Verdict::Inconclusive, format!("{}: {reason}", percent(&raw)))
+    sure(Decision::Inconclusive, format!("{}: {reason}", percent(&raw)))
 }
 
 /// Scores beside those of the same items before.
@@ -319,7 +316,7 @@ fn scores(case: &Scored, before: &BTreeMap<String, f64>) -> Judged {
         case.items.iter().filter_map(|(item, new)| before.get(item).map(|old| (item.as_str(), *old, *new))).collect();
     let alone = (case.items.len() - pairs.len()) + (before.len() - pairs.len().min(before.len()));
     if pairs.is_empty() {
-        return judged(Verdict::Inconclusive, "no item is in the baseline");
+        return judged(Decision::Inconclusive, "no item is in the baseline");
     }
     let toward = if case.lower_is_better { -1.0 } else { 1.0 };
     let gains: Vec<f64> = pairs.iter().map(|(_, old, new)| toward * (new - old)).collect();
@@ -327,8 +324,8 @@ fn scores(case: &Scored, before: &BTreeMap<String, f64>) -> Judged {
     let won: Vec<&str> = pairs.iter().zip(&gains).filter(|(_, gain)| **gain > 0.0).map(|(pair, _)| pair.0).collect();
     let unpaired = if alone > 0 { format!("; {alone} items without a pair") } else { String::new() };
     if lost.is_empty() && won.is_empty() {
-        let verdict = if alone > 0 { Verdict::Inconclusive } else { Verdict::Pass };
-        return judged(verdict, format!("{} items equal{unpaired}", pairs.len()));
+        let decision = if alone > 0 { Decision::Inconclusive } else { Decision::Pass };
+        return judged(decision, format!("{} items equal{unpaired}", pairs.len()));
     }
     let gain = mean_interval(&gains);
     let binary = pairs.iter().all(|(_, old, new)| [old, new].iter().all(|score| **score == 0.0 || **score == 1.0));
@@ -336,18 +333,18 @@ fn scores(case: &Scored, before: &BTreeMap<String, f64>) -> Judged {
     let worse = if binary {
         let p = mcnemar(lost.len() as u64, won.len() as u64);
         reason += &format!(", McNemar p {}", probability(p));
-        p < 0.05 && lost.len() > won.len()
+        p < case.alpha && lost.len() > won.len()
     } else {
         gain.high < 0.0
     };
     reason += &format!("; lost {}, won {}", listed(&lost), listed(&won));
     reason += &unpaired;
-    let verdict = match () {
-        () if worse => Verdict::Fail,
-        () if gain.low >= -case.slack && alone == 0 => Verdict::Pass,
-        () => Verdict::Inconclusive,
+    let decision = match () {
+        () if worse => Decision::Fail,
+        () if gain.low >= -case.margin && alone == 0 => Decision::Pass,
+        () => Decision::Inconclusive,
     };
-    Judged { verdict, reason, change: Some(gain) }
+    Judged { decision, reason, change: Some(gain) }
 }
 
 fn probability(p: f64) -> String {

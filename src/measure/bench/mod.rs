@@ -21,15 +21,19 @@ pub struct Timed {
     /// How much one call does, in the part of `unit` before the `/s`.
     pub work: Option<f64>,
     pub unit: String,
-    /// The smallest slowdown that matters, as a share.
-    pub slack: f64,
+    /// The smallest slowdown of interest, as a share.
+    pub margin: f64,
+    /// Times the margin, against a stored baseline.
+    pub stored: f64,
+    /// A machine this much slower or faster than the baseline's decides nothing.
+    pub drift: f64,
     /// Seconds before the first sample counts.
     pub warm_up: f64,
     /// Seconds of samples in one round, at most.
     pub seconds: f64,
-    pub least: usize,
-    pub most: usize,
-    /// Narrow enough: width of the interval as a share of the median.
+    pub min_samples: usize,
+    pub max_samples: usize,
+    /// Width of the interval that ends a round, as a share of the median.
     pub width: f64,
 }
 
@@ -48,7 +52,10 @@ pub struct Exact {
 pub struct Scored {
     pub name: String,
     pub items: Vec<(String, f64)>,
-    pub slack: f64,
+    /// The smallest mean loss of interest.
+    pub margin: f64,
+    /// The level of McNemar's test.
+    pub alpha: f64,
     pub lower_is_better: bool,
 }
 
@@ -57,7 +64,8 @@ pub struct Scored {
 pub struct Memory {
     pub name: String,
     pub bytes: f64,
-    pub slack: f64,
+    /// The smallest growth of interest, as a share.
+    pub margin: f64,
 }
 
 /// One sample: the time of one call, and of the yardstick beside it where that was asked for.

@@ -33,16 +33,16 @@ pub struct Budget<'a> {
 
 impl<'a> Budget<'a> {
     pub fn new(case: &'a Timed) -> Budget<'a> {
-        Budget { case, start: Instant::now(), next_look: case.least }
+        Budget { case, start: Instant::now(), next_look: case.min_samples }
     }
 
     pub fn is_over(&mut self, samples: &[f64]) -> bool {
         let count = samples.len();
-        if count < self.case.least.max(1) {
+        if count < self.case.min_samples.max(1) {
             // a single call may take minutes: three must do then
             return count >= 3 && self.start.elapsed().as_secs_f64() > 10.0 * self.case.seconds;
         }
-        if count >= self.case.most || self.start.elapsed().as_secs_f64() >= self.case.seconds {
+        if count >= self.case.max_samples || self.start.elapsed().as_secs_f64() >= self.case.seconds {
             return true;
         }
         if count < self.next_look {

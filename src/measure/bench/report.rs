@@ -1,6 +1,6 @@
 //! What people and CI read of benchmarks: text, json, markdown, JUnit XML.
 
-use super::judge::{Case, Judged, Kept, Verdict, shown};
+use super::judge::{Case, Decision, Judged, Kept, shown};
 use crate::measure::baseline::Machine;
 use crate::measure::statistics::Estimate;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl Row {
     /// A case that the baseline has, and that was not met.
     pub fn missing(script: &str, name: &str) -> Row {
         let reason = "in the baseline, not in this run".to_string();
-        let judged = Judged { verdict: Verdict::Inconclusive, reason, change: None };
+        let judged = Judged { decision: Decision::Inconclusive, reason, change: None };
         Row {
             script: script.to_string(),
             name: name.to_string(),
@@ -56,16 +56,16 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.rows.iter().filter(|row| row.judged.verdict == verdict).count()
+    pub fn count(&self, decision: Decision) -> usize {
+        self.rows.iter().filter(|row| row.judged.decision == decision).count()
     }
 
     fn closing(&self) -> String {
         let mut text = format!(
             "{} passed, {} failed, {} inconclusive",
-            self.count(Verdict::Pass),
-            self.count(Verdict::Fail),
-            self.count(Verdict::Inconclusive)
+            self.count(Decision::Pass),
+            self.count(Decision::Fail),
+            self.count(Decision::Inconclusive)
         );
         if !self.faults.is_empty() {
             text += &format!(", {} script{} went wrong", self.faults.len(), plural(self.faults.len()));
@@ -84,7 +84,7 @@ impl Report {
         }
         for row in rows {
             let (name, value) = (padded(&row.name, names), padded(&row.shown, values));
-            let _ = writeln!(text, "  {:<12}  {name}  {value}  {}", row.judged.verdict.name(), row.judged.reason);
+            let _ = writeln!(text, "  {:<12}  {name}  {value}  {}", row.judged.decision.name(), row.judged.reason);
         }
         for (_, fault) in self.faults.iter().filter(|(of, _)| of == script) {
             text += &fault.lines().map(|line| format!("  {line}\n")).collect::<String>();
@@ -110,8 +110,8 @@ impl Report {
             self.faults.iter().map(|(script, fault)| json!({ "script": script, "fault": fault })).collect();
         let report = json!({
             "levain": env!("CARGO_PKG_VERSION"), "machine": self.machine, "compared": self.compared,
-            "passed": self.count(Verdict::Pass), "failed": self.count(Verdict::Fail),
-            "inconclusive": self.count(Verdict::Inconclusive), "cases": cases, "faults": faults,
+            "passed": self.count(Decision::Pass), "failed": self.count(Decision::Fail),
+            "inconclusive": self.count(Decision::Inconclusive), "cases": cases, "faults": faults,
         });
         format!("{report:#}\n")
     }
@@ -125,7 +125,7 @@ impl Report {
         text += "\n| | script | case | measured | |\n|---|---|---|---|---|\n";
         for row in &self.rows {
             let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-            let cells = [row.judged.verdict.name(), &row.script, &row.name, &row.shown, &row.judged.reason];
+            let cells = [row.judged.decision.name(), &row.script, &row.name, &row.shown, &row.judged.reason];
             let _ = writeln!(text, "| {} |", cells.map(cell).join(" | "));
         }
         for (script, fault) in &self.faults {
@@ -140,17 +140,17 @@ impl Report {
         let _ = writeln!(
             text,
             "<testsuite name=\"levain bench\" tests=\"{total}\" failures=\"{}\" skipped=\"{}\" errors=\"{}\">",
-            self.count(Verdict::Fail),
-            self.count(Verdict::Inconclusive),
+            self.count(Decision::Fail),
+            self.count(Decision::Inconclusive),
             self.faults.len()
         );
         for row in &self.rows {
             let (class, name) = (escaped(&row.script), escaped(&row.name));
             let told = escaped(&format!("{}: {}", row.shown, row.judged.reason));
-            let body = match row.judged.verdict {
-                Verdict::Pass => format!("<system-out>{told}</system-out>"),
-                Verdict::Fail => format!("<failure message=\"{told}\"/>"),
-                Verdict::Inconclusive => format!("<skipped message=\"inconclusive: {told}\"/>"),
+            let body = match row.judged.decision {
+                Decision::Pass => format!("<system-out>{told}</system-out>"),
+                Decision::Fail => format!("<failure message=\"{told}\"/>"),
+                Decision::Inconclusive => format!("<skipped message=\"inconclusive: {told}\"/>"),
             };
             let _ = writeln!(text, "  <testcase classname=\"{class}\" name=\"{name}\">{body}</testcase>");
         }
@@ -167,7 +167,7 @@ impl Report {
 
 fn row_json(row: &Row) -> Value {
     let mut json = json!({
-        "script": row.script, "name": row.name, "kind": row.kind, "verdict": row.judged.verdict,
+        "script": row.script, "name": row.name, "kind": row.kind, "decision": row.judged.decision,
         "reason": row.judged.reason, "shown": row.shown, "measured": row.measured,
     });
     if let Some(change) = row.judged.change {

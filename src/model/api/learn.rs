@@ -129,7 +129,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduction: "sum", train: false }).item();
-    /// check::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
+    /// assert::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
     pub fn loss_with(net: &mut Model, batch: Batch, options: Map) -> Res<Tensor> {
@@ -229,7 +229,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.params("tables").len()               //=> 2
-    /// adamw(net.params(), #{ lr: 1e-4, groups: [#{ params: net.params("tables"), lr: 1e-3 }] });
+    /// adamw(net.params(), #{ lr: 1e-4, groups: [#{ parameters: net.params("tables"), lr: 1e-3 }] });
     /// ```
     #[rhai_fn(name = "params", pure, return_raw)]
     pub fn params_of(net: &mut Model, parts: Dynamic) -> Res<List> {

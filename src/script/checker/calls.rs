@@ -13,7 +13,7 @@ impl Check<'_> {
             return kind_of::<FnPtr>();
         }
         let name = call.name.as_str();
-        let fails = name == "fails" && !call.namespace.is_empty() && call.namespace.root() == "check";
+        let fails = name == "throws" && !call.namespace.is_empty() && call.namespace.root() == "assert";
         let outside = self.fails;
         self.fails |= fails;
         let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();

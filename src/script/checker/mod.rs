@@ -211,7 +211,7 @@ struct Check<'a> {
     imported: Vec<(ImmutableString, Position)>,
     /// What is called after a dot, with how many arguments.
     dotted: HashSet<(String, usize)>,
-    /// Inside of `check::fails(…)`, where faults are on purpose.
+    /// Inside of `assert::throws(…)`, where faults are on purpose.
     fails: bool,
     /// The function that is being looked at says `this`.
     says_this: bool,

@@ -1,4 +1,4 @@
-//! What scripts see of checkpoints.
+//! Checkpoints in scripts.
 
 use super::{from_json, learners, to_json};
 use crate::model::Model;
@@ -13,7 +13,7 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Checkpoint>("Checkpoint");
 }
 
-/// What learns in a model, or the parameters of a list.
+/// The trainable parameters of a model, or those of a list.
 fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     if let Some(net) = net.read_lock::<Model>() {
         return Ok(net.params().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
@@ -21,11 +21,11 @@ fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     let kind = net.type_name();
     match net.try_cast::<List>() {
         Some(list) => learners(who, list),
-        None => bail!(who, "it takes a model or a list of parameters, not {kind}"),
+        None => bail!(who, "expected a model or a list of parameters, got {kind}"),
     }
 }
 
-/// The step beside what the caller added.
+/// The saved state with its step.
 fn state((step, state): (u64, serde_json::Value)) -> Res<Map> {
     let mut map = from_json(state)?.try_cast::<Map>().unwrap_or_default();
     map.insert("step".into(), (step as INT).into());
@@ -37,10 +37,10 @@ mod verbs {
     pub type Checkpoint = crate::train::Checkpoint;
     pub type Optimizer = crate::train::Optimizer;
 
-    /// A place for a checkpoint: the folder `path`, which is replaced as a whole at each save.
+    /// Returns a checkpoint in the folder `path`, which each save replaces as a whole.
     ///
-    /// It holds what a run needs to go on to the same bits: everything that learns, the optimiser, the random
-    /// state, the step and what the script adds. A kill at any instant leaves the last whole one.
+    /// It holds what a run needs to resume to the same bits: trainable parameters, optimizer state, random state, the step and
+    /// whatever the script adds. A kill at any instant leaves the last complete one.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0, 2.0]));
@@ -53,11 +53,13 @@ mod verbs {
     /// opt.steps                                //=> 1
     /// point.remove();
     /// ```
+    ///
+    /// also: save_checkpoint, resume_from_checkpoint, state_dict, torch.save, load_state_dict
     pub fn checkpoint(path: &str) -> Checkpoint {
         Checkpoint::at(path)
     }
 
-    /// A checkpoint in memory: a place to come back to within a run, and at the prompt with `:resume` after Ctrl-C.
+    /// Returns a checkpoint in memory, to return to within a run, or at the prompt with `:resume` after Ctrl-C.
     ///
     /// ```rhai
     /// checkpoint().exists                      //=> false
@@ -67,7 +69,7 @@ mod verbs {
         resume::reused(Checkpoint::in_memory)
     }
 
-    /// Save what learns in `net` (a model or a list of parameters) and the optimiser as of `step`, and whatever `state` holds.
+    /// Saves the trainable parameters of `net` (a model or a list of parameters), the optimizer, the step, and the values of `state`.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -84,7 +86,7 @@ mod verbs {
         Ok(())
     }
 
-    /// Save what learns in `net` and the optimiser as of `step`.
+    /// Saves the trainable parameters of `net`, the optimizer and the step.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -97,9 +99,9 @@ mod verbs {
         save_with(point, step, net, opt, Map::new())
     }
 
-    /// Put weights, optimiser and random state back; gives the state that was saved, with its `step`.
+    /// Restores parameters, optimizer and random state; returns the saved state with its `step`.
     ///
-    /// All is checked first: a checkpoint of other parameters or shapes is an error, and nothing has changed.
+    /// Names and shapes are checked first: a checkpoint of other parameters is an error that changes nothing.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -114,7 +116,7 @@ mod verbs {
         state(point.load(&params("load", net)?, &opt)?)
     }
 
-    /// Put only the weights back, as at the end of a run whose best step was earlier.
+    /// Restores the parameters alone, as at the end of a run whose best step came earlier.
     ///
     /// ```rhai
     /// let w    = param(tensor([1.0]));
@@ -130,7 +132,7 @@ mod verbs {
         state(point.load_weights(&params("load", net)?)?)
     }
 
-    /// The state that was saved, with its `step`, without touching anything.
+    /// Returns the saved state with its `step`, and restores nothing.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -153,7 +155,7 @@ mod verbs {
         point.exists()
     }
 
-    /// Remove it, if it is there: a finished run needs none.
+    /// Removes the checkpoint, if there is one: a finished run needs none.
     ///
     /// ```rhai
     /// checkpoint("out/examples/nothing").remove();

@@ -1,4 +1,4 @@
-//! What scripts see of Ctrl-C: a loop may hold it back until its step is whole.
+//! Deferring Ctrl-C in scripts: a loop finishes its step before it is interrupted.
 
 use crate::cancel;
 use crate::script::is_interrupted;
@@ -6,12 +6,12 @@ use crate::script::prelude::*;
 use crate::tensor::rng;
 use std::sync::{Arc, Mutex};
 
-/// Holds an interruption back for as long as a copy of it lives, or until it is released.
+/// Defers interrupts for as long as a copy of it lives, or until it is released.
 #[derive(Clone)]
 pub struct Hold(Arc<Mutex<Option<Arc<cancel::Hold>>>>);
 
 impl Hold {
-    fn requested(&self) -> bool {
+    fn is_pending(&self) -> bool {
         self.held().is_some_and(|hold| hold.is_requested())
     }
 
@@ -19,8 +19,8 @@ impl Hold {
         self.0.lock().ok().and_then(|hold| hold.clone())
     }
 
-    /// What `work` gives, or `()` where it was stopped: then random numbers are as they were before it.
-    fn lift(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
+    /// Returns what `work` returns, or `()` where it was interrupted, with the random state of before.
+    fn interruptible(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
         let Some(hold) = self.held() else { return work() };
         let random = rng::with_run(|run| run.clone());
         match hold.lift(work) {
@@ -41,59 +41,61 @@ impl Hold {
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.engine.register_type_with_name::<Hold>("Hold");
+    host.engine.register_type_with_name::<Hold>("Interrupt");
 }
 
 #[export_module]
 mod verbs {
     pub type Hold = super::Hold;
 
-    /// From here on Ctrl-C waits: nothing is interrupted until the result goes out of scope or is released.
+    /// Defers Ctrl-C: nothing is interrupted until the returned handle goes out of scope or is released.
     ///
-    /// A loop asks `requested` where it can stop, writes its checkpoint, and calls `release()`, which stops it.
+    /// A loop asks `pending` where it can stop, saves its checkpoint, and calls `release()`, which interrupts it there.
     ///
     /// ```rhai
-    /// let stop = hold_interrupt();
+    /// let stop = defer_interrupt();
     /// for step in 0..3 {
     ///     // … a whole step …
-    ///     if stop.requested { /* save a checkpoint */ stop.release(); }
+    ///     if stop.pending { /* save a checkpoint */ stop.release(); }
     /// }
-    /// stop.requested                           //=> false
+    /// stop.pending                             //=> false
     /// ```
-    pub fn hold_interrupt() -> Hold {
+    ///
+    /// also: Ctrl-C, SIGINT, KeyboardInterrupt, signal handler
+    pub fn defer_interrupt() -> Hold {
         Hold(Arc::new(Mutex::new(Some(Arc::new(cancel::current().hold())))))
     }
 
-    /// Do `work`, letting an interruption through, and give what it gives, or `()` when it was stopped.
+    /// Runs `work` and lets an interrupt end it; returns its result, or `()` if it was interrupted.
     ///
-    /// For the part of a step that changes nothing, such as taking a gradient: a loop that holds interruptions back stops
-    /// at once there, with all as it was after its last whole step, random numbers too.
+    /// For the part of a step that changes nothing, such as computing a gradient: a loop that defers interrupts stops there at
+    /// once, in the state of its last whole step, random numbers included.
     ///
     /// ```rhai
-    /// let stop = hold_interrupt();
-    /// let loss = stop.lift(|| tensor([1.0, 2.0]).mean().item());
+    /// let stop = defer_interrupt();
+    /// let loss = stop.interruptible(|| tensor([1.0, 2.0]).mean().item());
     /// if loss == () { /* save a checkpoint */ stop.release(); }
     /// loss                                     //=> 1.5
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn lift(ctx: NativeCallContext, hold: Hold, work: FnPtr) -> Res<Dynamic> {
-        hold.lift(|| work.call_within_context(&ctx, ()))
+    pub fn interruptible(ctx: NativeCallContext, hold: Hold, work: FnPtr) -> Res<Dynamic> {
+        hold.interruptible(|| work.call_within_context(&ctx, ()))
     }
 
-    /// Whether Ctrl-C was pressed meanwhile.
+    /// Whether Ctrl-C was pressed since interrupts are deferred.
     ///
     /// ```rhai
-    /// hold_interrupt().requested               //=> false
+    /// defer_interrupt().pending                //=> false
     /// ```
-    #[rhai_fn(get = "requested", pure)]
-    pub fn requested(hold: &mut Hold) -> bool {
-        hold.requested()
+    #[rhai_fn(get = "pending", pure)]
+    pub fn pending(hold: &mut Hold) -> bool {
+        hold.is_pending()
     }
 
-    /// Let an interruption through again; one that waits stops the script here.
+    /// Ends the deferral; an interrupt that is pending stops the script here.
     ///
     /// ```rhai
-    /// let stop = hold_interrupt();
+    /// let stop = defer_interrupt();
     /// stop.release();
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -104,6 +106,6 @@ mod verbs {
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn hold_to_string(hold: &mut Hold) -> String {
-        format!("interrupt held{}", if hold.requested() { ", requested" } else { "" })
+        format!("interrupts deferred{}", if hold.is_pending() { ", one pending" } else { "" })
     }
 }

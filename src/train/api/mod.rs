@@ -1,9 +1,10 @@
-//! What scripts see of training.
+//! Training in scripts: optimizers, records, checkpoints, interrupts and stored runs.
 
 mod checkpoint;
 mod hold;
 mod optimizer;
 mod record;
+mod runs;
 
 use crate::script::prelude::*;
 use crate::tensor::{Param, Tensor};
@@ -14,6 +15,7 @@ pub fn register(host: &mut Host) {
     record::register(host);
     checkpoint::register(host);
     hold::register(host);
+    runs::register(host);
 }
 
 /// The parameters behind a script's list of tensors.
@@ -24,17 +26,17 @@ fn learners(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
         match item.try_cast::<Tensor>().as_ref().map(Tensor::as_param) {
             Some(Some(param)) => found.push(param.clone()),
             Some(None) => {
-                return Err(Error::new(who, format!("item {index} of the parameters does not learn"))
+                return Err(Error::new(who, format!("item {index} of the parameters is not trainable"))
                     .help("make it with `param(tensor)`")
                     .into());
             }
-            None => bail!(who, "item {index} of the parameters is no tensor but {kind}"),
+            None => bail!(who, "item {index} of the parameters is not a tensor but {kind}"),
         }
     }
     Ok(found)
 }
 
-/// A script's map as JSON, `step` first: it is what people look for.
+/// Converts a script's map to JSON, `step` first: readers look for it.
 fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, serde_json::Value>> {
     let mut json = serde_json::Map::new();
     let step = map.remove_entry("step");

@@ -1,35 +1,45 @@
-//! What scripts see of optimisers.
+//! Optimizers in scripts.
 
 use super::learners;
 use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::tensor::{Grads, Param};
-use crate::train::{Group, Optimizer, Rule, names};
+use crate::train::{Group, Optimizer, Rule};
 use std::sync::Arc;
 
 const ADAMW: &[Opt] = &[
     opt("lr", Kind::Float, "1e-3", "learning rate"),
     opt("betas", Kind::List, "[0.9, 0.999]", "decay of the first and the second moment"),
     opt("eps", Kind::Float, "1e-8", "added to the denominator"),
-    opt("decay", Kind::Float, "0.01", "decoupled weight decay"),
-    opt("states", Kind::Text, "\"f32\"", "what both moments are kept in: f32, or bf16 in half the memory"),
-    opt("groups", Kind::List, "[]", "parameters with rates of their own: maps of `names` or `params`, `lr`, `decay`"),
-    opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
+    opt("weight_decay", Kind::Float, "0.01", "decoupled weight decay"),
+    opt("moments_dtype", Kind::Text, "\"f32\"", "dtype of both moments: f32, or bf16 in half the memory"),
+    opt(
+        "groups",
+        Kind::List,
+        "[]",
+        "parameters with rates of their own: maps of `names` or `parameters`, `lr`, `weight_decay`",
+    ),
+    opt("allow_unused", Kind::Bool, "false", "skip a parameter that the loss does not depend on, instead of an error"),
 ];
 
 const SGD: &[Opt] = &[
     opt("lr", Kind::Float, "1e-2", "learning rate"),
-    opt("momentum", Kind::Float, "0", "how much of the last step is kept"),
-    opt("decay", Kind::Float, "0", "L2 weight decay"),
-    opt("groups", Kind::List, "[]", "parameters with rates of their own: maps of `names` or `params`, `lr`, `decay`"),
+    opt("momentum", Kind::Float, "0", "momentum factor"),
+    opt("weight_decay", Kind::Float, "0", "L2 weight decay"),
+    opt(
+        "groups",
+        Kind::List,
+        "[]",
+        "parameters with rates of their own: maps of `names` or `parameters`, `lr`, `weight_decay`",
+    ),
     opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
 ];
 
 const GROUP: &[Opt] = &[
     opt("names", Kind::Any, "", "a name pattern such as `*.norm.weight`, or a list of them"),
-    opt("params", Kind::List, "", "the parameters themselves"),
-    opt("lr", Kind::Float, "", "their learning rate; keeps its ratio to the optimiser's when that changes"),
-    opt("decay", Kind::Float, "", "their weight decay"),
+    opt("parameters", Kind::List, "", "the parameters themselves"),
+    opt("lr", Kind::Float, "", "their learning rate; keeps its ratio to the optimizer's when that changes"),
+    opt("weight_decay", Kind::Float, "", "their weight decay"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -48,7 +58,7 @@ pub fn register(host: &mut Host) {
 }
 
 fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<Optimizer> {
-    let (lr, decay) = (options.float("lr")?, options.float("decay")?);
+    let (lr, weight_decay) = (options.float("lr")?, options.float("weight_decay")?);
     let mut rest = learners(who, params)?;
     let mut groups = Vec::new();
     for group in options.get("groups").into_array().unwrap_or_default() {
@@ -56,17 +66,17 @@ fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<O
         let group = Options::read(who, GROUP, group)?;
         let params = members(who, &group, &mut rest)?;
         let lr = if group.has("lr") { group.float("lr")? } else { lr };
-        let decay = if group.has("decay") { group.float("decay")? } else { decay };
-        groups.push(Group { params, lr, decay });
+        let weight_decay = if group.has("weight_decay") { group.float("weight_decay")? } else { weight_decay };
+        groups.push(Group { params, lr, weight_decay });
     }
-    groups.push(Group { params: rest, lr, decay });
+    groups.push(Group { params: rest, lr, weight_decay });
     Ok(Optimizer::new(rule, lr, groups, options.bool("allow_unused")?)?)
 }
 
 /// Takes a group's members out of those that no earlier group has.
 fn members(who: &'static str, group: &Options, rest: &mut Vec<Arc<Param>>) -> Res<Vec<Arc<Param>>> {
-    let (taken, left) = if group.has("params") {
-        let wanted = learners(who, group.get("params").into_array().unwrap_or_default())?;
+    let (taken, left) = if group.has("parameters") {
+        let wanted = learners(who, group.get("parameters").into_array().unwrap_or_default())?;
         if let Some(stranger) = wanted.iter().find(|param| rest.iter().all(|one| one.id() != param.id())) {
             bail!(who, "{} of a group is not among the parameters, or in an earlier group", stranger.label());
         }
@@ -74,10 +84,10 @@ fn members(who: &'static str, group: &Options, rest: &mut Vec<Arc<Param>>) -> Re
     } else {
         let patterns = patterns(who, group.get("names"))?;
         let fits = |param: &Arc<Param>| {
-            param.name().is_some_and(|name| patterns.iter().any(|pattern| names::fits(pattern, name)))
+            param.name().is_some_and(|name| patterns.iter().any(|pattern| crate::text::glob(pattern, name)))
         };
         if !rest.iter().any(fits) {
-            let error = Error::new(who, format!("no parameter fits the group {patterns:?}"));
+            let error = Error::new(who, format!("no parameter matches the group {patterns:?}"));
             let known = rest.iter().filter_map(|param| param.name()).take(3).map(|name| name.to_string());
             return Err(error.help(format!("names look like {}", known.collect::<Vec<_>>().join(", "))).into());
         }
@@ -93,7 +103,7 @@ fn patterns(who: &str, names: Dynamic) -> Res<Vec<String>> {
     }
     match names.into_typed_array::<ImmutableString>() {
         Ok(patterns) => Ok(patterns.iter().map(|pattern| pattern.to_string()).collect()),
-        Err(_) => bail!(who, "a group needs `names` (a pattern or a list of them) or `params` (a list)"),
+        Err(_) => bail!(who, "a group needs `names` (a pattern or a list of them) or `parameters` (a list)"),
     }
 }
 
@@ -101,22 +111,24 @@ fn patterns(who: &str, names: Dynamic) -> Res<Vec<String>> {
 mod verbs {
     pub type Optimizer = crate::train::Optimizer;
 
-    /// AdamW over a list of parameters, by PyTorch's formula, with its defaults (Loshchilov and Hutter 2019).
+    /// Returns AdamW over a list of parameters, by PyTorch's formula and with its defaults (Loshchilov and Hutter 2019).
     ///
-    /// `groups` gives some parameters a learning rate or decay of their own: `#{ names: "*.norm.weight", decay: 0.0 }`
-    /// or `#{ params: [w], lr: 1e-4 }`. A parameter belongs to the first group that it fits; the rest have the
-    /// optimiser's own. When `opt.lr` changes, every group keeps its ratio to it.
+    /// `groups` gives some parameters a learning rate or weight decay of their own: `#{ names: "*.norm.weight", weight_decay: 0.0 }`
+    /// or `#{ parameters: [w], lr: 1e-4 }`. A parameter belongs to the first group that matches; the rest use the
+    /// optimizer's values. When `opt.lr` changes, every group keeps its ratio to it.
     ///
-    /// `states: "bf16"` keeps the moments in half the memory. They are rounded up or down at random (the same way in every
-    /// run), since a small change of a second moment would always be rounded away otherwise; weights and updates stay f32.
+    /// `moments_dtype: "bf16"` halves the memory of the moments. They are rounded stochastically (the same way in every
+    /// run), since rounding to nearest would lose small changes of the second moment; weights and updates stay f32.
     ///
     /// ```rhai
     /// let w   = param(tensor([3.0, 4.0]));
-    /// let opt = adamw([w], #{ lr: 0.1, decay: 0.0 });
+    /// let opt = adamw([w], #{ lr: 0.1, weight_decay: 0.0 });
     /// opt.step((w * w).sum().backward());
     /// w.detach()                               //=> tensor([2.9000, 3.9000])
     /// adamw([w], #{ lrr: 0.1 })                //=> error: adamw: there is no option `lrr`
     /// ```
+    ///
+    /// also: torch.optim.AdamW, Adam, optimizer, param_groups, 8-bit Adam
     #[rhai_fn(name = "adamw", return_raw)]
     pub fn adamw_with(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("adamw", ADAMW, options)?;
@@ -125,11 +137,11 @@ mod verbs {
         if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
             bail!("adamw", "option `betas` has {beta}, which is not in 0..1");
         }
-        let half = match options.text("states")?.as_str() {
+        let half = match options.text("moments_dtype")?.as_str() {
             "f32" => false,
             "bf16" => true,
             other => {
-                let error = Error::new("adamw", format!("option `states` is `{other}`"));
+                let error = Error::new("adamw", format!("option `moments_dtype` is `{other}`"));
                 return Err(error.help("it takes f32, bf16").into());
             }
         };
@@ -150,7 +162,7 @@ mod verbs {
         adamw_with(params, Map::new())
     }
 
-    /// Stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
+    /// Returns stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
     ///
     /// ```rhai
     /// let w   = param(tensor([3.0, 4.0]));
@@ -158,6 +170,8 @@ mod verbs {
     /// opt.step((w * w).sum().backward());
     /// w.detach()                               //=> tensor([2.4000, 3.2000])
     /// ```
+    ///
+    /// also: torch.optim.SGD, momentum
     #[rhai_fn(name = "sgd", return_raw)]
     pub fn sgd_with(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("sgd", SGD, options)?;
@@ -178,10 +192,10 @@ mod verbs {
         sgd_with(params, Map::new())
     }
 
-    /// Move every parameter of the optimiser by its gradient.
+    /// Updates every parameter by its gradient.
     ///
-    /// All is checked before anything moves: a gradient with a NaN or an infinity, and a parameter that the loss
-    /// does not depend on, are errors that name it (`allow_unused: true` when that is meant).
+    /// Gradients are values and need no `zero_grad`. All are checked before the first update: one with a NaN or an infinity, and a
+    /// parameter that the loss does not depend on, are errors that name the parameter (`allow_unused: true` skips the latter).
     ///
     /// ```rhai
     /// let w   = param(tensor([1.0]));
@@ -191,12 +205,14 @@ mod verbs {
     /// opt.steps                                //=> 1
     /// opt.step(w.sum().backward())             //=> error: step: step 2: the loss does not depend on parameter [1]
     /// ```
+    ///
+    /// also: optimizer.step, opt.zero_grad, zero_grad, backward
     #[rhai_fn(pure, return_raw)]
     pub fn step(opt: &mut Optimizer, grads: Grads) -> Res<()> {
         Ok(opt.step(grads)?)
     }
 
-    /// The learning rate: read it, or set it, as a schedule does before each step.
+    /// The learning rate: readable, and set by a schedule before each step.
     ///
     /// ```rhai
     /// let opt = sgd([param(tensor([1.0]))], #{ lr: 0.5 });
@@ -208,7 +224,7 @@ mod verbs {
         opt.lr()
     }
 
-    /// Set the learning rate; groups keep their ratio to it.
+    /// Sets the learning rate; groups keep their ratio to it.
     ///
     /// ```rhai
     /// let opt = sgd([param(tensor([1.0]))]);
@@ -219,7 +235,7 @@ mod verbs {
         Ok(opt.set_lr(lr)?)
     }
 
-    /// Steps done so far.
+    /// Number of steps taken.
     ///
     /// ```rhai
     /// adamw([param(tensor([1.0]))]).steps      //=> 0

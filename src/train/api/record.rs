@@ -1,12 +1,11 @@
-//! What scripts see of the record of a run.
+//! Records of runs in scripts.
 
 use super::{from_json, to_json};
 use crate::resume;
 use crate::script::prelude::*;
 use crate::train::Record;
 
-const RECORD: &[Opt] =
-    &[opt("resume", Kind::Int, "", "go on with the record that is there, cut back to rows of at most this step")];
+const RECORD: &[Opt] = &[opt("resume", Kind::Int, "", "continue the existing record, without rows after this step")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -18,7 +17,7 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Record = crate::train::Record;
 
-    /// A record of a run in memory: rows of named values, one a step.
+    /// Returns a record of a run in memory: rows of named values, one per step.
     ///
     /// ```rhai
     /// let log = record();
@@ -31,10 +30,10 @@ mod verbs {
         resume::reused(Record::new)
     }
 
-    /// A record that is also a file: one JSON object a line, written as soon as it is added.
+    /// Returns a record that is also a file: a JSON object per line, written as soon as it is added.
     ///
-    /// A record begins anew; what is at `path` stays until the first row is added. `#{ resume: step }` goes on with
-    /// the record that is there instead, without its rows after `step`, as after a checkpoint of that step.
+    /// The first row replaces what is at `path`. `#{ resume: step }` continues the existing record instead, without its rows after
+    /// `step`: the record of a run that resumes from a checkpoint of that step.
     ///
     /// ```rhai
     /// let log = record("out/examples/log.jsonl");
@@ -47,7 +46,7 @@ mod verbs {
         Record::create(path)
     }
 
-    /// Go on with a record: `#{ resume: step }` drops the rows after a step.
+    /// Continues a record: `#{ resume: step }` drops the rows after a step.
     ///
     /// ```rhai
     /// record("out/examples/none.jsonl", #{ resum: 2 }) //=> error: record: there is no option `resum`
@@ -61,7 +60,7 @@ mod verbs {
         }
     }
 
-    /// Add a row. It is in the file when this returns.
+    /// Adds a row. It is in the file when this returns.
     ///
     /// ```rhai
     /// let log = record();
@@ -73,7 +72,7 @@ mod verbs {
         Ok(log.add(to_json("add", row)?)?)
     }
 
-    /// The values under a name, of the rows that have it.
+    /// Returns the values of a column, of the rows that have it.
     ///
     /// ```rhai
     /// let log = record();
@@ -87,7 +86,7 @@ mod verbs {
         log.column(name)?.into_iter().map(from_json).collect()
     }
 
-    /// All rows, as maps.
+    /// Returns all rows, as maps.
     ///
     /// ```rhai
     /// let log = record();
@@ -111,7 +110,7 @@ mod verbs {
         log.last().map_or(Ok(Dynamic::UNIT), from_json)
     }
 
-    /// How many rows it has.
+    /// Number of rows.
     ///
     /// ```rhai
     /// record().len()                           //=> 0

@@ -1,0 +1,59 @@
+//! What `stdlib/runs.rhai` needs of Rust: stored results, and claims on runs.
+
+use super::{from_json, to_json};
+use crate::files;
+use crate::script::prelude::*;
+use crate::sync::unpoisoned;
+use crate::train::Claim;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.engine.register_type_with_name::<Handle>("Claim");
+}
+
+/// A claim that a script holds: it ends with its last copy, or when it is released.
+#[derive(Clone)]
+pub struct Handle(Arc<Mutex<Option<Claim>>>);
+
+#[export_module]
+mod verbs {
+    pub type Claim = super::Handle;
+
+    /// The JSON object in a file, or `()` where there is no file.
+    #[rhai_fn(name = "_stored", return_raw)]
+    pub fn stored(path: &str) -> Res<Dynamic> {
+        let Some(bytes) = files::read_if_there("runs::stored", Path::new(path))? else { return Ok(Dynamic::UNIT) };
+        match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes) {
+            Ok(object) => from_json(object),
+            Err(error) => bail!("runs::stored", "{path} is not the result of a run: {error}"),
+        }
+    }
+
+    /// A map as a file of it would give it back: digits and all.
+    #[rhai_fn(name = "_as_stored", return_raw)]
+    pub fn as_stored(map: Map) -> Res<Dynamic> {
+        let text = serde_json::to_string(&to_json("runs::once", map)?).unwrap_or_default();
+        from_json(serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default())
+    }
+
+    /// Claims a file for this process.
+    #[rhai_fn(name = "_claim", return_raw)]
+    pub fn claim(path: &str) -> Res<Claim> {
+        Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(path)?)))))
+    }
+
+    /// The process whose stale claim was taken over, or `()`.
+    #[rhai_fn(name = "_stale", pure)]
+    pub fn stale(claim: &mut Claim) -> Dynamic {
+        let claim = unpoisoned(claim.0.lock());
+        claim.as_ref().and_then(|claim| claim.stale()).map_or(Dynamic::UNIT, |process| (process as INT).into())
+    }
+
+    /// Ends a claim.
+    #[rhai_fn(name = "_release", pure)]
+    pub fn release(claim: &mut Claim) {
+        *unpoisoned(claim.0.lock()) = None;
+    }
+}
