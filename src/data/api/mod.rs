@@ -7,6 +7,7 @@ mod encode;
 mod map;
 mod show;
 mod stream;
+mod texts;
 mod value;
 
 use crate::data::{By, Dataset};
@@ -14,6 +15,7 @@ use crate::script::prelude::*;
 use crate::text;
 
 pub fn register(host: &mut Host) {
+    crate::token::api::accept_texts(texts::texts_of);
     dataset::register(host);
     encode::register(host);
     batches::register(host);

@@ -5,6 +5,8 @@ mod split_tokens;
 mod value;
 mod vocabulary;
 
+pub use value::{Texts, accept_texts};
+
 use crate::script::prelude::*;
 
 const TOKENIZER: &[Opt] = &[

@@ -1,18 +1,44 @@
 //! Between tokenizers' values and those of scripts.
 
 use crate::cancel;
-use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor};
 use crate::token::{Audit, Chat, ChatSpan, Encoding, Proposal, SPECIALS, Stats, Tally, Tokenizer, Training};
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// A value that holds texts, of a noun above this one.
+pub trait Texts {
+    /// All its texts.
+    fn all(&self, who: &str) -> crate::Result<Vec<Cow<'_, str>>>;
+    /// Calls `work` with some texts at a time, of about `bytes` bytes.
+    fn each_part(
+        &self,
+        who: &str,
+        bytes: usize,
+        work: &mut dyn FnMut(&[Cow<str>]) -> crate::Result<()>,
+    ) -> crate::Result<()>;
+}
+
+/// The texts of a value, if it is one that holds texts.
+pub type TextsOf = fn(&Dynamic) -> Option<Box<dyn Texts>>;
+
+static TEXTS_OF: OnceLock<TextsOf> = OnceLock::new();
+
+/// Tells the verbs of tokenizers which other values hold texts.
+pub fn accept_texts(texts_of: TextsOf) {
+    // every host says the same
+    let _ = TEXTS_OF.set(texts_of);
+}
+
+fn texts_of(given: &Dynamic) -> Option<Box<dyn Texts>> {
+    TEXTS_OF.get().and_then(|texts_of| texts_of(given))
+}
 
 /// Runs `work` on the texts of a list of strings, of a dataset's text column, or on a single string.
 pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) -> crate::Result<T>) -> Res<T> {
-    if let Some(data) = given.read_lock::<Dataset>() {
-        let field = data.text_field(who)?;
-        let texts = data.texts(who, field).collect::<crate::Result<Vec<_>>>()?;
-        return Ok(work(&texts)?);
+    if let Some(texts) = texts_of(given) {
+        return Ok(work(&texts.all(who)?)?);
     }
     if let Some(list) = given.read_lock::<List>() {
         let text = |(at, text): (usize, &Dynamic)| match text.read_lock::<ImmutableString>() {
@@ -28,53 +54,14 @@ pub fn with_texts<T>(who: &str, given: &Dynamic, work: impl FnOnce(&[Cow<str>]) 
     }
 }
 
-/// Bytes of text that are held at a time: some megabytes for each thread.
-fn at_once() -> usize {
-    (2 << 20) * rayon::current_num_threads().max(1)
-}
-
-/// Runs `work` on texts a part at a time: a stream as it is read, a dataset as its rows are walked, a list as a whole.
+/// Runs `work` on texts a part at a time: a stream as it is read, a dataset as its rows are read, a list as a whole.
 pub fn each_part(who: &str, given: &Dynamic, mut work: impl FnMut(&[Cow<str>]) -> crate::Result<()>) -> Res<()> {
-    if let Some(stream) = given.read_lock::<Stream>() {
-        let mut held: Vec<Dataset> = Vec::new();
-        for part in stream.blocks()? {
-            held.push(part?);
-            if held.iter().map(Dataset::size).sum::<usize>() >= at_once() {
-                each_text(who, &held, &mut work)?;
-                held.clear();
-            }
-        }
-        return Ok(each_text(who, &held, &mut work)?);
+    // some megabytes for each thread
+    let bytes = (2 << 20) * rayon::current_num_threads().max(1);
+    match texts_of(given) {
+        Some(texts) => Ok(texts.each_part(who, bytes, &mut work)?),
+        None => with_texts(who, given, work),
     }
-    if let Some(data) = given.read_lock::<Dataset>() {
-        return Ok(each_text(who, std::slice::from_ref(&data), &mut work)?);
-    }
-    with_texts(who, given, work)
-}
-
-fn each_text(
-    who: &str,
-    parts: &[Dataset],
-    work: &mut impl FnMut(&[Cow<str>]) -> crate::Result<()>,
-) -> crate::Result<()> {
-    let mut texts = Vec::new();
-    let mut bytes = 0;
-    for data in parts {
-        for text in data.texts(who, data.text_field(who)?) {
-            let text = text?;
-            bytes += text.len();
-            texts.push(text);
-            if bytes >= at_once() {
-                work(&texts)?;
-                texts.clear();
-                data.unload();
-                bytes = 0;
-            }
-        }
-    }
-    work(&texts)?;
-    parts.iter().for_each(Dataset::unload);
-    Ok(())
 }
 
 pub fn owned_texts(who: &str, given: &Dynamic) -> Res<Vec<String>> {
