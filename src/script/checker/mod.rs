@@ -6,6 +6,7 @@
 
 mod calls;
 mod given;
+mod habits;
 mod walk;
 
 use super::known::{Kind, Known};
@@ -278,6 +279,9 @@ impl<'a> Check<'a> {
             self.imported.clear();
             self.program();
             if self.varied.len() + self.changed.len() == varied {
+                for (told, position) in habits::warnings(self.ast, self.text, &self.bodies) {
+                    self.warn(told, position);
+                }
                 return self.findings;
             }
         }
