@@ -115,7 +115,17 @@ pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse_from(words());
+    let words = words();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => match script_option(&error, &words) {
+            Some(fault) => {
+                eprint!("{fault}");
+                return ExitCode::from(FAULT);
+            }
+            None => error.exit(),
+        },
+    };
     if let Err(error) = set_threads(cli.threads) {
         eprint!("{}", Fault::from(error));
         return ExitCode::from(FAULT);
@@ -171,6 +181,28 @@ fn words() -> Vec<std::ffi::OsString> {
         words.insert(1, "run".into());
     }
     words
+}
+
+/// `levain run x.rhai --lr=0.1`, or `--lr 0.1`: an option of the script, as other command lines have it.
+fn script_option(error: &clap::Error, words: &[std::ffi::OsString]) -> Option<Fault> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let at = words.iter().position(|word| word == option || word.starts_with(&format!("{option}=")))?;
+    let behind_run = words.iter().position(|word| word == "run").is_some_and(|run| run + 1 < at);
+    behind_run.then_some(())?;
+    let key = option.trim_start_matches('-').replace('-', "_");
+    let value = match words[at].split_once('=') {
+        Some((_, value)) => value.to_string(),
+        None => words.get(at + 1).filter(|next| !next.starts_with('-')).cloned().unwrap_or_else(|| "true".to_string()),
+    };
+    let mut fault = Fault::plain(format!("run: `{option}` is not an option of levain"));
+    fault.help = Some(format!("options of the script are `key=value`: `{key}={value}`"));
+    Some(fault)
 }
 
 /// Deep graphs and deep recursion in scripts need more than the main thread has.

@@ -109,6 +109,9 @@ pub fn missing(file: &Path) -> Error {
     let names = files::beside(file);
     let names = names.iter().filter_map(|name| name.strip_suffix(".rhai"));
     let wanted = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if super::stdlib::is_module(&wanted) {
+        return error.help(format!("`{wanted}::` is always there, without an import"));
+    }
     error.meant(&wanted, names).or_help("the path is relative to the file that imports it")
 }
 

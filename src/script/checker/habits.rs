@@ -1,10 +1,11 @@
 //! Habits of other languages that run here and do something else: told as warnings.
 
-use super::Told;
+use super::{Body, Told};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::collections::HashMap;
 
 /// What to warn of, and where.
-pub fn warnings(ast: &AST, text: &str) -> Vec<(Told, Position)> {
+pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) -> Vec<(Told, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         let expression = match path.last() {
@@ -21,7 +22,9 @@ pub fn warnings(ast: &AST, text: &str) -> Vec<(Told, Position)> {
         found.extend(told);
         true
     });
-    found.extend(copied(ast));
+    let mut named: Vec<_> = bodies.iter().filter(|((name, _), _)| !name.contains('$')).collect();
+    named.sort_by_key(|(key, _)| *key);
+    found.extend(named.into_iter().flat_map(|((name, _), body)| copied(name, body)));
     found.dedup_by(|a, b| a.1 == b.1);
     found
 }
@@ -66,25 +69,24 @@ fn letter(position: Position, text: &str) -> Option<char> {
 const CHANGES: &[&str] = &["push", "insert", "append", "sort", "reverse", "clear", "truncate", "dedup", "mixin"];
 
 /// `fn add(xs) { xs.push(1); }`: the caller's list stays as it is.
-fn copied(ast: &AST) -> Vec<(Told, Position)> {
-    let mut found = Vec::new();
-    for function in ast.iter_fn_def().filter(|function| !function.name.contains('$')) {
-        for name in function.params.iter().filter(|name| !name.starts_with('_')) {
-            let mut uses = Uses { name, writes: Vec::new(), reads: Vec::new(), is_again: false, in_loop: false };
-            for statement in function.body.statements() {
-                statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-                    uses.see(path);
-                    true
-                });
-            }
-            found.extend(uses.lost().map(|position| {
-                let what = format!("{name}: is a copy, and the caller's stays as it was");
-                let help = format!("return it: `{name}` in the last line, `{name} = {}(…)` in the call", function.name);
-                ((what, Some(help)), position)
-            }));
+fn copied(function: &str, body: &Body) -> Vec<(Told, Position)> {
+    let lost = |name: &str| {
+        let mut uses = Uses { name, writes: Vec::new(), reads: Vec::new(), is_again: false, in_loop: false };
+        for statement in &body.statements {
+            statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+                uses.see(path);
+                true
+            });
         }
-    }
-    found
+        uses.lost()
+    };
+    let params = body.params.iter().filter(|name| !name.starts_with('_'));
+    let found = params.filter_map(|name| Some((name, lost(name)?))).map(|(name, position)| {
+        let what = format!("{name}: is a copy, and the caller's stays as it was");
+        let help = format!("return it: `{name}` in the last line, `{name} = {function}(…)` in the call");
+        ((what, Some(help)), position)
+    });
+    found.collect()
 }
 
 /// Where a parameter is changed and read.

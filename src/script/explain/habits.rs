@@ -13,8 +13,11 @@ pub fn say(what: impl std::fmt::Display, help: impl Into<String>) -> Option<Told
 
 /// `；`, `“`, `×`: signs that look like those of the language.
 pub fn foreign_sign(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
-    let sign = spot.text[spot.offset..].chars().next()?;
-    let (_, ascii) = words::SIGNS.iter().find(|(foreign, _)| *foreign == sign)?;
+    let here = spot.text[spot.offset..].chars().next();
+    // `print（x）`: the name before it is what the parser has
+    let next = spot.part(1).and_then(|part| part.text.chars().next());
+    let known = |sign: char| words::SIGNS.iter().find(|(foreign, _)| *foreign == sign);
+    let (sign, ascii) = here.and_then(known).or_else(|| next.and_then(known))?;
     say(format!("`{sign}` is not a sign of the language"), format!("write `{ascii}`, the ASCII sign"))
 }
 
@@ -88,6 +91,10 @@ pub fn keyword_argument(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
         return None;
     }
     let given = spot.source(first, close);
+    if let Some(dim) = given.strip_prefix("dim=").or_else(|| given.strip_prefix("axis=")) {
+        let call = spot.text[spot.parts[called].at..spot.parts[first].at].trim();
+        return say(format!("`{given}` is not an argument"), format!("the dimension stands alone: `{call}{dim})`"));
+    }
     if spot.parts[called].text == "print" {
         return say(format!("`{given}` is not an argument"), "`write(text)` shows text without ending the line");
     }
@@ -196,7 +203,7 @@ pub fn slice(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
         [only] => {
             let bounded = only.replace("..=", "..");
             let list = if bounded.ends_with("..") { format!("{bounded}{name}.len()") } else { bounded };
-            format!("`{name}[{only}]`; of a list or a text: `{name}.extract({list})`")
+            format!("`{name}[{only}]`; of a list: `{name}.extract({list})`")
         }
         several => format!("`{name}[[{}]]`: a list, an entry a dimension", several.join(", ")),
     };
@@ -283,19 +290,47 @@ pub fn import(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
         (_, "from") if spot.begins() => spot.word(1),
         _ => return None,
     };
-    let known = words::library(name).map(|help| format!("; {help}")).unwrap_or_default();
-    say(
-        format!("`{name}` is not imported"),
-        format!(
-            "verbs and the standard library are always there{known}; a file of your own: `import \"{name}\" as {name};`"
-        ),
-    )
+    let own = || format!("verbs are always there; a file of your own: `import \"{name}\" as {name};`");
+    let help = words::library(name).map_or_else(own, |help| format!("no import is needed: {help}"));
+    say(format!("`{name}` is not imported"), help)
+}
+
+/// `lambda x: x + 1`
+pub fn lambda(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+    (spot.word(0) == "lambda").then_some(())?;
+    let line = spot.line();
+    let after = &line[line.find("lambda")? + "lambda".len()..];
+    let (names, body) = after.split_once(':')?;
+    let mut depth = 0;
+    let ends = |c: char| {
+        depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+        depth < 0 || (depth == 0 && ",;".contains(c))
+    };
+    let body = body[..body.find(ends).unwrap_or(body.len())].trim();
+    say("`lambda` is not a word of the language", format!("a closure is `|{}| {body}`", names.trim()))
+}
+
+/// `net.eval()`, which the language has for itself.
+pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
+    match error {
+        ParseErrorType::PropertyExpected if spot.word(0) == "eval" => {
+            say("`eval` is not a verb", words::verb("eval", "model").unwrap_or_default())
+        }
+        ParseErrorType::Reserved(word) if word == "eval" => say("there is no `eval`", "a script runs no text as code"),
+        _ => None,
+    }
 }
 
 /// `x => x + 1`
 pub fn arrow(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
-    (spot.word(0) == "=>").then_some(())?;
-    let name = if spot.word(-1) == ")" { "x" } else { spot.word(-1) };
+    // the name is undefined, or `;` is expected at the sign; a `switch` has such signs in its braces
+    let in_braces = spot.bracket().is_some_and(|(open, _)| spot.parts[open].is("{"));
+    let name = match (spot.word(-1), spot.word(0), spot.word(1)) {
+        _ if in_braces && spot.word(-1) != "=" && spot.word(-2) != "=" => return None,
+        (")", "=>", _) => "x",
+        (name, "=>", _) | (_, name, "=>") => name,
+        _ => return None,
+    };
     say("`=>` does not make a closure", format!("a closure is `|{name}| …`"))
 }
 
@@ -310,8 +345,11 @@ pub fn tuple(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 
 /// `"""text"""`
 pub fn triple_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
-    let (before, at) = (spot.part(-1)?, spot.part(0)?);
-    (before.text == "\"\"" && at.kind == Kind::Text && at.at == before.end()).then_some(())?;
+    let is_triple = |first: isize| {
+        let (Some(first), Some(second)) = (spot.part(first), spot.part(first + 1)) else { return false };
+        first.text == "\"\"" && second.kind == Kind::Text && second.at == first.end()
+    };
+    (is_triple(-1) || is_triple(0)).then_some(())?;
     say("a text has no triple quotes", "a text of several lines is in backticks: `` `…` ``")
 }
 

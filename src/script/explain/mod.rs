@@ -54,13 +54,12 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
         E::ErrorIndexNotFound(index, _) => told(format!("[]: there is no `{index}`")),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
             let (wanted, given) = (type_name(wanted, engine), type_name(given, engine));
-            told(format!("{} is needed here, not {}", article(&wanted), article(&given)))
+            let help = (given == "range").then(|| "a part of a list is `xs.extract(1..3)`".to_string());
+            (format!("{} is needed here, not {}", article(&wanted), article(&given)), help)
         }
         E::ErrorFor(_) => (
             "for: this can't be looped over".to_string(),
-            Some(
-                "a loop goes over a list, a range `0..n`, a map's `.keys()`, a text's `.chars()`, batches".to_string(),
-            ),
+            Some("a loop goes over a list, `0..n`, `m.keys()` of a map, `text.chars()`, `rows.batches()`".to_string()),
         ),
         E::ErrorArithmetic(what, _) => told(lower_first(what)),
         E::ErrorStackOverflow(_) => (

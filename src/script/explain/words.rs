@@ -54,6 +54,7 @@ const GRAMMAR: &[Entry] = &[
     ("class", "there are no classes: a map holds values and closures, `#{ n: 1, add: |x| x + 1 }`"),
     ("struct", "there are no types of your own: a map holds values, `#{ n: 1 }`"),
     ("lambda", "a closure is `|x| x + 1`"),
+    ("assert", "write `assert::that(x > 0)`, `assert::eq(a, b)`"),
     ("raise", "write `throw \"what is wrong\"`"),
     ("pass", "an empty block is `{}`"),
     ("del", "write `xs.remove(0)` for a list, `m.remove(\"key\")` for a map; variables end with their block"),
@@ -114,6 +115,7 @@ const NAMES: &[Entry] = &[
     ("getattr", "write `m.get(\"key\")`, or `m[name]`"),
     ("setattr", "write `m[name] = value`"),
     ("super", "there are no classes"),
+    ("assert", "write `assert::that(x > 0)`, `assert::eq(a, b)`"),
     ("exec", "a script runs no text as code"),
     ("console", "write `print(x)`"),
     ("printf", "write `` print(`${x}`) ``; `x.digits(3)` gives three digits after the point"),
@@ -205,6 +207,7 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("pop", "map", "write `m.remove(\"key\")`"),
     ("zero_grad", "", "gradients are values, nothing adds up: `opt.step(loss.backward())`"),
     ("cuda", "", "write `x.to(\"cuda\")`"),
+    ("item", "float", "it is a number already"),
     ("cpu", "", "write `x.to(\"cpu\")`"),
     ("grad", "tensor", "gradients are values: `let grads = loss.backward(); grads[w]`"),
     ("train", "model", "there is no mode to set: dropout is in the loss, `net.generate` and `net.forward` have none"),
@@ -216,7 +219,7 @@ const VERBS: &[(&str, &str, &str)] = &[
 /// Operators on types that do not have them.
 const OPERATORS: &[(&str, &[&str], &str)] = &[
     ("%", &["string", "any"], "a text in backticks takes values: `` `${x.digits(3)}` ``"),
-    ("*", &["string", "int"], "a text is repeated by a loop, or padded: `text.pad(40, '=')`"),
+    ("*", &["string", "int"], "write `let line = \"\"; line.pad(40, '=');`"),
     ("*", &["list", "int"], "a list of equal values: `let xs = []; xs.pad(10, 0);`"),
     ("+", &["string", "any"], "write `` `${x}` ``"),
     ("**", &["any", "any"], "powers are of numbers and tensors"),
