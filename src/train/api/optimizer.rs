@@ -12,7 +12,12 @@ const ADAMW: &[Opt] = &[
     opt("betas", Kind::List, "[0.9, 0.999]", "decay of the first and the second moment"),
     opt("eps", Kind::Float, "1e-8", "added to the denominator"),
     opt("weight_decay", Kind::Float, "0.01", "decoupled weight decay"),
-    opt("moments_dtype", Kind::Text, "\"f32\"", "dtype of both moments: f32, or bf16 in half the memory"),
+    opt(
+        "moments_dtype",
+        Kind::OneOf(&["f32", "bf16"]),
+        "\"f32\"",
+        "dtype of both moments: f32, or bf16 in half the memory",
+    ),
     opt(
         "groups",
         Kind::List,
@@ -125,41 +130,25 @@ mod verbs {
     /// let opt = adamw([w], #{ lr: 0.1, weight_decay: 0.0 });
     /// opt.step((w * w).sum().backward());
     /// w.detach()                               //=> tensor([2.9000, 3.9000])
+    /// adamw([param(tensor([1.0]))]).lr         //=> 0.001
     /// adamw([w], #{ lrr: 0.1 })                //=> error: adamw: there is no option `lrr`
     /// ```
     ///
     /// also: torch.optim.AdamW, Adam, optimizer, param_groups, 8-bit Adam
-    #[rhai_fn(name = "adamw", return_raw)]
-    pub fn adamw_with(params: List, options: Map) -> Res<Optimizer> {
+    #[rhai_fn(return_raw)]
+    pub fn adamw(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("adamw", ADAMW, options)?;
         let betas = options.get("betas").into_typed_array::<f64>().unwrap_or_default();
         let &[first, second] = &betas[..] else { bail!("adamw", "option `betas` is two numbers, [0.9, 0.999]") };
         if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {
             bail!("adamw", "option `betas` has {beta}, which is not in 0..1");
         }
-        let half = match options.text("moments_dtype")?.as_str() {
-            "f32" => false,
-            "bf16" => true,
-            other => {
-                let error = Error::new("adamw", format!("option `moments_dtype` is `{other}`"));
-                return Err(error.help("it takes f32, bf16").into());
-            }
-        };
+        let half = options.text("moments_dtype")? == "bf16";
         let opt = make("adamw", Rule::AdamW { betas: (first, second), eps: options.float("eps")? }, params, &options)?;
         if half {
             opt.keep_half()?;
         }
         Ok(opt)
-    }
-
-    /// AdamW with PyTorch's defaults: learning rate 0.001, decay 0.01.
-    ///
-    /// ```rhai
-    /// adamw([param(tensor([1.0]))]).lr         //=> 0.001
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn adamw(params: List) -> Res<Optimizer> {
-        adamw_with(params, Map::new())
     }
 
     /// Returns stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
@@ -169,27 +158,18 @@ mod verbs {
     /// let opt = sgd([w], #{ lr: 0.1 });
     /// opt.step((w * w).sum().backward());
     /// w.detach()                               //=> tensor([2.4000, 3.2000])
+    /// sgd([param(tensor([1.0]))])              //=> sgd, 1 parameter, lr 0.01, 0 steps
     /// ```
     ///
     /// also: torch.optim.SGD, momentum
-    #[rhai_fn(name = "sgd", return_raw)]
-    pub fn sgd_with(params: List, options: Map) -> Res<Optimizer> {
+    #[rhai_fn(return_raw)]
+    pub fn sgd(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("sgd", SGD, options)?;
         let momentum = options.float("momentum")?;
         if !(0.0..1.0).contains(&momentum) {
             bail!("sgd", "momentum {momentum} is not in 0..1");
         }
         make("sgd", Rule::Sgd { momentum }, params, &options)
-    }
-
-    /// Stochastic gradient descent with learning rate 0.01 and no momentum.
-    ///
-    /// ```rhai
-    /// sgd([param(tensor([1.0]))])              //=> sgd, 1 parameter, lr 0.01, 0 steps
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn sgd(params: List) -> Res<Optimizer> {
-        sgd_with(params, Map::new())
     }
 
     /// Updates every parameter by its gradient.

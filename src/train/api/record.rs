@@ -40,19 +40,12 @@ mod verbs {
     /// for step in 1..=3 { log.add(#{ step: step, loss: 1.0 / step }); }
     /// let log = record("out/examples/log.jsonl", #{ resume: 2 });
     /// log.len()                                //=> 2
-    /// ```
-    #[rhai_fn(name = "record")]
-    pub fn record_at(path: &str) -> Record {
-        Record::create(path)
-    }
-
-    /// Continues a record: `#{ resume: step }` drops the rows after a step.
-    ///
-    /// ```rhai
     /// record("out/examples/none.jsonl", #{ resum: 2 }) //=> error: record: there is no option `resum`
     /// ```
+    ///
+    /// also: log, wandb.log, TensorBoard, SummaryWriter, history, jsonl
     #[rhai_fn(name = "record", return_raw)]
-    pub fn record_with(path: &str, options: Map) -> Res<Record> {
+    pub fn record_at(path: &str, options: Map) -> Res<Record> {
         let options = Options::read("record", RECORD, options)?;
         match options.maybe("resume", Options::count)? {
             Some(step) => Ok(Record::reopen(path, step as u64)?),
