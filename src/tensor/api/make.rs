@@ -1,9 +1,10 @@
 //! Tensors from lists, constants and random numbers.
 
-use super::{count, dtype, kind, number, sizes};
+use super::lists::NestedList;
+use super::{count, dtype, number, sizes};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar};
-use crate::tensor::{Array, DType, Device, Rng, Tensor, rng};
+use crate::tensor::{DType, Rng, Tensor, rng};
 
 const MAKE: &[Opt] = &[opt("dtype", Kind::Text, "\"f32\"", "data type: f32 f64 f16 bf16 i64 u32 u8")];
 const TENSOR: &[Opt] = &[opt("dtype", Kind::Text, "", "data type; by default i64 for integers, f32 for others")];
@@ -22,100 +23,6 @@ pub fn register(host: &mut Host) {
     host.options("rand", RANDOM);
     host.options("randn", RANDOM);
     host.options("randint", RANDINT);
-}
-
-/// The numbers of nested lists, and the shape that they have.
-#[derive(Default)]
-struct Reading {
-    dims: Vec<usize>,
-    ints: Vec<i64>,
-    floats: Vec<f64>,
-    /// Whether all were `true` or `false`.
-    mask: bool,
-}
-
-impl Reading {
-    fn of(list: &List) -> crate::Result<Reading> {
-        let mut reading = Reading { mask: true, ..Reading::default() };
-        reading.list(list, &mut Vec::new())?;
-        Ok(reading)
-    }
-
-    fn list(&mut self, list: &List, place: &mut Vec<usize>) -> crate::Result<()> {
-        let depth = place.len();
-        match self.dims.get(depth) {
-            None if !self.started() => self.dims.push(list.len()),
-            Some(size) if *size == list.len() => {}
-            Some(size) => {
-                bail!("tensor", "rows differ: {} has {} elements, those before it {size}", at(place), list.len())
-            }
-            None => bail!("tensor", "rows differ: {} is a list, those before it are numbers", at(place)),
-        }
-        for (index, value) in list.iter().enumerate() {
-            place.push(index);
-            if let Some(inner) = value.read_lock::<List>() {
-                self.list(&inner, place)?;
-            } else {
-                self.number(value, place)?;
-            }
-            place.pop();
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, value: &Dynamic, place: &[usize]) -> crate::Result<()> {
-        if place.len() != self.dims.len() {
-            bail!("tensor", "rows differ: {} is a number, those before it are lists", at(place));
-        }
-        if let Ok(on) = value.as_bool() {
-            self.int(on.into());
-            return Ok(());
-        }
-        self.mask = false;
-        match number("tensor", value) {
-            Ok(Scalar::Int(whole)) => self.int(whole),
-            Ok(Scalar::Float(number)) => {
-                if self.floats.is_empty() {
-                    self.floats = self.ints.drain(..).map(|whole| whole as f64).collect();
-                }
-                self.floats.push(number);
-            }
-            Err(_) if value.is::<Tensor>() => {
-                let error = Error::new("tensor", format!("{} is a tensor", at(place)));
-                return Err(error.help("join tensors with `stack(list, 0)`"));
-            }
-            Err(_) => bail!("tensor", "{} is {}, not a number", at(place), kind(value)),
-        }
-        Ok(())
-    }
-
-    fn int(&mut self, whole: i64) {
-        if self.floats.is_empty() { self.ints.push(whole) } else { self.floats.push(whole as f64) }
-    }
-
-    fn started(&self) -> bool {
-        !self.ints.is_empty() || !self.floats.is_empty()
-    }
-
-    fn tensor(self, dtype: Option<DType>) -> crate::Result<Tensor> {
-        let (here, whole) = (&Device::Cpu, self.floats.is_empty());
-        let natural = match (whole, self.mask, self.ints.is_empty()) {
-            (true, true, false) => DType::U8,
-            (true, _, false) => DType::I64,
-            _ => DType::F32,
-        };
-        let array = match whole {
-            true => Array::from_vec(self.ints, self.dims, here)?,
-            false => Array::from_vec(self.floats, self.dims, here)?,
-        };
-        Ok(array.to_dtype(dtype.unwrap_or(natural))?.into())
-    }
-}
-
-/// `element [1][0]`
-fn at(place: &[usize]) -> String {
-    let places: Vec<String> = place.iter().map(|index| format!("[{index}]")).collect();
-    format!("element {}", places.concat())
 }
 
 /// A number as a tensor without dimensions.
@@ -175,7 +82,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "tensor", return_raw)]
     pub fn tensor(rows: List) -> Res<Tensor> {
-        Ok(Reading::of(&rows)?.tensor(None)?)
+        Ok(NestedList::of(&rows)?.tensor(None)?)
     }
 
     /// Makes a tensor of a given dtype from nested lists.
@@ -188,7 +95,7 @@ mod verbs {
         let options = Options::read("tensor", TENSOR, options)?;
         let kind = options.maybe("dtype", Options::text)?;
         let kind = kind.map(|name| dtype("tensor", &name)).transpose()?;
-        Ok(Reading::of(&rows)?.tensor(kind)?)
+        Ok(NestedList::of(&rows)?.tensor(kind)?)
     }
 
     /// Makes a tensor without dimensions from an integer.

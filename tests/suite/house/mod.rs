@@ -55,8 +55,6 @@ const TODAY: &[&str] = &[
     "model/api.rs",
     "script/api.rs",
     "script/suite.rs and",
-    "tensor/api/make.rs:",
-    "tensor/api/reduce.rs:",
     "token/api/mod.rs:",
     "stdlib/vocab.rhai",
 ];
