@@ -98,30 +98,20 @@ mod verbs {
         Ok(chart.with("points", SeriesKind::Points, name, numbers("points", &xs)?, numbers("points", &ys)?)?)
     }
 
-    /// Adds a bar for each label. A second call adds a second bar to every label.
-    /// also: bar chart, barplot
+    /// Adds a bar for each label. A second call adds a second bar to every label. `low` and `high` add an interval to each
+    /// value: files show it, the terminal only the bars.
+    /// also: bar chart, barplot, error bars, confidence interval
     ///
     /// ```rhai
     /// let c = chart("tokens per character").bars("old", ["statutes", "English"], [0.57, 0.25])
     ///                                      .bars("grown", ["statutes", "English"], [0.31, 0.25]);
     /// print(c);
     /// c.bars("other", ["statutes"], [1])    //=> error: bars: `other` has other labels than the bars before it
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn bars(chart: &mut Chart, name: &str, labels: List, values: List) -> Res<Chart> {
-        bars_with(chart, name, labels, values, Map::new())
-    }
-
-    /// Adds a bar with an interval from `low` to `high` for each label. Files show the intervals, the terminal only the
-    /// bars.
-    /// also: error bars, confidence interval
-    ///
-    /// ```rhai
     /// chart("gain").bars("extended", ["domain"], [0.2], #{ low: [0.1], high: [0.3] }).save("out/doc/gain.svg");
     /// chart("gain").bars("extended", ["domain"], [0.2], #{ low: [0.1] })   //=> error: bars: `low` and `high` come together
     /// ```
     #[rhai_fn(name = "bars", pure, return_raw)]
-    pub fn bars_with(chart: &mut Chart, name: &str, labels: List, values: List, options: Map) -> Res<Chart> {
+    pub fn bars(chart: &mut Chart, name: &str, labels: List, values: List, options: Map) -> Res<Chart> {
         let options = Options::read("bars", BARS, options)?;
         if options.has("low") != options.has("high") {
             bail!("bars", "`low` and `high` come together");
@@ -135,49 +125,29 @@ mod verbs {
         Ok(chart.with_bars(name, labels, numbers("bars", &values)?, low.into_iter().zip(high).collect())?)
     }
 
-    /// Labels the x axis.
-    /// also: xlabel
+    /// Labels the x axis, and sets its scale.
+    /// also: xlabel, xscale, log scale
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).x("step").y("bits per byte").save("out/doc/loss.svg");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn x(chart: &mut Chart, label: &str) -> Res<Chart> {
-        x_with(chart, label, Map::new())
-    }
-
-    /// Labels the x axis, and sets its scale.
-    /// also: xscale, log scale
-    ///
-    /// ```rhai
     /// chart("loss").line("train", [1, 10, 100], [3.0, 2.5, 2.0]).x("tokens", #{ log: true }).save("out/doc/loss.svg");
     /// chart("loss").line("train", [0, 10], [3.0, 2.5]).x("tokens", #{ log: true })    //=> error: x: `train` has 0, which a logarithmic axis cannot show
     /// ```
     #[rhai_fn(name = "x", pure, return_raw)]
-    pub fn x_with(chart: &mut Chart, label: &str, options: Map) -> Res<Chart> {
+    pub fn x(chart: &mut Chart, label: &str, options: Map) -> Res<Chart> {
         let log = Options::read("x", AXIS, options)?.bool("log")?;
         Ok(chart.with_axis("x", Axis { label: label.into(), log })?)
     }
 
-    /// Labels the y axis.
-    /// also: ylabel
+    /// Labels the y axis, and sets its scale.
+    /// also: ylabel, yscale, log scale
     ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).y("bits per byte").save("out/doc/loss.svg");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn y(chart: &mut Chart, label: &str) -> Res<Chart> {
-        y_with(chart, label, Map::new())
-    }
-
-    /// Labels the y axis, and sets its scale.
-    /// also: yscale, log scale
-    ///
-    /// ```rhai
     /// chart("loss").line("train", [30.0, 2.5]).y("loss", #{ log: true }).save("out/doc/loss.svg");
     /// ```
     #[rhai_fn(name = "y", pure, return_raw)]
-    pub fn y_with(chart: &mut Chart, label: &str, options: Map) -> Res<Chart> {
+    pub fn y(chart: &mut Chart, label: &str, options: Map) -> Res<Chart> {
         let log = Options::read("y", AXIS, options)?.bool("log")?;
         Ok(chart.with_axis("y", Axis { label: label.into(), log })?)
     }

@@ -52,19 +52,10 @@ mod verbs {
     /// for step in 0..3 { bar.tick(#{ loss: 2.5 - step, tokens: 512, bytes: 2048 }); }
     /// bar.done();
     /// bar          //=> progress, 3 of 3
-    /// ```
-    #[rhai_fn(name = "progress", return_raw)]
-    pub fn make(total: i64, label: &str) -> Res<Progress> {
-        make_with(total, label, Map::new())
-    }
-
-    /// Shows a progress bar of `total` steps, with options.
-    ///
-    /// ```rhai
     /// progress(10, "training", #{ start_step: 4, quiet: true })    //=> progress, 4 of 10
     /// ```
     #[rhai_fn(name = "progress", return_raw)]
-    pub fn make_with(total: i64, label: &str, options: Map) -> Res<Progress> {
+    pub fn make(total: i64, label: &str, options: Map) -> Res<Progress> {
         let options = Options::read("progress", PROGRESS, options)?;
         let Ok(total) = u64::try_from(total) else { bail!("progress", "{total} steps is below 0") };
         Ok(Progress::new(label, total, options.count("start_step")? as u64, options.bool("quiet")?))

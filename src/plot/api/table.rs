@@ -77,27 +77,19 @@ mod verbs {
     /// A table of aligned columns, printed as it is.
     pub type Table = crate::plot::Table;
 
-    /// Makes a table of maps or lists, with numbers aligned right and thousands separated.
+    /// Makes a table of maps or lists, with numbers aligned right and thousands separated. For rows that are lists,
+    /// `columns` are the headings.
     /// also: DataFrame, print table, tabulate
     ///
     /// ```rhai
     /// print(table([#{ name: "old", pieces: 49152 }, #{ name: "grown", pieces: 51152 }]));
     /// table([3])    //=> error: table: row 0 is not a map or a list: 3
-    /// ```
-    #[rhai_fn(name = "table", return_raw)]
-    pub fn make(rows: List) -> Res<Table> {
-        make_with(rows, Map::new())
-    }
-
-    /// Makes a table with options. For rows that are lists, `columns` are the headings.
-    ///
-    /// ```rhai
     /// let rows = [#{ law: "专利法", bits: 1.23456 }, #{ law: "民法典", bits: 12.5 }];
     /// print(table(rows, #{ columns: ["law", "bits"], digits: 2 }));
     /// table([["a", 1]], #{ colums: ["x", "y"] })    //=> error: table: there is no option `colums`
     /// ```
     #[rhai_fn(name = "table", return_raw)]
-    pub fn make_with(rows: List, options: Map) -> Res<Table> {
+    pub fn make(rows: List, options: Map) -> Res<Table> {
         let options = Options::read("table", TABLE, options)?;
         let headings = columns(&rows, &options)?;
         let digits = Digits(options.get("digits"));

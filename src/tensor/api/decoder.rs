@@ -7,8 +7,12 @@ use crate::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
 use crate::tensor::{Tensor, ops, values};
 use std::sync::{Arc, Mutex};
 
-const PRECISION: Opt =
-    opt("precision", Kind::Text, "\"f32\"", "operand precision of matrix products: f32, or bf16, which is faster");
+const PRECISION: Opt = opt(
+    "precision",
+    Kind::OneOf(&["f32", "bf16"]),
+    "\"f32\"",
+    "operand precision of matrix products: f32, or bf16, which is faster",
+);
 const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "bias, shape [out]"), PRECISION];
 const ROTARY: &[Opt] = &[
     opt("theta", Kind::Float, "10000.0", "base of the frequencies (`rope_theta`)"),
@@ -30,7 +34,7 @@ const LOSS: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [classes]"),
     opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
-    opt("reduction", Kind::Text, "\"mean\"", "`mean` over the targets that are not ignored, or `sum`"),
+    opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "mean over the targets that are not ignored, or sum"),
     PRECISION,
 ];
 
@@ -43,14 +47,7 @@ pub fn register(host: &mut Host) {
 }
 
 fn precision(options: &Options) -> Res<Precision> {
-    match options.text("precision")?.as_str() {
-        "f32" => Ok(Precision::F32),
-        "bf16" => Ok(Precision::Bf16),
-        other => {
-            let error = Error::new(options.who(), format!("option `precision` is `{other}`"));
-            Err(error.help("it takes f32, bf16").into())
-        }
-    }
+    Ok(if options.text("precision")? == "bf16" { Precision::Bf16 } else { Precision::F32 })
 }
 
 fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
@@ -97,9 +94,10 @@ fn heads(who: &str, x: &Tensor) -> Res<(usize, usize, usize)> {
 
 #[export_module]
 mod verbs {
-    /// Applies a linear layer, x · weightᵀ, with a bias, or with operands in bf16.
+    /// Applies a linear layer, x · weightᵀ, for a weight `[out, in]`, with a bias, or with operands in bf16.
     ///
     /// ```rhai
+    /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), #{ precision: "bf16" })      //=> tensor([[11.]])
     /// ```
     #[rhai_fn(name = "linear", return_raw)]
@@ -125,20 +123,11 @@ mod verbs {
     /// ```rhai
     /// rotary(ones([1, 2, 1, 2]))[0][1]         //=> tensor([[-0.3012,  1.3818]])
     /// rotary(ones([2, 2]))                     //=> error: rotary: shape [2, 2] is not [batch, length, heads, width]
-    /// ```
-    #[rhai_fn(name = "rotary", return_raw)]
-    pub fn rotary(x: Tensor) -> Res<Tensor> {
-        rotary_options(x, Map::new())
-    }
-
-    /// Applies rotary position embeddings with given positions, or another base.
-    ///
-    /// ```rhai
     /// let x = ones([1, 2, 1, 2]);
     /// rotary(x, #{ positions: tensor([[0, 0]]) })[0][1]        //=> tensor([[1., 1.]])
     /// ```
     #[rhai_fn(name = "rotary", return_raw)]
-    pub fn rotary_options(x: Tensor, options: Map) -> Res<Tensor> {
+    pub fn rotary(x: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("rotary", ROTARY, options)?;
         let (batch, length, width) = heads("rotary", &x)?;
         let theta = options.float("theta")?;
@@ -150,9 +139,9 @@ mod verbs {
         Ok(nn::rotary(&x, &angles(width, theta), &positions)?)
     }
 
-    /// Computes causal attention, softmax(q·kᵀ / √width)·v, for q `[batch, length, heads, width]` and k, v with as many
-    /// heads or a divisor of them (grouped-query attention, Ainslie et al. 2023). Memory is linear in the length (Dao et
-    /// al. 2022).
+    /// Computes attention, softmax(q·kᵀ / √width)·v, for q `[batch, length, heads, width]` and k, v with as many heads or a
+    /// divisor of them (grouped-query attention, Ainslie et al. 2023). Causal by default. Memory is linear in the length
+    /// (Dao et al. 2022).
     /// also: scaled_dot_product_attention, flash attention, GQA
     ///
     /// ```rhai
@@ -160,22 +149,12 @@ mod verbs {
     /// let y = attention(x, x, x);
     /// close(y[0][0], x[0][0], 1e-6)            // the first position sees only itself
     /// //=> true
-    /// ```
-    #[rhai_fn(name = "attention", return_raw)]
-    pub fn attention(q: Tensor, k: Tensor, v: Tensor) -> Res<Tensor> {
-        attention_options(q, k, v, Map::new())
-    }
-
-    /// Computes attention: bidirectional, within a sliding window or segments, with another scale or operands in bf16.
-    ///
-    /// ```rhai
-    /// let x = randn([1, 4, 2, 8]);
     /// let y = attention(x, x, x, #{ causal: false, segments: tensor([[1, 2, 2, 0]]) });
     /// close(y[0][0], x[0][0], 1e-6)            //=> true
     /// y[0][3].abs().sum().item()               //=> 0.0
     /// ```
     #[rhai_fn(name = "attention", return_raw)]
-    pub fn attention_options(q: Tensor, k: Tensor, v: Tensor, options: Map) -> Res<Tensor> {
+    pub fn attention(q: Tensor, k: Tensor, v: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("attention", ATTENTION, options)?;
         let (batch, _, width) = heads("attention", &q)?;
         let (_, keys, _) = heads("attention", &k)?;
@@ -195,22 +174,12 @@ mod verbs {
     /// ```rhai
     /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
     /// linear_cross_entropy(hidden, tensor([[2.0, 0.0], [0.0, 1.0]]), tensor([0, 1]))      //=> tensor(0.2201)
-    /// ```
-    #[rhai_fn(name = "linear_cross_entropy", return_raw)]
-    pub fn linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Res<Tensor> {
-        linear_cross_entropy_options(hidden, weight, targets, Map::new())
-    }
-
-    /// Computes it with a bias, label smoothing, another ignored class, as a sum, or with operands in bf16.
-    ///
-    /// ```rhai
-    /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);
     /// let weight = tensor([[2.0, 0.0], [0.0, 1.0]]);
     /// linear_cross_entropy(hidden, weight, tensor([0, 0]), #{ ignore_index: 0 })
     /// //=> error: linear_cross_entropy: all 2 targets are 0: there is nothing to learn
     /// ```
     #[rhai_fn(name = "linear_cross_entropy", return_raw)]
-    pub fn linear_cross_entropy_options(hidden: Tensor, weight: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
+    pub fn linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
         const WHO: &str = "linear_cross_entropy";
         let options = Options::read(WHO, LOSS, options)?;
         let (dims, smoothing, ignore) =
@@ -231,10 +200,6 @@ mod verbs {
         let hidden = ops::reshape(&hidden, &[ids.len() as i64, *width as i64])?;
         let bias = tensor_of(&options, "bias")?;
         let sum = nn::linear_cross_entropy(&hidden, &weight, bias.as_ref(), &ids, smoothing, precision(&options)?)?;
-        match options.text("reduction")?.as_str() {
-            "mean" => Ok(ops::divide(&sum, count as f64)?),
-            "sum" => Ok(sum),
-            other => Err(Error::new(WHO, format!("option `reduction` is `{other}`")).help("it takes mean, sum").into()),
-        }
+        Ok(if options.text("reduction")? == "sum" { sum } else { ops::divide(&sum, count as f64)? })
     }
 }

@@ -1,16 +1,17 @@
 //! Tensors from lists, constants and random numbers.
 
 use super::lists::NestedList;
-use super::{count, dtype, number, sizes};
+use super::{DTYPES, count, dtype, number, sizes};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar};
 use crate::tensor::{DType, Rng, Tensor, rng};
 
-const MAKE: &[Opt] = &[opt("dtype", Kind::Text, "\"f32\"", "data type: f32 f64 f16 bf16 i64 u32 u8")];
-const TENSOR: &[Opt] = &[opt("dtype", Kind::Text, "", "data type; by default i64 for integers, f32 for others")];
+const MAKE: &[Opt] = &[opt("dtype", Kind::OneOf(&DTYPES), "\"f32\"", "data type")];
+const TENSOR: &[Opt] =
+    &[opt("dtype", Kind::OneOf(&DTYPES), "", "data type; by default i64 for integers, f32 for others")];
 const RANDOM: &[Opt] = &[
     opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's"),
-    opt("dtype", Kind::Text, "\"f32\"", "data type: f32 f64 f16 bf16"),
+    opt("dtype", Kind::OneOf(&["f32", "f64", "f16", "bf16"]), "\"f32\"", "data type"),
 ];
 const RANDINT: &[Opt] = &[opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's")];
 
@@ -79,19 +80,10 @@ mod verbs {
     /// //                                          [3, 4]])
     /// tensor([1, 2.5])               //=> tensor([1.0000, 2.5000])
     /// tensor([[1, 2], [3]])          //=> error: tensor: rows differ: element [1] has 1 elements, those before it 2
-    /// ```
-    #[rhai_fn(name = "tensor", return_raw)]
-    pub fn tensor(rows: List) -> Res<Tensor> {
-        Ok(NestedList::of(&rows)?.tensor(None)?)
-    }
-
-    /// Makes a tensor of a given dtype from nested lists.
-    ///
-    /// ```rhai
     /// tensor([1, 2], #{ dtype: "f64" })      //=> tensor([1., 2.], dtype=f64)
     /// ```
     #[rhai_fn(name = "tensor", return_raw)]
-    pub fn tensor_options(rows: List, options: Map) -> Res<Tensor> {
+    pub fn tensor(rows: List, options: Map) -> Res<Tensor> {
         let options = Options::read("tensor", TENSOR, options)?;
         let kind = options.maybe("dtype", Options::text)?;
         let kind = kind.map(|name| dtype("tensor", &name)).transpose()?;
@@ -123,19 +115,10 @@ mod verbs {
     /// ```rhai
     /// zeros([2, 3])      //=> tensor([[0., 0., 0.],
     /// //                              [0., 0., 0.]])
-    /// ```
-    #[rhai_fn(name = "zeros", return_raw)]
-    pub fn zeros(shape: Dynamic) -> Res<Tensor> {
-        made("zeros", &shape, Scalar::Int(0), Map::new())
-    }
-
-    /// Makes a tensor of zeros, of a given dtype.
-    ///
-    /// ```rhai
     /// zeros([2], #{ dtype: "i64" })      //=> tensor([0, 0])
     /// ```
     #[rhai_fn(name = "zeros", return_raw)]
-    pub fn zeros_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn zeros(shape: Dynamic, options: Map) -> Res<Tensor> {
         made("zeros", &shape, Scalar::Int(0), options)
     }
 
@@ -143,19 +126,10 @@ mod verbs {
     ///
     /// ```rhai
     /// ones(3)      //=> tensor([1., 1., 1.])
-    /// ```
-    #[rhai_fn(name = "ones", return_raw)]
-    pub fn ones(shape: Dynamic) -> Res<Tensor> {
-        made("ones", &shape, Scalar::Int(1), Map::new())
-    }
-
-    /// Makes a tensor of ones, of a given dtype.
-    ///
-    /// ```rhai
     /// ones([2], #{ dtype: "u8" })      //=> tensor([1, 1], dtype=u8)
     /// ```
     #[rhai_fn(name = "ones", return_raw)]
-    pub fn ones_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn ones(shape: Dynamic, options: Map) -> Res<Tensor> {
         made("ones", &shape, Scalar::Int(1), options)
     }
 
@@ -163,19 +137,10 @@ mod verbs {
     ///
     /// ```rhai
     /// full([2], 0.5)      //=> tensor([0.5000, 0.5000])
-    /// ```
-    #[rhai_fn(name = "full", return_raw)]
-    pub fn full(shape: Dynamic, value: Dynamic) -> Res<Tensor> {
-        made("full", &shape, number("full", &value)?, Map::new())
-    }
-
-    /// Makes a tensor filled with one number, of a given dtype.
-    ///
-    /// ```rhai
     /// full([2], 7, #{ dtype: "i64" })      //=> tensor([7, 7])
     /// ```
     #[rhai_fn(name = "full", return_raw)]
-    pub fn full_options(shape: Dynamic, value: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn full(shape: Dynamic, value: Dynamic, options: Map) -> Res<Tensor> {
         made("full", &shape, number("full", &value)?, options)
     }
 
@@ -184,20 +149,11 @@ mod verbs {
     /// ```rhai
     /// eye(2)      //=> tensor([[1., 0.],
     /// //                       [0., 1.]])
-    /// ```
-    #[rhai_fn(name = "eye", return_raw)]
-    pub fn eye(n: INT) -> Res<Tensor> {
-        Ok(ops::eye(count("eye", n)?, DType::F32)?)
-    }
-
-    /// Makes an identity matrix of a given dtype.
-    ///
-    /// ```rhai
     /// eye(2, #{ dtype: "i64" })      //=> tensor([[1, 0],
     /// //                                          [0, 1]])
     /// ```
     #[rhai_fn(name = "eye", return_raw)]
-    pub fn eye_options(n: INT, options: Map) -> Res<Tensor> {
+    pub fn eye(n: INT, options: Map) -> Res<Tensor> {
         let options = Options::read("eye", MAKE, options)?;
         Ok(ops::eye(count("eye", n)?, dtype("eye", &options.text("dtype")?)?)?)
     }
@@ -253,47 +209,29 @@ mod verbs {
         Ok(ops::linspace(end_of(&start)?, end_of(&end)?, super::count("linspace", count)?)?)
     }
 
-    /// Draws f32 numbers uniformly from [0, 1).
+    /// Draws numbers uniformly from [0, 1), in f32 by default.
     ///
     /// ```rhai
     /// seed(1);
     /// rand([2, 3]).shape      //=> [2, 3]
-    /// ```
-    #[rhai_fn(name = "rand", return_raw)]
-    pub fn rand(shape: Dynamic) -> Res<Tensor> {
-        rand_options(shape, Map::new())
-    }
-
-    /// Draws numbers uniformly from [0, 1), from a seed of their own or in a given dtype.
-    ///
-    /// ```rhai
     /// equal(rand([3], #{ seed: 1 }), rand([3], #{ seed: 1 }))      //=> true
     /// ```
     #[rhai_fn(name = "rand", return_raw)]
-    pub fn rand_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn rand(shape: Dynamic, options: Map) -> Res<Tensor> {
         let (mut rng, dtype) = chance("rand", RANDOM, options)?;
         Ok(ops::cast(&ops::rand(&sizes("rand", &shape)?, &mut rng)?, dtype)?)
     }
 
-    /// Draws f32 numbers from the standard normal distribution.
+    /// Draws numbers from the standard normal distribution, in f32 by default.
     ///
     /// ```rhai
     /// seed(1);
     /// let x = randn([1000]);
     /// close(x.mean(), tensor(0.0), 0.1)      //=> true
-    /// ```
-    #[rhai_fn(name = "randn", return_raw)]
-    pub fn randn(shape: Dynamic) -> Res<Tensor> {
-        randn_options(shape, Map::new())
-    }
-
-    /// Draws numbers from the standard normal distribution, from a seed of their own or in a given dtype.
-    ///
-    /// ```rhai
     /// equal(randn([3], #{ seed: 1 }), randn([3], #{ seed: 2 }))      //=> false
     /// ```
     #[rhai_fn(name = "randn", return_raw)]
-    pub fn randn_options(shape: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn randn(shape: Dynamic, options: Map) -> Res<Tensor> {
         let (mut rng, dtype) = chance("randn", RANDOM, options)?;
         Ok(ops::cast(&ops::randn(&sizes("randn", &shape)?, &mut rng)?, dtype)?)
     }
@@ -304,19 +242,10 @@ mod verbs {
     /// seed(1);
     /// let dice = randint(1, 7, [100]);
     /// [dice.min().item(), dice.max().item()]      //=> [1, 6]
-    /// ```
-    #[rhai_fn(name = "randint", return_raw)]
-    pub fn randint(low: INT, high: INT, shape: Dynamic) -> Res<Tensor> {
-        randint_options(low, high, shape, Map::new())
-    }
-
-    /// Draws i64 integers from [low, high), from a seed of their own.
-    ///
-    /// ```rhai
     /// randint(5, 6, [2], #{ seed: 1 })      //=> tensor([5, 5])
     /// ```
     #[rhai_fn(name = "randint", return_raw)]
-    pub fn randint_options(low: INT, high: INT, shape: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn randint(low: INT, high: INT, shape: Dynamic, options: Map) -> Res<Tensor> {
         let (mut rng, _) = chance("randint", RANDINT, options)?;
         Ok(ops::randint(low, high, &sizes("randint", &shape)?, &mut rng)?)
     }

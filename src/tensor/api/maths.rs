@@ -4,7 +4,8 @@ use super::{number, operand};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, nn, ops};
 
-const GELU: &[Opt] = &[opt("approximate", Kind::Text, "\"none\"", "`tanh`: the approximation that GPT-2 uses")];
+const GELU: &[Opt] =
+    &[opt("approximate", Kind::OneOf(&["none", "tanh"]), "\"none\"", "tanh: the approximation that GPT-2 uses")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -103,28 +104,17 @@ mod verbs {
         Ok(ops::relu(x)?)
     }
 
-    /// Computes the Gaussian error linear unit, x Φ(x), of each number (Hendrycks and Gimpel 2016).
+    /// Computes the Gaussian error linear unit, x Φ(x), of each number (Hendrycks and Gimpel 2016), exactly or by the tanh
+    /// approximation.
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
-    /// ```
-    #[rhai_fn(name = "gelu", pure, return_raw)]
-    pub fn gelu(x: &mut Tensor) -> Res<Tensor> {
-        Ok(nn::gelu(&ops::real(x)?, false)?)
-    }
-
-    /// Computes the Gaussian error linear unit, x Φ(x), exactly or by the tanh approximation.
-    ///
-    /// ```rhai
     /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
     /// ```
     #[rhai_fn(name = "gelu", pure, return_raw)]
-    pub fn gelu_options(x: &mut Tensor, options: Map) -> Res<Tensor> {
+    pub fn gelu(x: &mut Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("gelu", GELU, options)?;
-        match options.text("approximate")?.as_str() {
-            way @ ("none" | "tanh") => Ok(nn::gelu(&ops::real(x)?, way == "tanh")?),
-            other => bail!("gelu", "option `approximate` is \"{other}\", not \"none\" or \"tanh\""),
-        }
+        Ok(nn::gelu(&ops::real(x)?, options.text("approximate")? == "tanh")?)
     }
 
     /// Computes the sigmoid linear unit (swish), x / (1 + e^-x), of each number.

@@ -13,20 +13,16 @@ const CONV: &[Opt] = &[
     opt("dilation", Kind::Int, "1", "distance of the elements of a window"),
 ];
 const DROPOUT: &[Opt] = &[opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's")];
-const LOSS: &[Opt] = &[opt("reduction", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each")];
+const REDUCTIONS: Kind = Kind::OneOf(&["mean", "sum", "none"]);
+const LOSS: &[Opt] = &[opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each")];
 const BCE: &[Opt] = &[
     opt("logits", Kind::Bool, "false", "the input is logits; probabilities are their sigmoid"),
-    opt("reduction", Kind::Text, "\"mean\"", "`mean`, `sum`, or `none` for each"),
+    opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each"),
 ];
 const CROSS_ENTROPY: &[Opt] = &[
     opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
-    opt(
-        "reduction",
-        Kind::Text,
-        "\"mean\"",
-        "`mean` over the targets that are not ignored, `sum`, or `none`: one loss each",
-    ),
+    opt("reduction", REDUCTIONS, "\"mean\"", "mean over the targets that are not ignored, sum, or none: one loss each"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -45,7 +41,11 @@ fn eps(who: &'static str, options: Map) -> Res<f64> {
 }
 
 fn reduce(options: &Options) -> Res<Reduction> {
-    Ok(Reduction::named(options.who(), &options.text("reduction")?)?)
+    Ok(match options.text("reduction")?.as_str() {
+        "sum" => Reduction::Sum,
+        "none" => Reduction::None,
+        _ => Reduction::Mean,
+    })
 }
 
 #[export_module]
@@ -54,19 +54,10 @@ mod verbs {
     ///
     /// ```rhai
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]))      //=> tensor([[-1.0000,  1.0000]])
-    /// ```
-    #[rhai_fn(name = "layer_norm", return_raw)]
-    pub fn layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Res<Tensor> {
-        layer_norm_options(x, weight, bias, Map::new())
-    }
-
-    /// Normalizes the last dimension to mean 0 and variance 1, with a given epsilon.
-    ///
-    /// ```rhai
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]), #{ eps: 3.0 })      //=> tensor([[-0.5000,  0.5000]])
     /// ```
     #[rhai_fn(name = "layer_norm", return_raw)]
-    pub fn layer_norm_options(x: Tensor, weight: Tensor, bias: Tensor, options: Map) -> Res<Tensor> {
+    pub fn layer_norm(x: Tensor, weight: Tensor, bias: Tensor, options: Map) -> Res<Tensor> {
         Ok(nn::layer_norm(&x, &weight, Some(&bias), eps("layer_norm", options)?)?)
     }
 
@@ -74,19 +65,10 @@ mod verbs {
     ///
     /// ```rhai
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]))      //=> tensor([[0.2000, 1.4000]])
-    /// ```
-    #[rhai_fn(name = "rms_norm", return_raw)]
-    pub fn rms_norm(x: Tensor, weight: Tensor) -> Res<Tensor> {
-        rms_norm_options(x, weight, Map::new())
-    }
-
-    /// Divides the last dimension by its root mean square, with a given epsilon.
-    ///
-    /// ```rhai
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]), #{ eps: 75.0 })      //=> tensor([[0.1000, 0.7000]])
     /// ```
     #[rhai_fn(name = "rms_norm", return_raw)]
-    pub fn rms_norm_options(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
+    pub fn rms_norm(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
         Ok(nn::rms_norm(&x, &weight, eps("rms_norm", options)?)?)
     }
 
@@ -106,16 +88,6 @@ mod verbs {
         Ok(nn::embedding(&table, &ids, value.dims())?)
     }
 
-    /// Applies a linear layer without bias, x · weightᵀ, for a weight `[out, in]`.
-    ///
-    /// ```rhai
-    /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
-    /// ```
-    #[rhai_fn(name = "linear", return_raw)]
-    pub fn linear(x: Tensor, weight: Tensor) -> Res<Tensor> {
-        Ok(nn::linear(&x, &weight, None, nn::Precision::F32)?)
-    }
-
     /// Applies a linear layer, x · weightᵀ + bias, for a weight `[out, in]`.
     ///
     /// ```rhai
@@ -130,19 +102,10 @@ mod verbs {
     ///
     /// ```rhai
     /// conv1d(tensor([[[1.0, 2.0, 4.0]]]), tensor([[[-1.0, 1.0]]]))      //=> tensor([[[1., 2.]]])
-    /// ```
-    #[rhai_fn(name = "conv1d", return_raw)]
-    pub fn conv1d(x: Tensor, weight: Tensor) -> Res<Tensor> {
-        conv1d_options(x, weight, Map::new())
-    }
-
-    /// Convolves along the last dimension, with a bias, stride, padding or dilation.
-    ///
-    /// ```rhai
     /// conv1d(ones([1, 2, 8]), ones([3, 2, 3]), #{ stride: 2, padding: 1 }).shape      //=> [1, 3, 4]
     /// ```
     #[rhai_fn(name = "conv1d", return_raw)]
-    pub fn conv1d_options(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
+    pub fn conv1d(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("conv1d", CONV, options)?;
         let bias = options.get("bias");
         if !bias.is_unit() && !bias.is::<Tensor>() {
@@ -162,88 +125,54 @@ mod verbs {
     /// seed(1);
     /// let kept = (dropout(ones([1000]), 0.25) > 0).mean();
     /// close(kept, tensor(0.75), 0.05)      //=> true
-    /// ```
-    #[rhai_fn(name = "dropout", return_raw)]
-    pub fn dropout(x: Tensor, p: f64) -> Res<Tensor> {
-        Ok(nn::dropout(&x, p, &mut Rng::or_run(None))?)
-    }
-
-    /// Sets each number to 0 with probability `p`, from its own random stream.
-    ///
-    /// ```rhai
     /// equal(dropout(ones([9]), 0.5, #{ seed: 1 }), dropout(ones([9]), 0.5, #{ seed: 1 }))      //=> true
     /// ```
     #[rhai_fn(name = "dropout", return_raw)]
-    pub fn dropout_options(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
+    pub fn dropout(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
         let seed = Options::read("dropout", DROPOUT, options)?.maybe("seed", Options::int)?;
         Ok(nn::dropout(&x, p, &mut Rng::or_run(seed.map(|seed| seed as u64)))?)
     }
 
-    /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. A target of -100 is
-    /// ignored.
+    /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. Targets equal to
+    /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015.
+    /// also: CrossEntropyLoss, negative log likelihood, nll_loss
     ///
     /// ```rhai
     /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
     /// cross_entropy(logits, tensor([0, 1]))         //=> tensor(0.2201)
     /// cross_entropy(logits, tensor([0, -100]))      //=> tensor(0.1269)
     /// cross_entropy(logits, tensor([0, 2]))         //=> error: cross_entropy: target 2 is not one of 2 classes
-    /// ```
-    #[rhai_fn(name = "cross_entropy", return_raw)]
-    pub fn cross_entropy(logits: Tensor, targets: Tensor) -> Res<Tensor> {
-        cross_entropy_options(logits, targets, Map::new())
-    }
-
-    /// Returns the cross-entropy with another ignored class, label smoothing (Szegedy et al. 2015), or as a sum.
-    ///
-    /// ```rhai
-    /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
     /// cross_entropy(logits, tensor([0, 1]), #{ label_smoothing: 0.1, reduction: "none" })      //=> tensor([0.2269, 0.3633])
     /// ```
     #[rhai_fn(name = "cross_entropy", return_raw)]
-    pub fn cross_entropy_options(logits: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
+    pub fn cross_entropy(logits: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("cross_entropy", CROSS_ENTROPY, options)?;
         let (ignore, smoothing) = (options.int("ignore_index")?, options.float("label_smoothing")?);
         Ok(ops::cross_entropy(&logits, &targets, ignore, smoothing, reduce(&options)?)?)
     }
 
     /// Returns the mean squared error of two tensors of one shape.
+    /// also: mse_loss, MSELoss
     ///
     /// ```rhai
     /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]))      //=> tensor(2.)
-    /// ```
-    #[rhai_fn(name = "mse", return_raw)]
-    pub fn mse(x: Tensor, target: Tensor) -> Res<Tensor> {
-        mse_options(x, target, Map::new())
-    }
-
-    /// Returns the squared error as a mean, a sum, or one per element.
-    ///
-    /// ```rhai
     /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]), #{ reduction: "sum" })      //=> tensor(4.)
     /// ```
     #[rhai_fn(name = "mse", return_raw)]
-    pub fn mse_options(x: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
+    pub fn mse(x: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("mse", LOSS, options)?;
         Ok(ops::mse(&x, &target, reduce(&options)?)?)
     }
 
-    /// Returns the mean binary cross-entropy of probabilities and targets from 0 to 1.
+    /// Returns the mean binary cross-entropy of probabilities, or of logits, and targets from 0 to 1.
+    /// also: binary_cross_entropy, BCELoss, BCEWithLogitsLoss
     ///
     /// ```rhai
     /// bce(tensor([0.5, 0.9]), tensor([0.0, 1.0]))      //=> tensor(0.3993)
-    /// ```
-    #[rhai_fn(name = "bce", return_raw)]
-    pub fn bce(p: Tensor, target: Tensor) -> Res<Tensor> {
-        bce_options(p, target, Map::new())
-    }
-
-    /// Returns the binary cross-entropy of probabilities or logits, as a mean, a sum, or one per element.
-    ///
-    /// ```rhai
     /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true })      //=> tensor(0.4100)
     /// ```
     #[rhai_fn(name = "bce", return_raw)]
-    pub fn bce_options(p: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
+    pub fn bce(p: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("bce", BCE, options)?;
         Ok(ops::binary_cross_entropy(&p, &target, options.bool("logits")?, reduce(&options)?)?)
     }

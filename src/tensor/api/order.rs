@@ -18,67 +18,42 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Sorts along a dimension, smallest first.
+    /// Sorts along a dimension, smallest first or `descending`.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).sort(0)      //=> tensor([1, 2, 3])
-    /// ```
-    #[rhai_fn(name = "sort", pure, return_raw)]
-    pub fn sort(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::sort(x, dim, false)?)
-    }
-
-    /// Sorts along a dimension, in either order.
-    ///
-    /// ```rhai
     /// tensor([3, 1, 2]).sort(0, #{ descending: true })      //=> tensor([3, 2, 1])
     /// ```
     #[rhai_fn(name = "sort", pure, return_raw)]
-    pub fn sort_options(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn sort(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         let descending = Options::read("sort", ORDER, options)?.bool("descending")?;
         Ok(ops::sort(x, dim, descending)?)
     }
 
-    /// Returns the indices that sort along a dimension, in i64: `x.gather(dim, order)` is sorted.
+    /// Returns the indices that sort along a dimension, in i64: `x.gather(dim, order)` is sorted. Equal numbers keep their
+    /// order.
     ///
     /// ```rhai
     /// tensor([3, 1, 2]).argsort(0)      //=> tensor([1, 2, 0])
-    /// ```
-    #[rhai_fn(name = "argsort", pure, return_raw)]
-    pub fn argsort(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::argsort(x, dim, false)?)
-    }
-
-    /// Returns the indices that sort along a dimension, in i64; equal numbers keep their order.
-    ///
-    /// ```rhai
     /// tensor([3, 1, 2]).argsort(0, #{ descending: true })      //=> tensor([0, 2, 1])
     /// ```
     #[rhai_fn(name = "argsort", pure, return_raw)]
-    pub fn argsort_options(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn argsort(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         let descending = Options::read("argsort", ORDER, options)?.bool("descending")?;
         Ok(ops::argsort(x, dim, descending)?)
     }
 
-    /// Returns the `k` largest numbers along the last dimension and their indices: `#{ values, indices }`.
+    /// Returns the `k` largest (or smallest) numbers along a dimension and their indices: `#{ values, indices }`.
+    /// also: topk
     ///
     /// ```rhai
     /// let top = tensor([3, 9, 5]).top_k(2);
     /// top.values       //=> tensor([9, 5])
     /// top.indices      //=> tensor([1, 2])
-    /// ```
-    #[rhai_fn(name = "top_k", pure, return_raw)]
-    pub fn top_k(x: &mut Tensor, k: INT) -> Res<Map> {
-        top_k_options(x, k, Map::new())
-    }
-
-    /// Returns the `k` largest or smallest numbers along a dimension and their indices: `#{ values, indices }`.
-    ///
-    /// ```rhai
     /// tensor([3, 9, 5]).top_k(1, #{ largest: false }).values      //=> tensor([3])
     /// ```
     #[rhai_fn(name = "top_k", pure, return_raw)]
-    pub fn top_k_options(x: &mut Tensor, k: INT, options: Map) -> Res<Map> {
+    pub fn top_k(x: &mut Tensor, k: INT, options: Map) -> Res<Map> {
         let options = Options::read("top_k", TOP_K, options)?;
         let (values, indices) = ops::top_k(x, k, options.int("dim")?, options.bool("largest")?)?;
         Ok([("values".into(), Dynamic::from(values)), ("indices".into(), Dynamic::from(indices))].into())

@@ -51,26 +51,16 @@ mod verbs {
         Ok(ops::sum(x, None, false)?)
     }
 
-    /// Sums over a dimension, or over a list of them.
+    /// Sums over a dimension, or over a list of them; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.sum(0)      //=> tensor([4., 7.])
     /// x.sum(2)      //=> error: sum: dimension 2 is out of range for shape [2, 2] (-2 to 1)
-    /// ```
-    #[rhai_fn(name = "sum", pure, return_raw)]
-    pub fn sum_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
-        Ok(ops::sum(x, Some(&dims("sum", &dim)?), false)?)
-    }
-
-    /// Sums over a dimension, or a list of them; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.sum(-1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "sum", pure, return_raw)]
-    pub fn sum_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn sum_over(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         Ok(ops::sum(x, Some(&dims("sum", &dim)?), keep("sum", options)?)?)
     }
 
@@ -85,25 +75,15 @@ mod verbs {
         Ok(ops::mean(x, None, false)?)
     }
 
-    /// Averages over a dimension, or over a list of them.
+    /// Averages over a dimension, or over a list of them; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.mean(1)      //=> tensor([1.5000, 4.0000])
-    /// ```
-    #[rhai_fn(name = "mean", pure, return_raw)]
-    pub fn mean_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
-        Ok(ops::mean(x, Some(&dims("mean", &dim)?), false)?)
-    }
-
-    /// Averages over a dimension, or a list of them; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.mean(0, #{ keepdim: true })      //=> tensor([[2.0000, 3.5000]])
     /// ```
     #[rhai_fn(name = "mean", pure, return_raw)]
-    pub fn mean_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn mean_over(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         Ok(ops::mean(x, Some(&dims("mean", &dim)?), keep("mean", options)?)?)
     }
 
@@ -118,25 +98,15 @@ mod verbs {
         Ok(ops::max(x, None, false)?)
     }
 
-    /// Returns the maxima along a dimension; `argmax` returns their indices.
+    /// Returns the maxima along a dimension; `argmax` returns their indices. `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.max(0)      //=> tensor([3., 9.])
-    /// ```
-    #[rhai_fn(name = "max", pure, return_raw)]
-    pub fn max_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::max(x, Some(dim), false)?)
-    }
-
-    /// Returns the maxima along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.max(1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "max", pure, return_raw)]
-    pub fn max_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn max_along(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::max(x, Some(dim), keep("max", options)?)?)
     }
 
@@ -151,25 +121,15 @@ mod verbs {
         Ok(ops::argmax(x, None, false)?)
     }
 
-    /// Returns the indices of the first maxima along a dimension, in i64.
+    /// Returns the indices of the first maxima along a dimension, in i64; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.argmax(0)      //=> tensor([1, 0])
-    /// ```
-    #[rhai_fn(name = "argmax", pure, return_raw)]
-    pub fn argmax_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::argmax(x, Some(dim), false)?)
-    }
-
-    /// Returns the indices of the first maxima along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.argmax(0, #{ keepdim: true })      //=> tensor([[1, 0]])
     /// ```
     #[rhai_fn(name = "argmax", pure, return_raw)]
-    pub fn argmax_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn argmax_along(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::argmax(x, Some(dim), keep("argmax", options)?)?)
     }
 
@@ -184,25 +144,15 @@ mod verbs {
         Ok(ops::min(x, None, false)?)
     }
 
-    /// Returns the minima along a dimension; `argmin` returns their indices.
+    /// Returns the minima along a dimension; `argmin` returns their indices. `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.min(0)      //=> tensor([1., 5.])
-    /// ```
-    #[rhai_fn(name = "min", pure, return_raw)]
-    pub fn min_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::min(x, Some(dim), false)?)
-    }
-
-    /// Returns the minima along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.min(1, #{ keepdim: true }).shape      //=> [2, 1]
     /// ```
     #[rhai_fn(name = "min", pure, return_raw)]
-    pub fn min_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn min_along(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::min(x, Some(dim), keep("min", options)?)?)
     }
 
@@ -217,25 +167,15 @@ mod verbs {
         Ok(ops::argmin(x, None, false)?)
     }
 
-    /// Returns the indices of the first minima along a dimension, in i64.
+    /// Returns the indices of the first minima along a dimension, in i64; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.argmin(0)      //=> tensor([0, 1])
-    /// ```
-    #[rhai_fn(name = "argmin", pure, return_raw)]
-    pub fn argmin_along(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::argmin(x, Some(dim), false)?)
-    }
-
-    /// Returns the indices of the first minima along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
     /// x.argmin(0, #{ keepdim: true })      //=> tensor([[0, 1]])
     /// ```
     #[rhai_fn(name = "argmin", pure, return_raw)]
-    pub fn argmin_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn argmin_along(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::argmin(x, Some(dim), keep("argmin", options)?)?)
     }
 
@@ -252,25 +192,15 @@ mod verbs {
         Ok(ops::variance(x, None, false, 1)?)
     }
 
-    /// Computes the sample variance over a dimension, or over a list of them.
+    /// Computes the variance over a dimension, or over a list of them, with `keepdim` and `correction`.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.variance(1)      //=> tensor([0.5000, 2.0000])
-    /// ```
-    #[rhai_fn(name = "variance", pure, return_raw)]
-    pub fn variance_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
-        Ok(ops::variance(x, Some(&dims("variance", &dim)?), false, 1)?)
-    }
-
-    /// Computes the variance over a dimension, with `keepdim` and `correction`.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.variance(1, #{ correction: 0 })      //=> tensor([0.2500, 1.0000])
     /// ```
     #[rhai_fn(name = "variance", pure, return_raw)]
-    pub fn variance_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn variance_over(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         let (keep, correction) = spread("variance", options)?;
         Ok(ops::variance(x, Some(&dims("variance", &dim)?), keep, correction)?)
     }
@@ -288,25 +218,15 @@ mod verbs {
         Ok(ops::std(x, None, false, 1)?)
     }
 
-    /// Computes the sample standard deviation over a dimension, or over a list of them.
+    /// Computes the standard deviation over a dimension, or over a list of them, with `keepdim` and `correction`.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.std(1)      //=> tensor([0.7071, 1.4142])
-    /// ```
-    #[rhai_fn(name = "std", pure, return_raw)]
-    pub fn std_over(x: &mut Tensor, dim: Dynamic) -> Res<Tensor> {
-        Ok(ops::std(x, Some(&dims("std", &dim)?), false, 1)?)
-    }
-
-    /// Computes the standard deviation over a dimension, with `keepdim` and `correction`.
-    ///
-    /// ```rhai
-    /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.std(1, #{ correction: 0 })      //=> tensor([0.5000, 1.0000])
     /// ```
     #[rhai_fn(name = "std", pure, return_raw)]
-    pub fn std_keep(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn std_over(x: &mut Tensor, dim: Dynamic, options: Map) -> Res<Tensor> {
         let (keep, correction) = spread("std", options)?;
         Ok(ops::std(x, Some(&dims("std", &dim)?), keep, correction)?)
     }
@@ -341,23 +261,14 @@ mod verbs {
         Ok(ops::log_softmax(x, dim)?)
     }
 
-    /// Computes the logarithm of the sum of exponentials along a dimension.
+    /// Computes the logarithm of the sum of exponentials along a dimension; `keepdim` keeps it with size 1.
     ///
     /// ```rhai
     /// tensor([1000.0, 1000.0]).logsumexp(0)      //=> tensor(1000.6932)
-    /// ```
-    #[rhai_fn(name = "logsumexp", pure, return_raw)]
-    pub fn logsumexp(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::logsumexp(x, dim, false)?)
-    }
-
-    /// Computes log-sum-exp along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
     /// tensor([0.0, 0.0]).logsumexp(0, #{ keepdim: true })      //=> tensor([0.6931])
     /// ```
     #[rhai_fn(name = "logsumexp", pure, return_raw)]
-    pub fn logsumexp_keep(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
+    pub fn logsumexp(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
         Ok(ops::logsumexp(x, dim, keep("logsumexp", options)?)?)
     }
 

@@ -14,15 +14,6 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    pub fn named(who: &str, name: &str) -> Result<Reduction> {
-        match name {
-            "mean" => Ok(Reduction::Mean),
-            "sum" => Ok(Reduction::Sum),
-            "none" => Ok(Reduction::None),
-            _ => bail!(who, "option `reduction` is \"{name}\", not \"mean\", \"sum\" or \"none\""),
-        }
-    }
-
     fn of(self, losses: &Tensor) -> Result<Tensor> {
         match self {
             Reduction::Mean => mean(losses, None, false),
