@@ -2,19 +2,23 @@
 
 /// Rows of tokens of equal length: plain, padded on the right, or packed from several sequences.
 ///
-/// The model shifts: position `t` predicts `labels[t + 1]`, where both are in the same segment.
+/// Labels are aligned with the ids; which position predicts them is the matter of a model's head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub rows: usize,
     pub length: usize,
     /// `rows × length`.
     pub ids: Vec<u32>,
-    /// Aligned with `ids`: the id where it is learned, else -100.
+    /// Aligned with `ids`: the id where a loss sees the token, else -100.
     pub labels: Vec<i64>,
     /// 0 is padding, 1 and up says which sequence of the row.
     pub segments: Vec<u32>,
     /// Restart at 0 in each segment.
     pub positions: Vec<u32>,
+    /// Which part of a pair each token belongs to (BERT's sentence A and B); empty where all are the first.
+    pub token_types: Vec<u32>,
+    /// A target for each sequence, row by row, for models that answer about whole sequences; empty without them.
+    pub targets: Vec<i64>,
     pub step: usize,
     pub total: usize,
     pub epoch: usize,
@@ -28,14 +32,9 @@ impl Batch {
         self.segments.iter().filter(|&&segment| segment > 0).count()
     }
 
-    /// Targets that a loss sees: a token is predicted where it is learned and not the first of its segment.
+    /// Tokens that a loss sees.
     pub fn loss_tokens(&self) -> usize {
-        (0..self.ids.len()).filter(|&at| self.is_target(at)).count()
-    }
-
-    /// Whether the token at this place of `ids` is predicted.
-    pub fn is_target(&self, at: usize) -> bool {
-        self.labels[at] >= 0 && !at.is_multiple_of(self.length) && self.segments[at] == self.segments[at - 1]
+        self.labels.iter().filter(|&&label| label >= 0).count()
     }
 }
 
@@ -43,12 +42,18 @@ impl Batch {
     /// The rows of both, filled up with `pad` to the longer ones.
     pub fn join(self, other: Batch, pad: u32) -> Batch {
         let length = self.length.max(other.length);
-        let (mut joined, other) = (self.widened(length, pad), other.widened(length, pad));
+        let typed = !self.token_types.is_empty() || !other.token_types.is_empty();
+        let (mut joined, mut other) = (self.widened(length, pad), other.widened(length, pad));
+        if typed {
+            [&mut joined, &mut other].into_iter().for_each(|batch| batch.token_types.resize(batch.ids.len(), 0));
+            joined.token_types.append(&mut other.token_types);
+        }
         joined.rows += other.rows;
         joined.ids.extend(other.ids);
         joined.labels.extend(other.labels);
         joined.segments.extend(other.segments);
         joined.positions.extend(other.positions);
+        joined.targets.extend(other.targets);
         joined.bytes += other.bytes;
         joined
     }
@@ -67,6 +72,7 @@ impl Batch {
             labels: fill(&self.labels, self.length, length, -100),
             segments: fill(&self.segments, self.length, length, 0),
             positions: fill(&self.positions, self.length, length, 0),
+            token_types: fill(&self.token_types, self.length, length, 0),
             ..self
         }
     }
@@ -77,6 +83,17 @@ impl Batch {
         (0..self.rows).step_by(size).map(|from| self.narrow(from, size.min(self.rows - from))).collect()
     }
 
+    /// The targets of `rows` rows from the row `from` on: one for each of their sequences.
+    fn targets_of(&self, from: usize, rows: usize) -> Vec<i64> {
+        if self.targets.is_empty() {
+            return Vec::new();
+        }
+        let sequences = |row: &[u32]| row.iter().copied().max().unwrap_or(0) as usize;
+        let mut counts = self.segments.chunks_exact(self.length.max(1)).map(sequences);
+        let before: usize = counts.by_ref().take(from).sum();
+        self.targets.iter().skip(before).take(counts.take(rows).sum()).copied().collect()
+    }
+
     /// `rows` rows from the row `from` on.
     fn narrow(&self, from: usize, rows: usize) -> Batch {
         let at = from * self.length..(from + rows) * self.length;
@@ -85,7 +102,9 @@ impl Batch {
             ids: self.ids[at.clone()].to_vec(),
             labels: self.labels[at.clone()].to_vec(),
             segments: self.segments[at.clone()].to_vec(),
-            positions: self.positions[at].to_vec(),
+            positions: self.positions[at.clone()].to_vec(),
+            token_types: self.token_types.get(at).map(<[u32]>::to_vec).unwrap_or_default(),
+            targets: self.targets_of(from, rows),
             ..*self
         };
         // bytes are known of the whole batch only: by share of what is learned

@@ -215,12 +215,13 @@ impl Encoded {
         for (at, &row) in rows.iter().enumerate() {
             for (segment, &(start, end)) in self.row(row).iter().enumerate() {
                 for token in start..end {
-                    let (id, in_loss) = (self.flat.ids[token], self.flat.is_in_loss(token));
+                    // nothing is before the first token of a sequence that it could be predicted from
+                    let (id, in_loss) = (self.flat.ids[token], token > start && self.flat.is_in_loss(token));
                     batch.ids.push(id);
                     batch.labels.push(if in_loss { i64::from(id) } else { -100 });
                     batch.segments.push(segment as u32 + 1);
                     batch.positions.push((token - start) as u32);
-                    if in_loss && token > start {
+                    if in_loss {
                         batch.bytes += self.flat.bytes[token] as usize;
                     }
                 }

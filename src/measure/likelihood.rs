@@ -5,7 +5,7 @@
 
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
-use crate::model::{Model, Reduce, Rows};
+use crate::model::{Model, Reduce, TokenRows};
 use crate::tensor::{DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
@@ -38,6 +38,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
     if by.max_length < 2 || by.stride == 0 || by.stride >= by.max_length || by.batch_size == 0 {
         bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
     }
+    net.check_causal("likelihood")?;
     let start = tok.start();
     let mut sum = Likelihood::default();
     let mut batch = Filling::new(by);
@@ -68,6 +69,7 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
 
 /// The likelihood of the tokens with a loss in encoded rows.
 pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Result<Likelihood> {
+    net.check_causal("likelihood")?;
     let plan = BatchPlan { batch_size, epochs: 1, steps: None, order: None, replay: None, start_step: 0 };
     let mut sum = Likelihood::default();
     for batch in Batches::new(rows.clone(), plan)? {
@@ -87,7 +89,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
 
 /// The sum of losses over a batch, without recording.
 fn nats(net: &Model, batch: &Batch) -> Result<f64> {
-    let loss = no_grad(|| net.loss(&Rows::from(batch), Reduce::Sum, 0.0))?.value();
+    let loss = no_grad(|| net.loss(&TokenRows::from(batch), Reduce::Sum, 0.0))?.value();
     Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 

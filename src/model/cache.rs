@@ -1,4 +1,4 @@
-//! The keys and values of what was read so far, so that writing a token costs one token.
+//! The KV cache: the keys and values of earlier tokens, so that a new token costs one token.
 
 use crate::kernel::decoder::{Decoder, KvCache, attend_heads};
 use crate::kernel::fused;

@@ -1,21 +1,14 @@
-//! What a decoder's `config.json` says, as plain numbers. Reads the forms of transformers 4 and 5.
+//! The shape of a model as plain numbers, and where the parts of a checkpoint are.
 
-use super::arch::{self, Arch};
+use super::activation::Activation;
 use crate::tensor::nn::RotaryScaling;
-use crate::{Error, Result, bail, files};
+use crate::{Result, bail};
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
-/// A JSON file of a model's folder.
-pub fn read_json(file: &Path) -> Result<Value> {
-    let text = files::text("model", file)?;
-    serde_json::from_str(&text).map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))
-}
-
-/// The shape of a decoder.
+/// The shape of a model.
 #[derive(Clone)]
 pub struct Config {
-    pub arch: &'static Arch,
+    pub layout: &'static Layout,
     pub vocab: usize,
     pub hidden: usize,
     pub ff: usize,
@@ -24,24 +17,28 @@ pub struct Config {
     pub kv_heads: usize,
     pub head_dim: usize,
     pub max_positions: usize,
+    /// Kinds of token (BERT's sentence A and B); 0 where the model has no embeddings of them.
+    pub token_types: usize,
     pub norm_eps: f64,
-    /// Rotary positions; without them the model has a table of positions.
+    /// Rotary positions; a model without them has position embeddings.
     pub rope: Option<Rope>,
-    /// How far back each layer sees; `None` is all the way.
+    /// How far back each layer attends; `None` is all the way.
     pub windows: Vec<Option<usize>>,
     pub qkv_bias: bool,
     pub out_bias: bool,
     pub mlp_bias: bool,
     /// Norms on the queries and keys of each head (Qwen3).
     pub qk_norm: bool,
-    /// GELU by its tanh approximation, where the model has a GELU.
-    pub gelu_tanh: bool,
-    /// One table for input and output.
+    /// The activation of the feed-forward layer.
+    pub activation: Activation,
+    /// Input and output embeddings are one.
     pub tied: bool,
     /// Standard deviation of a new weight.
     pub init_range: f64,
     pub eos: Vec<u32>,
-    /// The file as it was, so that what levain does not know is kept when it is saved.
+    /// The weights of the head that have one row a token id, if it has such.
+    pub output: Option<OutputEmbeddings>,
+    /// The file as it was, so that keys that levain does not know are saved again.
     pub json: Map<String, Value>,
 }
 
@@ -51,171 +48,82 @@ pub struct Rope {
     pub scaling: RotaryScaling,
 }
 
+/// Where the parts of an architecture's checkpoint are.
+pub struct Layout {
+    /// `model_type` in `config.json`.
+    pub model_type: &'static str,
+    /// The name of the input embeddings.
+    pub embeddings: &'static str,
+    /// The prefix of the names of all weights below the head; a file may lack it.
+    pub prefix: &'static str,
+    /// The prefix of the layers, before their number.
+    pub blocks: &'static str,
+    /// The linear layers that add to the residual stream: the last of attention, and of the feed-forward.
+    pub outputs: [&'static str; 2],
+    /// Linear weights in the layers are stored `[in, out]` (GPT-2's Conv1D).
+    pub transposed: bool,
+    /// Endings of names in old files, and what they are now.
+    pub renamed: &'static [(&'static str, &'static str)],
+    /// Names, or prefixes of names, that a file may hold and no computation here uses. They are saved again.
+    pub unused: &'static [&'static str],
+    /// Names, or ends of names, of tensors that a file may hold and that are computed: they are left out.
+    pub computed: &'static [&'static str],
+}
+
+/// The weights of a head with one row a token id. They grow and shrink with the vocabulary.
+#[derive(Clone)]
+pub struct OutputEmbeddings {
+    pub weight: String,
+    pub bias: Option<String>,
+    /// The prefix of the head's own weights.
+    pub head: &'static str,
+}
+
+impl OutputEmbeddings {
+    /// The name of the linear layer that they are.
+    pub fn layer(&self) -> &str {
+        self.weight.strip_suffix(".weight").unwrap_or(&self.weight)
+    }
+}
+
 impl Config {
-    /// Reads `config.json`.
-    pub fn open(file: &Path) -> Result<Config> {
-        match read_json(file)? {
-            Value::Object(json) => Config::read(json).map_err(|error| error.at(file.display())),
-            _ => bail!("model", "{}: not a JSON object", file.display()),
-        }
-    }
-
-    pub fn read(json: Map<String, Value>) -> Result<Config> {
-        let fields = Fields(&json);
-        let kind = fields.text("model_type")?;
-        let Some(arch) = arch::find(kind) else {
-            let error = Error::new("model", format!("model_type `{kind}` is not supported"));
-            return Err(error.choose(kind, arch::ALL.iter().map(|arch| arch.kind)));
-        };
-        let mut config = (arch.config)(arch, &fields)?;
-        config.check()?;
-        config.json = json;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let positive = [
-            ("vocabulary", self.vocab),
-            ("hidden size", self.hidden),
-            ("feed-forward size", self.ff),
-            ("number of layers", self.layers),
-            ("number of heads", self.heads),
-            ("number of key/value heads", self.kv_heads),
-            ("head size", self.head_dim),
-            ("number of positions", self.max_positions),
+            ("vocab_size", self.vocab),
+            ("hidden_size", self.hidden),
+            ("intermediate_size", self.ff),
+            ("num_hidden_layers", self.layers),
+            ("num_attention_heads", self.heads),
+            ("num_key_value_heads", self.kv_heads),
+            ("head_dim", self.head_dim),
+            ("max_position_embeddings", self.max_positions),
         ];
-        for (what, value) in positive {
+        for (key, value) in positive {
             if value == 0 {
-                bail!("model", "the {what} is 0");
+                bail!("model", "`{key}` is 0");
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            bail!("model", "{} heads can't share {} key/value heads evenly", self.heads, self.kv_heads);
+            bail!("model", "{} heads are not divisible by {} key/value heads", self.heads, self.kv_heads);
         }
         if self.rope.is_some() && !self.head_dim.is_multiple_of(2) {
-            bail!("model", "rotary positions need an even head size, and it is {}", self.head_dim);
+            bail!("model", "`head_dim` is {}, and rotary positions need an even number", self.head_dim);
         }
         Ok(())
     }
 
-    /// The name of the output table.
-    pub fn head(&self) -> String {
-        if self.tied { self.arch.table.into() } else { format!("{}.weight", arch::HEAD) }
+    pub fn model_type(&self) -> &'static str {
+        self.layout.model_type
     }
 
-    /// Changes the number of vocabulary rows, here and in what is saved.
+    /// Whether the weight or layer `name` is stored `[in, out]`.
+    pub fn is_transposed(&self, name: &str) -> bool {
+        self.layout.transposed && name.starts_with(self.layout.blocks)
+    }
+
+    /// Changes the number of vocabulary rows, here and in `config.json`.
     pub fn set_vocab(&mut self, rows: usize) {
         self.vocab = rows;
         self.json.insert("vocab_size".into(), json!(rows));
-    }
-}
-
-/// The fields of a `config.json`, under any of the names that a field has had.
-pub struct Fields<'a>(pub &'a Map<String, Value>);
-
-impl<'a> Fields<'a> {
-    /// The first of `names` that is there and not null.
-    pub fn get(&self, names: &[&str]) -> Option<&'a Value> {
-        names.iter().find_map(|name| self.0.get(*name)).filter(|value| !value.is_null())
-    }
-
-    /// The fields of the object under `name`.
-    pub fn under(&self, name: &str) -> Option<Fields<'a>> {
-        self.get(&[name]).and_then(Value::as_object).map(Fields)
-    }
-
-    pub fn count(&self, names: &[&str]) -> Result<usize> {
-        match self.get(names) {
-            Some(value) => whole(names[0], value),
-            None => bail!("model", "`{}` is missing", names[0]),
-        }
-    }
-
-    pub fn count_or(&self, names: &[&str], otherwise: usize) -> Result<usize> {
-        self.get(names).map_or(Ok(otherwise), |value| whole(names[0], value))
-    }
-
-    pub fn float_or(&self, names: &[&str], otherwise: f64) -> Result<f64> {
-        match self.get(names) {
-            None => Ok(otherwise),
-            Some(value) => match value.as_f64() {
-                Some(number) if number.is_finite() => Ok(number),
-                _ => bail!("model", "`{}` is {value}, not a number", names[0]),
-            },
-        }
-    }
-
-    pub fn bool_or(&self, name: &str, otherwise: bool) -> Result<bool> {
-        match self.get(&[name]) {
-            None => Ok(otherwise),
-            Some(value) => match value.as_bool() {
-                Some(value) => Ok(value),
-                None => bail!("model", "`{name}` is {value}, not true or false"),
-            },
-        }
-    }
-
-    pub fn text(&self, name: &str) -> Result<&'a str> {
-        match self.get(&[name]).map(|value| (value, value.as_str())) {
-            Some((_, Some(text))) => Ok(text),
-            Some((value, None)) => bail!("model", "`{name}` is {value}, not a string"),
-            None => bail!("model", "`{name}` is missing"),
-        }
-    }
-
-    pub fn text_or(&self, names: &[&str], otherwise: &'a str) -> &'a str {
-        self.get(names).and_then(Value::as_str).unwrap_or(otherwise)
-    }
-
-    /// Ids where a single one or a list of them may stand.
-    pub fn ids(&self, name: &str) -> Vec<u32> {
-        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        match self.get(&[name]) {
-            Some(Value::Array(many)) => many.iter().filter_map(id).collect(),
-            Some(one) => id(one).into_iter().collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of before.
-    pub fn rope(&self) -> Result<Rope> {
-        let own = Fields(self.0);
-        let scaled = self.under("rope_parameters").or_else(|| self.under("rope_scaling"));
-        let theta = match &scaled {
-            Some(scaled) => scaled.float_or(&["rope_theta"], own.float_or(&["rope_theta"], 10000.0)?)?,
-            None => own.float_or(&["rope_theta"], 10000.0)?,
-        };
-        let scaling = match &scaled {
-            None => RotaryScaling::None,
-            Some(scaled) => match scaled.text_or(&["rope_type", "type"], "default") {
-                "default" => RotaryScaling::None,
-                "linear" => RotaryScaling::Linear { factor: scaled.number("factor")? },
-                "llama3" => RotaryScaling::Llama3 {
-                    factor: scaled.number("factor")?,
-                    low_freq_factor: scaled.number("low_freq_factor")?,
-                    high_freq_factor: scaled.number("high_freq_factor")?,
-                    original_max_position_embeddings: scaled.count(&["original_max_position_embeddings"])?,
-                },
-                other => {
-                    return Err(Error::new("model", format!("rotary scaling `{other}` is not supported"))
-                        .help("it knows default, linear and llama3"));
-                }
-            },
-        };
-        Ok(Rope { theta, scaling })
-    }
-
-    fn number(&self, name: &str) -> Result<f64> {
-        match self.get(&[name]) {
-            Some(_) => self.float_or(&[name], 0.0),
-            None => bail!("model", "`{name}` of the rotary scaling is missing"),
-        }
-    }
-}
-
-fn whole(name: &str, value: &Value) -> Result<usize> {
-    match value.as_u64().and_then(|value| usize::try_from(value).ok()) {
-        Some(value) if value < 1 << 40 => Ok(value),
-        _ => bail!("model", "`{name}` is {value}, not a whole number that makes sense"),
     }
 }

@@ -1,10 +1,12 @@
 //! Hugging Face folders: `config.json` and safetensors, in one file or in shards.
 
-use super::arch::{self, Spec};
-use super::config::read_json;
-use super::{Config, Weights};
+use super::Weights;
+use super::config::Config;
+use super::fields::read_json;
+use super::init::initial;
+use super::spec::{Blueprint, TensorSpec};
 use crate::format::Safetensors;
-use crate::tensor::{Array, DType};
+use crate::tensor::{Array, DType, Rng};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +15,33 @@ use std::path::{Path, PathBuf};
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The weights of a folder, every one that the config says and no other, as f32 unless `dtype` says.
-pub fn read_weights(folder: &Path, config: &Config, dtype: DType) -> Result<Weights> {
+/// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a seed for a new head its
+/// weights may be missing, and those of another head are left out.
+pub fn read_weights(folder: &Path, blueprint: &Blueprint, dtype: DType, new_head: Option<u64>) -> Result<Weights> {
     let shards = shards(folder)?;
     let files: Vec<Safetensors> =
         shards.iter().map(Safetensors::open).collect::<Result<_>>().map_err(|error| error.told_by("model"))?;
-    let specs = arch::tensors(config);
-    let places = places(folder, config, &specs, &files)?;
+    let specs = blueprint.tensors();
+    let head: BTreeSet<String> = match new_head {
+        Some(_) => (blueprint.head.tensors)(&blueprint.config).into_iter().map(|spec| spec.name).collect(),
+        None => BTreeSet::new(),
+    };
+    let (places, unused) = places(folder, blueprint, &specs, &files, &head)?;
     let mut weights = Weights::default();
+    let read = |file: &Safetensors, name: &str| read(file, name, dtype).map_err(|error| error.told_by("model"));
     for spec in &specs {
         cancel::check()?;
-        let (file, name) = &places[&spec.name];
+        let Some((file, name)) = places.get(&spec.name) else {
+            weights.insert(&spec.name, initial(spec, &Rng::new(new_head.unwrap_or_default()), dtype)?);
+            weights.fresh.push(spec.name.as_str().into());
+            continue;
+        };
         let file = &files[*file];
         check_shape(&file.path().display().to_string(), name, file.shape(name)?, spec)?;
-        weights.insert(&spec.name, read(file, name, dtype).map_err(|error| error.told_by("model"))?);
+        weights.insert(&spec.name, read(file, name)?);
+    }
+    for (name, (file, own)) in unused {
+        weights.unused.insert(name.into(), read(&files[file], &own)?);
     }
     Ok(weights)
 }
@@ -41,9 +56,9 @@ fn read(file: &Safetensors, name: &str, dtype: DType) -> Result<Array> {
     }
 }
 
-pub fn check_shape(file: &str, name: &str, shape: &[usize], spec: &Spec) -> Result<()> {
+pub fn check_shape(file: &str, name: &str, shape: &[usize], spec: &TensorSpec) -> Result<()> {
     if shape != spec.shape {
-        bail!("model", "{file}: `{name}` has shape {shape:?}, where the config asks for {:?}", spec.shape);
+        bail!("model", "{file}: `{name}` has shape {shape:?}, and the config asks for {:?}", spec.shape);
     }
     Ok(())
 }
@@ -72,42 +87,64 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     for (weight, file) in map {
         match file.as_str() {
             Some(name) if Path::new(name).file_name().is_some_and(|own| own == name) => names.insert(name),
-            _ => bail!("model", "{}: `{weight}` is said to be in {file}, which is no file name", index.display()),
+            _ => bail!("model", "{}: `{weight}` is said to be in {file}, which is not a file name", index.display()),
         };
     }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// Where each tensor is: the file's index and the name that the file uses.
+/// Where tensors are, by the names that they have here: the file's index and the name that the file uses.
+type Places = BTreeMap<String, (usize, String)>;
+
+/// The places of the tensors that the config asks for, and of those that are only kept.
 fn places(
     folder: &Path,
-    config: &Config,
-    specs: &[Spec],
+    blueprint: &Blueprint,
+    specs: &[TensorSpec],
     files: &[Safetensors],
-) -> Result<BTreeMap<String, (usize, String)>> {
+    head: &BTreeSet<String>,
+) -> Result<(Places, Places)> {
+    let Blueprint { config, arch, .. } = blueprint;
+    let layout = arch.layout;
     let wanted: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let mut found = BTreeMap::new();
-    let mut unknown = Vec::new();
+    let (mut found, mut unused, mut unknown) = (Places::new(), Places::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
         for name in file.names() {
-            let whole = format!("{}{name}", config.arch.prefix);
-            if wanted.contains(name.as_str()) {
-                found.insert(name.clone(), (index, name));
+            let own = today(layout.renamed, &name);
+            let whole = format!("{}{own}", layout.prefix);
+            let kept = |name: &str| layout.unused.iter().any(|prefix| name.starts_with(prefix));
+            if wanted.contains(own.as_str()) {
+                found.insert(own, (index, name));
             } else if wanted.contains(whole.as_str()) {
                 found.entry(whole).or_insert((index, name));
-            } else if !is_computed(&name, config) {
+            } else if layout.computed.iter().any(|end| name.ends_with(end)) {
+            } else if blueprint.head.copies.contains(&own.as_str()) {
+                // a second copy of tied embeddings is left out; beside untied ones it is a weight of its own
+                if !config.tied {
+                    unused.insert(own, (index, name));
+                }
+            } else if kept(&own) || kept(&whole) {
+                unused.insert(if kept(&own) { own } else { whole }, (index, name));
+            } else if head.is_empty() || name.starts_with(layout.prefix) {
                 unknown.push(name);
             }
         }
     }
-    let missing: Vec<&str> = wanted.into_iter().filter(|name| !found.contains_key(*name)).collect();
+    let missing: Vec<&str> =
+        wanted.into_iter().filter(|name| !found.contains_key(*name) && !head.contains(*name)).collect();
     complain(&folder.display().to_string(), config, &missing, &unknown)?;
-    Ok(found)
+    Ok((found, unused))
+}
+
+/// The name that a tensor of an old file has today.
+fn today(renamed: &[(&str, &str)], name: &str) -> String {
+    let found = renamed.iter().find_map(|(old, new)| Some(format!("{}{new}", name.strip_suffix(old)?)));
+    found.unwrap_or_else(|| name.into())
 }
 
 /// The error for weights that are missing or that nothing uses.
 pub fn complain(place: &str, config: &Config, missing: &[impl AsRef<str>], unknown: &[impl AsRef<str>]) -> Result<()> {
-    let kind = config.arch.kind;
+    let kind = config.model_type();
     if let Some(first) = missing.first() {
         let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
         bail!("model", "{place}: the weight `{}`{more} of this {kind} is missing", first.as_ref());
@@ -117,11 +154,4 @@ pub fn complain(place: &str, config: &Config, missing: &[impl AsRef<str>], unkno
         bail!("model", "{place}: the weight `{}`{more} is not part of a {kind} of this config", first.as_ref());
     }
     Ok(())
-}
-
-/// What some checkpoints hold and no model needs: tables of angles and masks, a second copy of a tied table.
-fn is_computed(name: &str, config: &Config) -> bool {
-    name.ends_with("rotary_emb.inv_freq")
-        || (config.tied && name == "lm_head.weight")
-        || (config.arch.transposed && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")))
 }

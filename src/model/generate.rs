@@ -1,7 +1,8 @@
-//! Writing on: choosing the next token, again and again, with the keys and values of before kept.
+//! Autoregressive generation with a KV cache.
 
+use super::Model;
 use super::cache::Cache;
-use super::{Model, Rows};
+use super::rows::TokenRows;
 use crate::kernel::Precision;
 use crate::kernel::matvec::WIDE_ROWS;
 use crate::sync::unpoisoned;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub struct Sampling {
     /// At most so many new tokens.
-    pub max: usize,
+    pub max_new_tokens: usize,
     /// 0 takes the most likely token.
     pub temperature: f64,
     /// Only the k most likely.
@@ -22,24 +23,35 @@ pub struct Sampling {
     /// Only the most likely that together have this probability.
     pub top_p: Option<f64>,
     /// Divides the logits of what was written before (CTRL; Keskar et al. 2019). 1 changes nothing.
-    pub repetition: f64,
+    pub repetition_penalty: f64,
     /// Ids that end a text.
     pub ends: BTreeSet<u32>,
 }
 
 impl Default for Sampling {
     fn default() -> Sampling {
-        Sampling { max: 100, temperature: 0.0, top_k: None, top_p: None, repetition: 1.0, ends: BTreeSet::new() }
+        Sampling {
+            max_new_tokens: 100,
+            temperature: 0.0,
+            top_k: None,
+            top_p: None,
+            repetition_penalty: 1.0,
+            ends: BTreeSet::new(),
+        }
     }
 }
 
 impl Sampling {
     fn check(&self) -> Result<()> {
         let between = |what: &str, value: f64, fine: bool| {
-            if fine { Ok(()) } else { Err(Error::new("generate", format!("{what} {value} makes no sense"))) }
+            if fine { Ok(()) } else { Err(Error::new("generate", format!("option `{what}` is {value}"))) }
         };
         between("temperature", self.temperature, self.temperature >= 0.0 && self.temperature.is_finite())?;
-        between("repetition", self.repetition, self.repetition > 0.0 && self.repetition.is_finite())?;
+        between(
+            "repetition_penalty",
+            self.repetition_penalty,
+            self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite(),
+        )?;
         between("top_k", self.top_k.unwrap_or(1) as f64, self.top_k != Some(0))?;
         let top_p = self.top_p.unwrap_or(1.0);
         between("top_p", top_p, top_p > 0.0 && top_p <= 1.0)
@@ -51,8 +63,8 @@ impl Sampling {
         if logits.iter().fold(false, |found, logit| found | logit.is_nan()) {
             bail!("generate", "the logits are not numbers: the weights of this model are broken");
         }
-        if self.repetition != 1.0 {
-            let factor = self.repetition as f32;
+        if self.repetition_penalty != 1.0 {
+            let factor = self.repetition_penalty as f32;
             for id in before.iter().collect::<BTreeSet<_>>() {
                 let logit = &mut logits[*id as usize];
                 *logit = if *logit < 0.0 { *logit * factor } else { *logit / factor };
@@ -133,13 +145,14 @@ impl Model {
         mut token: impl FnMut(usize, u32) -> Result<bool>,
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
+        self.check_causal("generate")?;
         let mut done = vec![Vec::new(); prompts.len()];
         let (config, decoder, rotary) = {
             let inner = self.read();
             (inner.config.clone(), inner.decoder()?, inner.rotary())
         };
         let room = if config.rope.is_some() { usize::MAX } else { config.max_positions };
-        let mut waiting = prompts.iter().take(if sampling.max > 0 { prompts.len() } else { 0 }).enumerate();
+        let mut waiting = prompts.iter().take(if sampling.max_new_tokens > 0 { prompts.len() } else { 0 }).enumerate();
         let (mut lines, mut cache): (Vec<Line>, _) = (Vec::new(), Cache::default());
         loop {
             // a line that is done makes room for the next prompt
@@ -155,7 +168,7 @@ impl Model {
             let mut going = Vec::with_capacity(lines.len());
             for line in &mut lines {
                 let more = line.step(sampling, &mut token)?;
-                going.push(more && line.new < sampling.max && line.ids.len() < room);
+                going.push(more && line.new < sampling.max_new_tokens && line.ids.len() < room);
             }
             let mut keep = going.iter();
             for line in lines.extract_if(.., |_| !keep.next().copied().unwrap_or(false)) {
@@ -193,7 +206,8 @@ impl Model {
         let length = ids.first().map_or(0, |ids| ids.len());
         let positions: Vec<u32> = starts.iter().flat_map(|&start| start..start + length as u32).collect();
         let all = ids.concat();
-        let rows = Rows { rows: ids.len(), length, ids: &all, positions: Some(&positions), ..Rows::default() };
+        let rows =
+            TokenRows { rows: ids.len(), length, ids: &all, positions: Some(&positions), ..TokenRows::default() };
         let cache = Arc::new(Mutex::new(cache));
         let logits = no_grad(|| -> Result<Vec<f32>> {
             let inner = self.read();
@@ -203,7 +217,8 @@ impl Model {
                 // weights are read once either way, and not packed
                 pass.precision = Precision::F32;
             }
-            let hidden: Array = pass.hidden(false)?.value().narrow(1, length - 1, 1)?.contiguous()?;
+            let hidden: Array =
+                inner.arch.hidden_states(&pass, false)?.value().narrow(1, length - 1, 1)?.contiguous()?;
             let logits = pass.logits(&hidden.into())?.value();
             Ok(logits.flatten_all()?.to_vec1::<f32>()?)
         })?;

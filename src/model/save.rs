@@ -1,7 +1,6 @@
 //! Saving: a folder that transformers opens with the same logits.
 
-use super::learn::{rows_name, table_of};
-use super::weights::Weights;
+use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
 use crate::format::safetensors;
 use crate::tensor::{Array, DType};
@@ -38,7 +37,7 @@ impl Model {
         }
         if !weights.bottlenecks.is_empty() {
             return Err(Error::new("save", "bottleneck adapters are attached, which can't be merged into weights")
-                .help("`net.save_adapter(folder)` keeps them, `net.detach_adapters()` takes them off"));
+                .help("`net.save_adapter(folder)` keeps them, `net.detach_bottleneck()` takes them off"));
         }
         replace(folder, |part| {
             let mut names = write_weights(part, &config, &weights, dtype, saving.shard)?;
@@ -53,7 +52,7 @@ impl Model {
 
 /// What most weights are: that of the input table.
 fn stored(config: &Config, weights: &Weights) -> DType {
-    weights.get(config.arch.table).map_or(DType::F32, |weight| weight.param.dtype()) // f32 where it is quantised
+    weights.get(config.layout.embeddings).map_or(DType::F32, |weight| weight.param.dtype()) // f32 where it is quantized
 }
 
 /// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.
@@ -72,12 +71,15 @@ pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -
 
 /// Writes the weights in one file or several, and gives the files' names.
 fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType, limit: usize) -> Result<Vec<String>> {
-    let transposed = config.arch.transposed;
     let mut shards: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
-    // the new rows of a divided table are written with it
-    for (name, weight) in weights.iter().filter(|(name, _)| table_of(name).is_none()) {
+    // new rows are written with the embeddings that they belong to
+    let own = weights.iter().filter(|(name, _)| embeddings_of(name).is_none()).map(|(name, weight)| {
         let new = weights.get(&rows_name(name)).map_or(0, |rows| rows.param.value().elem_count());
-        let bytes = (weight.dims().iter().product::<usize>() + new) * dtype.size_in_bytes();
+        (name, weight.dims().iter().product::<usize>() + new)
+    });
+    let unused = weights.unused.iter().map(|(name, value)| (name, value.elem_count()));
+    for (name, count) in own.chain(unused) {
+        let bytes = count * dtype.size_in_bytes();
         match shards.last_mut() {
             Some((size, names)) if *size + bytes <= limit || names.is_empty() => {
                 *size += bytes;
@@ -98,7 +100,10 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
         };
         let arrays = names
             .into_iter()
-            .map(|name| Ok((name, weights.merged(name, transposed)?.to_dtype(dtype)?)))
+            .map(|name| match weights.unused.get(name) {
+                Some(value) => Ok((name, value.to_dtype(dtype)?)),
+                None => Ok((name, weights.merged(name, config.is_transposed(name))?.to_dtype(dtype)?)),
+            })
             .collect::<Result<Vec<(&str, Array)>>>()?;
         safetensors::save(folder.join(&file), arrays.iter().map(|(name, array)| (*name, array)), &[])?;
         map.extend(arrays.iter().map(|(name, _)| (name.to_string(), json!(file))));
@@ -125,7 +130,6 @@ fn config_json(config: &Config, dtype: DType) -> Map<String, Value> {
     };
     let key = if json.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     json.insert(key.into(), json!(name));
-    json.entry("architectures").or_insert_with(|| json!([config.arch.class]));
     json
 }
 

@@ -1,7 +1,7 @@
 //! The weights of a model by their Hugging Face names, and which of them learn.
 
-use super::bottleneck::Bottleneck;
-use super::lora::Adapter;
+use super::adapt::bottleneck::Bottleneck;
+use super::adapt::lora::LoraLayer;
 use crate::kernel::decoder::{FrozenWeight, Linear};
 use crate::kernel::quant::Blocks;
 use crate::tensor::{Array, DType, Device, Tensor};
@@ -15,12 +15,12 @@ use std::sync::Arc;
 pub struct Weight {
     pub param: Tensor,
     pub frozen: bool,
-    /// The numbers where they are quantised: the parameter is empty then, and frozen.
+    /// The numbers where they are quantized: the parameter is empty then, and frozen.
     pub blocks: Option<Arc<Blocks>>,
 }
 
 impl Weight {
-    /// The numbers; quantised ones in f32.
+    /// The numbers; quantized ones in f32.
     pub fn value(&self) -> Result<Array> {
         match &self.blocks {
             Some(blocks) => blocks.array(),
@@ -43,7 +43,7 @@ impl Weight {
         }
     }
 
-    /// As a product reads it where nothing learns.
+    /// As a product reads a frozen weight.
     pub fn as_frozen(&self) -> FrozenWeight {
         match &self.blocks {
             Some(blocks) => FrozenWeight::Blocks(blocks.clone()),
@@ -56,12 +56,16 @@ impl Weight {
 #[derive(Clone, Default)]
 pub struct Weights {
     table: BTreeMap<Arc<str>, Weight>,
-    /// By the name of the linear layer that they are attached to.
-    pub adapters: BTreeMap<String, Adapter>,
-    /// By the name of the linear layer that they stand behind.
+    /// LoRA, by the name of the linear layer that it is attached to.
+    pub lora: BTreeMap<String, LoraLayer>,
+    /// Bottleneck adapters, by the name of the linear layer that they follow.
     pub bottlenecks: BTreeMap<String, Bottleneck>,
-    /// What learned before the adapters were attached.
-    learned_before: Vec<Arc<str>>,
+    /// What the file holds and no computation uses: it is saved again.
+    pub unused: BTreeMap<Arc<str>, Array>,
+    /// The weights that the file lacked: those of a new head.
+    pub fresh: Vec<Arc<str>>,
+    /// What was trainable before adapters were attached.
+    trainable_before: Vec<Arc<str>>,
 }
 
 impl Weights {
@@ -70,7 +74,7 @@ impl Weights {
         self.table.insert(name.into(), Weight { param, frozen: false, blocks: None });
     }
 
-    /// A quantised weight.
+    /// A quantized weight.
     pub fn insert_blocks(&mut self, name: &str, blocks: Blocks) -> Result<()> {
         let param = Tensor::param(Array::zeros((0,), DType::F32, &Device::Cpu)?, Some(name));
         self.table.insert(name.into(), Weight { param, frozen: true, blocks: Some(blocks.into()) });
@@ -130,23 +134,20 @@ impl Weights {
         Ok(Linear {
             weight: self.get(&format!("{layer}.weight"))?.as_frozen(),
             bias: if self.has(&bias) { Some(self.plain(&bias)?) } else { None },
-            adapter: self
-                .adapters
-                .get(layer)
-                .map(|adapter| (adapter.a.value(), adapter.b.value(), adapter.scale as f32)),
+            adapter: self.lora.get(layer).map(|adapter| (adapter.a.value(), adapter.b.value(), adapter.scale as f32)),
         })
     }
 
     /// What learns, in name order: weights that are not frozen, then what is attached.
-    pub fn learning(&self) -> Vec<Tensor> {
-        self.learning_below("")
+    pub fn trainable(&self) -> Vec<Tensor> {
+        self.trainable_below("")
     }
 
     /// What learns below a path that ends in a dot.
-    pub fn learning_below(&self, path: &str) -> Vec<Tensor> {
+    pub fn trainable_below(&self, path: &str) -> Vec<Tensor> {
         let below = |name: &str| name.starts_with(path);
         let weights = self.table.iter().filter(|(name, weight)| !weight.frozen && below(name));
-        let adapters = self.adapters.iter().filter(|(layer, adapter)| !adapter.frozen && below(layer));
+        let adapters = self.lora.iter().filter(|(layer, adapter)| !adapter.frozen && below(layer));
         let bottlenecks = self.bottlenecks.iter().filter(|(layer, adapter)| !adapter.frozen && below(layer));
         weights
             .map(|(_, weight)| weight.param.clone())
@@ -161,8 +162,8 @@ impl Weights {
 
     pub fn set_frozen(&mut self, name: &str, frozen: bool) -> Result<()> {
         if self.get(name)?.blocks.is_some() && !frozen {
-            return Err(Error::new("learn", format!("`{name}` is quantised, and can't learn"))
-                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantised ones"));
+            return Err(Error::new("train_only", format!("`{name}` is quantized, and can't be trained"))
+                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantized ones"));
         }
         self.table.entry(name.into()).and_modify(|weight| weight.frozen = frozen);
         Ok(())
@@ -173,8 +174,8 @@ impl Weights {
     }
 
     /// What is attached may come off without anything learning that does not learn now.
-    pub fn forget_learned_before(&mut self) {
-        self.learned_before.clear();
+    pub fn forget_trainable_before(&mut self) {
+        self.trainable_before.clear();
     }
 
     /// Puts other numbers, perhaps of another shape, under a name, as a new parameter.
@@ -189,16 +190,16 @@ impl Weights {
     /// Freezes all, remembering what was frozen before.
     pub fn freeze_for_adapters(&mut self) {
         let learning = self.table.iter().filter(|(_, weight)| !weight.frozen).map(|(name, _)| name.clone());
-        self.learned_before = learning.chain(std::mem::take(&mut self.learned_before)).collect();
+        self.trainable_before = learning.chain(std::mem::take(&mut self.trainable_before)).collect();
         self.freeze_all(true);
     }
 
     /// As it was before [`Weights::freeze_for_adapters`], once nothing is attached any more.
     pub fn thaw_after_adapters(&mut self) {
-        if !self.adapters.is_empty() || !self.bottlenecks.is_empty() {
+        if !self.lora.is_empty() || !self.bottlenecks.is_empty() {
             return;
         }
-        for name in std::mem::take(&mut self.learned_before) {
+        for name in std::mem::take(&mut self.trainable_before) {
             if let Some(weight) = self.table.get_mut(&name) {
                 weight.frozen = false;
             }
@@ -213,10 +214,10 @@ impl Weights {
     /// Freezes or unfreezes what matches `pattern`, and says how many that were.
     pub fn freeze(&mut self, pattern: &str, frozen: bool) -> Result<usize> {
         let mut matched = 0;
-        let quantised = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some() && glob(pattern, name);
-        if !frozen && self.table.iter().any(quantised) {
-            return Err(Error::new("unfreeze", format!("`{pattern}` is quantised, and can't learn"))
-                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantised ones"));
+        let quantized = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some() && glob(pattern, name);
+        if !frozen && self.table.iter().any(quantized) {
+            return Err(Error::new("unfreeze", format!("`{pattern}` is quantized, and can't be trained"))
+                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantized ones"));
         }
         for (_, weight) in self.table.iter_mut().filter(|(name, _)| glob(pattern, name)) {
             weight.frozen = frozen;
@@ -236,7 +237,7 @@ impl Weights {
     pub fn set(&self, name: &str, value: &Array) -> Result<()> {
         let weight = self.get(name)?;
         if weight.blocks.is_some() {
-            return Err(Error::new("model", format!("the weight `{name}` is quantised, and can't be changed"))
+            return Err(Error::new("model", format!("the weight `{name}` is quantized, and can't be changed"))
                 .help("`net.to(\"f32\")` widens all weights"));
         }
         let param = &weight.param;
@@ -256,4 +257,50 @@ fn widen(weight: &Tensor) -> Result<Tensor> {
     Ok(Tensor::derive(value.to_dtype(DType::F32)?, [weight], move |grad, flow| {
         flow.add(0, || Ok(grad.to_dtype(dtype)?))
     }))
+}
+
+/// The name of the new rows of embeddings, where they are a weight of their own: `model.embed_tokens.new_rows` beside
+/// `model.embed_tokens.weight`.
+pub fn rows_name(embeddings: &str) -> String {
+    format!("{}.new_rows", embeddings.strip_suffix(".weight").unwrap_or(embeddings))
+}
+
+/// The embeddings that a weight of new rows belongs to.
+pub fn embeddings_of(rows: &str) -> Option<String> {
+    rows.strip_suffix(".new_rows").map(|embeddings| format!("{embeddings}.weight"))
+}
+
+impl Weights {
+    /// Makes all divided embeddings whole again, in the dtype of their old rows.
+    pub fn join(&mut self) -> Result<()> {
+        let divided: Vec<String> = self.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
+        for embeddings in divided {
+            let whole = self.whole(&embeddings)?;
+            self.remove(&rows_name(&embeddings));
+            self.insert(&embeddings, whole);
+        }
+        Ok(())
+    }
+
+    /// The numbers of a weight, with the new rows below the old ones where embeddings are divided.
+    pub fn whole(&self, name: &str) -> Result<Array> {
+        let old = self.get(name)?.value()?;
+        let rows = rows_name(name);
+        if !self.has(&rows) {
+            return Ok(old);
+        }
+        let new = self.get(&rows)?.param.value().to_dtype(old.dtype())?;
+        Ok(Array::cat(&[old, new], 0)?)
+    }
+
+    /// As [`Weights::whole`], with LoRA merged in where it is attached.
+    pub fn merged(&self, name: &str, transposed: bool) -> Result<Array> {
+        let value = self.whole(name)?;
+        let Some(lora) = name.strip_suffix(".weight").and_then(|layer| self.lora.get(layer)) else {
+            return Ok(value);
+        };
+        let delta = lora.delta()?;
+        let delta = if transposed { delta.t()?.contiguous()? } else { delta };
+        Ok((value.to_dtype(DType::F32)? + delta)?.to_dtype(value.dtype())?)
+    }
 }

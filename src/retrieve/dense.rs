@@ -1,6 +1,6 @@
 //! Dense search: passages and questions as vectors of a model's hidden states.
 
-use crate::model::{Model, Rows};
+use crate::model::{Model, TokenRows};
 use crate::tensor::{DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, cancel};
@@ -137,8 +137,9 @@ impl PassageEncoder {
             |row: &&[u32]| row.iter().copied().chain(std::iter::repeat_n(0, length - row.len())).collect::<Vec<_>>();
         let ids: Vec<u32> = rows.iter().flat_map(padded).collect();
         let segments: Vec<u32> = rows.iter().flat_map(|row| (0..length).map(|at| u32::from(at < row.len()))).collect();
-        let batch = Rows { rows: rows.len(), length, ids: &ids, segments: Some(&segments), ..Rows::default() };
-        let states = no_grad(|| self.net.hidden(&batch))?.value().to_dtype(DType::F32)?.flatten_all()?;
+        let batch =
+            TokenRows { rows: rows.len(), length, ids: &ids, segments: Some(&segments), ..TokenRows::default() };
+        let states = no_grad(|| self.net.hidden_states(&batch))?.value().to_dtype(DType::F32)?.flatten_all()?;
         let states = states.to_vec1::<f32>()?;
         let mean = |(row, ids): (usize, &&[u32])| {
             let states = &states[row * length * hidden..];

@@ -94,10 +94,10 @@ fn a_variable_whose_type_may_change_is_left_alone() {
 #[test]
 fn options_of_native_verbs_and_of_the_library() {
     let script = r#"
-let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 2, heads: 2 }, #{ sed: 7 });
-let opt = adamw(net.params(), #{ lr: "fast" });
+let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 }, #{ sed: 7 });
+let opt = adamw(net.parameters(), #{ lr: "fast" });
 opt.step(net.loss(#{ ids: [1, 2] }).backward());
-net.generate(tokenizer(["a"], #{ siz: 260, min_frequency: 1 }), "a", #{ max: 3.5, temperature: 1, seed: () });
+net.generate(tokenizer(["a"], #{ siz: 260, min_frequency: 1 }), "a", #{ max_new_tokens: 3.5, temperature: 1, seed: () });
 bench::speed("a", #{ second: 1.0, least: "x" }, || 1);
 fn run(given) { let cfg = options(#{ lr: 1e-3, steps: 3, out: () }, given); cfg.lr }
 run(#{ step: 3 });
@@ -107,10 +107,10 @@ print(opt);
     assert_eq!(
         found(script),
         [
-            "error 2:84 model: there is no option `sed`",
-            "error 3:38 adamw: option `lr` takes a number, not a string",
+            "error 2:125 model: there is no option `sed`",
+            "error 3:42 adamw: option `lr` takes a number, not a string",
             "error 5:34 tokenizer: there is no option `siz`",
-            "error 5:70 generate: option `max` takes a whole number, not a float",
+            "error 5:89 generate: option `max_new_tokens` takes a whole number, not a float",
             "error 6:22 bench::speed: there is no option `second`",
             "error 6:42 bench::speed: option `least` takes a whole number, not a string",
             "error 8:8 run: there is no option `step`",

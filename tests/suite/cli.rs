@@ -315,8 +315,8 @@ fn an_interrupt_ends_with_130() {
 const STAGES: &str = r#"
 seed(1);
 let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-let net = model(#{ kind: "llama", vocab: 260, hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 });
-net.resize(264);
+let net = model(#{ model_type: "llama", vocab_size: 260, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 }, #{ seed: 1 });
+net.resize_embeddings(264);
 let texts = [];
 for n in 0..16 { texts.push("row " + n + " of some text that is learned"); }
 let rows = dataset(texts).encode(tok).pack(32);
@@ -324,8 +324,8 @@ let run = train::run(net, rows, rows, #{
     batch_size: 2, lr: 1e-3, seed: 3, eval_every: 7, save_every: 5, out: "run", quiet: true,
     replay: #{ rows: dataset(["another text", "and one more"]).encode(tok).pack(32), ratio: 0.3 },
     stages: [
-        #{ trainable: "new_rows", steps: 40, lr: 1e-2, schedule: "constant" },
-        #{ trainable: ["new_rows", "lora"], steps: 40, lora: #{ rank: 2, dropout: 0.5 }, groups: [#{ parts: "lora", lr: 1e-3 }] },
+        #{ trainable: "new_embeddings", steps: 40, lr: 1e-2, schedule: "constant" },
+        #{ trainable: ["new_embeddings", "lora"], steps: 40, lora: #{ rank: 2, dropout: 0.5 }, groups: [#{ parts: "lora", lr: 1e-3 }] },
         #{ trainable: "all", steps: 30, merge: true },
     ],
 });

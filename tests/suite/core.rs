@@ -31,11 +31,11 @@ fn script(folder: &Path, text: &str) -> String {
 const TRAIN: &str = r#"
 let cfg = options(#{ precision: "f32", moments_dtype: "f32", from: 0, to: 50, point: "" }, args());
 seed(3);
-let net = model(#{ kind: "llama", vocab: 96, hidden: 32, layers: 2, heads: 4, kv_heads: 2, ff: 64 }, #{ seed: 5 });
+let net = model(#{ model_type: "llama", vocab_size: 96, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 64 }, #{ seed: 5 });
 net.precision = cfg.precision;
 net.attach_lora(#{ rank: 4, alpha: 8.0, dropout: 0.1, layers: ["q_proj", "down_proj"] });
 net.unfreeze("*.up_proj.weight");
-let opt = adamw(net.params(), #{ lr: 1e-2, moments_dtype: cfg.moments_dtype });
+let opt = adamw(net.parameters(), #{ lr: 1e-2, moments_dtype: cfg.moments_dtype });
 let last = if cfg.point == "" { checkpoint() } else { checkpoint(cfg.point) };
 if cfg.from > 0 { last.load(net, opt); }
 let loss = ();
@@ -46,7 +46,7 @@ for step in cfg.from..cfg.to {
     print(`${step} ${loss.item()}`);
 }
 if cfg.point != "" { last.save(cfg.to, net, opt); }
-for w in net.params() { print(`${w.name} ${w.detach().sum().item()} ${w.detach().square().sum().item()}`); }
+for w in net.parameters() { print(`${w.name} ${w.detach().sum().item()} ${w.detach().square().sum().item()}`); }
 "#;
 
 #[test]
@@ -78,7 +78,7 @@ fn fifty_steps_are_the_same_bits_on_one_thread_or_two_in_one_go_or_resumed() {
 
 const BATCH: &str = r#"
 let cfg = options(#{ precision: "f32" }, args());
-let net = model(#{ kind: "llama", vocab: 96, hidden: 32, layers: 2, heads: 4, kv_heads: 2, ff: 64 }, #{ seed: 5 });
+let net = model(#{ model_type: "llama", vocab_size: 96, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 64 }, #{ seed: 5 });
 net.precision = cfg.precision;
 seed(1);
 let rows = [];
@@ -100,12 +100,12 @@ fn a_row_is_the_same_bits_wherever_it_stands_in_its_batch() {
 
 const RECOMPUTE: &str = r#"
 let cfg = options(#{ recompute: false, precision: "f32" }, args());
-let net = model(#{ kind: "llama", vocab: 128, hidden: 64, layers: 6, heads: 4, ff: 192 }, #{ seed: 5 });
+let net = model(#{ model_type: "llama", vocab_size: 128, hidden_size: 64, num_hidden_layers: 6, num_attention_heads: 4, intermediate_size: 192 }, #{ seed: 5 });
 net.precision = cfg.precision;
 net.attach_lora(#{ rank: 4, alpha: 8.0, dropout: 0.2 });
 net.unfreeze("*.mlp.*");
 net.recompute = cfg.recompute;
-let opt = adamw(net.params(), #{ lr: 1e-2 });
+let opt = adamw(net.parameters(), #{ lr: 1e-2 });
 seed(2);
 for step in 0..3 {
     let loss = net.loss(#{ ids: randint(0, 128, [4, 128]) });
@@ -180,8 +180,8 @@ fn a_step_holds_no_second_copy_of_the_gradients() {
 }
 
 const TWO_STEPS: &str = r#"
-let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 2, heads: 2, ff: 64 }, #{ seed: 1 });
-let opt = adamw(net.params(), #{ lr: 1e-3 });
+let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 64 }, #{ seed: 1 });
+let opt = adamw(net.parameters(), #{ lr: 1e-3 });
 for step in 0..2 { opt.step(net.loss(#{ ids: randint(0, 64, [2, 64]) }).backward().clip(1.0)); }
 print("done");
 "#;

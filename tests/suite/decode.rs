@@ -1,12 +1,13 @@
-//! Writing on, fast and quantised: the one-operation decoder and weights in blocks against the model's own blocks.
+//! Writing on, fast and quantized: the one-operation decoder and weights in blocks against the model's own blocks.
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use half::bf16;
 use levain::kernel::matrix::Values;
 use levain::kernel::{matvec, on_reference};
-use levain::model::{Lora, Model, Reduce, Rows, Sampling, Shape};
+use levain::model::{Lora, Model, Reduce, Sampling, TokenRows};
 use levain::tensor::{Array, DType, Device, Rng, no_grad};
+use serde_json::{Map, json};
 use std::path::Path;
 
 fn random(count: usize, seed: u64) -> Vec<f32> {
@@ -35,27 +36,20 @@ fn rows_are_what_the_compiler_computes() {
     }
 }
 
-fn shape(kind: &str) -> Shape {
-    Shape {
-        kind: kind.into(),
-        vocab: 64,
-        hidden: 256,
-        layers: 2,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 64,
-        ff: 256,
-        positions: 128,
-        theta: 1e4,
-        eps: 1e-5,
-        window: None,
-        tied: true,
+fn config(model_type: &str) -> Map<String, serde_json::Value> {
+    let mut config = json!({
+        "model_type": model_type, "vocab_size": 64, "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 256, "max_position_embeddings": 128,
+    });
+    if model_type != "gpt2" {
+        config["num_key_value_heads"] = json!(2);
     }
+    config.as_object().cloned().unwrap()
 }
 
 /// A model whose logits are far enough from each other that rounding does not decide.
 fn lively(kind: &str, dtype: DType) -> Model {
-    let net = Model::fresh(shape(kind).json(), 5, dtype).unwrap();
+    let net = Model::new(config(kind), None, 5, dtype).unwrap();
     for (name, weight) in net.weights().iter().filter(|(_, weight)| weight.dims().len() == 2) {
         net.set_weight(name, &(weight.value().unwrap() * 5.0).unwrap()).unwrap();
     }
@@ -63,7 +57,7 @@ fn lively(kind: &str, dtype: DType) -> Model {
 }
 
 fn greedy(net: &Model, prompts: &[Vec<u32>]) -> Vec<Vec<u32>> {
-    let sampling = Sampling { max: 10, ..Sampling::default() };
+    let sampling = Sampling { max_new_tokens: 10, ..Sampling::default() };
     net.generate(prompts, &sampling, &Rng::new(0), |_, _| Ok(true)).unwrap()
 }
 
@@ -83,7 +77,7 @@ fn one_operation_writes_what_the_blocks_write() {
         if lora {
             let layers = vec!["all-linear".into()];
             net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
-            for adapter in net.weights().adapters.values() {
+            for adapter in net.weights().lora.values() {
                 let dims = adapter.b.value().dims().to_vec();
                 let numbers = random(dims.iter().product(), 3);
                 adapter.b.as_param().unwrap().set(Array::from_vec(numbers, dims, &Device::Cpu).unwrap()).unwrap();
@@ -109,10 +103,10 @@ fn a_text_does_not_depend_on_its_neighbours_or_on_threads() {
     assert_eq!(pool.install(|| greedy(&net, &prompts)), together);
 }
 
-/// A llama in a `.gguf` file, its matrices quantised.
+/// A llama in a `.gguf` file, its matrices quantized.
 fn gguf(path: &Path, kind: GgmlDType) {
-    let shape = shape("llama");
-    let (hidden, ff) = (shape.hidden, shape.ff);
+    let config = Model::new(config("llama"), None, 5, DType::F32).unwrap().config();
+    let (hidden, ff) = (config.hidden, config.ff);
     let mut tensors = Vec::new();
     let mut add = |name: String, rows: usize, columns: usize, kind: GgmlDType| {
         let numbers: Vec<f32> = if rows == 1 {
@@ -124,9 +118,9 @@ fn gguf(path: &Path, kind: GgmlDType) {
         let array = Array::from_vec(numbers, dims, &Device::Cpu).unwrap();
         tensors.push((name, QTensor::quantize(&array, kind).unwrap()));
     };
-    add("token_embd.weight".into(), shape.vocab, hidden, kind);
+    add("token_embd.weight".into(), config.vocab, hidden, kind);
     add("output_norm.weight".into(), 1, hidden, GgmlDType::F32);
-    for layer in 0..shape.layers {
+    for layer in 0..config.layers {
         for (name, rows, columns) in [
             ("attn_q", hidden, hidden),
             ("attn_k", hidden / 2, hidden),
@@ -145,12 +139,12 @@ fn gguf(path: &Path, kind: GgmlDType) {
     let whole = |value: usize| Value::U32(value as u32);
     let facts = [
         ("general.architecture", Value::String("llama".into())),
-        ("llama.block_count", whole(shape.layers)),
+        ("llama.block_count", whole(config.layers)),
         ("llama.embedding_length", whole(hidden)),
         ("llama.feed_forward_length", whole(ff)),
-        ("llama.attention.head_count", whole(shape.heads)),
-        ("llama.attention.head_count_kv", whole(shape.kv_heads)),
-        ("llama.context_length", whole(shape.positions)),
+        ("llama.attention.head_count", whole(config.heads)),
+        ("llama.attention.head_count_kv", whole(config.kv_heads)),
+        ("llama.context_length", whole(config.max_positions)),
         ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
         ("llama.rope.freq_base", Value::F32(1e4)),
     ];
@@ -167,14 +161,14 @@ fn tensors_seed(name: &str) -> u64 {
 fn learn(net: &Model) -> (f32, Vec<Vec<f32>>) {
     let layers = vec!["all-linear".into()];
     net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
-    for adapter in net.weights().adapters.values() {
+    for adapter in net.weights().lora.values() {
         let dims = adapter.b.value().dims().to_vec();
         let numbers = random(dims.iter().product(), 3).iter().map(|x| 0.01 * x).collect();
         adapter.b.as_param().unwrap().set(Array::from_vec(numbers, dims, &Device::Cpu).unwrap()).unwrap();
     }
     let ids: Vec<u32> = (0..60).map(|at| at * 17 % 64).collect();
     let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-    let rows = Rows { rows: 2, length: 30, ids: &ids, labels: Some(&labels), ..Rows::default() };
+    let rows = TokenRows { rows: 2, length: 30, ids: &ids, labels: Some(&labels), ..TokenRows::default() };
     let loss = net.loss(&rows, Reduce::Mean, 0.0).unwrap();
     let grads = loss.backward().unwrap();
     let flat = |array: &Array| array.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -182,17 +176,17 @@ fn learn(net: &Model) -> (f32, Vec<Vec<f32>>) {
 }
 
 #[test]
-fn a_quantised_base_is_the_widened_one() {
+fn a_quantized_base_is_the_widened_one() {
     let folder = tempfile::tempdir().unwrap();
     use GgmlDType::*;
     for kind in [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K] {
         let path = folder.path().join("small.gguf");
         gguf(&path, kind);
-        let (wide, kept) = (Model::open(&path, DType::F32).unwrap(), Model::open_quantised(&path, DType::F32).unwrap());
+        let (wide, kept) = (Model::open(&path, DType::F32).unwrap(), Model::open_quantized(&path, DType::F32).unwrap());
         let name = "model.layers.1.self_attn.k_proj.weight";
         let flat = |net: &Model| net.weight(name).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert!(flat(&wide) == flat(&kept), "{kind:?}: other numbers");
-        assert_eq!(kept.params().len(), 5, "{kind:?}: only norms learn");
+        assert_eq!(kept.parameters().len(), 5, "{kind:?}: only norms learn");
         let prompts = prompts(3);
         assert_eq!(greedy(&wide, &prompts), greedy(&kept, &prompts), "{kind:?}");
         assert_eq!(on_reference(|| greedy(&kept, &prompts)), greedy(&kept, &prompts), "{kind:?}: reference");
@@ -205,7 +199,7 @@ fn a_quantised_base_is_the_widened_one() {
         // as parameters again
         kept.detach_lora().unwrap();
         let error = kept.freeze("*k_proj*", false).unwrap_err().to_string();
-        assert!(error.contains("quantised"), "{error}");
+        assert!(error.contains("quantized"), "{error}");
         kept.to(DType::F32).unwrap();
         assert!(flat(&wide) == flat(&kept));
         assert_eq!(kept.freeze("*k_proj*", false).unwrap(), 2);
@@ -216,10 +210,10 @@ fn a_quantised_base_is_the_widened_one() {
 fn eight_bits_are_near() {
     let net = lively("llama", DType::F32);
     let ids = [1, 2, 3, 4, 5];
-    let rows = Rows { rows: 1, length: ids.len(), ids: &ids, ..Rows::default() };
+    let rows = TokenRows { rows: 1, length: ids.len(), ids: &ids, ..TokenRows::default() };
     let logits = || no_grad(|| net.forward(&rows).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap());
     let before = logits();
-    net.quantise().unwrap();
+    net.quantize().unwrap();
     let after = logits();
     let size = before.iter().map(|x| x * x).sum::<f32>().sqrt();
     let off = before.iter().zip(&after).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();

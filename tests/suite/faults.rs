@@ -7,7 +7,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A small net and tokenizer, at the top of a script.
 const SMALL: &str = "let tok = tokenizer([\"to be\"], #{ vocab_size: 260 });
-let net = model(#{ kind: \"llama\", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+let net = model(#{ model_type: \"llama\", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
 let rows = dataset([\"We the people\", \"of the United States\"]).encode(tok).pack(8);
 ";
 
@@ -51,7 +51,7 @@ fn names_that_are_misspelt() {
     fault(path, "dataset(\"row.jsonl\")", &["row.jsonl is not there"]);
     fault(path, "model(\"modle\")", &["model: modle is not there"]);
     fault(path, "tokenizer(\"tok\")", &["tokenizer: tok is not there"]);
-    let kind = "model(#{ kind: \"lama\", vocab: 8, hidden: 8, layers: 1 })";
+    let kind = "model(#{ model_type: \"lama\", vocab_size: 8, hidden_size: 8, num_hidden_layers: 1 })";
     fault(path, kind, &["`lama`", "did you mean `llama`?"]);
 }
 
@@ -98,16 +98,16 @@ fn weights_that_are_cut_or_lie() {
 fn a_tokenizer_that_does_not_fit_its_model() {
     let folder = folder(&[]);
     let start = "let tok = tokenizer([\"to be\"], #{ vocab_size: 300 });
-let net = model(#{ kind: \"llama\", vocab: 160, hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+let net = model(#{ model_type: \"llama\", vocab_size: 160, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
 let text = dataset([\"to be or not\"]);
 ";
     let fails = |end: &str, parts: &[&str]| fault(folder.path(), &format!("{start}{end}"), parts);
     fails("net.generate(tok, \"to be\")", &["the tokenizer has 259 pieces, the model 160 rows", "a.rhai:4:5"]);
-    fails("measure::loss(net, text.encode(tok))", &["outside the table of 160 rows", "net.resize(tok.len())"]);
+    fails("measure::loss(net, text.encode(tok))", &["outside the embeddings of 160 rows", "net.resize_embeddings(tok.len())"]);
     fails("measure::bits_per_byte(net, tok, text)", &["160 rows"]);
     fails("pretrain::run(net, tok, text, #{ max_length: 8, quiet: true })", &["160 rows"]);
-    fails("net.forward([5, 600])", &["id 600 (row 0, place 1) is outside the table of 160 rows"]);
-    fails("net.loss(#{ ids: [5, 6, 7], labels: [5, 6, 999] })", &["label 999 is outside the table of 160 rows"]);
+    fails("net.forward([5, 600])", &["id 600 (row 0, position 1) is outside the embeddings of 160 rows"]);
+    fails("net.loss(#{ ids: [5, 6, 7], labels: [5, 6, 999] })", &["label 999 is outside the embeddings of 160 rows"]);
 }
 
 #[test]
@@ -154,7 +154,7 @@ const SAVES: [(&str, &str); 7] = [
     ("tokenizer", "tok.save(\"out/tok\");"),
     ("dataset", "dataset(long).save(\"out/rows.jsonl\");"),
     ("parquet", "dataset(long).save(\"out/rows.parquet\");"),
-    ("checkpoint", "checkpoint(\"out/point\").save(1, net, adamw(net.params()));"),
+    ("checkpoint", "checkpoint(\"out/point\").save(1, net, adamw(net.parameters()));"),
     ("tensor", "zeros([100, 100]).save(\"out/zeros.npy\");"),
     ("chart", "chart(long[0]).line(\"a\", [1.0, 2.0]).save(\"out/chart.svg\");"),
 ];

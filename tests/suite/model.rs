@@ -2,9 +2,10 @@
 
 use levain::Result;
 use levain::format::safetensors::{self, Safetensors};
-use levain::model::{Lora, Model, Reduce, Rows, Sampling, Saving, Shape, Table};
-use levain::tensor::{Array, DType, Rng, Tensor, no_grad};
+use levain::model::{Embeddings, Lora, Model, Reduce, Sampling, Saving, TokenRows};
+use levain::tensor::{Array, DType, Device, Rng, Tensor, no_grad};
 use levain::token::Tokenizer;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 fn case(name: &str) -> PathBuf {
@@ -15,8 +16,8 @@ fn open(name: &str) -> Model {
     Model::open(&case(name), DType::F32).unwrap()
 }
 
-fn rows(ids: &[u32]) -> Rows<'_> {
-    Rows { rows: 1, length: ids.len(), ids, ..Rows::default() }
+fn rows(ids: &[u32]) -> TokenRows<'_> {
+    TokenRows { rows: 1, length: ids.len(), ids, ..TokenRows::default() }
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
@@ -55,7 +56,7 @@ fn writing_with_a_cache_is_the_forward_without() {
     for name in DECODERS {
         let net = open(name);
         let prompts: Vec<Vec<u32>> = vec![vec![5, 6, 7], (3..30).collect(), vec![9]];
-        let sampling = Sampling { max: 12, ..Sampling::default() };
+        let sampling = Sampling { max_new_tokens: 12, ..Sampling::default() };
         let together = net.generate(&prompts, &sampling, &Rng::new(1), |_, _| Ok(true)).unwrap();
         for (prompt, written) in prompts.iter().zip(&together) {
             let mut ids = prompt.clone();
@@ -89,7 +90,7 @@ fn sampling_draws_what_it_may() {
     assert_eq!(all(Sampling { top_k: Some(2), ..one.clone() }), [1, 2]);
     assert_eq!(all(Sampling { top_p: Some(0.5), ..one.clone() }), [1]);
     assert_eq!(all(Sampling { top_p: Some(0.85), ..one.clone() }), [1, 2]);
-    assert_eq!(draw(&Sampling { repetition: 2.0, ..Sampling::default() }, 0), 2);
+    assert_eq!(draw(&Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0), 2);
     let broken = one.choose(&mut [f32::NAN], &[], &mut Rng::new(0));
     assert!(fault(broken).contains("not numbers"));
 }
@@ -100,14 +101,14 @@ fn recomputing_gives_the_same_bits() {
         let net = open(name);
         let ids: Vec<u32> = (3..40).collect();
         let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-        let rows = Rows { labels: Some(&labels), ..rows(&ids) };
+        let rows = TokenRows { labels: Some(&labels), ..rows(&ids) };
         let grads = |recompute: bool| {
             net.set_recompute(recompute);
             let grads = net.loss(&rows, Reduce::Mean, 0.0).unwrap().backward().unwrap();
             grads.all().unwrap().into_iter().map(|(_, grad)| flat(&grad.into())).collect::<Vec<_>>()
         };
         let (plain, again) = (grads(false), grads(true));
-        assert_eq!(plain.len(), net.params().len());
+        assert_eq!(plain.len(), net.parameters().len());
         assert!(plain == again, "{name}");
     }
 }
@@ -127,13 +128,13 @@ fn kernels_are_their_references_in_every_architecture() {
         let ids: Vec<u32> = (0..96).map(|at| 3 + at * 7 % 90).collect();
         let labels: Vec<i64> = ids.iter().map(|&id| if id % 5 == 0 { -100 } else { i64::from(id) }).collect();
         let segments: Vec<u32> = (0..96).map(|at| if at % 48 > 43 { 0 } else { 1 + at % 48 / 30 }).collect();
-        let rows = Rows {
+        let rows = TokenRows {
             rows: 2,
             length: 48,
             ids: &ids,
             labels: Some(&labels),
             segments: Some(&segments),
-            ..Rows::default()
+            ..TokenRows::default()
         };
         let run = || {
             let logits = no_grad(|| flat(&net.forward(&rows).unwrap()));
@@ -143,7 +144,7 @@ fn kernels_are_their_references_in_every_architecture() {
         };
         let ((logits, grads), (slow, slow_grads)) = (run(), levain::kernel::on_reference(run));
         assert!(off(&logits, &slow) < 1e-5, "{name}: logits {} apart", off(&logits, &slow));
-        assert_eq!(grads.len(), net.params().len());
+        assert_eq!(grads.len(), net.parameters().len());
         for ((label, grad), (_, slow)) in grads.iter().zip(&slow_grads) {
             assert!(off(grad, slow) < 2e-5, "{name}: gradient of {label} {} apart", off(grad, slow));
         }
@@ -160,7 +161,7 @@ fn packed_is_separate() {
         let labels: Vec<i64> = packed.iter().map(|&id| i64::from(id)).collect();
         let loss = |ids: &[u32], segments: Option<&[u32]>| {
             let labels = &labels[packed.windows(ids.len()).position(|part| part == ids).unwrap()..][..ids.len()];
-            let rows = Rows { labels: Some(labels), segments, ..rows(ids) };
+            let rows = TokenRows { labels: Some(labels), segments, ..rows(ids) };
             flat(&net.loss(&rows, Reduce::Sum, 0.0).unwrap())[0]
         };
         let together = loss(&packed, Some(&segments));
@@ -196,7 +197,7 @@ fn lora_opened_merged_and_saved_is_one() {
         let lora = Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers: vec!["all-linear".into()], seed: 3 };
         net.attach_lora(&lora).unwrap();
         assert!(base == logits(&net, &ids), "{name}: B of 0 changes nothing");
-        for param in net.params() {
+        for param in net.parameters() {
             let param = param.as_param().unwrap();
             if param.label().contains("lora_B") {
                 let dims = param.value().dims().to_vec();
@@ -224,21 +225,21 @@ fn tables_grow_together_or_not_at_all() {
         let net = open(name);
         let ids = [5, 6, 159];
         let before = logits(&net, &ids);
-        assert_eq!(net.resize(200, false).unwrap(), 200);
+        assert_eq!(net.resize_embeddings(200, false).unwrap(), 200);
         let after = logits(&net, &ids);
         for (old, new) in before.chunks(160).zip(after.chunks(200)) {
             assert!(old == &new[..160], "{name}");
         }
-        let new = flat(&net.rows(Table::Input, &[5]).unwrap());
+        let new = flat(&net.embedding_rows(Embeddings::Input, &[5]).unwrap());
         let array = Array::from_vec(new.clone(), (1, new.len()), &levain::tensor::Device::Cpu).unwrap();
-        net.set_rows(Table::Input, &[199], &array).unwrap();
-        net.set_rows(Table::Output, &[199], &array).unwrap();
-        assert!(flat(&net.rows(Table::Output, &[199]).unwrap()) == new);
+        net.set_embedding_rows(Embeddings::Input, &[199], &array).unwrap();
+        net.set_embedding_rows(Embeddings::Output, &[199], &array).unwrap();
+        assert!(flat(&net.embedding_rows(Embeddings::Output, &[199]).unwrap()) == new);
         let folder = tempfile::tempdir().unwrap();
         net.save(folder.path(), Saving::default()).unwrap();
         let again = Model::open(folder.path(), DType::F32).unwrap();
         assert_eq!((again.config().vocab, again.config().tied), (200, net.config().tied));
-        assert_eq!(net.resize(160, true).unwrap(), 160);
+        assert_eq!(net.resize_embeddings(160, true).unwrap(), 160);
         assert!(logits(&net, &ids) == before, "{name}");
     }
 }
@@ -250,9 +251,9 @@ fn frozen_weights_get_no_gradient() {
     net.freeze("model.layers.1.*", false).unwrap();
     let ids = [5, 6, 7, 8];
     let labels = [5, 6, 7, 8];
-    let rows = Rows { labels: Some(&labels), ..rows(&ids) };
+    let rows = TokenRows { labels: Some(&labels), ..rows(&ids) };
     let grads = net.loss(&rows, Reduce::Mean, 0.0).unwrap().backward().unwrap();
-    assert_eq!(grads.len(), net.params().len());
+    assert_eq!(grads.len(), net.parameters().len());
     assert!(grads.params().all(|param| param.label().starts_with("model.layers.1.")));
 }
 
@@ -316,35 +317,26 @@ fn folders_that_lie_are_named() {
 fn ids_and_labels_are_checked() {
     let net = open("gpt2");
     let labels = [5, 6, 7];
-    let with =
-        |ids: &[u32], labels: &[i64]| fault(net.loss(&Rows { labels: Some(labels), ..rows(ids) }, Reduce::Mean, 0.0));
-    assert!(with(&[5, 6, 160], &labels).contains("id 160 (row 0, place 2) is outside the table of 160 rows"));
+    let with = |ids: &[u32], labels: &[i64]| {
+        fault(net.loss(&TokenRows { labels: Some(labels), ..rows(ids) }, Reduce::Mean, 0.0))
+    };
+    assert!(with(&[5, 6, 160], &labels).contains("id 160 (row 0, position 2) is outside the embeddings of 160 rows"));
     assert!(with(&[5, 6, 7], &[5, 6, 200]).contains("label 200 is outside"));
     assert!(with(&[5, 6, 7], &[5, -100, -100]).contains("all are -100"));
     assert!(with(&[5, 6, 7], &[5, 6]).contains("2 labels for 1 rows of 3"));
     assert!(fault(net.forward(&rows(&[1; 65]))).contains("65 places, where the model has 64 positions"));
     assert!(fault(net.forward(&rows(&[]))).contains("there are no ids"));
-    assert!(fault(net.resize(0, true)).contains("at least one row"));
+    assert!(fault(net.resize_embeddings(0, true)).contains("at least one row"));
 }
 
 #[test]
 fn a_new_model_is_that_of_its_seed() {
-    let shape = Shape {
-        kind: "qwen3".into(),
-        vocab: 50,
-        hidden: 24,
-        layers: 2,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 8,
-        ff: 40,
-        positions: 64,
-        theta: 1e4,
-        eps: 1e-6,
-        window: None,
-        tied: true,
-    };
-    let make = |seed| logits(&Model::fresh(shape.json(), seed, DType::F32).unwrap(), &[1, 2, 3]);
+    let config = json!({
+        "model_type": "qwen3", "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 40, "max_position_embeddings": 64, "rms_norm_eps": 1e-6,
+    });
+    let config = config.as_object().unwrap();
+    let make = |seed| logits(&Model::new(config.clone(), None, seed, DType::F32).unwrap(), &[1, 2, 3]);
     assert!(make(1) == make(1));
     assert!(make(1) != make(2));
 }
@@ -380,12 +372,12 @@ fn smollm2_is_what_transformers_computes() {
         let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
         assert_eq!(tok.ids(case["text"].as_str().unwrap(), true).unwrap(), ids, "{name}: ids");
         let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
-        let rows = Rows { labels: Some(&labels), ..rows(&ids) };
+        let rows = TokenRows { labels: Some(&labels), ..rows(&ids) };
         let loss = no_grad(|| flat(&net.loss(&rows, Reduce::Mean, 0.0).unwrap())[0]);
         let want = case["mean_nll"].as_f64().unwrap();
         let off = (f64::from(loss) / want - 1.0).abs();
         let greedy: Vec<u32> = serde_json::from_value(case["greedy_16"].clone()).unwrap();
-        let sampling = Sampling { max: 16, ends: [2].into(), ..Sampling::default() };
+        let sampling = Sampling { max_new_tokens: 16, ends: [2].into(), ..Sampling::default() };
         let written = net.generate(&[ids], &sampling, &Rng::new(0), |_, _| Ok(true)).unwrap();
         let text = tok.decode(&written[0], true).unwrap();
         println!("{name}: nll {loss:.4}, {want:.4} expected, {:.2} % off; writes {text:?}", 100.0 * off);
@@ -398,7 +390,40 @@ fn smollm2_is_what_transformers_computes() {
         }
     }
     let start = std::time::Instant::now();
-    let sampling = Sampling { max: 64, ..Sampling::default() };
+    let sampling = Sampling { max_new_tokens: 64, ..Sampling::default() };
     net.generate(&[vec![504, 3575, 282]], &sampling, &Rng::new(0), |_, _| Ok(true)).unwrap();
     println!("64 tokens in f32: {:.1} tokens/s", 64.0 / start.elapsed().as_secs_f64());
+}
+
+/// A file of 2019: no prefix, gamma and beta, positions as numbers, a pooler and a head for sentences.
+#[test]
+fn a_bert_of_old_names_is_read_and_what_it_has_more_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = open("bert-mlm");
+    let mut arrays: Vec<(String, Array)> = Vec::new();
+    for (name, weight) in net.weights().iter() {
+        let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+        arrays.push((old.strip_prefix("bert.").unwrap_or(&old).into(), weight.value().unwrap()));
+    }
+    let more = |dims: &[usize]| Array::ones(dims, DType::F32, &Device::Cpu).unwrap();
+    arrays.push(("pooler.dense.weight".into(), more(&[48, 48])));
+    arrays.push(("pooler.dense.bias".into(), more(&[48])));
+    arrays.push(("cls.seq_relationship.weight".into(), more(&[2, 48])));
+    arrays.push(("cls.predictions.decoder.weight".into(), more(&[160, 48])));
+    arrays.push(("embeddings.position_ids".into(), more(&[1, 64])));
+    let file = folder.path().join("model.safetensors");
+    safetensors::save(&file, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[]).unwrap();
+    std::fs::copy(case("bert-mlm").join("config.json"), folder.path().join("config.json")).unwrap();
+    let old = Model::open(folder.path(), DType::F32).unwrap();
+    assert!(logits(&old, &[5, 6, 7]) == logits(&net, &[5, 6, 7]));
+    assert_eq!(old.parameters().len(), net.parameters().len());
+    let saved = folder.path().join("saved");
+    old.save(&saved, Saving::default()).unwrap();
+    let names = Safetensors::open(saved.join("model.safetensors")).unwrap().names();
+    let wanted = ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "cls.seq_relationship.weight"];
+    assert!(wanted.iter().all(|name| names.iter().any(|own| own == name)), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("gamma") || name.contains("position_ids") || name.contains("decoder"))
+    );
+    assert!(logits(&Model::open(&saved, DType::F32).unwrap(), &[5, 6, 7]) == logits(&net, &[5, 6, 7]));
 }

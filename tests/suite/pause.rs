@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const SCRIPT: &str = r#"
 let cfg  = options(#{ out: "", steps: 240 }, args());
 let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
-let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 });
+let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 }, #{ seed: 1 });
 net.attach_lora(#{ rank: 4, dropout: 0.1 });      // what is dropped is part of the bits
 let rows = [];
 for n in 0..40 { rows.push(`row ${n} of some text that is learned`); }

@@ -331,7 +331,7 @@ fn ctrl_c_in_the_middle_of_a_step_stops_at_once_as_of_the_last_one() {
     let mut terminal = Terminal::new(folder.path());
     for input in [
         "let tok = tokenizer([\"to be\"], #{ vocab_size: 260 })",
-        "let net = model(#{ kind: \"llama\", vocab: tok.len(), hidden: 256, layers: 6, heads: 4 }, #{ seed: 1 })",
+        "let net = model(#{ model_type: \"llama\", vocab_size: tok.len(), hidden_size: 256, num_hidden_layers: 6, num_attention_heads: 4 }, #{ seed: 1 })",
         "let text = \"\"; for i in 0..200 { text += `We the people ${i} `; }",
         "let rows = dataset([text]).encode(tok).pack(64)",
         "let sum = || net[net.names()[0]].sum().item()",
@@ -380,7 +380,7 @@ fn resume_goes_on_to_the_same_bits() {
     let folder = folder();
     let mut terminal = Terminal::new(folder.path());
     terminal.says("let tok = tokenizer([\"to be\"], #{ vocab_size: 260 })");
-    terminal.says("fn fresh(tok) { model(#{ kind: \"llama\", vocab: tok.len(), hidden: 32, layers: 2, heads: 2 }, #{ seed: 1 }) }");
+    terminal.says("fn fresh(tok) { model(#{ model_type: \"llama\", vocab_size: tok.len(), hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 }, #{ seed: 1 }) }");
     terminal.says("let rows = dataset([\"We the people\", \"of the United States\", \"in order\"]).encode(tok)");
     terminal.says("let net = fresh(tok)");
     let train = "let r = train::run(net, rows, rows, #{ steps: 1500, batch_size: 2, eval_every: 400 })";

@@ -131,7 +131,7 @@ fn shapes_beyond_all_measure() {
         "let t = ones([100000, 1]); t @ t.t()",
         "ones([10]).pad(0, 1000000000000, 0)",
         "one_hot(arange(100000), 100000)",
-        "model(#{ kind: \"llama\", vocab: 1000000, hidden: 100000, layers: 100, heads: 10 })",
+        "model(#{ model_type: \"llama\", vocab_size: 1000000, hidden_size: 100000, num_hidden_layers: 100, num_attention_heads: 10 })",
     ] {
         ends(folder.path(), script, "error: ");
     }
@@ -180,7 +180,7 @@ fn writing_outside() {
         "dataset([\"x\"]).save(\"in/dangling.txt\")",
         "ones([2]).save(\"new.npy\")",
         "tokenizer([\"to be\"], #{ vocab_size: 260 }).save(\"new\")",
-        "model(#{ kind: \"llama\", vocab: 8, hidden: 8, layers: 1, heads: 1 }).save(\"new\")",
+        "model(#{ model_type: \"llama\", vocab_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1 }).save(\"new\")",
         "chart(\"c\").line(\"a\", [1.0, 2.0]).save(\"new.svg\")",
         "record(\"new.jsonl\").add(#{ step: 1 })",
         "let w = param(tensor([1.0])); checkpoint(\"new\").save(1, [w], sgd([w]))",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const SCRIPT: &str = r#"
 let cfg = options(#{ out: "", arms: ["control", "extended"] }, args());
 let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1, heads: 2 }, #{ seed: 1 }).save(cfg.out + "/base");
+model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 }).save(cfg.out + "/base");
 tok.save(cfg.out + "/base");
 let texts = [];
 for n in 0..80 { texts.push(`row ${n} of text that says ${n * n} and ends here`); }

@@ -38,7 +38,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let all = likelihood(net, tok, ["The people of the United States"]);
     /// all.bytes                                //=> 31
     /// ```
@@ -54,7 +54,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// likelihood(net, tok, ["The people"], #{ max_length: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
@@ -71,7 +71,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let rows = dataset(["abc"]).encode(tok);
     /// likelihood(net, rows).tokens             //=> 3
     /// ```
@@ -84,7 +84,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net  = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let rows = dataset(["abc", "de"]).encode(tok);
     /// likelihood(net, rows, #{ batch_size: 1 }).tokens   //=> 5
     /// ```

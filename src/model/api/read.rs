@@ -1,6 +1,6 @@
 //! Ids and labels as scripts write them.
 
-use crate::model::Table;
+use crate::model::Embeddings;
 use crate::script::prelude::*;
 use crate::tensor::{DType, Tensor};
 
@@ -81,19 +81,19 @@ fn row(who: &str, what: &str, list: List) -> Res<Vec<i64>> {
 /// A dtype that weights can have.
 pub fn dtype(who: &str, name: &str) -> Res<DType> {
     match name {
-        "f32" => Ok(DType::F32),
-        "bf16" => Ok(DType::BF16),
-        "f16" => Ok(DType::F16),
+        "f32" | "float32" => Ok(DType::F32),
+        "bf16" | "bfloat16" => Ok(DType::BF16),
+        "f16" | "float16" => Ok(DType::F16),
         other => Err(Error::new(who, format!("weights can't be stored as `{other}`"))
             .choose(other, ["f32", "bf16", "f16"])
             .into()),
     }
 }
 
-pub fn table(who: &str, name: &str) -> Res<Table> {
+pub fn side(who: &str, name: &str) -> Res<Embeddings> {
     match name {
-        "input" => Ok(Table::Input),
-        "output" => Ok(Table::Output),
-        other => Err(Error::unknown(who, "table", other, ["input", "output"]).into()),
+        "input" => Ok(Embeddings::Input),
+        "output" => Ok(Embeddings::Output),
+        other => Err(Error::unknown(who, "embeddings", other, ["input", "output"]).into()),
     }
 }

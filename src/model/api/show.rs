@@ -1,4 +1,4 @@
-//! What a model says about itself.
+//! Facts of a model.
 
 use crate::model::Model;
 use crate::script::prelude::*;
@@ -19,15 +19,15 @@ fn short(count: usize) -> String {
     }
 }
 
-fn learning(net: &Model) -> usize {
-    net.params().iter().map(|param| param.value().elem_count()).sum()
+fn trainable(net: &Model) -> usize {
+    net.parameters().iter().map(|param| param.value().elem_count()).sum()
 }
 
 #[export_module]
 mod verbs {
     pub type Model = crate::model::Model;
 
-    /// One line: architecture, layers, parameters, dtype, and the adapter where one is attached.
+    /// One line: architecture, layers, parameters, dtype, and what is attached.
     ///
     /// ```rhai
     /// model("tests/data/parity/mistral").to_string()    //=> mistral, 2 layers, 60.1 k parameters, f32
@@ -37,12 +37,15 @@ mod verbs {
         let (config, weights) = (net.config(), net.weights());
         let count = short(weights.count());
         let layers = counted(config.layers, "layer");
-        let mut line = format!("{}, {layers}, {count} parameters, {}", config.arch.kind, dtype(net));
-        if !weights.adapters.is_empty() {
-            line += &format!(", LoRA on {}", counted(weights.adapters.len(), "layer"));
+        let mut line = format!("{}, {layers}, {count} parameters, {}", config.model_type(), dtype(net));
+        if !weights.lora.is_empty() {
+            line += &format!(", LoRA on {}", counted(weights.lora.len(), "layer"));
         }
         if !weights.bottlenecks.is_empty() {
-            line += &format!(", adapters behind {}", counted(weights.bottlenecks.len(), "layer"));
+            line += &format!(", bottleneck adapters after {}", counted(weights.bottlenecks.len(), "layer"));
+        }
+        if weights.fresh.iter().any(|name| weights.has(name)) {
+            line += &format!(", a new {} head", net.head());
         }
         if let Some(from) = net.new_rows_from() {
             line += &format!(", new rows from {}", crate::text::thousands(from));
@@ -50,13 +53,15 @@ mod verbs {
         line
     }
 
-    /// Facts of a model: its shape, how many parameters it has, and how many of them learn.
+    /// Facts of a model: its shape, the number of parameters, and how many of them are trainable.
+    ///
+    /// also: num_parameters, print_trainable_parameters, summary
     ///
     /// ```rhai
     /// let facts = model("tests/data/parity/llama").info();
-    /// facts.vocab                          //=> 160
-    /// facts.kv_heads                       //=> 2
-    /// facts.parameters == facts.learning   //=> true
+    /// facts.vocab_size                          //=> 160
+    /// facts.num_key_value_heads                       //=> 2
+    /// facts.parameters == facts.trainable   //=> true
     /// ```
     #[rhai_fn(pure)]
     pub fn info(net: &mut Model) -> Map {
@@ -64,73 +69,91 @@ mod verbs {
         let mut map = Map::new();
         let mut put = |name: &str, value: Dynamic| map.insert(name.into(), value);
         let count = |count: usize| Dynamic::from_int(count as INT);
-        put("kind", config.arch.kind.into());
-        put("layers", count(config.layers));
-        put("hidden", count(config.hidden));
-        put("heads", count(config.heads));
-        put("kv_heads", count(config.kv_heads));
+        put("model_type", config.model_type().into());
+        put("head", net.head().into());
+        put("num_hidden_layers", count(config.layers));
+        put("hidden_size", count(config.hidden));
+        put("num_attention_heads", count(config.heads));
+        put("num_key_value_heads", count(config.kv_heads));
         put("head_dim", count(config.head_dim));
-        put("ff", count(config.ff));
-        put("vocab", count(config.vocab));
-        put("positions", count(config.max_positions));
-        put("tied", config.tied.into());
+        put("intermediate_size", count(config.ff));
+        put("vocab_size", count(config.vocab));
+        put("max_position_embeddings", count(config.max_positions));
+        put("tie_word_embeddings", config.tied.into());
         put("parameters", count(net.weights().count()));
-        put("learning", count(learning(net)));
+        put("trainable", count(trainable(net)));
         put("dtype", dtype(net).into());
+        put("new_weights", net.weights().fresh.iter().map(|name| name.to_string().into()).collect::<List>().into());
         map
+    }
+
+    /// The model's `config.json` as a map: what `model` makes a new one of, and what `save` writes.
+    ///
+    /// ```rhai
+    /// let config = model("tests/data/parity/llama").config;
+    /// [config.model_type, config.num_key_value_heads]      //=> ["llama", 2]
+    /// model(config)                                        //=> llama, 2 layers, 60.1 k parameters, f32
+    /// ```
+    #[rhai_fn(pure, get = "config", return_raw)]
+    pub fn config(net: &mut Model) -> Res<Dynamic> {
+        rhai::serde::to_dynamic(&net.config().json)
     }
 
     /// The architecture, as `model_type` in `config.json` names it.
     ///
     /// ```rhai
-    /// model("tests/data/parity/qwen2").kind    //=> qwen2
+    /// model("tests/data/parity/qwen2").model_type    //=> qwen2
     /// ```
-    #[rhai_fn(pure, get = "kind")]
-    pub fn kind(net: &mut Model) -> String {
-        net.config().arch.kind.into()
+    #[rhai_fn(pure, get = "model_type")]
+    pub fn model_type(net: &mut Model) -> String {
+        net.config().model_type().into()
     }
 
-    /// How many rows the vocabulary's tables have. A tokenizer may have fewer pieces.
+    /// Rows of the embeddings. A tokenizer may have fewer tokens.
     ///
     /// ```rhai
-    /// model("tests/data/parity/llama").vocab   //=> 160
+    /// model("tests/data/parity/llama").vocab_size   //=> 160
     /// ```
-    #[rhai_fn(pure, get = "vocab")]
-    pub fn vocab(net: &mut Model) -> INT {
+    #[rhai_fn(pure, get = "vocab_size")]
+    pub fn vocab_size(net: &mut Model) -> INT {
         net.config().vocab as INT
     }
 
-    /// How many numbers a state has.
+    /// Width of the hidden states.
     ///
     /// ```rhai
-    /// model("tests/data/parity/llama").hidden  //=> 48
+    /// model("tests/data/parity/llama").hidden_size  //=> 48
     /// ```
-    #[rhai_fn(pure, get = "hidden")]
+    #[rhai_fn(pure, get = "hidden_size")]
     pub fn hidden_size(net: &mut Model) -> INT {
         net.config().hidden as INT
     }
 
-    /// How many places a sequence may have.
+    /// Longest sequence.
+    ///
+    /// also: max_length, context length, n_positions, max_seq_length
     ///
     /// ```rhai
-    /// model("tests/data/parity/gpt2").positions    //=> 64
+    /// model("tests/data/parity/gpt2").max_position_embeddings    //=> 64
     /// ```
-    #[rhai_fn(pure, get = "positions")]
-    pub fn positions(net: &mut Model) -> INT {
+    #[rhai_fn(pure, get = "max_position_embeddings")]
+    pub fn max_position_embeddings(net: &mut Model) -> INT {
         net.config().max_positions as INT
     }
 
-    /// Whether one table serves input and output.
+    /// Whether input and output embeddings are shared.
+    ///
+    /// also: tied, weight tying
     ///
     /// ```rhai
-    /// model("tests/data/parity/llama-tied").tied   //=> true
+    /// model("tests/data/parity/llama-tied").tie_word_embeddings   //=> true
     /// ```
-    #[rhai_fn(pure, get = "tied")]
-    pub fn tied(net: &mut Model) -> bool {
+    #[rhai_fn(pure, get = "tie_word_embeddings")]
+    pub fn tie_word_embeddings(net: &mut Model) -> bool {
         net.config().tied
     }
 
-    /// What the weights are stored as.
+    /// Dtype of the stored weights.
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").dtype       //=> f32
@@ -138,10 +161,12 @@ mod verbs {
     #[rhai_fn(pure, get = "dtype")]
     pub fn dtype(net: &mut Model) -> String {
         let weights = net.weights();
-        weights.get(net.config().arch.table).map_or("f32".into(), |table| table.kind())
+        weights.get(net.config().layout.embeddings).map_or("f32".into(), |table| table.kind())
     }
 
-    /// The names of all weights, in name order, as Hugging Face names them.
+    /// Names of all weights, in name order, as Hugging Face names them.
+    ///
+    /// also: named_parameters, state_dict
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").names()[0]  //=> lm_head.weight

@@ -1,50 +1,120 @@
 //! GPT-2: learned positions, layer norms with biases, one product for queries, keys and values, weights
 //! stored `[in, out]`.
 
-use super::{Arch, Spec, Start};
-use crate::model::config::{Config, Fields};
-use crate::model::pass::Pass;
-use crate::model::wire::{add, columns};
-use crate::tensor::{Tensor, nn};
+use crate::model::activation::Activation;
+use crate::model::config::{Config, Layout};
+use crate::model::fields::Fields;
+use crate::model::forward::Forward;
+use crate::model::gguf::names::{GgufNames, fact, fact_or};
+use crate::model::head::causal;
+use crate::model::spec::{Arch, Start, TensorSpec};
+use crate::tensor::{Tensor, ops};
 use crate::{Error, Result};
+use serde_json::{Value, json};
+
+const LAYOUT: Layout = Layout {
+    model_type: "gpt2",
+    embeddings: "transformer.wte.weight",
+    prefix: "transformer.",
+    blocks: "transformer.h.",
+    outputs: ["attn.c_proj", "mlp.c_proj"],
+    transposed: true,
+    renamed: &[],
+    unused: &[],
+    computed: &[".attn.bias", ".attn.masked_bias"],
+};
 
 pub const ARCH: Arch = Arch {
-    kind: "gpt2",
-    class: "GPT2LMHeadModel",
+    layout: &LAYOUT,
+    heads: &[("GPT2LMHeadModel", &causal::HEAD)],
+    keys: &[
+        ("hidden_size", "n_embd"),
+        ("num_hidden_layers", "n_layer"),
+        ("num_attention_heads", "n_head"),
+        ("intermediate_size", "n_inner"),
+        ("max_position_embeddings", "n_positions"),
+        ("layer_norm_eps", "layer_norm_epsilon"),
+        ("hidden_act", "activation_function"),
+    ],
+    defaults,
     config,
     tensors,
     embed,
     block,
     finish,
+    gguf: Some(&GGUF),
     decoder: None,
-    table: "transformer.wte.weight",
-    prefix: "transformer.",
-    transposed: true,
-    blocks: "transformer.h.",
+};
+
+const GGUF: GgufNames = GgufNames {
+    architecture: "gpt2",
+    matches: |_| true,
+    facts: &[
+        fact("n_embd", "embedding_length"),
+        fact("n_layer", "block_count"),
+        fact("n_head", "attention.head_count"),
+        fact("n_positions", "context_length"),
+        fact("n_inner", "feed_forward_length"),
+        fact_or("layer_norm_epsilon", "attention.layer_norm_epsilon", |_| json!(1e-5)),
+    ],
+    more: |_, json| {
+        json["activation_function"] = json!("gelu_new");
+        // a file may hold a second copy of the embeddings
+        json["tie_word_embeddings"] = json!(true);
+        Ok(())
+    },
+    outer: &[
+        (POSITIONS, "position_embd.weight"),
+        ("transformer.ln_f.weight", "output_norm.weight"),
+        ("transformer.ln_f.bias", "output_norm.bias"),
+    ],
+    inner: &[
+        ("ln_1", "attn_norm"),
+        ("attn.c_attn", "attn_qkv"),
+        ("attn.c_proj", "attn_output"),
+        ("ln_2", "ffn_norm"),
+        ("mlp.c_fc", "ffn_up"),
+        ("mlp.c_proj", "ffn_down"),
+    ],
+    interleaved: &[],
 };
 
 const POSITIONS: &str = "transformer.wpe.weight";
 
-fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
+fn defaults(fields: &Fields) -> Result<Value> {
+    let hidden = fields.count(&["n_embd"])?;
+    let heads = fields.heads(hidden)?;
+    fields.head_dim(hidden, heads)?;
+    Ok(json!({
+        "n_embd": hidden,
+        "n_layer": fields.count(&["n_layer"])?,
+        "n_head": heads,
+        "n_inner": 4 * hidden,
+        "n_positions": 2048,
+        "layer_norm_epsilon": 1e-5,
+        "activation_function": "gelu_new",
+        "initializer_range": 0.02,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "tie_word_embeddings": true,
+        "bos_token_id": null,
+        "eos_token_id": null,
+    }))
+}
+
+fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["n_embd", "hidden_size"])?;
     let layers = fields.count(&["n_layer", "num_hidden_layers"])?;
     let heads = fields.count(&["n_head", "num_attention_heads"])?;
-    let activation = fields.text_or(&["activation_function"], "gelu_new");
-    let gelu_tanh = match activation {
-        "gelu_new" | "gelu_pytorch_tanh" => true,
-        "gelu" => false,
-        other => {
-            return Err(Error::new("model", format!("activation `{other}` in a gpt2 is not supported"))
-                .help("it knows gelu_new, gelu_pytorch_tanh and gelu"));
-        }
-    };
+    let known = [Activation::Gelu, Activation::GeluTanh];
     for (name, wanted) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false)] {
         if fields.bool_or(name, wanted)? != wanted {
             return Err(Error::new("model", format!("`{name}: {}` is not supported", !wanted)));
         }
     }
     Ok(Config {
-        arch,
+        layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
         ff: fields.count_or(&["n_inner"], 4 * hidden)?,
@@ -53,6 +123,7 @@ fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
         kv_heads: heads,
         head_dim: hidden / heads.max(1),
         max_positions: fields.count(&["n_positions", "n_ctx"])?,
+        token_types: 0,
         norm_eps: fields.float_or(&["layer_norm_epsilon"], 1e-5)?,
         rope: None,
         windows: vec![None; layers],
@@ -60,28 +131,29 @@ fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
         out_bias: true,
         mlp_bias: true,
         qk_norm: false,
-        gelu_tanh,
+        activation: Activation::named("model", fields.text_or(&["activation_function"], "gelu_new"), &known)?,
         tied: fields.bool_or("tie_word_embeddings", true)?,
         init_range: fields.float_or(&["initializer_range"], 0.02)?,
         eos: fields.ids("eos_token_id"),
+        output: None,
         json: Default::default(),
     })
 }
 
-fn tensors(config: &Config) -> Vec<Spec> {
+fn tensors(config: &Config) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);
     // what is added to the residual stream starts smaller, as transformers does
     let residual = Start::Normal(config.init_range / (2.0 * config.layers as f64).sqrt());
     let (hidden, ff) = (config.hidden, config.ff);
     let mut specs = vec![
-        Spec::new(ARCH.table, &[config.vocab, hidden], normal),
-        Spec::new(POSITIONS, &[config.max_positions, hidden], normal),
+        TensorSpec::new(LAYOUT.embeddings, &[config.vocab, hidden], normal),
+        TensorSpec::new(POSITIONS, &[config.max_positions, hidden], normal),
     ];
     for layer in 0..config.layers {
         let mut pair = |name: &str, weight: &[usize], bias: usize, start: Start| {
-            let name = format!("{}{layer}.{name}", ARCH.blocks);
-            specs.push(Spec::new(format!("{name}.weight"), weight, start));
-            specs.push(Spec::new(format!("{name}.bias"), &[bias], Start::Zeros));
+            let name = format!("{}{layer}.{name}", LAYOUT.blocks);
+            specs.push(TensorSpec::new(format!("{name}.weight"), weight, start));
+            specs.push(TensorSpec::new(format!("{name}.bias"), &[bias], Start::Zeros));
         };
         pair("ln_1", &[hidden], hidden, Start::Ones);
         pair("attn.c_attn", &[hidden, 3 * hidden], 3 * hidden, normal);
@@ -90,26 +162,28 @@ fn tensors(config: &Config) -> Vec<Spec> {
         pair("mlp.c_fc", &[hidden, ff], ff, normal);
         pair("mlp.c_proj", &[ff, hidden], hidden, residual);
     }
-    specs.push(Spec::new("transformer.ln_f.weight", &[hidden], Start::Ones));
-    specs.push(Spec::new("transformer.ln_f.bias", &[hidden], Start::Zeros));
+    specs.push(TensorSpec::new("transformer.ln_f.weight", &[hidden], Start::Ones));
+    specs.push(TensorSpec::new("transformer.ln_f.bias", &[hidden], Start::Zeros));
     specs
 }
 
-fn embed(pass: &Pass) -> Result<Tensor> {
-    add(&pass.embedding(ARCH.table, pass.ids())?, &pass.embedding(POSITIONS, pass.positions())?)
+fn embed(pass: &Forward) -> Result<Tensor> {
+    ops::add(&pass.embedding(LAYOUT.embeddings, pass.ids())?, &pass.embedding(POSITIONS, pass.positions())?)
 }
 
-fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
-    let at = pass.at(format!("{}{layer}", ARCH.blocks));
+fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
+    let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
     let config = pass.config();
     let qkv = at.linear("attn.c_attn", &at.layer_norm("ln_1", x)?)?;
-    let part = |index: usize| at.heads(&columns(&qkv, index * config.hidden, config.hidden)?, config.heads);
+    let part = |index: usize| {
+        at.heads(&ops::narrow(&qkv, -1, (index * config.hidden) as i64, config.hidden as i64)?, config.heads)
+    };
     let h = pass.attend(layer, &part(0)?, &part(1)?, &part(2)?)?;
-    let x = add(x, &at.linear("attn.c_proj", &h)?)?;
+    let x = ops::add(x, &at.linear("attn.c_proj", &h)?)?;
     let h = at.linear("mlp.c_fc", &at.layer_norm("ln_2", &x)?)?;
-    add(&x, &at.linear("mlp.c_proj", &nn::gelu(&h, config.gelu_tanh)?)?)
+    ops::add(&x, &at.linear("mlp.c_proj", &config.activation.apply(&h)?)?)
 }
 
-fn finish(pass: &Pass, x: &Tensor) -> Result<Tensor> {
+fn finish(pass: &Forward, x: &Tensor) -> Result<Tensor> {
     pass.at("transformer").layer_norm("ln_f", x)
 }

@@ -1,41 +1,137 @@
 //! Llama 1, 2, 3, SmolLM: RMS norms, rotary positions, grouped heads, SwiGLU. The others of its family are
 //! this with a few flags.
 
-use super::{Arch, Spec, Start};
+use crate::format::gguf::Gguf;
 use crate::kernel::decoder::{Decoder, Layer};
-use crate::model::Weights;
-use crate::model::config::{Config, Fields};
-use crate::model::pass::Pass;
-use crate::model::wire::add;
-use crate::tensor::{Tensor, nn};
+use crate::model::activation::Activation;
+use crate::model::config::{Config, Layout};
+use crate::model::fields::Fields;
+use crate::model::forward::Forward;
+use crate::model::gguf::names::{GgufNames, Metadata, fact, fact_or};
+use crate::model::gguf::rope;
+use crate::model::head::causal;
+use crate::model::spec::{Arch, Start, TensorSpec};
+use crate::model::weights::Weights;
+use crate::tensor::{Tensor, nn, ops};
 use crate::{Result, bail};
+use serde_json::{Value, json};
+
+pub const LAYOUT: Layout = Layout {
+    model_type: "llama",
+    embeddings: "model.embed_tokens.weight",
+    prefix: "model.",
+    blocks: "model.layers.",
+    outputs: ["self_attn.o_proj", "mlp.down_proj"],
+    transposed: false,
+    renamed: &[],
+    unused: &[],
+    computed: &["rotary_emb.inv_freq"],
+};
 
 pub const ARCH: Arch = Arch {
-    kind: "llama",
-    class: "LlamaForCausalLM",
+    layout: &LAYOUT,
+    heads: &[("LlamaForCausalLM", &causal::HEAD)],
+    keys: &[],
+    defaults,
     config,
     tensors,
     embed,
     block,
     finish,
+    gguf: Some(&GGUF),
     decoder: Some(decoder),
-    table: "model.embed_tokens.weight",
-    prefix: "model.",
-    transposed: false,
-    blocks: "model.layers.",
 };
 
-pub fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
+pub const GGUF: GgufNames = GgufNames {
+    architecture: "llama",
+    // llama.cpp calls a Mistral llama: it has a window
+    matches: |header| !has_window(header),
+    facts: &[
+        fact("hidden_size", "embedding_length"),
+        fact("intermediate_size", "feed_forward_length"),
+        fact("num_hidden_layers", "block_count"),
+        fact("num_attention_heads", "attention.head_count"),
+        fact_or("num_key_value_heads", "attention.head_count_kv", |json| json["num_attention_heads"].clone()),
+        fact_or("head_dim", "attention.key_length", |json| {
+            let number = |key: &str| json[key].as_u64().unwrap_or_default();
+            json!(number("hidden_size") / number("num_attention_heads").max(1))
+        }),
+        fact("max_position_embeddings", "context_length"),
+        fact_or("rms_norm_eps", "attention.layer_norm_rms_epsilon", |_| json!(1e-5)),
+        fact_or("rope_theta", "rope.freq_base", |_| json!(10000.0)),
+    ],
+    more: |file, json| {
+        more(file, json)?;
+        json["attention_bias"] = json!(file.has_tensor("blk.0.attn_q.bias"));
+        Ok(())
+    },
+    outer: &[("model.norm.weight", "output_norm.weight")],
+    inner: &[
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.o_proj", "attn_output"),
+        ("self_attn.q_norm", "attn_q_norm"),
+        ("self_attn.k_norm", "attn_k_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+        ("input_layernorm", "attn_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+    ],
+    interleaved: &[("self_attn.q_proj", |config| config.heads), ("self_attn.k_proj", |config| config.kv_heads)],
+};
+
+pub fn has_window(header: &Gguf) -> bool {
+    header.int("llama.attention.sliding_window").is_some_and(|window| window > 0)
+}
+
+/// The keys of the family's configs that no table of facts has.
+pub fn more(file: &Metadata, json: &mut Value) -> Result<()> {
+    let theta = json["rope_theta"].as_f64().unwrap_or_default();
+    let head_dim = json["head_dim"].as_u64().unwrap_or_default() as usize;
+    json["hidden_act"] = json!("silu");
+    json["attention_bias"] = json!(false);
+    json["rope_scaling"] = rope::scaling(file, theta, head_dim)?;
+    Ok(())
+}
+
+pub fn defaults(fields: &Fields) -> Result<Value> {
+    let hidden = fields.count(&["hidden_size"])?;
+    let layers = fields.count(&["num_hidden_layers"])?;
+    let heads = fields.heads(hidden)?;
+    Ok(json!({
+        "hidden_size": hidden,
+        // 8/3 of the hidden size, as the Llamas have it
+        "intermediate_size": (8 * hidden).div_ceil(3).next_multiple_of(32),
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "head_dim": fields.head_dim(hidden, heads)?,
+        "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-5,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "rope_theta": 10000.0,
+        "rope_scaling": null,
+        "attention_bias": false,
+        "tie_word_embeddings": true,
+        "bos_token_id": null,
+        "eos_token_id": null,
+    }))
+}
+
+pub fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size"])?;
     let layers = fields.count(&["num_hidden_layers"])?;
     let heads = fields.count(&["num_attention_heads"])?;
     let activation = fields.text_or(&["hidden_act"], "silu");
     if activation != "silu" {
-        bail!("model", "activation `{activation}` in a {} is not supported, only silu", arch.kind);
+        bail!("model", "activation `{activation}` is not supported here, only silu");
     }
     let bias = fields.bool_or("attention_bias", false)?;
     Ok(Config {
-        arch,
+        layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
         ff: fields.count(&["intermediate_size"])?,
@@ -44,6 +140,7 @@ pub fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
         kv_heads: fields.count_or(&["num_key_value_heads"], heads)?,
         head_dim: fields.count_or(&["head_dim"], hidden / heads.max(1))?,
         max_positions: fields.count_or(&["max_position_embeddings"], 2048)?,
+        token_types: 0,
         norm_eps: fields.float_or(&["rms_norm_eps"], 1e-6)?,
         rope: Some(fields.rope()?),
         windows: vec![None; layers],
@@ -51,22 +148,23 @@ pub fn config(arch: &'static Arch, fields: &Fields) -> Result<Config> {
         out_bias: bias,
         mlp_bias: fields.bool_or("mlp_bias", false)?,
         qk_norm: false,
-        gelu_tanh: false,
+        activation: Activation::Silu,
         tied: fields.bool_or("tie_word_embeddings", false)?,
         init_range: fields.float_or(&["initializer_range"], 0.02)?,
         eos: fields.ids("eos_token_id"),
+        output: None,
         json: Default::default(),
     })
 }
 
-pub fn tensors(config: &Config) -> Vec<Spec> {
+pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);
     let (hidden, ff) = (config.hidden, config.ff);
     let (wide, narrow) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
-    let mut specs = vec![Spec::new(ARCH.table, &[config.vocab, hidden], normal)];
+    let mut specs = vec![TensorSpec::new(LAYOUT.embeddings, &[config.vocab, hidden], normal)];
     for layer in 0..config.layers {
         let mut add = |name: &str, shape: &[usize], start: Start| {
-            specs.push(Spec::new(format!("{}{layer}.{name}", ARCH.blocks), shape, start));
+            specs.push(TensorSpec::new(format!("{}{layer}.{name}", LAYOUT.blocks), shape, start));
         };
         let mut linear = |name: &str, rows: usize, columns: usize, bias: bool| {
             add(&format!("{name}.weight"), &[rows, columns], normal);
@@ -88,16 +186,16 @@ pub fn tensors(config: &Config) -> Vec<Spec> {
             add("self_attn.k_norm.weight", &[config.head_dim], Start::Ones);
         }
     }
-    specs.push(Spec::new("model.norm.weight", &[hidden], Start::Ones));
+    specs.push(TensorSpec::new("model.norm.weight", &[hidden], Start::Ones));
     specs
 }
 
-fn embed(pass: &Pass) -> Result<Tensor> {
-    pass.embedding(ARCH.table, pass.ids())
+fn embed(pass: &Forward) -> Result<Tensor> {
+    pass.embedding(LAYOUT.embeddings, pass.ids())
 }
 
-fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
-    let at = pass.at(format!("{}{layer}", ARCH.blocks));
+fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
+    let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
     let config = pass.config();
     let h = at.rms_norm("input_layernorm", x)?;
     let mut q = at.heads(&at.linear("self_attn.q_proj", &h)?, config.heads)?;
@@ -108,21 +206,21 @@ fn block(pass: &Pass, layer: usize, x: &Tensor) -> Result<Tensor> {
         k = at.rms_norm("self_attn.k_norm", &k)?;
     }
     let h = pass.attend(layer, &pass.rotate(&q)?, &pass.rotate(&k)?, &v)?;
-    let x = add(x, &at.linear("self_attn.o_proj", &h)?)?;
+    let x = ops::add(x, &at.linear("self_attn.o_proj", &h)?)?;
     let h = at.rms_norm("post_attention_layernorm", &x)?;
     let h = nn::swiglu(&at.linear("mlp.gate_proj", &h)?, &at.linear("mlp.up_proj", &h)?)?;
-    add(&x, &at.linear("mlp.down_proj", &h)?)
+    ops::add(&x, &at.linear("mlp.down_proj", &h)?)
 }
 
-fn finish(pass: &Pass, x: &Tensor) -> Result<Tensor> {
+fn finish(pass: &Forward, x: &Tensor) -> Result<Tensor> {
     pass.at("model").rms_norm("norm", x)
 }
 
 /// The same again, for [`Decoder::step`].
 fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
     let layer = |index: usize| -> Result<Layer> {
-        let linear = |name: &str| weights.linear(&format!("{}{index}.{name}", ARCH.blocks));
-        let norm = |name: &str| weights.plain(&format!("{}{index}.{name}.weight", ARCH.blocks));
+        let linear = |name: &str| weights.linear(&format!("{}{index}.{name}", LAYOUT.blocks));
+        let norm = |name: &str| weights.plain(&format!("{}{index}.{name}.weight", LAYOUT.blocks));
         Ok(Layer {
             attention_norm: norm("input_layernorm")?,
             qkv: [linear("self_attn.q_proj")?, linear("self_attn.k_proj")?, linear("self_attn.v_proj")?],
@@ -137,12 +235,11 @@ fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
             window: config.windows[index],
         })
     };
-    let head = config.head();
     Ok(Decoder {
-        table: weights.get(ARCH.table)?.as_frozen(),
+        table: weights.get(LAYOUT.embeddings)?.as_frozen(),
         layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
         norm: weights.plain("model.norm.weight")?,
-        head: weights.linear(head.strip_suffix(".weight").unwrap_or(&head))?,
+        head: weights.linear(config.output.as_ref().map_or("", |output| output.layer()))?,
         heads: config.heads,
         kv_heads: config.kv_heads,
         head_dim: config.head_dim,

@@ -1,16 +1,36 @@
 //! Mistral: Llama that sees only so far back.
 
-use super::{Arch, llama};
-use crate::model::config::Config;
+use super::llama;
+use crate::model::config::{Config, Layout};
+use crate::model::gguf::names::GgufNames;
+use crate::model::head::causal;
+use crate::model::spec::Arch;
+use serde_json::Value;
+
+const LAYOUT: Layout = Layout { model_type: "mistral", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
-    kind: "mistral",
-    class: "MistralForCausalLM",
-    config: |arch, fields| {
-        let mut config = llama::config(arch, fields)?;
+    layout: &LAYOUT,
+    heads: &[("MistralForCausalLM", &causal::HEAD)],
+    defaults: |fields| {
+        let mut json = llama::defaults(fields)?;
+        json["sliding_window"] = Value::Null;
+        Ok(json)
+    },
+    config: |fields| {
+        let mut config = llama::config(fields)?;
         let window = fields.get(&["sliding_window"]).map(|_| fields.count(&["sliding_window"])).transpose()?;
         config.windows = vec![window; config.layers];
-        Ok(Config { qkv_bias: false, out_bias: false, mlp_bias: false, ..config })
+        Ok(Config { layout: &LAYOUT, qkv_bias: false, out_bias: false, mlp_bias: false, ..config })
     },
+    gguf: Some(&GgufNames {
+        matches: llama::has_window,
+        more: |file, json| {
+            llama::more(file, json)?;
+            json["sliding_window"] = file.number("attention.sliding_window").unwrap_or_default();
+            Ok(())
+        },
+        ..llama::GGUF
+    }),
     ..llama::ARCH
 };

@@ -2,84 +2,83 @@
 //!
 //! To add one is to add a file and its line in [`ALL`].
 
+mod bert;
 mod gpt2;
 mod llama;
 mod mistral;
 mod qwen2;
 mod qwen3;
 
-use super::Weights;
-use super::config::{Config, Fields};
-use super::pass::Pass;
-use crate::Result;
-use crate::kernel::decoder::Decoder;
-use crate::tensor::Tensor;
+use super::fields::Fields;
+use super::spec::{Arch, Blueprint, Head};
+use crate::{Error, Result};
+use serde_json::{Map, Value, json};
 
 /// Every architecture that levain can build.
-pub const ALL: &[&Arch] = &[&gpt2::ARCH, &llama::ARCH, &mistral::ARCH, &qwen2::ARCH, &qwen3::ARCH];
+pub const ALL: &[&Arch] = &[&bert::ARCH, &gpt2::ARCH, &llama::ARCH, &mistral::ARCH, &qwen2::ARCH, &qwen3::ARCH];
 
 /// The architecture with this `model_type`.
-pub fn find(kind: &str) -> Option<&'static Arch> {
-    ALL.iter().copied().find(|arch| arch.kind == kind)
+pub fn find(model_type: &str) -> Option<&'static Arch> {
+    ALL.iter().copied().find(|arch| arch.model_type() == model_type)
 }
 
-/// What makes an architecture: how it reads its config, which tensors it has, and what a block computes.
-pub struct Arch {
-    /// `model_type` in `config.json`.
-    pub kind: &'static str,
-    /// What transformers calls it.
-    pub class: &'static str,
-    pub config: fn(&'static Arch, &Fields) -> Result<Config>,
-    /// Every tensor of the checkpoint, under its Hugging Face name. An untied output table is added to it.
-    pub tensors: fn(&Config) -> Vec<Spec>,
-    /// Input ids to the first block's input `[rows, length, hidden]`.
-    pub embed: fn(&Pass) -> Result<Tensor>,
-    pub block: fn(&Pass, usize, &Tensor) -> Result<Tensor>,
-    /// The norm after the last block.
-    pub finish: fn(&Pass, &Tensor) -> Result<Tensor>,
-    /// All of it as the one operation that decoding has for its like.
-    pub decoder: Option<fn(&Config, &Weights) -> Result<Decoder>>,
-    /// The input table's name.
-    pub table: &'static str,
-    /// What the names of the decoder's tensors start with; a file may lack it.
-    pub prefix: &'static str,
-    /// Weights stored `[in, out]` (GPT-2's Conv1D).
-    pub transposed: bool,
-    /// Where the blocks are, before their number.
-    pub blocks: &'static str,
+/// As [`find`], where its absence is an error.
+pub fn named(model_type: &str) -> Result<&'static Arch> {
+    find(model_type).ok_or_else(|| {
+        Error::new("model", format!("model_type `{model_type}` is not supported"))
+            .choose(model_type, ALL.iter().map(|arch| arch.model_type()))
+    })
 }
 
-/// The output table's name in every architecture.
-pub const HEAD: &str = "lm_head";
-
-/// A tensor of a checkpoint.
-pub struct Spec {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub start: Start,
-}
-
-/// What a new weight starts as.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
-    /// Normal with this standard deviation.
-    Normal(f64),
-    Ones,
-    Zeros,
-}
-
-impl Spec {
-    pub fn new(name: impl Into<String>, shape: &[usize], start: Start) -> Spec {
-        Spec { name: name.into(), shape: shape.to_vec(), start }
+/// What a whole `config.json` describes; its `architectures` choose the head, unless `head` does.
+pub fn read(mut json: Map<String, Value>, head: Option<&str>) -> Result<Blueprint> {
+    let fields = Fields(&json);
+    let arch = named(fields.text("model_type")?)?;
+    let head = match head {
+        Some(name) => arch.head(name)?,
+        None => head_of(arch, &fields)?,
+    };
+    let mut config = (arch.config)(&fields)?;
+    config.check()?;
+    config.output = (head.output)(&config);
+    let class = Fields(&json).class();
+    if arch.heads.iter().all(|(own, of)| Some(*own) != class || of.name != head.name) {
+        json.insert("architectures".into(), json!([arch.class(head)]));
     }
+    config.json = json;
+    Ok(Blueprint { arch, head, config })
 }
 
-/// Every tensor of a model of this config, the output table included where it is not the input table.
-pub fn tensors(config: &Config) -> Vec<Spec> {
-    let mut specs = (config.arch.tensors)(config);
-    if !config.tied {
-        let start = Start::Normal(config.init_range);
-        specs.push(Spec::new(format!("{HEAD}.weight"), &[config.vocab, config.hidden], start));
+fn head_of(arch: &'static Arch, fields: &Fields) -> Result<&'static Head> {
+    let Some(class) = fields.class() else { return Ok(arch.heads[0].1) };
+    if let Some((_, head)) = arch.heads.iter().find(|(own, _)| *own == class) {
+        return Ok(head);
     }
-    specs
+    let names: Vec<String> = arch.heads.iter().map(|(_, head)| format!("`#{{ head: \"{}\" }}`", head.name)).collect();
+    Err(Error::new("model", format!("the head of `{class}` is not supported"))
+        .help(format!("to put a new head on it, open it with {}", names.join(" or "))))
+}
+
+/// The whole `config.json` of a new model. One that names its `architectures` is whole already; to any other the
+/// architecture's defaults are added, and a key that it does not have is an error.
+pub fn complete(given: Map<String, Value>) -> Result<Map<String, Value>> {
+    if given.contains_key("architectures") {
+        return Ok(given);
+    }
+    let arch = named(Fields(&given).text("model_type")?)?;
+    let own = |(key, value): (String, Value)| (arch.own_key(&key).to_string(), value);
+    let given: Map<String, Value> = given.into_iter().filter(|(_, value)| !value.is_null()).map(own).collect();
+    let mut json = Map::new();
+    json.insert("architectures".into(), json!([arch.heads[0].0]));
+    json.insert("model_type".into(), json!(arch.model_type()));
+    json.insert("vocab_size".into(), json!(Fields(&given).count(&["vocab_size"])?));
+    if let Value::Object(defaults) = (arch.defaults)(&Fields(&given))? {
+        json.extend(defaults);
+    }
+    if let Some(key) = given.keys().find(|key| !json.contains_key(*key)) {
+        let error = Error::new("model", format!("a {} config has no `{key}`", arch.model_type()));
+        return Err(error.choose(key, json.keys().map(String::as_str)));
+    }
+    json.extend(given);
+    Ok(json)
 }

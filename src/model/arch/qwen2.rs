@@ -1,21 +1,45 @@
 //! Qwen 2 and 2.5: Llama with biases on queries, keys and values, and in some sizes a sliding window in the
 //! upper layers.
 
-use super::{Arch, llama};
-use crate::model::config::{Config, Fields};
+use super::llama;
+use crate::model::config::{Config, Layout};
+use crate::model::fields::Fields;
+use crate::model::gguf::names::GgufNames;
+use crate::model::head::causal;
+use crate::model::spec::Arch;
 use crate::{Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+const LAYOUT: Layout = Layout { model_type: "qwen2", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
-    kind: "qwen2",
-    class: "Qwen2ForCausalLM",
-    config: |arch, fields| {
-        let config = llama::config(arch, fields)?;
+    layout: &LAYOUT,
+    heads: &[("Qwen2ForCausalLM", &causal::HEAD)],
+    defaults,
+    config: |fields| {
+        let config = llama::config(fields)?;
         let windows = windows(fields, config.layers)?;
-        Ok(Config { qkv_bias: true, out_bias: false, mlp_bias: false, windows, ..config })
+        Ok(Config { layout: &LAYOUT, qkv_bias: true, out_bias: false, mlp_bias: false, windows, ..config })
     },
+    gguf: Some(&GgufNames {
+        architecture: "qwen2",
+        matches: |_| true,
+        more: llama::more,
+        interleaved: &[],
+        ..llama::GGUF
+    }),
     ..llama::ARCH
 };
+
+/// A window given is every layer's.
+pub fn defaults(fields: &Fields) -> Result<Value> {
+    let mut json = llama::defaults(fields)?;
+    let windowed = fields.get(&["sliding_window"]).is_some();
+    json["sliding_window"] = Value::Null;
+    json["use_sliding_window"] = json!(windowed);
+    json["max_window_layers"] = if windowed { json!(0) } else { json["num_hidden_layers"].clone() };
+    Ok(json)
+}
 
 /// Which layers have a window: by `layer_types` where they are given, else from `max_window_layers` on.
 pub fn windows(fields: &Fields, layers: usize) -> Result<Vec<Option<usize>>> {

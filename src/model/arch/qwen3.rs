@@ -1,16 +1,29 @@
 //! Qwen 3: Llama with norms on the queries and keys of each head.
 
-use super::{Arch, llama, qwen2};
-use crate::model::config::Config;
+use super::{llama, qwen2};
+use crate::model::config::{Config, Layout};
+use crate::model::gguf::names::GgufNames;
+use crate::model::head::causal;
+use crate::model::spec::Arch;
+
+const LAYOUT: Layout = Layout { model_type: "qwen3", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
-    kind: "qwen3",
-    class: "Qwen3ForCausalLM",
-    config: |arch, fields| {
-        let config = llama::config(arch, fields)?;
+    layout: &LAYOUT,
+    heads: &[("Qwen3ForCausalLM", &causal::HEAD)],
+    defaults: qwen2::defaults,
+    config: |fields| {
+        let config = llama::config(fields)?;
         let windows = qwen2::windows(fields, config.layers)?;
         let head_dim = fields.count_or(&["head_dim"], 128)?;
-        Ok(Config { qk_norm: true, mlp_bias: false, head_dim, windows, ..config })
+        Ok(Config { layout: &LAYOUT, qk_norm: true, mlp_bias: false, head_dim, windows, ..config })
     },
+    gguf: Some(&GgufNames {
+        architecture: "qwen3",
+        matches: |_| true,
+        more: llama::more,
+        interleaved: &[],
+        ..llama::GGUF
+    }),
     ..llama::ARCH
 };

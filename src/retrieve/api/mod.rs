@@ -87,7 +87,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 8, layers: 1, heads: 2 }, #{ seed: 1 });
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let ix  = index(dataset(["the cat", "a dog", "some birds"]), #{ model: net, tokenizer: tok });
     /// ix                                       //=> index of 3 passages, 6 terms, vectors of 8
     /// ix.search("a dog", #{ method: "dense", top_k: 1 })[0].row       //=> 1

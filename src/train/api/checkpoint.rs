@@ -16,7 +16,7 @@ pub fn register(host: &mut Host) {
 /// The trainable parameters of a model, or those of a list.
 fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     if let Some(net) = net.read_lock::<Model>() {
-        return Ok(net.params().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
+        return Ok(net.parameters().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
     }
     let kind = net.type_name();
     match net.try_cast::<List>() {

@@ -1,7 +1,7 @@
 //! The same weights give the same logits.
 
 use candle_core::{D, DType, Device, Tensor};
-use levain::model::{Model, Rows};
+use levain::model::{Model, TokenRows};
 use levain::tensor::no_grad;
 use levain_candle::Decoder;
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn same(case: &str) {
     let mut theirs = theirs(case);
     for length in 1..=IDS.len() {
         let ids = &IDS[..length];
-        let rows = Rows { rows: 1, length, ids, ..Rows::default() };
+        let rows = TokenRows { rows: 1, length, ids, ..TokenRows::default() };
         let ours = no_grad(|| ours.forward(&rows).unwrap().value().clone());
         let ours = ours.flatten_to(D::Minus2).unwrap().get(length - 1).unwrap();
         theirs.clear().unwrap();

@@ -1,29 +1,32 @@
-//! One pass of token rows through a model: what an architecture's blocks are written with.
+//! One forward pass of token rows: what architectures and heads are written with.
 
 use super::cache::Cache;
-use super::learn::rows_name;
-use super::wire::{add, put_rows, reshape, untouched};
-use super::{Config, Rows, Weights, arch};
+use super::config::{Config, OutputEmbeddings};
+use super::rows::TokenRows;
+use super::weights::{Weights, rows_name};
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
-use crate::tensor::{Array, DType, Rng, Tensor};
-use crate::{Result, bail};
+use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
+use crate::{Error, Result, bail};
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
-/// A pass. Cheap to copy: a block that is recomputed keeps one.
+/// A forward pass. Cheap to copy: a layer that is recomputed keeps one.
 #[derive(Clone)]
-pub struct Pass {
+pub struct Forward {
     pub(super) config: Arc<Config>,
     pub(super) weights: Arc<Weights>,
     pub(super) rotary: Option<Arc<Rotary>>,
     pub(super) precision: Precision,
     pub(super) input: Arc<Input>,
     pub(super) cache: Option<Arc<Mutex<Cache>>>,
+    /// A position attends to itself and earlier ones only.
+    pub(super) causal: bool,
     /// What dropout draws from, in training.
     pub(super) dropout: Option<Rng>,
 }
 
-/// The rows of a pass, with every position said.
+/// The rows of a pass, checked, with every position.
 pub struct Input {
     pub rows: usize,
     pub length: usize,
@@ -31,11 +34,12 @@ pub struct Input {
     pub positions: Vec<u32>,
     /// Only where there is more than one, or padding.
     pub segments: Option<Vec<u32>>,
+    pub token_types: Option<Vec<u32>>,
 }
 
 impl Input {
-    /// Checks rows from outside: their sizes, and every id against the table.
-    pub fn new(who: &str, rows: &Rows, vocab: usize) -> Result<Input> {
+    /// Checks rows from outside: their sizes, every id against the embeddings, and the token types.
+    pub fn new(who: &str, rows: &TokenRows, config: &Config) -> Result<Input> {
         let count = rows.rows * rows.length;
         if count == 0 {
             bail!(who, "there are no ids");
@@ -45,15 +49,23 @@ impl Input {
             ("labels", rows.labels.map(<[_]>::len)),
             ("segments", rows.segments.map(<[_]>::len)),
             ("positions", rows.positions.map(<[_]>::len)),
+            ("token types", rows.token_types.map(<[_]>::len)),
         ];
         for (what, size) in sizes {
             if size.is_some_and(|size| size != count) {
                 bail!(who, "{} {what} for {} rows of {}", size.unwrap_or_default(), rows.rows, rows.length);
             }
         }
-        if let Some(at) = rows.ids.iter().position(|&id| id as usize >= vocab) {
+        if let Some(at) = rows.ids.iter().position(|&id| id as usize >= config.vocab) {
             let (row, column) = (at / rows.length, at % rows.length);
-            bail!(who, "id {} (row {row}, place {column}) is outside the table of {vocab} rows", rows.ids[at]);
+            let (id, vocab) = (rows.ids[at], config.vocab);
+            bail!(who, "id {id} (row {row}, position {column}) is outside the embeddings of {vocab} rows");
+        }
+        if let Some(kind) =
+            rows.token_types.into_iter().flatten().find(|&&kind| kind as usize >= config.token_types.max(1))
+        {
+            let (model, kinds) = (config.model_type(), config.token_types);
+            bail!(who, "token type {kind}, and this {model} has {kinds}");
         }
         let segments = rows.segments.filter(|segments| segments.iter().any(|&segment| segment != 1));
         let positions = match rows.positions {
@@ -66,6 +78,7 @@ impl Input {
             ids: rows.ids.to_vec(),
             positions,
             segments: segments.map(<[_]>::to_vec),
+            token_types: rows.token_types.map(<[_]>::to_vec),
         })
     }
 }
@@ -87,7 +100,7 @@ fn positions(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<u32> {
     positions
 }
 
-impl Pass {
+impl Forward {
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -98,6 +111,19 @@ impl Pass {
 
     pub fn positions(&self) -> &[u32] {
         &self.input.positions
+    }
+
+    /// The token type of every token, 0 where none is given.
+    pub fn token_types(&self) -> Cow<'_, [u32]> {
+        match &self.input.token_types {
+            Some(types) => Cow::Borrowed(types),
+            None => Cow::Owned(vec![0; self.input.ids.len()]),
+        }
+    }
+
+    /// The trainable weights below a path that ends in a dot.
+    pub fn trainable_below(&self, path: &str) -> Vec<Tensor> {
+        self.weights.trainable_below(path)
     }
 
     /// The weights below `path`.
@@ -148,10 +174,11 @@ impl Pass {
         }
     }
 
-    /// Causal attention of a layer, within segments, heads put together again: `[rows, length, heads × head_dim]`.
+    /// Attention of a layer within segments, heads concatenated: `[rows, length, heads × head_dim]`.
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
-        let mask = Mask { causal: true, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
+        let mask =
+            Mask { causal: self.causal, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
             Some(cache) => unpoisoned(cache.lock()).attend(layer, q, k, v, scale, &mask)?,
@@ -159,75 +186,89 @@ impl Pass {
         reshape(&heads, &[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
     }
 
-    /// All blocks and the last norm: hidden states `[rows, length, hidden]`.
-    pub fn hidden(&self, recompute: bool) -> Result<Tensor> {
-        let arch = self.config.arch;
-        let mut x = (arch.embed)(self)?;
-        for layer in 0..self.config.layers {
-            crate::cancel::check()?;
-            x = if recompute { self.recomputed(layer, &x)? } else { (arch.block)(self, layer, &x)? };
-        }
-        (arch.finish)(self, &x)
+    fn output(&self) -> Result<&OutputEmbeddings> {
+        self.config.output.as_ref().ok_or_else(|| Error::new("model", "this head has no output embeddings"))
     }
 
-    /// A block that keeps only its input, and computes the rest again when its gradient is asked for.
-    fn recomputed(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
-        let arch = self.config.arch;
-        let below = format!("{}{layer}.", arch.blocks);
-        let learning: Vec<Tensor> = self.weights.learning_below(&below);
-        let inputs: Vec<&Tensor> = std::iter::once(x).chain(&learning).collect();
-        if !Tensor::records(&inputs) {
-            return (arch.block)(self, layer, x);
+    /// The output embeddings with their bias: as one, or as their old rows and their new ones.
+    fn output_tables(&self) -> Result<Vec<(Tensor, Option<Tensor>)>> {
+        let OutputEmbeddings { weight, bias, .. } = self.output()?;
+        let rows = rows_name(weight);
+        let bias = bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
+        let old = self.weights.factor(weight)?;
+        if !self.weights.has(&rows) {
+            return Ok(vec![(old, bias)]);
         }
-        let y = crate::tensor::no_grad(|| (arch.block)(self, layer, x))?;
-        let (pass, input) = (self.clone(), x.clone());
-        Ok(Tensor::derive_from(y.value(), &inputs, move |grad, flow| {
-            let y = (arch.block)(&pass, layer, &input)?;
-            flow.seed(&y, grad)
-        }))
+        let new = self.weights.factor(&rows)?;
+        let first = old.value().dims()[0] as i64;
+        let count = new.value().dims()[0] as i64;
+        let part = |from: i64, size: i64| bias.as_ref().map(|bias| ops::narrow(bias, 0, from, size)).transpose();
+        Ok(vec![(old, part(0, first)?), (new, part(first, count)?)])
     }
 
-    /// The output table, its own or the input table: as one, or as its old rows and its new ones.
-    pub fn head(&self) -> Result<Vec<Tensor>> {
-        let head = self.config.head();
-        let rows = rows_name(&head);
-        let mut tables = vec![self.weights.factor(&head)?];
-        if self.weights.has(&rows) {
-            tables.push(self.weights.factor(&rows)?);
-        }
-        Ok(tables)
-    }
-
-    /// Logits of hidden states.
+    /// Logits of hidden states: a score for each token id.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let logits = match &self.weights.get(&self.config.head())?.blocks {
-            Some(blocks) => nn::linear_blocks(hidden, blocks, None, self.precision)?,
+        let output = self.output()?;
+        let logits = match &self.weights.get(&output.weight)?.blocks {
+            Some(blocks) => {
+                let bias = output.bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
+                nn::linear_blocks(hidden, blocks, bias.as_ref(), self.precision)?
+            }
             None => {
-                let head = self.head()?;
-                let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
+                let tables = self.output_tables()?;
+                let tables: Vec<_> = tables.iter().map(|(table, bias)| (table, bias.as_ref())).collect();
                 nn::side_by_side(hidden, &tables, self.precision)?
             }
         };
-        let Some(adapter) = self.weights.adapters.get(arch::HEAD) else { return Ok(logits) };
-        let mut rng = self.dropout.as_ref().map(|rng| rng.split(arch::HEAD));
-        add(&logits, &adapter.apply(hidden, rng.as_mut(), self.precision)?)
+        let Some(adapter) = self.weights.lora.get(output.layer()) else { return Ok(logits) };
+        let mut rng = self.dropout.as_ref().map(|rng| rng.split(output.layer()));
+        ops::add(&logits, &adapter.apply(hidden, rng.as_mut(), self.precision)?)
     }
 
-    /// Summed cross-entropy of hidden states `[places, hidden]`, without holding all logits; with them where the output
-    /// table has an adapter.
+    /// Summed cross-entropy of hidden states `[N, hidden]` without holding all logits; with them where LoRA is attached
+    /// to the output embeddings.
     pub fn cross_entropy(&self, hidden: &Tensor, targets: &[i64], smoothing: f64) -> Result<Tensor> {
-        if self.weights.adapters.contains_key(arch::HEAD) {
+        if self.weights.lora.contains_key(self.output()?.layer()) {
             return nn::cross_entropy(&self.logits(hidden)?, targets, smoothing);
         }
-        let head = self.head()?;
-        let tables: Vec<_> = head.iter().map(|table| (table, None)).collect();
+        let tables = self.output_tables()?;
+        let tables: Vec<_> = tables.iter().map(|(table, bias)| (table, bias.as_ref())).collect();
         nn::tables_cross_entropy(hidden, &tables, targets, smoothing, self.precision)
     }
 }
 
+/// Another shape for the same numbers.
+fn reshape(x: &Tensor, dims: &[usize]) -> Result<Tensor> {
+    ops::reshape(x, &dims.iter().map(|&size| size as i64).collect::<Vec<_>>())
+}
+
+/// Frozen rows of numbers, with `rows` in these places of them.
+fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
+    let width = base.dims().last().copied().unwrap_or(1);
+    let mut numbers: Vec<f32> = base.flatten_all()?.to_vec1()?;
+    let new: Vec<f32> = rows.value().flatten_all()?.to_vec1()?;
+    for (place, row) in places.iter().zip(new.chunks_exact(width)) {
+        numbers[place * width..][..width].copy_from_slice(row);
+    }
+    let value = Array::from_vec(numbers, base.dims(), base.device())?;
+    Ok(Tensor::derive(value, [rows], move |grad, flow| {
+        flow.add(0, || {
+            let grad: Vec<f32> = grad.flatten_all()?.to_vec1()?;
+            let taken = places.iter().flat_map(|place| &grad[place * width..][..width]).copied().collect();
+            Ok(Array::from_vec(taken, (places.len(), width), &Device::Cpu)?)
+        })
+    }))
+}
+
+/// Numbers that could have come from `rows` and do not, here: its gradient is 0 rather than missing.
+fn untouched(numbers: &Array, rows: &Tensor) -> Result<Tensor> {
+    let zero = rows.value();
+    Ok(Tensor::derive(numbers.clone(), [rows], move |_, flow| flow.add(0, || Ok(zero.zeros_like()?))))
+}
+
 /// A place in the tree of weights: `at.linear("self_attn.q_proj", &x)`.
 pub struct At<'a> {
-    pass: &'a Pass,
+    pass: &'a Forward,
     path: String,
 }
 
@@ -246,16 +287,16 @@ impl At<'_> {
         let precision = self.pass.precision;
         let y = if let Some(blocks) = &weights.get(&name)?.blocks {
             nn::linear_blocks(x, blocks, bias.as_ref(), precision)?
-        } else if self.pass.config.arch.transposed {
+        } else if self.pass.config.is_transposed(&layer) {
             let weight = weights.factor(&name)?;
             nn::linear_transposed(x, &weight, bias.as_ref(), precision)?
         } else {
             nn::linear(x, &weights.factor(&name)?, bias.as_ref(), precision)?
         };
-        let y = match weights.adapters.get(&layer) {
+        let y = match weights.lora.get(&layer) {
             Some(adapter) => {
                 let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(layer.as_str()));
-                add(&y, &adapter.apply(x, rng.as_mut(), precision)?)?
+                ops::add(&y, &adapter.apply(x, rng.as_mut(), precision)?)?
             }
             None => y,
         };

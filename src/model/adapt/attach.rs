@@ -1,28 +1,15 @@
-//! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one.
+//! Attaching LoRA and bottleneck adapters to a model, and taking them off.
 
-use super::weights::Weights;
-use super::wire::scale;
-use super::{Config, Model};
-use crate::tensor::nn::{self, Precision};
-use crate::tensor::{Array, DType, Device, Rng, Tensor};
+use super::bottleneck::Bottleneck;
+use super::lora::LoraLayer;
+use crate::model::activation::Activation;
+use crate::model::weights::Weights;
+use crate::model::{Config, Model};
+use crate::tensor::{Array, DType, Device, Rng};
 use crate::text::glob;
 use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// What is attached to one linear layer: `x → scale · B(A(x))`.
-#[derive(Clone)]
-pub struct Adapter {
-    /// `[rank, in]`
-    pub a: Tensor,
-    /// `[out, rank]`
-    pub b: Tensor,
-    /// alpha / rank
-    pub scale: f64,
-    pub alpha: f64,
-    pub dropout: f64,
-    pub frozen: bool,
-}
 
 /// What to attach.
 #[derive(Clone, Debug)]
@@ -33,53 +20,6 @@ pub struct Lora {
     /// Names of linear layers, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is all in blocks.
     pub layers: Vec<String>,
     pub seed: u64,
-}
-
-/// What PEFT puts before the name of a layer.
-pub const PREFIX: &str = "base_model.model.";
-
-impl Adapter {
-    /// An adapter for the layer `name` with these numbers, named as PEFT names them.
-    pub fn new(name: &str, a: Array, b: Array, alpha: f64, scale: f64, dropout: f64) -> Adapter {
-        let param = |part: &str, value: Array| Tensor::param(value, Some(&format!("{PREFIX}{name}.{part}.weight")));
-        Adapter { a: param("lora_A", a), b: param("lora_B", b), scale, alpha, dropout, frozen: false }
-    }
-
-    pub fn params(&self) -> [Tensor; 2] {
-        [self.a.clone(), self.b.clone()]
-    }
-
-    pub fn rank(&self) -> usize {
-        self.a.value().dims()[0]
-    }
-
-    pub fn apply(&self, x: &Tensor, rng: Option<&mut Rng>, precision: Precision) -> Result<Tensor> {
-        let [a, b] = if self.frozen { [self.a.detach(), self.b.detach()] } else { self.params() };
-        let narrow = match rng {
-            Some(rng) if self.dropout > 0.0 => nn::linear(&nn::dropout(x, self.dropout, rng)?, &a, None, precision)?,
-            _ => nn::linear(x, &a, None, precision)?,
-        };
-        // the scale on the narrow side, where it is cheap
-        nn::linear(&scale(&narrow, self.scale)?, &b, None, precision)
-    }
-
-    /// What it adds to the weight: scale · B A, `[out, in]`.
-    fn delta(&self) -> Result<Array> {
-        Ok((self.b.value().matmul(&self.a.value())? * self.scale)?)
-    }
-}
-
-impl Weights {
-    /// The numbers of a weight with its adapter merged in, if it has one, and a divided table whole.
-    pub fn merged(&self, name: &str, transposed: bool) -> Result<Array> {
-        let value = self.whole(name)?;
-        let Some(adapter) = name.strip_suffix(".weight").and_then(|layer| self.adapters.get(layer)) else {
-            return Ok(value);
-        };
-        let delta = adapter.delta()?;
-        let delta = if transposed { delta.t()?.contiguous()? } else { delta };
-        Ok((value.to_dtype(DType::F32)? + delta)?.to_dtype(value.dtype())?)
-    }
 }
 
 impl Model {
@@ -94,7 +34,7 @@ impl Model {
             bail!(WHO, "dropout {} is not in 0..1", lora.dropout);
         }
         let mut inner = self.write();
-        if !inner.weights.adapters.is_empty() {
+        if !inner.weights.lora.is_empty() {
             return Err(Error::new(WHO, "adapters are attached already")
                 .help("merge or detach them first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
@@ -113,7 +53,7 @@ impl Model {
             let a = Array::from_vec(a, (lora.rank, *input), &Device::Cpu)?;
             let b = Array::zeros((*output, lora.rank), DType::F32, &Device::Cpu)?;
             let scale = lora.alpha / lora.rank as f64;
-            weights.adapters.insert(name.clone(), Adapter::new(name, a, b, lora.alpha, scale, lora.dropout));
+            weights.lora.insert(name.clone(), LoraLayer::new(name, a, b, lora.alpha, scale, lora.dropout));
         }
         weights.freeze_for_adapters();
         inner.seed = lora.seed;
@@ -133,39 +73,38 @@ impl Model {
 
     fn take_off(&self, who: &str, merge: bool) -> Result<usize> {
         let mut inner = self.write();
-        if inner.weights.adapters.is_empty() {
-            return Err(Error::new(who, "no adapter is attached").help("attach one with `net.attach_lora(#{ … })`"));
+        if inner.weights.lora.is_empty() {
+            return Err(Error::new(who, "LoRA is not attached").help("attach one with `net.attach_lora(#{ … })`"));
         }
         let mut weights = Weights::clone(&inner.weights);
-        let count = weights.adapters.len();
+        let count = weights.lora.len();
         if merge {
-            let names: Vec<String> = weights.adapters.keys().map(|layer| format!("{layer}.weight")).collect();
+            let names: Vec<String> = weights.lora.keys().map(|layer| format!("{layer}.weight")).collect();
             let merged = names
                 .iter()
-                .map(|name| weights.merged(name, inner.config.arch.transposed))
+                .map(|name| weights.merged(name, inner.config.is_transposed(name)))
                 .collect::<Result<Vec<Array>>>()?;
             for (name, value) in names.iter().zip(merged) {
                 weights.set(name, &value)?;
             }
         }
-        weights.adapters.clear();
+        weights.lora.clear();
         weights.thaw_after_adapters();
         inner.weights = Arc::new(weights);
         Ok(count)
     }
 }
 
-/// Every linear layer: its name and its `[out, in]`.
+/// Every linear layer in the layers and in the head: its name and its `[out, in]`.
 pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> {
-    let inside = |name: &str| name.starts_with(config.arch.blocks) || name == super::arch::HEAD;
+    let head = config.output.as_ref().map_or("", |output| output.head);
+    let inside = |name: &str| name.starts_with(config.layout.blocks) || (!head.is_empty() && name.starts_with(head));
     weights
         .iter()
         .filter_map(|(name, weight)| {
             let layer = name.strip_suffix(".weight").filter(|layer| inside(layer))?;
             match *weight.dims() {
-                [rows, columns] if config.arch.transposed && layer != super::arch::HEAD => {
-                    Some((layer.to_string(), [columns, rows]))
-                }
+                [rows, columns] if config.is_transposed(layer) => Some((layer.to_string(), [columns, rows])),
                 [rows, columns] => Some((layer.to_string(), [rows, columns])),
                 _ => None,
             }
@@ -180,7 +119,7 @@ fn select(config: &Config, weights: &Weights, wanted: &[String]) -> Result<Vec<(
         return Err(Error::new("attach_lora", "no layers are named").help(format!("this model has {}", ends(&all))));
     }
     let means = |pattern: &str, layer: &str| match pattern {
-        "all-linear" => layer != super::arch::HEAD,
+        "all-linear" => layer.starts_with(config.layout.blocks),
         _ => glob(pattern, layer) || layer.strip_suffix(pattern).is_some_and(|rest| rest.ends_with('.')),
     };
     for pattern in wanted {
@@ -196,4 +135,73 @@ fn select(config: &Config, weights: &Weights, wanted: &[String]) -> Result<Vec<(
 fn ends(all: &[(String, [usize; 2])]) -> String {
     let short: BTreeSet<&str> = all.iter().filter_map(|(layer, _)| layer.rsplit('.').next()).collect();
     short.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The bottleneck adapters to attach.
+#[derive(Clone, Debug)]
+pub struct Bottlenecks {
+    /// The width in the middle; by default a sixteenth of the layer's.
+    pub rank: Option<usize>,
+    pub activation: Activation,
+    /// After attention too, or only after the feed-forward.
+    pub attention: bool,
+    pub seed: u64,
+}
+
+impl Model {
+    /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so nothing changes
+    /// before a step. Says how many there are.
+    pub fn attach_bottleneck(&self, wanted: &Bottlenecks) -> Result<usize> {
+        const WHO: &str = "attach_bottleneck";
+        let mut inner = self.write();
+        if !inner.weights.bottlenecks.is_empty() {
+            return Err(Error::new(WHO, "adapters are attached already")
+                .help("take them off first, with `net.detach_bottleneck()`"));
+        }
+        let rng = Rng::new(wanted.seed).split("adapters");
+        let mut weights = Weights::clone(&inner.weights);
+        weights.freeze_for_adapters();
+        for (layer, size) in places(&inner.config, &inner.weights, wanted.attention) {
+            let rank = wanted.rank.unwrap_or((size / 16).max(1));
+            if rank == 0 || rank > size {
+                bail!(WHO, "rank {rank} for the layer `{layer}`, which gives {size} numbers");
+            }
+            let mut down = vec![0.0; rank * size];
+            rng.split(layer.as_str()).fill_normal(&mut down);
+            down.iter_mut().for_each(|x| *x *= 0.02);
+            let down = Array::from_vec(down, (rank, size), &Device::Cpu)?;
+            let zeros = |dims: &[usize]| Array::zeros(dims, DType::F32, &Device::Cpu);
+            let numbers = [down, zeros(&[rank])?, zeros(&[size, rank])?, zeros(&[size])?];
+            weights.bottlenecks.insert(layer.clone(), Bottleneck::new(&layer, numbers, wanted.activation));
+        }
+        let count = weights.bottlenecks.len();
+        inner.weights = Arc::new(weights);
+        Ok(count)
+    }
+
+    /// Takes the bottleneck adapters off: the model is as before.
+    pub fn detach_bottleneck(&self) -> Result<usize> {
+        let mut inner = self.write();
+        if inner.weights.bottlenecks.is_empty() {
+            let error = Error::new("detach_bottleneck", "no adapter is attached");
+            return Err(error.help("attach some with `net.attach_bottleneck(#{ … })`"));
+        }
+        let mut weights = Weights::clone(&inner.weights);
+        let count = weights.bottlenecks.len();
+        weights.bottlenecks.clear();
+        weights.thaw_after_adapters();
+        inner.weights = Arc::new(weights);
+        Ok(count)
+    }
+}
+
+/// The linear layers that add to the residual stream, and the sizes of their outputs.
+fn places(config: &Config, weights: &Weights, attention: bool) -> Vec<(String, usize)> {
+    let [of_attention, of_mlp] = config.layout.outputs;
+    let ends = |layer: &str| {
+        let place = layer.strip_prefix(config.layout.blocks).and_then(|rest| rest.split_once('.'));
+        place.is_some_and(|(_, name)| name == of_mlp || (attention && name == of_attention))
+    };
+    let found = linears(config, weights).into_iter().filter(|(layer, _)| ends(layer));
+    found.map(|(layer, [output, _])| (layer, output)).collect()
 }

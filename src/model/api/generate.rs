@@ -1,26 +1,36 @@
 //! Writing text with a model.
 
 use super::read::Ids;
-use crate::model::{Model, Sampling, Writer};
+use crate::model::{Detokenizer, Model, Sampling};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
 
 const GENERATE: &[Opt] = &[
-    opt("max", Kind::Int, "100", "new pieces at most"),
-    opt("temperature", Kind::Float, "0.0", "0 takes the most likely piece each time; 1 draws as the model says"),
-    opt("top_k", Kind::Int, "", "draw among the k most likely only"),
-    opt("top_p", Kind::Float, "", "draw among the most likely that together have this probability"),
-    opt("repetition", Kind::Float, "1.0", "above 1 makes pieces that were there already less likely (CTRL)"),
-    opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it"),
-    opt("seed", Kind::Int, "", "what is drawn from; this run's stream where it is not given"),
-    opt("special", Kind::Bool, "false", "show special pieces"),
+    opt("max_new_tokens", Kind::Int, "100", "most tokens to generate. also: max_length, max_tokens"),
     opt(
-        "bos",
-        Kind::Bool,
-        "false",
-        "begin each prompt with the piece that starts a text, or else the one that ends it",
+        "temperature",
+        Kind::Float,
+        "0.0",
+        "0 is greedy decoding; 1 samples from the model's own distribution. also: do_sample",
     ),
+    opt("top_k", Kind::Int, "", "sample from the k most likely tokens only"),
+    opt(
+        "top_p",
+        Kind::Float,
+        "",
+        "sample from the most likely tokens of this total probability only. also: nucleus sampling",
+    ),
+    opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
+    opt(
+        "stop",
+        Kind::List,
+        "[]",
+        "strings that end the text; they are not part of it. also: stop_strings, stopping_criteria",
+    ),
+    opt("seed", Kind::Int, "", "seed of the sampling; default: the run's stream"),
+    opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text"),
+    opt("bos", Kind::Bool, "false", "prepend BOS to each prompt (EOS where there is no BOS). also: add_bos_token"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -38,11 +48,11 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
         }
     }
     let sampling = Sampling {
-        max: options.count("max")?,
+        max_new_tokens: options.count("max_new_tokens")?,
         temperature: options.float("temperature")?,
         top_k: options.maybe("top_k", Options::count)?,
         top_p: options.maybe("top_p", Options::float)?,
-        repetition: options.float("repetition")?,
+        repetition_penalty: options.float("repetition_penalty")?,
         ends: net.ends().into_iter().chain(tok.eos()).collect(),
     };
     Ok((sampling, stops))
@@ -84,8 +94,8 @@ fn write(
     }
     let (sampling, stops) = sampling(net, tok, &options)?;
     let rng = Rng::or_run(options.maybe("seed", Options::int)?.map(|seed| seed as u64));
-    let skip_special = !options.bool("special")?;
-    let mut writers: Vec<Writer> = prompts.iter().map(|_| Writer::new(tok, &stops, skip_special)).collect();
+    let skip_special = options.bool("skip_special_tokens")?;
+    let mut writers: Vec<Detokenizer> = prompts.iter().map(|_| Detokenizer::new(tok, &stops, skip_special)).collect();
     // what the script's closure throws has to get through the loop
     let mut thrown = None;
     let written = net.generate(&prompts, &sampling, &rng, |row, id| {
@@ -121,7 +131,7 @@ fn fits(net: &Model, tok: &Tokenizer) -> Res<()> {
     let (pieces, rows) = (tok.len(), net.config().vocab);
     if pieces > rows {
         return Err(Error::new("generate", format!("the tokenizer has {pieces} pieces, the model {rows} rows"))
-            .help("open the tokenizer of this model, or grow the model with `net.resize(tok.len())`")
+            .help("open the tokenizer of this model, or grow the model with `net.resize_embeddings(tok.len())`")
             .into());
     }
     Ok(())
@@ -132,13 +142,13 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Write on from a prompt, and give the new text. Takes the most likely piece each time, 100 at most.
+    /// Generate text from a prompt, and return the new text: greedy decoding, at most 100 tokens.
     ///
-    /// `prompt` is a text, a list of texts (the result is a list then), or ids.
+    /// `prompt` is a text, a list of texts (the result is then a list), or ids.
     ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// net.generate(tok, "the cat sat");
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
@@ -146,17 +156,17 @@ mod verbs {
         write(net, &tok, prompt, Map::new(), |_| Ok(true))
     }
 
-    /// Write on from a prompt, by the options.
+    /// Generate text from a prompt, with options.
     ///
-    /// The same seed gives the same text. It ends at the model's or tokenizer's end piece, at a stop string, or after
-    /// `max` pieces.
+    /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer, at a stop
+    /// string, or after `max_new_tokens` tokens.
     ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
-    /// let how = #{ max: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// let how = #{ max_new_tokens: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
     /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
-    /// net.generate(tok, ["the cat", "The"], #{ max: 2 }).len()                  //=> 2
+    /// net.generate(tok, ["the cat", "The"], #{ max_new_tokens: 2 }).len()                  //=> 2
     /// net.generate(tok, "the cat", how + #{ bos: true });         // as it was trained, if it was with `bos`
     /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```
@@ -165,17 +175,18 @@ mod verbs {
         write(net, &tok, prompt, options, |_| Ok(true))
     }
 
-    /// Write on from a prompt, and hear the text as it comes: `show` gets each new part, and ends it by `false`.
+    /// Generate text from a prompt and stream it: `show` is called with each new part, and ends generation by returning
+    /// `false`.
     ///
-    /// A function and not a method, so that the closure may use `net` too.
+    /// A function rather than a method, so that the closure may use `net` too.
     ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
-    /// let net = model(#{ kind: "llama", vocab: tok.len(), hidden: 16, layers: 1 }, #{ seed: 1 });
+    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// let parts = [];
-    /// let text  = generate(net, tok, "the cat", #{ max: 8 }, |part| parts.push(part));
+    /// let text  = generate(net, tok, "the cat", #{ max_new_tokens: 8 }, |part| parts.push(part));
     /// parts.reduce(|all, part| all + part, "") == text         //=> true
-    /// generate(net, tok, "the cat", #{ max: 8 }, |part| write(part));
+    /// generate(net, tok, "the cat", #{ max_new_tokens: 8 }, |part| write(part));
     /// ```
     #[rhai_fn(name = "generate", return_raw)]
     pub fn generate_shown(

@@ -1,10 +1,10 @@
-//! Text as it is written: whole characters, and nothing of a stop string.
+//! Streaming detokenization: whole characters only, and nothing of a stop string.
 
 use crate::Result;
 use crate::token::{DecodeStream, Tokenizer};
 
 /// Turns new ids into text that is certain, and knows when a stop string was written.
-pub struct Writer {
+pub struct Detokenizer {
     stream: DecodeStream,
     stops: Vec<String>,
     /// Everything that was given out.
@@ -14,10 +14,10 @@ pub struct Writer {
     pub stopped: bool,
 }
 
-impl Writer {
-    pub fn new(tokenizer: &Tokenizer, stops: &[String], skip_special: bool) -> Writer {
+impl Detokenizer {
+    pub fn new(tokenizer: &Tokenizer, stops: &[String], skip_special: bool) -> Detokenizer {
         let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-        Writer {
+        Detokenizer {
             stream: tokenizer.stream(skip_special),
             stops,
             text: String::new(),

@@ -1,36 +1,41 @@
 //! LoRA and bottleneck adapters for scripts.
 
+use crate::model::adapt::bottleneck::ACTIVATIONS;
 use crate::model::{Activation, Bottlenecks, Lora};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use std::path::Path;
 
 const ATTACH: &[Opt] = &[
-    opt("rank", Kind::Int, "8", "width of the adapters"),
-    opt("alpha", Kind::Float, "16.0", "what they add is scaled by alpha / rank"),
-    opt("dropout", Kind::Float, "0.0", "share of their inputs that is dropped in training"),
+    opt("rank", Kind::Int, "8", "rank of the product. also: r"),
+    opt("alpha", Kind::Float, "16.0", "scale of the product times rank. also: lora_alpha"),
+    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training. also: lora_dropout"),
     opt(
         "layers",
         Kind::List,
         "[\"q_proj\", \"v_proj\"]",
-        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in blocks",
+        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers. also: target_modules",
     ),
-    opt("seed", Kind::Int, "", "what A is drawn from; this run's stream where it is not given"),
+    opt("seed", Kind::Int, "", "seed of A; default: the run's stream"),
 ];
 
-const SAVE: &[Opt] =
-    &[opt("base", Kind::Text, "", "what the folder names as its base model; where it was opened, if not given")];
+const SAVE: &[Opt] = &[opt(
+    "base",
+    Kind::Text,
+    "",
+    "base model that the folder names; default: where it was opened. also: base_model_name_or_path",
+)];
 
-const ADAPTERS: &[Opt] = &[
-    opt("rank", Kind::Int, "", "numbers in the middle; a sixteenth of the layer's, if not given"),
+const BOTTLENECK: &[Opt] = &[
+    opt("rank", Kind::Int, "", "width in the middle; default: a sixteenth of the layer's. also: reduction_factor"),
     opt("after", Kind::Text, "\"feed_forward\"", "`feed_forward` (Pfeiffer), or `both`: attention too (Houlsby)"),
     opt("activation", Kind::Text, "\"relu\"", "relu, silu or gelu"),
-    opt("seed", Kind::Int, "", "what the first product is drawn from; this run's stream where it is not given"),
+    opt("seed", Kind::Int, "", "seed of the first product; default: the run's stream"),
 ];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.options("attach_adapters", ADAPTERS);
+    host.options("attach_bottleneck", BOTTLENECK);
     host.options("save_adapter", SAVE);
     host.options("attach_lora", ATTACH);
     host.options("save_lora", SAVE);
@@ -40,14 +45,16 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Model = crate::model::Model;
 
-    /// Attach LoRA adapters to linear layers and freeze all else; tells how many layers got one (Hu et al. 2021).
+    /// Attaches LoRA to linear layers and freezes all else (Hu et al. 2021). Returns the number of layers.
     ///
     /// B starts at 0, so nothing changes before the first step. Frozen weights cost neither memory nor time.
+    ///
+    /// also: get_peft_model, LoraConfig, target_modules
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, layers: ["q_proj", "v_proj"], seed: 1 })     //=> 4
-    /// net.params().len()                       //=> 8
+    /// net.parameters().len()                       //=> 8
     /// net                                      //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -74,20 +81,24 @@ mod verbs {
         Ok(net.attach_lora(&lora)? as INT)
     }
 
-    /// Add what the adapters learned to the weights and take them off; what learned before learns again.
+    /// Merges LoRA into the weights and detaches it; weights that were trainable before are trainable again.
+    ///
+    /// also: merge_and_unload
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.merge_lora()                         //=> 4
-    /// net.merge_lora()                         //=> error: merge_lora: no adapter is attached
+    /// net.merge_lora()                         //=> error: merge_lora: LoRA is not attached
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn merge_lora(net: &mut Model) -> Res<INT> {
         Ok(net.merge_lora()? as INT)
     }
 
-    /// Take the adapters off: the model is as it was before.
+    /// Detaches LoRA: the model is as it was before.
+    ///
+    /// also: unload, disable_adapter
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama-lora");
@@ -99,23 +110,25 @@ mod verbs {
         Ok(net.detach_lora()? as INT)
     }
 
-    /// Attach bottleneck adapters and freeze all else; tells how many there are: a narrow layer behind each feed-forward
-    /// (Pfeiffer et al. 2021), or behind attention too (Houlsby et al. 2019), added to what it gives.
+    /// Attaches bottleneck adapters and freezes all else: a narrow layer after each feed-forward (Pfeiffer et al. 2021), or
+    /// after attention too (Houlsby et al. 2019), added to its output. Returns the number of layers.
     ///
-    /// The last product starts at 0, so nothing changes before the first step. They are not linear and can't be merged:
-    /// `save_adapter` keeps them, `detach_adapters` takes them off.
+    /// The last product starts at 0, so nothing changes before the first step. They are not linear and cannot be merged:
+    /// `save_adapter` saves them, `detach_bottleneck` detaches them.
+    ///
+    /// also: adapters, add_adapter, adapter-transformers
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
-    /// net.attach_adapters(#{ rank: 4, after: "both", seed: 1 })        //=> 4
-    /// net                          //=> llama, 2 layers, 60.1 k parameters, f32, adapters behind 4 layers
+    /// net.attach_bottleneck(#{ rank: 4, after: "both", seed: 1 })        //=> 4
+    /// net                          //=> llama, 2 layers, 60.1 k parameters, f32, bottleneck adapters after 4 layers
     /// net.save("out/examples/no")  //=> error: save: bottleneck adapters are attached, which can't be merged into weights
-    /// net.detach_adapters()        //=> 4
+    /// net.detach_bottleneck()        //=> 4
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn attach_adapters(net: &mut Model, options: Map) -> Res<INT> {
-        const WHO: &str = "attach_adapters";
-        let options = Options::read(WHO, ADAPTERS, options)?;
+    pub fn attach_bottleneck(net: &mut Model, options: Map) -> Res<INT> {
+        const WHO: &str = "attach_bottleneck";
+        let options = Options::read(WHO, BOTTLENECK, options)?;
         let attention = match options.text("after")?.as_str() {
             "feed_forward" => false,
             "both" => true,
@@ -127,50 +140,50 @@ mod verbs {
         };
         let wanted = Bottlenecks {
             rank: options.maybe("rank", Options::count)?,
-            activation: Activation::named(WHO, &options.text("activation")?)?,
+            activation: Activation::named(WHO, &options.text("activation")?, &ACTIVATIONS)?,
             attention,
             seed: match options.maybe("seed", Options::int)? {
                 Some(seed) => seed as u64,
                 None => Rng::or_run(None).next_u64(),
             },
         };
-        Ok(net.attach_adapters(&wanted)? as INT)
+        Ok(net.attach_bottleneck(&wanted)? as INT)
     }
 
-    /// Take the bottleneck adapters off: the model is as it was before.
+    /// Detaches the bottleneck adapters: the model is as it was before.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
-    /// net.detach_adapters()                    //=> error: detach_adapters: no adapter is attached
+    /// net.detach_bottleneck()                    //=> error: detach_bottleneck: no adapter is attached
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn detach_adapters(net: &mut Model) -> Res<INT> {
-        Ok(net.detach_adapters()? as INT)
+    pub fn detach_bottleneck(net: &mut Model) -> Res<INT> {
+        Ok(net.detach_bottleneck()? as INT)
     }
 
-    /// Save what the model has beside its base, and no old weight: new rows that learned alone, LoRA, bottleneck adapters.
+    /// Saves only what was added to the base: new embedding rows trained alone, LoRA, bottleneck adapters.
     ///
-    /// The folder names its base and holds a hash of the base's files, so that `model(folder)` opens both or says that the
-    /// base is another. Save the tokenizer into the same folder, and the folder is whole.
+    /// The folder names its base and holds a hash of the base's files, so that `model(folder)` opens both, or reports a
+    /// different base. Save the tokenizer into the same folder to make it complete.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
-    /// net.resize(170);
-    /// net.learn("new_rows");
+    /// net.resize_embeddings(170);
+    /// net.train_only("new_embeddings");
     /// net.save_adapter("out/examples/rows");
-    /// model("out/examples/rows").vocab         //=> 170
+    /// model("out/examples/rows").vocab_size         //=> 170
     /// ```
     #[rhai_fn(name = "save_adapter", pure, return_raw)]
     pub fn save_adapter(net: &mut Model, folder: &str) -> Res<()> {
         save_adapter_with(net, folder, Map::new())
     }
 
-    /// Save what the model has beside its base, and say where the base is: a path from the folder, or from where one is.
+    /// Saves only what was added to the base, and names the base: a path from the folder, or from the working directory.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.save_adapter("out/examples/no", #{ base: "tests/data/parity/llama" })
-    /// //=> error: save_adapter: this model has nothing beside its base
+    /// //=> error: save_adapter: nothing was added to the base of this model
     /// ```
     #[rhai_fn(name = "save_adapter", pure, return_raw)]
     pub fn save_adapter_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
@@ -179,7 +192,9 @@ mod verbs {
         Ok(net.save_adapter(Path::new(folder), base.as_deref())?)
     }
 
-    /// Attach the adapter in a PEFT folder, to go on training it or to merge it.
+    /// Attaches the LoRA of a PEFT folder, to resume its training or to merge it.
+    ///
+    /// also: PeftModel.from_pretrained, load_adapter
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -190,7 +205,7 @@ mod verbs {
         Ok(net.open_lora(Path::new(folder))? as INT)
     }
 
-    /// Save the adapter alone as a PEFT folder, which `peft` opens too.
+    /// Saves LoRA alone as a PEFT folder, which `peft` opens too.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -203,7 +218,7 @@ mod verbs {
         save_lora_with(net, folder, Map::new())
     }
 
-    /// Save the adapter alone, and say what its base model is called.
+    /// Saves LoRA alone, and names its base model.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");

@@ -3,9 +3,9 @@
 //! While only new rows of a table learn they are a weight of their own, `….new_rows` beside `….weight`, which then
 //! holds the old rows and is frozen. So the old rows can't move, have no gradient and no state in an optimiser.
 
-use super::weights::Weights;
+use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
-use crate::tensor::{Array, DType, Tensor};
+use crate::tensor::{DType, Tensor};
 use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,21 +22,21 @@ pub enum Part {
     /// Everything but the tables and what is attached.
     Layers,
     Lora,
-    Adapters,
+    Bottleneck,
 }
 
 /// The words for parts, and what they mean.
 const PARTS: &[(&str, &[Part])] = &[
-    ("new_rows", &[Part::NewInput, Part::NewOutput]),
-    ("new_input", &[Part::NewInput]),
-    ("new_output", &[Part::NewOutput]),
-    ("tables", &[Part::Input, Part::Output]),
-    ("input", &[Part::Input]),
-    ("output", &[Part::Output]),
+    ("new_embeddings", &[Part::NewInput, Part::NewOutput]),
+    ("new_input_embeddings", &[Part::NewInput]),
+    ("new_output_embeddings", &[Part::NewOutput]),
+    ("embeddings", &[Part::Input, Part::Output]),
+    ("input_embeddings", &[Part::Input]),
+    ("output_embeddings", &[Part::Output]),
     ("layers", &[Part::Layers]),
     ("lora", &[Part::Lora]),
-    ("adapters", &[Part::Adapters]),
-    ("all", &[Part::Input, Part::Output, Part::Layers, Part::Lora, Part::Adapters]),
+    ("bottleneck", &[Part::Bottleneck]),
+    ("all", &[Part::Input, Part::Output, Part::Layers, Part::Lora, Part::Bottleneck]),
 ];
 
 /// The parts that some words mean.
@@ -53,28 +53,18 @@ pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
     Ok(found)
 }
 
-/// What the new rows of a table are called, beside `model.embed_tokens.weight`.
-pub fn rows_name(table: &str) -> String {
-    format!("{}.new_rows", table.strip_suffix(".weight").unwrap_or(table))
-}
-
-/// The table that a weight of new rows belongs to.
-pub fn table_of(rows: &str) -> Option<String> {
-    rows.strip_suffix(".new_rows").map(|table| format!("{table}.weight"))
-}
-
 impl Model {
     /// From now on these parts learn and nothing else; says how many weights that are. New rows are those from
     /// `from` on, or what the last resize added.
-    pub fn learn(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
-        const WHO: &str = "learn";
+    pub fn train_only(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
+        const WHO: &str = "train_only";
         let mut inner = self.write();
         if parts.is_empty() {
-            return Err(Error::new(WHO, "no part is named").help("`net.freeze(\"*\")` freezes all"));
+            return Err(Error::new(WHO, "no parts given").help("`net.freeze(\"*\")` freezes all weights"));
         }
         for (part, held, how) in [
-            (Part::Lora, !inner.weights.adapters.is_empty(), "no LoRA is attached"),
-            (Part::Adapters, !inner.weights.bottlenecks.is_empty(), "no bottleneck adapter is attached"),
+            (Part::Lora, !inner.weights.lora.is_empty(), "no LoRA is attached"),
+            (Part::Bottleneck, !inner.weights.bottlenecks.is_empty(), "no bottleneck adapter is attached"),
         ] {
             // "all" is all that there is
             if parts.contains(&part) && !held && !parts.contains(&Part::Layers) {
@@ -90,8 +80,8 @@ impl Model {
                 weights.set_frozen(&table, false)?;
             } else if new.iter().any(|part| parts.contains(part)) {
                 let Some(first) = from.or(inner.grown_from) else {
-                    return Err(Error::new(WHO, "which rows are new is not known: the tables did not grow here")
-                        .help("say where they begin, as in `net.learn(\"new_rows\", #{ from: old.len() })`"));
+                    return Err(Error::new(WHO, "cannot tell which embedding rows are new: this model was not resized")
+                        .help("give the first new id, as in `net.train_only(\"new_embeddings\", #{ first_new_id: old.len() })`"));
                 };
                 weights.divide(&table, first)?;
             }
@@ -103,21 +93,21 @@ impl Model {
                 .filter(|(name, _)| !names.contains(&***name))
                 .for_each(|(_, weight)| weight.frozen = weight.blocks.is_some());
         }
-        weights.adapters.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Lora));
-        weights.bottlenecks.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Adapters));
-        weights.forget_learned_before();
-        let count = weights.learning().len();
+        weights.lora.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Lora));
+        weights.bottlenecks.values_mut().for_each(|adapter| adapter.frozen = !parts.contains(&Part::Bottleneck));
+        weights.forget_trainable_before();
+        let count = weights.trainable().len();
         inner.weights = Arc::new(weights);
         Ok(count)
     }
 
     /// The parameters of some parts: those that learn, or all. Among all, new rows that are not apart are their table.
-    pub fn params_of(&self, parts: &BTreeSet<Part>, frozen: bool) -> Vec<Tensor> {
+    pub fn parameters_of(&self, parts: &BTreeSet<Part>, frozen: bool) -> Vec<Tensor> {
         let inner = self.read();
         let weights = &inner.weights;
         let tables = tables(&inner.config);
         let wanted = |name: &str| {
-            let rows = table_of(name);
+            let rows = embeddings_of(name);
             let of = tables.iter().find(|(table, ..)| table == name || rows.as_ref() == Some(table));
             match of {
                 Some((_, whole, new)) => {
@@ -134,10 +124,10 @@ impl Model {
             .map(|(_, weight)| weight.param.clone())
             .collect();
         if parts.contains(&Part::Lora) {
-            let some = weights.adapters.values().filter(|adapter| frozen || !adapter.frozen);
+            let some = weights.lora.values().filter(|adapter| frozen || !adapter.frozen);
             found.extend(some.flat_map(|adapter| adapter.params()));
         }
-        if parts.contains(&Part::Adapters) {
+        if parts.contains(&Part::Bottleneck) {
             let some = weights.bottlenecks.values().filter(|adapter| frozen || !adapter.frozen);
             found.extend(some.flat_map(|adapter| adapter.params()));
         }
@@ -154,13 +144,19 @@ impl Model {
     }
 }
 
-/// The tables of a model: their names, and the parts that they are as a whole and by their new rows.
+/// The embeddings of a model: their names, and the parts that they are as a whole and by their new rows.
 fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
-    let input = config.arch.table.to_string();
-    if config.tied {
-        return vec![(input, vec![Part::Input, Part::Output], vec![Part::NewInput, Part::NewOutput])];
+    let input = config.layout.embeddings.to_string();
+    match &config.output {
+        None => vec![(input, vec![Part::Input], vec![Part::NewInput])],
+        Some(_) if config.tied => {
+            vec![(input, vec![Part::Input, Part::Output], vec![Part::NewInput, Part::NewOutput])]
+        }
+        Some(output) => vec![
+            (input, vec![Part::Input], vec![Part::NewInput]),
+            (output.weight.clone(), vec![Part::Output], vec![Part::NewOutput]),
+        ],
     }
-    vec![(input, vec![Part::Input], vec![Part::NewInput]), (config.head(), vec![Part::Output], vec![Part::NewOutput])]
 }
 
 impl Weights {
@@ -169,11 +165,14 @@ impl Weights {
         let value = self.get(table)?.value()?;
         let held = value.dims()[0];
         if first == 0 || first >= held {
-            bail!("learn", "new rows from {first} on, where the table has {held} rows");
+            bail!("train_only", "`first_new_id` is {first}, and the embeddings have {held} rows");
         }
-        if self.adapters.keys().any(|layer| format!("{layer}.weight") == table) {
-            return Err(Error::new("learn", format!("LoRA is attached to `{table}`, whose new rows are to learn"))
-                .help("attach it to other layers"));
+        if self.lora.keys().any(|layer| format!("{layer}.weight") == table) {
+            return Err(Error::new(
+                "train_only",
+                format!("LoRA is attached to `{table}`, whose new rows are to be trained"),
+            )
+            .help("attach it to other layers"));
         }
         // the old rows stay where they are; the new ones get numbers of their own, in f32 as what learns has to be
         let new = value.narrow(0, first, held - first)?.to_dtype(DType::F32)?.copy()?;
@@ -183,20 +182,9 @@ impl Weights {
         Ok(())
     }
 
-    /// Makes every divided table whole again, in the dtype of its old rows.
-    pub fn join(&mut self) -> Result<()> {
-        let divided: Vec<String> = self.iter().filter_map(|(name, _)| table_of(name)).collect();
-        for table in divided {
-            let whole = self.whole(&table)?;
-            self.remove(&rows_name(&table));
-            self.insert(&table, whole);
-        }
-        Ok(())
-    }
-
     /// Old rows that learn are not apart from the new ones.
-    pub fn join_learning(&mut self) -> Result<()> {
-        let divided: Vec<String> = self.iter().filter_map(|(name, _)| table_of(name)).collect();
+    pub fn join_trainable(&mut self) -> Result<()> {
+        let divided: Vec<String> = self.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
         if divided.iter().any(|table| self.get(table).is_ok_and(|old| !old.frozen)) {
             let learning: Vec<String> =
                 divided.into_iter().filter(|table| self.get(table).is_ok_and(|old| !old.frozen)).collect();
@@ -204,16 +192,5 @@ impl Weights {
             learning.iter().try_for_each(|table| self.set_frozen(table, false))?;
         }
         Ok(())
-    }
-
-    /// The numbers of a weight, with the new rows below the old ones where a table is divided.
-    pub fn whole(&self, name: &str) -> Result<Array> {
-        let old = self.get(name)?.value()?;
-        let rows = rows_name(name);
-        if !self.has(&rows) {
-            return Ok(old);
-        }
-        let new = self.get(&rows)?.param.value().to_dtype(old.dtype())?;
-        Ok(Array::cat(&[old, new], 0)?)
     }
 }

@@ -1,10 +1,11 @@
 //! PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`.
 
-use super::learn::table_of;
-use super::lora::{Adapter, PREFIX, linears};
-use super::save::replace;
-use super::{Model, Weights};
+use super::attach::linears;
+use super::lora::{LoraLayer, PREFIX};
 use crate::format::safetensors::{self, Safetensors};
+use crate::model::Model;
+use crate::model::save::replace;
+use crate::model::weights::{Weights, embeddings_of};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, files};
 use serde_json::{Value, json};
@@ -47,8 +48,8 @@ impl Model {
         supported(&config).map_err(|error| error.at(place.display()))?;
         let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.told_by(WHO))?;
         let mut inner = self.write();
-        if !inner.weights.adapters.is_empty() {
-            return Err(Error::new(WHO, "adapters are attached already")
+        if !inner.weights.lora.is_empty() {
+            return Err(Error::new(WHO, "LoRA is attached already")
                 .help("merge or detach them first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
         let layers: BTreeMap<String, [usize; 2]> = linears(&inner.config, &inner.weights).into_iter().collect();
@@ -68,12 +69,12 @@ impl Model {
             let root = config["use_rslora"].as_bool() == Some(true);
             let scale = alpha / if root { (rank as f64).sqrt() } else { rank as f64 };
             let dropout = config["lora_dropout"].as_f64().unwrap_or(0.0);
-            weights.adapters.insert(layer.clone(), Adapter::new(&layer, a, b, alpha, scale, dropout));
+            weights.lora.insert(layer.clone(), LoraLayer::new(&layer, a, b, alpha, scale, dropout));
         }
-        if weights.adapters.is_empty() {
+        if weights.lora.is_empty() {
             bail!(WHO, "{} holds no adapter", file.path().display());
         }
-        let count = weights.adapters.len();
+        let count = weights.lora.len();
         weights.freeze_for_adapters();
         inner.weights = Arc::new(weights);
         Ok(count)
@@ -82,14 +83,14 @@ impl Model {
     /// Writes the attached adapters as a PEFT folder; `base` is what it names as its base model.
     pub fn save_lora(&self, folder: &Path, base: Option<&str>) -> Result<()> {
         const WHO: &str = "save_lora";
-        let (weights, source) = {
+        let (weights, source, task) = {
             let inner = self.read();
-            (inner.weights.clone(), inner.source.clone())
+            (inner.weights.clone(), inner.source.clone(), inner.head.peft_task)
         };
-        let Some(first) = weights.adapters.values().next() else {
-            return Err(Error::new(WHO, "no adapter is attached").help("attach one with `net.attach_lora(#{ … })`"));
+        let Some(first) = weights.lora.values().next() else {
+            return Err(Error::new(WHO, "LoRA is not attached").help("attach one with `net.attach_lora(#{ … })`"));
         };
-        if weights.iter().any(|(name, _)| table_of(name).is_some()) || !weights.bottlenecks.is_empty() {
+        if weights.iter().any(|(name, _)| embeddings_of(name).is_some()) || !weights.bottlenecks.is_empty() {
             return Err(Error::new(
                 WHO,
                 "this model has more than LoRA beside its base, which a PEFT folder does not keep",
@@ -97,15 +98,15 @@ impl Model {
             .help("`net.save_adapter(folder)` keeps new rows and adapters too"));
         }
         let base = base.map(String::from).or(source.map(|path| path.display().to_string()));
-        let targets: BTreeSet<&String> = weights.adapters.keys().collect();
+        let targets: BTreeSet<&String> = weights.lora.keys().collect();
         let alphas: BTreeMap<&str, f64> = weights
-            .adapters
+            .lora
             .iter()
             .filter(|(_, adapter)| adapter.alpha != first.alpha)
             .map(|(layer, adapter)| (layer.as_str(), adapter.alpha))
             .collect();
         let ranks: BTreeMap<&str, usize> = weights
-            .adapters
+            .lora
             .iter()
             .filter(|(_, adapter)| adapter.rank() != first.rank())
             .map(|(layer, adapter)| (layer.as_str(), adapter.rank()))
@@ -113,7 +114,7 @@ impl Model {
         let root = first.scale != first.alpha / first.rank() as f64;
         let config = json!({
             "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
+            "task_type": task,
             "base_model_name_or_path": base,
             "r": first.rank(),
             "lora_alpha": short(first.alpha),
@@ -123,14 +124,14 @@ impl Model {
             "alpha_pattern": alphas,
             "use_rslora": root,
             "bias": "none",
-            "fan_in_fan_out": self.config().arch.transposed,
+            "fan_in_fan_out": self.config().layout.transposed,
             "inference_mode": true,
             "init_lora_weights": true,
             "modules_to_save": null,
         });
         replace(folder, |part| {
             let mut arrays: Vec<(String, Array)> = Vec::new();
-            for (layer, adapter) in &weights.adapters {
+            for (layer, adapter) in &weights.lora {
                 arrays.push((format!("{PREFIX}{layer}.lora_A.weight"), adapter.a.value().to_dtype(DType::F32)?));
                 arrays.push((format!("{PREFIX}{layer}.lora_B.weight"), adapter.b.value().to_dtype(DType::F32)?));
             }

@@ -1,4 +1,4 @@
-//! What a model has beside its base, as a folder of its own: new rows, LoRA and bottleneck adapters, and no old weight.
+//! A folder of what a model has beside its base: new embedding rows, LoRA and bottleneck adapters, and no old weight.
 //!
 //! ```text
 //! FOLDER/levain_adapter.json          the base, its hash, and what each part is
@@ -7,12 +7,15 @@
 //!
 //! A tokenizer that is saved into the same folder makes it whole: `model(FOLDER)` and `tokenizer(FOLDER)` open it.
 
-use super::bottleneck::{Activation, Bottleneck, PARTS};
-use super::learn::{rows_name, table_of};
-use super::lora::{Adapter, linears};
-use super::save::{replace, write_json};
-use super::{Model, Weights};
+use super::attach::linears;
+use super::bottleneck::{ACTIVATIONS, Bottleneck, PARTS};
+use super::lora::LoraLayer;
 use crate::format::safetensors::{self, Safetensors};
+use crate::model::Model;
+use crate::model::activation::Activation;
+use crate::model::fields::read_json;
+use crate::model::save::{replace, write_json};
+use crate::model::weights::{Weights, embeddings_of, rows_name};
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::{Value, json};
@@ -27,7 +30,7 @@ const TENSORS: &str = "levain_adapter.safetensors";
 const FORMAT: u64 = 1;
 
 /// Whether a folder holds what a model has beside its base.
-pub fn is_delta(folder: &Path) -> bool {
+pub fn is_adapter_file(folder: &Path) -> bool {
     files::is_file(&folder.join(CONFIG))
 }
 
@@ -44,10 +47,10 @@ impl Model {
             return Err(Error::new(WHO, "this model was not opened from anywhere, so that it has no base")
                 .help("save it whole, with `net.save(folder)`"));
         };
-        let rows: Vec<String> = weights.iter().filter_map(|(name, _)| table_of(name)).collect();
-        if rows.is_empty() && weights.adapters.is_empty() && weights.bottlenecks.is_empty() {
-            return Err(Error::new(WHO, "this model has nothing beside its base").help(
-                "`net.learn(\"new_rows\")`, `net.attach_lora(…)` and `net.attach_adapters(…)` make such a thing",
+        let rows: Vec<String> = weights.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
+        if rows.is_empty() && weights.lora.is_empty() && weights.bottlenecks.is_empty() {
+            return Err(Error::new(WHO, "nothing was added to the base of this model").help(
+                "`net.train_only(\"new_embeddings\")`, `net.attach_lora(…)` and `net.attach_bottleneck(…)` make such a thing",
             ));
         }
         let mut arrays: Vec<(String, Array)> = Vec::new();
@@ -55,7 +58,7 @@ impl Model {
             let name = rows_name(table);
             arrays.push((name.clone(), weights.get(&name)?.param.value().to_dtype(DType::F32)?));
         }
-        for (layer, adapter) in &weights.adapters {
+        for (layer, adapter) in &weights.lora {
             arrays.push((format!("{layer}.lora_A.weight"), adapter.a.value()));
             arrays.push((format!("{layer}.lora_B.weight"), adapter.b.value()));
         }
@@ -65,7 +68,7 @@ impl Model {
             }
         }
         let lora: BTreeMap<&String, Value> = weights
-            .adapters
+            .lora
             .iter()
             .map(|(layer, one)| (layer, json!({ "alpha": one.alpha, "scale": one.scale, "dropout": one.dropout })))
             .collect();
@@ -75,10 +78,10 @@ impl Model {
             "format": FORMAT,
             "base_model_name_or_path": base.map_or_else(|| source.display().to_string(), String::from),
             "base_hash": hash(&source)?,
-            "vocab": vocab,
+            "vocab_size": vocab,
             "new_rows": { "from": self.new_rows_from(), "tables": rows },
             "lora": lora,
-            "adapters": bottlenecks,
+            "bottlenecks": bottlenecks,
         });
         replace(folder, |part| {
             safetensors::save(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
@@ -87,39 +90,29 @@ impl Model {
         })
     }
 
-    /// Opens the base that a folder names, and puts on it what the folder holds.
-    pub(super) fn open_delta(folder: &Path, dtype: DType) -> Result<Model> {
-        let place = folder.join(CONFIG);
-        let config = super::config::read_json(&place)?;
-        let fault = |what: &str| Error::new("model", format!("{}: {what}", place.display()));
-        if config["format"].as_u64() != Some(FORMAT) {
-            return Err(fault(&format!("its format is {}; this levain reads {FORMAT}", config["format"])));
-        }
-        let Some(named) = config["base_model_name_or_path"].as_str() else {
-            return Err(fault("the base model is not named"));
-        };
-        let base = resolve(folder, named);
-        let net = Model::open(&base, dtype)?;
-        if config["base_hash"].as_str() != Some(hash(&base)?.as_str()) {
-            return Err(fault(&format!("the base {} is not the one that this was made on", base.display()))
+    /// Puts on a base what the folder holds.
+    pub(in crate::model) fn put_on(&self, folder: &Path, config: &Value) -> Result<()> {
+        let fault = fault(folder);
+        let source = self.read().source.clone().unwrap_or_default();
+        if config["base_hash"].as_str() != Some(hash(&source)?.as_str()) {
+            return Err(fault(&format!("the base {} is not the one that this was made on", source.display()))
                 .help("its files have changed, or are another model's: rows and adapters mean nothing there"));
         }
         let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.told_by("model"))?;
-        net.put_on(&config, &file, &fault)?;
-        Ok(net)
+        self.put_parts_on(config, &file, &fault)
     }
 
-    fn put_on(&self, config: &Value, file: &Safetensors, fault: &dyn Fn(&str) -> Error) -> Result<()> {
+    fn put_parts_on(&self, config: &Value, file: &Safetensors, fault: &dyn Fn(&str) -> Error) -> Result<()> {
         let count = |value: &Value, name: &str| {
             value.as_u64().map(|count| count as usize).ok_or_else(|| fault(&format!("`{name}` is no count")))
         };
-        let vocab = count(&config["vocab"], "vocab")?;
-        self.resize(vocab, false)?;
+        let vocab = count(&config["vocab_size"], "vocab_size")?;
+        self.resize_embeddings(vocab, false)?;
         let mut inner = self.write();
         let mut weights = Weights::clone(&inner.weights);
         for table in config["new_rows"]["tables"].as_array().into_iter().flatten() {
             let Some(table) = table.as_str().filter(|table| weights.has(table)) else {
-                return Err(fault(&format!("this model has no table {table}")));
+                return Err(fault(&format!("this model has no embeddings {table}")));
             };
             let from = count(&config["new_rows"]["from"], "from")?;
             weights.divide(table, from)?;
@@ -135,11 +128,11 @@ impl Model {
         let shaped = |array: &Array, name: &str, dims: &[usize]| {
             if array.dims() == dims { Ok(()) } else { Err(fault(&format!("`{name}` has shape {:?}", array.dims()))) }
         };
-        if !weights.iter().any(|(name, _)| table_of(name).is_some()) {
+        if !weights.iter().any(|(name, _)| embeddings_of(name).is_some()) {
             weights.freeze_for_adapters();
         } else {
             let rows: Vec<Arc<str>> =
-                weights.iter().map(|(name, _)| name.clone()).filter(|name| table_of(name).is_some()).collect();
+                weights.iter().map(|(name, _)| name.clone()).filter(|name| embeddings_of(name).is_some()).collect();
             weights.freeze_all(true);
             rows.iter().try_for_each(|name| weights.set_frozen(name, false))?;
         }
@@ -151,12 +144,12 @@ impl Model {
             shaped(&a, layer, &[rank, input])?;
             shaped(&b, layer, &[output, rank])?;
             let number = |name: &str| facts[name].as_f64().ok_or_else(|| fault(&format!("`{name}` is no number")));
-            let adapter = Adapter::new(layer, a, b, number("alpha")?, number("scale")?, number("dropout")?);
-            weights.adapters.insert(layer.clone(), adapter);
+            let adapter = LoraLayer::new(layer, a, b, number("alpha")?, number("scale")?, number("dropout")?);
+            weights.lora.insert(layer.clone(), adapter);
         }
-        for (layer, activation) in config["adapters"].as_object().into_iter().flatten() {
+        for (layer, activation) in config["bottlenecks"].as_object().into_iter().flatten() {
             let [output, _] = known(layer)?;
-            let activation = Activation::named("model", activation.as_str().unwrap_or_default())?;
+            let activation = Activation::named("model", activation.as_str().unwrap_or_default(), &ACTIVATIONS)?;
             let [a, b, c, d] = PARTS.map(|part| file.read_f32(&format!("{layer}.adapter.{part}")));
             let numbers = [a?, b?, c?, d?];
             let rank = numbers[0].dims().first().copied().unwrap_or(0);
@@ -169,6 +162,28 @@ impl Model {
         inner.weights = Arc::new(weights);
         Ok(())
     }
+}
+
+/// The facts of an adapter folder, of a format that this levain reads.
+pub fn read(folder: &Path) -> Result<Value> {
+    let config = read_json(&folder.join(CONFIG))?;
+    if config["format"].as_u64() != Some(FORMAT) {
+        return Err(fault(folder)(&format!("its format is {}; this levain reads {FORMAT}", config["format"])));
+    }
+    Ok(config)
+}
+
+/// The base that an adapter folder names.
+pub fn base_of(folder: &Path, config: &Value) -> Result<PathBuf> {
+    match config["base_model_name_or_path"].as_str() {
+        Some(named) => Ok(resolve(folder, named)),
+        None => Err(fault(folder)("the base model is not named")),
+    }
+}
+
+fn fault(folder: &Path) -> impl Fn(&str) -> Error {
+    let place = folder.join(CONFIG);
+    move |what| Error::new("model", format!("{}: {what}", place.display()))
 }
 
 /// A path from the folder, or from here.

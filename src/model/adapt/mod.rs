@@ -1,0 +1,7 @@
+//! What is attached to a model beside its weights: LoRA and bottleneck adapters, and the folders that hold them.
+
+pub mod adapter_file;
+pub mod attach;
+pub mod bottleneck;
+pub mod lora;
+pub mod peft;

@@ -1,0 +1,262 @@
+//! What a model computes: outputs, hidden states and losses.
+
+use super::read::Ids;
+use crate::data::Batch;
+use crate::model::{Reduce, TokenRows};
+use crate::script::prelude::*;
+use crate::tensor::nn::Precision;
+use crate::tensor::no_grad;
+
+const LOSS: &[Opt] = &[
+    opt("reduction", Kind::Text, "\"mean\"", "`mean` over the tokens that have a loss, or `sum`"),
+    opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
+    opt(
+        "train",
+        Kind::Bool,
+        "true",
+        "record for backward, and apply the dropout of LoRA; false to evaluate. also: eval",
+    ),
+];
+
+/// Rows given by hand.
+const ROWS: &[Opt] = &[
+    opt("ids", Kind::Any, "", "rows of ids. also: input_ids"),
+    opt("labels", Kind::Any, "", "rows of labels, -100 where there is no loss; default: the ids"),
+    opt(
+        "segments",
+        Kind::Any,
+        "",
+        "which sequence of its row each token belongs to, 0 is padding. also: attention_mask",
+    ),
+    opt("token_types", Kind::Any, "", "which part of a pair each token belongs to (BERT). also: token_type_ids"),
+];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("loss", LOSS);
+}
+
+/// Rows by hand, read.
+struct Given {
+    rows: usize,
+    length: usize,
+    ids: Vec<u32>,
+    labels: Vec<i64>,
+    segments: Option<Vec<u32>>,
+    token_types: Option<Vec<u32>>,
+}
+
+impl Given {
+    /// Ids as they are, or a map with them.
+    fn read(who: &'static str, given: Dynamic) -> Res<Given> {
+        let map = match given.is_map() {
+            true => given.cast::<Map>(),
+            false => Map::from([("ids".into(), given)]),
+        };
+        let map = Options::read(who, ROWS, map)?;
+        if !map.has("ids") {
+            bail!(who, "`ids` must be given");
+        }
+        let all = Ids::read(who, "ids", map.get("ids"))?;
+        let unsigned = |name: &str| match map.has(name) {
+            true => Ids::read(who, name, map.get(name))?.unsigned(who).map(Some),
+            false => Ok(None),
+        };
+        Ok(Given {
+            rows: all.rows,
+            length: all.length,
+            ids: all.unsigned(who)?,
+            segments: unsigned("segments")?,
+            token_types: unsigned("token_types")?,
+            labels: if map.has("labels") { Ids::read(who, "labels", map.get("labels"))?.ids } else { all.ids },
+        })
+    }
+
+    fn rows(&self) -> TokenRows<'_> {
+        TokenRows {
+            rows: self.rows,
+            length: self.length,
+            ids: &self.ids,
+            labels: Some(&self.labels),
+            segments: self.segments.as_deref(),
+            token_types: self.token_types.as_deref(),
+            ..TokenRows::default()
+        }
+    }
+}
+
+/// Calls `work` with the rows of a batch, of a map or of ids.
+fn with_rows<T>(who: &'static str, given: Dynamic, work: impl FnOnce(&TokenRows) -> crate::Result<T>) -> Res<T> {
+    if let Some(batch) = given.read_lock::<Batch>() {
+        return Ok(work(&TokenRows::from(&*batch))?);
+    }
+    Ok(work(&Given::read(who, given)?.rows())?)
+}
+
+impl<'a> From<&'a Batch> for TokenRows<'a> {
+    fn from(batch: &'a Batch) -> TokenRows<'a> {
+        let given = |values: &'a [u32]| (!values.is_empty()).then_some(values);
+        TokenRows {
+            rows: batch.rows,
+            length: batch.length,
+            ids: &batch.ids,
+            labels: Some(&batch.labels),
+            segments: Some(&batch.segments),
+            positions: Some(&batch.positions),
+            token_types: given(&batch.token_types),
+            targets: (!batch.targets.is_empty()).then_some(&batch.targets),
+            step: batch.step as u64,
+        }
+    }
+}
+
+#[export_module]
+mod verbs {
+    pub type Model = crate::model::Model;
+    pub type Tensor = crate::tensor::Tensor;
+
+    /// Outputs of the model's head for rows of ids: logits `[rows, length, vocab_size]`. Gradients flow through.
+    ///
+    /// `rows` is a list of ids, a list of lists of equal length, a tensor, a batch, or a map of `ids`, `segments` and
+    /// `token_types`.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.forward([[5, 6, 7], [8, 9, 10]]).shape       //=> [2, 3, 160]
+    /// net.forward([5, 600])    //=> error: forward: id 600 (row 0, position 1) is outside the embeddings of 160 rows
+    /// let bert = model("tests/data/parity/bert-mlm");
+    /// bert.forward(#{ ids: [5, 6, 7], token_types: [0, 0, 1] }).shape      //=> [1, 3, 160]
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn forward(net: &mut Model, rows: Dynamic) -> Res<Tensor> {
+        super::with_rows("forward", rows, |rows| net.forward(rows))
+    }
+
+    /// Hidden states after the last layer and its norm, `[rows, length, hidden_size]`. Takes rows as `forward` does.
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").hidden_states([5, 6, 7]).shape     //=> [1, 3, 48]
+    /// ```
+    ///
+    /// also: last_hidden_state, output_hidden_states
+    #[rhai_fn(pure, return_raw)]
+    pub fn hidden_states(net: &mut Model, rows: Dynamic) -> Res<Tensor> {
+        super::with_rows("hidden_states", rows, |rows| net.hidden_states(rows))
+    }
+
+    /// Mean loss of a batch, or of rows by hand: a map of `ids`, and if wanted `labels`, `segments` and `token_types`.
+    ///
+    /// Labels are aligned with the ids, as in Hugging Face, and -100 where there is no loss. A causal model predicts the
+    /// label of position t + 1 at position t, where both are of one segment; a masked model predicts labels in place.
+    /// Never holds all logits. A batch without any target is an error.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.loss(#{ ids: [5, 6, 7, 8], labels: [-100, 6, 7, 8] }).backward();
+    /// net.loss(#{ ids: [5, 6, 7, 8] }).shape                       //=> []
+    /// net.loss(#{ ids: [5, 6], labels: [-100, -100] })
+    /// //=> error: loss: no token of this batch has a loss: all labels are -100
+    /// ```
+    #[rhai_fn(name = "loss", pure, return_raw)]
+    pub fn loss(net: &mut Model, batch: Dynamic) -> Res<Tensor> {
+        loss_with(net, batch, Map::new())
+    }
+
+    /// Loss of a batch, with options: summed for gradient accumulation, or without recording for evaluation.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduction: "sum", train: false }).item();
+    /// assert::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
+    /// net.loss(#{ ids: [5, 6, 7, 8] }, #{ reductoin: "sum" })         //=> error: loss: there is no option `reductoin`
+    /// ```
+    #[rhai_fn(name = "loss", pure, return_raw)]
+    pub fn loss_with(net: &mut Model, batch: Dynamic, options: Map) -> Res<Tensor> {
+        let options = Options::read("loss", LOSS, options)?;
+        let reduce = match options.text("reduction")?.as_str() {
+            "mean" => Reduce::Mean,
+            "sum" => Reduce::Sum,
+            other => {
+                return Err(Error::new("loss", format!("`reduction` is `{other}`")).help("it takes mean, sum").into());
+            }
+        };
+        let smoothing = options.float("label_smoothing")?;
+        if !(0.0..1.0).contains(&smoothing) {
+            bail!("loss", "label_smoothing {smoothing} is not in 0..1");
+        }
+        let train = options.bool("train")?;
+        super::with_rows("loss", batch, |rows| {
+            let work = || net.loss(rows, reduce, smoothing);
+            if train { work() } else { no_grad(work) }
+        })
+    }
+
+    /// Number of targets that the loss of a batch sees: what a mean divides by.
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").loss_tokens(#{ ids: [5, 6, 7, 8] })                                 //=> 3
+    /// model("tests/data/parity/bert-mlm").loss_tokens(#{ ids: [5, 6, 7], labels: [-100, 9, -100] })        //=> 1
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn loss_tokens(net: &mut Model, batch: Dynamic) -> Res<INT> {
+        super::with_rows("loss_tokens", batch, |rows| Ok(net.targets(rows)?.count as INT))
+    }
+
+    /// Precision of the operands of matrix products: `f32`, or `bf16`, which is faster where the processor has it.
+    /// Weights and accumulation stay f32.
+    ///
+    /// also: autocast, mixed precision, bf16
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").precision           //=> f32
+    /// ```
+    #[rhai_fn(pure, get = "precision")]
+    pub fn precision(net: &mut Model) -> String {
+        match net.precision() {
+            Precision::F32 => "f32".into(),
+            Precision::Bf16 => "bf16".into(),
+        }
+    }
+
+    /// Sets the precision of the operands of matrix products.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.precision = "bf16";
+    /// net.precision = "f8"                     //=> error: precision: there is no precision `f8`
+    /// ```
+    #[rhai_fn(pure, set = "precision", return_raw)]
+    pub fn set_precision(net: &mut Model, name: &str) -> Res<()> {
+        match name {
+            "f32" => net.set_precision(Precision::F32),
+            "bf16" => net.set_precision(Precision::Bf16),
+            other => return Err(Error::unknown("precision", "precision", other, ["f32", "bf16"]).into()),
+        }
+        Ok(())
+    }
+
+    /// Whether layers keep only their input for backward and recompute the rest: less memory for more time, with the same
+    /// bits.
+    ///
+    /// also: gradient checkpointing, activation checkpointing, gradient_checkpointing_enable
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").recompute           //=> false
+    /// ```
+    #[rhai_fn(pure, get = "recompute")]
+    pub fn recompute(net: &mut Model) -> bool {
+        net.recompute()
+    }
+
+    /// Sets whether layers are recomputed in backward.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.recompute = true;
+    /// net.loss(#{ ids: [5, 6, 7, 8] }).backward();
+    /// ```
+    #[rhai_fn(pure, set = "recompute")]
+    pub fn set_recompute(net: &mut Model, recompute: bool) {
+        net.set_recompute(recompute);
+    }
+}

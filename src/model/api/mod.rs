@@ -1,0 +1,37 @@
+//! The verbs of models.
+
+mod adapt;
+mod generate;
+mod loss;
+mod open;
+mod read;
+mod show;
+mod trainable;
+mod weights;
+
+use crate::script::look::Weight;
+use crate::script::prelude::*;
+
+pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<super::Model>("Model");
+    host.looks.weigh::<super::Model>(|net| {
+        let weights = net.weights();
+        let arrays = weights.iter().map(|(_, weight)| weight.param.value());
+        let factors = weights.lora.values().flat_map(|adapter| [adapter.a.value(), adapter.b.value()]);
+        Weight {
+            shape: format!("{}, {} layers", net.config().model_type(), net.config().layers),
+            parts: arrays.chain(factors).map(|array| crate::kernel::held(&array)).collect(),
+        }
+    });
+    for register in [
+        open::register,
+        show::register,
+        loss::register,
+        trainable::register,
+        weights::register,
+        generate::register,
+        adapt::register,
+    ] {
+        register(host);
+    }
+}

@@ -1,0 +1,209 @@
+//! Weights, embeddings and saving.
+
+use super::read::{self, Ids};
+use crate::model::Saving;
+use crate::script::prelude::*;
+use std::path::Path;
+
+const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "cut embeddings that have more rows")];
+
+const SAVE: &[Opt] =
+    &[opt("dtype", Kind::Text, "", "f32, bf16 or f16; default: the dtype of the weights. also: torch_dtype")];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("resize_embeddings", RESIZE);
+    host.options("save", SAVE);
+}
+
+#[export_module]
+mod verbs {
+    pub type Model = crate::model::Model;
+    pub type Tensor = crate::tensor::Tensor;
+
+    /// Returns the weight with this name: a parameter, under its Hugging Face name and in its layout.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net["model.norm.weight"].shape           //=> [48]
+    /// net["model.norm.wait"]                   //=> error: model: there is no weight `model.norm.wait`
+    /// ```
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn weight(net: &mut Model, name: &str) -> Res<Tensor> {
+        Ok(net.weight(name)?)
+    }
+
+    /// Replaces the numbers of a weight. The shape and the dtype stay.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net["model.norm.weight"] = ones([48]);
+    /// net["model.norm.weight"].sum().item()    //=> 48.0
+    /// net["model.norm.weight"] = ones([2])     //=> error: model: shape [2] for the weight `model.norm.weight` of shape [48]
+    /// ```
+    #[rhai_fn(index_set, pure, return_raw)]
+    pub fn set_weight(net: &mut Model, name: &str, value: Tensor) -> Res<()> {
+        Ok(net.set_weight(name, &value.value())?)
+    }
+
+    /// Stores the weights as `f32`, `bf16`, `f16` or `q8`. Half precision is for generation and for frozen weights;
+    /// training needs f32.
+    ///
+    /// `q8` quantizes the matrices to 8 bits with a scale for each 32 numbers (llama.cpp's Q8_0): frozen, a quarter of the
+    /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens them again, rounded.
+    ///
+    /// also: half, bfloat16, quantize, load_in_8bit
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.to("bf16");
+    /// net.dtype                                //=> bf16
+    /// let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// net.to("q8");
+    /// net.dtype                                //=> q8_0
+    /// ```
+    #[rhai_fn(name = "to", pure, return_raw)]
+    pub fn convert(net: &mut Model, dtype: &str) -> Res<()> {
+        if dtype == "q8" {
+            return Ok(net.quantize()?);
+        }
+        Ok(net.to(read::dtype("to", dtype)?)?)
+    }
+
+    /// Grows the embeddings to at least `rows` rows: input, output, its bias, and the config together. Returns the number
+    /// of rows.
+    ///
+    /// Old rows and their logits stay as they are, and tied embeddings stay tied. New rows start as the mean of the old
+    /// ones; `vocab::init_embeddings` does better. Embeddings that have more rows already stay. Make optimizers afterwards: those
+    /// made before do not know the new embeddings.
+    ///
+    /// also: resize_token_embeddings
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.resize_embeddings(200)                          //=> 200
+    /// net.forward([5, 6]).shape                //=> [1, 2, 200]
+    /// net.resize_embeddings(100)                          //=> 200
+    /// ```
+    #[rhai_fn(name = "resize_embeddings", pure, return_raw)]
+    pub fn resize_embeddings(net: &mut Model, rows: INT) -> Res<INT> {
+        resize_embeddings_with(net, rows, Map::new())
+    }
+
+    /// Grows the embeddings, or cuts them to exactly `rows` rows.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.resize_embeddings(100, #{ shrink: true })       //=> 100
+    /// ```
+    #[rhai_fn(name = "resize_embeddings", pure, return_raw)]
+    pub fn resize_embeddings_with(net: &mut Model, rows: INT, options: Map) -> Res<INT> {
+        let options = Options::read("resize_embeddings", RESIZE, options)?;
+        let Ok(rows) = usize::try_from(rows) else { bail!("resize_embeddings", "{rows} rows") };
+        Ok(net.resize_embeddings(rows, options.bool("shrink")?)? as INT)
+    }
+
+    /// Reduces the embeddings to the rows of these ids, in this order: input, output, its bias, and the config together.
+    /// Returns the number of rows. For a trimmed tokenizer, `vocab::remap_embeddings` knows the ids.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// let row = net.embedding_rows([7]);
+    /// net.select_embedding_rows([5, 7, 9])               //=> 3
+    /// net.embedding_rows([1]).close(row, 0.0)            //=> true
+    /// net.select_embedding_rows([3])
+    /// //=> error: select_embedding_rows: id 3 is outside the embeddings of 3 rows
+    /// ```
+    #[rhai_fn(name = "select_embedding_rows", pure, return_raw)]
+    pub fn select_embedding_rows(net: &mut Model, ids: Dynamic) -> Res<INT> {
+        let ids = Ids::read("select_embedding_rows", "ids", ids)?.unsigned("select_embedding_rows")?;
+        Ok(net.select_embedding_rows(&ids)? as INT)
+    }
+
+    /// Returns the input embeddings of ids, `[ids, hidden_size]`.
+    ///
+    /// also: get_input_embeddings
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").embedding_rows([5, 6, 7]).shape       //=> [3, 48]
+    /// ```
+    #[rhai_fn(name = "embedding_rows", pure, return_raw)]
+    pub fn embedding_rows(net: &mut Model, ids: Dynamic) -> Res<Tensor> {
+        embedding_rows_of(net, ids, "input")
+    }
+
+    /// Returns the `"input"` or `"output"` embeddings of ids. In a tied model they are the same.
+    ///
+    /// also: get_output_embeddings, lm_head
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").embedding_rows([5], "output").shape   //=> [1, 48]
+    /// ```
+    #[rhai_fn(name = "embedding_rows", pure, return_raw)]
+    pub fn embedding_rows_of(net: &mut Model, ids: Dynamic, side: &str) -> Res<Tensor> {
+        let ids = Ids::read("embedding_rows", "ids", ids)?.unsigned("embedding_rows")?;
+        Ok(net.embedding_rows(read::side("embedding_rows", side)?, &ids)?)
+    }
+
+    /// Replaces the input embeddings of ids; in a tied model they are the output embeddings too.
+    ///
+    /// also: set_input_embeddings
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.set_embedding_rows([5, 6], zeros([2, 48]));
+    /// net.embedding_rows([6]).sum().item()               //=> 0.0
+    /// net.set_embedding_rows([500], zeros([1, 48]))
+    /// //=> error: set_embedding_rows: id 500 is outside the embeddings of 160 rows
+    /// ```
+    #[rhai_fn(name = "set_embedding_rows", pure, return_raw)]
+    pub fn set_embedding_rows(net: &mut Model, ids: Dynamic, rows: Tensor) -> Res<()> {
+        set_embedding_rows_of(net, ids, rows, "input")
+    }
+
+    /// Replaces the `"input"` or `"output"` embeddings of ids.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/llama");
+    /// net.set_embedding_rows([5], zeros([1, 48]), "output");
+    /// net.forward([7, 8]).narrow(2, 5, 1).sum().item()     //=> 0.0
+    /// ```
+    #[rhai_fn(name = "set_embedding_rows", pure, return_raw)]
+    pub fn set_embedding_rows_of(net: &mut Model, ids: Dynamic, rows: Tensor, side: &str) -> Res<()> {
+        let ids = Ids::read("set_embedding_rows", "ids", ids)?.unsigned("set_embedding_rows")?;
+        Ok(net.set_embedding_rows(read::side("set_embedding_rows", side)?, &ids, &rows.value())?)
+    }
+
+    /// Saves to a folder that `model` and transformers open: `config.json`, `generation_config.json`, safetensors.
+    ///
+    /// Weights beyond 5 GB go into several files. Attached LoRA is merged into the saved weights (`save_lora` saves it
+    /// alone). Files are written beside the folder and moved into it, so that after an error the old ones are still there.
+    ///
+    /// also: save_pretrained, save_model
+    ///
+    /// ```rhai
+    /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// net.save("out/examples/model");
+    /// model("out/examples/model")              //=> llama, 1 layer, 4.7 k parameters, f32
+    /// ```
+    #[rhai_fn(name = "save", pure, return_raw)]
+    pub fn save(net: &mut Model, folder: &str) -> Res<()> {
+        save_with(net, folder, Map::new())
+    }
+
+    /// Saves with the weights in another dtype.
+    ///
+    /// ```rhai
+    /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// net.save("out/examples/half", #{ dtype: "bf16" });
+    /// ```
+    #[rhai_fn(name = "save", pure, return_raw)]
+    pub fn save_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
+        let options = Options::read("save", SAVE, options)?;
+        let dtype = match options.maybe("dtype", Options::text)? {
+            Some(name) => Some(read::dtype("save", &name)?),
+            None => None,
+        };
+        Ok(net.save(Path::new(folder), Saving { dtype, ..Saving::default() })?)
+    }
+}

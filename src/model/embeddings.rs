@@ -1,0 +1,166 @@
+//! Input and output embeddings: growing them with the vocabulary, and their rows by id.
+
+use super::weights::{Weights, rows_name};
+use super::{Config, Model};
+use crate::tensor::{Array, DType, Device, Tensor};
+use crate::{Error, Result, bail};
+use std::sync::Arc;
+
+/// Which embeddings: those of the ids that are read, or those that score the next id. Where they are tied they are one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Embeddings {
+    Input,
+    Output,
+}
+
+impl Embeddings {
+    fn name(self, who: &str, config: &Config) -> Result<String> {
+        match (self, &config.output) {
+            (Embeddings::Input, _) => Ok(config.layout.embeddings.into()),
+            (Embeddings::Output, Some(output)) => Ok(output.weight.clone()),
+            (Embeddings::Output, None) => Err(Error::new(who, "this model's head has no output embeddings")),
+        }
+    }
+}
+
+/// The names of the weights with one row a token id: they grow and shrink together.
+fn by_id(config: &Config) -> Vec<String> {
+    let mut names = vec![config.layout.embeddings.to_string()];
+    if let Some(output) = &config.output {
+        names.extend((!config.tied).then(|| output.weight.clone()));
+        names.extend(output.bias.clone());
+    }
+    names
+}
+
+/// An error where LoRA is attached to the output embeddings, which then cannot change their size.
+fn check_no_lora(who: &str, config: &Config, weights: &Weights) -> Result<()> {
+    if config.output.as_ref().is_some_and(|output| weights.lora.contains_key(output.layer())) {
+        return Err(Error::new(who, "LoRA is attached to the output embeddings")
+            .help("merge or detach it first, with `net.merge_lora()` or `net.detach_lora()`"));
+    }
+    Ok(())
+}
+
+impl Model {
+    /// Grows the embeddings, the bias of the output and the config to at least `rows` rows, or cuts them to exactly that
+    /// many with `shrink`. Old rows keep their numbers; new rows start as the mean of the old. Returns the number of rows.
+    pub fn resize_embeddings(&self, rows: usize, shrink: bool) -> Result<usize> {
+        const WHO: &str = "resize_embeddings";
+        if rows == 0 {
+            bail!(WHO, "embeddings need at least one row");
+        }
+        let held = self.config().vocab;
+        if rows == held || (rows < held && !shrink) {
+            return Ok(held);
+        }
+        self.reshape_vocabulary(WHO, rows, |table| resized(table, rows))?;
+        self.write().grown_from = (rows > held).then_some(held);
+        Ok(rows)
+    }
+
+    /// Makes the embeddings of only the rows of these ids, in this order: a row may be taken several times.
+    pub fn select_embedding_rows(&self, ids: &[u32]) -> Result<usize> {
+        const WHO: &str = "select_embedding_rows";
+        check(WHO, ids, self.config().vocab)?;
+        let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
+        self.reshape_vocabulary(WHO, ids.len(), |table| Ok(table.index_select(&index, 0)?))?;
+        self.write().grown_from = None;
+        Ok(ids.len())
+    }
+
+    /// Replaces every weight with one row a token id by what `change` makes of it.
+    fn reshape_vocabulary(&self, who: &str, rows: usize, change: impl Fn(&Array) -> Result<Array>) -> Result<()> {
+        let mut inner = self.write();
+        check_no_lora(who, &inner.config, &inner.weights)?;
+        let mut weights = Weights::clone(&inner.weights);
+        weights.join()?;
+        // all of them first, so that an error changes nothing
+        let names = by_id(&inner.config);
+        let changed = names.iter().map(|name| change(&weights.get(name)?.value()?)).collect::<Result<Vec<Array>>>()?;
+        for (name, value) in names.iter().zip(changed) {
+            weights.replace(name, value);
+        }
+        // a bias that an untied head has beside its own
+        let head = inner.config.output.as_ref().map_or("", |output| output.head);
+        for (_, value) in weights.unused.iter_mut().filter(|(name, _)| !head.is_empty() && name.starts_with(head)) {
+            if value.dims() == [inner.config.vocab] {
+                *value = change(value)?;
+            }
+        }
+        let mut config = Config::clone(&inner.config);
+        config.set_vocab(rows);
+        inner.weights = Arc::new(weights);
+        inner.config = Arc::new(config);
+        Ok(())
+    }
+
+    /// The rows of these ids, `[ids, hidden]`.
+    pub fn embedding_rows(&self, side: Embeddings, ids: &[u32]) -> Result<Tensor> {
+        let inner = self.read();
+        check("embedding_rows", ids, inner.config.vocab)?;
+        let name = side.name("embedding_rows", &inner.config)?;
+        let weight = inner.weights.get(&name)?;
+        if let Some(blocks) = &weight.blocks {
+            return Ok(blocks.select(ids)?.into());
+        }
+        let value = inner.weights.whole(&name)?;
+        let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
+        Ok(value.index_select(&index, 0)?.into())
+    }
+
+    /// Replaces the rows of these ids by those of `rows`, `[ids, hidden]`.
+    pub fn set_embedding_rows(&self, side: Embeddings, ids: &[u32], rows: &Array) -> Result<()> {
+        let inner = self.read();
+        let name = side.name("set_embedding_rows", &inner.config)?;
+        let hidden = inner.config.hidden;
+        check("set_embedding_rows", ids, inner.config.vocab)?;
+        if rows.dims() != [ids.len(), hidden] {
+            bail!("set_embedding_rows", "shape {:?} for {} rows of {hidden} numbers", rows.dims(), ids.len());
+        }
+        if let Some(twice) = twice(ids) {
+            bail!("set_embedding_rows", "id {twice} is given twice");
+        }
+        let value = inner.weights.whole(&name)?;
+        let mut numbers: Vec<f32> = value.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let new: Vec<f32> = rows.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        for (id, row) in ids.iter().zip(new.chunks_exact(hidden)) {
+            numbers[*id as usize * hidden..][..hidden].copy_from_slice(row);
+        }
+        let whole = Array::from_vec(numbers, value.dims(), &Device::Cpu)?;
+        let first = inner.weights.get(&name)?.dims()[0];
+        if first < value.dims()[0] {
+            inner.weights.set(&rows_name(&name), &whole.narrow(0, first, value.dims()[0] - first)?)?;
+        }
+        inner.weights.set(&name, &whole.narrow(0, 0, first)?)
+    }
+}
+
+fn check(who: &str, ids: &[u32], rows: usize) -> Result<()> {
+    if ids.is_empty() {
+        bail!(who, "there are no ids");
+    }
+    match ids.iter().find(|&&id| id as usize >= rows) {
+        Some(id) => Err(Error::new(who, format!("id {id} is outside the embeddings of {rows} rows"))
+            .help("grow them first, with `net.resize_embeddings(tok.len())`")),
+        None => Ok(()),
+    }
+}
+
+fn twice(ids: &[u32]) -> Option<u32> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
+/// Embeddings, or their bias, with more or fewer rows, in their own dtype.
+fn resized(table: &Array, rows: usize) -> Result<Array> {
+    let held = table.dims()[0];
+    if rows <= held {
+        return Ok(table.narrow(0, 0, rows)?.contiguous()?);
+    }
+    let mean = table.to_dtype(DType::F32)?.mean_keepdim(0)?.to_dtype(table.dtype())?;
+    let mut dims = table.dims().to_vec();
+    dims[0] = rows - held;
+    Ok(Array::cat(&[table, &mean.broadcast_as(dims)?.contiguous()?], 0)?)
+}

@@ -1,0 +1,144 @@
+//! The fields of a `config.json`, in the forms of transformers 4 and 5.
+
+use super::config::Rope;
+use crate::tensor::nn::RotaryScaling;
+use crate::{Error, Result, bail, files};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A JSON file of a model's folder.
+pub fn read_json(file: &Path) -> Result<Value> {
+    let text = files::text("model", file)?;
+    serde_json::from_str(&text).map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))
+}
+
+/// The fields of a `config.json`, under any of the names that a field has had.
+pub struct Fields<'a>(pub &'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    /// The first of `names` that is there and not null.
+    pub fn get(&self, names: &[&str]) -> Option<&'a Value> {
+        names.iter().find_map(|name| self.0.get(*name)).filter(|value| !value.is_null())
+    }
+
+    /// The fields of the object under `name`.
+    pub fn under(&self, name: &str) -> Option<Fields<'a>> {
+        self.get(&[name]).and_then(Value::as_object).map(Fields)
+    }
+
+    pub fn count(&self, names: &[&str]) -> Result<usize> {
+        match self.get(names) {
+            Some(value) => whole(names[0], value),
+            None => bail!("model", "`{}` is missing", names[0]),
+        }
+    }
+
+    pub fn count_or(&self, names: &[&str], otherwise: usize) -> Result<usize> {
+        self.get(names).map_or(Ok(otherwise), |value| whole(names[0], value))
+    }
+
+    pub fn float_or(&self, names: &[&str], otherwise: f64) -> Result<f64> {
+        match self.get(names) {
+            None => Ok(otherwise),
+            Some(value) => match value.as_f64() {
+                Some(number) if number.is_finite() => Ok(number),
+                _ => bail!("model", "`{}` is {value}, not a number", names[0]),
+            },
+        }
+    }
+
+    pub fn bool_or(&self, name: &str, otherwise: bool) -> Result<bool> {
+        match self.get(&[name]) {
+            None => Ok(otherwise),
+            Some(value) => match value.as_bool() {
+                Some(value) => Ok(value),
+                None => bail!("model", "`{name}` is {value}, not true or false"),
+            },
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Result<&'a str> {
+        match self.get(&[name]).map(|value| (value, value.as_str())) {
+            Some((_, Some(text))) => Ok(text),
+            Some((value, None)) => bail!("model", "`{name}` is {value}, not a string"),
+            None => bail!("model", "`{name}` is missing"),
+        }
+    }
+
+    pub fn text_or(&self, names: &[&str], otherwise: &'a str) -> &'a str {
+        self.get(names).and_then(Value::as_str).unwrap_or(otherwise)
+    }
+
+    /// Ids where a single one or a list of them may stand.
+    pub fn ids(&self, name: &str) -> Vec<u32> {
+        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        match self.get(&[name]) {
+            Some(Value::Array(many)) => many.iter().filter_map(id).collect(),
+            Some(one) => id(one).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The attention heads of a new model: one for 64 of its hidden size.
+    pub fn heads(&self, hidden: usize) -> Result<usize> {
+        match self.count_or(&["num_attention_heads", "n_head"], (hidden / 64).max(1))? {
+            0 => bail!("model", "`num_attention_heads` is 0"),
+            heads => Ok(heads),
+        }
+    }
+
+    /// The size of a head of a new model: its share of the hidden size.
+    pub fn head_dim(&self, hidden: usize, heads: usize) -> Result<usize> {
+        if self.get(&["head_dim"]).is_none() && !hidden.is_multiple_of(heads) {
+            bail!("model", "hidden_size {hidden} is not divisible by {heads} heads");
+        }
+        Ok(hidden / heads)
+    }
+
+    /// The first of `architectures`.
+    pub fn class(&self) -> Option<&'a str> {
+        self.get(&["architectures"])?.as_array()?.first()?.as_str()
+    }
+
+    /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of before.
+    pub fn rope(&self) -> Result<Rope> {
+        let own = Fields(self.0);
+        let scaled = self.under("rope_parameters").or_else(|| self.under("rope_scaling"));
+        let theta = match &scaled {
+            Some(scaled) => scaled.float_or(&["rope_theta"], own.float_or(&["rope_theta"], 10000.0)?)?,
+            None => own.float_or(&["rope_theta"], 10000.0)?,
+        };
+        let scaling = match &scaled {
+            None => RotaryScaling::None,
+            Some(scaled) => match scaled.text_or(&["rope_type", "type"], "default") {
+                "default" => RotaryScaling::None,
+                "linear" => RotaryScaling::Linear { factor: scaled.number("factor")? },
+                "llama3" => RotaryScaling::Llama3 {
+                    factor: scaled.number("factor")?,
+                    low_freq_factor: scaled.number("low_freq_factor")?,
+                    high_freq_factor: scaled.number("high_freq_factor")?,
+                    original_max_position_embeddings: scaled.count(&["original_max_position_embeddings"])?,
+                },
+                other => {
+                    return Err(Error::new("model", format!("rotary scaling `{other}` is not supported"))
+                        .help("it knows default, linear and llama3"));
+                }
+            },
+        };
+        Ok(Rope { theta, scaling })
+    }
+
+    fn number(&self, name: &str) -> Result<f64> {
+        match self.get(&[name]) {
+            Some(_) => self.float_or(&[name], 0.0),
+            None => bail!("model", "`{name}` of the rotary scaling is missing"),
+        }
+    }
+}
+
+fn whole(name: &str, value: &Value) -> Result<usize> {
+    match value.as_u64().and_then(|value| usize::try_from(value).ok()) {
+        Some(value) if value < 1 << 40 => Ok(value),
+        _ => bail!("model", "`{name}` is {value}, not a whole number that makes sense"),
+    }
+}

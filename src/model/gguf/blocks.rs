@@ -1,0 +1,23 @@
+//! The order of the rows in the weights of a GGUF file.
+
+use crate::Result;
+use crate::kernel::quant::Blocks;
+use crate::model::config::Config;
+use crate::tensor::Array;
+
+/// From the order of llama.cpp's rows in each of `heads` heads to that of Hugging Face.
+pub fn deinterleave(config: &Config, heads: usize, array: Array) -> Result<Array> {
+    let dims = array.dims().to_vec();
+    let columns = array.elem_count() / (heads * config.head_dim);
+    let ordered = array.reshape((heads, config.head_dim / 2, 2, columns))?.transpose(1, 2)?.contiguous()?;
+    Ok(ordered.reshape(dims)?)
+}
+
+/// As [`deinterleave`], for rows that stay in their blocks.
+pub fn deinterleave_blocks(config: &Config, heads: usize, blocks: Blocks) -> Result<Blocks> {
+    let half = config.head_dim / 2;
+    let row = |head: usize, part: usize, at: usize| head * config.head_dim + 2 * at + part;
+    let order: Vec<usize> =
+        (0..heads).flat_map(|head| (0..2).flat_map(move |part| (0..half).map(move |at| row(head, part, at)))).collect();
+    blocks.reordered(&order)
+}

@@ -1,0 +1,186 @@
+//! Reading a GGUF file: its config from the metadata, its weights under their Hugging Face names.
+
+use super::blocks::{deinterleave, deinterleave_blocks};
+use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT};
+use crate::format::gguf::{Gguf, TensorEntry};
+use crate::kernel::quant::Blocks;
+use crate::model::spec::{Arch, Blueprint, TensorSpec};
+use crate::model::{Weights, arch, folder};
+use crate::tensor::{Array, DType};
+use crate::{Error, Result, bail, cancel, files};
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+const FACTORS: &str = "rope_freqs.weight";
+
+/// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, those that are quantized stay so.
+pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights)> {
+    let header = Gguf::open(path).map_err(|error| error.told_by("model"))?;
+    let place = path.display().to_string();
+    let tell = |error: Error| error.told_by("model").at(&place);
+    let (arch, names) = arch_of(&header).map_err(tell)?;
+    let entries: BTreeMap<&str, &TensorEntry> =
+        header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let mut file = files::open("model", path)?;
+    let factors = match entries.get(FACTORS) {
+        Some(entry) => {
+            Some(entry.decode(&raw(&mut file, &header, entry).map_err(tell)?).map_err(tell)?.to_vec1::<f32>()?)
+        }
+        None => None,
+    };
+    let metadata = Metadata { header: &header, architecture: names.architecture, factors };
+    let json = config(&metadata, arch, names, &entries);
+    let blueprint = json.and_then(|json| arch::read(json, None)).map_err(tell)?;
+    if keep && arch.layout.transposed {
+        bail!(
+            "model",
+            "{place}: the weights of a {} are stored transposed, and cannot stay quantized",
+            arch.model_type()
+        );
+    }
+    // the file is read in order, and widened on all cores
+    let mut parts = Vec::new();
+    for (spec, entry) in places(&place, &blueprint, names, &entries)? {
+        parts.push((spec, entry, raw(&mut file, &header, entry).map_err(tell)?));
+    }
+    let read = |(spec, entry, bytes): (TensorSpec, &TensorEntry, Vec<u8>)| {
+        held(&blueprint, names, &spec, entry, &bytes, dtype, keep).map(|held| (spec.name, held))
+    };
+    let arrays = parts.into_par_iter().map(read).collect::<Result<Vec<_>>>().map_err(tell)?;
+    let mut weights = Weights::default();
+    for (name, held) in arrays {
+        match held {
+            Held::Array(array) => weights.insert(&name, array),
+            Held::Blocks(blocks) => weights.insert_blocks(&name, blocks)?,
+        }
+    }
+    Ok((blueprint, weights))
+}
+
+/// The bytes of a tensor.
+fn raw(file: &mut File, header: &Gguf, entry: &TensorEntry) -> Result<Vec<u8>> {
+    cancel::check()?;
+    let mut bytes = vec![0; entry.byte_size()?];
+    let read = file.seek(SeekFrom::Start(header.data + entry.offset)).and_then(|_| file.read_exact(&mut bytes));
+    read.map_err(|error| Error::new("model", format!("`{}` can't be read: {error}", entry.name)))?;
+    Ok(bytes)
+}
+
+/// The architecture of a file.
+fn arch_of(header: &Gguf) -> Result<(&'static Arch, &'static GgufNames)> {
+    let named = header.text("general.architecture").unwrap_or("");
+    if named.is_empty() {
+        bail!("model", "`general.architecture` is missing");
+    }
+    let known = || arch::ALL.iter().filter_map(|arch| Some((*arch, arch.gguf?)));
+    match known().find(|(_, names)| names.architecture == named && (names.matches)(header)) {
+        Some(found) => Ok(found),
+        None => Err(Error::new("model", format!("architecture `{named}` is not supported in GGUF"))
+            .choose(named, known().map(|(_, names)| names.architecture))),
+    }
+}
+
+/// The file's `config.json`.
+fn config(
+    file: &Metadata,
+    arch: &Arch,
+    names: &GgufNames,
+    entries: &BTreeMap<&str, &TensorEntry>,
+) -> Result<Map<String, Value>> {
+    let Some(table) = entries.get(EMBEDDINGS).filter(|entry| entry.dims.len() == 2) else {
+        bail!("model", "the weight `{EMBEDDINGS}` is missing");
+    };
+    let mut json = json!({
+        "architectures": [arch.heads[0].0],
+        "model_type": arch.model_type(),
+        "vocab_size": table.dims[1],
+        "tie_word_embeddings": !file.has_tensor(OUTPUT),
+    });
+    for (key, name) in [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")] {
+        json[key] = json!(file.header.int(&format!("tokenizer.ggml.{name}_token_id")));
+    }
+    for fact in names.facts {
+        json[fact.key] = match (file.number(fact.gguf), fact.or) {
+            (Some(value), _) => value,
+            (None, Some(or)) => or(&json),
+            (None, None) => bail!("model", "the metadata `{}` is missing", file.key(fact.gguf)),
+        };
+    }
+    (names.more)(file, &mut json)?;
+    match json {
+        Value::Object(json) => Ok(json),
+        _ => unreachable!("it was written as an object"),
+    }
+}
+
+/// Every tensor that the config asks for with its entry in the file, in the order of the file's names.
+fn places<'a>(
+    place: &str,
+    blueprint: &Blueprint,
+    names: &GgufNames,
+    entries: &BTreeMap<&str, &'a TensorEntry>,
+) -> Result<Vec<(TensorSpec, &'a TensorEntry)>> {
+    let config = &blueprint.config;
+    let wanted: BTreeMap<String, TensorSpec> =
+        blueprint.tensors().into_iter().map(|spec| (names.name(config, &spec.name), spec)).collect();
+    let missing: Vec<&str> = wanted.keys().map(String::as_str).filter(|name| !entries.contains_key(name)).collect();
+    let computed = |name: &str| name == FACTORS || (config.tied && name == OUTPUT);
+    let unknown: Vec<&str> =
+        entries.keys().copied().filter(|name| !wanted.contains_key(*name) && !computed(name)).collect();
+    folder::complain(place, config, &missing, &unknown)?;
+    let mut found = Vec::new();
+    for (name, spec) in wanted {
+        let entry = entries[name.as_str()];
+        let stored: Vec<usize> = entry.dims.iter().rev().map(|&size| size as usize).collect();
+        let mut shape = spec.shape.clone();
+        if is_transposed(blueprint, &spec) {
+            shape.reverse();
+        }
+        folder::check_shape(place, &name, &stored, &TensorSpec::new(&name, &shape, spec.start))?;
+        found.push((spec, entry));
+    }
+    Ok(found)
+}
+
+/// GGUF stores every matrix `[out, in]`.
+fn is_transposed(blueprint: &Blueprint, spec: &TensorSpec) -> bool {
+    spec.shape.len() == 2 && blueprint.config.is_transposed(&spec.name)
+}
+
+/// A weight as it was read.
+enum Held {
+    Array(Array),
+    Blocks(Blocks),
+}
+
+fn held(
+    blueprint: &Blueprint,
+    names: &GgufNames,
+    spec: &TensorSpec,
+    entry: &TensorEntry,
+    bytes: &[u8],
+    dtype: DType,
+    keep: bool,
+) -> Result<Held> {
+    let config = &blueprint.config;
+    let heads = names.interleaved_heads(config, &spec.name);
+    let kind = entry.ggml_type()?;
+    if keep && spec.shape.len() == 2 && Blocks::keeps(kind) {
+        let blocks = Blocks::new(kind, [spec.shape[0], spec.shape[1]], bytes)?;
+        return Ok(Held::Blocks(match heads {
+            Some(heads) => deinterleave_blocks(config, heads, blocks)?,
+            None => blocks,
+        }));
+    }
+    let array = entry.decode(bytes)?;
+    let array = match heads {
+        _ if is_transposed(blueprint, spec) => array.t()?.contiguous()?,
+        Some(heads) => deinterleave(config, heads, array)?,
+        None => array,
+    };
+    Ok(Held::Array(array.to_dtype(dtype)?.contiguous()?))
+}

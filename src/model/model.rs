@@ -1,0 +1,280 @@
+//! The model, a handle: every copy is the same model, and a verb changes it for all.
+
+use super::config::Config;
+use super::fields::Fields;
+use super::forward::{Forward, Input};
+use super::rows::{Reduce, TokenRows};
+use super::spec::{Arch, Blueprint, Head, Targets};
+use super::weights::{Weight, Weights, embeddings_of};
+use crate::kernel::decoder::Decoder;
+use crate::kernel::quant::Blocks;
+use crate::sync::unpoisoned;
+use crate::tensor::nn::{Precision, Rotary};
+use crate::tensor::{Array, DType, Rng, Tensor, ops};
+use crate::{Error, Result, bail};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+#[derive(Clone)]
+pub struct Model(Arc<RwLock<Inner>>);
+
+pub(super) struct Inner {
+    pub arch: &'static Arch,
+    pub head: &'static Head,
+    pub config: Arc<Config>,
+    pub weights: Arc<Weights>,
+    pub precision: Precision,
+    pub recompute: bool,
+    /// `generation_config.json`.
+    pub generation: Map<String, Value>,
+    /// Where it was opened.
+    pub source: Option<PathBuf>,
+    /// The seed of dropout.
+    pub seed: u64,
+    /// How many rows the embeddings had before they grew.
+    pub grown_from: Option<usize>,
+    rotary: Option<Arc<Rotary>>,
+}
+
+impl Model {
+    pub(super) fn assemble(blueprint: Blueprint, weights: Weights) -> Model {
+        let Blueprint { arch, head, config } = blueprint;
+        let rotary = config
+            .rope
+            .as_ref()
+            .map(|rope| Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, config.max_positions)));
+        Model(Arc::new(RwLock::new(Inner {
+            arch,
+            head,
+            config: Arc::new(config),
+            weights: Arc::new(weights),
+            precision: Precision::F32,
+            recompute: false,
+            generation: Map::new(),
+            source: None,
+            seed: 0,
+            grown_from: None,
+            rotary,
+        })))
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        unpoisoned(self.0.read())
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        unpoisoned(self.0.write())
+    }
+
+    pub fn config(&self) -> Arc<Config> {
+        self.read().config.clone()
+    }
+
+    /// The weights as they are now; the numbers in them stay shared.
+    pub fn weights(&self) -> Arc<Weights> {
+        self.read().weights.clone()
+    }
+
+    /// The trainable parameters, in name order.
+    pub fn parameters(&self) -> Vec<Tensor> {
+        self.read().weights.trainable()
+    }
+
+    /// What the head makes of every position: the logits `[rows, length, vocabulary]` of a language model.
+    pub fn forward(&self, rows: &TokenRows) -> Result<Tensor> {
+        let inner = self.read();
+        let pass = inner.pass("forward", rows)?;
+        (inner.head.outputs)(&pass, &inner.arch.hidden_states(&pass, inner.recompute)?)
+    }
+
+    /// Hidden states after the last layer and its norm, `[rows, length, hidden]`.
+    pub fn hidden_states(&self, rows: &TokenRows) -> Result<Tensor> {
+        let inner = self.read();
+        inner.arch.hidden_states(&inner.pass("hidden_states", rows)?, inner.recompute)
+    }
+
+    /// The loss of the head over its targets.
+    pub fn loss(&self, rows: &TokenRows, reduce: Reduce, smoothing: f64) -> Result<Tensor> {
+        let inner = self.read();
+        let targets = (inner.head.targets)(rows, &inner.config)?;
+        if targets.count == 0 {
+            return Err(Error::new("loss", "no token of this batch has a loss: all labels are -100")
+                .help("check `loss_on`, and that sequences are not cut before their answer"));
+        }
+        let mut pass = inner.pass("loss", rows)?;
+        // only in training, which is where operations are recorded
+        if inner.weights.lora.values().any(|adapter| Tensor::records(&[&adapter.a])) {
+            pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
+        }
+        let hidden = inner.arch.hidden_states(&pass, inner.recompute)?;
+        let hidden = ops::reshape(&hidden, &[-1, inner.config.hidden as i64])?;
+        let sum = (inner.head.loss)(&pass, &hidden, &targets, smoothing)?;
+        match reduce {
+            Reduce::Sum => Ok(sum),
+            Reduce::Mean => ops::multiply(&sum, 1.0 / targets.count as f64),
+        }
+    }
+
+    /// The targets of a batch, as its head sees them.
+    pub fn targets(&self, rows: &TokenRows) -> Result<Targets> {
+        let inner = self.read();
+        (inner.head.targets)(rows, &inner.config)
+    }
+
+    /// The name of its head.
+    pub fn head(&self) -> &'static str {
+        self.read().head.name
+    }
+
+    /// An error unless this model reads from left to right.
+    pub fn check_causal(&self, who: &str) -> Result<()> {
+        let inner = self.read();
+        if inner.head.causal {
+            return Ok(());
+        }
+        let (model, head) = (inner.config.model_type(), inner.head.name);
+        Err(Error::new(who, format!("a {model} with a {head} head does not predict the next token")).help(
+            "take a causal model, such as a llama; of this one, `net.forward(ids)` gives the logits of masked tokens",
+        ))
+    }
+
+    /// Freezes or unfreezes the weights whose names match, and says how many did.
+    pub fn freeze(&self, pattern: &str, frozen: bool) -> Result<usize> {
+        let mut inner = self.write();
+        let mut weights = Weights::clone(&inner.weights);
+        let matched = weights.freeze(pattern, frozen)?;
+        weights.join_trainable()?;
+        inner.weights = Arc::new(weights);
+        Ok(matched)
+    }
+
+    /// The weight `name`, widened where it is quantized.
+    pub fn weight(&self, name: &str) -> Result<Tensor> {
+        let inner = self.read();
+        let weight = inner.weights.get(name)?;
+        if weight.blocks.is_some() { Ok(weight.value()?.into()) } else { Ok(weight.param.clone()) }
+    }
+
+    pub fn set_weight(&self, name: &str, value: &Array) -> Result<()> {
+        self.read().weights.set(name, value)
+    }
+
+    pub fn set_precision(&self, precision: Precision) {
+        self.write().precision = precision;
+    }
+
+    pub fn precision(&self) -> Precision {
+        self.read().precision
+    }
+
+    pub fn recompute(&self) -> bool {
+        self.read().recompute
+    }
+
+    /// The ids that end a text, by `config.json` and `generation_config.json`.
+    pub fn ends(&self) -> Vec<u32> {
+        let inner = self.read();
+        let generation = Fields(&inner.generation).ids("eos_token_id");
+        inner.config.eos.iter().copied().chain(generation).filter(|&id| (id as usize) < inner.config.vocab).collect()
+    }
+
+    /// Keeps only the inputs of layers for backward and recomputes the rest: less memory, a quarter more time.
+    pub fn set_recompute(&self, recompute: bool) {
+        self.write().recompute = recompute;
+    }
+
+    /// Stores the weights in `dtype`.
+    pub fn to(&self, dtype: DType) -> Result<()> {
+        if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+            bail!("to", "weights can't be stored as {}", dtype.as_str());
+        }
+        self.widen()?;
+        for (_, weight) in self.weights().iter() {
+            if let Some(param) = weight.param.as_param() {
+                param.set(param.value().to_dtype(dtype)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// Quantized weights become parameters in f32.
+    fn widen(&self) -> Result<()> {
+        let mut inner = self.write();
+        let quantized = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some().then(|| name.clone());
+        let names: Vec<Arc<str>> = inner.weights.iter().filter_map(quantized).collect();
+        for name in names {
+            let value = inner.weights.get(&name)?.value()?;
+            Arc::make_mut(&mut inner.weights).insert(&name, value);
+        }
+        Ok(())
+    }
+
+    /// Stores every matrix in 8 bits a number, with a scale for 32 of them (Q8_0). They are frozen then.
+    pub fn quantize(&self) -> Result<()> {
+        let mut inner = self.write();
+        if inner.config.layout.transposed {
+            bail!(
+                "to",
+                "the matrices of a {} are stored transposed and cannot be quantized",
+                inner.config.model_type()
+            );
+        }
+        let matrices: Vec<Arc<str>> = inner
+            .weights
+            .iter()
+            .filter(|(_, weight)| weight.blocks.is_none() && weight.dims().len() == 2)
+            .map(|(name, _)| name.clone())
+            .collect();
+        // all are looked at first, so that what fails changes nothing; then one by one, never all of them twice
+        for name in &matrices {
+            Blocks::check_q8(&inner.weights.get(name)?.dims()).map_err(|error| error.at(format!("`{name}`")))?;
+        }
+        for name in &matrices {
+            let blocks = Blocks::q8(&inner.weights.get(name)?.value()?)?;
+            Arc::make_mut(&mut inner.weights).insert_blocks(name, blocks)?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The fused decoder of this model, if there is one for it.
+    pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
+        // the fused decoder supports neither bottleneck adapters nor divided embeddings
+        if !self.weights.bottlenecks.is_empty() || self.weights.iter().any(|(name, _)| embeddings_of(name).is_some()) {
+            return Ok(None);
+        }
+        match self.arch.decoder {
+            Some(decoder) => Ok(Some(decoder(&self.config, &self.weights)?).filter(Decoder::is_supported)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn rotary(&self) -> Option<Arc<Rotary>> {
+        self.rotary.clone()
+    }
+
+    pub(super) fn pass(&self, who: &str, rows: &TokenRows) -> Result<Forward> {
+        let input = Input::new(who, rows, &self.config)?;
+        let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
+        // rotary positions have no end, position embeddings do
+        if self.rotary.is_none() && longest > self.config.max_positions {
+            let room = self.config.max_positions;
+            return Err(Error::new(who, format!("{longest} positions, and the model has {room}"))
+                .help("cut the sequences with `max_length`, when they are encoded or packed"));
+        }
+        Ok(Forward {
+            config: self.config.clone(),
+            weights: self.weights.clone(),
+            rotary: self.rotary.clone(),
+            precision: self.precision,
+            input: Arc::new(input),
+            cache: None,
+            causal: self.head.causal,
+            dropout: None,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! Opening models: Hugging Face folders, `.gguf` files, and adapters with their base.
+
+use super::adapt::{adapter_file, peft};
+use super::fields::read_json;
+use super::spec::Blueprint;
+use super::{Model, Weights, arch, folder, gguf};
+use crate::tensor::DType;
+use crate::{Error, Result, files};
+use serde_json::Value;
+use std::path::Path;
+
+impl Model {
+    /// Opens a Hugging Face folder or a `.gguf` file, its weights stored as `dtype`, with the head of its
+    /// `architectures`.
+    pub fn open(path: &Path, dtype: DType) -> Result<Model> {
+        Model::open_with(path, dtype, None)
+    }
+
+    /// As [`Model::open`], with the head called `head`: weights that the file lacks are new, drawn from the seed, and
+    /// those of another head are left out.
+    pub fn open_with(path: &Path, dtype: DType, head: Option<(&str, u64)>) -> Result<Model> {
+        files::readable("model", path)?;
+        if !files::exists(path) {
+            return Err(missing(path));
+        }
+        if files::is_file(path) {
+            if is_gguf(path) {
+                let (blueprint, weights) = gguf::open(path, dtype, false)?;
+                return Ok(opened(path, blueprint, weights));
+            }
+            return Err(Error::new("model", format!("{} is not a model", path.display()))
+                .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
+        }
+        if adapter_file::is_adapter_file(path) {
+            let config = adapter_file::read(path)?;
+            let net = Model::open_with(&adapter_file::base_of(path, &config)?, dtype, head)?;
+            net.put_on(path, &config)?;
+            return Ok(net);
+        }
+        if peft::is_adapter(path) {
+            let net = Model::open_with(&peft::base_of(path)?, dtype, head)?;
+            net.open_lora(path)?;
+            return Ok(net);
+        }
+        let place = path.join("config.json");
+        let Value::Object(json) = read_json(&place)? else {
+            return Err(Error::new("model", format!("{}: not a JSON object", place.display())));
+        };
+        let blueprint = arch::read(json, head.map(|(name, _)| name)).map_err(|error| error.at(place.display()))?;
+        let weights = folder::read_weights(path, &blueprint, dtype, head.map(|(_, seed)| seed))?;
+        let net = opened(path, blueprint, weights);
+        if let Ok(Value::Object(generation)) = read_json(&path.join("generation_config.json")) {
+            net.write().generation = generation;
+        }
+        Ok(net)
+    }
+
+    /// Opens a `.gguf` file whose quantized weights stay in their blocks, frozen; the others are stored as `dtype`.
+    pub fn open_quantized(path: &Path, dtype: DType) -> Result<Model> {
+        files::readable("model", path)?;
+        if !files::exists(path) {
+            return Err(missing(path));
+        }
+        if !is_gguf(path) {
+            return Err(Error::new("model", format!("{} is not a .gguf file, and not quantized", path.display()))
+                .help("`net.to(\"q8\")` quantizes the matrices of any model"));
+        }
+        let (blueprint, weights) = gguf::open(path, dtype, true)?;
+        Ok(opened(path, blueprint, weights))
+    }
+}
+
+fn opened(path: &Path, blueprint: Blueprint, weights: Weights) -> Model {
+    let net = Model::assemble(blueprint, weights);
+    net.write().source = Some(files::full(path).unwrap_or_else(|| path.into()));
+    net
+}
+
+fn is_gguf(path: &Path) -> bool {
+    files::is_file(path) && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
+}
+
+/// A path that does not exist, with the nearest name beside it.
+fn missing(path: &Path) -> Error {
+    let error = Error::new("model", format!("{} is not there", path.display()));
+    let (Some(name), Some(parent)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else {
+        return error;
+    };
+    match crate::nearest(name, files::beside(path).iter().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean `{}`?", parent.join(near).display())),
+        None => {
+            let known: Vec<_> = arch::ALL.iter().map(|arch| arch.model_type()).collect();
+            error.help(format!("levain builds {}", known.join(", ")))
+        }
+    }
+}
