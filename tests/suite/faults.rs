@@ -103,7 +103,10 @@ let text = dataset([\"to be or not\"]);
 ";
     let fails = |end: &str, parts: &[&str]| fault(folder.path(), &format!("{start}{end}"), parts);
     fails("net.generate(tok, \"to be\")", &["the tokenizer has 259 pieces, the model 160 rows", "a.rhai:4:5"]);
-    fails("measure::loss(net, text.encode(tok))", &["outside the embeddings of 160 rows", "net.resize_embeddings(tok.len())"]);
+    fails(
+        "measure::loss(net, text.encode(tok))",
+        &["outside the embeddings of 160 rows", "net.resize_embeddings(tok.len())"],
+    );
     fails("measure::bits_per_byte(net, tok, text)", &["160 rows"]);
     fails("pretrain::run(net, tok, text, #{ max_length: 8, quiet: true })", &["160 rows"]);
     fails("net.forward([5, 600])", &["id 600 (row 0, position 1) is outside the embeddings of 160 rows"]);
