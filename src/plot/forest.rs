@@ -59,6 +59,8 @@ pub struct Forest {
 
 /// Width and height of a bar, and the room beside its ends.
 const BAR: (f64, f64, f64) = (112.0, 20.0, 4.0);
+/// Most bars of a row that a page is wide enough for.
+const SIDE_BY_SIDE: usize = 9;
 
 impl Forest {
     fn distinct<'a>(&'a self, of: fn(&Effect) -> &String) -> Vec<&'a str> {
@@ -82,7 +84,10 @@ impl Forest {
     /// As a table whose cells are bars, which stacks its columns where the screen is narrow.
     pub fn html(&self) -> String {
         let columns = self.distinct(|effect| &effect.column);
-        let mut out = String::from("<table class=\"forest\">\n");
+        // more bars than fit side by side stand below one another
+        let bars = |row: &str| self.effects.iter().filter(|effect| effect.row == row).count();
+        let many = if self.distinct(|effect| &effect.row).into_iter().any(|row| bars(row) > SIDE_BY_SIDE) { " many" } else { "" };
+        let mut out = format!("<div class=\"wide\"><table class=\"forest{many}\">\n");
         if !self.title.is_empty() {
             let _ = writeln!(out, "<caption>{}</caption>", escape(&self.title));
         }
@@ -98,7 +103,7 @@ impl Forest {
             }
             out.push_str("</tr>\n");
         }
-        out.push_str("</table>\n");
+        out.push_str("</table></div>\n");
         out
     }
 

@@ -25,18 +25,18 @@ td:first-child, th:first-child, .words { text-align: left }
 code { background: var(--soft); padding: 1px 4px; border-radius: 3px; font-size: 0.92em }
 details { margin: 2em 0 } summary { cursor: pointer; font-weight: 600; font-size: 1.1em }
 .forest { width: 100%; margin: 1em 0 } .forest th, .forest td { vertical-align: top; text-align: left; white-space: normal; padding: 6px 8px }
-.forest tr > th { color: var(--ink) } .forest td > div { display: flex; flex-wrap: wrap; gap: 6px 12px }
-.forest span { display: block; width: 116px; font-size: 12px; line-height: 1.3 } .forest span > * { white-space: nowrap }
-.forest small { color: var(--dim); font-size: 11px } .forest span > small:first-child { display: block } .forest i { font-style: normal }
-.forest svg { display: block; width: 112px; height: 20px; overflow: visible }
+.forest tr > th { color: var(--ink) } .forest tr > th:first-child { min-width: 84px } .forest td > div { display: flex; gap: 6px 8px } .forest.many td > div { flex-wrap: wrap }
+.forest span { display: block; width: 98px; font-size: 12px; line-height: 1.3 } .forest span > * { white-space: nowrap }
+.forest small { color: var(--dim); font-size: 11px; letter-spacing: -0.01em } .forest small, .forest i { display: block } .forest i { font-style: normal }
+.forest svg { display: block; width: 94px; height: 17px; overflow: visible }
 .yes b, .yes i { color: var(--yes) } .no b, .no i { color: var(--no) } .open b, .open i { color: var(--open) }
 .yes svg { stroke: var(--yes); fill: var(--yes) } .no svg { stroke: var(--no); fill: var(--no) } .open svg { stroke: var(--open); fill: var(--open) }
 .forest .interval { stroke-width: 2.5 } .forest circle { stroke: none } .forest .zero { stroke: var(--dim); stroke-width: 1 }
 .forest .margin { stroke: var(--dim); stroke-width: 1; stroke-dasharray: 2 2 }
-@media (max-width: 760px) { .forest thead { display: none } .forest, .forest tbody, .forest tr, .forest td, .forest tr > th { display: block; width: auto }
-  .forest tr > th { font-size: 15px; border-bottom: none; padding: 14px 0 2px } .forest td { display: flex; gap: 8px; padding: 6px 0 }
+@media screen and (max-width: 760px) { .forest thead { display: none } .forest, .forest tbody, .forest tr, .forest td, .forest tr > th { display: block; width: auto }
+  .forest tr > th { font-size: 15px; border-bottom: none; padding: 14px 0 2px } .forest td { display: flex; gap: 8px; padding: 6px 0 } .forest td > div { flex-wrap: wrap }
   .forest td.empty { display: none } .forest td::before { content: attr(data-column); flex: 0 0 74px; font-weight: 600; overflow-wrap: anywhere } }
 @media print { :root { --ink: #000; --dim: #444; --line: #ccc; --soft: #f3f3f3; --paper: #fff; --yes: #00734f; --no: #a33b00; --open: #555 }
   body { font-size: 10pt; margin: 0; max-width: none } .chart { filter: none } tr, .chart { break-inside: avoid } h2, summary { break-after: avoid }
-  table { font-size: 8pt; white-space: normal } .forest { font-size: 8pt } .wide { overflow: visible } }
+  table { font-size: 8pt; white-space: normal } .forest td > div { flex-wrap: wrap } .wide { overflow: visible } }
 ";
