@@ -86,7 +86,11 @@ impl Forest {
         let columns = self.distinct(|effect| &effect.column);
         // more bars than fit side by side stand below one another
         let bars = |row: &str| self.effects.iter().filter(|effect| effect.row == row).count();
-        let many = if self.distinct(|effect| &effect.row).into_iter().any(|row| bars(row) > SIDE_BY_SIDE) { " many" } else { "" };
+        let many = if self.distinct(|effect| &effect.row).into_iter().any(|row| bars(row) > SIDE_BY_SIDE) {
+            " many"
+        } else {
+            ""
+        };
         let mut out = format!("<div class=\"wide\"><table class=\"forest{many}\">\n");
         if !self.title.is_empty() {
             let _ = writeln!(out, "<caption>{}</caption>", escape(&self.title));

@@ -34,6 +34,9 @@ mod verbs {
     /// Texts are a dataset (its field `text`), a list or one text. Each is read after BOS (EOS if the tokenizer has no
     /// BOS), so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` divide it.
     ///
+    /// A text longer than `max_length` tokens is read in overlapping windows, `stride` apart; each token counts once, and
+    /// all but those of the first window have at least `max_length - stride` tokens of context.
+    ///
     /// also: log likelihood, nll, cross entropy, evaluate
     ///
     /// ```rhai
@@ -41,25 +44,11 @@ mod verbs {
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let all = likelihood(net, tok, ["The people of the United States"]);
     /// all.bytes                                //=> 31
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn likelihood(net: Model, tok: Tokenizer, texts: Dynamic) -> Res<Map> {
-        likelihood_with(net, tok, texts, Map::new())
-    }
-
-    /// Computes the negative log likelihood of texts, in windows of `max_length` tokens, `stride` apart.
-    ///
-    /// A longer text is read in overlapping windows; each token counts once, and all but those of the first window have
-    /// at least `max_length - stride` tokens of context.
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// likelihood(net, tok, ["The people"], #{ max_length: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
-    #[rhai_fn(name = "likelihood", return_raw)]
-    pub fn likelihood_with(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
+    #[rhai_fn(return_raw)]
+    pub fn likelihood(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
         let options = Options::read("likelihood", LIKELIHOOD, options)?;
         let max_length = options.count("max_length")?;
         let stride = options.maybe("stride", Options::count)?.unwrap_or(max_length / 2);
@@ -72,24 +61,12 @@ mod verbs {
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
-    /// let rows = dataset(["abc"]).encode(tok);
-    /// likelihood(net, rows).tokens             //=> 3
-    /// ```
-    #[rhai_fn(name = "likelihood", return_raw)]
-    pub fn likelihood_of_rows(net: Model, rows: Encoded) -> Res<Map> {
-        likelihood_of_rows_with(net, rows, Map::new())
-    }
-
-    /// Computes the negative log likelihood of the tokens with a loss in encoded rows, `batch_size` rows at a time.
-    ///
-    /// ```rhai
-    /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
-    /// let net  = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
+    /// likelihood(net, dataset(["abc"]).encode(tok)).tokens     //=> 3
     /// let rows = dataset(["abc", "de"]).encode(tok);
     /// likelihood(net, rows, #{ batch_size: 1 }).tokens   //=> 5
     /// ```
     #[rhai_fn(name = "likelihood", return_raw)]
-    pub fn likelihood_of_rows_with(net: Model, rows: Encoded, options: Map) -> Res<Map> {
+    pub fn likelihood_of_rows(net: Model, rows: Encoded, options: Map) -> Res<Map> {
         let options = Options::read("likelihood", ROWS, options)?;
         Ok(map(crate::measure::likelihood_of_rows(&net, &rows, options.count("batch_size")?)?))
     }

@@ -111,24 +111,15 @@ mod verbs {
         map(c.macro_average())
     }
 
-    /// Computes precision, recall and F1 over all items.
+    /// Computes precision, recall and F1 over all items; with `#{ skip: ["O"] }` without some labels, as for entity tags.
     ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "a"]).micro_average().f1 //=> 0.5
-    /// ```
-    #[rhai_fn(pure)]
-    pub fn micro_average(c: &mut Confusion) -> Map {
-        map(c.micro_average(&[]))
-    }
-
-    /// Computes precision, recall and F1 over all items, without some labels: `#{ skip: ["O"] }` for entity tags.
-    ///
-    /// ```rhai
     /// let c = confusion(["O", "PER", "O"], ["O", "PER", "PER"]);
     /// c.micro_average(#{ skip: ["O"] }).recall //=> 0.5
     /// ```
-    #[rhai_fn(name = "micro_average", pure, return_raw)]
-    pub fn micro_average_with(c: &mut Confusion, options: Map) -> Res<Map> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn micro_average(c: &mut Confusion, options: Map) -> Res<Map> {
         let options = Options::read("micro_average", AVERAGE, options)?;
         Ok(map(c.micro_average(&labels(options.get("skip").into_array().unwrap_or_default()))))
     }
@@ -174,21 +165,12 @@ mod verbs {
     ///
     /// ```rhai
     /// bootstrap([1.0, 1.0, 1.0])               //=> #{"high": 1.0, "low": 1.0, "mean": 1.0}
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn bootstrap(values: List) -> Res<Map> {
-        bootstrap_with(values, Map::new())
-    }
-
-    /// Computes the mean of numbers and its confidence interval at a `level`.
-    ///
-    /// ```rhai
     /// let i = bootstrap([1.0, 2.0, 3.0, 4.0], #{ level: 0.9, seed: 7 });
     /// i.low < i.mean && i.mean < i.high        //=> true
     /// bootstrap([])                            //=> error: bootstrap: 0 values and 1000 samples give no interval
     /// ```
-    #[rhai_fn(name = "bootstrap", return_raw)]
-    pub fn bootstrap_with(values: List, options: Map) -> Res<Map> {
+    #[rhai_fn(return_raw)]
+    pub fn bootstrap(values: List, options: Map) -> Res<Map> {
         let options = Options::read("bootstrap", BOOTSTRAP, options)?;
         let mut numbers = Vec::with_capacity(values.len());
         for value in values {

@@ -19,7 +19,7 @@ const EFFECT: &[Opt] = &[
     opt("low", Kind::Float, "", "lower end of its interval"),
     opt("high", Kind::Float, "", "upper end of its interval"),
     opt("margin", Kind::Float, "0.0", "the smallest effect of interest"),
-    opt("decision", Kind::Text, "", "yes, no or open; by the interval and the margin where it is not given"),
+    opt("decision", Kind::OneOf(&["yes", "no", "open"]), "", "by default from the interval and the margin"),
     opt("label", Kind::Text, "\"\"", "the word for its decision, if not that of the plot"),
     opt("digits", Kind::Int, "3", "digits after the point"),
 ];
@@ -39,8 +39,7 @@ fn effect(row: Dynamic) -> Res<Effect> {
     let decision = match row.maybe("decision", Options::text)?.as_deref() {
         Some("yes") => Decision::Yes,
         Some("no") => Decision::No,
-        Some("open") => Decision::Open,
-        Some(other) => bail!(WHO, "`decision` is `{other}`, not yes, no or open"),
+        Some(_) => Decision::Open,
         None if low > margin => Decision::Yes,
         None if high < margin => Decision::No,
         None => Decision::Open,
@@ -69,23 +68,13 @@ mod verbs {
     ///
     /// ```rhai
     /// let effects = [#{ row: "loss", column: "lora", value: 0.2, low: 0.1, high: 0.3 }, #{ row: "loss", column: "full", value: 0.1, low: -0.1, high: 0.3 }];
-    /// print(forest(effects));
+    /// print(forest(effects, #{ yes: "worth it", no: "not worth it" }));
     /// forest([#{ row: "loss", column: "lora", value: 0.2, low: 0.1 }])    //=> error: forest: option `high` must be given
     /// ```
     ///
     /// also: effect size plot, confidence intervals, meta-analysis, error bars
     #[rhai_fn(return_raw)]
-    pub fn forest(effects: List) -> Res<Forest> {
-        forest_with(effects, Map::new())
-    }
-
-    /// Makes a forest plot of effects, with a title and the words for what was decided.
-    ///
-    /// ```rhai
-    /// print(forest([#{ row: "loss", column: "lora", value: 0.2, low: 0.1, high: 0.3 }], #{ yes: "worth it", no: "not worth it" }));
-    /// ```
-    #[rhai_fn(name = "forest", return_raw)]
-    pub fn forest_with(effects: List, options: Map) -> Res<Forest> {
+    pub fn forest(effects: List, options: Map) -> Res<Forest> {
         let options = Options::read("forest", FOREST, options)?;
         let word = |name: &str| options.text(name).map(|word| word.to_string());
         let words = [word("yes")?, word("no")?, word("open")?];

@@ -57,23 +57,13 @@ mod verbs {
     /// rows.segment_mean([[0, 1]], #{ weights: [[3, 1]] })                     //=> tensor([[0.7500, 0.2500]])
     /// rows.segment_mean([[0, 1]], #{ decay: 0.5, reverse: true })             //=> tensor([[0.3333, 0.6667]])
     /// rows.segment_mean([[0, 1]], #{ keep_norm: true })                       //=> tensor([[0.7071, 0.7071]])
-    /// rows.segment_mean([[0, 3]], #{})    //=> error: segment_mean: index 3 of list 0 is outside 3 rows
+    /// rows.segment_mean([[0, 3]])                         //=> error: segment_mean: index 3 of list 0 is outside 3 rows
+    /// rows.segment_mean([[0, 1]], #{ weights: [[1]] })    //=> error: segment_mean: 1 weights for the 2 rows of list 0
     /// ```
     ///
     /// also: embedding_bag, EmbeddingBag, segment_sum, subtoken mean, pooling
     #[rhai_fn(pure, return_raw)]
-    pub fn segment_mean(rows: &mut Tensor, lists: List) -> Res<Tensor> {
-        segment_mean_with(rows, lists, Map::new())
-    }
-
-    /// Averages rows by lists of their indices, weighted.
-    ///
-    /// ```rhai
-    /// tensor([[1.0], [3.0]]).segment_mean([[0, 1]], #{ weights: [[1]] })
-    /// //=> error: segment_mean: 1 weights for the 2 rows of list 0
-    /// ```
-    #[rhai_fn(name = "segment_mean", pure, return_raw)]
-    pub fn segment_mean_with(rows: &mut Tensor, lists: List, options: Map) -> Res<Tensor> {
+    pub fn segment_mean(rows: &mut Tensor, lists: List, options: Map) -> Res<Tensor> {
         let options = Options::read("segment_mean", SEGMENT_MEAN, options)?;
         let segments = super::lists("indices", &lists, super::indices)?;
         let given = options.maybe("weights", |options, name| Ok(options.get(name)))?;
