@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod chrf;
 pub mod confusion;
 pub mod likelihood;
+pub mod machine;
 pub mod statistics;
 
 pub use bootstrap::{Interval, bootstrap};

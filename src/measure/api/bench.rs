@@ -1,7 +1,7 @@
 //! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
 
 use crate::kernel::{Precision, matmul, threads};
-use crate::measure::bench::{self, Exact, Memory, Scored, Timed, plan, report};
+use crate::measure::bench::{self, Exact, Memory, Scored, Timed, format, plan};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Rng};
 use std::process::{Command, Stdio};
@@ -152,14 +152,14 @@ mod verbs {
         let number = |name: &str| found.get(name).and_then(|value| value.as_float().ok()).unwrap_or(f64::NAN);
         let (median, rate) = (number("median"), number("rate"));
         let spread = 50.0 * (number("high") - number("low")) / median;
-        let mut text = format!("{} ±{spread:.1} %", report::seconds_text(median));
+        let mut text = format!("{} ±{spread:.1} %", format::seconds_text(median));
         if rate.is_finite() {
             let unit = found.get("unit").map(Dynamic::to_string).unwrap_or_default();
-            text += &format!(", {}", report::rate_text(rate, &unit));
+            text += &format!(", {}", format::rate_text(rate, &unit));
         }
         text += &format!(", {} samples", found.get("samples").map(Dynamic::to_string).unwrap_or_default());
         if let Some(outliers) = found.get("outliers").and_then(|count| count.as_int().ok()).filter(|count| *count > 0) {
-            text += &format!(", {outliers} outlier{}", report::plural(outliers as usize));
+            text += &format!(", {outliers} outlier{}", format::plural(outliers as usize));
         }
         Ok(text)
     }
@@ -171,7 +171,7 @@ mod verbs {
             .iter()
             .filter_map(|line| Some(line.read_lock::<List>()?.iter().map(Dynamic::to_string).collect()))
             .collect();
-        report::table(&lines)
+        format::table(&lines)
     }
 
     /// Start levain anew on a script of one line, and wait for its end.

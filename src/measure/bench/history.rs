@@ -1,8 +1,9 @@
 //! The history of benchmarks: a line of JSON for each run, and the trend of each case.
 
+use super::format::{plural, seconds_text};
 use super::judge::Kept;
-use super::report::{Row, seconds_text};
-use crate::measure::baseline::Machine;
+use super::report::Row;
+use crate::measure::machine::Machine;
 use crate::measure::statistics::median;
 use crate::{Error, Result, files};
 use serde_json::{Value, json};
@@ -85,8 +86,7 @@ pub fn trend(runs: &[Value]) -> String {
     let Some(last) = runs.last() else { return String::new() };
     let same: Vec<&Value> = runs.iter().filter(|run| run["machine"] == last["machine"]).collect();
     let same = &same[same.len().saturating_sub(SHOWN)..];
-    let mut text =
-        format!("history of {} run{} on this class of machine\n", same.len(), super::report::plural(same.len()));
+    let mut text = format!("history of {} run{} on this class of machine\n", same.len(), plural(same.len()));
     for (name, case) in last["cases"].as_object().into_iter().flatten() {
         let values: Vec<f64> = same.iter().filter_map(|run| run["cases"][name]["value"].as_f64()).collect();
         if let (Some(first), Some(end)) = (values.first(), values.last()) {

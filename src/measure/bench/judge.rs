@@ -7,8 +7,8 @@
 //! All thresholds are options of the cases, with their defaults in `stdlib/bench.rhai`.
 
 use super::drive::{Finding, Pass};
+use super::format::{percent, seconds_text};
 use super::plan::point;
-use super::report::{percent, seconds_text};
 use super::{Exact, Memory, Sample, Scored, Timed};
 use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, median_interval, outliers, ratio_interval};
 use serde::{Deserialize, Serialize};
@@ -371,12 +371,12 @@ pub fn shown(case: &Case) -> String {
             };
             let mut text = format!("{} ±{:.1} %", seconds_text(hull.value), 50.0 * hull.width());
             if let Some(work) = settings.work {
-                text += &format!(", {}", super::report::rate_text(work / hull.value, &settings.unit));
+                text += &format!(", {}", super::format::rate_text(work / hull.value, &settings.unit));
             }
             let (samples, outlying) =
                 rounds.iter().fold((0, 0), |(all, out), round| (all + round.samples, out + round.outliers));
             if outlying > 0 {
-                text += &format!(", {outlying} outlier{} of {samples}", super::report::plural(outlying));
+                text += &format!(", {outlying} outlier{} of {samples}", super::format::plural(outlying));
             }
             text
         }

@@ -4,6 +4,7 @@
 //! sample after the other; so two binaries can take turns, and every decision is made in one place ([`plan`]).
 
 pub mod drive;
+pub mod format;
 pub mod history;
 pub mod judge;
 pub mod plan;

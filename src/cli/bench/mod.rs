@@ -1,14 +1,18 @@
 //! `levain bench [PATH…]`: runs benchmark scripts, each in a process of its own, and judges what they give.
 
+mod books;
+
 use super::{FAULT, INTERRUPTED, SHORT, interrupt};
 use crate::cancel::{self, Cancel};
-use crate::measure::baseline::{self, Baseline, Machine};
 use crate::measure::bench::drive::{self, Finding, Pass};
+use crate::measure::bench::format::plural;
 use crate::measure::bench::judge::{self, Case, Decision, Judged, Kept, Origin};
-use crate::measure::bench::report::{Report, Row, plural};
+use crate::measure::bench::report::{Report, Row};
 use crate::measure::bench::{attach, history, wire};
+use crate::measure::machine::Machine;
 use crate::script::{Cause, Host, read_script, suite};
 use crate::{Error, Result, bail};
+use books::Books;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -203,106 +207,6 @@ fn stem(script: &Path) -> String {
 /// Where the baselines of a script are.
 fn folder_of(script: &Path) -> PathBuf {
     script.parent().unwrap_or(Path::new("")).join("baselines")
-}
-
-/// One baseline file: what it held, what is to be kept.
-struct Book {
-    path: PathBuf,
-    was: Option<Baseline>,
-    becomes: Baseline,
-}
-
-/// The baselines of all scripts of this run.
-struct Books {
-    machine: Machine,
-    books: BTreeMap<PathBuf, Book>,
-    one: Option<PathBuf>,
-}
-
-impl Books {
-    fn open(args: &Args, scripts: &[PathBuf], machine: Machine) -> Result<Books> {
-        let mut books = Books { machine, books: BTreeMap::new(), one: args.baseline.clone() };
-        if args.against.is_some() {
-            return Ok(books);
-        }
-        for script in scripts {
-            let key = books.key(script);
-            if books.books.contains_key(&key) {
-                continue;
-            }
-            let own = key.join(books.machine.file_name());
-            let (path, read) = match &args.baseline {
-                Some(file) if !args.save && !file.exists() => {
-                    return Err(
-                        Error::new("baseline", format!("{} is not there", file.display())).help("`--save` makes it")
-                    );
-                }
-                Some(file) => (file.clone(), file.exists().then(|| file.clone())),
-                None if args.save => (own.clone(), own.exists().then_some(own)),
-                None => (own, baseline::find(&key, &books.machine)),
-            };
-            let was = read.map(|file| Baseline::open(&file)).transpose()?;
-            let mut becomes = Baseline::new(books.machine.clone());
-            if let Some(was) = &was
-                && was.machine == books.machine
-            {
-                becomes.scripts = was.scripts.clone();
-            }
-            books.books.insert(key, Book { path, was, becomes });
-        }
-        Ok(books)
-    }
-
-    fn key(&self, script: &Path) -> PathBuf {
-        self.one.clone().unwrap_or_else(|| folder_of(script))
-    }
-
-    fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.books.values().map(|book| book.path.as_path())
-    }
-
-    /// What the run is compared with, in words.
-    fn told(&self, args: &Args) -> Vec<String> {
-        if let Some(binary) = &args.against {
-            return vec![format!("against {}, in turn", binary.display())];
-        }
-        let told = |book: &Book| match &book.was {
-            None => format!("no baseline yet for this class of machine ({})", book.path.display()),
-            Some(was) if was.machine == self.machine => {
-                format!("baseline {} by levain {}", book.path.display(), was.levain)
-            }
-            Some(was) => format!("baseline by levain {} of another machine: {}", was.levain, was.machine),
-        };
-        self.books.values().map(told).collect()
-    }
-
-    fn before(&self, script: &Path, case: &str) -> (Option<&Kept>, Origin) {
-        let Some(was) = self.books.get(&self.key(script)).and_then(|book| book.was.as_ref()) else {
-            return (None, Origin::Stored);
-        };
-        let origin = if was.machine == self.machine { Origin::Stored } else { Origin::OtherMachine };
-        (was.case(&stem(script), case), origin)
-    }
-
-    /// Cases of a script that the baseline has and this run has not.
-    fn missing(&self, script: &Path, cases: &[Case]) -> Vec<String> {
-        let was = self.books.get(&self.key(script)).and_then(|book| book.was.as_ref());
-        let kept = was.and_then(|was| was.scripts.get(&stem(script)));
-        let names = kept.into_iter().flatten().map(|(name, _)| name);
-        names.filter(|name| !cases.iter().any(|case| case.name() == *name)).cloned().collect()
-    }
-
-    fn keep(&mut self, script: &Path, cases: &[Case]) {
-        let key = self.key(script);
-        if let Some(book) = self.books.get_mut(&key) {
-            let kept = cases.iter().map(|case| (case.name().to_string(), case.kept.clone())).collect();
-            book.becomes.scripts.insert(stem(script), kept);
-        }
-    }
-
-    fn save(&self) -> Result<()> {
-        self.books.values().try_for_each(|book| book.becomes.save(&book.path))
-    }
 }
 
 /// Runs one script, judges its cases, and adds them to the report.
