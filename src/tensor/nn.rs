@@ -1,4 +1,4 @@
-//! The pieces of neural networks on the tape: each one a kernel's forward and backward side by side.
+//! Layers on the tape: each pairs a kernel's forward and backward.
 
 use super::{Array, DType, Flow, Rng, Tensor};
 use crate::kernel::mask::{AttentionMask, Sizes};
@@ -119,7 +119,7 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// How rotary frequencies are stretched for contexts longer than the model was first trained on.
+/// The scaling of rotary frequencies for longer contexts than in pretraining.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RotaryScaling {
     #[default]
@@ -170,7 +170,7 @@ fn scaled(frequency: f64, scaling: &RotaryScaling) -> f64 {
     }
 }
 
-/// Turns x [B, T, H, D] by its `positions` (B*T), pairs (i, i + D/2), as Hugging Face's `rotate_half`.
+/// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`.
 pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Tensor> {
     let xs = x.value();
     match *xs.dims() {
@@ -201,7 +201,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, pr
 }
 
 /// The SUM of the cross-entropies of `hidden [N, D] · weightᵀ + bias` with `targets` (-100 is ignored). Never holds
-/// N × V logits; gradients are computed on the way, and only where something learns.
+/// N × V logits; gradients are computed in the same pass, and only for what requires them.
 pub fn linear_cross_entropy(
     hidden: &Tensor,
     weight: &Tensor,
@@ -213,7 +213,7 @@ pub fn linear_cross_entropy(
     tables_cross_entropy(hidden, &[(weight, bias)], targets, smoothing, precision)
 }
 
-/// [`linear_cross_entropy`] over the rows of several tables, one below the other: a frozen one is not paid for.
+/// [`linear_cross_entropy`] over output embeddings in several parts: a frozen part costs no gradient.
 pub fn tables_cross_entropy(
     hidden: &Tensor,
     tables: &[(&Tensor, Option<&Tensor>)],
@@ -308,7 +308,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &[i64], smoothing: f64) -> Result
     }))
 }
 
-/// Each number set to 0 with probability `p`, the others divided by 1 − p.
+/// Sets each number to 0 with probability `p` and divides the others by 1 − p.
 pub fn dropout(x: &Tensor, p: f64, rng: &mut Rng) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         bail!("dropout", "probability {p} is not in 0..1");

@@ -1,4 +1,4 @@
-//! When an operation of the tape began, for a profile.
+//! Start times of operations, for a profile.
 //!
 //! An operation says when it is done: it calls [`Tensor::derive`]. It began when it first read one of its inputs, so
 //! reads are kept until then. What is read for another reason (to print it, say) falls out as soon as an operation
@@ -16,7 +16,7 @@ thread_local! {
     static BACKWARD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Somebody reads this value.
+/// Notes the read of a value.
 #[inline]
 pub fn read(value: &Array) {
     if profile::on() {
@@ -46,7 +46,7 @@ pub fn derived(name: &'static str, inputs: &[&Tensor]) {
     profile::done(operation(name), pass, start.map_or_else(profile::now, |(_, start)| start));
 }
 
-/// A whole backward: what is spent in it beside its operations is the tape's.
+/// A whole backward: its cost beside its operations is the tape's.
 pub fn backward() -> impl Drop {
     struct Whole(#[allow(dead_code)] Span, bool);
     impl Drop for Whole {

@@ -46,7 +46,7 @@ pub fn subtract(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> 
     }))
 }
 
-/// `a * b`, number by number.
+/// `a * b`, elementwise.
 pub fn multiply(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = (a.into(), b.into());
     if let Some((x, number)) = by_number(&a, &b).or_else(|| by_number(&b, &a)) {
@@ -62,7 +62,7 @@ pub fn multiply(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> 
     }))
 }
 
-/// `a / b`: true division, so whole numbers give f32.
+/// `a / b`: true division, so integers give f32.
 pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = (a.into(), b.into());
     if let Some((x, number)) = by_number(&a, &b) {
@@ -81,7 +81,7 @@ pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     }))
 }
 
-/// `a % b`: what is left of a division rounded down, so it has the sign of `b` (as in PyTorch). It has no gradient.
+/// `a % b`: the remainder of floor division, with the sign of `b` as in PyTorch. Has no gradient.
 pub fn remainder(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = sides(a, b)?;
     let (x, y) = meeting("remainder", &a, &b)?;
@@ -102,7 +102,7 @@ pub fn remainder(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor>
     Ok(value.into())
 }
 
-/// `a ** b`. Whole numbers to a power that is not negative stay whole.
+/// `a ** b`. Integers to a non-negative power stay integers.
 pub fn power(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = (a.into(), b.into());
     if let Some((x, number)) = by_number(&a, &b) {
@@ -170,12 +170,12 @@ fn whole_power(x: &Array, y: &Array) -> Result<Tensor> {
     Ok(value.to_dtype(dtype)?.into())
 }
 
-/// The larger of both, number by number. Where they are equal, the gradient goes to the first.
+/// Elementwise maximum. Where both are equal, the gradient goes to the first.
 pub fn maximum(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     extreme("maximum", a.into(), b.into(), true)
 }
 
-/// The smaller of both, number by number. Where they are equal, the gradient goes to the first.
+/// Elementwise minimum. Where both are equal, the gradient goes to the first.
 pub fn minimum(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     extreme("minimum", a.into(), b.into(), false)
 }
@@ -187,7 +187,7 @@ fn extreme(who: &str, a: Operand, b: Operand, larger: bool) -> Result<Tensor> {
     super::where_(&super::compare(how, &a, &b)?, a, b)
 }
 
-/// The values of both sides, if they can be broadcast together.
+/// The values of both sides, if they can be broadcast.
 fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array)> {
     let (x, y) = (a.value(), b.value());
     broadcast(who, x.dims(), y.dims())?;

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::tensor::{DType, Device, Tensor};
 
-/// The same numbers in another dtype. Between floats a gradient flows; a whole number has none.
+/// Converts to another dtype. Between floats a gradient flows; integers have none.
 pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     let from = x.dtype();
     if from == dtype {
@@ -16,7 +16,7 @@ pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || Ok(grad.to_dtype(from)?))))
 }
 
-/// The same numbers on another device.
+/// Moves to another device.
 pub fn to_device(x: &Tensor, device: &Device) -> Result<Tensor> {
     let value = x.value();
     let from = value.device().clone();

@@ -1,4 +1,4 @@
-//! Comparison: masks of 1 and 0 in u8, and what is done with them.
+//! Comparisons, and operations on masks of 1 and 0 in u8.
 
 use super::operand::{Operand, sides, stretched};
 use super::{broadcast, sum_to};
@@ -7,7 +7,7 @@ use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 use candle_core::WithDType;
 
-/// What is compared.
+/// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     Equal,
@@ -18,7 +18,7 @@ pub enum Compare {
     GreaterOrEqual,
 }
 
-/// A mask in u8: 1 where the comparison holds.
+/// Compares elementwise: a u8 mask, 1 where the comparison holds.
 pub fn compare(how: Compare, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = sides(a, b)?;
     let (x, y) = (a.value(), b.value());
@@ -74,7 +74,7 @@ fn truth(who: &str, x: &Tensor) -> Result<Array> {
     number!(value.dtype(), T => map(&value, |x: T| u8::from(x != <T as WithDType>::from_f64(0.0))))
 }
 
-/// Whether some number is not a number.
+/// Whether any number is NaN.
 pub fn has_nan(x: &Tensor) -> Result<bool> {
     let value = x.value();
     if !value.dtype().is_float() {
@@ -83,7 +83,7 @@ pub fn has_nan(x: &Tensor) -> Result<bool> {
     number!(value.dtype(), T => with_values(&value, |x: &[T]| x.iter().any(|x| x.to_f64().is_nan())))
 }
 
-/// `a` where the mask is not 0, else `b`; all three are broadcast.
+/// Selects `a` where the mask is not 0, else `b`; all three are broadcast.
 pub fn where_(mask: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let mask = truth("where", mask)?;
     let (a, b) = sides(a, b)?;
@@ -104,7 +104,7 @@ fn chosen(mask: &Array, x: &Array, y: &Array) -> Result<Array> {
     number!(x.dtype(), T => choose::<T>(mask, x, y))
 }
 
-/// `x` with `fill` where the mask is not 0.
+/// Replaces the numbers by `fill` where the mask is not 0.
 pub fn masked_fill(x: &Tensor, mask: &Tensor, fill: super::Scalar) -> Result<Tensor> {
     let dims = x.shape();
     if broadcast("masked_fill", &dims, &mask.shape())? != dims {

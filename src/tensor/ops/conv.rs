@@ -1,21 +1,21 @@
-//! Convolution along one dimension, as a product of its windows.
+//! Convolution along one dimension, as a matrix product of its windows.
 
 use super::{add, index_select, matmul, pad, permute, real, reshape, t};
 use crate::tensor::{Array, Device, Tensor};
 use crate::{Result, bail};
 
-/// Where the windows of a convolution lie.
+/// The windows of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvWindow {
-    /// Places from one window to the next.
+    /// Distance from one window to the next.
     pub stride: usize,
-    /// Zeros at either end.
+    /// Zeros added at both ends.
     pub padding: usize,
-    /// Places from one number of a window to the next.
+    /// Distance of the elements of a window.
     pub dilation: usize,
 }
 
-/// Windows of x `[batch, in, length]` times a weight `[out, in, width]`, plus a bias `[out]`.
+/// Convolves x `[batch, in, length]` with a weight `[out, in, width]`, plus a bias `[out]`.
 pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: ConvWindow) -> Result<Tensor> {
     const WHO: &str = "conv1d";
     let x = real(x)?;

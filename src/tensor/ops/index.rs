@@ -1,4 +1,4 @@
-//! Indexing: `x[0]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, and what replaces a part.
+//! Indexing: `x[0]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, and assignment to a part.
 
 use super::pick::pick;
 use super::{Operand, broadcast, cast, index_select, narrow, reshape, squeeze};
@@ -6,14 +6,14 @@ use crate::tensor::values::{array, number, values, values_i64};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 
-/// What is taken of a dimension.
+/// An index of one dimension.
 #[derive(Clone)]
 pub enum At {
-    /// One place; the dimension falls away. Negative ones count from the end.
+    /// One index, which removes the dimension. A negative one counts from the end.
     Int(i64),
-    /// From the first to before the second; negative ones count from the end, what is beyond it is left out.
+    /// A half-open range; negative ends count from the end, and a range past it is cut.
     Range(i64, i64),
-    /// These places, in this order (whole numbers), or the places where a mask (u8) is not 0.
+    /// Integer indices, in this order, or those where a u8 mask is not 0.
     Places(Tensor),
     All,
 }
@@ -34,7 +34,7 @@ impl PartialEq for At {
     }
 }
 
-/// What lies at `index`, which has an entry a dimension; those without one are taken whole.
+/// The part at `index`, one entry for each dimension; further dimensions are taken whole.
 pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
     let dims = x.shape();
     if let [At::Places(mask)] = index
@@ -71,7 +71,7 @@ pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
     Ok(part)
 }
 
-/// `x` with `value` at `index`: all else as it was, and `x` itself unchanged.
+/// A copy of `x` with `value` at `index`.
 pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Tensor> {
     if let Some(param) = x.as_param() {
         return Err(Error::new("index", format!("a part of {} can't be set: it is a parameter", param.label()))
@@ -123,14 +123,14 @@ fn inside(place: i64, dim: usize, size: usize) -> Result<usize> {
     }
 }
 
-/// A range within a dimension; as in Python, one that reaches beyond it is cut.
+/// A range within a dimension; as in Python, a range past the end is cut.
 fn bounds(from: i64, to: i64, size: usize) -> (i64, i64) {
     let size = size as i64;
     let place = |place: i64| if place < 0 { (place + size).max(0) } else { place.min(size) };
     (place(from), place(to).max(place(from)))
 }
 
-/// Places of a dimension, counted from its start.
+/// Indices of a dimension, counted from its start.
 fn places_in(places: &Tensor, dim: usize, size: usize) -> Result<Tensor> {
     if places.dtype() == DType::U8 {
         if places.shape() != [size] {

@@ -1,4 +1,4 @@
-//! Products of matrices, and sums of products by the letters of their dimensions.
+//! Matrix products and Einstein summation.
 
 use super::pick::{pick, scatter};
 use super::{cast, multiply, permute, promoted, reshape, squeeze, sum, sum_to, unsqueeze, volume};
@@ -47,7 +47,7 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Of two matrices.
+/// Multiplies two matrices.
 fn matmul_plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (x, y) = (a.value(), b.value());
     Ok(Tensor::derive(multiply_matrices(&x, &y)?, [a, b], move |grad, flow| {
@@ -56,7 +56,7 @@ fn matmul_plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// Of batches of matrices; those of one side may be broadcast.
+/// Multiplies batches of matrices, with broadcasting.
 fn matmul_batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (x, y) = (a.value(), b.value());
     super::broadcast("matmul", &x.dims()[..x.rank() - 2], &y.dims()[..y.rank() - 2])?;
@@ -190,7 +190,7 @@ fn diagonal(letters: Vec<char>, x: &Tensor) -> Result<Term> {
     Ok((unique, picked))
 }
 
-/// Summed over letters that nobody needs any more.
+/// Sums over letters that are no longer needed.
 fn reduce((letters, x): Term, needed: impl Fn(&char) -> bool) -> Result<Term> {
     let over: Vec<i64> = (0..letters.len()).filter(|at| !needed(&letters[*at])).map(|at| at as i64).collect();
     if over.is_empty() {

@@ -5,7 +5,7 @@ use crate::tensor::Tensor;
 use crate::tensor::values::{array, each, values_i64};
 use crate::{Error, Result, bail};
 
-/// What the losses of many places become.
+/// The reduction of a loss over its elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     Mean,
@@ -71,13 +71,13 @@ pub fn cross_entropy(
     }
 }
 
-/// The squared distance.
+/// Computes the squared error.
 pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     same_shape("mse", x, target)?;
     reduction.of(&square(&subtract(x, target)?)?)
 }
 
-/// The loss of probabilities (or of their logits) for targets from 0 to 1.
+/// Computes the binary cross-entropy of probabilities (or logits) for targets from 0 to 1.
 ///
 /// As in PyTorch, the logarithm of a probability is held above -100.
 pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction: Reduction) -> Result<Tensor> {

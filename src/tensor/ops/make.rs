@@ -1,4 +1,4 @@
-//! Tensors from nothing.
+//! Constant and random tensors.
 
 use super::volume;
 use crate::tensor::values::values_i64;
@@ -7,13 +7,13 @@ use crate::{Result, bail, cancel};
 
 const HERE: &Device = &Device::Cpu;
 
-/// The same number everywhere.
+/// A tensor filled with one number.
 pub fn full(who: &str, dims: &[usize], number: super::Scalar, dtype: DType) -> Result<Tensor> {
     volume(who, dims)?;
     Ok(number.to_dtype(dtype)?.value().broadcast_as(dims)?.contiguous()?.into())
 }
 
-/// Ones on the diagonal.
+/// An identity matrix.
 pub fn eye(n: usize, dtype: DType) -> Result<Tensor> {
     let count = volume("eye", &[n, n])?;
     let mut numbers = vec![0f32; count];
@@ -21,7 +21,7 @@ pub fn eye(n: usize, dtype: DType) -> Result<Tensor> {
     Ok(Array::from_vec(numbers, (n, n), HERE)?.to_dtype(dtype)?.into())
 }
 
-/// Whole numbers from `start` to before `end`.
+/// The integers from `start` to `end`, excluded.
 pub fn arange(start: i64, end: i64, step: i64) -> Result<Tensor> {
     if step == 0 || (end as i128 - start as i128).signum() == -(step as i128).signum() && start != end {
         bail!("arange", "steps of {step} do not lead from {start} to {end}");
@@ -32,7 +32,7 @@ pub fn arange(start: i64, end: i64, step: i64) -> Result<Tensor> {
     Ok(Array::from_vec(numbers, count, HERE)?.into())
 }
 
-/// Numbers from `start` to before `end`, in f32.
+/// The numbers from `start` to `end`, excluded, in f32.
 pub fn arange_float(start: f64, end: f64, step: f64) -> Result<Tensor> {
     let count = ((end - start) / step).ceil();
     if !count.is_finite() || count < 0.0 {
@@ -43,7 +43,7 @@ pub fn arange_float(start: f64, end: f64, step: f64) -> Result<Tensor> {
     Ok(Array::from_vec(numbers, count, HERE)?.into())
 }
 
-/// `count` numbers at equal distances from `start` to `end`, both included, in f32.
+/// `count` equally spaced numbers from `start` to `end`, both included, in f32.
 pub fn linspace(start: f64, end: f64, count: usize) -> Result<Tensor> {
     volume("linspace", &[count])?;
     let step = (end - start) / (count.max(2) - 1) as f64;
@@ -63,7 +63,7 @@ pub fn rand(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 
-/// From the normal distribution with mean 0 and variance 1, in f32.
+/// From the standard normal distribution, in f32.
 pub fn randn(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     let mut numbers = vec![0f32; volume("randn", dims)?];
     rng.fill_normal(&mut numbers);
@@ -71,7 +71,7 @@ pub fn randn(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 
-/// Whole numbers from `low` to before `high`, in i64.
+/// Uniform integers in [low, high), in i64.
 pub fn randint(low: i64, high: i64, dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     if low >= high {
         bail!("randint", "there is no whole number from {low} to before {high}");
@@ -81,7 +81,7 @@ pub fn randint(low: i64, high: i64, dims: &[usize], rng: &mut Rng) -> Result<Ten
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 
-/// A row of `classes` for every id, 1 at the id and 0 elsewhere, in f32.
+/// One f32 row of `classes` numbers for each id: 1 at the id, 0 elsewhere.
 pub fn one_hot(ids: &Tensor, classes: usize) -> Result<Tensor> {
     let value = ids.value();
     let ids = values_i64("one_hot", &value)?;

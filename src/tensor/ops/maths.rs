@@ -9,7 +9,7 @@ use crate::tensor::{Array, DType, Tensor};
 use crate::{Result, bail};
 use candle_core::cpu::erf::{erf_f32, erf_f64};
 
-/// A function with a slope that is found from its input: `name(x): value, slope`.
+/// A function whose derivative is computed from its input: `name(x): value, slope`.
 macro_rules! from_input {
     ($($(#[$doc:meta])* $name:ident($x:ident): $value:expr, $slope:expr;)*) => {$(
         $(#[$doc])*
@@ -24,7 +24,7 @@ macro_rules! from_input {
     )*};
 }
 
-/// A function with a slope that is found from its result: `name(x): value, y: slope`. The input is not kept.
+/// A function whose derivative is computed from its result: `name(x): value, y: slope`. The input is not kept.
 macro_rules! from_result {
     ($($(#[$doc:meta])* $name:ident($x:ident): $value:expr, $y:ident: $slope:expr;)*) => {$(
         $(#[$doc])*
@@ -93,7 +93,7 @@ steps! {
     round(x): x.round_ties_even();
 }
 
-/// The distance from 0. Its slope at 0 is 0.
+/// The absolute value. Its derivative at 0 is 0.
 pub fn abs(x: &Tensor) -> Result<Tensor> {
     let value = x.value();
     match value.dtype() {
@@ -106,7 +106,7 @@ pub fn abs(x: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// -1, 0 or 1. It has no gradient.
+/// The sign: -1, 0 or 1. Has no gradient.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let value = x.value();
     Ok(match value.dtype() {
@@ -117,7 +117,7 @@ pub fn sign(x: &Tensor) -> Result<Tensor> {
     .into())
 }
 
-/// The other sign.
+/// Negates each number.
 pub fn negate(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::I64 => Ok(map(&x.value(), i64::wrapping_neg)?.into()),
@@ -126,7 +126,7 @@ pub fn negate(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Held between `least` and `most`. Outside of them the gradient is 0.
+/// Clamps to the range from `least` to `most`. Outside it the gradient is 0.
 pub fn clamp(x: &Tensor, least: f64, most: f64) -> Result<Tensor> {
     if least.is_nan() || most.is_nan() || least > most {
         bail!("clamp", "the least is {least} and the most is {most}");

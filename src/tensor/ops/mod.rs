@@ -1,4 +1,4 @@
-//! The operations: each one function, its backward beside it.
+//! Operations: each one function with its forward and backward.
 
 mod arith;
 mod cast;
@@ -50,7 +50,7 @@ pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
     Ok(index as usize)
 }
 
-/// How many numbers a shape holds, if there is memory for them.
+/// The number of elements of a shape, if there is memory for them.
 pub fn volume(who: &str, dims: &[usize]) -> Result<usize> {
     let too_large = || Error::new(who, format!("shape {dims:?} is too large for the memory"));
     let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).ok_or_else(too_large)?;
@@ -92,7 +92,7 @@ pub fn promote(a: DType, b: DType) -> DType {
     }
 }
 
-/// Both in the dtype that they meet in. A single number does not widen a tensor of its own kind (as in PyTorch).
+/// Converts both to their promoted dtype. A single number does not widen a tensor of its own kind (as in PyTorch).
 fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     let (x, y) = (a.dtype(), b.dtype());
     if x == y {
@@ -106,12 +106,12 @@ fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((cast(a, dtype)?, cast(b, dtype)?))
 }
 
-/// Whole numbers become f32, where an operation is one of real numbers; floats stay.
+/// Converts integers to f32 for an operation on real numbers; floats stay.
 pub fn real(x: &Tensor) -> Result<Tensor> {
     if x.dtype().is_float() { Ok(x.clone()) } else { cast(x, DType::F32) }
 }
 
-/// The sum of a gradient over what was broadcast, in the shape of the input.
+/// Sums a gradient over the broadcast dimensions, to the shape of the input.
 fn sum_to(grad: Array, dims: &[usize]) -> Result<Array> {
     if grad.dims() == dims {
         return Ok(grad);

@@ -1,4 +1,4 @@
-//! Order along a dimension. Equal numbers keep their order; NaN is the largest, as in PyTorch.
+//! Sorting along a dimension. Equal numbers keep their order; NaN is the largest, as in PyTorch.
 
 use super::{blocks, dimension, gather, narrow};
 use crate::tensor::values::{array, each_line, number, with_values};
@@ -7,13 +7,13 @@ use crate::{Result, bail};
 use candle_core::WithDType;
 use std::cmp::Ordering;
 
-/// The numbers in order along a dimension.
+/// Sorts along a dimension.
 pub fn sort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     let order = argsort(x, dim, descending).map_err(|error| error.told_by("sort"))?;
     gather(x, dim, &order)
 }
 
-/// Where the numbers of [`sort`] are, in i64.
+/// The indices that sort along a dimension, in i64.
 pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     let value = x.value();
     let axis = dimension("argsort", value.dims(), dim)?;
@@ -21,7 +21,7 @@ pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     Ok(first_places(&value, axis, size, descending)?.into())
 }
 
-/// The `k` largest (or smallest) along a dimension in order, and where they are.
+/// The `k` largest (or smallest) numbers along a dimension in order, and their indices.
 pub fn top_k(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tensor)> {
     let value = x.value();
     let axis = dimension("top_k", value.dims(), dim)?;
@@ -70,7 +70,7 @@ fn by_number<T: WithDType>(a: T, b: T) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| nan(a).cmp(&nan(b)))
 }
 
-/// Cut into pieces of `size` along a dimension; the last may be smaller.
+/// Splits into chunks of `size` along a dimension; the last may be smaller.
 pub fn chunks(x: &Tensor, size: i64, dim: i64) -> Result<Vec<Tensor>> {
     let dims = x.shape();
     let axis = dimension("chunks", &dims, dim)?;

@@ -1,11 +1,11 @@
-//! Picking by index: rows, or a number from each row.
+//! Selection by index: rows, or a number from each row.
 
 use super::{blocks, dimension, volume};
 use crate::tensor::values::{array, number, values_i64, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
-/// The places `ids` along a dimension, in their order; the result has the shape of `ids` in its stead.
+/// Selects the indices `ids` along a dimension, which is replaced by the shape of `ids`.
 pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     let value = x.value();
     let axis = dimension("index_select", value.dims(), dim)?;
@@ -31,7 +31,7 @@ pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     Ok(Tensor::derive(picked, [x], move |grad, flow| flow.add(0, || put_back(&grad, &ids, &dims, axis))))
 }
 
-/// Adds rows to the places that they were picked from.
+/// Adds rows to the rows that they were selected from.
 fn put_back(grad: &Array, ids: &[usize], dims: &[usize], axis: usize) -> Result<Array> {
     let (before, count, after) = blocks(dims, axis);
     number!(grad.dtype(), T => {
@@ -50,7 +50,7 @@ fn put_back(grad: &Array, ids: &[usize], dims: &[usize], axis: usize) -> Result<
     })
 }
 
-/// From each row along a dimension the numbers at `ids`, whose shape may differ from `x` only there.
+/// Gathers the numbers at `ids` along a dimension; `ids` differs in shape from `x` only there.
 pub fn gather(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     let value = x.value();
     let axis = dimension("gather", value.dims(), dim)?;

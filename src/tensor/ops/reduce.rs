@@ -9,7 +9,7 @@ use crate::{Result, bail, cancel};
 use candle_core::WithDType;
 use std::ops::Range;
 
-/// The sum over the given dimensions, or over all. Whole numbers add up in i64.
+/// Sums over the given dimensions, or over all. Integers are summed in i64.
 pub fn sum(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     let x = if x.dtype().is_float() { x.clone() } else { super::cast(x, DType::I64)? };
     let dims = x.shape();
@@ -18,7 +18,7 @@ pub fn sum(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || spread(&grad, &dims, &over))))
 }
 
-/// The mean over the given dimensions, or over all. Whole numbers give f32.
+/// Averages over the given dimensions, or over all. Integers give f32.
 pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     let x = real(x)?;
     let dims = x.shape();
@@ -29,7 +29,7 @@ pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || spread(&over_number(&grad, count)?, &dims, &over))))
 }
 
-/// The mean squared distance from the mean; `correction` is taken off the count (1: of a sample, as in PyTorch).
+/// Computes the variance, divided by n - `correction` (1 for a sample, as in PyTorch).
 pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
     let x = real(x)?;
     let dims = x.shape();
@@ -43,23 +43,23 @@ pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -
     super::divide(&sum(&super::square(&center)?, Some(&all), keep)?, count as f64)
 }
 
-/// The largest, along a dimension or of all. The gradient goes to the first of equals.
+/// The maxima along a dimension, or the largest of all. The gradient goes to the first of equals.
 pub fn max(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("max", x, dim, keep, true)
 }
 
-/// The smallest, along a dimension or of all. The gradient goes to the first of equals.
+/// The minima along a dimension, or the smallest of all. The gradient goes to the first of equals.
 pub fn min(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("min", x, dim, keep, false)
 }
 
-/// Where the first largest is, in i64: along a dimension, or in the numbers row by row.
+/// The index of the first maximum, in i64: along a dimension, or in the numbers row by row.
 pub fn argmax(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     let (flat, dim) = flattened(x, dim)?;
     Ok(places("argmax", &flat, dim, keep, true)?.into())
 }
 
-/// Where the first smallest is, in i64: along a dimension, or in the numbers row by row.
+/// The index of the first minimum, in i64: along a dimension, or in the numbers row by row.
 pub fn argmin(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     let (flat, dim) = flattened(x, dim)?;
     Ok(places("argmin", &flat, dim, keep, false)?.into())
@@ -105,7 +105,7 @@ fn nan<T: WithDType>(x: T) -> bool {
     x.partial_cmp(&x).is_none()
 }
 
-/// The running sum along a dimension. Whole numbers add up in i64.
+/// The cumulative sum along a dimension. Integers are summed in i64.
 pub fn cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
     let x = if x.dtype().is_float() { x.clone() } else { super::cast(x, DType::I64)? };
     let dim = dimension("cumsum", &x.shape(), dim)?;
@@ -171,7 +171,7 @@ fn sum_dims(x: &Array, over: &[usize], keep: bool) -> Result<Array> {
     Ok(sum)
 }
 
-/// A gradient of a sum as the gradient of what was summed.
+/// Broadcasts the gradient of a sum to the summed input.
 fn spread(grad: &Array, dims: &[usize], over: &[usize]) -> Result<Array> {
     Ok(grad.reshape(reduced(dims, over, true))?.broadcast_as(dims)?)
 }
@@ -185,7 +185,7 @@ fn total(x: &Array) -> Result<Array> {
     })
 }
 
-/// A sum in blocks of fixed size: as exact as a sum in pairs nearly, and the same however it is shared out.
+/// A sum in blocks of fixed size: nearly as exact as pairwise summation, and independent of the threads.
 fn fold<T: WithDType>(x: &[T]) -> T {
     let block = |x: &[T]| {
         let (chunks, rest) = x.as_chunks::<16>();
@@ -248,7 +248,7 @@ pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Res
     super::sqrt(&variance(x, over, keep, correction).map_err(|error| error.told_by("std"))?)
 }
 
-/// The root of the sum of squares.
+/// The Euclidean norm.
 pub fn norm(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     super::sqrt(&sum(&super::square(x)?, over, keep)?)
 }

@@ -1,10 +1,10 @@
-//! The same numbers in another shape.
+//! Reshaping and joining.
 
 use super::{broadcast, dimension, sum_to, volume};
 use crate::tensor::{Array, Tensor};
 use crate::{Error, Result, bail};
 
-/// Another shape for the same numbers, row by row. One size may be -1: it is what is left.
+/// Reshapes without reordering the numbers. One size may be -1: it is inferred.
 pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let value = x.value();
     let dims = fill_hole(value.dims(), shape)?;
@@ -29,19 +29,19 @@ fn fill_hole(from: &[usize], shape: &[i64]) -> Result<Vec<usize>> {
     Ok(shape.iter().map(|size| if *size == -1 { hole } else { *size as usize }).collect())
 }
 
-/// Two dimensions exchanged.
+/// Swaps two dimensions.
 pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
     let value = x.value();
     let (a, b) = (dimension("transpose", value.dims(), a)?, dimension("transpose", value.dims(), b)?);
     Ok(Tensor::derive(value.transpose(a, b)?, [x], move |grad, flow| flow.add(0, || Ok(grad.transpose(a, b)?))))
 }
 
-/// The last two dimensions exchanged; what has fewer stays.
+/// Swaps the last two dimensions; a tensor with fewer stays.
 pub fn t(x: &Tensor) -> Result<Tensor> {
     if x.value().rank() < 2 { Ok(x.clone()) } else { transpose(x, -2, -1) }
 }
 
-/// All dimensions in another order.
+/// Reorders all dimensions.
 pub fn permute(x: &Tensor, order: &[i64]) -> Result<Tensor> {
     let value = x.value();
     let axes = order.iter().map(|dim| dimension("permute", value.dims(), *dim)).collect::<Result<Vec<_>>>()?;
@@ -53,7 +53,7 @@ pub fn permute(x: &Tensor, order: &[i64]) -> Result<Tensor> {
     Ok(Tensor::derive(value.permute(axes)?, [x], move |grad, flow| flow.add(0, || Ok(grad.permute(back)?))))
 }
 
-/// Without a dimension of size 1, or without all of them.
+/// Removes a dimension of size 1, or all of them.
 pub fn squeeze(x: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     let mut dims = x.shape();
     match dim {
@@ -69,7 +69,7 @@ pub fn squeeze(x: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     reshape(x, &signed(&dims))
 }
 
-/// With a new dimension of size 1 before dimension `dim` (-1: after the last).
+/// Inserts a dimension of size 1 before dimension `dim` (-1: after the last).
 pub fn unsqueeze(x: &Tensor, dim: i64) -> Result<Tensor> {
     let mut dims = x.shape();
     let rank = dims.len() as i64;
@@ -85,7 +85,7 @@ fn signed(dims: &[usize]) -> Vec<i64> {
     dims.iter().map(|size| *size as i64).collect()
 }
 
-/// Repeated along dimensions of size 1, and along new ones in front, until it has this shape. -1: stays.
+/// Broadcasts to a shape. -1 keeps a size.
 pub fn expand(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = x.shape();
     let lead = shape.len().saturating_sub(from.len());
@@ -104,7 +104,7 @@ pub fn expand(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || sum_to(grad, &from))))
 }
 
-/// One behind the other along a dimension.
+/// Concatenates along a dimension.
 pub fn cat(parts: &[Tensor], dim: i64) -> Result<Tensor> {
     let Some(first) = parts.first() else { bail!("cat", "there is nothing to join") };
     let dims = first.shape();
@@ -135,7 +135,7 @@ pub fn cat(parts: &[Tensor], dim: i64) -> Result<Tensor> {
     }))
 }
 
-/// Side by side along a new dimension.
+/// Stacks along a new dimension.
 pub fn stack(parts: &[Tensor], dim: i64) -> Result<Tensor> {
     let Some(first) = parts.first() else { bail!("stack", "there is nothing to stack") };
     if let Some(other) = parts.iter().find(|part| part.shape() != first.shape()) {
@@ -145,7 +145,7 @@ pub fn stack(parts: &[Tensor], dim: i64) -> Result<Tensor> {
     cat(&parts, dim).map_err(|error| error.told_by("stack"))
 }
 
-/// `count` places along a dimension, from `start` on.
+/// Selects `count` consecutive indices along a dimension, from `start` on.
 pub fn narrow(x: &Tensor, dim: i64, start: i64, count: i64) -> Result<Tensor> {
     let value = x.value();
     let axis = dimension("narrow", value.dims(), dim)?;
@@ -160,7 +160,7 @@ pub fn narrow(x: &Tensor, dim: i64, start: i64, count: i64) -> Result<Tensor> {
     }))
 }
 
-/// Zeros before and after along a dimension.
+/// Pads a dimension with zeros before and after.
 pub fn pad(x: &Tensor, dim: i64, before: usize, after: usize) -> Result<Tensor> {
     let value = x.value();
     let axis = dimension("pad", value.dims(), dim)?;

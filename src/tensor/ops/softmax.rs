@@ -1,11 +1,11 @@
-//! Softmax and its kin, along one dimension.
+//! Softmax, log-softmax and log-sum-exp along one dimension.
 
 use super::{add, dimension, exp, log, max, real, squeeze, subtract, sum, transpose};
 use crate::Result;
 use crate::tensor::Tensor;
 use crate::tensor::values::{each, rows};
 
-/// What scores become shares: above 0, and 1 together.
+/// Computes the softmax along a dimension.
 pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     along_last("softmax", x, dim, |x| {
         let value = rows!(&x.value(); |x, y| {
@@ -32,7 +32,7 @@ pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     })
 }
 
-/// The logarithm of [`softmax`], without the loss of its smallest.
+/// The logarithm of [`softmax`], accurate for small probabilities.
 pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     along_last("log_softmax", x, dim, |x| {
         let value = rows!(&x.value(); |x, y| {
