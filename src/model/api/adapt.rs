@@ -7,29 +7,31 @@ use crate::tensor::Rng;
 use std::path::Path;
 
 const ATTACH: &[Opt] = &[
-    opt("rank", Kind::Int, "8", "rank of the product. also: r"),
-    opt("alpha", Kind::Float, "16.0", "scale of the product times rank. also: lora_alpha"),
-    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training. also: lora_dropout"),
+    opt("rank", Kind::Int, "8", "rank of the product").also(&["r"]),
+    opt("alpha", Kind::Float, "16.0", "scale of the product times rank").also(&["lora_alpha"]),
+    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training").also(&["lora_dropout"]),
     opt(
         "layers",
         Kind::List,
         "[\"q_proj\", \"v_proj\"]",
-        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers. also: target_modules",
-    ),
+        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers",
+    )
+    .also(&["target_modules"]),
     opt("seed", Kind::Int, "", "seed of A; default: the run's stream"),
 ];
 
-const SAVE: &[Opt] = &[opt(
-    "base",
-    Kind::Text,
-    "",
-    "base model that the folder names; default: where it was opened. also: base_model_name_or_path",
-)];
+const SAVE: &[Opt] = &[opt("base", Kind::Text, "", "base model that the folder names; default: where it was opened")
+    .also(&["base_model_name_or_path"])];
 
 const BOTTLENECK: &[Opt] = &[
-    opt("rank", Kind::Int, "", "width in the middle; default: a sixteenth of the layer's. also: reduction_factor"),
-    opt("after", Kind::Text, "\"feed_forward\"", "`feed_forward` (Pfeiffer), or `both`: attention too (Houlsby)"),
-    opt("activation", Kind::Text, "\"relu\"", "relu, silu or gelu"),
+    opt("rank", Kind::Int, "", "width in the middle; default: a sixteenth of the layer's").also(&["reduction_factor"]),
+    opt(
+        "after",
+        Kind::OneOf(&["feed_forward", "both"]),
+        "\"feed_forward\"",
+        "Pfeiffer's place, or after attention too, as Houlsby's",
+    ),
+    opt("activation", Kind::OneOf(&["relu", "silu", "gelu"]), "\"relu\"", "between the two layers"),
     opt("seed", Kind::Int, "", "seed of the first product; default: the run's stream"),
 ];
 
@@ -129,19 +131,10 @@ mod verbs {
     pub fn attach_bottleneck(net: &mut Model, options: Map) -> Res<INT> {
         const WHO: &str = "attach_bottleneck";
         let options = Options::read(WHO, BOTTLENECK, options)?;
-        let attention = match options.text("after")?.as_str() {
-            "feed_forward" => false,
-            "both" => true,
-            other => {
-                return Err(Error::new(WHO, format!("`after` is `{other}`"))
-                    .help("it takes feed_forward, both")
-                    .into());
-            }
-        };
         let wanted = Bottlenecks {
             rank: options.maybe("rank", Options::count)?,
             activation: Activation::named(WHO, &options.text("activation")?, &ACTIVATIONS)?,
-            attention,
+            attention: options.text("after")? == "both",
             seed: match options.maybe("seed", Options::int)? {
                 Some(seed) => seed as u64,
                 None => Rng::or_run(None).next_u64(),
@@ -166,27 +159,19 @@ mod verbs {
     /// The folder names its base and holds a hash of the base's files, so that `model(folder)` opens both, or reports a
     /// different base. Save the tokenizer into the same folder to make it complete.
     ///
+    /// `base` is a path from the folder, or from the working directory.
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.resize_embeddings(170);
     /// net.train_only("new_embeddings");
     /// net.save_adapter("out/examples/rows");
     /// model("out/examples/rows").vocab_size         //=> 170
-    /// ```
-    #[rhai_fn(name = "save_adapter", pure, return_raw)]
-    pub fn save_adapter(net: &mut Model, folder: &str) -> Res<()> {
-        save_adapter_with(net, folder, Map::new())
-    }
-
-    /// Saves only what was added to the base, and names the base: a path from the folder, or from the working directory.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// net.save_adapter("out/examples/no", #{ base: "tests/data/parity/llama" })
     /// //=> error: save_adapter: nothing was added to the base of this model
     /// ```
     #[rhai_fn(name = "save_adapter", pure, return_raw)]
-    pub fn save_adapter_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
+    pub fn save_adapter(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save_adapter", SAVE, options)?;
         let base = options.maybe("base", Options::text)?;
         Ok(net.save_adapter(Path::new(folder), base.as_deref())?)
@@ -212,21 +197,11 @@ mod verbs {
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora");
     /// model("out/examples/lora")               //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
-    /// ```
-    #[rhai_fn(name = "save_lora", pure, return_raw)]
-    pub fn save_lora(net: &mut Model, folder: &str) -> Res<()> {
-        save_lora_with(net, folder, Map::new())
-    }
-
-    /// Saves LoRA alone, and names its base model.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora", #{ base: "HuggingFaceTB/SmolLM2-135M" });
     /// ```
     #[rhai_fn(name = "save_lora", pure, return_raw)]
-    pub fn save_lora_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
+    pub fn save_lora(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save_lora", SAVE, options)?;
         let base = options.maybe("base", Options::text)?;
         Ok(net.save_lora(Path::new(folder), base.as_deref())?)

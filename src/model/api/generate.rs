@@ -7,30 +7,18 @@ use crate::tensor::Rng;
 use crate::token::Tokenizer;
 
 const GENERATE: &[Opt] = &[
-    opt("max_new_tokens", Kind::Int, "100", "most tokens to generate. also: max_length, max_tokens"),
-    opt(
-        "temperature",
-        Kind::Float,
-        "0.0",
-        "0 is greedy decoding; 1 samples from the model's own distribution. also: do_sample",
-    ),
+    opt("max_new_tokens", Kind::Int, "100", "most tokens to generate").also(&["max_length", "max_tokens"]),
+    opt("temperature", Kind::Float, "0.0", "0 is greedy decoding; 1 samples from the model's own distribution")
+        .also(&["do_sample"]),
     opt("top_k", Kind::Int, "", "sample from the k most likely tokens only"),
-    opt(
-        "top_p",
-        Kind::Float,
-        "",
-        "sample from the most likely tokens of this total probability only. also: nucleus sampling",
-    ),
+    opt("top_p", Kind::Float, "", "sample from the most likely tokens of this total probability only")
+        .also(&["nucleus sampling"]),
     opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
-    opt(
-        "stop",
-        Kind::List,
-        "[]",
-        "strings that end the text; they are not part of it. also: stop_strings, stopping_criteria",
-    ),
+    opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it")
+        .also(&["stop_strings", "stopping_criteria"]),
     opt("seed", Kind::Int, "", "seed of the sampling; default: the run's stream"),
     opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text"),
-    opt("bos", Kind::Bool, "false", "prepend BOS to each prompt (EOS where there is no BOS). also: add_bos_token"),
+    opt("bos", Kind::Bool, "false", "prepend BOS to each prompt (EOS where there is no BOS)").also(&["add_bos_token"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -146,16 +134,6 @@ mod verbs {
     ///
     /// `prompt` is a text, a list of texts (the result is then a list), or ids.
     ///
-    /// ```rhai
-    /// let tok = tokenizer("tests/data/model/tokenizer.json");
-    /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
-    /// net.generate(tok, "the cat sat");
-    /// ```
-    #[rhai_fn(name = "generate", pure, return_raw)]
-    pub fn generate(net: &mut Model, tok: Tokenizer, prompt: Dynamic) -> Res<Dynamic> {
-        write(net, &tok, prompt, Map::new(), |_| Ok(true))
-    }
-
     /// Generate text from a prompt, with options.
     ///
     /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer, at a stop
@@ -164,6 +142,7 @@ mod verbs {
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// net.generate(tok, "the cat sat");
     /// let how = #{ max_new_tokens: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
     /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
     /// net.generate(tok, ["the cat", "The"], #{ max_new_tokens: 2 }).len()                  //=> 2
@@ -171,7 +150,7 @@ mod verbs {
     /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
-    pub fn generate_with(net: &mut Model, tok: Tokenizer, prompt: Dynamic, options: Map) -> Res<Dynamic> {
+    pub fn generate(net: &mut Model, tok: Tokenizer, prompt: Dynamic, options: Map) -> Res<Dynamic> {
         write(net, &tok, prompt, options, |_| Ok(true))
     }
 

@@ -8,27 +8,19 @@ use crate::tensor::nn::Precision;
 use crate::tensor::no_grad;
 
 const LOSS: &[Opt] = &[
-    opt("reduction", Kind::Text, "\"mean\"", "`mean` over the tokens that have a loss, or `sum`"),
+    opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "over the tokens that have a loss"),
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
-    opt(
-        "train",
-        Kind::Bool,
-        "true",
-        "record for backward, and apply the dropout of LoRA; false to evaluate. also: eval",
-    ),
+    opt("train", Kind::Bool, "true", "record for backward, and apply the dropout of LoRA; false to evaluate")
+        .also(&["eval"]),
 ];
 
 /// Rows given by hand.
 const ROWS: &[Opt] = &[
-    opt("ids", Kind::Any, "", "rows of ids. also: input_ids"),
+    opt("ids", Kind::Any, "", "rows of ids").also(&["input_ids"]),
     opt("labels", Kind::Any, "", "rows of labels, -100 where there is no loss; default: the ids"),
-    opt(
-        "segments",
-        Kind::Any,
-        "",
-        "which sequence of its row each token belongs to, 0 is padding. also: attention_mask",
-    ),
-    opt("token_types", Kind::Any, "", "which part of a pair each token belongs to (BERT). also: token_type_ids"),
+    opt("segments", Kind::Any, "", "which sequence of its row each token belongs to, 0 is padding")
+        .also(&["attention_mask"]),
+    opt("token_types", Kind::Any, "", "which part of a pair each token belongs to (BERT)").also(&["token_type_ids"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -150,36 +142,22 @@ mod verbs {
     /// label of position t + 1 at position t, where both are of one segment; a masked model predicts labels in place.
     /// Never holds all logits. A batch without any target is an error.
     ///
+    /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward.
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.loss(#{ ids: [5, 6, 7, 8], labels: [-100, 6, 7, 8] }).backward();
     /// net.loss(#{ ids: [5, 6, 7, 8] }).shape                       //=> []
     /// net.loss(#{ ids: [5, 6], labels: [-100, -100] })
     /// //=> error: loss: no token of this batch has a loss: all labels are -100
-    /// ```
-    #[rhai_fn(name = "loss", pure, return_raw)]
-    pub fn loss(net: &mut Model, batch: Dynamic) -> Res<Tensor> {
-        loss_with(net, batch, Map::new())
-    }
-
-    /// Loss of a batch, with options: summed for gradient accumulation, or without recording for evaluation.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduction: "sum", train: false }).item();
     /// assert::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
     /// net.loss(#{ ids: [5, 6, 7, 8] }, #{ reductoin: "sum" })         //=> error: loss: there is no option `reductoin`
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
-    pub fn loss_with(net: &mut Model, batch: Dynamic, options: Map) -> Res<Tensor> {
+    pub fn loss(net: &mut Model, batch: Dynamic, options: Map) -> Res<Tensor> {
         let options = Options::read("loss", LOSS, options)?;
-        let reduce = match options.text("reduction")?.as_str() {
-            "mean" => Reduce::Mean,
-            "sum" => Reduce::Sum,
-            other => {
-                return Err(Error::new("loss", format!("`reduction` is `{other}`")).help("it takes mean, sum").into());
-            }
-        };
+        let reduce = if options.text("reduction")? == "sum" { Reduce::Sum } else { Reduce::Mean };
         let smoothing = options.float("label_smoothing")?;
         if !(0.0..1.0).contains(&smoothing) {
             bail!("loss", "label_smoothing {smoothing} is not in 0..1");

@@ -6,35 +6,33 @@ use crate::tensor::Rng;
 use std::path::Path;
 
 const MODEL: &[Opt] = &[
-    opt("dtype", Kind::Text, "\"f32\"", "dtype of the stored weights: f32, bf16, f16. also: torch_dtype"),
-    opt(
-        "quantized",
-        Kind::Bool,
-        "false",
-        "keep the blocks of a quantized .gguf file, as frozen weights. also: load_in_8bit",
-    ),
-    opt("head", Kind::Text, "", "put a new head on the model: causal, masked. also: AutoModelForMaskedLM"),
+    opt("dtype", Kind::OneOf(&read::DTYPES), "\"f32\"", "dtype of the stored weights").also(&["torch_dtype"]),
+    opt("quantized", Kind::Bool, "false", "keep the blocks of a quantized .gguf file, as frozen weights")
+        .also(&["load_in_8bit"]),
+    opt("head", Kind::OneOf(&["causal", "masked"]), "", "put a new head on the model").also(&["AutoModelForMaskedLM"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
     opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, qwen2, qwen3, gpt2"),
     opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
-    opt("hidden_size", Kind::Int, "", "width of the hidden states. also: d_model, n_embd"),
-    opt("num_hidden_layers", Kind::Int, "", "number of layers. also: n_layer"),
-    opt("num_attention_heads", Kind::Int, "", "attention heads; default: hidden_size / 64. also: n_head"),
-    opt("num_key_value_heads", Kind::Int, "", "key/value heads; default: num_attention_heads. also: GQA, n_kv_head"),
+    opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
+    opt("num_hidden_layers", Kind::Int, "", "number of layers").also(&["n_layer"]),
+    opt("num_attention_heads", Kind::Int, "", "attention heads; default: hidden_size / 64").also(&["n_head"]),
+    opt("num_key_value_heads", Kind::Int, "", "key/value heads; default: num_attention_heads")
+        .also(&["GQA", "n_kv_head"]),
     opt("head_dim", Kind::Int, "", "width of a head; default: hidden_size / num_attention_heads"),
     opt(
         "intermediate_size",
         Kind::Int,
         "",
-        "width of the feed-forward layer; default: 8/3 of hidden_size, in gpt2 4 times. also: n_inner, d_ff",
-    ),
-    opt("max_position_embeddings", Kind::Int, "2048", "longest sequence. also: n_positions, context length"),
+        "width of the feed-forward layer; default: 8/3 of hidden_size, in gpt2 4 times",
+    )
+    .also(&["n_inner", "d_ff"]),
+    opt("max_position_embeddings", Kind::Int, "2048", "longest sequence").also(&["n_positions", "context length"]),
     opt("rope_theta", Kind::Float, "10000.0", "base of the rotary position embeddings"),
-    opt("rope_scaling", Kind::Map, "", "scaling of rotary position embeddings. also: rope_parameters"),
+    opt("rope_scaling", Kind::Map, "", "scaling of rotary position embeddings").also(&["rope_parameters"]),
     opt("rms_norm_eps", Kind::Float, "1e-5", "epsilon of RMS norms"),
-    opt("layer_norm_eps", Kind::Float, "1e-5", "epsilon of layer norms (gpt2). also: layer_norm_epsilon"),
-    opt("hidden_act", Kind::Text, "", "activation of the feed-forward layer. also: activation_function"),
+    opt("layer_norm_eps", Kind::Float, "1e-5", "epsilon of layer norms (gpt2)").also(&["layer_norm_epsilon"]),
+    opt("hidden_act", Kind::Text, "", "activation of the feed-forward layer").also(&["activation_function"]),
     opt("attention_bias", Kind::Bool, "false", "biases in attention (llama)"),
     opt(
         "sliding_window",
@@ -42,7 +40,7 @@ const MODEL: &[Opt] = &[
         "",
         "how far back each layer attends (mistral, qwen2, qwen3); default: all the way",
     ),
-    opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings. also: tied, weight tying"),
+    opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings").also(&["tied", "weight tying"]),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
     opt("bos_token_id", Kind::Int, "", "id of the beginning-of-sequence token"),
     opt("eos_token_id", Kind::Any, "", "id of the end-of-sequence token, or a list of ids"),
@@ -83,34 +81,27 @@ mod verbs {
 
     pub type Model = crate::model::Model;
 
-    /// Open the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
+    /// Opens the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
     ///
     /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Llama (2, 3, SmolLM), Mistral,
-    /// Qwen2, Qwen3 and GPT-2 are known. Every weight must be there with the shape that the config says, and no other.
+    /// Qwen2, Qwen3, GPT-2 and BERT (with a masked head) are known. Every weight must be there with the shape that the config says, and no other.
     /// GGUF weights are dequantized.
     ///
-    /// ```rhai
-    /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
-    /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there
-    /// ```
-    #[rhai_fn(name = "model", return_raw)]
-    pub fn open(path: &str) -> Res<Model> {
-        open_with(path, Map::new())
-    }
-
-    /// Open a model with its weights stored in another dtype, by default f32.
+    /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another.
     ///
     /// With `quantized: true` the weights of a quantized `.gguf` file stay in the file's own blocks (Q4_0 to Q8_0, Q2_K
     /// to Q8_K), a fifth to a third of the memory. They are frozen; products widen them as they go, and an adapter learns
     /// beside them (QLoRA: Dettmers et al. 2023). Only the output table is widened whole, while a loss is computed.
     ///
     /// ```rhai
+    /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
+    /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there
     /// model("tests/data/parity/llama", #{ dtype: "bf16" })    //=> llama, 2 layers, 60.1 k parameters, bf16
     /// model("tests/data/parity/llama", #{ quantized: true })
-    /// //=> error: model: tests/data/parity/llama is no .gguf file, and not quantized
+    /// //=> error: model: tests/data/parity/llama is not a .gguf file, and not quantized
     /// ```
     #[rhai_fn(name = "model", return_raw)]
-    pub fn open_with(path: &str, options: Map) -> Res<Model> {
+    pub fn open(path: &str, options: Map) -> Res<Model> {
         let options = Options::read("model", MODEL, options)?;
         if let Some(other) = MODEL.iter().find(|opt| !OWN.contains(&opt.name) && options.has(opt.name)) {
             bail!("model", "option `{}` is for new models, and {path} has its own", other.name);
@@ -128,10 +119,12 @@ mod verbs {
         Ok(Model::open_with(path, dtype, head)?)
     }
 
-    /// Make a new model from a config, with random weights. The config is a `config.json` as a map; a part of one gets
+    /// Makes a new model from a config, with random weights. The config is a `config.json` as a map; a part of one gets
     /// defaults for the rest. `net.config` returns the whole.
     ///
     /// Weights are initialized as in transformers: normal with standard deviation 0.02, norms 1, biases 0.
+    ///
+    /// The same config and seed give the same weights.
     ///
     /// ```rhai
     /// model(#{ model_type: "llama", vocab_size: 1000, hidden_size: 128, num_hidden_layers: 4, num_key_value_heads: 1 })
@@ -140,25 +133,16 @@ mod verbs {
     /// //=> qwen3, 2 layers, 72.5 k parameters, f32
     /// model(#{ model_type: "lama", vocab_size: 1000, hidden_size: 128, num_hidden_layers: 4 })
     /// //=> error: model: model_type `lama` is not supported
-    /// ```
-    ///
-    /// also: AutoModelForCausalLM.from_config, AutoConfig, LlamaConfig
-    #[rhai_fn(name = "model", return_raw)]
-    pub fn new(config: Map) -> Res<Model> {
-        new_with(config, Map::new())
-    }
-
-    /// Make a new model from a config and a seed: the same config and seed give the same weights.
-    ///
-    /// ```rhai
     /// let config = #{ model_type: "gpt2", vocab_size: 100, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 };
     /// let net    = model(config + #{ max_position_embeddings: 64 }, #{ seed: 7 });
     /// net                                  //=> gpt2, 2 layers, 30.7 k parameters, f32
     /// let same = model(net.config, #{ seed: 7 });
     /// same["transformer.wte.weight"].sum().item() == net["transformer.wte.weight"].sum().item()    //=> true
     /// ```
+    ///
+    /// also: AutoModelForCausalLM.from_config, AutoConfig, LlamaConfig
     #[rhai_fn(name = "model", return_raw)]
-    pub fn new_with(config: Map, options: Map) -> Res<Model> {
+    pub fn new(config: Map, options: Map) -> Res<Model> {
         let mut given = config;
         given.extend(options);
         let json = super::config(&given)?;

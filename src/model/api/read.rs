@@ -78,6 +78,9 @@ fn row(who: &str, what: &str, list: List) -> Res<Vec<i64>> {
     list.into_iter().map(whole).collect()
 }
 
+/// The names of dtypes that weights can have, and PyTorch's for them.
+pub const DTYPES: [&str; 6] = ["f32", "bf16", "f16", "float32", "bfloat16", "float16"];
+
 /// A dtype that weights can have.
 pub fn dtype(who: &str, name: &str) -> Res<DType> {
     match name {

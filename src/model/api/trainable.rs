@@ -49,7 +49,7 @@ mod verbs {
     /// gradients nor optimizer state. `save` and `resize_embeddings` join the rows again. Make optimizers afterwards: those
     /// made before hold the earlier weights.
     ///
-    /// also: requires_grad_, trainable parameters, freeze, unfreeze
+    /// New embedding rows are those of the last `resize_embeddings`, or those from `first_new_id` on.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -59,24 +59,15 @@ mod verbs {
     /// net.attach_lora(#{ rank: 2, seed: 1 });
     /// net.train_only(["new_embeddings", "lora"])          //=> 10
     /// net.train_only("new_row")                     //=> error: train_only: there is no part `new_row`
-    /// ```
-    #[rhai_fn(name = "train_only", pure, return_raw)]
-    pub fn train_only(net: &mut Model, parts: Dynamic) -> Res<INT> {
-        train_only_with(net, parts, Map::new())
-    }
-
-    /// Makes parts trainable, given the id where new embedding rows begin: needed where the model had spare rows, or was
-    /// not resized since it was opened.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// net.train_only("new_embeddings", #{ first_new_id: 150 });
     /// net["lm_head.new_rows"].shape            //=> [10, 48]
     /// net.train_only("new_embeddings")
     /// //=> error: train_only: cannot tell which embedding rows are new: this model was not resized
     /// ```
+    ///
+    /// also: requires_grad_, trainable parameters, freeze, unfreeze
     #[rhai_fn(name = "train_only", pure, return_raw)]
-    pub fn train_only_with(net: &mut Model, parts: Dynamic, options: Map) -> Res<INT> {
+    pub fn train_only(net: &mut Model, parts: Dynamic, options: Map) -> Res<INT> {
         let options = Options::read("train_only", TRAIN_ONLY, options)?;
         let parts = crate::model::parts("train_only", &words("train_only", parts)?)?;
         Ok(net.train_only(&parts, options.maybe("first_new_id", Options::count)?)? as INT)
@@ -84,26 +75,18 @@ mod verbs {
 
     /// Returns the trainable parameters of parts of the model (see `train_only`), for the groups of an optimizer.
     ///
+    /// With `frozen` the frozen ones are among them: a checkpoint of a run in stages holds them all.
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.parameters("embeddings").len()               //=> 2
     /// adamw(net.parameters(), #{ lr: 1e-4, groups: [#{ parameters: net.parameters("embeddings"), lr: 1e-3 }] });
-    /// ```
-    #[rhai_fn(name = "parameters", pure, return_raw)]
-    pub fn parameters_of(net: &mut Model, parts: Dynamic) -> Res<List> {
-        parameters_with(net, parts, Map::new())
-    }
-
-    /// Returns the parameters of parts, with `frozen` the frozen ones too: a checkpoint of a run in stages holds them all.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// net.train_only("layers");
     /// net.parameters("embeddings").len()                       //=> 0
     /// net.parameters("embeddings", #{ frozen: true }).len()    //=> 2
     /// ```
     #[rhai_fn(name = "parameters", pure, return_raw)]
-    pub fn parameters_with(net: &mut Model, parts: Dynamic, options: Map) -> Res<List> {
+    pub fn parameters_of(net: &mut Model, parts: Dynamic, options: Map) -> Res<List> {
         let options = Options::read("parameters", PARAMETERS, options)?;
         let parts = crate::model::parts("parameters", &words("parameters", parts)?)?;
         Ok(net.parameters_of(&parts, options.bool("frozen")?).into_iter().map(Dynamic::from).collect())

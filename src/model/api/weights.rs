@@ -8,7 +8,7 @@ use std::path::Path;
 const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "cut embeddings that have more rows")];
 
 const SAVE: &[Opt] =
-    &[opt("dtype", Kind::Text, "", "f32, bf16 or f16; default: the dtype of the weights. also: torch_dtype")];
+    &[opt("dtype", Kind::OneOf(&read::DTYPES), "", "default: the dtype of the weights").also(&["torch_dtype"])];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -77,27 +77,19 @@ mod verbs {
     /// ones; `vocab::init_embeddings` does better. Embeddings that have more rows already stay. Make optimizers afterwards: those
     /// made before do not know the new embeddings.
     ///
-    /// also: resize_token_embeddings
+    /// With `shrink`, embeddings that have more rows are cut to exactly `rows`.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.resize_embeddings(200)                          //=> 200
     /// net.forward([5, 6]).shape                //=> [1, 2, 200]
     /// net.resize_embeddings(100)                          //=> 200
-    /// ```
-    #[rhai_fn(name = "resize_embeddings", pure, return_raw)]
-    pub fn resize_embeddings(net: &mut Model, rows: INT) -> Res<INT> {
-        resize_embeddings_with(net, rows, Map::new())
-    }
-
-    /// Grows the embeddings, or cuts them to exactly `rows` rows.
-    ///
-    /// ```rhai
-    /// let net = model("tests/data/parity/llama");
     /// net.resize_embeddings(100, #{ shrink: true })       //=> 100
     /// ```
+    ///
+    /// also: resize_token_embeddings
     #[rhai_fn(name = "resize_embeddings", pure, return_raw)]
-    pub fn resize_embeddings_with(net: &mut Model, rows: INT, options: Map) -> Res<INT> {
+    pub fn resize_embeddings(net: &mut Model, rows: INT, options: Map) -> Res<INT> {
         let options = Options::read("resize_embeddings", RESIZE, options)?;
         let Ok(rows) = usize::try_from(rows) else { bail!("resize_embeddings", "{rows} rows") };
         Ok(net.resize_embeddings(rows, options.bool("shrink")?)? as INT)
@@ -179,26 +171,16 @@ mod verbs {
     /// Weights beyond 5 GB go into several files. Attached LoRA is merged into the saved weights (`save_lora` saves it
     /// alone). Files are written beside the folder and moved into it, so that after an error the old ones are still there.
     ///
-    /// also: save_pretrained, save_model
-    ///
     /// ```rhai
     /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// net.save("out/examples/model");
     /// model("out/examples/model")              //=> llama, 1 layer, 4.7 k parameters, f32
-    /// ```
-    #[rhai_fn(name = "save", pure, return_raw)]
-    pub fn save(net: &mut Model, folder: &str) -> Res<()> {
-        save_with(net, folder, Map::new())
-    }
-
-    /// Saves with the weights in another dtype.
-    ///
-    /// ```rhai
-    /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// net.save("out/examples/half", #{ dtype: "bf16" });
     /// ```
+    ///
+    /// also: save_pretrained, save_model
     #[rhai_fn(name = "save", pure, return_raw)]
-    pub fn save_with(net: &mut Model, folder: &str, options: Map) -> Res<()> {
+    pub fn save(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save", SAVE, options)?;
         let dtype = match options.maybe("dtype", Options::text)? {
             Some(name) => Some(read::dtype("save", &name)?),
