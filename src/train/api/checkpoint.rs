@@ -1,6 +1,6 @@
 //! Checkpoints in scripts.
 
-use super::{from_json, learners, to_json};
+use super::{from_json, to_json, trainable};
 use crate::model::Model;
 use crate::resume;
 use crate::script::prelude::*;
@@ -20,7 +20,7 @@ fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     }
     let kind = net.type_name();
     match net.try_cast::<List>() {
-        Some(list) => learners(who, list),
+        Some(list) => trainable(who, list),
         None => bail!(who, "expected a model or a list of parameters, got {kind}"),
     }
 }

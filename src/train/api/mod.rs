@@ -18,8 +18,8 @@ pub fn register(host: &mut Host) {
     runs::register(host);
 }
 
-/// The parameters behind a script's list of tensors.
-fn learners(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
+/// The parameters behind a script's list of tensors, all of them trainable.
+fn trainable(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
     let mut found = Vec::new();
     for (index, item) in params.into_iter().enumerate() {
         let kind = item.type_name();

@@ -1,6 +1,6 @@
 //! Optimizers in scripts.
 
-use super::learners;
+use super::trainable;
 use crate::script::look::Weight;
 use crate::script::prelude::*;
 use crate::tensor::{Grads, Param};
@@ -64,7 +64,7 @@ pub fn register(host: &mut Host) {
 
 fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<Optimizer> {
     let (lr, weight_decay) = (options.float("lr")?, options.float("weight_decay")?);
-    let mut rest = learners(who, params)?;
+    let mut rest = trainable(who, params)?;
     let mut groups = Vec::new();
     for group in options.get("groups").into_array().unwrap_or_default() {
         let Some(group) = group.try_cast::<Map>() else { bail!(who, "a group is a map, `#{{ names: …, lr: … }}`") };
@@ -81,7 +81,7 @@ fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<O
 /// Takes a group's members out of those that no earlier group has.
 fn members(who: &'static str, group: &Options, rest: &mut Vec<Arc<Param>>) -> Res<Vec<Arc<Param>>> {
     let (taken, left) = if group.has("parameters") {
-        let wanted = learners(who, group.get("parameters").into_array().unwrap_or_default())?;
+        let wanted = trainable(who, group.get("parameters").into_array().unwrap_or_default())?;
         if let Some(stranger) = wanted.iter().find(|param| rest.iter().all(|one| one.id() != param.id())) {
             bail!(who, "{} of a group is not among the parameters, or in an earlier group", stranger.label());
         }
