@@ -111,9 +111,9 @@ error: hiden: no such variable
   |       ^
 help: did you mean `hidden`?
 error: assert::eqs: no such function
-  a.rhai:5:8
+  a.rhai:5:9
 5 | assert::eqs(1, 2);
-  |        ^
+  |         ^
 help: did you mean `assert::eq`?
 "
     );
@@ -248,9 +248,9 @@ fn exit_codes() {
         told.out,
         "FAILED test/bad.rhai test_bad
   error: assert::eq: 2 is not 3
-    test/bad.rhai:1:24
+    test/bad.rhai:1:25
   1 | fn test_bad() { assert::eq(1 + 1, 3); }
-    |                        ^
+    |                         ^
 
 1 passed, 1 failed
 "

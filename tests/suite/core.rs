@@ -54,7 +54,7 @@ fn fifty_steps_are_the_same_bits_on_one_thread_or_two_in_one_go_or_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let file = script(folder.path(), TRAIN);
     for [precision, states] in [["f32", "f32"], ["bf16", "bf16"]] {
-        let how = [format!("precision={precision}"), format!("states={states}")];
+        let how = [format!("precision={precision}"), format!("moments_dtype={states}")];
         let run = |threads: &str, more: &[&str]| {
             let mut words = vec!["run", "--threads", threads, &file, &how[0], &how[1]];
             words.extend(more);
