@@ -45,8 +45,8 @@ impl Default for Training {
     }
 }
 
-const KINDS: [&str; 3] = ["bpe", "wordpiece", "unigram"];
-const SPLITS: [&str; 4] = ["gpt2", "digits", "llama3", "qwen2"];
+pub const MODEL_TYPES: [&str; 3] = ["bpe", "wordpiece", "unigram"];
+pub const PRE_TOKENIZERS: [&str; 4] = ["gpt2", "digits", "llama3", "qwen2"];
 
 impl Tokenizer {
     /// Trains a tokenizer. The same texts give the same tokens, on any number of threads.
@@ -58,7 +58,7 @@ impl Tokenizer {
             "bpe" => train_bpe(texts, how),
             "wordpiece" => train_wordpiece(texts, how),
             "unigram" => train_unigram(texts, how),
-            other => Err(Error::unknown(WHO, "model_type", other, KINDS)),
+            other => Err(Error::unknown(WHO, "model_type", other, MODEL_TYPES)),
         }
     }
 }
@@ -133,7 +133,7 @@ fn splitting(name: &str) -> Result<(Value, Value)> {
         "digits" => (Value::Null, sequence(json!({"type": "Digits", "individual_digits": true}), true)),
         "llama3" => (Value::Null, sequence(pattern(crate::token::words::split::LLAMA3), false)),
         "qwen2" => (json!({"type": "NFC"}), sequence(pattern(crate::token::words::split::QWEN), false)),
-        other => return Err(Error::unknown(WHO, "pre_tokenizer", other, SPLITS)),
+        other => return Err(Error::unknown(WHO, "pre_tokenizer", other, PRE_TOKENIZERS)),
     })
 }
 

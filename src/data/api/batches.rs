@@ -84,29 +84,17 @@ mod verbs {
     /// The input of a model in one step.
     pub type Batch = crate::data::Batch;
 
-    /// Batches of 8 rows, each row once, shuffled by the script's `seed(…)`.
-    ///
-    /// also: DataLoader, dataloader, sampler
-    ///
-    /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
-    /// for batch in rows.batches() { print(`${batch.step} of ${batch.total}: ${batch.tokens} tokens`); }
-    /// ```
-    #[rhai_fn(name = "batches", pure, return_raw)]
-    pub fn all_batches(rows: &mut Encoded) -> Res<Batches> {
-        batches_with(rows, Map::new())
-    }
-
     /// Batches in a seeded order: the same seed gives the same batches, and every row comes once per epoch.
     ///
     /// `start_step` resumes with the batches that an uninterrupted run would have had from there. `replay` mixes in rows of
     /// other text against forgetting: their share holds in every stretch of the run to within one row, and none repeats
     /// before all have come. A batch then always has `batch_size` rows, and epochs count the rows of this dataset.
     ///
-    /// also: DataLoader, per_device_train_batch_size, num_train_epochs, max_steps, rehearsal, drop_last
+    /// also: DataLoader, dataloader, sampler, per_device_train_batch_size, num_train_epochs, max_steps, rehearsal, drop_last
     ///
     /// ```rhai
     /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
+    /// for batch in rows.batches() { print(`${batch.step} of ${batch.total}: ${batch.tokens} tokens`); }
     /// let all  = rows.batches(#{ batch_size: 2, epochs: 3, seed: 7 });
     /// all.total     //=> 6
     /// for batch in all { batch.ids.shape; batch.labels; batch.epoch; }
@@ -114,8 +102,8 @@ mod verbs {
     /// let other = dataset(["xyz"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.batches(#{ batch_size: 2, epochs: 4, replay: #{ rows: other, ratio: 0.25 } }).total    //=> 8
     /// ```
-    #[rhai_fn(name = "batches", pure, return_raw)]
-    pub fn batches_with(rows: &mut Encoded, options: Map) -> Res<Batches> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn batches(rows: &mut Encoded, options: Map) -> Res<Batches> {
         let options = Options::read("batches", BATCHES, options)?;
         let seed = options.maybe("seed", Options::int)?.map(|seed| seed as u64);
         let plan = batches::BatchPlan {

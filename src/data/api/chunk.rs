@@ -38,25 +38,17 @@ mod verbs {
     /// Splits texts into chunks of `chars` characters, a column of texts: they are joined end to end, a line break after
     /// each, and what is left at the end is dropped. So a training step sees the same text whatever the tokenizer.
     ///
+    /// also: chunk_size, text splitter, split text
+    ///
     /// ```rhai
     /// let chunks = dataset(["abc", "defg"]).chunk(3);
     /// chunks                                              //=> column 3 rows: text
     /// [chunks[0], chunks[1], chunks[2]]                   //=> ["abc", "\nde", "fg\n"]
     /// dataset(["abc"]).chunk(0)                           //=> error: chunk: chunks of 0 characters
-    /// ```
-    /// also: chunk_size, text splitter, split text
-    #[rhai_fn(name = "chunk", pure, return_raw)]
-    pub fn chunk(data: &mut Dataset, chars: INT) -> Res<Dataset> {
-        super::chunks(&Dynamic::from(data.clone()), chars, Map::new())
-    }
-
-    /// Splits texts into chunks of `chars` characters, `limit` of them at most.
-    ///
-    /// ```rhai
     /// dataset(["abc", "defg"]).chunk(3, #{ limit: 2 }).len()     //=> 2
     /// ```
-    #[rhai_fn(name = "chunk", pure, return_raw)]
-    pub fn chunk_with(data: &mut Dataset, chars: INT, options: Map) -> Res<Dataset> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn chunk(data: &mut Dataset, chars: INT, options: Map) -> Res<Dataset> {
         super::chunks(&Dynamic::from(data.clone()), chars, options)
     }
 
@@ -64,20 +56,11 @@ mod verbs {
     ///
     /// ```rhai
     /// ["abc", "defg"].chunk(4)[1]                         //=> defg
-    /// ```
-    #[rhai_fn(name = "chunk", pure, return_raw)]
-    pub fn chunk_list(texts: &mut List, chars: INT) -> Res<Dataset> {
-        super::chunks(&Dynamic::from(texts.clone()), chars, Map::new())
-    }
-
-    /// Splits a list of texts into chunks of `chars` characters, `limit` of them at most.
-    ///
-    /// ```rhai
     /// ["abc", "defg"].chunk(3, #{ limit: 1 }).len()       //=> 1
     /// ["abc", 4].chunk(3)                                 //=> error: chunk: texts are a dataset, a list of texts, or a text, not array
     /// ```
     #[rhai_fn(name = "chunk", pure, return_raw)]
-    pub fn chunk_list_with(texts: &mut List, chars: INT, options: Map) -> Res<Dataset> {
+    pub fn chunk_list(texts: &mut List, chars: INT, options: Map) -> Res<Dataset> {
         super::chunks(&Dynamic::from(texts.clone()), chars, options)
     }
 }

@@ -10,9 +10,9 @@ use std::path::Path;
 
 const DATASET: &[Opt] = &[opt(
     "sample_by",
-    Kind::Text,
+    Kind::OneOf(&["line", "paragraph", "document"]),
     "\"line\"",
-    "what a row of a .txt file is: `line` (blank lines are left out), `paragraph` or `document`",
+    "what a row of a .txt file is; blank lines are left out",
 )
 .also(&["by"])];
 
@@ -70,22 +70,13 @@ mod verbs {
     ///
     /// ```rhai
     /// dataset("rows.jsom")    //=> error: dataset: rows.jsom: the ending is not a data format
-    /// ```
-    #[rhai_fn(name = "dataset", return_raw)]
-    pub fn open(path: &str) -> Res<Dataset> {
-        open_with(path, Map::new())
-    }
-
-    /// Opens a file of rows, with options.
-    ///
-    /// ```rhai
     /// dataset(["one", "two"]).save("out/doc/lines.txt");
     /// dataset("out/doc/lines.txt", #{ sample_by: "document" }).len()    //=> 1
     /// ```
     #[rhai_fn(name = "dataset", return_raw)]
-    pub fn open_with(path: &str, options: Map) -> Res<Dataset> {
+    pub fn open(path: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("dataset", DATASET, options)?;
-        Ok(crate::data::read("dataset", Path::new(path), by("dataset", &options)?)?.into())
+        Ok(crate::data::read("dataset", Path::new(path), by(&options)?)?.into())
     }
 
     /// Makes a dataset from a list of maps, or from a list of strings as its field `text`.
@@ -232,30 +223,18 @@ mod verbs {
 
     /// Splits into `train`, the first `fraction` of the rows, and `test`, the rest. Shuffle first, or give a seed.
     ///
-    /// also: train_test_split, random_split, test_size
+    /// also: train_test_split, random_split, test_size, GroupShuffleSplit, GroupKFold, stratify
     ///
     /// ```rhai
     /// let parts = dataset(["a", "b", "c", "d"]).split(0.75);
     /// parts.train.len()    //=> 3
     /// parts.test           //=> dataset 1 row: text
     /// dataset(["a"]).split(0.5)    //=> error: split: 0.5 of 1 row leaves one side empty
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn split(data: &mut Dataset, fraction: f64) -> Res<Map> {
-        split_with(data, fraction, Map::new())
-    }
-
-    /// Splits into `train` and `test`, with options: `seed` shuffles first; rows with equal values of the field `group` stay
-    /// on the same side, so that no test group is seen in training.
-    ///
-    /// also: GroupShuffleSplit, GroupKFold, stratify
-    ///
-    /// ```rhai
     /// let rows = dataset([#{ law: "A" }, #{ law: "B" }, #{ law: "A" }, #{ law: "A" }]);
     /// rows.split(0.75, #{ group: "law" }).test.column("law")[0]    //=> B
     /// ```
-    #[rhai_fn(name = "split", pure, return_raw)]
-    pub fn split_with(data: &mut Dataset, fraction: f64, options: Map) -> Res<Map> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn split(data: &mut Dataset, fraction: f64, options: Map) -> Res<Map> {
         let options = Options::read("split", SPLIT, options)?;
         let data = match options.maybe("seed", Options::int)? {
             Some(seed) => data.shuffle(seed as u64),
@@ -404,19 +383,10 @@ mod verbs {
     ///
     /// ```rhai
     /// dataset(["b", "a"]).sort("text")[0].text    //=> a
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn sort(data: &mut Dataset, field: &str) -> Res<Dataset> {
-        Ok((*data).sort(field, false)?)
-    }
-
-    /// Sorts by a field, with options.
-    ///
-    /// ```rhai
     /// dataset(["a", "b"]).sort("text", #{ descending: true })[0].text    //=> b
     /// ```
-    #[rhai_fn(name = "sort", pure, return_raw)]
-    pub fn sort_with(data: &mut Dataset, field: &str, options: Map) -> Res<Dataset> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn sort(data: &mut Dataset, field: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("sort", SORT, options)?;
         Ok((*data).sort(field, options.bool("descending")?)?)
     }
@@ -472,13 +442,13 @@ mod verbs {
     }
 
     /// The number of rows, and the fields.
-    #[rhai_fn(name = "to_string", pure)]
+    #[rhai_fn(pure)]
     pub fn to_string(data: &mut Dataset) -> String {
         data.to_string()
     }
 
     /// The number of rows, and the fields.
-    #[rhai_fn(name = "to_debug", pure)]
+    #[rhai_fn(pure)]
     pub fn to_debug(data: &mut Dataset) -> String {
         data.to_string()
     }

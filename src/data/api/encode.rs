@@ -13,36 +13,59 @@ const ENCODE: &[Opt] = &[
         Kind::Text,
         "",
         "the field to encode as plain text, with loss on every token (default `text`, or the only field)",
-    ).also(&["dataset_text_field", "text_column"]),
-    opt("prompt", Kind::Text, "", "the field without loss; with `completion`").also(&["question", "instruction", "input"]),
+    )
+    .also(&["dataset_text_field", "text_column"]),
+    opt("prompt", Kind::Text, "", "the field without loss; with `completion`").also(&[
+        "question",
+        "instruction",
+        "input",
+    ]),
     opt("completion", Kind::Text, "", "the field with loss; with `prompt`").also(&["answer", "output", "response"]),
     opt(
         "template",
         Kind::Text,
         "",
         "how prompt and completion are joined: `{prompt}\\n{completion}`, or `chat` for the tokenizer's chat template",
-    ).also(&["formatting_func", "prompt_template"]),
-    opt("messages", Kind::Text, "", "the field with messages, maps of `role` and `content`").also(&["chat", "conversations"]),
-    opt("loss_on", Kind::Text, "\"assistant\"", "the role whose messages count in the loss, or `all`").also(&["learn", "assistant_only_loss", "completion_only_loss", "train_on_inputs", "mask"]),
-    opt("bos", Kind::Bool, "false", "prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does").also(&["add_bos_token"]),
-    opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)").also(&["add_eos_token", "append_eos"]),
-    opt("max_length", Kind::Int, "", "most tokens in a row").also(&["size", "max_seq_length", "truncation", "block_size", "cutoff_len"]),
+    )
+    .also(&["formatting_func", "prompt_template"]),
+    opt("messages", Kind::Text, "", "the field with messages, maps of `role` and `content`")
+        .also(&["chat", "conversations"]),
+    opt("loss_on", Kind::Text, "\"assistant\"", "the role whose messages count in the loss, or `all`").also(&[
+        "learn",
+        "assistant_only_loss",
+        "completion_only_loss",
+        "train_on_inputs",
+        "mask",
+    ]),
+    opt("bos", Kind::Bool, "false", "prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does")
+        .also(&["add_bos_token"]),
+    opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)")
+        .also(&["add_eos_token", "append_eos"]),
+    opt("max_length", Kind::Int, "", "most tokens in a row").also(&[
+        "size",
+        "max_seq_length",
+        "truncation",
+        "block_size",
+        "cutoff_len",
+    ]),
     opt(
         "overflow",
-        Kind::Text,
+        Kind::OneOf(&["split", "truncate", "skip", "error"]),
         "",
-        "a row of more tokens: `split` it (default for plain text), `truncate` it (for the others), `skip` it, or `error`",
-    ).also(&["long", "truncation", "stride", "return_overflowing_tokens"]),
-    opt("on_empty", Kind::Text, "\"error\"", "a row without loss tokens: `error` or `skip`").also(&["empty"]),
+        "treatment of a longer row; by default plain text is split, other rows are truncated",
+    )
+    .also(&["long", "truncation", "stride", "return_overflowing_tokens"]),
+    opt("on_empty", Kind::OneOf(&["error", "skip"]), "\"error\"", "treatment of a row without loss tokens")
+        .also(&["empty"]),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
 
 const PACK: &[Opt] = &[opt(
     "strategy",
-    Kind::Text,
+    Kind::OneOf(&["wrapped", "bfd"]),
     "",
-    "`wrapped` cuts sequences at the ends of blocks (default for plain text without `bos`), `bfd` keeps them whole (best-fit decreasing)",
+    "`wrapped` splits sequences at the ends of blocks (default for plain text without `bos`), `bfd` keeps them whole (best-fit decreasing)",
 ).also(&["packing_strategy", "cut", "wrapped", "bfd"])];
 
 pub fn register(host: &mut Host) {
@@ -59,19 +82,14 @@ pub fn plan(given: Map) -> Res<EncodePlan> {
     let options = Options::read("encode", ENCODE, given)?;
     let form = form(&options)?;
     let overflow = match options.maybe("overflow", Options::text)?.as_deref() {
-        Some("split") => Overflow::Split,
         Some("truncate") => Overflow::Truncate,
         Some("skip") => Overflow::Skip,
         Some("error") => Overflow::Error,
-        Some(other) => bail!("encode", "`overflow` is split, truncate, skip or error, not `{other}`"),
+        Some(_) => Overflow::Split,
         None if matches!(form, RowForm::Text { .. }) => Overflow::Split,
         None => Overflow::Truncate,
     };
-    let skip_empty = match options.text("on_empty")?.as_str() {
-        "skip" => true,
-        "error" => false,
-        other => bail!("encode", "`on_empty` is error or skip, not `{other}`"),
-    };
+    let skip_empty = options.text("on_empty")? == "skip";
     let max_length = options.maybe("max_length", Options::count)?;
     if max_length.is_some_and(|length| length < 2) {
         bail!("encode", "`max_length` is at least 2: a token is predicted from the one before it");
@@ -127,21 +145,9 @@ mod verbs {
     pub type Encoded = crate::data::Encoded;
     pub type Batch = crate::data::Batch;
 
-    /// Encodes rows of plain text, the field `text` or the only field, with loss on every token.
+    /// Encodes rows; by default the field `text`, or the only field, with loss on every token.
     ///
-    /// also: tokenize dataset, group_texts, input_ids
-    ///
-    /// ```rhai
-    /// let tok  = tokenizer("tests/data/tokenizer-bytes");
-    /// let rows = dataset(["ab", "cde"]).encode(tok);
-    /// rows.len()     //=> 2
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn encode(data: &mut Dataset, tok: Tokenizer) -> Res<Encoded> {
-        encode_with(data, tok, Map::new())
-    }
-
-    /// Encodes rows, with loss only on the tokens that are asked for: found by their position in the text, never by id.
+    /// Tokens are in the loss by their position in the text, never by id.
     ///
     /// Plain text has loss on every token; prompt and completion on the completion and its EOS; messages on the turns of
     /// the role `loss_on`, with the token that ends each. Runs in parallel, with the same result on any number of threads.
@@ -154,10 +160,12 @@ mod verbs {
     /// gives the same ids; vary it by epoch to show a model other segmentations. In a stream the draws continue from one
     /// pass through the file to the next.
     ///
-    /// also: assistant_only_loss, completion_only_loss, DataCollatorForCompletionOnlyLM, train_on_inputs, truncation, labels
+    /// also: tokenize dataset, group_texts, input_ids, assistant_only_loss, completion_only_loss, DataCollatorForCompletionOnlyLM, train_on_inputs, truncation, labels
     ///
     /// ```rhai
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
+    /// let rows = dataset(["ab", "cde"]).encode(tok);
+    /// rows.len()     //=> 2
     /// let rows = dataset([#{ ask: "1+1", say: "2" }]);
     /// rows.encode(tok, #{ prompt: "ask", completion: "say" }).loss_tokens      //=> 2
     /// rows.encode(tok, #{ prompt: "ask", completion: "answer" })    //=> error: encode: there is no field `answer`
@@ -165,8 +173,8 @@ mod verbs {
     /// dataset(["the cat"]).encode(bpe, #{ eos: false, bpe_dropout: 1.0 }).tokens      //=> 7
     /// dataset(["ab"]).encode(tok, #{ bos: true, eos: false }).loss_tokens             //=> 2
     /// ```
-    #[rhai_fn(name = "encode", pure, return_raw)]
-    pub fn encode_with(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn encode(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {
         Ok(crate::data::encode::encode(data, &tok, &plan(options)?, 0)?)
     }
 
@@ -178,27 +186,13 @@ mod verbs {
     /// ```rhai
     /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.pack(8).len()    //=> 2
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn pack(rows: &mut Encoded, length: i64) -> Res<Encoded> {
-        pack_with(rows, length, Map::new())
-    }
-
-    /// Packs rows into blocks of exactly `length` tokens, with options.
-    ///
-    /// ```rhai
-    /// let rows = dataset(["ab", "cde", "f"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.pack(4, #{ strategy: "bfd" }).info().padding < 0.5    //=> true
     /// ```
-    #[rhai_fn(name = "pack", pure, return_raw)]
-    pub fn pack_with(rows: &mut Encoded, length: i64, options: Map) -> Res<Encoded> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn pack(rows: &mut Encoded, length: i64, options: Map) -> Res<Encoded> {
         let options = Options::read("pack", PACK, options)?;
-        let cut = match options.maybe("strategy", Options::text)?.as_deref() {
-            Some("wrapped") => true,
-            Some("bfd") => false,
-            Some(other) => bail!("pack", "`strategy` is wrapped or bfd, not `{other}`"),
-            None => rows.is_stream(),
-        };
+        let strategy = options.maybe("strategy", Options::text)?;
+        let cut = strategy.map_or(rows.is_stream(), |strategy| strategy == "wrapped");
         Ok((*rows).pack(super::length("pack", length)?, cut)?)
     }
 

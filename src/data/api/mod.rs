@@ -59,12 +59,11 @@ fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
         .collect()
 }
 
-fn by(who: &'static str, options: &Options) -> Res<By> {
+fn by(options: &Options) -> Res<By> {
     Ok(match options.text("sample_by")?.as_str() {
-        "line" => By::Line,
         "paragraph" => By::Paragraph,
         "document" => By::Document,
-        other => bail!(who, "`sample_by` is line, paragraph or document, not `{other}`"),
+        _ => By::Line,
     })
 }
 

@@ -10,9 +10,9 @@ use std::path::Path;
 
 const STREAM: &[Opt] = &[opt(
     "sample_by",
-    Kind::Text,
+    Kind::OneOf(&["line", "paragraph"]),
     "\"line\"",
-    "what a row of a .txt file is: `line` (blank lines are left out) or `paragraph`",
+    "what a row of a .txt file is; blank lines are left out",
 )
 .also(&["by"])];
 
@@ -116,22 +116,13 @@ mod verbs {
     /// let words = 0;
     /// for text in stream("scripts/data/definitions.jsonl").column("answer").take(100) { words += text.len; }
     /// stream("scripts/data/definition.jsonl")    //=> error: stream: scripts/data/definition.jsonl is not there
-    /// ```
-    #[rhai_fn(name = "stream", return_raw)]
-    pub fn open(path: &str) -> Res<Stream> {
-        open_with(path, Map::new())
-    }
-
-    /// Opens a file of rows that is read as it is used, with options.
-    ///
-    /// ```rhai
     /// dataset(["one", "two"]).save("out/doc/stream.txt");
     /// for row in stream("out/doc/stream.txt", #{ sample_by: "paragraph" }) { print(row.text); }
     /// ```
     #[rhai_fn(name = "stream", return_raw)]
-    pub fn open_with(path: &str, options: Map) -> Res<Stream> {
+    pub fn open(path: &str, options: Map) -> Res<Stream> {
         let options = Options::read("stream", STREAM, options)?;
-        Ok(Stream::open(Path::new(path), super::super::by("stream", &options)?)?)
+        Ok(Stream::open(Path::new(path), super::super::by(&options)?)?)
     }
 
     /// One field as a column: its rows are the values alone.
@@ -194,25 +185,16 @@ mod verbs {
         Ok(StreamParts { stream: stream.clone(), rows: super::count("parts", rows)? })
     }
 
-    /// Encodes rows as they are read: plain text from the field `text` or the only field.
-    ///
-    /// ```rhai
-    /// stream("scripts/data/definitions.jsonl").column("answer").encode(tokenizer("tests/data/tokenizer-bytes")).pack(64);
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn encode(stream: &mut Stream, tok: Tokenizer) -> Res<EncodedStream> {
-        encode_with(stream, tok, Map::new())
-    }
-
     /// Encodes rows as they are read, with the options of a dataset's `encode`.
     ///
     /// ```rhai
+    /// stream("scripts/data/definitions.jsonl").column("answer").encode(tokenizer("tests/data/tokenizer-bytes")).pack(64);
     /// let tok  = tokenizer("tests/data/tokenizer-bytes");
     /// let rows = stream("scripts/data/definitions.jsonl").encode(tok, #{ prompt: "question", completion: "answer", max_length: 512 });
     /// for batch in rows.pack(512).batches(#{ steps: 3, batch_size: 2, buffer_size: 20, seed: 1 }) { print(batch); }
     /// ```
-    #[rhai_fn(name = "encode", pure, return_raw)]
-    pub fn encode_with(stream: &mut Stream, tok: Tokenizer, options: Map) -> Res<EncodedStream> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn encode(stream: &mut Stream, tok: Tokenizer, options: Map) -> Res<EncodedStream> {
         Ok(EncodedStream::new(stream.clone(), tok, plan(options)?))
     }
 

@@ -23,9 +23,9 @@ const SEARCH: &[Opt] = &[
     opt("top_k", Kind::Int, "5", "passages to find at most").also(&["count", "k", "n_results"]),
     opt(
         "method",
-        Kind::Text,
+        Kind::OneOf(&["bm25", "dense", "hybrid"]),
         "",
-        "`bm25`, `dense` or `hybrid`; by default `hybrid` where the index has a model, else `bm25`",
+        "by default `hybrid` where the index has a model, else `bm25`",
     )
     .also(&["how", "search_type"]),
 ];
@@ -64,7 +64,10 @@ mod verbs {
     ///
     /// Terms are lowercase words and, in Chinese and Japanese, character bigrams: see `terms`.
     ///
-    /// also: BM25Okapi, retriever, vector store, FAISS, RAG
+    /// With `model` and `tokenizer`, every passage is a vector too: the mean of the model's last hidden states over its first
+    /// `max_length` tokens, minus the mean over all passages. A model that was trained for search does better.
+    ///
+    /// also: BM25Okapi, retriever, vector store, FAISS, RAG, SentenceTransformer, embeddings, mean pooling
     ///
     /// ```rhai
     /// let ix = index(["The cat sat on the mat.", "专利法保护发明创造。", "A dog barked."]);
@@ -72,20 +75,6 @@ mod verbs {
     /// ix.search("发明")[0].row                 //=> 1
     /// index([])                                //=> error: index: there are no passages
     /// index("out/doc/none")                    //=> error: index: out/doc/none/index.json is not there
-    /// ```
-    #[rhai_fn(name = "index", return_raw)]
-    pub fn index(passages: Dynamic) -> Res<Index> {
-        index_with(passages, Map::new())
-    }
-
-    /// Indexes passages, with options: the field, BM25's `k1` and `b`, and a model for dense search.
-    ///
-    /// With `model` and `tokenizer`, every passage is a vector too: the mean of the model's last hidden states over its first
-    /// `max_length` tokens, minus the mean over all passages. A model that was trained for search does better.
-    ///
-    /// also: SentenceTransformer, embeddings, mean pooling
-    ///
-    /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let ix  = index(dataset(["the cat", "a dog", "some birds"]), #{ model: net, tokenizer: tok });
@@ -93,8 +82,8 @@ mod verbs {
     /// ix.search("a dog", #{ method: "dense", top_k: 1 })[0].row       //=> 1
     /// index(["a"], #{ model: net })            //=> error: index: `model` comes with `tokenizer`
     /// ```
-    #[rhai_fn(name = "index", return_raw)]
-    pub fn index_with(passages: Dynamic, options: Map) -> Res<Index> {
+    #[rhai_fn(return_raw)]
+    pub fn index(passages: Dynamic, options: Map) -> Res<Index> {
         let options = Options::read("index", INDEX, options)?;
         if let Some(path) = passages.read_lock::<ImmutableString>().map(|path| path.clone()) {
             if let Some(name) = ["field", "k1", "b", "max_length"].into_iter().find(|name| options.has(name)) {
@@ -121,10 +110,13 @@ mod verbs {
         Ok((*ix).save(Path::new(folder))?)
     }
 
-    /// Finds the best five passages for a question: a list of `#{ row, score, text }`, best first.
+    /// Finds the best passages for a question: a list of `#{ row, score, text }`, best first.
     ///
     /// `row` is the row of the dataset that was indexed, from 0. A list of questions returns a list of such lists, and is
     /// faster than one by one.
+    ///
+    /// The methods are `bm25` (words), `dense` (a model's hidden states) and `hybrid` (both). The score is BM25's (Robertson and Zaragoza 2009), the cosine similarity, or for `hybrid` reciprocal rank fusion
+    /// (Cormack, Clarke and Büttcher 2009: the sum of 1 / (60 + rank) over the first 100 of both rankings).
     ///
     /// also: retrieve, semantic_search, get_top_n, similarity_search
     ///
@@ -132,36 +124,20 @@ mod verbs {
     /// let ix = index(["The cat sat on the mat.", "A dog barked."]);
     /// ix.search("dogs and a dog")[0].text      //=> A dog barked.
     /// ix.search(["cat", "bird"]).map(|hits| hits.len())        //=> [1, 0]
-    /// ```
-    #[rhai_fn(name = "search", pure, return_raw)]
-    pub fn search(ix: &mut Index, query: Dynamic) -> Res<List> {
-        search_with(ix, query, Map::new())
-    }
-
-    /// Finds the best `top_k` passages, by `method`: `bm25` (words), `dense` (a model's hidden states) or `hybrid`.
-    ///
-    /// The score is BM25's (Robertson and Zaragoza 2009), the cosine similarity, or for `hybrid` reciprocal rank fusion
-    /// (Cormack, Clarke and Büttcher 2009: the sum of 1 / (60 + rank) over the first 100 of both rankings).
-    ///
-    /// ```rhai
     /// let ix = index(["one cat", "two cats and a cat", "three dogs"], #{ k1: 1.2, b: 0.0 });
     /// ix.search("cat", #{ top_k: 1 })[0].row   //=> 0
     /// ix.search("cat", #{ method: "dense" })      //=> error: search: this index has no vectors
-    /// ix.search("cat", #{ method: "bm52" })       //=> error: search: `method` is `bm52`
+    /// ix.search("cat", #{ method: "bm52" })       //=> error: search: option `method` takes bm25, dense, hybrid, not `bm52`
     /// ```
-    #[rhai_fn(name = "search", pure, return_raw)]
-    pub fn search_with(ix: &mut Index, query: Dynamic, options: Map) -> Res<List> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn search(ix: &mut Index, query: Dynamic, options: Map) -> Res<List> {
         let options = Options::read("search", SEARCH, options)?;
         let method = match options.maybe("method", Options::text)?.as_deref() {
-            Some("bm25") => SearchMethod::Bm25,
             Some("dense") => SearchMethod::Dense,
             Some("hybrid") => SearchMethod::Hybrid,
             None if ix.hidden().is_some() => SearchMethod::Hybrid,
             None => SearchMethod::Bm25,
-            Some(other) => {
-                let error = Error::new("search", format!("`method` is `{other}`"));
-                return Err(error.help("it takes bm25, dense, hybrid").into());
-            }
+            Some(_) => SearchMethod::Bm25,
         };
         let single = query.is_string();
         let queries = texts("search", query, None)?;
@@ -212,7 +188,7 @@ mod verbs {
     }
 
     /// Passages, terms, and the length of vectors.
-    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    #[rhai_fn(name = "to_debug", pure)]
     pub fn to_string(ix: &mut Index) -> String {
         let vectors = ix.hidden().map(|hidden| format!(", vectors of {hidden}")).unwrap_or_default();
         format!("index of {}, {}{vectors}", text::counted((*ix).len(), "passage"), text::counted(ix.terms(), "term"))

@@ -2,17 +2,17 @@
 
 use super::value;
 use crate::script::prelude::*;
-use crate::token::mine::segment::Units;
-use crate::token::mine::{ContextFinder, Counting, Mined, MinedTerm, Mining, Order};
+use crate::token::mine::segment::{SEGMENTERS, Units};
+use crate::token::mine::{ContextFinder, Counting, Mined, MinedTerm, Mining, ORDERS, Order};
 use crate::token::words::Counter;
 use crate::token::{Tokenizer, TokenizerKind};
 
 const MINE: &[Opt] = &[
     opt(
         "segmenter",
-        Kind::Text,
+        Kind::OneOf(&SEGMENTERS),
         "\"words\"",
-        "what terms are made of: `words` (as the tokenizer splits text), `unicode` (UAX #29) or `jieba` (Chinese)",
+        "what terms are made of: words as the tokenizer splits text, words of Unicode (UAX #29), or Chinese words by jieba",
     )
     .also(&["units", "tokenize", "analyzer"]),
     opt("pattern", Kind::Text, "", "units are the matches of this regular expression, in place of `segmenter`"),
@@ -21,12 +21,7 @@ const MINE: &[Opt] = &[
     opt("min_frequency", Kind::Int, "2", "how often a term must occur").also(&["least", "min_df", "min_count"]),
     opt("max_token_length", Kind::Int, "16", "longest term, in characters, up to 60").also(&["longest"]),
     opt("limit", Kind::Int, "1000", "terms at most").also(&["count", "max_features", "top_n"]),
-    opt(
-        "order",
-        Kind::Text,
-        "\"savings\"",
-        "best first by `savings`, `count`, `tokens`, `marginal`, `pmi`, `weirdness`",
-    )
+    opt("order", Kind::OneOf(&ORDERS), "\"savings\"", "sort terms by it, the best first")
     .also(&["by", "sort", "score"]),
     opt("general", Kind::Any, "", "general texts, for `weirdness`: a list of strings, a dataset or a stream"),
     opt("examples", Kind::Int, "1", "how many examples of each"),
@@ -55,6 +50,8 @@ mod verbs {
     /// also: terminology extraction, keyword extraction, n-grams, collocations, CountVectorizer
     ///
     /// ```rhai
+    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
+    /// tok.mine(["the dog saw a dog"]).terms.map(|term| term.term)      //=> ["dog"]
     /// let tok  = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
     /// let found = tok.mine(["the dog saw a dog", "a dog and the catalogue"], #{ min_frequency: 1 });
     /// let dog = found.terms[0];
@@ -69,17 +66,6 @@ mod verbs {
         let mining = mining(&options)?;
         let found = found(tokenizer, &texts, &options, &units, &mining)?;
         Ok(shown(&found))
-    }
-
-    /// Finds up to 1,000 terms that this tokenizer writes with several tokens, by `savings`.
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
-    /// tok.mine(["the dog saw a dog"]).terms.map(|term| term.term)      //=> ["dog"]
-    /// ```
-    #[rhai_fn(name = "mine", pure, return_raw)]
-    pub fn mine_plain(tokenizer: &mut Tokenizer, texts: Dynamic) -> Res<Map> {
-        mine(tokenizer, texts, Map::new())
     }
 }
 

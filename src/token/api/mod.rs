@@ -8,9 +8,10 @@ mod vocabulary;
 pub use value::{Texts, accept_texts};
 
 use crate::script::prelude::*;
+use crate::token::train::{MODEL_TYPES, PRE_TOKENIZERS};
 
 const TOKENIZER: &[Opt] = &[
-    opt("model_type", Kind::Text, "\"bpe\"", "`bpe` (byte-level), `wordpiece` or `unigram`").also(&[
+    opt("model_type", Kind::OneOf(&MODEL_TYPES), "\"bpe\"", "the algorithm; BPE is byte-level").also(&[
         "kind",
         "algorithm",
         "bpe",
@@ -35,9 +36,9 @@ const TOKENIZER: &[Opt] = &[
     ]),
     opt(
         "pre_tokenizer",
-        Kind::Text,
+        Kind::OneOf(&PRE_TOKENIZERS),
         "\"gpt2\"",
-        "bpe: how text is split into words: `gpt2`, `digits` (each digit alone), `llama3`, `qwen2`",
+        "bpe: how text is split into words, by the expression of GPT-2, Llama 3 or Qwen 2; `digits`: GPT-2's, each digit alone",
     )
     .also(&["split", "pre_tokenizers", "regex"]),
     opt("lowercase", Kind::Bool, "true", "wordpiece: lowercase, and strip accents").also(&[
@@ -149,6 +150,9 @@ mod verbs {
 
     /// Encodes a text: ids, tokens and offsets. A list or a dataset is encoded in parallel and returns a list of lists of ids.
     ///
+    /// `bpe_dropout` segments a word in random ways (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same
+    /// ids, and each text of a list draws its own.
+    ///
     /// also: tokenize, encode_batch, input_ids, offset_mapping, convert_tokens_to_ids
     ///
     /// ```rhai
@@ -158,26 +162,14 @@ mod verbs {
     /// got.ids             //=> [261, 266]
     /// got.offsets         //=> [[0, 3], [3, 7]]
     /// tok.encode(["the cat", "the"])     //=> [[261, 266], [261]]
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn encode(tokenizer: &mut Tokenizer, text: Dynamic) -> Res<Dynamic> {
-        encode_with(tokenizer, text, Map::new())
-    }
-
-    /// Encodes a text, with options.
-    ///
-    /// `bpe_dropout` segments a word in random ways (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same
-    /// ids, and each text of a list draws its own.
-    ///
-    /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat", "the mat"], #{ model_type: "wordpiece", vocab_size: 50 });
     /// tok.encode("the mat").tokens                          //=> ["[CLS]", "the", "mat", "[SEP]"]
     /// tok.encode("the mat", #{ add_special_tokens: false }).tokens     //=> ["the", "mat"]
     /// let bpe = tokenizer(["the cat sat on the mat", "the dog sat on the cat"], #{ vocab_size: 270 });
     /// bpe.encode("the cat", #{ bpe_dropout: 1.0 }).len()        //=> 7
     /// ```
-    #[rhai_fn(name = "encode", pure, return_raw)]
-    pub fn encode_with(tokenizer: &mut Tokenizer, text: Dynamic, options: Map) -> Res<Dynamic> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn encode(tokenizer: &mut Tokenizer, text: Dynamic, options: Map) -> Res<Dynamic> {
         let options = Options::read("encode", ENCODE, options)?;
         let special = options.bool("add_special_tokens")?;
         let dropout = Dropout { rate: options.float("bpe_dropout")?, seed: options.int("seed")? as u64 };
@@ -205,20 +197,11 @@ mod verbs {
     /// tok.decode(tok.encode("Größe 大"))   //=> Größe 大
     /// tok.decode([[261], [266]])           //=> ["the", " cat"]
     /// tok.decode([270])                    //=> error: decode: id 270 is outside the 269 tokens of the tokenizer
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn decode(tokenizer: &mut Tokenizer, ids: Dynamic) -> Res<Dynamic> {
-        decode_with(tokenizer, ids, Map::new())
-    }
-
-    /// Decodes ids to text, with options.
-    ///
-    /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// tok.decode([0], #{ skip_special_tokens: false })      //=> <|endoftext|>
     /// ```
-    #[rhai_fn(name = "decode", pure, return_raw)]
-    pub fn decode_with(tokenizer: &mut Tokenizer, ids: Dynamic, options: Map) -> Res<Dynamic> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn decode(tokenizer: &mut Tokenizer, ids: Dynamic, options: Map) -> Res<Dynamic> {
         let skip = Options::read("decode", DECODE, options)?.bool("skip_special_tokens")?;
         if !value::is_nested(&ids) {
             return Ok(tokenizer.decode(&value::ids("decode", &ids)?, skip)?.into());
@@ -385,21 +368,11 @@ mod verbs {
     /// span.role                                                   //=> assistant
     /// chat.text.sub_string(span.turn[0], span.turn[1] - span.turn[0])     //=> Hello<|im_end|>
     /// tok.apply_chat_template([])                                                //=> error: apply_chat_template: there are no messages
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn apply_chat_template(tokenizer: &mut Tokenizer, messages: List) -> Res<Map> {
-        apply_chat_template_with(tokenizer, messages, Map::new())
-    }
-
-    /// Applies the chat template to messages, with options.
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
     /// let asked = tok.apply_chat_template([#{ role: "user", content: "Hi" }], #{ add_generation_prompt: true });
     /// asked.text.ends_with("<|im_start|>assistant\n")      //=> true
     /// ```
-    #[rhai_fn(name = "apply_chat_template", pure, return_raw)]
-    pub fn apply_chat_template_with(tokenizer: &mut Tokenizer, messages: List, options: Map) -> Res<Map> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn apply_chat_template(tokenizer: &mut Tokenizer, messages: List, options: Map) -> Res<Map> {
         let prompt =
             Options::read("apply_chat_template", APPLY_CHAT_TEMPLATE, options)?.bool("add_generation_prompt")?;
         Ok(value::chat(&tokenizer.apply_chat_template(&value::messages(&messages)?, prompt)?))

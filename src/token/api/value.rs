@@ -94,20 +94,6 @@ pub fn ids(who: &str, given: &Dynamic) -> Res<Vec<u32>> {
     list.iter().map(id).collect()
 }
 
-/// Rows of ids from a tensor `[rows, length]` or a list of lists.
-pub fn id_rows(who: &str, given: &Dynamic) -> Res<Vec<Vec<u32>>> {
-    if let Some(tensor) = given.read_lock::<Tensor>() {
-        let [_, length] = tensor.value().dims()[..] else {
-            bail!(who, "ids of shape {:?}, not [rows, length]", tensor.value().dims())
-        };
-        return Ok(ids(who, given)?.chunks(length.max(1)).map(<[u32]>::to_vec).collect());
-    }
-    let Some(list) = given.read_lock::<List>() else {
-        bail!(who, "rows of ids are a tensor or a list of lists, not {}", kind(given))
-    };
-    list.iter().map(|row| ids(who, row)).collect()
-}
-
 pub fn one_id(who: &str, id: INT) -> Res<u32> {
     match u32::try_from(id) {
         Ok(id) => Ok(id),

@@ -1,6 +1,7 @@
 //! What scripts see of changes to a vocabulary: extending, replacing, trimming and retraining it, and their audit.
 
 use crate::script::prelude::*;
+use crate::token::extend::EXTEND_METHODS;
 
 const CONTINUE_BPE: &[Opt] = &[
     opt("limit", Kind::Int, "1000", "new tokens at most").also(&["count", "num_new_tokens", "max_tokens"]),
@@ -8,13 +9,9 @@ const CONTINUE_BPE: &[Opt] = &[
     opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
 ];
 
-const EXTEND: &[Opt] = &[opt(
-    "method",
-    Kind::Text,
-    "\"auto\"",
-    "how words become tokens: `auto`, `merges`, `whole_words` (one entry each), `added_tokens`",
-)
-.also(&["how", "special_tokens"])];
+const EXTEND: &[Opt] =
+    &[opt("method", Kind::OneOf(&EXTEND_METHODS), "\"auto\"", "how words become tokens")
+        .also(&["how", "special_tokens"])];
 
 const RETRAIN: &[Opt] = &[
     opt("vocab_size", Kind::Int, "", "vocabulary entries; by default as many as now").also(&["size"]),
@@ -39,7 +36,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    use crate::tensor::{Array, Device, Tensor};
+    use crate::tensor::Tensor;
     use crate::token::api::value;
     use crate::token::ppmi::Neighbors;
     use crate::token::words::Counter;
@@ -77,21 +74,7 @@ mod verbs {
     /// intermediate tokens and lists the words that were skipped, with the reason. In byte-level BPE a word of a script with
     /// spaces becomes two tokens, one with a space before it and one without.
     ///
-    /// also: add_tokens, add_special_tokens, new tokens, extend vocabulary
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
-    /// let grown = tok.extend(["专利权", "cat"]);
-    /// grown.encode("专利权").ids.len()          //=> 1
-    /// grown.encode("a cat").tokens              //=> ["a", "Ġcat"]
-    /// tok.extend(#{ merges: [["c", "at"], ["q", "zz"]] })   //=> error: extend: merge 1 (`q` + `zz`) names the token `zz`, which is not there before it
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn extend(tokenizer: &mut Tokenizer, tokens: Dynamic) -> Res<Tokenizer> {
-        extend_with(tokenizer, tokens, Map::new())
-    }
-
-    /// Appends the words of a list, by `method`:
+    /// `method` decides how words become tokens:
     ///
     /// - `merges`: BPE over these words alone. They are found inside longer words too.
     /// - `whole_words`: one vocabulary entry each, looked up before merging (`ignore_merges`, as in Llama 3; the only way of
@@ -102,15 +85,21 @@ mod verbs {
     ///
     /// A Unigram token gets the sum of its subtokens' scores plus 0.5.
     ///
+    /// also: add_tokens, add_special_tokens, new tokens, extend vocabulary
+    ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
+    /// let grown = tok.extend(["专利权", "cat"]);
+    /// grown.encode("专利权").ids.len()          //=> 1
+    /// grown.encode("a cat").tokens              //=> ["a", "Ġcat"]
+    /// tok.extend(#{ merges: [["c", "at"], ["q", "zz"]] })   //=> error: extend: merge 1 (`q` + `zz`) names the token `zz`, which is not there before it
     /// let grown = tok.extend(["kubernetes"], #{ method: "whole_words" });
     /// grown.encode("a kubernetes").tokens            //=> ["a", "Ġkubernetes"]
     /// grown.info().extension.intermediate            //=> 0
     /// tok.extend(["<sku>"], #{ method: "added_tokens" }).encode("a<sku>b").tokens     //=> ["a", "<sku>", "b"]
     /// ```
-    #[rhai_fn(name = "extend", pure, return_raw)]
-    pub fn extend_with(tokenizer: &mut Tokenizer, tokens: Dynamic, options: Map) -> Res<Tokenizer> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn extend(tokenizer: &mut Tokenizer, tokens: Dynamic, options: Map) -> Res<Tokenizer> {
         let method = ExtendMethod::named(&Options::read("extend", EXTEND, options)?.text("method")?)?;
         if let Some(given) = tokens.read_lock::<Map>() {
             return Ok(tokenizer.extend_by_merges(&value::read_proposal(&given)?)?);
@@ -130,20 +119,10 @@ mod verbs {
     /// [tok.len(), other.len(), other.encode("the dog").len()]     //=> [265, 265, 2]
     /// other.info().extension.replaced.len()                       //=> 3
     /// tok.replace(["dog", "zebra", "emu"], ["the dog"])           //=> error: replace: 11 new tokens, but only 4 old ones are never used
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn replace(tokenizer: &mut Tokenizer, tokens: Dynamic, texts: Dynamic) -> Res<Tokenizer> {
-        replace_with(tokenizer, tokens, texts, Map::new())
-    }
-
-    /// Puts new tokens at the ids of unused ones, with the options of `extend`.
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 265, min_frequency: 1 });
     /// tok.replace(["<x>"], ["the dog"], #{ method: "added_tokens" }).encode("a<x>").tokens     //=> ["a", "<x>"]
     /// ```
-    #[rhai_fn(name = "replace", pure, return_raw)]
-    pub fn replace_with(tokenizer: &mut Tokenizer, tokens: Dynamic, texts: Dynamic, options: Map) -> Res<Tokenizer> {
+    #[rhai_fn(pure, return_raw)]
+    pub fn replace(tokenizer: &mut Tokenizer, tokens: Dynamic, texts: Dynamic, options: Map) -> Res<Tokenizer> {
         let method = ExtendMethod::named(&Options::read("replace", EXTEND, options)?.text("method")?)?;
         let mut counter = Counter::new(tokenizer);
         value::each_part("replace", &texts, |texts| counter.add(texts))?;
@@ -302,31 +281,5 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn subtokens(tokenizer: &mut Tokenizer, old: Tokenizer) -> Res<Dynamic> {
         Ok(value::list(tokenizer.subtokens(&old)?.iter().map(|ids| value::id_list(ids))))
-    }
-
-    /// Writes rows of ids as `old` would, each new token as its subtokens: `#{ ids, ends }`.
-    ///
-    /// `ids` is `[rows, length]`, padded with 0 on the right. `ends` has for each token of the rows that were given the
-    /// index into the flattened `ids` at which it ends: where a model has read as much of the text either way.
-    ///
-    /// ```rhai
-    /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
-    /// let grown = tok.extend(#{ merges: [["d", "o"], ["do", "g"]] });
-    /// let split = grown.split_new(tok, [[grown["dog"], grown["s"]], [grown["a"]]]);
-    /// split.ids.to_list()[0].map(|id| tok[id])      //=> ["d", "o", "g", "s"]
-    /// split.ends.to_list()                          //=> [2, 3, 4]
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn split_new(tokenizer: &mut Tokenizer, old: Tokenizer, ids: Dynamic) -> Res<Map> {
-        let split = tokenizer.split_new(&old, &value::id_rows("split_new", &ids)?)?;
-        let length = split.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let ends = split.ends.iter().enumerate().flat_map(|(row, ends)| ends.iter().map(move |end| row * length + end));
-        let ends: Vec<i64> = ends.map(|end| end as i64).collect();
-        let (rows, count) = (split.rows.len(), ends.len());
-        let padded = |row: Vec<u32>| row.into_iter().chain(std::iter::repeat(0)).take(length);
-        let ids: Vec<u32> = split.rows.into_iter().flat_map(padded).collect();
-        let ids = Array::from_vec(ids, (rows, length), &Device::Cpu).map_err(Error::from)?;
-        let ends = Array::from_vec(ends, count, &Device::Cpu).map_err(Error::from)?;
-        Ok(value::map([("ids", Dynamic::from(Tensor::from(ids))), ("ends", Dynamic::from(Tensor::from(ends)))]))
     }
 }

@@ -37,6 +37,9 @@ pub enum ExtendMethod {
     AddedTokens,
 }
 
+/// Names of the methods.
+pub const EXTEND_METHODS: [&str; 4] = ["auto", "merges", "whole_words", "added_tokens"];
+
 impl ExtendMethod {
     pub fn named(name: &str) -> Result<ExtendMethod> {
         Ok(match name {
@@ -44,7 +47,7 @@ impl ExtendMethod {
             "merges" => ExtendMethod::Merges,
             "whole_words" => ExtendMethod::WholeWords,
             "added_tokens" => ExtendMethod::AddedTokens,
-            other => bail!(WHO, "`method` is `{other}`, not one of auto, merges, whole_words, added_tokens"),
+            other => return Err(Error::unknown(WHO, "method", other, EXTEND_METHODS)),
         })
     }
 }

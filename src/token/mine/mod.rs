@@ -48,21 +48,20 @@ pub enum Order {
     Weirdness,
 }
 
-const ORDERS: [(&str, Order); 6] = [
-    ("count", Order::Count),
-    ("tokens", Order::Tokens),
-    ("savings", Order::Savings),
-    ("marginal", Order::Marginal),
-    ("pmi", Order::Pmi),
-    ("weirdness", Order::Weirdness),
-];
+/// Names of the orders.
+pub const ORDERS: [&str; 6] = ["savings", "count", "tokens", "marginal", "pmi", "weirdness"];
 
 impl Order {
     pub fn named(name: &str) -> Result<Order> {
-        if let Some((_, order)) = ORDERS.iter().find(|(known, _)| *known == name) {
-            return Ok(*order);
-        }
-        Err(Error::unknown(WHO, "order", name, ORDERS.map(|(known, _)| known)))
+        Ok(match name {
+            "savings" => Order::Savings,
+            "count" => Order::Count,
+            "tokens" => Order::Tokens,
+            "marginal" => Order::Marginal,
+            "pmi" => Order::Pmi,
+            "weirdness" => Order::Weirdness,
+            other => return Err(Error::unknown(WHO, "order", other, ORDERS)),
+        })
     }
 }
 

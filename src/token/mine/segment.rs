@@ -35,7 +35,7 @@ pub enum Units<'e> {
 }
 
 /// Names of [`Units`] that need nothing else.
-const NAMES: [&str; 3] = ["words", "unicode", "jieba"];
+pub const SEGMENTERS: [&str; 3] = ["words", "unicode", "jieba"];
 
 impl<'e> Units<'e> {
     pub fn named(name: &str, tokenizer: &'e Tokenizer) -> Result<Units<'e>> {
@@ -43,9 +43,7 @@ impl<'e> Units<'e> {
             "words" => Ok(Units::Words(Spans::new(tokenizer))),
             "unicode" => Ok(Units::Unicode),
             "jieba" => Ok(Units::Jieba),
-            other => Err(Error::new(WHO, format!("there are no units `{other}`"))
-                .meant(other, NAMES)
-                .or_help(format!("choose from {}, or give `pattern` or `list`", NAMES.join(", ")))),
+            other => Err(Error::unknown(WHO, "segmenter", other, SEGMENTERS)),
         }
     }
 
