@@ -3,6 +3,7 @@
 mod html;
 mod markdown;
 mod pages;
+mod rows;
 mod search;
 mod topic;
 

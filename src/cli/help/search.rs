@@ -1,6 +1,6 @@
 //! What is found by words: `levain help --search WORDS`, and names of other libraries.
 
-use super::topic::rows;
+use super::rows::rows;
 use crate::script::doc::{self, Doc};
 use crate::script::lookup::{Catalog, plain};
 use crate::script::registry::Function;

@@ -1,5 +1,6 @@
 //! The page of one name: a verb, a noun, a module, or what another library calls by this name.
 
+use super::rows::rows;
 use super::{NOUNS, indented, search};
 use crate::Error;
 use crate::script::doc::Doc;
@@ -162,24 +163,4 @@ fn contents(noun: &str, functions: &[&Function]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A verb once, with its first call and sentence.
-pub fn rows<'a>(functions: impl Iterator<Item = &'a Function>) -> Vec<(String, String)> {
-    let mut rows: Vec<(String, String, String)> = Vec::new();
-    for function in functions {
-        let signature = function.signature();
-        let call = signature.split(" -> ").next().unwrap_or_default().to_string();
-        // operators of one sign stand together whatever they are for
-        let key = match function.form {
-            Form::Operator => function.name.clone(),
-            _ => format!("{} {}", function.name, function.params.first().map_or("", |(_, kind)| kind)),
-        };
-        match rows.iter_mut().find(|(known, ..)| *known == key) {
-            Some((_, _, summary)) if summary.is_empty() => *summary = function.summary().to_string(),
-            Some(_) => {}
-            None => rows.push((key, call, function.summary().to_string())),
-        }
-    }
-    rows.into_iter().map(|(_, call, summary)| (call, summary.replace('\n', " "))).collect()
 }

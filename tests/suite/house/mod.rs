@@ -42,7 +42,6 @@ const TODAY: &[&str] = &[
     "script/suite.rs uses",
     "script/suite/run.rs uses",
     // circles
-    "cli/help/",
     "script/",
     // forms and lengths
     "data/api/dataset.rs:",
