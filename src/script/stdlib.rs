@@ -22,15 +22,16 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "assert" "bench" "lora" "measure" "plot" "pretrain" "runs" "schedule" "sft" "stages" "train" ["network"] "verdict"
+    "assert" "bench" "lora" "measure" "plot" "pretrain" "runs" "schedule" "sft" "stages" "train" "verdict"
     "vocab" ["terms" "embeddings" "distill"];
-    "verdict" / "judge" "verdict" / "report" "verdict" / "trial"
+    "verdict" / "judge" "verdict" / "report" "verdict" / "trial" "train" / "encoded"
 };
 
 /// The name that positions in a module refer to.
 pub fn source_name(module: &str) -> String {
     match module {
         "judge" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
+        "encoded" => format!("stdlib/train/{module}.rhai"),
         _ => format!("stdlib/{module}.rhai"),
     }
 }
