@@ -16,6 +16,7 @@ pub mod limits;
 pub mod measure;
 pub mod memory;
 pub mod model;
+mod nouns;
 pub mod plot;
 pub mod resume;
 pub mod retrieve;

@@ -1,11 +1,11 @@
 //! The engine factory: one way to make an engine, for the command line, the prompt and the tests.
 
 use super::api::Run;
-use super::look::Looks;
+use super::display::Looks;
 use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, OptionKey, Reader, Source};
-use super::{Fault, Needs, Opt, Output, api, check, forms, hygiene, needs, stdlib};
+use super::{Fault, Needs, Opt, Output, api, forms, hygiene, needs, stdlib};
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
 use crate::plot::progress::{self, Sink};
@@ -43,33 +43,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// An engine with everything.
-    pub fn new() -> Host {
-        Host::bounded(Bounds::default())
-    }
-
-    /// An engine with everything, for scripts that may take so much.
-    pub fn bounded(bounds: Bounds) -> Host {
-        let mut host = Host::bare(bounds);
-        host.load_all();
-        host
-    }
-
-    /// An engine with the modules of the standard library that the script in the file `name` needs.
-    pub fn for_script(name: &str, text: &str) -> Host {
-        Host::for_script_within(name, text, Bounds::default())
-    }
-
-    /// [`Host::for_script`], for a script that may take so much.
-    pub fn for_script_within(name: &str, text: &str, bounds: Bounds) -> Host {
-        let mut host = Host::bare(bounds.clone());
-        host.needs = limits::within(&bounds, || Needs::of(&mut host.engine, name, text));
-        host.load(&host.needs.modules.clone());
-        host
-    }
-
-    /// An engine without the standard library: [`Host::need`] brings it in piece by piece.
-    pub fn bare(bounds: Bounds) -> Host {
+    /// An engine with these nouns and without the standard library: [`Host::need`] brings it in piece by piece.
+    pub fn with(bounds: Bounds, nouns: &[(&'static str, fn(&mut Host))]) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let mut host = Host {
             engine: engine(&output, &sources, &cancel, &bounds),
@@ -89,15 +64,9 @@ impl Host {
             registering: "script",
         };
         host.noun("script", api::register);
-        host.noun("script", check::register);
-        host.noun("tensor", crate::tensor::api::register);
-        host.noun("token", crate::token::api::register);
-        host.noun("data", crate::data::api::register);
-        host.noun("model", crate::model::api::register);
-        host.noun("train", crate::train::api::register);
-        host.noun("measure", crate::measure::api::register);
-        host.noun("retrieve", crate::retrieve::api::register);
-        host.noun("plot", crate::plot::api::register);
+        for (name, register) in nouns {
+            host.noun(name, register);
+        }
         stdlib::announce(&mut host.engine);
         host
     }
@@ -109,7 +78,7 @@ impl Host {
     }
 
     /// Loads what is missing of these modules of the standard library, and of those that they name.
-    fn load(&mut self, names: &[&'static str]) {
+    pub fn load(&mut self, names: &[&'static str]) {
         let scripts = self.scripts.iter().map(|script| script.name);
         let known: Vec<&str> = scripts.chain(self.broken.iter().map(|(name, _)| *name)).collect();
         let read = stdlib::read(&mut self.engine, &self.sources, names, &known);
@@ -264,12 +233,6 @@ impl Host {
     pub fn show(&self, value: &Dynamic) -> String {
         let shown = self.engine.eval_fn_call::<rhai::ImmutableString>("to_string", None, (value.clone(),));
         shown.map_or_else(|_| value.to_string(), |text| text.to_string())
-    }
-}
-
-impl Default for Host {
-    fn default() -> Self {
-        Host::new()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The host: everything that knows Rhai, apart from the nouns' own `api/`.
 
 mod api;
-mod check;
 pub mod checker;
-mod diff;
+mod declared;
+pub mod diff;
+pub mod display;
 pub mod doc;
 pub mod examples;
 mod explain;
@@ -11,11 +12,8 @@ mod fault;
 mod forms;
 mod host;
 mod hygiene;
-mod known;
-pub mod look;
 pub mod lookup;
 mod modules;
-mod names;
 mod needs;
 pub mod notebook;
 mod options;
@@ -23,6 +21,7 @@ mod output;
 pub mod registry;
 pub mod runtime;
 mod session;
+mod signatures;
 mod sources;
 pub mod stdlib;
 pub mod suite;

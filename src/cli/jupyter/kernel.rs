@@ -5,7 +5,7 @@ use super::sockets::{Outbox, Outgoing, Sockets, broadcast};
 use crate::Result;
 use crate::cli::help;
 use crate::plot::progress;
-use crate::script::look::Page;
+use crate::script::display::Page;
 use crate::script::notebook::{Answer, scan};
 use crate::script::{Fault, Notebook};
 use crate::sync::unpoisoned;

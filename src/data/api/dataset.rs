@@ -3,7 +3,7 @@
 use super::value::{RowCollector, row};
 use super::{by, count, names, place, show, span, value};
 use crate::data::Dataset;
-use crate::script::look::Weight;
+use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
 use std::path::Path;

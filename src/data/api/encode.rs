@@ -2,7 +2,7 @@
 
 use crate::data::Encoded;
 use crate::data::encode::{EncodePlan, LossOn, Overflow, RowForm};
-use crate::script::look::Weight;
+use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
 use crate::token::{Dropout, Tokenizer};

@@ -1,7 +1,7 @@
 //! The first rows of a dataset as a table that fits a screen.
 
 use crate::data::{Cell, Dataset};
-use crate::script::look::Page;
+use crate::script::display::Page;
 use crate::script::prelude::*;
 use crate::text;
 

@@ -9,7 +9,7 @@ mod show;
 mod trainable;
 mod weights;
 
-use crate::script::look::Weight;
+use crate::script::display::Weight;
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {

@@ -2,7 +2,7 @@
 
 use crate::plot::Axis;
 use crate::plot::SeriesKind;
-use crate::script::look::Page;
+use crate::script::display::Page;
 use crate::script::prelude::*;
 use std::path::Path;
 

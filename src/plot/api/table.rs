@@ -1,6 +1,6 @@
 //! Tables, and numbers as text, in scripts.
 
-use crate::script::look::{Page, Weight};
+use crate::script::display::{Page, Weight};
 use crate::script::prelude::*;
 use crate::text;
 

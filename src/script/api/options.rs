@@ -3,19 +3,36 @@
 use crate::script::explain::unknown_option;
 use crate::script::options::misfit;
 use crate::script::prelude::*;
+use crate::sync::unpoisoned;
+use std::sync::Mutex;
 
 /// Marks text that came from the command line, so that `options` may read it as what the default is.
 pub const FROM_SHELL: i32 = 7;
 
-/// A default with the words that may stand in its place.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    default: Dynamic,
-    words: Vec<ImmutableString>,
+/// The lists of words that `one_of` was called with. A default carries the number of its list as its tag, and is else
+/// the plain value that constants of a module are used as.
+static WORDS: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
+
+/// The tag of the first list.
+const FIRST: i32 = 1 << 16;
+
+fn tagged(mut default: Dynamic, words: Vec<String>) -> Dynamic {
+    let mut lists = unpoisoned(WORDS.lock());
+    let number = lists.iter().position(|known| *known == words).unwrap_or_else(|| {
+        lists.push(words);
+        lists.len() - 1
+    });
+    default.set_tag(i32::try_from(number).map_or(0, |number| FIRST.saturating_add(number)));
+    default
+}
+
+/// The words of a default that `one_of` made.
+fn words_of(default: &Dynamic) -> Option<Vec<String>> {
+    let number = usize::try_from(default.tag().checked_sub(FIRST)?).ok()?;
+    unpoisoned(WORDS.lock()).get(number).cloned()
 }
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<Choice>("Choice");
     host.module(exported_module!(verbs));
 }
 
@@ -61,29 +78,21 @@ mod verbs {
     /// one_of("sine", ["linear", "cosine"])               //=> error: one_of: the default `sine` is not one of linear, cosine
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn one_of(default: Dynamic, words: List) -> Res<Choice> {
+    pub fn one_of(default: Dynamic, words: List) -> Res<Dynamic> {
         let read = |word: Dynamic| {
             let shown = word.to_string();
-            word.into_immutable_string().map_err(|_| Error::new("one_of", format!("`{shown}` is not a word")))
+            word.into_string().map_err(|_| Error::new("one_of", format!("`{shown}` is not a word")))
         };
         let words = words.into_iter().map(read).collect::<crate::Result<Vec<_>>>()?;
-        let choice = Choice { default, words };
-        if !choice.default.is_unit() && !choice.takes(&choice.default) {
-            bail!("one_of", "the default `{}` is not one of {}", choice.default, choice.words.join(", "));
+        if !default.is_unit() && !super::is_among(&words, &default) {
+            bail!("one_of", "the default `{default}` is not one of {}", words.join(", "));
         }
-        Ok(choice)
-    }
-
-    #[rhai_fn(name = "to_string", name = "print", pure)]
-    pub fn shown(choice: &mut Choice) -> String {
-        choice.default.to_string()
+        Ok(super::tagged(default, words))
     }
 }
 
-impl Choice {
-    fn takes(&self, value: &Dynamic) -> bool {
-        value.read_lock::<ImmutableString>().is_some_and(|word| self.words.contains(&word))
-    }
+fn is_among(words: &[String], value: &Dynamic) -> bool {
+    value.read_lock::<ImmutableString>().is_some_and(|word| words.iter().any(|known| known == word.as_str()))
 }
 
 fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
@@ -98,10 +107,7 @@ fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
         }
     }
     for value in defaults.values_mut() {
-        let default = value.read_lock::<Choice>().map(|choice| choice.default.clone());
-        if let Some(default) = default {
-            *value = default;
-        }
+        value.set_tag(0);
     }
     Ok(defaults)
 }
@@ -109,10 +115,10 @@ fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
 /// The value as the kind that the default has.
 fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> {
     let value = if value.tag() == FROM_SHELL { read(default, value) } else { value };
-    if let Some(choice) = default.read_lock::<Choice>() {
-        return match choice.takes(&value) || value.is::<Choice>() {
+    if let Some(words) = words_of(default) {
+        return match is_among(&words, &value) {
             true => Ok(value),
-            false => Err(misfit(who, key, &choice.words.join(", "), &choice.words, &value).into()),
+            false => Err(misfit(who, key, &words.join(", "), &words, &value).into()),
         };
     }
     if default.is_float()

@@ -1,7 +1,7 @@
 //! Calls: whether something answers to the name, on that type, with so many arguments and such options.
 
 use super::{Check, Imported, Kind, explain, stdlib};
-use crate::script::known::{Known, kind_of};
+use crate::script::signatures::{Signatures, kind_of};
 use crate::script::tables;
 use rhai::{FnCallExpr, FnPtr, ImmutableString, Map, Position};
 use std::any::TypeId;
@@ -52,7 +52,7 @@ impl Check<'_> {
         self.dotted.insert((name.to_string(), arguments));
         // a closure may be held by any map
         let held = self.keys.contains(name) && receiver.is_none_or(|kind| kind == TypeId::of::<Map>());
-        if self.has_own(name, arguments) || held || Known::is_of_any(name) || self.in_imports(name) {
+        if self.has_own(name, arguments) || held || Signatures::is_of_any(name) || self.in_imports(name) {
             return None;
         }
         match receiver.filter(|kind| *kind != TypeId::of::<Map>()) {

@@ -1,8 +1,8 @@
 //! Options: maps that are given to calls, written out or handed on, beside the keys that the calls take.
 
 use super::{Check, Kind, explain};
-use crate::script::known::kind_of;
 use crate::script::options::Kind as Takes;
+use crate::script::signatures::kind_of;
 use crate::script::tables::{self, OptionKey, Reader, Source};
 use rhai::{Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position};
 use std::any::TypeId;

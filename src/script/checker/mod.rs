@@ -9,10 +9,10 @@ mod given;
 mod habits;
 mod walk;
 
-use super::known::{Kind, Known};
 use super::registry::{self, Function};
+use super::signatures::{Kind, Signatures};
 use super::tables::{Source, Uses};
-use super::{Fault, Host, explain, modules, names, needs, stdlib};
+use super::{Fault, Host, declared, explain, modules, needs, stdlib};
 use crate::files;
 use given::Given;
 use rhai::{AST, ASTNode, EvalAltResult, ImmutableString, Module, Position, Scope, Stmt};
@@ -48,7 +48,7 @@ pub fn check(host: &mut Host, name: &str, text: &str) -> Vec<Fault> {
 
 /// Faults and warnings of a script and of the files that it imports.
 pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
-    let known = Known::of(&host.engine);
+    let known = Signatures::of(&host.engine);
     let functions = OnceCell::new();
     let mut seen: HashSet<PathBuf> = files::full(Path::new(name)).into_iter().collect();
     let mut findings = Vec::new();
@@ -61,7 +61,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
             findings.extend(own);
             continue;
         };
-        let imports = names::imports(&ast, &name);
+        let imports = declared::imports(&ast, &name);
         own.extend({
             let read: HashMap<&str, Option<Imported>> =
                 imports.iter().map(|(alias, path)| (alias.as_str(), imported(host, path.as_deref()))).collect();
@@ -185,7 +185,7 @@ struct Var {
 /// One file under the glass.
 struct Check<'a> {
     host: &'a Host,
-    known: &'a Known,
+    known: &'a Signatures,
     /// For messages, when there is one.
     functions: &'a OnceCell<Vec<Function>>,
     name: &'a str,
@@ -223,19 +223,19 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(
         host: &'a Host,
-        known: &'a Known,
+        known: &'a Signatures,
         functions: &'a OnceCell<Vec<Function>>,
         name: &'a str,
         source: Source<'a>,
         imports: &'a HashMap<&'a str, Option<Imported>>,
     ) -> Check<'a> {
         let Source { text, ast, .. } = source;
-        let mut keys: HashSet<String> = names::keys(text).into_iter().collect();
+        let mut keys: HashSet<String> = declared::keys(text).into_iter().collect();
         for file in imports.values().flatten() {
-            keys.extend(names::keys(&file.text));
+            keys.extend(declared::keys(&file.text));
         }
         for (_, text) in stdlib::MODULES {
-            keys.extend(names::keys(text));
+            keys.extend(declared::keys(text));
         }
         let bodies = bodies(ast);
         let mut own: HashSet<(String, usize)> = bodies.keys().cloned().collect();

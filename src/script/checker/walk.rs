@@ -2,7 +2,7 @@
 
 use super::{Check, Kind, Var, modules};
 use crate::files;
-use crate::script::known::kind_of;
+use crate::script::signatures::kind_of;
 use crate::script::tables;
 use rhai::{
     ASTFlags, Array, BinaryExpr, Dynamic, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt,

@@ -3,7 +3,7 @@
 use super::{Told, alternatives, article, counted, known, lower_first, meant, told, type_name, words};
 use crate::nearest;
 use crate::script::registry::{self, Form, Function};
-use crate::script::{names, stdlib};
+use crate::script::{declared, stdlib};
 use rhai::Engine;
 
 /// `Unknown property 'shap' - a getter is not registered for type 'Tensor'`
@@ -41,7 +41,7 @@ fn foreign(name: &str, kind: &str) -> Option<String> {
 
 /// A call, found before it runs, to a name that nothing answers to with so many arguments.
 pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, functions: &[Function]) -> Told {
-    let own = names::functions(text);
+    let own = declared::functions(text);
     let mut same: Vec<String> = functions.iter().filter(|f| f.name == name).map(Function::signature).collect();
     let written = own.iter().filter(|(known, _)| known == name);
     same.extend(written.map(|(name, params)| format!("fn {name}({})", vec!["_"; *params].join(", "))));
@@ -153,7 +153,7 @@ impl Call {
 
     /// No verb has this name.
     fn unknown(&self, text: &str, functions: &[Function]) -> Told {
-        let own = names::functions(text);
+        let own = declared::functions(text);
         if let Some((module, member)) = self.name.split_once("::") {
             let members: Vec<&str> =
                 functions.iter().filter_map(|f| f.name.strip_prefix(module)?.strip_prefix("::")).collect();
@@ -171,7 +171,7 @@ impl Call {
                 )),
             );
         }
-        if names::declared(text).contains(&self.name) {
+        if declared::variables(text).contains(&self.name) {
             return (
                 format!("{}: is a variable, not a function", self.name),
                 Some(format!("call a closure with `{}.call(…)`", self.name)),
@@ -228,6 +228,6 @@ impl Call {
 
 /// The module of the standard library that has a function of this name, loaded or not.
 fn home(name: &str) -> Option<&'static str> {
-    let has = |text: &str| names::functions(text).iter().any(|(known, _)| known == name) && !name.starts_with('_');
+    let has = |text: &str| declared::functions(text).iter().any(|(known, _)| known == name) && !name.starts_with('_');
     stdlib::MODULES.iter().find(|(module, text)| !stdlib::is_inner(module) && has(text)).map(|(module, _)| *module)
 }

@@ -3,7 +3,7 @@
 use super::spot::Spot;
 use super::{Told, words};
 use crate::nearest;
-use crate::script::names;
+use crate::script::declared;
 use crate::script::notebook::scan::Kind;
 use rhai::ParseErrorType;
 
@@ -162,7 +162,7 @@ pub fn declaration(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
     (spot.is(0, Kind::Word) && spot.begins() && words::grammar(spot.word(0)).is_none()).then_some(())?;
     let name = spot.word(0);
     // a misspelt one
-    let known = names::declared(spot.text);
+    let known = declared::variables(spot.text);
     if nearest(name, known.iter().map(String::as_str)).is_some() {
         return None;
     }

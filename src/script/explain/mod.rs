@@ -113,7 +113,7 @@ fn module(name: &str) -> Told {
 }
 
 fn variable(name: &str, text: &str) -> Told {
-    let names = super::names::declared(text);
+    let names = super::declared::variables(text);
     if names.iter().any(|known| known == name) {
         return (
             format!("{name}: no such variable here"),

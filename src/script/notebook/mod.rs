@@ -11,7 +11,7 @@ mod who;
 pub use complete::{Candidate, Completion, paths as complete_path};
 pub use who::Variable;
 
-use super::look::Page;
+use super::display::Page;
 use super::registry::{self, Function};
 use super::session::Session;
 use super::{Cause, Fault, Host, Needs, modules};

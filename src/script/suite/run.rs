@@ -1,7 +1,7 @@
 //! One thread's part of the tests: a file or some examples, with an engine that nobody else uses.
 
 use super::Outcome;
-use super::watch::Seat;
+use super::timeout::Seat;
 use crate::script::examples::{self, Example};
 use crate::script::fault::Cause;
 use crate::script::{Fault, Host, diff, host};

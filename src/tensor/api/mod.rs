@@ -1,5 +1,6 @@
 //! What scripts see of tensors, by theme.
 
+mod assert;
 mod decoder;
 mod files;
 mod index;
@@ -33,6 +34,7 @@ pub fn register(host: &mut Host) {
     nn::register(host);
     decoder::register(host);
     files::register(host);
+    assert::register(host);
 }
 
 const DTYPES: [&str; 7] = ["f32", "f64", "f16", "bf16", "i64", "u32", "u8"];

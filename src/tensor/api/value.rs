@@ -1,7 +1,7 @@
 //! Properties of a tensor, its numbers as plain values, printing.
 
 use crate::kernel::held;
-use crate::script::look::{Page, Weight};
+use crate::script::display::{Page, Weight};
 use crate::script::prelude::*;
 use crate::tensor::ops;
 use crate::tensor::{show, values};

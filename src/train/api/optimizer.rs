@@ -1,7 +1,7 @@
 //! Optimizers in scripts.
 
 use super::trainable;
-use crate::script::look::Weight;
+use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::tensor::{Grads, Param};
 use crate::train::{Group, Optimizer, Rule};

@@ -1,4 +1,4 @@
-//! The clock beside the tests: one that takes too long is asked to end, and one that does not listen ends everything.
+//! Per-test timeout: cancel the test, then abort the process.
 
 use super::lock;
 use crate::cancel::Cancel;
@@ -17,7 +17,7 @@ struct Running {
     late: bool,
 }
 
-pub struct Watch {
+pub struct Timeouts {
     limit: Duration,
     /// What each thread runs.
     seats: Vec<Mutex<Option<Running>>>,
@@ -28,14 +28,14 @@ pub struct Watch {
 /// The place of one thread.
 #[derive(Clone, Copy)]
 pub struct Seat<'a> {
-    watch: &'a Watch,
+    watch: &'a Timeouts,
     index: usize,
 }
 
-impl Watch {
-    pub fn new(seats: usize, limit: Duration) -> Watch {
+impl Timeouts {
+    pub fn new(seats: usize, limit: Duration) -> Timeouts {
         let seats = (0..seats).map(|_| Mutex::new(None)).collect();
-        Watch { limit, seats, over: Mutex::new(false), bell: Condvar::new() }
+        Timeouts { limit, seats, over: Mutex::new(false), bell: Condvar::new() }
     }
 
     pub fn seat(&self, index: usize) -> Seat<'_> {

@@ -52,7 +52,7 @@ pub fn kind_of<T: 'static>() -> Kind {
 }
 
 /// Everything that can be called, by name; properties are `get$name` and `set$name`.
-pub struct Known {
+pub struct Signatures {
     functions: HashMap<String, Vec<Overload>>,
     names: HashMap<TypeId, String>,
 }
@@ -69,8 +69,8 @@ struct Raw {
 /// What the language itself answers, whatever the type.
 const LANGUAGE: &[(&str, usize)] = &[("type_of", 1), ("is_shared", 1), ("Fn", 1), ("is_def_var", 1), ("is_def_fn", 2)];
 
-impl Known {
-    pub fn of(engine: &Engine) -> Known {
+impl Signatures {
+    pub fn of(engine: &Engine) -> Signatures {
         let read = |info: rhai::FuncInfo| -> Option<Raw> {
             let facts = info.metadata;
             let name = facts.name.as_str();
@@ -127,12 +127,12 @@ impl Known {
                 Overload { params: vec![any(); *count], returns: None, is_method: false, options: Vec::new() };
             functions.entry(name.to_string()).or_default().push(overload);
         }
-        Known { functions, names }
+        Signatures { functions, names }
     }
 
     /// Whether something called `name` takes `count` arguments, a receiver among them.
     pub fn has(&self, name: &str, count: usize) -> bool {
-        self.overloads(name).iter().any(|overload| overload.params.len() == count) || Known::is_of_any(name)
+        self.overloads(name).iter().any(|overload| overload.params.len() == count) || Signatures::is_of_any(name)
     }
 
     /// Verbs that every value has, with any number of arguments.

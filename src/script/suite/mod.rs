@@ -1,7 +1,7 @@
 //! Tests: `fn test_…()` in scripts, golden transcripts, and the examples in docs; several at a time, each by itself.
 
 mod run;
-mod watch;
+mod timeout;
 
 use super::examples::{self, Example};
 use super::{Fault, Host, checker, host, registry, stdlib};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use watch::Watch;
+use timeout::Timeouts;
 
 /// One test: what it is called, and what became of it.
 pub struct Outcome {
@@ -122,7 +122,7 @@ impl Suite {
         let jobs = std::mem::take(&mut self.jobs);
         let rules = Rules { filter: self.filter.as_deref(), bless: self.bless };
         let threads = rayon::current_num_threads().min(jobs.len());
-        let watch = Watch::new(threads, self.limit);
+        let watch = Timeouts::new(threads, self.limit);
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Runner)>> = Mutex::default();
         let work = &|seat: usize| {

@@ -22,7 +22,7 @@ pub fn imports(ast: &AST, source: &str) -> HashMap<String, Option<PathBuf>> {
 }
 
 /// Variables, parameters and constants, anywhere in the text.
-pub fn declared(text: &str) -> Vec<String> {
+pub fn variables(text: &str) -> Vec<String> {
     let words = words(text);
     let mut names = Vec::new();
     let mut open: Option<&str> = None;

@@ -1,7 +1,8 @@
 //! What `stdlib/assert.rhai` needs of Rust: comparing any two values, and finite differences.
 
-use super::prelude::*;
-use crate::tensor::{DType, Tensor};
+use crate::script::diff;
+use crate::script::prelude::*;
+use crate::tensor::{Array, DType, Tensor};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -150,7 +151,7 @@ const LONG: usize = 12;
 /// Where two long texts differ.
 fn texts(actual: &str, expected: &str) -> Option<String> {
     if actual.contains('\n') || expected.contains('\n') {
-        let different = super::diff::lines(expected, actual);
+        let different = diff::lines(expected, actual);
         return Some(format!("the texts differ (- expected, + actual)\n{different}"));
     }
     if actual.chars().count().max(expected.chars().count()) <= 8 * LONG {
@@ -224,7 +225,7 @@ fn place_of(mut flat: usize, shape: &[usize]) -> Vec<usize> {
 /// The gradient of `f` at `x` by backward, and by central differences in steps of `step`.
 fn gradients(ctx: &NativeCallContext, f: &FnPtr, x: &Tensor, step: f64) -> Res<(Vec<f64>, Vec<f64>)> {
     let at = |values: Vec<f64>| -> crate::Result<Tensor> {
-        let array = crate::tensor::Array::from_vec(values, x.shape(), x.value().device())?;
+        let array = Array::from_vec(values, x.shape(), x.value().device())?;
         Ok(Tensor::param(array.to_dtype(x.dtype())?, Some("x")))
     };
     let loss = |param: &Tensor| -> Res<Tensor> {

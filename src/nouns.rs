@@ -1,0 +1,55 @@
+//! The nouns that scripts see: the only place that knows them all, and the hosts that have them.
+
+use crate::limits::{self, Bounds};
+use crate::script::{Host, Needs};
+use crate::{data, measure, model, plot, retrieve, tensor, token, train};
+
+/// Each noun by its folder, with what shows it to scripts.
+pub const NOUNS: &[(&str, fn(&mut Host))] = &[
+    ("tensor", tensor::api::register),
+    ("token", token::api::register),
+    ("data", data::api::register),
+    ("model", model::api::register),
+    ("train", train::api::register),
+    ("measure", measure::api::register),
+    ("retrieve", retrieve::api::register),
+    ("plot", plot::api::register),
+];
+
+impl Host {
+    /// An engine with everything.
+    pub fn new() -> Host {
+        Host::bounded(Bounds::default())
+    }
+
+    /// An engine with everything, for scripts that may take so much.
+    pub fn bounded(bounds: Bounds) -> Host {
+        let mut host = Host::bare(bounds);
+        host.load_all();
+        host
+    }
+
+    /// An engine with all nouns, without the standard library.
+    pub fn bare(bounds: Bounds) -> Host {
+        Host::with(bounds, NOUNS)
+    }
+
+    /// An engine with the modules of the standard library that the script in the file `name` needs.
+    pub fn for_script(name: &str, text: &str) -> Host {
+        Host::for_script_within(name, text, Bounds::default())
+    }
+
+    /// [`Host::for_script`], for a script that may take so much.
+    pub fn for_script_within(name: &str, text: &str, bounds: Bounds) -> Host {
+        let mut host = Host::bare(bounds.clone());
+        host.needs = limits::within(&bounds, || Needs::of(&mut host.engine, name, text));
+        host.load(&host.needs.modules.clone());
+        host
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Host::new()
+    }
+}
