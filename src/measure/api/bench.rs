@@ -39,6 +39,7 @@ mod verbs {
     /// threads(-1)                              //=> error: threads: -1 threads do no work
     /// threads(100000)                          //=> error: threads: 100000 threads are more than 1024
     /// ```
+    ///
     /// also: num_threads, set_num_threads, workers
     #[rhai_fn(name = "threads", return_raw)]
     pub fn use_threads(count: INT) -> Res<()> {

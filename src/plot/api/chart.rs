@@ -55,6 +55,7 @@ mod verbs {
     pub type Chart = crate::plot::Chart;
 
     /// Makes an empty chart.
+    ///
     /// also: plot, figure, matplotlib
     ///
     /// ```rhai
@@ -88,6 +89,7 @@ mod verbs {
     }
 
     /// Adds points without a line.
+    ///
     /// also: scatter
     ///
     /// ```rhai
@@ -100,6 +102,7 @@ mod verbs {
 
     /// Adds a bar for each label. A second call adds a second bar to every label. `low` and `high` add an interval to each
     /// value: files show it, the terminal only the bars.
+    ///
     /// also: bar chart, barplot, error bars, confidence interval
     ///
     /// ```rhai
@@ -126,6 +129,7 @@ mod verbs {
     }
 
     /// Labels the x axis, and sets its scale.
+    ///
     /// also: xlabel, xscale, log scale
     ///
     /// ```rhai
@@ -140,6 +144,7 @@ mod verbs {
     }
 
     /// Labels the y axis, and sets its scale.
+    ///
     /// also: ylabel, yscale, log scale
     ///
     /// ```rhai
@@ -153,6 +158,7 @@ mod verbs {
     }
 
     /// Writes .svg, .png, or a self-contained .html with the numbers.
+    ///
     /// also: savefig
     ///
     /// ```rhai

@@ -15,6 +15,7 @@ mod verbs {
     pub type Page = crate::plot::Page;
 
     /// Makes an empty page.
+    ///
     /// also: html, report
     ///
     /// ```rhai

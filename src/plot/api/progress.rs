@@ -45,6 +45,7 @@ mod verbs {
     pub type Progress = crate::plot::Progress;
 
     /// Shows a progress bar of `total` steps on standard error.
+    ///
     /// also: tqdm
     ///
     /// ```rhai
@@ -86,6 +87,7 @@ mod verbs {
     }
 
     /// Prints a line above the bar.
+    ///
     /// also: tqdm.write
     ///
     /// ```rhai

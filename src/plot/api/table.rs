@@ -79,6 +79,7 @@ mod verbs {
 
     /// Makes a table of maps or lists, with numbers aligned right and thousands separated. For rows that are lists,
     /// `columns` are the headings.
+    ///
     /// also: DataFrame, print table, tabulate
     ///
     /// ```rhai

@@ -118,6 +118,7 @@ mod verbs {
 
     /// Applies rotary position embeddings to heads `[batch, length, heads, width]`, in the layout of Hugging Face: pairs
     /// are half a head apart (Su et al. 2021).
+    ///
     /// also: rope, apply_rotary_pos_emb
     ///
     /// ```rhai
@@ -142,6 +143,7 @@ mod verbs {
     /// Computes attention, softmax(q·kᵀ / √width)·v, for q `[batch, length, heads, width]` and k, v with as many heads or a
     /// divisor of them (grouped-query attention, Ainslie et al. 2023). Causal by default. Memory is linear in the length
     /// (Dao et al. 2022).
+    ///
     /// also: scaled_dot_product_attention, flash attention, GQA
     ///
     /// ```rhai

@@ -69,6 +69,7 @@ mod verbs {
     }
 
     /// Returns the same numbers without their history: no gradient flows through.
+    ///
     /// also: stop_gradient
     ///
     /// ```rhai
@@ -109,6 +110,7 @@ mod verbs {
     }
 
     /// Calls a closure without recording operations: evaluation in less memory.
+    ///
     /// also: torch.no_grad, inference_mode
     ///
     /// ```rhai
@@ -185,6 +187,7 @@ mod verbs {
     }
 
     /// Computes the global norm of all gradients, in f64.
+    ///
     /// also: grad_norm
     ///
     /// ```rhai
@@ -197,6 +200,7 @@ mod verbs {
     }
 
     /// Scales all gradients so that their global norm is at most `limit`.
+    ///
     /// also: clip_grad_norm_, gradient clipping, max_grad_norm
     ///
     /// ```rhai

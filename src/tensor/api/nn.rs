@@ -135,6 +135,7 @@ mod verbs {
 
     /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. Targets equal to
     /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015.
+    ///
     /// also: CrossEntropyLoss, negative log likelihood, nll_loss
     ///
     /// ```rhai
@@ -152,6 +153,7 @@ mod verbs {
     }
 
     /// Returns the mean squared error of two tensors of one shape.
+    ///
     /// also: mse_loss, MSELoss
     ///
     /// ```rhai
@@ -165,6 +167,7 @@ mod verbs {
     }
 
     /// Returns the mean binary cross-entropy of probabilities, or of logits, and targets from 0 to 1.
+    ///
     /// also: binary_cross_entropy, BCELoss, BCEWithLogitsLoss
     ///
     /// ```rhai

@@ -44,6 +44,7 @@ mod verbs {
     }
 
     /// Returns the `k` largest (or smallest) numbers along a dimension and their indices: `#{ values, indices }`.
+    ///
     /// also: topk
     ///
     /// ```rhai

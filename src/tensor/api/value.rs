@@ -31,6 +31,7 @@ mod verbs {
     pub type Tensor = crate::tensor::Tensor;
 
     /// Returns the size of each dimension, as a list.
+    ///
     /// also: size
     ///
     /// ```rhai
