@@ -98,7 +98,7 @@ let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hid
 let opt = adamw(net.parameters(), #{ lr: "fast" });
 opt.step(net.loss(#{ ids: [1, 2] }).backward());
 net.generate(tokenizer(["a"], #{ siz: 260, min_frequency: 1 }), "a", #{ max_new_tokens: 3.5, temperature: 1, seed: () });
-bench::speed("a", #{ second: 1.0, least: "x" }, || 1);
+bench::speed("a", #{ second: 1.0, min_samples: "x" }, || 1);
 fn run(given) { let cfg = options(#{ lr: 1e-3, steps: 3, out: () }, given); cfg.lr }
 run(#{ step: 3 });
 run(#{ steps: 1.5, lr: 1, out: [] });
@@ -112,7 +112,7 @@ print(opt);
             "error 5:34 tokenizer: there is no option `siz`",
             "error 5:89 generate: option `max_new_tokens` takes a whole number, not a float",
             "error 6:22 bench::speed: there is no option `second`",
-            "error 6:42 bench::speed: option `least` takes a whole number, not a string",
+            "error 6:48 bench::speed: option `min_samples` takes a whole number, not a string",
             "error 8:8 run: there is no option `step`",
             "error 9:15 run: option `steps` takes a whole number, not a float",
         ]
