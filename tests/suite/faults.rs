@@ -135,7 +135,7 @@ sft::run(net, tok, chat, #{ template: \"{% for m in messages %}{{ m.content }}{%
 for batch in rows.batches(#{ batch_size: 1, epochs: 1 }) {
     net.loss(#{ ids: [1, 2, 3, 4], labels: [-100, -100, -100, -100] });
 }",
-        &["no label of this batch is learned: all are -100"],
+        &["no token of this batch has a loss: all labels are -100"],
     );
     // weights that grow beyond all measure
     fails(
