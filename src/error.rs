@@ -1,4 +1,4 @@
-//! The one error type: which verb failed, what is wrong with the values, and what to do about it.
+//! The error type: the verb that failed, what is wrong with its values, and what to do about it.
 
 use std::fmt;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 /// What every fallible function of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` says what is wrong and holds
-/// the values, `help` says what to do. Bad data also carries its place.
+/// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` is the problem with its values, `help` is
+/// the cure. Bad data also carries its place. In a script an error becomes a [`Fault`](crate::script::Fault).
 #[derive(Clone, PartialEq)]
 pub struct Error(Box<Inner>);
 
@@ -19,10 +19,10 @@ struct Inner {
     stop: Option<Stop>,
 }
 
-/// Who tells of work that was asked to stop.
+/// The `who` of work that was asked to stop.
 pub const INTERRUPTED: &str = "interrupted";
 
-/// Work that was stopped: no fault that a script may catch.
+/// Why work was stopped: a script cannot catch it.
 #[derive(Clone, Copy, PartialEq)]
 enum Stop {
     Interrupted,
@@ -34,23 +34,23 @@ impl Error {
         Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None }))
     }
 
-    /// Work was stopped from outside (Ctrl-C, a cancel handle): not a fault of the script.
+    /// Work was stopped from outside, by Ctrl-C or a cancel handle.
     pub fn interrupted() -> Error {
         let mut error = Error::new(INTERRUPTED, "stopped before the end");
         error.0.stop = Some(Stop::Interrupted);
         error
     }
 
-    /// The script has taken all that it may take.
+    /// A script reached one of its limits.
     pub fn limit(what: impl Into<String>) -> Error {
         let mut error = Error::new("limit", what);
         error.0.stop = Some(Stop::Limit);
         error
     }
 
-    /// An input or output failure, in words that name the path and not the operating system's call.
+    /// A failure of input or output, named by its path.
     pub fn io(who: &str, path: impl AsRef<Path>, error: &std::io::Error) -> Error {
-        // one of ours, on its way through a writer
+        // an error of ours that came through a writer
         if let Some(own) = error.get_ref().and_then(|own| own.downcast_ref::<Error>()) {
             return own.clone();
         }
@@ -92,21 +92,21 @@ impl Error {
         if self.0.help.is_none() { self.help(help) } else { self }
     }
 
-    /// Adds the one line that says what to do.
+    /// Sets the help.
     pub fn help(mut self, help: impl Into<String>) -> Error {
         self.0.help = Some(help.into());
         self
     }
 
-    /// The same fault told by another verb: what a user called, not what that called.
-    pub fn told_by(mut self, who: impl Into<String>) -> Error {
+    /// The same error as another verb's: of what a user called, not of what that called.
+    pub fn attributed_to(mut self, who: impl Into<String>) -> Error {
         if self.0.stop.is_none() {
             self.0.who = who.into();
         }
         self
     }
 
-    /// Puts a place in front of what is wrong: `data.jsonl:12: …`.
+    /// Puts a place in front of the problem: `data.jsonl:12: …`.
     pub fn at(mut self, place: impl fmt::Display) -> Error {
         self.0.what = format!("{place}: {}", self.0.what);
         self
@@ -128,7 +128,7 @@ impl Error {
         self.0.stop == Some(Stop::Interrupted)
     }
 
-    /// Whether work was stopped, by an interruption or a limit: a script can't catch it and go on.
+    /// Whether work was stopped, by an interruption or a limit, which a script cannot catch.
     pub fn is_final(&self) -> bool {
         self.0.stop.is_some()
     }

@@ -253,8 +253,9 @@ fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::V
 
 /// Messages in the tokenizer's chat template. The content of a turn and the token that ends it are in the loss.
 fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn, at: usize) -> Result<Source> {
-    let chat =
-        tokenizer.apply_chat_template(messages, false).map_err(|error| error.told_by(WHO).at(format!("row {at}")))?;
+    let chat = tokenizer
+        .apply_chat_template(messages, false)
+        .map_err(|error| error.attributed_to(WHO).at(format!("row {at}")))?;
     let in_loss = match loss_on {
         LossOn::All => None,
         LossOn::Role(role) => {

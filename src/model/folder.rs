@@ -20,7 +20,7 @@ const INDEX: &str = "model.safetensors.index.json";
 pub fn read_weights(folder: &Path, blueprint: &Blueprint, dtype: DType, new_head: Option<u64>) -> Result<Weights> {
     let shards = shards(folder)?;
     let files: Vec<Safetensors> =
-        shards.iter().map(Safetensors::open).collect::<Result<_>>().map_err(|error| error.told_by("model"))?;
+        shards.iter().map(Safetensors::open).collect::<Result<_>>().map_err(|error| error.attributed_to("model"))?;
     let specs = blueprint.tensors();
     let head: BTreeSet<String> = match new_head {
         Some(_) => (blueprint.head.tensors)(&blueprint.config).into_iter().map(|spec| spec.name).collect(),
@@ -28,7 +28,7 @@ pub fn read_weights(folder: &Path, blueprint: &Blueprint, dtype: DType, new_head
     };
     let (places, unused) = places(folder, blueprint, &specs, &files, &head)?;
     let mut weights = Weights::default();
-    let read = |file: &Safetensors, name: &str| read(file, name, dtype).map_err(|error| error.told_by("model"));
+    let read = |file: &Safetensors, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
     for spec in &specs {
         cancel::check()?;
         let Some((file, name)) = places.get(&spec.name) else {

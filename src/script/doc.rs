@@ -48,6 +48,6 @@ pub fn summary(text: &str) -> &str {
 }
 
 /// `a, b` as words.
-pub fn list(words: &str) -> impl Iterator<Item = String> {
+fn list(words: &str) -> impl Iterator<Item = String> {
     words.split(',').map(|word| word.trim().trim_end_matches('.').to_string()).filter(|word| !word.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Faults: from the library's error to what a script can catch, and to what a person reads.
+//! Faults: errors at their place in a script, as `catch` gets them and as a person reads them.
 
 use super::sources::Sources;
 use super::{explain, hygiene, stdlib};
@@ -30,7 +30,7 @@ pub fn fields(error: &Error) -> Map {
     fields
 }
 
-/// Whether the script was asked to stop, between two operations or inside of a native verb.
+/// Whether the script was interrupted, between two operations or inside a native verb.
 pub fn is_interrupted(error: &EvalAltResult) -> bool {
     let EvalAltResult::ErrorTerminated(token, _) = innermost(error) else { return false };
     match token.read_lock::<Map>() {
@@ -60,7 +60,7 @@ pub struct Place {
     pub text: Option<String>,
 }
 
-/// A script that went wrong, as a person reads it.
+/// An error of a script with its place, as a person reads it.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub cause: Cause,
@@ -68,7 +68,7 @@ pub struct Fault {
     pub message: String,
     pub help: Option<String>,
     pub place: Option<Place>,
-    /// How it came there, innermost call first.
+    /// The calls that led there, the innermost first.
     pub trail: Vec<String>,
     /// What a test had printed before.
     pub printed: String,
@@ -176,7 +176,7 @@ impl Site {
         }
     }
 
-    /// For a call below the line that is shown. Checks are what they say, nobody needs to see inside.
+    /// For a call below the line that is shown. Assertions speak for themselves.
     fn inside(&self) -> Option<String> {
         (self.source != "stdlib/assert.rhai" && !self.position.is_none())
             .then(|| format!("inside {}, at {}", self.name(), self.at()))
@@ -255,13 +255,13 @@ impl Place {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told("error", f)
+        self.write("error", f)
     }
 }
 
 impl Fault {
-    /// As an error, or as a warning.
-    pub fn told(&self, level: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes it as an error, or as a warning.
+    pub fn write(&self, level: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{level}: {}", self.message)?;
         if let Some(place) = &self.place {
             writeln!(f, "  {place}")?;

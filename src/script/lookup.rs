@@ -1,28 +1,40 @@
 //! What a word means here: verbs, options and modules by their names, and by those that other libraries give them.
 
-use super::doc::{Doc, list};
+use super::doc::Doc;
 use super::registry::{self, Form, Function};
-use super::{Host, Opt, stdlib};
+use super::{Host, OptionKey, stdlib};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Everything that has a doc.
 pub struct Catalog {
     pub functions: Vec<Function>,
-    options: Vec<(&'static str, &'static [Opt])>,
+    /// The options that each verb takes.
+    options: BTreeMap<String, Vec<OptionKey>>,
+    /// By option, the words under which it is looked for: a key means the same wherever it stands.
+    words: BTreeMap<String, Vec<String>>,
 }
 
 /// An option under one of its other names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptionHit {
     pub name: String,
-    /// The verbs that take it, where these are known.
     pub verbs: Vec<String>,
 }
 
 impl Catalog {
     pub fn of(host: &Host) -> Catalog {
-        Catalog { functions: registry::functions(host, false), options: host.option_tables().to_vec() }
+        let functions = registry::functions(host, false);
+        let shown = functions.iter().filter(|function| !function.is_inner);
+        let options: BTreeMap<String, Vec<OptionKey>> = shown
+            .map(|function| (function.name.clone(), host.option_keys(&function.name)))
+            .filter(|(_, keys)| !keys.is_empty())
+            .collect();
+        let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for key in options.values().flatten() {
+            words.entry(key.name.clone()).or_default().extend(key.also.iter().map(|also| plain(also)));
+        }
+        Catalog { functions, options, words }
     }
 
     /// The whole of it, whatever a script has loaded; made when it is first asked for.
@@ -49,19 +61,13 @@ impl Catalog {
     /// The options that are looked for under exactly this name.
     pub fn options(&self, word: &str) -> Vec<OptionHit> {
         let wanted = plain(word);
-        let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (verb, table) in &self.options {
-            for opt in table.iter().filter(|opt| opt.also.iter().any(|also| plain(also) == wanted)) {
-                found.entry(opt.name).or_default().push((*verb).to_string());
-            }
-        }
-        for (module, key, words) in module_options() {
-            if words.iter().any(|also| plain(also) == wanted) {
-                found.entry(key).or_default().push(format!("{module}::"));
-            }
-        }
-        let hit = |(name, verbs): (&str, Vec<String>)| OptionHit { name: name.to_string(), verbs };
-        found.into_iter().map(hit).collect()
+        let called = self.words.iter().filter(|(_, words)| words.contains(&wanted));
+        let hit = |(name, _): (&String, &Vec<String>)| {
+            let takes = |keys: &Vec<OptionKey>| keys.iter().any(|key| key.name == *name);
+            let verbs = self.options.iter().filter(|(_, keys)| takes(keys)).map(|(verb, _)| verb.clone());
+            OptionHit { name: name.clone(), verbs: verbs.collect() }
+        };
+        called.map(hit).collect()
     }
 
     /// The modules of the standard library that are looked for under exactly this name.
@@ -74,15 +80,9 @@ impl Catalog {
     /// All that is known of a function as one text: its names, its doc, and the options that it takes.
     pub fn text(&self, function: &Function) -> String {
         let mut text = format!("{} {} {} {}", function.name, function.noun, function.doc, function.also.join(" "));
-        for (_, table) in self.options.iter().filter(|(verb, _)| *verb == function.name) {
-            for opt in *table {
-                text.push_str(&format!(" {} {} {}", opt.name, opt.doc, opt.also.join(" ")));
-            }
-        }
-        if let Some((module, _)) = function.name.split_once("::") {
-            for (_, key, words) in module_options().iter().filter(|(home, ..)| *home == module) {
-                text.push_str(&format!(" {key} {}", words.join(" ")));
-            }
+        for key in self.options.get(&function.name).into_iter().flatten() {
+            let words = self.words.get(&key.name).map(|words| words.join(" ")).unwrap_or_default();
+            text.push_str(&format!(" {} {} {words}", key.name, key.about()));
         }
         plain(&text)
     }
@@ -96,33 +96,14 @@ fn receiver(function: &Function) -> &str {
 
 /// The option among `names` that is looked for under `word`: `batch_size` for `per_device_train_batch_size`.
 pub fn option_of<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let hits = Catalog::whole().options(word);
+    let wanted = plain(word);
+    let words = &Catalog::whole().words;
     let mut names = names;
-    names.find(|name| hits.iter().any(|hit| hit.name == *name))
+    names.find(|name| words.get(*name).is_some_and(|words| words.contains(&wanted)))
 }
 
 /// A word as it is compared: `requires_grad_`, `requires-grad` and `Requires grad` are one.
 pub fn plain(word: &str) -> String {
     let word = word.to_lowercase().replace(['_', '-'], " ");
     word.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Options of the standard library with other names: of each its module, its key and the words. A comment behind an
-/// option in its table may end with `also: a, b`; of several options on a line, the words are of the first.
-pub fn module_options() -> &'static [(&'static str, &'static str, Vec<String>)] {
-    static FOUND: OnceLock<Vec<(&'static str, &'static str, Vec<String>)>> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        let of_line = |module: &'static str, line: &'static str| {
-            let (code, comment) = line.split_once("//")?;
-            let (_, words) = comment.split_once("also:")?;
-            let start = code.rfind("#{").map_or(code, |at| &code[at + 2..]).trim_start();
-            let key = start.split(':').next().filter(|_| start.contains(':'))?.trim();
-            key.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| (module, key, list(words).collect()))
-        };
-        let of_module = |(module, text): &(&'static str, &'static str)| {
-            let (module, text) = (*module, *text);
-            text.lines().filter_map(move |line| of_line(module, line)).collect::<Vec<_>>()
-        };
-        stdlib::MODULES.iter().flat_map(of_module).collect()
-    })
 }

@@ -7,7 +7,7 @@ pub mod diff;
 pub mod display;
 pub mod doc;
 pub mod examples;
-mod explain;
+pub mod explain;
 mod fault;
 mod forms;
 mod host;

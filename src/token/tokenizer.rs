@@ -189,7 +189,8 @@ impl Tokenizer {
     /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
     /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
-        let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
+        let encoding =
+            self.0.engine.encode(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
         Ok(Encoding {
             ids: encoding.get_ids().to_vec(),
             tokens: encoding.get_tokens().to_vec(),
@@ -199,7 +200,8 @@ impl Tokenizer {
 
     /// Encodes a text to ids and byte offsets, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
-        let encoding = self.0.engine.encode(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
+        let encoding =
+            self.0.engine.encode(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
@@ -210,7 +212,7 @@ impl Tokenizer {
             return Ok(ids);
         }
         let encoding =
-            self.0.engine.encode_fast(text, special).map_err(|error| engine::told(error).told_by("encode"))?;
+            self.0.engine.encode_fast(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -239,7 +241,7 @@ impl Tokenizer {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.len()) {
             bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
         }
-        self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).told_by("decode"))
+        self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).attributed_to("decode"))
     }
 }
 

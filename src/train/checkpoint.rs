@@ -214,7 +214,7 @@ impl Saved {
 
     fn read(folder: &Path) -> Result<Saved> {
         let arrays = |name: &str| -> Result<BTreeMap<String, Array>> {
-            let file = Safetensors::open(folder.join(name)).map_err(|error| error.told_by("load"))?;
+            let file = Safetensors::open(folder.join(name)).map_err(|error| error.attributed_to("load"))?;
             file.names().into_iter().map(|name| file.read(&name).map(|array| (name, array))).collect()
         };
         Ok(Saved { facts: facts(folder)?, weights: arrays(WEIGHTS)?, memory: arrays(OPTIMIZER)? })

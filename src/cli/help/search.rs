@@ -2,6 +2,7 @@
 
 use super::rows::rows;
 use crate::script::doc::{self, Doc};
+use crate::script::explain::foreign_word;
 use crate::script::lookup::{Catalog, plain};
 use crate::script::registry::Function;
 use crate::script::{Fault, Host, stdlib};
@@ -35,7 +36,9 @@ pub fn elsewhere(host: &Host, name: &str) -> Option<String> {
         let verbs: Vec<String> = hit.verbs.iter().map(|verb| format!("`{verb}`")).collect();
         (format!("#{{ {}: … }}", hit.name), format!("an option of {}", verbs.join(", ")))
     }));
-    (!lines.is_empty()).then(|| format!("`{name}` is here:\n\n{}", listed(&lines)))
+    let told = foreign_word(name).map(|help| format!("`{name}`: {help}\n"));
+    let found = (!lines.is_empty()).then(|| format!("`{name}` is here:\n\n{}", listed(&lines)));
+    (told.is_some() || found.is_some()).then(|| [told, found].into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
 fn modules(fits: impl Fn(&str, &Doc) -> bool) -> Vec<(String, String)> {

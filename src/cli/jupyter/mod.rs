@@ -70,7 +70,7 @@ fn user_folder() -> Result<PathBuf> {
 
 /// What the file says with which a client starts a kernel.
 fn connection(path: &Path) -> Result<ConnectionInfo> {
-    let text = crate::script::read_script(path).map_err(|error| error.told_by("jupyter"))?;
+    let text = crate::script::read_script(path).map_err(|error| error.attributed_to("jupyter"))?;
     let connection: ConnectionInfo =
         serde_json::from_str(&text).map_err(|error| Error::new("jupyter", format!("{}: {error}", path.display())))?;
     if !connection.key.is_empty() && connection.signature_scheme != "hmac-sha256" {

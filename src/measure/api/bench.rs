@@ -14,6 +14,8 @@ pub fn register(host: &mut Host) {
 mod verbs {
     /// The most memory that this process has held so far, in bytes.
     ///
+    /// also: max_memory_allocated, RSS
+    ///
     /// ```rhai
     /// peak_memory() > 1000000                  //=> true
     /// ```

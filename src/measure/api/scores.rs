@@ -75,6 +75,8 @@ mod verbs {
 
     /// Accuracy: the proportion that is right.
     ///
+    /// also: accuracy_score
+    ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "a"]).accuracy //=> 0.5
     /// ```

@@ -98,7 +98,7 @@ impl Model {
             return Err(fault(&format!("the base {} is not the one that this was made on", source.display()))
                 .help("its files have changed, or are another model's: rows and adapters mean nothing there"));
         }
-        let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.told_by("model"))?;
+        let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.attributed_to("model"))?;
         self.put_parts_on(config, &file, &fault)
     }
 

@@ -46,7 +46,7 @@ impl Model {
         let config = read_config(folder)?;
         let place = folder.join(CONFIG);
         supported(&config).map_err(|error| error.at(place.display()))?;
-        let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.told_by(WHO))?;
+        let file = Safetensors::open(folder.join(TENSORS)).map_err(|error| error.attributed_to(WHO))?;
         let mut inner = self.write();
         if !inner.weights.lora.is_empty() {
             return Err(Error::new(WHO, "LoRA is attached already")

@@ -192,6 +192,8 @@ mod verbs {
 
     /// Saves LoRA alone as a PEFT folder, which `peft` opens too.
     ///
+    /// also: adapter_model.safetensors, save adapter
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });

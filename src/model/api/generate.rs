@@ -139,6 +139,8 @@ mod verbs {
     /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer, at a stop
     /// string, or after `max_new_tokens` tokens.
     ///
+    /// also: sampling, greedy decoding, KV cache, text generation, pipeline, nucleus sampling, beam search
+    ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });

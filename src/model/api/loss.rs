@@ -112,6 +112,8 @@ mod verbs {
     /// `rows` is a list of ids, a list of lists of equal length, a tensor, a batch, or a map of `ids`, `segments` and
     /// `token_types`.
     ///
+    /// also: logits, __call__, forward pass
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.forward([[5, 6, 7], [8, 9, 10]]).shape       //=> [2, 3, 160]
@@ -143,6 +145,8 @@ mod verbs {
     /// Never holds all logits. A batch without any target is an error.
     ///
     /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward.
+    ///
+    /// also: labels, training loss, forward pass with labels
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");

@@ -93,6 +93,8 @@ mod verbs {
     /// to Q8_K), a fifth to a third of the memory. They are frozen; products widen them as they go, and an adapter learns
     /// beside them (QLoRA: Dettmers et al. 2023). Only the output table is widened whole, while a loss is computed.
     ///
+    /// also: AutoModelForCausalLM, AutoModelForCausalLM.from_pretrained, AutoModel, AutoConfig, LlamaForCausalLM, from_pretrained, from_config, torch_dtype
+    ///
     /// ```rhai
     /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
     /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there

@@ -89,6 +89,8 @@ mod verbs {
 
     /// The model's `config.json` as a map: what `model` makes a new one of, and what `save` writes.
     ///
+    /// also: AutoConfig, config.json, hidden_size
+    ///
     /// ```rhai
     /// let config = model("tests/data/parity/llama").config;
     /// [config.model_type, config.num_key_value_heads]      //=> ["llama", 2]

@@ -77,6 +77,8 @@ mod verbs {
     ///
     /// With `frozen` the frozen ones are among them: a checkpoint of a run in stages holds them all.
     ///
+    /// also: named_parameters, trainable parameters
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.parameters("embeddings").len()               //=> 2

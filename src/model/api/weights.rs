@@ -98,6 +98,8 @@ mod verbs {
     /// Reduces the embeddings to the rows of these ids, in this order: input, output, its bias, and the config together.
     /// Returns the number of rows. For a trimmed tokenizer, `vocab::remap_embeddings` knows the ids.
     ///
+    /// also: vocabulary pruning
+    ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// let row = net.embedding_rows([7]);

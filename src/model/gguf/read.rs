@@ -19,9 +19,9 @@ const FACTORS: &str = "rope_freqs.weight";
 
 /// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, those that are quantized stay so.
 pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights)> {
-    let header = Gguf::open(path).map_err(|error| error.told_by("model"))?;
+    let header = Gguf::open(path).map_err(|error| error.attributed_to("model"))?;
     let place = path.display().to_string();
-    let tell = |error: Error| error.told_by("model").at(&place);
+    let tell = |error: Error| error.attributed_to("model").at(&place);
     let (arch, names) = arch_of(&header).map_err(tell)?;
     let entries: BTreeMap<&str, &TensorEntry> =
         header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();

@@ -104,6 +104,8 @@ if 1 > 2 { exit(1); }
 mod verbs {
     /// Do nothing for so many seconds. Ctrl-C ends it.
     ///
+    /// also: time.sleep
+    ///
     /// ```rhai
     /// sleep(0.001);
     /// ```
@@ -123,6 +125,8 @@ mod verbs {
     }
 
     /// The number as text, with exactly `count` digits after the point.
+    ///
+    /// also: round, format, decimals, %.3f
     ///
     /// ```rhai
     /// (2.0 / 3.0).digits(3)      //=> 0.667

@@ -45,6 +45,8 @@ mod verbs {
     /// one of its words; `()` asks for the default). Values from the command line (`args()`) are read as the kind that
     /// the default has.
     ///
+    /// also: argparse, defaults, keyword arguments, hyperparameters
+    ///
     /// ```rhai
     /// let cfg = options(#{ lr: 1e-3, steps: 300, out: () }, #{ steps: 20 });
     /// cfg.steps                                          //=> 20

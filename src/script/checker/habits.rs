@@ -1,11 +1,11 @@
 //! Habits of other languages that run here and do something else: told as warnings.
 
-use super::{Body, Told};
+use super::{Body, Message};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::HashMap;
 
 /// What to warn of, and where.
-pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) -> Vec<(Told, Position)> {
+pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) -> Vec<(Message, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         let expression = match path.last() {
@@ -30,7 +30,7 @@ pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) 
 }
 
 /// `1 < x < 3` compares `true` with 3.
-fn chained(call: &FnCallExpr) -> Option<Told> {
+fn chained(call: &FnCallExpr) -> Option<Message> {
     let compares = |name: &str| ["<", ">", "<=", ">="].contains(&name);
     let inner = |argument: &Expr| matches!(argument, Expr::FnCall(call, _) if compares(&call.name));
     (compares(&call.name) && call.args.iter().any(inner)).then_some(())?;
@@ -38,7 +38,7 @@ fn chained(call: &FnCallExpr) -> Option<Told> {
 }
 
 /// `"x is ${x}"`
-fn unfilled(value: &str, position: Position, text: &str) -> Option<Told> {
+fn unfilled(value: &str, position: Position, text: &str) -> Option<Message> {
     let at = value.find("${")?;
     let name: String = value[at + 2..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let is_whole = !name.is_empty() && value[at + 2 + name.len()..].starts_with(['}', '.', '[', '(']);
@@ -50,7 +50,7 @@ fn unfilled(value: &str, position: Position, text: &str) -> Option<Told> {
 }
 
 /// `` `${x}\n` ``
-fn escaped(parts: &[Expr], position: Position, text: &str) -> Option<Told> {
+fn escaped(parts: &[Expr], position: Position, text: &str) -> Option<Message> {
     let has =
         |part: &Expr| matches!(part, Expr::StringConstant(value, _) if value.contains("\\n") || value.contains("\\t"));
     (letter(position, text)? == '`' && parts.iter().any(has)).then_some(())?;
@@ -69,7 +69,7 @@ fn letter(position: Position, text: &str) -> Option<char> {
 const CHANGES: &[&str] = &["push", "insert", "append", "sort", "reverse", "clear", "truncate", "dedup", "mixin"];
 
 /// `fn add(xs) { xs.push(1); }`: the caller's list stays as it is.
-fn copied(function: &str, body: &Body) -> Vec<(Told, Position)> {
+fn copied(function: &str, body: &Body) -> Vec<(Message, Position)> {
     let lost = |name: &str| {
         let mut uses = Uses { name, writes: Vec::new(), reads: Vec::new(), is_again: false, in_loop: false };
         for statement in &body.statements {

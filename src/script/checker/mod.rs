@@ -9,6 +9,7 @@ mod given;
 mod habits;
 mod walk;
 
+use super::explain::Message;
 use super::registry::{self, Function};
 use super::signatures::{Kind, Signatures};
 use super::tables::{Source, Uses};
@@ -37,7 +38,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.told(self.level(), f)
+        self.fault.write(self.level(), f)
     }
 }
 
@@ -70,7 +71,13 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
             let mut check = Check::new(host, &known, &functions, &name, source, &read);
             // functions of modules answer to nobody's dots
             check.is_script = name == script && !stdlib::is_source_name(script);
-            check.run()
+            let mut found = check.run();
+            // what follows a name of another library is that library's too
+            let line = |finding: &Finding| finding.fault.place.as_ref().map(|place| place.line);
+            let is_foreign = |finding: &&Finding| explain::is_foreign(&finding.fault.message);
+            let foreign: HashSet<_> = own.iter().filter(is_foreign).map(line).collect();
+            found.retain(|finding| finding.is_warning || !foreign.contains(&line(finding)));
+            found
         });
         own.sort_by_key(|finding| finding.fault.place.as_ref().map(|place| (place.line, place.column)));
         findings.extend(own);
@@ -135,9 +142,6 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     }
     findings
 }
-
-/// A message, and its help.
-type Told = (String, Option<String>);
 
 /// A function of the script: its parameters and what it does.
 struct Body {
@@ -296,15 +300,15 @@ impl<'a> Check<'a> {
     }
 
     /// What is wrong, said once; it is found out only then.
-    fn tell(&mut self, once: String, told: impl FnOnce(&Self) -> Told, position: Position) {
+    fn tell(&mut self, once: String, told: impl FnOnce(&Self) -> Message, position: Position) {
         self.find(once, told, position, false);
     }
 
-    fn warn(&mut self, told: Told, position: Position) {
+    fn warn(&mut self, told: Message, position: Position) {
         self.find(format!("{position:?}"), |_| told, position, true);
     }
 
-    fn find(&mut self, once: String, told: impl FnOnce(&Self) -> Told, position: Position, is_warning: bool) {
+    fn find(&mut self, once: String, told: impl FnOnce(&Self) -> Message, position: Position, is_warning: bool) {
         if self.fails || !self.told.insert(once) {
             return;
         }

@@ -1,20 +1,20 @@
 //! Calls and properties that nothing answers.
 
-use super::{Told, alternatives, article, counted, known, lower_first, meant, told, type_name, words};
+use super::{Message, alternatives, article, bare, counted, known, lower_first, meant, type_name, words};
 use crate::nearest;
 use crate::script::registry::{self, Form, Function};
 use crate::script::{declared, stdlib};
 use rhai::Engine;
 
 /// `Unknown property 'shap' - a getter is not registered for type 'Tensor'`
-pub fn property(what: &str, engine: &Engine) -> Told {
+pub fn property(what: &str, engine: &Engine) -> Message {
     let mut quoted = what.split('\'').skip(1).step_by(2);
-    let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else { return told(lower_first(what)) };
+    let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else { return bare(lower_first(what)) };
     unknown_property(name, &type_name(kind, engine), what.contains("setter"), &registry::known(engine))
 }
 
 /// A property that a type does not have, or that can't be set.
-pub fn unknown_property(name: &str, kind: &str, sets: bool, functions: &[Function]) -> Told {
+pub fn unknown_property(name: &str, kind: &str, sets: bool, functions: &[Function]) -> Message {
     let own = |function: &&Function| function.params.first().is_some_and(|(_, receiver)| receiver == kind);
     if functions.iter().filter(own).any(|function| function.form == Form::Method && function.name == name) {
         return (
@@ -23,7 +23,7 @@ pub fn unknown_property(name: &str, kind: &str, sets: bool, functions: &[Functio
         );
     }
     if sets && functions.iter().filter(own).any(|function| function.name == name) {
-        return told(format!("{name}: can be read on {}, not set", article(kind)));
+        return bare(format!("{name}: can be read on {}, not set", article(kind)));
     }
     let near = || meant(nearest(name, functions.iter().filter(own).map(|function| function.name.as_str())));
     (format!("{name}: no such property on {}", article(kind)), elsewhere(name, kind).or_else(near))
@@ -40,7 +40,7 @@ fn foreign(name: &str, kind: &str) -> Option<String> {
 }
 
 /// A call, found before it runs, to a name that nothing answers to with so many arguments.
-pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, functions: &[Function]) -> Told {
+pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, functions: &[Function]) -> Message {
     let own = declared::functions(text);
     let mut same: Vec<String> = functions.iter().filter(|f| f.name == name).map(Function::signature).collect();
     let written = own.iter().filter(|(known, _)| known == name);
@@ -54,7 +54,7 @@ pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, func
 }
 
 /// A verb, found before it runs, that a value of a known type does not have, or not with so many arguments.
-pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functions: &[Function]) -> Told {
+pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functions: &[Function]) -> Message {
     let own = |function: &&Function| function.params.first().is_some_and(|(_, of)| of == kind || of == "any");
     let same: Vec<&Function> = functions.iter().filter(|function| function.name == name).collect();
     let shown =
@@ -74,15 +74,16 @@ pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functi
     let plain = |function: &&Function| matches!(function.form, Form::Function | Form::Method);
     let near =
         || meant(nearest(name, functions.iter().filter(plain).filter(own).map(|function| function.name.as_str())));
-    let help = elsewhere(name, kind).or_else(near).unwrap_or_else(|| format!("it is {}", shown(same)));
+    let help = words::verb(name, kind).map(str::to_string).or_else(near);
+    let help = help.unwrap_or_else(|| format!("it is {}", shown(same)));
     (format!("{name}: no such verb on {}", article(kind)), Some(help))
 }
 
 /// A function that an imported file does not have, or not with so many arguments.
-pub fn unknown_member(full: &str, arguments: usize, names: &[&str]) -> Told {
+pub fn unknown_member(full: &str, arguments: usize, names: &[&str]) -> Message {
     let (module, member) = full.split_once("::").unwrap_or(("", full));
     if names.contains(&member) {
-        return told(format!("{full}: does not take {}", counted(arguments)));
+        return bare(format!("{full}: does not take {}", counted(arguments)));
     }
     let near = nearest(member, names.iter().copied()).map(|near| format!("{module}::{near}"));
     let help = meant(near.as_deref()).or_else(|| (!names.is_empty()).then(|| format!("it has {}", names.join(", "))));
@@ -107,7 +108,7 @@ impl Call {
         Call { name: name.to_string(), kinds, is_method }
     }
 
-    pub fn explain(&self, text: &str, functions: &[Function]) -> Told {
+    pub fn explain(&self, text: &str, functions: &[Function]) -> Message {
         let same: Vec<&Function> = functions.iter().filter(|function| function.name == self.name).collect();
         if !self.name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.operator();
@@ -118,14 +119,14 @@ impl Call {
         self.unknown(text, functions)
     }
 
-    fn operator(&self) -> Told {
+    fn operator(&self) -> Message {
         let kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
         let of = kinds.iter().map(|kind| article(kind)).collect::<Vec<_>>().join(" and ");
         (format!("{}: not for {of}", self.name), words::operator(&self.name, &kinds).map(str::to_string))
     }
 
     /// The name is right, what it was given is not.
-    fn misfit(&self, same: &[&Function]) -> Told {
+    fn misfit(&self, same: &[&Function]) -> Message {
         let receiver = self.kinds.first().map(String::as_str).unwrap_or_default();
         let takes_any =
             |function: &&&Function| function.params.first().is_some_and(|(_, kind)| kind == receiver || kind == "any");
@@ -136,10 +137,8 @@ impl Call {
         } else {
             own.iter().map(|function| function.signature()).collect()
         };
-        let foreign = if own.is_empty() { elsewhere(&self.name, receiver) } else { None };
-        let foreign = foreign
-            .or_else(|| words::verb(&self.name, receiver).or_else(|| words::name(&self.name)).map(str::to_string));
-        let help = Some(foreign.unwrap_or_else(|| format!("it is {}", alternatives(&shown))));
+        let help = foreign(&self.name, receiver).unwrap_or_else(|| format!("it is {}", alternatives(&shown)));
+        let help = Some(help);
         if methods && own.is_empty() && !receiver.is_empty() {
             return (format!("{}: no such verb on {}", self.name, article(receiver)), help);
         }
@@ -152,7 +151,7 @@ impl Call {
     }
 
     /// No verb has this name.
-    fn unknown(&self, text: &str, functions: &[Function]) -> Told {
+    fn unknown(&self, text: &str, functions: &[Function]) -> Message {
         let own = declared::functions(text);
         if let Some((module, member)) = self.name.split_once("::") {
             let members: Vec<&str> =

@@ -1,18 +1,18 @@
 //! Habits of other languages that the parser can't read: of each what it looks like, and what is written here.
 
 use super::spot::Spot;
-use super::{Told, words};
+use super::{Message, words};
 use crate::nearest;
 use crate::script::declared;
 use crate::script::notebook::scan::Kind;
 use rhai::ParseErrorType;
 
-pub fn say(what: impl std::fmt::Display, help: impl Into<String>) -> Option<Told> {
+pub fn say(what: impl std::fmt::Display, help: impl Into<String>) -> Option<Message> {
     Some((format!("syntax: {what}"), Some(help.into())))
 }
 
 /// `；`, `“`, `×`: signs that look like those of the language.
-pub fn foreign_sign(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn foreign_sign(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let here = spot.text[spot.offset..].chars().next();
     // `print（x）`: the name before it is what the parser has
     let next = spot.part(1).and_then(|part| part.text.chars().next());
@@ -22,7 +22,7 @@ pub fn foreign_sign(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `# comment`
-pub fn hash_comment(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn hash_comment(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let rest = &spot.text[spot.offset..];
     let is_hash = rest.starts_with('#') && !rest.starts_with("#{") && !rest.starts_with("#\"");
     is_hash.then_some(())?;
@@ -30,7 +30,7 @@ pub fn hash_comment(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `'hello'`
-pub fn single_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn single_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let near = [spot.word(0), spot.word(-1)];
     let is_text = |word: &&str| word.starts_with('\'') && word.chars().count() != 3 && !word.starts_with("'\\");
     let quoted = near.into_iter().find(is_text)?;
@@ -39,7 +39,7 @@ pub fn single_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `f"x is {x}"`, `r"\d"`
-pub fn prefixed_text(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn prefixed_text(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let (prefix, text) = (spot.part(0)?, spot.part(1)?);
     let adjacent = text.kind == Kind::Text && text.at == prefix.end();
     let inside = text.text.trim_matches(['"', '\'']);
@@ -58,11 +58,11 @@ pub fn prefixed_text(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `[x * 2 for x in xs if x > 1]`, `sum(x for x in xs)`
-pub fn comprehension(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn comprehension(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     spot.brackets().into_iter().rev().find_map(|(open, close)| comprehended(spot, open + 1..close))
 }
 
-fn comprehended(spot: &Spot, inside: std::ops::Range<usize>) -> Option<Told> {
+fn comprehended(spot: &Spot, inside: std::ops::Range<usize>) -> Option<Message> {
     let find = |word: &str, from: usize| (from..inside.end).find(|&at| spot.parts[at].text == word);
     let at_for = find("for", inside.start).filter(|&at| at > inside.start)?;
     // a block of statements is no comprehension
@@ -78,7 +78,7 @@ fn comprehended(spot: &Spot, inside: std::ops::Range<usize>) -> Option<Told> {
 }
 
 /// `f(x, lr=1)`
-pub fn keyword_argument(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn keyword_argument(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     // the name is undefined, or, where a variable is called so, `,` is expected at the sign
     let first = match (spot.word(0), spot.word(1)) {
         (_, "=") if spot.is(0, Kind::Word) => spot.at,
@@ -114,7 +114,7 @@ pub fn keyword_argument(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `let x: int = 3`, `fn f(x: int) -> int`
-pub fn types(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn types(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     if spot.word(0) == ":" && matches!(spot.word(-2), "let" | "const") {
         return say("a variable has no type", format!("write `{} {} = …`", spot.word(-2), spot.word(-1)));
     }
@@ -130,7 +130,7 @@ pub fn types(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `fn f(a, b = 2)`
-pub fn default(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn default(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let (open, _) = spot.bracket().filter(|(open, _)| *open >= 2 && spot.parts[*open].is("("))?;
     let is_function = matches!(spot.parts[open - 2].text, "fn" | "def");
     (spot.word(0) == "=" && is_function).then_some(())?;
@@ -147,7 +147,7 @@ pub fn default(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `a, b = b, a`
-pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let line: Vec<&str> = spot.line().split("//").next()?.splitn(2, '=').collect();
     let [names, _] = line.as_slice() else { return None };
     let names = names.trim().trim_start_matches("let ").trim_start_matches('(').trim_end_matches(')');
@@ -158,7 +158,7 @@ pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `x = 3`, where there is no `x`
-pub fn declaration(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn declaration(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     (spot.is(0, Kind::Word) && spot.begins() && words::grammar(spot.word(0)).is_none()).then_some(())?;
     let name = spot.word(0);
     // a misspelt one
@@ -179,7 +179,7 @@ pub fn declaration(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `x[1:3]`, `x[:, 0]`, `x[1, 2]`
-pub fn slice(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn slice(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let (open, close) = spot.bracket().filter(|(open, _)| spot.parts[*open].is("["))?;
     let owner = open.checked_sub(1).map(|at| &spot.parts[at])?;
     let is_index = owner.kind == Kind::Word || matches!(owner.text, ")" | "]");
@@ -222,7 +222,7 @@ fn range(dim: &str) -> String {
 }
 
 /// `{"a": 1}`
-pub fn map_literal(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn map_literal(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let key = matches!(spot.part(-1)?.kind, Kind::Text | Kind::Word | Kind::Number);
     (spot.word(0) == ":" && spot.word(-2) == "{" && key).then_some(())?;
     let key = spot.word(-1).trim_matches('"');
@@ -230,7 +230,7 @@ pub fn map_literal(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `if x > 1:`
-pub fn colon_block(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn colon_block(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let line = spot.line().split("//").next()?.trim();
     let first = line.split(|c: char| !c.is_alphanumeric()).next()?;
     let begins = ["if", "else", "elif", "for", "while", "try", "except", "finally", "def", "class", "with"];
@@ -241,7 +241,7 @@ pub fn colon_block(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `7 // 2`: what follows is a comment, and the statement has no end.
-pub fn whole_division(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
+pub fn whole_division(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     if matches!(error, ParseErrorType::VariableUndefined(_)) {
         return None;
     }
@@ -274,7 +274,7 @@ pub fn whole_division(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
 }
 
 /// `x if c else y`, `c ? x : y`
-pub fn ternary(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn ternary(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     if spot.word(0) == "?" {
         return say("there is no `? :`", "`if` has a value: `if c { a } else { b }`");
     }
@@ -284,7 +284,7 @@ pub fn ternary(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `import torch`, `from x import y`
-pub fn import(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn import(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let name = match (spot.word(-1), spot.word(0)) {
         ("import", name) if spot.is(0, Kind::Word) => name,
         (_, "from") if spot.begins() => spot.word(1),
@@ -296,7 +296,7 @@ pub fn import(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `lambda x: x + 1`
-pub fn lambda(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn lambda(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     (spot.word(0) == "lambda").then_some(())?;
     let line = spot.line();
     let after = &line[line.find("lambda")? + "lambda".len()..];
@@ -311,7 +311,7 @@ pub fn lambda(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `net.eval()`, which the language has for itself.
-pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
+pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     match error {
         ParseErrorType::PropertyExpected if spot.word(0) == "eval" => {
             say("`eval` is not a verb", words::verb("eval", "model").unwrap_or_default())
@@ -322,7 +322,7 @@ pub fn eval(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
 }
 
 /// `x => x + 1`
-pub fn arrow(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn arrow(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     // the name is undefined, or `;` is expected at the sign; a `switch` has such signs in its braces
     let in_braces = spot.bracket().is_some_and(|(open, _)| spot.parts[open].is("{"));
     let name = match (spot.word(-1), spot.word(0), spot.word(1)) {
@@ -335,7 +335,7 @@ pub fn arrow(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `(1, 2)`
-pub fn tuple(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn tuple(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let (open, close) = spot.bracket().filter(|(open, _)| spot.parts[*open].is("("))?;
     let before = open.checked_sub(1).map(|at| &spot.parts[at]);
     let is_call = before.is_some_and(|part| part.kind == Kind::Word || matches!(part.text, ")" | "]"));
@@ -344,7 +344,7 @@ pub fn tuple(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `"""text"""`
-pub fn triple_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn triple_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let is_triple = |first: isize| {
         let (Some(first), Some(second)) = (spot.part(first), spot.part(first + 1)) else { return false };
         first.text == "\"\"" && second.kind == Kind::Text && second.at == first.end()
@@ -354,7 +354,7 @@ pub fn triple_quotes(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `print x`
-pub fn print_statement(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn print_statement(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let value = matches!(spot.part(0)?.kind, Kind::Text | Kind::Word | Kind::Number);
     let follows = spot.part(1).is_some_and(|part| matches!(part.kind, Kind::Text | Kind::Word | Kind::Number));
     let printed = match (spot.word(-1), spot.word(0)) {
@@ -366,7 +366,7 @@ pub fn print_statement(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
 }
 
 /// `@torch.no_grad()`
-pub fn decorator(spot: &Spot, _: &ParseErrorType) -> Option<Told> {
+pub fn decorator(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     (spot.word(0) == "@" && spot.begins()).then_some(())?;
     say("there are no decorators", "a verb takes the closure: `no_grad(|| …)`")
 }

@@ -8,6 +8,7 @@ mod words;
 
 pub use call::{unknown_call, unknown_member, unknown_property, unknown_verb};
 pub use syntax::is_grammar;
+pub use words::any as foreign_word;
 
 use super::lookup::Catalog;
 use super::registry::{self, Function};
@@ -16,11 +17,11 @@ use crate::{Error, nearest};
 use call::Call;
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
-/// A message, and its help.
-pub type Told = (String, Option<String>);
+/// What an error reads as: `verb: what is wrong`, and the help.
+pub type Message = (String, Option<String>);
 
 /// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in.
-pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
+pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => thrown(value),
@@ -29,29 +30,20 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
             (message, help) if message.starts_with("limit: ") => (message, help),
             _ => ("interrupted".to_string(), None),
         },
-        E::ErrorDataTooLarge(what, _) => {
-            let limits = [("string", engine.max_string_size()), ("map", engine.max_map_size())];
-            let (kind, most) =
-                limits.into_iter().find(|(kind, _)| what.contains(kind)).unwrap_or(("list", engine.max_array_size()));
-            told(format!(
-                "limit: a {kind} of more than {} {}",
-                crate::text::thousands(most),
-                if kind == "string" { "bytes" } else { "values" }
-            ))
-        }
+        E::ErrorDataTooLarge(what, _) => too_large(what, engine),
         E::ErrorParsing(error, position) => syntax::parse(error, *position, text, engine),
         E::ErrorFunctionNotFound(call, _) => Call::read(call, engine, text).explain(text, &registry::known(engine)),
         E::ErrorModuleNotFound(name, _) => module(name),
         E::ErrorVariableNotFound(name, _) => variable(name, text),
-        E::ErrorPropertyNotFound(name, _) => told(format!("{name}: the map has no such key")),
+        E::ErrorPropertyNotFound(name, _) => bare(format!("{name}: the map has no such key")),
         E::ErrorDotExpr(what, _) => call::property(what, engine),
         E::ErrorIndexingType(what, _) => {
             let kind = type_name(what.split(" [").next().unwrap_or(what), engine);
-            told(format!("[]: {} cannot be indexed so", article(&kind)))
+            bare(format!("[]: {} cannot be indexed so", article(&kind)))
         }
-        E::ErrorArrayBounds(length, index, _) => told(format!("[]: index {index} of a list of {length}")),
-        E::ErrorStringBounds(length, index, _) => told(format!("[]: index {index} of a string of {length}")),
-        E::ErrorIndexNotFound(index, _) => told(format!("[]: there is no `{index}`")),
+        E::ErrorArrayBounds(length, index, _) => bare(format!("[]: index {index} of a list of {length}")),
+        E::ErrorStringBounds(length, index, _) => bare(format!("[]: index {index} of a string of {length}")),
+        E::ErrorIndexNotFound(index, _) => bare(format!("[]: there is no `{index}`")),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
             let (wanted, given) = (type_name(wanted, engine), type_name(given, engine));
             let help = (given == "range").then(|| "a part of a list is `xs.extract(1..3)`".to_string());
@@ -61,7 +53,7 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
             "for: this can't be looped over".to_string(),
             Some("a loop goes over a list, `0..n`, `m.keys()` of a map, `text.chars()`, `rows.batches()`".to_string()),
         ),
-        E::ErrorArithmetic(what, _) => told(lower_first(what)),
+        E::ErrorArithmetic(what, _) => bare(lower_first(what)),
         E::ErrorStackOverflow(_) => (
             format!("calls are nested more than {} deep", engine.max_call_levels()),
             Some("does a function call itself without end?".to_string()),
@@ -73,19 +65,29 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Told {
             let name = name.trim_start_matches("set$").trim_start_matches("get$");
             (format!("{name}: would change a constant"), Some("make it with `let` instead of `const`".to_string()))
         }
-        E::ErrorUnboundThis(_) => told("this: there is nothing that `this` stands for here".to_string()),
+        E::ErrorUnboundThis(_) => bare("this: there is nothing that `this` stands for here".to_string()),
         E::ErrorDataRace(..) => (
             "a value is used while it is being changed".to_string(),
             Some("a closure captured the very value that its method was called on: take a copy first".to_string()),
         ),
         other => {
             let text = other.to_string();
-            told(lower_first(text.split(" (line ").next().unwrap_or(&text)))
+            bare(lower_first(text.split(" (line ").next().unwrap_or(&text)))
         }
     }
 }
 
-fn told(message: String) -> Told {
+/// A value beyond the limits of a run.
+fn too_large(what: &str, engine: &Engine) -> Message {
+    let limits = [("string", engine.max_string_size()), ("map", engine.max_map_size())];
+    let (kind, most) =
+        limits.into_iter().find(|(kind, _)| what.contains(kind)).unwrap_or(("list", engine.max_array_size()));
+    let unit = if kind == "string" { "bytes" } else { "values" };
+    bare(format!("limit: a {kind} of more than {} {unit}", crate::text::thousands(most)))
+}
+
+/// A message without help.
+fn bare(message: String) -> Message {
     (message, None)
 }
 
@@ -94,7 +96,7 @@ fn meant(near: Option<&str>) -> Option<String> {
 }
 
 /// What a script or a verb threw: our own errors are maps, a script may throw anything.
-fn thrown(value: &Dynamic) -> Told {
+fn thrown(value: &Dynamic) -> Message {
     let Some(fields) = value.read_lock::<Map>() else { return (value.to_string(), None) };
     let field = |name: &str| fields.get(name).filter(|value| !value.is_unit()).map(|value| value.to_string());
     match (field("who"), field("what")) {
@@ -104,7 +106,7 @@ fn thrown(value: &Dynamic) -> Told {
     }
 }
 
-fn module(name: &str) -> Told {
+fn module(name: &str) -> Message {
     let help = words::name(name).map(str::to_string).or_else(|| known(name, None)).unwrap_or_else(|| {
         let shown = stdlib::MODULES.iter().map(|(name, _)| *name).filter(|name| !stdlib::is_inner(name));
         meant(nearest(name, shown)).unwrap_or_else(|| format!("import it first: `import \"{name}\" as {name};`"))
@@ -112,7 +114,7 @@ fn module(name: &str) -> Told {
     (format!("{name}: no such module"), Some(help))
 }
 
-fn variable(name: &str, text: &str) -> Told {
+fn variable(name: &str, text: &str) -> Message {
     let names = super::declared::variables(text);
     if names.iter().any(|known| known == name) {
         return (
@@ -126,6 +128,12 @@ fn variable(name: &str, text: &str) -> Told {
     (format!("{name}: no such variable"), help)
 }
 
+/// Whether a message is of a name that other languages and libraries have.
+pub fn is_foreign(message: &str) -> bool {
+    let Some(name) = message.strip_suffix(": no such variable") else { return false };
+    words::name(name).is_some() || known(name, None).is_some()
+}
+
 /// What to write for a name of another library, with what follows it in the script: `torch.no_grad()`.
 fn foreign(name: &str, text: &str) -> Option<String> {
     let chains = text.match_indices(name).filter_map(|(at, _)| {
@@ -137,7 +145,8 @@ fn foreign(name: &str, text: &str) -> Option<String> {
     let last = chain.rsplit('.').next().unwrap_or_default();
     let is_library = words::library(name).is_some();
     let own = || {
-        let same = |function: &&Function| function.name == last && !last.is_empty();
+        let has_tensors = name == "random" || words::library(name).is_some_and(|help| help.contains("help tensor"));
+        let same = |function: &&Function| function.noun == "tensor" && function.name == last && has_tensors;
         Catalog::whole().functions.iter().find(same).map(|function| format!("here it is `{}`", function.signature()))
     };
     known(&format!("{name}.{chain}"), None)

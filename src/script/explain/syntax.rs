@@ -2,16 +2,16 @@
 
 use super::habits::*;
 use super::spot::Spot;
-use super::{Told, lower_first, module, told, variable, words};
+use super::{Message, bare, lower_first, module, variable, words};
 use crate::script::notebook::scan::Kind;
 use rhai::{Engine, LexError, ParseErrorType, Position};
 
 /// The message and the help of a parse error at `position` of `text`.
-pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &Engine) -> Told {
+pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &Engine) -> Message {
     use ParseErrorType as P;
     let spot = Spot::new(text, position);
-    if let Some(told) = habit(&spot, error) {
-        return told;
+    if let Some(bare) = habit(&spot, error) {
+        return bare;
     }
     match error {
         P::VariableUndefined(name) => variable(name, text),
@@ -21,13 +21,13 @@ pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &En
             Some("a bracket, brace or string is not closed".to_string()),
         ),
         P::Reserved(word) => (format!("syntax: `{word}` is a reserved word"), Some("choose another name".to_string())),
-        P::BadInput(LexError::UnexpectedInput(what)) => told(format!("syntax: unexpected `{what}`")),
-        P::MissingToken(token, where_) => told(format!("syntax: `{token}` expected {}", lower_first(where_))),
+        P::BadInput(LexError::UnexpectedInput(what)) => bare(format!("syntax: unexpected `{what}`")),
+        P::MissingToken(token, where_) => bare(format!("syntax: `{token}` expected {}", lower_first(where_))),
         P::AssignmentToConstant(name) => {
             (format!("{name}: a constant can't be changed"), Some(format!("make it with `let {name} = …`")))
         }
-        P::ExprTooDeep => told(format!("syntax: nested more than {} deep", engine.max_expr_depth())),
-        other => told(format!("syntax: {}", lower_first(&other.to_string()))),
+        P::ExprTooDeep => bare(format!("syntax: nested more than {} deep", engine.max_expr_depth())),
+        other => bare(format!("syntax: {}", lower_first(&other.to_string()))),
     }
 }
 
@@ -39,7 +39,7 @@ pub fn is_grammar(name: &str, position: Position, text: &str) -> bool {
 }
 
 /// What is said of one habit, where it is there.
-type Habit = fn(&Spot, &ParseErrorType) -> Option<Told>;
+type Habit = fn(&Spot, &ParseErrorType) -> Option<Message>;
 
 /// In this order: the more telling first.
 const HABITS: &[Habit] = &[
@@ -68,10 +68,10 @@ const HABITS: &[Habit] = &[
     decorator,
 ];
 
-fn habit(spot: &Spot, error: &ParseErrorType) -> Option<Told> {
+fn habit(spot: &Spot, error: &ParseErrorType) -> Option<Message> {
     use ParseErrorType as P;
-    if let Some(told) = HABITS.iter().find_map(|habit| habit(spot, error)) {
-        return Some(told);
+    if let Some(bare) = HABITS.iter().find_map(|habit| habit(spot, error)) {
+        return Some(bare);
     }
     let named = match error {
         P::VariableUndefined(name) | P::Reserved(name) => Some(name.as_str()),

@@ -213,6 +213,9 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("train", "model", "there is no mode to set: dropout is in the loss, `net.generate` and `net.forward` have none"),
     ("eval", "model", "there is no mode to set: `net.generate` and `net.forward` have no dropout"),
     ("parameters", "tensor", "the tensor itself is the parameter: `adamw([w])`"),
+    ("push_to_hub", "", "nothing is uploaded: `net.save(folder)` writes a folder that other libraries open"),
+    ("to_pandas", "", "`data.save(\"rows.parquet\")` writes what pandas opens"),
+    ("get_vocab", "", "`tok[\"word\"]` is the id of a token, `tok[7]` the token of an id"),
     ("print", "", "one value: `` print(`${a} ${b}`) ``"),
 ];
 
@@ -250,6 +253,12 @@ pub fn library(name: &str) -> Option<&'static str> {
 /// What to write for a name: of a value, a function or a library.
 pub fn name(word: &str) -> Option<&'static str> {
     find(NAMES, word).or_else(|| library(word))
+}
+
+/// What to write for a word, whatever it stands for.
+pub fn any(word: &str) -> Option<&'static str> {
+    let verb = || VERBS.iter().find(|(known, ..)| *known == word).map(|(.., help)| *help);
+    grammar(word).or_else(|| name(word)).or_else(verb)
 }
 
 /// What to write for a verb on a type; where the type is not known, only what holds for all.

@@ -96,6 +96,8 @@ fn heads(who: &str, x: &Tensor) -> Res<(usize, usize, usize)> {
 mod verbs {
     /// Applies a linear layer, x · weightᵀ, for a weight `[out, in]`, with a bias, or with operands in bf16.
     ///
+    /// also: nn.Linear, Dense, fully connected layer, affine
+    ///
     /// ```rhai
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]))      //=> tensor([[11.]])
     /// linear(tensor([[1.0, 2.0]]), tensor([[3.0, 4.0]]), #{ precision: "bf16" })      //=> tensor([[11.]])
@@ -107,6 +109,8 @@ mod verbs {
     }
 
     /// Computes silu(gate) · up elementwise: SwiGLU, the gate of Llama's feed-forward layer (Shazeer 2020).
+    ///
+    /// also: gated linear unit, GLU
     ///
     /// ```rhai
     /// swiglu(tensor([1.0, 2.0]), tensor([1.0, -1.0]))      //=> tensor([ 0.7311, -1.7616])
@@ -172,6 +176,8 @@ mod verbs {
 
     /// Computes the mean cross-entropy of the logits `hidden · weightᵀ` and target classes without holding all logits: a
     /// language model's head and its loss in one. A target of -100 is ignored.
+    ///
+    /// also: fused cross entropy, cut cross entropy, chunked loss
     ///
     /// ```rhai
     /// let hidden = tensor([[1.0, 0.0], [0.0, 1.0]]);

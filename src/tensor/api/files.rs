@@ -17,6 +17,8 @@ fn ending(path: &str) -> String {
 mod verbs {
     /// The tensor in a `.npy` file, or the only one in a `.safetensors` file.
     ///
+    /// also: torch.tensor, torch.Tensor, FloatTensor, LongTensor, as_tensor, from_numpy, np.array, np.load, torch.load, array
+    ///
     /// ```rhai
     /// tensor([1, 2]).save("/tmp/levain-doc/x.npy");
     /// tensor("/tmp/levain-doc/x.npy")             //=> tensor([1, 2])
@@ -27,7 +29,7 @@ mod verbs {
         match ending(path).as_str() {
             "npy" => Ok(npy::open(path)?.into()),
             "safetensors" => {
-                let file = Safetensors::open(path).map_err(|error| error.told_by("tensor"))?;
+                let file = Safetensors::open(path).map_err(|error| error.attributed_to("tensor"))?;
                 match file.names().as_slice() {
                     [name] => Ok(file.read(name)?.into()),
                     names => {
@@ -43,6 +45,8 @@ mod verbs {
     /// The tensors in a `.safetensors` file, as a map by name.
     ///
     /// i8, i16, i32 and u64 are read as i64, truth values as u8.
+    ///
+    /// also: load_file, safe_open, torch.load, np.load
     ///
     /// ```rhai
     /// save(#{ w: ones([2]), b: zeros([1]) }, "/tmp/levain-doc/w.safetensors");
@@ -62,6 +66,8 @@ mod verbs {
     /// Save a tensor as `.npy`, or under the name `tensor` as `.safetensors`.
     ///
     /// The file is written beside and renamed: what was there stays when something goes wrong.
+    ///
+    /// also: torch.save, np.save, save_file
     ///
     /// ```rhai
     /// tensor([[1.5], [2.5]]).save("/tmp/levain-doc/y.npy");

@@ -23,6 +23,8 @@ mod verbs {
 
     /// Makes a parameter: a tensor that `backward` finds a gradient for and an optimizer updates.
     ///
+    /// also: nn.Parameter, Variable, requires_grad, requires_grad_, leaf tensor
+    ///
     /// ```rhai
     /// let w = param(tensor([1.0, 2.0]));
     /// let g = (w * w).sum().backward();
@@ -85,6 +87,8 @@ mod verbs {
     /// Computes the gradient of a single number with respect to every parameter it depends on.
     ///
     /// Frees the graph: a second call on it is an error.
+    ///
+    /// also: autograd, autograd.grad, gradients
     ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));

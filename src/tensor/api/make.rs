@@ -61,6 +61,8 @@ mod verbs {
     /// A run starts at seed 0, never from the clock: a script without `seed` is reproducible too. The generator is
     /// Philox4x32-10 (Salmon et al. 2011), with the same numbers on every machine.
     ///
+    /// also: manual_seed, set_seed, random seed, random_state
+    ///
     /// ```rhai
     /// seed(7);
     /// let a = rand([3]);
@@ -112,6 +114,8 @@ mod verbs {
 
     /// Makes a tensor of zeros.
     ///
+    /// also: torch.zeros, np.zeros, zeros_like
+    ///
     /// ```rhai
     /// zeros([2, 3])      //=> tensor([[0., 0., 0.],
     /// //                              [0., 0., 0.]])
@@ -124,6 +128,8 @@ mod verbs {
 
     /// Makes a tensor of ones.
     ///
+    /// also: torch.ones, np.ones, ones_like
+    ///
     /// ```rhai
     /// ones(3)      //=> tensor([1., 1., 1.])
     /// ones([2], #{ dtype: "u8" })      //=> tensor([1, 1], dtype=u8)
@@ -135,6 +141,8 @@ mod verbs {
 
     /// Makes a tensor filled with one number.
     ///
+    /// also: torch.full, np.full, full_like
+    ///
     /// ```rhai
     /// full([2], 0.5)      //=> tensor([0.5000, 0.5000])
     /// full([2], 7, #{ dtype: "i64" })      //=> tensor([7, 7])
@@ -145,6 +153,8 @@ mod verbs {
     }
 
     /// Makes an identity matrix.
+    ///
+    /// also: identity matrix
     ///
     /// ```rhai
     /// eye(2)      //=> tensor([[1., 0.],
@@ -159,6 +169,8 @@ mod verbs {
     }
 
     /// Makes a tensor of the integers from 0 to `end`, excluded.
+    ///
+    /// also: torch.arange, np.arange
     ///
     /// ```rhai
     /// arange(4)      //=> tensor([0, 1, 2, 3])
@@ -211,6 +223,8 @@ mod verbs {
 
     /// Draws numbers uniformly from [0, 1), in f32 by default.
     ///
+    /// also: torch.rand, uniform distribution
+    ///
     /// ```rhai
     /// seed(1);
     /// rand([2, 3]).shape      //=> [2, 3]
@@ -223,6 +237,8 @@ mod verbs {
     }
 
     /// Draws numbers from the standard normal distribution, in f32 by default.
+    ///
+    /// also: torch.randn, normal distribution, standard normal, Gaussian noise
     ///
     /// ```rhai
     /// seed(1);
@@ -238,6 +254,8 @@ mod verbs {
 
     /// Draws i64 integers from [low, high).
     ///
+    /// also: random integers
+    ///
     /// ```rhai
     /// seed(1);
     /// let dice = randint(1, 7, [100]);
@@ -251,6 +269,8 @@ mod verbs {
     }
 
     /// Makes one f32 row of `classes` numbers for each id: 1 at the id, 0 elsewhere.
+    ///
+    /// also: F.one_hot, OneHotEncoder
     ///
     /// ```rhai
     /// one_hot(tensor([2, 0]), 3)      //=> tensor([[0., 0., 1.],

@@ -86,6 +86,8 @@ mod verbs {
 
     /// Computes the logistic sigmoid, 1 / (1 + e^-x), of each number.
     ///
+    /// also: logistic, expit
+    ///
     /// ```rhai
     /// tensor([0.0, 1.0]).sigmoid()    //=> tensor([0.5000, 0.7311])
     /// ```
@@ -95,6 +97,8 @@ mod verbs {
     }
 
     /// Computes the rectified linear unit, max(x, 0), of each number.
+    ///
+    /// also: nn.ReLU, F.relu
     ///
     /// ```rhai
     /// tensor([-1.0, 2.0]).relu()      //=> tensor([0., 2.])
@@ -107,6 +111,8 @@ mod verbs {
     /// Computes the Gaussian error linear unit, x Φ(x), of each number (Hendrycks and Gimpel 2016), exactly or by the tanh
     /// approximation.
     ///
+    /// also: nn.GELU, F.gelu
+    ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
     /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
@@ -118,6 +124,8 @@ mod verbs {
     }
 
     /// Computes the sigmoid linear unit (swish), x / (1 + e^-x), of each number.
+    ///
+    /// also: swish, nn.SiLU
     ///
     /// ```rhai
     /// tensor([-1.0, 1.0]).silu()      //=> tensor([-0.2689,  0.7311])
@@ -152,6 +160,8 @@ mod verbs {
 
     /// Raises each number to a power: a number or a tensor. Same as `x ** 2`.
     ///
+    /// also: power
+    ///
     /// ```rhai
     /// tensor([2.0, 3.0]).pow(2)       //=> tensor([4., 9.])
     /// ```
@@ -161,6 +171,8 @@ mod verbs {
     }
 
     /// Clamps each number to the range from `least` to `most`. Outside the range the gradient is 0.
+    ///
+    /// also: np.clip, clip values
     ///
     /// ```rhai
     /// tensor([-2.0, 0.5, 2.0]).clamp(-1, 1)      //=> tensor([-1.0000,  0.5000,  1.0000])

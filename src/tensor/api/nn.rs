@@ -52,6 +52,8 @@ fn reduce(options: &Options) -> Res<Reduction> {
 mod verbs {
     /// Normalizes the last dimension to mean 0 and variance 1, times a weight, plus a bias (Ba et al. 2016).
     ///
+    /// also: LayerNorm, nn.LayerNorm
+    ///
     /// ```rhai
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]))      //=> tensor([[-1.0000,  1.0000]])
     /// layer_norm(tensor([[1.0, 3.0]]), ones([2]), zeros([2]), #{ eps: 3.0 })      //=> tensor([[-0.5000,  0.5000]])
@@ -63,6 +65,8 @@ mod verbs {
 
     /// Divides the last dimension by its root mean square, times a weight (Zhang and Sennrich 2019).
     ///
+    /// also: RMSNorm, LlamaRMSNorm
+    ///
     /// ```rhai
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]))      //=> tensor([[0.2000, 1.4000]])
     /// rms_norm(tensor([[1.0, 7.0]]), ones([2]), #{ eps: 75.0 })      //=> tensor([[0.1000, 0.7000]])
@@ -73,6 +77,8 @@ mod verbs {
     }
 
     /// Looks up the rows `ids` of a table `[classes, width]`; the result has shape `ids.shape + [width]`.
+    ///
+    /// also: nn.Embedding, lookup table
     ///
     /// ```rhai
     /// embedding(tensor([[1.0, 2.0], [3.0, 4.0]]), tensor([1, 1])).shape      //=> [2, 2]
@@ -100,6 +106,8 @@ mod verbs {
 
     /// Convolves x `[batch, in, length]` along the last dimension with a weight `[out, in, width]`.
     ///
+    /// also: nn.Conv1d, convolution
+    ///
     /// ```rhai
     /// conv1d(tensor([[[1.0, 2.0, 4.0]]]), tensor([[[-1.0, 1.0]]]))      //=> tensor([[[1., 2.]]])
     /// conv1d(ones([1, 2, 8]), ones([3, 2, 3]), #{ stride: 2, padding: 1 }).shape      //=> [1, 3, 4]
@@ -121,6 +129,8 @@ mod verbs {
 
     /// Sets each number to 0 with probability `p` and divides the others by 1 − p (Srivastava et al. 2014).
     ///
+    /// also: nn.Dropout, F.dropout
+    ///
     /// ```rhai
     /// seed(1);
     /// let kept = (dropout(ones([1000]), 0.25) > 0).mean();
@@ -137,6 +147,8 @@ mod verbs {
     /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015.
     ///
     /// also: CrossEntropyLoss, negative log likelihood, nll_loss
+    ///
+    /// also: CrossEntropyLoss, nll_loss, NLLLoss, negative log likelihood
     ///
     /// ```rhai
     /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
@@ -156,6 +168,8 @@ mod verbs {
     ///
     /// also: mse_loss, MSELoss
     ///
+    /// also: mse_loss, MSELoss, squared error
+    ///
     /// ```rhai
     /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]))      //=> tensor(2.)
     /// mse(tensor([1.0, 2.0]), tensor([1.0, 4.0]), #{ reduction: "sum" })      //=> tensor(4.)
@@ -170,6 +184,8 @@ mod verbs {
     ///
     /// also: binary_cross_entropy, BCELoss, BCEWithLogitsLoss
     ///
+    /// also: BCELoss, BCEWithLogitsLoss, binary_cross_entropy
+    ///
     /// ```rhai
     /// bce(tensor([0.5, 0.9]), tensor([0.0, 1.0]))      //=> tensor(0.3993)
     /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true })      //=> tensor(0.4100)
@@ -183,6 +199,8 @@ mod verbs {
     /// Evaluates Einstein's summation: equal letters are multiplied, letters missing in the result are summed over.
     ///
     /// Without `->` the result has the letters that occur once, in alphabetical order.
+    ///
+    /// also: torch.einsum, Einstein summation
     ///
     /// ```rhai
     /// let x = tensor([[1, 2], [3, 4]]);

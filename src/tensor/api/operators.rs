@@ -222,6 +222,8 @@ mod others {
     /// Multiplies matrices, as in PyTorch: a vector is a row on the left and a column on the right, and dimensions before
     /// the last two are batches, which broadcast.
     ///
+    /// also: mm, bmm, dot, matrix product
+    ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]) @ tensor([1, 1])     //=> tensor([3, 7])
     /// zeros([2, 3]) @ zeros([4, 3])                 //=> error: matmul: cannot multiply [2, 3] by [4, 3]: 3 is not 4

@@ -33,6 +33,8 @@ mod verbs {
     /// Returns the indices that sort along a dimension, in i64: `x.gather(dim, order)` is sorted. Equal numbers keep their
     /// order.
     ///
+    /// also: sort, sorted order
+    ///
     /// ```rhai
     /// tensor([3, 1, 2]).argsort(0)      //=> tensor([1, 2, 0])
     /// tensor([3, 1, 2]).argsort(0, #{ descending: true })      //=> tensor([0, 2, 1])

@@ -66,6 +66,8 @@ mod verbs {
 
     /// Averages all numbers. Integers and masks give f32.
     ///
+    /// also: average
+    ///
     /// ```rhai
     /// let right = tensor([1, 2, 3]) == tensor([1, 2, 4]);
     /// right.mean()      //=> tensor(0.6667)
@@ -88,6 +90,8 @@ mod verbs {
     }
 
     /// Returns the largest number. The gradient goes to the first of equals.
+    ///
+    /// also: amax, maximum
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -134,6 +138,8 @@ mod verbs {
     }
 
     /// Returns the smallest number. The gradient goes to the first of equals.
+    ///
+    /// also: amin, minimum
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -183,6 +189,8 @@ mod verbs {
     ///
     /// Divides by n - 1 as PyTorch does; `correction: 0` divides by n.
     ///
+    /// also: var
+    ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
     /// x.variance()      //=> tensor(2.9167)
@@ -208,6 +216,8 @@ mod verbs {
     /// Computes the sample standard deviation of all numbers.
     ///
     /// Divides by n - 1 as PyTorch does; `correction: 0` divides by n.
+    ///
+    /// also: standard deviation
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 2.0], [3.0, 5.0]]);
@@ -243,6 +253,8 @@ mod verbs {
 
     /// Computes the softmax along a dimension.
     ///
+    /// also: softmax_, F.softmax, nn.Softmax
+    ///
     /// ```rhai
     /// tensor([0.0, 1.0]).softmax(-1)      //=> tensor([0.2689, 0.7311])
     /// ```
@@ -252,6 +264,8 @@ mod verbs {
     }
 
     /// Computes the logarithm of the softmax along a dimension, accurate for small probabilities too.
+    ///
+    /// also: F.log_softmax, LogSoftmax
     ///
     /// ```rhai
     /// tensor([0.0, 1.0]).log_softmax(-1)      //=> tensor([-1.3133, -0.3133])

@@ -12,6 +12,8 @@ pub fn register(host: &mut Host) {
 mod verbs {
     /// Reshapes without reordering the numbers. One size may be -1: it is inferred.
     ///
+    /// also: view, view_as, reshape_as, unflatten
+    ///
     /// ```rhai
     /// arange(6).reshape([2, -1])      //=> tensor([[0, 1, 2],
     /// //                                           [3, 4, 5]])
@@ -24,6 +26,8 @@ mod verbs {
 
     /// Flattens to one dimension, row by row.
     ///
+    /// also: ravel
+    ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).flatten()      //=> tensor([1, 2, 3, 4])
     /// ```
@@ -34,6 +38,8 @@ mod verbs {
 
     /// Swaps two dimensions.
     ///
+    /// also: swapaxes, swapdims
+    ///
     /// ```rhai
     /// zeros([2, 3, 4]).transpose(0, -1).shape      //=> [4, 3, 2]
     /// ```
@@ -43,6 +49,8 @@ mod verbs {
     }
 
     /// Transposes a matrix: swaps the last two dimensions.
+    ///
+    /// also: T, transpose a matrix
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).t()      //=> tensor([[1, 3],
@@ -55,6 +63,8 @@ mod verbs {
 
     /// Reorders all dimensions.
     ///
+    /// also: movedim, rearrange
+    ///
     /// ```rhai
     /// zeros([2, 3, 4]).permute([2, 0, 1]).shape      //=> [4, 2, 3]
     /// ```
@@ -64,6 +74,8 @@ mod verbs {
     }
 
     /// Removes all dimensions of size 1.
+    ///
+    /// also: squeeze_
     ///
     /// ```rhai
     /// zeros([1, 3, 1]).squeeze().shape      //=> [3]
@@ -86,6 +98,8 @@ mod verbs {
 
     /// Inserts a dimension of size 1 before dimension `dim`; -1 inserts it after the last.
     ///
+    /// also: expand_dims, newaxis, unsqueeze_
+    ///
     /// ```rhai
     /// zeros([3]).unsqueeze(0).shape       //=> [1, 3]
     /// zeros([3]).unsqueeze(-1).shape      //=> [3, 1]
@@ -96,6 +110,8 @@ mod verbs {
     }
 
     /// Broadcasts to a shape: repeats dimensions of size 1, and adds dimensions in front. -1 keeps a size.
+    ///
+    /// also: broadcast_to, expand_as
     ///
     /// ```rhai
     /// tensor([1, 2]).expand([2, -1])      //=> tensor([[1, 2],
@@ -108,6 +124,8 @@ mod verbs {
 
     /// Concatenates tensors along a dimension.
     ///
+    /// also: concat, concatenate, torch.cat, hstack, vstack
+    ///
     /// ```rhai
     /// cat([tensor([1, 2]), tensor([3])], 0)          //=> tensor([1, 2, 3])
     /// cat([zeros([2, 3]), zeros([4, 5])], 0)         //=> error: cat: shapes [2, 3] and [4, 5] differ in more than dimension 0
@@ -119,6 +137,8 @@ mod verbs {
 
     /// Stacks tensors of one shape along a new dimension.
     ///
+    /// also: torch.stack
+    ///
     /// ```rhai
     /// stack([tensor([1, 2]), tensor([3, 4])], 0)     //=> tensor([[1, 2],
     /// //                                                          [3, 4]])
@@ -129,6 +149,8 @@ mod verbs {
     }
 
     /// Splits into chunks of `size` along a dimension, as a list; the last may be smaller.
+    ///
+    /// also: chunk, torch.split
     ///
     /// ```rhai
     /// arange(5).chunks(2, 0)[2]      //=> tensor([4])
@@ -150,6 +172,8 @@ mod verbs {
 
     /// Selects the indices `ids` along a dimension, in their order.
     ///
+    /// also: take, select rows
+    ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).index_select(1, tensor([1, 1]))      //=> tensor([[2, 2],
     /// //                                                                         [4, 4]])
@@ -160,6 +184,8 @@ mod verbs {
     }
 
     /// Gathers numbers along a dimension: `ids` has the shape of the result, and differs from `x` only in `dim`.
+    ///
+    /// also: take_along_dim
     ///
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).gather(1, tensor([[1], [0]]))        //=> tensor([[2],
@@ -172,6 +198,8 @@ mod verbs {
 
     /// Selects `a` where the mask is not 0, else `b`: tensors or numbers, with broadcasting.
     ///
+    /// also: torch.where, np.where
+    ///
     /// ```rhai
     /// let x = tensor([-1.0, 2.0]);
     /// where(x > 0, x, 0.1 * x)      //=> tensor([-0.1000,  2.0000])
@@ -182,6 +210,8 @@ mod verbs {
     }
 
     /// Replaces the numbers where a mask is not 0.
+    ///
+    /// also: masked_fill_, fill where
     ///
     /// ```rhai
     /// arange(4).masked_fill(arange(4) > 1, 9)      //=> tensor([0, 1, 9, 9])

@@ -88,6 +88,8 @@ mod verbs {
 
     /// Returns the number of elements.
     ///
+    /// also: nelement, element count
+    ///
     /// ```rhai
     /// zeros([2, 3]).numel()      //=> 6
     /// ```
@@ -97,6 +99,8 @@ mod verbs {
     }
 
     /// Returns the number of a tensor with one element as a plain number.
+    ///
+    /// also: scalar value
     ///
     /// ```rhai
     /// tensor([2.5]).item()           //=> 2.5
@@ -186,6 +190,8 @@ mod verbs {
     /// Converts to another dtype, or moves to another device.
     ///
     /// Conversion to an integer dtype truncates. Between float dtypes gradients flow.
+    ///
+    /// also: astype, half, bfloat16, cuda, cpu, cast, device, dtype, type
     ///
     /// ```rhai
     /// tensor([1.7, -1.7]).to("i64")      //=> tensor([ 1, -1])

@@ -38,7 +38,7 @@ pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: ConvWi
     let rows = reshape(&permute(&windows, &[0, 2, 1, 3])?, &[(batch * count) as i64, (channels * width) as i64])?;
     let mut result = matmul(&rows, &t(&reshape(weight, &[out as i64, -1])?)?)?;
     if let Some(bias) = bias {
-        result = add(&result, bias).map_err(|error| error.told_by(WHO))?;
+        result = add(&result, bias).map_err(|error| error.attributed_to(WHO))?;
     }
     permute(&reshape(&result, &[batch as i64, count as i64, out as i64])?, &[0, 2, 1])
 }

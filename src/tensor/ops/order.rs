@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 /// Sorts along a dimension.
 pub fn sort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
-    let order = argsort(x, dim, descending).map_err(|error| error.told_by("sort"))?;
+    let order = argsort(x, dim, descending).map_err(|error| error.attributed_to("sort"))?;
     gather(x, dim, &order)
 }
 

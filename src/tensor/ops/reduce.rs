@@ -245,7 +245,7 @@ pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
 
 /// The square root of [`variance`].
 pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
-    super::sqrt(&variance(x, over, keep, correction).map_err(|error| error.told_by("std"))?)
+    super::sqrt(&variance(x, over, keep, correction).map_err(|error| error.attributed_to("std"))?)
 }
 
 /// The Euclidean norm.

@@ -142,7 +142,7 @@ pub fn stack(parts: &[Tensor], dim: i64) -> Result<Tensor> {
         bail!("stack", "shapes {:?} and {:?} are not the same", first.shape(), other.shape());
     }
     let parts = parts.iter().map(|part| unsqueeze(part, dim)).collect::<Result<Vec<_>>>()?;
-    cat(&parts, dim).map_err(|error| error.told_by("stack"))
+    cat(&parts, dim).map_err(|error| error.attributed_to("stack"))
 }
 
 /// Selects `count` consecutive indices along a dimension, from `start` on.

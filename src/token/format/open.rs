@@ -22,7 +22,7 @@ impl Tokenizer {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gguf") => from_gguf::open(&Gguf::open(path).map_err(|error| error.told_by(WHO))?)
+            Some("gguf") => from_gguf::open(&Gguf::open(path).map_err(|error| error.attributed_to(WHO))?)
                 .map_err(|error| error.at(path.display())),
             Some("json") if name.ends_with("vocab.json") => {
                 open_pair(path, &folder.join(name.replace("vocab.json", "merges.txt")), folder)

@@ -194,6 +194,8 @@ mod verbs {
 
     /// The learning rate: readable, and set by a schedule before each step.
     ///
+    /// also: learning rate, param_groups, lr_scheduler
+    ///
     /// ```rhai
     /// let opt = sgd([param(tensor([1.0]))], #{ lr: 0.5 });
     /// opt.lr = 0.5 * 0.1;

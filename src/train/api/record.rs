@@ -19,6 +19,8 @@ mod verbs {
 
     /// Returns a record of a run in memory: rows of named values, one per step.
     ///
+    /// also: wandb, tensorboard, SummaryWriter, training log, metrics
+    ///
     /// ```rhai
     /// let log = record();
     /// log.add(#{ step: 1, loss: 2.5 });
