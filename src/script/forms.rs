@@ -38,7 +38,7 @@ impl Form {
     /// Whether it already answers what `other` would without its options.
     fn stands_for(&self, other: &Form) -> bool {
         let any = TypeId::of::<Dynamic>();
-        let meets = |(own, wanted): (&TypeId, &TypeId)| own == wanted || *own == any || *wanted == any;
+        let meets = |(own, wanted): (&TypeId, &TypeId)| own == wanted || *own == any;
         self.name == other.name
             && self.types.len() + 1 == other.types.len()
             && self.types.iter().zip(&other.types).all(meets)

@@ -179,7 +179,7 @@ impl Host {
 
     /// The keys that a verb takes, by the name that help has for it: native, or `module::function`.
     pub fn option_keys(&self, verb: &str) -> Vec<OptionKey> {
-        let reader = Reader::new(self, |_| None);
+        let reader = Reader::new(self, |_| None).told();
         let Some((module, function)) = verb.split_once("::") else { return reader.native(verb).unwrap_or_default() };
         let Some(source) = self.module_source(module) else { return Vec::new() };
         let counts = source.ast.iter_functions().filter(|f| f.name == function).map(|f| f.params.len());

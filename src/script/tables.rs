@@ -86,6 +86,8 @@ pub struct Reader<'a> {
     host: &'a Host,
     /// Imported files, before the modules of the standard library.
     imported: Box<dyn Fn(&str) -> Option<Source<'a>> + 'a>,
+    /// Defaults and docs are read too: for people.
+    told: bool,
 }
 
 /// Constants that name one another, and functions that hand their options on, are followed so far.
@@ -93,7 +95,12 @@ const DEEP: usize = 8;
 
 impl<'a> Reader<'a> {
     pub fn new(host: &'a Host, imported: impl Fn(&str) -> Option<Source<'a>> + 'a) -> Reader<'a> {
-        Reader { host, imported: Box::new(imported) }
+        Reader { host, imported: Box::new(imported), told: false }
+    }
+
+    /// Reads defaults and docs too.
+    pub fn told(self) -> Reader<'a> {
+        Reader { told: true, ..self }
     }
 
     /// The keys that a function takes in its parameter at `place`; `None` where it does not say.
@@ -139,7 +146,7 @@ impl<'a> Reader<'a> {
 
     /// The keys of defaults that are constant.
     pub fn keys(&self, home: Source<'a>, defaults: &Expr) -> Option<Vec<OptionKey>> {
-        Some(self.entries(home, defaults)?.into_iter().map(key).collect())
+        Some(self.entries(home, defaults)?.into_iter().map(|entry| key(entry, self.told)).collect())
     }
 
     /// The keys of a map that is constant: written out, named, or a sum of such.
@@ -352,14 +359,14 @@ pub fn choice<'e>(value: &'e Expr, ast: &AST) -> Option<(&'e Expr, Vec<String>)>
     Some((default, words.iter().map(word).collect::<Option<_>>()?))
 }
 
-fn key(entry: Entry) -> OptionKey {
+fn key(entry: Entry, told: bool) -> OptionKey {
     let (value, words) = choice(&entry.value, entry.source.ast).unwrap_or((&entry.value, Vec::new()));
-    let (doc, also) = comment(entry.source.text, entry.position);
+    let (doc, also) = if told { comment(entry.source.text, entry.position) } else { Default::default() };
     OptionKey {
         name: entry.name.clone(),
         kind: if words.is_empty() { kind(value) } else { Kind::Text },
         words,
-        default: written(entry.source.text, value),
+        default: if told { written(entry.source.text, value) } else { String::new() },
         doc,
         also,
     }
