@@ -150,9 +150,12 @@ impl Builder {
 }
 
 impl Default for Runtime {
-    /// Without limits, printing to standard output: what the command line is.
+    /// Without limits, and silent.
     fn default() -> Runtime {
-        Runtime { host: Host::new(), random: Mutex::new(Rng::new(0)) }
+        let mut host = Host::new();
+        host.progress = Sink::Nowhere;
+        host.output.give(|_| {});
+        Runtime { host, random: Mutex::new(Rng::new(0)) }
     }
 }
 
