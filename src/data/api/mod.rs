@@ -4,6 +4,7 @@ mod batches;
 mod chunk;
 mod dataset;
 mod encode;
+mod fields;
 mod map;
 mod show;
 mod stream;
@@ -17,6 +18,7 @@ use crate::text;
 pub fn register(host: &mut Host) {
     crate::token::api::accept_texts(texts::texts_of);
     dataset::register(host);
+    fields::register(host);
     encode::register(host);
     batches::register(host);
     chunk::register(host);

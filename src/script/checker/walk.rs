@@ -2,8 +2,7 @@
 
 use super::{Check, Kind, Var, modules};
 use crate::files;
-use crate::script::signatures::kind_of;
-use crate::script::tables;
+use crate::script::{signatures::kind_of, tables};
 use rhai::{
     ASTFlags, Array, BinaryExpr, Dynamic, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt,
 };

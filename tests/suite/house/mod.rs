@@ -23,36 +23,48 @@ const FLOORS: &[&[&str]] = &[
 const BESIDE: &str = "plot";
 
 /// What may use what else: (user, used, why). An arrow up the floors is a fault until it stands here with a reason.
-const ARROWS: &[(&str, &str, &str)] = &[];
-
-/// Files of a noun that use each other in a circle: part of their names, and the reason.
-const CIRCLES: &[(&[&str], &str)] = &[(
-    &["tensor/flow.rs", "tensor/grads.rs", "tensor/tape.rs", "tensor/timing.rs"],
-    "one idea: a tensor gives gradients, and gradients flow along tensors",
-)];
-
-/// What is left to do: faults of today that are on their way out. Nothing is added here.
-const TODAY: &[&str] = &[
-    // what nouns and the host share
-    "script/host.rs uses",
-    "script/notebook/mod.rs uses",
-    "script/output.rs uses",
-    "script/runtime.rs uses",
-    "script/suite/mod.rs uses",
-    "script/suite/run.rs uses",
-    // circles
-    "script/",
-    // forms and lengths
-    "data/api/dataset.rs:",
-    "script/checker/walk.rs:",
-    "script/tables.rs:",
-    "token/api/mod.rs:",
+const ARROWS: &[(&str, &str, &str)] = &[
+    (
+        "script/",
+        "plot/progress.rs",
+        "the host says where progress goes, and clears bars around the lines that a script prints",
+    ),
+    (
+        "script/",
+        "tensor/rng.rs",
+        "the random stream is part of a run: runtime, prompt and tests begin, keep and restore it",
+    ),
+    ("script/runtime.rs", "tensor/tape.rs", "a host program takes tensors out of the values of its scripts"),
+    ("script/notebook/mod.rs", "kernel/pool/mod.rs", "the prompt gives memory back when a large variable is forgotten"),
 ];
 
-/// Whether a fault is one of today's: `name` is a file's, or what the message begins with.
-fn is_known(name: &str) -> bool {
-    TODAY.iter().any(|known| name.starts_with(known))
-}
+/// Files of a noun that use each other in a circle: part of their names, and the reason.
+const CIRCLES: &[(&[&str], &str)] = &[
+    (
+        &["tensor/flow.rs", "tensor/grads.rs", "tensor/tape.rs", "tensor/timing.rs"],
+        "one idea: a tensor gives gradients, and gradients flow along tensors",
+    ),
+    (
+        &[
+            "script/declared.rs",
+            "script/examples.rs",
+            "script/explain/mod.rs",
+            "script/fault.rs",
+            "script/forms.rs",
+            "script/host.rs",
+            "script/lookup.rs",
+            "script/modules.rs",
+            "script/needs.rs",
+            "script/options.rs",
+            "script/registry.rs",
+            "script/session.rs",
+            "script/stdlib.rs",
+            "script/tables.rs",
+        ],
+        "a fault is explained by what the engine knows (registry, option tables, standard library), and to make an engine is to \
+         meet faults",
+    ),
+];
 
 /// Crates that only some folders may name. `api` is a noun's `api/`.
 const CRATES: &[(&str, &[&str])] = &[
@@ -85,6 +97,12 @@ const CRATES: &[(&str, &[&str])] = &[
 /// The longest that a file may be.
 const LINES: usize = 400;
 
+/// Files that are longer, and the reason.
+const LONG: &[(&str, &str)] = &[(
+    "script/tables.rs",
+    "one evaluator over the syntax tree: its cases call each other, and a cut would hide the rules",
+)];
+
 /// Where a file belongs: its noun, or the name of a file of the ground.
 fn noun(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
@@ -111,7 +129,9 @@ fn may_use(user: &str, used: &str) -> bool {
         ("lib", _) => return true,
         (_, "main" | "cli") => return false,
         ("cli", _) => return true,
-        ("nouns", _) => return is_api(used) || other == "script",
+        ("nouns", _) => {
+            return is_api(used) || used == format!("{other}/mod.rs") || other == "script" || floor(other) == Some(0);
+        }
         ("script", _) => return floor(other) == Some(0),
         (_, "script") => return is_api(user),
         (_, "nouns") => return false,
@@ -140,7 +160,7 @@ fn a_file_uses_its_own_noun_and_the_floors_below() {
     let house = House::read(Path::new("src"));
     let mut wrong = Vec::new();
     for found in house.uses() {
-        if !may_use(&found.from, &found.to) && !is_known(&format!("{} uses {}", found.from, found.to)) {
+        if !may_use(&found.from, &found.to) {
             let advice = advice(&found.from, &found.to);
             wrong.push(format!("src/{} uses {} ({}): {advice}", found.from, found.path, found.to));
         }
@@ -177,9 +197,6 @@ fn files_of_a_noun_use_each_other_in_no_circle() {
             met[known] = true;
             continue;
         }
-        if circle.iter().all(|file| is_known(file)) {
-            continue;
-        }
         wrong.push(format!("{} files in a circle: {}", circle.len(), Vec::from_iter(circle.clone()).join(" ")));
         for found in uses.iter().filter(|found| circle.contains(&found.from) && circle.contains(&found.to)) {
             wrong.push(format!("    src/{} uses {} ({})", found.from, found.path, found.to));
@@ -204,7 +221,7 @@ fn folders_have_one_form_and_files_one_page() {
         if file.name.ends_with("/api.rs") {
             wrong.push(format!("src/{}: what scripts see is always a folder, api/mod.rs", file.name));
         }
-        if file.lines > LINES {
+        if file.lines > LINES && !LONG.iter().any(|(name, _)| *name == file.name) {
             wrong.push(format!(
                 "src/{}: {} lines, above {LINES}: split it where its meaning splits",
                 file.name, file.lines
@@ -218,7 +235,6 @@ fn folders_have_one_form_and_files_one_page() {
             wrong.push(format!("{}: {lines} lines, above {LINES}", path.display()));
         }
     }
-    wrong.retain(|what| !is_known(what.trim_start_matches("src/")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
