@@ -305,13 +305,13 @@ fn tree(words: &[String], before: &[String], leaf: &mut dyn FnMut(&[String], &st
         match word.as_str() {
             "{" => {
                 let (mut depth, mut start) = (0, at + 1);
-                for end in at..words.len() {
-                    match words[end].as_str() {
+                for (end, word) in words.iter().enumerate().skip(at) {
+                    match word.as_str() {
                         "{" => depth += 1,
                         "}" => depth -= 1,
                         _ => {}
                     }
-                    if depth == 0 || depth == 1 && words[end] == "," {
+                    if depth == 0 || depth == 1 && word == "," {
                         if start < end {
                             tree(&words[start..end], &path, leaf);
                         }
