@@ -7,7 +7,7 @@ use crate::kernel::Precision;
 use crate::kernel::matvec::WIDE_ROWS;
 use crate::sync::unpoisoned;
 use crate::tensor::{Array, Rng, no_grad};
-use crate::{Error, Result, bail, cancel};
+use crate::{Result, bail, cancel};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
@@ -43,18 +43,17 @@ impl Default for Sampling {
 
 impl Sampling {
     fn check(&self) -> Result<()> {
-        let between = |what: &str, value: f64, fine: bool| {
-            if fine { Ok(()) } else { Err(Error::new("generate", format!("option `{what}` is {value}"))) }
-        };
-        between("temperature", self.temperature, self.temperature >= 0.0 && self.temperature.is_finite())?;
-        between(
-            "repetition_penalty",
-            self.repetition_penalty,
-            self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite(),
-        )?;
-        between("top_k", self.top_k.unwrap_or(1) as f64, self.top_k != Some(0))?;
         let top_p = self.top_p.unwrap_or(1.0);
-        between("top_p", top_p, top_p > 0.0 && top_p <= 1.0)
+        let checks = [
+            ("temperature", self.temperature, self.temperature >= 0.0, "0 or above"),
+            ("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0.0, "above 0"),
+            ("top_k", self.top_k.unwrap_or(1) as f64, self.top_k != Some(0), "1 or above"),
+            ("top_p", top_p, top_p > 0.0 && top_p <= 1.0, "above 0 and at most 1"),
+        ];
+        match checks.iter().find(|(_, value, fine, _)| !fine || !value.is_finite()) {
+            Some((name, value, _, range)) => bail!("generate", "option `{name}` is {value}, and it has to be {range}"),
+            None => Ok(()),
+        }
     }
 
     /// The next id, from the logits and all ids before.
@@ -122,10 +121,10 @@ fn best(logits: &[f32]) -> u32 {
     logits.iter().position(|&logit| logit == highest).unwrap_or(0) as u32
 }
 
-/// Texts that are written at once: the weights are read once for all of them, and each holds what it has read.
+/// Texts in a batch of generation: the weights are read once for all of them.
 const TOGETHER: usize = 32;
 
-/// One text that is being written.
+/// One text in generation.
 struct Line {
     row: usize,
     ids: Vec<u32>,
@@ -135,8 +134,8 @@ struct Line {
 }
 
 impl Model {
-    /// Writes each prompt on. `token(row, id)` hears every new token, and says whether to go on with its row. Gives
-    /// the new ids, without the id that ended them. A row's text does not depend on the rows beside it.
+    /// Continues each prompt. `token(row, id)` is called with every new token and returns whether its row continues.
+    /// Returns the new ids, without the id that ended them. A row's text does not depend on the rows beside it.
     pub fn generate(
         &self,
         prompts: &[Vec<u32>],
@@ -189,13 +188,7 @@ impl Model {
                     logits
                 }
             };
-            match &mut lines[..] {
-                [line] => line.logits = logits,
-                lines => lines
-                    .iter_mut()
-                    .zip(logits.chunks_exact(config.vocab))
-                    .for_each(|(line, logits)| line.logits.copy_from_slice(logits)),
-            }
+            share(&mut lines, logits, config.vocab);
         }
         Ok(done)
     }
@@ -226,6 +219,17 @@ impl Model {
             Some(cache) => Ok((logits, unpoisoned(cache.into_inner()))),
             None => bail!("generate", "something else holds what was read"),
         }
+    }
+}
+
+/// Gives each line its logits.
+fn share(lines: &mut [Line], logits: Vec<f32>, vocab: usize) {
+    match lines {
+        [line] => line.logits = logits,
+        lines => lines
+            .iter_mut()
+            .zip(logits.chunks_exact(vocab))
+            .for_each(|(line, logits)| line.logits.copy_from_slice(logits)),
     }
 }
 

@@ -1,7 +1,7 @@
-//! What of a model learns: its new rows, its tables, its layers, what is attached to it, or all.
+//! Which parts of a model are trained: new embedding rows, embeddings, layers, adapters, or all.
 //!
-//! While only new rows of a table learn they are a weight of their own, `….new_rows` beside `….weight`, which then
-//! holds the old rows and is frozen. So the old rows can't move, have no gradient and no state in an optimiser.
+//! While only new embedding rows are trained they are a weight of their own, `….new_rows` beside `….weight`, which then
+//! holds the old rows and is frozen. So the old rows cannot move, and have neither gradients nor optimizer state.
 
 use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
@@ -10,22 +10,22 @@ use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A part of a model that can learn.
+/// A part of a model that can be trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The new rows of the input table, of the output table. Where the tables are tied each is both.
+    /// The new rows of the input embeddings, of the output embeddings. Where they are tied each is both.
     NewInput,
     NewOutput,
-    /// The whole tables.
+    /// All rows of the embeddings.
     Input,
     Output,
-    /// Everything but the tables and what is attached.
+    /// Everything but the embeddings and the adapters.
     Layers,
     Lora,
     Bottleneck,
 }
 
-/// The words for parts, and what they mean.
+/// The names of parts.
 const PARTS: &[(&str, &[Part])] = &[
     ("new_embeddings", &[Part::NewInput, Part::NewOutput]),
     ("new_input_embeddings", &[Part::NewInput]),
@@ -39,7 +39,7 @@ const PARTS: &[(&str, &[Part])] = &[
     ("all", &[Part::Input, Part::Output, Part::Layers, Part::Lora, Part::Bottleneck]),
 ];
 
-/// The parts that some words mean.
+/// The parts of these names.
 pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
     let mut found = BTreeSet::new();
     for word in words {
@@ -54,8 +54,8 @@ pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
 }
 
 impl Model {
-    /// From now on these parts learn and nothing else; says how many weights that are. New rows are those from
-    /// `from` on, or what the last resize added.
+    /// Makes these parts trainable and freezes all others; returns the number of trainable weights. New rows are those
+    /// from `from` on, or what the last resize added.
     pub fn train_only(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
         const WHO: &str = "train_only";
         let mut inner = self.write();
@@ -101,7 +101,8 @@ impl Model {
         Ok(count)
     }
 
-    /// The parameters of some parts: those that learn, or all. Among all, new rows that are not apart are their table.
+    /// The parameters of some parts: the trainable ones, or with `frozen` all. Among all, new rows that are not apart are
+    /// their embeddings.
     pub fn parameters_of(&self, parts: &BTreeSet<Part>, frozen: bool) -> Vec<Tensor> {
         let inner = self.read();
         let weights = &inner.weights;
@@ -134,7 +135,7 @@ impl Model {
         found
     }
 
-    /// Where the new rows begin that are apart from the old ones, if some are.
+    /// The first new row, where new rows are a weight of their own.
     pub fn new_rows_from(&self) -> Option<usize> {
         let inner = self.read();
         let mut names = tables(&inner.config).into_iter().map(|(table, ..)| table);
@@ -160,7 +161,7 @@ fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
 }
 
 impl Weights {
-    /// Takes the rows from `first` on out of a table, as a weight that learns; the rest is frozen.
+    /// Divides embeddings: the rows from `first` on become a trainable weight, the rest is frozen.
     pub fn divide(&mut self, table: &str, first: usize) -> Result<()> {
         let value = self.get(table)?.value()?;
         let held = value.dims()[0];
@@ -174,7 +175,7 @@ impl Weights {
             )
             .help("attach it to other layers"));
         }
-        // the old rows stay where they are; the new ones get numbers of their own, in f32 as what learns has to be
+        // the old rows stay where they are; the new ones get numbers of their own, in f32, which training needs
         let new = value.narrow(0, first, held - first)?.to_dtype(DType::F32)?.copy()?;
         self.insert(table, value.narrow(0, 0, first)?);
         self.set_frozen(table, true)?;
@@ -182,7 +183,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Old rows that learn are not apart from the new ones.
+    /// Joins embeddings whose old rows are trainable.
     pub fn join_trainable(&mut self) -> Result<()> {
         let divided: Vec<String> = self.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
         if divided.iter().any(|table| self.get(table).is_ok_and(|old| !old.frozen)) {

@@ -1,4 +1,4 @@
-//! The weights of a model by their Hugging Face names, and which of them learn.
+//! The weights of a model by their Hugging Face names, and which of them are trainable.
 
 use super::adapt::bottleneck::Bottleneck;
 use super::adapt::lora::LoraLayer;
@@ -10,12 +10,12 @@ use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A named parameter. Frozen, it takes part as a constant, which costs no memory and no time in training.
+/// A named parameter. A frozen one is a constant in training, which costs neither memory nor time.
 #[derive(Clone)]
 pub struct Weight {
     pub param: Tensor,
     pub frozen: bool,
-    /// The numbers where they are quantized: the parameter is empty then, and frozen.
+    /// The quantized numbers, if they are quantized: the parameter is then empty and frozen.
     pub blocks: Option<Arc<Blocks>>,
 }
 
@@ -103,7 +103,7 @@ impl Weights {
         }
     }
 
-    /// The weight as a product takes it: in f32, learning unless it is frozen.
+    /// The operand of a product, in f32: trainable unless it is frozen.
     pub fn working(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
         if weight.blocks.is_some() {
@@ -113,7 +113,7 @@ impl Weights {
         if tensor.dtype() == DType::F32 { Ok(tensor) } else { widen(&tensor) }
     }
 
-    /// The weight as a product takes it: kernels read bf16 as it is.
+    /// The operand of a product, in bf16 where it is frozen: kernels read it as it is.
     pub fn factor(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
         match weight.param.dtype() {
@@ -138,12 +138,12 @@ impl Weights {
         })
     }
 
-    /// What learns, in name order: weights that are not frozen, then what is attached.
+    /// The trainable parameters in name order: weights that are not frozen, then what is attached.
     pub fn trainable(&self) -> Vec<Tensor> {
         self.trainable_below("")
     }
 
-    /// What learns below a path that ends in a dot.
+    /// The trainable parameters below a path that ends in a dot.
     pub fn trainable_below(&self, path: &str) -> Vec<Tensor> {
         let below = |name: &str| name.starts_with(path);
         let weights = self.table.iter().filter(|(name, weight)| !weight.frozen && below(name));
@@ -163,7 +163,7 @@ impl Weights {
     pub fn set_frozen(&mut self, name: &str, frozen: bool) -> Result<()> {
         if self.get(name)?.blocks.is_some() && !frozen {
             return Err(Error::new("train_only", format!("`{name}` is quantized, and can't be trained"))
-                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantized ones"));
+                .help("`net.to(\"f32\")` widens all weights; LoRA trains beside quantized ones"));
         }
         self.table.entry(name.into()).and_modify(|weight| weight.frozen = frozen);
         Ok(())
@@ -173,12 +173,12 @@ impl Weights {
         self.table.values_mut().for_each(|weight| weight.frozen = frozen || weight.blocks.is_some());
     }
 
-    /// What is attached may come off without anything learning that does not learn now.
+    /// Detaching adapters makes no weight trainable that is frozen now.
     pub fn forget_trainable_before(&mut self) {
         self.trainable_before.clear();
     }
 
-    /// Puts other numbers, perhaps of another shape, under a name, as a new parameter.
+    /// Replaces a weight by a new parameter, perhaps of another shape.
     pub fn replace(&mut self, name: &str, value: Array) {
         let frozen = self.table.get(name).is_some_and(|weight| weight.frozen);
         self.insert(name, value);
@@ -206,18 +206,18 @@ impl Weights {
         }
     }
 
-    /// How many numbers there are, adapters left out.
+    /// The number of parameters without adapters.
     pub fn count(&self) -> usize {
         self.table.values().map(|weight| weight.dims().iter().product::<usize>()).sum()
     }
 
-    /// Freezes or unfreezes what matches `pattern`, and says how many that were.
+    /// Freezes or unfreezes the weights that match `pattern`, and returns their number.
     pub fn freeze(&mut self, pattern: &str, frozen: bool) -> Result<usize> {
         let mut matched = 0;
         let quantized = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some() && glob(pattern, name);
         if !frozen && self.table.iter().any(quantized) {
             return Err(Error::new("unfreeze", format!("`{pattern}` is quantized, and can't be trained"))
-                .help("`net.to(\"f32\")` widens all weights; an adapter learns beside quantized ones"));
+                .help("`net.to(\"f32\")` widens all weights; LoRA trains beside quantized ones"));
         }
         for (_, weight) in self.table.iter_mut().filter(|(name, _)| glob(pattern, name)) {
             weight.frozen = frozen;

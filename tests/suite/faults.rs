@@ -102,7 +102,10 @@ let net = model(#{ model_type: \"llama\", vocab_size: 160, hidden_size: 8, num_h
 let text = dataset([\"to be or not\"]);
 ";
     let fails = |end: &str, parts: &[&str]| fault(folder.path(), &format!("{start}{end}"), parts);
-    fails("net.generate(tok, \"to be\")", &["the tokenizer has 259 pieces, the model 160 rows", "a.rhai:4:5"]);
+    fails(
+        "net.generate(tok, \"to be\")",
+        &["the tokenizer has 259 tokens, the model 160 embedding rows", "a.rhai:4:5"],
+    );
     fails(
         "measure::loss(net, text.encode(tok))",
         &["outside the embeddings of 160 rows", "net.resize_embeddings(tok.len())"],

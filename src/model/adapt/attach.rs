@@ -11,7 +11,7 @@ use crate::{Error, Result, bail};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What to attach.
+/// The LoRA to attach.
 #[derive(Clone, Debug)]
 pub struct Lora {
     pub rank: usize,
@@ -23,19 +23,19 @@ pub struct Lora {
 }
 
 impl Model {
-    /// Attaches new adapters and freezes everything else. B starts at 0, so nothing changes before a step.
-    /// Says how many layers got one.
+    /// Attaches LoRA and freezes everything else. B starts at 0, so nothing changes before a step. Returns the number of
+    /// layers.
     pub fn attach_lora(&self, lora: &Lora) -> Result<usize> {
         const WHO: &str = "attach_lora";
         if lora.rank == 0 {
-            bail!(WHO, "rank 0 has nothing to learn");
+            bail!(WHO, "rank 0 has no parameters");
         }
         if !(0.0..1.0).contains(&lora.dropout) {
             bail!(WHO, "dropout {} is not in 0..1", lora.dropout);
         }
         let mut inner = self.write();
         if !inner.weights.lora.is_empty() {
-            return Err(Error::new(WHO, "adapters are attached already")
+            return Err(Error::new(WHO, "LoRA is attached already")
                 .help("merge or detach them first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
         let layers = select(&inner.config, &inner.weights, &lora.layers)?;
@@ -61,12 +61,12 @@ impl Model {
         Ok(layers.len())
     }
 
-    /// Adds what the adapters learned to the weights, and takes them off.
+    /// Merges LoRA into the weights and detaches it.
     pub fn merge_lora(&self) -> Result<usize> {
         self.take_off("merge_lora", true)
     }
 
-    /// Takes the adapters off: the model is as before.
+    /// Detaches LoRA: the model is as before.
     pub fn detach_lora(&self) -> Result<usize> {
         self.take_off("detach_lora", false)
     }
@@ -149,8 +149,8 @@ pub struct Bottlenecks {
 }
 
 impl Model {
-    /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so nothing changes
-    /// before a step. Says how many there are.
+    /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so nothing changes before
+    /// a step. Returns their number.
     pub fn attach_bottleneck(&self, wanted: &Bottlenecks) -> Result<usize> {
         const WHO: &str = "attach_bottleneck";
         let mut inner = self.write();
@@ -179,7 +179,7 @@ impl Model {
         Ok(count)
     }
 
-    /// Takes the bottleneck adapters off: the model is as before.
+    /// Detaches the bottleneck adapters: the model is as before.
     pub fn detach_bottleneck(&self) -> Result<usize> {
         let mut inner = self.write();
         if inner.weights.bottlenecks.is_empty() {

@@ -40,7 +40,7 @@ fn read_config(folder: &Path) -> Result<Value> {
 }
 
 impl Model {
-    /// Attaches the adapter of a PEFT folder; the base is frozen, the adapter learns.
+    /// Attaches the LoRA of a PEFT folder and freezes the base.
     pub fn open_lora(&self, folder: &Path) -> Result<usize> {
         const WHO: &str = "open_lora";
         let config = read_config(folder)?;

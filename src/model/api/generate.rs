@@ -73,6 +73,7 @@ fn write(
 ) -> Res<Dynamic> {
     let options = Options::read("generate", GENERATE, options)?;
     let begun = options.bool("bos")?;
+    net.check_causal("generate")?;
     fits(net, tok)?;
     let (mut prompts, single) = prompts(tok, prompt)?;
     if let Some(start) = tok.start().filter(|_| begun) {
@@ -87,7 +88,7 @@ fn write(
     // what the script's closure throws has to get through the loop
     let mut thrown = None;
     let written = net.generate(&prompts, &sampling, &rng, |row, id| {
-        // rows beyond the pieces have no text
+        // embedding rows beyond the tokens have no text
         if (id as usize) >= tok.len() {
             return Ok(true);
         }
@@ -114,13 +115,16 @@ fn write(
     Ok(if single { texts.pop().unwrap_or_default() } else { texts.into() })
 }
 
-/// A tokenizer with more pieces than the model has rows is another model's, or was extended and the model not.
+/// A tokenizer with more tokens than the model has embedding rows is another model's, or was extended and the model not.
 fn fits(net: &Model, tok: &Tokenizer) -> Res<()> {
-    let (pieces, rows) = (tok.len(), net.config().vocab);
-    if pieces > rows {
-        return Err(Error::new("generate", format!("the tokenizer has {pieces} pieces, the model {rows} rows"))
-            .help("open the tokenizer of this model, or grow the model with `net.resize_embeddings(tok.len())`")
-            .into());
+    let (tokens, rows) = (tok.len(), net.config().vocab);
+    if tokens > rows {
+        return Err(Error::new(
+            "generate",
+            format!("the tokenizer has {tokens} tokens, the model {rows} embedding rows"),
+        )
+        .help("open the tokenizer of this model, or grow the model with `net.resize_embeddings(tok.len())`")
+        .into());
     }
     Ok(())
 }
