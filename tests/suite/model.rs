@@ -285,12 +285,12 @@ fn folders_that_lie_are_named() {
     told(&|folder| std::fs::remove_file(folder.join("model.safetensors")).unwrap(), &["model.safetensors"]);
     told(&|folder| std::fs::remove_file(folder.join("config.json")).unwrap(), &["config.json is not there"]);
     told(&|folder| std::fs::write(folder.join("config.json"), "{").unwrap(), &["config.json is not JSON"]);
-    told(&config("\"hidden_size\": 48", "\"hidden_size\": 0"), &["the hidden size is 0"]);
+    told(&config("\"hidden_size\": 48", "\"hidden_size\": 0"), &["`hidden_size` is 0"]);
     told(&config("\"hidden_size\": 48", "\"hidden_size\": \"big\""), &["`hidden_size` is \"big\""]);
     told(&config("\"vocab_size\": 160", "\"vocab_size\": 161"), &["embed_tokens.weight", "[160, 48]", "[161, 48]"]);
     told(&config("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"), &["model.layers.2.", "missing"]);
     told(&config("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1"), &["model.layers.1.", "not part of a llama"]);
-    told(&config("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 4"), &["6 heads can't share 4"]);
+    told(&config("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 4"), &["6 heads are not divisible by 4"]);
     told(&config("\"model_type\": \"llama\"", "\"model_type\": \"llamma\""), &["llamma", "did you mean `llama`?"]);
     told(&config("\"default\"", "\"yarn\""), &["rotary scaling `yarn`"]);
     told(&config("\"silu\"", "\"relu\""), &["activation `relu`"]);
@@ -322,9 +322,9 @@ fn ids_and_labels_are_checked() {
     };
     assert!(with(&[5, 6, 160], &labels).contains("id 160 (row 0, position 2) is outside the embeddings of 160 rows"));
     assert!(with(&[5, 6, 7], &[5, 6, 200]).contains("label 200 is outside"));
-    assert!(with(&[5, 6, 7], &[5, -100, -100]).contains("all are -100"));
+    assert!(with(&[5, 6, 7], &[5, -100, -100]).contains("all labels are -100"));
     assert!(with(&[5, 6, 7], &[5, 6]).contains("2 labels for 1 rows of 3"));
-    assert!(fault(net.forward(&rows(&[1; 65]))).contains("65 places, where the model has 64 positions"));
+    assert!(fault(net.forward(&rows(&[1; 65]))).contains("65 positions, and the model has 64"));
     assert!(fault(net.forward(&rows(&[]))).contains("there are no ids"));
     assert!(fault(net.resize_embeddings(0, true)).contains("at least one row"));
 }
