@@ -5,8 +5,7 @@
 
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
-use crate::model::{Model, Reduce, TokenRows};
-use crate::tensor::{DType, no_grad};
+use crate::model::{Model, TokenRows};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
 
@@ -76,7 +75,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
         cancel::check()?;
         let tokens = batch.loss_tokens();
         if tokens > 0 {
-            sum.nats += nats(net, &batch)?;
+            sum.nats += net.nats(&TokenRows::from(&batch))?;
             sum.tokens += tokens;
             sum.bytes += batch.bytes;
         }
@@ -85,12 +84,6 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
         bail!("likelihood", "no row has anything to predict");
     }
     Ok(sum)
-}
-
-/// The sum of losses over a batch, without recording.
-fn nats(net: &Model, batch: &Batch) -> Result<f64> {
-    let loss = no_grad(|| net.loss(&TokenRows::from(batch), Reduce::Sum, 0.0))?.value();
-    Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }
 
 /// A range of a text's tokens, and the first of them that counts.
@@ -170,6 +163,6 @@ impl Filling {
         let segments = padded(&rows, length, |row| &row.segments, 0);
         let positions = padded(&rows, length, |row| &row.positions, 0);
         let batch = Batch { rows: rows.len(), length, ids, labels, segments, positions, ..Batch::default() };
-        nats(net, &batch)
+        net.nats(&TokenRows::from(&batch))
     }
 }

@@ -46,6 +46,7 @@ impl Model {
     /// Grows the embeddings, the bias of the output and the config to at least `rows` rows, or cuts them to exactly that
     /// many with `shrink`. Old rows keep their numbers; new rows start as the mean of the old. Returns the number of rows.
     pub fn resize_embeddings(&self, rows: usize, shrink: bool) -> Result<usize> {
+        self.check_trainable("resize_embeddings")?;
         const WHO: &str = "resize_embeddings";
         if rows == 0 {
             bail!(WHO, "embeddings need at least one row");
@@ -61,6 +62,7 @@ impl Model {
 
     /// Makes the embeddings of only the rows of these ids, in this order: a row may be taken several times.
     pub fn select_embedding_rows(&self, ids: &[u32]) -> Result<usize> {
+        self.check_trainable("select_embedding_rows")?;
         const WHO: &str = "select_embedding_rows";
         check(WHO, ids, self.config().vocab)?;
         let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;

@@ -64,7 +64,7 @@ pub fn check_shape(file: &str, name: &str, shape: &[usize], spec: &TensorSpec) -
 }
 
 /// The files that hold the weights.
-fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     if files::exists(&folder.join(SINGLE)) {
         return Ok(vec![folder.join(SINGLE)]);
     }

@@ -2,6 +2,7 @@
 
 use super::Model;
 use super::cache::Cache;
+use super::candle::CandleDecoder;
 use super::rows::TokenRows;
 use crate::kernel::Precision;
 use crate::kernel::matvec::WIDE_ROWS;
@@ -145,6 +146,9 @@ impl Model {
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
         self.check_causal("generate")?;
+        if let Some(candle) = self.candle() {
+            return candle_texts(&candle, prompts, sampling, rng, self.config().max_positions, token);
+        }
         let mut done = vec![Vec::new(); prompts.len()];
         let (config, decoder, rotary) = {
             let inner = self.read();
@@ -231,6 +235,34 @@ fn share(lines: &mut [Line], logits: Vec<f32>, vocab: usize) {
             .zip(logits.chunks_exact(vocab))
             .for_each(|(line, logits)| line.logits.copy_from_slice(logits)),
     }
+}
+
+/// As [`Model::generate`], one prompt after the other.
+fn candle_texts(
+    candle: &CandleDecoder,
+    prompts: &[Vec<u32>],
+    sampling: &Sampling,
+    rng: &Rng,
+    room: usize,
+    mut token: impl FnMut(usize, u32) -> Result<bool>,
+) -> Result<Vec<Vec<u32>>> {
+    let mut session = candle.session();
+    let mut done = Vec::new();
+    for (row, prompt) in prompts.iter().enumerate() {
+        session.clear()?;
+        let (mut read, ids) = (0, prompt.clone());
+        let mut line = Line { row, ids, new: 0, rng: rng.split(row as u64), logits: Vec::new() };
+        while line.new < sampling.max_new_tokens && line.ids.len() < room {
+            cancel::check()?;
+            line.logits = session.step(&line.ids[read..], 1, read)?;
+            read = line.ids.len();
+            if !line.step(sampling, &mut token)? {
+                break;
+            }
+        }
+        done.push(line.ids[line.ids.len() - line.new..].to_vec());
+    }
+    Ok(done)
 }
 
 impl Line {

@@ -5,6 +5,7 @@ pub mod adapt;
 pub mod api;
 pub mod arch;
 mod cache;
+mod candle;
 mod config;
 mod detokenize;
 mod embeddings;

@@ -1,5 +1,6 @@
 //! The model, a handle: every copy is the same model, and a verb changes it for all.
 
+use super::candle::{CandleDecoder, no_training};
 use super::config::Config;
 use super::fields::Fields;
 use super::forward::{Forward, Input};
@@ -10,7 +11,7 @@ use crate::kernel::decoder::Decoder;
 use crate::kernel::quant::Blocks;
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
-use crate::tensor::{Array, DType, Rng, Tensor, ops};
+use crate::tensor::{Array, DType, Rng, Tensor, no_grad, ops};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub(super) struct Inner {
     /// How many rows the embeddings had before they grew.
     pub grown_from: Option<usize>,
     rotary: Option<Arc<Rotary>>,
+    /// What computes it, where that is candle.
+    pub candle: Option<Arc<CandleDecoder>>,
 }
 
 impl Model {
@@ -56,6 +59,7 @@ impl Model {
             seed: 0,
             grown_from: None,
             rotary,
+            candle: None,
         })))
     }
 
@@ -114,6 +118,32 @@ impl Model {
             Reduce::Sum => Ok(sum),
             Reduce::Mean => ops::multiply(&sum, 1.0 / targets.count as f64),
         }
+    }
+
+    /// The summed negative log likelihood of the labels of a batch, without recording.
+    pub fn nats(&self, rows: &TokenRows) -> Result<f64> {
+        if let Some(candle) = self.candle() {
+            return candle.nats(rows);
+        }
+        let loss = no_grad(|| self.loss(rows, Reduce::Sum, 0.0))?.value();
+        Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
+    }
+
+    pub(super) fn candle(&self) -> Option<Arc<CandleDecoder>> {
+        self.read().candle.clone()
+    }
+
+    /// An error where candle computes this model.
+    pub(super) fn check_trainable(&self, who: &str) -> Result<()> {
+        match self.candle() {
+            Some(_) => no_training().map_err(|error: Error| error.told_by(who)),
+            None => Ok(()),
+        }
+    }
+
+    /// Number of weights.
+    pub fn parameter_count(&self) -> usize {
+        self.candle().map_or_else(|| self.weights().count(), |candle| candle.parameters)
     }
 
     /// The targets of a batch, as its head sees them.
@@ -189,6 +219,7 @@ impl Model {
         if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
             bail!("to", "weights can't be stored as {}", dtype.as_str());
         }
+        self.check_trainable("to")?;
         self.widen()?;
         for (_, weight) in self.weights().iter() {
             if let Some(param) = weight.param.as_param() {
@@ -214,6 +245,7 @@ impl Model {
 
     /// Stores every matrix in 8 bits a number, with a scale for 32 of them (Q8_0). They are frozen then.
     pub fn quantize(&self) -> Result<()> {
+        self.check_trainable("to")?;
         let mut inner = self.write();
         if inner.config.layout.transposed {
             bail!(

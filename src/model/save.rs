@@ -27,6 +27,7 @@ impl Model {
     /// Writes `config.json`, `generation_config.json` and the weights into `folder`. Attached adapters are merged
     /// into what is written. All is written beside first: when something is wrong, nothing there has changed.
     pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
+        self.check_trainable("save")?;
         let (config, weights, generation) = {
             let inner = self.read();
             (inner.config.clone(), inner.weights.clone(), inner.generation.clone())

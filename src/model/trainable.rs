@@ -57,6 +57,7 @@ impl Model {
     /// Makes these parts trainable and freezes all others; returns the number of trainable weights. New rows are those
     /// from `from` on, or what the last resize added.
     pub fn train_only(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
+        self.check_trainable("train_only")?;
         const WHO: &str = "train_only";
         let mut inner = self.write();
         if parts.is_empty() {

@@ -26,6 +26,7 @@ impl Model {
     /// Attaches LoRA and freezes everything else. B starts at 0, so nothing changes before a step. Returns the number of
     /// layers.
     pub fn attach_lora(&self, lora: &Lora) -> Result<usize> {
+        self.check_trainable("attach_lora")?;
         const WHO: &str = "attach_lora";
         if lora.rank == 0 {
             bail!(WHO, "rank 0 has no parameters");
@@ -152,6 +153,7 @@ impl Model {
     /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so nothing changes before
     /// a step. Returns their number.
     pub fn attach_bottleneck(&self, wanted: &Bottlenecks) -> Result<usize> {
+        self.check_trainable("attach_bottleneck")?;
         const WHO: &str = "attach_bottleneck";
         let mut inner = self.write();
         if !inner.weights.bottlenecks.is_empty() {

@@ -9,6 +9,13 @@ const MODEL: &[Opt] = &[
     opt("dtype", Kind::OneOf(&read::DTYPES), "\"f32\"", "dtype of the stored weights").also(&["torch_dtype"]),
     opt("quantized", Kind::Bool, "false", "keep the blocks of a quantized .gguf file, as frozen weights")
         .also(&["load_in_8bit"]),
+    opt(
+        "engine",
+        Kind::OneOf(&["levain", "candle"]),
+        "\"levain\"",
+        "what computes it: `candle` has more architectures, and only generates and measures",
+    )
+    .also(&["backend", "gemma", "phi3", "starcoder2"]),
     opt("head", Kind::OneOf(&["causal", "masked"]), "", "put a new head on the model").also(&["AutoModelForMaskedLM"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
@@ -47,7 +54,7 @@ const MODEL: &[Opt] = &[
 ];
 
 /// The options that are not of the config.
-const OWN: [&str; 4] = ["dtype", "quantized", "head", "seed"];
+const OWN: [&str; 5] = ["dtype", "quantized", "engine", "head", "seed"];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -102,6 +109,11 @@ mod verbs {
     /// model("tests/data/parity/llama", #{ quantized: true })
     /// //=> error: model: tests/data/parity/llama is not a .gguf file, and not quantized
     /// ```
+    ///
+    /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),
+    /// StarCoder 2, OLMo (1, 2), Granite, Helium, GLM-4, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and
+    /// `likelihood` and bits per byte measure it, as a baseline beside one's own; whatever trains or changes weights is an
+    /// error. It has to be built in: `cargo build --release --features candle-models`.
     #[rhai_fn(name = "model", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Model> {
         let options = Options::read("model", MODEL, options)?;
@@ -110,6 +122,12 @@ mod verbs {
         }
         let dtype = read::dtype("model", &options.text("dtype")?)?;
         let path = Path::new(path);
+        if options.text("engine")? == "candle" {
+            if options.has("head") || options.bool("quantized")? {
+                bail!("model", "engine \"candle\" has neither `head` nor `quantized`");
+            }
+            return Ok(Model::open_candle(path, dtype)?);
+        }
         if options.bool("quantized")? {
             return Ok(Model::open_quantized(path, dtype)?);
         }

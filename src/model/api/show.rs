@@ -35,7 +35,7 @@ mod verbs {
     #[rhai_fn(pure, name = "to_string", name = "to_debug")]
     pub fn to_string(net: &mut Model) -> String {
         let (config, weights) = (net.config(), net.weights());
-        let count = short(weights.count());
+        let count = short(net.parameter_count());
         let layers = counted(config.layers, "layer");
         let mut line = format!("{}, {layers}, {count} parameters, {}", config.model_type(), dtype(net));
         if !weights.lora.is_empty() {
@@ -46,6 +46,9 @@ mod verbs {
         }
         if weights.fresh.iter().any(|name| weights.has(name)) {
             line += &format!(", a new {} head", net.head());
+        }
+        if net.candle().is_some() {
+            line += ", computed by candle";
         }
         if let Some(from) = net.new_rows_from() {
             line += &format!(", new rows from {}", crate::text::thousands(from));
@@ -80,7 +83,7 @@ mod verbs {
         put("vocab_size", count(config.vocab));
         put("max_position_embeddings", count(config.max_positions));
         put("tie_word_embeddings", config.tied.into());
-        put("parameters", count(net.weights().count()));
+        put("parameters", count(net.parameter_count()));
         put("trainable", count(trainable(net)));
         put("dtype", dtype(net).into());
         put("new_weights", net.weights().fresh.iter().map(|name| name.to_string().into()).collect::<List>().into());
@@ -162,6 +165,9 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, get = "dtype")]
     pub fn dtype(net: &mut Model) -> String {
+        if let Some(candle) = net.candle() {
+            return candle.dtype.as_str().into();
+        }
         let weights = net.weights();
         weights.get(net.config().layout.embeddings).map_or("f32".into(), |table| table.kind())
     }
