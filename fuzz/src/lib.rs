@@ -44,7 +44,7 @@ pub const TARGETS: &[Target] = &[
     target(
         "checkpoint",
         &["c/state.json", "c/weights.safetensors", "c/optimizer.safetensors"],
-        r#"let w = param(tensor([1.0, 2.0])); checkpoint("c").load(adamw([w], #{ lr: 0.1 }))"#,
+        r#"let w = param(tensor([1.0, 2.0])); checkpoint("c").load([w], adamw([w], #{ lr: 0.1 }))"#,
     ),
     target("config", &["m/config.json", "m/model.safetensors"], r#"model("m")"#),
     target("csv", &["x.csv"], r#"for row in dataset("x.csv") { row.to_string() }"#),
@@ -82,19 +82,21 @@ thread_local! {
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
-/// Runs a target over some bytes.
+/// Runs a target over some bytes, and returns the fault that a person would read.
 ///
 /// # Panics
 /// Where levain did, or told of a fault of its own.
-pub fn run(name: &str, bytes: &[u8]) {
+pub fn run(name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target of this name");
     PLACE.with_borrow_mut(|place| {
         let place = place.get_or_insert_with(Place::new);
         write(place.folder.path(), target, bytes);
-        if let Err(fault) = open(place, target) {
+        let opened = open(place, target);
+        if let Err(fault) = &opened {
             assert!(fault.cause != Cause::Internal, "{name}: {fault}");
         }
-    });
+        opened
+    })
 }
 
 fn write(folder: &Path, target: &Target, bytes: &[u8]) {

@@ -122,3 +122,23 @@ fn links_lead_to_files_that_are_there() {
         }
     }
 }
+
+/// Files and folders that the documents name in backticks.
+#[test]
+fn paths_of_the_documents_are_there() {
+    const ROOTS: [&str; 9] = ["src", "stdlib", "scripts", "tests", "docs", "candle", "fuzz", ".ci", ".github"];
+    let mut missing = Vec::new();
+    for path in documents() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let outside = text.split("```").step_by(2);
+        for name in outside.flat_map(|text| text.split('`').skip(1).step_by(2)) {
+            let pattern = name.contains([' ', '*', '{', '…', '\n']) || name.contains("NAME") || name.contains("NOUN");
+            let of_a_run = name.contains("TARGET");
+            let file = ROOTS.iter().any(|root| name.strip_prefix(root).is_some_and(|rest| rest.starts_with('/')));
+            if file && !pattern && !of_a_run && !Path::new(name).exists() {
+                missing.push(format!("{}: `{name}`", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
