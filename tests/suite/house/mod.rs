@@ -69,8 +69,7 @@ const CIRCLES: &[(&[&str], &str)] = &[
 /// Crates that only some folders may name. `api` is a noun's `api/`.
 const CRATES: &[(&str, &[&str])] = &[
     ("candle_core", &["kernel", "tensor", "format"]),
-    ("candle_nn", &["model"]),
-    ("candle_transformers", &["model"]),
+    ("levain_candle", &["model"]),
     ("gemm", &["kernel"]),
     ("safetensors", &["format"]),
     ("memmap2", &["files", "format", "data"]),
@@ -79,7 +78,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja_contrib", &["token"]),
     ("jieba_rs", &["token"]),
     ("yada", &["token"]),
-    ("arrow", &["data"]),
+    ("arrow_array", &["data"]),
+    ("arrow_buffer", &["data"]),
+    ("arrow_schema", &["data"]),
     ("parquet", &["data"]),
     ("csv", &["data"]),
     ("resvg", &["plot"]),
