@@ -17,6 +17,11 @@ pub fn register(host: &mut Host) {
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<Option<Claim>>>);
 
+fn line(map: Map) -> Res<String> {
+    let json = to_json("runs::once", map)?;
+    Ok(serde_json::to_string(&json).unwrap_or_default() + "\n")
+}
+
 #[export_module]
 mod verbs {
     pub type Claim = super::Handle;
@@ -34,8 +39,13 @@ mod verbs {
     /// A map as a file of it would give it back: digits and all.
     #[rhai_fn(name = "_as_stored", return_raw)]
     pub fn as_stored(map: Map) -> Res<Dynamic> {
-        let text = serde_json::to_string(&to_json("runs::once", map)?).unwrap_or_default();
-        from_json(serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default())
+        from_json(serde_json::from_str::<serde_json::Value>(&line(map)?).unwrap_or_default())
+    }
+
+    /// Stores a map as a line of JSON, written beside and renamed.
+    #[rhai_fn(name = "_store", return_raw)]
+    pub fn store(path: &str, map: Map) -> Res<()> {
+        Ok(files::write_all("runs::once", Path::new(path), line(map)?.as_bytes())?)
     }
 
     /// Claims a file for this process.
