@@ -1,11 +1,11 @@
 //! The nouns that scripts see: the only place that knows them all, and the hosts that have them.
 
 use crate::limits::{self, Bounds};
-use crate::script::{Host, Needs};
+use crate::script::{Host, Needs, Noun};
 use crate::{data, measure, model, plot, retrieve, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
-pub const NOUNS: &[(&str, fn(&mut Host))] = &[
+pub const NOUNS: &[Noun] = &[
     ("tensor", tensor::api::register),
     ("token", token::api::register),
     ("data", data::api::register),

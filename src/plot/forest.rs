@@ -63,7 +63,7 @@ const BAR: (f64, f64, f64) = (112.0, 20.0, 4.0);
 const SIDE_BY_SIDE: usize = 9;
 
 impl Forest {
-    fn distinct<'a>(&'a self, of: fn(&Effect) -> &String) -> Vec<&'a str> {
+    fn distinct(&self, of: fn(&Effect) -> &String) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
         for effect in &self.effects {
             if !found.contains(&of(effect).as_str()) {

@@ -13,6 +13,9 @@ use rhai::{AST, Dynamic, Engine, FnAccess, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+/// A noun: its folder, and the function that shows it to scripts.
+pub type Noun = (&'static str, fn(&mut Host));
+
 /// What is being put together: the engine, and what the registry knows beside the engine's own metadata.
 pub struct Host {
     pub engine: Engine,
@@ -44,7 +47,7 @@ pub struct Host {
 
 impl Host {
     /// An engine with these nouns and without the standard library: [`Host::need`] brings it in piece by piece.
-    pub fn with(bounds: Bounds, nouns: &[(&'static str, fn(&mut Host))]) -> Host {
+    pub fn with(bounds: Bounds, nouns: &[Noun]) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let mut host = Host {
             engine: engine(&output, &sources, &cancel, &bounds),

@@ -51,7 +51,7 @@ impl Catalog {
             let same = |other: &&Function| {
                 other.name == function.name && other.form == function.form && receiver(other) == receiver(function)
             };
-            if function.also.iter().any(|also| plain(also) == word) && !found.iter().any(|other| same(other)) {
+            if function.also.iter().any(|also| plain(also) == word) && !found.iter().any(&same) {
                 found.push(function);
             }
         }

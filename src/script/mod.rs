@@ -28,7 +28,7 @@ pub mod suite;
 mod tables;
 
 pub use fault::{Cause, Fault, Place, Res, is_interrupted};
-pub use host::{Host, note_panic, read_script};
+pub use host::{Host, Noun, note_panic, read_script};
 pub use needs::Needs;
 pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};

@@ -81,11 +81,14 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Finds an imported file by its name.
+type Imported<'a> = Box<dyn Fn(&str) -> Option<Source<'a>> + 'a>;
+
 /// Reads tables: of native verbs, of modules by name.
 pub struct Reader<'a> {
     host: &'a Host,
     /// Imported files, before the modules of the standard library.
-    imported: Box<dyn Fn(&str) -> Option<Source<'a>> + 'a>,
+    imported: Imported<'a>,
     /// Defaults and docs are read too: for people.
     told: bool,
 }

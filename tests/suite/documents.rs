@@ -69,10 +69,10 @@ fn blocks_run_at_the_prompt_pasted_whole_and_line_by_line() {
                 for line in block.text.lines() {
                     input += line;
                     input.push('\n');
-                    if !scan::is_incomplete(&input) {
-                        if let Err(fault) = typed.run(&std::mem::take(&mut input)).result {
-                            panic!("{place}, line by line: {fault}");
-                        }
+                    if !scan::is_incomplete(&input)
+                        && let Err(fault) = typed.run(&std::mem::take(&mut input)).result
+                    {
+                        panic!("{place}, line by line: {fault}");
                     }
                 }
                 assert!(input.trim().is_empty(), "{place}: an input stays open:\n{input}");

@@ -61,8 +61,14 @@ fn column(array: &dyn Array) -> Result<Column, String> {
     let kind = array.data_type();
     let mut column = Column::default();
     let mut push = |at: usize, cell: Option<Cell>| match cell {
-        _ if array.is_null(at) => Ok(column.push(Cell::Null)),
-        Some(cell) => Ok(column.push(cell)),
+        _ if array.is_null(at) => {
+            column.push(Cell::Null);
+            Ok(())
+        }
+        Some(cell) => {
+            column.push(cell);
+            Ok(())
+        }
         None if kind.is_integer() => Err("whole numbers above 2^63".to_string()),
         None if matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => Err("bytes".into()),
         None => Err(kind.to_string()),

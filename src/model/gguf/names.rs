@@ -21,8 +21,11 @@ pub struct GgufNames {
     pub inner: &'static [(&'static str, &'static str)],
     /// Modules whose rows are in llama.cpp's order, with their number of heads: it rotates neighboring rows of Llama's
     /// queries and keys, where Hugging Face rotates the two halves of a head.
-    pub interleaved: &'static [(&'static str, fn(&Config) -> usize)],
+    pub interleaved: &'static [(&'static str, HeadCount)],
 }
+
+/// The number of heads of a module.
+pub type HeadCount = fn(&Config) -> usize;
 
 /// A key of `config.json`, the metadata that it comes from, and its value where that is missing.
 pub struct ConfigFact {

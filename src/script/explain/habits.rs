@@ -153,7 +153,7 @@ pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let names = names.trim().trim_start_matches("let ").trim_start_matches('(').trim_end_matches(')');
     let all: Vec<&str> = names.split(',').map(str::trim).collect();
     let is_name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (all.len() > 1 && all.iter().all(|name| is_name(&name))).then_some(())?;
+    (all.len() > 1 && all.iter().all(is_name)).then_some(())?;
     say("one name is given at a time", format!("`let {} = …; let {} = …;`", all[0], all[1]))
 }
 
