@@ -136,7 +136,7 @@ impl Model {
     /// An error where candle computes this model.
     pub(super) fn check_trainable(&self, who: &str) -> Result<()> {
         match self.candle() {
-            Some(_) => no_training().map_err(|error: Error| error.told_by(who)),
+            Some(_) => no_training().map_err(|error: Error| error.attributed_to(who)),
             None => Ok(()),
         }
     }

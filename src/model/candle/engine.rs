@@ -31,7 +31,7 @@ impl CandleDecoder {
     pub fn open(folder: &Path, config: &Map<String, Value>, dtype: DType) -> Result<CandleDecoder> {
         let mut tensors = HashMap::new();
         for shard in folder::shards(folder)? {
-            let file = Safetensors::open(shard).map_err(|error| error.told_by("model"))?;
+            let file = Safetensors::open(shard).map_err(|error| error.attributed_to("model"))?;
             for name in file.names() {
                 let tensor = file.read(&name)?.to_dtype(dtype)?;
                 tensors.insert(name, tensor);
