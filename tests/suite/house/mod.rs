@@ -45,6 +45,10 @@ const CIRCLES: &[(&[&str], &str)] = &[
         "one idea: a tensor gives gradients, and gradients flow along tensors",
     ),
     (
+        &["model/candle/engine.rs", "model/folder.rs", "model/init.rs", "model/model.rs"],
+        "a model that candle runs is a model, and is opened from a folder like the others",
+    ),
+    (
         &[
             "script/declared.rs",
             "script/examples.rs",
