@@ -188,7 +188,7 @@ mod verbs {
     }
 
     /// Passages, terms, and the length of vectors.
-    #[rhai_fn(name = "to_debug", pure)]
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_string(ix: &mut Index) -> String {
         let vectors = ix.hidden().map(|hidden| format!(", vectors of {hidden}")).unwrap_or_default();
         format!("index of {}, {}{vectors}", text::counted((*ix).len(), "passage"), text::counted(ix.terms(), "term"))
