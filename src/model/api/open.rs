@@ -19,7 +19,7 @@ const MODEL: &[Opt] = &[
     opt("head", Kind::OneOf(&["causal", "masked"]), "", "put a new head on the model").also(&["AutoModelForMaskedLM"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
-    opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, qwen2, qwen3, gpt2"),
+    opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, qwen2, qwen3, gpt2, bert"),
     opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
     opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
     opt("num_hidden_layers", Kind::Int, "", "number of layers").also(&["n_layer"]),
@@ -38,7 +38,7 @@ const MODEL: &[Opt] = &[
     opt("rope_theta", Kind::Float, "10000.0", "base of the rotary position embeddings"),
     opt("rope_scaling", Kind::Map, "", "scaling of rotary position embeddings").also(&["rope_parameters"]),
     opt("rms_norm_eps", Kind::Float, "1e-5", "epsilon of RMS norms"),
-    opt("layer_norm_eps", Kind::Float, "1e-5", "epsilon of layer norms (gpt2)").also(&["layer_norm_epsilon"]),
+    opt("layer_norm_eps", Kind::Float, "1e-5", "epsilon of layer norms (gpt2, bert)").also(&["layer_norm_epsilon"]),
     opt("hidden_act", Kind::Text, "", "activation of the feed-forward layer").also(&["activation_function"]),
     opt("attention_bias", Kind::Bool, "false", "biases in attention (llama)"),
     opt(
@@ -49,6 +49,8 @@ const MODEL: &[Opt] = &[
     ),
     opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings").also(&["tied", "weight tying"]),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
+    opt("type_vocab_size", Kind::Int, "2", "kinds of token in a pair (bert)").also(&["token_type_ids"]),
+    opt("pad_token_id", Kind::Int, "", "id of the padding token (bert)"),
     opt("bos_token_id", Kind::Int, "", "id of the beginning-of-sequence token"),
     opt("eos_token_id", Kind::Any, "", "id of the end-of-sequence token, or a list of ids"),
 ];
