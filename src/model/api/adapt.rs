@@ -167,6 +167,7 @@ mod verbs {
     /// net.train_only("new_embeddings");
     /// net.save_adapter("out/examples/rows");
     /// model("out/examples/rows").vocab_size         //=> 170
+    /// let net = model("tests/data/parity/llama");
     /// net.save_adapter("out/examples/no", #{ base: "tests/data/parity/llama" })
     /// //=> error: save_adapter: nothing was added to the base of this model
     /// ```
@@ -199,6 +200,7 @@ mod verbs {
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora");
     /// model("out/examples/lora")               //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
+    /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora", #{ base: "HuggingFaceTB/SmolLM2-135M" });
     /// ```

@@ -59,6 +59,7 @@ mod verbs {
     /// net.attach_lora(#{ rank: 2, seed: 1 });
     /// net.train_only(["new_embeddings", "lora"])          //=> 10
     /// net.train_only("new_row")                     //=> error: train_only: there is no part `new_row`
+    /// let net = model("tests/data/parity/llama");
     /// net.train_only("new_embeddings", #{ first_new_id: 150 });
     /// net["lm_head.new_rows"].shape            //=> [10, 48]
     /// net.train_only("new_embeddings")
