@@ -39,7 +39,6 @@ causal!(
     of::gemma::Model,
     of::gemma2::Model,
     of::gemma3::Model,
-    of::glm4_new::ModelForCausalLM,
     of::helium::Model,
     of::mistral::Model,
     of::olmo::Model,
@@ -86,12 +85,12 @@ impl<Net: Send, Cache: Send> Causal for Beside<Net, Cache> {
 
 type Build = fn(&Value, VarBuilder) -> Result<Box<dyn Causal>>;
 
-/// The `model_type` of each architecture, and what makes its model.
+/// The `model_type` of each architecture, and what makes its model. GLM-4 is not among them: candle's rotates the first row of a
+/// batch alone.
 const ARCHITECTURES: &[(&str, Build)] = &[
     ("gemma", |json, weights| Ok(Box::new(of::gemma::Model::new(false, &read(json)?, weights)?))),
     ("gemma2", |json, weights| Ok(Box::new(of::gemma2::Model::new(false, &read(json)?, weights)?))),
     ("gemma3_text", |json, weights| Ok(Box::new(of::gemma3::Model::new(false, &read(json)?, weights)?))),
-    ("glm4", |json, weights| Ok(Box::new(of::glm4_new::ModelForCausalLM::new(&read(json)?, weights)?))),
     ("granite", granite),
     ("helium", |json, weights| Ok(Box::new(of::helium::Model::new(&read(json)?, weights)?))),
     ("llama", llama),

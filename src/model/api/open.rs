@@ -113,7 +113,7 @@ mod verbs {
     /// ```
     ///
     /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),
-    /// StarCoder 2, OLMo (1, 2), Granite, Helium, GLM-4, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and
+    /// StarCoder 2, OLMo (1, 2), Granite, Helium, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and
     /// `likelihood` and bits per byte measure it, as a baseline beside one's own; whatever trains or changes weights is an
     /// error. It has to be built in: `cargo build --release --features candle-models`.
     #[rhai_fn(name = "model", return_raw)]

@@ -29,7 +29,6 @@ fn config(name: &str) -> Value {
     }
     let more = match name {
         "gemma2" => json!({ "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0, "sliding_window": 32 }),
-        "glm4" => json!({ "partial_rotary_factor": 0.5 }),
         "phi" => json!({ "hidden_act": "gelu_new", "layer_norm_eps": 1e-5, "num_key_value_heads": 4 }),
         "qwen2_moe" => json!({
             "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16, "num_experts_per_tok": 2, "num_experts": 4,
