@@ -12,26 +12,27 @@ struct Form {
     /// `x: &mut Tensor`, and what it returns last.
     infos: Vec<String>,
     comments: Vec<String>,
+    takes_options: bool,
 }
 
 impl Form {
     fn of(info: FuncInfo) -> Option<Form> {
         let facts = info.metadata;
-        let infos = facts.params_info.iter().map(ToString::to_string);
         let is_verb = facts.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !facts.name.contains('$');
-        (is_verb && facts.access == FnAccess::Public && info.script.is_none()).then(|| Form {
+        if !is_verb || facts.access != FnAccess::Public || info.script.is_some() {
+            return None;
+        }
+        let last = facts.params_info.get(facts.param_types.len().wrapping_sub(1));
+        let is_called = last.and_then(|info| info.split(':').next()).is_some_and(|name| name.trim() == "options");
+        let takes_options = is_called && facts.param_types.last() == Some(&TypeId::of::<Map>());
+        // what is only read where a form is made; the prompt waits for this
+        let infos = facts.params_info.iter().map(ToString::to_string).chain([facts.return_type.to_string()]);
+        Some(Form {
             name: facts.name.to_string(),
             types: facts.param_types.to_vec(),
-            infos: infos.chain([facts.return_type.to_string()]).collect(),
-            comments: facts.comments.iter().map(ToString::to_string).collect(),
-        })
-    }
-
-    fn takes_options(&self) -> bool {
-        let last = self.types.len().checked_sub(1);
-        last.is_some_and(|last| {
-            let name = self.infos.get(last).and_then(|info| info.split(':').next()).unwrap_or_default();
-            name.trim() == "options" && self.types[last] == TypeId::of::<Map>()
+            infos: infos.take(if takes_options { usize::MAX } else { 0 }).collect(),
+            comments: facts.comments.iter().filter(|_| takes_options).map(ToString::to_string).collect(),
+            takes_options,
         })
     }
 
@@ -84,9 +85,9 @@ pub fn without_options(module: Module, verbs: &mut Verbs) -> Module {
     let mut module = Shared::unwrap_or_clone(shared);
     for form in &forms {
         let all = verbs.entry((form.name.clone(), form.types.len())).or_insert(true);
-        *all &= form.takes_options();
+        *all &= form.takes_options;
     }
-    for form in forms.iter().filter(|form| form.takes_options()) {
+    for form in forms.iter().filter(|form| form.takes_options) {
         if !forms.iter().any(|other| other.stands_for(form)) {
             form.make(&mut module);
         }

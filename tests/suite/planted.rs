@@ -69,7 +69,7 @@ fn their_correct_twins_are_left_alone() {
 fn every_module_with_options_has_a_planted_fault() {
     let (_, planted) = planted();
     let modules = Host::new().option_calls();
-    for (module, _) in stdlib::MODULES {
+    for (module, _) in stdlib::MODULES.iter().filter(|(module, _)| !stdlib::is_inner(module)) {
         let has_options = modules.iter().any(|(at, _)| at.starts_with(&stdlib::source_name(module)));
         let is_tried = planted.iter().any(|one| one.wrong.contains(&format!("{module}::")));
         assert!(!has_options || is_tried, "{module}");
