@@ -72,14 +72,14 @@ fn what_is_read_at_once_and_id_by_id_has_the_same_logits() {
             .iter()
             .map(|row| {
                 net.clear().unwrap();
-                net.step(row, 1, 0).unwrap()
+                net.step(row, 1, 0).unwrap_or_else(|error| panic!("{name}: {error}"))
             })
             .collect();
         net.clear().unwrap();
         let mut last = Vec::new();
         for at in 0..ROWS[0].len() {
             let ids: Vec<u32> = ROWS.iter().map(|row| row[at]).collect();
-            last = net.step(&ids, ROWS.len(), at).unwrap();
+            last = net.step(&ids, ROWS.len(), at).unwrap_or_else(|error| panic!("{name}: {error}"));
         }
         assert_eq!(last.len(), ROWS.len() * VOCAB, "{name}");
         for (whole, stepped) in whole.iter().zip(last.chunks(VOCAB)) {
