@@ -1,5 +1,6 @@
 //! The memory of this process: how much it holds, the most it has held, and a hard limit.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that an allocator of ours keeps for later use: held by the process, and nobody's.
@@ -10,6 +11,40 @@ static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// Records how many bytes the allocator's pool keeps unused.
 pub fn set_pooled(bytes: usize) {
     POOLED.store(bytes, Ordering::Relaxed);
+}
+
+/// An allocator that keeps memory for later use.
+pub trait Keeper: Sync {
+    /// Bytes of large blocks that are in use.
+    fn in_use(&self) -> usize;
+    /// Bytes of small blocks that nobody uses.
+    fn kept_small(&self) -> usize;
+    /// Gives all unused memory back to the operating system.
+    fn give_back(&self);
+}
+
+static KEEPER: OnceLock<&'static dyn Keeper> = OnceLock::new();
+
+/// Notes that an allocator keeps memory.
+pub fn kept_by(keeper: &'static dyn Keeper) {
+    let _ = KEEPER.set(keeper);
+}
+
+/// Bytes of large blocks that are in use, where the program's allocator knows.
+pub fn in_use() -> usize {
+    KEEPER.get().map_or(0, |keeper| keeper.in_use())
+}
+
+/// Bytes of small blocks that are kept and that nobody uses.
+pub fn kept_small() -> usize {
+    KEEPER.get().map_or(0, |keeper| keeper.kept_small())
+}
+
+/// Gives all unused memory back to the operating system: for when something large was dropped for good.
+pub fn give_back() {
+    if let Some(keeper) = KEEPER.get() {
+        keeper.give_back();
+    }
 }
 
 /// Memory that this process holds, in bytes, without what is only pooled; where the system does not report it, the

@@ -1,6 +1,7 @@
 //! The nouns that scripts see: the only place that knows them all, and the hosts that have them.
 
 use crate::limits::{self, Bounds};
+use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
 use crate::{data, measure, model, plot, retrieve, tensor, token, train};
 
@@ -31,6 +32,7 @@ impl Host {
 
     /// An engine with all nouns, without the standard library.
     pub fn bare(bounds: Bounds) -> Host {
+        lookup::made_by(|| Catalog::of(&Host::new()));
         Host::with(bounds, NOUNS)
     }
 

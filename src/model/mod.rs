@@ -18,6 +18,7 @@ pub mod head;
 mod init;
 #[allow(clippy::module_inception)]
 mod model;
+mod new;
 mod open;
 mod rows;
 mod save;

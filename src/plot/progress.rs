@@ -1,13 +1,12 @@
 //! Progress of long work: a bar on a terminal, elsewhere a line now and then.
 
 use super::bar::{Screen, is_drawable};
-use crate::scoped;
+use crate::progress::{self, Bars, Line, Sink, beside_bars};
 use crate::sync::unpoisoned;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -25,31 +24,8 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
 static SHOWING: AtomicUsize = AtomicUsize::new(0);
 /// Work that has a bar, whether or not it is on the screen.
 static DRAWN: Mutex<Vec<Weak<Mutex<State>>>> = Mutex::new(Vec::new());
-static SILENT: AtomicBool = AtomicBool::new(false);
 /// Time between two lines for a listener.
 const GLANCE: Duration = Duration::from_millis(250);
-
-/// Where the progress of a script is shown.
-#[derive(Clone, Default)]
-pub enum Sink {
-    /// On standard error, or where [`tell_to`] says.
-    #[default]
-    Process,
-    /// Lines now and then, without their ends.
-    Lines(Line),
-    Nowhere,
-}
-
-type Line = Arc<Mutex<dyn FnMut(&str) + Send>>;
-
-thread_local! {
-    static SINK: RefCell<Sink> = RefCell::default();
-}
-
-/// Runs `work` on this thread with its progress going to `sink`.
-pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
-    scoped::with(&SINK, sink.clone(), work)
-}
 
 type Listener = Box<dyn Fn(&str) + Send>;
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
@@ -64,32 +40,29 @@ fn listening() -> MutexGuard<'static, Option<Listener>> {
     unpoisoned(LISTENER.lock())
 }
 
-/// Shows nothing from now on: for tests.
-pub fn silence() {
-    SILENT.store(true, Ordering::Relaxed);
-}
+/// The bars of this process.
+struct Terminal;
 
-/// Runs `work`, which writes to the terminal, with the bars hidden.
-pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
-    match LazyLock::get(&BARS) {
-        Some(bars) => bars.suspend(work),
-        None => work(),
+impl Bars for Terminal {
+    fn hidden(&self, work: &mut dyn FnMut()) {
+        match LazyLock::get(&BARS) {
+            Some(bars) => bars.suspend(work),
+            None => work(),
+        }
     }
-}
 
-/// Whether a bar is on the screen.
-pub fn is_showing() -> bool {
-    SHOWING.load(Ordering::Relaxed) > 0
-}
+    fn is_showing(&self) -> bool {
+        SHOWING.load(Ordering::Relaxed) > 0
+    }
 
-/// Turns each bar into a plain line before something else uses the terminal; its next step makes it a bar again.
-pub fn rest() {
-    let bars = std::mem::take(&mut *drawn());
-    for state in bars.iter().filter_map(Weak::upgrade) {
-        let mut state = unpoisoned(state.lock());
-        if matches!(state.show, Show::Bar(_)) {
-            state.leave(false);
-            state.show = Show::Resting;
+    fn rest(&self) {
+        let bars = std::mem::take(&mut *drawn());
+        for state in bars.iter().filter_map(Weak::upgrade) {
+            let mut state = unpoisoned(state.lock());
+            if matches!(state.show, Show::Bar(_)) {
+                state.leave(false);
+                state.show = Show::Resting;
+            }
         }
     }
 }
@@ -146,8 +119,9 @@ impl Progress {
     /// Starts the progress of `total` steps, of which `from` are done already.
     pub fn new(label: &str, total: u64, from: u64, quiet: bool) -> Progress {
         let now = Instant::now();
-        let show = match SINK.with(|sink| sink.borrow().clone()) {
-            _ if quiet || SILENT.load(Ordering::Relaxed) => Show::Nothing,
+        progress::drawn_by(&Terminal);
+        let show = match progress::sink() {
+            _ if quiet => Show::Nothing,
             Sink::Nowhere => Show::Nothing,
             Sink::Lines(line) => Show::Lines(line),
             Sink::Process if listening().is_some() => Show::Told,

@@ -4,14 +4,13 @@ use super::api::Run;
 use super::display::Looks;
 use super::modules::Modules;
 use super::sources::Sources;
-use super::tables::{self, OptionKey, Reader, Source};
-use super::{Fault, Needs, Opt, Output, api, forms, hygiene, needs, stdlib};
+use super::tables::{self, Known, OptionKey, Reader, Source};
+use super::{Fault, Needs, Opt, Output, api, explain, forms, hygiene, library, needs, stdlib};
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
-use crate::plot::progress::{self, Sink};
+use crate::progress::{self, Sink};
 use rhai::{AST, Dynamic, Engine, FnAccess, Module, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 /// A noun: its folder, and the function that shows it to scripts.
 pub type Noun = (&'static str, fn(&mut Host));
@@ -35,7 +34,7 @@ pub struct Host {
     /// What the script asks for that it was made for.
     pub needs: Needs,
     /// The modules of the standard library that are loaded.
-    scripts: Vec<stdlib::Script>,
+    scripts: Vec<library::Script>,
     options: Vec<(&'static str, &'static [Opt])>,
     verbs: forms::Verbs,
     /// How values of the nouns' types are shown and weighed.
@@ -70,7 +69,7 @@ impl Host {
         for (name, register) in nouns {
             host.noun(name, register);
         }
-        stdlib::announce(&mut host.engine);
+        library::announce(&mut host.engine);
         host
     }
 
@@ -84,13 +83,13 @@ impl Host {
     pub fn load(&mut self, names: &[&'static str]) {
         let scripts = self.scripts.iter().map(|script| script.name);
         let known: Vec<&str> = scripts.chain(self.broken.iter().map(|(name, _)| *name)).collect();
-        let read = stdlib::read(&mut self.engine, &self.sources, names, &known);
+        let read = library::read(&mut self.engine, &self.sources, names, &known);
         self.broken.extend(read.broken);
         let new: Vec<&str> = read.scripts.iter().map(|script| script.name).collect();
         self.scripts.extend(read.scripts);
         for name in new {
             let Some(source) = self.module_source(name) else { continue };
-            match stdlib::module(&self.engine, &self.sources, name, source.ast, &self.optional(source)) {
+            match library::module(&self.engine, &self.sources, name, source.ast, &self.optional(source)) {
                 Ok(module) => drop(self.engine.register_static_module(name, module.into())),
                 Err(fault) => {
                     self.scripts.retain(|script| script.name != name);
@@ -159,25 +158,9 @@ impl Host {
         &self.nouns
     }
 
-    /// Whether the last of so many parameters of a native verb, a receiver among them, is options.
-    pub fn ends_with_options(&self, verb: &str, count: usize) -> bool {
-        self.verbs.get(&(verb.to_string(), count)).copied().unwrap_or(false)
-    }
-
-    /// The options that verbs take.
-    pub fn option_tables(&self) -> &[(&'static str, &'static [Opt])] {
-        &self.options
-    }
-
     /// Tells which options a verb takes.
     pub fn options(&mut self, verb: &'static str, table: &'static [Opt]) {
         self.options.push((verb, table));
-    }
-
-    /// Text and tree of a module of the standard library that is loaded.
-    pub fn module_source(&self, module: &str) -> Option<Source<'_>> {
-        let script = self.scripts.iter().find(|script| script.name == module)?;
-        Some(Source { text: stdlib::text(module), ast: &script.ast, uses: &script.uses })
     }
 
     /// The keys that a verb takes, by the name that help has for it: native, or `module::function`.
@@ -229,13 +212,28 @@ impl Host {
     }
 
     pub fn fault(&self, error: Box<rhai::EvalAltResult>, name: &str) -> Fault {
-        Fault::new(&error, name, &self.sources, &self.engine)
+        explain::fault(&error, name, &self.sources, &self.engine)
     }
 
     /// What `print` shows of a value.
     pub fn show(&self, value: &Dynamic) -> String {
         let shown = self.engine.eval_fn_call::<rhai::ImmutableString>("to_string", None, (value.clone(),));
         shown.map_or_else(|_| value.to_string(), |text| text.to_string())
+    }
+}
+
+impl tables::Known for Host {
+    fn option_tables(&self) -> &[(&'static str, &'static [Opt])] {
+        &self.options
+    }
+
+    fn ends_with_options(&self, verb: &str, count: usize) -> bool {
+        self.verbs.get(&(verb.to_string(), count)).copied().unwrap_or(false)
+    }
+
+    fn module_source(&self, module: &str) -> Option<Source<'_>> {
+        let script = self.scripts.iter().find(|script| script.name == module)?;
+        Some(Source { text: stdlib::text(module), ast: &script.ast, uses: &script.uses })
     }
 }
 
@@ -284,11 +282,6 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let shown = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
     if names.len() > 12 { format!("{shown} and {} more", names.len() - 12) } else { shown }
-}
-
-/// Reads a script; not UTF-8 is an error that names the line.
-pub fn read_script(path: &Path) -> crate::Result<String> {
-    crate::files::text("script", path)
 }
 
 thread_local! {

@@ -2,6 +2,7 @@
 
 mod api;
 pub mod checker;
+mod compile;
 mod declared;
 pub mod diff;
 pub mod display;
@@ -12,6 +13,7 @@ mod fault;
 mod forms;
 mod host;
 mod hygiene;
+mod library;
 pub mod lookup;
 mod modules;
 mod needs;
@@ -28,12 +30,13 @@ pub mod suite;
 mod tables;
 
 pub use fault::{Cause, Fault, Place, Res, is_interrupted};
-pub use host::{Host, Noun, note_panic, read_script};
+pub use host::{Host, Noun, note_panic};
 pub use needs::Needs;
 pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
 pub use runtime::{Builder, Runtime, Script, Value};
+pub use sources::read_script;
 pub use tables::OptionKey;
 
 /// What an `api/mod.rs` needs: `use crate::script::prelude::*;`

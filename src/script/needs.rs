@@ -1,6 +1,7 @@
 //! What a script asks of its host, by its syntax tree and those of the files that it imports: a word in a comment or in
 //! a string asks for nothing.
 
+use super::compile::loosely;
 use super::{modules, stdlib};
 use crate::files;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Stmt};
@@ -93,12 +94,4 @@ pub fn modules_of(ast: &AST) -> Vec<&'static str> {
     let mut needs = Needs::default();
     needs.add(ast);
     needs.modules
-}
-
-/// A text's tree as it is written, where it has one: nothing folded, and variables may be missing.
-pub fn loosely(engine: &mut Engine, text: &str) -> Option<AST> {
-    engine.set_strict_variables(false);
-    let ast = stdlib::as_written(engine, text);
-    engine.set_strict_variables(true);
-    ast.ok()
 }

@@ -1,6 +1,6 @@
 //! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
 
-use crate::plot::progress;
+use crate::progress;
 use crate::sync::unpoisoned;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard};

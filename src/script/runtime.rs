@@ -15,11 +15,11 @@
 //! # Ok::<(), levain::script::Fault>(())
 //! ```
 
-use super::{Fault, Host, Res, checker, host};
+use super::{Fault, Host, Res, checker, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
-use crate::plot::progress::Sink;
-use crate::tensor::{Rng, Tensor, rng};
+use crate::progress::Sink;
+use crate::rng::{self, Rng};
 use crate::{Error, Result};
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, Expr, FuncArgs, Module, Scope, Stmt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -188,7 +188,7 @@ impl Runtime {
     /// read.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Script<'_>, Fault> {
         let path = path.as_ref();
-        self.load(&path.display().to_string(), &host::read_script(path)?)
+        self.load(&path.display().to_string(), &sources::read_script(path)?)
     }
 
     /// What is wrong with a script, found without running it: misspelt names, wrong numbers of arguments, options
@@ -323,12 +323,6 @@ impl Value {
         })
     }
 
-    /// The tensor that it is. It shares its numbers with the script's: nothing is copied, and
-    /// [`Tensor::with_numbers`] reads them where they lie.
-    pub fn tensor(&self) -> Option<Tensor> {
-        self.cast()
-    }
-
     /// The value of a type of levain's or of the host application's that it is.
     pub fn cast<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.0.read_lock::<T>().map(|value| value.clone())
@@ -337,12 +331,6 @@ impl Value {
     /// As Rhai has it.
     pub fn into_dynamic(self) -> Dynamic {
         self.0
-    }
-}
-
-impl From<Tensor> for Value {
-    fn from(tensor: Tensor) -> Value {
-        Value(Dynamic::from(tensor))
     }
 }
 

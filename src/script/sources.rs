@@ -1,7 +1,13 @@
 //! The text of every script that was compiled, by the name that positions refer to.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, RwLock};
+
+/// Reads a script; not UTF-8 is an error that names the line.
+pub fn read_script(path: &Path) -> crate::Result<String> {
+    crate::files::text("script", path)
+}
 
 /// A shared shelf of script texts, for the line that an error shows.
 #[derive(Clone, Default)]

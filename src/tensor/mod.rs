@@ -5,14 +5,13 @@ mod flow;
 mod grads;
 pub mod nn;
 pub mod ops;
-pub mod rng;
 pub mod show;
 mod tape;
 mod timing;
 pub mod values;
 
 pub use crate::kernel::{Array, DType, Device};
+pub use crate::rng::{self, Rng};
 pub use flow::Flow;
 pub use grads::Grads;
-pub use rng::Rng;
 pub use tape::{Param, Tensor, no_grad};

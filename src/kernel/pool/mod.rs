@@ -11,14 +11,12 @@ mod free;
 mod system;
 
 use super::profile;
-use crate::memory;
+use crate::memory::{self, Keeper};
 use crate::sync::unpoisoned;
 use free::Free;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-pub use system::unused_small_bytes;
 
 /// Above this size a block is kept.
 const LARGE: usize = 128 << 10;
@@ -80,6 +78,7 @@ impl Pool {
 
     /// The address of a block that nobody has used yet; 0 where the system has none.
     fn fresh(&mut self, size: usize) -> usize {
+        memory::kept_by(&PoolAllocator);
         if size > EXTENT / 4 {
             return system::reserve(size) as usize;
         }
@@ -118,29 +117,33 @@ fn pool<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
     done
 }
 
-/// Bytes of large blocks that are in use.
-pub fn used_bytes() -> usize {
-    pool(|pool| pool.used)
-}
-
 /// Has the system's allocator keep small blocks too: for the start of a program with this allocator.
 pub fn tune() {
     TUNED.store(true, Ordering::Relaxed);
     system::keep_small();
 }
 
-/// Gives all unused memory back to the operating system: for when something large was dropped for good.
-pub fn give_back() {
-    // the settings of a host's allocator are the host's
-    if TUNED.load(Ordering::Relaxed) {
-        system::trim_small();
+impl Keeper for PoolAllocator {
+    fn in_use(&self) -> usize {
+        pool(|pool| pool.used)
     }
-    pool(|pool| {
-        while let Some((place, size)) = pool.free.take_largest() {
-            system::release(place as *mut u8, size);
+
+    fn kept_small(&self) -> usize {
+        system::unused_small_bytes()
+    }
+
+    fn give_back(&self) {
+        // the settings of a host's allocator are the host's
+        if TUNED.load(Ordering::Relaxed) {
+            system::trim_small();
         }
-        pool.peak = pool.used;
-    });
+        pool(|pool| {
+            while let Some((place, size)) = pool.free.take_largest() {
+                system::release(place as *mut u8, size);
+            }
+            pool.peak = pool.used;
+        });
+    }
 }
 
 /// A block for this layout, and whether it is known to be zero.

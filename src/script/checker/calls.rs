@@ -2,7 +2,7 @@
 
 use super::{Check, Imported, Kind, explain, stdlib};
 use crate::script::signatures::{Signatures, kind_of};
-use crate::script::tables;
+use crate::script::tables::{self, Known};
 use rhai::{FnCallExpr, FnPtr, ImmutableString, Map, Position};
 use std::any::TypeId;
 

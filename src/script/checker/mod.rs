@@ -13,7 +13,7 @@ use super::explain::Message;
 use super::registry::{self, Function};
 use super::signatures::{Kind, Signatures};
 use super::tables::{Source, Uses};
-use super::{Fault, Host, declared, explain, modules, needs, stdlib};
+use super::{Fault, Host, compile, declared, explain, modules, stdlib};
 use crate::files;
 use given::Given;
 use rhai::{AST, ASTNode, EvalAltResult, ImmutableString, Module, Position, Scope, Stmt};
@@ -58,7 +58,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     while let Some((name, text)) = files.pop() {
         host.sources.add(&name, &text);
         let mut own: Vec<Finding> = undefined(host, &name, &text);
-        let Some(ast) = needs::loosely(&mut host.engine, &text) else {
+        let Some(ast) = compile::loosely(&mut host.engine, &text) else {
             findings.extend(own);
             continue;
         };
@@ -107,7 +107,7 @@ impl Imported {
 
 fn imported(host: &mut Host, path: Option<&Path>) -> Option<Imported> {
     let text = super::read_script(path?).ok()?;
-    let ast = needs::loosely(&mut host.engine, &text)?;
+    let ast = compile::loosely(&mut host.engine, &text)?;
     Some(Imported { uses: Uses::of(&ast), ast, text })
 }
 

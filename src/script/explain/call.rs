@@ -2,7 +2,7 @@
 
 use super::{Message, alternatives, article, bare, counted, known, lower_first, meant, type_name, words};
 use crate::nearest;
-use crate::script::registry::{self, Form, Function};
+use crate::script::registry::{Form, Function, known as functions_of};
 use crate::script::{declared, stdlib};
 use rhai::Engine;
 
@@ -10,7 +10,7 @@ use rhai::Engine;
 pub fn property(what: &str, engine: &Engine) -> Message {
     let mut quoted = what.split('\'').skip(1).step_by(2);
     let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else { return bare(lower_first(what)) };
-    unknown_property(name, &type_name(kind, engine), what.contains("setter"), &registry::known(engine))
+    unknown_property(name, &type_name(kind, engine), what.contains("setter"), &functions_of(engine))
 }
 
 /// A property that a type does not have, or that can't be set.

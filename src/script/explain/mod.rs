@@ -1,17 +1,19 @@
 //! What the language's own errors mean, in our words, and what was probably meant.
 
 mod call;
+mod fault;
 mod habits;
 mod spot;
 mod syntax;
 mod words;
 
 pub use call::{unknown_call, unknown_member, unknown_property, unknown_verb};
+pub use fault::fault;
 pub use syntax::is_grammar;
 pub use words::any as foreign_word;
 
 use super::lookup::Catalog;
-use super::registry::{self, Function};
+use super::registry::{Function, known as functions_of};
 use super::stdlib;
 use crate::{Error, nearest};
 use call::Call;
@@ -32,7 +34,7 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
         },
         E::ErrorDataTooLarge(what, _) => too_large(what, engine),
         E::ErrorParsing(error, position) => syntax::parse(error, *position, text, engine),
-        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine, text).explain(text, &registry::known(engine)),
+        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine, text).explain(text, &functions_of(engine)),
         E::ErrorModuleNotFound(name, _) => module(name),
         E::ErrorVariableNotFound(name, _) => variable(name, text),
         E::ErrorPropertyNotFound(name, _) => bare(format!("{name}: the map has no such key")),

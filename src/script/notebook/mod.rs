@@ -15,11 +15,10 @@ use super::display::Page;
 use super::registry::{self, Function};
 use super::session::Session;
 use super::{Cause, Fault, Host, Needs, modules};
-use crate::kernel::pool;
 use crate::limits::Bounds;
-use crate::plot::progress;
 use crate::resume::{self, Handover};
-use crate::tensor::{Rng, rng};
+use crate::rng::{self, Rng};
+use crate::{memory, progress};
 use rhai::{Dynamic, Module, Position, Shared};
 use std::time::{Duration, Instant};
 
@@ -94,11 +93,11 @@ impl Notebook {
     /// Runs the text of a file as one input: its imports are relative to it.
     pub fn run_as(&mut self, name: &str, text: &str) -> Answer {
         self.paused = None;
-        let before = pool::used_bytes();
+        let before = memory::in_use();
         let answer = self.attempt(name.to_string(), text.to_string(), Handover::default());
         // a training wants back what its last step let go, but nobody what is forgotten
-        if pool::used_bytes() + LET_GO < before || pool::unused_small_bytes() > LET_GO {
-            pool::give_back();
+        if memory::in_use() + LET_GO < before || memory::kept_small() > LET_GO {
+            memory::give_back();
         }
         answer
     }
@@ -186,7 +185,7 @@ impl Notebook {
             self.host.engine.register_static_module(alias.as_str(), Module::new().into());
         }
         rng::seed(0);
-        pool::give_back();
+        memory::give_back();
     }
 
     /// Forgets a variable, and so frees what it alone held; tells which others still hold something large of it.
@@ -194,7 +193,7 @@ impl Notebook {
         self.paused = None;
         let holders = self.holders(name);
         if self.state.forget(name) {
-            pool::give_back();
+            memory::give_back();
             return Ok(holders);
         }
         let mut fault = Fault::plain(format!("forget: there is no variable `{name}`"));

@@ -4,7 +4,7 @@ mod run;
 mod timeout;
 
 use super::examples::{self, Example};
-use super::{Fault, Host, checker, host, registry, stdlib};
+use super::{Fault, Host, checker, read_script, registry, stdlib};
 use crate::sync::unpoisoned;
 use run::{Rules, Runner};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Suite {
     pub fn new(filter: Option<&str>) -> Suite {
         let host = Host::new();
         host.output.capture();
-        crate::plot::progress::silence();
+        crate::progress::silence();
         let mut suite = Suite {
             host,
             filter: filter.map(str::to_string),
@@ -95,7 +95,7 @@ impl Suite {
             return self.jobs.push(Job::File(path.to_path_buf()));
         }
         let name = path.display().to_string();
-        match host::read_script(path) {
+        match read_script(path) {
             Ok(text) => self.examples(examples::blocks(&name, &text)),
             Err(error) => self.outcomes.push(Outcome::fault(name, error.into())),
         }

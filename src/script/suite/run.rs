@@ -4,7 +4,7 @@ use super::Outcome;
 use super::timeout::Seat;
 use crate::script::examples::{self, Example};
 use crate::script::fault::Cause;
-use crate::script::{Fault, Host, diff, host};
+use crate::script::{Fault, Host, diff, read_script};
 use rhai::{CallFnOptions, Dynamic, Scope};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ impl<'a> Runner<'a> {
 
     pub fn file(&mut self, path: &Path) {
         let name = path.display().to_string();
-        let text = match host::read_script(path) {
+        let text = match read_script(path) {
             Ok(text) => text,
             Err(error) => return self.outcomes.push(Outcome::fault(name, error.into())),
         };
@@ -114,7 +114,7 @@ impl<'a> Runner<'a> {
             return;
         }
         // each test draws the same random numbers, whichever ran before it
-        crate::tensor::rng::seed(0);
+        crate::rng::seed(0);
         self.host.output.take();
         self.seat.begin(name, &self.host.cancel);
         let result = test(&self.host);

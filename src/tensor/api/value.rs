@@ -17,6 +17,20 @@ pub fn register(host: &mut Host) {
     });
 }
 
+impl crate::Value {
+    /// The tensor that it is. It shares its numbers with the script's: nothing is copied, and
+    /// [`Tensor::with_numbers`](crate::tensor::Tensor::with_numbers) reads them where they lie.
+    pub fn tensor(&self) -> Option<crate::tensor::Tensor> {
+        self.cast()
+    }
+}
+
+impl From<crate::tensor::Tensor> for crate::Value {
+    fn from(tensor: crate::tensor::Tensor) -> crate::Value {
+        Dynamic::from(tensor).into()
+    }
+}
+
 /// Nested lists of the numbers.
 pub(super) fn nested(numbers: &mut impl Iterator<Item = Dynamic>, dims: &[usize]) -> Dynamic {
     match dims.split_first() {

@@ -1,11 +1,9 @@
-//! The registry: every function that scripts can call, with what it says about itself. Help, errors, the checker
-//! and the tests of the examples read it.
+//! Functions that scripts can call, with what they say about themselves, as an engine has them.
 
-use super::Host;
-use super::doc::{self, Doc};
-use super::examples::{self, Example};
+use crate::script::doc::{self, Doc};
+use crate::script::stdlib;
 use rhai::{Engine, Module, Shared};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// How a function is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,33 +92,6 @@ fn written((name, kind): &(String, String)) -> String {
     }
 }
 
-/// Every function, in name order: ours, and with `language` those of Rhai itself too.
-pub fn functions(host: &Host, language: bool) -> Vec<Function> {
-    let mut nouns: HashMap<(String, u64), &str> = HashMap::new();
-    for (noun, module) in host.nouns() {
-        let mut engine = Engine::new_raw();
-        engine.register_global_module(module.clone());
-        for name in engine.collect_fn_metadata(None, |f| Some((f.metadata.name.to_string(), f.metadata.hash)), false) {
-            nouns.insert(name, noun);
-        }
-    }
-    let mut found = collect(&host.engine, language);
-    for (function, hash) in &mut found {
-        if function.noun.is_empty() {
-            let key = (function.name.clone(), *hash);
-            function.noun = nouns.get(&key).map_or("script", |noun| noun).to_string();
-        }
-    }
-    ordered(found)
-}
-
-/// Every function that a person writes, for Tab and hints: Rhai's own too, and no inner parts.
-pub fn shown(host: &Host) -> Vec<Function> {
-    let mut functions = functions(host, true);
-    functions.retain(|function| !function.is_inner);
-    functions
-}
-
 /// Every function that an engine knows, whichever noun it is from.
 pub fn known(engine: &Engine) -> Vec<Function> {
     ordered(collect(engine, true))
@@ -133,7 +104,7 @@ pub fn of_module(module: &Shared<Module>) -> Vec<Function> {
     ordered(collect(&engine, true))
 }
 
-fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
+pub(super) fn ordered(found: Vec<(Function, u64)>) -> Vec<Function> {
     let mut found: Vec<Function> = found.into_iter().filter_map(|(function, _)| shaped(function)).collect();
     let key = |f: &Function| (f.name.clone(), f.form, f.noun.clone(), f.params.len(), f.signature());
     found.sort_by_cached_key(key);
@@ -170,7 +141,7 @@ fn folded(mut found: Vec<Function>) -> Vec<Function> {
 }
 
 /// As the engine's own metadata has them, before their form is known.
-fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
+pub(super) fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
     let read = |info: rhai::FuncInfo| -> Option<(Function, u64)> {
         let facts = info.metadata;
         let hidden = facts.name.starts_with('_') || facts.name.contains("anon$");
@@ -196,7 +167,7 @@ fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
             returns: script_type(&facts.return_type),
             doc: doc.text,
             also: doc.also,
-            is_inner: doc.is_inner || super::stdlib::is_inner(&info.namespace),
+            is_inner: doc.is_inner || stdlib::is_inner(&info.namespace),
             optional: false,
         };
         Some((function, facts.hash))
@@ -289,23 +260,6 @@ fn first_argument(arguments: &str) -> &str {
         }
     }
     arguments
-}
-
-/// The examples of every function, and of the modules of the standard library as a whole.
-pub fn examples(host: &Host) -> Vec<Example> {
-    let mut found: Vec<Example> = Vec::new();
-    for function in functions(host, false) {
-        for example in examples::blocks(&format!("help {}", function.name), &function.doc) {
-            // overloads may share a doc
-            if !found.iter().any(|other| other.source == example.source && other.text == example.text) {
-                found.push(example);
-            }
-        }
-    }
-    for (name, text) in super::stdlib::MODULES {
-        found.extend(examples::blocks(&format!("help {name}"), &Doc::of_module(text).text));
-    }
-    found
 }
 
 /// What can follow a dot: the methods and properties of a type, or of any type where it is not known.

@@ -1,18 +1,27 @@
-//! What a word means here: verbs, options and modules by their names, and by those that other libraries give them.
+//! The catalog: verbs, options and modules, by the words under which they are looked for.
 
-use super::doc::Doc;
-use super::registry::{self, Form, Function};
-use super::{Host, OptionKey, stdlib};
+use crate::script::doc::Doc;
+use crate::script::registry::{Form, Function};
+use crate::script::{OptionKey, stdlib};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Everything that has a doc.
+#[derive(Default)]
 pub struct Catalog {
     pub functions: Vec<Function>,
     /// The options that each verb takes.
     options: BTreeMap<String, Vec<OptionKey>>,
     /// By option, the words under which it is looked for: a key means the same wherever it stands.
     words: BTreeMap<String, Vec<String>>,
+}
+
+/// Makes the whole of it, where there is a program that has it.
+static MAKE: OnceLock<fn() -> Catalog> = OnceLock::new();
+
+/// Notes how the whole catalog is made, whatever a script has loaded.
+pub fn made_by(make: fn() -> Catalog) {
+    let _ = MAKE.set(make);
 }
 
 /// An option under one of its other names.
@@ -23,13 +32,7 @@ pub struct OptionHit {
 }
 
 impl Catalog {
-    pub fn of(host: &Host) -> Catalog {
-        let functions = registry::functions(host, false);
-        let shown = functions.iter().filter(|function| !function.is_inner);
-        let options: BTreeMap<String, Vec<OptionKey>> = shown
-            .map(|function| (function.name.clone(), host.option_keys(&function.name)))
-            .filter(|(_, keys)| !keys.is_empty())
-            .collect();
+    pub(super) fn new(functions: Vec<Function>, options: BTreeMap<String, Vec<OptionKey>>) -> Catalog {
         let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for key in options.values().flatten() {
             words.entry(key.name.clone()).or_default().extend(key.also.iter().map(|also| plain(also)));
@@ -40,7 +43,7 @@ impl Catalog {
     /// The whole of it, whatever a script has loaded; made when it is first asked for.
     pub fn whole() -> &'static Catalog {
         static WHOLE: OnceLock<Catalog> = OnceLock::new();
-        WHOLE.get_or_init(|| Catalog::of(&Host::new()))
+        WHOLE.get_or_init(|| MAKE.get().map(|make| make()).unwrap_or_default())
     }
 
     /// The verbs that are looked for under exactly this name, of each one overload.

@@ -1,0 +1,81 @@
+//! Where the progress of long work goes, and how what is printed keeps clear of it. What draws bars is above.
+
+use crate::scoped;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Where the progress of a script is shown.
+#[derive(Clone, Default)]
+pub enum Sink {
+    /// On standard error, or where the program says.
+    #[default]
+    Process,
+    /// Lines now and then, without their ends.
+    Lines(Line),
+    Nowhere,
+}
+
+pub type Line = Arc<Mutex<dyn FnMut(&str) + Send>>;
+
+thread_local! {
+    static SINK: RefCell<Sink> = RefCell::default();
+}
+
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Runs `work` on this thread with its progress going to `sink`.
+pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
+    scoped::with(&SINK, sink.clone(), work)
+}
+
+/// Where the progress of this thread's work goes.
+pub fn sink() -> Sink {
+    if SILENT.load(Ordering::Relaxed) { Sink::Nowhere } else { SINK.with(|sink| sink.borrow().clone()) }
+}
+
+/// Shows nothing from now on: for tests.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+/// What draws bars on the terminal.
+pub trait Bars: Sync {
+    /// Runs `work`, which writes to the terminal, with the bars hidden.
+    fn hidden(&self, work: &mut dyn FnMut());
+    /// Whether a bar is on the screen.
+    fn is_showing(&self) -> bool;
+    /// Turns each bar into a plain line; its next step makes it a bar again.
+    fn rest(&self);
+}
+
+static BARS: OnceLock<&'static dyn Bars> = OnceLock::new();
+
+/// Notes who draws bars, before the first.
+pub fn drawn_by(bars: &'static dyn Bars) {
+    let _ = BARS.set(bars);
+}
+
+/// Runs `work`, which writes to the terminal, with the bars hidden.
+pub fn beside_bars<T>(work: impl FnOnce() -> T) -> T {
+    let Some(bars) = BARS.get() else { return work() };
+    let (mut work, mut done) = (Some(work), None);
+    bars.hidden(&mut || done = work.take().map(|work| work()));
+    match (done, work) {
+        (Some(done), _) => done,
+        (None, Some(work)) => work(),
+        (None, None) => unreachable!("work that is taken is done"),
+    }
+}
+
+/// Whether a bar is on the screen.
+pub fn is_showing() -> bool {
+    BARS.get().is_some_and(|bars| bars.is_showing())
+}
+
+/// Turns each bar into a plain line before something else uses the terminal.
+pub fn rest() {
+    if let Some(bars) = BARS.get() {
+        bars.rest();
+    }
+}

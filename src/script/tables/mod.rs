@@ -1,0 +1,16 @@
+//! Option tables: the keys that a verb takes, native or written in Rhai. The checker, Tab and help read them here.
+//!
+//! The table of a function that is written in Rhai is read off its syntax tree, without running it: it is what stands
+//! before the parameter in `options("who", DEFAULTS, given)`, with constants of this module and of others looked up.
+
+mod key;
+mod reader;
+mod source;
+mod tree;
+mod uses;
+
+pub use key::OptionKey;
+pub use reader::{Known, Reader};
+pub use source::{Entry, Source};
+pub use tree::{READS, choice, defaults, laid_over, method, root};
+pub use uses::Uses;
