@@ -132,12 +132,23 @@ fn granite(json: &Value, weights: VarBuilder) -> Result<Box<dyn Causal>> {
     Ok(Box::new(Beside { net, cache: new_cache()?, forward: of::granite::Granite::forward, new_cache }))
 }
 
+const EMBEDDINGS: &str = "model.embed_tokens.weight";
+const OUTPUT: &str = "lm_head.weight";
+
 /// A model that predicts tokens, and does not train.
 pub struct Decoder(Box<dyn Causal>);
 
 impl Decoder {
     /// The model of a `config.json` with the tensors of its safetensors files, computed in `dtype`.
-    pub fn new(config: &Value, tensors: HashMap<String, Tensor>, dtype: DType) -> Result<Decoder> {
+    pub fn new(config: &Value, mut tensors: HashMap<String, Tensor>, dtype: DType) -> Result<Decoder> {
+        // Some of candle's architectures ask for the output table even where the config ties it to the embeddings.
+        let tied = config["tie_word_embeddings"] != false;
+        if tied
+            && !tensors.contains_key(OUTPUT)
+            && let Some(table) = tensors.get(EMBEDDINGS).cloned()
+        {
+            tensors.insert(OUTPUT.to_string(), table);
+        }
         Decoder::build(config, VarBuilder::from_tensors(tensors, dtype, &Device::Cpu))
     }
 

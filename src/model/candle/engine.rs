@@ -15,8 +15,8 @@ pub fn model_types() -> Result<Vec<&'static str>> {
     Ok(levain_candle::model_types().collect())
 }
 
-fn told(error: impl std::fmt::Display) -> Error {
-    Error::new("model", format!("engine \"candle\": {error}"))
+fn told(error: candle_core::Error) -> Error {
+    Error::from(error).attributed_to("model").at("engine \"candle\"")
 }
 
 /// A model of candle's, with what it has read.
