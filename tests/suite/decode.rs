@@ -91,7 +91,7 @@ fn one_operation_writes_what_the_blocks_write() {
 }
 
 #[test]
-fn a_text_does_not_depend_on_its_neighbours_or_on_threads() {
+fn a_text_does_not_depend_on_its_neighbors_or_on_threads() {
     let net = lively("llama", DType::F32);
     // more than are written at once
     let prompts = prompts(40);

@@ -609,16 +609,16 @@ fn long_values_are_cut_to_the_screen() {
 }
 
 #[test]
-fn colours_only_where_they_are_wanted() {
+fn colors_only_where_they_are_wanted() {
     let folder = folder();
-    let colour = |raw: &str| raw.contains("\x1b[35m") || raw.contains("\x1b[1;34m") || raw.contains("\x1b[31m");
+    let color = |raw: &str| raw.contains("\x1b[35m") || raw.contains("\x1b[1;34m") || raw.contains("\x1b[31m");
     let mut terminal = Terminal::new(folder.path());
     terminal.says("let a = nope");
-    assert!(colour(&terminal.raw.lock().unwrap()));
+    assert!(color(&terminal.raw.lock().unwrap()));
     let mut terminal = Terminal::with(folder.path(), (50, 100), &[("NO_COLOR", "1")]);
     terminal.says("let a = nope");
     let raw = terminal.raw.lock().unwrap().clone();
-    assert!(!colour(&raw), "{raw:?}");
+    assert!(!color(&raw), "{raw:?}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn prose(doc: &str) -> String {
     html.replace("</ul><ul>", "")
 }
 
-/// Comments, and what an example shows, in colours of their own.
+/// Comments, and what an example shows, in colors of their own.
 fn code_line(line: &str) -> String {
     let comment = line.find("//=>").map(|at| (at, "shows")).or_else(|| {
         let at = line.find("//")?;

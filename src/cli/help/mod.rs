@@ -22,7 +22,7 @@ const NOUNS: &[(&str, &str)] = &[
     ("token", "tokenizers: open, train, extend, encode"),
     ("data", "datasets: open, clean, split, encode, batch"),
     ("model", "language models: open, forward, loss, generate, resize, LoRA, save"),
-    ("train", "optimisers, records, checkpoints"),
+    ("train", "optimizers, records, checkpoints"),
     ("measure", "scores and statistics"),
     ("retrieve", "search over text"),
     ("plot", "charts"),

@@ -1,4 +1,4 @@
-//! Colours of what is written, and the other half of the bracket at the cursor.
+//! Colors of what is written, and the other half of the bracket at the cursor.
 
 use super::helper::Helpers;
 use crate::script::notebook::scan::{self, Kind};
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 const BRACKET: &str = "\x1b[1;4m";
 const END: &str = "\x1b[0m";
 
-fn colour(kind: Kind) -> Option<&'static str> {
+fn color(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Keyword => Some("\x1b[35m"),
         Kind::Text => Some("\x1b[32m"),
@@ -25,7 +25,7 @@ impl Highlighter for Helpers {
         let pair = brackets(&parts, at);
         let mut out = String::with_capacity(line.len() * 2);
         for (index, part) in parts.iter().enumerate() {
-            let paint = if pair.contains(&Some(index)) { Some(BRACKET) } else { colour(part.kind) };
+            let paint = if pair.contains(&Some(index)) { Some(BRACKET) } else { color(part.kind) };
             match paint {
                 Some(paint) => out.extend([paint, part.text, END]),
                 None => out.push_str(part.text),

@@ -52,7 +52,7 @@ pub fn page(text: &str) {
     println!("{}", text.trim_end());
 }
 
-/// An error as it is told everywhere, in colours.
+/// An error as it is told everywhere, in colors.
 pub fn fault(fault: &Fault) {
     for line in fault.to_string().lines() {
         let painted = match line.split_once(':') {

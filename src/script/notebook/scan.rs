@@ -1,4 +1,4 @@
-//! What a text is made of, whole or not: for colours, for completion, and for whether more has to come.
+//! What a text is made of, whole or not: for colors, for completion, and for whether more has to come.
 
 use rhai::{Engine, LexError, ParseErrorType};
 
