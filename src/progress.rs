@@ -1,9 +1,11 @@
-//! Where the progress of long work goes, and how what is printed keeps clear of it. What draws bars is above.
+//! Where the progress of long work and warnings go, and how what is printed keeps clear of bars. What draws bars is above.
 
 use crate::scoped;
+use crate::sync::unpoisoned;
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Where the progress of a script is shown.
 #[derive(Clone, Default)]
@@ -37,6 +39,43 @@ pub fn sink() -> Sink {
 /// Shows nothing from now on: for tests.
 pub fn silence() {
     SILENT.store(true, Ordering::Relaxed);
+}
+
+/// Warns of what does not stop the work, as `warning: WHO: WHAT`: something that a file or an option holds and that is not
+/// used, or not as it is written.
+pub fn warn(who: &str, what: impl Display) {
+    let line = format!("warning: {who}: {what}");
+    match sink() {
+        Sink::Nowhere => {}
+        Sink::Lines(to) => unpoisoned(to.lock())(&line),
+        Sink::Process if is_heard() => listened(&format!("\r{line}\n")),
+        Sink::Process => beside_bars(|| eprintln!("{line}")),
+    }
+}
+
+type Listener = Box<dyn Fn(&str) + Send>;
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline
+/// at the end of a piece of work.
+pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
+    *listening() = Some(Box::new(listener));
+}
+
+/// Whether progress goes to a listener.
+pub fn is_heard() -> bool {
+    listening().is_some()
+}
+
+/// Tells the listener.
+pub fn listened(line: &str) {
+    if let Some(listener) = &*listening() {
+        listener(line);
+    }
+}
+
+fn listening() -> MutexGuard<'static, Option<Listener>> {
+    unpoisoned(LISTENER.lock())
 }
 
 /// What draws bars on the terminal.

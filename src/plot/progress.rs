@@ -1,7 +1,7 @@
 //! Progress of long work: a bar on a terminal, elsewhere a line now and then.
 
 use super::bar::{Screen, is_drawable};
-use crate::progress::{self, Bars, Line, Sink, beside_bars};
+use crate::progress::{self, Bars, Line, Sink, beside_bars, listened};
 use crate::sync::unpoisoned;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -26,19 +26,6 @@ static SHOWING: AtomicUsize = AtomicUsize::new(0);
 static DRAWN: Mutex<Vec<Weak<Mutex<State>>>> = Mutex::new(Vec::new());
 /// Time between two lines for a listener.
 const GLANCE: Duration = Duration::from_millis(250);
-
-type Listener = Box<dyn Fn(&str) + Send>;
-static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
-
-/// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline
-/// at the end of a piece of work.
-pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
-    *listening() = Some(Box::new(listener));
-}
-
-fn listening() -> MutexGuard<'static, Option<Listener>> {
-    unpoisoned(LISTENER.lock())
-}
 
 /// The bars of this process.
 struct Terminal;
@@ -124,7 +111,7 @@ impl Progress {
             _ if quiet => Show::Nothing,
             Sink::Nowhere => Show::Nothing,
             Sink::Lines(line) => Show::Lines(line),
-            Sink::Process if listening().is_some() => Show::Told,
+            Sink::Process if progress::is_heard() => Show::Told,
             Sink::Process if is_drawable() => Show::Resting,
             Sink::Process => Show::Lines(Arc::new(Mutex::new(|line: &str| eprintln!("{line}")))),
         };
@@ -305,12 +292,6 @@ impl State {
 
 fn write(to: &Line, line: &str) {
     unpoisoned(to.lock())(line);
-}
-
-fn listened(line: &str) {
-    if let Some(listener) = &*listening() {
-        listener(line);
-    }
 }
 
 fn bar(total: u64, from: u64) -> ProgressBar {

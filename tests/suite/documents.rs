@@ -7,7 +7,8 @@ use std::process::Command;
 
 /// README.md, and the pages that stand beside it and in docs/.
 fn documents() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = ["README.md", "README.zh.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from).to_vec();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "README.zh.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from).to_vec();
     found.extend(std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path()));
     found.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
     found.sort();

@@ -4,7 +4,7 @@ use super::replies::{error, info, refusal};
 use super::sockets::{Outbox, Outgoing, Sockets, broadcast};
 use crate::Result;
 use crate::cli::help;
-use crate::plot::progress;
+use crate::progress;
 use crate::script::display::Page;
 use crate::script::notebook::{Answer, scan};
 use crate::script::{Fault, Notebook};
