@@ -1,8 +1,9 @@
 //! BM25: how well words match (Robertson and Zaragoza 2009, "The probabilistic relevance framework: BM25 and beyond").
 
-use super::terms;
+use super::terms::{count_of, lone, terms};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Passages between two looks at the cancel flag.
@@ -61,13 +62,17 @@ impl Bm25 {
         self.postings.len()
     }
 
-    /// The score of every passage that shares a term with the query.
-    pub fn scores(&self, query: &str) -> Vec<(usize, f64)> {
+    /// The score of every passage that shares a term with the query. `texts` are the passages themselves.
+    pub fn scores<S: AsRef<str> + Sync>(&self, query: &str, texts: &[S]) -> Vec<(usize, f64)> {
         let mut scores: HashMap<u32, f64> = HashMap::new();
         for term in terms(query) {
-            let Some(found) = self.postings.get(&term) else { continue };
+            // pairs do not say where a character stands that is asked for alone
+            let found = match lone(&term) {
+                Some(character) => Cow::Owned(holding(texts, character)),
+                None => self.postings.get(&term).map_or_else(Cow::default, |found| Cow::Borrowed(found.as_slice())),
+            };
             let weight = self.weight(found.len());
-            for &(at, count) in found {
+            for &(at, count) in found.iter() {
                 let count = f64::from(count);
                 let long = 1.0 - self.b + self.b * f64::from(self.lengths[at as usize]) / self.mean;
                 *scores.entry(at).or_default() += weight * count * (self.k1 + 1.0) / (count + self.k1 * long);
@@ -81,6 +86,12 @@ impl Bm25 {
         let (all, holding) = (self.lengths.len() as f64, holding as f64);
         (1.0 + (all - holding + 0.5) / (holding + 0.5)).ln()
     }
+}
+
+/// The passages that hold a character, and how often.
+fn holding<S: AsRef<str> + Sync>(texts: &[S], character: char) -> Vec<(u32, u32)> {
+    let count = |(at, text): (usize, &S)| (at as u32, count_of(text.as_ref(), character));
+    texts.par_iter().enumerate().map(count).filter(|(_, count)| *count > 0).collect()
 }
 
 fn counts(text: &str) -> (u32, Vec<(String, u32)>) {

@@ -92,7 +92,7 @@ impl Index {
         method: SearchMethod,
     ) -> Result<Vec<Vec<Hit>>> {
         let words = |count: usize| -> Vec<Vec<Hit>> {
-            queries.par_iter().map(|query| best(self.0.words.scores(query.as_ref()), count)).collect()
+            queries.par_iter().map(|query| best(self.0.words.scores(query.as_ref(), &self.0.texts), count)).collect()
         };
         if method == SearchMethod::Bm25 {
             return Ok(words(count));

@@ -57,6 +57,17 @@ fn pairs(run: &mut Vec<char>, terms: &mut Vec<String>) {
     run.clear();
 }
 
+/// The character that a term is, if it is of a run of one.
+pub fn lone(term: &str) -> Option<char> {
+    let mut characters = term.chars();
+    characters.next().filter(|c| unspaced(*c) && characters.next().is_none())
+}
+
+/// How often a text holds a character, in runs of any length.
+pub fn count_of(text: &str, character: char) -> u32 {
+    text.chars().filter(|c| narrow(*c) == character).count() as u32
+}
+
 /// Whether it is of a script that is written without spaces between words, or is best cut as if it were.
 fn unspaced(c: char) -> bool {
     matches!(c,

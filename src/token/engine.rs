@@ -3,19 +3,22 @@
 //! The crate gives added tokens new ids when they are not in the model's own vocabulary, whatever the file says. So they
 //! are put there first, at the id in the file: no id changes, now or when the vocabulary grows.
 
+use crate::token::oniguruma;
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::{AddedToken, Model};
 
 /// A tokenizer of the crate, with the merges of its BPE, which the crate keeps private.
 #[derive(Clone)]
 pub struct Engine {
     running: tokenizers::Tokenizer,
     merges: Arc<[MergeIds]>,
+    /// Where merges tie, the level of each: the engine itself knows no ties.
+    levels: Option<Arc<[u32]>>,
 }
 
 impl std::ops::Deref for Engine {
@@ -31,7 +34,21 @@ impl Engine {
     pub fn merges(&self) -> &Arc<[MergeIds]> {
         &self.merges
     }
+
+    /// The level of each merge, where several share one; see [`LEVELS`].
+    pub fn levels(&self) -> Option<&[u32]> {
+        self.levels.as_deref()
+    }
+
+    /// Whether special tokens that stand in a text are ordinary text (`split_special_tokens`).
+    pub fn split_special(&mut self, split: bool) {
+        self.running.set_encode_special_tokens(split);
+    }
 }
+
+/// A field of a BPE model beside those of `tokenizer.json`: numbers, one a merge, ascending. Of merges with the same number the
+/// leftmost in a text is made first.
+pub const LEVELS: &str = "levels";
 
 /// Two ids that become one.
 #[derive(Clone, Copy)]
@@ -53,24 +70,90 @@ pub fn told(error: impl std::fmt::Display) -> Error {
 pub fn build(mut spec: Value) -> Result<Engine> {
     let Some(fields) = spec.as_object_mut() else { bail!(WHO, "the description is not a map") };
     let Some(mut model) = fields.remove("model") else { bail!(WHO, "there is no `model` in it") };
-    let added = fields.remove("added_tokens").unwrap_or(Value::Null);
-    let added = added.as_array().map(Vec::as_slice).unwrap_or_default();
-    let added: Vec<(u32, AddedToken)> = added.iter().map(added_token).collect::<Result<_>>()?;
+    let added = match fields.remove("added_tokens").unwrap_or(Value::Null) {
+        Value::Null => Vec::new(),
+        Value::Array(added) => added.iter().map(added_token).collect::<Result<Vec<_>>>()?,
+        other => bail!(WHO, "its `added_tokens` is {}, not a list", kind(&other)),
+    };
+    if !model.is_object() {
+        bail!(WHO, "its `model` is {}, not a map", kind(&model));
+    }
     pin(&mut model, &added)?;
-
+    for name in ["normalizer", "pre_tokenizer", "decoder"] {
+        fields.get_mut(name).map_or(Ok(()), expressions)?;
+    }
+    let levels = levels(&model)?;
     let (model, merges) = build_model(model)?;
     let mut engine = tokenizers::Tokenizer::new(model);
     engine.with_normalizer(part::<tokenizers::NormalizerWrapper>(fields, "normalizer")?).map_err(told)?;
     engine.with_pre_tokenizer(part::<tokenizers::PreTokenizerWrapper>(fields, "pre_tokenizer")?);
     engine.with_post_processor(part::<tokenizers::PostProcessorWrapper>(fields, "post_processor")?);
     engine.with_decoder(part::<tokenizers::DecoderWrapper>(fields, "decoder")?);
+    let wanted: Vec<(u32, String)> = added.iter().map(|(id, token)| (*id, token.content.clone())).collect();
     engine.add_tokens(added.into_iter().map(|(_, token)| token)).map_err(told)?;
-    Ok(Engine { running: engine, merges: merges.into() })
+    let engine = Engine { running: engine, merges: merges.into(), levels };
+    check_added(&engine, &wanted)?;
+    Ok(engine)
+}
+
+/// An added token that stands in the vocabulary has the id that it has there. Any other has to have that of the file.
+fn check_added(engine: &Engine, wanted: &[(u32, String)]) -> Result<()> {
+    for (id, content) in wanted.iter().filter(|(_, content)| !content.is_empty()) {
+        if engine.token_to_id(content) != Some(*id) && engine.get_model().token_to_id(content).is_none() {
+            bail!(
+                WHO,
+                "the added token `{content}` has the id {id}, but the vocabulary has {} entries: ids between are missing",
+                engine.get_model().get_vocab_size()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a value is, for an error.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a bool",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// Every regular expression in a part, as Oniguruma reads it.
+fn expressions(part: &mut Value) -> Result<()> {
+    match part {
+        Value::Array(steps) => steps.iter_mut().try_for_each(expressions),
+        Value::Object(fields) => {
+            if let Some(Value::String(pattern)) = fields.get_mut("pattern").and_then(|pattern| pattern.get_mut("Regex"))
+            {
+                *pattern = oniguruma::translate(pattern)?;
+            }
+            fields.values_mut().filter(|value| value.is_array()).try_for_each(expressions)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn levels(model: &Value) -> Result<Option<Arc<[u32]>>> {
+    let Some(levels) = model.get(LEVELS) else { return Ok(None) };
+    let level = |level: &Value| level.as_u64().and_then(|level| u32::try_from(level).ok());
+    let levels = levels.as_array().and_then(|levels| levels.iter().map(level).collect::<Option<Vec<u32>>>());
+    match levels {
+        Some(levels) if levels.is_sorted() => Ok(Some(levels.into())),
+        _ => bail!(WHO, "the levels of its merges are not numbers in ascending order"),
+    }
 }
 
 /// The `tokenizer.json` form of an engine.
 pub fn describe(engine: &Engine) -> Result<Value> {
-    serde_json::to_value(&engine.running).map_err(told)
+    let mut spec = serde_json::to_value(&engine.running).map_err(told)?;
+    if let (Some(levels), Some(model)) = (&engine.levels, spec["model"].as_object_mut()) {
+        model.insert(LEVELS.into(), json!(levels[..]));
+    }
+    Ok(spec)
 }
 
 fn part<T: serde::de::DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<Option<T>> {

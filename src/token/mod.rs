@@ -6,6 +6,7 @@
 
 mod alphabet;
 pub mod api;
+mod base64;
 mod bpe;
 mod chat;
 mod decode_stream;
@@ -14,6 +15,7 @@ mod extend;
 mod format;
 mod kind;
 mod mine;
+mod oniguruma;
 mod ppmi;
 pub mod script;
 mod special;

@@ -1,7 +1,8 @@
 //! Statistics of texts under a tokenizer: tokens, fertility, byte fallback, by script.
 
 use crate::Result;
-use crate::token::{Tokenizer, TokenizerKind, alphabet, engine, script};
+use crate::token::{Tokenizer, TokenizerKind, alphabet, script};
+use tokenizers::OffsetType;
 
 /// Counts over texts, or over their part in one script.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -107,7 +108,7 @@ impl Tokenizer {
             part.characters += 1;
             part.bytes += character.len_utf8();
         }
-        let encoding = self.engine().encode(text, false).map_err(engine::told)?;
+        let encoding = self.encoded(text, false, OffsetType::Byte)?;
         let ids = encoding.get_ids();
         let words = encoding.get_word_ids();
         let mut word = OpenWord::default();

@@ -3,7 +3,7 @@
 use crate::token::ExtensionInfo;
 use crate::token::TokenizerKind;
 use crate::token::alphabet;
-use crate::token::bpe::{FastEncode, Merges};
+use crate::token::bpe::{FastEncode, Merges, tied};
 use crate::token::engine::{self, Engine};
 use crate::token::special::{SPECIALS, SpecialIds};
 use crate::{Result, bail, cancel, text};
@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use tokenizers::OffsetType;
 
 /// The position of each token in its text: start and end, in bytes.
 pub type Offsets = Vec<(usize, usize)>;
@@ -38,6 +39,7 @@ struct TokenizerInner {
     template: Option<String>,
     config: Map<String, Value>,
     extension: Option<ExtensionInfo>,
+    unused: Vec<String>,
     merges: OnceLock<Arc<Merges>>,
     fast_encode: OnceLock<Option<FastEncode>>,
 }
@@ -48,7 +50,7 @@ const CHUNK: usize = 256;
 impl Tokenizer {
     /// Assembles a tokenizer. `config` is `tokenizer_config.json`, `special` overrides what it says.
     pub(super) fn assemble(
-        engine: Engine,
+        mut engine: Engine,
         config: Map<String, Value>,
         special: SpecialIds,
         template: Option<String>,
@@ -59,6 +61,7 @@ impl Tokenizer {
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let kind = TokenizerKind::of(&engine);
+        engine.split_special(config.get("split_special_tokens") == Some(&Value::Bool(true)));
         Tokenizer(Arc::new(TokenizerInner {
             kind,
             tokens,
@@ -69,6 +72,7 @@ impl Tokenizer {
             config,
             engine,
             extension: None,
+            unused: Vec::new(),
             merges: OnceLock::new(),
             fast_encode: OnceLock::new(),
         }))
@@ -86,6 +90,19 @@ impl Tokenizer {
             inner.extension = extension;
         }
         self
+    }
+
+    /// Attaches what its files say and is not used, to a tokenizer that was just made.
+    pub(super) fn with_unused(mut self, unused: Vec<String>) -> Tokenizer {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.unused = unused;
+        }
+        self
+    }
+
+    /// What the files that it was opened from say and is not used, a line each.
+    pub fn unused(&self) -> &[String] {
+        &self.0.unused
     }
 
     /// The record of its last extension; a saved tokenizer remembers all but the skipped words.
@@ -189,8 +206,7 @@ impl Tokenizer {
     /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
     /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
-        let encoding =
-            self.0.engine.encode(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
+        let encoding = self.encoded(text, special, OffsetType::Byte)?;
         Ok(Encoding {
             ids: encoding.get_ids().to_vec(),
             tokens: encoding.get_tokens().to_vec(),
@@ -200,8 +216,7 @@ impl Tokenizer {
 
     /// Encodes a text to ids and byte offsets, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
-        let encoding =
-            self.0.engine.encode(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
+        let encoding = self.encoded(text, special, OffsetType::Byte)?;
         Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 
@@ -211,9 +226,20 @@ impl Tokenizer {
         if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
             return Ok(ids);
         }
-        let encoding =
-            self.0.engine.encode_fast(text, special).map_err(|error| engine::told(error).attributed_to("encode"))?;
-        Ok(encoding.get_ids().to_vec())
+        Ok(self.encoded(text, special, OffsetType::None)?.get_ids().to_vec())
+    }
+
+    /// By the engine, or where its merges tie by ours.
+    pub(super) fn encoded(&self, text: &str, special: bool, offsets: OffsetType) -> Result<tokenizers::Encoding> {
+        let encoding = match (self.0.engine.levels(), offsets) {
+            (Some(levels), _) => {
+                let merges = self.merges()?;
+                return self.encode_symbols(text, special, offsets, |word| tied::merge(&merges, levels, word));
+            }
+            (None, OffsetType::None) => self.0.engine.encode_fast(text, special),
+            (None, _) => self.0.engine.encode(text, special),
+        };
+        encoding.map_err(|error| engine::told(error).attributed_to("encode"))
     }
 
     /// Encodes many texts in parallel; the same ids as one by one. Can be interrupted.
@@ -241,7 +267,15 @@ impl Tokenizer {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.len()) {
             bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
         }
-        self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).attributed_to("decode"))
+        let text =
+            self.0.engine.decode(ids, skip_special).map_err(|error| engine::told(error).attributed_to("decode"))?;
+        Ok(if self.cleans_up() { clean_up(text) } else { text })
+    }
+
+    /// `clean_up_tokenization_spaces`, which transformers ignores for BPE: spaces belong to its tokens.
+    fn cleans_up(&self) -> bool {
+        let asked = self.0.config.get("clean_up_tokenization_spaces") == Some(&Value::Bool(true));
+        asked && !matches!(self.kind(), TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe)
     }
 }
 
@@ -259,6 +293,12 @@ impl IntoIterator for Tokenizer {
     fn into_iter(self) -> Self::IntoIter {
         self.0.tokens.clone().into_iter()
     }
+}
+
+/// Takes the spaces away that English has not got before signs and contractions, as transformers does.
+fn clean_up(text: String) -> String {
+    let pairs = [" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"];
+    pairs.into_iter().fold(text, |text, spaced| text.replace(spaced, spaced.trim()))
 }
 
 /// A token as readable text: byte letters as the text that they encode.

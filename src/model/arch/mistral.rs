@@ -27,7 +27,7 @@ pub const ARCH: Arch = Arch {
         matches: llama::has_window,
         more: |file, json| {
             llama::more(file, json)?;
-            json["sliding_window"] = file.number("attention.sliding_window").unwrap_or_default();
+            json["sliding_window"] = file.number("attention.sliding_window")?.unwrap_or_default();
             Ok(())
         },
         ..llama::GGUF

@@ -1,8 +1,8 @@
 //! What llama.cpp calls the parts of an architecture: tables that are read both ways.
 
-use crate::Result;
-use crate::format::gguf::Gguf;
+use crate::format::gguf::{Gguf, Value as Meta};
 use crate::model::config::Config;
+use crate::{Error, Result, bail};
 use serde_json::{Value, json};
 
 /// The names of an architecture in GGUF.
@@ -67,11 +67,42 @@ impl Metadata<'_> {
     }
 
     /// The value of a key as JSON: a whole number, or a float in the fewest digits that say it (a file holds f32, in
-    /// which 1e-5 is 0.00000999…).
-    pub fn number(&self, name: &str) -> Option<Value> {
-        let value = self.header.get(&self.key(name))?;
+    /// which 1e-5 is 0.00000999…). llama.cpp writes some as a list with an entry for each layer: here all have to be
+    /// the same.
+    pub fn number(&self, name: &str) -> Result<Option<Value>> {
+        let key = self.key(name);
+        let Some(value) = self.header.get(&key) else { return Ok(None) };
+        let value = match value.as_list() {
+            None => value,
+            Some(list) => self.same(&key, list)?,
+        };
         let float = |value: f64| json!((value as f32).to_string().parse::<f64>().unwrap_or(value));
-        value.as_int().map(|value| json!(value)).or_else(|| value.as_float().map(float))
+        match value.as_int().map(|value| json!(value)).or_else(|| value.as_float().map(float)) {
+            Some(number) => Ok(Some(number)),
+            None => bail!("model", "the metadata `{key}` is not a number"),
+        }
+    }
+
+    fn same<'v>(&self, key: &str, list: &'v [Meta]) -> Result<&'v Meta> {
+        let layers = self.header.int(&self.key("block_count"));
+        if layers.is_some_and(|layers| layers != list.len() as i64) {
+            bail!(
+                "model",
+                "the metadata `{key}` has {} entries, for {} layers",
+                list.len(),
+                layers.unwrap_or_default()
+            );
+        }
+        match list.iter().find(|entry| **entry != list[0]) {
+            None if list.is_empty() => bail!("model", "the metadata `{key}` is an empty list"),
+            None => Ok(&list[0]),
+            Some(_) => {
+                let numbers: Vec<String> =
+                    list.iter().filter_map(Meta::as_float).map(|entry| entry.to_string()).collect();
+                let error = format!("the metadata `{key}` differs from layer to layer: {}", numbers.join(", "));
+                Err(Error::new("model", error).help("only models whose layers are alike are supported"))
+            }
+        }
     }
 }
 

@@ -104,7 +104,7 @@ fn config(
         json[key] = json!(file.header.int(&format!("tokenizer.ggml.{name}_token_id")));
     }
     for fact in names.facts {
-        json[fact.key] = match (file.number(fact.gguf), fact.or) {
+        json[fact.key] = match (file.number(fact.gguf)?, fact.or) {
             (Some(value), _) => value,
             (None, Some(or)) => or(&json),
             (None, None) => bail!("model", "the metadata `{}` is missing", file.key(fact.gguf)),

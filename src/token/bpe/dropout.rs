@@ -2,13 +2,12 @@
 //! some probability at each step, so that a model sees a word in several segmentations.
 
 use crate::token::bpe::merges::Merges;
-use crate::token::engine::told;
+use crate::token::bpe::tied::Symbol;
 use crate::token::tokenizer::Encoding;
 use crate::token::{Tokenizer, TokenizerKind};
 use crate::{Error, Result, bail};
 use rayon::prelude::*;
-use std::cell::RefCell;
-use tokenizers::{OffsetType, PostProcessor, PreTokenizer, Token};
+use tokenizers::OffsetType;
 
 const WHO: &str = "encode";
 
@@ -45,12 +44,6 @@ impl Chance {
     }
 }
 
-struct DropoutSymbol {
-    id: u32,
-    start: usize,
-    end: usize,
-}
-
 impl Tokenizer {
     /// Encodes a text with merges left out. `text` is its number in a batch: each text draws its own.
     pub fn encode_dropping(&self, text: &str, special: bool, dropout: Dropout, number: u64) -> Result<Encoding> {
@@ -62,28 +55,9 @@ impl Tokenizer {
                 .help("encode without `bpe_dropout`"));
         }
         let merges = self.merges()?;
-        let chance = RefCell::new(Chance::new(dropout, number));
-        let engine = self.engine();
-        let mut splits = engine.get_added_vocabulary().extract_and_normalize(engine.get_normalizer(), text);
-        if let Some(pre) = engine.get_pre_tokenizer() {
-            pre.pre_tokenize(&mut splits).map_err(told)?;
-        }
-        splits
-            .tokenize(|word| {
-                let mut symbols = self.letters(word.get())?;
-                merge(&merges, &mut symbols, &mut chance.borrow_mut());
-                let token = |symbol: DropoutSymbol| {
-                    let token = self.token(symbol.id).unwrap_or_default().to_string();
-                    Token::new(symbol.id, token, (symbol.start, symbol.end))
-                };
-                Ok(symbols.into_iter().map(token).collect())
-            })
-            .map_err(told)?;
-        let encoding = splits.into_encoding(None, 0, OffsetType::Byte).map_err(told)?;
-        let encoding = match engine.get_post_processor() {
-            Some(processor) => processor.process(encoding, None, special).map_err(told)?,
-            None => encoding,
-        };
+        let mut chance = Chance::new(dropout, number);
+        let encoding =
+            self.encode_symbols(text, special, OffsetType::Byte, |symbols| merge(&merges, symbols, &mut chance))?;
         Ok(Encoding {
             ids: encoding.get_ids().to_vec(),
             tokens: encoding.get_tokens().to_vec(),
@@ -110,33 +84,9 @@ impl Tokenizer {
         }
         Ok(all)
     }
-
-    /// A word as single characters; one that is not a token as its bytes, or as unknown.
-    fn letters(&self, word: &str) -> Result<Vec<DropoutSymbol>> {
-        let mut symbols: Vec<DropoutSymbol> = Vec::with_capacity(word.len());
-        let mut buffer = [0; 4];
-        for (start, letter) in word.char_indices() {
-            let end = start + letter.len_utf8();
-            if let Some(id) = self.id(letter.encode_utf8(&mut buffer)) {
-                symbols.push(DropoutSymbol { id, start, end });
-                continue;
-            }
-            let bytes = word[start..end].bytes().map(|byte| self.id(&format!("<0x{byte:02X}>")));
-            match bytes.collect::<Option<Vec<u32>>>() {
-                Some(ids) if self.kind() == TokenizerKind::ByteFallback => {
-                    symbols.extend(ids.into_iter().map(|id| DropoutSymbol { id, start, end }));
-                }
-                _ => match self.unk() {
-                    Some(id) => symbols.push(DropoutSymbol { id, start, end }),
-                    None => bail!(WHO, "the character {letter:?} is no token, and there is no unknown token"),
-                },
-            }
-        }
-        Ok(symbols)
-    }
 }
 
-fn merge(merges: &Merges, symbols: &mut Vec<DropoutSymbol>, chance: &mut Chance) {
+fn merge(merges: &Merges, mut symbols: Vec<Symbol>, chance: &mut Chance) -> Vec<Symbol> {
     loop {
         let mut best: Option<(u32, usize)> = None;
         for at in 1..symbols.len() {
@@ -145,8 +95,8 @@ fn merge(merges: &Merges, symbols: &mut Vec<DropoutSymbol>, chance: &mut Chance)
                 best = Some((rank, at));
             }
         }
-        let Some((rank, at)) = best else { return };
-        symbols[at - 1] = DropoutSymbol { id: merges.whole(rank), start: symbols[at - 1].start, end: symbols[at].end };
+        let Some((rank, at)) = best else { return symbols };
+        symbols[at - 1] = Symbol { id: merges.whole(rank), start: symbols[at - 1].start, end: symbols[at].end };
         symbols.remove(at);
     }
 }

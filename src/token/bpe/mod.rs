@@ -8,6 +8,8 @@ mod dropout;
 pub mod fast_encode;
 pub mod merges;
 pub mod pair_index;
+mod symbols;
+pub mod tied;
 
 pub use byte_bpe::{BpeScratch, ByteBpe};
 pub use continue_bpe::Proposal;

@@ -1,7 +1,17 @@
 //! Files of tokenizers, read and written.
 
-mod from_gguf;
+mod added;
+mod around;
+mod assemble;
+mod class;
+mod config;
+mod flags;
+mod gguf;
 mod open;
+mod pipeline;
 mod save;
+mod sentencepiece;
+mod tiktoken;
+mod wordpiece;
 
-pub use open::wordpiece;
+pub use wordpiece::wordpiece;

@@ -1,5 +1,6 @@
 //! Writes the folder that transformers and tokenizers open.
 
+use crate::plot::progress;
 use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
 use crate::{Error, Result, files};
 use serde_json::{Map, Value, json};
@@ -12,7 +13,13 @@ impl Tokenizer {
     /// template, each beside its place and then renamed.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
-        let spec = engine::describe(self.engine())?;
+        let mut spec = engine::describe(self.engine())?;
+        let model = spec.get_mut("model").and_then(Value::as_object_mut);
+        if model.and_then(|model| model.remove(engine::LEVELS)).is_some() {
+            progress::note(
+                "save: merges of this tokenizer tie, which tokenizer.json cannot say: there the first wins, not the leftmost",
+            );
+        }
         let mut texts = vec![
             ("tokenizer.json", pretty(&spec)?),
             ("tokenizer_config.json", pretty(&self.saved_config(&spec))?),
@@ -30,8 +37,16 @@ impl Tokenizer {
     /// `tokenizer_config.json`: what it was, with a class that takes `tokenizer.json` as it is. (Other classes
     /// build their own pre-tokenizer and would split otherwise.)
     fn saved_config(&self, spec: &Value) -> Value {
-        const KEPT: [&str; 6] =
-            ["model_max_length", "padding_side", "truncation_side", "add_bos_token", "add_eos_token", "do_lower_case"];
+        const KEPT: [&str; 8] = [
+            "model_max_length",
+            "padding_side",
+            "truncation_side",
+            "add_bos_token",
+            "add_eos_token",
+            "do_lower_case",
+            "split_special_tokens",
+            "clean_up_tokenization_spaces",
+        ];
         let mut config = Map::new();
         config.insert("tokenizer_class".into(), json!("PreTrainedTokenizerFast"));
         config.insert("clean_up_tokenization_spaces".into(), json!(false));

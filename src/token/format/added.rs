@@ -1,0 +1,186 @@
+//! Added tokens: those of `tokenizer.json`, of the config's `added_tokens_decoder`, of `added_tokens.json`, the named special
+//! tokens and the additional ones, put together as transformers does. One that is new gets the id that its file says, else
+//! the next.
+
+use super::config::{NAMED, Settings, content};
+use crate::token::engine::WHO;
+use crate::{Result, bail};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// The added tokens of a description, in its order, and what each id is.
+struct Added<'v> {
+    list: Vec<Map<String, Value>>,
+    places: HashMap<String, usize>,
+    vocab: Vocab<'v>,
+    next: u64,
+}
+
+/// The ids of the model's own tokens.
+enum Vocab<'v> {
+    Map(&'v Map<String, Value>),
+    List(HashMap<&'v str, u64>),
+}
+
+impl Vocab<'_> {
+    fn of(model: &Value) -> Vocab<'_> {
+        match &model["vocab"] {
+            Value::Object(vocab) => Vocab::Map(vocab),
+            Value::Array(rows) => {
+                Vocab::List((0..).zip(rows).filter_map(|(id, row)| Some((row.get(0)?.as_str()?, id))).collect())
+            }
+            _ => Vocab::List(HashMap::new()),
+        }
+    }
+
+    fn id(&self, token: &str) -> Option<u64> {
+        match self {
+            Vocab::Map(vocab) => vocab.get(token)?.as_u64(),
+            Vocab::List(ids) => ids.get(token).copied(),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            Vocab::Map(vocab) => vocab.values().filter_map(Value::as_u64).max().map_or(0, |last| last + 1),
+            Vocab::List(ids) => ids.len() as u64,
+        }
+    }
+}
+
+/// Completes the `added_tokens` of a description by what its settings say.
+pub fn complete(spec: &mut Value, settings: &mut Settings) -> Result<()> {
+    let own = match spec.get_mut("added_tokens").map(Value::take) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(own)) => own,
+        // the engine says what is wrong
+        Some(other) => {
+            spec["added_tokens"] = other;
+            return Ok(());
+        }
+    };
+    let named: Vec<String> = NAMED.into_iter().filter_map(|name| settings.token(name)).map(String::from).collect();
+    let vocab = Vocab::of(&spec["model"]);
+    let mut added = Added { next: vocab.len(), list: Vec::new(), places: HashMap::new(), vocab };
+    for token in own {
+        let Value::Object(token) = token else { bail!(WHO, "an added token is {token}, not a map") };
+        added.push(token);
+    }
+    for (id, mut token) in listed(settings)? {
+        if let Some(other) = added.put(id, &mut token, &named) {
+            let content = token["content"].as_str().unwrap_or_default();
+            settings
+                .unused
+                .push(format!("added_tokens_decoder: the id {id} of `{content}` is not used: it is {other}"));
+        }
+    }
+    let named = NAMED.into_iter().filter_map(|name| settings.config.get(name));
+    let others = settings.config.iter().filter(|(key, value)| is_other(key, value)).map(|(_, value)| value);
+    named.chain(others).chain(additional(settings)).for_each(|token| added.special(token, true));
+    settings.pieces.iter().for_each(|piece| added.special(piece, piece["special"] == true));
+    spec["added_tokens"] = added.list.into_iter().map(Value::Object).collect();
+    Ok(())
+}
+
+/// `image_token` and whatever else is called so: special, by a name of the model's own.
+fn is_other(key: &str, value: &Value) -> bool {
+    key.ends_with("_token") && !NAMED.contains(&key) && content(value).is_some()
+}
+
+/// `extra_special_tokens`, or as it was called before, `additional_special_tokens`: a list, or a map by names.
+fn additional(settings: &Settings) -> impl Iterator<Item = &Value> {
+    let filled = |key: &str| {
+        let given = settings.config.get(key)?;
+        let empty = given.as_array().is_some_and(Vec::is_empty) || given.is_null();
+        (!empty).then_some(given)
+    };
+    let given = filled("extra_special_tokens").or_else(|| filled("additional_special_tokens"));
+    let list = given.and_then(Value::as_array).into_iter().flatten();
+    list.chain(given.and_then(Value::as_object).into_iter().flat_map(|map| map.values()))
+}
+
+/// The tokens that the config lists with their ids, or `added_tokens.json`, by id.
+fn listed(settings: &Settings) -> Result<Vec<(u64, Map<String, Value>)>> {
+    let mut list = Vec::new();
+    if let Some(decoder) = settings.config.get("added_tokens_decoder") {
+        let Value::Object(decoder) = decoder else { bail!(WHO, "`added_tokens_decoder` is not a map") };
+        for (id, token) in decoder {
+            let (Ok(number), Value::Object(token), Some(_)) = (id.parse(), token, content(token)) else {
+                bail!(WHO, "`added_tokens_decoder`: `{id}` is no id of a token: {token}")
+            };
+            list.push((number, token.clone()));
+        }
+    }
+    let special: Vec<&str> = NAMED
+        .into_iter()
+        .filter_map(|name| settings.token(name))
+        .chain(additional(settings).filter_map(content))
+        .collect();
+    for (token, id) in &settings.added {
+        let Some(number) = id.as_u64() else { bail!(WHO, "added_tokens.json: the id of `{token}` is {id}") };
+        let Value::Object(fields) = whole(token, special.contains(&token.as_str())) else { continue };
+        list.push((number, fields));
+    }
+    list.sort_by_key(|(id, _)| *id);
+    Ok(list)
+}
+
+/// A token with its flags: a special one is found in the raw text, any other in normalized text.
+fn whole(content: &str, special: bool) -> Value {
+    json!({
+        "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": !special, "special": special,
+    })
+}
+
+impl Added<'_> {
+    fn push(&mut self, token: Map<String, Value>) {
+        let name = token.get("content").and_then(Value::as_str).unwrap_or_default().to_string();
+        if let Some(id) = token.get("id").and_then(Value::as_u64) {
+            self.next = self.next.max(id.saturating_add(1));
+        }
+        self.places.insert(name, self.list.len());
+        self.list.push(token);
+    }
+
+    /// A token that is listed with its id: its flags hold. Returns the id that it has, where that is another.
+    fn put(&mut self, id: u64, token: &mut Map<String, Value>, named: &[String]) -> Option<u64> {
+        let name = token.get("content").and_then(Value::as_str).unwrap_or_default().to_string();
+        token.remove("__type");
+        if named.contains(&name) {
+            token.insert("special".into(), json!(true));
+        }
+        let place = self.places.get(&name).copied();
+        let before = place.and_then(|place| self.list[place].get("id")?.as_u64());
+        let known = before.or_else(|| self.vocab.id(&name));
+        let mut token = token.clone();
+        token.insert("id".into(), json!(known.unwrap_or(id)));
+        match place {
+            Some(place) => self.list[place] = token,
+            None => self.push(token),
+        }
+        known.filter(|known| *known != id)
+    }
+
+    /// A token that is named: new where it is not there yet.
+    fn special(&mut self, token: &Value, special: bool) {
+        let Some(name) = content(token).filter(|name| !name.is_empty()) else { return };
+        if let Some(place) = self.places.get(name).copied() {
+            if special {
+                self.list[place].insert("special".into(), json!(true));
+            }
+            return;
+        }
+        let mut fields = match whole(name, special) {
+            Value::Object(fields) => fields,
+            _ => return,
+        };
+        for (key, value) in token.as_object().into_iter().flatten() {
+            if key != "__type" && key != "special" {
+                fields.insert(key.clone(), value.clone());
+            }
+        }
+        let id = self.vocab.id(name).unwrap_or(self.next);
+        fields.insert("id".into(), json!(id));
+        self.push(fields);
+    }
+}

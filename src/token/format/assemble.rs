@@ -1,0 +1,34 @@
+//! From a description and its settings to a tokenizer.
+
+use super::config::{Settings, template_in};
+use super::{added, pipeline};
+use crate::Result;
+use crate::token::{ExtensionInfo, Tokenizer, engine, special};
+use serde_json::{Map, Value};
+
+impl Tokenizer {
+    /// The tokenizer that a `tokenizer.json` text describes, with an optional `tokenizer_config.json` beside it, whose
+    /// tokens are those of the text already.
+    pub fn from_json(spec: Value, config: Map<String, Value>) -> Result<Tokenizer> {
+        assemble(spec, Settings::of(config))
+    }
+}
+
+/// The tokenizer of a description that is complete.
+pub fn assemble(spec: Value, settings: Settings) -> Result<Tokenizer> {
+    let Settings { config, unused, .. } = settings;
+    let template = template_in(&config);
+    let engine = engine::build(spec)?;
+    let ids = special::find(&engine, &config);
+    let extension = config.get(ExtensionInfo::KEY).cloned();
+    let tokenizer = Tokenizer::assemble(engine, config, ids, template);
+    let extension = extension.map(|saved| ExtensionInfo::read(&saved, tokenizer.len())).transpose()?;
+    Ok(tokenizer.with_extension(extension).with_unused(unused))
+}
+
+/// The tokenizer of a vocabulary in a pipeline: its added tokens, and what goes around a text.
+pub fn complete(mut spec: Value, mut settings: Settings) -> Result<Tokenizer> {
+    added::complete(&mut spec, &mut settings)?;
+    spec["post_processor"] = pipeline::surround(&spec, &settings);
+    assemble(spec, settings)
+}

@@ -1,0 +1,141 @@
+//! What lies beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, the chat
+//! template, and the model's own `config.json`.
+
+use super::class::Class;
+use crate::token::engine::WHO;
+use crate::{Error, Result, bail, files};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// A folder's settings, read as transformers reads them.
+#[derive(Default)]
+pub struct Settings {
+    /// `tokenizer_config.json`, with what the other files say.
+    pub config: Map<String, Value>,
+    /// `added_tokens.json`: ids by token.
+    pub added: Map<String, Value>,
+    /// Added tokens that a SentencePiece model has itself.
+    pub pieces: Vec<Value>,
+    pub class: Class,
+    /// What is said and not used, a line each.
+    pub unused: Vec<String>,
+}
+
+/// The named special tokens, in the order in which transformers adds those that are new.
+pub const NAMED: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+impl Settings {
+    pub fn read(folder: &Path) -> Result<Settings> {
+        let map = |name: &str| -> Result<Option<Map<String, Value>>> {
+            let path = folder.join(name);
+            if !files::is_file(&path) {
+                return Ok(None);
+            }
+            match read_json(&path)? {
+                Value::Object(fields) => Ok(Some(fields)),
+                _ => bail!(WHO, "{}: this is not a map", path.display()),
+            }
+        };
+        let mut config = map("tokenizer_config.json")?.unwrap_or_default();
+        let mut unused = Vec::new();
+        // a list of added tokens makes the two older files obsolete
+        let listed = config.contains_key("added_tokens_decoder");
+        let specials = map("special_tokens_map.json")?.unwrap_or_default();
+        if listed {
+            let differs =
+                |key: &&String| config.get(*key).is_some_and(|value| content(value) != content(&specials[*key]));
+            if let Some(key) = specials.keys().find(differs) {
+                unused
+                    .push(format!("special_tokens_map.json: `{key}` is not used: tokenizer_config.json says another"));
+            }
+            specials.into_iter().for_each(|(key, value)| {
+                config.entry(key).or_insert(value);
+            });
+        } else {
+            config.extend(specials);
+        }
+        let added = if listed { None } else { map("added_tokens.json")? };
+        if let Some(template) = template_file(folder)? {
+            config.insert("chat_template".into(), template);
+        }
+        let model = map("config.json")?.unwrap_or_default();
+        let class = Class::of(&config, &model);
+        unused.extend(never_used(&config));
+        Ok(Settings { config, added: added.unwrap_or_default(), pieces: Vec::new(), class, unused })
+    }
+
+    /// The settings that a tokenizer is described with in one file.
+    pub fn of(config: Map<String, Value>) -> Settings {
+        let unused = never_used(&config);
+        Settings { config, unused, ..Settings::default() }
+    }
+
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.config.get(name).and_then(Value::as_bool)
+    }
+
+    /// The text of a named special token.
+    pub fn token(&self, name: &str) -> Option<&str> {
+        self.config.get(name).and_then(content)
+    }
+
+    /// Takes the class's own special tokens where the config is silent; its `null` says that there is none.
+    pub fn take_class_tokens(&mut self) {
+        for (name, token) in self.class.tokens() {
+            self.config.entry(*name).or_insert_with(|| json!(token));
+        }
+    }
+}
+
+/// The text of a token, which is a string or a map with its flags.
+pub fn content(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token.get("content")?.as_str())
+}
+
+fn template_file(folder: &Path) -> Result<Option<Value>> {
+    let path = folder.join("chat_template.jinja");
+    Ok(if files::is_file(&path) { Some(json!(read_text(&path)?)) } else { None })
+}
+
+/// Settings that change what a tokenizer gives, and that are not served here.
+fn never_used(config: &Map<String, Value>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if config.get("auto_map").is_some_and(|map| map.get("AutoTokenizer").is_some() || map.is_array()) {
+        lines.push("tokenizer_config.json: `auto_map` names Python code of its own, which is not run".to_string());
+    }
+    let sampling = config.get("sp_model_kwargs").and_then(Value::as_object).is_some_and(|given| !given.is_empty());
+    if sampling {
+        lines.push("tokenizer_config.json: `sp_model_kwargs` is not used: texts are not sampled".to_string());
+    }
+    for key in ["fix_mistral_regex", "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"] {
+        if config.get(key) == Some(&Value::Bool(true)) {
+            lines.push(format!("tokenizer_config.json: `{key}` is not used"));
+        }
+    }
+    lines
+}
+
+/// The only template, or the one named `default`.
+pub fn template_in(config: &Map<String, Value>) -> Option<String> {
+    match config.get("chat_template")? {
+        Value::String(template) => Some(template.clone()),
+        Value::Array(named) => {
+            let chosen = named.iter().find(|entry| entry["name"] == "default").or(named.first())?;
+            chosen["template"].as_str().map(str::to_string)
+        }
+        _ => None,
+    }
+}
+
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = files::read(WHO, path)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) => bail!(WHO, "{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to()),
+    }
+}
+
+pub fn read_json(path: &Path) -> Result<Value> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| Error::new(WHO, format!("{}: {error}", path.display())))
+}
