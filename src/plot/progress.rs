@@ -58,11 +58,6 @@ fn drawn() -> MutexGuard<'static, Vec<Weak<Mutex<State>>>> {
     unpoisoned(DRAWN.lock())
 }
 
-/// Prints a line where progress is shown: what a person has to know and no value holds.
-pub fn note(line: &str) {
-    Progress::new("", 0, 0, false).lock().put(line);
-}
-
 /// A handle to the progress of one piece of work.
 #[derive(Clone)]
 pub struct Progress(Arc<Mutex<State>>);

@@ -3,7 +3,7 @@
 //! The crate gives added tokens new ids when they are not in the model's own vocabulary, whatever the file says. So they
 //! are put there first, at the id in the file: no id changes, now or when the vocabulary grows.
 
-use crate::token::oniguruma;
+use crate::token::{charsmap, oniguruma};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -122,7 +122,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Every regular expression in a part, as Oniguruma reads it.
+/// Every regular expression in a part, as Oniguruma reads it; and replacements are checked.
 fn expressions(part: &mut Value) -> Result<()> {
     match part {
         Value::Array(steps) => steps.iter_mut().try_for_each(expressions),
@@ -130,6 +130,9 @@ fn expressions(part: &mut Value) -> Result<()> {
             if let Some(Value::String(pattern)) = fields.get_mut("pattern").and_then(|pattern| pattern.get_mut("Regex"))
             {
                 *pattern = oniguruma::translate(pattern)?;
+            }
+            if let Some(map) = fields.get("precompiled_charsmap") {
+                charsmap::check(map.as_str().unwrap_or_default())?;
             }
             fields.values_mut().filter(|value| value.is_array()).try_for_each(expressions)
         }

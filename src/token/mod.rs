@@ -8,6 +8,7 @@ mod alphabet;
 pub mod api;
 mod base64;
 mod bpe;
+mod charsmap;
 mod chat;
 mod decode_stream;
 mod engine;

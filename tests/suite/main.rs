@@ -20,6 +20,7 @@ mod scripts;
 mod tensor;
 mod tests;
 mod token;
+mod tokenizers;
 mod train;
 mod verdict;
 

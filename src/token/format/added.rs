@@ -76,8 +76,10 @@ pub fn complete(spec: &mut Value, settings: &mut Settings) -> Result<()> {
     }
     let named = NAMED.into_iter().filter_map(|name| settings.config.get(name));
     let others = settings.config.iter().filter(|(key, value)| is_other(key, value)).map(|(_, value)| value);
-    named.chain(others).chain(additional(settings)).for_each(|token| added.special(token, true));
-    settings.pieces.iter().for_each(|piece| added.special(piece, piece["special"] == true));
+    named.chain(others).for_each(|token| added.special(token));
+    let more = additional(settings).map(|token| (token, true));
+    let pieces = settings.pieces.iter().map(|piece| (piece, piece["special"] == true));
+    more.chain(pieces).for_each(|(token, special)| added.fresh(token, special));
     spec["added_tokens"] = added.list.into_iter().map(Value::Object).collect();
     Ok(())
 }
@@ -155,25 +157,34 @@ impl Added<'_> {
         let mut token = token.clone();
         token.insert("id".into(), json!(known.unwrap_or(id)));
         match place {
-            Some(place) => self.list[place] = token,
+            Some(place) => {
+                let before = self.list[place].get("special") == Some(&json!(true));
+                let special = before || token.get("special") == Some(&json!(true));
+                token.insert("special".into(), json!(special));
+                self.list[place] = token;
+            }
             None => self.push(token),
         }
         known.filter(|known| *known != id)
     }
 
-    /// A token that is named: new where it is not there yet.
-    fn special(&mut self, token: &Value, special: bool) {
-        let Some(name) = content(token).filter(|name| !name.is_empty()) else { return };
-        if let Some(place) = self.places.get(name).copied() {
-            if special {
+    /// A token that a name stands for: special, and new where it is not there yet.
+    fn special(&mut self, token: &Value) {
+        let place = content(token).and_then(|name| self.places.get(name).copied());
+        match place {
+            Some(place) => {
                 self.list[place].insert("special".into(), json!(true));
             }
-            return;
+            None => self.fresh(token, true),
         }
-        let mut fields = match whole(name, special) {
-            Value::Object(fields) => fields,
-            _ => return,
+    }
+
+    /// A token that is new where it is not there yet.
+    fn fresh(&mut self, token: &Value, special: bool) {
+        let Some(name) = content(token).filter(|name| !name.is_empty() && !self.places.contains_key(*name)) else {
+            return;
         };
+        let Value::Object(mut fields) = whole(name, special) else { return };
         for (key, value) in token.as_object().into_iter().flatten() {
             if key != "__type" && key != "special" {
                 fields.insert(key.clone(), value.clone());

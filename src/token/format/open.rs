@@ -6,10 +6,9 @@ use super::config::{Settings, content, read_json, read_text};
 use super::pipeline::{self, by_ids};
 use super::{added, flags, gguf, sentencepiece, tiktoken, wordpiece};
 use crate::format::gguf::Gguf;
-use crate::plot::progress;
 use crate::token::Tokenizer;
 use crate::token::engine::WHO;
-use crate::{Error, Result, bail, files};
+use crate::{Error, Result, bail, files, progress};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ impl Tokenizer {
         files::readable(WHO, path)?;
         let tokenizer = if files::is_folder(path) { open_folder(path)? } else { open_file(path)? };
         for line in tokenizer.unused() {
-            progress::note(&format!("tokenizer: {}: {line}", path.display()));
+            progress::warn(WHO, format_args!("{}: {line}", path.display()));
         }
         Ok(tokenizer)
     }

@@ -97,6 +97,9 @@ fn clip(vocabulary: Vocabulary, settings: &Settings) -> Value {
     let normalizer = json!({"type": "Sequence", "normalizers": [nfc(), space, {"type": "Lowercase"}]});
     let mut spec = byte_level(vocabulary, normalizer, vec![words, bytes(false, true)]);
     spec["model"]["end_of_word_suffix"] = json!("</w>");
+    let ends = json!({"type": "Replace", "pattern": {"String": "</w>"}, "content": " "});
+    let last = json!({"type": "Strip", "content": " ", "start": 0, "stop": 1});
+    spec["decoder"] = json!({"type": "Sequence", "decoders": [spec["decoder"], ends, last]});
     spec["model"]["unk_token"] = json!(settings.token("unk_token"));
     spec
 }

@@ -1,8 +1,7 @@
 //! Writes the folder that transformers and tokenizers open.
 
-use crate::plot::progress;
 use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, progress};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -16,8 +15,9 @@ impl Tokenizer {
         let mut spec = engine::describe(self.engine())?;
         let model = spec.get_mut("model").and_then(Value::as_object_mut);
         if model.and_then(|model| model.remove(engine::LEVELS)).is_some() {
-            progress::note(
-                "save: merges of this tokenizer tie, which tokenizer.json cannot say: there the first wins, not the leftmost",
+            progress::warn(
+                WHO,
+                "merges of this tokenizer tie, which tokenizer.json cannot say: in it the first is made, not the leftmost",
             );
         }
         let mut texts = vec![

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::token::Tokenizer;
 use crate::token::engine::{Engine, told};
 use crate::token::words::split::Fast;
+use tokenizers::models::ModelWrapper;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizer};
 
 /// Through the engine's own normalizer and pre-tokenizer.
@@ -12,16 +13,17 @@ pub(super) fn pre_tokenize(engine: &Engine, text: &str, mut add: impl FnMut(&str
     if let Some(pre) = engine.get_pre_tokenizer() {
         pre.pre_tokenize(&mut splits).map_err(told)?;
     }
-    let whole = engine.get_pre_tokenizer().is_none();
+    // SentencePiece's tokens: bytes are no `▁`, and BERT has it for a sign
+    let spaces = matches!(engine.get_model(), ModelWrapper::BPE(_) | ModelWrapper::Unigram(_));
     for (word, _, tokens) in splits.get_splits(OffsetReferential::Normalized, OffsetType::None) {
         if tokens.is_none() && !word.is_empty() {
-            if whole { at_spaces(word, &mut add) } else { add(word) }
+            if spaces { at_spaces(word, &mut add) } else { add(word) }
         }
     }
     Ok(())
 }
 
-/// SentencePiece has no pre-tokenizer: there a word begins where white space (`▁`) does.
+/// SentencePiece's pre-tokenizer may leave a text whole: there a word begins where white space (`▁`) does.
 fn at_spaces(text: &str, add: &mut impl FnMut(&str)) {
     let mut from = 0;
     let mut before = '▁';

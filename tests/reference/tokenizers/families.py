@@ -585,7 +585,7 @@ def lines(out, source):
                 file.write(json.dumps({"ids": one}) + "\n")
         expect.append({"name": folder.name, "folder": str(folder.resolve()), "ids": str((out / name).resolve())})
         print(folder.name, sum(map(len, ids)), "tokens")
-    save(out, "folders.json", expect)
+    (out / "folders.jsonl").write_text("".join(json.dumps(one) + "\n" for one in expect), encoding="utf-8")
 
 
 if __name__ == "__main__":

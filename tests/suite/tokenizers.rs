@@ -1,0 +1,375 @@
+//! Tokenizers as they lie on disk: folders of a dozen families equal what transformers' AutoTokenizer makes of them, and
+//! GGUF files what llama.cpp does. `tests/reference/tokenizers/families.py` writes the folders and the answers.
+
+use levain::token::{SPECIALS, Tokenizer};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+const FAMILIES: &str = "tests/data/token/families";
+
+fn expect() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(Path::new(FAMILIES).join("expect.json")).unwrap()).unwrap()
+}
+
+fn open(name: &str) -> Tokenizer {
+    Tokenizer::open(Path::new(FAMILIES).join(name)).unwrap()
+}
+
+fn texts(expect: &Value) -> Vec<String> {
+    expect["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_string()).collect()
+}
+
+fn numbers(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn folders_are_read_as_autotokenizer_reads_them() {
+    let expect = expect();
+    let texts = texts(&expect);
+    let folders = expect["folders"].as_object().unwrap();
+    assert!(folders.len() >= 48);
+    for (name, want) in folders {
+        let tok = open(name);
+        assert_eq!(tok.len() as u64, want["len"].as_u64().unwrap(), "{name}");
+        for special in SPECIALS {
+            let id = want["special"][special].as_u64().map(|id| id as u32);
+            // where no file says it, the usual names are taken
+            if id.is_some() || name != "llama2-as-it-is" {
+                assert_eq!(tok.special(special), id, "{name}: {special}");
+            }
+        }
+        for (at, text) in texts.iter().enumerate() {
+            let ids = numbers(&want["ids"][at]);
+            assert_eq!(tok.encode(text, true).unwrap().ids, ids, "{name}: {text:?}");
+            assert_eq!(tok.ids(text, true).unwrap(), ids, "{name}: {text:?}");
+            assert_eq!(tok.decode(&ids, true).unwrap(), want["decoded"][at].as_str().unwrap(), "{name}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_is_saved_so_that_it_reads_the_same() {
+    let expect = expect();
+    let texts = texts(&expect);
+    for name in expect["folders"].as_object().unwrap().keys() {
+        let tok = open(name);
+        let folder = format!("out/tests/tokenizers/saved/{name}");
+        tok.save(&folder).unwrap();
+        let again = Tokenizer::open(&folder).unwrap();
+        assert_eq!((again.tokens(), again.specials()), (tok.tokens(), tok.specials()), "{name}");
+        for text in &texts {
+            let ids = tok.ids(text, true).unwrap();
+            assert_eq!(again.ids(text, true).unwrap(), ids, "{name}: {text:?}");
+            assert_eq!(again.decode(&ids, true).unwrap(), tok.decode(&ids, true).unwrap(), "{name}: {text:?}");
+        }
+    }
+}
+
+/// A metadata value of a GGUF file.
+enum Meta<'a> {
+    Text(&'a str),
+    Id(u32),
+    Flag(bool),
+    Texts(Vec<String>),
+    Kinds(Vec<i32>),
+    Scores(Vec<f32>),
+    Bytes(Vec<u8>),
+}
+
+fn gguf(name: &str, entries: &[(&str, Meta)]) -> PathBuf {
+    let mut file = b"GGUF".to_vec();
+    file.extend(3u32.to_le_bytes());
+    file.extend(0u64.to_le_bytes());
+    file.extend((entries.len() as u64).to_le_bytes());
+    let text = |file: &mut Vec<u8>, text: &str| {
+        file.extend((text.len() as u64).to_le_bytes());
+        file.extend(text.as_bytes());
+    };
+    let list = |file: &mut Vec<u8>, kind: u32, count: usize| {
+        file.extend(9u32.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend((count as u64).to_le_bytes());
+    };
+    for (key, value) in entries {
+        text(&mut file, &if key.contains('.') { key.to_string() } else { format!("tokenizer.ggml.{key}") });
+        match value {
+            Meta::Text(value) => {
+                file.extend(8u32.to_le_bytes());
+                text(&mut file, value);
+            }
+            Meta::Id(id) => {
+                file.extend(4u32.to_le_bytes());
+                file.extend(id.to_le_bytes());
+            }
+            Meta::Flag(flag) => {
+                file.extend(7u32.to_le_bytes());
+                file.push(u8::from(*flag));
+            }
+            Meta::Texts(texts) => {
+                list(&mut file, 8, texts.len());
+                texts.iter().for_each(|one| text(&mut file, one));
+            }
+            Meta::Kinds(kinds) => {
+                list(&mut file, 5, kinds.len());
+                kinds.iter().for_each(|kind| file.extend(kind.to_le_bytes()));
+            }
+            Meta::Scores(scores) => {
+                list(&mut file, 6, scores.len());
+                scores.iter().for_each(|score| file.extend(score.to_le_bytes()));
+            }
+            Meta::Bytes(bytes) => {
+                list(&mut file, 0, bytes.len());
+                file.extend(bytes);
+            }
+        }
+    }
+    std::fs::create_dir_all("out/tests/tokenizers").unwrap();
+    let path = PathBuf::from(format!("out/tests/tokenizers/{name}.gguf"));
+    std::fs::write(&path, file).unwrap();
+    path
+}
+
+fn json_of(path: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(Path::new(FAMILIES).join(path)).unwrap()).unwrap()
+}
+
+/// The tokens, types and merges of a byte-level family.
+fn byte_level(name: &str) -> (Vec<String>, Vec<i32>, Vec<String>) {
+    let tok = open(name);
+    let spec = json_of(&format!("{name}/tokenizer.json"));
+    let kind = |id: u32| {
+        let added = spec["added_tokens"].as_array().unwrap().iter().find(|token| token["id"] == id);
+        added.map_or(1, |token| if token["special"] == true { 3 } else { 4 })
+    };
+    let half = |merge: &Value, at: usize| merge[at].as_str().unwrap().to_string();
+    let merges = spec["model"]["merges"].as_array().unwrap();
+    let merges = merges.iter().map(|merge| format!("{} {}", half(merge, 0), half(merge, 1))).collect();
+    (tok.tokens().to_vec(), (0..tok.len() as u32).map(kind).collect(), merges)
+}
+
+/// The same vocabularies inside a GGUF, cut by llama.cpp's name for their pre-tokenizer.
+#[test]
+fn pre_tokenizers_of_llama_cpp_cut_as_their_families_do() {
+    let expect = expect();
+    for (family, pre, bos) in [
+        ("llama3", "llama-bpe", Some("<|begin_of_text|>")),
+        ("mistral-nemo", "tekken", Some("<s>")),
+        ("deepseek", "deepseek-v3", None),
+        ("qwen3", "qwen2", None),
+        ("qwen3_5", "qwen35", None),
+    ] {
+        let folder = open(family);
+        let (tokens, kinds, merges) = byte_level(family);
+        let bos = bos.map(|token| folder.id(token).unwrap());
+        let mut entries = vec![
+            ("model", Meta::Text("gpt2")),
+            ("pre", Meta::Text(pre)),
+            ("tokens", Meta::Texts(tokens)),
+            ("token_type", Meta::Kinds(kinds)),
+            ("merges", Meta::Texts(merges)),
+        ];
+        entries.extend(bos.map(|id| ("bos_token_id", Meta::Id(id))));
+        let tok = Tokenizer::open(gguf(family, &entries)).unwrap();
+        for text in texts(&expect) {
+            let special = bos.is_some();
+            assert_eq!(tok.ids(&text, special).unwrap(), folder.ids(&text, special).unwrap(), "{family}: {text:?}");
+        }
+        // the key has the last word
+        entries.push(("add_bos_token", Meta::Flag(false)));
+        let tok = Tokenizer::open(gguf(family, &entries)).unwrap();
+        assert_eq!(tok.ids("the cat", true).unwrap(), tok.ids("the cat", false).unwrap(), "{family}");
+    }
+}
+
+/// Every name in the table of llama.cpp's src/llama-vocab.cpp opens, and loses nothing of a text.
+#[test]
+fn every_pre_tokenizer_of_llama_cpp_is_known() {
+    const NAMES: &str = "default gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais \
+        trillion granite-docling exaone4 jina-v1-en jina-v2-code roberta-bpe smollm starcoder refact command-r codeshell exaone \
+        minerva-7b mellum2 llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano dbrx smaug-bpe glm4 \
+        chatglm-bpe qwen2 deepseek-r1-qwen kormo f2llmv2 megrez qwen35 stablelm2 hunyuan solar-open grok-2 tekken gpt-4o llama4 \
+        kanana2 talkie minimax-m2 granite-embed-multi-97m tiny_aya cohere2moe falcon deepseek-llm deepseek-coder deepseek-v3 \
+        hunyuan-dense joyai-llm hy_v4 spark2_5 youtu afmoe poro-chat bloom gpt3-finnish viking jais-2 superbpe bailingmoe \
+        bailingmoe2 llada-moe seed-coder ufakzeka laguna exaone-moe minicpm5 chameleon kimi-k2";
+    let (tokens, kinds, merges) = byte_level("plain-json");
+    let texts = texts(&expect());
+    for pre in NAMES.split_whitespace() {
+        let entries = [
+            ("model", Meta::Text("gpt2")),
+            ("pre", Meta::Text(pre)),
+            ("tokens", Meta::Texts(tokens.clone())),
+            ("token_type", Meta::Kinds(kinds.clone())),
+            ("merges", Meta::Texts(merges.clone())),
+        ];
+        let tok = Tokenizer::open(gguf("table", &entries)).unwrap_or_else(|error| panic!("{pre}: {error}"));
+        let composed = ["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "qwen35"].contains(&pre);
+        for text in texts.iter().filter(|text| !composed || !text.contains("combining")) {
+            let ids = tok.ids(text, false).unwrap();
+            assert_eq!(tok.decode(&ids, false).unwrap(), *text, "{pre}");
+        }
+    }
+    let unknown = [
+        ("model", Meta::Text("gpt2")),
+        ("pre", Meta::Text("none")),
+        ("tokens", Meta::Texts(tokens)),
+        ("merges", Meta::Texts(merges)),
+    ];
+    let error = Tokenizer::open(gguf("unknown", &unknown)).err().unwrap().to_string();
+    assert!(error.contains("the pre-tokenizer `none` in a .gguf is not known here"), "{error}");
+}
+
+/// What llama.cpp does for each of the names that are cut in a way of their own: the words of a text, by hand.
+#[test]
+fn words_of_some_pre_tokenizers() {
+    let (mut tokens, mut kinds, merges) = byte_level("plain-json");
+    // each word as one token, if the pre-tokenizer gives it: found by `ignore_merges` or not at all
+    let words = ["123", "1", "12", "234", "1234", "don", "'t", "Ġdon", "don't"];
+    for word in words.iter().filter(|word| !tokens.contains(&word.to_string())).collect::<Vec<_>>() {
+        tokens.push(word.to_string());
+        kinds.push(1);
+    }
+    let cut = |pre: &str, text: &str| {
+        let entries = [
+            ("model", Meta::Text("gpt2")),
+            ("pre", Meta::Text(pre)),
+            ("tokens", Meta::Texts(tokens.clone())),
+            ("token_type", Meta::Kinds(kinds.clone())),
+            ("merges", Meta::Texts(merges.clone())),
+        ];
+        Tokenizer::open(gguf("words", &entries)).unwrap().encode(text, false).unwrap().tokens
+    };
+    assert_eq!(cut("llama-bpe", "1234")[0], "123");
+    assert_eq!(cut("tekken", "1234"), ["1", "2", "3", "4"]);
+    assert_eq!(cut("youtu", "1234"), ["1", "2", "3", "4"]);
+    assert_eq!(cut("minicpm5", "1234"), ["123", "4"]);
+    assert_eq!(cut("granite-embed-multi-97m", "don't"), ["don't"]);
+    assert_eq!(cut("llama-bpe", "don't"), ["don", "'t"]);
+}
+
+/// SentencePiece's own rule over symbols: the pair whose joint token scores best, and of equal ones the leftmost.
+fn by_the_rule(tokens: &[String], scores: &[f32], text: &str) -> Vec<String> {
+    let mut symbols: Vec<String> = text.chars().map(String::from).collect();
+    loop {
+        let whole = |at: usize| tokens.iter().position(|token| *token == symbols[at..at + 2].concat());
+        let pairs = (0..symbols.len().saturating_sub(1)).filter_map(|at| Some((scores[whole(at)?], at)));
+        let Some((_, at)) = pairs.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))) else { return symbols };
+        let right = symbols.remove(at + 1);
+        symbols[at] += &right;
+    }
+}
+
+#[test]
+fn scores_that_tie_merge_from_the_left() {
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(String::from).to_vec();
+    tokens.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    let first = tokens.len();
+    tokens.extend(["▁", "a", "b", "c", "ab", "ba", "bc", "ca", "aba", "▁a", "bab", "abca"].map(String::from));
+    let kinds: Vec<i32> =
+        (0..tokens.len()).map(|id| [2, 3, 3].get(id).copied().unwrap_or(if id < first { 6 } else { 1 })).collect();
+    let mut state = 3u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % below
+    };
+    for round in 0..20 {
+        // all equal, then some levels that several share
+        let scores: Vec<f32> = (0..tokens.len()).map(|_| if round == 0 { 0.0 } else { -(draw(4) as f32) }).collect();
+        let entries = [
+            ("model", Meta::Text("llama")),
+            ("tokens", Meta::Texts(tokens.clone())),
+            ("token_type", Meta::Kinds(kinds.clone())),
+            ("scores", Meta::Scores(scores.clone())),
+        ];
+        let tok = Tokenizer::open(gguf("ties", &entries)).unwrap();
+        for _ in 0..60 {
+            let text: String = (0..draw(12)).map(|_| ['a', 'b', 'c', ' '][draw(4) as usize]).collect();
+            let spaced = if text.is_empty() { String::new() } else { format!("▁{}", text.replace(' ', "▁")) };
+            let want = by_the_rule(&tokens, &scores, &spaced);
+            assert_eq!(tok.encode(&text, false).unwrap().tokens, want, "{text:?} by {scores:?}");
+            let ids: Vec<u32> = want.iter().map(|token| tok.id(token).unwrap()).collect();
+            assert_eq!(tok.ids(&text, false).unwrap(), ids);
+        }
+        // the beginning is llama.cpp's own choice, 1 where no key says it
+        assert_eq!(tok.ids("", true).unwrap(), [1]);
+    }
+}
+
+#[test]
+fn bert_and_t5_inside_a_gguf() {
+    let texts = texts(&expect());
+    let folder = open("bert");
+    let spelled = |(id, token): (usize, &String)| match token.strip_prefix("##") {
+        Some(inside) => inside.to_string(),
+        None if id < 5 => token.clone(),
+        None => format!("▁{token}"),
+    };
+    let tokens: Vec<String> = folder.tokens().iter().enumerate().map(spelled).collect();
+    let kinds = (0..tokens.len()).map(|id| if id < 5 { 3 } else { 1 }).collect();
+    let entries = [
+        ("model", Meta::Text("bert")),
+        ("tokens", Meta::Texts(tokens)),
+        ("token_type", Meta::Kinds(kinds)),
+        ("bos_token_id", Meta::Id(2)),
+        ("unknown_token_id", Meta::Id(1)),
+        ("seperator_token_id", Meta::Id(3)),
+    ];
+    let tok = Tokenizer::open(gguf("bert", &entries)).unwrap();
+    for text in &texts {
+        assert_eq!(tok.ids(text, true).unwrap(), folder.ids(text, true).unwrap(), "{text:?}");
+    }
+
+    let spec = json_of("t5/tokenizer.json");
+    let rows = spec["model"]["vocab"].as_array().unwrap();
+    let tokens: Vec<String> = rows.iter().map(|row| row[0].as_str().unwrap().to_string()).collect();
+    let scores: Vec<f32> = rows.iter().map(|row| row[1].as_f64().unwrap() as f32).collect();
+    let kinds = (0..tokens.len())
+        .map(|id| [3, 3, 2].get(id).copied().unwrap_or(if tokens[id].starts_with("<extra") { 4 } else { 1 }));
+    let map = spec["normalizer"]["normalizers"][0]["precompiled_charsmap"]
+        .as_str()
+        .or(spec["normalizer"]["precompiled_charsmap"].as_str());
+    let entries = [
+        ("model", Meta::Text("t5")),
+        ("tokens", Meta::Texts(tokens.clone())),
+        ("token_type", Meta::Kinds(kinds.collect())),
+        ("scores", Meta::Scores(scores)),
+        ("add_space_prefix", Meta::Flag(true)),
+        ("remove_extra_whitespaces", Meta::Flag(true)),
+        ("precompiled_charsmap", Meta::Bytes(bytes_of(map.unwrap()))),
+    ];
+    let tok = Tokenizer::open(gguf("t5", &entries)).unwrap();
+    let folder = open("t5");
+    // tabs and line ends are white space to T5's class, and what the replacements say to SentencePiece
+    for text in texts.iter().filter(|text| !text.contains(['\t', '\n', '\r', '▁', '<', '\u{2009}', '\u{1}'])) {
+        assert_eq!(tok.ids(text, true).unwrap(), folder.ids(text, true).unwrap(), "{text:?}");
+    }
+}
+
+/// Base64, read by the rule.
+fn bytes_of(text: &str) -> Vec<u8> {
+    const SIGNS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: Vec<u8> = text
+        .trim_end_matches('=')
+        .chars()
+        .flat_map(|sign| {
+            let value = SIGNS.find(sign).unwrap() as u8;
+            (0..6).rev().map(move |bit| value >> bit & 1)
+        })
+        .collect();
+    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |value, bit| value << 1 | bit)).collect()
+}
+
+/// A description that is not one is an error, whatever stands where.
+#[test]
+fn descriptions_that_are_none_are_errors() {
+    let error = |spec: Value| Tokenizer::from_json(spec, Default::default()).err().unwrap().to_string();
+    assert_eq!(error(json!({"model": "x"})), "tokenizer: its `model` is a string, not a map");
+    assert_eq!(error(json!({"model": []})), "tokenizer: its `model` is a list, not a map");
+    let model = json!({"type": "BPE", "vocab": {"a": 0}, "merges": []});
+    assert_eq!(
+        error(json!({"model": model, "added_tokens": {}})),
+        "tokenizer: its `added_tokens` is a map, not a list"
+    );
+    let far = json!({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]}, "added_tokens": [{"id": 5, "content": "<x>"}]});
+    assert!(error(far).contains("the added token `<x>` has the id 5, but the vocabulary has 1 entries"));
+}
