@@ -1,7 +1,8 @@
 //! Negative log likelihood of texts: bits per byte and perplexity divide it.
 //!
 //! Texts longer than a window are read in overlapping windows: each token counts once, in the first window that reaches
-//! it, so that all but the first window's tokens have at least `max_length - stride` tokens of context.
+//! it, so that all but the first window's tokens have at least `max_length - stride` tokens of context. What stands before a
+//! text can be read with it and not counted.
 
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
@@ -34,36 +35,97 @@ pub struct Likelihood {
 /// The likelihood of `texts`. Each is read after BOS (or else EOS), so that its first token is predicted too; without
 /// either, the first token and its bytes are left out.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
-    if by.max_length < 2 || by.stride == 0 || by.stride >= by.max_length || by.batch_size == 0 {
-        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
-    }
-    net.check_causal("likelihood")?;
-    let start = tok.start();
+    checked(net, by)?;
     let mut sum = Likelihood::default();
     let mut batch = Filling::new(by);
     for texts in texts.chunks(64) {
         cancel::check()?;
-        for (text, mut ids) in texts.iter().zip(tok.encode_batch(texts, false)?) {
+        for (text, ids) in texts.iter().zip(tok.encode_batch(texts, false)?) {
             let text = text.as_ref();
-            sum.bytes += match start {
-                Some(_) => text.len(),
-                None => text.len() - tok.encode(text, false)?.offsets.first().map_or(0, |(_, end)| *end),
+            let unread = match tok.start() {
+                Some(_) => 0,
+                None => tok.encode(text, false)?.offsets.first().map_or(0, |(_, end)| *end),
             };
-            ids.splice(0..0, start);
-            sum.tokens += ids.len().saturating_sub(1);
-            for window in windows(ids.len(), by) {
-                if !batch.fits(window.ids.len()) {
-                    sum.nats += batch.run(net)?;
-                }
-                batch.add(&ids, window);
-            }
+            sum.bytes += text.len() - unread;
+            sum.add(&mut batch, net, Reading::new(tok, ids, 0))?;
         }
     }
-    sum.nats += batch.run(net)?;
-    if sum.tokens == 0 {
-        bail!("likelihood", "there is no text to predict");
+    sum.end(batch, net)
+}
+
+/// The likelihood of `texts`, each read after what stands before it: of its context at most `max_length - stride` tokens, BOS
+/// (or else EOS) among them. Only tokens that end in the text count; its first token is predicted from the context.
+pub fn likelihood_in_context<S: AsRef<str>>(
+    net: &Model,
+    tok: &Tokenizer,
+    contexts: &[S],
+    texts: &[S],
+    by: Windows,
+) -> Result<Likelihood> {
+    checked(net, by)?;
+    if contexts.len() != texts.len() {
+        bail!("likelihood", "{} contexts for {} texts", contexts.len(), texts.len());
     }
-    Ok(sum)
+    let mut sum = Likelihood::default();
+    let mut batch = Filling::new(by);
+    for (context, text) in contexts.iter().zip(texts) {
+        cancel::check()?;
+        let (context, text) = (context.as_ref(), text.as_ref());
+        // together, so that they are the tokens of the whole
+        let (ids, offsets) = tok.ids_and_offsets(&format!("{context}{text}"), false)?;
+        let own = offsets.iter().position(|(_, end)| *end > context.len()).unwrap_or(ids.len());
+        let room = by.max_length - by.stride - usize::from(tok.start().is_some());
+        let from = own.saturating_sub(room);
+        let is_unread = own == from && tok.start().is_none();
+        let unread = if is_unread { offsets.get(own).map_or(0, |(_, end)| end - context.len()) } else { 0 };
+        sum.bytes += text.len() - unread;
+        sum.add(&mut batch, net, Reading::new(tok, ids[from..].to_vec(), own - from))?;
+    }
+    sum.end(batch, net)
+}
+
+fn checked(net: &Model, by: Windows) -> Result<()> {
+    if by.max_length < 2 || by.stride == 0 || by.stride >= by.max_length || by.batch_size == 0 {
+        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
+    }
+    net.check_causal("likelihood")
+}
+
+/// The tokens of a text with what is read before it, and the first that counts.
+struct Reading {
+    ids: Vec<u32>,
+    first: usize,
+}
+
+impl Reading {
+    /// `before` of `ids` are context.
+    fn new(tok: &Tokenizer, mut ids: Vec<u32>, before: usize) -> Reading {
+        let start = tok.start();
+        ids.splice(0..0, start);
+        // nothing predicts the very first token
+        Reading { ids, first: (before + usize::from(start.is_some())).max(1) }
+    }
+}
+
+impl Likelihood {
+    fn add(&mut self, batch: &mut Filling, net: &Model, text: Reading) -> Result<()> {
+        self.tokens += text.ids.len().saturating_sub(text.first);
+        for window in windows(text.ids.len(), text.first, batch.by) {
+            if !batch.fits(window.ids.len()) {
+                self.nats += batch.run(net)?;
+            }
+            batch.add(&text.ids, window);
+        }
+        Ok(())
+    }
+
+    fn end(mut self, mut batch: Filling, net: &Model) -> Result<Likelihood> {
+        self.nats += batch.run(net)?;
+        if self.tokens == 0 {
+            bail!("likelihood", "there is no text to predict");
+        }
+        Ok(self)
+    }
 }
 
 /// The likelihood of the tokens with a loss in encoded rows.
@@ -92,13 +154,13 @@ struct Window {
     counted: usize,
 }
 
-fn windows(len: usize, by: Windows) -> impl Iterator<Item = Window> {
-    let mut counted = 1;
+fn windows(len: usize, first: usize, by: Windows) -> impl Iterator<Item = Window> {
+    let mut counted = first;
     std::iter::from_fn(move || {
         if counted >= len {
             return None;
         }
-        let from = if counted == 1 { 0 } else { counted + by.stride - by.max_length };
+        let from = counted.saturating_sub(by.max_length - by.stride);
         let to = len.min(from + by.max_length);
         let window = Window { ids: from..to, counted };
         counted = to;

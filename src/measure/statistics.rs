@@ -1,5 +1,5 @@
-//! What repeated measurements say: medians with bootstrap intervals (Efron 1979), outliers by Tukey's fences,
-//! ratios of paired samples, and McNemar's exact test for answers that are right or wrong.
+//! What repeated measurements say: medians with bootstrap intervals (Efron 1979), outliers by Tukey's fences, and ratios of
+//! paired samples.
 
 use crate::tensor::Rng;
 
@@ -117,28 +117,4 @@ pub fn outliers(values: &[f64]) -> (usize, usize) {
     let below = sorted.iter().filter(|value| **value < first - fence).count();
     let above = sorted.iter().filter(|value| **value > third + fence).count();
     (below, above)
-}
-
-/// The mean of paired differences (at least one) and its 95 % bootstrap interval.
-pub fn mean_interval(differences: &[f64]) -> Estimate {
-    let mut rng = Rng::new(0);
-    let count = differences.len() as f64;
-    let means = (0..SAMPLES * 4).map(|_| differences.iter().map(|_| draw(&mut rng, differences)).sum::<f64>() / count);
-    let means = means.collect();
-    interval(differences.iter().sum::<f64>() / count, means, 0.95)
-}
-
-/// McNemar's exact test: how likely flips as one-sided as `lost` and `won` are, when either way is as likely.
-pub fn mcnemar(lost: u64, won: u64) -> f64 {
-    let (flips, fewer) = (lost + won, lost.min(won));
-    // sums of binomial coefficients over 2^flips, in logarithms
-    let log_half = -(flips as f64) * std::f64::consts::LN_2;
-    let (mut log_choose, mut tail) = (0.0_f64, 0.0);
-    for k in 0..=fewer {
-        if k > 0 {
-            log_choose += ((flips - k + 1) as f64 / k as f64).ln();
-        }
-        tail += (log_choose + log_half).exp();
-    }
-    (2.0 * tail).min(1.0)
 }

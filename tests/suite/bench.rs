@@ -1,6 +1,10 @@
 //! `levain bench`, by its binary: verdicts, baselines, reports, and input that is wrong.
 
-use levain::measure::statistics::{mcnemar, median_interval, ratio_interval};
+use levain::measure::bench::Scored;
+use levain::measure::bench::decision::Decision;
+use levain::measure::bench::scores;
+use levain::measure::proportion::mcnemar;
+use levain::measure::statistics::{median_interval, ratio_interval};
 use levain::tensor::Rng;
 use serde_json::Value;
 use std::fs;
@@ -104,6 +108,90 @@ fn scores_are_paired_and_flips_are_listed() {
     write(&folder, "bench::scores(\"loss\", [0.9, 1.9, 2.9], #{ better: \"lower\" });");
     let (code, out, _) = run(&folder, &["case.rhai"]);
     assert!(code == 0 && out.contains("1 items without a pair"), "{out}");
+}
+
+/// A folder with a baseline of scores; then the script with others.
+fn rescored(before: &str, after: &str, more: &str) -> (i32, String) {
+    let folder = bench(&format!("bench::scores(\"s\", {before}{more});"));
+    run(&folder, &["case.rhai", "--save"]);
+    write(&folder, &format!("bench::scores(\"s\", {after}{more});"));
+    let (code, out, _) = run(&folder, &["case.rhai"]);
+    (code, out)
+}
+
+#[test]
+fn scores_fail_by_a_loss_beyond_the_margin_and_by_no_other() {
+    let told = |before: &str, after: &str, more: &str, code: i32, part: &str| {
+        let (found, out) = rescored(before, after, more);
+        assert!(found == code && out.contains(part), "{before} then {after}{more}: {found}\n{out}");
+    };
+    // rounding
+    told("[0.5]", "[0.5 - 1e-12]", "", 0, "PASS          s  0.5000 over 1  1 items equal");
+    told("[0.5, 0.7]", "[0.5 - 1e-12, 0.7 - 1e-12]", "", 0, "2 items equal");
+    told("[5e9, 7e9]", "[5e9 - 1.0, 7e9 - 1.0]", "", 0, "2 items equal");
+    told("[0.5, 0.7, 0.2]", "[0.5 - 1e-7, 0.7 - 2e-7, 0.2 - 1e-7]", "", 0, "PASS          s");
+    // a loss that does not count, and one that does
+    told("[1.0, 1.2, 0.9, 1.1]", "[1.01, 1.22, 0.91, 1.12]", ", #{ margin: 0.5, better: \"lower\" }", 0, "PASS          s");
+    told("[1.0, 1.2, 0.9, 1.1]", "[1.91, 2.22, 1.81, 2.12]", ", #{ margin: 0.5, better: \"lower\" }", 1, "a loss of over 0.5");
+    told("[1.0, 2.0, 3.0]", "[1.0, 1.9, 2.95]", "", 0, "the interval contains -0.01");
+    told("[0.5]", "[0.1]", "", 0, "INCONCLUSIVE  s  0.1000 over 1  -0.4000: one item gives no interval");
+    told("[0.5]", "[0.1]", ", #{ alpha: 0.6 }", 2, "option `alpha` is 0.6");
+}
+
+#[test]
+fn lost_answers_count_beyond_the_margin() {
+    let script = |lost: usize| {
+        format!("let all = []; for item in 0..2000 {{ all.push(item >= {lost}); }} bench::scores(\"s\", all);")
+    };
+    let folder = bench(&script(0));
+    run(&folder, &["case.rhai", "--save"]);
+    // McNemar's test is significant, and the loss is within the margin: the upper end of 6 of 2,000 is below 1 %
+    write(&folder, &script(6));
+    let (code, out, _) = run(&folder, &["case.rhai"]);
+    assert!(code == 0 && out.contains("PASS          s") && out.contains("McNemar p 0.031"), "{out}");
+    write(&folder, &script(60));
+    let (code, out, _) = run(&folder, &["case.rhai"]);
+    assert!(code == 1 && out.contains("a loss of over 0.01, McNemar p < 0.001"), "{out}");
+}
+
+#[test]
+fn another_machine_does_not_fail_scores_by_its_rounding() {
+    let script = |less: &str| {
+        format!("bench::scores(\"s\", [0.5 - {less}, 0.7 - {less}, 0.2 - {less}, 0.4 - {less}], #{{ margin: 0.0 }});")
+    };
+    let folder = bench(&script("0.0"));
+    run(&folder, &["case.rhai", "--save"]);
+    write(&folder, &script("1e-6"));
+    assert_eq!(run(&folder, &["case.rhai"]).0, 1, "on the same machine any loss counts that is beyond a margin of 0");
+    edit(&folder, |json| json["machine"]["cpu"] = "another".into());
+    let (code, out, _) = run(&folder, &["case.rhai"]);
+    assert!(code == 0 && out.contains("INCONCLUSIVE  s") && out.contains("may round otherwise"), "{out}");
+    write(&folder, &script("0.1"));
+    let (code, out, _) = run(&folder, &["case.rhai"]);
+    assert!(code == 1 && out.contains("FAIL          s"), "{out}");
+}
+
+/// How often scores fail: rounding never, half the margin hardly, three times the margin nearly always. `scripts/bench/statistics.rhai` has
+/// more of it.
+#[test]
+fn the_gate_of_scores_is_right_about_losses() {
+    let mut rng = Rng::new(5);
+    let mut failed = |items: usize, sd: f64, loss: f64, times: usize| {
+        let fails = (0..times).filter(|_| {
+            let before = (0..items).map(|item| (item.to_string(), 0.5)).collect();
+            let scores = (0..items).map(|item| (item.to_string(), 0.5 - loss + sd * rng.normal())).collect();
+            let case = Scored { name: "s".into(), items: scores, margin: 0.01, alpha: 0.05, lower_is_better: false };
+            scores::judge(&case, &before, false).decision == Decision::Fail
+        });
+        fails.count() as f64 / times as f64
+    };
+    for items in [1, 2, 3, 5, 10, 50] {
+        assert_eq!(failed(items, 1e-9, 0.0, 500), 0.0);
+        assert_eq!(failed(items, 1e-6, 0.0, 500), 0.0);
+    }
+    assert!(failed(200, 0.1, 0.005, 1000) <= 0.015);
+    assert!(failed(200, 0.05, 0.03, 1000) >= 0.95);
+    assert!(failed(200, 0.1, 0.05, 1000) >= 0.95);
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn the_bootstrap_holds_the_mean() {
     let mut held = 0;
     for trial in 0..200 {
         let values: Vec<f64> = (0..40).map(|_| rng.normal()).collect();
-        let found = levain::measure::bootstrap(&values, 400, 0.9, trial).unwrap();
+        let found = levain::measure::bootstrap(&values, 400, 0.9, trial, levain::measure::Method::Percentile).unwrap();
         held += i32::from(found.low <= 0.0 && 0.0 <= found.high);
     }
     assert!((165..=192).contains(&held), "{held} of 200");

@@ -1,15 +1,39 @@
-//! What scripts see of chunks of text.
+//! What scripts see of chunks and excerpts of text.
 
 use super::value::RowCollector;
-use crate::data::{self, Dataset};
+use crate::data::{self, Cut, Dataset};
 use crate::script::prelude::*;
 use std::borrow::Cow;
 
 const CHUNK: &[Opt] = &[opt("limit", Kind::Int, "", "chunks at most; by default all")];
 
+const EXCERPTS: &[Opt] = &[
+    opt("limit", Kind::Int, "", "excerpts at most; by default all"),
+    opt("context", Kind::Int, "0", "characters of its document before each, at most, as its field `context`"),
+    opt("group", Kind::Text, "", "a field: rows with equal values are one document, a line break between them").also(&["groups"]),
+    opt("seed", Kind::Int, "0", "of the order of documents, and of excerpts within each"),
+];
+
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("chunk", CHUNK);
+    host.options("excerpts", EXCERPTS);
+}
+
+/// Documents and their names: rows by their number, or rows of equal `group` by its value.
+fn documents(data: &Dataset, group: Option<&str>) -> Res<(Vec<String>, Vec<String>)> {
+    const WHO: &str = "excerpts";
+    let texts: Vec<Cow<str>> = data.texts(WHO, data.text_field(WHO)?).collect::<crate::Result<_>>()?;
+    let Some(group) = group else {
+        return Ok(((0..texts.len()).map(|row| row.to_string()).collect(), texts.into_iter().map(Cow::into_owned).collect()));
+    };
+    let field = data.field(WHO, group)?;
+    let (mut names, mut joined) = (Vec::new(), Vec::new());
+    for rows in data.groups(WHO, group)? {
+        names.push(super::value::to_dynamic(WHO, data.cell(field, rows[0]))?.to_string());
+        joined.push(rows.into_iter().map(|row| &*texts[row]).collect::<Vec<_>>().join("\n"));
+    }
+    Ok((names, joined))
 }
 
 /// A column of chunks of the texts of a dataset or a list.
@@ -62,5 +86,45 @@ mod verbs {
     #[rhai_fn(name = "chunk", pure, return_raw)]
     pub fn chunk_list(texts: &mut List, chars: INT, options: Map) -> Res<Dataset> {
         super::chunks(&Dynamic::from(texts.clone()), chars, options)
+    }
+
+    /// Takes excerpts of about `chars` characters from texts, to measure on: rows of `text`, `context` (what stands before it) and
+    /// `document` (its row, or the value of `group`).
+    ///
+    /// Each text, or all texts of a `group` in their order, is a document. It is cut where words part, and documents are taken in turn:
+    /// one excerpt of each, then another of each that has more, so that few excerpts come from many documents; fewer are the first of
+    /// more. `likelihood` reads them with `#{ context: "context" }`.
+    ///
+    /// also: held-out items, evaluation texts, sample passages
+    ///
+    /// ```rhai
+    /// let items = dataset(["one two three four five six", "seven eight"]).excerpts(10, #{ context: 100 });
+    /// items.len()                                         //=> 4
+    /// items[0].document != items[1].document              //=> true
+    /// items[0].context.len() <= 100                       //=> true
+    /// dataset(["abc"]).excerpts(0)                        //=> error: excerpts: excerpts of 0 characters
+    /// dataset(["one two", "three"]).excerpts(100, #{ limit: 1 }).len()   //=> 1
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn excerpts(data: &mut Dataset, chars: INT, options: Map) -> Res<Dataset> {
+        const WHO: &str = "excerpts";
+        let options = Options::read(WHO, EXCERPTS, options)?;
+        let cut = Cut {
+            chars: super::super::count(WHO, chars)?,
+            context: options.count("context")?,
+            limit: options.maybe("limit", Options::count)?.unwrap_or(usize::MAX),
+            seed: options.count("seed")? as u64,
+        };
+        let group = options.maybe("group", Options::text)?;
+        let (names, texts) = super::documents(data, group.as_deref())?;
+        let mut rows = RowCollector::new("text");
+        for found in data::excerpts(&texts, cut)? {
+            let mut row = Map::new();
+            row.insert("text".into(), found.text.into());
+            row.insert("context".into(), found.context.into());
+            row.insert("document".into(), names[found.document].clone().into());
+            rows.push(WHO, &row.into())?;
+        }
+        Ok(rows.finish())
     }
 }

@@ -135,6 +135,9 @@ mod verbs {
             other => bail!(who, "option `better` is \"{other}\", neither \"higher\" nor \"lower\""),
         };
         let (margin, alpha) = (super::number(who, &options, "margin")?, super::number(who, &options, "alpha")?);
+        if alpha == 0.0 || alpha >= 0.5 {
+            bail!(who, "option `alpha` is {alpha}, not between 0 and 0.5");
+        }
         let case =
             Scored { name: super::named(who, name)?, items: super::items(&items)?, margin, alpha, lower_is_better };
         bench::with(|to| to.scored(&case))?;

@@ -10,6 +10,8 @@ const LIKELIHOOD: &[Opt] = &[
     opt("max_length", Kind::Int, "512", "tokens in a window"),
     opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
     opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result"),
+    opt("context", Kind::Any, "", "what stands before each text, read and not counted: a list of texts, or a field of the dataset")
+        .also(&["prefix", "left context", "rolling"]),
 ];
 
 const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
@@ -20,6 +22,15 @@ fn map(found: Likelihood) -> Map {
     map.insert("tokens".into(), (found.tokens as INT).into());
     map.insert("bytes".into(), (found.bytes as INT).into());
     map
+}
+
+/// The texts that stand before `texts`: given, or a field of their dataset.
+fn contexts(texts: &Dynamic, context: Dynamic) -> Res<Vec<String>> {
+    let field = context.clone().into_immutable_string().ok().filter(|_| texts.is::<crate::data::Dataset>());
+    match field {
+        Some(field) => crate::data::api::texts("likelihood", texts.clone(), Some(&field)),
+        None => crate::data::api::texts("likelihood", context, None),
+    }
 }
 
 pub fn register(host: &mut Host) {
@@ -35,7 +46,9 @@ mod verbs {
     /// BOS), so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` divide it.
     ///
     /// A text longer than `max_length` tokens is read in overlapping windows, `stride` apart; each token counts once, and
-    /// all but those of the first window have at least `max_length - stride` tokens of context.
+    /// all but those of the first window have at least `max_length - stride` tokens of context. With `context`, each text is
+    /// read after up to so many tokens of its own (BOS among them), which do not count: a part of a document then costs what it costs
+    /// in the document.
     ///
     /// also: log likelihood, nll, cross entropy, evaluate
     ///
@@ -44,6 +57,8 @@ mod verbs {
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
     /// let all = likelihood(net, tok, ["The people of the United States"]);
     /// all.bytes                                //=> 31
+    /// let part = likelihood(net, tok, ["of the United States"], #{ context: ["The people "] });
+    /// (all.nats - likelihood(net, tok, "The people ").nats - part.nats).abs() < 1e-3      //=> true
     /// likelihood(net, tok, ["The people"], #{ max_length: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
@@ -53,7 +68,13 @@ mod verbs {
         let max_length = options.count("max_length")?;
         let stride = options.maybe("stride", Options::count)?.unwrap_or(max_length / 2);
         let by = Windows { max_length, stride, batch_size: options.count("batch_size")? };
-        Ok(map(crate::measure::likelihood(&net, &tok, &crate::data::api::texts("likelihood", texts, None)?, by)?))
+        let context = options.get("context");
+        let contexts = if context.is_unit() { None } else { Some(super::contexts(&texts, context)?) };
+        let texts = crate::data::api::texts("likelihood", texts, None)?;
+        Ok(map(match contexts {
+            Some(contexts) => crate::measure::likelihood_in_context(&net, &tok, &contexts, &texts, by)?,
+            None => crate::measure::likelihood(&net, &tok, &texts, by)?,
+        }))
     }
 
     /// Computes the negative log likelihood of the tokens with a loss in encoded rows.

@@ -1,6 +1,7 @@
 //! What scripts see of measuring.
 
 mod bench;
+mod compare;
 mod likelihood;
 mod scores;
 
@@ -8,6 +9,7 @@ use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
     bench::register(host);
+    compare::register(host);
     likelihood::register(host);
     scores::register(host);
 }

@@ -9,6 +9,7 @@ const BOOTSTRAP: &[Opt] = &[
     opt("samples", Kind::Int, "1000", "number of resamples"),
     opt("level", Kind::Float, "0.95", "confidence level"),
     opt("seed", Kind::Int, "0", "seed of the resampling"),
+    opt("method", Kind::OneOf(&["percentile", "bca"]), "\"percentile\"", "which quantiles of the resampled means are its ends"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -161,14 +162,18 @@ mod verbs {
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }
 
-    /// Computes the mean of numbers and its 95 % confidence interval (percentile bootstrap, Efron 1979).
+    /// Computes the mean of numbers and its 95 % confidence interval by resampling: percentiles (Efron 1979), or `bca`, corrected for
+    /// bias and skewness (Efron 1987).
     ///
-    /// also: confidence interval, resample, scipy.stats.bootstrap
+    /// Of few numbers either is too narrow: of ten normal ones it holds the mean in nine cases of ten. `measure::paired` has Student's t.
+    ///
+    /// also: confidence interval, resample, scipy.stats.bootstrap, BCa
     ///
     /// ```rhai
     /// bootstrap([1.0, 1.0, 1.0])               //=> #{"high": 1.0, "low": 1.0, "mean": 1.0}
     /// let i = bootstrap([1.0, 2.0, 3.0, 4.0], #{ level: 0.9, seed: 7 });
     /// i.low < i.mean && i.mean < i.high        //=> true
+    /// bootstrap([1.0, 2.0, 3.0, 40.0], #{ method: "bca" }).high > bootstrap([1.0, 2.0, 3.0, 40.0]).high      //=> true
     /// bootstrap([])                            //=> error: bootstrap: 0 values and 1000 samples give no interval
     /// ```
     #[rhai_fn(return_raw)]
@@ -182,7 +187,11 @@ mod verbs {
             }
         }
         let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);
-        let found = crate::measure::bootstrap(&numbers, samples, options.float("level")?, seed)?;
+        let method = match options.text("method")?.as_str() {
+            "bca" => crate::measure::Method::Bca,
+            _ => crate::measure::Method::Percentile,
+        };
+        let found = crate::measure::bootstrap(&numbers, samples, options.float("level")?, seed, method)?;
         let mut map = Map::new();
         map.insert("mean".into(), found.mean.into());
         map.insert("low".into(), found.low.into());

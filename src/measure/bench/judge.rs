@@ -1,36 +1,23 @@
 //! Decisions: what was measured now, beside what was measured before.
 //!
 //! The rule for times keeps the interval, which says what is sure, apart from the margin, which says what matters: an interval
-//! above the margin is FAIL, one within it PASS, and one that contains it INCONCLUSIVE. Against a stored baseline the machine
+//! above the margin is FAIL, one within it PASS, and one that contains it INCONCLUSIVE. Rounds are added until it is one of the
+//! two, so the interval holds the truth less often than the level that it is made at; what counts for a gate is how often it is
+//! wrong, which simulations say (docs/verdict.md). Against a stored baseline the machine
 //! has drifted meanwhile: there the margin is wider, the interval covers every round of both, and the times must agree
 //! both as they are and relative to the yardstick that ran beside them. Paired samples of two binaries need none of that.
 //! All thresholds are options of the cases, with their defaults in `stdlib/bench.rhai`.
 
+use super::decision::judged;
 use super::drive::{Finding, Pass};
 use super::format::{percent, seconds_text};
 use super::plan::point;
-use super::{Exact, Memory, Sample, Scored, Timed};
-use crate::measure::statistics::{Estimate, mcnemar, mean_interval, median, median_interval, outliers, ratio_interval};
+use super::{Exact, Memory, Sample, Scored, Timed, scores};
+use crate::measure::statistics::{Estimate, median, median_interval, outliers, ratio_interval};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Decision {
-    Pass,
-    Fail,
-    Inconclusive,
-}
-
-impl Decision {
-    pub fn name(self) -> &'static str {
-        match self {
-            Decision::Pass => "PASS",
-            Decision::Fail => "FAIL",
-            Decision::Inconclusive => "INCONCLUSIVE",
-        }
-    }
-}
+pub use super::decision::{Decision, Judged};
 
 /// A case as a baseline keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,19 +145,6 @@ fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
     Some(Case { settings, kept, unlike })
 }
 
-/// A decision and its reason.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    pub decision: Decision,
-    pub reason: String,
-    /// New over old, or new less old for scores.
-    pub change: Option<Estimate>,
-}
-
-fn judged(decision: Decision, reason: impl Into<String>) -> Judged {
-    Judged { decision, reason: reason.into(), change: None }
-}
-
 /// Where the numbers to compare with come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -207,7 +181,9 @@ pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
         (Settings::Exact(settings), Kept::Exact { value }, Kept::Exact { value: before }) => {
             exact(value, before, settings.digits, origin)
         }
-        (Settings::Scored(settings), Kept::Scores { .. }, Kept::Scores { items }) => scores(settings, items),
+        (Settings::Scored(settings), Kept::Scores { .. }, Kept::Scores { items }) => {
+            scores::judge(settings, items, origin == Origin::OtherMachine)
+        }
         (_, Kept::Timed { .. } | Kept::Memory { .. }, Kept::Timed { .. } | Kept::Memory { .. })
             if origin == Origin::OtherMachine =>
         {
@@ -308,58 +284,6 @@ fn times(rounds: &[Round], before: &[Round], case: &Timed) -> Judged {
         format!("the interval contains {}", share(margin))
     };
     sure(Decision::Inconclusive, format!("{}: {reason}", percent(&raw)))
-}
-
-/// Scores beside those of the same items before.
-fn scores(case: &Scored, before: &BTreeMap<String, f64>) -> Judged {
-    let pairs: Vec<(&str, f64, f64)> =
-        case.items.iter().filter_map(|(item, new)| before.get(item).map(|old| (item.as_str(), *old, *new))).collect();
-    let alone = (case.items.len() - pairs.len()) + (before.len() - pairs.len().min(before.len()));
-    if pairs.is_empty() {
-        return judged(Decision::Inconclusive, "no item is in the baseline");
-    }
-    let toward = if case.lower_is_better { -1.0 } else { 1.0 };
-    let gains: Vec<f64> = pairs.iter().map(|(_, old, new)| toward * (new - old)).collect();
-    let lost: Vec<&str> = pairs.iter().zip(&gains).filter(|(_, gain)| **gain < 0.0).map(|(pair, _)| pair.0).collect();
-    let won: Vec<&str> = pairs.iter().zip(&gains).filter(|(_, gain)| **gain > 0.0).map(|(pair, _)| pair.0).collect();
-    let unpaired = if alone > 0 { format!("; {alone} items without a pair") } else { String::new() };
-    if lost.is_empty() && won.is_empty() {
-        let decision = if alone > 0 { Decision::Inconclusive } else { Decision::Pass };
-        return judged(decision, format!("{} items equal{unpaired}", pairs.len()));
-    }
-    let gain = mean_interval(&gains);
-    let binary = pairs.iter().all(|(_, old, new)| [old, new].iter().all(|score| **score == 0.0 || **score == 1.0));
-    let mut reason = format!("{:+.4} ({:+.4} … {:+.4})", gain.value, gain.low, gain.high);
-    let worse = if binary {
-        let p = mcnemar(lost.len() as u64, won.len() as u64);
-        reason += &format!(", McNemar p {}", probability(p));
-        p < case.alpha && lost.len() > won.len()
-    } else {
-        gain.high < 0.0
-    };
-    reason += &format!("; lost {}, won {}", listed(&lost), listed(&won));
-    reason += &unpaired;
-    let decision = match () {
-        () if worse => Decision::Fail,
-        () if gain.low >= -case.margin && alone == 0 => Decision::Pass,
-        () => Decision::Inconclusive,
-    };
-    Judged { decision, reason, change: Some(gain) }
-}
-
-fn probability(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_string() } else { format!("{p:.3}") }
-}
-
-/// A count, and the first few by name.
-fn listed(items: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    let names = items.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    match items.len() {
-        0 => "0".to_string(),
-        count if count > SHOWN => format!("{count} ({names}, …)"),
-        count => format!("{count} ({names})"),
-    }
 }
 
 /// What a case measured, as people read it.

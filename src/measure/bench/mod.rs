@@ -3,12 +3,14 @@
 //! `levain bench` runs each script in a process of its own, several times over ([`drive`]), and asks it for one
 //! sample after the other; so two binaries can take turns, and every decision is made in one place ([`plan`]).
 
+pub mod decision;
 pub mod drive;
 pub mod format;
 pub mod history;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod scores;
 pub mod wire;
 
 use crate::Result;
@@ -55,7 +57,7 @@ pub struct Scored {
     pub items: Vec<(String, f64)>,
     /// The smallest mean loss of interest.
     pub margin: f64,
-    /// The level of McNemar's test.
+    /// The chance of a FAIL, and of a PASS, where the true loss is the margin.
     pub alpha: f64,
     pub lower_is_better: bool,
 }

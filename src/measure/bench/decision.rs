@@ -1,0 +1,35 @@
+//! PASS, FAIL or INCONCLUSIVE, and why.
+
+use crate::measure::statistics::Estimate;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Decision {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+impl Decision {
+    pub fn name(self) -> &'static str {
+        match self {
+            Decision::Pass => "PASS",
+            Decision::Fail => "FAIL",
+            Decision::Inconclusive => "INCONCLUSIVE",
+        }
+    }
+}
+
+/// A decision and its reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub decision: Decision,
+    pub reason: String,
+    /// New over old, or new less old for scores.
+    pub change: Option<Estimate>,
+}
+
+pub fn judged(decision: Decision, reason: impl Into<String>) -> Judged {
+    Judged { decision, reason: reason.into(), change: None }
+}

@@ -1,0 +1,158 @@
+//! How much more it takes: power of the t test, and the chance that a comparison is decided with more seeds or documents.
+
+use super::distributions::{chi_squared_upper, noncentral_t_cdf, normal_cdf, t_upper};
+use super::paired::Paired;
+
+/// The power of the two-sided one-sample t test (paired differences, one a sample): the chance that `n` values with the mean
+/// `effect` and the standard deviation `sd` reject zero at the level `alpha` (noncentral t: Cohen 1988; as statsmodels'
+/// `TTestPower`).
+pub fn power(effect: f64, sd: f64, n: usize, alpha: f64) -> f64 {
+    let df = (n - 1) as f64;
+    let shift = effect.abs() / sd * (n as f64).sqrt();
+    let critical = t_upper(alpha / 2.0, df);
+    1.0 - noncentral_t_cdf(critical, df, shift) + noncentral_t_cdf(-critical, df, shift)
+}
+
+/// The smallest n, 2 or more, that has `wanted` power; `None` above `most`.
+pub fn required_n(effect: f64, sd: f64, alpha: f64, wanted: f64, most: usize) -> Option<usize> {
+    smallest(2, most, |n| power(effect, sd, n, alpha) >= wanted)
+}
+
+/// The smallest of `from..=most` that is enough, of numbers of which all above one that is enough are.
+fn smallest(from: usize, most: usize, is_enough: impl Fn(usize) -> bool) -> Option<usize> {
+    if from > most {
+        return None;
+    }
+    let (mut below, mut above) = (from, from);
+    while above < most && !is_enough(above) {
+        below = above + 1;
+        above = (2 * above).min(most);
+    }
+    if !is_enough(above) {
+        return None;
+    }
+    while below < above {
+        let middle = (below + above) / 2;
+        if is_enough(middle) {
+            above = middle;
+        } else {
+            below = middle + 1;
+        }
+    }
+    Some(above)
+}
+
+/// What decides, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'a> {
+    /// The values that the interval must leave out, ascending.
+    pub bounds: &'a [f64],
+    /// One less the level of the interval.
+    pub alpha: f64,
+}
+
+/// Seeds and documents of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub seeds: usize,
+    pub documents: usize,
+}
+
+/// Draws of an unknown variance, each as likely: quantiles of its posterior, given an estimate with `df` degrees of freedom
+/// and no prior knowledge of its size (scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3.2).
+fn variances(estimate: f64, df: f64) -> Vec<f64> {
+    const DRAWS: usize = 12;
+    let draw = |at: usize| estimate * df / chi_squared_upper((at as f64 + 0.5) / DRAWS as f64, df);
+    (0..DRAWS).map(draw).collect()
+}
+
+/// The chance that a comparison of another size, which takes in all that `found` has, is decided: the predictive power or
+/// assurance (Spiegelhalter, Freedman and Blackburn 1986; O'Hagan and Stevens 2001). Neither the mean nor the spread is taken
+/// as known: the chance is the average over what both may be, given what was found.
+pub struct Assurance {
+    mean: f64,
+    now: Size,
+    /// Of one seed's mean, and of one document's.
+    spread: (f64, f64),
+    seeds: Vec<f64>,
+    documents: Vec<f64>,
+}
+
+impl Assurance {
+    /// `None` of one seed, which says nothing of the spread.
+    pub fn of(found: &Paired) -> Option<Assurance> {
+        let (seeds, documents) = (found.seeds as f64, found.documents as f64);
+        let spread = (found.se_seeds?.powi(2) * seeds, found.se_items.powi(2) * documents);
+        Some(Assurance {
+            mean: found.mean,
+            now: Size { seeds: found.seeds, documents: found.documents },
+            spread,
+            seeds: variances(spread.0, seeds - 1.0),
+            documents: variances(spread.1, documents - 1.0),
+        })
+    }
+
+    pub fn chance(&self, size: Size, rule: &Rule) -> f64 {
+        let quantile = |count: usize| t_upper(rule.alpha / 2.0, (count - 1) as f64);
+        let (t_seeds, t_documents) = (quantile(size.seeds), quantile(size.documents));
+        // what the variance will be estimated as: the values there are, and those that come
+        let estimate = |now: f64, before: usize, truth: f64, after: usize| {
+            ((before - 1) as f64 * now + (after - before) as f64 * truth) / (after - 1) as f64
+        };
+        let mut sum = 0.0;
+        for seed in &self.seeds {
+            let of_seeds = estimate(self.spread.0, self.now.seeds, *seed, size.seeds) / size.seeds as f64;
+            for document in &self.documents {
+                let of_documents =
+                    estimate(self.spread.1, self.now.documents, *document, size.documents) / size.documents as f64;
+                let half = (t_seeds * t_seeds * of_seeds + t_documents * t_documents * of_documents).sqrt();
+                // the mean then, given the mean now: what is still to come of its variance
+                let variance = seed * (1.0 / self.now.seeds as f64 - 1.0 / size.seeds as f64)
+                    + document * (1.0 / self.now.documents as f64 - 1.0 / size.documents as f64);
+                sum += decided(self.mean, variance.max(0.0).sqrt(), half, rule.bounds);
+            }
+        }
+        sum / (self.seeds.len() * self.documents.len()) as f64
+    }
+
+    /// The smallest larger size with at least the chance `wanted`: more documents alone where these are enough and can be had
+    /// without training (`documents_first`), else more seeds alone, else both. At most `most`; `None` where that is not enough.
+    pub fn required(&self, rule: &Rule, wanted: f64, most: Size, documents_first: bool) -> Option<Size> {
+        let now = self.now;
+        let enough = |size: Size| self.chance(size, rule) >= wanted;
+        let documents = |seeds: usize, from: usize| {
+            let found = smallest(from, most.documents, |documents| enough(Size { seeds, documents }));
+            found.map(|documents| Size { seeds, documents })
+        };
+        let seeds = |documents: usize| {
+            let found = smallest(now.seeds + 1, most.seeds, |seeds| enough(Size { seeds, documents }));
+            found.map(|seeds| Size { seeds, documents })
+        };
+        let alone = if documents_first { documents(now.seeds, now.documents + 1) } else { None };
+        alone.or_else(|| seeds(now.documents)).or_else(|| {
+            // all the documents there are, and as many seeds as that takes; then no more documents than needed
+            let found = seeds(most.documents)?;
+            documents(found.seeds, now.documents).or(Some(found))
+        })
+    }
+}
+
+/// The chance that a normal mean is further than `half` from each of `bounds`.
+fn decided(mean: f64, sd: f64, half: f64, bounds: &[f64]) -> f64 {
+    let below = |x: f64| {
+        if sd > 0.0 {
+            normal_cdf((x - mean) / sd)
+        } else if x >= mean {
+            1.0
+        } else {
+            0.0
+        }
+    };
+    let mut sum = 0.0;
+    for at in 0..=bounds.len() {
+        let low = at.checked_sub(1).map_or(0.0, |at| below(bounds[at] + half));
+        let high = bounds.get(at).map_or(1.0, |bound| below(bound - half));
+        sum += (high - low).max(0.0);
+    }
+    sum
+}
