@@ -22,7 +22,11 @@ impl Normalization {
     /// Expressions as `regex` has them, compiled.
     pub fn ignoring(patterns: &[String]) -> Result<Vec<Regex>> {
         let compile = |pattern: &String| {
-            let fault = |error: regex::Error| Error::new("measure::exact_match", format!("`{pattern}`: {error}"));
+            let fault = |error: regex::Error| {
+                let text = error.to_string();
+                let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Error::new("measure::exact_match", format!("the expression `{pattern}`: {why}"))
+            };
             Regex::new(pattern).map_err(fault)
         };
         patterns.iter().map(compile).collect()

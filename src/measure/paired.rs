@@ -33,6 +33,8 @@ pub struct Paired {
     pub mean: f64,
     pub items: usize,
     pub documents: usize,
+    /// How many documents of equal weight say as much: fewer, where a few hold most (Kish 1965).
+    pub effective_documents: f64,
     pub seeds: usize,
     /// Standard error over documents.
     pub se_items: f64,
@@ -58,6 +60,7 @@ impl Paired {
         let mean = by_seed.iter().sum::<f64>() / seeds as f64;
         let residuals = by_item.iter().zip(&weights).map(|(gain, weight)| gain - mean * weight);
         let (documents, squares) = clustered(residuals, scores.documents);
+        let effective_documents = whole * whole / clustered(weights.iter().copied(), scores.documents).1;
         if documents < 2 {
             let all = if items == 1 { "one item".to_string() } else { format!("{items} items of one document") };
             let error = Error::new(WHO, format!("{all} say nothing of others"));
@@ -67,7 +70,7 @@ impl Paired {
         let se_items = (correction * squares).sqrt() / whole;
         let deviations: f64 = by_seed.iter().map(|gain| (gain - mean).powi(2)).sum();
         let se_seeds = (seeds > 1).then(|| (deviations / ((seeds - 1) * seeds) as f64).sqrt());
-        Ok(Paired { mean, items, documents, seeds, se_items, se_seeds })
+        Ok(Paired { mean, items, documents, effective_documents, seeds, se_items, se_seeds })
     }
 
     /// The two parts of half the width of the interval: over items, and over seeds.
@@ -76,7 +79,8 @@ impl Paired {
     }
 
     fn halves_beyond(&self, tail: f64) -> (f64, f64) {
-        let part = |error: f64, count: usize| if error == 0.0 { 0.0 } else { error * t_upper(tail, (count - 1) as f64) };
+        let part =
+            |error: f64, count: usize| if error == 0.0 { 0.0 } else { error * t_upper(tail, (count - 1) as f64) };
         (part(self.se_items, self.documents), self.se_seeds.map_or(0.0, |error| part(error, self.seeds)))
     }
 
@@ -112,11 +116,12 @@ fn checked(scores: &Scores) -> Result<(usize, usize)> {
     let items = before.first().map_or(0, Vec::len);
     for (seed, run) in before.iter().chain(after).enumerate() {
         if run.len() != items || items == 0 {
-            let error = match seed.checked_sub(before.len()) {
-                Some(seed) => Error::new(WHO, format!("{items} items before, {} after, seed {seed}", run.len())),
-                None => Error::new(WHO, format!("{items} items of seed 0, {} of seed {seed}", run.len())),
+            let what = match seed.checked_sub(before.len()) {
+                Some(0) => format!("{items} items before, {} after", run.len()),
+                Some(seed) => format!("{items} items before, {} after, seed {seed}", run.len()),
+                None => format!("{items} items of seed 0, {} of seed {seed}", run.len()),
             };
-            return Err(error.help("give scores of the same items, in the same order"));
+            return Err(Error::new(WHO, what).help("give scores of the same items, in the same order"));
         }
         if let Some(item) = run.iter().position(|score| !score.is_finite()) {
             let (side, seed) = seed.checked_sub(before.len()).map_or(("before", seed), |seed| ("after", seed));
@@ -142,20 +147,20 @@ fn checked(scores: &Scores) -> Result<(usize, usize)> {
     Ok((before.len(), items))
 }
 
-/// The number of documents, and the sum of squares of their residuals.
-fn clustered(residuals: impl Iterator<Item = f64>, documents: Option<&[String]>) -> (usize, f64) {
+/// The number of documents, and the sum of squares of what their items add up to.
+fn clustered(values: impl Iterator<Item = f64>, documents: Option<&[String]>) -> (usize, f64) {
     let Some(documents) = documents else {
-        return residuals.fold((0, 0.0), |(count, sum), residual| (count + 1, sum + residual * residual));
+        return values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value * value));
     };
     let mut place: HashMap<&str, usize> = HashMap::new();
     let mut sums: Vec<f64> = Vec::new();
-    for (residual, document) in residuals.zip(documents) {
+    for (value, document) in values.zip(documents) {
         let next = sums.len();
         let at = *place.entry(document).or_insert(next);
         if at == next {
             sums.push(0.0);
         }
-        sums[at] += residual;
+        sums[at] += value;
     }
     (sums.len(), sums.iter().map(|sum| sum * sum).sum())
 }

@@ -131,8 +131,20 @@ fn scores_fail_by_a_loss_beyond_the_margin_and_by_no_other() {
     told("[5e9, 7e9]", "[5e9 - 1.0, 7e9 - 1.0]", "", 0, "2 items equal");
     told("[0.5, 0.7, 0.2]", "[0.5 - 1e-7, 0.7 - 2e-7, 0.2 - 1e-7]", "", 0, "PASS          s");
     // a loss that does not count, and one that does
-    told("[1.0, 1.2, 0.9, 1.1]", "[1.01, 1.22, 0.91, 1.12]", ", #{ margin: 0.5, better: \"lower\" }", 0, "PASS          s");
-    told("[1.0, 1.2, 0.9, 1.1]", "[1.91, 2.22, 1.81, 2.12]", ", #{ margin: 0.5, better: \"lower\" }", 1, "a loss of over 0.5");
+    told(
+        "[1.0, 1.2, 0.9, 1.1]",
+        "[1.01, 1.22, 0.91, 1.12]",
+        ", #{ margin: 0.5, better: \"lower\" }",
+        0,
+        "PASS          s",
+    );
+    told(
+        "[1.0, 1.2, 0.9, 1.1]",
+        "[1.91, 2.22, 1.81, 2.12]",
+        ", #{ margin: 0.5, better: \"lower\" }",
+        1,
+        "a loss of over 0.5",
+    );
     told("[1.0, 2.0, 3.0]", "[1.0, 1.9, 2.95]", "", 0, "the interval contains -0.01");
     told("[0.5]", "[0.1]", "", 0, "INCONCLUSIVE  s  0.1000 over 1  -0.4000: one item gives no interval");
     told("[0.5]", "[0.1]", ", #{ alpha: 0.6 }", 2, "option `alpha` is 0.6");

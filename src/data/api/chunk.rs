@@ -10,7 +10,8 @@ const CHUNK: &[Opt] = &[opt("limit", Kind::Int, "", "chunks at most; by default 
 const EXCERPTS: &[Opt] = &[
     opt("limit", Kind::Int, "", "excerpts at most; by default all"),
     opt("context", Kind::Int, "0", "characters of its document before each, at most, as its field `context`"),
-    opt("group", Kind::Text, "", "a field: rows with equal values are one document, a line break between them").also(&["groups"]),
+    opt("group", Kind::Text, "", "a field: rows with equal values are one document, a line break between them")
+        .also(&["groups"]),
     opt("seed", Kind::Int, "0", "of the order of documents, and of excerpts within each"),
 ];
 
@@ -25,7 +26,10 @@ fn documents(data: &Dataset, group: Option<&str>) -> Res<(Vec<String>, Vec<Strin
     const WHO: &str = "excerpts";
     let texts: Vec<Cow<str>> = data.texts(WHO, data.text_field(WHO)?).collect::<crate::Result<_>>()?;
     let Some(group) = group else {
-        return Ok(((0..texts.len()).map(|row| row.to_string()).collect(), texts.into_iter().map(Cow::into_owned).collect()));
+        return Ok((
+            (0..texts.len()).map(|row| row.to_string()).collect(),
+            texts.into_iter().map(Cow::into_owned).collect(),
+        ));
     };
     let field = data.field(WHO, group)?;
     let (mut names, mut joined) = (Vec::new(), Vec::new());

@@ -36,13 +36,14 @@ fn pair_map(pair: &Paired, level: f64) -> Map {
     let (low, high) = pair.interval(level);
     let (items, seeds) = pair.halves(level);
     let known = |value: Option<f64>| value.map_or(Dynamic::UNIT, Dynamic::from_float);
-    let fields: [(&str, Dynamic); 11] = [
+    let fields: [(&str, Dynamic); 12] = [
         ("mean", pair.mean.into()),
         ("low", low.into()),
         ("high", high.into()),
         ("level", level.into()),
         ("items", (pair.items as INT).into()),
         ("documents", (pair.documents as INT).into()),
+        ("effective_documents", pair.effective_documents.into()),
         ("seeds", (pair.seeds as INT).into()),
         ("se_items", pair.se_items.into()),
         ("se_seeds", known(pair.se_seeds)),
@@ -55,12 +56,14 @@ fn pair_map(pair: &Paired, level: f64) -> Map {
 /// What [`pair_map`] made.
 fn pair(who: &str, map: &Map) -> Res<Paired> {
     let float = |name: &str| map.get(name).and_then(|value| value.as_float().ok());
-    let count = |name: &str| map.get(name).and_then(|value| value.as_int().ok()).and_then(|count| usize::try_from(count).ok());
+    let count =
+        |name: &str| map.get(name).and_then(|value| value.as_int().ok()).and_then(|count| usize::try_from(count).ok());
     let read = || {
         Some(Paired {
             mean: float("mean")?,
             items: count("items")?,
             documents: count("documents").filter(|count| *count > 1)?,
+            effective_documents: float("effective_documents")?,
             seeds: count("seeds").filter(|count| *count > 0)?,
             se_items: float("se_items")?,
             se_seeds: float("se_seeds"),
@@ -113,12 +116,8 @@ mod verbs {
         let bytes = option("denominators");
         let bytes = if bytes.is_unit() { None } else { Some(super::numbers(WHO, &bytes)?) };
         let (before, after) = (super::runs(WHO, &before)?, super::runs(WHO, &after)?);
-        let scores = Scores {
-            before: &before,
-            after: &after,
-            documents: documents.as_deref(),
-            denominators: bytes.as_deref(),
-        };
+        let scores =
+            Scores { before: &before, after: &after, documents: documents.as_deref(), denominators: bytes.as_deref() };
         Ok(super::pair_map(&Paired::of(&scores)?, level))
     }
 

@@ -10,8 +10,13 @@ const LIKELIHOOD: &[Opt] = &[
     opt("max_length", Kind::Int, "512", "tokens in a window"),
     opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
     opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result"),
-    opt("context", Kind::Any, "", "what stands before each text, read and not counted: a list of texts, or a field of the dataset")
-        .also(&["prefix", "left context", "rolling"]),
+    opt(
+        "context",
+        Kind::Any,
+        "",
+        "what stands before each text, read and not counted: a list of texts, or a field of the dataset",
+    )
+    .also(&["prefix", "left context", "rolling"]),
 ];
 
 const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];

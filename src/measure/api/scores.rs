@@ -9,7 +9,12 @@ const BOOTSTRAP: &[Opt] = &[
     opt("samples", Kind::Int, "1000", "number of resamples"),
     opt("level", Kind::Float, "0.95", "confidence level"),
     opt("seed", Kind::Int, "0", "seed of the resampling"),
-    opt("method", Kind::OneOf(&["percentile", "bca"]), "\"percentile\"", "which quantiles of the resampled means are its ends"),
+    opt(
+        "method",
+        Kind::OneOf(&["percentile", "bca"]),
+        "\"percentile\"",
+        "which quantiles of the resampled means are its ends",
+    ),
 ];
 
 pub fn register(host: &mut Host) {
