@@ -71,6 +71,17 @@ impl Safetensors {
         decode_f32(self.bytes(info), info.dtype, &info.shape).map_err(|error| self.locate(error, name))
     }
 
+    /// Whether a tensor has the shape and the numbers of one of another file.
+    pub fn same(&self, name: &str, other: &Safetensors, other_name: &str) -> Result<bool> {
+        let (one, two) = (self.info(name)?, other.info(other_name)?);
+        if one.shape != two.shape || one.dtype == two.dtype {
+            return Ok(one.shape == two.shape && self.bytes(one) == other.bytes(two));
+        }
+        let numbers =
+            |file: &Safetensors, name: &str| -> Result<Vec<f32>> { Ok(file.read_f32(name)?.flatten_all()?.to_vec1()?) };
+        Ok(numbers(self, name)? == numbers(other, other_name)?)
+    }
+
     /// The free text that the header holds under `key`.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.header.metadata().as_ref()?.get(key).map(String::as_str)

@@ -121,6 +121,12 @@ impl Config {
         self.layout.transposed && name.starts_with(self.layout.blocks)
     }
 
+    /// Input and output embeddings are two weights from now on, here and in `config.json`.
+    pub fn untie(&mut self) {
+        self.tied = false;
+        self.json.insert("tie_word_embeddings".into(), json!(false));
+    }
+
     /// Changes the number of vocabulary rows, here and in `config.json`.
     pub fn set_vocab(&mut self, rows: usize) {
         self.vocab = rows;

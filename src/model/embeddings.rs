@@ -1,5 +1,6 @@
 //! Input and output embeddings: growing them with the vocabulary, and their rows by id.
 
+use super::model::Inner;
 use super::weights::{Weights, rows_name};
 use super::{Config, Model};
 use crate::tensor::{Array, DType, Device, Tensor};
@@ -24,7 +25,7 @@ impl Embeddings {
 }
 
 /// The names of the weights with one row a token id: they grow and shrink together.
-fn by_id(config: &Config) -> Vec<String> {
+pub(super) fn by_id(config: &Config) -> Vec<String> {
     let mut names = vec![config.layout.embeddings.to_string()];
     if let Some(output) = &config.output {
         names.extend((!config.tied).then(|| output.weight.clone()));
@@ -33,13 +34,46 @@ fn by_id(config: &Config) -> Vec<String> {
     names
 }
 
-/// An error where LoRA is attached to the output embeddings, which then cannot change their size.
-fn check_no_lora(who: &str, config: &Config, weights: &Weights) -> Result<()> {
-    if config.output.as_ref().is_some_and(|output| weights.lora.contains_key(output.layer())) {
-        return Err(Error::new(who, "LoRA is attached to the output embeddings")
+/// An error where an adapter holds the embeddings at the size that they have.
+fn check_free(who: &str, inner: &Inner) -> Result<()> {
+    let names = by_id(&inner.config);
+    let attached =
+        |name: &String| name.strip_suffix(".weight").is_some_and(|layer| inner.weights.lora.contains_key(layer));
+    if inner.replaced.is_some() || names.iter().any(attached) {
+        return Err(Error::new(who, "LoRA is attached to the embeddings, or its adapter replaced weights of the base")
             .help("merge or detach it first, with `net.merge_lora()` or `net.detach_lora()`"));
     }
     Ok(())
+}
+
+/// Replaces every weight with one row a token id by what `change` makes of it.
+fn reshape(
+    config: &mut Config,
+    weights: &mut Weights,
+    rows: usize,
+    change: impl Fn(&Array) -> Result<Array>,
+) -> Result<()> {
+    weights.join()?;
+    // all of them first, so that an error changes nothing
+    let names = by_id(config);
+    let changed = names.iter().map(|name| change(&weights.get(name)?.value()?)).collect::<Result<Vec<Array>>>()?;
+    for (name, value) in names.iter().zip(changed) {
+        weights.replace(name, value);
+    }
+    // a bias that an untied head has beside its own
+    let head = config.output.as_ref().map_or("", |output| output.head);
+    for (_, value) in weights.unused.iter_mut().filter(|(name, _)| !head.is_empty() && name.starts_with(head)) {
+        if value.dims() == [config.vocab] {
+            *value = change(value)?;
+        }
+    }
+    config.set_vocab(rows);
+    Ok(())
+}
+
+/// Embeddings of exactly so many rows; new rows start as the mean of the old.
+pub(super) fn resize(config: &mut Config, weights: &mut Weights, rows: usize) -> Result<()> {
+    reshape(config, weights, rows, |table| resized(table, rows))
 }
 
 impl Model {
@@ -55,8 +89,10 @@ impl Model {
         if rows == held || (rows < held && !shrink) {
             return Ok(held);
         }
-        self.reshape_vocabulary(WHO, rows, |table| resized(table, rows))?;
-        self.write().grown_from = (rows > held).then_some(held);
+        let mut inner = self.write();
+        inner.reshape(WHO, rows, |table| resized(table, rows))?;
+        inner.grown_from = (rows > held).then_some(held);
+        inner.base_rows = inner.base_rows.map(|base| base.min(rows));
         Ok(rows)
     }
 
@@ -66,35 +102,10 @@ impl Model {
         const WHO: &str = "select_embedding_rows";
         check(WHO, ids, self.config().vocab)?;
         let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
-        self.reshape_vocabulary(WHO, ids.len(), |table| Ok(table.index_select(&index, 0)?))?;
-        self.write().grown_from = None;
-        Ok(ids.len())
-    }
-
-    /// Replaces every weight with one row a token id by what `change` makes of it.
-    fn reshape_vocabulary(&self, who: &str, rows: usize, change: impl Fn(&Array) -> Result<Array>) -> Result<()> {
         let mut inner = self.write();
-        check_no_lora(who, &inner.config, &inner.weights)?;
-        let mut weights = Weights::clone(&inner.weights);
-        weights.join()?;
-        // all of them first, so that an error changes nothing
-        let names = by_id(&inner.config);
-        let changed = names.iter().map(|name| change(&weights.get(name)?.value()?)).collect::<Result<Vec<Array>>>()?;
-        for (name, value) in names.iter().zip(changed) {
-            weights.replace(name, value);
-        }
-        // a bias that an untied head has beside its own
-        let head = inner.config.output.as_ref().map_or("", |output| output.head);
-        for (_, value) in weights.unused.iter_mut().filter(|(name, _)| !head.is_empty() && name.starts_with(head)) {
-            if value.dims() == [inner.config.vocab] {
-                *value = change(value)?;
-            }
-        }
-        let mut config = Config::clone(&inner.config);
-        config.set_vocab(rows);
-        inner.weights = Arc::new(weights);
-        inner.config = Arc::new(config);
-        Ok(())
+        inner.reshape(WHO, ids.len(), |table| Ok(table.index_select(&index, 0)?))?;
+        (inner.grown_from, inner.base_rows) = (None, None);
+        Ok(ids.len())
     }
 
     /// The rows of these ids, `[ids, hidden]`.
@@ -131,10 +142,23 @@ impl Model {
         }
         let whole = Array::from_vec(numbers, value.dims(), &Device::Cpu)?;
         let first = inner.weights.get(&name)?.dims()[0];
-        if first < value.dims()[0] {
+        if ids.iter().any(|&id| id as usize >= first) {
             inner.weights.set(&rows_name(&name), &whole.narrow(0, first, value.dims()[0] - first)?)?;
         }
-        inner.weights.set(&name, &whole.narrow(0, 0, first)?)
+        if ids.iter().any(|&id| (id as usize) < first) {
+            inner.weights.set(&name, &whole.narrow(0, 0, first)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn reshape(&mut self, who: &str, rows: usize, change: impl Fn(&Array) -> Result<Array>) -> Result<()> {
+        check_free(who, self)?;
+        let (mut config, mut weights) = (Config::clone(&self.config), Weights::clone(&self.weights));
+        reshape(&mut config, &mut weights, rows, change)?;
+        (self.config, self.weights) = (Arc::new(config), Arc::new(weights));
+        Ok(())
     }
 }
 

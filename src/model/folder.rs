@@ -6,6 +6,7 @@ use super::fields::read_json;
 use super::init::initial;
 use super::spec::{Blueprint, TensorSpec};
 use crate::format::Safetensors;
+use crate::progress;
 use crate::tensor::{Array, DType, Rng};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::Value;
@@ -16,34 +17,46 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a seed for a new head its
-/// weights may be missing, and those of another head are left out.
-pub fn read_weights(folder: &Path, blueprint: &Blueprint, dtype: DType, new_head: Option<u64>) -> Result<Weights> {
+/// weights may be missing, and those of another head are left out. Embeddings that the config ties and the files do not are
+/// two weights, as in transformers 5.
+pub fn read_weights(
+    folder: &Path,
+    mut blueprint: Blueprint,
+    dtype: DType,
+    new_head: Option<u64>,
+) -> Result<(Blueprint, Weights)> {
     let shards = shards(folder)?;
     let files: Vec<Safetensors> =
         shards.iter().map(Safetensors::open).collect::<Result<_>>().map_err(|error| error.attributed_to("model"))?;
-    let specs = blueprint.tensors();
     let head: BTreeSet<String> = match new_head {
         Some(_) => (blueprint.head.tensors)(&blueprint.config).into_iter().map(|spec| spec.name).collect(),
         None => BTreeSet::new(),
     };
-    let (places, unused) = places(folder, blueprint, &specs, &files, &head)?;
+    let mut places = Places::find(folder, &blueprint, &files, &head, &[])?;
+    let ties = (blueprint.head.ties)(&blueprint.config);
+    if let Some((copy, of)) = places.untied(&files, &ties)? {
+        let place = folder.display();
+        progress::warn("model", format!("{place}: the config ties `{copy}` to `{of}`, and they differ: both are kept"));
+        blueprint.untie();
+        places = Places::find(folder, &blueprint, &files, &head, &ties)?;
+    }
     let mut weights = Weights::default();
     let read = |file: &Safetensors, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
-    for spec in &specs {
+    for spec in blueprint.tensors() {
         cancel::check()?;
-        let Some((file, name)) = places.get(&spec.name) else {
-            weights.insert(&spec.name, initial(spec, &Rng::new(new_head.unwrap_or_default()), dtype)?);
+        let Some((file, name)) = places.wanted.get(&spec.name) else {
+            weights.insert(&spec.name, initial(&spec, &Rng::new(new_head.unwrap_or_default()), dtype)?);
             weights.fresh.push(spec.name.as_str().into());
             continue;
         };
         let file = &files[*file];
-        check_shape(&file.path().display().to_string(), name, file.shape(name)?, spec)?;
+        check_shape(&file.path().display().to_string(), name, file.shape(name)?, &spec)?;
         weights.insert(&spec.name, read(file, name)?);
     }
-    for (name, (file, own)) in unused {
+    for (name, (file, own)) in places.unused {
         weights.unused.insert(name.into(), read(&files[file], &own)?);
     }
-    Ok(weights)
+    Ok((blueprint, weights))
 }
 
 fn read(file: &Safetensors, name: &str, dtype: DType) -> Result<Array> {
@@ -94,46 +107,81 @@ pub(super) fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Where tensors are, by the names that they have here: the file's index and the name that the file uses.
-type Places = BTreeMap<String, (usize, String)>;
+type Place = BTreeMap<String, (usize, String)>;
 
-/// The places of the tensors that the config asks for, and of those that are only kept.
-fn places(
-    folder: &Path,
-    blueprint: &Blueprint,
-    specs: &[TensorSpec],
-    files: &[Safetensors],
-    head: &BTreeSet<String>,
-) -> Result<(Places, Places)> {
-    let Blueprint { config, arch, .. } = blueprint;
-    let layout = arch.layout;
-    let wanted: BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let (mut found, mut unused, mut unknown) = (Places::new(), Places::new(), Vec::new());
-    for (index, file) in files.iter().enumerate() {
-        for name in file.names() {
-            let own = today(layout.renamed, &name);
-            let whole = format!("{}{own}", layout.prefix);
-            let kept = |name: &str| layout.unused.iter().any(|prefix| name.starts_with(prefix));
-            if wanted.contains(own.as_str()) {
-                found.insert(own, (index, name));
-            } else if wanted.contains(whole.as_str()) {
-                found.entry(whole).or_insert((index, name));
-            } else if layout.computed.iter().any(|end| name.ends_with(end)) {
-            } else if blueprint.head.copies.contains(&own.as_str()) {
-                // a second copy of tied embeddings is left out; beside untied ones it is a weight of its own
-                if !config.tied {
-                    unused.insert(own, (index, name));
+struct Places {
+    /// What the config asks for.
+    wanted: Place,
+    /// What is only kept.
+    unused: Place,
+    /// Copies of tied weights.
+    copies: Place,
+}
+
+impl Places {
+    /// A weight of `ties` that is missing is where its original is.
+    fn find(
+        folder: &Path,
+        blueprint: &Blueprint,
+        files: &[Safetensors],
+        head: &BTreeSet<String>,
+        ties: &[(String, String)],
+    ) -> Result<Places> {
+        let Blueprint { config, arch, .. } = blueprint;
+        let layout = arch.layout;
+        let wanted: BTreeSet<String> = blueprint.tensors().into_iter().map(|spec| spec.name).collect();
+        let tied: BTreeSet<String> =
+            (blueprint.head.ties)(config).into_iter().flat_map(|(copy, of)| [copy, of]).collect();
+        let mut found = Places { wanted: Place::new(), unused: Place::new(), copies: Place::new() };
+        let mut unknown = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            for name in file.names() {
+                let own = today(layout.renamed, &name);
+                let whole = format!("{}{own}", layout.prefix);
+                let kept = |name: &str| layout.unused.iter().any(|prefix| name.starts_with(prefix));
+                if wanted.contains(own.as_str()) {
+                    found.wanted.insert(own, (index, name));
+                } else if wanted.contains(whole.as_str()) {
+                    found.wanted.entry(whole).or_insert((index, name));
+                } else if layout.computed.iter().any(|end| name.ends_with(end)) {
+                } else if tied.contains(&own) {
+                    // beside untied embeddings it is a weight of its own
+                    let place = if config.tied { &mut found.copies } else { &mut found.unused };
+                    place.insert(own, (index, name));
+                } else if kept(&own) || kept(&whole) {
+                    found.unused.insert(if kept(&own) { own } else { whole }, (index, name));
+                } else if head.is_empty() || name.starts_with(layout.prefix) {
+                    unknown.push(name);
                 }
-            } else if kept(&own) || kept(&whole) {
-                unused.insert(if kept(&own) { own } else { whole }, (index, name));
-            } else if head.is_empty() || name.starts_with(layout.prefix) {
-                unknown.push(name);
             }
         }
+        for (copy, of) in ties.iter().filter(|(copy, _)| wanted.contains(copy)) {
+            let place = found.wanted.get(of).or(found.unused.get(of)).cloned();
+            if let (Some(place), false) = (place, found.wanted.contains_key(copy)) {
+                found.wanted.insert(copy.clone(), place);
+            }
+        }
+        let missing: Vec<&String> =
+            wanted.iter().filter(|name| !found.wanted.contains_key(*name) && !head.contains(*name)).collect();
+        complain(&folder.display().to_string(), config, &missing, &unknown)?;
+        Ok(found)
     }
-    let missing: Vec<&str> =
-        wanted.into_iter().filter(|name| !found.contains_key(*name) && !head.contains(*name)).collect();
-    complain(&folder.display().to_string(), config, &missing, &unknown)?;
-    Ok((found, unused))
+
+    /// A copy that is none: its name, and that of what it should be a copy of.
+    fn untied<'a>(
+        &self,
+        files: &[Safetensors],
+        ties: &'a [(String, String)],
+    ) -> Result<Option<(&'a String, &'a String)>> {
+        for (copy, of) in ties {
+            if let (Some((file, name)), Some((other, original))) = (self.copies.get(copy), self.wanted.get(of))
+                && !files[*file].same(name, &files[*other], original)?
+            {
+                return Ok(Some((copy, of)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The name that a tensor of an old file has today.

@@ -1,5 +1,6 @@
 //! One forward pass of token rows: what architectures and heads are written with.
 
+use super::adapt::lora::Beneath;
 use super::cache::Cache;
 use super::config::{Config, OutputEmbeddings};
 use super::rows::TokenRows;
@@ -131,8 +132,16 @@ impl Forward {
         At { pass: self, path: path.into() }
     }
 
-    /// Rows of a table, `[rows, length, hidden]`.
+    /// Rows of embeddings with what is attached to them, `[rows, length, hidden]`.
     pub fn embedding(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
+        let rows = self.table_rows(table, ids)?;
+        let adapter = table.strip_suffix(".weight").and_then(|layer| self.weights.lora.get(layer));
+        let Some(adapter) = adapter.filter(|adapter| adapter.embedding) else { return Ok(rows) };
+        let weight = || Ok(self.weights.whole(table)?.to_dtype(DType::F32)?.t()?.contiguous()?);
+        adapter.apply_rows(&rows, ids, &weight, self.precision)
+    }
+
+    fn table_rows(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
         let rows = rows_name(table);
         if !self.weights.has(&rows) {
             return self.lookup(table, ids);
@@ -209,11 +218,10 @@ impl Forward {
     /// Logits of hidden states: a score for each token id.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let output = self.output()?;
-        let logits = match &self.weights.get(&output.weight)?.blocks {
-            Some(blocks) => {
-                let bias = output.bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
-                nn::linear_blocks(hidden, blocks, bias.as_ref(), self.precision)?
-            }
+        let bias = output.bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
+        let weight = self.weights.get(&output.weight)?;
+        let logits = match &weight.blocks {
+            Some(blocks) => nn::linear_blocks(hidden, blocks, bias.as_ref(), self.precision)?,
             None => {
                 let tables = self.output_tables()?;
                 let tables: Vec<_> = tables.iter().map(|(table, bias)| (table, bias.as_ref())).collect();
@@ -221,8 +229,14 @@ impl Forward {
             }
         };
         let Some(adapter) = self.weights.lora.get(output.layer()) else { return Ok(logits) };
+        let product = |x: &Tensor| match &weight.blocks {
+            Some(blocks) => nn::linear_blocks(x, blocks, None, self.precision),
+            None => nn::linear(x, &self.weights.factor(&output.weight)?, None, self.precision),
+        };
+        let numbers = || self.weights.plain(&output.weight);
+        let beneath = Beneath { weight: &numbers, product: &product, bias: bias.as_ref() };
         let mut rng = self.dropout.as_ref().map(|rng| rng.split(output.layer()));
-        ops::add(&logits, &adapter.apply(hidden, rng.as_mut(), self.precision)?)
+        adapter.apply(&logits, hidden, &beneath, rng.as_mut(), self.precision)
     }
 
     /// Summed cross-entropy of hidden states `[N, hidden]` without holding all logits; with them where LoRA is attached
@@ -285,18 +299,24 @@ impl At<'_> {
         let bias = format!("{layer}.bias");
         let bias = if weights.has(&bias) { Some(weights.working(&bias)?) } else { None };
         let precision = self.pass.precision;
-        let y = if let Some(blocks) = &weights.get(&name)?.blocks {
-            nn::linear_blocks(x, blocks, bias.as_ref(), precision)?
-        } else if self.pass.config.is_transposed(&layer) {
-            let weight = weights.factor(&name)?;
-            nn::linear_transposed(x, &weight, bias.as_ref(), precision)?
-        } else {
-            nn::linear(x, &weights.factor(&name)?, bias.as_ref(), precision)?
+        let transposed = self.pass.config.is_transposed(&layer);
+        let blocks = &weights.get(&name)?.blocks;
+        let product = |x: &Tensor, bias: Option<&Tensor>| match blocks {
+            Some(blocks) => nn::linear_blocks(x, blocks, bias, precision),
+            None if transposed => nn::linear_transposed(x, &weights.factor(&name)?, bias, precision),
+            None => nn::linear(x, &weights.factor(&name)?, bias, precision),
         };
+        let y = product(x, bias.as_ref())?;
         let y = match weights.lora.get(&layer) {
             Some(adapter) => {
+                let numbers = || match transposed {
+                    true => Ok(weights.plain(&name)?.t()?.contiguous()?),
+                    false => weights.plain(&name),
+                };
+                let product = |x: &Tensor| product(x, None);
+                let beneath = Beneath { weight: &numbers, product: &product, bias: bias.as_ref() };
                 let mut rng = self.pass.dropout.as_ref().map(|rng| rng.split(layer.as_str()));
-                ops::add(&y, &adapter.apply(x, rng.as_mut(), precision)?)?
+                adapter.apply(&y, x, &beneath, rng.as_mut(), precision)?
             }
             None => y,
         };

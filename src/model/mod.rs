@@ -16,6 +16,7 @@ mod generate;
 mod gguf;
 pub mod head;
 mod init;
+mod merge;
 #[allow(clippy::module_inception)]
 mod model;
 mod new;
@@ -23,6 +24,7 @@ mod open;
 mod rows;
 mod save;
 mod spec;
+mod tie;
 mod trainable;
 mod weights;
 

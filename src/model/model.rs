@@ -1,5 +1,6 @@
 //! The model, a handle: every copy is the same model, and a verb changes it for all.
 
+use super::adapt::replaced::Replaced;
 use super::candle::{CandleDecoder, no_training};
 use super::config::Config;
 use super::fields::Fields;
@@ -35,6 +36,10 @@ pub(super) struct Inner {
     pub seed: u64,
     /// How many rows the embeddings had before they grew.
     pub grown_from: Option<usize>,
+    /// How many rows of the embeddings are where the base has them; `None` where they were reordered.
+    pub base_rows: Option<usize>,
+    /// What an adapter put in the place of weights of the base.
+    pub replaced: Option<Replaced>,
     rotary: Option<Arc<Rotary>>,
     /// What computes it, where that is candle.
     pub candle: Option<Arc<CandleDecoder>>,
@@ -43,6 +48,7 @@ pub(super) struct Inner {
 impl Model {
     pub(super) fn assemble(blueprint: Blueprint, weights: Weights) -> Model {
         let Blueprint { arch, head, config } = blueprint;
+        let rows = config.vocab;
         let rotary = config
             .rope
             .as_ref()
@@ -58,6 +64,8 @@ impl Model {
             source: None,
             seed: 0,
             grown_from: None,
+            base_rows: Some(rows),
+            replaced: None,
             rotary,
             candle: None,
         })))
@@ -223,7 +231,7 @@ impl Model {
         self.widen()?;
         for (_, weight) in self.weights().iter() {
             if let Some(param) = weight.param.as_param() {
-                param.set(param.value().to_dtype(dtype)?)?;
+                param.recast(dtype)?;
             }
         }
         Ok(())

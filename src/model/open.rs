@@ -47,7 +47,7 @@ impl Model {
             return Err(Error::new("model", format!("{}: not a JSON object", place.display())));
         };
         let blueprint = arch::read(json, head.map(|(name, _)| name)).map_err(|error| error.at(place.display()))?;
-        let weights = folder::read_weights(path, &blueprint, dtype, head.map(|(_, seed)| seed))?;
+        let (blueprint, weights) = folder::read_weights(path, blueprint, dtype, head.map(|(_, seed)| seed))?;
         let net = opened(path, blueprint, weights);
         if let Ok(Value::Object(generation)) = read_json(&path.join("generation_config.json")) {
             net.write().generation = generation;

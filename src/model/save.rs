@@ -30,9 +30,16 @@ impl Model {
         self.check_trainable("save")?;
         let (config, weights, generation) = {
             let inner = self.read();
-            (inner.config.clone(), inner.weights.clone(), inner.generation.clone())
+            let mut weights = Weights::clone(&inner.weights);
+            // transformers has a place for what a head of its own has twice, and would call it newly initialized
+            let twice = if inner.config.tied { Vec::new() } else { (inner.head.ties)(&inner.config) };
+            for (own, of) in twice.iter().filter(|(_, of)| !inner.weights.has(of)) {
+                let value = weights.whole(own)?;
+                weights.unused.entry(of.as_str().into()).or_insert(value);
+            }
+            (inner.config.clone(), weights, inner.generation.clone())
         };
-        let dtype = saving.dtype.unwrap_or_else(|| stored(&config, &weights));
+        let dtype = saving.dtype.unwrap_or_else(|| stored(&weights));
         if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
             bail!("save", "weights can't be stored as {}", dtype.as_str());
         }
@@ -40,6 +47,7 @@ impl Model {
             return Err(Error::new("save", "bottleneck adapters are attached, which can't be merged into weights")
                 .help("`net.save_adapter(folder)` keeps them, `net.detach_bottleneck()` takes them off"));
         }
+        weights.merge_targets("save")?;
         replace(folder, |part| {
             let mut names = write_weights(part, &config, &weights, dtype, saving.shard)?;
             write_json(&part.join("config.json"), &Value::Object(config_json(&config, dtype)))?;
@@ -51,9 +59,14 @@ impl Model {
     }
 }
 
-/// What most weights are: that of the input table.
-fn stored(config: &Config, weights: &Weights) -> DType {
-    weights.get(config.layout.embeddings).map_or(DType::F32, |weight| weight.param.dtype()) // f32 where it is quantized
+/// What most numbers are stored as, and f32 for those that are quantized.
+fn stored(weights: &Weights) -> DType {
+    let mut counts = [(DType::F32, 0), (DType::BF16, 0), (DType::F16, 0)];
+    for (_, weight) in weights.iter() {
+        let own = counts.iter_mut().find(|(dtype, _)| *dtype == weight.param.dtype());
+        own.into_iter().for_each(|(_, count)| *count += weight.dims().iter().product::<usize>());
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or(DType::F32, |(dtype, _)| dtype)
 }
 
 /// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.

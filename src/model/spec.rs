@@ -47,8 +47,9 @@ pub struct Head {
     pub tensors: fn(&Config) -> Vec<TensorSpec>,
     /// Hidden states `[rows, length, hidden]` to what `forward` returns.
     pub outputs: fn(&Forward, &Tensor) -> Result<Tensor>,
-    /// Names that a file may hold beside these: copies where the embeddings are tied, and unused otherwise.
-    pub copies: &'static [&'static str],
+    /// The names that a file may hold copies of tied weights under, and what they are copies of. Where the embeddings are
+    /// not tied the first are weights of their own.
+    pub ties: fn(&Config) -> Vec<(String, String)>,
     /// What it is to predict.
     pub targets: fn(&TokenRows, &Config) -> Result<Targets>,
     /// The summed loss of hidden states `[rows × length, hidden]`, with label smoothing.
@@ -78,6 +79,12 @@ impl Blueprint {
         let mut specs = (self.arch.tensors)(&self.config);
         specs.extend((self.head.tensors)(&self.config));
         specs
+    }
+
+    /// The same with output embeddings of their own.
+    pub fn untie(&mut self) {
+        self.config.untie();
+        self.config.output = (self.head.output)(&self.config);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::adapt::bottleneck::Bottleneck;
 use super::adapt::lora::LoraLayer;
-use crate::kernel::decoder::{FrozenWeight, Linear};
+use crate::kernel::decoder::FrozenWeight;
 use crate::kernel::quant::Blocks;
+use crate::progress;
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::text::glob;
 use crate::{Error, Result, bail};
@@ -26,6 +27,11 @@ impl Weight {
             Some(blocks) => blocks.array(),
             None => Ok(self.param.value()),
         }
+    }
+
+    /// Whether it was trained or set since it was made.
+    pub fn is_changed(&self) -> bool {
+        self.param.as_param().is_some_and(|param| param.is_changed())
     }
 
     pub fn dims(&self) -> Vec<usize> {
@@ -128,16 +134,6 @@ impl Weights {
         Ok(self.get(name)?.value()?.to_dtype(DType::F32)?)
     }
 
-    /// A linear layer `[out, in]` for decoding, with its bias and its adapter if it has them.
-    pub fn linear(&self, layer: &str) -> Result<Linear> {
-        let bias = format!("{layer}.bias");
-        Ok(Linear {
-            weight: self.get(&format!("{layer}.weight"))?.as_frozen(),
-            bias: if self.has(&bias) { Some(self.plain(&bias)?) } else { None },
-            adapter: self.lora.get(layer).map(|adapter| (adapter.a.value(), adapter.b.value(), adapter.scale as f32)),
-        })
-    }
-
     /// The trainable parameters in name order: weights that are not frozen, then what is attached.
     pub fn trainable(&self) -> Vec<Tensor> {
         self.trainable_below("")
@@ -158,6 +154,33 @@ impl Weights {
 
     pub fn remove(&mut self, name: &str) {
         self.table.remove(name);
+    }
+
+    /// A second weight with the numbers of one.
+    pub fn copy(&mut self, from: &str, to: &str) {
+        let Some(weight) = self.table.get(from).cloned() else { return };
+        if self.trainable_before.iter().any(|name| &**name == from) {
+            self.trainable_before.push(to.into());
+        }
+        let param = Tensor::param(weight.param.value(), Some(to));
+        self.table.insert(to.into(), Weight { param, ..weight });
+    }
+
+    /// Keeps a weight that no computation uses any more.
+    pub fn retire(&mut self, name: &str) {
+        if let Some(weight) = self.table.remove(name) {
+            self.unused.insert(name.into(), weight.param.value());
+        }
+    }
+
+    /// The weights of the base as they were before an adapter replaced some of them.
+    pub fn restore(&mut self, base: &Weights) {
+        self.table.clone_from(&base.table);
+        self.unused.clone_from(&base.unused);
+        self.trainable_before.clone_from(&base.trainable_before);
+        if !self.bottlenecks.is_empty() {
+            self.freeze_for_adapters();
+        }
     }
 
     pub fn set_frozen(&mut self, name: &str, frozen: bool) -> Result<()> {
@@ -203,6 +226,22 @@ impl Weights {
             if let Some(weight) = self.table.get_mut(&name) {
                 weight.frozen = false;
             }
+        }
+    }
+
+    /// Tells which weights of the base have changed that a folder of an adapter does not hold.
+    pub fn warn_of_changes(&self, who: &str, holds: impl Fn(&str) -> bool) {
+        let mut changed = self.table.iter().filter(|(name, weight)| weight.is_changed() && !holds(name));
+        if let Some((first, _)) = changed.next() {
+            let more = match changed.count() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            let help = "save the base too, with `net.detach_lora()` and `net.save(folder)`, and name it by `base`";
+            progress::warn(
+                who,
+                format!("`{first}`{more} of the base changed, and the adapter's folder does not hold it: {help}"),
+            );
         }
     }
 
@@ -291,16 +330,5 @@ impl Weights {
         }
         let new = self.get(&rows)?.param.value().to_dtype(old.dtype())?;
         Ok(Array::cat(&[old, new], 0)?)
-    }
-
-    /// As [`Weights::whole`], with LoRA merged in where it is attached.
-    pub fn merged(&self, name: &str, transposed: bool) -> Result<Array> {
-        let value = self.whole(name)?;
-        let Some(lora) = name.strip_suffix(".weight").and_then(|layer| self.lora.get(layer)) else {
-            return Ok(value);
-        };
-        let delta = lora.delta()?;
-        let delta = if transposed { delta.t()?.contiguous()? } else { delta };
-        Ok((value.to_dtype(DType::F32)? + delta)?.to_dtype(value.dtype())?)
     }
 }

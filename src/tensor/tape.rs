@@ -10,7 +10,7 @@ use crate::sync::unpoisoned;
 use crate::{Error, Result, bail, kernel};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// An array and its history. A value: no operation changes a tensor, and a copy costs nothing.
@@ -32,6 +32,7 @@ pub struct Param {
     id: u64,
     name: Option<Arc<str>>,
     value: RwLock<Array>,
+    changed: AtomicBool,
 }
 
 /// One recorded operation.
@@ -83,7 +84,8 @@ impl From<Array> for Tensor {
 impl Tensor {
     /// Makes a parameter with these numbers. Errors, gradients and files use its name.
     pub fn param(value: Array, name: Option<&str>) -> Tensor {
-        Tensor(Origin::Param(Arc::new(Param { id: next_id(), name: name.map(Arc::from), value: RwLock::new(value) })))
+        let (name, value) = (name.map(Arc::from), RwLock::new(value));
+        Tensor(Origin::Param(Arc::new(Param { id: next_id(), name, value, changed: AtomicBool::new(false) })))
     }
 
     /// Makes the result `value` of an operation on `inputs`, with its backward.
@@ -241,8 +243,21 @@ impl Param {
         unpoisoned(self.value.read()).clone()
     }
 
+    /// Whether it has other numbers than it was made with.
+    pub fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Stores the numbers in another dtype.
+    pub fn recast(&self, dtype: DType) -> Result<()> {
+        let mut held = unpoisoned(self.value.write());
+        *held = held.to_dtype(dtype)?;
+        Ok(())
+    }
+
     /// Replaces the numbers. The shape stays.
     pub fn set(&self, value: Array) -> Result<()> {
+        self.changed.store(true, Ordering::Relaxed);
         let mut held = unpoisoned(self.value.write());
         if held.dims() != value.dims() {
             bail!("set", "shape {:?} for a parameter of shape {:?}", value.dims(), held.dims());

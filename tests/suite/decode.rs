@@ -76,7 +76,7 @@ fn one_operation_writes_what_the_blocks_write() {
         let net = lively(kind, dtype);
         if lora {
             let layers = vec!["all-linear".into()];
-            net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
+            net.attach_lora(&Lora { rank: 4, alpha: 8.0, layers, seed: 1, ..Lora::default() }).unwrap();
             for adapter in net.weights().lora.values() {
                 let dims = adapter.b.value().dims().to_vec();
                 let numbers = random(dims.iter().product(), 3);
@@ -160,7 +160,7 @@ fn tensors_seed(name: &str) -> u64 {
 /// The loss, and the gradients of a new adapter.
 fn learn(net: &Model) -> (f32, Vec<Vec<f32>>) {
     let layers = vec!["all-linear".into()];
-    net.attach_lora(&Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers, seed: 1 }).unwrap();
+    net.attach_lora(&Lora { rank: 4, alpha: 8.0, layers, seed: 1, ..Lora::default() }).unwrap();
     for adapter in net.weights().lora.values() {
         let dims = adapter.b.value().dims().to_vec();
         let numbers = random(dims.iter().product(), 3).iter().map(|x| 0.01 * x).collect();

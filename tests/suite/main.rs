@@ -1,5 +1,6 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
+mod adapters;
 mod bench;
 mod candle;
 mod check;

@@ -194,7 +194,7 @@ fn lora_opened_merged_and_saved_is_one() {
         let net = open(name);
         let ids = [5, 6, 7, 8];
         let base = logits(&net, &ids);
-        let lora = Lora { rank: 4, alpha: 8.0, dropout: 0.0, layers: vec!["all-linear".into()], seed: 3 };
+        let lora = Lora { rank: 4, alpha: 8.0, layers: vec!["all-linear".into()], seed: 3, ..Lora::default() };
         net.attach_lora(&lora).unwrap();
         assert!(base == logits(&net, &ids), "{name}: B of 0 changes nothing");
         for param in net.parameters() {
@@ -395,6 +395,21 @@ fn smollm2_is_what_transformers_computes() {
     println!("64 tokens in f32: {:.1} tokens/s", 64.0 / start.elapsed().as_secs_f64());
 }
 
+#[test]
+fn an_untied_bert_is_saved_with_every_name_of_transformers() {
+    let json = json!({ "model_type": "bert", "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "tie_word_embeddings": false });
+    let net = Model::new(json.as_object().unwrap().clone(), None, 1, DType::F32).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    net.save(folder.path(), Saving::default()).unwrap();
+    let file = Safetensors::open(folder.path().join("model.safetensors")).unwrap();
+    for name in ["decoder.weight", "decoder.bias", "bias"] {
+        assert!(file.contains(&format!("cls.predictions.{name}")), "{name}");
+    }
+    let again = Model::open(folder.path(), DType::F32).unwrap();
+    assert!(logits(&again, &[1, 2, 3]) == logits(&net, &[1, 2, 3]));
+}
+
 /// A file of 2019: no prefix, gamma and beta, positions as numbers, a pooler and a head for sentences.
 #[test]
 fn a_bert_of_old_names_is_read_and_what_it_has_more_is_kept() {
@@ -409,7 +424,8 @@ fn a_bert_of_old_names_is_read_and_what_it_has_more_is_kept() {
     arrays.push(("pooler.dense.weight".into(), more(&[48, 48])));
     arrays.push(("pooler.dense.bias".into(), more(&[48])));
     arrays.push(("cls.seq_relationship.weight".into(), more(&[2, 48])));
-    arrays.push(("cls.predictions.decoder.weight".into(), more(&[160, 48])));
+    let table = net.weight("bert.embeddings.word_embeddings.weight").unwrap().value();
+    arrays.push(("cls.predictions.decoder.weight".into(), table));
     arrays.push(("embeddings.position_ids".into(), more(&[1, 64])));
     let file = folder.path().join("model.safetensors");
     safetensors::save(&file, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[]).unwrap();

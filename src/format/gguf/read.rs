@@ -82,6 +82,28 @@ impl Gguf {
         self.get(key).and_then(Value::as_list)
     }
 
+    /// The name on the hub of the model that the file was made from (`ORGANIZATION/NAME`), where it tells it.
+    pub fn hub_name(&self) -> Option<String> {
+        if let Some(name) = self.text("general.source.huggingface.repository") {
+            return Some(name.into());
+        }
+        let hub = |key: &str| {
+            let (_, rest) = self.text(key)?.split_once("huggingface.co/")?;
+            let mut parts = rest.split(['/', '?', '#']).filter(|part| !part.is_empty());
+            Some(format!("{}/{}", parts.next()?, parts.next()?))
+        };
+        let letters = |text: &str| -> String {
+            text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        };
+        // a base model is what this one was tuned from, unless it has this one's name
+        let same = |name: &String| {
+            let own = self.text("general.name").map(letters);
+            name.rsplit_once('/').map(|(_, name)| letters(name)) == own
+        };
+        let source = hub("general.source.repo_url").or_else(|| hub("general.source.url"));
+        source.or_else(|| hub("general.base_model.0.repo_url").filter(same))
+    }
+
     fn check_extents(&self, length: u64) -> Result<()> {
         for tensor in &self.tensors {
             let Some(size) = tensor.size()? else { continue };

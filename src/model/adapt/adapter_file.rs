@@ -9,7 +9,7 @@
 
 use super::attach::linears;
 use super::bottleneck::{ACTIVATIONS, Bottleneck, PARTS};
-use super::lora::LoraLayer;
+use super::lora::{A, B, BIAS, LoraLayer, MAGNITUDE};
 use crate::format::safetensors::{self, Safetensors};
 use crate::model::Model;
 use crate::model::activation::Activation;
@@ -39,10 +39,17 @@ impl Model {
     /// model was opened.
     pub fn save_adapter(&self, folder: &Path, base: Option<&str>) -> Result<()> {
         const WHO: &str = "save_adapter";
-        let (weights, source, vocab) = {
+        let (weights, source, vocab, replaced) = {
             let inner = self.read();
-            (inner.weights.clone(), inner.source.clone(), inner.config.vocab)
+            (inner.weights.clone(), inner.source.clone(), inner.config.vocab, inner.replaced.is_some())
         };
+        if replaced || weights.lora.values().any(|adapter| adapter.embedding) {
+            return Err(Error::new(
+                WHO,
+                "the adapter of this model is attached to embeddings, or replaced weights of its base",
+            )
+            .help("`net.save_lora(folder)` keeps them, as a PEFT folder"));
+        }
         let Some(source) = source else {
             return Err(Error::new(WHO, "this model was not opened from anywhere, so that it has no base")
                 .help("save it whole, with `net.save(folder)`"));
@@ -53,14 +60,14 @@ impl Model {
                 "`net.train_only(\"new_embeddings\")`, `net.attach_lora(…)` and `net.attach_bottleneck(…)` make such a thing",
             ));
         }
+        weights.warn_of_changes(WHO, |name| embeddings_of(name).is_some());
         let mut arrays: Vec<(String, Array)> = Vec::new();
         for table in &rows {
             let name = rows_name(table);
             arrays.push((name.clone(), weights.get(&name)?.param.value().to_dtype(DType::F32)?));
         }
         for (layer, adapter) in &weights.lora {
-            arrays.push((format!("{layer}.lora_A.weight"), adapter.a.value()));
-            arrays.push((format!("{layer}.lora_B.weight"), adapter.b.value()));
+            arrays.extend(adapter.parts().into_iter().map(|(part, param)| (format!("{layer}.{part}"), param.value())));
         }
         for (layer, adapter) in &weights.bottlenecks {
             for (part, param) in PARTS.iter().zip(adapter.params()) {
@@ -138,13 +145,20 @@ impl Model {
         }
         for (layer, facts) in config["lora"].as_object().into_iter().flatten() {
             let [output, input] = known(layer)?;
-            let [a, b] = ["lora_A", "lora_B"].map(|part| file.read_f32(&format!("{layer}.{part}.weight")));
+            let [a, b] = [A, B].map(|part| file.read_f32(&format!("{layer}.{part}")));
             let (a, b) = (a?, b?);
             let rank = a.dims().first().copied().unwrap_or(0);
             shaped(&a, layer, &[rank, input])?;
             shaped(&b, layer, &[output, rank])?;
             let number = |name: &str| facts[name].as_f64().ok_or_else(|| fault(&format!("`{name}` is no number")));
-            let adapter = LoraLayer::new(layer, a, b, number("alpha")?, number("scale")?, number("dropout")?);
+            let part = |part: &str| -> Result<Option<Array>> {
+                let name = format!("{layer}.{part}");
+                let value = file.contains(&name).then(|| file.read_f32(&name)).transpose()?;
+                value.iter().try_for_each(|value| shaped(value, &name, &[output]))?;
+                Ok(value)
+            };
+            let adapter = LoraLayer::new(layer, [a, b], number("alpha")?, number("scale")?, number("dropout")?);
+            let adapter = adapter.with_bias(layer, part(BIAS)?).with_magnitude(layer, part(MAGNITUDE)?);
             weights.lora.insert(layer.clone(), adapter);
         }
         for (layer, activation) in config["bottlenecks"].as_object().into_iter().flatten() {

@@ -1,14 +1,17 @@
 //! Attaching LoRA and bottleneck adapters to a model, and taking them off.
 
 use super::bottleneck::Bottleneck;
-use super::lora::LoraLayer;
+use super::lora::{LoraLayer, norms};
+use super::replaced::Replaced;
 use crate::model::activation::Activation;
-use crate::model::weights::Weights;
+use crate::model::model::Inner;
+use crate::model::tie::untie;
+use crate::model::weights::{Weights, rows_name};
 use crate::model::{Config, Model};
 use crate::tensor::{Array, DType, Device, Rng};
 use crate::text::glob;
 use crate::{Error, Result, bail};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The LoRA to attach.
@@ -17,14 +20,44 @@ pub struct Lora {
     pub rank: usize,
     pub alpha: f64,
     pub dropout: f64,
-    /// Names of linear layers, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is all in blocks.
+    /// Names of linear layers or of the embeddings, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is
+    /// all in blocks.
     pub layers: Vec<String>,
     pub seed: u64,
+    /// A magnitude for each output (Liu et al. 2024).
+    pub dora: bool,
+    /// alpha is divided by the root of the rank (Kalajdzievski 2023).
+    pub rslora: bool,
+}
+
+impl Default for Lora {
+    fn default() -> Lora {
+        Lora { rank: 8, alpha: 16.0, dropout: 0.0, layers: Vec::new(), seed: 0, dora: false, rslora: false }
+    }
+}
+
+impl Lora {
+    /// New adapters for a layer, as PEFT initializes them: B is 0, or A for embeddings, so that nothing changes.
+    fn layer(&self, name: &str, [output, input]: [usize; 2], embedding: bool, rng: &Rng) -> Result<LoraLayer> {
+        let scale = self.alpha / if self.rslora { (self.rank as f64).sqrt() } else { self.rank as f64 };
+        let zeros = |rows: usize, columns: usize| Array::zeros((rows, columns), DType::F32, &Device::Cpu);
+        let mut numbers = vec![0.0; self.rank * if embedding { output } else { input }];
+        if embedding {
+            rng.split(name).fill_normal(&mut numbers);
+            let b = Array::from_vec(numbers, (output, self.rank), &Device::Cpu)?;
+            return Ok(LoraLayer::of_embedding(name, [zeros(self.rank, input)?, b], self.alpha, scale));
+        }
+        // Kaiming's uniform with a = √5, which is ±1/√in
+        rng.split(name).fill_uniform(&mut numbers);
+        let bound = 1.0 / (input as f32).sqrt();
+        numbers.iter_mut().for_each(|x| *x = (2.0 * *x - 1.0) * bound);
+        let a = Array::from_vec(numbers, (self.rank, input), &Device::Cpu)?;
+        Ok(LoraLayer::new(name, [a, zeros(output, self.rank)?], self.alpha, scale, self.dropout))
+    }
 }
 
 impl Model {
-    /// Attaches LoRA and freezes everything else. B starts at 0, so nothing changes before a step. Returns the number of
-    /// layers.
+    /// Attaches LoRA and freezes everything else. Nothing changes before a step. Returns the number of layers.
     pub fn attach_lora(&self, lora: &Lora) -> Result<usize> {
         self.check_trainable("attach_lora")?;
         const WHO: &str = "attach_lora";
@@ -35,30 +68,51 @@ impl Model {
             bail!(WHO, "dropout {} is not in 0..1", lora.dropout);
         }
         let mut inner = self.write();
-        if !inner.weights.lora.is_empty() {
+        if !inner.weights.lora.is_empty() || inner.replaced.is_some() {
             return Err(Error::new(WHO, "LoRA is attached already")
                 .help("merge or detach them first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
-        let layers = select(&inner.config, &inner.weights, &lora.layers)?;
+        let layers = select(&inner, &lora.layers)?;
         let rng = Rng::new(lora.seed).split("lora");
         let mut weights = Weights::clone(&inner.weights);
-        for (name, [output, input]) in &layers {
-            if lora.rank > *output.min(input) {
+        let mut config = Config::clone(&inner.config);
+        weights.freeze_for_adapters();
+        let table = config.layout.embeddings;
+        let apart = |(name, _): &(String, [usize; 2])| {
+            !weights.has(&format!("{name}.weight")) || format!("{name}.weight") == table
+        };
+        if config.tied && layers.iter().any(apart) {
+            untie(inner.head, &mut config, &mut weights);
+        }
+        for (name, sizes) in &layers {
+            let [output, input] = *sizes;
+            if lora.rank > output.min(input) {
                 bail!(WHO, "rank {} for the layer `{name}` of {input} → {output}", lora.rank);
             }
-            // as PEFT: Kaiming's uniform with a = √5, which is ±1/√in
-            let mut a = vec![0.0; lora.rank * input];
-            rng.split(name.as_str()).fill_uniform(&mut a);
-            let bound = 1.0 / (*input as f32).sqrt();
-            a.iter_mut().for_each(|x| *x = (2.0 * *x - 1.0) * bound);
-            let a = Array::from_vec(a, (lora.rank, *input), &Device::Cpu)?;
-            let b = Array::zeros((*output, lora.rank), DType::F32, &Device::Cpu)?;
-            let scale = lora.alpha / lora.rank as f64;
-            weights.lora.insert(name.clone(), LoraLayer::new(name, a, b, lora.alpha, scale, lora.dropout));
+            let weight = format!("{name}.weight");
+            let embedding = weight == table;
+            let layer = lora.layer(name, *sizes, embedding, &rng)?;
+            let magnitude = match lora.dora {
+                true => {
+                    let whole = weights.whole(&weight)?;
+                    Some(norms(&if embedding || config.is_transposed(name) { whole.t()? } else { whole })?)
+                }
+                false => None,
+            };
+            weights.lora.insert(name.clone(), layer.with_magnitude(name, magnitude));
         }
-        weights.freeze_for_adapters();
         inner.seed = lora.seed;
-        inner.weights = Arc::new(weights);
+        let weights = Arc::new(weights);
+        if config.tied == inner.config.tied {
+            inner.weights = weights;
+        } else {
+            let (config, weights) = (
+                std::mem::replace(&mut inner.config, Arc::new(config)),
+                std::mem::replace(&mut inner.weights, weights),
+            );
+            inner.replaced =
+                Some(Replaced { config, weights, whole: BTreeSet::new(), rows: BTreeMap::new(), taken: None });
+        }
         Ok(layers.len())
     }
 
@@ -74,13 +128,16 @@ impl Model {
 
     fn take_off(&self, who: &str, merge: bool) -> Result<usize> {
         let mut inner = self.write();
-        if inner.weights.lora.is_empty() {
+        if inner.weights.lora.is_empty() && inner.replaced.is_none() {
             return Err(Error::new(who, "LoRA is not attached").help("attach one with `net.attach_lora(#{ … })`"));
         }
         let mut weights = Weights::clone(&inner.weights);
         let count = weights.lora.len();
         if merge {
-            let names: Vec<String> = weights.lora.keys().map(|layer| format!("{layer}.weight")).collect();
+            let names = weights.merge_targets(who)?;
+            if names.iter().any(|name| weights.has(&rows_name(name))) {
+                weights.join()?;
+            }
             let merged = names
                 .iter()
                 .map(|name| weights.merged(name, inner.config.is_transposed(name)))
@@ -90,7 +147,13 @@ impl Model {
             }
         }
         weights.lora.clear();
-        weights.thaw_after_adapters();
+        match inner.replaced.take() {
+            Some(base) if !merge => {
+                weights.restore(&base.weights);
+                inner.config = base.config;
+            }
+            _ => weights.thaw_after_adapters(),
+        }
         inner.weights = Arc::new(weights);
         Ok(count)
     }
@@ -113,24 +176,41 @@ pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> 
         .collect()
 }
 
-/// The linear layers that the names mean, every name at least one.
-fn select(config: &Config, weights: &Weights, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>> {
-    let all = linears(config, weights);
+/// The layers that the names mean, every name at least one: linear ones, and the embeddings of both sides where they are
+/// named.
+fn select(inner: &Inner, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>> {
+    let (config, weights) = (&inner.config, &inner.weights);
+    let mut all = linears(config, weights);
     if wanted.is_empty() {
         return Err(Error::new("attach_lora", "no layers are named").help(format!("this model has {}", ends(&all))));
     }
+    let layer = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_string();
+    let mut tables = vec![(layer(config.layout.embeddings), [config.hidden, config.vocab])];
+    if config.tied {
+        let copies = (inner.head.ties)(config).into_iter().filter(|(_, of)| of == config.layout.embeddings);
+        tables.extend(copies.map(|(copy, _)| (layer(&copy), [config.vocab, config.hidden])));
+    }
+    let named = |pattern: &str, layer: &str| {
+        layer == pattern || layer.strip_suffix(pattern).is_some_and(|rest| rest.ends_with('.'))
+    };
     let means = |pattern: &str, layer: &str| match pattern {
         "all-linear" => layer.starts_with(config.layout.blocks),
-        _ => glob(pattern, layer) || layer.strip_suffix(pattern).is_some_and(|rest| rest.ends_with('.')),
+        _ => glob(pattern, layer) || named(pattern, layer),
     };
+    all.retain(|(layer, _)| wanted.iter().any(|pattern| means(pattern, layer)));
+    tables.retain(|(layer, _)| wanted.iter().any(|pattern| named(pattern, layer)));
     for pattern in wanted {
-        if !all.iter().any(|(layer, _)| means(pattern, layer)) {
+        let found =
+            all.iter().any(|(layer, _)| means(pattern, layer)) || tables.iter().any(|(layer, _)| named(pattern, layer));
+        if !found {
             let error = Error::new("attach_lora", format!("no linear layer is called `{pattern}`"));
+            let all = linears(config, weights);
             let short: BTreeSet<&str> = all.iter().filter_map(|(layer, _)| layer.rsplit('.').next()).collect();
             return Err(error.meant(pattern, short).or_help(format!("this model has {}", ends(&all))));
         }
     }
-    Ok(all.into_iter().filter(|(layer, _)| wanted.iter().any(|pattern| means(pattern, layer))).collect())
+    all.extend(tables);
+    Ok(all)
 }
 
 fn ends(all: &[(String, [usize; 2])]) -> String {

@@ -1,17 +1,24 @@
-//! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one.
+//! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one. With a magnitude for each output it is DoRA
+//! (Liu et al. 2024).
 
 use crate::Result;
 use crate::tensor::nn::{self, Precision};
-use crate::tensor::{Array, Rng, Tensor, ops};
+use crate::tensor::{Array, DType, Rng, Tensor, ops};
 
-/// What is attached to one linear layer: `x → scale · B(A(x))`.
+/// What is attached to one layer: `x → scale · B(A(x))`.
 #[derive(Clone)]
 pub struct LoraLayer {
     /// `[rank, in]`
     pub a: Tensor,
     /// `[out, rank]`
     pub b: Tensor,
-    /// alpha / rank
+    /// What B adds to its product, `[out]` (PEFT's `lora_bias`).
+    pub bias: Option<Tensor>,
+    /// DoRA: the norm of each row of the merged weight, `[out]`.
+    pub magnitude: Option<Tensor>,
+    /// It is attached to embeddings: its inputs are the rows of a table `[in, out]`.
+    pub embedding: bool,
+    /// alpha / rank, or alpha / √rank
     pub scale: f64,
     pub alpha: f64,
     pub dropout: f64,
@@ -21,33 +28,162 @@ pub struct LoraLayer {
 /// What PEFT puts before the name of a layer.
 pub const PREFIX: &str = "base_model.model.";
 
+/// The layer that an adapter is attached to, where DoRA asks for it.
+pub struct Beneath<'a> {
+    /// Its weight `[out, in]`, in f32.
+    pub weight: &'a dyn Fn() -> Result<Array>,
+    /// Its product with an input, without its bias.
+    pub product: &'a dyn Fn(&Tensor) -> Result<Tensor>,
+    pub bias: Option<&'a Tensor>,
+}
+
 impl LoraLayer {
     /// An adapter for the layer `name` with these numbers, named as PEFT names them.
-    pub fn new(name: &str, a: Array, b: Array, alpha: f64, scale: f64, dropout: f64) -> LoraLayer {
-        let param = |part: &str, value: Array| Tensor::param(value, Some(&format!("{PREFIX}{name}.{part}.weight")));
-        LoraLayer { a: param("lora_A", a), b: param("lora_B", b), scale, alpha, dropout, frozen: false }
+    pub fn new(name: &str, [a, b]: [Array; 2], alpha: f64, scale: f64, dropout: f64) -> LoraLayer {
+        LoraLayer {
+            a: param(name, A, a),
+            b: param(name, B, b),
+            bias: None,
+            magnitude: None,
+            embedding: false,
+            scale,
+            alpha,
+            dropout,
+            frozen: false,
+        }
     }
 
-    pub fn params(&self) -> [Tensor; 2] {
-        [self.a.clone(), self.b.clone()]
+    /// The same for embeddings.
+    pub fn of_embedding(name: &str, [a, b]: [Array; 2], alpha: f64, scale: f64) -> LoraLayer {
+        let of_linear = LoraLayer::new(name, [a.clone(), b.clone()], alpha, scale, 0.0);
+        LoraLayer { a: param(name, EMBEDDING_A, a), b: param(name, EMBEDDING_B, b), embedding: true, ..of_linear }
+    }
+
+    pub fn with_bias(self, name: &str, bias: Option<Array>) -> LoraLayer {
+        LoraLayer { bias: bias.map(|bias| param(name, BIAS, bias)), ..self }
+    }
+
+    pub fn with_magnitude(self, name: &str, magnitude: Option<Array>) -> LoraLayer {
+        LoraLayer { magnitude: magnitude.map(|magnitude| param(name, MAGNITUDE, magnitude)), ..self }
+    }
+
+    /// The parameters, under the ends of the names that PEFT's files have for them.
+    pub fn parts(&self) -> Vec<(&'static str, Tensor)> {
+        let [a, b] = if self.embedding { [EMBEDDING_A, EMBEDDING_B] } else { [A, B] };
+        let pairs = [(a, Some(&self.a)), (b, Some(&self.b)), (BIAS, self.bias.as_ref())];
+        let pairs = pairs.into_iter().chain([(MAGNITUDE, self.magnitude.as_ref())]);
+        pairs.filter_map(|(part, tensor)| Some((part, tensor?.clone()))).collect()
+    }
+
+    pub fn params(&self) -> Vec<Tensor> {
+        self.parts().into_iter().map(|(_, param)| param).collect()
     }
 
     pub fn rank(&self) -> usize {
         self.a.value().dims()[0]
     }
 
-    pub fn apply(&self, x: &Tensor, rng: Option<&mut Rng>, precision: Precision) -> Result<Tensor> {
-        let [a, b] = if self.frozen { [self.a.detach(), self.b.detach()] } else { self.params() };
-        let narrow = match rng {
-            Some(rng) if self.dropout > 0.0 => nn::linear(&nn::dropout(x, self.dropout, rng)?, &a, None, precision)?,
-            _ => nn::linear(x, &a, None, precision)?,
+    /// Whether it only adds a product of two matrices.
+    pub fn is_plain(&self) -> bool {
+        self.bias.is_none() && self.magnitude.is_none()
+    }
+
+    fn own(&self, part: &Tensor) -> Tensor {
+        if self.frozen { part.detach() } else { part.clone() }
+    }
+
+    /// What a layer gives for `x`, adapted; `y` is what it gives alone.
+    pub fn apply(
+        &self,
+        y: &Tensor,
+        x: &Tensor,
+        beneath: &Beneath,
+        rng: Option<&mut Rng>,
+        precision: Precision,
+    ) -> Result<Tensor> {
+        let dropped = match rng {
+            Some(rng) if self.dropout > 0.0 => Some(nn::dropout(x, self.dropout, rng)?),
+            _ => None,
         };
-        // the scale on the narrow side, where it is cheap
-        nn::linear(&ops::multiply(&narrow, self.scale)?, &b, None, precision)
+        let x = dropped.as_ref().unwrap_or(x);
+        let added = self.widened(&nn::linear(x, &self.own(&self.a), None, precision)?, precision)?;
+        let Some(ratio) = self.ratio(beneath.weight)? else { return ops::add(y, &added) };
+        // what DoRA scales of the layer's own product sees the same dropout
+        let product = match (&dropped, beneath.bias) {
+            (Some(x), _) => (beneath.product)(x)?,
+            (None, Some(bias)) => ops::subtract(y, bias)?,
+            (None, None) => y.clone(),
+        };
+        let scaled = ops::multiply(&product, &ops::subtract(&ratio, 1.0)?)?;
+        ops::add(y, &ops::add(&scaled, &ops::multiply(&added, &ratio)?)?)
+    }
+
+    /// Rows `ids` of embeddings, adapted; `y` is those of the table alone, and `weight` the table as `[out, in]`.
+    pub fn apply_rows(
+        &self,
+        y: &Tensor,
+        ids: &[u32],
+        weight: &dyn Fn() -> Result<Array>,
+        precision: Precision,
+    ) -> Result<Tensor> {
+        let dims = y.shape();
+        let narrow = nn::embedding(&ops::t(&self.own(&self.a))?, ids, &dims[..dims.len() - 1])?;
+        let added = self.widened(&narrow, precision)?;
+        match self.ratio(weight)? {
+            Some(ratio) => ops::multiply(&ops::add(y, &added)?, &ratio),
+            None => ops::add(y, &added),
+        }
+    }
+
+    /// From the narrow side to the output; the scale is applied where it is cheap.
+    fn widened(&self, narrow: &Tensor, precision: Precision) -> Result<Tensor> {
+        let y = nn::linear(&ops::multiply(narrow, self.scale)?, &self.own(&self.b), None, precision)?;
+        match &self.bias {
+            Some(bias) => ops::add(&y, &ops::multiply(&self.own(bias), self.scale)?),
+            None => Ok(y),
+        }
+    }
+
+    /// DoRA's factor of each output: its magnitude over the norm of its row, which is a constant in training (section 4.3
+    /// of the paper).
+    fn ratio(&self, weight: &dyn Fn() -> Result<Array>) -> Result<Option<Tensor>> {
+        let Some(magnitude) = &self.magnitude else { return Ok(None) };
+        let norms = Tensor::from(norms(&(weight()? + self.delta()?)?)?);
+        Ok(Some(ops::divide(&self.own(magnitude), &norms)?))
+    }
+
+    /// The weight `[out, in]`, in f32, with the adapter merged in.
+    pub fn merged(&self, weight: &Array) -> Result<Array> {
+        let sum = (weight + self.delta()?)?;
+        let Some(magnitude) = &self.magnitude else { return Ok(sum) };
+        let ratio = (magnitude.value() / norms(&sum)?)?;
+        Ok(sum.broadcast_mul(&ratio.unsqueeze(1)?)?)
+    }
+
+    /// What it adds to the bias of the layer.
+    pub fn added_bias(&self) -> Result<Option<Array>> {
+        self.bias.as_ref().map(|bias| Ok((bias.value() * self.scale)?)).transpose()
     }
 
     /// What it adds to the weight: scale · B A, `[out, in]`.
-    pub fn delta(&self) -> Result<Array> {
+    fn delta(&self) -> Result<Array> {
         Ok((self.b.value().matmul(&self.a.value())? * self.scale)?)
     }
+}
+
+/// The norm of each row, `[out]`.
+pub fn norms(weight: &Array) -> Result<Array> {
+    Ok(weight.to_dtype(DType::F32)?.sqr()?.sum(1)?.sqrt()?)
+}
+
+/// The ends of the names in PEFT's files.
+pub const A: &str = "lora_A.weight";
+pub const B: &str = "lora_B.weight";
+pub const EMBEDDING_A: &str = "lora_embedding_A";
+pub const EMBEDDING_B: &str = "lora_embedding_B";
+pub const BIAS: &str = "lora_B.bias";
+pub const MAGNITUDE: &str = "lora_magnitude_vector";
+
+fn param(layer: &str, part: &str, value: Array) -> Tensor {
+    Tensor::param(value, Some(&format!("{PREFIX}{layer}.{part}")))
 }

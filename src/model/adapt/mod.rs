@@ -5,3 +5,5 @@ pub mod attach;
 pub mod bottleneck;
 pub mod lora;
 pub mod peft;
+mod principal;
+pub mod replaced;

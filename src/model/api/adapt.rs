@@ -14,9 +14,11 @@ const ATTACH: &[Opt] = &[
         "layers",
         Kind::List,
         "[\"q_proj\", \"v_proj\"]",
-        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers",
+        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers; `embed_tokens` for the embeddings",
     )
     .also(&["target_modules"]),
+    opt("use_dora", Kind::Bool, "false", "DoRA: a magnitude for each output beside the product"),
+    opt("use_rslora", Kind::Bool, "false", "divide alpha by the root of the rank, as rsLoRA does"),
     opt("seed", Kind::Int, "", "seed of A; default: the run's stream"),
 ];
 
@@ -51,13 +53,19 @@ mod verbs {
     ///
     /// B starts at 0, so nothing changes before the first step. Frozen weights cost neither memory nor time.
     ///
-    /// also: get_peft_model, LoraConfig, target_modules
+    /// `use_dora` trains a magnitude for each output beside the product (DoRA: Liu et al. 2024), as PEFT computes it: slower, since the
+    /// norms of the whole weight are taken in each pass. `use_rslora` scales by alpha / √rank (Kalajdzievski 2023). Embeddings take
+    /// LoRA where they are named, `embed_tokens` and `lm_head`: tied ones become two weights then.
+    ///
+    /// also: get_peft_model, LoraConfig, target_modules, DoRA, rsLoRA
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, layers: ["q_proj", "v_proj"], seed: 1 })     //=> 4
     /// net.parameters().len()                       //=> 8
     /// net                                      //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
+    /// let net = model("tests/data/parity/llama");
+    /// net.attach_lora(#{ rank: 4, layers: ["q_proj", "lm_head"], use_dora: true, seed: 1 })    //=> 3
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn attach_lora(net: &mut Model, options: Map) -> Res<INT> {
@@ -79,6 +87,8 @@ mod verbs {
             dropout: options.float("dropout")?,
             layers,
             seed,
+            dora: options.bool("use_dora")?,
+            rslora: options.bool("use_rslora")?,
         };
         Ok(net.attach_lora(&lora)? as INT)
     }
@@ -98,7 +108,7 @@ mod verbs {
         Ok(net.merge_lora()? as INT)
     }
 
-    /// Detaches LoRA: the model is as it was before.
+    /// Detaches LoRA, and what its adapter replaced of the base: the model is as it was before.
     ///
     /// also: unload, disable_adapter
     ///
@@ -178,20 +188,38 @@ mod verbs {
         Ok(net.save_adapter(Path::new(folder), base.as_deref())?)
     }
 
-    /// Attaches the LoRA of a PEFT folder, to resume its training or to merge it.
+    /// Attaches what a PEFT folder holds, to resume its training or to merge it. Returns the number of layers with LoRA.
     ///
-    /// also: PeftModel.from_pretrained, load_adapter
+    /// The rules are PEFT's (0.21): names are regular expressions, the first pattern of `alpha_pattern` that fits counts, layers that
+    /// `target_modules` does not name are left out. LoRA on linear layers, on embeddings and the output embeddings, DoRA, rsLoRA,
+    /// `lora_bias`, trained biases, `modules_to_save`, saved embeddings (which are resized to them), `trainable_token_indices`, and
+    /// `peft_type: TRAINABLE_TOKENS` are opened. PiSSA and OLoRA take their part out of the base, as PEFT does. What computes
+    /// something else, or changes the base in a way that the folder does not hold (LoftQ, CorDA, LoRA-GA, `pissa_niter_…`), is an
+    /// error; what is not used is told.
+    ///
+    /// Modules that were saved whole and biases are trained on with LoRA, and so are the rows of tokens where they are the last of the
+    /// embeddings; other rows stay as they are.
+    ///
+    /// also: PeftModel.from_pretrained, load_adapter, PiSSA, modules_to_save
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
     /// net.open_lora("tests/data/parity/llama-lora")                    //=> 6
+    /// let net = model("tests/data/peft/bases/llama");
+    /// net.open_lora("tests/data/peft/cases/dora")                      //=> 4
+    /// net.open_lora("tests/data/peft/cases/dora")                      //=> error: open_lora: LoRA is attached already
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn open_lora(net: &mut Model, folder: &str) -> Res<INT> {
         Ok(net.open_lora(Path::new(folder))? as INT)
     }
 
-    /// Saves LoRA alone as a PEFT folder, which `peft` opens too.
+    /// Saves LoRA as a PEFT folder, which `peft` opens too, and with it what else is not the base's: weights that are trained are
+    /// `modules_to_save`, new embedding rows `trainable_token_indices`. Who opens it in Python resizes the embeddings of the base
+    /// first, with `resize_token_embeddings`.
+    ///
+    /// `base` is the base that the folder names; by default, where it was opened. For a base in a `.gguf` it is the model's name on
+    /// the hub where the file tells it; otherwise PEFT would not find it, and that is told.
     ///
     /// also: adapter_model.safetensors, save adapter
     ///

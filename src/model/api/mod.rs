@@ -17,7 +17,7 @@ pub fn register(host: &mut Host) {
     host.looks.weigh::<super::Model>(|net| {
         let weights = net.weights();
         let arrays = weights.iter().map(|(_, weight)| weight.param.value());
-        let factors = weights.lora.values().flat_map(|adapter| [adapter.a.value(), adapter.b.value()]);
+        let factors = weights.lora.values().flat_map(|adapter| adapter.params()).map(|param| param.value());
         Weight {
             shape: format!("{}, {} layers", net.config().model_type(), net.config().layers),
             parts: arrays.chain(factors).map(|array| crate::kernel::held(&array)).collect(),

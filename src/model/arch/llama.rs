@@ -236,7 +236,7 @@ fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
         })
     };
     Ok(Decoder {
-        table: weights.get(LAYOUT.embeddings)?.as_frozen(),
+        table: weights.embeddings(LAYOUT.embeddings)?,
         layers: (0..config.layers).map(layer).collect::<Result<_>>()?,
         norm: weights.plain("model.norm.weight")?,
         head: weights.linear(config.output.as_ref().map_or("", |output| output.layer()))?,

@@ -18,7 +18,7 @@ const HEAD: Head = Head {
     output: |_| None,
     tensors: |_| Vec::new(),
     outputs: |_, _| no_training(),
-    copies: &[],
+    ties: |_| Vec::new(),
     targets: |_, _| no_training(),
     loss: |_, _, _, _| no_training(),
     peft_task: None,

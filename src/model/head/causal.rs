@@ -17,7 +17,7 @@ pub const HEAD: Head = Head {
         }
     },
     outputs: |pass, hidden| pass.logits(hidden),
-    copies: &["lm_head.weight"],
+    ties: |config| vec![(format!("{LM_HEAD}.weight"), config.layout.embeddings.into())],
     targets,
     loss: |pass, hidden, targets, smoothing| pass.cross_entropy(hidden, &targets.ids, smoothing),
     peft_task: Some("CAUSAL_LM"),

@@ -12,23 +12,26 @@ pub const HEAD: Head = Head {
     name: "masked",
     causal: false,
     output: |config| {
-        let decoder = "cls.predictions.decoder";
         // a decoder of its own has its own bias too; tied, the bias is the head's
         let (weight, bias) = match config.tied {
-            true => (config.layout.embeddings.into(), "cls.predictions.bias".into()),
-            false => (format!("{decoder}.weight"), format!("{decoder}.bias")),
+            true => (config.layout.embeddings.into(), BIAS.into()),
+            false => (format!("{DECODER}.weight"), format!("{DECODER}.bias")),
         };
         Some(OutputEmbeddings { weight, bias: Some(bias), head: "cls.predictions" })
     },
     tensors,
     outputs: |pass, hidden| pass.logits(&transformed(pass, hidden)?),
-    copies: &["cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "cls.predictions.bias"],
+    ties: |config| {
+        vec![(format!("{DECODER}.weight"), config.layout.embeddings.into()), (format!("{DECODER}.bias"), BIAS.into())]
+    },
     targets,
     loss,
     peft_task: None,
 };
 
 const TRANSFORM: &str = "cls.predictions.transform";
+const DECODER: &str = "cls.predictions.decoder";
+const BIAS: &str = "cls.predictions.bias";
 
 fn tensors(config: &Config) -> Vec<TensorSpec> {
     let hidden = config.hidden;
