@@ -22,8 +22,8 @@ pub struct Batch {
     pub step: usize,
     pub total: usize,
     pub epoch: usize,
-    /// Bytes of text behind the tokens that are learned.
-    pub bytes: usize,
+    /// Bytes of text behind the loss tokens of each row.
+    pub row_bytes: Vec<usize>,
 }
 
 impl Batch {
@@ -35,6 +35,11 @@ impl Batch {
     /// Tokens that a loss sees.
     pub fn loss_tokens(&self) -> usize {
         self.labels.iter().filter(|&&label| label >= 0).count()
+    }
+
+    /// Bytes of text behind these.
+    pub fn bytes(&self) -> usize {
+        self.row_bytes.iter().sum()
     }
 }
 
@@ -54,7 +59,7 @@ impl Batch {
         joined.segments.extend(other.segments);
         joined.positions.extend(other.positions);
         joined.targets.extend(other.targets);
-        joined.bytes += other.bytes;
+        joined.row_bytes.extend(other.row_bytes);
         joined
     }
 
@@ -97,7 +102,7 @@ impl Batch {
     /// `rows` rows from the row `from` on.
     fn narrow(&self, from: usize, rows: usize) -> Batch {
         let at = from * self.length..(from + rows) * self.length;
-        let mut part = Batch {
+        Batch {
             rows,
             ids: self.ids[at.clone()].to_vec(),
             labels: self.labels[at.clone()].to_vec(),
@@ -105,10 +110,8 @@ impl Batch {
             positions: self.positions[at.clone()].to_vec(),
             token_types: self.token_types.get(at).map(<[u32]>::to_vec).unwrap_or_default(),
             targets: self.targets_of(from, rows),
+            row_bytes: self.row_bytes.get(from..from + rows).map(<[usize]>::to_vec).unwrap_or_default(),
             ..*self
-        };
-        // bytes are known of the whole batch only: by share of what is learned
-        part.bytes = if self.loss_tokens() == 0 { 0 } else { self.bytes * part.loss_tokens() / self.loss_tokens() };
-        part
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One field of all rows, stored as tightly as its values allow.
 
+use super::digits;
 use super::strings::Strings;
 use crate::{Error, Result};
 
@@ -228,21 +229,20 @@ impl Column {
         }
     }
 
-    /// A column of text as numbers or truth values, where every value is written as one; else as it was.
-    pub fn read_as_numbers(self) -> Column {
+    /// A column of text as numbers or truth values, where every value is written as one; else as it was. `decimal` is
+    /// before the fraction of a number.
+    pub fn read_as_numbers(self, decimal: u8) -> Column {
         let ColumnValues::Text(texts) = &self.values else { return self };
         let mut column = Column::default();
         for row in 0..texts.len() {
             let text = texts.get(row);
-            let cell = match (text, text.parse::<i64>(), text.parse::<f64>()) {
+            let cell = match (text, text.parse::<i64>(), number(text, decimal)) {
                 ("", ..) => Cell::Null,
                 ("true", ..) => Cell::Bool(true),
                 ("false", ..) => Cell::Bool(false),
                 // `007` and `+1` are names, not numbers
                 (_, Ok(number), _) if number.to_string() == text => Cell::Int(number),
-                (_, Err(_), Ok(number)) if number.is_finite() && text.contains(|c: char| c.is_ascii_digit()) => {
-                    Cell::Float(number)
-                }
+                (_, Err(_), Some(number)) => Cell::Float(number),
                 _ => return self,
             };
             column.push(cell);
@@ -252,6 +252,18 @@ impl Column {
         }
         if matches!(column.values, ColumnValues::None(_)) { self } else { column }
     }
+}
+
+/// A number with a fraction or an exponent. Whole numbers of too many digits are names, which a float would round.
+fn number(text: &str, decimal: u8) -> Option<f64> {
+    let number = match decimal {
+        b'.' => text.parse::<f64>().ok(),
+        _ if text.contains('.') => None,
+        decimal => text.replacen(char::from(decimal), ".", 1).parse().ok(),
+    };
+    number.filter(|number: &f64| {
+        number.is_finite() && text.contains(|c: char| c.is_ascii_digit()) && !digits::is_whole(text)
+    })
 }
 
 /// A value of a column that has no common kind, from its JSON text.

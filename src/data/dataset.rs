@@ -125,42 +125,6 @@ impl Dataset {
         self.pick(places)
     }
 
-    /// The first `fraction` of the rows, and the others.
-    pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
-        let cut = self.cut(fraction)?;
-        Ok((self.slice(0, cut), self.slice(cut, self.len())))
-    }
-
-    /// Like [`Dataset::split`], with rows of equal `field` on the same side: whole groups, in the order of their first
-    /// row, for as long as that brings the first side nearer to its share.
-    pub fn split_by(&self, fraction: f64, field: &str) -> Result<(Dataset, Dataset)> {
-        let goal = self.cut(fraction)?;
-        let groups = self.groups("split", field)?;
-        let (mut train, mut test) = (Vec::new(), Vec::new());
-        for group in groups {
-            let before = goal.abs_diff(train.len());
-            let side = if goal.abs_diff(train.len() + group.len()) <= before { &mut train } else { &mut test };
-            side.extend(group);
-        }
-        if train.is_empty() || test.is_empty() {
-            bail!("split", "`{field}` has too few different values to leave rows on both sides");
-        }
-        train.sort_unstable();
-        test.sort_unstable();
-        Ok((self.pick(train), self.pick(test)))
-    }
-
-    fn cut(&self, fraction: f64) -> Result<usize> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            bail!("split", "fraction {fraction} is not between 0 and 1");
-        }
-        let cut = (self.len() as f64 * fraction).round() as usize;
-        if cut == 0 || cut == self.len() {
-            bail!("split", "{fraction} of {} leaves one side empty", text::counted(self.len(), "row"));
-        }
-        Ok(cut)
-    }
-
     /// Places of rows by equal `field`, groups in the order of their first row.
     pub fn groups(&self, who: &str, field: &str) -> Result<Vec<Vec<usize>>> {
         let field = self.field(who, field)?;

@@ -44,8 +44,8 @@ pub enum Overflow {
 #[derive(Clone, Debug)]
 pub struct EncodePlan {
     pub form: RowForm,
-    /// Prepends [`Tokenizer::start`] to each sequence, the parts of a split text included (a chat template writes its own).
-    pub bos: bool,
+    /// The id to prepend to each sequence, the parts of a split text included (a chat template writes its own).
+    pub start: Option<u32>,
     /// Appends EOS, where the tokenizer has one and the text does not end with it.
     pub eos: bool,
     pub max_length: Option<usize>,
@@ -72,12 +72,24 @@ struct Source {
     in_loss: Option<Vec<Range<usize>>>,
     /// Whether the tokenizer adds its special tokens.
     special: bool,
-    bos: bool,
+    start: Option<u32>,
     eos: bool,
 }
 
+/// [`encode_part`] of rows of which one at least has a loss token.
+pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Result<Encoded> {
+    if data.is_empty() {
+        bail!(WHO, "there are no rows");
+    }
+    let rows = encode_part(data, tokenizer, plan, 0)?;
+    if rows.is_empty() {
+        bail!(WHO, "no row has a loss token ({} of {} skipped)", rows.counts().skipped, data.len());
+    }
+    Ok(rows)
+}
+
 /// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
-pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
+pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
     let all_in_loss = matches!(plan.form, RowForm::Text { .. });
     let mut flat = Flat::new(!all_in_loss);
@@ -93,12 +105,9 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: 
             add(row?, at, plan, &mut flat, &mut ends, &mut counts)?;
         }
     }
-    if ends.is_empty() {
-        bail!(WHO, "no row has a loss token ({} of {} skipped)", counts.skipped, data.len());
-    }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
     // a text that is cut would go on without the token that it has to begin with
-    Ok(Encoded::new(flat, ends, pad, counts, all_in_loss && !plan.bos))
+    Ok(Encoded::new(flat, ends, pad, counts, all_in_loss && plan.start.is_none()))
 }
 
 /// Adds a row, truncated or split if it is too long.
@@ -196,7 +205,7 @@ fn row(
 ) -> Result<EncodedRow> {
     let source = match (fields, &plan.form) {
         (FormFields::Text(field), _) => {
-            Source { text: text(data, *field, at)?, in_loss: None, special: true, bos: plan.bos, eos: plan.eos }
+            Source { text: text(data, *field, at)?, in_loss: None, special: true, start: plan.start, eos: plan.eos }
         }
         (FormFields::Prompt(prompt, completion), RowForm::Prompt { template, .. }) => {
             let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
@@ -237,7 +246,7 @@ fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> 
     let before = format!("{first}{prompt}{second}");
     let in_loss = before.len()..before.len() + completion.len() + last.len();
     let text = format!("{before}{completion}{last}");
-    Ok(Source { text, in_loss: Some(vec![in_loss]), special: true, bos: plan.bos, eos: plan.eos })
+    Ok(Source { text, in_loss: Some(vec![in_loss]), special: true, start: plan.start, eos: plan.eos })
 }
 
 fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
@@ -262,7 +271,7 @@ fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn,
             Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
         }
     };
-    Ok(Source { text: chat.text, in_loss, special: false, bos: false, eos: false })
+    Ok(Source { text: chat.text, in_loss, special: false, start: None, eos: false })
 }
 
 /// The ids of a text as a row, with the bytes behind each and whether it is in the loss.
@@ -275,7 +284,8 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         covered = covered.max(end);
     }
     if let Some(last) = bytes.last_mut() {
-        *last = last.saturating_add((source.text.len() - covered.min(source.text.len())) as u16);
+        let rest = source.text.len() - covered.min(source.text.len());
+        *last = last.saturating_add(rest.min(u16::MAX as usize) as u16);
     }
     let mut in_loss: Option<Vec<bool>> = source.in_loss.map(|spans| {
         let inside = |start: usize, end: usize| start < end && spans.iter().any(|span| span.contains(&start));
@@ -294,8 +304,10 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         // the tokenizer put it there itself
         *last = true;
     }
-    let start = tokenizer.start().filter(|_| source.bos);
-    if start.is_some() && ids.first().copied() == start {
+    let start = source.start;
+    let first = ids.first().copied();
+    let is_own_bos = first == tokenizer.bos() && offsets.first().is_some_and(|(from, to)| from == to);
+    if start.is_some() && first.is_some() && (first == start || is_own_bos) {
         // the tokenizer put it there itself
         ids.remove(0);
         bytes.remove(0);

@@ -150,7 +150,8 @@ impl Encoded {
 
     /// The share of padding, where the length of rows is fixed.
     pub fn padding(&self) -> Option<f64> {
-        self.length.map(|length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64)
+        let share = |length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64;
+        self.length.map(|length| if self.is_empty() { 0.0 } else { share(length) })
     }
 
     /// Pads rows to `length`, or to the longest of them.
@@ -213,6 +214,7 @@ impl Encoded {
             ..Batch::default()
         };
         for (at, &row) in rows.iter().enumerate() {
+            let mut bytes = 0;
             for (segment, &(start, end)) in self.row(row).iter().enumerate() {
                 for token in start..end {
                     // nothing is before the first token of a sequence that it could be predicted from
@@ -222,10 +224,11 @@ impl Encoded {
                     batch.segments.push(segment as u32 + 1);
                     batch.positions.push((token - start) as u32);
                     if in_loss {
-                        batch.bytes += self.flat.bytes[token] as usize;
+                        bytes += self.flat.bytes[token] as usize;
                     }
                 }
             }
+            batch.row_bytes.push(bytes);
             let end = (at + 1) * length;
             batch.ids.resize(end, self.pad);
             batch.labels.resize(end, -100);

@@ -1,7 +1,7 @@
 //! Stream: a file larger than memory, read in parts.
 
 use super::batches::Replay;
-use super::read::{self, By, DataFormat, Tables};
+use super::read::{self, By, DataFormat, Tables, TextForm};
 use super::{Batch, Dataset, Encoded, TableBuilder, encode};
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
@@ -15,7 +15,7 @@ const WHO: &str = "stream";
 #[derive(Clone, Debug)]
 pub struct Stream {
     path: PathBuf,
-    by: By,
+    form: TextForm,
     fields: Option<Vec<String>>,
     bare: bool,
     start: usize,
@@ -24,12 +24,12 @@ pub struct Stream {
 
 impl Stream {
     /// Reads the first part of the file, so that its faults are found at once.
-    pub fn open(path: &Path, by: By) -> Result<Stream> {
-        if read::format_of(WHO, path)?.0 == DataFormat::Json || by == By::Document {
+    pub fn open(path: &Path, form: TextForm) -> Result<Stream> {
+        if read::format_of(WHO, path)?.0 == DataFormat::Json || form.by == By::Document {
             return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
                 .help("save it as .jsonl or .parquet, or open it with `dataset`"));
         }
-        let stream = Stream { path: path.into(), by, fields: None, bare: false, start: 0, end: usize::MAX };
+        let stream = Stream { path: path.into(), form, fields: None, bare: false, start: 0, end: usize::MAX };
         match stream.parts(1)?.next() {
             Some(first) => first.map(|_| stream),
             None => bail!(WHO, "{} is empty: it has no rows", path.display()),
@@ -80,7 +80,7 @@ impl Stream {
 
     /// The rows as datasets of as many rows as are read at a time.
     pub fn blocks(&self) -> Result<DatasetBlocks> {
-        Ok(DatasetBlocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.by)?, seen: 0 })
+        Ok(DatasetBlocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.form)?, seen: 0 })
     }
 }
 
@@ -195,7 +195,7 @@ impl EncodedStream {
 
     /// The rows of a buffer, of which the first has this number: each time that the file is read another one.
     fn encode(&self, part: &Dataset, number: u64) -> Result<Encoded> {
-        let rows = encode::encode(part, &self.tokenizer, &self.plan, number)?;
+        let rows = encode::encode_part(part, &self.tokenizer, &self.plan, number)?;
         match self.pack {
             Some((length, cut)) => rows.pack(length, cut.unwrap_or(rows.is_stream())),
             None => Ok(rows),
@@ -261,7 +261,8 @@ impl StreamBatches {
     }
 
     pub fn walk(&self) -> StreamWalk {
-        StreamWalk { batches: self.clone(), parts: None, part: 0, buffer: None, step: 0, epoch: 0, failed: false }
+        let batches = self.clone();
+        StreamWalk { batches, parts: None, part: 0, buffer: None, step: 0, epoch: 0, found: false, failed: false }
     }
 }
 
@@ -281,6 +282,8 @@ pub struct StreamWalk {
     buffer: Option<ShuffleBuffer>,
     step: usize,
     epoch: usize,
+    /// Whether this pass through the file had a row to train on.
+    found: bool,
     failed: bool,
 }
 
@@ -339,9 +342,8 @@ impl StreamWalk {
         match parts.next() {
             Some(part) => {
                 let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer_size) as u64)?;
-                if rows.is_empty() {
-                    bail!("batches", "there are no rows");
-                }
+                // of a buffer whose rows were all skipped nothing comes
+                self.found |= !rows.is_empty();
                 let order = match &plan.order {
                     Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),
                     None => (0..rows.len()).collect(),
@@ -351,7 +353,11 @@ impl StreamWalk {
                 self.parts = Some(parts);
             }
             None if fresh => bail!("batches", "{} has no rows", self.batches.rows.stream),
-            None => self.epoch += 1,
+            None if !self.found => {
+                return Err(Error::new("batches", format!("no row of {} has a loss token", self.batches.rows.stream))
+                    .help("check what `loss_on` selected"));
+            }
+            None => (self.epoch, self.found) = (self.epoch + 1, false),
         }
         Ok(())
     }

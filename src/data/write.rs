@@ -3,7 +3,7 @@
 use super::Dataset;
 use super::arrow::batch;
 use super::column::{Cell, json_text};
-use super::read::{DataFormat, Packing, format_of};
+use super::read::{DataFormat, Packing, TextForm, format_of};
 use crate::{Error, Result, bail, files};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
@@ -20,30 +20,33 @@ const LEVEL: i32 = 9;
 const ROWS: usize = 1 << 16;
 
 /// Writes the rows beside `path` and renames, so that a fault leaves what was there.
-pub fn save(data: &Dataset, path: &Path) -> Result<()> {
+pub fn save(data: &Dataset, path: &Path, form: TextForm) -> Result<()> {
     let (format, packing) = format_of(WHO, path)?;
+    if !matches!(format, DataFormat::Csv | DataFormat::Tsv) && form != TextForm::default() {
+        bail!(WHO, "{}: `delimiter` and `decimal` are for .csv and .tsv", path.display());
+    }
     let fault = |error: std::io::Error| Error::io(WHO, path, &error);
     files::write(WHO, path, |out| match packing {
-        Packing::Plain => fill(data, format, path, out),
+        Packing::Plain => fill(data, format, form, path, out),
         Packing::Gzip => {
             let mut out = GzEncoder::new(out, flate2::Compression::new(6));
-            fill(data, format, path, &mut out)?;
+            fill(data, format, form, path, &mut out)?;
             out.finish().map(drop).map_err(fault)
         }
         Packing::Zstd => {
             let mut out = zstd::Encoder::new(out, LEVEL).map_err(fault)?;
-            fill(data, format, path, &mut out)?;
+            fill(data, format, form, path, &mut out)?;
             out.finish().map(drop).map_err(fault)
         }
     })
 }
 
-fn fill(data: &Dataset, format: DataFormat, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+fn fill(data: &Dataset, format: DataFormat, form: TextForm, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     let fault = |error: std::io::Error| Error::io(WHO, path, &error);
     match format {
         DataFormat::Parquet => parquet(data, path, out),
-        DataFormat::Csv => separated(data, b',', path, out),
-        DataFormat::Tsv => separated(data, b'\t', path, out),
+        DataFormat::Csv => separated(data, b',', form, path, out),
+        DataFormat::Tsv => separated(data, b'\t', form, path, out),
         DataFormat::Jsonl => each_row(data, |at| writeln!(out, "{}", object(data, at)?).map_err(fault)),
         DataFormat::Json => {
             out.write_all(b"[").map_err(fault)?;
@@ -96,20 +99,23 @@ fn object(data: &Dataset, at: usize) -> Result<String> {
 
 fn show(cell: Cell) -> String {
     match cell {
-        Cell::Float(value) => value.to_string(),
+        // 1e20 in digits would be read as an identifier
+        Cell::Float(value) => format!("{value:?}"),
         cell => json_text(cell),
     }
 }
 
-fn separated(data: &Dataset, separator: u8, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+fn separated(data: &Dataset, ending: u8, form: TextForm, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+    let delimiter = form.delimiter.unwrap_or(ending);
     let fault = |error: csv::Error| Error::new(WHO, format!("{}: {error}", path.display()));
-    let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(out);
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
     writer.write_record(data.fields().iter().map(|name| name.as_bytes())).map_err(fault)?;
     each_row(data, |at| {
         for field in 0..data.fields().len() {
             let value = match data.cell(field, at) {
                 Cell::Null => String::new(),
                 Cell::Text(text) => text.to_string(),
+                cell @ Cell::Float(_) if form.decimal != b'.' => show(cell).replace('.', ","),
                 cell => show(cell),
             };
             writer.write_field(value).map_err(fault)?;

@@ -3,7 +3,7 @@
 
 use super::dense::{Dense, PassageEncoder};
 use super::index::Index;
-use crate::data::{By, Cell, Dataset, TableBuilder};
+use crate::data::{Cell, Dataset, TableBuilder, TextForm};
 use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, Device};
 use crate::{Error, Result, bail, data, files};
@@ -30,7 +30,7 @@ impl Index {
             rows.column("text").push(Cell::Text(self.text(row)));
             rows.end_row();
         }
-        data::save(&Dataset::from(rows.finish()), &folder.join(PASSAGES))?;
+        data::save(&Dataset::from(rows.finish()), &folder.join(PASSAGES), TextForm::default())?;
         let (k1, b) = self.settings();
         let mut told = json!({ "passages": self.len(), "k1": k1, "b": b });
         if let Some(dense) = self.dense() {
@@ -67,7 +67,7 @@ impl Index {
 }
 
 fn passages(path: &Path) -> Result<Vec<String>> {
-    let rows = Dataset::from(data::read(WHO, path, By::Line)?);
+    let rows = Dataset::from(data::read(WHO, path, TextForm::default())?);
     let field = rows.field(WHO, "text")?;
     rows.texts(WHO, field).map(|text| text.map(|text| text.into_owned())).collect()
 }

@@ -19,14 +19,14 @@ fn encoded(data: &Dataset) -> Encoded {
     let form = RowForm::Text { field: "text".into() };
     let plan = EncodePlan {
         form,
-        bos: false,
+        start: None,
         eos: true,
         max_length: None,
         overflow: Overflow::Split,
         skip_empty: false,
         bpe_dropout: Dropout { rate: 0.0, seed: 0 },
     };
-    encode(data, &tokenizer, &plan, 0).expect("texts encode")
+    encode(data, &tokenizer, &plan).expect("texts encode")
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn bytes_of_tokens_add_up_to_the_text() {
     for at in 0..50 {
         let text = data.cell(0, at).text().expect("text").len();
         // the first token is not predicted; `t` is one byte, or `the` three
-        let first = text - rows.batch(&[at]).bytes;
+        let first = text - rows.batch(&[at]).bytes();
         assert!(first == 3, "row {at}: {first} bytes in the first token");
     }
 }

@@ -1,7 +1,7 @@
 //! Tokenizers: equal to transformers, properties of extension and training, and files that lie.
 
 use levain::cancel::{self, Cancel};
-use levain::data::{By, Dataset};
+use levain::data::{Dataset, TextForm};
 use levain::format::gguf::Gguf;
 use levain::token::{ExtendMethod, Tokenizer, Training};
 use serde_json::{Value, json};
@@ -556,7 +556,8 @@ fn chats_say_who_said_what() {
 /// Articles of real statutes.
 fn statutes_of(rows: std::ops::Range<usize>) -> Vec<String> {
     let path = Path::new("scripts/data/statutes.parquet");
-    let data = Dataset::from(levain::data::read("test", path, By::Line).unwrap()).slice(rows.start, rows.end);
+    let data =
+        Dataset::from(levain::data::read("test", path, TextForm::default()).unwrap()).slice(rows.start, rows.end);
     let field = data.field("test", "text").unwrap();
     data.texts("test", field).map(|text| text.unwrap().into_owned()).collect()
 }
@@ -648,7 +649,9 @@ fn continued_bpe_holds_no_more_than_half_of_the_text_beside_it() {
     use std::io::Write;
     use std::process::{Command, Stdio};
     let folder = tempfile::tempdir().unwrap();
-    let english = Dataset::from(levain::data::read("test", "scripts/data/english.parquet".as_ref(), By::Line).unwrap());
+    let english = Dataset::from(
+        levain::data::read("test", "scripts/data/english.parquet".as_ref(), TextForm::default()).unwrap(),
+    );
     let field = english.field("test", "text").unwrap();
     let english = english.texts("test", field).map(|text| text.unwrap().into_owned());
     let lines: Vec<String> =

@@ -245,7 +245,7 @@ mod verbs {
     /// ```
     #[rhai_fn(get = "bytes", pure)]
     pub fn batch_bytes(batch: &mut Batch) -> i64 {
-        batch.bytes as i64
+        batch.bytes() as i64
     }
 
     /// The number of the batch, from 0.

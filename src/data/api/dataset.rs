@@ -1,26 +1,26 @@
 //! What scripts see of datasets.
 
 use super::value::{RowCollector, row};
-use super::{by, count, place, show, span, value};
-use crate::data::Dataset;
+use super::{DECIMAL, DELIMITER, by, count, place, show, span, text_form, value};
+use crate::data::{By, Dataset};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
 use std::path::Path;
 
-const DATASET: &[Opt] = &[opt(
-    "sample_by",
-    Kind::OneOf(&["line", "paragraph", "document"]),
-    "\"line\"",
-    "what a row of a .txt file is; blank lines are left out",
-)
-.also(&["by"])];
-
-const SPLIT: &[Opt] = &[
-    opt("seed", Kind::Int, "", "shuffle first, by this seed"),
-    opt("group", Kind::Text, "", "a field: rows with equal values stay on the same side")
-        .also(&["groups", "GroupShuffleSplit"]),
+const DATASET: &[Opt] = &[
+    opt(
+        "sample_by",
+        Kind::OneOf(&["line", "paragraph", "document"]),
+        "\"line\"",
+        "what a row of a .txt file is; blank lines are left out",
+    )
+    .also(&["by"]),
+    DELIMITER,
+    DECIMAL,
 ];
+
+const SAVE: &[Opt] = &[DELIMITER, DECIMAL];
 
 const SORT: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first").also(&["reverse", "ascending"])];
 
@@ -36,7 +36,7 @@ pub fn register(host: &mut Host) {
     });
     host.module(exported_module!(verbs));
     host.options("dataset", DATASET);
-    host.options("split", SPLIT);
+    host.options("save", SAVE);
     host.options("sort", SORT);
     host.engine.register_iterator_result::<Dataset, Dynamic>();
 }
@@ -66,17 +66,25 @@ mod verbs {
     /// The fields are the union over all rows; a row that lacks one has `()` there. A column of csv or tsv is numeric where
     /// all its values are. A .txt file has the field `text`, one row for each line that is not blank.
     ///
-    /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame
+    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format.
+    /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
+    /// separator of thousands is text.
+    ///
+    /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame, sep, separator
     ///
     /// ```rhai
     /// dataset("rows.jsom")    //=> error: dataset: rows.jsom: the ending is not a data format
     /// dataset(["one", "two"]).save("out/doc/lines.txt");
     /// dataset("out/doc/lines.txt", #{ sample_by: "document" }).len()    //=> 1
+    /// dataset([#{ id: "12345678901234567890", share: 0.5 }]).save("out/doc/rows.csv", #{ delimiter: ";", decimal: "," });
+    /// dataset("out/doc/rows.csv", #{ delimiter: ";", decimal: "," })[0]    //=> #{"id": "12345678901234567890", "share": 0.5}
+    /// dataset("out/doc/rows.csv")    //=> error: dataset: out/doc/rows.csv:1: the first line has no ',', but ";"
     /// ```
     #[rhai_fn(name = "dataset", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("dataset", DATASET, options)?;
-        Ok(crate::data::read("dataset", Path::new(path), by(&options)?)?.into())
+        let form = text_form("dataset", &options, by(&options)?, true)?;
+        Ok(crate::data::read("dataset", Path::new(path), form)?.into())
     }
 
     /// Makes a dataset from a list of maps, or from a list of strings as its field `text`.
@@ -210,46 +218,6 @@ mod verbs {
         Ok(data.pick(kept))
     }
 
-    /// Shuffles the rows, by a seed.
-    ///
-    /// ```rhai
-    /// let words = dataset(["a", "b", "c", "d"]);
-    /// words.shuffle(7).column("text")[0] == words.shuffle(7).column("text")[0]    //=> true
-    /// ```
-    #[rhai_fn(pure)]
-    pub fn shuffle(data: &mut Dataset, seed: i64) -> Dataset {
-        data.shuffle(seed as u64)
-    }
-
-    /// Splits into `train`, the first `fraction` of the rows, and `test`, the rest. Shuffle first, or give a seed.
-    ///
-    /// also: train_test_split, random_split, test_size, GroupShuffleSplit, GroupKFold, stratify
-    ///
-    /// ```rhai
-    /// let parts = dataset(["a", "b", "c", "d"]).split(0.75);
-    /// parts.train.len()    //=> 3
-    /// parts.test           //=> dataset 1 row: text
-    /// dataset(["a"]).split(0.5)    //=> error: split: 0.5 of 1 row leaves one side empty
-    /// let rows = dataset([#{ law: "A" }, #{ law: "B" }, #{ law: "A" }, #{ law: "A" }]);
-    /// rows.split(0.75, #{ group: "law" }).test.column("law")[0]    //=> B
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn split(data: &mut Dataset, fraction: f64, options: Map) -> Res<Map> {
-        let options = Options::read("split", SPLIT, options)?;
-        let data = match options.maybe("seed", Options::int)? {
-            Some(seed) => data.shuffle(seed as u64),
-            None => data.clone(),
-        };
-        let (train, test) = match options.maybe("group", Options::text)? {
-            Some(field) => data.split_by(fraction, &field)?,
-            None => data.split(fraction)?,
-        };
-        let mut parts = Map::new();
-        parts.insert("train".into(), Dynamic::from(train));
-        parts.insert("test".into(), Dynamic::from(test));
-        Ok(parts)
-    }
-
     /// The first `rows` rows, or all if there are fewer.
     ///
     /// also: head, select range
@@ -334,17 +302,21 @@ mod verbs {
 
     /// Writes the rows to a file; its ending decides the format, as for opening. It appears whole or not at all.
     ///
-    /// A missing value is left out of a .jsonl row and empty in .csv; a .txt file takes one column of lines.
+    /// A missing value is left out of a .jsonl row and empty in .csv; a .txt file takes one column of lines. `delimiter` and
+    /// `decimal` are for .csv and .tsv, as in `dataset`.
     ///
     /// also: to_csv, to_json, to_parquet, save_to_disk
     ///
     /// ```rhai
     /// dataset(["a", "b"]).save("out/doc/words.parquet");
     /// dataset("out/doc/words.parquet")    //=> dataset 2 rows: text
+    /// dataset([#{ n: 1.5 }]).save("out/doc/numbers.csv", #{ delimiter: ";", decimal: "," });
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn save(data: &mut Dataset, path: &str) -> Res<()> {
-        Ok(crate::data::save(data, Path::new(path))?)
+    pub fn save(data: &mut Dataset, path: &str, options: Map) -> Res<()> {
+        let options = Options::read("save", SAVE, options)?;
+        let form = text_form("save", &options, By::Line, true)?;
+        Ok(crate::data::save(data, Path::new(path), form)?)
     }
 
     /// Facts: rows, types of the fields, bytes of memory.

@@ -5,6 +5,7 @@ use crate::data::encode::{EncodePlan, LossOn, Overflow, RowForm};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
+use crate::token::api::start_token;
 use crate::token::{Dropout, Tokenizer};
 
 const ENCODE: &[Opt] = &[
@@ -37,8 +38,13 @@ const ENCODE: &[Opt] = &[
         "train_on_inputs",
         "mask",
     ]),
-    opt("bos", Kind::Bool, "false", "prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does")
-        .also(&["add_bos_token"]),
+    opt(
+        "bos",
+        Kind::Any,
+        "false",
+        "true: prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does; or a token of one's choice",
+    )
+    .also(&["add_bos_token", "prefix_token_id"]),
     opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)")
         .also(&["add_eos_token", "append_eos"]),
     opt("max_length", Kind::Int, "", "most tokens in a row").also(&[
@@ -78,7 +84,7 @@ pub fn register(host: &mut Host) {
     host.options("pack", PACK);
 }
 
-pub fn plan(given: Map) -> Res<EncodePlan> {
+pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
     let options = Options::read("encode", ENCODE, given)?;
     let form = form(&options)?;
     let overflow = match options.maybe("overflow", Options::text)?.as_deref() {
@@ -97,7 +103,7 @@ pub fn plan(given: Map) -> Res<EncodePlan> {
     let bpe_dropout = Dropout { rate: options.float("bpe_dropout")?, seed: options.int("seed")? as u64 };
     Ok(EncodePlan {
         form,
-        bos: options.bool("bos")?,
+        start: start_token("encode", tok, options.get("bos"))?,
         eos: options.bool("eos")?,
         max_length,
         overflow,
@@ -154,7 +160,8 @@ mod verbs {
     ///
     /// `bos` prepends BOS to every sequence, the parts of a split text included; such rows stay whole when packed
     /// (`max_length` splits longer ones). A model that was trained with BOS uses it as an attention sink (Xiao et al. 2023,
-    /// arXiv 2309.17453); without it the gradients of SmolLM2 are now and then ten times as large.
+    /// arXiv 2309.17453); without it the gradients of SmolLM2 are now and then ten times as large. `bos: "<|endoftext|>"` prepends
+    /// a token of one's choice: a base model that was turned into a chat model may name its chat's first token as BOS.
     ///
     /// `bpe_dropout` segments each row in a random way (Provilkov et al. 2020, arXiv 1910.13267); 0.1 is usual. The same `seed`
     /// gives the same ids; vary it by epoch to show a model other segmentations. In a stream the draws continue from one
@@ -172,10 +179,11 @@ mod verbs {
     /// let bpe = tokenizer(["the cat sat on the mat"], #{ vocab_size: 270, min_frequency: 1 });
     /// dataset(["the cat"]).encode(bpe, #{ eos: false, bpe_dropout: 1.0 }).tokens      //=> 7
     /// dataset(["ab"]).encode(tok, #{ bos: true, eos: false }).loss_tokens             //=> 2
+    /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[0, 0, 1]])
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {
-        Ok(crate::data::encode::encode(data, &tok, &plan(options)?, 0)?)
+        Ok(crate::data::encode::encode(data, &tok, &plan(&tok, options)?)?)
     }
 
     /// Packs rows into blocks of exactly `length` tokens. Plain text is split at the ends of blocks; other sequences stay

@@ -7,17 +7,19 @@ mod encode;
 mod fields;
 mod map;
 mod show;
+mod split;
 mod stream;
 mod texts;
 mod value;
 
-use crate::data::{By, Dataset};
+use crate::data::{By, Dataset, TextForm};
 use crate::script::prelude::*;
 use crate::text;
 
 pub fn register(host: &mut Host) {
     crate::token::api::accept_texts(texts::texts_of);
     dataset::register(host);
+    split::register(host);
     fields::register(host);
     encode::register(host);
     batches::register(host);
@@ -59,6 +61,32 @@ fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
             }
         })
         .collect()
+}
+
+const DELIMITER: Opt = opt(
+    "delimiter",
+    Kind::Text,
+    "",
+    "one character between the fields of .csv and .tsv; default: what the ending says",
+)
+.also(&["sep", "separator", "semicolon"]);
+
+const DECIMAL: Opt =
+    opt("decimal", Kind::OneOf(&[".", ","]), "\".\"", "what is before the fraction of numbers in .csv and .tsv")
+        .also(&["decimal comma", "decimal_separator"]);
+
+/// How the text of a file is read or written, by those of the options that `who` has.
+fn text_form(who: &'static str, options: &Options, by: By, has_decimal: bool) -> Res<TextForm> {
+    let delimiter = match options.maybe("delimiter", Options::text)?.as_deref().map(str::as_bytes) {
+        None => None,
+        Some(&[delimiter]) if !matches!(delimiter, b'"' | b'\n' | b'\r') => Some(delimiter),
+        Some(given) => {
+            let given = String::from_utf8_lossy(given);
+            bail!(who, "option `delimiter` is {given:?}: it is one character, such as \";\" or \"\\t\"");
+        }
+    };
+    let decimal = if has_decimal && options.text("decimal")?.as_str() == "," { b',' } else { b'.' };
+    Ok(TextForm { by, delimiter, decimal })
 }
 
 fn by(options: &Options) -> Res<By> {

@@ -8,13 +8,16 @@ use crate::tensor::Rng;
 use crate::token::Tokenizer;
 use std::path::Path;
 
-const STREAM: &[Opt] = &[opt(
-    "sample_by",
-    Kind::OneOf(&["line", "paragraph"]),
-    "\"line\"",
-    "what a row of a .txt file is; blank lines are left out",
-)
-.also(&["by"])];
+const STREAM: &[Opt] = &[
+    opt(
+        "sample_by",
+        Kind::OneOf(&["line", "paragraph"]),
+        "\"line\"",
+        "what a row of a .txt file is; blank lines are left out",
+    )
+    .also(&["by"]),
+    super::DELIMITER,
+];
 
 const BATCHES: &[Opt] =
     &[
@@ -122,7 +125,8 @@ mod verbs {
     #[rhai_fn(name = "stream", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Stream> {
         let options = Options::read("stream", STREAM, options)?;
-        Ok(Stream::open(Path::new(path), super::super::by(&options)?)?)
+        let form = super::super::text_form("stream", &options, super::super::by(&options)?, false)?;
+        Ok(Stream::open(Path::new(path), form)?)
     }
 
     /// One field as a column: its rows are the values alone.
@@ -195,7 +199,8 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(stream: &mut Stream, tok: Tokenizer, options: Map) -> Res<EncodedStream> {
-        Ok(EncodedStream::new(stream.clone(), tok, plan(options)?))
+        let plan = plan(&tok, options)?;
+        Ok(EncodedStream::new(stream.clone(), tok, plan))
     }
 
     /// Packs rows into blocks of exactly `length` tokens, within each buffer.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Concatenates sequences and splits them where a block is full. Returns the sequences of every block.
 pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, usize)>> {
-    let mut blocks = vec![Vec::new()];
-    let mut room = length;
+    let mut blocks: Vec<Vec<_>> = Vec::new();
+    let mut room = 0;
     for &(mut start, end) in sequences {
         while start < end {
             if room == 0 {

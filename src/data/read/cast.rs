@@ -21,7 +21,7 @@ where
     Box::new(move |at| read(values[at]))
 }
 
-/// Whole numbers; what does not fit 64 bits with a sign is nothing.
+/// Whole numbers; what does not fit 64 bits with a sign is nothing (and [`wide`]).
 pub fn ints(array: &dyn Array) -> Option<Read<'_, i64>> {
     Some(match array.data_type() {
         DataType::Int8 => each::<Int8Type, _>(array, |value| Some(value.into())),
@@ -32,6 +32,21 @@ pub fn ints(array: &dyn Array) -> Option<Read<'_, i64>> {
         DataType::UInt16 => each::<UInt16Type, _>(array, |value| Some(value.into())),
         DataType::UInt32 => each::<UInt32Type, _>(array, |value| Some(value.into())),
         DataType::UInt64 => each::<UInt64Type, _>(array, |value| value.try_into().ok()),
+        _ => return None,
+    })
+}
+
+/// Whole numbers of kinds that have more digits than 64 bits with a sign hold, as they are written.
+pub fn wide(array: &dyn Array) -> Option<Read<'_, String>> {
+    fn decimals<P: DecimalType>(array: &PrimitiveArray<P>) -> Read<'_, String> {
+        Box::new(|at| Some(array.value_as_string(at)))
+    }
+    Some(match array.data_type() {
+        DataType::UInt64 => each::<UInt64Type, _>(array, |value| Some(value.to_string())),
+        DataType::Decimal32(_, ..=0) => decimals(array.as_primitive::<Decimal32Type>()),
+        DataType::Decimal64(_, ..=0) => decimals(array.as_primitive::<Decimal64Type>()),
+        DataType::Decimal128(_, ..=0) => decimals(array.as_primitive::<Decimal128Type>()),
+        DataType::Decimal256(_, ..=0) => decimals(array.as_primitive::<Decimal256Type>()),
         _ => return None,
     })
 }

@@ -7,18 +7,31 @@ use crate::data::table::TableBuilder;
 use crate::{Error, Result};
 use std::io::Read;
 
+/// What separates fields elsewhere.
+const OTHERS: [&str; 4] = [";", "\t", "|", ","];
 /// Rows in a table of the stream.
 const ROWS: usize = 8192;
 
-pub fn open(input: Box<dyn Read + Send>, separator: u8, place: FilePosition) -> Result<Tables> {
+/// Opens a file by its ending's delimiter, or by the one that was given.
+pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: FilePosition) -> Result<Tables> {
+    let delimiter = given.unwrap_or(ending);
     let checked = Utf8 { blocks: LineBlocks::new(input, place.clone()), block: Vec::new(), at: 0 };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(checked);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
             return Err(place.line(1, format!("field `{name}` is there twice")));
         }
+    }
+    if let ([name], None) = (&names[..], given)
+        && let Some(other) = OTHERS.iter().find(|other| name.contains(**other))
+    {
+        let what = format!("the first line has no {ending:?}, but {other:?}", ending = char::from(ending));
+        return Err(place.line(1, what).help(format!(
+            "`delimiter: {other:?}` reads it so, `delimiter: {:?}` as the one field `{name}`",
+            char::from(ending).to_string()
+        )));
     }
     let mut done = false;
     Ok(Box::new(std::iter::from_fn(move || {

@@ -4,6 +4,7 @@ use super::lines::{Block, LineBlocks};
 use super::{FilePosition, Tables};
 use crate::Result;
 use crate::data::column::{Cell, Column};
+use crate::data::digits;
 use crate::data::table::{ColumnTable, TableBuilder};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -43,7 +44,8 @@ fn parse(block: &Block, place: &FilePosition) -> Result<ColumnTable> {
         if line.trim().is_empty() {
             continue;
         }
-        let mut parser = serde_json::Deserializer::from_str(line);
+        let line = digits::quoted(line);
+        let mut parser = serde_json::Deserializer::from_str(&line);
         JsonRow(&mut builder)
             .deserialize(&mut parser)
             .and_then(|()| parser.end())
@@ -59,6 +61,7 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
         text.push_str(&block?.text);
     }
     let mut builder = TableBuilder::default();
+    let text = digits::quoted(&text);
     let mut parser = serde_json::Deserializer::from_str(&text);
     // one object is one row: the figures of a run
     let is_row = text.trim_start().starts_with('{');
@@ -169,8 +172,10 @@ impl<'de> Visitor<'de> for Value<'_> {
         self.0.push(Cell::Int(value));
         Ok(())
     }
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.push(i64::try_from(value).map_or(Cell::Float(value as f64), Cell::Int));
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        // those that do not fit come as text: see `digits`
+        let value = i64::try_from(value).map_err(|_| E::custom(format!("{value} is above 2^63")))?;
+        self.0.push(Cell::Int(value));
         Ok(())
     }
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {

@@ -43,6 +43,23 @@ pub enum By {
     Document,
 }
 
+/// How the text of a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextForm {
+    /// What a row of a txt file is.
+    pub by: By,
+    /// What separates the fields of csv and tsv; none: what the ending says.
+    pub delimiter: Option<u8>,
+    /// What separates a number's fraction from its whole part in csv and tsv.
+    pub decimal: u8,
+}
+
+impl Default for TextForm {
+    fn default() -> TextForm {
+        TextForm { by: By::Line, delimiter: None, decimal: b'.' }
+    }
+}
+
 const ENDINGS: [(&str, DataFormat); 7] = [
     ("jsonl", DataFormat::Jsonl),
     ("ndjson", DataFormat::Jsonl),
@@ -73,8 +90,12 @@ pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
 }
 
 /// Opens a file of rows.
-pub fn open(who: &'static str, path: &Path, by: By) -> Result<Tables> {
+pub fn open(who: &'static str, path: &Path, form: TextForm) -> Result<Tables> {
     let (format, packing) = format_of(who, path)?;
+    let is_separated = matches!(format, DataFormat::Csv | DataFormat::Tsv);
+    if !is_separated && (form.delimiter.is_some() || form.decimal != b'.') {
+        bail!(who, "{}: `delimiter` and `decimal` are for .csv and .tsv", path.display());
+    }
     let file = files::open(who, path)?;
     let meta = file.metadata().map_err(|error| Error::io(who, path, &error))?;
     if meta.is_dir() {
@@ -91,15 +112,15 @@ pub fn open(who: &'static str, path: &Path, by: By) -> Result<Tables> {
     match format {
         DataFormat::Jsonl => Ok(json::lines(input, place)),
         DataFormat::Json => json::whole(input, place),
-        DataFormat::Csv => csv::open(input, b',', place),
-        DataFormat::Tsv => csv::open(input, b'\t', place),
-        _ => text::open(input, by, place),
+        DataFormat::Csv => csv::open(input, b',', form.delimiter, place),
+        DataFormat::Tsv => csv::open(input, b'\t', form.delimiter, place),
+        _ => text::open(input, form.by, place),
     }
 }
 
 /// Reads a whole file.
-pub fn read(who: &'static str, path: &Path, by: By) -> Result<ColumnTable> {
-    let table = ColumnTable::concat(open(who, path, by)?)?;
+pub fn read(who: &'static str, path: &Path, form: TextForm) -> Result<ColumnTable> {
+    let table = ColumnTable::concat(open(who, path, form)?)?;
     if table.rows == 0 {
         return Err(empty(who, path));
     }
@@ -110,7 +131,7 @@ pub fn read(who: &'static str, path: &Path, by: By) -> Result<ColumnTable> {
         DataFormat::Csv | DataFormat::Tsv => {
             let mut builder = TableBuilder::default();
             builder.append(&table);
-            Ok(builder.map_columns(super::Column::read_as_numbers))
+            Ok(builder.map_columns(|column| column.read_as_numbers(form.decimal)))
         }
         _ => Ok(table),
     }

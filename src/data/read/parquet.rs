@@ -69,7 +69,6 @@ fn column(array: &dyn Array) -> Result<Column, String> {
             column.push(cell);
             Ok(())
         }
-        None if kind.is_integer() => Err("whole numbers above 2^63".to_string()),
         None if matches!(kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => Err("bytes".into()),
         None => Err(kind.to_string()),
     };
@@ -78,6 +77,11 @@ fn column(array: &dyn Array) -> Result<Column, String> {
         return Ok(Column::missing(array.len()));
     } else if let Some(values) = array.as_boolean_opt() {
         rows.try_for_each(|at| push(at, Some(Cell::Bool(values.value(at)))))?;
+    } else if let Some(values) = cast::wide(array) {
+        rows.try_for_each(|at| {
+            let text = values(at).unwrap_or_default();
+            push(at, Some(text.parse().map_or(Cell::Text(&text), Cell::Int)))
+        })?;
     } else if let Some(values) = cast::ints(array) {
         rows.try_for_each(|at| push(at, values(at).map(Cell::Int)))?;
     } else if let Some(values) = cast::floats(array) {
