@@ -63,14 +63,6 @@ impl Rng {
         seed.map_or_else(|| with_run(Rng::fork), Rng::new)
     }
 
-    pub fn state(&self) -> Rng {
-        self.clone()
-    }
-
-    pub fn restore(&mut self, state: Rng) {
-        *self = state;
-    }
-
     pub fn next_u64(&mut self) -> u64 {
         let word = self.word(self.position);
         self.position = self.position.wrapping_add(1);
@@ -158,18 +150,51 @@ impl Rng {
     }
 }
 
+/// The random state of a run. Clone it to return to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunState {
+    /// What verbs draw from that were not given a `seed:`.
+    numbers: Rng,
+    /// What dropout draws from. Apart, so that a training can seed it and leave the script's numbers alone.
+    dropout: Rng,
+}
+
+impl RunState {
+    pub fn new(seed: u64) -> RunState {
+        RunState { numbers: Rng::new(seed), dropout: Rng::new(seed).split("dropout") }
+    }
+}
+
 thread_local! {
-    static RUN: RefCell<Rng> = RefCell::new(Rng::new(0));
+    static RUN: RefCell<RunState> = RefCell::new(RunState::new(0));
 }
 
-/// Starts this run's stream anew. It starts at seed 0, never from the clock.
+/// Starts this run's random state (of this thread) anew. It starts at seed 0, never from the clock.
 pub fn seed(seed: u64) {
-    with_run(|rng| *rng = Rng::new(seed));
+    restore(RunState::new(seed));
 }
 
-/// Draws from this run's stream (of this thread): what verbs use that were not given a `seed:`.
+/// Starts what dropout draws anew, and nothing else.
+pub fn seed_dropout(seed: u64) {
+    RUN.with_borrow_mut(|run| run.dropout = RunState::new(seed).dropout);
+}
+
+pub fn state() -> RunState {
+    RUN.with_borrow(RunState::clone)
+}
+
+pub fn restore(state: RunState) {
+    RUN.set(state);
+}
+
+/// Draws from this run's stream: what verbs use that were not given a `seed:`.
 pub fn with_run<T>(draw: impl FnOnce(&mut Rng) -> T) -> T {
-    RUN.with(|run| draw(&mut run.borrow_mut()))
+    RUN.with_borrow_mut(|run| draw(&mut run.numbers))
+}
+
+/// A stream for the masks of one pass: another one at every call.
+pub fn dropout() -> Rng {
+    RUN.with_borrow_mut(|run| run.dropout.fork())
 }
 
 /// Ten rounds of Philox4x32 on one counter. `domain` 0 is for numbers, others for the keys of split streams.

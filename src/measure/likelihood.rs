@@ -19,6 +19,8 @@ pub struct Windows {
     pub stride: usize,
     /// Rows in a batch.
     pub batch_size: usize,
+    /// The id that each text is read after.
+    pub start: Option<u32>,
 }
 
 /// Of some texts together.
@@ -32,8 +34,8 @@ pub struct Likelihood {
     pub bytes: usize,
 }
 
-/// The likelihood of `texts`. Each is read after BOS (or else EOS), so that its first token is predicted too; without
-/// either, the first token and its bytes are left out.
+/// The likelihood of `texts`. Each is read after the start token, so that its first token is predicted too; without
+/// one, the first token and its bytes are left out.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
     checked(net, by)?;
     let mut sum = Likelihood::default();
@@ -42,19 +44,19 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
         cancel::check()?;
         for (text, ids) in texts.iter().zip(tok.encode_batch(texts, false)?) {
             let text = text.as_ref();
-            let unread = match tok.start() {
+            let unread = match by.start {
                 Some(_) => 0,
                 None => tok.encode(text, false)?.offsets.first().map_or(0, |(_, end)| *end),
             };
             sum.bytes += text.len() - unread;
-            sum.add(&mut batch, net, Reading::new(tok, ids, 0))?;
+            sum.add(&mut batch, net, Reading::new(by.start, ids, 0))?;
         }
     }
     sum.end(batch, net)
 }
 
-/// The likelihood of `texts`, each read after what stands before it: of its context at most `max_length - stride` tokens, BOS
-/// (or else EOS) among them. Only tokens that end in the text count; its first token is predicted from the context.
+/// The likelihood of `texts`, each read after what stands before it: of its context at most `max_length - stride` tokens, the
+/// start token among them. Only tokens that end in the text count; its first token is predicted from the context.
 pub fn likelihood_in_context<S: AsRef<str>>(
     net: &Model,
     tok: &Tokenizer,
@@ -74,12 +76,12 @@ pub fn likelihood_in_context<S: AsRef<str>>(
         // together, so that they are the tokens of the whole
         let (ids, offsets) = tok.ids_and_offsets(&format!("{context}{text}"), false)?;
         let own = offsets.iter().position(|(_, end)| *end > context.len()).unwrap_or(ids.len());
-        let room = by.max_length - by.stride - usize::from(tok.start().is_some());
+        let room = by.max_length - by.stride - usize::from(by.start.is_some());
         let from = own.saturating_sub(room);
-        let is_unread = own == from && tok.start().is_none();
+        let is_unread = own == from && by.start.is_none();
         let unread = if is_unread { offsets.get(own).map_or(0, |(_, end)| end - context.len()) } else { 0 };
         sum.bytes += text.len() - unread;
-        sum.add(&mut batch, net, Reading::new(tok, ids[from..].to_vec(), own - from))?;
+        sum.add(&mut batch, net, Reading::new(by.start, ids[from..].to_vec(), own - from))?;
     }
     sum.end(batch, net)
 }
@@ -99,8 +101,7 @@ struct Reading {
 
 impl Reading {
     /// `before` of `ids` are context.
-    fn new(tok: &Tokenizer, mut ids: Vec<u32>, before: usize) -> Reading {
-        let start = tok.start();
+    fn new(start: Option<u32>, mut ids: Vec<u32>, before: usize) -> Reading {
         ids.splice(0..0, start);
         // nothing predicts the very first token
         Reading { ids, first: (before + usize::from(start.is_some())).max(1) }
@@ -139,7 +140,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
         if tokens > 0 {
             sum.nats += net.nats(&TokenRows::from(&batch))?;
             sum.tokens += tokens;
-            sum.bytes += batch.bytes;
+            sum.bytes += batch.bytes();
         }
     }
     if sum.tokens == 0 {

@@ -17,12 +17,16 @@ use std::sync::{Arc, Mutex};
 pub struct Sampling {
     /// At most so many new tokens.
     pub max_new_tokens: usize,
+    /// No token ends a text before so many new ones.
+    pub min_new_tokens: usize,
     /// 0 takes the most likely token.
     pub temperature: f64,
     /// Only the k most likely.
     pub top_k: Option<usize>,
     /// Only the most likely that together have this probability.
     pub top_p: Option<f64>,
+    /// Only those of at least this share of the highest probability.
+    pub min_p: Option<f64>,
     /// Divides the logits of what was written before (CTRL; Keskar et al. 2019). 1 changes nothing.
     pub repetition_penalty: f64,
     /// Ids that end a text.
@@ -33,9 +37,11 @@ impl Default for Sampling {
     fn default() -> Sampling {
         Sampling {
             max_new_tokens: 100,
+            min_new_tokens: 0,
             temperature: 0.0,
             top_k: None,
             top_p: None,
+            min_p: None,
             repetition_penalty: 1.0,
             ends: BTreeSet::new(),
         }
@@ -44,12 +50,17 @@ impl Default for Sampling {
 
 impl Sampling {
     fn check(&self) -> Result<()> {
-        let top_p = self.top_p.unwrap_or(1.0);
+        let (least, most) = (self.min_new_tokens, self.max_new_tokens);
+        if least > most {
+            bail!("generate", "option `min_new_tokens` is {least}, more than `max_new_tokens`, {most}");
+        }
+        let (top_p, min_p) = (self.top_p.unwrap_or(1.0), self.min_p.unwrap_or(0.0));
         let checks = [
             ("temperature", self.temperature, self.temperature >= 0.0, "0 or above"),
             ("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0.0, "above 0"),
             ("top_k", self.top_k.unwrap_or(1) as f64, self.top_k != Some(0), "1 or above"),
             ("top_p", top_p, top_p > 0.0 && top_p <= 1.0, "above 0 and at most 1"),
+            ("min_p", min_p, (0.0..=1.0).contains(&min_p), "from 0 to 1"),
         ];
         match checks.iter().find(|(_, value, fine, _)| !fine || !value.is_finite()) {
             Some((name, value, _, range)) => bail!("generate", "option `{name}` is {value}, and it has to be {range}"),
@@ -110,6 +121,10 @@ impl Sampling {
             all.truncate(reached.map_or(all.len(), |last| last + 1));
         } else {
             all.sort_unstable_by_key(|(id, _)| *id);
+        }
+        if let Some(least) = self.min_p {
+            // the highest odds are 1
+            all.retain(|(_, odds)| *odds >= least);
         }
         all
     }
@@ -268,6 +283,11 @@ fn candle_texts(
 impl Line {
     /// Chooses the next token; false when that ended the text.
     fn step(&mut self, sampling: &Sampling, token: &mut impl FnMut(usize, u32) -> Result<bool>) -> Result<bool> {
+        if self.new < sampling.min_new_tokens {
+            for &end in &sampling.ends {
+                self.logits.get_mut(end as usize).into_iter().for_each(|logit| *logit = f32::NEG_INFINITY);
+            }
+        }
         let id = sampling.choose(&mut self.logits, &self.ids, &mut self.rng)?;
         if sampling.ends.contains(&id) {
             return Ok(false);

@@ -12,7 +12,7 @@ use crate::kernel::decoder::Decoder;
 use crate::kernel::quant::Blocks;
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
-use crate::tensor::{Array, DType, Rng, Tensor, no_grad, ops};
+use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -32,8 +32,6 @@ pub(super) struct Inner {
     pub generation: Map<String, Value>,
     /// Where it was opened.
     pub source: Option<PathBuf>,
-    /// The seed of dropout.
-    pub seed: u64,
     /// How many rows the embeddings had before they grew.
     pub grown_from: Option<usize>,
     /// How many rows of the embeddings are where the base has them; `None` where they were reordered.
@@ -62,7 +60,6 @@ impl Model {
             recompute: false,
             generation: Map::new(),
             source: None,
-            seed: 0,
             grown_from: None,
             base_rows: Some(rows),
             replaced: None,
@@ -116,8 +113,8 @@ impl Model {
         }
         let mut pass = inner.pass("loss", rows)?;
         // only in training, which is where operations are recorded
-        if inner.weights.lora.values().any(|adapter| Tensor::records(&[&adapter.a])) {
-            pass.dropout = Some(Rng::new(inner.seed).split("dropout").split(rows.step));
+        if inner.weights.lora.values().any(|adapter| adapter.dropout > 0.0 && Tensor::records(&[&adapter.a])) {
+            pass.dropout = Some(rng::dropout());
         }
         let hidden = inner.arch.hidden_states(&pass, inner.recompute)?;
         let hidden = ops::reshape(&hidden, &[-1, inner.config.hidden as i64])?;

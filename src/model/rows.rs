@@ -15,8 +15,6 @@ pub struct TokenRows<'a> {
     pub token_types: Option<&'a [u32]>,
     /// A target for each segment, row by row, for the heads that answer about whole sequences.
     pub targets: Option<&'a [i64]>,
-    /// The step of a run: it chooses what dropout drops, so that a resumed run drops the same.
-    pub step: u64,
 }
 
 /// How the loss of many targets becomes one number.

@@ -19,7 +19,7 @@ use super::{Fault, Host, Res, checker, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
 use crate::progress::Sink;
-use crate::rng::{self, Rng};
+use crate::rng::{self, RunState};
 use crate::{Error, Result};
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, Expr, FuncArgs, Module, Scope, Stmt};
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,7 +33,7 @@ const STACK: usize = 1 << 29;
 pub struct Runtime {
     host: Host,
     /// Where the random numbers of the scripts stand.
-    random: Mutex<Rng>,
+    random: Mutex<RunState>,
 }
 
 /// Takes each line that a script prints, or that tells of its progress.
@@ -145,7 +145,7 @@ impl Builder {
         for register in self.natives {
             register(&mut host.engine);
         }
-        Ok(Runtime { host, random: Mutex::new(Rng::new(0)) })
+        Ok(Runtime { host, random: Mutex::new(RunState::new(0)) })
     }
 }
 
@@ -155,7 +155,7 @@ impl Default for Runtime {
         let mut host = Host::new();
         host.progress = Sink::Nowhere;
         host.output.give(|_| {});
-        Runtime { host, random: Mutex::new(Rng::new(0)) }
+        Runtime { host, random: Mutex::new(RunState::new(0)) }
     }
 }
 
@@ -218,9 +218,9 @@ impl Runtime {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let start = random.clone();
         let run = || {
-            rng::with_run(|run| run.restore(start));
+            rng::restore(start);
             let result = self.host.guard(name, work);
-            (result, rng::with_run(|run| run.state()))
+            (result, rng::state())
         };
         let builder = std::thread::Builder::new().name("script".into()).stack_size(STACK);
         let done = std::thread::scope(|scope| builder.spawn_scoped(scope, run).map(|thread| thread.join()));

@@ -14,15 +14,15 @@ use super::optimizer::{Optimizer, State};
 use crate::cancel::{self, Cancel};
 use crate::format::safetensors::{self, Safetensors};
 use crate::sync::unpoisoned;
-use crate::tensor::rng::with_run;
-use crate::tensor::{Array, Param, Rng};
+use crate::tensor::rng::{self, RunState};
+use crate::tensor::{Array, Param};
 use crate::{Error, Result, bail, files};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -51,7 +51,7 @@ struct Facts {
     step: u64,
     /// The caller's state: data position, best score, options.
     state: serde_json::Value,
-    rng: Rng,
+    random: RunState,
     rule: String,
     /// As text: JSON readers may round the last bit of a number.
     lr: String,
@@ -102,7 +102,7 @@ impl Checkpoint {
             format: FORMAT,
             step,
             state,
-            rng: with_run(|rng| rng.state()),
+            random: rng::state(),
             rule: of.rule,
             lr: of.lr.to_string(),
             steps: of.steps,
@@ -123,11 +123,11 @@ impl Checkpoint {
     pub fn load(&self, params: &[Arc<Param>], optimizer: &Optimizer) -> Result<(u64, serde_json::Value)> {
         let saved = self.saved()?;
         let weights = saved.fitting(params)?;
-        let Facts { step, state, rng, rule, lr, steps, behind, .. } = saved.facts;
+        let Facts { step, state, random, rule, lr, steps, behind, .. } = saved.facts;
         let lr = lr.parse().map_err(|_| Error::new("load", format!("the checkpoint's lr is `{lr}`, not a number")))?;
         optimizer.restore(State { rule, lr, steps, behind, memory: saved.memory })?;
         set(weights)?;
-        with_run(|run| run.restore(rng));
+        rng::restore(random);
         Ok((step, state))
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     AdamW { betas: (f64, f64), eps: f64 },
-    Sgd { momentum: f64 },
+    Sgd { momentum: f64, nesterov: bool },
 }
 
 /// Parameters with a learning rate and weight decay of their own.
@@ -58,7 +58,7 @@ impl Rule {
     fn memory(&self) -> &'static [&'static str] {
         match self {
             Rule::AdamW { .. } => &["m", "v"],
-            Rule::Sgd { momentum: 0.0 } => &[],
+            Rule::Sgd { momentum: 0.0, .. } => &[],
             Rule::Sgd { .. } => &["velocity"],
         }
     }
@@ -280,8 +280,8 @@ impl Slot {
             (Rule::AdamW { betas, eps }, [m, v]) => {
                 kernel::adamw(&value, grad, m, v, factor, &Adamw { lr, betas, eps, decay, step: self.steps })?
             }
-            (Rule::Sgd { momentum }, memory) => {
-                let by = Sgd { lr, momentum, nesterov: false, decay };
+            (Rule::Sgd { momentum, nesterov }, memory) => {
+                let by = Sgd { lr, momentum, nesterov, decay };
                 let velocity: &mut [f32] = match memory.first_mut() {
                     Some(Moment::F32(velocity)) => velocity,
                     _ => &mut [],

@@ -76,6 +76,31 @@ fn fifty_steps_are_the_same_bits_on_one_thread_or_two_in_one_go_or_resumed() {
     }
 }
 
+/// Precisions whose bits do not depend on which processor computes them, as far as this one can stand for others.
+#[test]
+fn f32_is_the_same_bits_on_every_processor_with_avx512() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = script(folder.path(), TRAIN);
+    let run = |cpu: &str, precision: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command.args(["run", &file, precision, "to=6"]).env("LEVAIN_CPU", cpu).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let done = command.output().unwrap();
+        done.status.success().then(|| String::from_utf8(done.stdout).unwrap())
+    };
+    use levain::kernel::cpu::{Level, level};
+    let whole = run("amx", "precision=f32").unwrap();
+    if level() >= Level::Avx512 {
+        for cpu in ["avx512", "bf16"] {
+            assert_eq!(run(cpu, "precision=f32").as_ref(), Some(&whole), "{cpu}");
+        }
+    }
+    // by AMX where there is some, and by vectors
+    let tiles = run("amx", "precision=bf16x3");
+    assert_eq!(tiles.is_some(), level() >= Level::Bf16);
+    assert_eq!(run("bf16", "precision=bf16x3"), tiles);
+    assert!(run("avx512", "precision=bf16x3").is_none(), "it needs bf16");
+}
+
 const BATCH: &str = r#"
 let cfg = options(#{ precision: "f32" }, args());
 let net = model(#{ model_type: "llama", vocab_size: 96, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 64 }, #{ seed: 5 });

@@ -88,12 +88,19 @@ fn linear() {
     differences(&[&[2, 3], &[4, 3], &[4]], &|p| nn::linear(&p[0], &p[1], Some(&p[2]), Precision::F32).unwrap());
 }
 
-/// Products of f32 are as exact as sums of f32 are, whatever multiplies: on AMX each number is three bf16.
+/// The precisions that this processor has.
+fn precisions() -> Vec<Precision> {
+    let all = ["f32", "bf16", "bf16x3"].map(|name| Precision::named("test", name).ok());
+    all.into_iter().flatten().collect()
+}
+
+/// Products of f32 are as exact as sums of f32 are, in three parts of bf16 too.
 #[test]
 fn products_of_f32_are_exact() {
-    for inner in [64, 576, 1536, 8192] {
+    let exact = || precisions().into_iter().filter(|precision| *precision != Precision::Bf16);
+    for (inner, precision) in [64, 576, 1536, 8192].into_iter().flat_map(|inner| exact().map(move |p| (inner, p))) {
         let (a, b) = (random(&[40, inner], 1), random(&[70, inner], 2));
-        let y = nn::linear(&Tensor::from(a.clone()), &Tensor::from(b.clone()), None, Precision::F32).unwrap().value();
+        let y = nn::linear(&Tensor::from(a.clone()), &Tensor::from(b.clone()), None, precision).unwrap().value();
         let (a, b) = (numbers(&a), numbers(&b));
         let mut off = 0.0;
         for (at, y) in numbers(&y).into_iter().enumerate() {
@@ -103,20 +110,86 @@ fn products_of_f32_are_exact() {
         }
         // a sum of n products of normal numbers is √n large
         let off = (off / (40 * 70 * inner) as f64).sqrt();
-        assert!(off < 4.5e-7, "{inner} numbers: {off:e}");
+        assert!(off < 4.5e-7, "{precision:?}, {inner} numbers: {off:e}");
     }
 }
 
 /// What is infinite stays visible: not a number, where it was infinite.
 #[test]
 fn an_infinite_factor_is_seen() {
-    for wrong in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+    let wrong = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    for (wrong, precision) in wrong.into_iter().flat_map(|wrong| precisions().into_iter().map(move |p| (wrong, p))) {
         let mut a = vec![1f32; 40 * 64];
         a[5 * 64 + 3] = wrong;
         let (a, b) = (Array::from_vec(a, (40, 64), &Device::Cpu).unwrap(), random(&[70, 64], 2));
-        let y = nn::linear(&Tensor::from(a), &Tensor::from(b), None, Precision::F32).unwrap().value();
+        let y = nn::linear(&Tensor::from(a), &Tensor::from(b), None, precision).unwrap().value();
         for (at, y) in numbers(&y).into_iter().enumerate() {
-            assert_eq!(y.is_finite(), at / 70 != 5, "row {}, column {}: {y}", at / 70, at % 70);
+            assert_eq!(y.is_finite(), at / 70 != 5, "{precision:?}, row {}, column {}: {y}", at / 70, at % 70);
+        }
+    }
+}
+
+/// "f32" is one order of sums on every processor with AVX-512: these bits were made on a Zen 5 and have to be those of an Intel.
+#[test]
+fn f32_is_one_order_of_sums() {
+    use levain::kernel::matmul::multiply;
+    use levain::kernel::matrix::Matrix;
+    if levain::kernel::cpu::level() < levain::kernel::cpu::Level::Avx512 {
+        return;
+    }
+    let hash = |bits: u64, y: &f32| (bits ^ u64::from(y.to_bits())).wrapping_mul(0x0000_0100_0000_01b3);
+    let of = |[m, n, k]: [usize; 3]| {
+        let (a, b) = (numbers(&random(&[m, k], 1)), numbers(&random(&[k, n], 2)));
+        let mut out = vec![0f32; m * n];
+        multiply(&mut out, [m, n, k], Matrix::rows(&a[..], k), Matrix::rows(&b[..], n), false, Precision::F32);
+        out.iter().fold(0, hash)
+    };
+    let found = [[70, 70, 1700], [5, 33, 700], [600, 100, 64]].map(of);
+    assert_eq!(found, [3915615406744815790, 5136698020305450095, 6513111433749312630]);
+}
+
+/// A product of numbers in three parts of bf16, by one number at a time: the order of sums of AMX, which vectors follow where there
+/// is none.
+fn in_three_parts(a: &[f32], b: &[f32]) -> f32 {
+    let flushed = |x: f32| if x.is_subnormal() { 0.0f32.copysign(x) } else { x };
+    let part = |x: f32, which: usize| {
+        let (mut left, mut part) = (x, 0.0);
+        for _ in 0..=which {
+            part = f32::from_bits((left.to_bits() + 0x8000) & 0xffff_0000);
+            left -= part;
+        }
+        flushed(part)
+    };
+    let mut sum = 0f32;
+    for (a, b) in a.chunks(32).zip(b.chunks(32)) {
+        for [of_b, of_a] in [[2, 0], [1, 0], [1, 1], [0, 1], [0, 2], [0, 0]] {
+            let mut apart = [0f32; 2];
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                apart[at % 2] = flushed(part(*a, of_a).mul_add(part(*b, of_b), apart[at % 2]));
+            }
+            sum = flushed(sum + flushed(apart[0] + apart[1]));
+        }
+    }
+    sum
+}
+
+/// "bf16x3" is one order of sums, by AMX and by vectors.
+#[test]
+fn three_parts_are_added_in_one_order() {
+    use levain::kernel::matmul::multiply;
+    use levain::kernel::matrix::Matrix;
+    if !precisions().contains(&Precision::Bf16x3) {
+        return;
+    }
+    for [m, n, k] in [[33, 32, 64], [70, 45, 333], [64, 33, 31]] {
+        let (mut a, b) = (numbers(&random(&[m, k], 1)), numbers(&random(&[n, k], 2)));
+        // numbers whose parts and products are below 2^-126
+        a.iter_mut().enumerate().for_each(|(at, x)| *x *= [1.0, 1e-30, 1e-36, 1e10][at / k % 4]);
+        let mut out = vec![0f32; m * n];
+        multiply(&mut out, [m, n, k], Matrix::rows(&a[..], k), Matrix::rows(&b[..], k).t(), false, Precision::Bf16x3);
+        for (at, y) in out.iter().enumerate() {
+            let right = in_three_parts(&a[at / n * k..][..k], &b[at % n * k..][..k]);
+            assert!(right.to_bits() == y.to_bits() || right == *y, "{m} {n} {k} {at}: {y:e} and {right:e}");
         }
     }
 }
@@ -205,12 +278,12 @@ fn attention() {
                 let scattered: Vec<u32> = (0..b * s).map(|i| 1 + (i % 3) as u32).collect();
                 for segments in [None, Some(&packed[..]), Some(&scattered[..])] {
                     let mask = Mask { causal, window, segments };
-                    agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], 1e-5, &|p| {
-                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, Precision::F32).unwrap()
-                    });
-                    agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], 1e-2, &|p| {
-                        nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, Precision::Bf16).unwrap()
-                    });
+                    for precision in precisions() {
+                        let near = if precision == Precision::Bf16 { 1e-2 } else { 1e-5 };
+                        agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
+                            nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, precision).unwrap()
+                        });
+                    }
                 }
             }
         }
@@ -369,7 +442,7 @@ fn products_are_those_of_their_factors() {
             Matrix::rows(&halves[..n * k], k).t(),
         ];
         for (a, b, precision) in by_rows.iter().flat_map(|a| {
-            by_columns.iter().flat_map(move |b| [Precision::F32, Precision::Bf16].map(|precision| (*a, *b, precision)))
+            by_columns.iter().flat_map(move |b| precisions().into_iter().map(|precision| (*a, *b, precision)))
         }) {
             let mut out = vec![1f32; m * n];
             multiply(&mut out, dims, a, b, true, precision);
@@ -449,7 +522,7 @@ fn a_row_is_the_same_wherever_it_lies() {
     use levain::kernel::matrix::Matrix;
     let (k, n) = (1700, 70);
     let (a, b) = (numbers(&random(&[100, k], 1)), numbers(&random(&[k, n], 2)));
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in precisions() {
         let product = |first: usize, m: usize| {
             let mut out = vec![0.5f32; m * n];
             let (a, b) = (Matrix::rows(&a[first * k..], k), Matrix::rows(&b[..], n));

@@ -90,9 +90,50 @@ fn sampling_draws_what_it_may() {
     assert_eq!(all(Sampling { top_k: Some(2), ..one.clone() }), [1, 2]);
     assert_eq!(all(Sampling { top_p: Some(0.5), ..one.clone() }), [1]);
     assert_eq!(all(Sampling { top_p: Some(0.85), ..one.clone() }), [1, 2]);
+    assert_eq!(all(Sampling { min_p: Some(0.1), ..one.clone() }), [0, 1, 2]);
+    assert_eq!(all(Sampling { min_p: Some(0.2), ..one.clone() }), [1, 2]);
+    assert_eq!(all(Sampling { min_p: Some(1.0), ..one.clone() }), [1]);
+    assert_eq!(all(Sampling { min_p: Some(0.0), ..one.clone() }), [0, 1, 2, 3]);
     assert_eq!(draw(&Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0), 2);
     let broken = one.choose(&mut [f32::NAN], &[], &mut Rng::new(0));
     assert!(fault(broken).contains("not numbers"));
+}
+
+/// The tokens that transformers 5.24 leaves after temperature, `MinPLogitsWarper` and others, on the same weights.
+#[test]
+fn min_p_leaves_what_transformers_leaves() {
+    let net = open("llama");
+    let all = |sampling: Sampling| {
+        let sampling = Sampling { max_new_tokens: 1, ..sampling };
+        let draw = |seed| net.generate(&[vec![5, 6, 7]], &sampling, &Rng::new(seed), |_, _| Ok(true)).unwrap()[0][0];
+        (0..400).map(draw).collect::<std::collections::BTreeSet<u32>>().into_iter().collect::<Vec<_>>()
+    };
+    let with = |temperature, min_p| Sampling { temperature, min_p: Some(min_p), ..Sampling::default() };
+    assert_eq!(all(with(0.05, 0.2)), [59]);
+    assert_eq!(all(with(0.1, 0.1)), [59, 104, 154]);
+    assert_eq!(all(with(0.2, 0.1)), [0, 13, 59, 104, 111, 154]);
+    assert_eq!(all(with(0.3, 0.3)), [13, 59, 104, 154]);
+    assert_eq!(all(with(1.0, 0.8)), [59, 104, 154]);
+    let narrow = Sampling { top_k: Some(30), top_p: Some(0.6), ..with(0.3, 0.12) };
+    assert_eq!(all(narrow), [0, 13, 59, 104, 111, 122, 154]);
+    let told = fault(net.generate(&[vec![5]], &with(1.0, 1.5), &Rng::new(1), |_, _| Ok(true)));
+    assert!(told.contains("option `min_p` is 1.5"), "{told}");
+}
+
+/// `generate(eos_token_id=104, min_new_tokens=…)` of transformers 5.24 on the same weights.
+#[test]
+fn no_text_ends_before_its_fewest_tokens() {
+    let net = open("llama");
+    let greedy = |min_new_tokens| {
+        let sampling = Sampling { max_new_tokens: 8, min_new_tokens, ends: [104].into(), ..Sampling::default() };
+        net.generate(&[vec![5, 6, 7]], &sampling, &Rng::new(1), |_, _| Ok(true)).unwrap().remove(0)
+    };
+    assert_eq!(greedy(0), [59]);
+    assert_eq!(greedy(1), [59]);
+    assert_eq!(greedy(5), [59, 0, 0, 0, 0, 34, 0, 0]);
+    let more = Sampling { max_new_tokens: 2, min_new_tokens: 3, ..Sampling::default() };
+    let told = fault(net.generate(&[vec![5]], &more, &Rng::new(1), |_, _| Ok(true)));
+    assert!(told.contains("option `min_new_tokens` is 3, more than `max_new_tokens`, 2"), "{told}");
 }
 
 #[test]

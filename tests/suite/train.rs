@@ -59,7 +59,7 @@ fn adamw_is_pytorchs() {
 #[test]
 fn sgd_keeps_its_momentum() {
     let w = weight(&[1.0], "w");
-    let opt = optimizer(Rule::Sgd { momentum: 0.5 }, 0.1, 0.0, &[&w]);
+    let opt = optimizer(Rule::Sgd { momentum: 0.5, nesterov: false }, 0.1, 0.0, &[&w]);
     for _ in 0..2 {
         step(&opt, &[(&w, &[1.0])]).unwrap();
     }
@@ -82,7 +82,7 @@ fn nothing_moves_when_a_gradient_is_wrong() {
 fn groups_keep_their_ratio() {
     let (a, b) = (weight(&[1.0], "a"), weight(&[1.0], "b"));
     let group = |weight, lr| Group { params: vec![param(weight)], lr, weight_decay: 0.0 };
-    let rule = Rule::Sgd { momentum: 0.0 };
+    let rule = Rule::Sgd { momentum: 0.0, nesterov: false };
     let opt = Optimizer::new(rule, 0.1, vec![group(&a, 0.1), group(&b, 0.01)], false).unwrap();
     opt.set_lr(0.5).unwrap();
     step(&opt, &[(&a, &[1.0]), (&b, &[1.0])]).unwrap();
@@ -165,7 +165,7 @@ fn a_checkpoint_that_does_not_fit_changes_nothing() {
     assert!(load(&weight(&[0.0], "w"), ADAMW).contains("`w` has shape [2], the model [1]"));
     assert!(load(&weight(&[0.0, 0.0], "v"), ADAMW).contains("no weight `v`"));
     let w = weight(&[0.0, 0.0], "w");
-    assert!(load(&w, Rule::Sgd { momentum: 0.0 }).contains("is of `adamw`, this optimizer is `sgd`"));
+    assert!(load(&w, Rule::Sgd { momentum: 0.0, nesterov: false }).contains("is of `adamw`, this optimizer is `sgd`"));
     let weights = path.join("weights.safetensors");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() - 3]).unwrap();

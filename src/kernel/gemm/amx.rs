@@ -1,8 +1,10 @@
-//! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own.
+//! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own. (Without
+//! one [`emulate`] does the same with three parts.)
 //!
 //! The compiler has no stable names for the instructions yet, so they are written as assembly. Two tiles of `a` and two
 //! of `b` make four of results: as many products for what is loaded as the eight registers allow.
 
+use super::emulate::emulate;
 use super::prefetch::Prefetch;
 use super::unit::{NR, TILE_ROWS, TILE_STEPS, Unit};
 use crate::kernel::cpu::{Level, level};
@@ -11,7 +13,7 @@ use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::marker::PhantomData;
 
-/// This thread's tile registers, laid out for [`Tiles::multiply`] until this is dropped.
+/// This thread's tile registers, laid out for [`Tiles::multiply`] until this is dropped; or none, where vectors do their work.
 pub struct Tiles {
     pub unit: Unit,
     /// The registers are this thread's.
@@ -19,7 +21,7 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Panics where the processor has none.
+    /// Panics where the processor has none and the unit asks for them.
     pub fn open(unit: Unit) -> Tiles {
         /// The layout as the processor reads it.
         #[repr(C, align(64))]
@@ -41,9 +43,11 @@ impl Tiles {
         }
         static LAYOUT: Layout =
             Layout { palette: 1, start: 0, reserved: [0; 14], bytes: of_eight(64, 0), rows: of_eight(16, 0) };
-        assert!(level() >= Level::Amx, "no tiles on this processor");
-        // SAFETY: the instructions are there; the layout has 64 bytes, and asks for eight tiles of the largest size
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const LAYOUT, options(nostack, readonly, preserves_flags)) };
+        if unit.is_amx() {
+            assert!(level() >= Level::Amx, "no tiles on this processor");
+            // SAFETY: the instructions are there; the layout has 64 bytes, and asks for eight tiles of the largest size
+            unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const LAYOUT, options(nostack, readonly, preserves_flags)) };
+        }
         Tiles { unit, here: PhantomData }
     }
 
@@ -74,8 +78,12 @@ impl Tiles {
                 _mm_prefetch(at.wrapping_add(16).cast(), _MM_HINT_T0);
             }
         }
-        let thirds = self.unit == Unit::AmxBf16x3;
-        let [all, half] = if thirds { [four_of_thirds, two_of_thirds] } else { [four, two] };
+        let thirds = self.unit.parts() == 3;
+        let [all, half]: [Run; 2] = match self.unit {
+            Unit::AmxBf16x3 => [four_of_thirds, two_of_thirds],
+            Unit::VectorBf16x3 => [emulate::<32>, emulate::<16>],
+            _ => [four, two],
+        };
         // f32 sums this block by itself before it is added to those before it, as vectors do: so errors do not grow with
         // the number of blocks; bf16 has larger ones
         let apart = add && thirds;
@@ -102,14 +110,19 @@ impl Tiles {
     }
 }
 
+/// Results of some rows from panels: blocks, `a`, `b`, `out`, its width, whether it adds, and what to fetch meanwhile.
+type Run = unsafe fn(usize, *const u32, *const u32, *mut f32, usize, bool, Prefetch);
+
 /// A tile of its own, whose rows are lines of the cache.
 #[repr(align(64))]
 struct Whole([f32; TILE_ROWS * NR]);
 
 impl Drop for Tiles {
     fn drop(&mut self) {
-        // SAFETY: gives the registers back; a thread that holds none is cheaper to switch
-        unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
+        if self.unit.is_amx() {
+            // SAFETY: gives the registers back; a thread that holds none is cheaper to switch
+            unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
+        }
     }
 }
 

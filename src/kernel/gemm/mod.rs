@@ -5,17 +5,19 @@
 //! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
 //! number of threads.
 //!
-//! AMX multiplies bf16 alone, but so much faster than vectors multiply f32 that it does that too: a number of 24 bits is
-//! the sum of three bf16 of 8, and of the nine products of such parts the six largest are made (Henry, Tang, Heinecke
-//! 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product, of either sign, where f32 rounds
-//! each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those of vectors. Two things
-//! differ from vectors of f32: numbers below 2^-126 count as zero, parts and products too, and an infinite factor
-//! (or one within half a percent of the largest number) makes a result that is not a number.
+//! Products of f32 are by vectors, in one order on every processor with AVX-512. AMX multiplies bf16 alone, but so much faster that
+//! there is another precision for it: a number of 24 bits is the sum of three bf16 of 8, and of the nine products of such parts
+//! the six largest are made (Henry, Tang, Heinecke 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product,
+//! of either sign, where f32 rounds each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those
+//! of vectors. Two things differ: numbers below 2^-126 count as zero, parts and products too, and an infinite factor (or one within
+//! half a percent of the largest number) makes a result that is not a number. Where there is no AMX, vectors make the same sums, slowly.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod emulate;
 #[cfg(target_arch = "x86_64")]
 mod layout;
 #[cfg(target_arch = "x86_64")]
@@ -41,7 +43,7 @@ use unit::{GROUP, NC, NR, PARALLEL, STEPS, STRIDE, Unit};
 
 /// Whether the processor has the instructions.
 pub fn is_available(precision: Precision) -> bool {
-    super::cpu::level() >= if precision == Precision::Bf16 { Level::Bf16 } else { Level::Avx512 }
+    super::cpu::level() >= if precision == Precision::F32 { Level::Avx512 } else { Level::Bf16 }
 }
 
 /// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense one way.

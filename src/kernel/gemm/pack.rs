@@ -47,8 +47,8 @@ unsafe fn columns_of<T: Load>(
         match (unit, dense) {
             (Unit::F32, true) => copy::<T, NR>(from, stride, inner, count, to),
             (Unit::F32, false) => transpose(from, stride, inner, count, to),
-            (Unit::AmxBf16x3, true) => interleave::<T, 3, NR>(from, stride, inner, count, to),
-            (Unit::AmxBf16x3, false) => transpose_pairs::<T, 3>(from, stride, inner, count, to),
+            (unit, true) if unit.parts() == 3 => interleave::<T, 3, NR>(from, stride, inner, count, to),
+            (unit, false) if unit.parts() == 3 => transpose_pairs::<T, 3>(from, stride, inner, count, to),
             (_, true) => interleave::<T, 1, NR>(from, stride, inner, count, to),
             (_, false) => transpose_pairs::<T, 1>(from, stride, inner, count, to),
         }
@@ -60,7 +60,7 @@ unsafe fn columns_of<T: Load>(
 pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     a.check(top + count, from + inner);
-    if unit.is_amx() {
+    if unit.is_tiled() {
         return tiles(a, top, count, from, inner, to, unit);
     }
     if a.columns != 1 {
@@ -126,9 +126,9 @@ unsafe fn tiles_of<T: Load>(
 ) {
     // SAFETY: as promised
     unsafe {
-        match (unit, dense) {
-            (Unit::AmxBf16x3, true) => tile_rows::<T, 3>(from, stride, inner, count, to),
-            (Unit::AmxBf16x3, false) => tile_columns::<T, 3>(from, stride, inner, count, to),
+        match (unit.parts(), dense) {
+            (3, true) => tile_rows::<T, 3>(from, stride, inner, count, to),
+            (3, false) => tile_columns::<T, 3>(from, stride, inner, count, to),
             (_, true) => tile_rows::<T, 1>(from, stride, inner, count, to),
             (_, false) => tile_columns::<T, 1>(from, stride, inner, count, to),
         }

@@ -18,7 +18,7 @@ pub enum Ready {
 
 impl Ready {
     pub fn new(unit: Unit, by_rows: bool) -> Ready {
-        if unit.is_amx() { Ready::Tiles(Tiles::open(unit)) } else { Ready::Vectors { unit, by_rows } }
+        if unit.is_tiled() { Ready::Tiles(Tiles::open(unit)) } else { Ready::Vectors { unit, by_rows } }
     }
 
     /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. Meanwhile

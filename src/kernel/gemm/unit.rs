@@ -14,15 +14,18 @@ pub enum Unit {
     AmxBf16,
     /// AMX tiles of pairs of bf16, three of which make an f32.
     AmxBf16x3,
+    /// The same sums by vectors, where there is no AMX.
+    VectorBf16x3,
 }
 
 impl Unit {
     pub fn of(precision: Precision) -> Unit {
         match (precision, level() >= Level::Amx) {
-            (Precision::F32, false) => Unit::F32,
+            (Precision::F32, _) => Unit::F32,
             (Precision::Bf16, false) => Unit::Bf16Dot,
             (Precision::Bf16, true) => Unit::AmxBf16,
-            (Precision::F32, true) => Unit::AmxBf16x3,
+            (Precision::Bf16x3, true) => Unit::AmxBf16x3,
+            (Precision::Bf16x3, false) => Unit::VectorBf16x3,
         }
     }
 
@@ -30,9 +33,14 @@ impl Unit {
         matches!(self, Unit::AmxBf16 | Unit::AmxBf16x3)
     }
 
+    /// Whether operands are packed as tiles.
+    pub fn is_tiled(self) -> bool {
+        !matches!(self, Unit::F32 | Unit::Bf16Dot)
+    }
+
     /// Parts that make a number.
     pub fn parts(self) -> usize {
-        if self == Unit::AmxBf16x3 { 3 } else { 1 }
+        if matches!(self, Unit::AmxBf16x3 | Unit::VectorBf16x3) { 3 } else { 1 }
     }
 
     /// Numbers in a step along the inner dimension.
@@ -42,19 +50,19 @@ impl Unit {
 
     /// Rows of results that are made at once.
     pub fn rows(self) -> usize {
-        if self.is_amx() { TILE_ROWS } else { MR }
+        if self.is_tiled() { TILE_ROWS } else { MR }
     }
 
     /// Steps that a panel has room for, if these are in it: tiles are whole.
     pub fn room(self, steps: usize) -> usize {
-        if self.is_amx() { steps.next_multiple_of(TILE_STEPS) } else { steps }
+        if self.is_tiled() { steps.next_multiple_of(TILE_STEPS) } else { steps }
     }
 
     /// Rows of `m` in a task: about 16 tasks, each with enough rows to be worth packing them. Where a number is three parts
     /// the shared operand is three times as large and comes too slowly for few rows: there a task has up to 192, and
     /// there are as many as two threads, or four, share evenly.
     pub fn task(self, m: usize) -> usize {
-        if self == Unit::AmxBf16x3 {
+        if self.parts() == 3 {
             let tasks = m.div_ceil(192).next_power_of_two().max(2);
             return m.div_ceil(tasks).next_multiple_of(TILE_ROWS / 2);
         }
@@ -63,7 +71,7 @@ impl Unit {
 
     /// 32 bits of a packed panel of `a`.
     pub fn panel(self, steps: usize, by_rows: bool) -> usize {
-        match (self.is_amx(), by_rows) {
+        match (self.is_tiled(), by_rows) {
             (true, _) => self.room(steps) * TILE_ROWS * self.parts(),
             (false, true) => MR * STRIDE,
             (false, false) => MR * steps,

@@ -61,11 +61,7 @@ mod verbs {
     /// the least of `rounds`, after one that warms up. For `scripts/bench/roofline.rhai`.
     #[rhai_fn(name = "_bench_products", return_raw)]
     pub fn bench_products(rows: INT, outputs: INT, inputs: INT, precision: &str, rounds: INT) -> Res<f64> {
-        let precision = match precision {
-            "f32" => Precision::F32,
-            "bf16" => Precision::Bf16,
-            other => bail!("_bench_products", "products are f32 or bf16, not `{other}`"),
-        };
+        let precision = Precision::named("_bench_products", precision)?;
         let random = |rows: INT, columns: INT, seed: u64| -> crate::Result<Array> {
             let mut numbers = vec![0.0; (rows * columns).max(0) as usize];
             Rng::new(seed).fill_normal(&mut numbers);

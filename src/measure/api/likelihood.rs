@@ -5,6 +5,7 @@ use crate::measure::{Likelihood, Windows};
 use crate::model::Model;
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
+use crate::token::api::start_token;
 
 const LIKELIHOOD: &[Opt] = &[
     opt("max_length", Kind::Int, "512", "tokens in a window"),
@@ -17,6 +18,13 @@ const LIKELIHOOD: &[Opt] = &[
         "what stands before each text, read and not counted: a list of texts, or a field of the dataset",
     )
     .also(&["prefix", "left context", "rolling"]),
+    opt(
+        "bos",
+        Kind::Any,
+        "true",
+        "the token that each text is read after: true for BOS (EOS where there is no BOS), a token or its id, or false for none",
+    )
+    .also(&["prefix_token_id", "add_start_token", "add_bos_token", "start token"]),
 ];
 
 const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
@@ -50,6 +58,9 @@ mod verbs {
     /// Texts are a dataset (its field `text`), a list or one text. Each is read after BOS (EOS if the tokenizer has no
     /// BOS), so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` divide it.
     ///
+    /// `bos` chooses another token: a model that was pretrained with `<|endoftext|>` between texts may call another token BOS since
+    /// it was tuned for chat. With `false` a text's first token is not predicted, and its bytes do not count.
+    ///
     /// A text longer than `max_length` tokens is read in overlapping windows, `stride` apart; each token counts once, and
     /// all but those of the first window have at least `max_length - stride` tokens of context. With `context`, each text is
     /// read after up to so many tokens of its own (BOS among them), which do not count: a part of a document then costs what it costs
@@ -64,6 +75,9 @@ mod verbs {
     /// all.bytes                                //=> 31
     /// let part = likelihood(net, tok, ["of the United States"], #{ context: ["The people "] });
     /// (all.nats - likelihood(net, tok, "The people ").nats - part.nats).abs() < 1e-3      //=> true
+    /// likelihood(net, tok, ["The people"], #{ bos: "e" }).tokens          //=> 10
+    /// likelihood(net, tok, ["The people"], #{ bos: false }).tokens        //=> 9
+    /// likelihood(net, tok, ["The people"], #{ bos: "<|endoftxt|>" })      //=> error: likelihood: there is no token `<|endoftxt|>`
     /// likelihood(net, tok, ["The people"], #{ max_length: 64, stride: 64 })
     /// //=> error: likelihood: windows of 64 tokens, 64 apart, 8 at a time
     /// ```
@@ -72,7 +86,8 @@ mod verbs {
         let options = Options::read("likelihood", LIKELIHOOD, options)?;
         let max_length = options.count("max_length")?;
         let stride = options.maybe("stride", Options::count)?.unwrap_or(max_length / 2);
-        let by = Windows { max_length, stride, batch_size: options.count("batch_size")? };
+        let start = start_token("likelihood", &tok, options.get("bos"))?;
+        let by = Windows { max_length, stride, batch_size: options.count("batch_size")?, start };
         let context = options.get("context");
         let contexts = if context.is_unit() { None } else { Some(super::contexts(&texts, context)?) };
         let texts = crate::data::api::texts("likelihood", texts, None)?;

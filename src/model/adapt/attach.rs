@@ -101,7 +101,6 @@ impl Model {
             };
             weights.lora.insert(name.clone(), layer.with_magnitude(name, magnitude));
         }
-        inner.seed = lora.seed;
         let weights = Arc::new(weights);
         if config.tied == inner.config.tied {
             inner.weights = weights;

@@ -9,7 +9,8 @@ use std::path::Path;
 const ATTACH: &[Opt] = &[
     opt("rank", Kind::Int, "8", "rank of the product").also(&["r"]),
     opt("alpha", Kind::Float, "16.0", "scale of the product times rank").also(&["lora_alpha"]),
-    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training").also(&["lora_dropout"]),
+    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training, drawn anew for every loss")
+        .also(&["lora_dropout"]),
     opt(
         "layers",
         Kind::List,

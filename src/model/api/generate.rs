@@ -5,20 +5,31 @@ use crate::model::{Detokenizer, Model, Sampling};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
+use crate::token::api::start_token;
 
 const GENERATE: &[Opt] = &[
     opt("max_new_tokens", Kind::Int, "100", "most tokens to generate").also(&["max_length", "max_tokens"]),
+    opt("min_new_tokens", Kind::Int, "0", "fewest tokens to generate: until then no EOS is chosen")
+        .also(&["min_length", "min_tokens"]),
     opt("temperature", Kind::Float, "0.0", "0 is greedy decoding; 1 samples from the model's own distribution")
         .also(&["do_sample"]),
     opt("top_k", Kind::Int, "", "sample from the k most likely tokens only"),
     opt("top_p", Kind::Float, "", "sample from the most likely tokens of this total probability only")
         .also(&["nucleus sampling"]),
+    opt("min_p", Kind::Float, "", "sample from the tokens of at least this share of the highest probability only")
+        .also(&["min-p sampling"]),
     opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
     opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it")
         .also(&["stop_strings", "stopping_criteria"]),
     opt("seed", Kind::Int, "", "seed of the sampling; default: the run's stream"),
     opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text"),
-    opt("bos", Kind::Bool, "false", "prepend BOS to each prompt (EOS where there is no BOS)").also(&["add_bos_token"]),
+    opt(
+        "bos",
+        Kind::Any,
+        "false",
+        "true: prepend BOS to each prompt (EOS where there is no BOS); or a token of one's choice",
+    )
+    .also(&["add_bos_token", "prefix_token_id"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -37,9 +48,11 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
     }
     let sampling = Sampling {
         max_new_tokens: options.count("max_new_tokens")?,
+        min_new_tokens: options.count("min_new_tokens")?,
         temperature: options.float("temperature")?,
         top_k: options.maybe("top_k", Options::count)?,
         top_p: options.maybe("top_p", Options::float)?,
+        min_p: options.maybe("min_p", Options::float)?,
         repetition_penalty: options.float("repetition_penalty")?,
         ends: net.ends().into_iter().chain(tok.eos()).collect(),
     };
@@ -72,11 +85,11 @@ fn write(
     mut show: impl FnMut(&str) -> Res<bool>,
 ) -> Res<Dynamic> {
     let options = Options::read("generate", GENERATE, options)?;
-    let begun = options.bool("bos")?;
+    let start = start_token("generate", tok, options.get("bos"))?;
     net.check_causal("generate")?;
     fits(net, tok)?;
     let (mut prompts, single) = prompts(tok, prompt)?;
-    if let Some(start) = tok.start().filter(|_| begun) {
+    if let Some(start) = start {
         for ids in prompts.iter_mut().filter(|ids| ids.first() != Some(&start)) {
             ids.insert(0, start);
         }
@@ -140,8 +153,11 @@ mod verbs {
     ///
     /// Generate text from a prompt, with options.
     ///
-    /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer, at a stop
-    /// string, or after `max_new_tokens` tokens.
+    /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer (not before
+    /// `min_new_tokens` tokens), at a stop string, or after `max_new_tokens` tokens.
+    ///
+    /// `temperature`, `top_k`, `top_p` and `min_p` (Nguyen et al. 2024, arXiv 2407.01082) narrow the choice one after the other,
+    /// in this order, as in transformers.
     ///
     /// also: sampling, greedy decoding, KV cache, text generation, pipeline, nucleus sampling, beam search
     ///
@@ -152,6 +168,8 @@ mod verbs {
     /// let how = #{ max_new_tokens: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
     /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
     /// net.generate(tok, ["the cat", "The"], #{ max_new_tokens: 2 }).len()                  //=> 2
+    /// net.generate(tok, "the cat", #{ temperature: 1.0, min_p: 0.1, min_new_tokens: 5, seed: 1 });
+    /// net.generate(tok, "the cat", #{ min_p: 1.5 })             //=> error: generate: option `min_p` is 1.5, and it has to be from 0 to 1
     /// net.generate(tok, "the cat", how + #{ bos: true });         // as it was trained, if it was with `bos`
     /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```

@@ -97,7 +97,6 @@ impl<'a> From<&'a Batch> for TokenRows<'a> {
             positions: Some(&batch.positions),
             token_types: given(&batch.token_types),
             targets: (!batch.targets.is_empty()).then_some(&batch.targets),
-            step: batch.step as u64,
         }
     }
 }
@@ -144,7 +143,8 @@ mod verbs {
     /// label of position t + 1 at position t, where both are of one segment; a masked model predicts labels in place.
     /// Never holds all logits. A batch without any target is an error.
     ///
-    /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward.
+    /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In training
+    /// the dropout of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from.
     ///
     /// also: labels, training loss, forward pass with labels
     ///
@@ -184,20 +184,21 @@ mod verbs {
         super::with_rows("loss_tokens", batch, |rows| Ok(net.targets(rows)?.count as INT))
     }
 
-    /// Precision of the operands of matrix products: `f32`, or `bf16`, which is faster where the processor has it.
-    /// Weights and accumulation stay f32.
+    /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor has it; or `bf16x3`, where
+    /// each number is the sum of three bf16. Weights and accumulation stay f32.
     ///
-    /// also: autocast, mixed precision, bf16
+    /// `f32` gives the same bits on every processor with AVX-512. `bf16x3` is as exact and faster by AMX (Intel, from Sapphire
+    /// Rapids on); other processors with AVX512-BF16 make the same sums by vectors, many times slower; elsewhere it is an error.
+    /// `bf16` gives one kind of bits by AMX and another by AVX512-BF16. Without these, products in `bf16` are f32.
+    ///
+    /// also: autocast, mixed precision, bf16, set_float32_matmul_precision, matmul precision high, tf32
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").precision           //=> f32
     /// ```
     #[rhai_fn(pure, get = "precision")]
     pub fn precision(net: &mut Model) -> String {
-        match net.precision() {
-            Precision::F32 => "f32".into(),
-            Precision::Bf16 => "bf16".into(),
-        }
+        net.precision().name().into()
     }
 
     /// Sets the precision of the operands of matrix products.
@@ -209,11 +210,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, set = "precision", return_raw)]
     pub fn set_precision(net: &mut Model, name: &str) -> Res<()> {
-        match name {
-            "f32" => net.set_precision(Precision::F32),
-            "bf16" => net.set_precision(Precision::Bf16),
-            other => return Err(Error::unknown("precision", "precision", other, ["f32", "bf16"]).into()),
-        }
+        net.set_precision(Precision::named("precision", name)?);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use super::session::Session;
 use super::{Cause, Fault, Host, Needs, modules};
 use crate::limits::Bounds;
 use crate::resume::{self, Handover};
-use crate::rng::{self, Rng};
+use crate::rng::{self, RunState};
 use crate::{memory, progress};
 use rhai::{Dynamic, Module, Position, Shared};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ struct Paused {
     name: String,
     text: String,
     state: Session,
-    rng: Rng,
+    rng: RunState,
     handover: Handover,
 }
 
@@ -107,7 +107,7 @@ impl Notebook {
         match self.paused.take() {
             Some(paused) if paused.handover.can_resume() => {
                 self.state = paused.state;
-                rng::with_run(|run| *run = paused.rng);
+                rng::restore(paused.rng);
                 Ok(self.attempt(paused.name, paused.text, paused.handover))
             }
             Some(paused) => {
@@ -127,7 +127,7 @@ impl Notebook {
 
     fn attempt(&mut self, name: String, text: String, earlier: Handover) -> Answer {
         let start = Instant::now();
-        let (state, random) = (self.state.clone(), rng::with_run(|run| run.clone()));
+        let (state, random) = (self.state.clone(), rng::state());
         self.host.sources.add(&name, &text);
         // a request that came after the last input is about nothing now
         self.host.cancel.clear();
@@ -148,7 +148,7 @@ impl Notebook {
             }
             Err(_) => {
                 self.state = state;
-                rng::with_run(|run| *run = random);
+                rng::restore(random);
             }
         }
         self.host.cancel.clear();

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 
 const PRECISION: Opt = opt(
     "precision",
-    Kind::OneOf(&["f32", "bf16"]),
+    Kind::OneOf(&Precision::NAMES),
     "\"f32\"",
-    "operand precision of matrix products: f32, or bf16, which is faster",
-);
+    "operand precision of matrix products: f32, bf16, which is faster, or bf16x3, which is f32 in three bf16 parts, faster by AMX",
+)
+.also(&["set_float32_matmul_precision", "allow_tf32"]);
 const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "bias, shape [out]"), PRECISION];
 const ROTARY: &[Opt] = &[
     opt("theta", Kind::Float, "10000.0", "base of the frequencies (`rope_theta`)"),
@@ -47,7 +48,7 @@ pub fn register(host: &mut Host) {
 }
 
 fn precision(options: &Options) -> Res<Precision> {
-    Ok(if options.text("precision")? == "bf16" { Precision::Bf16 } else { Precision::F32 })
+    Ok(Precision::named(options.who(), &options.text("precision")?)?)
 }
 
 fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {

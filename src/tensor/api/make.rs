@@ -73,6 +73,12 @@ mod verbs {
         rng::seed(n as u64);
     }
 
+    /// Starts what dropout draws anew, and nothing else.
+    #[rhai_fn(name = "_seed_dropout")]
+    pub fn seed_dropout(n: INT) {
+        rng::seed_dropout(n as u64);
+    }
+
     /// Makes a tensor from nested lists: integers give i64, other numbers f32, `true` and `false` a u8 mask.
     ///
     /// A path opens a file instead: `tensor("x.npy")`.

@@ -3,7 +3,7 @@
 use super::{kind, tensors};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Reduction};
-use crate::tensor::{Rng, Tensor, nn, values};
+use crate::tensor::{Rng, Tensor, nn, rng, values};
 
 const NORM: &[Opt] = &[opt("eps", Kind::Float, "1e-5", "added to the variance, or to the mean square")];
 const CONV: &[Opt] = &[
@@ -140,7 +140,7 @@ mod verbs {
     #[rhai_fn(name = "dropout", return_raw)]
     pub fn dropout(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
         let seed = Options::read("dropout", DROPOUT, options)?.maybe("seed", Options::int)?;
-        Ok(nn::dropout(&x, p, &mut Rng::or_run(seed.map(|seed| seed as u64)))?)
+        Ok(nn::dropout(&x, p, &mut seed.map_or_else(rng::dropout, |seed| Rng::new(seed as u64)))?)
     }
 
     /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. Targets equal to

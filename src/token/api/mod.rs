@@ -6,6 +6,7 @@ mod split_tokens;
 mod value;
 mod vocabulary;
 
+pub use special::start_token;
 pub use value::{Texts, accept_texts};
 
 use crate::script::prelude::*;

@@ -4,6 +4,26 @@ use super::value;
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
 
+/// The id that an option `bos` asks for: of BOS (or else EOS) for `true`, of a token, or none for `false`.
+pub fn start_token(who: &'static str, tok: &Tokenizer, given: Dynamic) -> Res<Option<u32>> {
+    if let Ok(wanted) = given.as_bool() {
+        return Ok(tok.start().filter(|_| wanted));
+    }
+    if let Ok(token) = given.as_immutable_string_ref() {
+        let Some(id) = tok.id(&token) else {
+            let specials = tok.specials();
+            let known = specials.iter().filter_map(|&id| tok.token(id));
+            return Err(Error::unknown(who, "token", &token, known).into());
+        };
+        return Ok(Some(id));
+    }
+    match given.as_int().map(u32::try_from) {
+        Ok(Ok(id)) if (id as usize) < tok.len() => Ok(Some(id)),
+        Ok(_) => bail!(who, "option `bos` is {given}, and the tokenizer has {} tokens", tok.len()),
+        Err(kind) => bail!(who, "option `bos` takes true, false, a token or its id, not {kind} ({given})"),
+    }
+}
+
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }

@@ -69,7 +69,8 @@ mod verbs {
         resume::reused(Checkpoint::in_memory)
     }
 
-    /// Saves the trainable parameters of `net` (a model or a list of parameters), the optimizer, the step, and the values of `state`.
+    /// Saves the trainable parameters of `net` (a model or a list of parameters), the optimizer, the step, and the values of `state`,
+    /// which come back to the last bit.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));

@@ -22,10 +22,10 @@ impl Hold {
     /// Returns what `work` returns, or `()` where it was interrupted, with the random state of before.
     fn interruptible(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
         let Some(hold) = self.held() else { return work() };
-        let random = rng::with_run(|run| run.clone());
+        let random = rng::state();
         match hold.lift(work) {
             Err(error) if is_interrupted(&error) => {
-                rng::with_run(|run| *run = random);
+                rng::restore(random);
                 Ok(Dynamic::UNIT)
             }
             result => result,

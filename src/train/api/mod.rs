@@ -2,12 +2,14 @@
 
 mod checkpoint;
 mod hold;
+mod json;
 mod optimizer;
 mod record;
 mod runs;
 
 use crate::script::prelude::*;
 use crate::tensor::{Param, Tensor};
+use json::{from_json, to_json};
 use std::sync::Arc;
 
 pub fn register(host: &mut Host) {
@@ -34,21 +36,4 @@ fn trainable(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
         }
     }
     Ok(found)
-}
-
-/// Converts a script's map to JSON, `step` first: readers look for it.
-fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, serde_json::Value>> {
-    let mut json = serde_json::Map::new();
-    let step = map.remove_entry("step");
-    for (key, value) in step.into_iter().chain(map) {
-        match rhai::serde::from_dynamic(&value) {
-            Ok(value) => json.insert(key.to_string(), value),
-            Err(_) => bail!(who, "`{key}` holds {}, which can't be written as JSON", value.type_name()),
-        };
-    }
-    Ok(json)
-}
-
-fn from_json(value: impl serde::Serialize) -> Res<Dynamic> {
-    rhai::serde::to_dynamic(value)
 }

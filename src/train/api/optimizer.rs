@@ -30,6 +30,8 @@ const ADAMW: &[Opt] = &[
 const SGD: &[Opt] = &[
     opt("lr", Kind::Float, "1e-2", "learning rate"),
     opt("momentum", Kind::Float, "0", "momentum factor"),
+    opt("nesterov", Kind::Bool, "false", "Nesterov's momentum: the gradient where the momentum leads to")
+        .also(&["Nesterov accelerated gradient", "NAG"]),
     opt("weight_decay", Kind::Float, "0", "L2 weight decay"),
     opt(
         "groups",
@@ -153,15 +155,22 @@ mod verbs {
 
     /// Returns stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
     ///
+    /// `nesterov` adds the momentum once more to the gradient (Sutskever et al. 2013).
+    ///
     /// ```rhai
     /// let w   = param(tensor([3.0, 4.0]));
     /// let opt = sgd([w], #{ lr: 0.1 });
     /// opt.step((w * w).sum().backward());
     /// w.detach()                               //=> tensor([2.4000, 3.2000])
     /// sgd([param(tensor([1.0]))])              //=> sgd, 1 parameter, lr 0.01, 0 steps
+    /// let w   = param(tensor([1.0]));
+    /// let opt = sgd([w], #{ lr: 0.1, momentum: 0.5, nesterov: true });
+    /// opt.step((w * w).sum().backward());
+    /// w.detach()                               //=> tensor([0.7000])
+    /// sgd([w], #{ nesterov: true })            //=> error: sgd: `nesterov` needs a `momentum` above 0
     /// ```
     ///
-    /// also: torch.optim.SGD, momentum
+    /// also: torch.optim.SGD, momentum, Nesterov
     #[rhai_fn(return_raw)]
     pub fn sgd(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("sgd", SGD, options)?;
@@ -169,7 +178,11 @@ mod verbs {
         if !(0.0..1.0).contains(&momentum) {
             bail!("sgd", "momentum {momentum} is not in 0..1");
         }
-        make("sgd", Rule::Sgd { momentum }, params, &options)
+        let nesterov = options.bool("nesterov")?;
+        if nesterov && momentum == 0.0 {
+            bail!("sgd", "`nesterov` needs a `momentum` above 0");
+        }
+        make("sgd", Rule::Sgd { momentum, nesterov }, params, &options)
     }
 
     /// Updates every parameter by its gradient.

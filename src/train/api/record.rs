@@ -57,9 +57,14 @@ mod verbs {
 
     /// Adds a row. It is in the file when this returns.
     ///
+    /// Numbers come back to the last bit. NaN and the infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity` and
+    /// `-Infinity` in the file, and numbers again where it is read.
+    ///
     /// ```rhai
     /// let log = record();
     /// log.add(#{ step: 1, loss: 2.5 });
+    /// log.add(#{ step: 2, loss: -1.0 / 0.0 });
+    /// log.last.loss                            //=> -inf
     /// log.add(#{ loss: || 1 })                 //=> error: add: `loss` holds Fn, which can't be written as JSON
     /// ```
     #[rhai_fn(pure, return_raw)]

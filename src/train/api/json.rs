@@ -1,0 +1,54 @@
+//! Values of scripts as JSON and back, without loss: what is no number in JSON is one of three words.
+
+use crate::script::prelude::*;
+use serde_json::Value;
+
+/// The floats that JSON has no numbers for, by the names that JavaScript and Protocol Buffers give them.
+const WORDS: [(&str, f64); 3] = [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
+
+/// Converts a script's map to JSON, `step` first: readers look for it.
+pub fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, Value>> {
+    let mut json = serde_json::Map::new();
+    let step = map.remove_entry("step");
+    for (key, value) in step.into_iter().chain(map) {
+        match to_value(&value) {
+            Ok(value) => json.insert(key.to_string(), value),
+            Err(kind) => bail!(who, "`{key}` holds {kind}, which can't be written as JSON"),
+        };
+    }
+    Ok(json)
+}
+
+/// A value as JSON, or the kind that cannot be.
+fn to_value(value: &Dynamic) -> Result<Value, &'static str> {
+    if let Ok(items) = value.as_array_ref() {
+        return items.iter().map(to_value).collect();
+    }
+    if let Ok(map) = value.as_map_ref() {
+        let pairs = map.iter().map(|(name, value)| Ok((name.to_string(), to_value(value)?)));
+        return Ok(Value::Object(pairs.collect::<Result<_, &str>>()?));
+    }
+    if let Ok(number) = value.as_float()
+        && !number.is_finite()
+    {
+        let is_it = |known: f64| known == number || (known.is_nan() && number.is_nan());
+        return Ok(WORDS.iter().find(|(_, known)| is_it(*known)).map_or(Value::Null, |(word, _)| (*word).into()));
+    }
+    rhai::serde::from_dynamic(value).map_err(|_| value.type_name())
+}
+
+/// The value of what [`to_json`] made.
+pub fn from_json(value: impl Into<Value>) -> Res<Dynamic> {
+    Ok(match value.into() {
+        Value::Array(items) => items.into_iter().map(from_json).collect::<Res<List>>()?.into(),
+        Value::Object(pairs) => {
+            let pairs = pairs.into_iter().map(|(name, value)| Ok((name.into(), from_json(value)?)));
+            pairs.collect::<Res<Map>>()?.into()
+        }
+        Value::String(text) => match WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, number)) => (*number).into(),
+            None => text.into(),
+        },
+        other => rhai::serde::to_dynamic(other)?,
+    })
+}
