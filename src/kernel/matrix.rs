@@ -2,7 +2,7 @@
 
 use super::view::{View, view};
 use super::{Array, DType};
-use crate::{Error, Result};
+use crate::Result;
 use half::bf16;
 
 /// Precision of the operands of a matmul; sums and weights stay f32.
@@ -13,28 +13,6 @@ pub enum Precision {
     Bf16,
     /// Each f32 as the sum of three bf16.
     Bf16x3,
-}
-
-impl Precision {
-    pub const NAMES: [&str; 3] = ["f32", "bf16", "bf16x3"];
-
-    pub fn name(self) -> &'static str {
-        Precision::NAMES[self as usize]
-    }
-
-    /// The precision of this name, if this processor has it.
-    pub fn named(who: &str, name: &str) -> Result<Precision> {
-        match name {
-            "f32" => Ok(Precision::F32),
-            "bf16" => Ok(Precision::Bf16),
-            "bf16x3" if super::gemm::is_available(Precision::Bf16x3) => Ok(Precision::Bf16x3),
-            "bf16x3" => {
-                Err(Error::new(who, "bf16x3 needs a processor with AMX, or with AVX512-BF16 (where it is slow)")
-                    .help("\"f32\" is exact on every processor, \"bf16\" fast where there are instructions for it"))
-            }
-            other => Err(Error::unknown(who, "precision", other, Precision::NAMES)),
-        }
-    }
 }
 
 /// The numbers of an operand.

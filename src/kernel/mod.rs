@@ -27,6 +27,7 @@ pub mod optimize;
 pub(crate) mod parallel;
 pub mod pool;
 mod portable;
+mod precision;
 pub mod profile;
 pub mod quant;
 pub mod reference;
