@@ -26,8 +26,12 @@ pub struct Effect {
 pub enum Decision {
     Yes,
     No,
+    /// Within the margin on both sides.
+    Same,
     #[default]
     Open,
+    /// Not asked: the interval alone.
+    Shown,
 }
 
 impl Decision {
@@ -35,7 +39,9 @@ impl Decision {
         match self {
             Decision::Yes => '✓',
             Decision::No => '✗',
+            Decision::Same => '≈',
             Decision::Open => '?',
+            Decision::Shown => '·',
         }
     }
 
@@ -43,7 +49,9 @@ impl Decision {
         match self {
             Decision::Yes => "yes",
             Decision::No => "no",
+            Decision::Same => "same",
             Decision::Open => "open",
+            Decision::Shown => "shown",
         }
     }
 }
@@ -53,8 +61,8 @@ impl Decision {
 pub struct Forest {
     pub title: String,
     pub effects: Vec<Effect>,
-    /// The words for yes, no and open.
-    pub words: [String; 3],
+    /// The words for yes, no, same, open and shown.
+    pub words: [String; 5],
 }
 
 /// Width and height of a bar, and the room beside its ends.
@@ -173,8 +181,13 @@ impl Forest {
 
 impl std::fmt::Display for Forest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let signs = [Decision::Yes, Decision::No, Decision::Open];
-        let legend = signs.map(|decision| format!("{} {}", decision.sign(), self.word(decision))).join("   ");
+        let all = [Decision::Yes, Decision::No, Decision::Same, Decision::Open, Decision::Shown];
+        // those that every plot may have, and the others where they are met
+        let met = |sign: &Decision| {
+            !matches!(sign, Decision::Same | Decision::Shown) || self.effects.iter().any(|effect| effect.decision == *sign)
+        };
+        let signs = all.into_iter().filter(met).map(|sign| format!("{} {}", sign.sign(), self.word(sign)));
+        let legend = signs.collect::<Vec<_>>().join("   ");
         write!(f, "{}\n  {legend}", self.table())
     }
 }

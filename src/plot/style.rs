@@ -29,8 +29,8 @@ details { margin: 2em 0 } summary { cursor: pointer; font-weight: 600; font-size
 .forest span { display: block; width: 98px; font-size: 12px; line-height: 1.3 } .forest span > * { white-space: nowrap }
 .forest small { color: var(--dim); font-size: 11px; letter-spacing: -0.01em } .forest small, .forest i { display: block } .forest i { font-style: normal }
 .forest svg { display: block; width: 94px; height: 17px; overflow: visible }
-.yes b, .yes i { color: var(--yes) } .no b, .no i { color: var(--no) } .open b, .open i { color: var(--open) }
-.yes svg { stroke: var(--yes); fill: var(--yes) } .no svg { stroke: var(--no); fill: var(--no) } .open svg { stroke: var(--open); fill: var(--open) }
+.yes b, .yes i { color: var(--yes) } .no b, .no i { color: var(--no) } .open b, .open i, .same b, .same i { color: var(--open) } .shown b, .shown i { color: var(--dim) }
+.yes svg { stroke: var(--yes); fill: var(--yes) } .no svg { stroke: var(--no); fill: var(--no) } .open svg, .same svg { stroke: var(--open); fill: var(--open) } .shown svg { stroke: var(--dim); fill: var(--dim) }
 .forest .interval { stroke-width: 2.5 } .forest circle { stroke: none } .forest .zero { stroke: var(--dim); stroke-width: 1 }
 .forest .margin { stroke: var(--dim); stroke-width: 1; stroke-dasharray: 2 2 }
 @media screen and (max-width: 760px) { .forest thead { display: none } .forest, .forest tbody, .forest tr, .forest td, .forest tr > th { display: block; width: auto }

@@ -20,13 +20,14 @@ macro_rules! embedded {
 pub const MODULES: &[(&str, &str)] = embedded! {
     "assert" "bench" "lora" "measure" ["compare"] "plot" "pretrain" "runs" "schedule" "sft" "stages" "train" "verdict"
     "vocab" ["terms" "embeddings" "distill"];
-    "verdict" / "judge" "verdict" / "report" "verdict" / "trial" "train" / "encoded" "train" / "gradient" "train" / "ranges"
+    "verdict" / "judge" "verdict" / "looks" "verdict" / "report" "verdict" / "trial"
+    "train" / "encoded" "train" / "gradient" "train" / "ranges"
 };
 
 /// The name that positions in a module refer to.
 pub fn source_name(module: &str) -> String {
     match module {
-        "judge" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
+        "judge" | "looks" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
         "encoded" | "gradient" | "ranges" => format!("stdlib/train/{module}.rhai"),
         _ => format!("stdlib/{module}.rhai"),
     }

@@ -8,7 +8,9 @@ const FOREST: &[Opt] = &[
     opt("title", Kind::Text, "\"\"", "a line above it"),
     opt("yes", Kind::Text, "\"above the margin\"", "the word for a whole interval above the margin"),
     opt("no", Kind::Text, "\"below the margin\"", "the word for a whole interval below the margin"),
+    opt("same", Kind::Text, "\"within the margin\"", "the word for a whole interval within the margin on both sides"),
     opt("open", Kind::Text, "\"undecided\"", "the word for an interval that contains the margin"),
+    opt("shown", Kind::Text, "\"interval alone\"", "the word for an effect on which nothing is decided"),
 ];
 
 const EFFECT: &[Opt] = &[
@@ -19,7 +21,12 @@ const EFFECT: &[Opt] = &[
     opt("low", Kind::Float, "", "lower end of its interval"),
     opt("high", Kind::Float, "", "upper end of its interval"),
     opt("margin", Kind::Float, "0.0", "the smallest effect of interest"),
-    opt("decision", Kind::OneOf(&["yes", "no", "open"]), "", "by default from the interval and the margin"),
+    opt(
+        "decision",
+        Kind::OneOf(&["yes", "no", "same", "open", "shown"]),
+        "",
+        "by default yes, no or open, from the interval and the margin",
+    ),
     opt("label", Kind::Text, "\"\"", "the word for its decision, if not that of the plot"),
     opt("digits", Kind::Int, "3", "digits after the point"),
 ];
@@ -39,6 +46,8 @@ fn effect(row: Dynamic) -> Res<Effect> {
     let decision = match row.maybe("decision", Options::text)?.as_deref() {
         Some("yes") => Decision::Yes,
         Some("no") => Decision::No,
+        Some("same") => Decision::Same,
+        Some("shown") => Decision::Shown,
         Some(_) => Decision::Open,
         None if low > margin => Decision::Yes,
         None if high < margin => Decision::No,
@@ -77,7 +86,7 @@ mod verbs {
     pub fn forest(effects: List, options: Map) -> Res<Forest> {
         let options = Options::read("forest", FOREST, options)?;
         let word = |name: &str| options.text(name).map(|word| word.to_string());
-        let words = [word("yes")?, word("no")?, word("open")?];
+        let words = [word("yes")?, word("no")?, word("same")?, word("open")?, word("shown")?];
         let effects = effects.into_iter().map(super::effect).collect::<Res<Vec<_>>>()?;
         Ok(Forest { title: word("title")?, effects, words })
     }
