@@ -58,61 +58,54 @@ pub struct Size {
     pub documents: usize,
 }
 
-/// Draws of an unknown variance, each as likely: quantiles of its posterior, given an estimate with `df` degrees of freedom
-/// and no prior knowledge of its size (scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3.2).
-fn variances(estimate: f64, df: f64) -> Vec<f64> {
-    const DRAWS: usize = 12;
-    let draw = |at: usize| estimate * df / chi_squared_upper((at as f64 + 0.5) / DRAWS as f64, df);
-    (0..DRAWS).map(draw).collect()
+/// An unknown variance, given an estimate with `df` degrees of freedom and no prior knowledge of its size: a quantile of its posterior
+/// (scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3.2), above the median, since small samples show too little.
+fn variance(estimate: f64, df: f64) -> f64 {
+    const CAREFUL: f64 = 0.6;
+    estimate * df / chi_squared_upper(CAREFUL, df)
 }
 
-/// The chance that a comparison of another size, which takes in all that `found` has, is decided: the predictive power or
-/// assurance (Spiegelhalter, Freedman and Blackburn 1986; O'Hagan and Stevens 2001). Neither the mean nor the spread is taken
-/// as known: the chance is the average over what both may be, given what was found.
+/// The chance that a comparison of another size, which takes in all that was found, is decided: the predictive power or
+/// assurance (Spiegelhalter, Freedman and Blackburn 1986; O'Hagan and Stevens 2001). The mean is not taken as known: the chance is
+/// the average over what it may be, given what was found.
 pub struct Assurance {
     mean: f64,
     now: Size,
-    /// Of one seed's mean, and of one document's.
-    spread: (f64, f64),
-    seeds: Vec<f64>,
-    documents: Vec<f64>,
+    /// The variance of one seed's mean: as found, and as it may be.
+    seeds: (f64, f64),
+    /// The variance of one document's.
+    documents: (f64, f64),
 }
 
 impl Assurance {
     /// `None` of one seed, which says nothing of the spread.
     pub fn of(found: &Paired) -> Option<Assurance> {
         let (seeds, documents) = (found.seeds as f64, found.documents as f64);
-        let spread = (found.se_seeds?.powi(2) * seeds, found.se_items.powi(2) * documents);
+        let of = |error: f64, count: f64| {
+            let found = error.powi(2) * count;
+            (found, variance(found, count - 1.0))
+        };
         Some(Assurance {
             mean: found.mean,
             now: Size { seeds: found.seeds, documents: found.documents },
-            spread,
-            seeds: variances(spread.0, seeds - 1.0),
-            documents: variances(spread.1, documents - 1.0),
+            seeds: of(found.se_seeds?, seeds),
+            documents: of(found.se_items, documents),
         })
     }
 
     pub fn chance(&self, size: Size, rule: &Rule) -> f64 {
-        let quantile = |count: usize| t_upper(rule.alpha / 2.0, (count - 1) as f64);
-        let (t_seeds, t_documents) = (quantile(size.seeds), quantile(size.documents));
-        // what the variance will be estimated as: the values there are, and those that come
-        let estimate = |now: f64, before: usize, truth: f64, after: usize| {
-            ((before - 1) as f64 * now + (after - before) as f64 * truth) / (after - 1) as f64
+        // what a part of half the width will be: of the values that there are, and of those that come
+        let part = |(found, truth): (f64, f64), now: usize, then: usize| {
+            let estimate = ((now - 1) as f64 * found + (then - now) as f64 * truth) / (then - 1) as f64;
+            t_upper(rule.alpha / 2.0, (then - 1) as f64) * (estimate / then as f64).sqrt()
         };
-        let mut sum = 0.0;
-        for seed in &self.seeds {
-            let of_seeds = estimate(self.spread.0, self.now.seeds, *seed, size.seeds) / size.seeds as f64;
-            for document in &self.documents {
-                let of_documents =
-                    estimate(self.spread.1, self.now.documents, *document, size.documents) / size.documents as f64;
-                let half = (t_seeds * t_seeds * of_seeds + t_documents * t_documents * of_documents).sqrt();
-                // the mean then, given the mean now: what is still to come of its variance
-                let variance = seed * (1.0 / self.now.seeds as f64 - 1.0 / size.seeds as f64)
-                    + document * (1.0 / self.now.documents as f64 - 1.0 / size.documents as f64);
-                sum += decided(self.mean, variance.max(0.0).sqrt(), half, rule.bounds);
-            }
-        }
-        sum / (self.seeds.len() * self.documents.len()) as f64
+        let seeds = part(self.seeds, self.now.seeds, size.seeds);
+        let documents = part(self.documents, self.now.documents, size.documents);
+        // the mean then, given the mean now: what is still to come of its variance
+        let to_come = |truth: f64, now: usize, then: usize| truth * (1.0 / now as f64 - 1.0 / then as f64);
+        let variance = to_come(self.seeds.1, self.now.seeds, size.seeds)
+            + to_come(self.documents.1, self.now.documents, size.documents);
+        decided(self.mean, variance.max(0.0).sqrt(), seeds.hypot(documents), rule.bounds)
     }
 
     /// The smallest larger size with at least the chance `wanted`: more documents alone where these are enough and can be had

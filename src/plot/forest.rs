@@ -184,7 +184,8 @@ impl std::fmt::Display for Forest {
         let all = [Decision::Yes, Decision::No, Decision::Same, Decision::Open, Decision::Shown];
         // those that every plot may have, and the others where they are met
         let met = |sign: &Decision| {
-            !matches!(sign, Decision::Same | Decision::Shown) || self.effects.iter().any(|effect| effect.decision == *sign)
+            !matches!(sign, Decision::Same | Decision::Shown)
+                || self.effects.iter().any(|effect| effect.decision == *sign)
         };
         let signs = all.into_iter().filter(met).map(|sign| format!("{} {}", sign.sign(), self.word(sign)));
         let legend = signs.collect::<Vec<_>>().join("   ");
