@@ -145,7 +145,7 @@ impl Dataset {
         Ok(self.pick(self.groups("unique", field)?.into_iter().map(|group| group[0])))
     }
 
-    /// Sorts by `field`, smallest first, rows without it last; equal ones keep their order.
+    /// Sorts by `field`, smallest first, NaN as the largest, rows without it last; equal ones keep their order.
     pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
         let field = self.field("sort", field)?;
         let mut places: Vec<usize> = (0..self.len()).collect();
@@ -254,7 +254,10 @@ impl<'a> CellKey<'a> {
             Cell::Null => CellKey::Null,
             Cell::Bool(value) => CellKey::Bool(value),
             Cell::Int(value) => CellKey::Int(value),
-            Cell::Float(value) => CellKey::Float(if value == 0.0 { 0 } else { value.to_bits() }),
+            // all zeros are one, and all NaN: their sign is the processor's
+            Cell::Float(value) if value == 0.0 => CellKey::Float(0),
+            Cell::Float(value) if value.is_nan() => CellKey::Float(f64::NAN.to_bits()),
+            Cell::Float(value) => CellKey::Float(value.to_bits()),
             Cell::Text(value) => CellKey::Text(value),
             Cell::Json(value) => CellKey::Json(value),
         }
@@ -283,7 +286,11 @@ fn compare(a: Cell, b: Cell) -> Ordering {
         (Cell::Bool(a), Cell::Bool(b)) => a.cmp(&b),
         (Cell::Int(a), Cell::Int(b)) => a.cmp(&b),
         (Cell::Text(a), Cell::Text(b)) | (Cell::Json(a), Cell::Json(b)) => a.cmp(b),
-        (a, b) if rank(a) == 1 && rank(b) == 1 => number(a).total_cmp(&number(b)),
+        (a, b) if rank(a) == 1 && rank(b) == 1 => {
+            let (a, b) = (number(a), number(b));
+            // NaN behind all numbers, as in pandas and PyTorch; by its sign it would be the processor's choice
+            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+        }
         (a, b) => rank(a).cmp(&rank(b)),
     }
 }

@@ -1,6 +1,7 @@
 //! Encoded rows as a value, to be packed, padded and batched.
 
 use super::{Batch, pack};
+use crate::tensor::ops::volume;
 use crate::{Error, Result, bail, text};
 use std::sync::Arc;
 
@@ -170,6 +171,7 @@ impl Encoded {
         if length < 2 {
             bail!("pack", "a block of {length} tokens has nothing to predict");
         }
+        volume("pack", &[length, 5])?;
         let blocks = if cut {
             pack::stream(&self.sequences, length)
         } else {

@@ -1,7 +1,7 @@
 //! silu, gelu and swiglu.
 
 use super::buffer::unwritten;
-use super::math::{erf, exp, sigmoid, simd, tanh};
+use super::math::{erf, exp, sigmoid, simd};
 use super::view::{array, view};
 use super::{Array, fused, parallel, reference};
 use crate::Result;
@@ -41,13 +41,14 @@ simd! {
     }
 }
 
-const ROOT: f32 = 0.797_884_6; // √(2/π)
+const ROOT: f32 = 1.595_769_1; // 2 √(2/π)
 const CUBE: f32 = 0.044715;
 
+// (1 + tanh u) / 2 is the sigmoid of 2u, which is exact where it is small
 simd! {
     fn gelu_tanh_rows(x: &[f32], y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = 0.5 * *x * (1.0 + tanh::<FMA>(ROOT * *x * (1.0 + CUBE * *x * *x)));
+            *y = *x * sigmoid::<FMA>(ROOT * *x * (1.0 + CUBE * *x * *x));
         }
     }
 }
@@ -55,9 +56,12 @@ simd! {
 simd! {
     fn gelu_tanh_back(x: &[f32], g: &[f32], dx: &mut [f32]) {
         for ((dx, x), g) in dx.iter_mut().zip(x).zip(g) {
-            let t = tanh::<FMA>(ROOT * *x * (1.0 + CUBE * *x * *x));
-            let inner = ROOT * (1.0 + 3.0 * CUBE * *x * *x);
-            *dx = *g * 0.5 * (1.0 + t + *x * (1.0 - t * t) * inner);
+            let inner = ROOT * *x * (1.0 + CUBE * *x * *x);
+            let q = exp::<FMA>(-inner.abs());
+            let r = 1.0 / (1.0 + q);
+            let s = if inner < 0.0 { q * r } else { r };
+            let slope = ROOT * (1.0 + 3.0 * CUBE * *x * *x);
+            *dx = *g * (s + *x * (q * r * r) * slope);
         }
     }
 }

@@ -43,11 +43,12 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// e^x within 2 units in the last place; 0 below -87.3.
+/// e^x within 2 units in the last place; 0 below -87.3, and infinite above 88.7.
 #[inline(always)]
 pub fn exp<const FMA: bool>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // adding 1.5 · 2^23 leaves the nearest integer in the low bits
-    let clamped = if x > 88.7 { 88.7 } else { x };
+    // 2^n · e^r of this is above all numbers, and n not above 128
+    let clamped = if x > 89.0 { 89.0 } else { x };
     let shifted = fma::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = fma::<FMA>(n, -0.693_359_4, clamped);
@@ -70,13 +71,8 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
-#[inline(always)]
-pub fn tanh<const FMA: bool>(x: f32) -> f32 {
-    let clamped = x.clamp(-10.0, 10.0);
-    1.0 - 2.0 / (exp::<FMA>(2.0 * clamped) + 1.0)
-}
-
-/// The error function: Eigen's rational approximation, within a few units in the last place.
+/// The error function: Eigen's rational approximation, within a few units in the last place; ±1 where no number lies
+/// between it and 1.
 #[inline(always)]
 pub fn erf<const FMA: bool>(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
@@ -89,7 +85,8 @@ pub fn erf<const FMA: bool>(x: f32) -> f32 {
     for c in [-2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2] {
         q = fma::<FMA>(q, s, c);
     }
-    x * p / q
+    let y = x * p / q;
+    if s >= 15.4 { 1f32.copysign(x) } else { y }
 }
 
 simd! {

@@ -3,6 +3,7 @@
 use super::model::Inner;
 use super::weights::{Weights, rows_name};
 use super::{Config, Model};
+use crate::tensor::ops::volume;
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, bail};
 use std::sync::Arc;
@@ -89,6 +90,7 @@ impl Model {
         if rows == held || (rows < held && !shrink) {
             return Ok(held);
         }
+        volume(WHO, &[rows, self.config().hidden])?;
         let mut inner = self.write();
         inner.reshape(WHO, rows, |table| resized(table, rows))?;
         inner.grown_from = (rows > held).then_some(held);

@@ -128,7 +128,9 @@ fn fuse(rankings: &[Vec<Hit>]) -> Vec<(usize, f64)> {
 }
 
 fn best(mut scores: Vec<(usize, f64)>, count: usize) -> Vec<Hit> {
-    let order = |a: &(usize, f64), b: &(usize, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    // a score that is no number is the last
+    let score = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
+    let order = |a: &(usize, f64), b: &(usize, f64)| score(b.1).total_cmp(&score(a.1)).then(a.0.cmp(&b.0));
     if count < scores.len() && count > 0 {
         scores.select_nth_unstable_by(count - 1, order);
     }

@@ -6,7 +6,7 @@ use crate::kernel::quant::Blocks;
 use crate::kernel::rope_cache::RopeCache;
 use crate::kernel::{self, activation, attention as blocks, loss, matmul, norm, reference, rotary as rope};
 use crate::sync::unpoisoned;
-use crate::{Result, bail};
+use crate::{Error, Result, bail};
 use std::sync::{Arc, RwLock};
 
 pub use crate::kernel::Precision;
@@ -177,7 +177,10 @@ pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Ten
         [rows, length, _, head] if rows * length == positions.len() && head >= 2 * rotary.frequencies.len() => {}
         _ => bail!("rotary", "{} positions for heads of shape {:?}", positions.len(), xs.dims()),
     }
-    let cache = rotary.rope_cache(positions.iter().copied().max().unwrap_or(0));
+    let last = positions.iter().copied().max().unwrap_or(0);
+    super::ops::volume("rotary", &[last as usize + 1, 2 * rotary.frequencies.len()])
+        .map_err(|_| Error::new("rotary", format!("there is no memory for the angles of position {last}")))?;
+    let cache = rotary.rope_cache(last);
     let y = rope::rotate(&xs, &cache, positions, false)?;
     let positions = positions.to_vec();
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || rope::rotate(&grad, &cache, &positions, true))))

@@ -106,6 +106,30 @@ pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T)
     array(made, x.dims(), x)
 }
 
+/// `make` of every triple of numbers of three arrays of one shape.
+pub fn zip3<T: WithDType, U: WithDType>(
+    x: &Array,
+    y: &Array,
+    z: &Array,
+    make: impl Fn(T, T, T) -> U + Sync,
+) -> Result<Array> {
+    debug_assert!(x.dims() == y.dims() && y.dims() == z.dims());
+    let made = with_both(x, y, |x: &[T], y: &[T]| {
+        with_values(z, |z: &[T]| each_line(x.len(), 1, |at| make(x[at], y[at], z[at]))).flatten()
+    })?;
+    array(made, x.dims(), x)
+}
+
+/// `make` of every number in f64, in the dtype of `x`: for functions that need not be fast.
+pub fn in_f64(x: &Array, make: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
+    Ok(map(&x.to_dtype(DType::F64)?, make)?.to_dtype(x.dtype())?)
+}
+
+/// [`in_f64`] of every pair of numbers of two arrays of one shape.
+pub fn pairs_in_f64(x: &Array, y: &Array, make: impl Fn(f64, f64) -> f64 + Sync) -> Result<Array> {
+    Ok(zip(&x.to_dtype(DType::F64)?, &y.to_dtype(DType::F64)?, make)?.to_dtype(x.dtype())?)
+}
+
 /// `make` of every number and the one number that a side without dimensions is.
 pub fn beside<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     match (x.rank(), y.rank()) {
@@ -176,8 +200,8 @@ pub fn wide(x: &Array, run: impl FnOnce(&Array) -> Result<Array>) -> Result<Arra
     }
 }
 
-/// `each!(x; |a| a.exp())`, `each!(x, y; |a, b| a * b)`: the expression for every number of float arrays of one
-/// shape, in the array's own dtype (halves in f32).
+/// `each!(x; |a| a.exp())`, `each!(x, y; |a, b| a * b)`, and of three: the expression for every number of float arrays
+/// of one shape, in the first array's dtype (halves in f32).
 macro_rules! each {
     ($x:expr; |$a:ident| $made:expr) => {
         $crate::tensor::values::wide($x, |x| match x.dtype() {
@@ -191,6 +215,17 @@ macro_rules! each {
             dtype => {
                 let y = $y.to_dtype(dtype)?;
                 $crate::tensor::values::zip(x, &y, |$a: f32, $b: f32| -> f32 { $made })
+            }
+        })
+    };
+    ($x:expr, $y:expr, $z:expr; |$a:ident, $b:ident, $c:ident| $made:expr) => {
+        $crate::tensor::values::wide($x, |x| match x.dtype() {
+            $crate::tensor::DType::F64 => {
+                $crate::tensor::values::zip3(x, $y, $z, |$a: f64, $b: f64, $c: f64| -> f64 { $made })
+            }
+            dtype => {
+                let (y, z) = ($y.to_dtype(dtype)?, $z.to_dtype(dtype)?);
+                $crate::tensor::values::zip3(x, &y, &z, |$a: f32, $b: f32, $c: f32| -> f32 { $made })
             }
         })
     };

@@ -1,6 +1,8 @@
 //! Tensors: what a script cannot see.
 
 pub mod gradients;
+mod reasons;
 mod rng;
 mod stop;
+mod sweep;
 mod tape;

@@ -4,7 +4,7 @@ use super::lists::NestedList;
 use super::{DTYPES, count, dtype, number, sizes};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar};
-use crate::tensor::{DType, Rng, Tensor, rng};
+use crate::tensor::{DType, Rng, Tensor, rng, values};
 
 const MAKE: &[Opt] = &[opt("dtype", Kind::OneOf(&DTYPES), "\"f32\"", "data type")];
 const TENSOR: &[Opt] =
@@ -282,8 +282,21 @@ mod verbs {
     /// one_hot(tensor([2, 0]), 3)      //=> tensor([[0., 0., 1.],
     /// //                                           [1., 0., 0.]])
     /// ```
-    #[rhai_fn(return_raw)]
+    #[rhai_fn(name = "one_hot", return_raw)]
     pub fn one_hot(ids: Tensor, classes: INT) -> Res<Tensor> {
         Ok(ops::one_hot(&ids, count("one_hot", classes)?)?)
+    }
+
+    /// Makes one f32 row for each id, of as many numbers as the largest id needs: 1 at the id, 0 elsewhere.
+    ///
+    /// ```rhai
+    /// one_hot(tensor([2, 0]))         //=> tensor([[0., 0., 1.],
+    /// //                                           [1., 0., 0.]])
+    /// ```
+    #[rhai_fn(name = "one_hot", return_raw)]
+    pub fn one_hot_all(ids: Tensor) -> Res<Tensor> {
+        let most = values::values_i64("one_hot", &ids.value())?.into_iter().max();
+        let Some(most) = most else { bail!("one_hot", "there are no ids: say how many classes there are") };
+        Ok(ops::one_hot(&ids, count("one_hot", most.saturating_add(1))?)?)
     }
 }

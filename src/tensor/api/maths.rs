@@ -1,15 +1,11 @@
 //! Functions of one number.
 
-use super::{number, operand};
+use super::operand;
 use crate::script::prelude::*;
-use crate::tensor::{Tensor, nn, ops};
-
-const GELU: &[Opt] =
-    &[opt("approximate", Kind::OneOf(&["none", "tanh"]), "\"none\"", "tanh: the approximation that GPT-2 uses")];
+use crate::tensor::{Tensor, ops};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.options("gelu", GELU);
 }
 
 #[export_module]
@@ -96,45 +92,6 @@ mod verbs {
         Ok(ops::sigmoid(x)?)
     }
 
-    /// Computes the rectified linear unit, max(x, 0), of each number.
-    ///
-    /// also: nn.ReLU, F.relu
-    ///
-    /// ```rhai
-    /// tensor([-1.0, 2.0]).relu()      //=> tensor([0., 2.])
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn relu(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::relu(x)?)
-    }
-
-    /// Computes the Gaussian error linear unit, x Φ(x), of each number (Hendrycks and Gimpel 2016), exactly or by the tanh
-    /// approximation.
-    ///
-    /// also: nn.GELU, F.gelu
-    ///
-    /// ```rhai
-    /// tensor([-1.0, 1.0]).gelu()      //=> tensor([-0.1587,  0.8413])
-    /// tensor([-1.0, 1.0]).gelu(#{ approximate: "tanh" })      //=> tensor([-0.1588,  0.8412])
-    /// ```
-    #[rhai_fn(name = "gelu", pure, return_raw)]
-    pub fn gelu(x: &mut Tensor, options: Map) -> Res<Tensor> {
-        let options = Options::read("gelu", GELU, options)?;
-        Ok(nn::gelu(&ops::real(x)?, options.text("approximate")? == "tanh")?)
-    }
-
-    /// Computes the sigmoid linear unit (swish), x / (1 + e^-x), of each number.
-    ///
-    /// also: swish, nn.SiLU
-    ///
-    /// ```rhai
-    /// tensor([-1.0, 1.0]).silu()      //=> tensor([-0.2689,  0.7311])
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn silu(x: &mut Tensor) -> Res<Tensor> {
-        Ok(nn::silu(&ops::real(x)?)?)
-    }
-
     /// Squares each number.
     ///
     /// ```rhai
@@ -170,55 +127,99 @@ mod verbs {
         Ok(ops::power(&*x, operand("pow", exponent)?)?)
     }
 
-    /// Clamps each number to the range from `least` to `most`. Outside the range the gradient is 0.
+    /// Raises 2 to each number.
     ///
-    /// also: np.clip, clip values
+    /// also: power of two
     ///
     /// ```rhai
-    /// tensor([-2.0, 0.5, 2.0]).clamp(-1, 1)      //=> tensor([-1.0000,  0.5000,  1.0000])
+    /// tensor([0.0, 3.0]).exp2()      //=> tensor([1., 8.])
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn clamp(x: &mut Tensor, least: Dynamic, most: Dynamic) -> Res<Tensor> {
-        Ok(ops::clamp(x, number("clamp", &least)?.to_f64(), number("clamp", &most)?.to_f64())?)
+    pub fn exp2(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::exp2(x)?)
     }
 
-    /// Rounds each number down. Has no gradient.
+    /// Computes e^x - 1 of each number, exactly for small ones too.
+    ///
+    /// also: exp(x) - 1
     ///
     /// ```rhai
-    /// tensor([1.7, -1.2]).floor()     //=> tensor([ 1., -2.])
+    /// tensor([0.0, 1e-10]).expm1() * 1e10      //=> tensor([0., 1.])
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn floor(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::floor(x)?)
+    pub fn expm1(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::expm1(x)?)
     }
 
-    /// Rounds each number up. Has no gradient.
+    /// Computes the logarithm to base 2 of each number.
+    ///
+    /// also: binary logarithm, bits
     ///
     /// ```rhai
-    /// tensor([1.2, -1.7]).ceil()      //=> tensor([ 2., -1.])
+    /// tensor([1, 8]).log2()      //=> tensor([0., 3.])
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn ceil(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::ceil(x)?)
+    pub fn log2(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::log2(x)?)
     }
 
-    /// Rounds each number to the nearest integer, halves to even as in PyTorch. Has no gradient.
+    /// Computes the logarithm to base 10 of each number.
+    ///
+    /// also: decimal logarithm
     ///
     /// ```rhai
-    /// tensor([0.5, 1.5, 1.7]).round() //=> tensor([0., 2., 2.])
+    /// tensor([1, 1000]).log10()      //=> tensor([0., 3.])
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn round(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::round(x)?)
+    pub fn log10(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::log10(x)?)
     }
 
-    /// Returns the sign of each number: -1, 0 or 1. Has no gradient.
+    /// Computes the natural logarithm of 1 + x of each number, exactly for small ones too.
+    ///
+    /// also: log(1 + x)
     ///
     /// ```rhai
-    /// tensor([-2, 0, 5]).sign()       //=> tensor([-1,  0,  1])
+    /// tensor([0.0, 1e-10]).log1p() * 1e10      //=> tensor([0., 1.])
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn sign(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::sign(x)?)
+    pub fn log1p(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::log1p(x)?)
+    }
+
+    /// Computes 1 / √x of each number.
+    ///
+    /// also: inverse square root, reciprocal square root
+    ///
+    /// ```rhai
+    /// tensor([4, 16]).rsqrt()      //=> tensor([0.5000, 0.2500])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn rsqrt(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::rsqrt(x)?)
+    }
+
+    /// Computes 1 / x of each number.
+    ///
+    /// also: inverse, one over
+    ///
+    /// ```rhai
+    /// tensor([4, -2]).reciprocal()      //=> tensor([ 0.2500, -0.5000])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reciprocal(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::reciprocal(x)?)
+    }
+
+    /// Computes 1 - erf(x) of each number, exactly where that is small.
+    ///
+    /// also: complementary error function, special.erfc
+    ///
+    /// ```rhai
+    /// tensor([0.0, 1.0]).erfc()      //=> tensor([1.0000, 0.1573])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn erfc(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::erfc(x)?)
     }
 }

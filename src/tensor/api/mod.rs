@@ -1,5 +1,7 @@
 //! What scripts see of tensors, by theme.
 
+mod activation;
+mod angles;
 mod assert;
 mod decoder;
 mod files;
@@ -11,7 +13,12 @@ mod maths;
 mod nn;
 mod operators;
 mod order;
+mod product;
+mod quantile;
+mod rearrange;
 mod reduce;
+mod rounding;
+mod scatter;
 mod segment;
 mod shape;
 mod value;
@@ -25,10 +32,17 @@ pub fn register(host: &mut Host) {
     make::register(host);
     operators::register(host);
     maths::register(host);
+    angles::register(host);
+    activation::register(host);
+    rounding::register(host);
     reduce::register(host);
+    product::register(host);
+    quantile::register(host);
     segment::register(host);
     order::register(host);
     shape::register(host);
+    rearrange::register(host);
+    scatter::register(host);
     index::register(host);
     learn::register(host);
     nn::register(host);

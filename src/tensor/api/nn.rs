@@ -198,7 +198,8 @@ mod verbs {
 
     /// Evaluates Einstein's summation: equal letters are multiplied, letters missing in the result are summed over.
     ///
-    /// Without `->` the result has the letters that occur once, in alphabetical order.
+    /// Without `->` the result has the letters that occur once, in alphabetical order. `...` stands for dimensions without a
+    /// letter, which broadcast.
     ///
     /// also: torch.einsum, Einstein summation
     ///
@@ -207,6 +208,7 @@ mod verbs {
     /// einsum("ij,jk->ik", [x, x])      //=> tensor([[ 7, 10],
     /// //                                            [15, 22]])
     /// einsum("ii->", [x])              //=> tensor(5)
+    /// einsum("...ij,...jk->...ik", [ones([5, 2, 3]), ones([3, 4])]).shape      //=> [5, 2, 4]
     /// ```
     #[rhai_fn(return_raw)]
     pub fn einsum(formula: &str, operands: List) -> Res<Tensor> {

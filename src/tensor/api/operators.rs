@@ -10,6 +10,8 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(times));
     host.module(exported_module!(over));
     host.module(exported_module!(rest));
+    host.module(exported_module!(floor_divide));
+    host.module(exported_module!(fmod));
     host.module(exported_module!(power));
     host.module(exported_module!(equal));
     host.module(exported_module!(not_equal));
@@ -71,7 +73,8 @@ fn run(
 operator! {
     /// Adds elementwise, with broadcasting.
     ///
-    /// Dtypes are promoted as in PyTorch: floats over integers, the wider over the narrower.
+    /// Dtypes are promoted as in PyTorch: floats over integers, the wider over the narrower. Integers wrap around where a
+    /// result does not fit their dtype.
     ///
     /// ```rhai
     /// tensor([1, 2]) + tensor([10, 20])        //=> tensor([11, 22])
@@ -103,12 +106,28 @@ operator! {
     /// ```
     over "/" ops::divide;
 
-    /// Computes the remainder of floor division, with the sign of the divisor as in PyTorch. Has no gradient.
+    /// Computes the remainder of floor division, with the sign of the divisor as in PyTorch. `fmod` has that of the dividend.
     ///
     /// ```rhai
     /// tensor([-1, 5, 7]) % 3          //=> tensor([2, 2, 1])
+    /// tensor([1, 2]) % 0              //=> error: remainder: division by 0
     /// ```
     rest "%" ops::remainder;
+
+    /// Divides elementwise and rounds down, with broadcasting. Integers stay integers. Its gradient is 0.
+    ///
+    /// ```rhai
+    /// floor_divide(tensor([-7, 7]), 2)           //=> tensor([-4,  3])
+    /// tensor([-7.0, 7.0]).floor_divide(2.0)      //=> tensor([-4.,  3.])
+    /// ```
+    floor_divide "floor_divide" ops::floor_divide;
+
+    /// Computes the remainder of division towards 0, with the sign of the dividend as in C.
+    ///
+    /// ```rhai
+    /// fmod(tensor([-7, 7]), 3)           //=> tensor([-1,  1])
+    /// ```
+    fmod "fmod" ops::fmod;
 
     /// Raises to a power elementwise, with broadcasting.
     ///
@@ -160,14 +179,14 @@ operator! {
     /// ```
     greater_or_equal ">=" |a, b| ops::compare(Compare::GreaterOrEqual, a, b);
 
-    /// Returns the elementwise maximum, with broadcasting.
+    /// Returns the elementwise maximum, with broadcasting. NaN on either side is NaN; equals share the gradient.
     ///
     /// ```rhai
     /// maximum(tensor([1, 5]), 3)           //=> tensor([3, 5])
     /// ```
     maximum "maximum" ops::maximum;
 
-    /// Returns the elementwise minimum, with broadcasting.
+    /// Returns the elementwise minimum, with broadcasting. NaN on either side is NaN; equals share the gradient.
     ///
     /// ```rhai
     /// minimum(tensor([1, 5]), 3)           //=> tensor([1, 3])
@@ -220,7 +239,7 @@ mod others {
     }
 
     /// Multiplies matrices, as in PyTorch: a vector is a row on the left and a column on the right, and dimensions before
-    /// the last two are batches, which broadcast.
+    /// the last two are batches, which broadcast. Products of integers are i64, and exact as far as it reaches.
     ///
     /// also: mm, bmm, dot, matrix product
     ///

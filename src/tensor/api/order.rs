@@ -1,4 +1,4 @@
-//! Sorting, and the largest numbers.
+//! Sorting, the largest numbers, and the different ones.
 
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
@@ -60,5 +60,35 @@ mod verbs {
         let options = Options::read("top_k", TOP_K, options)?;
         let (values, indices) = ops::top_k(x, k, options.int("dim")?, options.bool("largest")?)?;
         Ok([("values".into(), Dynamic::from(values)), ("indices".into(), Dynamic::from(indices))].into())
+    }
+
+    /// Returns the different numbers, sorted, in one dimension. All NaN are one.
+    ///
+    /// also: torch.unique, distinct, np.unique
+    ///
+    /// ```rhai
+    /// tensor([3, 1, 3, 2]).unique()      //=> tensor([1, 2, 3])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn unique(x: &mut Tensor) -> Res<Tensor> {
+        Ok(ops::unique(x)?.values)
+    }
+
+    /// Returns the different numbers, how often each is there, and for each number which of them it is:
+    /// `#{ values, counts, inverse }`.
+    ///
+    /// also: return_counts, return_inverse, value counts, bincount
+    ///
+    /// ```rhai
+    /// let found = tensor([3, 1, 3]).unique_counts();
+    /// found.values       //=> tensor([1, 3])
+    /// found.counts       //=> tensor([1, 2])
+    /// found.inverse      //=> tensor([1, 0, 1])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn unique_counts(x: &mut Tensor) -> Res<Map> {
+        let found = ops::unique(x)?;
+        let entry = |name: &str, value: Tensor| (name.into(), Dynamic::from(value));
+        Ok([entry("values", found.values), entry("counts", found.counts), entry("inverse", found.inverse)].into())
     }
 }

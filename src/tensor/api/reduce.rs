@@ -4,7 +4,7 @@ use super::{ints, kind};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
-const KEEP: &[Opt] = &[opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1")];
+pub(super) const KEEP: &[Opt] = &[opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1")];
 const SPREAD: &[Opt] = &[
     opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1"),
     opt("correction", Kind::Int, "1", "divides by n - correction: 1 for a sample, 0 for a population"),
@@ -12,7 +12,7 @@ const SPREAD: &[Opt] = &[
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    for verb in ["sum", "mean", "max", "min", "argmax", "argmin", "logsumexp"] {
+    for verb in ["sum", "mean", "max", "min", "argmax", "argmin"] {
         host.options(verb, KEEP);
     }
     host.options("variance", SPREAD);
@@ -20,7 +20,7 @@ pub fn register(host: &mut Host) {
 }
 
 /// One dimension or a list of them.
-fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
+pub(super) fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
     match (value.as_int(), value.read_lock::<List>()) {
         (Ok(dim), _) => Ok(vec![dim]),
         (_, Some(list)) => ints(who, &list),
@@ -28,7 +28,7 @@ fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
     }
 }
 
-fn keep(who: &'static str, options: Map) -> Res<bool> {
+pub(super) fn keep(who: &'static str, options: Map) -> Res<bool> {
     Options::read(who, KEEP, options)?.bool("keepdim")
 }
 
@@ -89,7 +89,7 @@ mod verbs {
         Ok(ops::mean(x, Some(&dims("mean", &dim)?), keep("mean", options)?)?)
     }
 
-    /// Returns the largest number. The gradient goes to the first of equals.
+    /// Returns the largest number. Equals share its gradient.
     ///
     /// also: amax, maximum
     ///
@@ -102,7 +102,8 @@ mod verbs {
         Ok(ops::max(x, None, false)?)
     }
 
-    /// Returns the maxima along a dimension; `argmax` returns their indices. `keepdim` keeps the dimension with size 1.
+    /// Returns the maxima along a dimension; `argmax` returns their indices. The gradient goes to the first of equals;
+    /// `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -137,7 +138,7 @@ mod verbs {
         Ok(ops::argmax(x, Some(dim), keep("argmax", options)?)?)
     }
 
-    /// Returns the smallest number. The gradient goes to the first of equals.
+    /// Returns the smallest number. Equals share its gradient.
     ///
     /// also: amin, minimum
     ///
@@ -150,7 +151,8 @@ mod verbs {
         Ok(ops::min(x, None, false)?)
     }
 
-    /// Returns the minima along a dimension; `argmin` returns their indices. `keepdim` keeps the dimension with size 1.
+    /// Returns the minima along a dimension; `argmin` returns their indices. The gradient goes to the first of equals;
+    /// `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai
     /// let x = tensor([[1.0, 9.0], [3.0, 5.0]]);
@@ -241,16 +243,6 @@ mod verbs {
         Ok(ops::std(x, Some(&dims("std", &dim)?), keep, correction)?)
     }
 
-    /// Computes the Euclidean norm of all numbers.
-    ///
-    /// ```rhai
-    /// tensor([3.0, 4.0]).norm()      //=> tensor(5.)
-    /// ```
-    #[rhai_fn(name = "norm", pure, return_raw)]
-    pub fn norm(x: &mut Tensor) -> Res<Tensor> {
-        Ok(ops::norm(x, None, false)?)
-    }
-
     /// Computes the softmax along a dimension.
     ///
     /// also: softmax_, F.softmax, nn.Softmax
@@ -273,46 +265,5 @@ mod verbs {
     #[rhai_fn(name = "log_softmax", pure, return_raw)]
     pub fn log_softmax(x: &mut Tensor, dim: INT) -> Res<Tensor> {
         Ok(ops::log_softmax(x, dim)?)
-    }
-
-    /// Computes the logarithm of the sum of exponentials along a dimension; `keepdim` keeps it with size 1.
-    ///
-    /// ```rhai
-    /// tensor([1000.0, 1000.0]).logsumexp(0)      //=> tensor(1000.6932)
-    /// tensor([0.0, 0.0]).logsumexp(0, #{ keepdim: true })      //=> tensor([0.6931])
-    /// ```
-    #[rhai_fn(name = "logsumexp", pure, return_raw)]
-    pub fn logsumexp(x: &mut Tensor, dim: INT, options: Map) -> Res<Tensor> {
-        Ok(ops::logsumexp(x, dim, keep("logsumexp", options)?)?)
-    }
-
-    /// Computes the cumulative sum along a dimension.
-    ///
-    /// ```rhai
-    /// tensor([1, 2, 3]).cumsum(0)      //=> tensor([1, 3, 6])
-    /// ```
-    #[rhai_fn(name = "cumsum", pure, return_raw)]
-    pub fn cumsum(x: &mut Tensor, dim: INT) -> Res<Tensor> {
-        Ok(ops::cumsum(x, dim)?)
-    }
-
-    /// Returns whether all numbers of a mask are not 0.
-    ///
-    /// ```rhai
-    /// (tensor([1, 2]) > 0).all()      //=> true
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn all(x: &mut Tensor) -> Res<bool> {
-        Ok(ops::all(x)?)
-    }
-
-    /// Returns whether any number of a mask is not 0.
-    ///
-    /// ```rhai
-    /// (tensor([1, 2]) > 5).any()      //=> false
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn any(x: &mut Tensor) -> Res<bool> {
-        Ok(ops::any(x)?)
     }
 }

@@ -49,7 +49,7 @@ fn weights(list: &[Dynamic]) -> crate::Result<Vec<f64>> {
 
 #[export_module]
 mod verbs {
-    /// Averages rows by lists of their indices: `[lists, width]`, in f32, without gradients.
+    /// Averages rows by lists of their indices: `[lists, width]`, in f32.
     ///
     /// ```rhai
     /// let rows = tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 4.0]]);

@@ -183,7 +183,7 @@ mod verbs {
         Ok(ops::index_select(x, dim, &ids)?)
     }
 
-    /// Gathers numbers along a dimension: `ids` has the shape of the result, and differs from `x` only in `dim`.
+    /// Gathers numbers along a dimension: `ids` has the shape of the result, which may be larger than `x` only in `dim`.
     ///
     /// also: take_along_dim
     ///

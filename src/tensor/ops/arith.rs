@@ -1,7 +1,8 @@
-//! Arithmetic, with broadcasting and with numbers on either side.
+//! Arithmetic, with broadcasting and with numbers on either side. Whole numbers wrap around, as in PyTorch: what does not
+//! fit their dtype loses its upper bits.
 
 use super::operand::{Operand, sides, stretched};
-use super::{Compare, broadcast, real, sum_to};
+use super::{broadcast, real, sum_to};
 use crate::tensor::values::{each, zip};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, kernel};
@@ -75,31 +76,13 @@ pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let value = kernel::divide(&x, &y)?;
     let quotient = value.clone();
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
-        let part = kernel::divide(&grad, &y)?;
-        flow.add(0, || sum_to(part.clone(), x.dims()))?;
-        flow.add(1, || scale(&sum_to(kernel::multiply(&part, &quotient)?, y.dims())?, -1.0))
+        flow.add(0, || sum_to(kernel::divide(&grad, &y)?, x.dims()))?;
+        // -grad · (x / y / y): grad / y first would be infinite for a small y, and NaN beside x = 0
+        flow.add(1, || {
+            let slope = kernel::divide(&quotient, &y)?;
+            scale(&sum_to(kernel::multiply(&grad, &slope)?, y.dims())?, -1.0)
+        })
     }))
-}
-
-/// `a % b`: the remainder of floor division, with the sign of `b` as in PyTorch. Has no gradient.
-pub fn remainder(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
-    let (a, b) = sides(a, b)?;
-    let (x, y) = meeting("remainder", &a, &b)?;
-    let (x, y) = stretched(&x, &y)?;
-    let value = match x.dtype() {
-        DType::I64 => {
-            if crate::tensor::values::values::<i64>(&y)?.contains(&0) {
-                return Err(Error::new("remainder", "division by 0"));
-            }
-            zip(&x, &y, |x: i64, y: i64| x.wrapping_rem(y).wrapping_add(y).wrapping_rem(y))?
-        }
-        dtype if dtype.is_float() => each!(&x, &y; |x, y| x - y * (x / y).floor())?,
-        dtype => {
-            let wide = |x: &Array| -> Result<Tensor> { Ok(x.to_dtype(DType::I64)?.into()) };
-            remainder(wide(&x)?, wide(&y)?)?.value().to_dtype(dtype)?
-        }
-    };
-    Ok(value.into())
 }
 
 /// `a ** b`. Integers to a non-negative power stay integers.
@@ -116,43 +99,43 @@ pub fn power(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (dims_a, dims_b) = (a.shape(), b.shape());
     let (x, y) = stretched(&x, &y)?;
     let value = each!(&x, &y; |x, y| x.powf(y))?;
-    let result = value.clone();
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
         flow.add(0, || {
-            let slope = each!(&x, &y; |x, y| if y == 0.0 { 0.0 } else { y * x.powf(y - 1.0) })?;
-            sum_to((slope * &grad)?, &dims_a)
+            let down = each!(&x, &y, &grad; |x, y, g| if y == 0.0 { 0.0 } else { g * (y * x.powf(y - 1.0)) })?;
+            sum_to(down, &dims_a)
         })?;
         flow.add(1, || {
-            let slope = each!(&x, &result; |x, power| if x == 0.0 && power == 0.0 { 0.0 } else { power * x.ln() })?;
-            sum_to((slope * &grad)?, &dims_b)
+            let up = each!(&x, &y, &grad; |x, y, g| if x == 0.0 && y >= 0.0 { 0.0 } else { g * (x.powf(y) * x.ln()) })?;
+            sum_to(up, &dims_b)
         })
     }))
 }
 
 fn by_exponent(x: &Tensor, exponent: f64) -> Result<Tensor> {
     let value = x.value();
-    let whole = (exponent.fract() == 0.0 && exponent.abs() <= 64.0).then_some(exponent as i32);
-    let raise = move |x: &Array, down: i32| match whole {
-        Some(power) => each!(x; |x| x.powi(power - down)),
-        None => {
-            let power = exponent - f64::from(down);
-            wide_power(x, power)
-        }
-    };
-    let power = raise(&value, 0)?;
-    Ok(Tensor::derive(power, [x], move |grad, flow| {
+    Ok(Tensor::derive(raised(&value, exponent)?, [x], move |grad, flow| {
         flow.add(0, || {
             if exponent == 0.0 {
                 return Ok(grad.zeros_like()?);
             }
-            let slope = raise(&value, 1)?;
-            let factor = exponent;
-            scale(&(slope * grad)?, factor)
+            Ok((scale(&raised(&value, exponent - 1.0)?, exponent)? * grad)?)
         })
     }))
 }
 
-fn wide_power(x: &Array, power: f64) -> Result<Array> {
+/// x to a power. Small whole ones are products; below 0 a product could overflow where its inverse is a number.
+fn raised(x: &Array, power: f64) -> Result<Array> {
+    if power.fract() == 0.0 && (0.0..=64.0).contains(&power) {
+        let power = power as i32;
+        return each!(x; |x| x.powi(power));
+    }
+    // as in PyTorch these are the functions: of -0 and -infinity a power would be another number
+    match power {
+        -1.0 => return each!(x; |x| 1.0 / x),
+        0.5 => return each!(x; |x| x.sqrt()),
+        -0.5 => return each!(x; |x| 1.0 / x.sqrt()),
+        _ => {}
+    }
     crate::tensor::values::wide(x, |x| match x.dtype() {
         DType::F64 => crate::tensor::values::map(x, |x: f64| x.powf(power)),
         _ => crate::tensor::values::map(x, |x: f32| x.powf(power as f32)),
@@ -166,29 +149,24 @@ fn whole_power(x: &Array, y: &Array) -> Result<Tensor> {
         return Err(Error::new("power", format!("a whole number to the power of {power}"))
             .help("convert with `.to(\"f32\")`, or write the exponent with a point"));
     }
-    let value = zip(&x, &y, |x: i64, y: i64| x.wrapping_pow(y.min(u32::MAX.into()) as u32))?;
-    Ok(value.to_dtype(dtype)?.into())
+    Ok(zip(&x, &y, wrapping_power)?.to_dtype(dtype)?.into())
 }
 
-/// Elementwise maximum. Where both are equal, the gradient goes to the first.
-pub fn maximum(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
-    extreme("maximum", a.into(), b.into(), true)
-}
-
-/// Elementwise minimum. Where both are equal, the gradient goes to the first.
-pub fn minimum(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
-    extreme("minimum", a.into(), b.into(), false)
-}
-
-fn extreme(who: &str, a: Operand, b: Operand, larger: bool) -> Result<Tensor> {
-    let (a, b) = sides(a, b)?;
-    meeting(who, &a, &b)?;
-    let how = if larger { Compare::GreaterOrEqual } else { Compare::LessOrEqual };
-    super::where_(&super::compare(how, &a, &b)?, a, b)
+/// x to the power of y, by squaring. What does not fit 64 bits is lost, as in a product.
+fn wrapping_power(mut x: i64, mut y: i64) -> i64 {
+    let mut power = 1i64;
+    while y > 0 {
+        if y & 1 == 1 {
+            power = power.wrapping_mul(x);
+        }
+        x = x.wrapping_mul(x);
+        y >>= 1;
+    }
+    power
 }
 
 /// The values of both sides, if they can be broadcast.
-fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array)> {
+pub(super) fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array)> {
     let (x, y) = (a.value(), b.value());
     broadcast(who, x.dims(), y.dims())?;
     Ok((x, y))
@@ -207,7 +185,7 @@ pub(super) fn over(x: &Array, number: f64) -> Result<Array> {
 }
 
 /// A float array and a number, in the dtype of the array.
-fn real_scalar(
+pub(super) fn real_scalar(
     x: &Array,
     number: f64,
     narrow: impl Fn(f32, f32) -> f32 + Sync,

@@ -1,7 +1,7 @@
 //! Comparisons, and operations on masks of 1 and 0 in u8.
 
 use super::operand::{Operand, sides, stretched};
-use super::{broadcast, sum_to};
+use super::{broadcast, sum, sum_to};
 use crate::tensor::values::{beside, choose, map, number, values, with_values};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
@@ -74,6 +74,38 @@ fn truth(who: &str, x: &Tensor) -> Result<Array> {
     number!(value.dtype(), T => map(&value, |x: T| u8::from(x != <T as WithDType>::from_f64(0.0))))
 }
 
+/// A mask of where no number along a dimension is 0.
+pub fn all_along(x: &Tensor, dim: &[i64], keep: bool) -> Result<Tensor> {
+    let zeros = sum(&not(&Tensor::from(truth("all", x)?))?, Some(dim), keep)?;
+    compare(Compare::Equal, zeros, 0)
+}
+
+/// A mask of where some number along a dimension is not 0.
+pub fn any_along(x: &Tensor, dim: &[i64], keep: bool) -> Result<Tensor> {
+    compare(Compare::Greater, sum(&Tensor::from(truth("any", x)?), Some(dim), keep)?, 0)
+}
+
+/// A mask of the numbers that pass a test. Whole numbers are all finite.
+fn tested(x: &Tensor, test: impl Fn(f64) -> bool + Sync) -> Result<Tensor> {
+    let value = x.value();
+    Ok(number!(value.dtype(), T => map(&value, |x: T| u8::from(test(x.to_f64()))))?.into())
+}
+
+/// A mask of what is NaN.
+pub fn is_nan(x: &Tensor) -> Result<Tensor> {
+    tested(x, f64::is_nan)
+}
+
+/// A mask of what is infinite, of either sign.
+pub fn is_inf(x: &Tensor) -> Result<Tensor> {
+    tested(x, f64::is_infinite)
+}
+
+/// A mask of what is neither infinite nor NaN.
+pub fn is_finite(x: &Tensor) -> Result<Tensor> {
+    tested(x, f64::is_finite)
+}
+
 /// Whether any number is NaN.
 pub fn has_nan(x: &Tensor) -> Result<bool> {
     let value = x.value();
@@ -110,6 +142,7 @@ pub fn masked_fill(x: &Tensor, mask: &Tensor, fill: super::Scalar) -> Result<Ten
     if broadcast("masked_fill", &dims, &mask.shape())? != dims {
         bail!("masked_fill", "a mask of shape {:?} for a tensor of shape {dims:?}", mask.shape());
     }
+    fill.check("masked_fill", x.dtype())?;
     where_(mask, fill.to_dtype(x.dtype())?, x)
 }
 

@@ -1,6 +1,6 @@
 //! Convolution along one dimension, as a matrix product of its windows.
 
-use super::{add, index_select, matmul, pad, permute, real, reshape, t};
+use super::{add, index_select, matmul, pad, permute, real, reshape, t, volume};
 use crate::tensor::{Array, Device, Tensor};
 use crate::{Result, bail};
 
@@ -27,11 +27,14 @@ pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: ConvWi
     if stride == 0 || dilation == 0 || width == 0 {
         bail!(WHO, "stride {stride}, dilation {dilation}, width {width}: each must be above 0");
     }
-    let (padded, reach) = (length + 2 * padding, (width - 1) * dilation + 1);
+    let padded = length.saturating_add(padding.saturating_mul(2));
+    volume(WHO, &[batch, channels, padded])?;
+    let reach = (width - 1).saturating_mul(dilation).saturating_add(1);
     if padded < reach {
         bail!(WHO, "a window reaches over {reach} places, but there are {padded}");
     }
     let count = (padded - reach) / stride + 1;
+    volume(WHO, &[batch, channels, count, width])?;
     let places: Vec<i64> = (0..count * width).map(|at| (at / width * stride + at % width * dilation) as i64).collect();
     let places = Array::from_vec(places, (count, width), &Device::Cpu)?.into();
     let windows = index_select(&pad(&x, 2, padding, padding)?, 2, &places)?;

@@ -2,7 +2,7 @@
 
 use super::pick::pick;
 use super::{Operand, broadcast, cast, index_select, narrow, reshape, squeeze};
-use crate::tensor::values::{array, number, values, values_i64};
+use crate::tensor::values::{array, number, values, values_i64, with_values};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 
@@ -93,15 +93,31 @@ pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Ten
     if broadcast("index", &shape, &value.shape())? != shape {
         bail!("index", "shape {:?} can't be put where shape {shape:?} is", value.shape());
     }
-    let fill = value.value().broadcast_as(shape.as_slice())?;
+    put("index", x, places, &super::expand(&value, &shape.iter().map(|size| *size as i64).collect::<Vec<_>>())?)
+}
+
+/// A copy of `x` with the numbers of `value` at `places`, counted row by row. Where a place is there twice the last number
+/// stays, and it alone has a gradient.
+pub(super) fn put(who: &str, x: &Tensor, places: Vec<usize>, value: &Tensor) -> Result<Tensor> {
+    let (base, fill) = (x.value(), value.value());
+    if places.len() != fill.elem_count() {
+        bail!(who, "{} numbers for {} places", fill.elem_count(), places.len());
+    }
     let changed = replace(&base, &places, &fill)?;
-    let from = value.shape();
-    Ok(Tensor::derive(changed, [x, &value], move |grad, flow| {
+    let shape = fill.dims().to_vec();
+    Ok(Tensor::derive(changed, [x, value], move |grad, flow| {
         flow.add(0, || {
             let none = pick(&grad, &places, &[places.len()])?.zeros_like()?;
             replace(&grad, &places, &none)
         })?;
-        flow.add(1, || super::sum_to(pick(&grad, &places, &shape)?, &from))
+        flow.add(1, || {
+            let mut last = vec![0; grad.elem_count()];
+            places.iter().enumerate().for_each(|(at, place)| last[*place] = at);
+            let stays = places.iter().enumerate().map(|(at, place)| u8::from(last[*place] == at)).collect();
+            let stays = array::<u8>(stays, &shape, &grad)?;
+            let found = pick(&grad, &places, &shape)?;
+            Ok(stays.where_cond(&found, &found.zeros_like()?)?)
+        })
     }))
 }
 
@@ -144,6 +160,26 @@ fn places_in(places: &Tensor, dim: usize, size: usize) -> Result<Tensor> {
         .map(|place| inside(place, dim, size).map(|place| place as i64))
         .collect::<Result<Vec<i64>>>()?;
     Ok(array(ids, value.dims(), &value)?.into())
+}
+
+/// The indices of all numbers that are not 0, row by row: `[count, dimensions]` in i64.
+pub fn nonzero(x: &Tensor) -> Result<Tensor> {
+    let value = x.value();
+    let dims = value.dims();
+    let found: Vec<usize> = number!(value.dtype(), T => with_values(&value, |x: &[T]| {
+        (0..x.len()).filter(|at| x[*at] != T::default()).collect()
+    })?);
+    let mut indices = Vec::with_capacity(found.len() * dims.len());
+    for place in &found {
+        let mut rest = *place;
+        let from = indices.len();
+        for size in dims.iter().rev() {
+            indices.push((rest % size) as i64);
+            rest /= size;
+        }
+        indices[from..].reverse();
+    }
+    array(indices, &[found.len(), dims.len()], &value).map(Into::into)
 }
 
 fn where_true(mask: &Tensor) -> Result<Tensor> {

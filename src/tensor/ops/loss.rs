@@ -1,8 +1,8 @@
 //! Losses.
 
-use super::{Scalar, add, gather, log_softmax, mean, multiply, reshape, square, subtract, sum, where_};
-use crate::tensor::Tensor;
+use super::{Scalar, add, cast, gather, log_softmax, mean, multiply, reshape, square, subtract, sum, where_};
 use crate::tensor::values::{array, each, values_i64};
+use crate::tensor::{DType, Tensor};
 use crate::{Error, Result, bail};
 
 /// The reduction of a loss over its elements.
@@ -14,7 +14,12 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    fn of(self, losses: &Tensor) -> Result<Tensor> {
+    /// Of losses that are computed wide, in the dtype of the input.
+    fn of(self, losses: &Tensor, dtype: DType) -> Result<Tensor> {
+        cast(&self.reduced(losses)?, dtype)
+    }
+
+    fn reduced(self, losses: &Tensor) -> Result<Tensor> {
         match self {
             Reduction::Mean => mean(losses, None, false),
             Reduction::Sum => sum(losses, None, false),
@@ -53,7 +58,8 @@ pub fn cross_entropy(
         bail!(WHO, "all {} targets are {ignore}: there is nothing to learn", ids.len());
     }
 
-    let logs = reshape(&log_softmax(logits, -1)?, &[-1, *classes as i64])?;
+    let (logits, dtype) = (widened(logits)?, super::real(logits)?.dtype());
+    let logs = reshape(&log_softmax(&logits, -1)?, &[-1, *classes as i64])?;
     let column = ids.iter().map(|id| if *id == ignore { 0 } else { *id }).collect();
     let hit = gather(&logs, 1, &array::<i64>(column, &[ids.len(), 1], &given)?.into())?;
     let mut losses = multiply(reshape(&hit, &[-1])?, smoothing - 1.0)?;
@@ -64,17 +70,24 @@ pub fn cross_entropy(
         let counts = ids.iter().map(|id| u8::from(*id != ignore)).collect();
         losses = where_(&array::<u8>(counts, &[ids.len()], &given)?.into(), losses, Scalar::Float(0.0))?;
     }
-    match reduction {
+    let reduced = match reduction {
         Reduction::Mean => super::divide(sum(&losses, None, false)?, count as f64),
         Reduction::Sum => sum(&losses, None, false),
         Reduction::None => reshape(&losses, &rows.iter().map(|size| *size as i64).collect::<Vec<_>>()),
-    }
+    };
+    cast(&reduced?, dtype)
+}
+
+/// Halves in f32: a square of them, or a sum of losses, may be beyond them where the mean is not.
+fn widened(x: &Tensor) -> Result<Tensor> {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) { cast(x, DType::F32) } else { Ok(x.clone()) }
 }
 
 /// Computes the squared error.
 pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     same_shape("mse", x, target)?;
-    reduction.of(&square(&subtract(x, target)?)?)
+    let dtype = super::real(&subtract(x, target)?)?.dtype();
+    reduction.of(&square(&subtract(&widened(x)?, &widened(target)?)?)?, dtype)
 }
 
 /// Computes the binary cross-entropy of probabilities (or logits) for targets from 0 to 1.
@@ -82,21 +95,32 @@ pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> 
 /// As in PyTorch, the logarithm of a probability is held above -100.
 pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction: Reduction) -> Result<Tensor> {
     same_shape("bce", x, target)?;
-    let x = super::real(x)?;
-    let (p, y) = (x.value(), target.value().to_dtype(x.dtype())?);
-    if logits {
-        let losses = each!(&p, &y; |x, y| x.max(0.0) - x * y + (-x.abs()).exp().ln_1p())?;
-        return reduction.of(&Tensor::derive(losses, [&x], move |grad, flow| {
-            flow.add(0, || Ok((each!(&p, &y; |x, y| 1.0 / (1.0 + (-x).exp()) - y)? * grad)?))
-        }));
-    }
+    let dtype = super::real(x)?.dtype();
+    let x = widened(&super::real(x)?)?;
+    let target = cast(target, x.dtype())?;
+    let losses = if logits { logit_losses(&x, &target)? } else { share_losses(&x, &target)? };
+    reduction.of(&losses, dtype)
+}
+
+fn logit_losses(x: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let (p, y) = (x.value(), target.value());
+    let losses = each!(&p, &y; |x, y| (1.0 - y) * x + (if x > 0.0 { 0.0 } else { -x }) + (-x.abs()).exp().ln_1p())?;
+    Ok(Tensor::derive(losses, [x, target], move |grad, flow| {
+        flow.add(0, || each!(&p, &y, &grad; |x, y, g| (1.0 / (1.0 + (-x).exp()) - y) * g))?;
+        flow.add(1, || each!(&p, &grad; |x, g| -x * g))
+    }))
+}
+
+fn share_losses(x: &Tensor, target: &Tensor) -> Result<Tensor> {
+    let (p, y) = (x.value(), target.value());
     if let Some(odd) = crate::tensor::values::values_f64(&p)?.iter().find(|p| !(0.0..=1.0).contains(*p)) {
         return Err(Error::new("bce", format!("{odd} is not a probability"))
             .help("use `.sigmoid()`, or the option `logits: true`"));
     }
     let losses = each!(&p, &y; |p, y| -(y * p.ln().max(-100.0) + (1.0 - y) * (-p).ln_1p().max(-100.0)))?;
-    reduction.of(&Tensor::derive(losses, [&x], move |grad, flow| {
-        flow.add(0, || Ok((each!(&p, &y; |p, y| (p - y) / (p * (1.0 - p)).max(1e-12))? * grad)?))
+    Ok(Tensor::derive(losses, [x, target], move |grad, flow| {
+        flow.add(0, || each!(&p, &y, &grad; |p, y, g| g * (p - y) / (p * (1.0 - p)).max(1e-12)))?;
+        flow.add(1, || each!(&p, &grad; |p, g| g * ((-p).ln_1p().max(-100.0) - p.ln().max(-100.0))))
     }))
 }
 

@@ -10,6 +10,7 @@ const HERE: &Device = &Device::Cpu;
 /// A tensor filled with one number.
 pub fn full(who: &str, dims: &[usize], number: super::Scalar, dtype: DType) -> Result<Tensor> {
     volume(who, dims)?;
+    number.check(who, dtype)?;
     Ok(number.to_dtype(dtype)?.value().broadcast_as(dims)?.contiguous()?.into())
 }
 

@@ -1,39 +1,62 @@
 //! Operations: each one function with its forward and backward.
 
+mod activation;
 mod arith;
 mod cast;
 mod compare;
 mod conv;
+mod division;
+mod einsum;
+mod extreme;
 mod index;
 mod linalg;
+mod lines;
 mod loss;
 mod make;
 mod maths;
+mod norm;
 mod operand;
 mod order;
 mod pick;
+mod product;
+mod quantile;
+mod rearrange;
 mod reduce;
+mod scatter;
 mod segment;
 mod shape;
 mod softmax;
 
-pub use arith::{add, divide, maximum, minimum, multiply, power, remainder, subtract};
+pub use activation::{elu, leaky_relu, nan_to_num, round_to, softplus};
+pub use arith::{add, divide, multiply, power, subtract};
 pub use cast::{cast, to_device};
-pub use compare::{Compare, all, any, both, close, compare, either, has_nan, masked_fill, not, where_};
+pub use compare::{
+    Compare, all, all_along, any, any_along, both, close, compare, either, has_nan, is_finite, is_inf, is_nan,
+    masked_fill, not, where_,
+};
 pub use conv::{ConvWindow, conv1d};
-pub use index::{At, assign, at};
-pub use linalg::{einsum, matmul};
+pub use division::{floor_divide, fmod, remainder};
+pub use einsum::einsum;
+pub use extreme::{clamp, maximum, minimum};
+pub use index::{At, assign, at, nonzero};
+pub use linalg::matmul;
 pub use loss::{Reduction, binary_cross_entropy, cross_entropy, mse};
 pub use make::{arange, arange_float, eye, full, linspace, one_hot, rand, randint, randn};
 pub use maths::*;
+pub use norm::norm;
 pub use operand::{Operand, Scalar};
-pub use order::{argsort, chunks, sort, top_k};
+pub use order::{Unique, argsort, chunks, sort, top_k, unique};
 pub use pick::{gather, index_select};
-pub use reduce::{argmax, argmin, cumsum, max, mean, min, norm, std, sum, variance};
+pub use product::{cumprod, cumsum, prod};
+pub use quantile::{Interpolation, median, quantile};
+pub use rearrange::*;
+pub use reduce::{argmax, argmin, max, mean, min, std, sum, variance};
+pub use scatter::{index_add, scatter, scatter_add};
 pub use segment::{Weights as SegmentWeights, segment_mean};
 pub use shape::*;
 pub use softmax::{log_softmax, logsumexp, softmax};
 
+use super::values::wide;
 use super::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 
@@ -116,17 +139,18 @@ fn sum_to(grad: Array, dims: &[usize]) -> Result<Array> {
     if grad.dims() == dims {
         return Ok(grad);
     }
-    let lead = grad.rank() - dims.len();
-    let mut sum = grad;
-    for _ in 0..lead {
-        sum = reduce::sum_over(&sum, 0, false)?;
-    }
-    for (dim, size) in dims.iter().enumerate() {
-        if *size == 1 && sum.dims()[dim] != 1 {
-            sum = reduce::sum_over(&sum, dim, true)?;
+    wide(&grad, |grad| {
+        let mut sum = grad.clone();
+        for _ in 0..grad.rank() - dims.len() {
+            sum = reduce::sum_over(&sum, 0, false)?;
         }
-    }
-    Ok(sum)
+        for (dim, size) in dims.iter().enumerate() {
+            if *size == 1 && sum.dims()[dim] != 1 {
+                sum = reduce::sum_over(&sum, dim, true)?;
+            }
+        }
+        Ok(sum)
+    })
 }
 
 /// Numbers before, along and after a dimension: how a loop over it sees an array.

@@ -1,8 +1,8 @@
 //! The sides of an operator: tensors and numbers, brought to one dtype and shape.
 
 use super::{broadcast, cast, promoted};
-use crate::Result;
 use crate::tensor::{Array, DType, Device, Tensor};
+use crate::{Result, bail};
 
 /// A number in a formula.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,21 @@ impl Scalar {
             _ => beside,
         };
         self.to_dtype(dtype)
+    }
+
+    /// An error where the number is beyond the dtype. A fraction is cut off, as in PyTorch.
+    pub fn check(self, who: &str, dtype: DType) -> Result<()> {
+        let whole = self.to_f64().trunc();
+        let fits = match dtype {
+            DType::U8 => (0.0..256.0).contains(&whole),
+            DType::U32 => (0.0..4_294_967_296.0).contains(&whole),
+            DType::I64 => matches!(self, Scalar::Int(_)) || (-2f64.powi(63)..2f64.powi(63)).contains(&whole),
+            _ => true,
+        };
+        if !fits {
+            bail!(who, "{} does not fit {}", self.to_f64(), dtype.as_str());
+        }
+        Ok(())
     }
 
     pub fn to_dtype(self, dtype: DType) -> Result<Tensor> {
@@ -105,7 +120,11 @@ pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Ten
             let dtype = a.dtype();
             Ok((a, cast(&b, dtype)?))
         }
-        (Operand::Scalar(a), Operand::Scalar(b)) => Ok((a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?)),
+        (Operand::Scalar(a), Operand::Scalar(b)) => {
+            let whole = matches!((a, b), (Scalar::Int(_), Scalar::Int(_)));
+            let dtype = if whole { DType::I64 } else { DType::F32 };
+            Ok((a.to_dtype(dtype)?, b.to_dtype(dtype)?))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sorting along a dimension. Equal numbers keep their order; NaN is the largest, as in PyTorch.
 
-use super::{blocks, dimension, gather, narrow};
-use crate::tensor::values::{array, each_line, number, with_values};
+use super::{blocks, dimension, gather, index_select, narrow, reshape};
+use crate::tensor::values::{array, each_line, number, values, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 use candle_core::WithDType;
@@ -26,7 +26,7 @@ pub fn top_k(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Ten
     let value = x.value();
     let axis = dimension("top_k", value.dims(), dim)?;
     let size = value.dims()[axis];
-    if k < 1 || k > size as i64 {
+    if !(0..=size as i64).contains(&k) {
         bail!("top_k", "{k} of dimension {dim} of size {size}");
     }
     let places = Tensor::from(first_places(&value, axis, k as usize, largest)?);
@@ -63,6 +63,49 @@ fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Ar
         }
     }
     array(found, &dims, x)
+}
+
+/// What is different in a tensor.
+pub struct Unique {
+    /// Sorted, in one dimension.
+    pub values: Tensor,
+    /// How often each is there.
+    pub counts: Tensor,
+    /// For each number of the tensor, which of the values it is.
+    pub inverse: Tensor,
+}
+
+/// The different numbers of a tensor, sorted. All NaN are one, and so are 0 and -0; a gradient goes to the first of equals.
+pub fn unique(x: &Tensor) -> Result<Unique> {
+    let flat = reshape(x, &[-1])?;
+    let value = flat.value();
+    let order: Vec<usize> = first_order(&value)?;
+    let mut starts = Vec::new();
+    let mut inverse = vec![0i64; order.len()];
+    number!(value.dtype(), T => with_values(&value, |x: &[T]| {
+        for (rank, place) in order.iter().enumerate() {
+            let is_new = rank == 0 || by_number(x[order[rank - 1]], x[*place]) != Ordering::Equal;
+            if is_new {
+                starts.push(rank);
+            }
+            inverse[*place] = starts.len() as i64 - 1;
+        }
+    })?);
+    let ends = starts.iter().skip(1).copied().chain([order.len()]);
+    let counts: Vec<i64> = starts.iter().zip(ends).map(|(start, end)| (end - start) as i64).collect();
+    let firsts: Vec<i64> = starts.iter().map(|start| order[*start] as i64).collect();
+    let count = starts.len();
+    Ok(Unique {
+        values: index_select(&flat, 0, &array(firsts, &[count], &value)?.into())?,
+        counts: array(counts, &[count], &value)?.into(),
+        inverse: array(inverse, &x.shape(), &value)?.into(),
+    })
+}
+
+/// The places of the numbers in one dimension in their order.
+fn first_order(x: &Array) -> Result<Vec<usize>> {
+    let places = first_places(x, 0, x.dims()[0], false)?;
+    Ok(values::<i64>(&places)?.into_iter().map(|place| place as usize).collect())
 }
 
 fn by_number<T: WithDType>(a: T, b: T) -> Ordering {

@@ -50,32 +50,47 @@ fn put_back(grad: &Array, ids: &[usize], dims: &[usize], axis: usize) -> Result<
     })
 }
 
-/// Gathers the numbers at `ids` along a dimension; `ids` differs in shape from `x` only there.
+/// Gathers the numbers at `ids` along a dimension; the other dimensions of `ids` are those of `x`, or smaller.
 pub fn gather(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
+    let places = places_along("gather", &x.shape(), dim, &ids.value())?;
+    picked(x, places, &ids.shape())
+}
+
+/// Where in a tensor of shape `dims`, counted row by row, each index of `ids` leads along a dimension.
+pub(super) fn places_along(who: &str, dims: &[usize], dim: i64, ids: &Array) -> Result<Vec<usize>> {
+    let axis = dimension(who, dims, dim)?;
+    let shape = ids.dims();
+    let fits = shape.len() == dims.len() && (0..dims.len()).all(|at| at == axis || shape[at] <= dims[at]);
+    if !fits {
+        bail!(who, "indices of shape {shape:?} for shape {dims:?}: they may be larger only in dimension {axis}");
+    }
+    let mut steps = vec![1; dims.len()];
+    for at in (1..dims.len()).rev() {
+        steps[at - 1] = steps[at] * dims[at];
+    }
+    let mut at = vec![0; dims.len()];
+    let mut places = checked(who, ids, axis, dims[axis])?;
+    for id in &mut places {
+        let rest: usize = (0..dims.len()).filter(|dim| *dim != axis).map(|dim| at[dim] * steps[dim]).sum();
+        *id = rest + *id * steps[axis];
+        // the next place of `ids`
+        for dim in (0..shape.len()).rev() {
+            at[dim] += 1;
+            if at[dim] < shape[dim] {
+                break;
+            }
+            at[dim] = 0;
+        }
+    }
+    Ok(places)
+}
+
+/// A tensor of the numbers at `places`. A number that is there several times gets the sum of its gradients.
+pub(super) fn picked(x: &Tensor, places: Vec<usize>, dims: &[usize]) -> Result<Tensor> {
     let value = x.value();
-    let axis = dimension("gather", value.dims(), dim)?;
-    let ids_value = ids.value();
-    let mut expect = value.dims().to_vec();
-    if ids_value.rank() == expect.len() {
-        expect[axis] = ids_value.dims()[axis];
-    }
-    if ids_value.dims() != expect {
-        bail!(
-            "gather",
-            "indices of shape {:?} for shape {:?}: they may differ only in dimension {axis}",
-            ids_value.dims(),
-            value.dims()
-        );
-    }
-    let ids = checked("gather", &ids_value, axis, value.dims()[axis])?;
-    let (_, count, after) = blocks(value.dims(), axis);
-    let each = expect[axis];
-    // where in `x` the number of each place of the result is
-    let places: Vec<usize> =
-        ids.into_iter().enumerate().map(|(at, id)| (at / (each * after) * count + id) * after + at % after).collect();
-    let gathered = pick(&value, &places, &expect)?;
-    let dims = value.dims().to_vec();
-    Ok(Tensor::derive(gathered, [x], move |grad, flow| flow.add(0, || scatter(&grad, &places, &dims))))
+    let from = value.dims().to_vec();
+    let found = pick(&value, &places, dims)?;
+    Ok(Tensor::derive(found, [x], move |grad, flow| flow.add(0, || scatter(&grad, &places, &from))))
 }
 
 /// The numbers at `places`, counted row by row.

@@ -1,11 +1,11 @@
 //! Reductions over all numbers, over one dimension or several. Each sum is in an order of its own that does not
-//! depend on threads.
+//! depend on threads. Halves are reduced in f32 and rounded once, whole numbers exactly.
 
-use super::{arith::over as over_number, blocks, dimension, real};
+use super::{arith::over as over_number, arith::scale, blocks, dimension};
 use crate::kernel::parallel;
-use crate::tensor::values::{array, each_line, number, values, with_values};
+use crate::tensor::values::{array, each, each_line, number, values_f64, wide, with_values};
 use crate::tensor::{Array, DType, Tensor};
-use crate::{Result, bail, cancel};
+use crate::{Result, bail};
 use candle_core::WithDType;
 use std::ops::Range;
 
@@ -14,41 +14,92 @@ pub fn sum(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     let x = if x.dtype().is_float() { x.clone() } else { super::cast(x, DType::I64)? };
     let dims = x.shape();
     let over = chosen("sum", &dims, over)?;
-    let value = sum_dims(&x.value(), &over, keep)?;
+    let value = wide(&x.value(), |x| sum_dims(x, &over, keep))?;
     Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || spread(&grad, &dims, &over))))
 }
 
 /// Averages over the given dimensions, or over all. Integers give f32.
 pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
-    let x = real(x)?;
+    let (numbers, dtype) = widened(x)?;
     let dims = x.shape();
     let over = chosen("mean", &dims, over)?;
-    let count: usize = over.iter().map(|dim| dims[*dim]).product();
-    let count = count as f64;
-    let value = over_number(&sum_dims(&x.value(), &over, keep)?, count)?;
-    Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || spread(&over_number(&grad, count)?, &dims, &over))))
+    let count = over.iter().map(|dim| dims[*dim]).product::<usize>() as f64;
+    let value = over_number(&sum_dims(&numbers, &over, keep)?, count)?.to_dtype(dtype)?;
+    Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || spread(&over_number(&grad, count)?, &dims, &over))))
+}
+
+/// The numbers to reduce, and the dtype of the result: a sum of halves may be beyond them where their mean is not, and
+/// whole numbers may be beyond f32.
+fn widened(x: &Tensor) -> Result<(Array, DType)> {
+    let (wide, result) = match x.dtype() {
+        half @ (DType::F16 | DType::BF16) => (DType::F32, half),
+        float if float.is_float() => (float, float),
+        _ => (DType::F64, DType::F32),
+    };
+    Ok((x.value().to_dtype(wide)?, result))
 }
 
 /// Computes the variance, divided by n - `correction` (1 for a sample, as in PyTorch).
 pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
-    let x = real(x)?;
-    let dims = x.shape();
-    let dims_over = chosen("variance", &dims, over)?;
-    let count = dims_over.iter().map(|dim| dims[*dim]).product::<usize>() as i64 - correction;
-    if count < 1 {
-        bail!("variance", "{} numbers are too few for a variance with correction {correction}", count + correction);
-    }
-    let all: Vec<i64> = dims_over.iter().map(|dim| *dim as i64).collect();
-    let center = super::subtract(&x, &mean(&x, Some(&all), true)?)?;
-    super::divide(&sum(&super::square(&center)?, Some(&all), keep)?, count as f64)
+    let spread = Spread::of("variance", x, over, correction)?;
+    let (value, dtype) = (spread.variance(keep)?, spread.dtype);
+    Ok(Tensor::derive(value.to_dtype(dtype)?, [x], move |grad, flow| {
+        flow.add(0, || spread.gradient(&grad.to_dtype(value.dtype())?))
+    }))
 }
 
-/// The maxima along a dimension, or the largest of all. The gradient goes to the first of equals.
+/// The square root of [`variance`]. Where it is 0 so is its gradient, as in PyTorch.
+pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
+    let spread = Spread::of("std", x, over, correction)?;
+    let (value, dtype) = (spread.variance(keep)?.sqrt()?, spread.dtype);
+    Ok(Tensor::derive(value.to_dtype(dtype)?, [x], move |grad, flow| {
+        flow.add(0, || {
+            let grad = grad.to_dtype(value.dtype())?;
+            spread.gradient(&each!(&value, &grad; |y, g| if y == 0.0 { 0.0 } else { g / (2.0 * y) })?)
+        })
+    }))
+}
+
+/// How far numbers are from their mean.
+struct Spread {
+    center: Array,
+    over: Vec<usize>,
+    /// n - correction
+    count: f64,
+    dtype: DType,
+}
+
+impl Spread {
+    fn of(who: &str, x: &Tensor, over: Option<&[i64]>, correction: i64) -> Result<Spread> {
+        let (numbers, dtype) = widened(x)?;
+        let over = chosen(who, numbers.dims(), over)?;
+        let all = over.iter().map(|dim| numbers.dims()[*dim]).product::<usize>();
+        let count = all as i64 - correction;
+        if count < 1 {
+            bail!(who, "{all} numbers are too few for a variance with correction {correction}");
+        }
+        let mean = over_number(&sum_dims(&numbers, &over, true)?, all as f64)?;
+        Ok(Spread { center: numbers.broadcast_sub(&mean)?, over, count: count as f64, dtype })
+    }
+
+    fn variance(&self, keep: bool) -> Result<Array> {
+        over_number(&sum_dims(&each!(&self.center; |x| x * x)?, &self.over, keep)?, self.count)
+    }
+
+    /// Of the numbers, by that of their variance: 2 / count · (x - mean) · grad.
+    fn gradient(&self, grad: &Array) -> Result<Array> {
+        let grad = spread(&scale(grad, 2.0 / self.count)?, self.center.dims(), &self.over)?;
+        Ok((&self.center * grad)?.to_dtype(self.dtype)?)
+    }
+}
+
+/// The maxima along a dimension, or the largest of all. The gradient goes to the first of equals along a dimension, and
+/// in equal parts to all of them without one, as in PyTorch.
 pub fn max(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("max", x, dim, keep, true)
 }
 
-/// The minima along a dimension, or the smallest of all. The gradient goes to the first of equals.
+/// The minima along a dimension, or the smallest of all. The gradient goes as in [`max`].
 pub fn min(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("min", x, dim, keep, false)
 }
@@ -66,15 +117,33 @@ pub fn argmin(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
 }
 
 fn extreme(who: &str, x: &Tensor, dim: Option<i64>, keep: bool, largest: bool) -> Result<Tensor> {
-    let (flat, along) = flattened(x, dim)?;
-    let along = dimension(who, &flat.shape(), along)? as i64;
-    let places = Tensor::from(places(who, &flat, along, true, largest)?);
-    let found = super::gather(&flat, along, &places)?;
-    if keep && dim.is_some() { Ok(found) } else { super::squeeze(&found, Some(along)) }
+    let Some(along) = dim else { return one_of_all(x, &places(who, &flattened(x, None)?.0, 0, false, largest)?) };
+    let along = dimension(who, &x.shape(), along)? as i64;
+    let places = Tensor::from(places(who, x, along, true, largest)?);
+    let found = super::gather(x, along, &places)?;
+    if keep { Ok(found) } else { super::squeeze(&found, Some(along)) }
+}
+
+/// The number at a place of all, counted row by row. Its gradient goes in equal parts to all numbers that are equal to it.
+pub(super) fn one_of_all(x: &Tensor, place: &Array) -> Result<Tensor> {
+    let flat = x.value().flatten_all()?;
+    let value = flat.index_select(&place.reshape(1)?, 0)?.reshape(())?;
+    let found = value.clone();
+    let dims = x.shape();
+    Ok(Tensor::derive(value, [x], move |grad, flow| {
+        flow.add(0, || {
+            let equal = each!(&flat, &found.broadcast_as(flat.dims())?; |x, top| {
+                if x == top || x.is_nan() && top.is_nan() { 1.0 } else { 0.0 }
+            })?;
+            let count: f64 = values_f64(&equal)?.into_iter().sum();
+            let part = over_number(&grad, count)?.broadcast_as(flat.dims())?;
+            Ok(each!(&equal, &part; |on, part| if on == 0.0 { 0.0 } else { part })?.reshape(dims)?)
+        })
+    }))
 }
 
 /// Without a dimension: the numbers row by row, along their only one.
-fn flattened(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, i64)> {
+pub(super) fn flattened(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, i64)> {
     match dim {
         Some(dim) => Ok((x.clone(), dim)),
         None => Ok((super::reshape(x, &[-1])?, 0)),
@@ -105,43 +174,8 @@ fn nan<T: WithDType>(x: T) -> bool {
     x.partial_cmp(&x).is_none()
 }
 
-/// The cumulative sum along a dimension. Integers are summed in i64.
-pub fn cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
-    let x = if x.dtype().is_float() { x.clone() } else { super::cast(x, DType::I64)? };
-    let dim = dimension("cumsum", &x.shape(), dim)?;
-    let value = running(&x.value(), dim, false)?;
-    Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || running(&grad, dim, true))))
-}
-
-fn running(x: &Array, dim: usize, backwards: bool) -> Result<Array> {
-    /// Sums between two looks at whether to stop.
-    const LOOK: usize = 1 << 22;
-    let (before, count, after) = blocks(x.dims(), dim);
-    crate::tensor::values::wide(x, |x| {
-        number!(x.dtype(), T => {
-            let mut sums = values::<T>(x)?;
-            let mut unseen = 0;
-            for start in (0..before).map(|block| block * count * after) {
-                for step in 1..count {
-                    unseen += after;
-                    if unseen > LOOK {
-                        cancel::check()?;
-                        unseen = 0;
-                    }
-                    let (to, from) = if backwards { (count - 1 - step, count - step) } else { (step, step - 1) };
-                    for offset in 0..after {
-                        let more = sums[start + from * after + offset];
-                        sums[start + to * after + offset] += more;
-                    }
-                }
-            }
-            array(sums, x.dims(), x)
-        })
-    })
-}
-
 /// The dimensions to reduce, each once, in order. `None`: all.
-fn chosen(who: &str, dims: &[usize], over: Option<&[i64]>) -> Result<Vec<usize>> {
+pub(super) fn chosen(who: &str, dims: &[usize], over: Option<&[i64]>) -> Result<Vec<usize>> {
     let Some(over) = over else { return Ok((0..dims.len()).collect()) };
     let mut chosen = over.iter().map(|dim| dimension(who, dims, *dim)).collect::<Result<Vec<_>>>()?;
     chosen.sort_unstable();
@@ -151,7 +185,7 @@ fn chosen(who: &str, dims: &[usize], over: Option<&[i64]>) -> Result<Vec<usize>>
     Ok(chosen)
 }
 
-fn reduced(dims: &[usize], over: &[usize], keep: bool) -> Vec<usize> {
+pub(super) fn reduced(dims: &[usize], over: &[usize], keep: bool) -> Vec<usize> {
     let size = |(dim, size): (usize, &usize)| match over.contains(&dim) {
         true => keep.then_some(1),
         false => Some(*size),
@@ -159,7 +193,7 @@ fn reduced(dims: &[usize], over: &[usize], keep: bool) -> Vec<usize> {
     dims.iter().enumerate().filter_map(size).collect()
 }
 
-fn sum_dims(x: &Array, over: &[usize], keep: bool) -> Result<Array> {
+pub(super) fn sum_dims(x: &Array, over: &[usize], keep: bool) -> Result<Array> {
     if over.len() == x.rank() {
         let total = total(x)?;
         return Ok(total.reshape(reduced(x.dims(), over, keep))?);
@@ -172,13 +206,13 @@ fn sum_dims(x: &Array, over: &[usize], keep: bool) -> Result<Array> {
 }
 
 /// Broadcasts the gradient of a sum to the summed input.
-fn spread(grad: &Array, dims: &[usize], over: &[usize]) -> Result<Array> {
+pub(super) fn spread(grad: &Array, dims: &[usize], over: &[usize]) -> Result<Array> {
     Ok(grad.reshape(reduced(dims, over, true))?.broadcast_as(dims)?)
 }
 
 /// The sum of all numbers.
 fn total(x: &Array) -> Result<Array> {
-    crate::tensor::values::wide(x, |x| match x.dtype() {
+    wide(x, |x| match x.dtype() {
         DType::F32 => array(vec![with_values(x, fold::<f32>)?], &[], x),
         DType::F64 => array(vec![with_values(x, fold::<f64>)?], &[], x),
         _ => array(vec![with_values(x, |x: &[i64]| x.iter().fold(0i64, |a, b| a.wrapping_add(*b)))?], &[], x),
@@ -213,7 +247,7 @@ fn fold<T: WithDType>(x: &[T]) -> T {
 pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
     let (_, count, after) = blocks(x.dims(), dim);
     let dims = reduced(x.dims(), &[dim], keep);
-    crate::tensor::values::wide(x, |x| {
+    wide(x, |x| {
         number!(x.dtype(), T => {
             let sums = with_values(x, |x: &[T]| {
                 if after == 1 {
@@ -241,14 +275,4 @@ pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
             array(sums, &dims, x)
         })
     })
-}
-
-/// The square root of [`variance`].
-pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
-    super::sqrt(&variance(x, over, keep, correction).map_err(|error| error.attributed_to("std"))?)
-}
-
-/// The Euclidean norm.
-pub fn norm(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
-    super::sqrt(&sum(&super::square(x)?, over, keep)?)
 }

@@ -1,6 +1,6 @@
 //! Weighted means of rows that lists of indices pick: a token's embedding from those of its subtokens.
 
-use crate::tensor::values::{array, each_line, with_values};
+use crate::tensor::values::{array, each_line, values_f64, with_values};
 use crate::tensor::{DType, Tensor};
 use crate::{Result, bail};
 
@@ -60,32 +60,88 @@ pub fn segment_mean(rows: &Tensor, lists: &[Vec<u32>], weights: &Weights, keep_n
             bail!(WHO, "{} weights for the {} rows of list {at}", given[at].len(), lists[at].len());
         }
     }
-    let value = rows.value().to_dtype(DType::F32)?;
+    let value = rows.value();
+    let numbers = value.to_dtype(DType::F32)?;
+    let shares: Vec<Vec<f64>> = (0..lists.len()).map(|at| weights.of(at, lists[at].len())).collect();
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
-    let means = with_values(&value, |numbers: &[f32]| {
-        let row = |index: u32| &numbers[index as usize * width..][..width];
+    let means = with_values(&numbers, |numbers: &[f32]| {
         each_line(lists.len(), width * longest, |at| {
-            let list: Vec<&[f32]> = lists[at].iter().map(|index| row(*index)).collect();
-            mean(&list, &weights.of(at, list.len()), keep_norm)
+            Segment::new(numbers, width, &lists[at], &shares[at]).result(keep_norm)
         })
     })
     .flatten()?;
-    Ok(array(means.concat(), &[lists.len(), width], &value)?.into())
+    let result = array(means.concat(), &[lists.len(), width], &value)?;
+    // only what learns needs the lists again
+    let lists = if Tensor::records(&[rows]) { lists.to_vec() } else { Vec::new() };
+    Ok(Tensor::derive(result, [rows], move |grad, flow| {
+        flow.add(0, || {
+            let (dtype, mut sums) = (value.dtype(), vec![0.0; value.elem_count()]);
+            let grads = values_f64(&grad)?;
+            with_values(&numbers, |numbers: &[f32]| {
+                for (at, list) in lists.iter().enumerate() {
+                    let segment = Segment::new(numbers, width, list, &shares[at]);
+                    segment.add_gradient(keep_norm, &grads[at * width..][..width], &mut sums);
+                }
+            })?;
+            Ok(array(sums, value.dims(), &value)?.to_dtype(dtype)?)
+        })
+    }))
 }
 
-fn mean(rows: &[&[f32]], weights: &[f64], keep_norm: bool) -> Vec<f32> {
-    let mut mean = vec![0.0; rows.first().map_or(0, |row| row.len())];
-    for (row, weight) in rows.iter().zip(weights) {
-        mean.iter_mut().zip(*row).for_each(|(sum, number)| *sum += weight * f64::from(*number));
+/// One list of rows and their weighted mean.
+struct Segment<'a> {
+    rows: Vec<&'a [f32]>,
+    list: &'a [u32],
+    weights: &'a [f64],
+    mean: Vec<f64>,
+    length: f64,
+}
+
+impl<'a> Segment<'a> {
+    fn new(numbers: &'a [f32], width: usize, list: &'a [u32], weights: &'a [f64]) -> Segment<'a> {
+        let rows: Vec<&[f32]> = list.iter().map(|index| &numbers[*index as usize * width..][..width]).collect();
+        let mut mean = vec![0.0; width];
+        for (row, weight) in rows.iter().zip(weights) {
+            mean.iter_mut().zip(*row).for_each(|(sum, number)| *sum += weight * f64::from(*number));
+        }
+        let length = mean.iter().map(|number| number * number).sum::<f64>().sqrt();
+        Segment { rows, list, weights, mean, length }
     }
-    let length = mean.iter().map(|number| number * number).sum::<f64>().sqrt();
-    // a mean of nothing has no direction to scale
-    let scale = if keep_norm && length >= 1e-12 {
-        rows.iter().zip(weights).map(|(row, weight)| weight * norm(row)).sum::<f64>() / length
-    } else {
-        1.0
-    };
-    mean.into_iter().map(|number| (number * scale) as f32).collect()
+
+    /// The mean norm of the rows, where the mean is scaled to it: a mean of nothing has no direction to scale.
+    fn scaled_to(&self, keep_norm: bool) -> Option<f64> {
+        let mean_norm = || self.rows.iter().zip(self.weights).map(|(row, weight)| weight * norm(row)).sum();
+        (keep_norm && self.length >= 1e-12).then(mean_norm)
+    }
+
+    fn result(&self, keep_norm: bool) -> Vec<f32> {
+        let scale = self.scaled_to(keep_norm).map_or(1.0, |norm| norm / self.length);
+        self.mean.iter().map(|number| (number * scale) as f32).collect()
+    }
+
+    /// Adds to the gradients of its rows.
+    fn add_gradient(&self, keep_norm: bool, grad: &[f64], sums: &mut [f64]) {
+        let along = self.mean.iter().zip(grad).map(|(mean, grad)| mean * grad).sum::<f64>();
+        let norm_of_all = self.scaled_to(keep_norm);
+        // of the mean, which has only a direction where its length is given
+        let of_mean: Vec<f64> = match norm_of_all {
+            None => grad.to_vec(),
+            Some(norm) => {
+                let turned =
+                    |(mean, grad): (&f64, &f64)| norm / self.length * (grad - mean * along / self.length.powi(2));
+                self.mean.iter().zip(grad).map(turned).collect()
+            }
+        };
+        for ((row, index), weight) in self.rows.iter().zip(self.list).zip(self.weights) {
+            let length = norm(row);
+            // of the row's own norm
+            let own = if norm_of_all.is_some() && length > 0.0 { along / self.length / length } else { 0.0 };
+            let sums = &mut sums[*index as usize * row.len()..][..row.len()];
+            for ((sum, grad), number) in sums.iter_mut().zip(&of_mean).zip(*row) {
+                *sum += weight * (grad + own * f64::from(*number));
+            }
+        }
+    }
 }
 
 fn norm(row: &[f32]) -> f64 {

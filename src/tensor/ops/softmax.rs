@@ -1,9 +1,10 @@
 //! Softmax, log-softmax and log-sum-exp along one dimension.
 
-use super::{add, dimension, exp, log, max, real, squeeze, subtract, sum, transpose};
+use super::reduce::chosen;
+use super::{dimension, lines, real, transpose};
 use crate::Result;
 use crate::tensor::Tensor;
-use crate::tensor::values::{each, rows};
+use crate::tensor::values::rows;
 
 /// Computes the softmax along a dimension.
 pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
@@ -39,8 +40,9 @@ pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
             let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
             let mut sum = 0.0;
             x.iter().for_each(|x| sum += (*x - most).exp());
-            let all = most + sum.ln();
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x - all);
+            // one after the other: beside a large number the logarithm would be lost
+            let all = sum.ln();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x - most - all);
         })?;
         let logs = value.clone();
         Ok(Tensor::derive(value, [x], move |grad, flow| {
@@ -57,14 +59,29 @@ pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     })
 }
 
-/// The logarithm of the sum of exponentials along a dimension.
-pub fn logsumexp(x: &Tensor, dim: i64, keep: bool) -> Result<Tensor> {
+/// The logarithm of the sum of exponentials over the given dimensions.
+pub fn logsumexp(x: &Tensor, over: &[i64], keep: bool) -> Result<Tensor> {
     let x = real(x)?;
-    dimension("logsumexp", &x.shape(), dim)?;
+    let input = x.value();
+    let over = chosen("logsumexp", input.dims(), Some(over))?;
+    let value = lines::reduce(&input, &over, keep, log_sum)?;
+    let result = value.clone();
+    Ok(Tensor::derive(value, [&x], move |grad, flow| {
+        flow.add(0, || {
+            lines::gradient(&input, &over, &result, &grad, |line, _, grad| {
+                // not the result, which is rounded
+                let all = log_sum(line);
+                line.iter().map(|x| grad * (x - all).exp()).collect()
+            })
+        })
+    }))
+}
+
+fn log_sum(line: &[f64]) -> f64 {
+    let most = line.iter().fold(f64::NEG_INFINITY, |a, b| if *b > a || b.is_nan() { *b } else { a });
     // taking off the largest keeps the exponentials in range; one that is infinite would give NaN
-    let most = each!(&max(&x, Some(dim), true)?.value(); |most| if most.is_finite() { most } else { 0.0 })?.into();
-    let all = add(log(&sum(&exp(&subtract(&x, &most)?)?, Some(&[dim]), true)?)?, &most)?;
-    if keep { Ok(all) } else { squeeze(&all, Some(dim)) }
+    let shift = if most.is_finite() { most } else { 0.0 };
+    shift + line.iter().fold(0.0, |sum, x| sum + (x - shift).exp()).ln()
 }
 
 /// Runs an operation of the last dimension on another one.

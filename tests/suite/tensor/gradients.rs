@@ -2,7 +2,7 @@
 
 use levain::Result;
 use levain::tensor::nn::{Mask, Precision, Rotary, RotaryScaling};
-use levain::tensor::ops::{self, At, Reduction, Scalar};
+use levain::tensor::ops::{self, At, Interpolation, Reduction, Scalar};
 use levain::tensor::{Array, Device, Rng, Tensor, nn};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -76,6 +76,7 @@ fn mask(numbers: &[u8], dims: &[usize]) -> Tensor {
 
 const ANY: (f64, f64) = (-2.0, 2.0);
 const POSITIVE: (f64, f64) = (0.2, 2.0);
+const ABOVE: (f64, f64) = (1.2, 3.0);
 const SHARE: (f64, f64) = (0.05, 0.95);
 
 /// A name, the shapes of the inputs, the range that they are drawn from, and the operation.
@@ -103,6 +104,14 @@ fn arithmetic() {
         ("power, 0", &[&[2, 3]], POSITIVE, |x| ops::power(&x[0], 0)),
         ("power, 1", &[&[2, 3]], POSITIVE, |x| ops::power(&x[0], 1)),
         ("power, of 2", &[&[2, 3]], POSITIVE, |x| ops::power(2.0, &x[0])),
+        ("remainder", &[&[2, 3], &[3]], POSITIVE, |x| ops::remainder(&x[0], &x[1])),
+        ("remainder, of a number", &[&[2, 3]], POSITIVE, |x| ops::remainder(7.0, &x[0])),
+        ("fmod", &[&[2, 3], &[3]], POSITIVE, |x| ops::fmod(&ops::negate(&x[0])?, &x[1])),
+        ("floor_divide", &[&[2, 3], &[3]], POSITIVE, |x| ops::floor_divide(&x[0], &x[1])),
+        ("clamp, tensors", &[&[2, 3], &[3], &[2, 1]], ANY, |x| {
+            ops::clamp(&x[0], Some((&x[1]).into()), Some((&ops::add(&x[2], 2.0)?).into()))
+        }),
+        ("outer", &[&[2], &[3]], ANY, |x| ops::outer(&x[0], &x[1])),
         ("maximum", &[&[2, 3], &[3]], ANY, |x| ops::maximum(&x[0], &x[1])),
         ("minimum", &[&[2, 3], &[2, 3]], ANY, |x| ops::minimum(&x[0], &x[1])),
         ("where", &[&[2, 3], &[3]], ANY, |x| ops::where_(&mask(&[1, 0, 1, 0, 0, 1], &[2, 3]), &x[0], &x[1])),
@@ -129,7 +138,36 @@ fn functions_of_one_number() {
         ("silu", ANY, |x| nn::silu(&x[0])),
         ("square", ANY, |x| ops::square(&x[0])),
         ("erf", ANY, |x| ops::erf(&x[0])),
-        ("clamp", ANY, |x| ops::clamp(&x[0], -0.5, 0.9)),
+        ("clamp", ANY, |x| ops::clamp(&x[0], Some((-0.5).into()), Some(0.9.into()))),
+        ("exp2", ANY, |x| ops::exp2(&x[0])),
+        ("expm1", ANY, |x| ops::expm1(&x[0])),
+        ("log2", POSITIVE, |x| ops::log2(&x[0])),
+        ("log10", POSITIVE, |x| ops::log10(&x[0])),
+        ("log1p", POSITIVE, |x| ops::log1p(&x[0])),
+        ("rsqrt", POSITIVE, |x| ops::rsqrt(&x[0])),
+        ("reciprocal", POSITIVE, |x| ops::reciprocal(&x[0])),
+        ("tan", SHARE, |x| ops::tan(&x[0])),
+        ("asin", SHARE, |x| ops::asin(&x[0])),
+        ("acos", SHARE, |x| ops::acos(&x[0])),
+        ("atan", ANY, |x| ops::atan(&x[0])),
+        ("sinh", ANY, |x| ops::sinh(&x[0])),
+        ("cosh", ANY, |x| ops::cosh(&x[0])),
+        ("asinh", ANY, |x| ops::asinh(&x[0])),
+        ("acosh", ABOVE, |x| ops::acosh(&x[0])),
+        ("atanh", SHARE, |x| ops::atanh(&x[0])),
+        ("erfc", ANY, |x| ops::erfc(&x[0])),
+        ("logsigmoid", ANY, |x| ops::logsigmoid(&x[0])),
+        ("softplus", ANY, |x| ops::softplus(&x[0], 1.5, 2.0)),
+        ("leaky_relu", ANY, |x| ops::leaky_relu(&x[0], 0.2)),
+        ("elu", ANY, |x| ops::elu(&x[0], 1.5)),
+        ("nan_to_num", ANY, |x| ops::nan_to_num(&x[0], 0.0, None, None)),
+        ("floor", ANY, |x| ops::floor(&x[0])),
+        ("ceil", ANY, |x| ops::ceil(&x[0])),
+        ("trunc", ANY, |x| ops::trunc(&x[0])),
+        ("round", ANY, |x| ops::round(&x[0])),
+        ("round, decimals", ANY, |x| ops::round_to(&x[0], 1)),
+        ("frac", ANY, |x| ops::frac(&x[0])),
+        ("sign", ANY, |x| ops::sign(&x[0])),
     ];
     table.iter().for_each(|(name, range, operation)| check(name, &[&[3, 4]], *range, *operation));
 }
@@ -146,7 +184,24 @@ fn reductions() {
         ("var", |x| ops::variance(&x[0], None, false, 1)),
         ("var, 1", |x| ops::variance(&x[0], Some(&[1]), false, 0)),
         ("std", |x| ops::std(&x[0], Some(&[-1]), true, 1)),
-        ("norm", |x| ops::norm(&x[0], Some(&[1]), false)),
+        ("norm", |x| ops::norm(&x[0], 2.0, Some(&[1]), false)),
+        ("norm, 1", |x| ops::norm(&x[0], 1.0, Some(&[0, 2]), true)),
+        ("norm, 3", |x| ops::norm(&x[0], 3.0, Some(&[-1]), false)),
+        ("norm, a half", |x| ops::norm(&x[0], 0.5, None, false)),
+        ("norm, infinite", |x| ops::norm(&x[0], f64::INFINITY, Some(&[1]), false)),
+        ("norm, 0", |x| ops::norm(&x[0], 0.0, Some(&[1]), false)),
+        ("prod", |x| ops::prod(&x[0], None, false)),
+        ("prod, 1", |x| ops::prod(&x[0], Some(&[1]), true)),
+        ("prod, of a zero", |x| ops::prod(&ops::multiply(&x[0], &mask(&[1, 0, 1], &[3, 1]))?, Some(&[1]), false)),
+        ("cumprod", |x| ops::cumprod(&x[0], 1)),
+        ("cumprod, of zeros", |x| ops::cumprod(&ops::multiply(&x[0], &mask(&[1, 0, 1, 1], &[4]))?, -1)),
+        ("median", |x| ops::median(&x[0], None, false)),
+        ("median, 1", |x| ops::median(&x[0], Some(1), true)),
+        ("quantile", |x| {
+            let shares = Array::new(&[0.1, 0.7], &Device::Cpu)?;
+            ops::quantile(&x[0], &shares.into(), Some(2), false, Interpolation::Linear)
+        }),
+        ("unique", |x| Ok(ops::unique(&x[0])?.values)),
         ("max", |x| ops::max(&x[0], None, false)),
         ("max, 1", |x| ops::max(&x[0], Some(1), false)),
         ("min, 0", |x| ops::min(&x[0], Some(0), true)),
@@ -156,7 +211,8 @@ fn reductions() {
         ("softmax, 1", |x| ops::softmax(&x[0], 1)),
         ("log_softmax", |x| ops::log_softmax(&x[0], -1)),
         ("log_softmax, 0", |x| ops::log_softmax(&x[0], 0)),
-        ("logsumexp", |x| ops::logsumexp(&x[0], 1, false)),
+        ("logsumexp", |x| ops::logsumexp(&x[0], &[1], false)),
+        ("logsumexp, two", |x| ops::logsumexp(&x[0], &[0, 2], true)),
         ("sort", |x| ops::sort(&x[0], 1, true)),
         ("top_k", |x| Ok(ops::top_k(&x[0], 2, -1, true)?.0)),
     ];
@@ -179,11 +235,27 @@ fn shapes_and_indices() {
         ("index_select", &[&[3, 4]], |x| ops::index_select(&x[0], 1, &ids(&[3, 0, 3], &[3]))),
         ("index_select, rows", &[&[3, 4]], |x| ops::index_select(&x[0], 0, &ids(&[2, 0, 2, 1], &[2, 2]))),
         ("gather", &[&[3, 4]], |x| ops::gather(&x[0], 1, &ids(&[3, 0, 1, 1, 2, 0], &[3, 2]))),
+        ("gather, a part", &[&[3, 4]], |x| ops::gather(&x[0], 0, &ids(&[2, 0, 1, 1], &[2, 2]))),
+        ("scatter", &[&[3, 4], &[2, 2]], |x| ops::scatter(&x[0], 1, &ids(&[3, 0, 1, 1], &[2, 2]), &x[1])),
+        ("scatter_add", &[&[3, 4], &[2, 2]], |x| ops::scatter_add(&x[0], 1, &ids(&[3, 0, 1, 1], &[2, 2]), &x[1])),
+        ("index_add", &[&[3, 4], &[2, 4]], |x| ops::index_add(&x[0], 0, &ids(&[1, 1], &[2]), &x[1])),
+        ("flip", &[&[3, 4]], |x| ops::flip(&x[0], &[0, -1])),
+        ("roll", &[&[3, 4]], |x| ops::roll(&x[0], &[1, -1], &[0, 1])),
+        ("repeat", &[&[3, 2]], |x| ops::repeat(&x[0], &[2, 1, 3])),
+        ("repeat_interleave", &[&[3, 2]], |x| ops::repeat_interleave(&x[0], &[2, 0, 1], 0)),
+        ("tril", &[&[2, 3, 3]], |x| ops::tril(&x[0], 0)),
+        ("triu", &[&[2, 3, 4]], |x| ops::triu(&x[0], 1)),
+        ("diagonal", &[&[3, 2, 4]], |x| ops::diagonal(&x[0], 1, 0, 2)),
+        ("diag_embed", &[&[2, 3]], |x| ops::diag_embed(&x[0], -1)),
+        ("pad, a number", &[&[2, 3]], |x| ops::pad_with(&x[0], &[1, 0, 0, 2], Scalar::Int(7))),
         ("at, a place", &[&[3, 4]], |x| ops::at(&x[0], &[At::Int(-1)])),
         ("at, several", &[&[3, 4, 2]], |x| {
             ops::at(&x[0], &[At::Range(0, 2), At::Places(ids(&[1, 1, -1], &[3])), At::Int(0)])
         }),
         ("at, a mask", &[&[2, 3]], |x| ops::at(&x[0], &[At::Places(mask(&[1, 0, 1, 0, 1, 1], &[2, 3]))])),
+        ("assign, one place twice", &[&[3], &[2]], |x| {
+            ops::assign(&ops::multiply(&x[0], 2.0)?, &[At::Places(ids(&[1, 1], &[2]))], &x[1])
+        }),
         ("assign", &[&[3, 4], &[2, 1]], |x| {
             ops::assign(&ops::multiply(&x[0], 2.0)?, &[At::Range(0, 2), At::Range(1, 3)], &x[1])
         }),
@@ -212,6 +284,8 @@ fn products() {
         ("einsum, diagonal", &[&[3, 3], &[3]], |x| ops::einsum("ii,i->i", x)),
         ("einsum, three", &[&[2, 3], &[3, 4], &[4, 2]], |x| ops::einsum("ij,jk,kl->il", x)),
         ("einsum, a sum", &[&[2, 3]], |x| ops::einsum("ij->j", x)),
+        ("einsum, unnamed", &[&[2, 3, 4], &[4, 2]], |x| ops::einsum("...j,jk", x)),
+        ("einsum, stretched", &[&[2, 1], &[2, 3]], |x| ops::einsum("...,...->...", x)),
     ];
     table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
 }
@@ -220,14 +294,8 @@ fn products() {
 fn losses() {
     let table: &[Row] = &[
         ("mse", &[&[2, 3], &[2, 3]], ANY, |x| ops::mse(&x[0], &x[1], Reduction::Mean)),
-        ("bce", &[&[4]], SHARE, |x| {
-            let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
-            ops::binary_cross_entropy(&x[0], &target, false, Reduction::Sum)
-        }),
-        ("bce, logits", &[&[4]], ANY, |x| {
-            let target = Tensor::from(Array::new(&[0.0, 1.0, 0.3, 1.0], &Device::Cpu)?);
-            ops::binary_cross_entropy(&x[0], &target, true, Reduction::Mean)
-        }),
+        ("bce", &[&[4], &[4]], SHARE, |x| ops::binary_cross_entropy(&x[0], &x[1], false, Reduction::Sum)),
+        ("bce, logits", &[&[4], &[4]], ANY, |x| ops::binary_cross_entropy(&x[0], &x[1], true, Reduction::Mean)),
         ("cross_entropy", &[&[3, 5]], ANY, |x| {
             ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), -100, 0.0, Reduction::Mean)
         }),
@@ -273,6 +341,33 @@ fn attend(x: &[Tensor], mask: Mask) -> Result<Tensor> {
     nn::attention(&x[0], &x[1], &x[2], 0.7, &mask, Precision::F32)
 }
 
+/// In f32, whose steps are too coarse for the table.
+#[test]
+fn segment_means() {
+    let numbers = [0.5f32, -1.0, 2.0, 1.5, 0.25, -0.75, 1.0, 3.0];
+    let given = [vec![2.0, 1.0, 1.0], vec![1.0]];
+    for (weights, keep_norm) in [(ops::SegmentWeights::Equal, false), (ops::SegmentWeights::Given(&given), true)] {
+        let run = |numbers: &[f32]| {
+            let rows = Tensor::param(Array::from_vec(numbers.to_vec(), (4, 2), &Device::Cpu).unwrap(), None);
+            let means = ops::segment_mean(&rows, &[vec![0, 2, 2], vec![3]], &weights, keep_norm).unwrap();
+            let scales = Tensor::from(Array::new(&[[1.0f32, -2.0], [0.5, 3.0]], &Device::Cpu).unwrap());
+            (rows, ops::sum(&ops::multiply(&means, &scales).unwrap(), None, false).unwrap())
+        };
+        let (rows, loss) = run(&numbers);
+        checked(&loss);
+        let grads = loss.backward().unwrap().of(&rows).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for (place, found) in grads.into_iter().enumerate() {
+            let at = |step: f32| {
+                let mut moved = numbers;
+                moved[place] += step;
+                run(&moved).1.value().to_scalar::<f32>().unwrap()
+            };
+            let slope = (at(0.01) - at(-0.01)) / 0.02;
+            assert!((found - slope).abs() < 2e-3, "{keep_norm} {place}: {found}, finite differences say {slope}");
+        }
+    }
+}
+
 /// Operations that change numbers too coarsely for finite differences, or need hardware: their gradient is the cast back.
 const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks"];
 
@@ -280,7 +375,8 @@ const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks"];
 /// which have one.
 fn recording(text: &str) -> BTreeSet<String> {
     let name = |line: &str| {
-        let rest = line.trim_start().trim_start_matches("pub ").strip_prefix("fn ")?;
+        let rest =
+            line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(super) ").strip_prefix("fn ")?;
         Some(rest.split(['(', '<']).next()?.to_string())
     };
     let (mut found, mut function, mut made, mut macros) =
@@ -325,6 +421,7 @@ fn every_operation_is_checked() {
     products();
     losses();
     pieces_of_networks();
+    segment_means();
     crate::kernel::losses_by_differences();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tensor");
     let files = std::fs::read_dir(root.join("ops")).unwrap().map(|entry| entry.unwrap().path());
