@@ -74,11 +74,28 @@ impl NestedList {
         if self.floats.is_empty() { self.ints.push(whole) } else { self.floats.push(whole as f64) }
     }
 
+    /// An error for the first number that is beyond a dtype of whole numbers.
+    fn check(&self, dtype: DType) -> crate::Result<()> {
+        let count = self.ints.len().max(self.floats.len());
+        let number =
+            |at: usize| self.ints.get(at).map_or_else(|| Scalar::Float(self.floats[at]), |whole| Scalar::Int(*whole));
+        let Some(odd) = (0..count).find(|at| !number(*at).fits(dtype)) else { return Ok(()) };
+        let (mut rest, mut place) = (odd, vec![0; self.dims.len()]);
+        for (index, size) in place.iter_mut().zip(&self.dims).rev() {
+            *index = rest % size;
+            rest /= size;
+        }
+        bail!("tensor", "{} is {}, which does not fit {}", at(&place), number(odd), dtype.as_str())
+    }
+
     fn started(&self) -> bool {
         !self.ints.is_empty() || !self.floats.is_empty()
     }
 
     pub fn tensor(self, dtype: Option<DType>) -> crate::Result<Tensor> {
+        if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
+            self.check(dtype)?;
+        }
         let (here, whole) = (&Device::Cpu, self.floats.is_empty());
         let natural = match (whole, self.mask, self.ints.is_empty()) {
             (true, true, false) => DType::U8,

@@ -56,7 +56,7 @@ pub fn clamp(x: &Tensor, least: Option<Operand>, most: Option<Operand>) -> Resul
     if let (Some(Operand::Scalar(least)), Some(Operand::Scalar(most))) = (&least, &most)
         && above(*least, *most)
     {
-        bail!("clamp", "the least is {}, above the most, {}", least.to_f64(), most.to_f64());
+        bail!("clamp", "the least is {least}, above the most, {most}");
     }
     let (least, most) = match (least, most) {
         (Some(Operand::Tensor(least)), Some(Operand::Tensor(most))) => return between(x, &least, &most),

@@ -86,7 +86,10 @@ pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Ten
 
     let value = match value.into() {
         Operand::Tensor(value) => value,
-        Operand::Scalar(number) => number.to_dtype(base.dtype())?,
+        Operand::Scalar(number) => {
+            number.check("index", base.dtype())?;
+            number.to_dtype(base.dtype())?
+        }
     };
     let value = cast(&value, base.dtype())?;
     let shape = target.shape();

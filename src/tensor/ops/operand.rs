@@ -31,19 +31,23 @@ impl Scalar {
         self.to_dtype(dtype)
     }
 
-    /// An error where the number is beyond the dtype. A fraction is cut off, as in PyTorch.
-    pub fn check(self, who: &str, dtype: DType) -> Result<()> {
+    /// Whether the number is within the range of a dtype. A fraction is cut off, as in PyTorch.
+    pub fn fits(self, dtype: DType) -> bool {
         let whole = self.to_f64().trunc();
-        let fits = match dtype {
+        match dtype {
             DType::U8 => (0.0..256.0).contains(&whole),
             DType::U32 => (0.0..4_294_967_296.0).contains(&whole),
             DType::I64 => matches!(self, Scalar::Int(_)) || (-2f64.powi(63)..2f64.powi(63)).contains(&whole),
             _ => true,
-        };
-        if !fits {
-            bail!(who, "{} does not fit {}", self.to_f64(), dtype.as_str());
         }
-        Ok(())
+    }
+
+    /// An error where the number is beyond a dtype.
+    pub fn check(self, who: &str, dtype: DType) -> Result<()> {
+        match self.fits(dtype) {
+            true => Ok(()),
+            false => bail!(who, "{self} does not fit {}", dtype.as_str()),
+        }
     }
 
     pub fn to_dtype(self, dtype: DType) -> Result<Tensor> {
@@ -55,6 +59,15 @@ impl Scalar {
             _ => Array::new(self.to_f64(), here)?.to_dtype(dtype)?,
         };
         Ok(array.into())
+    }
+}
+
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Scalar::Int(number) => write!(f, "{number}"),
+            Scalar::Float(number) => write!(f, "{number}"),
+        }
     }
 }
 
