@@ -1,17 +1,104 @@
-//! Syntax trees of scripts: as they are written, for those who read them.
+//! Syntax trees of scripts: as they run, and, for those who read them, as they are written.
 
-use rhai::{AST, Engine, OptimizationLevel};
+use super::language::{ASSIGNED, comparison};
+use rhai::{
+    AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, Position, Scope, Stmt, Token,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
-/// The tree of a text with nothing folded: option tables are read off it.
-pub fn as_written(engine: &mut Engine, text: &str) -> Result<AST, rhai::ParseError> {
-    let level = engine.optimization_level();
-    engine.set_optimization_level(OptimizationLevel::None);
+thread_local! {
+    /// A text is read as it is written.
+    static WRITTEN: Cell<bool> = const { Cell::new(false) };
+    /// Where the properties are that are assigned to, while a text is read that has some.
+    static MARKS: RefCell<Option<HashSet<Position>>> = const { RefCell::new(None) };
+}
+
+/// A sign or a word of a script as the engine gets it: comparisons are ours, and a property that is assigned to has a
+/// mark behind its name.
+pub fn spoken(token: Token, position: Position) -> Token {
+    if WRITTEN.get() {
+        return token;
+    }
+    if let Some(name) = comparison(&token) {
+        return Token::Custom(Box::new(name.into()));
+    }
+    if let Token::Identifier(name) = &token
+        && MARKS.with_borrow(|marks| marks.as_ref().is_some_and(|marks| marks.contains(&position)))
+    {
+        return Token::Identifier(Box::new(format!("{name}{ASSIGNED}").into()));
+    }
+    token
+}
+
+/// The tree of a text as it runs.
+pub fn compile(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
+    let ast = engine.compile_with_scope(scope, text)?;
+    let marks = assigned(engine, &ast);
+    let ast = if marks.is_empty() { ast } else { marked(marks, || engine.compile_with_scope(scope, text))? };
+    Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
+}
+
+/// The tree of a text as it runs, where its tree as it is written is known.
+pub fn compile_written(engine: &Engine, written: &AST, text: &str) -> Result<AST, ParseError> {
+    let ast = marked(assigned(engine, written), || engine.compile(text))?;
+    Ok(engine.optimize_ast(&Scope::new(), ast, OptimizationLevel::Simple))
+}
+
+fn marked<T>(marks: HashSet<Position>, work: impl FnOnce() -> T) -> T {
+    crate::scoped::with(&MARKS, Some(marks), work)
+}
+
+/// Where the properties are that `a.b.c = value` assigns to: the `c`.
+fn assigned(engine: &Engine, ast: &AST) -> HashSet<Position> {
+    let mut found = HashSet::new();
+    // a host's types may have keys of their own, which are written as properties too
+    if !engine.default_tag().is_unit() {
+        return found;
+    }
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Assignment(parts))) = path.last()
+            && !parts.0.is_op_assignment()
+        {
+            found.extend(match &parts.1.lhs {
+                Expr::Dot(parts, ..) => dotted(&parts.rhs),
+                Expr::Index(parts, flags, _) => indexed(parts, *flags),
+                _ => None,
+            });
+        }
+        true
+    });
+    found
+}
+
+/// The last link of a chain behind a dot, where it is a property.
+fn dotted(rest: &Expr) -> Option<Position> {
+    match rest {
+        Expr::Property(_, position) => Some(*position),
+        Expr::Dot(parts, ..) => dotted(&parts.rhs),
+        Expr::Index(parts, flags, _) => indexed(parts, *flags),
+        _ => None,
+    }
+}
+
+fn indexed(parts: &BinaryExpr, flags: ASTFlags) -> Option<Position> {
+    match &parts.rhs {
+        _ if flags.intersects(ASTFlags::BREAK) => None,
+        Expr::Dot(next, ..) => dotted(&next.rhs),
+        Expr::Index(next, flags, _) => indexed(next, *flags),
+        _ => None,
+    }
+}
+
+/// The tree of a text as it is written: the checker and option tables read it.
+pub fn as_written(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+    WRITTEN.set(true);
     let written = engine.compile(text);
-    engine.set_optimization_level(level);
+    WRITTEN.set(false);
     written
 }
 
-/// A text's tree as it is written, where it has one: nothing folded, and variables may be missing.
+/// A text's tree as it is written, where it has one; variables may be missing.
 pub fn loosely(engine: &mut Engine, text: &str) -> Option<AST> {
     engine.set_strict_variables(false);
     let ast = as_written(engine, text);

@@ -1,7 +1,11 @@
 //! Forms without options: where a native verb's last parameter is `options`, the host makes the form that leaves it out.
 
 use super::Res;
-use rhai::{Dynamic, Engine, FnAccess, FuncInfo, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc, Shared};
+use super::language::{ASSIGNED, Pairs};
+use rhai::{
+    Dynamic, Engine, FnAccess, FuncInfo, FuncRegistration, ImmutableString, Map, Module, NativeCallContext, RhaiFunc,
+    Shared,
+};
 use std::any::TypeId;
 use std::collections::HashMap;
 
@@ -13,13 +17,18 @@ struct Form {
     infos: Vec<String>,
     comments: Vec<String>,
     takes_options: bool,
+    is_setter: bool,
 }
+
+/// What the engine calls the setter of a property, before the property's name.
+const SETTER: &str = "set$";
 
 impl Form {
     fn of(info: FuncInfo) -> Option<Form> {
         let facts = info.metadata;
         let is_verb = facts.name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !facts.name.contains('$');
-        if !is_verb || facts.access != FnAccess::Public || info.script.is_some() {
+        let is_setter = facts.name.starts_with(SETTER);
+        if !(is_verb || is_setter) || facts.access != FnAccess::Public || info.script.is_some() {
             return None;
         }
         let last = facts.params_info.get(facts.param_types.len().wrapping_sub(1));
@@ -33,6 +42,7 @@ impl Form {
             infos: infos.take(if takes_options { usize::MAX } else { 0 }).collect(),
             comments: facts.comments.iter().filter(|_| takes_options).map(ToString::to_string).collect(),
             takes_options,
+            is_setter,
         })
     }
 
@@ -72,18 +82,67 @@ impl Form {
     }
 }
 
+/// A setter under the name that a property has where a script assigns to it (see `language::keys`).
+pub fn assigned(module: &mut Module, setter: &str, types: &[TypeId]) {
+    let name = setter.to_string();
+    let call = move |context: Option<NativeCallContext>, given: &mut [&mut Dynamic]| -> Res<Dynamic> {
+        let Some(context) = context else { return Ok(Dynamic::UNIT) };
+        context.call_native_fn_raw(&name, true, given)
+    };
+    // whether it may be called on a constant, the setter itself decides
+    let func = RhaiFunc::Method { func: Shared::new(call), has_context: true, is_pure: true, is_volatile: true };
+    FuncRegistration::new(format!("{setter}{ASSIGNED}")).set_into_module_raw(module, types, func);
+}
+
+/// Registers what a host program has, and what its own types need so that a property that a script assigns to finds its
+/// setter.
+pub fn of_host(engine: &mut Engine, register: impl FnOnce(&mut Engine)) {
+    let text = [TypeId::of::<ImmutableString>(), TypeId::of::<&str>(), TypeId::of::<String>()];
+    let is_by_key = |info: FuncInfo| {
+        let types = &info.metadata.param_types;
+        let by_key = info.metadata.name == "index$set$" && types.get(1).is_some_and(|key| text.contains(key));
+        by_key.then_some(())
+    };
+    let own = engine.collect_fn_metadata(None, is_by_key, false).len();
+    register(engine);
+    let setter = |info: FuncInfo| {
+        let name = info.metadata.name.as_str();
+        (name.starts_with(SETTER) && !name.ends_with(ASSIGNED)).then(|| name.to_string())
+    };
+    let mut names = engine.collect_fn_metadata(None, setter, false);
+    names.sort_unstable();
+    names.dedup();
+    let mut module = Module::new();
+    for name in names {
+        assigned(&mut module, &name, &[TypeId::of::<Dynamic>(); 2]);
+    }
+    engine.register_global_module(module.into());
+    // properties that are keys of such a type go without the mark, and so do those of maps: a new key is `m[key] = value`
+    if engine.collect_fn_metadata(None, is_by_key, false).len() > own {
+        engine.set_default_tag(true);
+    }
+}
+
 /// Verbs by name and number of parameters, and whether the last of them is options in every form.
 pub type Verbs = HashMap<(String, usize), bool>;
 
 /// Adds the forms without options that a noun's module lacks, and notes its verbs.
-pub fn without_options(module: Module, verbs: &mut Verbs) -> Module {
+pub fn without_options(module: Module, verbs: &mut Verbs, pairs: &Pairs) -> Module {
     let shared = Shared::new(module);
     let mut engine = Engine::new_raw();
     engine.register_global_module(shared.clone());
-    let forms: Vec<Form> = engine.collect_fn_metadata(None, Form::of, false);
+    let read = |info: FuncInfo| {
+        pairs.note(&info.metadata.name, &info.metadata.param_types);
+        Form::of(info)
+    };
+    let forms: Vec<Form> = engine.collect_fn_metadata(None, read, false);
     drop(engine);
     let mut module = Shared::unwrap_or_clone(shared);
     for form in &forms {
+        if form.is_setter {
+            assigned(&mut module, &form.name, &form.types);
+            continue;
+        }
         let all = verbs.entry((form.name.clone(), form.types.len())).or_insert(true);
         *all &= form.takes_options;
     }

@@ -2,14 +2,15 @@
 
 use super::api::Run;
 use super::display::Looks;
+use super::language::{self, Pairs};
 use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
-use super::{Fault, Needs, Opt, Output, api, explain, forms, hygiene, library, needs, stdlib};
+use super::{Fault, Input, Needs, Opt, Output, api, compile, explain, forms, hygiene, library, needs, stdlib};
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
 use crate::progress::{self, Sink};
-use rhai::{AST, Dynamic, Engine, FnAccess, Module, Scope, Shared};
+use rhai::{AST, Dynamic, Engine, FnAccess, Module, OptimizationLevel, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A noun: its folder, and the function that shows it to scripts.
@@ -21,6 +22,8 @@ pub struct Host {
     pub sources: Sources,
     /// Where `print` goes.
     pub output: Output,
+    /// Where `input` reads.
+    pub input: Input,
     /// Where progress goes.
     pub progress: Sink,
     /// What the run was given, and how it asked to end.
@@ -37,6 +40,8 @@ pub struct Host {
     scripts: Vec<library::Script>,
     options: Vec<(&'static str, &'static [Opt])>,
     verbs: forms::Verbs,
+    /// Types that nouns compare with others.
+    pairs: Pairs,
     /// How values of the nouns' types are shown and weighed.
     pub looks: Looks,
     /// Which noun registered which functions, and the one that registers now.
@@ -48,10 +53,12 @@ impl Host {
     /// An engine with these nouns and without the standard library: [`Host::need`] brings it in piece by piece.
     pub fn with(bounds: Bounds, nouns: &[Noun]) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
+        let pairs = Pairs::default();
         let mut host = Host {
-            engine: engine(&output, &sources, &cancel, &bounds),
+            engine: engine(&output, &sources, &cancel, &bounds, &pairs),
             sources,
             output,
+            input: Input::default(),
             progress: Sink::default(),
             run_state: Run::default(),
             cancel,
@@ -61,6 +68,7 @@ impl Host {
             scripts: Vec::new(),
             options: Vec::new(),
             verbs: forms::Verbs::new(),
+            pairs,
             looks: Looks::default(),
             nouns: Vec::new(),
             registering: "script",
@@ -148,7 +156,7 @@ impl Host {
 
     /// Shows a noun's functions to scripts, those with options in the form without them too.
     pub fn module(&mut self, module: Module) {
-        let module: Shared<Module> = forms::without_options(module, &mut self.verbs).into();
+        let module: Shared<Module> = forms::without_options(module, &mut self.verbs, &self.pairs).into();
         self.nouns.push((self.registering, module.clone()));
         self.engine.register_global_module(module);
     }
@@ -189,7 +197,8 @@ impl Host {
     /// Compiles a script; positions in it refer to `name`.
     pub fn compile(&self, name: &str, text: &str) -> Result<AST, Fault> {
         self.sources.add(name, text);
-        let mut ast = self.engine.compile(text).map_err(|error| self.fault(error.into(), name))?;
+        let compiled = compile::compile(&self.engine, &Scope::new(), text);
+        let mut ast = compiled.map_err(|error| self.fault(error.into(), name))?;
         self.intact(needs::modules_of(&ast))?;
         ast.set_source(name);
         Ok(ast)
@@ -238,15 +247,15 @@ impl tables::Known for Host {
 }
 
 /// The language as levain speaks it: strict, and with the same limits in every build.
-fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds) -> Engine {
+fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, pairs: &Pairs) -> Engine {
     let mut engine = Engine::new();
     let out = output.clone();
     engine.on_print(move |text| out.line(text));
     stops(&mut engine, cancel, bounds);
     engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
-    engine.set_fail_on_invalid_map_property(true);
-    engine.on_map_missing_property(|map, name, _| Err(missing_property(map, name)));
+    // a text is read as it is written, and folded when it has been looked through
+    engine.set_optimization_level(OptimizationLevel::None);
     let limits = bounds.limits();
     engine.set_max_call_levels(limits.calls);
     engine.set_max_string_size(limits.text.unwrap_or(0));
@@ -255,6 +264,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds) 
     engine.set_max_expr_depths(256, 256);
     engine.disable_symbol("eval");
     hygiene::install(&mut engine);
+    language::install(&mut engine, pairs);
     // above `*`, as in Python
     let _ = engine.register_custom_operator("@", 180);
     engine
@@ -267,21 +277,6 @@ fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
         true => Some(crate::error::INTERRUPTED.into()),
         false => bounds.charge(1).err().map(|error| super::fault::fields(&error).into()),
     });
-}
-
-/// A map is read strictly: a misspelt key would else be a silent `()`.
-fn missing_property(map: &rhai::Map, name: &str) -> Box<rhai::EvalAltResult> {
-    let keys = || map.keys().map(|key| key.as_str());
-    let error = crate::Error::new(name, "the map has no such key");
-    let held = if map.is_empty() { "the map is empty".to_string() } else { format!("it has {}", list(keys())) };
-    error.meant(name, keys()).or_help(format!("{held}; `map.get(\"key\")` returns `()` for a missing key")).into()
-}
-
-/// The first few names, and how many more there are.
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    let shown = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 12 { format!("{shown} and {} more", names.len() - 12) } else { shown }
 }
 
 thread_local! {

@@ -7,6 +7,7 @@
 //! its own inside: its functions, and calls of them, are `line__of_vocab`. The plain name is only there for others, behind
 //! the module's: inside it nothing has it.
 
+use super::compile;
 use rhai::{
     AST, ASTNode, Dynamic, EncapsulatedEnviron, Engine, Expr, FnAccess, FuncRegistration, Module, NativeCallContext,
     Position, RhaiFunc, Scope, ScriptFuncDef, Shared, Stmt, Token,
@@ -37,7 +38,10 @@ struct Names {
 /// Lets the engine compile modules with names of their own.
 #[allow(deprecated)] // rhai's word for volatile: its version is pinned, and tests of the host hold what it does
 pub fn install(engine: &mut Engine) {
-    engine.on_parse_token(|token, position, _| NAMES.with_borrow_mut(|names| renamed(names.as_mut(), token, position)));
+    engine.on_parse_token(|token, position, _| {
+        let token = compile::spoken(token, position);
+        NAMES.with_borrow_mut(|names| renamed(names.as_mut(), token, position))
+    });
     engine.register_fn(SEE, |ctx: NativeCallContext| SIGHT.set(Some(Shared::new(ctx.global_runtime_state().into()))));
 }
 
@@ -68,7 +72,8 @@ pub fn module(
     let is_open = calls_by_plain_names(written);
     let own = {
         let _named = Named::new(written, optional, label);
-        if is_open { engine.compile(text)? } else { engine.compile(format!("{text}\n;{SEE}();"))? }
+        let text = if is_open { text.to_string() } else { format!("{text}\n;{SEE}();") };
+        compile::compile_written(engine, written, &text)?
     };
     let all = with_forms(engine, &own, optional, label)?;
     let mut functions = Module::new();

@@ -13,6 +13,8 @@ mod fault;
 mod forms;
 mod host;
 mod hygiene;
+mod input;
+mod language;
 mod library;
 pub mod lookup;
 mod modules;
@@ -31,6 +33,7 @@ mod tables;
 
 pub use fault::{Cause, Fault, Place, Res, is_interrupted};
 pub use host::{Host, Noun, note_panic};
+pub use input::Input;
 pub use needs::Needs;
 pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};

@@ -1,5 +1,6 @@
 //! User modules: `import "path" as name;`, relative to the file that imports.
 
+use super::compile::as_written;
 use super::sources::Sources;
 use super::{Res, hygiene};
 use crate::sync::unpoisoned;
@@ -53,7 +54,7 @@ impl Modules {
         let name = file.display().to_string();
         self.sources.add(&name, &text);
         let label = format!("import_{}", self.count.fetch_add(1, Ordering::Relaxed));
-        hygiene::module(engine, &text, &engine.compile(&text)?, &name, &label, &[])
+        hygiene::module(engine, &text, &as_written(engine, &text)?, &name, &label, &[])
     }
 }
 

@@ -15,7 +15,7 @@
 //! # Ok::<(), levain::script::Fault>(())
 //! ```
 
-use super::{Fault, Host, Res, checker, sources};
+use super::{Fault, Host, Res, checker, forms, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
 use crate::progress::Sink;
@@ -38,6 +38,8 @@ pub struct Runtime {
 
 /// Takes each line that a script prints, or that tells of its progress.
 type Print = Box<dyn FnMut(&str) + Send>;
+/// Gives the next line that a script reads; `None` at the end.
+type Ask = Box<dyn FnMut() -> Option<String> + Send>;
 /// Gives an engine functions of the host application.
 type Register = Box<dyn FnOnce(&mut Engine)>;
 
@@ -49,6 +51,7 @@ pub struct Builder {
     cancel: Cancel,
     print: Option<Print>,
     progress: Option<Print>,
+    input: Option<Ask>,
     args: Vec<String>,
     modules: Vec<(String, Module)>,
     natives: Vec<Register>,
@@ -87,6 +90,13 @@ impl Builder {
     /// standard output by itself.
     pub fn print(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
         self.print = Some(Box::new(line));
+        self
+    }
+
+    /// Gives scripts the lines that they ask for with `input`; `None` is the end. Without this there is nobody to ask: the
+    /// library reads nothing from standard input by itself.
+    pub fn input(mut self, line: impl FnMut() -> Option<String> + Send + 'static) -> Builder {
+        self.input = Some(Box::new(line));
         self
     }
 
@@ -135,6 +145,10 @@ impl Builder {
             None => Sink::Nowhere,
         };
         host.output.give(self.print.unwrap_or_else(|| Box::new(|_| {})));
+        match self.input {
+            Some(line) => host.input.give(line),
+            None => host.input.close(),
+        }
         for (name, module) in self.modules {
             if super::stdlib::is_module(&name) {
                 return Err(Error::new("module", format!("`{name}` is a module of the standard library"))
@@ -142,8 +156,8 @@ impl Builder {
             }
             host.engine.register_static_module(name, module.into());
         }
-        for register in self.natives {
-            register(&mut host.engine);
+        if !self.natives.is_empty() {
+            forms::of_host(&mut host.engine, |engine| self.natives.into_iter().for_each(|register| register(engine)));
         }
         Ok(Runtime { host, random: Mutex::new(RunState::new(0)) })
     }
@@ -155,6 +169,7 @@ impl Default for Runtime {
         let mut host = Host::new();
         host.progress = Sink::Nowhere;
         host.output.give(|_| {});
+        host.input.close();
         Runtime { host, random: Mutex::new(RunState::new(0)) }
     }
 }

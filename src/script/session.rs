@@ -1,6 +1,6 @@
 //! Text run piece by piece in one scope: what the prompt and the examples do.
 
-use super::Res;
+use super::{Res, compile};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 /// What earlier pieces left behind: variables, functions (also those inside closures), and imports.
@@ -19,7 +19,7 @@ impl Session {
 
     /// Compiles one piece without running it.
     pub fn compile(&self, engine: &Engine, text: &str) -> Result<AST, rhai::ParseError> {
-        engine.compile_with_scope(&self.scope, self.with_imports(text))
+        compile::compile(engine, &self.scope, &self.with_imports(text))
     }
 
     /// Runs one piece, and gives its value.

@@ -3,7 +3,7 @@
 use super::registry::script_type;
 use rhai::{Array, Dynamic, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A type, where it is known.
 pub type Kind = Option<TypeId>;
@@ -60,6 +60,7 @@ pub struct Signatures {
 /// A function as the engine's metadata has it.
 struct Raw {
     name: String,
+    hash: u64,
     params: Vec<TypeId>,
     /// `x: &mut Tensor`
     infos: Vec<String>,
@@ -74,7 +75,12 @@ impl Signatures {
         let read = |info: rhai::FuncInfo| -> Option<Raw> {
             let facts = info.metadata;
             let name = facts.name.as_str();
+            // what answers for all types where none has an index of its own
+            if name.starts_with("index$") && facts.param_types.first() == Some(&any()) {
+                return None;
+            }
             Some(Raw {
+                hash: facts.hash,
                 name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
                 // scripts' parameters take anything
                 params: match info.script {
@@ -85,7 +91,10 @@ impl Signatures {
                 returns: if info.script.is_some() { String::new() } else { facts.return_type.to_string() },
             })
         };
-        let raws = engine.collect_fn_metadata(None, read, true);
+        let mut raws = engine.collect_fn_metadata(None, read, true);
+        // ours are before those of the language that they stand for
+        let mut seen = HashSet::new();
+        raws.retain(|raw| seen.insert((raw.name.clone(), raw.hash)));
         let mut words: HashMap<String, String> = HashMap::new();
         let mut word = |text: &str| match words.get(text) {
             Some(word) => word.clone(),

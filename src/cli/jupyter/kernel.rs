@@ -30,6 +30,8 @@ const TOGETHER: Duration = Duration::from_millis(50);
 pub fn serve(connection: &ConnectionInfo) -> Result<()> {
     let sockets = Sockets::open(connection)?;
     let notebook = Notebook::new();
+    // standard input is not the person's who wrote the cell
+    notebook.host.input.close();
     let channels = sockets.serve(notebook.host.cancel.clone())?;
     let news = News { outbox: channels.outbox.clone(), parent: Arc::default() };
     news.tell(Status::starting());

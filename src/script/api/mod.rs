@@ -1,6 +1,10 @@
 //! What scripts see of the host itself: options, arguments, numbers as text, the end of a run.
 
+mod input;
+mod lists;
 mod options;
+mod sorting;
+mod texts;
 
 use super::prelude::*;
 use crate::sync::unpoisoned;
@@ -47,7 +51,11 @@ impl Default for Run {
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    input::register(host);
+    lists::register(host);
     options::register(host);
+    sorting::register(host);
+    texts::register(host);
     let run = host.run_state.clone();
     let args = run.clone();
     FuncRegistration::new("args")

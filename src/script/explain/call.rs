@@ -108,6 +108,15 @@ impl Call {
         Call { name: name.to_string(), kinds, is_method }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many values it gives, a receiver among them.
+    pub fn count(&self) -> usize {
+        self.kinds.len()
+    }
+
     pub fn explain(&self, text: &str, functions: &[Function]) -> Message {
         let same: Vec<&Function> = functions.iter().filter(|function| function.name == self.name).collect();
         if !self.name.starts_with(|c: char| c.is_alphabetic() || c == '_') {

@@ -1,6 +1,7 @@
 //! What the language's own errors mean, in our words, and what was probably meant.
 
 mod call;
+mod closure;
 mod fault;
 mod habits;
 mod spot;
@@ -12,6 +13,7 @@ pub use fault::fault;
 pub use syntax::is_grammar;
 pub use words::any as foreign_word;
 
+use super::language::{ASSIGNED, missing_key};
 use super::lookup::Catalog;
 use super::registry::{Function, known as functions_of};
 use super::stdlib;
@@ -24,6 +26,12 @@ pub type Message = (String, Option<String>);
 
 /// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in.
 pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
+    let (message, help) = meaning(error, text, engine);
+    // the mark of a property that is assigned to is ours
+    (message.replace(ASSIGNED, ""), help.map(|help| help.replace(ASSIGNED, "")))
+}
+
+fn meaning(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => thrown(value),
@@ -34,12 +42,21 @@ pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
         },
         E::ErrorDataTooLarge(what, _) => too_large(what, engine),
         E::ErrorParsing(error, position) => syntax::parse(error, *position, text, engine),
-        E::ErrorFunctionNotFound(call, _) => Call::read(call, engine, text).explain(text, &functions_of(engine)),
+        E::ErrorFunctionNotFound(call, position) => {
+            let call = Call::read(call, engine, text);
+            match closure::is_name(call.name()) {
+                true => closure::miscalled(call.name(), call.count(), text, *position, engine),
+                false => call.explain(text, &functions_of(engine)),
+            }
+        }
         E::ErrorModuleNotFound(name, _) => module(name),
         E::ErrorVariableNotFound(name, _) => variable(name, text),
         E::ErrorPropertyNotFound(name, _) => bare(format!("{name}: the map has no such key")),
         E::ErrorDotExpr(what, _) => call::property(what, engine),
         E::ErrorIndexingType(what, _) => {
+            if let Some(error) = missing_key(what) {
+                return (error.to_string(), error.advice().map(str::to_string));
+            }
             let kind = type_name(what.split(" [").next().unwrap_or(what), engine);
             bare(format!("[]: {} cannot be indexed so", article(&kind)))
         }

@@ -2,7 +2,8 @@
 
 use crate::script::doc::{self, Doc};
 use crate::script::stdlib;
-use rhai::{Engine, Module, Shared};
+use rhai::{Dynamic, Engine, Module, Shared};
+use std::any::TypeId;
 use std::collections::HashSet;
 
 /// How a function is written.
@@ -144,7 +145,9 @@ fn folded(mut found: Vec<Function>) -> Vec<Function> {
 pub(super) fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
     let read = |info: rhai::FuncInfo| -> Option<(Function, u64)> {
         let facts = info.metadata;
-        let hidden = facts.name.starts_with('_') || facts.name.contains("anon$");
+        // and what answers for all types where none has an index of its own
+        let of_any = facts.name.starts_with("index$") && facts.param_types.first() == Some(&TypeId::of::<Dynamic>());
+        let hidden = facts.name.starts_with('_') || facts.name.contains("anon$") || of_any;
         if hidden || facts.access == rhai::FnAccess::Private {
             return None;
         }

@@ -27,6 +27,7 @@ impl<'a> Runner<'a> {
     pub fn new(rules: Rules<'a>, seat: Seat<'a>) -> Runner<'a> {
         let host = Host::new();
         host.output.capture();
+        host.input.close();
         Runner { host, rules, seat, outcomes: Vec::new(), blessed: Vec::new() }
     }
 

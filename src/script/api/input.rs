@@ -1,0 +1,59 @@
+//! What a script reads from the person in front of it, and whether a file is there.
+
+use crate::script::Input;
+use crate::script::prelude::*;
+use crate::{cancel, files};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    for (params, prompted) in [(vec![], false), (vec!["prompt: &str"], true)] {
+        let (input, output) = (host.input.clone(), host.output.clone());
+        let registration = FuncRegistration::new("input")
+            .with_comments(INPUT.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
+            .with_params_info(params.into_iter().chain(["Res<ImmutableString>"]));
+        match prompted {
+            false => drop(registration.register_into_engine(&mut host.engine, move || read(&input))),
+            true => drop(registration.register_into_engine(&mut host.engine, move |prompt: &str| {
+                output.part(prompt);
+                read(&input)
+            })),
+        }
+    }
+}
+
+const INPUT: &str = "\\
+Reads one line from standard input, without its end; `prompt` is shown before it.
+
+An error where there is no more to read, and in a notebook or a host program that gives no input. Experiments take their
+settings as `key=value` words, so that they can be repeated: `options(#{ steps: 300 }, args())`.
+
+also: readline, raw_input
+
+```rhai
+if 1 > 2 { let name = input(\"your name? \"); print(name); }
+```";
+
+fn read(input: &Input) -> Res<ImmutableString> {
+    let input = input.clone();
+    // a line may be long in coming, and Ctrl-C ends the wait
+    let line = cancel::apart(move || input.line())??;
+    Ok(line.into())
+}
+
+#[export_module]
+mod verbs {
+    /// Whether a file or folder is there.
+    ///
+    /// also: os.path.exists, isfile, isdir, Path.exists
+    ///
+    /// ```rhai
+    /// exists("README.md")         //=> true
+    /// exists("no-such-file")      //=> false
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn exists(path: &str) -> Res<bool> {
+        let path = std::path::Path::new(path);
+        files::readable("exists", path)?;
+        Ok(files::exists(path))
+    }
+}

@@ -1,0 +1,229 @@
+//! Verbs of lists that ask a closure about each value. An answer that is neither true nor false is an error.
+
+use super::sorting::kind;
+use crate::script::language::equal_values;
+use crate::script::prelude::*;
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(asking));
+}
+
+/// What a closure says of each value in turn, until `see` has seen enough.
+fn ask(
+    who: &str,
+    context: &NativeCallContext,
+    list: &mut [Dynamic],
+    from: usize,
+    closure: &FnPtr,
+    mut see: impl FnMut(usize, bool) -> bool,
+) -> Res<()> {
+    for (index, value) in list.iter_mut().enumerate().skip(from) {
+        if !see(index, holds(who, context, value, index, closure)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn holds(who: &str, context: &NativeCallContext, value: &mut Dynamic, index: usize, closure: &FnPtr) -> Res<bool> {
+    let place = Dynamic::from(INT::try_from(index).unwrap_or(INT::MAX));
+    let said = closure.call_raw_with_extra_args(who, context, Some(value), [], [place], Some(0))?;
+    truth(who, context, &said)
+}
+
+pub fn truth(who: &str, context: &NativeCallContext, said: &Dynamic) -> Res<bool> {
+    said.as_bool().map_err(|_| {
+        let error = Error::new(who, format!("the closure gives {}, not true or false", kind(context, said)));
+        error.help("compare: `x != 0`, `!xs.is_empty()`, `x != ()`").into()
+    })
+}
+
+/// Where a search begins: a place below 0 counts from the end.
+fn start(list: &List, from: INT) -> usize {
+    let place = if from < 0 { (list.len() as INT).saturating_add(from).max(0) } else { from };
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+/// Parts the values for which the closure says `wanted` from the others.
+fn part(who: &str, context: &NativeCallContext, list: &mut List, closure: &FnPtr, wanted: bool) -> Res<List> {
+    let mut out = Vec::with_capacity(list.len());
+    ask(who, context, list, 0, closure, |_, said| {
+        out.push(said == wanted);
+        true
+    })?;
+    let mut out = out.into_iter();
+    Ok(list.extract_if(.., |_| out.next().unwrap_or(false)).collect())
+}
+
+#[export_module]
+mod asking {
+    /// Returns the values for which the closure says `true`.
+    ///
+    /// The closure takes a value, or a value and its place.
+    ///
+    /// also: list comprehension if
+    ///
+    /// ```rhai
+    /// [1, 2, 3, 4].filter(|x| x % 2 == 0)     //=> [2, 4]
+    /// [1, 2].filter(|x| x)                    //=> error: filter: the closure gives an int, not true or false
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn filter(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<List> {
+        let mut kept = Vec::with_capacity(list.len());
+        super::ask("filter", &context, list, 0, &closure, |_, said| {
+            kept.push(said);
+            true
+        })?;
+        Ok(list.iter().zip(kept).filter(|(_, kept)| *kept).map(|(value, _)| value.clone()).collect())
+    }
+
+    /// Whether the closure says `true` of any value.
+    ///
+    /// also: any
+    ///
+    /// ```rhai
+    /// [1, 2, 3].some(|x| x > 2)       //=> true
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn some(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<bool> {
+        let mut found = false;
+        super::ask("some", &context, list, 0, &closure, |_, said| {
+            found = said;
+            !said
+        })?;
+        Ok(found)
+    }
+
+    /// Whether the closure says `true` of every value.
+    ///
+    /// ```rhai
+    /// [1, 2, 3].all(|x| x > 2)        //=> false
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn all(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<bool> {
+        let mut whole = true;
+        super::ask("all", &context, list, 0, &closure, |_, said| {
+            whole = said;
+            said
+        })?;
+        Ok(whole)
+    }
+
+    /// Returns the first value for which the closure says `true`; `()` where there is none.
+    ///
+    /// also: next
+    ///
+    /// ```rhai
+    /// [1, 5, 7].find(|x| x > 2)       //=> 5
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn find(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<Dynamic> {
+        find_from(context, list, closure, 0)
+    }
+
+    /// Returns the first value from `start` on for which the closure says `true`; `()` where there is none.
+    ///
+    /// ```rhai
+    /// [1, 5, 7].find(|x| x > 2, 2)    //=> 7
+    /// ```
+    #[rhai_fn(name = "find", pure, return_raw)]
+    pub fn find_from(context: NativeCallContext, list: &mut List, closure: FnPtr, start: INT) -> Res<Dynamic> {
+        let mut found = None;
+        let from = super::start(list, start);
+        super::ask("find", &context, list, from, &closure, |index, said| {
+            found = said.then_some(index);
+            !said
+        })?;
+        Ok(found.map_or(Dynamic::UNIT, |index| list[index].clone()))
+    }
+
+    /// Returns the place of the first value for which the closure says `true`; -1 where there is none.
+    ///
+    /// ```rhai
+    /// [1, 5, 7].index_of(|x| x > 2)   //=> 1
+    /// ```
+    #[rhai_fn(name = "index_of", pure, return_raw)]
+    pub fn index_of(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<INT> {
+        index_of_from(context, list, closure, 0)
+    }
+
+    /// Returns the place of the first value from `start` on for which the closure says `true`; -1 where there is none.
+    ///
+    /// ```rhai
+    /// [1, 5, 7].index_of(|x| x > 2, 2)    //=> 2
+    /// ```
+    #[rhai_fn(name = "index_of", pure, return_raw)]
+    pub fn index_of_from(context: NativeCallContext, list: &mut List, closure: FnPtr, start: INT) -> Res<INT> {
+        let mut found = -1;
+        let from = super::start(list, start);
+        super::ask("index_of", &context, list, from, &closure, |index, said| {
+            found = if said { index as INT } else { -1 };
+            !said
+        })?;
+        Ok(found)
+    }
+
+    /// Removes the values for which the closure says `true`, and returns them.
+    ///
+    /// ```rhai
+    /// let xs = [1, 2, 3, 4];
+    /// xs.drain(|x| x < 3)             //=> [1, 2]
+    /// xs                              //=> [3, 4]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn drain(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<List> {
+        super::part("drain", &context, list, &closure, true)
+    }
+
+    /// Keeps the values for which the closure says `true`, and returns the others.
+    ///
+    /// ```rhai
+    /// let xs = [1, 2, 3, 4];
+    /// xs.retain(|x| x < 3)            //=> [3, 4]
+    /// xs                              //=> [1, 2]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn retain(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<List> {
+        super::part("retain", &context, list, &closure, false)
+    }
+
+    /// Removes values that are equal to the one before them, in place, and returns the list.
+    ///
+    /// also: unique, groupby
+    ///
+    /// ```rhai
+    /// [1, 1, 2, 1].dedup()            //=> [1, 2, 1]
+    /// [2, 1, 2].sort().dedup()        //=> [1, 2]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn dedup(context: NativeCallContext, list: &mut List) -> Res<List> {
+        without_repeats(list, |first, next| equal_values(&context, first, next))
+    }
+
+    /// Removes values of which the closure says that they are as the one before them, in place, and returns the list.
+    ///
+    /// ```rhai
+    /// ["a", "A", "b"].dedup(|first, next| first.to_lower() == next.to_lower())    //=> ["a", "b"]
+    /// ```
+    #[rhai_fn(name = "dedup", return_raw)]
+    pub fn dedup_by(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<List> {
+        without_repeats(list, |first, next| {
+            super::truth("dedup", &context, &closure.call_raw(&context, None, [first.clone(), next.clone()])?)
+        })
+    }
+
+    fn without_repeats(list: &mut List, same: impl Fn(&Dynamic, &Dynamic) -> Res<bool>) -> Res<List> {
+        let mut kept = List::new();
+        for value in list.iter() {
+            let repeats = match kept.last() {
+                Some(last) => same(last, value)?,
+                None => false,
+            };
+            if !repeats {
+                kept.push(value.clone());
+            }
+        }
+        *list = kept;
+        Ok(list.clone())
+    }
+}

@@ -1,0 +1,225 @@
+//! Texts. `trim` and `replace` give a new text, as every verb of a value does; those that change a text in place give it
+//! back too.
+
+use crate::script::prelude::*;
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+}
+
+/// So many characters from a place on; a place below 0 counts from the end.
+fn crop(text: &mut ImmutableString, start: INT, count: INT) -> ImmutableString {
+    let length = text.chars().count() as INT;
+    let start = if start < 0 { (length + start).max(0) } else { start };
+    let (start, count) = (usize::try_from(start).unwrap_or(0), usize::try_from(count).unwrap_or(0));
+    *text = text.chars().skip(start).take(count).collect::<String>().into();
+    text.clone()
+}
+
+fn pad(context: &NativeCallContext, text: &mut ImmutableString, length: INT, filling: &str) -> Res<ImmutableString> {
+    let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
+    if missing == 0 || filling.is_empty() {
+        return Ok(text.clone());
+    }
+    // before it is made
+    let most = context.engine().max_string_size();
+    if most > 0 && text.len().saturating_add(missing) > most {
+        return Err(rhai::EvalAltResult::ErrorDataTooLarge("string".to_string(), rhai::Position::NONE).into());
+    }
+    crate::limits::room("pad", missing as u64)?;
+    *text = text.chars().chain(filling.chars().cycle().take(missing)).collect::<String>().into();
+    Ok(text.clone())
+}
+
+#[export_module]
+mod verbs {
+    /// Returns the text without spaces, tabs and line ends at both ends. The text itself stays as it is.
+    ///
+    /// also: strip, lstrip, rstrip
+    ///
+    /// ```rhai
+    /// let text = "  to be ";
+    /// `[${text.trim()}]`          //=> [to be]
+    /// text.len                    //=> 8
+    /// ```
+    #[rhai_fn(name = "trim", pure)]
+    pub fn trimmed(text: &mut ImmutableString) -> ImmutableString {
+        text.trim().into()
+    }
+
+    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    ///
+    /// also: str.replace, re.sub
+    ///
+    /// ```rhai
+    /// "a-b-c".replace("-", "+")   //=> a+b+c
+    /// "a-b-c".replace('-', '+')   //=> a+b+c
+    /// ```
+    #[rhai_fn(name = "replace", pure)]
+    pub fn replaced(text: &mut ImmutableString, part: &str, other: &str) -> ImmutableString {
+        text.replace(part, other).into()
+    }
+
+    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    ///
+    /// ```rhai
+    /// "a--b".replace("--", '-')   //=> a-b
+    /// ```
+    #[rhai_fn(name = "replace", pure)]
+    pub fn replaced_by_letter(text: &mut ImmutableString, part: &str, other: char) -> ImmutableString {
+        text.replace(part, &other.to_string()).into()
+    }
+
+    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    ///
+    /// ```rhai
+    /// "a-b".replace('-', " to ")  //=> a to b
+    /// ```
+    #[rhai_fn(name = "replace", pure)]
+    pub fn letter_replaced(text: &mut ImmutableString, part: char, other: &str) -> ImmutableString {
+        text.replace(part, other).into()
+    }
+
+    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    ///
+    /// ```rhai
+    /// "a-b".replace('-', '+')     //=> a+b
+    /// ```
+    #[rhai_fn(name = "replace", pure)]
+    pub fn letter_replaced_by_letter(text: &mut ImmutableString, part: char, other: char) -> ImmutableString {
+        text.replace(part, &other.to_string()).into()
+    }
+
+    /// Removes every `part` of the text in place, and returns the text.
+    ///
+    /// ```rhai
+    /// let text = "a-b-c";
+    /// text.remove("-")            //=> abc
+    /// ```
+    #[rhai_fn(name = "remove")]
+    pub fn removed(text: &mut ImmutableString, part: &str) -> ImmutableString {
+        *text = text.replace(part, "").into();
+        text.clone()
+    }
+
+    /// Removes a character everywhere in the text, in place, and returns the text.
+    ///
+    /// ```rhai
+    /// "a-b-c".remove('-')         //=> abc
+    /// ```
+    #[rhai_fn(name = "remove")]
+    pub fn letter_removed(text: &mut ImmutableString, part: char) -> ImmutableString {
+        *text = text.replace(part, "").into();
+        text.clone()
+    }
+
+    /// Cuts the text in place to so many characters, and returns it.
+    ///
+    /// ```rhai
+    /// "to be or".truncate(5)      //=> to be
+    /// ```
+    #[rhai_fn(name = "truncate")]
+    pub fn truncated(text: &mut ImmutableString, length: INT) -> ImmutableString {
+        super::crop(text, 0, length)
+    }
+
+    /// Cuts out `count` characters from the place `start` on, in place, and returns the text.
+    ///
+    /// A place below 0 counts from the end.
+    ///
+    /// also: slice, substring
+    ///
+    /// ```rhai
+    /// "to be or not".crop(3, 2)   //=> be
+    /// "to be or not".crop(-3, 9)  //=> not
+    /// ```
+    #[rhai_fn(name = "crop")]
+    pub fn cropped(text: &mut ImmutableString, start: INT, count: INT) -> ImmutableString {
+        super::crop(text, start, count)
+    }
+
+    /// Drops what is before the place `start`, in place, and returns the text.
+    ///
+    /// ```rhai
+    /// "to be or not".crop(6)      //=> or not
+    /// ```
+    #[rhai_fn(name = "crop")]
+    pub fn cropped_from(text: &mut ImmutableString, start: INT) -> ImmutableString {
+        super::crop(text, start, INT::MAX)
+    }
+
+    /// Cuts out a range of characters, in place, and returns the text.
+    ///
+    /// ```rhai
+    /// "to be or not".crop(3..5)   //=> be
+    /// ```
+    #[rhai_fn(name = "crop")]
+    pub fn cropped_to(text: &mut ImmutableString, range: std::ops::Range<INT>) -> ImmutableString {
+        super::crop(text, range.start.max(0), range.end.saturating_sub(range.start.max(0)))
+    }
+
+    /// Cuts out a range of characters with its end, in place, and returns the text.
+    ///
+    /// ```rhai
+    /// "to be or not".crop(3..=4)  //=> be
+    /// ```
+    #[rhai_fn(name = "crop")]
+    pub fn cropped_through(text: &mut ImmutableString, range: std::ops::RangeInclusive<INT>) -> ImmutableString {
+        let start = (*range.start()).max(0);
+        super::crop(text, start, range.end().saturating_sub(start).saturating_add(1))
+    }
+
+    /// Fills the text up to `length` characters with `filling`, in place, and returns it.
+    ///
+    /// also: ljust, center, format
+    ///
+    /// ```rhai
+    /// "ab".pad(5, ".")            //=> ab...
+    /// ```
+    #[rhai_fn(name = "pad", return_raw)]
+    pub fn padded(
+        context: NativeCallContext,
+        text: &mut ImmutableString,
+        length: INT,
+        filling: &str,
+    ) -> Res<ImmutableString> {
+        super::pad(&context, text, length, filling)
+    }
+
+    /// Fills the text up to `length` characters with the character `filling`, in place, and returns it.
+    ///
+    /// ```rhai
+    /// "ab".pad(5, '.')            //=> ab...
+    /// ```
+    #[rhai_fn(name = "pad", return_raw)]
+    pub fn padded_by_letter(
+        context: NativeCallContext,
+        text: &mut ImmutableString,
+        length: INT,
+        filling: char,
+    ) -> Res<ImmutableString> {
+        super::pad(&context, text, length, &filling.to_string())
+    }
+
+    /// Makes the text's letters capitals, in place, and returns it.
+    ///
+    /// ```rhai
+    /// "to be".make_upper()        //=> TO BE
+    /// ```
+    #[rhai_fn(name = "make_upper")]
+    pub fn made_upper(text: &mut ImmutableString) -> ImmutableString {
+        *text = text.to_uppercase().into();
+        text.clone()
+    }
+
+    /// Makes the text's letters small, in place, and returns it.
+    ///
+    /// ```rhai
+    /// "To Be".make_lower()        //=> to be
+    /// ```
+    #[rhai_fn(name = "make_lower")]
+    pub fn made_lower(text: &mut ImmutableString) -> ImmutableString {
+        *text = text.to_lowercase().into();
+        text.clone()
+    }
+}

@@ -1,0 +1,255 @@
+//! Comparisons. Rhai takes floats for equal that differ in their last bits, and finds that no order holds between values
+//! of different kinds, in silence. Here numbers compare as numbers, exactly and as IEEE 754 says, and an order between
+//! values that have none is an error.
+//!
+//! Rhai decides comparisons of plain values itself, before anything that is registered. So the signs of a script are
+//! read as operators of ours (see `compile`), and what Rhai compares by itself, in lists, finds the functions of
+//! `api/compare.rs`.
+
+use super::signs::{SIGNS, Sign};
+use crate::Error;
+use crate::script::Res;
+use crate::script::explain::{article, type_name};
+use crate::sync::unpoisoned;
+use rhai::{
+    Array, Dynamic, Engine, EvalAltResult, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, RhaiFunc,
+    Shared,
+};
+use std::any::TypeId;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::{Arc, RwLock};
+
+/// Pairs of different types that a noun compares: a tensor with a number.
+#[derive(Clone, Default)]
+pub struct Pairs(Arc<RwLock<HashSet<(TypeId, TypeId)>>>);
+
+impl Pairs {
+    /// Notes a function of a noun, where it is a comparison.
+    pub fn note(&self, name: &str, types: &[TypeId]) {
+        if let [left, right] = types
+            && SIGNS.iter().any(|(_, sign, _)| sign[1..] == *name)
+        {
+            unpoisoned(self.0.write()).insert((*left, *right));
+        }
+    }
+
+    fn has(&self, left: &Dynamic, right: &Dynamic) -> bool {
+        let any = TypeId::of::<Dynamic>();
+        let pairs = unpoisoned(self.0.read());
+        let (left, right) = (left.type_id(), right.type_id());
+        [(left, right), (left, any), (any, right)].iter().any(|pair| pairs.contains(pair))
+    }
+}
+
+pub fn install(engine: &mut Engine, pairs: &Pairs) {
+    let mut module = Module::new();
+    for (sign, name, precedence) in SIGNS.iter().copied() {
+        let (known, pairs) = (pairs.clone(), pairs.clone());
+        let call = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| -> Res<Dynamic> {
+            let [left, right] = args else { return Ok(Dynamic::FALSE) };
+            if let Some(order) = order(left, right) {
+                return Ok(sign.holds(order).into());
+            }
+            let Some(context) = context else { return Ok(Dynamic::FALSE) };
+            others(sign, &name[1..], &context, left, right, &known)
+        };
+        let func = RhaiFunc::Pure { func: Shared::new(call), has_context: true, is_pure: true, is_volatile: false };
+        FuncRegistration::new(name).set_into_module_raw(&mut module, [TypeId::of::<Dynamic>(); 2], func);
+        let _ = engine.register_custom_operator(name, precedence);
+        beside(&mut module, sign, &name[1..], &pairs);
+    }
+    engine.register_global_module(module.into());
+}
+
+/// What Rhai itself compares beside a script's signs: values in lists, keys of a `switch`.
+fn beside(module: &mut Module, sign: Sign, name: &str, pairs: &Pairs) {
+    let (int, float) = (("int", TypeId::of::<INT>()), ("float", TypeId::of::<FLOAT>()));
+    let (list, map) = (("Array", TypeId::of::<Array>()), ("Map", TypeId::of::<Map>()));
+    let numbers = [(float, float), (int, float), (float, int)];
+    let others = [(list, list), (map, map)];
+    let others = if sign.asks_for_order() { &others[..0] } else { &others[..] };
+    for ((left, left_type), (right, right_type)) in numbers.iter().chain(others).copied() {
+        let pairs = pairs.clone();
+        let call = move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| -> Res<Dynamic> {
+            let [left, right] = args else { return Ok(Dynamic::FALSE) };
+            match (order(left, right), context) {
+                (Some(order), _) => Ok(sign.holds(order).into()),
+                (None, Some(context)) => Ok((same(&context, left, right, &pairs)? == (sign == Sign::Equal)).into()),
+                (None, None) => Ok(Dynamic::FALSE),
+            }
+        };
+        let func = RhaiFunc::Pure { func: Shared::new(call), has_context: true, is_pure: true, is_volatile: false };
+        FuncRegistration::new(name)
+            .with_comments(sign.doc().lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
+            .with_params_info([format!("left: {left}"), format!("right: {right}"), "bool".to_string()])
+            .set_into_module_raw(module, [left_type, right_type], func);
+    }
+}
+
+/// The order of two plain values of one kind, numbers one kind: `None` where they have none, `Some(None)` beside NaN.
+pub fn order(left: &Dynamic, right: &Dynamic) -> Option<Option<Ordering>> {
+    if let Ok(left) = left.as_int() {
+        if let Ok(right) = right.as_int() {
+            return Some(Some(left.cmp(&right)));
+        }
+        return right.as_float().ok().map(|right| int_to_float(left, right));
+    }
+    if let Ok(left) = left.as_float() {
+        if let Ok(right) = right.as_float() {
+            return Some(left.partial_cmp(&right));
+        }
+        return right.as_int().ok().map(|right| int_to_float(right, left).map(Ordering::reverse));
+    }
+    if let Ok(left) = left.as_immutable_string_ref() {
+        if let Ok(right) = right.as_immutable_string_ref() {
+            return Some(Some(left.as_str().cmp(right.as_str())));
+        }
+        let mut letter = [0; 4];
+        return right.as_char().ok().map(|right| Some(left.as_str().cmp(right.encode_utf8(&mut letter))));
+    }
+    if let Ok(left) = left.as_char() {
+        if let Ok(right) = right.as_char() {
+            return Some(Some(left.cmp(&right)));
+        }
+        let mut letter = [0; 4];
+        let right = right.as_immutable_string_ref().ok()?;
+        return Some(Some((*left.encode_utf8(&mut letter)).cmp(right.as_str())));
+    }
+    if let (Ok(left), Ok(right)) = (left.as_bool(), right.as_bool()) {
+        return Some(Some(left.cmp(&right)));
+    }
+    None
+}
+
+/// Exact: an int beyond 2^53 is not rounded.
+fn int_to_float(left: i64, right: f64) -> Option<Ordering> {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    if right.is_nan() {
+        return None;
+    }
+    if right >= END {
+        return Some(Ordering::Less);
+    }
+    if right < -END {
+        return Some(Ordering::Greater);
+    }
+    let whole = right.trunc();
+    Some(left.cmp(&(whole as i64)).then_with(|| 0.0.partial_cmp(&(right - whole)).unwrap_or(Ordering::Equal)))
+}
+
+/// Values that are not plain, or not of one kind.
+fn others(
+    sign: Sign,
+    name: &str,
+    context: &NativeCallContext,
+    left: &mut Dynamic,
+    right: &mut Dynamic,
+    pairs: &Pairs,
+) -> Res<Dynamic> {
+    if !sign.asks_for_order() {
+        return match equal(name, context, left, right, pairs)? {
+            Verdict::Plain(equal) => Ok((equal == (sign == Sign::Equal)).into()),
+            Verdict::Own(value) => Ok(value),
+        };
+    }
+    if left.type_id() == right.type_id() || pairs.has(left, right) {
+        match native(name, context, left, right)? {
+            Some(value) => return Ok(value),
+            None => return Err(no_order(name, context, left, right).into()),
+        }
+    }
+    Err(no_order(name, context, left, right).into())
+}
+
+/// What comes of a comparison for equality.
+enum Verdict {
+    Plain(bool),
+    /// What a noun says: a tensor of ones and zeros.
+    Own(Dynamic),
+}
+
+/// Whether two values are equal; lists and maps element by element.
+fn equal(name: &str, context: &NativeCallContext, left: &Dynamic, right: &Dynamic, pairs: &Pairs) -> Res<Verdict> {
+    if let Some(order) = order(left, right) {
+        return Ok(Verdict::Plain(order == Some(Ordering::Equal)));
+    }
+    if left.is_unit() || right.is_unit() {
+        return Ok(Verdict::Plain(left.is_unit() && right.is_unit()));
+    }
+    if let (Ok(left), Ok(right)) = (left.as_array_ref(), right.as_array_ref()) {
+        return Ok(Verdict::Plain(
+            left.len() == right.len() && all(left.iter().zip(right.iter()), |a, b| same(context, a, b, pairs))?,
+        ));
+    }
+    if let (Ok(left), Ok(right)) = (left.as_map_ref(), right.as_map_ref()) {
+        let keys = left.len() == right.len() && left.keys().eq(right.keys());
+        let values = left.values().zip(right.values());
+        return Ok(Verdict::Plain(keys && all(values, |a, b| same(context, a, b, pairs))?));
+    }
+    if left.type_id() != right.type_id() && !pairs.has(left, right) {
+        return Ok(Verdict::Plain(false));
+    }
+    let (mut left, mut right) = (left.clone(), right.clone());
+    match native(name, context, &mut left, &mut right)? {
+        Some(value) => Ok(Verdict::Own(value)),
+        None => Err(no_order(name, context, &left, &right).into()),
+    }
+}
+
+fn all<'a>(
+    mut pairs: impl Iterator<Item = (&'a Dynamic, &'a Dynamic)>,
+    same: impl Fn(&Dynamic, &Dynamic) -> Res<bool>,
+) -> Res<bool> {
+    pairs.try_fold(true, |all, (left, right)| Ok(all && same(left, right)?))
+}
+
+/// Whether two values are equal, for those inside of others.
+pub fn same(context: &NativeCallContext, left: &Dynamic, right: &Dynamic, pairs: &Pairs) -> Res<bool> {
+    Ok(match equal("==", context, left, right, pairs)? {
+        Verdict::Plain(equal) => equal,
+        Verdict::Own(value) => value.as_bool().unwrap_or(false),
+    })
+}
+
+/// Whether two values are equal, as verbs of lists ask.
+pub fn equal_values(context: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> Res<bool> {
+    if let Some(order) = order(left, right) {
+        return Ok(order == Some(Ordering::Equal));
+    }
+    let equal = native("==", context, &mut left.clone(), &mut right.clone())?;
+    Ok(equal.is_some_and(|value| value.as_bool().unwrap_or(false)))
+}
+
+/// What is registered for these types, if anything is.
+fn native(name: &str, context: &NativeCallContext, left: &mut Dynamic, right: &mut Dynamic) -> Res<Option<Dynamic>> {
+    match context.call_native_fn_raw(name, true, &mut [left, right]) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match *error {
+            EvalAltResult::ErrorFunctionNotFound(ref call, _) if call.starts_with(name) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+fn no_order(name: &str, context: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> Error {
+    let kind = |value: &Dynamic| type_name(value.type_name(), context.engine());
+    let (left, right) = (kind(left), kind(right));
+    let error = Error::new(name, format!("not for {} and {}", article(&left), article(&right)));
+    match advice(&left, &right) {
+        Some(help) => error.help(help),
+        None => error,
+    }
+}
+
+/// What to write where an order is asked for between such values.
+pub fn advice(left: &str, right: &str) -> Option<&'static str> {
+    let has = |kind: &str| left == kind || right == kind;
+    let number = has("int") || has("float");
+    match () {
+        () if has("bool") && number => Some("write `a < x && x < b`"),
+        () if has("nothing") => Some("a value is missing here: `x ?? 0` takes another in its place"),
+        () if has("string") && number => Some("a text is read as a number by `parse_int(text)`, `parse_float(text)`"),
+        () => None,
+    }
+}

@@ -1,0 +1,18 @@
+//! The language where it is levain's own: what Rhai does in silence is right here, or an error. `docs/language.md` says
+//! what was decided.
+
+mod compare;
+mod keys;
+mod missing;
+mod signs;
+
+pub use compare::{Pairs, equal_values, order};
+pub use missing::{ASSIGNED, read as missing_key};
+pub use signs::name as comparison;
+
+use rhai::Engine;
+
+pub fn install(engine: &mut Engine, pairs: &Pairs) {
+    compare::install(engine, pairs);
+    keys::install(engine);
+}
