@@ -61,6 +61,11 @@ pub const TARGETS: &[Target] = &[
         &["x.json"],
         r#"let tok = tokenizer("x.json"); tok.decode(tok.encode("the cat 专利权 sat").ids)"#,
     ),
+    target(
+        "tokenizer_model",
+        &["t/tokenizer.model", "t/tokenizer_config.json"],
+        r#"let tok = tokenizer("t"); tok.decode(tok.encode("the cat 专利权 ﬁ sat").ids)"#,
+    ),
 ];
 
 /// One engine and one folder a thread.

@@ -124,6 +124,9 @@ fn kind(value: &Value) -> &'static str {
 
 /// Every regular expression in a part, as Oniguruma reads it; and replacements are checked.
 fn expressions(part: &mut Value) -> Result<()> {
+    if let Some(same) = ends_stripped(part) {
+        *part = same;
+    }
     match part {
         Value::Array(steps) => steps.iter_mut().try_for_each(expressions),
         Value::Object(fields) => {
@@ -138,6 +141,19 @@ fn expressions(part: &mut Value) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A decoder that takes letters from the ends of tokens, as expressions: the engine's own does not survive an empty token.
+fn ends_stripped(part: &Value) -> Option<Value> {
+    let (start, stop) = (part.get("start")?.as_u64()?, part.get("stop")?.as_u64()?);
+    if part["type"] != "Strip" || stop == 0 {
+        return None;
+    }
+    let letter = regex_syntax::escape(part["content"].as_str()?);
+    let replace = |pattern: String| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": ""});
+    let first = (start > 0).then(|| replace(format!(r"\A(?:{letter}){{1,{start}}}")));
+    let last = replace(format!(r"(?:{letter}){{1,{stop}}}\z"));
+    Some(json!({"type": "Sequence", "decoders": first.into_iter().chain([last]).collect::<Vec<Value>>()}))
 }
 
 fn levels(model: &Value) -> Result<Option<Arc<[u32]>>> {

@@ -382,6 +382,38 @@ fn a_new_model_is_that_of_its_seed() {
     assert!(make(1) != make(2));
 }
 
+/// llama.cpp writes a number as a list, with an entry for each layer: `llama.attention.head_count_kv` is `[2, 2]` here.
+#[test]
+fn metadata_may_be_a_list_with_an_entry_a_layer() {
+    const FOLDER: &str = "tests/data/model/kv-heads-list";
+    let expect = Safetensors::open(format!("{FOLDER}/expect.safetensors")).unwrap();
+    let net = Model::open(Path::new(FOLDER).join("net.gguf").as_path(), DType::F32).unwrap();
+    let ids: Vec<u32> =
+        expect.read("ids").unwrap().to_dtype(DType::U32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let want: Vec<f32> = expect.read_f32("logits").unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let got = logits(&net, &ids);
+    assert_eq!(got.len(), want.len());
+    assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-3));
+    // layers that differ, and a list that is too short
+    let whole = std::fs::read(format!("{FOLDER}/net.gguf")).unwrap();
+    let key = b"llama.attention.head_count_kv";
+    let at = whole.windows(key.len()).position(|bytes| bytes == key).unwrap() + key.len();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.gguf");
+    let mut other = whole.clone();
+    other[at + 20] = 1;
+    std::fs::write(&path, &other).unwrap();
+    let told = fault(Model::open(&path, DType::F32));
+    assert!(told.contains("`llama.attention.head_count_kv` differs from layer to layer: 2, 1"), "{told}");
+    let mut other = whole;
+    other[at + 8] = 1;
+    other.drain(at + 20..at + 24);
+    other.extend([0; 4]);
+    std::fs::write(&path, &other).unwrap();
+    let told = fault(Model::open(&path, DType::F32));
+    assert!(told.contains("has 1 entries, for 2 layers"), "{told}");
+}
+
 #[test]
 fn gguf_that_lies_is_named() {
     let folder = tempfile::tempdir().unwrap();

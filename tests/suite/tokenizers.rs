@@ -359,6 +359,17 @@ fn bytes_of(text: &str) -> Vec<u8> {
     bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |value, bit| value << 1 | bit)).collect()
 }
 
+/// The engine's decoder would not survive an empty token.
+#[test]
+fn a_decoder_may_strip_ends() {
+    let mut spec = json_of("plain-json/tokenizer.json");
+    let strip = json!({"type": "Strip", "content": "x", "start": 1, "stop": 2});
+    spec["decoder"] = json!({"type": "Sequence", "decoders": [spec["decoder"], strip]});
+    let tok = Tokenizer::from_json(spec, Default::default()).unwrap();
+    let decoded = |text: &str| tok.decode(&tok.ids(text, false).unwrap(), false).unwrap();
+    assert_eq!(["xxaxxxx", "", "x", "a"].map(decoded), ["xaxx", "", "", "a"]);
+}
+
 /// A description that is not one is an error, whatever stands where.
 #[test]
 fn descriptions_that_are_none_are_errors() {

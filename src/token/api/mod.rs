@@ -89,13 +89,19 @@ mod verbs {
     /// An encoded text: ids, tokens, and the position of each in the text.
     pub type Encoding = crate::token::Encoding;
 
-    /// Opens a tokenizer: a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt (GPT-2), a vocab.txt
-    /// (BERT's WordPiece), or a .gguf.
+    /// Opens a tokenizer: a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt, a vocab.txt (BERT's
+    /// WordPiece), a tokenizer.model (SentencePiece's BPE and Unigram, or tiktoken's lines), or a .gguf.
     ///
-    /// A vocab.txt has no settings: text is lowercased unless a `tokenizer_config.json` beside it says otherwise or the
-    /// vocabulary has capitals.
+    /// A folder is read as transformers' `AutoTokenizer` reads it: the class that `tokenizer_config.json` or `config.json`
+    /// names decides how vocabulary files cut text, and its flags (`add_prefix_space`, `do_lower_case`, `strip_accents`,
+    /// `tokenize_chinese_chars`, `legacy`, `add_bos_token`, `split_special_tokens`, …) hold; tokens of `added_tokens_decoder`,
+    /// `added_tokens.json`, `special_tokens_map.json` and `extra_special_tokens` are added. What is said there and not used is
+    /// told in a line, and listed in `info().unused`. A class that is not known and has no tokenizer.json is an error.
+    /// Regular expressions mean what Oniguruma means, or are refused. A .gguf is cut as llama.cpp cuts it.
     ///
-    /// also: AutoTokenizer, from_pretrained, PreTrainedTokenizerFast, Tokenizer.from_file, SentencePieceProcessor
+    /// Without a config a vocab.txt is lowercased, unless the vocabulary has capitals, and vocab.json is GPT-2's.
+    ///
+    /// also: AutoTokenizer, from_pretrained, PreTrainedTokenizerFast, Tokenizer.from_file, SentencePieceProcessor, tiktoken
     ///
     /// ```rhai
     /// tokenizer(["to be or not to be"], #{ vocab_size: 270 }).save("out/doc/small");
@@ -246,7 +252,8 @@ mod verbs {
         value::maybe_id(tokenizer.id(token))
     }
 
-    /// Facts: model type, vocabulary size, special tokens, whether there is a chat template, and what the last extension did.
+    /// Facts: model type, vocabulary size, special tokens, whether there is a chat template, what the last extension did, and
+    /// where its files say something that is not used, that (`unused`).
     ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });

@@ -288,6 +288,9 @@ pub fn info(tokenizer: &Tokenizer) -> Map {
         ("special_tokens_map", special.into()),
         ("chat_template", tokenizer.own_template().is_some().into()),
     ]);
+    if !tokenizer.unused().is_empty() {
+        facts.insert("unused".into(), list(tokenizer.unused().iter().cloned()));
+    }
     if let Some(info) = tokenizer.extension() {
         let skipped =
             |(word, why): &(String, String)| map([("word", word.clone().into()), ("why", why.clone().into())]);

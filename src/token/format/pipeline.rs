@@ -98,7 +98,7 @@ fn clip(vocabulary: Vocabulary, settings: &Settings) -> Value {
     let mut spec = byte_level(vocabulary, normalizer, vec![words, bytes(false, true)]);
     spec["model"]["end_of_word_suffix"] = json!("</w>");
     let ends = json!({"type": "Replace", "pattern": {"String": "</w>"}, "content": " "});
-    let last = json!({"type": "Strip", "content": " ", "start": 0, "stop": 1});
+    let last = json!({"type": "Replace", "pattern": {"Regex": r"\A\s+|\s+\z"}, "content": ""});
     spec["decoder"] = json!({"type": "Sequence", "decoders": [spec["decoder"], ends, last]});
     spec["model"]["unk_token"] = json!(settings.token("unk_token"));
     spec

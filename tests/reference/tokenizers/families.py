@@ -3,7 +3,7 @@
     python families.py build FOLDER              writes the folders and `expect.json` (tests/data/token/families)
     python families.py lines OUT [REAL]   writes the folders too, 10,000 lines of six scripts and more, and the ids of each folder
                                           for them; REAL holds real vocabularies (gpt2, qwen3, llama2, bert-base-chinese).
-                                          `levain run compare.rhai` compares.
+                                          `levain run compare.rhai out=OUT` compares.
 
 Vocabularies are trained here, on the sentences below: a few hundred tokens in the shape of each family, with the settings
 that its published `tokenizer_config.json` has. Needs transformers 5.24, tokenizers, sentencepiece, tiktoken.
