@@ -23,6 +23,22 @@ impl Cache {
         self.rows.extend(other.rows);
     }
 
+    /// Forgets the last of `count` tokens.
+    pub fn pop(&mut self, count: usize) {
+        for layer in self.rows.iter_mut().flatten() {
+            for numbers in [&mut layer.keys, &mut layer.values] {
+                numbers.truncate(numbers.len() / count.max(1) * count.saturating_sub(1));
+            }
+        }
+    }
+
+    /// Puts the only sequence of another in the place of a row.
+    pub fn replace(&mut self, row: usize, other: Cache) {
+        if let (Some(place), Some(read)) = (self.rows.get_mut(row), other.rows.into_iter().next()) {
+            *place = read;
+        }
+    }
+
     /// Drops the rows that are done.
     pub fn retain(&mut self, keep: &[bool]) {
         let mut keep = keep.iter();
@@ -37,7 +53,7 @@ impl Cache {
         ids: &[u32],
         positions: &[u32],
     ) -> Result<Vec<f32>> {
-        let rope = rotary.map(|rotary| rotary.rope_cache(positions.iter().copied().max().unwrap_or(0)));
+        let rope = rotary.map(|rotary| rotary.step_cache(positions.iter().copied().max().unwrap_or(0)));
         decoder.step(ids, positions, rope.as_deref(), &mut self.rows)
     }
 

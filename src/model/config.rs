@@ -1,7 +1,7 @@
 //! The shape of a model as plain numbers, and where the parts of a checkpoint are.
 
 use super::activation::Activation;
-use crate::tensor::nn::RotaryScaling;
+use crate::tensor::nn::{Rotary, RotaryScaling};
 use crate::{Result, bail};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +46,14 @@ pub struct Config {
 pub struct Rope {
     pub theta: f64,
     pub scaling: RotaryScaling,
+    /// The part of a head that is rotated, from its beginning.
+    pub partial: f64,
+}
+
+impl Rope {
+    pub fn rotary(&self, head_dim: usize, max_positions: usize) -> Rotary {
+        Rotary::new((head_dim as f64 * self.partial) as usize, self.theta, &self.scaling, max_positions)
+    }
 }
 
 /// Where the parts of an architecture's checkpoint are.

@@ -1,7 +1,5 @@
 //! The fields of a `config.json`, in the forms of transformers 4 and 5.
 
-use super::config::Rope;
-use crate::tensor::nn::RotaryScaling;
 use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -98,41 +96,6 @@ impl<'a> Fields<'a> {
     /// The first of `architectures`.
     pub fn class(&self) -> Option<&'a str> {
         self.get(&["architectures"])?.as_array()?.first()?.as_str()
-    }
-
-    /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of before.
-    pub fn rope(&self) -> Result<Rope> {
-        let own = Fields(self.0);
-        let scaled = self.under("rope_parameters").or_else(|| self.under("rope_scaling"));
-        let theta = match &scaled {
-            Some(scaled) => scaled.float_or(&["rope_theta"], own.float_or(&["rope_theta"], 10000.0)?)?,
-            None => own.float_or(&["rope_theta"], 10000.0)?,
-        };
-        let scaling = match &scaled {
-            None => RotaryScaling::None,
-            Some(scaled) => match scaled.text_or(&["rope_type", "type"], "default") {
-                "default" => RotaryScaling::None,
-                "linear" => RotaryScaling::Linear { factor: scaled.number("factor")? },
-                "llama3" => RotaryScaling::Llama3 {
-                    factor: scaled.number("factor")?,
-                    low_freq_factor: scaled.number("low_freq_factor")?,
-                    high_freq_factor: scaled.number("high_freq_factor")?,
-                    original_max_position_embeddings: scaled.count(&["original_max_position_embeddings"])?,
-                },
-                other => {
-                    return Err(Error::new("model", format!("rotary scaling `{other}` is not supported"))
-                        .help("it knows default, linear and llama3"));
-                }
-            },
-        };
-        Ok(Rope { theta, scaling })
-    }
-
-    fn number(&self, name: &str) -> Result<f64> {
-        match self.get(&[name]) {
-            Some(_) => self.float_or(&[name], 0.0),
-            None => bail!("model", "`{name}` of the rotary scaling is missing"),
-        }
     }
 }
 

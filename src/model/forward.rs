@@ -178,6 +178,10 @@ impl Forward {
     /// Rotary positions on `[rows, length, heads, head_dim]`.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         match &self.rotary {
+            Some(rotary) if self.cache.is_some() && self.input.length == 1 => {
+                let last = self.input.positions.iter().copied().max().unwrap_or(0);
+                nn::rotate(x, rotary.step_cache(last), &self.input.positions)
+            }
             Some(rotary) => nn::rotary(x, rotary, &self.input.positions),
             None => Ok(x.clone()),
         }

@@ -196,6 +196,14 @@ impl Model {
             if lines.is_empty() {
                 continue;
             }
+            for (row, line) in lines.iter().enumerate() {
+                if rotary.as_ref().is_some_and(|rotary| rotary.turns_at(line.ids.len())) {
+                    // all keys by the frequencies that hold from here on
+                    let (_, mut read) = self.last_logits(&[&line.ids], &[0], Cache::new(config.layers))?;
+                    read.pop(line.ids.len());
+                    cache.replace(row, read);
+                }
+            }
             let ids: Vec<u32> = lines.iter().map(|line| line.ids[line.ids.len() - 1]).collect();
             let positions: Vec<u32> = lines.iter().map(|line| line.ids.len() as u32 - 1).collect();
             let logits = match &decoder {

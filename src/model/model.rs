@@ -47,10 +47,7 @@ impl Model {
     pub(super) fn assemble(blueprint: Blueprint, weights: Weights) -> Model {
         let Blueprint { arch, head, config } = blueprint;
         let rows = config.vocab;
-        let rotary = config
-            .rope
-            .as_ref()
-            .map(|rope| Arc::new(Rotary::new(config.head_dim, rope.theta, &rope.scaling, config.max_positions)));
+        let rotary = config.rope.as_ref().map(|rope| Arc::new(rope.rotary(config.head_dim, config.max_positions)));
         Model(Arc::new(RwLock::new(Inner {
             arch,
             head,

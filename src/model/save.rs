@@ -3,6 +3,7 @@
 use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
 use crate::format::safetensors;
+use crate::progress;
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ impl Model {
     /// into what is written. All is written beside first: when something is wrong, nothing there has changed.
     pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
         self.check_trainable("save")?;
+        check_folder(folder)?;
         let (config, weights, generation) = {
             let inner = self.read();
             let mut weights = Weights::clone(&inner.weights);
@@ -40,6 +42,13 @@ impl Model {
             (inner.config.clone(), weights, inner.generation.clone())
         };
         let dtype = saving.dtype.unwrap_or_else(|| stored(&weights));
+        if let Some((_, weight)) = weights.iter().find(|(_, weight)| weight.blocks.is_some()) {
+            let (kind, dtype) = (weight.kind(), dtype.as_str());
+            progress::warn(
+                "save",
+                format!("the weights are quantized ({kind}), which a folder does not keep: they are saved as {dtype}"),
+            );
+        }
         if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
             bail!("save", "weights can't be stored as {}", dtype.as_str());
         }
@@ -57,6 +66,25 @@ impl Model {
         })?;
         forget_old(folder)
     }
+}
+
+/// An error for a path that asks for a file: weights are saved in a folder.
+fn check_folder(folder: &Path) -> Result<()> {
+    const FILES: [&str; 7] = ["gguf", "safetensors", "bin", "pt", "pth", "onnx", "json"];
+    let ending = folder.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+    if !FILES.contains(&ending.as_str()) || files::is_folder(folder) {
+        return Ok(());
+    }
+    let error = Error::new(
+        "save",
+        format!("{} is named as a .{ending} file, and a model is saved as a folder", folder.display()),
+    );
+    Err(match ending.as_str() {
+        "gguf" => {
+            error.help("GGUF is not written: save a folder, of which llama.cpp's convert_hf_to_gguf.py makes one")
+        }
+        _ => error.help("name a folder: its model.safetensors and config.json are written into it"),
+    })
 }
 
 /// What most numbers are stored as, and f32 for those that are quantized.

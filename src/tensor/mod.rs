@@ -5,6 +5,7 @@ mod flow;
 mod grads;
 pub mod nn;
 pub mod ops;
+mod rotary;
 pub mod show;
 mod tape;
 mod timing;

@@ -5,10 +5,10 @@ use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::quant::Blocks;
 use crate::kernel::rope_cache::RopeCache;
 use crate::kernel::{self, activation, attention as blocks, loss, matmul, norm, reference, rotary as rope};
-use crate::sync::unpoisoned;
 use crate::{Error, Result, bail};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
+pub use super::rotary::{Rotary, RotaryScaling};
 pub use crate::kernel::Precision;
 pub use crate::kernel::mask::Mask;
 
@@ -119,68 +119,22 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// The scaling of rotary frequencies for longer contexts than in pretraining.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum RotaryScaling {
-    #[default]
-    None,
-    /// Every position divided by `factor`.
-    Linear { factor: f64 },
-    /// Llama 3: low frequencies divided by `factor`, high ones kept, a ramp between.
-    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_max_position_embeddings: usize },
-}
-
-/// The angles of rotary position embedding, computed once and grown as positions need them.
-pub struct Rotary {
-    frequencies: Vec<f32>,
-    cache: RwLock<Arc<RopeCache>>,
-}
-
-impl Rotary {
-    /// For heads of `head_dim` numbers and base `theta`. `max_positions` is a hint: more are made when needed.
-    pub fn new(head_dim: usize, theta: f64, scaling: &RotaryScaling, max_positions: usize) -> Rotary {
-        let plain = |i| 1.0 / theta.powf((2 * i) as f64 / head_dim as f64);
-        let frequencies: Vec<f32> = (0..head_dim / 2).map(|i| scaled(plain(i), scaling) as f32).collect();
-        let cache = RwLock::new(Arc::new(RopeCache::new(&frequencies, max_positions.min(1024))));
-        Rotary { frequencies, cache }
-    }
-
-    /// Angles for positions up to and including `last`.
-    pub fn rope_cache(&self, last: u32) -> Arc<RopeCache> {
-        let held = unpoisoned(self.cache.read()).clone();
-        if (last as usize) < held.positions() {
-            return held;
-        }
-        let grown = Arc::new(RopeCache::new(&self.frequencies, (last as usize + 1).next_power_of_two()));
-        *unpoisoned(self.cache.write()) = grown.clone();
-        grown
-    }
-}
-
-fn scaled(frequency: f64, scaling: &RotaryScaling) -> f64 {
-    match *scaling {
-        RotaryScaling::None => frequency,
-        RotaryScaling::Linear { factor } => frequency / factor,
-        RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
-            let context = original_max_position_embeddings as f64;
-            let turns = context * frequency / (2.0 * std::f64::consts::PI); // full turns within the context
-            let smooth = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
-            frequency * (smooth + (1.0 - smooth) / factor)
-        }
-    }
-}
-
-/// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`.
+/// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`. Those of one
+/// row are a sequence.
 pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Tensor> {
+    let last = positions.iter().copied().max().unwrap_or(0);
+    super::ops::volume("rotary", &[last as usize + 1, 2 * rotary.half()])
+        .map_err(|_| Error::new("rotary", format!("there is no memory for the angles of position {last}")))?;
+    rotate(x, rotary.rope_cache(last), positions)
+}
+
+/// The same with angles made before.
+pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Tensor> {
     let xs = x.value();
     match *xs.dims() {
-        [rows, length, _, head] if rows * length == positions.len() && head >= 2 * rotary.frequencies.len() => {}
+        [rows, length, _, head] if rows * length == positions.len() && head >= 2 * cache.half => {}
         _ => bail!("rotary", "{} positions for heads of shape {:?}", positions.len(), xs.dims()),
     }
-    let last = positions.iter().copied().max().unwrap_or(0);
-    super::ops::volume("rotary", &[last as usize + 1, 2 * rotary.frequencies.len()])
-        .map_err(|_| Error::new("rotary", format!("there is no memory for the angles of position {last}")))?;
-    let cache = rotary.rope_cache(last);
     let y = rope::rotate(&xs, &cache, positions, false)?;
     let positions = positions.to_vec();
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || rope::rotate(&grad, &cache, &positions, true))))

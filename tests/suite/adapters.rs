@@ -205,3 +205,27 @@ fn a_tied_flag_with_another_head_keeps_both() {
     let net = Model::open(folder.path(), DType::F32).unwrap();
     assert!(logits(&net, &[1, 2, 3]) != logits(&own, &[1, 2, 3]), "the decoder's bias is thrown away");
 }
+
+#[test]
+fn a_model_is_saved_as_what_it_is_or_it_is_told() {
+    let out = tempfile::tempdir().unwrap();
+    let net = Model::open(&parity("llama"), DType::F32).unwrap();
+    for ending in ["gguf", "GGUF", "safetensors", "bin"] {
+        let path = out.path().join(format!("net.{ending}"));
+        let error = fault(net.save(&path, Default::default()));
+        assert!(error.contains("a model is saved as a folder"), "{error}");
+        assert!(!path.exists());
+    }
+    // a folder may be called so
+    std::fs::create_dir(out.path().join("net.bin")).unwrap();
+    net.save(&out.path().join("net.bin"), Default::default()).unwrap();
+    let script = |verb: &str| {
+        let make = "let net = model(#{ model_type: \"llama\", vocab_size: 64, hidden_size: 32, num_hidden_layers: 1 }, #{ seed: 1 });";
+        told(&format!("{make} {verb} net.save(`{}`);", out.path().join("q").display()))
+    };
+    assert_eq!(script(""), "");
+    assert!(
+        script("net.to(\"q8\");").contains("quantized (q8_0), which a folder does not keep: they are saved as f32")
+    );
+    assert_eq!(script("net.to(\"q8\"); net.to(\"f32\");"), "");
+}

@@ -130,6 +130,12 @@ pub fn config(fields: &Fields) -> Result<Config> {
         bail!("model", "activation `{activation}` is not supported here, only silu");
     }
     let bias = fields.bool_or("attention_bias", false)?;
+    let head_dim = fields.count_or(&["head_dim"], hidden / heads.max(1))?;
+    let max_positions = fields.count_or(&["max_position_embeddings"], 2048)?;
+    let rope = fields.rope(head_dim, max_positions)?;
+    if rope.partial != 1.0 {
+        bail!("model", "`partial_rotary_factor: {}` is not supported here", rope.partial);
+    }
     Ok(Config {
         layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
@@ -138,11 +144,11 @@ pub fn config(fields: &Fields) -> Result<Config> {
         layers,
         heads,
         kv_heads: fields.count_or(&["num_key_value_heads"], heads)?,
-        head_dim: fields.count_or(&["head_dim"], hidden / heads.max(1))?,
-        max_positions: fields.count_or(&["max_position_embeddings"], 2048)?,
+        head_dim,
+        max_positions,
         token_types: 0,
         norm_eps: fields.float_or(&["rms_norm_eps"], 1e-6)?,
-        rope: Some(fields.rope()?),
+        rope: Some(rope),
         windows: vec![None; layers],
         qkv_bias: bias,
         out_bias: bias,
