@@ -255,7 +255,7 @@ impl<'a> CellKey<'a> {
             Cell::Bool(value) => CellKey::Bool(value),
             Cell::Int(value) => CellKey::Int(value),
             // all zeros are one, and all NaN: their sign is the processor's
-            Cell::Float(value) if value == 0.0 => CellKey::Float(0),
+            Cell::Float(0.0) => CellKey::Float(0),
             Cell::Float(value) if value.is_nan() => CellKey::Float(f64::NAN.to_bits()),
             Cell::Float(value) => CellKey::Float(value.to_bits()),
             Cell::Text(value) => CellKey::Text(value),

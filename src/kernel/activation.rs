@@ -41,7 +41,7 @@ simd! {
     }
 }
 
-const ROOT: f32 = 1.595_769_1; // 2 √(2/π)
+const ROOT: f32 = 1.595_769_2; // 2 √(2/π)
 const CUBE: f32 = 0.044715;
 
 // (1 + tanh u) / 2 is the sigmoid of 2u, which is exact where it is small

@@ -46,7 +46,7 @@ pub fn beta_ratio(a: f64, b: f64, x: f64, y: f64) -> f64 {
 fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let term = |at: usize| {
         let m = (at / 2) as f64;
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m))
         } else {
             -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0))

@@ -51,8 +51,7 @@ fn told(script: &str) -> String {
     let kept = lines.clone();
     let runtime = Runtime::builder().progress(move |line| *kept.lock().unwrap() += line).build().unwrap();
     runtime.run(script).unwrap();
-    let lines = lines.lock().unwrap().clone();
-    lines
+    lines.lock().unwrap().clone()
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn tab_knows_types_keys_options_and_paths() {
         ("cfg.ra\t", "» cfg.rate"),
         ("cfg[\"wor\t", "» cfg[\"words"),
         ("cfg.words.clea\t", "» cfg.words.clear()"),
-        ("cfg.deep.inner.tan\t", "» cfg.deep.inner.tanh() -> Tensor"),
+        ("cfg.deep.inner.sigmo\t", "» cfg.deep.inner.sigmoid() -> Tensor"),
         // what a verb returns
         ("zeros([2]).sum().dty\t", "» zeros([2]).sum().dtype: string"),
         ("let y = zeros([2]); y.dty\t", "» let y = zeros([2]); y.dtype: string"),

@@ -139,7 +139,7 @@ impl LoraLayer {
     fn widened(&self, narrow: &Tensor, precision: Precision) -> Result<Tensor> {
         let y = nn::linear(&ops::multiply(narrow, self.scale)?, &self.own(&self.b), None, precision)?;
         match &self.bias {
-            Some(bias) => ops::add(&y, &ops::multiply(&self.own(bias), self.scale)?),
+            Some(bias) => ops::add(&y, &ops::multiply(self.own(bias), self.scale)?),
             None => Ok(y),
         }
     }
@@ -149,7 +149,7 @@ impl LoraLayer {
     fn ratio(&self, weight: &dyn Fn() -> Result<Array>) -> Result<Option<Tensor>> {
         let Some(magnitude) = &self.magnitude else { return Ok(None) };
         let norms = Tensor::from(norms(&(weight()? + self.delta()?)?)?);
-        Ok(Some(ops::divide(&self.own(magnitude), &norms)?))
+        Ok(Some(ops::divide(self.own(magnitude), &norms)?))
     }
 
     /// The weight `[out, in]`, in f32, with the adapter merged in.

@@ -15,8 +15,8 @@ pub fn model_types() -> Result<Vec<&'static str>> {
     Ok(levain_candle::model_types().collect())
 }
 
-fn told(error: candle_core::Error) -> Error {
-    Error::from(error).attributed_to("model").at("engine \"candle\"")
+fn told(error: impl Into<Error>) -> Error {
+    error.into().attributed_to("model").at("engine \"candle\"")
 }
 
 /// A model of candle's, with what it has read.

@@ -192,9 +192,9 @@ fn reductions() {
         ("norm, 0", |x| ops::norm(&x[0], 0.0, Some(&[1]), false)),
         ("prod", |x| ops::prod(&x[0], None, false)),
         ("prod, 1", |x| ops::prod(&x[0], Some(&[1]), true)),
-        ("prod, of a zero", |x| ops::prod(&ops::multiply(&x[0], &mask(&[1, 0, 1], &[3, 1]))?, Some(&[1]), false)),
+        ("prod, of a zero", |x| ops::prod(&ops::multiply(&x[0], mask(&[1, 0, 1], &[3, 1]))?, Some(&[1]), false)),
         ("cumprod", |x| ops::cumprod(&x[0], 1)),
-        ("cumprod, of zeros", |x| ops::cumprod(&ops::multiply(&x[0], &mask(&[1, 0, 1, 1], &[4]))?, -1)),
+        ("cumprod, of zeros", |x| ops::cumprod(&ops::multiply(&x[0], mask(&[1, 0, 1, 1], &[4]))?, -1)),
         ("median", |x| ops::median(&x[0], None, false)),
         ("median, 1", |x| ops::median(&x[0], Some(1), true)),
         ("quantile", |x| {
