@@ -107,6 +107,27 @@ fn resumes(script: &str) {
 }
 
 #[test]
+fn interrupted_again_and_again_it_is_the_same_log() {
+    let folder = tempfile::tempdir().unwrap();
+    // evaluated before the first step, and often, with micro-batches that each draw a mask
+    let script = SCRIPT.replace("eval_every: 20", "eval_every: 3, eval_on_start: true, grad_accum: 2, min_lr: 1e-4");
+    std::fs::write(folder.path().join("train.rhai"), script).unwrap();
+    let run = |out: &'static str| Run { folder: folder.path(), out };
+    let whole = run("whole");
+    let told = whole.finish();
+    assert_eq!(whole.log().lines().count(), 241);
+    let paused = run("paused");
+    for steps in [1, 2, 4, 5, 7, 13, 14, 22, 31, 40, 41, 52] {
+        // it may end before the signal, where the machine is busy
+        if paused.stopped_after(steps, libc::SIGINT) != Some(130) {
+            break;
+        }
+    }
+    assert_eq!(paused.finish(), told);
+    assert_eq!(paused.log(), whole.log());
+}
+
+#[test]
 fn a_claim_holds_as_long_as_its_process_lives() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
