@@ -31,6 +31,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number of layers. Names and facts of each are made before the first weight is: so many would end the process.
+    pub fn layers(&self, names: &[&str]) -> Result<usize> {
+        const MOST: usize = 1 << 16;
+        match self.count(names)? {
+            layers if layers <= MOST => Ok(layers),
+            layers => bail!("model", "`{}` is {layers}, above {MOST}", names[0]),
+        }
+    }
+
     pub fn count_or(&self, names: &[&str], otherwise: usize) -> Result<usize> {
         self.get(names).map_or(Ok(otherwise), |value| whole(names[0], value))
     }

@@ -45,7 +45,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
     Ok(json!({
         "hidden_size": hidden,
         "intermediate_size": 4 * hidden,
-        "num_hidden_layers": fields.count(&["num_hidden_layers"])?,
+        "num_hidden_layers": fields.layers(&["num_hidden_layers"])?,
         "num_attention_heads": heads,
         "max_position_embeddings": 512,
         "type_vocab_size": 2,
@@ -61,7 +61,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
 
 fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size"])?;
-    let layers = fields.count(&["num_hidden_layers"])?;
+    let layers = fields.layers(&["num_hidden_layers"])?;
     let heads = fields.count(&["num_attention_heads"])?;
     let positions = fields.text_or(&["position_embedding_type"], "absolute");
     if positions != "absolute" {

@@ -87,7 +87,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
     fields.head_dim(hidden, heads)?;
     Ok(json!({
         "n_embd": hidden,
-        "n_layer": fields.count(&["n_layer"])?,
+        "n_layer": fields.layers(&["n_layer"])?,
         "n_head": heads,
         "n_inner": 4 * hidden,
         "n_positions": 2048,
@@ -105,7 +105,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
 
 fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["n_embd", "hidden_size"])?;
-    let layers = fields.count(&["n_layer", "num_hidden_layers"])?;
+    let layers = fields.layers(&["n_layer", "num_hidden_layers"])?;
     let heads = fields.count(&["n_head", "num_attention_heads"])?;
     let known = [Activation::Gelu, Activation::GeluTanh];
     for (name, wanted) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false)] {

@@ -98,7 +98,7 @@ pub fn more(file: &Metadata, json: &mut Value) -> Result<()> {
 
 pub fn defaults(fields: &Fields) -> Result<Value> {
     let hidden = fields.count(&["hidden_size"])?;
-    let layers = fields.count(&["num_hidden_layers"])?;
+    let layers = fields.layers(&["num_hidden_layers"])?;
     let heads = fields.heads(hidden)?;
     Ok(json!({
         "hidden_size": hidden,
@@ -123,7 +123,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
 
 pub fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size"])?;
-    let layers = fields.count(&["num_hidden_layers"])?;
+    let layers = fields.layers(&["num_hidden_layers"])?;
     let heads = fields.count(&["num_attention_heads"])?;
     let activation = fields.text_or(&["hidden_act"], "silu");
     if activation != "silu" {
