@@ -3,7 +3,7 @@
     python families.py build FOLDER              writes the folders and `expect.json` (tests/data/token/families)
     python families.py lines OUT [REAL]   writes the folders too, 10,000 lines of six scripts and more, and the ids of each folder
                                           for them; REAL holds real vocabularies (gpt2, qwen3, llama2, bert-base-chinese).
-                                          `levain run compare.rhai out=OUT` compares.
+    python families.py compare OUT LEVAIN encodes the lines with the binary LEVAIN, and says where ids differ
 
 Vocabularies are trained here, on the sentences below: a few hundred tokens in the shape of each family, with the settings
 that its published `tokenizer_config.json` has. Needs transformers 5.24, tokenizers, sentencepiece, tiktoken.
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -588,11 +589,36 @@ def lines(out, source):
     (out / "folders.jsonl").write_text("".join(json.dumps(one) + "\n" for one in expect), encoding="utf-8")
 
 
+COMPARE = """
+let out = options(#{ out: "" }, args()).out;
+let texts = dataset(out + "/lines.jsonl").column("text");
+for folder in dataset(out + "/folders.jsonl") {
+    let got = tokenizer(folder.folder).encode(texts);
+    let want = dataset(folder.ids).column("ids");
+    let differ = 0;
+    for (ids, at) in got {
+        if ids == want[at] { continue; }
+        if differ == 0 { print(`${folder.name}: line ${at}: ${texts[at].to_debug()}\\n    here ${ids}\\n    want ${want[at]}`); }
+        differ += 1;
+    }
+    print(`${folder.name}: ${texts.len() - differ} of ${texts.len()} lines equal`);
+}
+"""
+
+
+def compare(out, levain):
+    script = out / "compare.rhai"
+    script.write_text(COMPARE, encoding="utf-8")
+    sys.exit(subprocess.run([levain, "run", str(script), f"out={out}"]).returncode)
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["build", root]:
             build(Path(root))
         case ["lines", out, *source]:
             lines(Path(out), Path(source[0]) if source else None)
+        case ["compare", out, levain]:
+            compare(Path(out), levain)
         case _:
             sys.exit(__doc__)
