@@ -3,7 +3,7 @@
 //! The crate gives added tokens new ids when they are not in the model's own vocabulary, whatever the file says. So they
 //! are put there first, at the id in the file: no id changes, now or when the vocabulary grows.
 
-use crate::token::{charsmap, oniguruma};
+use crate::token::parts;
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -79,8 +79,8 @@ pub fn build(mut spec: Value) -> Result<Engine> {
         bail!(WHO, "its `model` is {}, not a map", kind(&model));
     }
     pin(&mut model, &added)?;
-    for name in ["normalizer", "pre_tokenizer", "decoder"] {
-        fields.get_mut(name).map_or(Ok(()), expressions)?;
+    for name in ["normalizer", "pre_tokenizer", "post_processor", "decoder"] {
+        fields.get_mut(name).map_or(Ok(()), |part| parts::check(part, name == "normalizer"))?;
     }
     let levels = levels(&model)?;
     let (model, merges) = build_model(model)?;
@@ -120,40 +120,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
     }
-}
-
-/// Every regular expression in a part, as Oniguruma reads it; and replacements are checked.
-fn expressions(part: &mut Value) -> Result<()> {
-    if let Some(same) = ends_stripped(part) {
-        *part = same;
-    }
-    match part {
-        Value::Array(steps) => steps.iter_mut().try_for_each(expressions),
-        Value::Object(fields) => {
-            if let Some(Value::String(pattern)) = fields.get_mut("pattern").and_then(|pattern| pattern.get_mut("Regex"))
-            {
-                *pattern = oniguruma::translate(pattern)?;
-            }
-            if let Some(map) = fields.get("precompiled_charsmap") {
-                charsmap::check(map.as_str().unwrap_or_default())?;
-            }
-            fields.values_mut().filter(|value| value.is_array()).try_for_each(expressions)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A decoder that takes letters from the ends of tokens, as expressions: the engine's own does not survive an empty token.
-fn ends_stripped(part: &Value) -> Option<Value> {
-    let (start, stop) = (part.get("start")?.as_u64()?, part.get("stop")?.as_u64()?);
-    if part["type"] != "Strip" || stop == 0 {
-        return None;
-    }
-    let letter = regex_syntax::escape(part["content"].as_str()?);
-    let replace = |pattern: String| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": ""});
-    let first = (start > 0).then(|| replace(format!(r"\A(?:{letter}){{1,{start}}}")));
-    let last = replace(format!(r"(?:{letter}){{1,{stop}}}\z"));
-    Some(json!({"type": "Sequence", "decoders": first.into_iter().chain([last]).collect::<Vec<Value>>()}))
 }
 
 fn levels(model: &Value) -> Result<Option<Arc<[u32]>>> {
@@ -285,6 +251,11 @@ fn build_bpe(model: &mut Value) -> Result<(BPE, Vec<MergeIds>)> {
     let flag = |name: &str| model[name].as_bool().unwrap_or(false);
 
     let prefix = text("continuing_subword_prefix");
+    if let Some((_, right)) =
+        prefix.as_ref().and_then(|prefix| merges.iter().find(|(_, right)| !right.starts_with(prefix)))
+    {
+        bail!(WHO, "the right half `{right}` of a merge does not begin with {:?}", prefix.unwrap_or_default());
+    }
     let by_id = merges_by_id(&vocab, &merges, prefix.as_deref().unwrap_or_default())?;
     let mut builder = BPE::builder()
         .vocab_and_merges(vocab, merges)

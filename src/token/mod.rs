@@ -17,6 +17,7 @@ mod format;
 mod kind;
 mod mine;
 mod oniguruma;
+mod parts;
 mod ppmi;
 pub mod script;
 mod special;

@@ -381,6 +381,30 @@ fn descriptions_that_are_none_are_errors() {
         error(json!({"model": model, "added_tokens": {}})),
         "tokenizer: its `added_tokens` is a map, not a list"
     );
+    let bpe = |part: &str, value: Value| error(json!({"model": model, part: value}));
+    let empty = json!({"type": "Replace", "pattern": {"String": ""}, "content": "x"});
+    assert!(bpe("normalizer", empty).contains("a pattern that is empty"));
+    for pattern in ["x*", "", "^", "(?=a)", r"\b", "a|(b?)", "(?:x{0,3})", "(?i)a?"] {
+        let nothing = json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": "x"});
+        assert!(bpe("normalizer", nothing).contains("which may be nothing"), "{pattern}");
+    }
+    assert!(bpe("pre_tokenizer", json!({"type": "FixedLength", "length": 0})).contains("parts of the length 0"));
+    let piece = json!([{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]);
+    let around = json!({"type": "TemplateProcessing", "single": piece, "pair": piece, "special_tokens": {}});
+    assert!(bpe("post_processor", around).contains("puts `<s>` around a text and does not say what that is"));
+    let map = json!({"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="});
+    assert!(bpe("normalizer", map).contains("its precompiled_charsmap (8 bytes) is damaged"));
+    let marked = json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"], "continuing_subword_prefix": "####"});
+    assert!(error(json!({"model": marked})).contains("the right half `b` of a merge does not begin with \"####\""));
+    for (pattern, why) in [
+        ("a\\Gb", "`\\G`"),
+        ("(?i:ss)", "letters that are one letter in another case"),
+        ("[[:foo:]]", "the class `[:foo:]`"),
+        ("(?s:a)", "the flag `s`"),
+    ] {
+        let split = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+        assert!(bpe("pre_tokenizer", split).contains(why), "{pattern}");
+    }
     let far = json!({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]}, "added_tokens": [{"id": 5, "content": "<x>"}]});
     assert!(error(far).contains("the added token `<x>` has the id 5, but the vocabulary has 1 entries"));
 }

@@ -31,6 +31,7 @@ impl Reader<'_> {
     /// After a backslash, outside of classes. Returns the letter that it is, if it is one.
     pub(super) fn escape(&mut self) -> Result<Option<char>> {
         let Some(next) = self.next() else { return Err(self.refused("nothing after a `\\`")) };
+        self.empty = matches!(next, 'A' | 'z' | 'Z' | 'b' | 'B' | 'k' | '1'..='9');
         match next {
             'A' | 'z' => self.plain(next),
             'Z' => self.out.push_str(r"(?=\n?\z)"),

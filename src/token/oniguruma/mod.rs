@@ -11,13 +11,15 @@ mod repeat;
 
 use crate::{Error, Result};
 
-/// The expression in words that both engines read alike; the same text where they do anyway.
-pub fn translate(pattern: &str) -> Result<String> {
+/// The expression in words that both engines read alike, the same text where they do anyway; and whether it can match
+/// nothing at all.
+pub fn translate(pattern: &str) -> Result<(String, bool)> {
     let groups = Groups::of(pattern);
-    let mut reader = Reader { chars: pattern.chars().collect(), at: 0, out: String::new(), pattern, groups, depth: 0 };
-    reader.alternatives(Flags::default())?;
+    let mut reader =
+        Reader { chars: pattern.chars().collect(), at: 0, out: String::new(), pattern, groups, depth: 0, empty: false };
+    let empty = reader.alternatives(Flags::default())?;
     match reader.peek() {
-        None => Ok(reader.out),
+        None => Ok((reader.out, empty)),
         Some(_) => Err(reader.refused("a `)` without its `(`")),
     }
 }
@@ -61,6 +63,8 @@ struct Reader<'p> {
     pattern: &'p str,
     groups: Groups,
     depth: usize,
+    /// Whether the last piece can match nothing.
+    empty: bool,
 }
 
 impl Reader<'_> {
@@ -109,35 +113,39 @@ impl Reader<'_> {
         )
     }
 
-    /// Branches up to the end of a group.
-    fn alternatives(&mut self, flags: Flags) -> Result<()> {
+    /// Branches up to the end of a group. Whether one can match nothing.
+    fn alternatives(&mut self, flags: Flags) -> Result<bool> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(self.refused("groups are nested too deep"));
         }
         // the letter before, while letters follow each other
         let mut before = None;
+        let (mut empty, mut branch) = (false, true);
         while let Some(next) = self.peek().filter(|next| *next != ')') {
             let from = self.out.len();
             if next == '|' {
                 self.at += 1;
                 self.out.push('|');
                 before = None;
+                empty |= std::mem::replace(&mut branch, true);
             } else if flags.extended && (next.is_whitespace() || next == '#') {
                 self.skip_comment();
             } else if let Some(flags) = self.flags_to_the_end(flags)? {
                 // `a(?i)b|c` is `a(?i:b|c)` in this syntax
-                self.alternatives(flags)?;
+                branch &= self.alternatives(flags)?;
                 self.out.push(')');
                 before = None;
             } else {
+                self.empty = false;
                 let letter = self.atom(flags)?;
-                self.repeats(from, flags)?;
+                let nothing = self.empty;
+                branch &= self.repeats(from, flags)? || nothing;
                 before = self.folded(before, letter.filter(|_| flags.ignore_case), from)?;
             }
         }
         self.depth -= 1;
-        Ok(())
+        Ok(empty || branch)
     }
 
     fn skip_comment(&mut self) {
@@ -192,8 +200,10 @@ impl Reader<'_> {
             '\\' => return self.escape(),
             '.' => self.out.push_str(if flags.dot_all { r"(?:.|\n)" } else { "." }),
             // anchors are those of lines
-            '^' => self.out.push_str(r"(?:\A|(?<=\n)(?!\z))"),
-            '$' => self.out.push_str(r"(?=\n|\z)"),
+            '^' | '$' => {
+                self.empty = true;
+                self.out.push_str(if next == '^' { r"(?:\A|(?<=\n)(?!\z))" } else { r"(?=\n|\z)" });
+            }
             '*' | '+' | '?' => return Err(self.refused(&format!("a `{next}` with nothing before it"))),
             '{' | '}' | ']' => {
                 self.out.push('\\');
@@ -213,9 +223,11 @@ impl Reader<'_> {
                 self.at += usize::from(next == '\\');
             }
             self.out.push_str("(?:)");
+            self.empty = true;
             return Ok(());
         }
         let mut inside = flags;
+        let around = ["?=", "?!", "?<=", "?<!"].into_iter().any(|kind| self.starts_with(kind));
         match ["?:", "?=", "?!", "?<=", "?<!", "?>"].into_iter().find(|kind| self.starts_with(kind)) {
             Some(kind) => {
                 self.at += kind.len();
@@ -235,7 +247,7 @@ impl Reader<'_> {
             }
             None => self.out.push('('),
         }
-        self.alternatives(inside)?;
+        self.empty = self.alternatives(inside)? || around;
         if !self.take(")") {
             return Err(self.refused("a `(` without its `)`"));
         }

@@ -5,29 +5,32 @@ use super::{Flags, Reader};
 use crate::Result;
 
 impl Reader<'_> {
-    /// What repeats the piece that was written from `from` on.
-    pub(super) fn repeats(&mut self, from: usize, flags: Flags) -> Result<()> {
+    /// What repeats the piece that was written from `from` on. Whether that may be not at all.
+    pub(super) fn repeats(&mut self, from: usize, flags: Flags) -> Result<bool> {
         let mut repeated = false;
+        let mut optional = false;
         loop {
             if flags.extended {
                 while self.peek().is_some_and(|next| next.is_whitespace() || next == '#') {
                     self.skip_comment();
                 }
             }
-            let Some(sign) = self.peek() else { return Ok(()) };
+            let Some(sign) = self.peek() else { return Ok(optional) };
             let (text, marks): (String, &[char]) = match sign {
                 '*' | '+' | '?' => {
                     self.at += 1;
+                    optional |= sign != '+';
                     (sign.to_string(), &['?', '+'])
                 }
                 '{' => match self.interval() {
                     // lazy only where there is a choice
                     Some((least, most)) if least == most => (format!("{{{least}}}"), &[]),
                     Some((least, most)) => (format!("{{{least},{most}}}"), &['?']),
-                    None => return Ok(()),
+                    None => return Ok(optional),
                 },
-                _ => return Ok(()),
+                _ => return Ok(optional),
             };
+            optional |= text.starts_with("{0");
             if repeated {
                 self.wrap(from);
             }
