@@ -3,7 +3,7 @@
 use super::{FAULT, interrupt};
 use crate::Error;
 use crate::limits::{self, Bounds, Limits, Root};
-use crate::script::{Cause, Fault, Host, checker, read_script};
+use crate::script::{Cause, Fault, Host, checker, plain, read_script};
 use std::path::{Path, PathBuf};
 
 /// Bounds for a script of a stranger.
@@ -60,7 +60,7 @@ impl Sandbox {
 pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
     if file.as_os_str() == "-" {
         return match std::io::read_to_string(std::io::stdin()) {
-            Ok(text) => script("standard input", &text, args, sandbox),
+            Ok(text) => script("standard input", &plain(text), args, sandbox),
             Err(error) => told(&Fault::plain(format!("standard input: {error}"))),
         };
     }

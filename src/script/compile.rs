@@ -2,7 +2,8 @@
 
 use super::language::{ASSIGNED, comparison};
 use rhai::{
-    AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, Position, Scope, Stmt, Token,
+    AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, ParseErrorType, Position, Scope,
+    Stmt, Token,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -33,10 +34,62 @@ pub fn spoken(token: Token, position: Position) -> Token {
 
 /// The tree of a text as it runs.
 pub fn compile(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
-    let ast = engine.compile_with_scope(scope, text)?;
+    let ast = parsed(engine, scope, text)?;
     let marks = assigned(engine, &ast);
     let ast = if marks.is_empty() { ast } else { marked(marks, || engine.compile_with_scope(scope, text))? };
     Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
+}
+
+/// The tree of a text before it is folded; a key of a constant that is assigned to is an error of the text.
+pub fn parsed(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
+    let ast = engine.compile_with_scope(scope, text)?;
+    match changed_constant(&ast, scope) {
+        Some((name, position)) => Err(ParseError(Box::new(ParseErrorType::AssignmentToConstant(name)), position)),
+        None => Ok(ast),
+    }
+}
+
+/// The first constant of which a key is assigned to, where no variable has its name.
+fn changed_constant(ast: &AST, scope: &Scope) -> Option<(String, Position)> {
+    let (mut roots, mut constants, mut variables) = (Vec::new(), HashSet::new(), HashSet::new());
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Assignment(parts))) => {
+                if let (Expr::Dot(..) | Expr::Index(..), Expr::Variable(variable, _, position)) =
+                    (&parts.1.lhs, root(&parts.1.lhs))
+                    && variable.2.is_empty()
+                {
+                    roots.push((variable.1.to_string(), *position));
+                }
+            }
+            Some(ASTNode::Stmt(Stmt::Var(parts, flags, _))) => {
+                let names = if flags.intersects(ASTFlags::CONSTANT) { &mut constants } else { &mut variables };
+                names.insert(parts.0.name.to_string());
+            }
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => {
+                variables.insert(parts.0.name.to_string());
+                variables.extend(parts.1.iter().map(|counter| counter.name.to_string()));
+            }
+            _ => {}
+        }
+        true
+    });
+    if roots.is_empty() {
+        return None;
+    }
+    for function in ast.iter_functions() {
+        variables.extend(function.params.iter().map(ToString::to_string));
+    }
+    let is_constant = |name: &str| constants.contains(name) || scope.is_constant(name) == Some(true);
+    roots.into_iter().find(|(name, _)| is_constant(name) && !variables.contains(name))
+}
+
+/// The `a` of `a.b[c].d`.
+fn root(chain: &Expr) -> &Expr {
+    match chain {
+        Expr::Dot(parts, ..) | Expr::Index(parts, ..) => root(&parts.lhs),
+        other => other,
+    }
 }
 
 /// The tree of a text as it runs, where its tree as it is written is known.

@@ -39,7 +39,7 @@ pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};
 pub use output::Output;
 pub use runtime::{Builder, Runtime, Script, Value};
-pub use sources::read_script;
+pub use sources::{plain, read_script};
 pub use tables::OptionKey;
 
 /// What an `api/mod.rs` needs: `use crate::script::prelude::*;`

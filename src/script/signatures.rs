@@ -124,7 +124,10 @@ impl Signatures {
             let first = raw.infos.first().map(String::as_str).unwrap_or_default();
             let called_options = |info: &String| info.split(':').next().is_some_and(|name| name.trim() == "options");
             let overload = Overload {
-                returns: types.get(&word(&raw.returns)).copied().flatten(),
+                returns: match word(&raw.returns).as_str() {
+                    "" if !raw.returns.is_empty() => kind_of::<()>(),
+                    kind => types.get(kind).copied().flatten(),
+                },
                 is_method: first.contains("&mut") || first.contains("& mut"),
                 options: (0..raw.infos.len()).filter(|place| called_options(&raw.infos[*place])).collect(),
                 params: raw.params,
@@ -164,6 +167,7 @@ impl Signatures {
     pub fn operator(&self, name: &str, given: &[Kind]) -> Kind {
         let (int, float, text) = (kind_of::<INT>(), kind_of::<FLOAT>(), kind_of::<ImmutableString>());
         let is_number = |kind: &Kind| *kind == int || *kind == float;
+        let is_plain = |kind: &Kind| is_number(kind) || *kind == text || *kind == kind_of::<bool>();
         match (name, given) {
             ("-" | "+", [kind]) if is_number(kind) => *kind,
             ("+" | "-" | "*" | "/" | "%" | "**", [a, b]) if is_number(a) && is_number(b) => {
@@ -175,7 +179,7 @@ impl Signatures {
             }
             ("+", [a, b]) if a.is_some() && (*a == text || *a == kind_of::<Array>()) && b.is_some() => *a,
             ("+", [a, b]) if *a == kind_of::<Map>() && a == b => *a,
-            ("==" | "!=" | "<" | ">" | "<=" | ">=", [a, b]) if is_number(a) && is_number(b) => kind_of::<bool>(),
+            ("==" | "!=" | "<" | ">" | "<=" | ">=", [a, b]) if is_plain(a) && is_plain(b) => kind_of::<bool>(),
             ("!", [_]) => None,
             _ if given.iter().all(Option::is_some) => self.gives(name, given),
             _ => None,
@@ -184,7 +188,8 @@ impl Signatures {
 
     /// A type as scripts call it.
     pub fn name(&self, id: TypeId) -> &str {
-        self.names.get(&id).map_or("value", String::as_str)
+        let nothing = Some(id) == kind_of::<()>();
+        self.names.get(&id).map_or(if nothing { "nothing" } else { "value" }, String::as_str)
     }
 }
 

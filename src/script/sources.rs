@@ -6,7 +6,17 @@ use std::sync::{Arc, RwLock};
 
 /// Reads a script; not UTF-8 is an error that names the line.
 pub fn read_script(path: &Path) -> crate::Result<String> {
-    crate::files::text("script", path)
+    Ok(plain(crate::files::text("script", path)?))
+}
+
+/// A script without what systems write before it: a byte order mark, and the `#!` of a command, which begins a comment.
+pub fn plain(text: String) -> String {
+    let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
+    // `///` would begin a doc
+    match text.starts_with("#!") {
+        true => text.replacen("#!", "//", 1).replacen("///", "// ", 1),
+        false => text,
+    }
 }
 
 /// A shared shelf of script texts, for the line that an error shows.

@@ -30,6 +30,7 @@ mod decode;
 #[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;
+mod language;
 mod model;
 mod parity;
 mod pause;

@@ -5,7 +5,7 @@ use crate::measure::baseline::{self, Baseline};
 use crate::measure::bench::judge::{Case, Kept, Origin};
 use crate::measure::machine::Machine;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// One baseline file: what it held, what is to be kept.
@@ -20,11 +20,17 @@ pub struct Books {
     machine: Machine,
     books: BTreeMap<PathBuf, Book>,
     one: Option<PathBuf>,
+    /// Stems that several scripts of one book have: these are kept by their paths.
+    shared: BTreeSet<String>,
 }
 
 impl Books {
     pub fn open(args: &Args, scripts: &[PathBuf], machine: Machine) -> Result<Books> {
-        let mut books = Books { machine, books: BTreeMap::new(), one: args.baseline.clone() };
+        let mut stems: Vec<String> = scripts.iter().map(|script| stem(script)).collect();
+        stems.sort();
+        let twice = |pair: &[String]| (pair[0] == pair[1] && args.baseline.is_some()).then(|| pair[0].clone());
+        let shared = stems.windows(2).filter_map(twice).collect();
+        let mut books = Books { machine, books: BTreeMap::new(), one: args.baseline.clone(), shared };
         if args.against.is_some() {
             return Ok(books);
         }
@@ -60,6 +66,13 @@ impl Books {
         self.one.clone().unwrap_or_else(|| folder_of(script))
     }
 
+    /// What a script is called in its book.
+    fn name(&self, script: &Path) -> String {
+        let stem = stem(script);
+        let path = || script.with_extension("").display().to_string().replace('\\', "/");
+        if self.shared.contains(&stem) { path() } else { stem }
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.books.values().map(|book| book.path.as_path())
     }
@@ -84,22 +97,22 @@ impl Books {
             return (None, Origin::Stored);
         };
         let origin = if was.machine == self.machine { Origin::Stored } else { Origin::OtherMachine };
-        (was.case(&stem(script), case), origin)
+        (was.case(&self.name(script), case), origin)
     }
 
     /// Cases of a script that the baseline has and this run has not.
     pub fn missing(&self, script: &Path, cases: &[Case]) -> Vec<String> {
         let was = self.books.get(&self.key(script)).and_then(|book| book.was.as_ref());
-        let kept = was.and_then(|was| was.scripts.get(&stem(script)));
+        let kept = was.and_then(|was| was.scripts.get(&self.name(script)));
         let names = kept.into_iter().flatten().map(|(name, _)| name);
         names.filter(|name| !cases.iter().any(|case| case.name() == *name)).cloned().collect()
     }
 
     pub fn keep(&mut self, script: &Path, cases: &[Case]) {
-        let key = self.key(script);
+        let (key, name) = (self.key(script), self.name(script));
         if let Some(book) = self.books.get_mut(&key) {
             let kept = cases.iter().map(|case| (case.name().to_string(), case.kept.clone())).collect();
-            book.becomes.scripts.insert(stem(script), kept);
+            book.becomes.scripts.insert(name, kept);
         }
     }
 

@@ -107,6 +107,12 @@ fn worker(path: &Path) -> u8 {
         tell(&wire::FromWorker::Printed(printed));
     }
     match result {
+        Ok(_) if host.run_state.ended().is_some_and(|code| code > 0) => {
+            let code = host.run_state.ended().unwrap_or_default();
+            let fault = crate::script::Fault::plain(format!("bench: {name} ended with `exit({code})`"));
+            tell(&wire::FromWorker::Fault(fault.to_string()));
+            FAULT
+        }
         Ok(_) => {
             tell(&wire::FromWorker::End);
             0

@@ -47,9 +47,21 @@ fn cell(value: &Dynamic, digits: usize) -> String {
     }
     match (value.as_int(), value.as_float()) {
         (Ok(number), _) => text::thousands(number),
-        (_, Ok(number)) => text::thousands(format!("{number:.digits$}")),
+        (_, Ok(number)) => float(number, digits),
         _ => value.to_string(),
     }
+}
+
+/// A number of which so many digits would leave nothing, and one of more digits than it has, is written with its power of ten.
+fn float(number: f64, digits: usize) -> String {
+    let size = number.abs();
+    let lost = digits > 0 && size > 0.0 && size < 0.1_f64.powi(digits as i32);
+    if !(lost || size >= 1e15 && size.is_finite()) {
+        return text::thousands(format!("{number:.digits$}"));
+    }
+    let text = format!("{number:.2e}");
+    let (figures, power) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{power}", figures.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn columns(rows: &List, options: &Options) -> Res<Vec<String>> {
@@ -87,6 +99,7 @@ mod verbs {
     /// table([3])    //=> error: table: row 0 is not a map or a list: 3
     /// let rows = [#{ law: "专利法", bits: 1.23456 }, #{ law: "民法典", bits: 12.5 }];
     /// print(table(rows, #{ columns: ["law", "bits"], digits: 2 }));
+    /// print(table([#{ lr: 1e-5 }, #{ lr: 3.25e-5 }]));      // 1e-5, 3.25e-5
     /// table([["a", 1]], #{ colums: ["x", "y"] })    //=> error: table: there is no option `colums`
     /// ```
     #[rhai_fn(name = "table", return_raw)]

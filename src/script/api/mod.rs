@@ -41,6 +41,11 @@ impl Run {
     pub fn ended(&self) -> Option<u8> {
         u8::try_from(self.code.load(Ordering::Relaxed)).ok()
     }
+
+    /// The exit code that was asked for, which is forgotten.
+    pub fn take_ended(&self) -> Option<u8> {
+        u8::try_from(self.code.swap(-1, Ordering::Relaxed)).ok()
+    }
 }
 
 impl Default for Run {
@@ -152,6 +157,23 @@ mod verbs {
     #[rhai_fn(name = "digits", return_raw)]
     pub fn digits_of_int(x: INT, count: INT) -> Res<String> {
         super::digits(x as f64, count)
+    }
+
+    /// Divides whole, and rounds down.
+    ///
+    /// `/` of two ints cuts off what is behind the point: `-7 / 2` is -3.
+    ///
+    /// also: //, floordiv, integer division, torch.floor_divide
+    ///
+    /// ```rhai
+    /// 7.floor_divide(2)          //=> 3
+    /// (-7).floor_divide(2)       //=> -4
+    /// 7.floor_divide(0)          //=> error: floor_divide: 7 by 0
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn floor_divide(x: INT, by: INT) -> Res<INT> {
+        let Some(whole) = x.checked_div(by) else { bail!("floor_divide", "{x} by {by}") };
+        Ok(if x % by != 0 && (x < 0) != (by < 0) { whole - 1 } else { whole })
     }
 
     /// The number as text, thousands apart.

@@ -149,11 +149,20 @@ fn read(default: &Dynamic, value: Dynamic) -> Dynamic {
     } else if default.is_unit() {
         whole().or_else(number).or_else(truth)
     } else if default.is_array() {
-        Some(Dynamic::from(text.split(',').map(|part| Dynamic::from(part.trim().to_string())).collect::<List>()))
+        Some(Dynamic::from(elements(default, &text)))
     } else {
         None
     };
     read.unwrap_or_else(|| text.into())
+}
+
+/// `8,64` or `[8, 64]` as a list of what the default's first value is; of an empty default, of what each looks like.
+fn elements(default: &Dynamic, text: &str) -> List {
+    let inside = text.trim();
+    let inside = inside.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(inside);
+    let first = default.as_array_ref().ok().and_then(|list| list.first().cloned()).unwrap_or_default();
+    let parts = inside.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| read(&first, part.trim_matches('"').to_string().into())).collect()
 }
 
 fn kind(value: &Dynamic) -> String {

@@ -3,7 +3,7 @@
 use super::{Check, Imported, Kind, explain, stdlib};
 use crate::script::signatures::{Signatures, kind_of};
 use crate::script::tables::{self, Known};
-use rhai::{FnCallExpr, FnPtr, ImmutableString, Map, Position};
+use rhai::{Expr, FnCallExpr, FnPtr, ImmutableString, Map, Position};
 use std::any::TypeId;
 
 impl Check<'_> {
@@ -16,7 +16,10 @@ impl Check<'_> {
         let fails = name == "throws" && !call.namespace.is_empty() && call.namespace.root() == "assert";
         let outside = self.fails;
         self.fails |= fails;
-        let given: Vec<Kind> = call.args.iter().map(|argument| self.expression(argument)).collect();
+        let is_range = call.op_token.is_some() && name.starts_with("..");
+        self.whole += usize::from(is_range);
+        let given: Vec<Kind> = call.args.iter().map(|argument| self.argument(argument)).collect();
+        self.whole -= usize::from(is_range);
         self.fails = outside;
         if !call.namespace.is_empty() {
             self.namespace(call.namespace.root(), name);
@@ -24,6 +27,7 @@ impl Check<'_> {
             return None;
         }
         if call.op_token.is_some() || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            self.operated(call, &given, position);
             return self.known.operator(name, &given);
         }
         if self.has_own(name, given.len()) {
@@ -44,10 +48,17 @@ impl Check<'_> {
         self.known.gives(name, &given)
     }
 
+    fn argument(&mut self, argument: &Expr) -> Kind {
+        let kind = self.expression(argument);
+        self.used(argument, kind);
+        kind
+    }
+
     /// `x.verb(…)` on a value of a type; gives the type of what it gives.
     pub fn method(&mut self, receiver: Kind, call: &FnCallExpr, position: Position) -> Kind {
         let mut given = vec![receiver];
-        given.extend(call.args.iter().map(|argument| self.expression(argument)));
+        given.extend(call.args.iter().map(|argument| self.argument(argument)));
+        self.note_end(receiver, call, position);
         let (name, arguments) = (call.name.as_str(), call.args.len());
         self.dotted.insert((name.to_string(), arguments));
         // a closure may be held by any map
@@ -108,7 +119,7 @@ impl Check<'_> {
     }
 
     /// Whether an imported file has a function of this name, or may have it.
-    fn in_imports(&self, name: &str) -> bool {
+    pub fn in_imports(&self, name: &str) -> bool {
         let has = |file: &Option<Imported>| {
             file.as_ref().is_none_or(|file| file.ast.iter_functions().any(|function| function.name == name))
         };

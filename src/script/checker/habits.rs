@@ -1,7 +1,8 @@
 //! Habits of other languages that run here and do something else: told as warnings.
 
 use super::{Body, Message};
-use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use crate::script::notebook::scan;
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
 use std::collections::HashMap;
 
 /// What to warn of, and where.
@@ -14,8 +15,9 @@ pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) 
             _ => return true,
         };
         let told = match expression {
-            Expr::FnCall(call, position) => chained(call).map(|told| (told, *position)),
-            Expr::StringConstant(value, position) => unfilled(value, *position, text).map(|told| (told, *position)),
+            Expr::StringConstant(value, position) => unfilled(value, *position, text)
+                .or_else(|| escaped(std::slice::from_ref(expression), *position, text))
+                .map(|told| (told, *position)),
             Expr::InterpolatedString(parts, position) => escaped(parts, *position, text).map(|told| (told, *position)),
             _ => None,
         };
@@ -25,16 +27,39 @@ pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) 
     let mut named: Vec<_> = bodies.iter().filter(|((name, _), _)| !name.contains('$')).collect();
     named.sort_by_key(|(key, _)| *key);
     found.extend(named.into_iter().flat_map(|((name, _), body)| copied(name, body)));
+    found.extend(commented(text));
     found.dedup_by(|a, b| a.1 == b.1);
     found
 }
 
-/// `1 < x < 3` compares `true` with 3.
-fn chained(call: &FnCallExpr) -> Option<Message> {
-    let compares = |name: &str| ["<", ">", "<=", ">="].contains(&name);
-    let inner = |argument: &Expr| matches!(argument, Expr::FnCall(call, _) if compares(&call.name));
-    (compares(&call.name) && call.args.iter().any(inner)).then_some(())?;
-    Some((format!("{}: compares true or false with a number", call.name), Some("write `a < x && x < b`".to_string())))
+/// `n // 3`, where what is left of it is a statement.
+fn commented(text: &str) -> Vec<(Message, Position)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| line.contains("//")) {
+        let parts = scan::parts(line);
+        let Some(at) = parts.iter().position(|part| part.kind == scan::Kind::Comment) else { continue };
+        let Some(before) = parts[..at].iter().rfind(|part| part.kind != scan::Kind::Space) else { continue };
+        let operand = matches!(before.kind, scan::Kind::Word | scan::Kind::Number) || before.is(")") || before.is("]");
+        let Some(by) = parts[at].text.strip_prefix("//").filter(|by| !by.starts_with(['/', '!', '='])) else {
+            continue;
+        };
+        let bare = by.trim().trim_end_matches([';', ')', ',', '}', ' ']);
+        let one = !bare.is_empty() && bare.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+        let is_number = bare.parse::<i64>().is_ok();
+        let ends = by.trim_end().ends_with([';', ')']);
+        if !(operand && one && (is_number || ends)) {
+            continue;
+        }
+        let column = 1 + line[..parts[at].at].chars().count();
+        let position =
+            Position::new(u16::try_from(index + 1).unwrap_or(u16::MAX), u16::try_from(column).unwrap_or(u16::MAX));
+        let what = format!("`//` begins a comment, and `{bare}` is in it");
+        found.push((
+            (what, Some(format!("`/` divides ints whole, and `a.floor_divide({bare})` rounds down"))),
+            position,
+        ));
+    }
+    found
 }
 
 /// `"x is ${x}"`

@@ -7,6 +7,7 @@
 mod calls;
 mod given;
 mod habits;
+mod vain;
 mod walk;
 
 use super::explain::Message;
@@ -116,7 +117,7 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut scope = Scope::new();
     let mut found = HashSet::new();
-    while let Err(error) = host.engine.compile_with_scope(&scope, text) {
+    while let Err(error) = compile::parsed(&host.engine, &scope, text) {
         use rhai::ParseErrorType as P;
         let undefined = match error.err_type() {
             P::VariableUndefined(name) | P::ModuleUndefined(name) => Some(name.clone()),
@@ -220,6 +221,14 @@ struct Check<'a> {
     fails: bool,
     /// The function that is being looked at says `this`.
     says_this: bool,
+    /// The verb that was looked at last.
+    ended: Option<vain::Ended>,
+    /// The block that comes is a loop's: its last value goes nowhere either.
+    is_loop: bool,
+    /// How many `try` are around: what fails there may be all that is wanted.
+    tries: usize,
+    /// How many indices and ranges are around, where ints divide whole.
+    whole: usize,
     findings: Vec<Finding>,
     told: HashSet<String>,
 }
@@ -269,6 +278,10 @@ impl<'a> Check<'a> {
             dotted: HashSet::new(),
             fails: false,
             says_this: false,
+            ended: None,
+            is_loop: false,
+            tries: 0,
+            whole: 0,
             findings: Vec::new(),
             told: HashSet::new(),
         }

@@ -54,9 +54,13 @@ impl Check<'_> {
     pub fn block(&mut self, statements: &[Stmt]) -> Kind {
         let start = self.scope.len();
         self.unreachable(statements);
-        let mut last = None;
-        for statement in statements {
+        let (mut last, is_loop) = (None, std::mem::take(&mut self.is_loop));
+        for (index, statement) in statements.iter().enumerate() {
+            self.ended = None;
             last = self.statement(statement);
+            if is_loop || index + 1 < statements.len() {
+                self.dropped(statement);
+            }
         }
         for var in self.scope.split_off(start) {
             if var.told && !var.used && !self.globals.contains(var.name.as_str()) {
@@ -65,30 +69,6 @@ impl Check<'_> {
             }
         }
         last
-    }
-
-    fn unreachable(&mut self, statements: &[Stmt]) {
-        let Some(end) = statements.iter().position(|statement| self.ends(statement)) else { return };
-        if let Some(after) = statements[end + 1..].iter().find(|statement| !statement.is_noop()) {
-            self.warn(("this is never reached: what stands before it ends here".to_string(), None), begin(after));
-        }
-    }
-
-    /// Whether nothing after the statement runs.
-    fn ends(&self, statement: &Stmt) -> bool {
-        let within = |statements: &[Stmt]| statements.iter().any(|statement| self.ends(statement));
-        match statement {
-            Stmt::Return(..) | Stmt::BreakLoop(..) => true,
-            Stmt::FnCall(call, _) => self.exits(call),
-            Stmt::Expr(value) => matches!(value.as_ref(), Expr::FnCall(call, _) if self.exits(call)),
-            Stmt::Block(block) => within(block.statements()),
-            Stmt::If(flow, _) => within(flow.body.statements()) && within(flow.branch.statements()),
-            _ => false,
-        }
-    }
-
-    fn exits(&self, call: &FnCallExpr) -> bool {
-        call.name == "exit" && call.namespace.is_empty() && !self.has_own("exit", call.args.len())
     }
 
     fn statement(&mut self, statement: &Stmt) -> Kind {
@@ -107,6 +87,7 @@ impl Check<'_> {
             }
             Stmt::While(flow, _) | Stmt::Do(flow, ..) => {
                 self.expression(&flow.expr);
+                self.is_loop = true;
                 self.block(flow.body.statements());
             }
             Stmt::For(parts, _) => {
@@ -118,12 +99,14 @@ impl Check<'_> {
                 {
                     self.declare(ident.name.clone(), kind, ident.pos, false);
                 }
+                self.is_loop = true;
                 self.block(flow.body.statements());
                 self.scope.truncate(start);
             }
             Stmt::Var(parts, flags, _) => {
                 let (ident, value, _) = parts.as_ref();
                 let kind = self.expression(value);
+                self.used(value, kind);
                 let given = self.given(value);
                 let told = !ident.name.starts_with('_') && !flags.intersects(ASTFlags::EXPORTED);
                 self.declare(ident.name.clone(), kind, ident.pos, told);
@@ -135,7 +118,9 @@ impl Check<'_> {
             Stmt::FnCall(call, position) => return self.call(call, *position),
             Stmt::Block(block) => return self.block(block.statements()),
             Stmt::TryCatch(flow, _) => {
+                self.tries += 1;
                 self.block(flow.body.statements());
+                self.tries -= 1;
                 let start = self.scope.len();
                 if let Expr::Variable(error, ..) = &flow.expr {
                     self.declare(error.1.clone(), None, flow.expr.position(), false);
@@ -191,6 +176,7 @@ impl Check<'_> {
 
     fn assignment(&mut self, how: &rhai::OpAssignment, sides: &BinaryExpr) {
         let value = self.expression(&sides.rhs);
+        self.used(&sides.rhs, value);
         self.change(&sides.lhs);
         match &sides.lhs {
             Expr::Variable(variable, ..) if variable.2.is_empty() => {
@@ -249,7 +235,10 @@ impl Check<'_> {
             Expr::StringConstant(..) => kind_of::<ImmutableString>(),
             Expr::DynamicConstant(value, _) => self.constant(value),
             Expr::InterpolatedString(parts, _) => {
-                self.all(parts.iter());
+                for part in parts.iter() {
+                    let kind = self.expression(part);
+                    self.used(part, kind);
+                }
                 kind_of::<ImmutableString>()
             }
             Expr::Array(items, _) => {
@@ -363,7 +352,9 @@ impl Check<'_> {
 
     fn index(&mut self, kind: Kind, parts: &BinaryExpr, flags: ASTFlags, sets: bool) -> Kind {
         let element = |check: &mut Self, index: &Expr| {
+            check.whole += 1;
             let index = check.expression(index);
+            check.whole -= 1;
             kind.and_then(|kind| check.known.gives("index$get$", &[Some(kind), index]))
         };
         if flags.intersects(ASTFlags::BREAK) {
@@ -384,7 +375,7 @@ impl Check<'_> {
 }
 
 /// Where a statement begins: an assignment's own position is that of its sign.
-fn begin(statement: &Stmt) -> Position {
+pub fn begin(statement: &Stmt) -> Position {
     match statement {
         Stmt::Assignment(parts) => parts.1.lhs.start_position(),
         other => other.position(),

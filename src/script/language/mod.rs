@@ -6,7 +6,7 @@ mod keys;
 mod missing;
 mod signs;
 
-pub use compare::{Pairs, equal_values, order};
+pub use compare::{Pairs, advice, equal_values, order};
 pub use missing::{ASSIGNED, read as missing_key};
 pub use signs::name as comparison;
 

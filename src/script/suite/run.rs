@@ -119,6 +119,12 @@ impl<'a> Runner<'a> {
         self.host.output.take();
         self.seat.begin(name, &self.host.cancel);
         let result = test(&self.host);
+        let result = match self.host.run_state.take_ended() {
+            Some(code) if code > 0 && result.is_ok() => {
+                Err(Fault::plain(format!("test: it ended with `exit({code})`")))
+            }
+            _ => result,
+        };
         let (time, late) = self.seat.end();
         self.host.cancel.clear();
         let printed = self.host.output.take();

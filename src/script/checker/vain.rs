@@ -1,0 +1,199 @@
+//! What is done in vain: lines that are never reached, results that nobody gets, and nothing where a value belongs.
+
+use super::walk::begin;
+use super::{Check, Kind};
+use crate::script::explain::article;
+use crate::script::signatures::kind_of;
+use crate::script::tables;
+use rhai::{Array, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt};
+
+/// The last verb of a chain: what it was called on, and how.
+pub struct Ended {
+    receiver: Kind,
+    name: ImmutableString,
+    arguments: usize,
+    position: Position,
+}
+
+/// Verbs that change a value in place and give it back.
+const IN_PLACE: &[&str] = &["pad", "truncate", "crop", "remove", "make_upper", "make_lower", "set", "clear", "pop"];
+/// Of a list, those that leave it as it is.
+const OF_LISTS: &[&str] = &["order", "order_by", "order_desc", "extract"];
+const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**"];
+const ORDERS: &[&str] = &["<", "<=", ">", ">="];
+/// What counts successes is divided for a share.
+const COUNTERS: &[&str] = &["correct", "right", "hits", "matches", "matched", "wins", "passed", "true_positives"];
+
+impl Check<'_> {
+    pub fn unreachable(&mut self, statements: &[Stmt]) {
+        let Some(end) = statements.iter().position(|statement| self.ends(statement)) else { return };
+        if let Some(after) = statements[end + 1..].iter().find(|statement| !statement.is_noop()) {
+            self.warn(("this is never reached: what stands before it ends here".to_string(), None), begin(after));
+        }
+    }
+
+    /// Whether nothing after the statement runs.
+    fn ends(&self, statement: &Stmt) -> bool {
+        let within = |statements: &[Stmt]| statements.iter().any(|statement| self.ends(statement));
+        match statement {
+            Stmt::Return(..) | Stmt::BreakLoop(..) => true,
+            Stmt::FnCall(call, _) => self.exits(call),
+            Stmt::Expr(value) => matches!(value.as_ref(), Expr::FnCall(call, _) if self.exits(call)),
+            Stmt::Block(block) => within(block.statements()),
+            Stmt::If(flow, _) => within(flow.body.statements()) && within(flow.branch.statements()),
+            _ => false,
+        }
+    }
+
+    fn exits(&self, call: &FnCallExpr) -> bool {
+        call.name == "exit" && call.namespace.is_empty() && !self.has_own("exit", call.args.len())
+    }
+
+    /// Notes the verb that was looked at last.
+    pub fn note_end(&mut self, receiver: Kind, call: &FnCallExpr, position: Position) {
+        self.ended = Some(Ended { receiver, name: call.name.clone(), arguments: call.args.len(), position });
+    }
+
+    /// A statement whose value nobody gets.
+    pub fn dropped(&mut self, statement: &Stmt) {
+        if self.tries > 0 {
+            return;
+        }
+        let (call, position) = match statement {
+            Stmt::FnCall(call, position) => (call, *position),
+            Stmt::Expr(value) => match value.as_ref() {
+                Expr::FnCall(call, position) => (call, *position),
+                chain @ Expr::Dot(..) => return self.dropped_verb(chain),
+                _ => return,
+            },
+            _ => return,
+        };
+        if call.op_token.is_some() && SIGNS.contains(&call.name.as_str()) && call.args.len() == 2 {
+            let help = if call.name == "==" { "an assignment is `x = …`" } else { "keep it: `let y = …`" };
+            let told = (format!("{}: its result is dropped", call.name), Some(help.to_string()));
+            self.tell(format!("{position:?}"), |_| told, position);
+        }
+    }
+
+    fn dropped_verb(&mut self, chain: &Expr) {
+        let Some(ended) = self.ended.take().filter(|ended| last(chain) == Some(ended.position)) else { return };
+        let (name, arguments) = (ended.name.as_str(), ended.arguments);
+        // a value of a type that is not known may be changed by it
+        let Some(receiver) = ended.receiver else { return };
+        if self.has_own(name, arguments) || IN_PLACE.contains(&name) || self.in_imports(name) {
+            return;
+        }
+        let answers = |overload: &&crate::script::signatures::Overload| overload.answers(receiver, arguments);
+        let known = self.known;
+        let found: Vec<_> = known.overloads(name).iter().filter(answers).collect();
+        let is_value = |overload: &&crate::script::signatures::Overload| {
+            let list = Some(overload.params[0]) == kind_of::<Array>();
+            let map = Some(overload.params[0]) == kind_of::<Map>();
+            overload.returns == Some(overload.params[0])
+                && !overload.params.contains(&std::any::TypeId::of::<FnPtr>())
+                && !map
+                && (!list || OF_LISTS.contains(&name))
+        };
+        if found.is_empty() || !found.iter().all(|overload| is_value(overload)) {
+            return;
+        }
+        let of = known.name(found[0].params[0]);
+        let root = match tables::root(chain) {
+            Expr::Variable(variable, ..) if variable.2.is_empty() => variable.1.as_str(),
+            _ => "x",
+        };
+        let what = format!("{name}: its result is dropped, and the {of} stays as it is");
+        let told = (what, Some(format!("keep it: `{root} = {root}.{name}(…)`")));
+        self.tell(format!("{:?}", ended.position), |_| told, ended.position);
+    }
+
+    /// A value that is used and that is nothing: what only does something was asked for it.
+    pub fn used(&mut self, value: &Expr, kind: Kind) {
+        if kind != kind_of::<()>() {
+            return;
+        }
+        let (name, position) = match value {
+            Expr::FnCall(call, position) if call.namespace.is_empty() => (call.name.to_string(), *position),
+            chain @ Expr::Dot(..) => match &self.ended {
+                Some(ended) if last(chain) == Some(ended.position) => (ended.name.to_string(), ended.position),
+                _ => return,
+            },
+            _ => return,
+        };
+        let told = (
+            format!("{name}: returns nothing"),
+            Some("it changes what it is called on, or shows something: call it alone".to_string()),
+        );
+        self.tell(format!("{position:?}"), |_| told, position);
+    }
+
+    /// `1 < x < 3`, `"a" < 1`, `correct / n`.
+    pub fn operated(&mut self, call: &FnCallExpr, given: &[Kind], position: Position) {
+        let [left, right] = given else { return };
+        let name = call.name.as_str();
+        if ORDERS.contains(&name) {
+            let compares =
+                |value: &Expr| matches!(value, Expr::FnCall(call, _) if ORDERS.contains(&call.name.as_str()));
+            if call.args.iter().any(compares) {
+                let what = format!("{name}: compares true or false with a number");
+                let told = (what, Some("write `a < x && x < b`".to_string()));
+                return self.tell(format!("{position:?}"), |_| told, position);
+            }
+        }
+        if ORDERS.contains(&name) || name == "==" || name == "!=" {
+            self.compared(name, *left, *right, position);
+        }
+        if name == "/" {
+            self.divided(call, *left, *right, position);
+        }
+    }
+
+    fn compared(&mut self, name: &str, left: Kind, right: Kind, position: Position) {
+        let core = [kind_of::<bool>(), kind_of::<ImmutableString>(), kind_of::<Array>(), kind_of::<Map>()];
+        let number = |kind: Kind| kind == kind_of::<INT>() || kind == kind_of::<FLOAT>();
+        let plain = |kind: Kind| number(kind) || core.contains(&kind);
+        let (Some(a), Some(b)) = (left, right) else { return };
+        if !plain(left) || !plain(right) || left == right || number(left) && number(right) {
+            return;
+        }
+        let (a, b) = (self.known.name(a), self.known.name(b));
+        if ORDERS.contains(&name) {
+            let what = format!("{name}: not for {} and {}", article(a), article(b));
+            let told = (what, crate::script::language::advice(a, b).map(str::to_string));
+            self.tell(format!("{position:?}"), |_| told, position);
+        } else {
+            let told = format!("{name}: {} is never {}", article(a), article(b));
+            self.warn(
+                (told, Some("`x.to_string()` is a number as a text, `parse_int(text)` a text as a number".to_string())),
+                position,
+            );
+        }
+    }
+
+    fn divided(&mut self, call: &FnCallExpr, left: Kind, right: Kind, position: Position) {
+        if self.whole > 0 {
+            return;
+        }
+        let int = kind_of::<INT>();
+        let counter = matches!(&call.args[0], Expr::Variable(variable, ..) if COUNTERS.contains(&variable.1.as_str()));
+        let may_be = |kind: Kind| kind.is_none() || kind == int;
+        let is_share = match (&call.args[0], &call.args[1]) {
+            (Expr::IntegerConstant(a, _), Expr::IntegerConstant(b, _)) => *b != 0 && a % b != 0,
+            (_, Expr::IntegerConstant(..)) => false,
+            _ => left == int && right == int || counter && may_be(left) && may_be(right),
+        };
+        if is_share {
+            let help = "a fraction is `a / b.to_float()`, the whole part `a.floor_divide(b)`";
+            self.warn(("/: divides ints whole: 3 / 4 is 0".to_string(), Some(help.to_string())), position);
+        }
+    }
+}
+
+/// Where the last link of a chain is, if it is a verb.
+fn last(chain: &Expr) -> Option<Position> {
+    match chain {
+        Expr::Dot(parts, ..) => last(&parts.rhs),
+        Expr::MethodCall(_, position) => Some(*position),
+        _ => None,
+    }
+}
