@@ -307,8 +307,9 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
     let start = source.start;
     let first = ids.first().copied();
     let is_own_bos = first == tokenizer.bos() && offsets.first().is_some_and(|(from, to)| from == to);
-    if start.is_some() && first.is_some() && (first == start || is_own_bos) {
-        // the tokenizer put it there itself
+    let is_there = first == start && start.is_some_and(|id| tokenizer.is_special(id));
+    if start.is_some() && first.is_some() && (is_there || is_own_bos) {
+        // the tokenizer put it there itself, or the text begins with it
         ids.remove(0);
         bytes.remove(0);
         if let Some(in_loss) = &mut in_loss {

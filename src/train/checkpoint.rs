@@ -60,6 +60,12 @@ struct Facts {
     behind: BTreeMap<String, u64>,
 }
 
+/// What every format has.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
 #[derive(Clone)]
 struct Saved {
     facts: Facts,
@@ -263,10 +269,10 @@ fn named(arrays: &BTreeMap<String, Array>) -> impl Iterator<Item = (&str, &Array
 fn facts(folder: &Path) -> Result<Facts> {
     let path = folder.join(STATE);
     let text = files::read("load", &path)?;
-    let facts: Facts = serde_json::from_slice(&text)
-        .map_err(|error| Error::new("load", format!("{} is damaged: {error}", path.display())))?;
-    match facts.format {
-        FORMAT => Ok(facts),
+    let damaged = |error| Error::new("load", format!("{} is damaged: {error}", path.display()));
+    // another format may have other fields
+    match serde_json::from_slice::<Version>(&text).map_err(damaged)?.format {
+        FORMAT => serde_json::from_slice(&text).map_err(damaged),
         other => bail!("load", "{} has format {other}; this levain reads {FORMAT}", path.display()),
     }
 }

@@ -179,7 +179,7 @@ mod verbs {
     /// let bpe = tokenizer(["the cat sat on the mat"], #{ vocab_size: 270, min_frequency: 1 });
     /// dataset(["the cat"]).encode(bpe, #{ eos: false, bpe_dropout: 1.0 }).tokens      //=> 7
     /// dataset(["ab"]).encode(tok, #{ bos: true, eos: false }).loss_tokens             //=> 2
-    /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[0, 0, 1]])
+    /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[100, 100, 101]], dtype=u32)
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {

@@ -90,7 +90,8 @@ fn write(
     fits(net, tok)?;
     let (mut prompts, single) = prompts(tok, prompt)?;
     if let Some(start) = start {
-        for ids in prompts.iter_mut().filter(|ids| ids.first() != Some(&start)) {
+        let special = tok.is_special(start);
+        for ids in prompts.iter_mut().filter(|ids| !special || ids.first() != Some(&start)) {
             ids.insert(0, start);
         }
     }
