@@ -15,8 +15,16 @@ pub struct Ended {
     position: Position,
 }
 
-/// Verbs that change a value in place and give it back.
-const IN_PLACE: &[&str] = &["pad", "truncate", "crop", "remove", "make_upper", "make_lower", "set", "clear", "pop"];
+/// Verbs of values that sound as if they changed what they are called on, as some of these do elsewhere.
+#[rustfmt::skip]
+const CHANGES: &[&str] = &[
+    "trim", "replace", "to_upper", "to_lower",
+    "reshape", "transpose", "t", "permute", "squeeze", "unsqueeze", "flatten", "expand", "roll", "flip", "to", "detach",
+    "clamp", "round", "floor", "ceil", "abs", "sqrt", "square", "relu", "softmax", "masked_fill", "nan_to_num", "scatter",
+    "scatter_add", "index_add", "dropout", "clip",
+    "shuffle", "filter", "map", "rename", "drop", "select", "sort", "extend", "unique", "with_chat_template", "retrain",
+    "order", "order_by", "order_desc", "extract",
+];
 /// Of a list, those that leave it as it is.
 const OF_LISTS: &[&str] = &["order", "order_by", "order_desc", "extract"];
 const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**"];
@@ -80,7 +88,7 @@ impl Check<'_> {
         let (name, arguments) = (ended.name.as_str(), ended.arguments);
         // a value of a type that is not known may be changed by it
         let Some(receiver) = ended.receiver else { return };
-        if self.has_own(name, arguments) || IN_PLACE.contains(&name) || self.in_imports(name) {
+        if self.has_own(name, arguments) || !CHANGES.contains(&name) || self.in_imports(name) {
             return;
         }
         let answers = |overload: &&crate::script::signatures::Overload| overload.answers(receiver, arguments);
