@@ -1,11 +1,11 @@
 //! Encoding of rows: plain text, prompt and completion, or messages, with loss only where it is asked for.
 //!
-//! Whether a token is in the loss depends on its position in the text, never on its id: it is if it begins inside a range
-//! that is.
+//! Whether a token is in the loss depends on its position in the text, never on its id: it is if some of its text is inside a
+//! range that is.
 
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset};
-use crate::token::{Dropout, Tokenizer};
+use crate::token::{ChatOptions, Dropout, Tokenizer};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -41,9 +41,21 @@ pub enum Overflow {
     Error,
 }
 
+/// What the chat template of a row gets besides its messages.
+#[derive(Clone, Debug, Default)]
+pub struct ChatPlan {
+    /// For all rows.
+    pub options: ChatOptions,
+    /// Fields that hold each row's own tools, documents and other variables.
+    pub tools: Option<String>,
+    pub documents: Option<String>,
+    pub variables: Option<String>,
+}
+
 #[derive(Clone, Debug)]
 pub struct EncodePlan {
     pub form: RowForm,
+    pub chat: ChatPlan,
     /// The id to prepend to each sequence, the parts of a split text included (a chat template writes its own).
     pub start: Option<u32>,
     /// Appends EOS, where the tokenizer has one and the text does not end with it.
@@ -91,6 +103,7 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Resul
 /// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
 pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
+    let chat = chat_fields(data, &plan.chat)?;
     let all_in_loss = matches!(plan.form, RowForm::Text { .. });
     let mut flat = Flat::new(!all_in_loss);
     let mut counts = Counts::default();
@@ -99,7 +112,7 @@ pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, num
         cancel::check()?;
         let rows: Vec<Result<EncodedRow>> = (start..data.len().min(start + CHUNK))
             .into_par_iter()
-            .map(|at| row(data, &fields, at, number + at as u64, tokenizer, plan))
+            .map(|at| row(data, (&fields, &chat), at, number + at as u64, tokenizer, plan))
             .collect();
         for (at, row) in (start..).zip(rows) {
             add(row?, at, plan, &mut flat, &mut ends, &mut counts)?;
@@ -197,7 +210,7 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
 
 fn row(
     data: &Dataset,
-    fields: &FormFields,
+    (fields, chat_fields): (&FormFields, &ChatFields),
     at: usize,
     number: u64,
     tokenizer: &Tokenizer,
@@ -216,12 +229,14 @@ fn row(
                         serde_json::json!({ "role": "user", "content": prompt }),
                         serde_json::json!({ "role": "assistant", "content": completion }),
                     ];
-                    chat(tokenizer, &messages, &LossOn::Role("assistant".into()), at)?
+                    let options = chat_options(data, chat_fields, at, &plan.chat)?;
+                    chat(tokenizer, &messages, &options, &LossOn::Role("assistant".into()), at)?
                 }
             }
         }
         (FormFields::Chat(field), RowForm::Chat { loss_on, .. }) => {
-            chat(tokenizer, &messages(data, *field, at)?, loss_on, at)?
+            let options = chat_options(data, chat_fields, at, &plan.chat)?;
+            chat(tokenizer, &messages(data, *field, at)?, &options, loss_on, at)?
         }
         _ => unreachable!("fields are found for the form"),
     };
@@ -260,10 +275,49 @@ fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::V
     }
 }
 
-/// Messages in the tokenizer's chat template. The content of a turn and the token that ends it are in the loss.
-fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn, at: usize) -> Result<Source> {
+/// The columns of a row's own tools, documents and other variables of the chat template.
+type ChatFields = [Option<usize>; 3];
+
+fn chat_fields(data: &Dataset, plan: &ChatPlan) -> Result<ChatFields> {
+    let find = |field: &Option<String>| field.as_ref().map(|field| data.field(WHO, field)).transpose();
+    Ok([find(&plan.tools)?, find(&plan.documents)?, find(&plan.variables)?])
+}
+
+/// What the chat template of a row gets: its own values before those for all rows.
+fn chat_options(data: &Dataset, fields: &ChatFields, at: usize, plan: &ChatPlan) -> Result<ChatOptions> {
+    let mut options = plan.options.clone();
+    for (which, field) in fields.iter().enumerate() {
+        let Some(field) = *field else { continue };
+        let name = &data.fields()[field];
+        let wrong = |wanted: &str| Error::new(WHO, format!("row {at}, field `{name}`: not {wanted}"));
+        // as TRL has it, a field may also hold the JSON as text
+        let json = match data.cell(field, at) {
+            Cell::Null => continue,
+            Cell::Json(json) | Cell::Text(json) => serde_json::from_str(json).unwrap_or_default(),
+            _ => serde_json::Value::Null,
+        };
+        match (which, json) {
+            (2, serde_json::Value::Object(more)) => options.variables.extend(more),
+            (2, _) => return Err(wrong("a map of variables of the chat template")),
+            // Llama's templates write about tools where the list of them is empty: none is none, as in TRL
+            (0, serde_json::Value::Array(list)) => options.tools = Some(list).filter(|list| !list.is_empty()),
+            (1, serde_json::Value::Array(list)) => options.documents = Some(list),
+            _ => return Err(wrong("a list, or a text that holds one as JSON")),
+        }
+    }
+    Ok(options)
+}
+
+/// Messages in the tokenizer's chat template. What the turns of a role have to write is in the loss.
+fn chat(
+    tokenizer: &Tokenizer,
+    messages: &[serde_json::Value],
+    options: &ChatOptions,
+    loss_on: &LossOn,
+    at: usize,
+) -> Result<Source> {
     let chat = tokenizer
-        .apply_chat_template(messages, false)
+        .apply_chat_template(messages, options)
         .map_err(|error| error.attributed_to(WHO).at(format!("row {at}")))?;
     let in_loss = match loss_on {
         LossOn::All => None,
@@ -272,6 +326,19 @@ fn chat(tokenizer: &Tokenizer, messages: &[serde_json::Value], loss_on: &LossOn,
         }
     };
     Ok(Source { text: chat.text, in_loss, special: false, start: None, eos: false })
+}
+
+/// Which tokens have some of their text inside a range. A tokenizer that trims its offsets (`trim_offsets`) gives an empty one
+/// to a token of spaces alone: its text lies between the token before it and the place it is given.
+fn inside(offsets: &[(usize, usize)], ranges: &[Range<usize>]) -> Vec<bool> {
+    let mut covered = 0;
+    let mut inside = Vec::with_capacity(offsets.len());
+    for &(start, end) in offsets {
+        let from = if start == end { covered.min(start) } else { start };
+        inside.push(ranges.iter().any(|range| from < range.end && end > range.start));
+        covered = covered.max(end);
+    }
+    inside
 }
 
 /// The ids of a text as a row, with the bytes behind each and whether it is in the loss.
@@ -287,10 +354,7 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         let rest = source.text.len() - covered.min(source.text.len());
         *last = last.saturating_add(rest.min(u16::MAX as usize) as u16);
     }
-    let mut in_loss: Option<Vec<bool>> = source.in_loss.map(|spans| {
-        let inside = |start: usize, end: usize| start < end && spans.iter().any(|span| span.contains(&start));
-        offsets.iter().map(|&(start, end)| inside(start, end)).collect()
-    });
+    let mut in_loss: Option<Vec<bool>> = source.in_loss.map(|spans| inside(&offsets, &spans));
     if let Some(eos) = tokenizer.eos().filter(|_| source.eos)
         && ids.last() != Some(&eos)
     {

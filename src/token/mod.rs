@@ -2,7 +2,7 @@
 //!
 //! The `tokenizers` crate segments text ([`engine`]). Beside it are the formats in which a tokenizer comes (`format`), BPE
 //! that trains, continues and encodes by ids (`bpe`), words and their counts (`words`), changes of a vocabulary with their
-//! audit (`extend`), mining of terms (`mine`), and chat templates that know who said what (`chat`).
+//! audit (`extend`), mining of terms (`mine`), and chat templates (`chat`) that know who said what, since Jinja (`jinja`) keeps the sources of its text.
 
 mod alphabet;
 pub mod api;
@@ -14,6 +14,7 @@ mod decode_stream;
 mod engine;
 mod extend;
 mod format;
+mod jinja;
 mod kind;
 mod mine;
 mod oniguruma;
@@ -27,7 +28,7 @@ mod train;
 mod words;
 
 pub use bpe::{Dropout, Proposal};
-pub use chat::{Chat, ChatSpan};
+pub use chat::{Chat, ChatOptions, ChatSpan};
 pub use decode_stream::DecodeStream;
 pub use extend::{Audit, ExtendMethod, ExtensionInfo, SubtokenRows, split_tokens};
 pub use kind::TokenizerKind;

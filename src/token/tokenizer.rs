@@ -5,6 +5,7 @@ use crate::token::TokenizerKind;
 use crate::token::alphabet;
 use crate::token::bpe::{FastEncode, Merges, tied};
 use crate::token::engine::{self, Engine};
+use crate::token::jinja::Template;
 use crate::token::special::{SPECIALS, SpecialIds};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
@@ -37,6 +38,8 @@ struct TokenizerInner {
     special: SpecialIds,
     marked: HashSet<u32>,
     template: Option<String>,
+    /// The template, and the one for tools, when they were read.
+    parsed: [OnceLock<Arc<Template>>; 2],
     config: Map<String, Value>,
     extension: Option<ExtensionInfo>,
     unused: Vec<String>,
@@ -69,6 +72,7 @@ impl Tokenizer {
             special,
             marked,
             template,
+            parsed: Default::default(),
             config,
             engine,
             extension: None,
@@ -197,27 +201,57 @@ impl Tokenizer {
         self.0.template.as_deref()
     }
 
-    /// The same tokenizer with another chat template.
+    /// The chat templates that came with it besides, each with its name.
+    pub(super) fn named_templates(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.0.config.get("chat_template").and_then(Value::as_array);
+        let named = named.into_iter().flatten();
+        let named = named.filter_map(|entry| Some((entry["name"].as_str()?, entry["template"].as_str()?)));
+        named.filter(|(name, _)| *name != "default")
+    }
+
+    /// Where a template is kept once it is read: the usual one, or the one for tools.
+    pub(super) fn parsed(&self, tools: bool) -> &OnceLock<Arc<Template>> {
+        &self.0.parsed[usize::from(tools)]
+    }
+
+    /// The same tokenizer with another chat template, and no others beside it.
     pub fn with_chat_template(&self, template: Option<String>) -> Tokenizer {
         let TokenizerInner { engine, config, special, extension, .. } = &*self.0;
-        Tokenizer::assemble(engine.clone(), config.clone(), *special, template).with_extension(extension.clone())
+        let mut config = config.clone();
+        config.remove("chat_template");
+        Tokenizer::assemble(engine.clone(), config, *special, template).with_extension(extension.clone())
     }
 
     /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
-    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such.
+    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such. A text that
+    /// begins with BOS, as chat templates write it, gets no second one.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
         let encoding = self.encoded(text, special, OffsetType::Byte)?;
+        let from = self.second_bos(text, encoding.get_ids());
         Ok(Encoding {
-            ids: encoding.get_ids().to_vec(),
-            tokens: encoding.get_tokens().to_vec(),
-            offsets: encoding.get_offsets().to_vec(),
+            ids: encoding.get_ids()[from..].to_vec(),
+            tokens: encoding.get_tokens()[from..].to_vec(),
+            offsets: encoding.get_offsets()[from..].to_vec(),
         })
+    }
+
+    /// How many tokens stand before the BOS that a text begins with: 1 where the tokenizer added its own, else 0.
+    pub(super) fn second_bos(&self, text: &str, ids: &[u32]) -> usize {
+        let Some(bos) = self.bos().filter(|bos| ids.starts_with(&[*bos, *bos])) else { return 0 };
+        let Some(token) = self.token(bos).filter(|token| !token.is_empty()) else { return 0 };
+        let (mut rest, mut written) = (text, 0);
+        while let Some(after) = rest.strip_prefix(token) {
+            (rest, written) = (after, written + 1);
+        }
+        let found = ids.iter().take_while(|id| **id == bos).count();
+        usize::from(written > 0 && found > written)
     }
 
     /// Encodes a text to ids and byte offsets, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
         let encoding = self.encoded(text, special, OffsetType::Byte)?;
-        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
+        let from = self.second_bos(text, encoding.get_ids());
+        Ok((encoding.get_ids()[from..].to_vec(), encoding.get_offsets()[from..].to_vec()))
     }
 
     /// Encodes a text to ids alone, which is faster.
@@ -226,7 +260,8 @@ impl Tokenizer {
         if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
             return Ok(ids);
         }
-        Ok(self.encoded(text, special, OffsetType::None)?.get_ids().to_vec())
+        let encoding = self.encoded(text, special, OffsetType::None)?;
+        Ok(encoding.get_ids()[self.second_bos(text, encoding.get_ids())..].to_vec())
     }
 
     /// By the engine, or where its merges tie by ours.

@@ -1,6 +1,6 @@
 //! What a script cannot see of datasets.
 
-use levain::data::encode::{EncodePlan, Overflow, RowForm, encode};
+use levain::data::encode::{ChatPlan, EncodePlan, Overflow, RowForm, encode};
 use levain::data::{Cell, Column, ColumnTable, Dataset, Encoded, TableBuilder};
 use levain::token::{Dropout, Tokenizer};
 
@@ -19,6 +19,7 @@ fn encoded(data: &Dataset) -> Encoded {
     let form = RowForm::Text { field: "text".into() };
     let plan = EncodePlan {
         form,
+        chat: ChatPlan::default(),
         start: None,
         eos: true,
         max_length: None,

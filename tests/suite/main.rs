@@ -3,6 +3,7 @@
 mod adapters;
 mod bench;
 mod candle;
+mod chat;
 mod check;
 mod ci;
 mod cli;

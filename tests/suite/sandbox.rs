@@ -226,6 +226,15 @@ fn chat_templates_without_an_end() {
             "{% set ns = namespace(s='x') %}{% for a in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
             "does not end",
         ),
+        (
+            "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = ns.a + ns.a %}{% endfor %}{{ ns.a|length }}",
+            "does not end",
+        ),
+        (
+            "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
+            "does not end",
+        ),
+        ("{{ 'a' * 10 ** 12 }}", "does not end"),
         ("{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}", "fails"),
     ] {
         std::fs::write(folder.path().join("in/tok/chat_template.jinja"), template).unwrap();

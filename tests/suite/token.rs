@@ -3,7 +3,7 @@
 use levain::cancel::{self, Cancel};
 use levain::data::{Dataset, TextForm};
 use levain::format::gguf::Gguf;
-use levain::token::{ExtendMethod, Tokenizer, Training};
+use levain::token::{ChatOptions, ExtendMethod, Tokenizer, Training};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -522,9 +522,11 @@ fn chats_say_who_said_what() {
         {"role": "assistant", "content": "好<|im_end|"},
     ]);
     let messages = messages.as_array().unwrap();
-    let chatml = tok.apply_chat_template(messages, false).unwrap();
+    let closed = ChatOptions::default();
+    let open_turn = ChatOptions { add_generation_prompt: true, ..ChatOptions::default() };
+    let chatml = tok.apply_chat_template(messages, &closed).unwrap();
     let turns = |tok: &Tokenizer| {
-        let chat = tok.apply_chat_template(messages, false).unwrap();
+        let chat = tok.apply_chat_template(messages, &closed).unwrap();
         let turn = |span: &levain::token::ChatSpan| (span.role.clone(), chat.text[span.content.clone()].to_string());
         chat.spans.iter().map(turn).collect::<Vec<_>>()
     };
@@ -543,12 +545,13 @@ fn chats_say_who_said_what() {
                  {{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}";
     assert_eq!(turns(&tok.with_chat_template(Some(looks.into()))), said);
     let refuses = tok.with_chat_template(Some("{{ raise_exception('no system here') }}".into()));
-    assert!(refuses.apply_chat_template(messages, false).unwrap_err().what().contains("no system here"));
-    let hides = tok.with_chat_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
-    assert!(hides.apply_chat_template(messages, false).unwrap_err().what().contains("does not write the words"));
-    assert!(tok.apply_chat_template(&[json!({"content": "x"})], false).unwrap_err().what().contains("no `role`"));
+    assert!(refuses.apply_chat_template(messages, &closed).unwrap_err().what().contains("no system here"));
+    // and one that changes the words
+    let upper = tok.with_chat_template(Some("{% for m in messages %}{{ m.content | upper }}{% endfor %}".into()));
+    assert_eq!(turns(&upper)[2], ("assistant".into(), "ASSISTANT".into()));
+    assert!(tok.apply_chat_template(&[json!({"content": "x"})], &closed).unwrap_err().what().contains("no `role`"));
     // without ChatML's tokens a turn ends with the token that ends a text
-    let gpt2 = open("gpt2").apply_chat_template(messages, true).unwrap();
+    let gpt2 = open("gpt2").apply_chat_template(messages, &open_turn).unwrap();
     assert_eq!(&gpt2.text[gpt2.spans[2].turn.clone()], "assistant<|endoftext|>");
     assert!(gpt2.text.ends_with("\nassistant: "));
 }

@@ -1,7 +1,7 @@
 //! What scripts see of encoding: rows to tokens, packed and padded.
 
 use crate::data::Encoded;
-use crate::data::encode::{EncodePlan, LossOn, Overflow, RowForm};
+use crate::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
@@ -38,6 +38,24 @@ const ENCODE: &[Opt] = &[
         "train_on_inputs",
         "mask",
     ]),
+    opt("tools", Kind::Any, "", "tools for the chat template: a list for all rows, or the field with each row's own")
+        .also(&["functions", "function calling"]),
+    opt(
+        "documents",
+        Kind::Any,
+        "",
+        "documents for the chat template: a list for all rows, or the field with each row's own",
+    )
+    .also(&["RAG", "context"]),
+    opt("enable_thinking", Kind::Bool, "", "variable `enable_thinking` of the chat template")
+        .also(&["reasoning", "think"]),
+    opt(
+        "chat_template_kwargs",
+        Kind::Any,
+        "",
+        "other variables of the chat template: a map for all rows, or the field with each row's own",
+    )
+    .also(&["template variables"]),
     opt(
         "bos",
         Kind::Any,
@@ -87,6 +105,7 @@ pub fn register(host: &mut Host) {
 pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
     let options = Options::read("encode", ENCODE, given)?;
     let form = form(&options)?;
+    let chat = chat_plan(&options)?;
     let overflow = match options.maybe("overflow", Options::text)?.as_deref() {
         Some("truncate") => Overflow::Truncate,
         Some("skip") => Overflow::Skip,
@@ -103,6 +122,7 @@ pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
     let bpe_dropout = Dropout { rate: options.float("bpe_dropout")?, seed: options.int("seed")? as u64 };
     Ok(EncodePlan {
         form,
+        chat,
         start: start_token("encode", tok, options.get("bos"))?,
         eos: options.bool("eos")?,
         max_length,
@@ -110,6 +130,23 @@ pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
         skip_empty,
         bpe_dropout,
     })
+}
+
+/// What the chat template gets: values for all rows, or names of fields.
+fn chat_plan(options: &Options) -> Res<ChatPlan> {
+    let mut plan = ChatPlan::default();
+    let field = |name: &str| options.get(name).into_immutable_string().ok().map(|field| field.to_string());
+    (plan.tools, plan.documents, plan.variables) = (field("tools"), field("documents"), field("chat_template_kwargs"));
+    let given = ["tools", "documents", "chat_template_kwargs"].map(|name| {
+        let given = options.get(name);
+        if given.is_string() { Dynamic::UNIT } else { given }
+    });
+    let [tools, documents, variables] = given;
+    crate::token::api::fill_chat_options("encode", &mut plan.options, tools, documents, variables)?;
+    if let Some(thinking) = options.maybe("enable_thinking", Options::bool)? {
+        plan.options.variables.insert("enable_thinking".into(), thinking.into());
+    }
+    Ok(plan)
 }
 
 fn form(options: &Options) -> Res<RowForm> {
@@ -156,7 +193,12 @@ mod verbs {
     /// Tokens are in the loss by their position in the text, never by id.
     ///
     /// Plain text has loss on every token; prompt and completion on the completion and its EOS; messages on the turns of
-    /// the role `loss_on`, with the token that ends each. Runs in parallel, with the same result on any number of threads.
+    /// the role `loss_on`: reasoning, words and tool calls, with the token that ends each turn. Where the chat template has
+    /// `{% generation %}`, that is what an assistant writes, token for token as in TRL. Runs in parallel, with the same result
+    /// on any number of threads.
+    ///
+    /// The chat template gets `tools`, `documents`, `enable_thinking` and `chat_template_kwargs`, for all rows or as the name
+    /// of a field that holds each row's own. Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
     ///
     /// `bos` prepends BOS to every sequence, the parts of a split text included; such rows stay whole when packed
     /// (`max_length` splits longer ones). A model that was trained with BOS uses it as an attention sink (Xiao et al. 2023,

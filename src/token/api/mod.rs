@@ -1,11 +1,13 @@
 //! What scripts see of tokenizers.
 
+mod chat;
 mod mine;
 mod special;
 mod split_tokens;
 mod value;
 mod vocabulary;
 
+pub use chat::fill as fill_chat_options;
 pub use special::start_token;
 pub use value::{Texts, accept_texts};
 
@@ -61,9 +63,16 @@ const ENCODE: &[Opt] = &[
 const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")
     .also(&["special", "clean_up_tokenization_spaces"])];
 
-const APPLY_CHAT_TEMPLATE: &[Opt] =
-    &[opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn")
-        .also(&["open", "continue_final_message"])];
+const APPLY_CHAT_TEMPLATE: &[Opt] = &[
+    opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn").also(&["open"]),
+    opt("continue_final_message", Kind::Bool, "false", "end with the words of the last message, for a model to go on")
+        .also(&["prefill"]),
+    opt("tools", Kind::List, "", "JSON schemas of tools, as maps or as JSON texts")
+        .also(&["functions", "function calling"]),
+    opt("documents", Kind::List, "", "documents to answer from: maps with `title` and `text`").also(&["RAG"]),
+    opt("enable_thinking", Kind::Bool, "", "variable `enable_thinking` of the template").also(&["reasoning", "think"]),
+    opt("chat_template_kwargs", Kind::Map, "", "other variables of the template").also(&["template variables"]),
+];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -80,7 +89,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    use super::value;
+    use super::{chat, value};
     use crate::text;
     use crate::token::Dropout;
 
@@ -269,10 +278,16 @@ mod verbs {
     /// message and role of a part of the text, in bytes.
     ///
     /// `content` of a span is the message alone; `turn` extends to the end of the special token that ends the turn, which
-    /// is what a model learns to generate. A tokenizer without a template uses ChatML where it has `<|im_end|>`, else
-    /// `role: content` and EOS. A template that prints the date gets 26 July 2024.
+    /// is what a model learns to generate: reasoning, words and tool calls. Where the template has `{% generation %}`, that is
+    /// the assistant's turn. A tokenizer without a template uses ChatML where it has `<|im_end|>`, else `role: content` and
+    /// EOS. A template that prints the date gets 26 July 2024.
     ///
-    /// also: chat_template, conversation, ChatML, return_assistant_tokens_mask
+    /// Templates mean what they mean in transformers: messages without keys that are `()`, reasoning under each of its names,
+    /// and the template named `tool_use` where there are tools. Maps of a script have no order: tools given as JSON texts keep
+    /// theirs. Messages with images, video or sound are an error. A template may do so much and no more, by the size of what
+    /// it gets; one that does not end is an error.
+    ///
+    /// also: chat_template, conversation, ChatML, return_assistant_tokens_mask, tools, function calling
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -283,12 +298,14 @@ mod verbs {
     /// tok.apply_chat_template([])                                                //=> error: apply_chat_template: there are no messages
     /// let asked = tok.apply_chat_template([#{ role: "user", content: "Hi" }], #{ add_generation_prompt: true });
     /// asked.text.ends_with("<|im_start|>assistant\n")      //=> true
+    /// let tok = tok.with_chat_template("{% for t in tools %}{{ t | tojson }}{% endfor %}{{ style % messages[0].content }}");
+    /// let given = #{ tools: ["{\"name\": \"add\", \"a\": 1.0}"], chat_template_kwargs: #{ style: "<%s>" } };
+    /// tok.apply_chat_template([#{ role: "user", content: "Hi" }], given).text     //=> {"name": "add", "a": 1.0}<Hi>
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn apply_chat_template(tokenizer: &mut Tokenizer, messages: List, options: Map) -> Res<Map> {
-        let prompt =
-            Options::read("apply_chat_template", APPLY_CHAT_TEMPLATE, options)?.bool("add_generation_prompt")?;
-        Ok(value::chat(&tokenizer.apply_chat_template(&value::messages(&messages)?, prompt)?))
+        let options = chat::options(&Options::read("apply_chat_template", APPLY_CHAT_TEMPLATE, options)?)?;
+        Ok(chat::shown(&tokenizer.apply_chat_template(&chat::messages(&messages)?, &options)?))
     }
 
     /// Returns the tokenizer with another chat template (Jinja, as in transformers).

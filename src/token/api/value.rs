@@ -3,7 +3,7 @@
 use crate::cancel;
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor};
-use crate::token::{Audit, Chat, ChatSpan, Encoding, Proposal, SPECIALS, Stats, Tally, Tokenizer, Training};
+use crate::token::{Audit, Encoding, Proposal, SPECIALS, Stats, Tally, Tokenizer, Training};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
@@ -163,30 +163,6 @@ pub fn training(options: &Options) -> Res<Training> {
         pre_tokenizer: options.text("pre_tokenizer")?.to_string(),
         lowercase: options.bool("lowercase")?,
     })
-}
-
-/// Messages of a chat as the template gets them.
-pub fn messages(list: &List) -> Res<Vec<serde_json::Value>> {
-    let message = |message: &Dynamic| match rhai::serde::from_dynamic::<serde_json::Value>(message) {
-        Ok(value) if value.is_object() => Ok(value),
-        _ => bail!("apply_chat_template", "a message is a map with `role` and `content`, not {}", kind(message)),
-    };
-    list.iter().map(message).collect()
-}
-
-pub fn chat(chat: &Chat) -> Map {
-    let span = |span: &ChatSpan| {
-        map([
-            ("message", int(span.message)),
-            ("role", span.role.clone().into()),
-            ("content", range(&span.content)),
-            ("turn", range(&span.turn)),
-        ])
-    };
-    map([
-        ("text", chat.text.clone().into()),
-        ("spans", list(chat.spans.iter().map(|one| Dynamic::from_map(span(one))))),
-    ])
 }
 
 pub fn proposal(proposal: &Proposal) -> Map {

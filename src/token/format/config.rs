@@ -56,7 +56,7 @@ impl Settings {
             config.extend(specials);
         }
         let added = if listed { None } else { map("added_tokens.json")? };
-        if let Some(template) = template_file(folder)? {
+        if let Some(template) = template_files(folder, config.get("chat_template"))? {
             config.insert("chat_template".into(), template);
         }
         let model = map("config.json")?.unwrap_or_default();
@@ -93,9 +93,26 @@ pub fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
-fn template_file(folder: &Path) -> Result<Option<Value>> {
+/// `chat_template.jinja`, and the named templates beside it, where there are any.
+fn template_files(folder: &Path, known: Option<&Value>) -> Result<Option<Value>> {
     let path = folder.join("chat_template.jinja");
-    Ok(if files::is_file(&path) { Some(json!(read_text(&path)?)) } else { None })
+    let own = if files::is_file(&path) { Some(json!(read_text(&path)?)) } else { None };
+    let more = folder.join("additional_chat_templates");
+    if !files::is_folder(&more) {
+        return Ok(own);
+    }
+    let mut named = match own.or(known.cloned()) {
+        Some(Value::Array(named)) => named,
+        Some(own) => vec![json!({ "name": "default", "template": own })],
+        None => Vec::new(),
+    };
+    let is_template = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "jinja");
+    for path in files::list(WHO, &more)?.into_iter().filter(is_template) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        named.retain(|entry| entry["name"] != *name);
+        named.push(json!({ "name": name, "template": read_text(&path)? }));
+    }
+    Ok(Some(Value::Array(named)))
 }
 
 /// Settings that change what a tokenizer gives, and that are not served here.

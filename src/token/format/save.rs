@@ -31,6 +31,13 @@ impl Tokenizer {
         for (name, text) in &texts {
             files::write_all(WHO, &folder.join(name), text.as_bytes())?;
         }
+        for (name, text) in self.named_templates() {
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+            if name.chars().all(is_plain) && !name.starts_with('.') {
+                let path = folder.join("additional_chat_templates").join(format!("{name}.jinja"));
+                files::write_all(WHO, &path, text.as_bytes())?;
+            }
+        }
         Ok(())
     }
 
@@ -66,7 +73,9 @@ impl Tokenizer {
         }
         config.insert("added_tokens_decoder".into(), Value::Object(decoder));
         if let Some(template) = self.own_template() {
-            config.insert("chat_template".into(), json!(template));
+            let named = self.named_templates().map(|(name, template)| json!({ "name": name, "template": template }));
+            let all: Vec<Value> = named.chain([json!({ "name": "default", "template": template })]).collect();
+            config.insert("chat_template".into(), if all.len() == 1 { json!(template) } else { Value::Array(all) });
         }
         if let Some(extension) = self.extension() {
             config.insert(ExtensionInfo::KEY.into(), extension.saved());

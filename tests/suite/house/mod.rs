@@ -39,8 +39,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("safetensors", &["format"]),
     ("memmap2", &["files", "format", "data"]),
     ("tokenizers", &["token"]),
-    ("minijinja", &["token"]),
-    ("minijinja_contrib", &["token"]),
     ("jieba_rs", &["token"]),
     ("yada", &["token"]),
     ("arrow_array", &["data"]),

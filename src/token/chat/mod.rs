@@ -1,0 +1,166 @@
+//! Chat templates: the text that a conversation becomes, and where in it who said what.
+
+mod fault;
+mod header;
+mod parts;
+mod spans;
+
+use crate::token::Tokenizer;
+use crate::token::jinja::{Part, Template, Text, Variables};
+use crate::{Result, bail, cancel};
+use header::Header;
+use serde_json::{Map, Value, json};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A conversation as text, and its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chat {
+    pub text: String,
+    pub spans: Vec<ChatSpan>,
+}
+
+/// What a message became, in bytes of the text. A message whose turn is in several places has several spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatSpan {
+    /// Which message, from 0.
+    pub message: usize,
+    pub role: String,
+    /// The words themselves.
+    pub content: Range<usize>,
+    /// What a model has to write when it is its turn: reasoning, words, tool calls, and the special token that ends it.
+    pub turn: Range<usize>,
+}
+
+/// What a chat template gets besides the messages.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChatOptions {
+    /// Begins the assistant's next turn.
+    pub add_generation_prompt: bool,
+    /// Ends with the words of the last message, for a model to go on.
+    pub continue_final_message: bool,
+    /// JSON schemas of the tools, and texts to answer from.
+    pub tools: Option<Vec<Value>>,
+    pub documents: Option<Vec<Value>>,
+    /// Other variables of the template, by name: `enable_thinking`, for example.
+    pub variables: Map<String, Value>,
+}
+
+/// ChatML, for a tokenizer that has its tokens and brings no template.
+const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
+                      '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/// For any other: a turn ends with the token that ends a text, so that a model learns to stop.
+const PLAIN: &str = "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + eos_token + '\\n' }}\
+                     {% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
+
+impl Tokenizer {
+    /// The chat template that came with it, or the one that fits its special tokens: ChatML where it has
+    /// `<|im_end|>` (or nothing that ends a text), else `role: words` and the token that ends a text.
+    pub fn template(&self) -> &str {
+        match self.own_template() {
+            Some(own) => own,
+            None if self.id("<|im_end|>").is_some() || self.eos().is_none() => CHATML,
+            None => PLAIN,
+        }
+    }
+
+    /// The template as it is read, once. With tools it is the one named `tool_use`, where there is one.
+    fn parsed_template(&self, tools: bool) -> Result<Arc<Template>> {
+        let for_tools = self.named_templates().find(|(name, _)| tools && *name == "tool_use");
+        let parsed = self.parsed(for_tools.is_some());
+        if let Some(known) = parsed.get() {
+            return Ok(known.clone());
+        }
+        let source = for_tools.map_or(self.template(), |(_, template)| template);
+        let template = Template::parse(source).map_err(fault::told)?;
+        Ok(parsed.get_or_init(|| Arc::new(template)).clone())
+    }
+
+    /// Writes messages (maps with `role` and `content`) by the tokenizer's chat template.
+    pub fn apply_chat_template(&self, messages: &[Value], options: &ChatOptions) -> Result<Chat> {
+        parts::check(messages)?;
+        if options.continue_final_message && options.add_generation_prompt {
+            bail!(
+                "apply_chat_template",
+                "`add_generation_prompt` begins a turn, where `continue_final_message` goes on with one"
+            );
+        }
+        let writer = ChatWriter::new(self, options)?;
+        let text = writer.render(messages, options.add_generation_prompt)?;
+        let mut chat = Chat { text: text.as_str().to_string(), spans: writer.spans(messages, &text) };
+        if options.continue_final_message {
+            cut(&mut chat, &text, messages.len() - 1)?;
+        }
+        Ok(chat)
+    }
+}
+
+/// Ends a chat with the words of its last message.
+fn cut(chat: &mut Chat, text: &Text, last: usize) -> Result<()> {
+    let said = |source: crate::token::jinja::Source| source.said == Some(last as u32) && source.part == Part::Content;
+    let Some(end) = text.runs().filter(|(_, source)| said(*source)).map(|(range, _)| range.end).last() else {
+        bail!("apply_chat_template", "the template writes no words of the last message, which was to be continued");
+    };
+    chat.text.truncate(end);
+    chat.spans.retain(|span| span.turn.start < end);
+    for span in &mut chat.spans {
+        span.turn.end = span.turn.end.min(end);
+        span.content = span.content.start.min(end)..span.content.end.min(end);
+    }
+    Ok(())
+}
+
+/// A template with all that it gets, to render some messages and others.
+struct ChatWriter<'a> {
+    tokenizer: &'a Tokenizer,
+    template: Arc<Template>,
+    variables: Map<String, Value>,
+    /// Bytes of what it gets besides messages.
+    bytes: u64,
+}
+
+impl ChatWriter<'_> {
+    fn new<'a>(tokenizer: &'a Tokenizer, options: &ChatOptions) -> Result<ChatWriter<'a>> {
+        let template = tokenizer.parsed_template(options.tools.is_some())?;
+        // what is given by name comes before special tokens, as in transformers
+        let names = super::SPECIALS.iter().filter_map(|name| {
+            let token = tokenizer.token(tokenizer.special(name)?)?;
+            Some((format!("{name}_token"), json!(token)))
+        });
+        let mut variables: Map<String, Value> = names.collect();
+        for (name, list) in [("tools", &options.tools), ("documents", &options.documents)] {
+            if let Some(list) = list {
+                variables.insert(name.into(), Value::Array(list.clone()));
+            }
+        }
+        variables.extend(options.variables.clone());
+        let bytes = variables.values().map(|value| value.to_string().len() as u64).sum();
+        Ok(ChatWriter { tokenizer, template, variables, bytes })
+    }
+
+    fn render(&self, messages: &[Value], add_generation_prompt: bool) -> Result<Text> {
+        cancel::check()?;
+        let bytes = self.bytes + messages.iter().map(|message| message.to_string().len() as u64).sum::<u64>();
+        let variables = Variables { messages, add_generation_prompt, more: &self.variables };
+        self.template.render(&variables, steps(messages.len(), bytes)).map_err(fault::told)
+    }
+
+    fn spans(&self, messages: &[Value], text: &Text) -> Vec<ChatSpan> {
+        let specials: Vec<&str> = self
+            .tokenizer
+            .specials()
+            .into_iter()
+            .filter_map(|id| self.tokenizer.token(id))
+            .chain(["<|im_end|>"])
+            .collect();
+        let mut header = Header::new(messages, |messages, open| self.render(messages, open).ok());
+        spans::spans(messages, text, self.template.generates, &specials, &mut header)
+    }
+}
+
+/// The steps that a rendering may take: templates of well-known models take some hundred for a message, and read each
+/// text a few times.
+fn steps(messages: usize, bytes: u64) -> u64 {
+    1_000_000 + 10_000 * messages as u64 + 2 * bytes
+}

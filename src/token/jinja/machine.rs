@@ -1,0 +1,191 @@
+//! The state of a rendering: variables, what is written, and where the template is.
+
+use super::ast::{Body, Name, Target};
+use super::budget::{Budget, Res, fail};
+use super::marked::{Source, Text, Writer};
+use super::value::{Namespace, Scope, Value};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Bodies, expressions and macros inside of one another. Python gives up at about as many.
+const DEPTH: usize = 800;
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+pub struct Machine<'a> {
+    pub names: &'a [Arc<str>],
+    pub budget: Budget,
+    pub scope: Rc<Scope>,
+    /// The line of the template that is at work.
+    pub line: u32,
+    /// What is written, and what `{% set %}…{% endset %}` and macros around this place catch.
+    writers: Vec<Writer>,
+    depth: usize,
+    /// Loops around this place.
+    pub loops: usize,
+    /// Scopes that macros hold, and namespaces: both can hold themselves, and are emptied at the end.
+    held: Vec<Rc<Scope>>,
+    spaces: Vec<Rc<Namespace>>,
+}
+
+impl<'a> Machine<'a> {
+    pub fn new(names: &'a [Arc<str>], budget: Budget) -> Machine<'a> {
+        Machine {
+            names,
+            budget,
+            scope: Rc::default(),
+            line: 1,
+            writers: vec![Writer::default()],
+            depth: 0,
+            loops: 0,
+            held: Vec::new(),
+            spaces: Vec::new(),
+        }
+    }
+
+    /// Gives a variable to the template, if it asks for it.
+    pub fn give(&mut self, word: &str, value: Value) {
+        if let Some(name) = self.names.iter().position(|known| **known == *word) {
+            self.scope.set(name as Name, value);
+        }
+    }
+
+    /// All that was written.
+    pub fn finish(&mut self) -> Text {
+        self.writers.drain(..).next().map_or_else(|| Text::plain(""), Writer::finish)
+    }
+
+    pub fn word(&self, name: Name) -> &str {
+        self.names.get(name as usize).map_or("", |word| word)
+    }
+
+    /// Runs `work` one level deeper.
+    pub fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        if self.depth >= DEPTH {
+            fail!("maximum recursion depth exceeded");
+        }
+        self.depth += 1;
+        let done = work(self);
+        self.depth -= 1;
+        done
+    }
+
+    /// Runs `work` with variables of its own.
+    pub fn scoped<T>(&mut self, scope: Rc<Scope>, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        let before = std::mem::replace(&mut self.scope, scope);
+        let done = self.deeper(work);
+        self.scope = before;
+        done
+    }
+
+    pub fn inside(&self) -> Rc<Scope> {
+        Scope::inside(&self.scope)
+    }
+
+    /// Where the template is.
+    pub fn place(&self) -> Source {
+        self.writers.last().map_or_else(Source::default, |writer| writer.place)
+    }
+
+    /// Runs `work` at another place.
+    pub fn placed<T>(&mut self, place: Source, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        let before = self.place();
+        self.move_to(place);
+        let done = work(self);
+        self.move_to(before);
+        done
+    }
+
+    pub fn move_to(&mut self, place: Source) {
+        if let Some(writer) = self.writers.last_mut() {
+            writer.place = place;
+        }
+    }
+
+    /// Writes the template's own words.
+    pub fn write(&mut self, words: &str) -> Res<()> {
+        self.budget.spend_bytes(words.len())?;
+        if let Some(writer) = self.writers.last_mut() {
+            writer.push(words);
+        }
+        Ok(())
+    }
+
+    pub fn write_text(&mut self, text: &Text) -> Res<()> {
+        self.budget.spend_bytes(text.len())?;
+        if let Some(writer) = self.writers.last_mut() {
+            writer.push_text(text);
+        }
+        Ok(())
+    }
+
+    /// What `work` writes, as a text.
+    pub fn caught(&mut self, work: impl FnOnce(&mut Self) -> Res<Flow>) -> Res<Text> {
+        let level = self.writers.len();
+        self.writers.push(Writer::at(self.place()));
+        let done = work(self);
+        let caught = self.writers.drain(level..).next().map_or_else(|| Text::plain(""), Writer::finish);
+        done.map(|_| caught)
+    }
+
+    /// Keeps a scope until the end: a macro holds it.
+    pub fn hold(&mut self) -> Rc<Scope> {
+        if !self.held.last().is_some_and(|held| Rc::ptr_eq(held, &self.scope)) {
+            self.held.push(self.scope.clone());
+        }
+        self.scope.clone()
+    }
+
+    pub fn space(&mut self, space: Namespace) -> Value {
+        let space = Rc::new(space);
+        self.spaces.push(space.clone());
+        Value::Namespace(space)
+    }
+
+    /// A variable gets a value, or several get the parts of one.
+    pub fn assign(&mut self, target: &Target, value: Value) -> Res<()> {
+        match target {
+            Target::Name(name) => {
+                self.scope.set(*name, value);
+                Ok(())
+            }
+            Target::Attribute(name, attribute) => match self.scope.get(*name) {
+                Some(Value::Namespace(space)) => space.set(attribute, value),
+                _ => fail!("cannot assign attribute on non-namespace object"),
+            },
+            Target::Tuple(targets) => {
+                let parts = value.walk(&mut self.budget)?;
+                match (parts.len(), targets.len()) {
+                    (given, wanted) if given < wanted => {
+                        fail!("not enough values to unpack (expected {wanted}, got {given})")
+                    }
+                    (given, wanted) if given > wanted => fail!("too many values to unpack (expected {wanted})"),
+                    _ => targets.iter().zip(parts).try_for_each(|(target, part)| self.assign(target, part)),
+                }
+            }
+        }
+    }
+
+    /// What the body writes, with variables of its own.
+    pub fn caught_body(&mut self, body: &Body) -> Res<Text> {
+        let inside = self.inside();
+        self.scoped(inside, |machine| machine.caught(|machine| machine.body(body)))
+    }
+}
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        for scope in self.held.drain(..) {
+            scope.values.take();
+        }
+        for space in &self.spaces {
+            space.0.take();
+        }
+    }
+}

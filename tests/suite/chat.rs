@@ -1,0 +1,285 @@
+//! Chat templates beside transformers and TRL. The answers are in tests/data/chat, written by `make.py`.
+
+use levain::Error;
+use levain::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm, encode};
+use levain::data::{By, Dataset};
+use levain::token::{ChatOptions, Dropout, Tokenizer};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+const FOLDER: &str = "tests/data/chat";
+
+fn json_of(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(format!("{FOLDER}/{name}")).unwrap()).unwrap()
+}
+
+/// TRL's templates: name, template, and what each conversation becomes.
+fn trl() -> Vec<Value> {
+    let packed = std::fs::File::open(format!("{FOLDER}/trl.jsonl.zst")).unwrap();
+    let text = String::from_utf8(zstd::decode_all(packed).unwrap()).unwrap();
+    text.split_terminator('\n').map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn smollm2() -> Tokenizer {
+    Tokenizer::open("tests/data/token/smollm2").unwrap()
+}
+
+/// The options of a conversation, as scripts give them.
+fn options(case: &Value) -> ChatOptions {
+    let mut variables = case["options"].as_object().cloned().unwrap_or_default();
+    let mut list = |name: &str| variables.shift_remove(name).and_then(|list| list.as_array().cloned());
+    let (tools, documents) = (list("tools"), list("documents"));
+    let add_generation_prompt = case["add_generation_prompt"].as_bool().unwrap_or(false);
+    ChatOptions { add_generation_prompt, tools, documents, variables, ..ChatOptions::default() }
+}
+
+fn render(tok: &Tokenizer, template: &str, case: &Value) -> Result<String, Error> {
+    let tok = tok.with_chat_template(Some(template.into()));
+    Ok(tok.apply_chat_template(case["messages"].as_array().unwrap(), &options(case))?.text)
+}
+
+/// Where a rendering is not what transformers writes; where that is a fault, ours has to be one too.
+fn difference(name: &str, got: &Result<String, Error>, expect: &Value) -> Option<String> {
+    match (got, expect["text"].as_str()) {
+        (Ok(got), Some(want)) if got == want => None,
+        (Err(_), None) => None,
+        (Ok(got), Some(want)) => {
+            let at = got.bytes().zip(want.bytes()).take_while(|(a, b)| a == b).count();
+            let tail =
+                |text: &str| text.get(at.saturating_sub(20)..).unwrap_or(text).chars().take(60).collect::<String>();
+            Some(format!("{name}: wrote {:?}, not {:?}", tail(got), tail(want)))
+        }
+        (Ok(got), None) => Some(format!("{name}: wrote {got:?}, where transformers says {}", expect["error"])),
+        (Err(error), Some(_)) => Some(format!("{name}: {error}")),
+    }
+}
+
+#[test]
+fn renderings_equal_transformers() {
+    let (tok, cases) = (smollm2(), json_of("conversations.json"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for row in trl() {
+        for (conversation, expect) in row["expect"].as_object().unwrap() {
+            let name = format!("{}, {conversation}", row["name"].as_str().unwrap());
+            let got = render(&tok, row["template"].as_str().unwrap(), &cases[conversation]);
+            wrong.extend(difference(&name, &got, expect));
+            count += 1;
+        }
+    }
+    assert_eq!(count, 72 * 6);
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_language_is_that_of_transformers() {
+    let (tok, cases) = (smollm2(), json_of("conversations.json"));
+    let text = std::fs::read_to_string(format!("{FOLDER}/snippets.jsonl")).unwrap();
+    let mut wrong = Vec::new();
+    for line in text.split_terminator('\n') {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let template = row["template"].as_str().unwrap();
+        wrong.extend(difference(template, &render(&tok, template, &cases["snippets"]), &row));
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A row as a file of training data holds it.
+fn training_row(case: &Value) -> Value {
+    let mut variables = case["options"].as_object().cloned().unwrap_or_default();
+    let mut row = Map::from_iter([("messages".to_string(), case["messages"].clone())]);
+    for name in ["tools", "documents"] {
+        row.insert(name.into(), variables.shift_remove(name).unwrap_or(Value::Null));
+    }
+    row.insert("chat_template_kwargs".into(), json!(variables));
+    Value::Object(row)
+}
+
+/// Which tokens of a conversation are learned; none where nothing is.
+fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
+    let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
+    std::fs::write(file.path(), format!("{}\n", training_row(case))).unwrap();
+    let data = Dataset::from(levain::data::read("test", file.path(), By::Line).unwrap());
+    let field = |name: &str| Some(name.to_string());
+    let chat = ChatPlan {
+        tools: field("tools"),
+        documents: field("documents"),
+        variables: field("chat_template_kwargs"),
+        ..ChatPlan::default()
+    };
+    let plan = EncodePlan {
+        form: RowForm::Chat { field: "messages".into(), loss_on: LossOn::Role("assistant".into()) },
+        chat,
+        start: None,
+        eos: false,
+        max_length: None,
+        overflow: Overflow::Error,
+        skip_empty: true,
+        bpe_dropout: Dropout { rate: 0.0, seed: 0 },
+    };
+    let batch = encode(&data, tok, &plan).ok()?.batch(&[0]);
+    Some(batch.labels.iter().map(|label| if *label >= 0 { '1' } else { '0' }).collect())
+}
+
+#[test]
+fn masks_equal_trl() {
+    let (tok, cases) = (smollm2(), json_of("conversations.json"));
+    let (mut wrong, mut count, mut learned) = (Vec::new(), 0, 0);
+    for row in trl() {
+        let tok = tok.with_chat_template(Some(row["template"].as_str().unwrap().into()));
+        for (conversation, expect) in row["expect"].as_object().unwrap() {
+            let Some(want) = expect["mask"].as_str() else { continue };
+            let got = mask(&tok, &cases[conversation]).unwrap_or_else(|| "0".repeat(want.len()));
+            count += 1;
+            learned += want.matches('1').count();
+            if got != want {
+                let at = got.bytes().zip(want.bytes()).position(|(a, b)| a != b);
+                wrong.push(format!("{}, {conversation}: token {at:?} of {}, {}", row["name"], want.len(), got.len()));
+            }
+        }
+    }
+    assert!(count > 150 && learned > 5_000, "{count} masks, {learned} tokens learned");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is learned by a template without `{% generation %}` is what TRL's training template of the same model learns, save
+/// for the line end behind the token that ends a turn.
+#[test]
+fn turns_are_found_where_a_template_does_not_say_them() {
+    let (tok, cases) = (smollm2(), json_of("conversations.json"));
+    let templates: std::collections::BTreeMap<String, String> = trl()
+        .iter()
+        .map(|row| (row["name"].as_str().unwrap().into(), row["template"].as_str().unwrap().into()))
+        .collect();
+    let turns = |template: &str, case: &Value| -> Option<(String, Vec<String>)> {
+        let tok = tok.with_chat_template(Some(template.into()));
+        let open = ChatOptions { add_generation_prompt: false, ..options(case) };
+        let chat = tok.apply_chat_template(case["messages"].as_array().unwrap(), &open).ok()?;
+        let spans = chat.spans.iter().filter(|span| span.role == "assistant");
+        let turns = spans.map(|span| chat.text[span.turn.clone()].trim_end().to_string()).collect();
+        Some((chat.text, turns))
+    };
+    let (mut compared, mut equal, mut wrong) = (0, 0, Vec::new());
+    for (name, training) in templates.iter().filter(|(name, _)| name.ends_with("_training.jinja")) {
+        let plain = &templates[&name.replace("_training", "")];
+        for (conversation, case) in cases.as_object().unwrap() {
+            let (Some(plain), Some(training)) = (turns(plain, case), turns(training, case)) else { continue };
+            if plain.0 != training.0 {
+                continue;
+            }
+            compared += 1;
+            // where TRL learns the generation prompt too
+            let own = |turn: &String| {
+                let prompts = ["<｜Assistant｜>", "<|start|>assistant"];
+                prompts.iter().find_map(|prompt| turn.strip_prefix(prompt)).unwrap_or(turn).to_string()
+            };
+            let training: (String, Vec<String>) = (training.0, training.1.iter().map(own).collect());
+            if plain.1 == training.1 {
+                equal += 1;
+            } else {
+                wrong.push(format!("{name}, {conversation}:\n  {:?}\n  {:?}", plain.1, training.1));
+            }
+        }
+    }
+    println!("{equal} of {compared} as the training template has it\n{}", wrong.join("\n"));
+    assert!(equal * 10 >= compared * 9, "{equal} of {compared}:\n{}", wrong.join("\n"));
+}
+
+/// A tokenizer whose post-processor is another.
+fn with_processor(processor: Value) -> Tokenizer {
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(Path::new("tests/data/token/smollm2").join(name)).unwrap()).unwrap()
+    };
+    let mut spec = read("tokenizer.json");
+    spec["post_processor"] = processor;
+    let config = read("tokenizer_config.json");
+    Tokenizer::from_json(spec, config.as_object().cloned().unwrap()).unwrap()
+}
+
+/// A tokenizer that trims its offsets gives tokens of spaces alone an empty place in the text; they are learned all the same.
+#[test]
+fn tokens_of_spaces_alone_are_learned() {
+    let level =
+        |trim: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": trim, "use_regex": true});
+    let (trimmed, whole) = (with_processor(level(true)), with_processor(level(false)));
+    let case = json!({"messages": [{"role": "user", "content": "write f"},
+        {"role": "assistant", "content": "def f(x):\n    if x:\n\n        return  x+1\n   "}, {"role": "user", "content": "  ok"}]});
+    let want = mask(&whole, &case).unwrap();
+    assert_eq!(mask(&trimmed, &case).unwrap(), want);
+    // one stretch, of all that is between the header and the end of the turn
+    assert_eq!(want.trim_matches('0').matches('0').count(), 0, "{want}");
+    assert!(want.matches('1').count() > 15, "{want}");
+}
+
+/// A template may write BOS where the tokenizer puts it in front too: there is one, as in transformers' `apply_chat_template`.
+#[test]
+fn a_conversation_has_one_bos() {
+    let tok = with_processor(json!({
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}},
+    }));
+    let bos = tok.bos().unwrap();
+    let count = |ids: &[u32]| ids.iter().take_while(|id| **id == bos).count();
+    for (text, starts) in
+        [("hi", 1), ("<|im_start|>hi", 1), ("<|im_start|><|im_start|>hi", 2), (" <|im_start|>", 1), ("", 1)]
+    {
+        let encoding = tok.encode(text, true).unwrap();
+        assert_eq!(count(&encoding.ids), starts, "{text:?}");
+        assert_eq!((encoding.tokens.len(), encoding.offsets.len()), (encoding.ids.len(), encoding.ids.len()));
+        assert_eq!(tok.ids(text, true).unwrap(), encoding.ids);
+        assert_eq!(tok.ids_and_offsets(text, true).unwrap().0, encoding.ids);
+        let dropping = tok.encode_dropping(text, true, Dropout { rate: 0.0, seed: 0 }, 0).unwrap();
+        assert_eq!(dropping.ids, encoding.ids);
+    }
+    // without special tokens nothing is taken away
+    assert_eq!(count(&tok.encode("<|im_start|><|im_start|>hi", false).unwrap().ids), 2);
+}
+
+/// Templates that a tokenizer brings beside its own, and that are kept when it is saved.
+#[test]
+fn named_templates() {
+    let folder = tempfile::tempdir().unwrap();
+    smollm2().with_chat_template(Some("own".into())).save(folder.path()).unwrap();
+    let more = folder.path().join("additional_chat_templates");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(more.join("tool_use.jinja"), "tools: {{ tools|length }}").unwrap();
+    let again = tempfile::tempdir().unwrap();
+    Tokenizer::open(folder.path()).unwrap().save(again.path()).unwrap();
+    for folder in [folder, again] {
+        let tok = Tokenizer::open(folder.path()).unwrap();
+        let messages = [json!({"role": "user", "content": "hi"})];
+        let with = ChatOptions { tools: Some(vec![json!({})]), ..ChatOptions::default() };
+        assert_eq!(tok.apply_chat_template(&messages, &ChatOptions::default()).unwrap().text, "own");
+        assert_eq!(tok.apply_chat_template(&messages, &with).unwrap().text, "tools: 1");
+        // another template is the only one
+        let other = tok.with_chat_template(Some("other".into()));
+        assert_eq!(other.apply_chat_template(&messages, &with).unwrap().text, "other");
+    }
+}
+
+/// Whatever a template does, it ends, and so does what frees its values.
+#[test]
+fn hostile_templates_end() {
+    let tok = smollm2();
+    let messages = [json!({"role": "user", "content": "hi"})];
+    let templates = json_of("hostile.json");
+    let templates = templates.as_object().unwrap();
+    assert!(templates.len() >= 60, "{} templates", templates.len());
+    for (name, parts) in templates {
+        let text: String = parts
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|part| match part {
+                Value::String(text) => text.clone(),
+                many => many[0].as_str().unwrap().repeat(many[1].as_u64().unwrap() as usize),
+            })
+            .collect();
+        let done = tok.with_chat_template(Some(text)).apply_chat_template(&messages, &ChatOptions::default());
+        match done {
+            Ok(chat) => assert!(chat.text.len() < 1 << 20, "{name}: {} bytes", chat.text.len()),
+            Err(error) => assert!(error.what().starts_with("the template "), "{name}: {error}"),
+        }
+    }
+}
