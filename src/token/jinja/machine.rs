@@ -7,8 +7,8 @@ use super::value::{Namespace, Scope, Value};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Bodies, expressions and macros inside of one another. Python gives up at about as many.
-const DEPTH: usize = 800;
+/// Bodies, expressions and macros inside of one another, which threads with small stacks have room for.
+const DEPTH: usize = 400;
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

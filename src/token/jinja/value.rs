@@ -354,9 +354,10 @@ impl Namespace {
             fail!("a namespace can't hold `{name}`: names that begin with an underscore are not allowed");
         }
         let mut values = self.0.borrow_mut();
+        let full = values.len() >= NAMES;
         match values.iter_mut().find(|(known, _)| known == name) {
             Some(entry) => entry.1 = value,
-            None if values.len() >= NAMES => fail!("a namespace of more than {NAMES} names"),
+            None if full => fail!("a namespace of more than {NAMES} names"),
             None => values.push((name.clone(), value)),
         }
         Ok(())
