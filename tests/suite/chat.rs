@@ -2,7 +2,7 @@
 
 use levain::Error;
 use levain::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm, encode};
-use levain::data::{By, Dataset};
+use levain::data::{Dataset, TextForm};
 use levain::token::{ChatOptions, Dropout, Tokenizer};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -98,7 +98,7 @@ fn training_row(case: &Value) -> Value {
 fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
     std::fs::write(file.path(), format!("{}\n", training_row(case))).unwrap();
-    let data = Dataset::from(levain::data::read("test", file.path(), By::Line).unwrap());
+    let data = Dataset::from(levain::data::read("test", file.path(), TextForm::default()).unwrap());
     let field = |name: &str| Some(name.to_string());
     let chat = ChatPlan {
         tools: field("tools"),
