@@ -157,7 +157,7 @@ fn own(value: &Value, name: &str) -> Res<Option<Value>> {
         return value.clone().method(name).map(Some);
     }
     if CHANGES.contains(&name) && matches!(value, Value::Dict(_) | Value::List(Sequence::List, _)) {
-        let told = format!("access to attribute '{name}' of '{}' object is unsafe.", value.kind());
+        let told = format!("the method '{name}' changes a {}: templates may not", value.kind());
         return Ok(Some(Value::undefined(told)));
     }
     Ok(None)

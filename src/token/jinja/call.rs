@@ -32,7 +32,7 @@ impl Machine<'_> {
     pub fn call(&mut self, called: &Value, args: Args) -> Res<Value> {
         match called.defined()? {
             Value::Callable(callable) => match &**callable {
-                Callable::Macro(closure) => self.call_macro(closure, args),
+                Callable::Macro(closure) => self.deeper_by(3, |machine| machine.call_macro(closure, args)),
                 Callable::Method(value, name) => self.call_method(value, name, args),
                 Callable::Global(name) => self.call_global(name, args),
                 Callable::Joiner(between, used) => {

@@ -67,12 +67,17 @@ impl<'a> Machine<'a> {
 
     /// Runs `work` one level deeper.
     pub fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
-        if self.depth >= DEPTH {
+        self.deeper_by(1, work)
+    }
+
+    /// Runs `work` as much deeper as it takes of the stack: a call of a macro takes as much as several bodies.
+    pub fn deeper_by<T>(&mut self, levels: usize, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
+        if self.depth + levels > DEPTH {
             fail!("maximum recursion depth exceeded");
         }
-        self.depth += 1;
+        self.depth += levels;
         let done = work(self);
-        self.depth -= 1;
+        self.depth -= levels;
         done
     }
 
