@@ -21,7 +21,7 @@ impl Fields<'_> {
         };
         let (theta, partial) = (either("rope_theta", 10000.0)?, either("partial_rotary_factor", 1.0)?);
         let rotated = (width as f64 * partial) as usize;
-        if !(partial > 0.0 && partial <= 1.0) || !rotated.is_multiple_of(2) || rotated == 0 {
+        if rotated == 0 || !(partial > 0.0 && partial <= 1.0 && rotated.is_multiple_of(2)) {
             bail!("model", "`partial_rotary_factor` is {partial}, of heads of {width} numbers");
         }
         let scaling = match scaled {

@@ -234,7 +234,7 @@ fn a_profile_tells_every_operation_and_what_it_took() {
     // two steps of two layers: seven products each, two norms and the last one, one attention
     let products = if fused() { 28 } else { 30 }; // the reference has that of the loss too
     for (name, count) in
-        [("linear_product", products), ("rms_norm", 10), ("attention", 4), ("rotary", 8), ("swiglu", 4)]
+        [("linear_product", products), ("rms_norm", 10), ("attention", 4), ("rotate", 8), ("swiglu", 4)]
     {
         assert_eq!((calls(name, "forward"), calls(name, "backward")), (count, count), "{name}\n{told}");
     }

@@ -333,7 +333,7 @@ fn folders_that_lie_are_named() {
     told(&config("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1"), &["model.layers.1.", "not part of a llama"]);
     told(&config("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 4"), &["6 heads are not divisible by 4"]);
     told(&config("\"model_type\": \"llama\"", "\"model_type\": \"llamma\""), &["llamma", "did you mean `llama`?"]);
-    told(&config("\"default\"", "\"yarn\""), &["rotary scaling `yarn`"]);
+    told(&config("\"default\"", "\"yarnn\""), &["rotary scaling `yarnn`"]);
     told(&config("\"silu\"", "\"relu\""), &["activation `relu`"]);
     told(
         &|folder| tensors(&|all| all.retain(|(name, _)| name != "model.norm.weight"), folder),

@@ -79,7 +79,8 @@ impl Check<'_> {
         if call.op_token.is_some() && SIGNS.contains(&call.name.as_str()) && call.args.len() == 2 {
             let help = if call.name == "==" { "an assignment is `x = …`" } else { "keep it: `let y = …`" };
             let told = (format!("{}: its result is dropped", call.name), Some(help.to_string()));
-            self.tell(format!("{position:?}"), |_| told, position);
+            // an example shows its last line so, and a prompt every line
+            self.warn(told, position);
         }
     }
 
@@ -102,7 +103,7 @@ impl Check<'_> {
                 && !map
                 && (!list || OF_LISTS.contains(&name))
         };
-        if found.is_empty() || !found.iter().all(|overload| is_value(overload)) {
+        if found.is_empty() || !found.iter().all(is_value) {
             return;
         }
         let of = known.name(found[0].params[0]);

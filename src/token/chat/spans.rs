@@ -136,10 +136,10 @@ impl Looker<'_> {
                 continue;
             }
             // up to the token that ends what was said before
-            let own = self.runs.iter().filter(|(range, source)| {
+            let mut own = self.runs.iter().filter(|(range, source)| {
                 from <= range.start && range.end <= other.start && source.said == Some(message as u32)
             });
-            let own = own.last().map_or(from, |(range, _)| range.end);
+            let own = own.next_back().map_or(from, |(range, _)| range.end);
             let stop = self.first_special(own..other.start).unwrap_or(own);
             if stop > from {
                 turns.push(from..stop);

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::budget::{Budget, Fault, Res, fail};
 use super::float::float_text;
 use super::marked::{Part, Source, Text, Writer};
-use super::value::{Dict, Value};
+use super::value::{Dict, Sequence, Value};
 use serde_json::Value as Json;
 use std::rc::Rc;
 
@@ -108,7 +108,7 @@ impl Style {
                 budget.spend_bytes(text.len())?;
                 writer.push_from(&quoted(text.as_str(), self.ascii), text.source());
             }
-            Value::List(kind, list) if matches!(kind, super::value::Sequence::List | super::value::Sequence::Tuple) => {
+            Value::List(Sequence::List | Sequence::Tuple, list) => {
                 let items = list.items.iter().map(|item| (None, item));
                 self.parts(items, ["[", "]"], level, writer, budget)?;
             }

@@ -236,7 +236,7 @@ fn measure(rest: &str, at: &mut usize, given: &mut Given) -> Res<Option<i128>> {
 }
 
 fn size(width: Option<i128>) -> Res<Option<usize>> {
-    match width.map(|width| i32::try_from(width)) {
+    match width.map(i32::try_from) {
         None => Ok(None),
         Some(Ok(width)) => Ok(Some(width.unsigned_abs() as usize)),
         Some(Err(_)) => fail!("width too big"),

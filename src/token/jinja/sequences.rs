@@ -60,7 +60,7 @@ pub fn of_sequence(name: &str, value: &Value, mut args: Args, filter: Filter, bu
             let paths = Path::several(attribute.as_ref())?;
             let fold = !truth(sensitive, false);
             let keys = |item: &Value, budget: &mut Budget| {
-                let key = |path: &Path| Ok(folded(path.of(item, None, budget)?, fold, budget)?);
+                let key = |path: &Path| folded(path.of(item, None, budget)?, fold, budget);
                 Value::list(paths.iter().map(key).collect::<Res<_>>()?)
             };
             Value::list(sorted(value.walk(budget)?, keys, truth(reverse, false), budget)?)
