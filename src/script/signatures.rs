@@ -94,7 +94,9 @@ impl Signatures {
         let mut raws = engine.collect_fn_metadata(None, read, true);
         // ours are before those of the language that they stand for
         let mut seen = HashSet::new();
-        raws.retain(|raw| seen.insert((raw.name.clone(), raw.hash)));
+        let first: Vec<bool> = raws.iter().map(|raw| seen.insert((raw.hash, raw.name.as_str()))).collect();
+        let mut first = first.into_iter();
+        raws.retain(|_| first.next().unwrap_or(true));
         let mut words: HashMap<String, String> = HashMap::new();
         let mut word = |text: &str| match words.get(text) {
             Some(word) => word.clone(),

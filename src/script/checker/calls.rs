@@ -62,7 +62,7 @@ impl Check<'_> {
         let (name, arguments) = (call.name.as_str(), call.args.len());
         self.dotted.insert((name.to_string(), arguments));
         // a closure may be held by any map
-        let held = self.keys.contains(name) && receiver.is_none_or(|kind| kind == TypeId::of::<Map>());
+        let held = receiver.is_none_or(|kind| kind == TypeId::of::<Map>()) && self.is_key(name);
         if self.has_own(name, arguments) || held || Signatures::is_of_any(name) || self.in_imports(name) {
             return None;
         }

@@ -22,6 +22,7 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Something that was found in a script.
 #[derive(Clone, Debug)]
@@ -205,7 +206,7 @@ struct Check<'a> {
     /// Each imported file, where it can be read.
     imports: &'a HashMap<&'a str, Option<Imported>>,
     /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
-    keys: HashSet<String>,
+    keys: OnceCell<HashSet<String>>,
     scope: Vec<Var>,
     /// Declarations whose variable is later given something of another type.
     varied: HashSet<Position>,
@@ -243,13 +244,6 @@ impl<'a> Check<'a> {
         imports: &'a HashMap<&'a str, Option<Imported>>,
     ) -> Check<'a> {
         let Source { text, ast, .. } = source;
-        let mut keys: HashSet<String> = declared::keys(text).into_iter().collect();
-        for file in imports.values().flatten() {
-            keys.extend(declared::keys(&file.text));
-        }
-        for (_, text) in stdlib::MODULES {
-            keys.extend(declared::keys(text));
-        }
         let bodies = bodies(ast);
         let mut own: HashSet<(String, usize)> = bodies.keys().cloned().collect();
         if stdlib::is_source_name(name) {
@@ -268,7 +262,7 @@ impl<'a> Check<'a> {
             own,
             bodies,
             imports,
-            keys,
+            keys: OnceCell::new(),
             scope: Vec::new(),
             varied: HashSet::new(),
             changed: HashSet::new(),
@@ -302,6 +296,17 @@ impl<'a> Check<'a> {
                 return self.findings;
             }
         }
+    }
+
+    /// Whether a map literal has such a key, here, in what is imported, or in the standard library.
+    fn is_key(&self, name: &str) -> bool {
+        static LIBRARY: LazyLock<HashSet<String>> =
+            LazyLock::new(|| stdlib::MODULES.iter().flat_map(|(_, text)| declared::keys(text)).collect());
+        let own = self.keys.get_or_init(|| {
+            let imported = self.imports.values().flatten().map(|file| file.text.as_str());
+            [self.text].into_iter().chain(imported).flat_map(declared::keys).collect()
+        });
+        own.contains(name) || LIBRARY.contains(name)
     }
 
     fn functions(&self) -> &'a [Function] {
