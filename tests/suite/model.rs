@@ -49,7 +49,8 @@ fn copy(name: &str) -> tempfile::TempDir {
     folder
 }
 
-const DECODERS: [&str; 7] = ["llama", "llama-tied", "llama3-rope", "mistral", "qwen2", "qwen3", "gpt2"];
+const DECODERS: [&str; 9] =
+    ["phi3", "phi3-longrope", "llama", "llama-tied", "llama3-rope", "mistral", "qwen2", "qwen3", "gpt2"];
 
 #[test]
 fn writing_with_a_cache_is_the_forward_without() {

@@ -19,7 +19,7 @@ const MODEL: &[Opt] = &[
     opt("head", Kind::OneOf(&["causal", "masked"]), "", "put a new head on the model").also(&["AutoModelForMaskedLM"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
-    opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, qwen2, qwen3, gpt2, bert"),
+    opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gpt2, bert"),
     opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
     opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
     opt("num_hidden_layers", Kind::Int, "", "number of layers").also(&["n_layer"]),
@@ -93,7 +93,7 @@ mod verbs {
     /// Opens the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
     ///
     /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Llama (2, 3, SmolLM), Mistral,
-    /// Qwen2, Qwen3, GPT-2 and BERT (with a masked head) are known. Every weight must be there with the shape that the config says, and no other.
+    /// Phi 3, Qwen2, Qwen3, GPT-2 and BERT (with a masked head) are known. Every weight must be there with the shape that the config says, and no other.
     /// GGUF weights are dequantized.
     ///
     /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another.

@@ -122,6 +122,16 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
 }
 
 pub fn config(fields: &Fields) -> Result<Config> {
+    let config = unrotated(fields)?;
+    let rope = fields.rope(config.head_dim, config.max_positions)?;
+    if rope.partial != 1.0 {
+        bail!("model", "`partial_rotary_factor: {}` is not supported here", rope.partial);
+    }
+    Ok(Config { rope: Some(rope), ..config })
+}
+
+/// The config without its rotary positions.
+pub fn unrotated(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size"])?;
     let layers = fields.layers(&["num_hidden_layers"])?;
     let heads = fields.count(&["num_attention_heads"])?;
@@ -130,12 +140,6 @@ pub fn config(fields: &Fields) -> Result<Config> {
         bail!("model", "activation `{activation}` is not supported here, only silu");
     }
     let bias = fields.bool_or("attention_bias", false)?;
-    let head_dim = fields.count_or(&["head_dim"], hidden / heads.max(1))?;
-    let max_positions = fields.count_or(&["max_position_embeddings"], 2048)?;
-    let rope = fields.rope(head_dim, max_positions)?;
-    if rope.partial != 1.0 {
-        bail!("model", "`partial_rotary_factor: {}` is not supported here", rope.partial);
-    }
     Ok(Config {
         layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
@@ -144,11 +148,11 @@ pub fn config(fields: &Fields) -> Result<Config> {
         layers,
         heads,
         kv_heads: fields.count_or(&["num_key_value_heads"], heads)?,
-        head_dim,
-        max_positions,
+        head_dim: fields.count_or(&["head_dim"], hidden / heads.max(1))?,
+        max_positions: fields.count_or(&["max_position_embeddings"], 2048)?,
         token_types: 0,
         norm_eps: fields.float_or(&["rms_norm_eps"], 1e-6)?,
-        rope: Some(rope),
+        rope: None,
         windows: vec![None; layers],
         qkv_bias: bias,
         out_bias: bias,

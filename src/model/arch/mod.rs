@@ -6,6 +6,7 @@ mod bert;
 mod gpt2;
 mod llama;
 mod mistral;
+mod phi3;
 mod qwen2;
 mod qwen3;
 
@@ -15,7 +16,8 @@ use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
 /// Every architecture that levain can build.
-pub const ALL: &[&Arch] = &[&bert::ARCH, &gpt2::ARCH, &llama::ARCH, &mistral::ARCH, &qwen2::ARCH, &qwen3::ARCH];
+pub const ALL: &[&Arch] =
+    &[&bert::ARCH, &gpt2::ARCH, &llama::ARCH, &mistral::ARCH, &phi3::ARCH, &qwen2::ARCH, &qwen3::ARCH];
 
 /// The architecture with this `model_type`.
 pub fn find(model_type: &str) -> Option<&'static Arch> {

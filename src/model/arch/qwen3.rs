@@ -13,11 +13,11 @@ pub const ARCH: Arch = Arch {
     heads: &[("Qwen3ForCausalLM", &causal::HEAD)],
     defaults: qwen2::defaults,
     config: |fields| {
-        let mut config = llama::config(fields)?;
+        let config = llama::unrotated(fields)?;
         let windows = qwen2::windows(fields, config.layers)?;
         let head_dim = fields.count_or(&["head_dim"], 128)?;
-        config.rope = Some(fields.rope(head_dim, config.max_positions)?);
-        Ok(Config { layout: &LAYOUT, qk_norm: true, mlp_bias: false, head_dim, windows, ..config })
+        let rope = Some(fields.rope(head_dim, config.max_positions)?);
+        Ok(Config { layout: &LAYOUT, qk_norm: true, mlp_bias: false, head_dim, rope, windows, ..config })
     },
     gguf: Some(&GgufNames {
         architecture: "qwen3",
