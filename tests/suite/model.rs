@@ -195,7 +195,8 @@ fn kernels_are_their_references_in_every_architecture() {
 
 #[test]
 fn packed_is_separate() {
-    for name in DECODERS {
+    // the angles of longrope follow the longest row of a pass, as in transformers, where a batch of rows has the same effect
+    for name in DECODERS.into_iter().filter(|name| *name != "phi3-longrope") {
         let net = open(name);
         let (one, two): (Vec<u32>, Vec<u32>) = ((3..14).collect(), (40..60).rev().collect());
         let packed = [one.clone(), two.clone(), vec![0; 5]].concat();
