@@ -17,6 +17,7 @@ mod split;
 pub mod stream;
 mod strings;
 mod table;
+pub mod tags;
 mod write;
 
 pub use batch::Batch;

@@ -1,9 +1,10 @@
 //! Confusion counts, and the scores computed from them.
 
-use crate::{Result, bail};
-use std::collections::BTreeMap;
+use crate::{Error, Result, bail};
+use std::collections::{BTreeSet, HashMap};
 
-/// Counts of (expected, predicted) pairs. Labels are in alphabetical order.
+/// Counts of (expected, predicted) pairs. Labels are in the order of numbers where all are whole numbers, else in
+/// alphabetical order, or in the order given.
 #[derive(Clone, Debug, Default)]
 pub struct Confusion {
     labels: Vec<String>,
@@ -12,7 +13,7 @@ pub struct Confusion {
 }
 
 /// Scores of one label, or of several together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
     pub precision: f64,
     pub recall: f64,
@@ -21,24 +22,99 @@ pub struct Scores {
     pub support: u64,
 }
 
+impl Scores {
+    /// Of so many hits among the predicted and the expected. A ratio without cases is 0, as in scikit-learn.
+    pub fn of(right: u64, predicted: u64, expected: u64) -> Scores {
+        Scores {
+            precision: ratio(right, predicted),
+            recall: ratio(right, expected),
+            f1: ratio(2 * right, predicted + expected),
+            support: expected,
+        }
+    }
+
+    /// The mean of several, each with the weight that `weight` gives it; 0 where all weights are.
+    pub fn mean(all: &[Scores], weight: impl Fn(&Scores) -> f64) -> Scores {
+        let whole: f64 = all.iter().map(&weight).sum();
+        let mean = |of: fn(&Scores) -> f64| {
+            let sum: f64 = all.iter().map(|one| weight(one) * of(one)).sum();
+            if whole == 0.0 { 0.0 } else { sum / whole }
+        };
+        Scores {
+            precision: mean(|one| one.precision),
+            recall: mean(|one| one.recall),
+            f1: mean(|one| one.f1),
+            support: all.iter().map(|one| one.support).sum(),
+        }
+    }
+
+    /// The unweighted mean.
+    pub fn macro_average(all: &[Scores]) -> Scores {
+        Scores::mean(all, |_| 1.0)
+    }
+
+    /// The mean weighted by support.
+    pub fn weighted_average(all: &[Scores]) -> Scores {
+        Scores::mean(all, |one| one.support as f64)
+    }
+}
+
+/// How far apart two labels are, for Cohen's kappa.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// Other labels are all as far.
+    Equal,
+    /// By their places in the order of labels.
+    Linear,
+    /// By the square of that.
+    Quadratic,
+}
+
+impl Distance {
+    fn between(self, a: usize, b: usize) -> f64 {
+        let apart = a.abs_diff(b) as f64;
+        match self {
+            Distance::Equal => f64::from(u8::from(a != b)),
+            Distance::Linear => apart,
+            Distance::Quadratic => apart * apart,
+        }
+    }
+}
+
 impl Confusion {
+    /// Of the labels that occur.
     pub fn of(predicted: &[String], expected: &[String]) -> Result<Confusion> {
+        let labels: BTreeSet<&String> = predicted.iter().chain(expected).collect();
+        let mut labels: Vec<String> = labels.into_iter().cloned().collect();
+        if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+            labels.sort_by_key(|label| label.parse::<i64>().unwrap_or_default());
+        }
+        Confusion::among(predicted, expected, labels)
+    }
+
+    /// Of these labels, which may be more than occur.
+    pub fn among(predicted: &[String], expected: &[String], labels: Vec<String>) -> Result<Confusion> {
+        const WHO: &str = "confusion";
         if predicted.len() != expected.len() {
-            bail!("confusion", "{} predicted for {} expected", predicted.len(), expected.len());
+            bail!(WHO, "{} predicted for {} expected", predicted.len(), expected.len());
         }
         if expected.is_empty() {
-            bail!("confusion", "the lists are empty");
+            bail!(WHO, "the lists are empty");
         }
-        let mut index: BTreeMap<&str, usize> =
-            predicted.iter().chain(expected).map(|label| (label.as_str(), 0)).collect();
-        for (place, slot) in index.values_mut().enumerate() {
-            *slot = place;
+        let index: HashMap<&str, usize> =
+            labels.iter().enumerate().map(|(at, label)| (label.as_str(), at)).collect();
+        if let Some(twice) = labels.iter().enumerate().find(|(at, label)| index[label.as_str()] != *at) {
+            bail!(WHO, "label `{}` is given twice", twice.1);
         }
-        let mut counts = vec![vec![0; index.len()]; index.len()];
-        for (predicted, expected) in predicted.iter().zip(expected) {
-            counts[index[expected.as_str()]][index[predicted.as_str()]] += 1;
+        let place = |label: &String, row: usize| match index.get(label.as_str()) {
+            Some(place) => Ok(*place),
+            None => Err(Error::unknown(WHO, "label", label, labels.iter().map(String::as_str)).at(format!("item {row}"))),
+        };
+        let mut counts = vec![vec![0; labels.len()]; labels.len()];
+        for (row, (predicted, expected)) in predicted.iter().zip(expected).enumerate() {
+            counts[place(expected, row)?][place(predicted, row)?] += 1;
         }
-        Ok(Confusion { labels: index.into_keys().map(String::from).collect(), counts })
+        Ok(Confusion { labels, counts })
     }
 
     pub fn labels(&self) -> &[String] {
@@ -65,14 +141,12 @@ impl Confusion {
 
     /// The unweighted mean over labels.
     pub fn macro_average(&self) -> Scores {
-        let all = self.scores();
-        let mean = |of: fn(&Scores) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
-        Scores {
-            precision: mean(|one| one.precision),
-            recall: mean(|one| one.recall),
-            f1: mean(|one| one.f1),
-            support: self.total(),
-        }
+        Scores::macro_average(&self.scores())
+    }
+
+    /// The mean over labels, weighted by support.
+    pub fn weighted_average(&self) -> Scores {
+        Scores::weighted_average(&self.scores())
     }
 
     /// Over all cases, without the labels in `skip`: `O` for entity tags.
@@ -80,13 +154,52 @@ impl Confusion {
         self.pooled((0..self.labels.len()).filter(|label| !skip.contains(&self.labels[*label])))
     }
 
+    /// The mean recall of the labels that are expected anywhere.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let known: Vec<f64> =
+            self.scores().iter().filter(|one| one.support > 0).map(|one| one.recall).collect();
+        known.iter().sum::<f64>() / known.len() as f64
+    }
+
+    /// Matthews' correlation coefficient, of any number of labels (Gorodkin 2004); 0 where one side has a single label.
+    pub fn mcc(&self) -> f64 {
+        let (expected, predicted) = self.sums();
+        let of = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let (all, right) = (self.total() as f64, self.right(0..self.labels.len()) as f64);
+        let together = right * all - of(&expected, &predicted);
+        let (own, other) = (all * all - of(&predicted, &predicted), all * all - of(&expected, &expected));
+        if own * other == 0.0 { 0.0 } else { together / (own * other).sqrt() }
+    }
+
+    /// Cohen's kappa: the agreement beyond that of chance.
+    pub fn kappa(&self, distance: Distance) -> Result<f64> {
+        let (expected, predicted) = self.sums();
+        let (mut found, mut chance) = (0.0, 0.0);
+        for (i, row) in self.counts.iter().enumerate() {
+            for (j, count) in row.iter().enumerate() {
+                let far = distance.between(i, j);
+                found += far * *count as f64;
+                chance += far * expected[i] * predicted[j] / self.total() as f64;
+            }
+        }
+        if chance == 0.0 {
+            return Err(Error::new("kappa", "both lists hold one label only, and the same: chance would agree too")
+                .help("it is defined where there are two labels or more"));
+        }
+        Ok(1.0 - found / chance)
+    }
+
+    /// How often each label is expected, and how often predicted.
+    fn sums(&self) -> (Vec<f64>, Vec<f64>) {
+        let expected = self.counts.iter().map(|row| row.iter().sum::<u64>() as f64).collect();
+        let predicted = (0..self.labels.len()).map(|at| self.counts.iter().map(|row| row[at]).sum::<u64>() as f64);
+        (expected, predicted.collect())
+    }
+
     fn pooled(&self, labels: impl Iterator<Item = usize> + Clone) -> Scores {
-        let right = self.right(labels.clone());
         let expected = labels.clone().map(|label| self.counts[label].iter().sum::<u64>()).sum();
-        let predicted = labels.map(|label| self.counts.iter().map(|row| row[label]).sum::<u64>()).sum();
-        let (precision, recall) = (ratio(right, predicted), ratio(right, expected));
-        let f1 = ratio(2 * right, predicted + expected);
-        Scores { precision, recall, f1, support: expected }
+        let predicted = labels.clone().map(|label| self.counts.iter().map(|row| row[label]).sum::<u64>()).sum();
+        Scores::of(self.right(labels), predicted, expected)
     }
 
     fn right(&self, labels: impl Iterator<Item = usize>) -> u64 {

@@ -18,6 +18,7 @@ mod habits;
 mod help;
 mod house;
 mod sandbox;
+mod scores;
 mod scripts;
 mod tensor;
 mod tests;

@@ -9,6 +9,7 @@ mod map;
 mod show;
 mod split;
 mod stream;
+mod tags;
 mod texts;
 mod value;
 
@@ -26,6 +27,7 @@ pub fn register(host: &mut Host) {
     chunk::register(host);
     stream::register(host);
     map::register(host);
+    tags::register(host);
 }
 
 /// A place counted from the front, or from the end if it is negative.

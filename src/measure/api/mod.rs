@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod likelihood;
+mod predictions;
 mod scores;
 
 use crate::script::prelude::*;
@@ -11,5 +12,6 @@ pub fn register(host: &mut Host) {
     bench::register(host);
     compare::register(host);
     likelihood::register(host);
+    predictions::register(host);
     scores::register(host);
 }

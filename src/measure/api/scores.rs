@@ -1,8 +1,17 @@
 //! What scripts see of scores over items.
 
-use crate::measure::Scores;
+use super::predictions::labels;
+use crate::measure::{Distance, Scores};
 use crate::script::prelude::*;
 
+const CONFUSION: &[Opt] =
+    &[opt("labels", Kind::List, "", "all labels, in order, where more exist than occur; by default those that occur")];
+const KAPPA: &[Opt] = &[opt(
+    "weights",
+    Kind::OneOf(&["none", "linear", "quadratic"]),
+    "\"none\"",
+    "how wrong one label is for another: all alike, or by their distance in the order of labels, or by its square",
+)];
 const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels that are left out")];
 
 const BOOTSTRAP: &[Opt] = &[
@@ -20,16 +29,13 @@ const BOOTSTRAP: &[Opt] = &[
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.engine.register_type_with_name::<crate::measure::Confusion>("Confusion");
+    host.options("confusion", CONFUSION);
+    host.options("kappa", KAPPA);
     host.options("micro_average", AVERAGE);
     host.options("bootstrap", BOOTSTRAP);
 }
 
-/// Labels of any kind, by what printing shows.
-fn labels(list: List) -> Vec<String> {
-    list.iter().map(Dynamic::to_string).collect()
-}
-
-fn map(scores: Scores) -> Map {
+pub(super) fn map(scores: Scores) -> Map {
     let mut map = Map::new();
     map.insert("precision".into(), scores.precision.into());
     map.insert("recall".into(), scores.recall.into());
@@ -44,6 +50,9 @@ mod verbs {
 
     /// Counts how often each label was predicted for each expected one: two lists of the same length.
     ///
+    /// Labels are in alphabetical order, whole numbers in theirs; `labels` gives all of them, in order, and counts those that
+    /// never occur.
+    ///
     /// also: confusion_matrix, classification_report
     ///
     /// ```rhai
@@ -51,14 +60,21 @@ mod verbs {
     /// c                                        //=> confusion, 2 labels, 3 items, accuracy 0.6667
     /// c.labels                                 //=> ["a", "b"]
     /// c.counts                                 //=> [[1, 1], [0, 1]]
+    /// confusion([2, 10], [10, 10]).labels      //=> ["2", "10"]
+    /// confusion([1], [0], #{ labels: [1, 0, 2] }).counts      //=> [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
     /// confusion(["a"], [])                     //=> error: confusion: 1 predicted for 0 expected
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn confusion(predicted: List, expected: List) -> Res<Confusion> {
-        Ok(Confusion::of(&labels(predicted), &labels(expected))?)
+    #[rhai_fn(name = "confusion", return_raw)]
+    pub fn confusion(predicted: List, expected: List, options: Map) -> Res<Confusion> {
+        let options = Options::read("confusion", CONFUSION, options)?;
+        let (predicted, expected) = (labels(&predicted), labels(&expected));
+        Ok(match options.get("labels").into_array() {
+            Ok(given) => Confusion::among(&predicted, &expected, labels(&given))?,
+            Err(_) => Confusion::of(&predicted, &expected)?,
+        })
     }
 
-    /// The labels, in alphabetical order.
+    /// The labels, in order.
     ///
     /// ```rhai
     /// confusion([1, 0], [1, 1]).labels         //=> ["0", "1"]
@@ -91,6 +107,53 @@ mod verbs {
         c.accuracy()
     }
 
+    /// Computes balanced accuracy: the mean recall of the labels that are expected anywhere.
+    ///
+    /// also: balanced_accuracy_score, mean recall, unweighted average recall
+    ///
+    /// ```rhai
+    /// confusion(["a", "a", "a", "a"], ["a", "a", "a", "b"]).balanced_accuracy      //=> 0.5
+    /// ```
+    #[rhai_fn(get = "balanced_accuracy", pure)]
+    pub fn balanced_accuracy(c: &mut Confusion) -> FLOAT {
+        c.balanced_accuracy()
+    }
+
+    /// Computes Matthews' correlation coefficient, from -1 to 1, of any number of labels (Gorodkin 2004); 0 where either list
+    /// holds one label only, as in scikit-learn.
+    ///
+    /// also: matthews_corrcoef, phi coefficient, MCC
+    ///
+    /// ```rhai
+    /// confusion(["a", "b", "b", "a"], ["a", "b", "a", "a"]).mcc.digits(4)          //=> 0.5774
+    /// confusion(["a", "a"], ["a", "b"]).mcc    //=> 0.0
+    /// ```
+    #[rhai_fn(get = "mcc", pure)]
+    pub fn mcc(c: &mut Confusion) -> FLOAT {
+        c.mcc()
+    }
+
+    /// Computes Cohen's kappa (Cohen 1960): the agreement beyond that of chance, 1 at most. `weights` counts how far apart two
+    /// labels are in their order (Cohen 1968).
+    ///
+    /// also: cohen_kappa_score, inter-annotator agreement
+    ///
+    /// ```rhai
+    /// confusion(["a", "b", "b", "a"], ["a", "b", "a", "a"]).kappa()                //=> 0.5
+    /// confusion([1, 2, 2], [1, 2, 3]).kappa(#{ weights: "quadratic" }).digits(4)   //=> 0.6667
+    /// confusion(["a"], ["a"]).kappa()          //=> error: kappa: both lists hold one label only, and the same: chance would agree too
+    /// ```
+    #[rhai_fn(name = "kappa", pure, return_raw)]
+    pub fn kappa(c: &mut Confusion, options: Map) -> Res<FLOAT> {
+        let options = Options::read("kappa", KAPPA, options)?;
+        let distance = match options.text("weights")?.as_str() {
+            "linear" => Distance::Linear,
+            "quadratic" => Distance::Quadratic,
+            _ => Distance::Equal,
+        };
+        Ok(c.kappa(distance)?)
+    }
+
     /// Computes precision, recall, F1 and support of each label: a list of maps. A ratio without cases is 0.
     ///
     /// also: precision_recall_fscore_support, classification_report
@@ -119,6 +182,16 @@ mod verbs {
         map(c.macro_average())
     }
 
+    /// Averages precision, recall and F1 over labels, weighted by support.
+    ///
+    /// ```rhai
+    /// confusion(["a", "b", "b", "a"], ["a", "b", "a", "a"]).weighted_average().f1.digits(4)      //=> 0.7667
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn weighted_average(c: &mut Confusion) -> Map {
+        map(c.weighted_average())
+    }
+
     /// Computes precision, recall and F1 over all items; with `#{ skip: ["O"] }` without some labels, as for entity tags.
     ///
     /// ```rhai
@@ -129,7 +202,7 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn micro_average(c: &mut Confusion, options: Map) -> Res<Map> {
         let options = Options::read("micro_average", AVERAGE, options)?;
-        Ok(map(c.micro_average(&labels(options.get("skip").into_array().unwrap_or_default()))))
+        Ok(map(c.micro_average(&labels(&options.get("skip").into_array().unwrap_or_default()))))
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
@@ -162,7 +235,7 @@ mod verbs {
         if candidates.len() != references.len() || candidates.is_empty() {
             bail!("chrf", "{} answers for {} expected", candidates.len(), references.len());
         }
-        let pairs = labels(candidates).into_iter().zip(labels(references));
+        let pairs = labels(&candidates).into_iter().zip(labels(&references));
         let scores: Vec<f64> = pairs.map(|(ours, theirs)| crate::measure::chrf(&ours, &theirs)).collect();
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }

@@ -1,0 +1,149 @@
+//! Tags of words that mark entities: their schemes, and the entities that a sequence of tags holds.
+
+mod spans;
+
+pub use spans::{Span, spans};
+
+use crate::{Error, Result};
+
+/// How tags mark where an entity begins and ends (Ramshaw and Marcus 1995 on): a letter, then the label of the entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `B` only where an entity follows another of its label.
+    Iob1,
+    /// `B` at each first word: BIO.
+    Iob2,
+    /// `E` only where another entity of its label follows.
+    Ioe1,
+    /// `E` at each last word.
+    Ioe2,
+    /// First, inside, last, single: BIOES.
+    Iobes,
+    /// The same as `B I L U`.
+    Bilou,
+    /// The same as `B M E S`, of Chinese word segmentation.
+    Bmes,
+}
+
+/// What a tag says of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Inside,
+    Outside,
+    Begin,
+    /// `E`, or `L` of BILOU.
+    End,
+    /// `S`, or `U` of BILOU.
+    Single,
+}
+
+/// A tag, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag<'a> {
+    pub part: Part,
+    /// `_` where it has none: outside of entities, and where a letter stands alone.
+    pub label: &'a str,
+}
+
+impl Tag<'_> {
+    /// What stands before the first word and after the last.
+    pub const OUTSIDE: Tag<'static> = Tag { part: Part::Outside, label: "_" };
+}
+
+impl Scheme {
+    pub const NAMES: [&'static str; 7] = ["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU", "BMES"];
+    const ALL: [Scheme; 7] = [
+        Scheme::Iob1,
+        Scheme::Iob2,
+        Scheme::Ioe1,
+        Scheme::Ioe2,
+        Scheme::Iobes,
+        Scheme::Bilou,
+        Scheme::Bmes,
+    ];
+
+    /// By its name, or by another that is in use for it.
+    pub fn named(who: &str, name: &str) -> Result<Scheme> {
+        let plain = match name {
+            "BIO" | "IOB" => "IOB2",
+            "BIOES" => "IOBES",
+            "BMEOS" | "BMESO" => "BMES",
+            "BIOUL" => "BILOU",
+            name => name,
+        };
+        match Scheme::NAMES.iter().position(|known| *known == plain) {
+            Some(at) => Ok(Scheme::ALL[at]),
+            None => Err(Error::unknown(who, "scheme", name, Scheme::NAMES)),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        Scheme::NAMES[self as usize]
+    }
+
+    /// The letters of its tags, and what each says.
+    pub fn letters(self) -> &'static [(char, Part)] {
+        use Part::*;
+        match self {
+            Scheme::Iob1 | Scheme::Iob2 => &[('I', Inside), ('O', Outside), ('B', Begin)],
+            Scheme::Ioe1 | Scheme::Ioe2 => &[('I', Inside), ('O', Outside), ('E', End)],
+            Scheme::Iobes => &[('I', Inside), ('O', Outside), ('B', Begin), ('E', End), ('S', Single)],
+            Scheme::Bilou => &[('B', Begin), ('I', Inside), ('L', End), ('O', Outside), ('U', Single)],
+            Scheme::Bmes => &[('B', Begin), ('M', Inside), ('E', End), ('O', Outside), ('S', Single)],
+        }
+    }
+
+    /// Reads a tag: `O`, or a letter of the scheme, a hyphen and a label; the letter alone where entities have no labels.
+    pub fn read<'a>(self, who: &str, tag: &'a str) -> Result<Tag<'a>> {
+        let mut rest = tag.chars();
+        let letter = rest.next();
+        let known = self.letters().iter().find(|(own, _)| Some(*own) == letter);
+        match (known, rest.as_str()) {
+            (Some((_, part)), "") => Ok(Tag { part: *part, label: Tag::OUTSIDE.label }),
+            (Some((_, part)), label) if *part != Part::Outside && label.len() > 1 && label.starts_with('-') => {
+                Ok(Tag { part: *part, label: &label[1..] })
+            }
+            _ => Err(self.misread(who, tag, letter)),
+        }
+    }
+
+    /// Why a tag is not one of this scheme, with the schemes that it may be of.
+    fn misread(self, who: &str, tag: &str, letter: Option<char>) -> Error {
+        let letters: Vec<String> = self.letters().iter().map(|(letter, _)| letter.to_string()).collect();
+        let error = Error::new(who, format!("`{tag}` is not a tag of {}, whose letters are {}", self.name(), letters.join(" ")));
+        let others = Scheme::ALL.iter().filter(|other| other.letters().iter().any(|(own, _)| Some(*own) == letter));
+        let others: Vec<&str> = others.filter(|other| **other != self).map(|other| other.name()).collect();
+        if others.is_empty() || self.letters().iter().any(|(own, _)| Some(*own) == letter) {
+            error.help("a tag is `O`, or a letter, a hyphen and a label: `B-PER`")
+        } else {
+            error.help(format!("it may be of {}", others.join(", ")))
+        }
+    }
+
+    /// Whether a well-formed sequence may have `next` after `tag`; [`Tag::OUTSIDE`] stands before its start and after its end.
+    pub fn allows(self, tag: Tag, next: Tag) -> bool {
+        use Part::*;
+        let same = tag.label == next.label;
+        // an entity goes on from here, and into there
+        let inside = matches!(next.part, Inside | End);
+        match self {
+            Scheme::Iob1 => next.part != Begin || same && tag.part != Outside,
+            Scheme::Iob2 => next.part != Inside || same && tag.part != Outside,
+            // an end of its own is only for an entity before another of its label
+            Scheme::Ioe1 => tag.part != End || same && inside,
+            Scheme::Ioe2 => tag.part != Inside || same && inside,
+            Scheme::Iobes | Scheme::Bilou | Scheme::Bmes => {
+                let open = matches!(tag.part, Begin | Inside);
+                if open || inside { open && inside && same } else { true }
+            }
+        }
+    }
+
+    /// The places of tags that cannot follow the one before, and the number of tags where the last of them cannot be the last.
+    pub fn misplaced(self, tags: &[Tag]) -> Vec<usize> {
+        let before = std::iter::once(&Tag::OUTSIDE).chain(tags);
+        let after = tags.iter().chain(std::iter::once(&Tag::OUTSIDE));
+        let pairs = before.zip(after).enumerate();
+        pairs.filter(|(_, (tag, next))| !self.allows(**tag, **next)).map(|(at, _)| at).collect()
+    }
+}
