@@ -21,37 +21,65 @@ pub struct Mask<'a> {
 #[derive(Clone)]
 pub struct AttentionMask {
     pub ranges: Vec<(u32, u32)>,
-    /// `[B, S]`: set where segments do not lie in one piece, so that a range alone does not say it.
-    pub segments: Option<Vec<u32>>,
+    /// Of queries `[B, T]` and keys `[B, S]`: set where segments do not lie in one piece, so that a range alone does not say it.
+    pub segments: Option<(Vec<u32>, Vec<u32>)>,
     pub queries: usize,
     pub keys: usize,
 }
 
 impl AttentionMask {
+    /// Of T queries that are the last of S positions.
     pub fn new(mask: &Mask, rows: usize, queries: usize, keys: usize) -> Result<AttentionMask> {
         let Some(segments) = mask.segments else {
             let ranges = (0..queries).map(|i| reach(mask, i + keys - queries, keys)).collect();
             return Ok(AttentionMask { ranges, segments: None, queries, keys });
         };
-        if segments.len() != rows * keys {
-            bail!("attention", "{} segment ids for {rows} rows of {keys} keys", segments.len());
+        let of_queries: Vec<u32> =
+            segments.chunks_exact(keys.max(1)).flat_map(|row| &row[keys - queries..]).copied().collect();
+        AttentionMask::within(&of_queries, segments, [rows, queries, keys], |i| reach(mask, i + keys - queries, keys))
+    }
+
+    /// Of queries and keys that are of different sequences: a query sees all keys of its segment, 0 is padding in both.
+    pub fn cross(
+        of_queries: &[u32],
+        of_keys: &[u32],
+        rows: usize,
+        queries: usize,
+        keys: usize,
+    ) -> Result<AttentionMask> {
+        AttentionMask::within(of_queries, of_keys, [rows, queries, keys], |_| (0, keys as u32))
+    }
+
+    fn within(
+        of_queries: &[u32],
+        of_keys: &[u32],
+        [rows, queries, keys]: [usize; 3],
+        reach: impl Fn(usize) -> (u32, u32),
+    ) -> Result<AttentionMask> {
+        for (segments, count, what) in [(of_queries, queries, "queries"), (of_keys, keys, "keys")] {
+            if segments.len() != rows * count {
+                bail!("attention", "{} segment ids for {rows} rows of {count} {what}", segments.len());
+            }
         }
         let mut ranges = Vec::with_capacity(rows * queries);
         let mut scattered = false;
-        for row in segments.chunks_exact(keys.max(1)) {
+        for row in 0..rows {
             let mut found = std::collections::HashMap::new();
-            for (at, id) in row.iter().enumerate() {
+            for (at, id) in of_keys[row * keys..][..keys].iter().enumerate() {
                 let (_, end, count) = found.entry(*id).or_insert((at, at, 0));
                 (*end, *count) = (at + 1, *count + 1);
             }
             scattered |= found.iter().any(|(id, (start, end, count))| *id != 0 && end - start != *count);
-            ranges.extend((keys - queries..keys).map(|i| {
-                let (start, end, _) = found[&row[i]];
-                let (low, high) = reach(mask, i, keys);
-                if row[i] == 0 { (0, 0) } else { (low.max(start as u32), high.min(end as u32)) }
+            ranges.extend(of_queries[row * queries..][..queries].iter().enumerate().map(|(i, id)| {
+                let (low, high) = reach(i);
+                match found.get(id) {
+                    Some((start, end, _)) if *id != 0 => (low.max(*start as u32), high.min(*end as u32)),
+                    _ => (0, 0),
+                }
             }));
         }
-        Ok(AttentionMask { ranges, segments: scattered.then(|| segments.to_vec()), queries, keys })
+        let segments = scattered.then(|| (of_queries.to_vec(), of_keys.to_vec()));
+        Ok(AttentionMask { ranges, segments, queries, keys })
     }
 
     /// The ranges of one row of the batch.
@@ -66,10 +94,7 @@ impl AttentionMask {
     /// Whether query `i` of `row` sees key `j`.
     pub fn sees(&self, row: usize, i: usize, j: usize) -> bool {
         let (start, end) = self.row(row)[i];
-        let own = |segments: &Vec<u32>| {
-            let segments = &segments[row * self.keys..][..self.keys];
-            segments[i + self.keys - self.queries] == segments[j]
-        };
+        let own = |(queries, keys): &(Vec<u32>, Vec<u32>)| queries[row * self.queries + i] == keys[row * self.keys + j];
         (start as usize) <= j && j < end as usize && self.segments.as_ref().is_none_or(own)
     }
 }
@@ -99,7 +124,6 @@ impl Sizes {
             (&[rows, queries, heads, head], &[b, keys, kv_heads, d])
                 if (b, d) == (rows, head)
                     && v.dims() == k.dims()
-                    && queries <= keys
                     && kv_heads > 0
                     && heads.is_multiple_of(kv_heads) =>
             {

@@ -71,6 +71,20 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// tanh x within 2 units in the last place: a polynomial where x is small (Cephes), else by e^(-2|x|).
+#[inline(always)]
+pub fn tanh<const FMA: bool>(x: f32) -> f32 {
+    let s = x * x;
+    let mut p = -5.704_988_7e-3;
+    for c in [2.063_908_8e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
+        p = fma::<FMA>(p, s, c);
+    }
+    let small = fma::<FMA>(p * s, x, x);
+    let q = exp::<FMA>(-2.0 * x.abs());
+    let large = ((1.0 - q) / (1.0 + q)).copysign(x);
+    if x.abs() < 0.625 { small } else { large }
+}
+
 /// The error function: Eigen's rational approximation, within a few units in the last place; ±1 where no number lies
 /// between it and 1.
 #[inline(always)]

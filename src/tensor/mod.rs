@@ -3,6 +3,7 @@
 pub mod api;
 mod flow;
 mod grads;
+pub mod layers;
 pub mod nn;
 pub mod ops;
 mod rotary;
@@ -15,4 +16,4 @@ pub use crate::kernel::{Array, DType, Device};
 pub use crate::rng::{self, Rng};
 pub use flow::Flow;
 pub use grads::Grads;
-pub use tape::{Param, Tensor, no_grad};
+pub use tape::{Param, Tensor, is_recording, no_grad};

@@ -143,9 +143,41 @@ pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Te
 /// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
 /// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, precision: Precision) -> Result<Tensor> {
+    let sizes = Sizes::new(&q.value(), &k.value(), &v.value())?;
+    if sizes.queries > sizes.keys {
+        bail!("attention", "{} queries are more than {} keys: they are the last of their places", sizes.queries, sizes.keys);
+    }
+    attend(q, k, v, scale, AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?, precision)
+}
+
+/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D] of another sequence. `segments` are those of queries [B, T] and of keys
+/// [B, S]: a query sees the keys of its segment, or without them all; 0 is padding in both.
+pub fn cross_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: f64,
+    segments: Option<(&[u32], &[u32])>,
+    precision: Precision,
+) -> Result<Tensor> {
+    let sizes = Sizes::new(&q.value(), &k.value(), &v.value())?;
+    let (queries, keys) = (sizes.queries, sizes.keys);
+    let seen = match segments {
+        Some((of_queries, of_keys)) => AttentionMask::cross(of_queries, of_keys, sizes.rows, queries, keys)?,
+        None => AttentionMask { ranges: vec![(0, keys as u32); queries], segments: None, queries, keys },
+    };
+    attend(q, k, v, scale, seen, precision)
+}
+
+fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: f64,
+    seen: AttentionMask,
+    precision: Precision,
+) -> Result<Tensor> {
     let (qs, ks, vs) = (q.value(), k.value(), v.value());
-    let sizes = Sizes::new(&qs, &ks, &vs)?;
-    let seen = AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?;
     let (out, log_sum_exp) = blocks::attention(&qs, &ks, &vs, scale, &seen, precision)?;
     let result = out.clone();
     Ok(Tensor::derive(result, [q, k, v], move |grad, flow| {

@@ -22,6 +22,8 @@ enum Origin {
     Constant(Array),
     Derived(Array, Arc<Node>),
     Param(Arc<Param>),
+    /// A state of a network that is replaced as a parameter's numbers are, but has no gradient.
+    Buffer(Arc<Param>),
 }
 
 /// A trainable weight: the only thing whose numbers an optimizer replaces.
@@ -75,6 +77,11 @@ pub fn no_grad<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Whether operations are recorded here: outside of [`no_grad`], which is how evaluation is told from training.
+pub fn is_recording() -> bool {
+    RECORDING.with(Cell::get)
+}
+
 impl From<Array> for Tensor {
     fn from(value: Array) -> Tensor {
         Tensor(Origin::Constant(value))
@@ -84,8 +91,12 @@ impl From<Array> for Tensor {
 impl Tensor {
     /// Makes a parameter with these numbers. Errors, gradients and files use its name.
     pub fn param(value: Array, name: Option<&str>) -> Tensor {
-        let (name, value) = (name.map(Arc::from), RwLock::new(value));
-        Tensor(Origin::Param(Arc::new(Param { id: next_id(), name, value, changed: AtomicBool::new(false) })))
+        Tensor(Origin::Param(Param::new(value, name)))
+    }
+
+    /// Makes a buffer with these numbers: a state that is kept with a network's parameters, such as running statistics, and has no gradient.
+    pub fn buffer(value: Array, name: Option<&str>) -> Tensor {
+        Tensor(Origin::Buffer(Param::new(value, name)))
     }
 
     /// Makes the result `value` of an operation on `inputs`, with its backward.
@@ -119,7 +130,7 @@ impl Tensor {
 
     /// Whether an operation on these inputs has to be recorded: ask before saving what only backward needs.
     pub fn records(inputs: &[&Tensor]) -> bool {
-        RECORDING.with(Cell::get) && inputs.iter().any(|input| input.learns())
+        is_recording() && inputs.iter().any(|input| input.learns())
     }
 
     /// The numbers, to compute with: a profiled operation begins here.
@@ -133,7 +144,7 @@ impl Tensor {
     pub(super) fn peek(&self) -> Array {
         match &self.0 {
             Origin::Constant(value) | Origin::Derived(value, _) => value.clone(),
-            Origin::Param(param) => param.value(),
+            Origin::Param(param) | Origin::Buffer(param) => param.value(),
         }
     }
 
@@ -145,13 +156,21 @@ impl Tensor {
 
     /// Whether a gradient can flow through it.
     pub fn learns(&self) -> bool {
-        !matches!(self.0, Origin::Constant(_))
+        matches!(self.0, Origin::Derived(..) | Origin::Param(_))
     }
 
     /// The parameter, if the tensor is one.
     pub fn as_param(&self) -> Option<&Arc<Param>> {
         match &self.0 {
             Origin::Param(param) => Some(param),
+            _ => None,
+        }
+    }
+
+    /// The parameter or the buffer, if the tensor is one: what holds numbers that can be replaced.
+    pub fn as_held(&self) -> Option<&Arc<Param>> {
+        match &self.0 {
+            Origin::Param(held) | Origin::Buffer(held) => Some(held),
             _ => None,
         }
     }
@@ -187,7 +206,7 @@ impl Tensor {
 
     pub(super) fn target(&self) -> Option<GradTarget> {
         match &self.0 {
-            Origin::Constant(_) => None,
+            Origin::Constant(_) | Origin::Buffer(_) => None,
             Origin::Derived(_, node) => Some(GradTarget::Node(node.clone())),
             Origin::Param(param) => Some(GradTarget::Param(param.clone())),
         }
@@ -223,6 +242,11 @@ impl Tensor {
 }
 
 impl Param {
+    fn new(value: Array, name: Option<&str>) -> Arc<Param> {
+        let (name, value) = (name.map(Arc::from), RwLock::new(value));
+        Arc::new(Param { id: next_id(), name, value, changed: AtomicBool::new(false) })
+    }
+
     pub fn id(&self) -> u64 {
         self.id
     }

@@ -5,13 +5,13 @@ use levain::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
 use levain::tensor::{Array, Device, Rng, Tensor};
 use std::sync::Arc;
 
-fn random(dims: &[usize], seed: u64) -> Array {
+pub fn random(dims: &[usize], seed: u64) -> Array {
     let mut values = vec![0f32; dims.iter().product()];
     Rng::new(seed).fill_normal(&mut values);
     Array::from_vec(values, dims, &Device::Cpu).unwrap()
 }
 
-fn numbers(array: &Array) -> Vec<f32> {
+pub fn numbers(array: &Array) -> Vec<f32> {
     array.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -35,7 +35,7 @@ fn run(inputs: &[Array], op: &dyn Fn(&[Tensor]) -> Tensor) -> Vec<Array> {
 }
 
 /// The kernel gives what the reference gives, on one thread and on two the same bits.
-fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor + Sync)) {
+pub fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor + Sync)) {
     let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, i as u64)).collect();
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let one = pool(1).install(|| run(&inputs, op));
@@ -48,7 +48,7 @@ fn agree(shapes: &[&[usize]], tolerance: f64, op: &(dyn Fn(&[Tensor]) -> Tensor 
 }
 
 /// Finite differences of the sum of the result, for small smooth operations.
-fn differences(shapes: &[&[usize]], op: &dyn Fn(&[Tensor]) -> Tensor) {
+pub fn differences(shapes: &[&[usize]], op: &dyn Fn(&[Tensor]) -> Tensor) {
     let inputs: Vec<Array> = shapes.iter().enumerate().map(|(i, dims)| random(dims, 7 + i as u64)).collect();
     let weighted = |inputs: &[Array]| -> f64 {
         let params: Vec<Tensor> = inputs.iter().map(|input| Tensor::from(input.clone())).collect();
@@ -75,7 +75,7 @@ fn differences(shapes: &[&[usize]], op: &dyn Fn(&[Tensor]) -> Tensor) {
     }
 }
 
-const EXACT: f64 = 5e-6;
+pub const EXACT: f64 = 5e-6;
 
 #[test]
 fn linear() {

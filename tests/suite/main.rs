@@ -17,6 +17,7 @@ mod fuzz;
 mod habits;
 mod help;
 mod house;
+mod layers;
 mod sandbox;
 mod scores;
 mod scripts;

@@ -4,7 +4,7 @@ use super::value::json;
 use crate::files;
 use crate::format::safetensors;
 use crate::script::prelude::*;
-use crate::tensor::{Array, Tensor, api::kind};
+use crate::tensor::{Array, api::named};
 use std::path::Path;
 
 pub fn register(host: &mut Host) {
@@ -15,12 +15,19 @@ pub fn register(host: &mut Host) {
 mod verbs {
     /// Saves a map: of tensors by name as `.safetensors`, of the figures of a run as one JSON object in `.json`.
     ///
+    /// Tensors in maps and lists inside are named by their places, with dots between, as in PyTorch: `rnn.weight_hh_l0`, `convs.0.bias`.
+    /// `tensors(path)` opens them, `load(map, path)` puts them into the parameters of a network.
+    ///
     /// `dataset(path)` opens the JSON as one row. Lists and maps inside are kept; NaN and the infinities, which JSON has no
     /// word for, become null. The file is written whole or not at all.
+    ///
+    /// also: state_dict, torch.save, save_file, json.dump
     ///
     /// ```rhai
     /// save(#{ w: ones([2]) }, "/tmp/levain-doc/z.safetensors");
     /// save(#{ w: 1 }, "/tmp/levain-doc/z.safetensors")      //=> error: save: `w` is a whole number, not a tensor
+    /// save(#{ a: #{ w: ones([2]) }, b: [zeros([1])] }, "/tmp/levain-doc/z.safetensors");
+    /// tensors("/tmp/levain-doc/z.safetensors").keys()       //=> ["a.w", "b.0"]
     /// #{ loss: 1.5, curve: [2.0, 1.5] }.save("out/doc/result.json");
     /// dataset("out/doc/result.json")[0].loss                //=> 1.5
     /// #{ loss: 1.5 }.save("out/doc/result.csv")             //=> error: save: out/doc/result.csv: a map is saved as .safetensors or .json
@@ -36,13 +43,8 @@ mod verbs {
 }
 
 fn save_tensors(map: Map, path: &str) -> Res<()> {
-    let mut arrays: Vec<(String, Array)> = Vec::new();
-    for (name, value) in map {
-        let Some(tensor) = value.read_lock::<Tensor>() else {
-            bail!("save", "`{name}` is {}, not a tensor", kind(&value));
-        };
-        arrays.push((name.to_string(), tensor.value()));
-    }
+    let arrays: Vec<(String, Array)> =
+        named("save", &map)?.into_iter().map(|(name, tensor)| (name, tensor.value())).collect();
     Ok(safetensors::save(path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?)
 }
 

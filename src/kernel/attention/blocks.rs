@@ -5,43 +5,13 @@ use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::math::{dot, exp_sum, max, scale, score_gradient};
 use crate::kernel::matrix::{Matrix, Values};
 use crate::kernel::portable;
+use crate::kernel::shared::SharedOutput;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
 /// Queries in one block, and keys in one tile.
 pub(super) const ROWS: usize = 64;
 pub(super) const TILE: usize = 256;
-
-/// A result of which every task writes a part of its own. Every part is checked to lie in it.
-#[derive(Clone, Copy)]
-pub(super) struct SharedOutput {
-    start: *mut f32,
-    count: usize,
-}
-// SAFETY: tasks write disjoint parts: each (batch row, head) has its own columns
-unsafe impl Send for SharedOutput {}
-unsafe impl Sync for SharedOutput {}
-
-impl SharedOutput {
-    pub(super) fn of(result: &mut [f32]) -> SharedOutput {
-        SharedOutput { start: result.as_mut_ptr(), count: result.len() }
-    }
-
-    /// Where a matrix of `rows` rows of `width` numbers, `stride` apart, begins.
-    fn at(self, offset: usize, [rows, width]: [usize; 2], stride: usize) -> *mut f32 {
-        assert!(offset + rows.saturating_sub(1) * stride + width <= self.count, "a part beyond its result");
-        // SAFETY: as asserted
-        unsafe { self.start.add(offset) }
-    }
-
-    /// # Safety
-    /// Nobody else uses this part.
-    pub(super) unsafe fn part<'a>(self, offset: usize, count: usize) -> &'a mut [f32] {
-        let start = self.at(offset, [1, count], count);
-        // SAFETY: it lies in the result, and is the caller's alone, as promised
-        unsafe { std::slice::from_raw_parts_mut(start, count) }
-    }
-}
 
 /// dst [m, n], rows `stride` apart, becomes a·b, or that is added to it. On this thread.
 fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: Matrix, b: Matrix) {

@@ -1,13 +1,14 @@
 //! The blocks of attention with packed factors, f32 or bf16: keys and values are packed once for all heads and queries
 //! that see them. Scores, sums and results are f32.
 
-use super::blocks::{OnlineSoftmax, ROWS, SharedOutput, TILE, hide, tiles};
+use super::blocks::{OnlineSoftmax, ROWS, TILE, hide, tiles};
 use crate::kernel::buffer::unwritten;
 use crate::kernel::gemm::{Packed, is_available, multiply_packed, pack};
 use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::math;
 use crate::kernel::math::{add_scaled, dot};
 use crate::kernel::matrix::{Matrix, Precision};
+use crate::kernel::shared::SharedOutput;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 

@@ -1,19 +1,12 @@
 //! The fused operations of a decoder, for models written in a script.
 
-use super::kind;
+use super::{PRECISION, places, precision, tensor_of};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
-use crate::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
+use crate::tensor::nn::{self, Mask, Rotary, RotaryScaling};
 use crate::tensor::{Tensor, ops, values};
 use std::sync::{Arc, Mutex};
 
-const PRECISION: Opt = opt(
-    "precision",
-    Kind::OneOf(&Precision::NAMES),
-    "\"f32\"",
-    "operand precision of matrix products: f32, bf16, which is faster, or bf16x3, which is f32 in three bf16 parts, faster by AMX",
-)
-.also(&["set_float32_matmul_precision", "allow_tf32"]);
 const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "bias, shape [out]"), PRECISION];
 const ROTARY: &[Opt] = &[
     opt("theta", Kind::Float, "10000.0", "base of the frequencies (`rope_theta`)"),
@@ -26,8 +19,15 @@ const ATTENTION: &[Opt] = &[
         "segments",
         Kind::Any,
         "",
-        "segment ids, a tensor `[batch, length]`: attention stays within a segment; 0 is padding",
+        "segment ids of the keys, a tensor `[batch, length]`: attention stays within a segment; 0 is padding",
     ),
+    opt(
+        "query_segments",
+        Kind::Any,
+        "",
+        "segment ids of queries of another sequence than the keys (cross-attention, with `causal: false`); 0 is padding",
+    )
+    .also(&["cross attention", "key_padding_mask", "memory_key_padding_mask"]),
     opt("scale", Kind::Float, "", "scale of the scores; by default 1 / √width"),
     PRECISION,
 ];
@@ -45,31 +45,6 @@ pub fn register(host: &mut Host) {
     host.options("rotary", ROTARY);
     host.options("attention", ATTENTION);
     host.options("linear_cross_entropy", LOSS);
-}
-
-fn precision(options: &Options) -> Res<Precision> {
-    Ok(Precision::named(options.who(), &options.text("precision")?)?)
-}
-
-fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
-    let given = options.get(name);
-    if !given.is_unit() && !given.is::<Tensor>() {
-        bail!(options.who(), "option `{name}` takes a tensor, not {}", kind(&given));
-    }
-    Ok(given.try_cast::<Tensor>())
-}
-
-/// Whole numbers, none below 0, one for each place of `dims`.
-fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>> {
-    let Some(tensor) = tensor_of(options, name)? else { return Ok(None) };
-    if tensor.shape() != dims {
-        bail!(options.who(), "option `{name}` has shape {:?}, not {dims:?}", tensor.shape());
-    }
-    let whole = |number: i64| match u32::try_from(number) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(options.who(), "option `{name}` holds {number}"),
-    };
-    values::values_i64(options.who(), &tensor.value())?.into_iter().map(whole).collect::<Res<_>>().map(Some)
 }
 
 /// The rotary angles for heads of this width, made once.
@@ -149,7 +124,10 @@ mod verbs {
     /// divisor of them (grouped-query attention, Ainslie et al. 2023). Causal by default. Memory is linear in the length
     /// (Dao et al. 2022).
     ///
-    /// also: scaled_dot_product_attention, flash attention, GQA
+    /// With `causal: false` keys and values may be of another sequence, of any length: cross-attention. `segments` and
+    /// `query_segments` then say which of its keys a query sees.
+    ///
+    /// also: scaled_dot_product_attention, flash attention, GQA, cross attention, nn.MultiheadAttention
     ///
     /// ```rhai
     /// let x = randn([1, 4, 2, 8]);
@@ -159,19 +137,38 @@ mod verbs {
     /// let y = attention(x, x, x, #{ causal: false, segments: tensor([[1, 2, 2, 0]]) });
     /// close(y[0][0], x[0][0], 1e-6)            //=> true
     /// y[0][3].abs().sum().item()               //=> 0.0
+    /// let memory = randn([1, 3, 2, 8]);
+    /// attention(x, memory, memory, #{ causal: false }).shape       //=> [1, 4, 2, 8]
+    /// let how = #{ causal: false, query_segments: tensor([[1, 1, 2, 0]]), segments: tensor([[1, 2, 0]]) };
+    /// let y = attention(x, memory, memory, how);
+    /// close(y[0][2], memory[0][1], 1e-6)       // one key is of its segment
+    /// //=> true
+    /// attention(x, memory, memory)             //=> error: attention: 4 queries are more than 3 keys: they are the last of their places
     /// ```
     #[rhai_fn(name = "attention", return_raw)]
     pub fn attention(q: Tensor, k: Tensor, v: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("attention", ATTENTION, options)?;
-        let (batch, _, width) = heads("attention", &q)?;
+        let (batch, queries, width) = heads("attention", &q)?;
         let (_, keys, _) = heads("attention", &k)?;
         let segments = places(&options, "segments", &[batch, keys])?;
         let window = options.maybe("window", Options::count)?;
         if window == Some(0) {
             bail!("attention", "option `window` is 0: a query sees at least its own place");
         }
-        let mask = Mask { causal: options.bool("causal")?, window, segments: segments.as_deref() };
+        let causal = options.bool("causal")?;
         let scale = options.maybe("scale", Options::float)?.unwrap_or(1.0 / (width as f64).sqrt());
+        let of_queries = places(&options, "query_segments", &[batch, queries])?;
+        if of_queries.is_some() && (causal || window.is_some() || segments.is_none()) {
+            return Err(Error::new("attention", "`query_segments` are for queries of another sequence than the keys")
+                .help("give `segments` of the keys too, `causal: false`, and no `window`")
+                .into());
+        }
+        let plain = !causal && window.is_none() && segments.is_none();
+        if of_queries.is_some() || plain {
+            let segments = of_queries.as_deref().zip(segments.as_deref());
+            return Ok(nn::cross_attention(&q, &k, &v, scale, segments, precision(&options)?)?);
+        }
+        let mask = Mask { causal, window, segments: segments.as_deref() };
         Ok(nn::attention(&q, &k, &v, scale, &mask, precision(&options)?)?)
     }
 

@@ -7,7 +7,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-fn parameter(x: &Tensor, name: Option<&str>) -> Res<Tensor> {
+pub(super) fn parameter(x: &Tensor, name: Option<&str>) -> Res<Tensor> {
     let value = x.value();
     if !value.dtype().is_float() {
         let error = Error::new("param", format!("a parameter must be a float, not {}", value.dtype().as_str()));
@@ -48,14 +48,14 @@ mod verbs {
         parameter(&x, Some(name))
     }
 
-    /// Returns the name of a parameter, or an empty string.
+    /// Returns the name of a parameter or a buffer, or an empty string.
     ///
     /// ```rhai
     /// param(zeros([2]), "bias").name      //=> bias
     /// ```
     #[rhai_fn(get = "name", pure)]
     pub fn name(x: &mut Tensor) -> ImmutableString {
-        x.as_param().and_then(|param| param.name().cloned()).map_or_else(Default::default, |name| (*name).into())
+        x.as_held().and_then(|param| param.name().cloned()).map_or_else(Default::default, |name| (*name).into())
     }
 
     /// Returns whether gradients flow through it: a parameter, or computed from one.

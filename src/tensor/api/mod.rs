@@ -3,6 +3,9 @@
 mod activation;
 mod angles;
 mod assert;
+mod channel_norm;
+mod conv;
+mod crf;
 mod decoder;
 mod files;
 mod index;
@@ -10,12 +13,15 @@ mod learn;
 mod lists;
 mod make;
 mod maths;
+mod network;
 mod nn;
 mod operators;
 mod order;
+mod pool;
 mod product;
 mod quantile;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod rounding;
 mod scatter;
@@ -24,7 +30,9 @@ mod shape;
 mod value;
 
 use super::ops::{Operand, Scalar};
-use super::{DType, Device, Tensor};
+pub use network::named;
+use super::nn::Precision;
+use super::{DType, Device, Tensor, values};
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
@@ -45,11 +53,25 @@ pub fn register(host: &mut Host) {
     scatter::register(host);
     index::register(host);
     learn::register(host);
+    network::register(host);
     nn::register(host);
     decoder::register(host);
+    conv::register(host);
+    pool::register(host);
+    channel_norm::register(host);
+    recurrent::register(host);
+    crf::register(host);
     files::register(host);
     assert::register(host);
 }
+
+const PRECISION: Opt = opt(
+    "precision",
+    Kind::OneOf(&Precision::NAMES),
+    "\"f32\"",
+    "operand precision of matrix products: f32, bf16, which is faster, or bf16x3, which is f32 in three bf16 parts, faster by AMX",
+)
+.also(&["set_float32_matmul_precision", "allow_tf32"]);
 
 const DTYPES: [&str; 7] = ["f32", "f64", "f16", "bf16", "i64", "u32", "u8"];
 
@@ -135,6 +157,32 @@ fn sizes(who: &str, shape: &Dynamic) -> crate::Result<Vec<usize>> {
 
 fn count(who: &str, number: INT) -> crate::Result<usize> {
     usize::try_from(number).map_err(|_| Error::new(who, format!("{number} is below 0")))
+}
+
+/// The tensor that an option holds, where it is given.
+fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
+    let given = options.get(name);
+    if !given.is_unit() && !given.is::<Tensor>() {
+        bail!(options.who(), "option `{name}` takes a tensor, not {}", kind(&given));
+    }
+    Ok(given.try_cast::<Tensor>())
+}
+
+/// Whole numbers, none below 0, one for each place of `dims`.
+fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>> {
+    let Some(tensor) = tensor_of(options, name)? else { return Ok(None) };
+    if tensor.shape() != dims {
+        bail!(options.who(), "option `{name}` has shape {:?}, not {dims:?}", tensor.shape());
+    }
+    let whole = |number: i64| match u32::try_from(number) {
+        Ok(number) => Ok(number),
+        Err(_) => bail!(options.who(), "option `{name}` holds {number}"),
+    };
+    values::values_i64(options.who(), &tensor.value())?.into_iter().map(whole).collect::<Res<_>>().map(Some)
+}
+
+fn precision(options: &Options) -> Res<Precision> {
+    Ok(Precision::named(options.who(), &options.text("precision")?)?)
 }
 
 /// The tensors of a list.

@@ -1,27 +1,25 @@
 //! Layers and losses.
 
-use super::{kind, tensors};
+use super::{tensor_of, tensors};
 use crate::script::prelude::*;
-use crate::tensor::ops::{self, Reduction};
-use crate::tensor::{Rng, Tensor, nn, rng, values};
+use crate::tensor::ops::{self, CrossEntropy, Reduction};
+use crate::tensor::{Rng, Tensor, is_recording, nn, rng, values};
 
 const NORM: &[Opt] = &[opt("eps", Kind::Float, "1e-5", "added to the variance, or to the mean square")];
-const CONV: &[Opt] = &[
-    opt("bias", Kind::Any, "", "bias, shape [out]"),
-    opt("stride", Kind::Int, "1", "distance of one window from the next"),
-    opt("padding", Kind::Int, "0", "zeros added at both ends"),
-    opt("dilation", Kind::Int, "1", "distance of the elements of a window"),
-];
 const DROPOUT: &[Opt] = &[opt("seed", Kind::Int, "", "seed of its own random stream; by default the run's")];
 const REDUCTIONS: Kind = Kind::OneOf(&["mean", "sum", "none"]);
 const LOSS: &[Opt] = &[opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each")];
 const BCE: &[Opt] = &[
     opt("logits", Kind::Bool, "false", "the input is logits; probabilities are their sigmoid"),
+    opt("pos_weight", Kind::Any, "", "what positive targets weigh, of logits: a tensor, one number for each label, or for all"),
     opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each"),
 ];
 const CROSS_ENTROPY: &[Opt] = &[
     opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
+    opt("weight", Kind::Any, "", "what each class weighs, a tensor [classes]; the mean is then over the weights of the targets")
+        .also(&["class_weights", "class_weight", "imbalance"]),
+    opt("gamma", Kind::Float, "0.0", "focal loss: each loss times (1 - p)^gamma of the target's probability p").also(&["focal loss"]),
     opt("reduction", REDUCTIONS, "\"mean\"", "mean over the targets that are not ignored, sum, or none: one loss each"),
 ];
 
@@ -29,7 +27,6 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("layer_norm", NORM);
     host.options("rms_norm", NORM);
-    host.options("conv1d", CONV);
     host.options("dropout", DROPOUT);
     host.options("mse", LOSS);
     host.options("bce", BCE);
@@ -104,51 +101,31 @@ mod verbs {
         Ok(nn::linear(&x, &weight, Some(&bias), nn::Precision::F32)?)
     }
 
-    /// Convolves x `[batch, in, length]` along the last dimension with a weight `[out, in, width]`.
+    /// Sets each number to 0 with probability `p` and divides the others by 1 − p (Srivastava et al. 2014). Inside `no_grad`, that is in
+    /// evaluation, all numbers stay.
     ///
-    /// also: nn.Conv1d, convolution
-    ///
-    /// ```rhai
-    /// conv1d(tensor([[[1.0, 2.0, 4.0]]]), tensor([[[-1.0, 1.0]]]))      //=> tensor([[[1., 2.]]])
-    /// conv1d(ones([1, 2, 8]), ones([3, 2, 3]), #{ stride: 2, padding: 1 }).shape      //=> [1, 3, 4]
-    /// ```
-    #[rhai_fn(name = "conv1d", return_raw)]
-    pub fn conv1d(x: Tensor, weight: Tensor, options: Map) -> Res<Tensor> {
-        let options = Options::read("conv1d", CONV, options)?;
-        let bias = options.get("bias");
-        if !bias.is_unit() && !bias.is::<Tensor>() {
-            bail!("conv1d", "option `bias` takes a tensor, not {}", kind(&bias));
-        }
-        let window = ops::ConvWindow {
-            stride: options.count("stride")?,
-            padding: options.count("padding")?,
-            dilation: options.count("dilation")?,
-        };
-        Ok(ops::conv1d(&x, &weight, bias.try_cast::<Tensor>().as_ref(), window)?)
-    }
-
-    /// Sets each number to 0 with probability `p` and divides the others by 1 − p (Srivastava et al. 2014).
-    ///
-    /// also: nn.Dropout, F.dropout
+    /// also: nn.Dropout, F.dropout, eval, train mode
     ///
     /// ```rhai
     /// seed(1);
     /// let kept = (dropout(ones([1000]), 0.25) > 0).mean();
     /// close(kept, tensor(0.75), 0.05)      //=> true
     /// equal(dropout(ones([9]), 0.5, #{ seed: 1 }), dropout(ones([9]), 0.5, #{ seed: 1 }))      //=> true
+    /// no_grad(|| dropout(ones([3]), 0.5))      //=> tensor([1., 1., 1.])
     /// ```
     #[rhai_fn(name = "dropout", return_raw)]
     pub fn dropout(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
         let seed = Options::read("dropout", DROPOUT, options)?.maybe("seed", Options::int)?;
+        // a probability that is none is told all the same
+        let p = if is_recording() || !(0.0..1.0).contains(&p) { p } else { 0.0 };
         Ok(nn::dropout(&x, p, &mut seed.map_or_else(rng::dropout, |seed| Rng::new(seed as u64)))?)
     }
 
     /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. Targets equal to
-    /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015.
+    /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015, `gamma` that of the focal loss (Lin et al. 2017), and
+    /// `weight` has a number for each class.
     ///
-    /// also: CrossEntropyLoss, negative log likelihood, nll_loss
-    ///
-    /// also: CrossEntropyLoss, nll_loss, NLLLoss, negative log likelihood
+    /// also: CrossEntropyLoss, nll_loss, NLLLoss, negative log likelihood, class weights, focal loss
     ///
     /// ```rhai
     /// let logits = tensor([[2.0, 0.0], [0.0, 1.0]]);
@@ -156,17 +133,23 @@ mod verbs {
     /// cross_entropy(logits, tensor([0, -100]))      //=> tensor(0.1269)
     /// cross_entropy(logits, tensor([0, 2]))         //=> error: cross_entropy: target 2 is not one of 2 classes
     /// cross_entropy(logits, tensor([0, 1]), #{ label_smoothing: 0.1, reduction: "none" })      //=> tensor([0.2269, 0.3633])
+    /// cross_entropy(logits, tensor([0, 1]), #{ weight: tensor([3.0, 1.0]) })        //=> tensor(0.1735)
+    /// cross_entropy(logits, tensor([0, 1]), #{ gamma: 2.0 })                        //=> tensor(0.0122)
     /// ```
     #[rhai_fn(name = "cross_entropy", return_raw)]
     pub fn cross_entropy(logits: Tensor, targets: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("cross_entropy", CROSS_ENTROPY, options)?;
-        let (ignore, smoothing) = (options.int("ignore_index")?, options.float("label_smoothing")?);
-        Ok(ops::cross_entropy(&logits, &targets, ignore, smoothing, reduce(&options)?)?)
+        let how = CrossEntropy {
+            ignore: options.int("ignore_index")?,
+            smoothing: options.float("label_smoothing")?,
+            weight: tensor_of(&options, "weight")?,
+            gamma: options.float("gamma")?,
+            reduction: reduce(&options)?,
+        };
+        Ok(ops::cross_entropy(&logits, &targets, &how)?)
     }
 
     /// Returns the mean squared error of two tensors of one shape.
-    ///
-    /// also: mse_loss, MSELoss
     ///
     /// also: mse_loss, MSELoss, squared error
     ///
@@ -182,18 +165,22 @@ mod verbs {
 
     /// Returns the mean binary cross-entropy of probabilities, or of logits, and targets from 0 to 1.
     ///
-    /// also: binary_cross_entropy, BCELoss, BCEWithLogitsLoss
-    ///
-    /// also: BCELoss, BCEWithLogitsLoss, binary_cross_entropy
+    /// also: BCELoss, BCEWithLogitsLoss, binary_cross_entropy, pos_weight, multi-label
     ///
     /// ```rhai
     /// bce(tensor([0.5, 0.9]), tensor([0.0, 1.0]))      //=> tensor(0.3993)
     /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true })      //=> tensor(0.4100)
+    /// bce(tensor([0.0, 2.0]), tensor([0.0, 1.0]), #{ logits: true, pos_weight: tensor([3.0]) })      //=> tensor(0.5370)
     /// ```
     #[rhai_fn(name = "bce", return_raw)]
     pub fn bce(p: Tensor, target: Tensor, options: Map) -> Res<Tensor> {
         let options = Options::read("bce", BCE, options)?;
-        Ok(ops::binary_cross_entropy(&p, &target, options.bool("logits")?, reduce(&options)?)?)
+        let (logits, reduction) = (options.bool("logits")?, reduce(&options)?);
+        match tensor_of(&options, "pos_weight")? {
+            None => Ok(ops::binary_cross_entropy(&p, &target, logits, reduction)?),
+            Some(weight) if logits => Ok(ops::weighted_binary_cross_entropy(&p, &target, &weight, reduction)?),
+            Some(_) => bail!("bce", "`pos_weight` is an option for logits: `logits: true`"),
+        }
     }
 
     /// Evaluates Einstein's summation: equal letters are multiplied, letters missing in the result are summed over.

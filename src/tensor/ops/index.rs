@@ -73,7 +73,7 @@ pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
 
 /// A copy of `x` with `value` at `index`.
 pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Tensor> {
-    if let Some(param) = x.as_param() {
+    if let Some(param) = x.as_held() {
         return Err(Error::new("index", format!("a part of {} can't be set: it is a parameter", param.label()))
             .help("change the numbers before `param(…)`, or let an optimizer change them"));
     }

@@ -1,6 +1,9 @@
 //! Losses.
 
-use super::{Scalar, add, cast, gather, log_softmax, mean, multiply, reshape, square, subtract, sum, where_};
+use super::{
+    Scalar, add, cast, exp, gather, index_select, log_softmax, logsigmoid, mean, multiply, negate, power, reshape, square,
+    subtract, sum, where_,
+};
 use crate::tensor::values::{array, each, values_i64};
 use crate::tensor::{DType, Tensor};
 use crate::{Error, Result, bail};
@@ -28,50 +31,100 @@ impl Reduction {
     }
 }
 
-/// The loss of predicting class `targets` by the scores in the last dimension of `logits`. Targets that equal
-/// `ignore` don't count, and the mean is over those that do. Smoothing spreads that share of the target over all
-/// classes (Szegedy et al. 2015).
-pub fn cross_entropy(
-    logits: &Tensor,
-    targets: &Tensor,
-    ignore: i64,
-    smoothing: f64,
-    reduction: Reduction,
-) -> Result<Tensor> {
+/// How a cross-entropy is taken.
+#[derive(Clone)]
+pub struct CrossEntropy {
+    /// Targets that don't count.
+    pub ignore: i64,
+    /// Share of the target spread over all classes (Szegedy et al. 2015).
+    pub smoothing: f64,
+    /// What each class weighs, `[classes]`; the mean is then over the weights of the targets.
+    pub weight: Option<Tensor>,
+    /// A loss is multiplied by (1 - p)^gamma of the target's probability p (focal loss: Lin et al. 2017).
+    pub gamma: f64,
+    pub reduction: Reduction,
+}
+
+impl Default for CrossEntropy {
+    fn default() -> CrossEntropy {
+        CrossEntropy { ignore: -100, smoothing: 0.0, weight: None, gamma: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+impl CrossEntropy {
+    fn check(&self, classes: usize) -> Result<()> {
+        const WHO: &str = "cross_entropy";
+        if !(0.0..1.0).contains(&self.smoothing) {
+            bail!(WHO, "smoothing {} is not in 0 to 1", self.smoothing);
+        }
+        if !(self.gamma >= 0.0 && self.gamma.is_finite()) {
+            bail!(WHO, "gamma {} is not 0 or above", self.gamma);
+        }
+        if self.gamma > 0.0 && self.smoothing > 0.0 {
+            bail!(WHO, "gamma and smoothing do not go together: a focal loss has one target");
+        }
+        match &self.weight {
+            Some(weight) if weight.shape() != [classes] => {
+                bail!(WHO, "a weight of shape {:?} for {classes} classes", weight.shape())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The loss of predicting class `targets` by the scores in the last dimension of `logits`. The mean is over the targets that count.
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor, how: &CrossEntropy) -> Result<Tensor> {
     const WHO: &str = "cross_entropy";
     let dims = logits.shape();
     let Some((classes, rows)) = dims.split_last() else { bail!(WHO, "the logits are a single number") };
     if targets.shape() != rows {
         bail!(WHO, "targets of shape {:?} for logits of shape {dims:?}, which want {rows:?}", targets.shape());
     }
-    if !(0.0..1.0).contains(&smoothing) {
-        bail!(WHO, "smoothing {smoothing} is not in 0 to 1");
-    }
+    how.check(*classes)?;
     let given = targets.value();
     let ids = values_i64(WHO, &given)?;
-    if let Some(id) = ids.iter().find(|id| **id != ignore && !(0..*classes as i64).contains(*id)) {
+    if let Some(id) = ids.iter().find(|id| **id != how.ignore && !(0..*classes as i64).contains(*id)) {
         return Err(Error::new(WHO, format!("target {id} is not one of {classes} classes"))
-            .help(format!("{ignore} marks a target that does not count")));
+            .help(format!("{} marks a target that does not count", how.ignore)));
     }
-    let count = ids.iter().filter(|id| **id != ignore).count();
+    let count = ids.iter().filter(|id| **id != how.ignore).count();
     if count == 0 {
-        bail!(WHO, "all {} targets are {ignore}: there is nothing to learn", ids.len());
+        bail!(WHO, "all {} targets are {}: there is nothing to learn", ids.len(), how.ignore);
     }
 
     let (logits, dtype) = (widened(logits)?, super::real(logits)?.dtype());
     let logs = reshape(&log_softmax(&logits, -1)?, &[-1, *classes as i64])?;
-    let column = ids.iter().map(|id| if *id == ignore { 0 } else { *id }).collect();
-    let hit = gather(&logs, 1, &array::<i64>(column, &[ids.len(), 1], &given)?.into())?;
-    let mut losses = multiply(reshape(&hit, &[-1])?, smoothing - 1.0)?;
-    if smoothing > 0.0 {
-        losses = add(losses, multiply(mean(&logs, Some(&[1]), false)?, -smoothing)?)?;
+    let column: Vec<i64> = ids.iter().map(|id| if *id == how.ignore { 0 } else { *id }).collect();
+    let places: Tensor = array::<i64>(column, &[ids.len(), 1], &given)?.into();
+    let hit = reshape(&gather(&logs, 1, &places)?, &[-1])?;
+    let weight = how.weight.as_ref().map(|weight| cast(&weight.detach(), logs.dtype())).transpose()?;
+    let of_targets = weight.as_ref().map(|weight| index_select(weight, 0, &reshape(&places, &[-1])?)).transpose()?;
+    let mut losses = multiply(&hit, how.smoothing - 1.0)?;
+    if how.gamma > 0.0 {
+        losses = multiply(losses, power(subtract(1.0, exp(&hit)?)?, how.gamma)?)?;
     }
+    if let Some(weight) = &of_targets {
+        losses = multiply(losses, weight)?;
+    }
+    if how.smoothing > 0.0 {
+        let spread = match &weight {
+            Some(weight) => multiply(&logs, weight)?,
+            None => logs.clone(),
+        };
+        losses = add(losses, multiply(mean(&spread, Some(&[1]), false)?, -how.smoothing)?)?;
+    }
+    let mut whole = of_targets;
     if count < ids.len() {
-        let counts = ids.iter().map(|id| u8::from(*id != ignore)).collect();
-        losses = where_(&array::<u8>(counts, &[ids.len()], &given)?.into(), losses, Scalar::Float(0.0))?;
+        let counts = ids.iter().map(|id| u8::from(*id != how.ignore)).collect();
+        let counts: Tensor = array::<u8>(counts, &[ids.len()], &given)?.into();
+        losses = where_(&counts, losses, Scalar::Float(0.0))?;
+        whole = whole.map(|whole| where_(&counts, whole, Scalar::Float(0.0))).transpose()?;
     }
-    let reduced = match reduction {
-        Reduction::Mean => super::divide(sum(&losses, None, false)?, count as f64),
+    let reduced = match how.reduction {
+        Reduction::Mean => match whole {
+            Some(whole) => super::divide(sum(&losses, None, false)?, sum(&whole, None, false)?),
+            None => super::divide(sum(&losses, None, false)?, count as f64),
+        },
         Reduction::Sum => sum(&losses, None, false),
         Reduction::None => reshape(&losses, &rows.iter().map(|size| *size as i64).collect::<Vec<_>>()),
     };
@@ -99,6 +152,23 @@ pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction
     let x = widened(&super::real(x)?)?;
     let target = cast(target, x.dtype())?;
     let losses = if logits { logit_losses(&x, &target)? } else { share_losses(&x, &target)? };
+    reduction.of(&losses, dtype)
+}
+
+/// The same of logits, where positive targets weigh `weight`, which broadcasts: one number a label, or one for all.
+pub fn weighted_binary_cross_entropy(
+    x: &Tensor,
+    target: &Tensor,
+    weight: &Tensor,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    same_shape("bce", x, target)?;
+    let dtype = super::real(x)?.dtype();
+    let x = widened(&super::real(x)?)?;
+    let (target, weight) = (cast(target, x.dtype())?, cast(&weight.detach(), x.dtype())?);
+    let positive = multiply(multiply(&weight, &target)?, logsigmoid(&x)?).map_err(|error| error.attributed_to("bce"))?;
+    let losses = negate(&add(positive, multiply(subtract(1.0, &target)?, logsigmoid(&negate(&x)?)?)?)?)?;
+    same_shape("bce", &losses, &target)?;
     reduction.of(&losses, dtype)
 }
 

@@ -4,7 +4,6 @@ mod activation;
 mod arith;
 mod cast;
 mod compare;
-mod conv;
 mod division;
 mod einsum;
 mod extreme;
@@ -34,13 +33,12 @@ pub use compare::{
     Compare, all, all_along, any, any_along, both, close, compare, either, has_nan, is_finite, is_inf, is_nan,
     masked_fill, not, where_,
 };
-pub use conv::{ConvWindow, conv1d};
 pub use division::{floor_divide, fmod, remainder};
 pub use einsum::einsum;
 pub use extreme::{clamp, maximum, minimum};
 pub use index::{At, assign, at, nonzero};
 pub use linalg::matmul;
-pub use loss::{Reduction, binary_cross_entropy, cross_entropy, mse};
+pub use loss::{CrossEntropy, Reduction, binary_cross_entropy, cross_entropy, mse, weighted_binary_cross_entropy};
 pub use make::{arange, arange_float, eye, full, linspace, one_hot, rand, randint, randn};
 pub use maths::*;
 pub use norm::norm;

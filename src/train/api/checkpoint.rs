@@ -1,6 +1,6 @@
 //! Checkpoints in scripts.
 
-use super::{from_json, to_json, trainable};
+use super::{from_json, held, to_json};
 use crate::model::Model;
 use crate::resume;
 use crate::script::prelude::*;
@@ -13,14 +13,14 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Checkpoint>("Checkpoint");
 }
 
-/// The trainable parameters of a model, or those of a list.
+/// The trainable parameters of a model, or the parameters and buffers of a list.
 fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     if let Some(net) = net.read_lock::<Model>() {
         return Ok(net.parameters().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
     }
     let kind = net.type_name();
     match net.try_cast::<List>() {
-        Some(list) => trainable(who, list),
+        Some(list) => held(who, list),
         None => bail!(who, "expected a model or a list of parameters, got {kind}"),
     }
 }

@@ -22,10 +22,19 @@ pub fn register(host: &mut Host) {
 
 /// The parameters behind a script's list of tensors, all of them trainable.
 fn trainable(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
+    of_list(who, params, Tensor::as_param)
+}
+
+/// The parameters and buffers behind a script's list of tensors.
+fn held(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
+    of_list(who, params, Tensor::as_held)
+}
+
+fn of_list(who: &str, params: List, find: fn(&Tensor) -> Option<&Arc<Param>>) -> Res<Vec<Arc<Param>>> {
     let mut found = Vec::new();
     for (index, item) in params.into_iter().enumerate() {
         let kind = item.type_name();
-        match item.try_cast::<Tensor>().as_ref().map(Tensor::as_param) {
+        match item.try_cast::<Tensor>().as_ref().map(find) {
             Some(Some(param)) => found.push(param.clone()),
             Some(None) => {
                 return Err(Error::new(who, format!("item {index} of the parameters is not trainable"))

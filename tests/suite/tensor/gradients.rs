@@ -1,8 +1,9 @@
 //! Every differentiable operation against finite differences, in f64.
 
 use levain::Result;
+use levain::tensor::layers::{self, Allowed, Cell, ConvWindow, Crf, CrfReduction, Padding, Pool, SegmentPool};
 use levain::tensor::nn::{Mask, Precision, Rotary, RotaryScaling};
-use levain::tensor::ops::{self, At, Interpolation, Reduction, Scalar};
+use levain::tensor::ops::{self, At, CrossEntropy, Interpolation, Reduction, Scalar};
 use levain::tensor::{Array, Device, Rng, Tensor, nn};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -68,6 +69,10 @@ fn check(name: &str, shapes: &[&[usize]], (low, high): (f64, f64), operation: Op
 
 fn ids(numbers: &[i64], dims: &[usize]) -> Tensor {
     Array::from_vec(numbers.to_vec(), dims, &Device::Cpu).unwrap().into()
+}
+
+fn window(stride: usize, padding: Padding, dilation: usize, groups: usize) -> ConvWindow {
+    ConvWindow { stride: [stride; 2], padding, dilation: [dilation; 2], groups }
 }
 
 fn mask(numbers: &[u8], dims: &[usize]) -> Tensor {
@@ -275,7 +280,13 @@ fn products() {
         ("matmul, one by batch", &[&[4, 3], &[2, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
         ("matmul, batches", &[&[2, 1, 4, 3], &[5, 3, 2]], |x| ops::matmul(&x[0], &x[1])),
         ("conv1d", &[&[2, 3, 7], &[4, 3, 3], &[4]], |x| {
-            ops::conv1d(&x[0], &x[1], Some(&x[2]), ops::ConvWindow { stride: 2, padding: 1, dilation: 2 })
+            layers::conv1d(&x[0], &x[1], Some(&x[2]), window(2, Padding::Zeros([0, 1]), 2, 1))
+        }),
+        ("conv1d, groups", &[&[2, 4, 6], &[2, 2, 4], &[2]], |x| {
+            layers::conv1d(&x[0], &x[1], Some(&x[2]), window(1, Padding::Same, 1, 2))
+        }),
+        ("conv2d", &[&[2, 2, 4, 5], &[3, 2, 2, 3], &[3]], |x| {
+            layers::conv2d(&x[0], &x[1], Some(&x[2]), window(2, Padding::Zeros([1, 2]), 1, 1))
         }),
         ("einsum, product", &[&[2, 3], &[3, 4]], |x| ops::einsum("ij,jk->ik", x)),
         ("einsum, attention", &[&[2, 3, 4], &[2, 5, 4]], |x| ops::einsum("btd, bsd -> bts", x)),
@@ -297,10 +308,24 @@ fn losses() {
         ("bce", &[&[4], &[4]], SHARE, |x| ops::binary_cross_entropy(&x[0], &x[1], false, Reduction::Sum)),
         ("bce, logits", &[&[4], &[4]], ANY, |x| ops::binary_cross_entropy(&x[0], &x[1], true, Reduction::Mean)),
         ("cross_entropy", &[&[3, 5]], ANY, |x| {
-            ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), -100, 0.0, Reduction::Mean)
+            ops::cross_entropy(&x[0], &ids(&[1, 4, 0], &[3]), &CrossEntropy::default())
         }),
         ("cross_entropy, smooth", &[&[2, 2, 5]], ANY, |x| {
-            ops::cross_entropy(&x[0], &ids(&[1, -100, 0, 2], &[2, 2]), -100, 0.1, Reduction::None)
+            let how = CrossEntropy { smoothing: 0.1, reduction: Reduction::None, ..CrossEntropy::default() };
+            ops::cross_entropy(&x[0], &ids(&[1, -100, 0, 2], &[2, 2]), &how)
+        }),
+        ("cross_entropy, weighed", &[&[3, 4]], ANY, |x| {
+            let weight = Some(Array::new(&[0.5, 2.0, 1.0, 0.1], &Device::Cpu)?.into());
+            let how = CrossEntropy { smoothing: 0.1, weight, ..CrossEntropy::default() };
+            ops::cross_entropy(&x[0], &ids(&[1, -100, 0], &[3]), &how)
+        }),
+        ("cross_entropy, focal", &[&[3, 4]], ANY, |x| {
+            let how = CrossEntropy { gamma: 1.5, ..CrossEntropy::default() };
+            ops::cross_entropy(&x[0], &ids(&[1, 3, 0], &[3]), &how)
+        }),
+        ("bce, positives weighed", &[&[3, 2]], ANY, |x| {
+            let (target, weight) = (mask(&[1, 0, 0, 1, 1, 0], &[3, 2]), Array::new(&[3.0, 0.5], &Device::Cpu)?.into());
+            ops::weighted_binary_cross_entropy(&x[0], &target, &weight, Reduction::Mean)
         }),
     ];
     table.iter().for_each(|(name, shapes, range, operation)| check(name, shapes, *range, *operation));
@@ -335,6 +360,66 @@ fn pieces_of_networks() {
         }),
     ];
     table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
+}
+
+/// The layers as operations, in f64: `crate::layers` has the kernels.
+#[test]
+fn layers_of_networks() {
+    fn states(cell: Cell, x: &[Tensor], segments: &[u32]) -> Result<Tensor> {
+        let found = crate::layers::recurrent(cell, x, Some(segments), Precision::F32)?;
+        let (y, h) = (ops::reshape(&found.output, &[-1])?, ops::reshape(&found.h_n, &[-1])?);
+        let mut parts = vec![y, h];
+        if let Some(c_n) = found.c_n {
+            parts.push(ops::reshape(&c_n, &[-1])?);
+        }
+        ops::cat(&parts, 0)
+    }
+    const ROWS: &[u32] = &[1, 1, 1, 0, 2, 2, 3, 1];
+    let table: &[(&str, &[&[usize]], Operation)] = &[
+        ("gru", &[&[2, 4, 3], &[6, 3], &[6, 2], &[6], &[6], &[1, 4, 2]], |x| states(Cell::Gru, x, ROWS)),
+        ("lstm", &[&[2, 4, 3], &[8, 3], &[8, 2], &[8], &[8], &[1, 4, 2], &[1, 4, 2]], |x| states(Cell::Lstm, x, ROWS)),
+        ("rnn", &[&[2, 4, 3], &[2, 3], &[2, 2], &[2], &[2], &[1, 4, 2]], |x| states(Cell::Tanh, x, ROWS)),
+        ("rnn, relu", &[&[2, 4, 3], &[2, 3], &[2, 2], &[2], &[2], &[1, 4, 2]], |x| states(Cell::Relu, x, ROWS)),
+        ("batch_norm", &[&[3, 2, 4], &[2], &[2]], |x| Ok(layers::batch_norm(&x[0], &x[1], &x[2], 1e-5)?.0)),
+        ("batch_norm, given", &[&[3, 2], &[2], &[2]], |x| {
+            let by: [Tensor; 2] = [Array::new(&[0.5, -1.0], &Device::Cpu)?.into(), Array::new(&[2.0, 0.3], &Device::Cpu)?.into()];
+            layers::batch_norm_by(&x[0], &x[1], &x[2], &by[0], &by[1], 1e-5)
+        }),
+        ("group_norm", &[&[2, 4, 3], &[4], &[4]], |x| layers::group_norm(&x[0], 2, &x[1], &x[2], 1e-5)),
+        ("max_pool", &[&[2, 2, 4, 5]], |x| {
+            let windows = [layers::windows("test", 4, 2, 2, 0)?, layers::windows("test", 5, 3, 1, 1)?];
+            layers::pool("test", &x[0], &windows, Pool::Max)
+        }),
+        ("avg_pool", &[&[2, 2, 7]], |x| {
+            layers::pool("test", &x[0], &[layers::windows("test", 7, 3, 2, 1)?], Pool::Mean)
+        }),
+        ("adaptive_avg_pool", &[&[2, 2, 7]], |x| {
+            layers::pool("test", &x[0], &[layers::adaptive_windows("test", 7, 3)?], Pool::Mean)
+        }),
+        ("segment_pool, mean", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], Some(ROWS), SegmentPool::Mean)),
+        ("segment_pool, max", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], Some(ROWS), SegmentPool::Max)),
+        ("segment_pool, last", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], Some(ROWS), SegmentPool::Last)),
+        ("segment_pool, first", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], None, SegmentPool::First)),
+        ("segment_pool, sum", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], None, SegmentPool::Sum)),
+        ("cross_attention", &[&[1, 5, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], |x| {
+            let segments: (&[u32], &[u32]) = (&[1, 2, 2, 1, 0], &[2, 1, 1]);
+            nn::cross_attention(&x[0], &x[1], &x[2], 0.7, Some(segments), Precision::F32)
+        }),
+        ("crf", &[&[2, 4, 3], &[3, 3], &[3], &[3]], |x| field_loss(x, CrfReduction::Each(Reduction::None), None)),
+        ("crf, token mean", &[&[2, 4, 3], &[3, 3]], |x| field_loss(x, CrfReduction::TokenMean, None)),
+        ("crf, constraints", &[&[2, 4, 3], &[3, 3], &[3], &[3]], |x| {
+            let transitions = vec![true, true, false, true, true, true, true, true, true];
+            let allowed = Allowed { transitions, start: vec![true, true, false], end: vec![true; 3] };
+            field_loss(x, CrfReduction::Each(Reduction::Mean), Some(allowed))
+        }),
+    ];
+    table.iter().for_each(|(name, shapes, operation)| check(name, shapes, ANY, *operation));
+}
+
+fn field_loss(x: &[Tensor], reduction: CrfReduction, allowed: Option<Allowed>) -> Result<Tensor> {
+    let (start, end) = (x.get(2).cloned(), x.get(3).cloned());
+    let field = Crf { transitions: x[1].clone(), start, end, allowed };
+    layers::crf(&x[0], &[0, 1, 2, -1, 1, 0, 0, 1], &field, Some(&[1, 1, 1, 0, 2, 2, 2, 3]), reduction)
 }
 
 fn attend(x: &[Tensor], mask: Mask) -> Result<Tensor> {
@@ -422,9 +507,12 @@ fn every_operation_is_checked() {
     losses();
     pieces_of_networks();
     segment_means();
+    layers_of_networks();
     crate::kernel::losses_by_differences();
+    crate::layers::by_differences();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tensor");
-    let files = std::fs::read_dir(root.join("ops")).unwrap().map(|entry| entry.unwrap().path());
+    let folder = |name: &str| std::fs::read_dir(root.join(name)).unwrap().map(|entry| entry.unwrap().path());
+    let files = folder("ops").chain(folder("layers"));
     let mut recorded = BTreeSet::new();
     for file in files.chain([root.join("nn.rs")]) {
         recorded.extend(recording(&std::fs::read_to_string(file).unwrap()));

@@ -1,0 +1,90 @@
+//! Recurrent layers: GRU (Cho et al. 2014, in cuDNN's form), LSTM (Hochreiter and Schmidhuber 1997) and Elman's RNN (1990).
+//!
+//! What the input gives the gates is one product for all steps, made before. Here is what depends on the step before: sequences are
+//! shared among the threads in small groups, and a group goes through all its steps alone, with the weight packed once for all. Sequences
+//! of a group are sorted by length, so that those that still go on are its first rows and nothing is padded.
+
+mod backward;
+mod cells;
+mod forward;
+mod product;
+
+pub use backward::{Backward, backward};
+pub use forward::{Forward, forward};
+
+use std::ops::Range;
+
+/// Sequences in a group: as many rows as a tile of products has.
+const GROUP: usize = 12;
+
+/// The kind of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    Gru,
+    Lstm,
+    Tanh,
+    Relu,
+}
+
+impl Cell {
+    /// Numbers that go into a step for each number of the state.
+    pub fn gates(self) -> usize {
+        match self {
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+            Cell::Tanh | Cell::Relu => 1,
+        }
+    }
+
+    /// Numbers that backward needs of a step for each number of the state.
+    fn saved(self) -> usize {
+        match self {
+            Cell::Gru => 4,
+            Cell::Lstm => 5,
+            Cell::Tanh | Cell::Relu => 0,
+        }
+    }
+}
+
+/// Where sequences are among tokens that follow each other, and in which direction they are read.
+#[derive(Clone, Debug)]
+pub struct Sequences {
+    /// Each as its first token and the one after its last; none is empty.
+    pub spans: Vec<Range<usize>>,
+    pub reverse: bool,
+}
+
+impl Sequences {
+    /// The token of a sequence at a step.
+    pub fn token(&self, sequence: usize, step: usize) -> usize {
+        let span = &self.spans[sequence];
+        if self.reverse { span.end - 1 - step } else { span.start + step }
+    }
+
+    /// The token at the last step.
+    pub fn last(&self, sequence: usize) -> usize {
+        self.token(sequence, self.spans[sequence].len() - 1)
+    }
+
+    /// Tokens of all sequences.
+    pub fn tokens(&self) -> usize {
+        self.spans.iter().map(Range::len).sum()
+    }
+
+    /// The sequences, the longest first.
+    pub fn by_length(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.spans[*at].len()));
+        order
+    }
+
+    /// How many of a group, which is sorted by length, go on at a step.
+    fn active(&self, group: &[usize], step: usize) -> usize {
+        group.partition_point(|at| self.spans[*at].len() > step)
+    }
+
+    /// The steps of a group.
+    fn steps(&self, group: &[usize]) -> usize {
+        group.first().map_or(0, |longest| self.spans[*longest].len())
+    }
+}
