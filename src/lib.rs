@@ -13,6 +13,7 @@ pub mod files;
 pub mod format;
 pub mod kernel;
 pub mod limits;
+pub mod linear;
 pub mod measure;
 pub mod memory;
 pub mod model;

@@ -3,7 +3,7 @@
 use crate::limits::{self, Bounds};
 use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
-use crate::{data, measure, model, plot, retrieve, tensor, token, train};
+use crate::{data, linear, measure, model, plot, retrieve, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
 pub const NOUNS: &[Noun] = &[
@@ -14,6 +14,7 @@ pub const NOUNS: &[Noun] = &[
     ("train", train::api::register),
     ("measure", measure::api::register),
     ("retrieve", retrieve::api::register),
+    ("linear", linear::api::register),
     ("plot", plot::api::register),
 ];
 

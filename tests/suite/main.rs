@@ -18,6 +18,7 @@ mod habits;
 mod help;
 mod house;
 mod layers;
+mod linear;
 mod sandbox;
 mod scores;
 mod scripts;

@@ -36,6 +36,25 @@ fn the_loop_by_hand_is_the_loop_to_the_bit_on_one_thread_and_on_two() {
 }
 
 #[test]
+fn networks_from_pieces_train_save_and_stand_beside_their_baselines() {
+    let out = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("out={}", out.path().join(name).display());
+    let told = run("scripts/textcnn.rhai", &["rows=300", "width=8", "filters=8", "epochs=1", &at("cnn")], "2");
+    assert!(told.contains("3 convolutions") && out.path().join("cnn/textcnn.safetensors").exists(), "{told}");
+    let small = ["rows=3000", "width=8", "hidden=8", "epochs=1"];
+    let told = run("scripts/tagger.rhai", &[&small[..], &[&at("tagger")]].concat(), "2");
+    assert!(told.contains("2 GRU and field") && out.path().join("tagger/tagger.safetensors").exists(), "{told}");
+    let small = ["rows=200", "width=16", "heads=2", "layers=1", "epochs=1"];
+    let one = run("scripts/transformer_by_hand.rhai", &[&small[..], &[&at("one")]].concat(), "1");
+    let two = run("scripts/transformer_by_hand.rhai", &[&small[..], &[&at("two")]].concat(), "2");
+    assert!(one.contains("accuracy ") && one == two, "{one}{two}");
+    let bytes = |name: &str| std::fs::read(out.path().join(name).join("transformer.safetensors")).unwrap();
+    assert_eq!(bytes("one"), bytes("two"));
+    let told = run("scripts/bench/recurrent.rhai", &["cell=lstm", "hidden=8", "batch=3", "length=4", "steps=2"], "1");
+    assert!(told.contains("\"step_s\":"), "{told}");
+}
+
+#[test]
 fn a_model_by_hand_is_the_built_in_one_and_bf16_trains_like_f32() {
     for dtype in ["dtype=f32", "dtype=bf16"] {
         let told = run("scripts/bench/by_hand.rhai", &[dtype, "batch=1", "seq=16", "steps=2"], "2");

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["data"],
     &["model"],
     &["train", "ranks"],
-    &["measure", "retrieve", "hub"],
+    &["measure", "retrieve", "linear", "hub"],
     &["serve"],
 ];
 

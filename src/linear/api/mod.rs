@@ -1,0 +1,18 @@
+//! What scripts see of linear models.
+
+mod classifier;
+mod tagger;
+mod vectors;
+
+use crate::script::prelude::*;
+
+pub fn register(host: &mut Host) {
+    vectors::register(host);
+    classifier::register(host);
+    tagger::register(host);
+}
+
+/// Labels of any kind, by what printing shows.
+fn labels(list: &List) -> Vec<String> {
+    list.iter().map(Dynamic::to_string).collect()
+}

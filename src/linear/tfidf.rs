@@ -1,0 +1,129 @@
+//! TF-IDF vectors of texts, as scikit-learn's TfidfVectorizer makes them.
+
+use super::ngrams::{Analyzer, NgramRange, ngrams};
+use super::sparse::Sparse;
+use crate::{Error, Result, bail, cancel};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// How texts become vectors; the defaults are scikit-learn's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TfIdfOptions {
+    pub analyzer: Analyzer,
+    pub range: NgramRange,
+    pub lowercase: bool,
+    /// Texts that an n-gram has to occur in.
+    pub min_df: usize,
+    /// The share of texts that it may occur in.
+    pub max_df: f64,
+    /// Only so many of the most frequent.
+    pub max_features: Option<usize>,
+    /// A count counts as 1 + its logarithm.
+    pub sublinear_tf: bool,
+}
+
+/// What n-grams there are, and how rare each is. A value.
+#[derive(Clone, Debug)]
+pub struct TfIdf {
+    pub(super) options: TfIdfOptions,
+    /// In alphabetical order, which is that of columns.
+    pub(super) terms: Vec<String>,
+    pub(super) idf: Vec<f64>,
+    index: HashMap<String, u32>,
+}
+
+/// Texts between two looks at the cancel flag.
+const PART: usize = 1024;
+
+impl TfIdf {
+    /// Learns the n-grams of texts.
+    pub fn fit(texts: &[String], options: TfIdfOptions) -> Result<TfIdf> {
+        const WHO: &str = "tfidf";
+        if texts.is_empty() {
+            bail!(WHO, "there are no texts");
+        }
+        if !(options.max_df > 0.0 && options.max_df <= 1.0) {
+            bail!(WHO, "option `max_df` is {}, not above 0 and at most 1", options.max_df);
+        }
+        // in how many texts each occurs, and how often in all
+        let mut found: HashMap<String, (usize, u64)> = HashMap::new();
+        for part in texts.chunks(PART) {
+            cancel::check()?;
+            let counted: Vec<HashMap<String, u64>> = part.par_iter().map(|text| counts(text, &options)).collect();
+            for (term, count) in counted.into_iter().flatten() {
+                let entry = found.entry(term).or_default();
+                *entry = (entry.0 + 1, entry.1 + count);
+            }
+        }
+        let most = (options.max_df * texts.len() as f64).floor() as usize;
+        let mut terms: Vec<(String, usize, u64)> = found
+            .into_iter()
+            .filter(|(_, (texts, _))| *texts >= options.min_df && *texts <= most)
+            .map(|(term, (texts, count))| (term, texts, count))
+            .collect();
+        if let Some(limit) = options.max_features {
+            terms.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+            terms.truncate(limit);
+        }
+        if terms.is_empty() {
+            return Err(Error::new(WHO, format!("no n-gram is left of {} texts", texts.len()))
+                .help("words have two letters or more; `analyzer: \"char\"` is for texts without spaces, `min_df` and `max_df` leave n-grams out"));
+        }
+        terms.sort_by(|a, b| a.0.cmp(&b.0));
+        let all = (1 + texts.len()) as f64;
+        let idf = terms.iter().map(|(_, texts, _)| (all / (1 + texts) as f64).ln() + 1.0).collect();
+        Ok(TfIdf::of(options, terms.into_iter().map(|(term, ..)| term).collect(), idf))
+    }
+
+    /// From n-grams in alphabetical order, and their weights.
+    pub(super) fn of(options: TfIdfOptions, terms: Vec<String>, idf: Vec<f64>) -> TfIdf {
+        let index = terms.iter().enumerate().map(|(at, term)| (term.clone(), at as u32)).collect();
+        TfIdf { options, terms, idf, index }
+    }
+
+    pub fn terms(&self) -> &[String] {
+        &self.terms
+    }
+
+    pub fn options(&self) -> &TfIdfOptions {
+        &self.options
+    }
+
+    /// Vectors of texts: counts times rarity, scaled to the length 1. A text without a known n-gram is all zeros.
+    pub fn transform(&self, texts: &[String]) -> Result<Sparse> {
+        let mut vectors = Sparse::new(self.terms.len());
+        for part in texts.chunks(PART) {
+            cancel::check()?;
+            let rows: Vec<Vec<(u32, f64)>> = part.par_iter().map(|text| self.vector(text)).collect();
+            rows.iter().for_each(|row| vectors.push(row));
+        }
+        Ok(vectors)
+    }
+
+    fn vector(&self, text: &str) -> Vec<(u32, f64)> {
+        let mut row: Vec<(u32, f64)> = counts(text, &self.options)
+            .into_iter()
+            .filter_map(|(term, count)| Some((*self.index.get(&term)?, count as f64)))
+            .collect();
+        row.sort_by_key(|(place, _)| *place);
+        for (place, number) in &mut row {
+            let count = if self.options.sublinear_tf { 1.0 + number.ln() } else { *number };
+            *number = count * self.idf[*place as usize];
+        }
+        let length = row.iter().map(|(_, number)| number * number).sum::<f64>().sqrt();
+        row.iter_mut().for_each(|(_, number)| *number /= length);
+        row
+    }
+}
+
+fn counts(text: &str, options: &TfIdfOptions) -> HashMap<String, u64> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    let lower = if options.lowercase { text.to_lowercase() } else { text.to_string() };
+    ngrams(&lower, options.analyzer, options.range, &mut |term| match counts.get_mut(term) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(term.to_string(), 1);
+        }
+    });
+    counts
+}
