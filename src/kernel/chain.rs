@@ -126,8 +126,7 @@ impl Transitions {
         back[(steps - 1) * n..].copy_from_slice(&self.end);
         for step in (0..steps - 1).rev() {
             for i in 0..n {
-                let after =
-                    |j: usize| self.between[i * n + j] + scores[(step + 1) * n + j] + back[(step + 1) * n + j];
+                let after = |j: usize| self.between[i * n + j] + scores[(step + 1) * n + j] + back[(step + 1) * n + j];
                 back[step * n + i] = log_sum((0..n).map(after));
             }
         }

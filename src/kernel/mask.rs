@@ -122,10 +122,7 @@ impl Sizes {
     pub fn new(q: &Array, k: &Array, v: &Array) -> Result<Sizes> {
         match (q.dims(), k.dims()) {
             (&[rows, queries, heads, head], &[b, keys, kv_heads, d])
-                if (b, d) == (rows, head)
-                    && v.dims() == k.dims()
-                    && kv_heads > 0
-                    && heads.is_multiple_of(kv_heads) =>
+                if (b, d) == (rows, head) && v.dims() == k.dims() && kv_heads > 0 && heads.is_multiple_of(kv_heads) =>
             {
                 Ok(Sizes { rows, queries, keys, heads, kv_heads, head })
             }

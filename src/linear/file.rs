@@ -116,7 +116,12 @@ impl TfIdf {
             "min_df": o.min_df, "max_df": o.max_df, "max_features": o.max_features, "sublinear_tf": o.sublinear_tf,
         });
         let [bytes, ends] = packed(&self.terms)?;
-        write(path, "tfidf", settings, &[("terms.bytes", bytes), ("terms.ends", ends), ("idf", array!(self.idf.clone())?)])
+        write(
+            path,
+            "tfidf",
+            settings,
+            &[("terms.bytes", bytes), ("terms.ends", ends), ("idf", array!(self.idf.clone())?)],
+        )
     }
 
     pub fn open(path: &str) -> Result<TfIdf> {
@@ -198,7 +203,8 @@ impl CrfTagger {
         file.same("weights", tagger.weights.len(), tagger.states.len())?;
         file.same("transitions", tagger.transitions.len(), n * n)?;
         let ends = &tagger.ends;
-        let rising = ends.windows(2).all(|pair| pair[0] <= pair[1]) && ends.last().is_none_or(|end| *end <= tagger.states.len());
+        let rising =
+            ends.windows(2).all(|pair| pair[0] <= pair[1]) && ends.last().is_none_or(|end| *end <= tagger.states.len());
         if !rising || tagger.states.iter().any(|state| *state as usize >= n) {
             bail!(WHO, "{path}: its features are damaged");
         }

@@ -61,8 +61,11 @@ impl CrfTagger {
         let looks = looks(rows, options.window)?;
         let mut counts: HashMap<&str, usize> = HashMap::new();
         looks.iter().flatten().flatten().for_each(|name| *counts.entry(name.as_str()).or_default() += 1);
-        let mut names: Vec<String> =
-            counts.into_iter().filter(|(_, count)| *count >= options.min_frequency).map(|(name, _)| name.into()).collect();
+        let mut names: Vec<String> = counts
+            .into_iter()
+            .filter(|(_, count)| *count >= options.min_frequency)
+            .map(|(name, _)| name.into())
+            .collect();
         names.sort();
         let mut tagger = CrfTagger::of(labels, options.window, options.scheme, names);
         let rows: Vec<Row> = looks

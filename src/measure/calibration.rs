@@ -118,8 +118,9 @@ impl Predictions {
     pub fn temperature(&self) -> Result<f64> {
         const WHO: &str = "temperature";
         if self.slope(0.0) >= 0.0 {
-            return Err(Error::new(WHO, "the logits say no more of the right class than chance would")
-                .help("no temperature makes them probabilities of it: look at the model, or at the order of the classes"));
+            return Err(Error::new(WHO, "the logits say no more of the right class than chance would").help(
+                "no temperature makes them probabilities of it: look at the model, or at the order of the classes",
+            ));
         }
         let is_right = |(row, right): (&[f64], &usize)| row.iter().all(|logit| *logit <= row[*right]);
         if self.rows().zip(&self.right).all(is_right) {

@@ -101,14 +101,15 @@ impl Confusion {
         if expected.is_empty() {
             bail!(WHO, "the lists are empty");
         }
-        let index: HashMap<&str, usize> =
-            labels.iter().enumerate().map(|(at, label)| (label.as_str(), at)).collect();
+        let index: HashMap<&str, usize> = labels.iter().enumerate().map(|(at, label)| (label.as_str(), at)).collect();
         if let Some(twice) = labels.iter().enumerate().find(|(at, label)| index[label.as_str()] != *at) {
             bail!(WHO, "label `{}` is given twice", twice.1);
         }
         let place = |label: &String, row: usize| match index.get(label.as_str()) {
             Some(place) => Ok(*place),
-            None => Err(Error::unknown(WHO, "label", label, labels.iter().map(String::as_str)).at(format!("item {row}"))),
+            None => {
+                Err(Error::unknown(WHO, "label", label, labels.iter().map(String::as_str)).at(format!("item {row}")))
+            }
         };
         let mut counts = vec![vec![0; labels.len()]; labels.len()];
         for (row, (predicted, expected)) in predicted.iter().zip(expected).enumerate() {
@@ -156,8 +157,7 @@ impl Confusion {
 
     /// The mean recall of the labels that are expected anywhere.
     pub fn balanced_accuracy(&self) -> f64 {
-        let known: Vec<f64> =
-            self.scores().iter().filter(|one| one.support > 0).map(|one| one.recall).collect();
+        let known: Vec<f64> = self.scores().iter().filter(|one| one.support > 0).map(|one| one.recall).collect();
         known.iter().sum::<f64>() / known.len() as f64
     }
 

@@ -21,11 +21,11 @@ pub mod ranking;
 pub mod statistics;
 
 pub use bootstrap::{Interval, Method, bootstrap};
-pub use chrf::chrf;
 pub use calibration::Predictions;
+pub use chrf::chrf;
 pub use confusion::{Confusion, Distance, Scores};
 pub use entities::{EntityCounts, entity_counts};
 pub use exact_match::Normalization;
-pub use multilabel::MultiLabel;
 pub use likelihood::{Likelihood, Windows, likelihood, likelihood_in_context, likelihood_of_rows};
+pub use multilabel::MultiLabel;
 pub use paired::Paired;

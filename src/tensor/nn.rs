@@ -145,7 +145,12 @@ pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Te
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, precision: Precision) -> Result<Tensor> {
     let sizes = Sizes::new(&q.value(), &k.value(), &v.value())?;
     if sizes.queries > sizes.keys {
-        bail!("attention", "{} queries are more than {} keys: they are the last of their places", sizes.queries, sizes.keys);
+        bail!(
+            "attention",
+            "{} queries are more than {} keys: they are the last of their places",
+            sizes.queries,
+            sizes.keys
+        );
     }
     attend(q, k, v, scale, AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?, precision)
 }
@@ -169,14 +174,7 @@ pub fn cross_attention(
     attend(q, k, v, scale, seen, precision)
 }
 
-fn attend(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    scale: f64,
-    seen: AttentionMask,
-    precision: Precision,
-) -> Result<Tensor> {
+fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, seen: AttentionMask, precision: Precision) -> Result<Tensor> {
     let (qs, ks, vs) = (q.value(), k.value(), v.value());
     let (out, log_sum_exp) = blocks::attention(&qs, &ks, &vs, scale, &seen, precision)?;
     let result = out.clone();

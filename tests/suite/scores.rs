@@ -83,9 +83,8 @@ fn scores_of_single_labels_are_those_of_scikit_learn() {
         near(&what("log loss"), found.log_loss(), &case["log_loss"]);
         near(&what("brier"), found.brier(), &case["brier"]);
         near(&what("ece"), found.ece(10).unwrap(), &case["ece10"]);
-        let column = |class: usize| -> Vec<f64> {
-            floats(&case["prob"]).into_iter().skip(class).step_by(classes).collect()
-        };
+        let column =
+            |class: usize| -> Vec<f64> { floats(&case["prob"]).into_iter().skip(class).step_by(classes).collect() };
         let is = |class: usize| -> Vec<bool> { right.iter().map(|right| *right == class).collect() };
         if !case["roc_auc"].is_null() {
             near(&what("roc auc"), ranking::roc_auc(&column(1), &is(1)).unwrap(), &case["roc_auc"]);

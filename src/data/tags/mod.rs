@@ -52,15 +52,8 @@ impl Tag<'_> {
 
 impl Scheme {
     pub const NAMES: [&'static str; 7] = ["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU", "BMES"];
-    const ALL: [Scheme; 7] = [
-        Scheme::Iob1,
-        Scheme::Iob2,
-        Scheme::Ioe1,
-        Scheme::Ioe2,
-        Scheme::Iobes,
-        Scheme::Bilou,
-        Scheme::Bmes,
-    ];
+    const ALL: [Scheme; 7] =
+        [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bilou, Scheme::Bmes];
 
     /// By its name, or by another that is in use for it.
     pub fn named(who: &str, name: &str) -> Result<Scheme> {
@@ -110,7 +103,10 @@ impl Scheme {
     /// Why a tag is not one of this scheme, with the schemes that it may be of.
     fn misread(self, who: &str, tag: &str, letter: Option<char>) -> Error {
         let letters: Vec<String> = self.letters().iter().map(|(letter, _)| letter.to_string()).collect();
-        let error = Error::new(who, format!("`{tag}` is not a tag of {}, whose letters are {}", self.name(), letters.join(" ")));
+        let error = Error::new(
+            who,
+            format!("`{tag}` is not a tag of {}, whose letters are {}", self.name(), letters.join(" ")),
+        );
         let others = Scheme::ALL.iter().filter(|other| other.letters().iter().any(|(own, _)| Some(*own) == letter));
         let others: Vec<&str> = others.filter(|other| **other != self).map(|other| other.name()).collect();
         if others.is_empty() || self.letters().iter().any(|(own, _)| Some(*own) == letter) {

@@ -23,7 +23,8 @@ fn span(label: &str, start: usize, end: usize) -> Span {
 fn lenient(tags: &[Tag], scheme: Scheme) -> Vec<Span> {
     use Part::*;
     // seqeval knows no `L` and `U` here: they are inside, and neither begin nor end an entity
-    let plain = |tag: &Tag| if scheme == Scheme::Bilou && matches!(tag.part, End | Single) { None } else { Some(tag.part) };
+    let plain =
+        |tag: &Tag| if scheme == Scheme::Bilou && matches!(tag.part, End | Single) { None } else { Some(tag.part) };
     let (mut found, mut begin, mut last) = (Vec::new(), 0, Tag::OUTSIDE);
     for (at, tag) in tags.iter().chain([&Tag::OUTSIDE]).enumerate() {
         let (before, part) = (plain(&last), plain(tag));

@@ -2,11 +2,11 @@
 
 use super::product::RightOperand;
 use super::{Cell, GROUP, Sequences, cells};
+use crate::kernel::Array;
 use crate::kernel::buffer::unwritten;
 use crate::kernel::matrix::{Matrix, Precision};
 use crate::kernel::shared::SharedOutput;
 use crate::kernel::view::{array, view};
-use crate::kernel::Array;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -81,9 +81,8 @@ impl Layer<'_> {
     fn group(&self, group: &[usize], is_stopped: &dyn Fn() -> bool) {
         let (width, wide) = (self.width, self.cell.gates() * self.width);
         let kept = self.cell.saved() * width;
-        let rows = |from: &[f32]| -> Vec<f32> {
-            group.iter().flat_map(|at| &from[at * width..][..width]).copied().collect()
-        };
+        let rows =
+            |from: &[f32]| -> Vec<f32> { group.iter().flat_map(|at| &from[at * width..][..width]).copied().collect() };
         let mut states = rows(self.start);
         let mut cells = if self.cell == Cell::Lstm { rows(self.start_cell) } else { Vec::new() };
         let (mut own, mut unkept) = (unwritten(group.len() * wide), vec![0.0; kept]);

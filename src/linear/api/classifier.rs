@@ -6,7 +6,11 @@ use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor, values};
 
 const FIT: &[Opt] = &[
-    opt("C", Kind::Float, "1.0", "inverse of the L2 regularization").also(&["regularization", "weight_decay", "penalty"]),
+    opt("C", Kind::Float, "1.0", "inverse of the L2 regularization").also(&[
+        "regularization",
+        "weight_decay",
+        "penalty",
+    ]),
     opt(
         "class_weight",
         Kind::OneOf(&["none", "balanced"]),

@@ -115,7 +115,13 @@ fn truth_rows(who: &str, given: &Dynamic) -> Res<(Vec<bool>, usize)> {
 }
 
 /// Probabilities or logits with the classes that were right. Flat probabilities are those of class 1 of two.
-fn predictions(who: &str, given: &Dynamic, wanted: &Dynamic, names: &Dynamic, logits: bool) -> Res<(Predictions, bool)> {
+fn predictions(
+    who: &str,
+    given: &Dynamic,
+    wanted: &Dynamic,
+    names: &Dynamic,
+    logits: bool,
+) -> Res<(Predictions, bool)> {
     let (mut found, classes) = numbers(who, given)?;
     let flat = classes.is_none();
     if flat {
@@ -144,11 +150,8 @@ fn named(label: &str, scores: Scores) -> Dynamic {
 }
 
 fn span_map(span: Span) -> Dynamic {
-    let fields: [(&str, Dynamic); 3] = [
-        ("label", span.label.into()),
-        ("start", (span.start as INT).into()),
-        ("end", (span.end as INT).into()),
-    ];
+    let fields: [(&str, Dynamic); 3] =
+        [("label", span.label.into()), ("start", (span.start as INT).into()), ("end", (span.end as INT).into())];
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect::<Map>().into()
 }
 
@@ -301,8 +304,7 @@ mod verbs {
         const WHO: &str = "measure::entity_scores";
         let scheme = Scheme::named(WHO, scheme)?;
         let (predicted, wanted) = (tag_rows(WHO, &predicted)?, tag_rows(WHO, &wanted)?);
-        let found =
-            entity_counts(&predicted, &wanted, scheme, strict).map_err(|error| error.attributed_to(WHO))?;
+        let found = entity_counts(&predicted, &wanted, scheme, strict).map_err(|error| error.attributed_to(WHO))?;
         let scores = found.scores();
         let rows = |rows: &[usize]| rows.iter().map(|row| Dynamic::from(*row as INT)).collect::<List>();
         let fields: [(&str, Dynamic); 7] = [

@@ -5,7 +5,8 @@ use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use crate::tensor::layers::{self, ConvWindow, Padding};
 
-const GROUPS: Opt = opt("groups", Kind::Int, "1", "channels are in so many groups, each with its own part of the weight");
+const GROUPS: Opt =
+    opt("groups", Kind::Int, "1", "channels are in so many groups, each with its own part of the weight");
 const CONV1D: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [out]"),
     opt("stride", Kind::Int, "1", "distance of one window from the next"),
@@ -16,7 +17,12 @@ const CONV1D: &[Opt] = &[
 const CONV2D: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [out]"),
     opt("stride", Kind::Any, "1", "distance of one window from the next; a list [rows, columns] where they differ"),
-    opt("padding", Kind::Any, "0", "zeros added on each side; a list where they differ, or `same`: as many as keep the size"),
+    opt(
+        "padding",
+        Kind::Any,
+        "0",
+        "zeros added on each side; a list where they differ, or `same`: as many as keep the size",
+    ),
     opt("dilation", Kind::Any, "1", "distance of the elements of a window; a list where they differ"),
     GROUPS,
 ];

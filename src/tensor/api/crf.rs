@@ -6,7 +6,6 @@ use crate::tensor::layers::{self, Allowed, Crf, CrfReduction};
 use crate::tensor::ops::Reduction;
 use crate::tensor::{Array, Device, Tensor, values};
 
-
 const SEGMENTS: Opt = opt(
     "segments",
     Kind::Any,

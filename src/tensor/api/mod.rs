@@ -29,11 +29,11 @@ mod segment;
 mod shape;
 mod value;
 
-use super::ops::{Operand, Scalar};
-pub use network::named;
 use super::nn::Precision;
+use super::ops::{Operand, Scalar};
 use super::{DType, Device, Tensor, values};
 use crate::script::prelude::*;
+pub use network::named;
 
 pub fn register(host: &mut Host) {
     value::register(host);

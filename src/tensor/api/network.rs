@@ -28,12 +28,7 @@ pub fn named(who: &str, map: &Map) -> Res<Vec<(String, Tensor)>> {
 }
 
 /// `make` of every tensor, in the same maps and lists.
-fn walk(
-    who: &str,
-    place: &str,
-    value: &Dynamic,
-    make: &mut dyn FnMut(&str, &Tensor) -> Res<Tensor>,
-) -> Res<Dynamic> {
+fn walk(who: &str, place: &str, value: &Dynamic, make: &mut dyn FnMut(&str, &Tensor) -> Res<Tensor>) -> Res<Dynamic> {
     let inside = |name: &str| if place.is_empty() { name.to_string() } else { format!("{place}.{name}") };
     if let Some(tensor) = value.read_lock::<Tensor>() {
         return Ok(Dynamic::from(make(place, &tensor)?));
@@ -75,12 +70,11 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "param", return_raw)]
     pub fn param_map(map: Map) -> Res<Map> {
-        let made = walk("param", "", &Dynamic::from(map), &mut |name, tensor| {
-            match (tensor.as_param(), tensor.as_held()) {
+        let made =
+            walk("param", "", &Dynamic::from(map), &mut |name, tensor| match (tensor.as_param(), tensor.as_held()) {
                 (None, Some(_)) => Ok(Tensor::buffer(tensor.value(), Some(name))),
                 _ => learn::parameter(tensor, Some(name)),
-            }
-        })?;
+            })?;
         Ok(made.cast())
     }
 
@@ -176,7 +170,9 @@ mod verbs {
         let file = Safetensors::open(path).map_err(|error| error.attributed_to(WHO))?;
         let names = file.names();
         if let Some(name) = all.keys().find(|name| strict && !names.contains(name)) {
-            return Err(Error::new(WHO, format!("{path} has no `{name}`")).choose(name, names.iter().map(String::as_str)).into());
+            return Err(Error::new(WHO, format!("{path} has no `{name}`"))
+                .choose(name, names.iter().map(String::as_str))
+                .into());
         }
         if let Some(name) = names.iter().find(|name| strict && !all.contains_key(*name)) {
             return Err(Error::new(WHO, format!("{path} has `{name}`, which the network has not"))

@@ -11,15 +11,26 @@ const REDUCTIONS: Kind = Kind::OneOf(&["mean", "sum", "none"]);
 const LOSS: &[Opt] = &[opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each")];
 const BCE: &[Opt] = &[
     opt("logits", Kind::Bool, "false", "the input is logits; probabilities are their sigmoid"),
-    opt("pos_weight", Kind::Any, "", "what positive targets weigh, of logits: a tensor, one number for each label, or for all"),
+    opt(
+        "pos_weight",
+        Kind::Any,
+        "",
+        "what positive targets weigh, of logits: a tensor, one number for each label, or for all",
+    ),
     opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each"),
 ];
 const CROSS_ENTROPY: &[Opt] = &[
     opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
-    opt("weight", Kind::Any, "", "what each class weighs, a tensor [classes]; the mean is then over the weights of the targets")
-        .also(&["class_weights", "class_weight", "imbalance"]),
-    opt("gamma", Kind::Float, "0.0", "focal loss: each loss times (1 - p)^gamma of the target's probability p").also(&["focal loss"]),
+    opt(
+        "weight",
+        Kind::Any,
+        "",
+        "what each class weighs, a tensor [classes]; the mean is then over the weights of the targets",
+    )
+    .also(&["class_weights", "class_weight", "imbalance"]),
+    opt("gamma", Kind::Float, "0.0", "focal loss: each loss times (1 - p)^gamma of the target's probability p")
+        .also(&["focal loss"]),
     opt("reduction", REDUCTIONS, "\"mean\"", "mean over the targets that are not ignored, sum, or none: one loss each"),
 ];
 

@@ -18,8 +18,13 @@ const SEGMENTS: &[Opt] = &[
         "segment ids, a tensor `[batch, length]`; 0 is padding. By default each row of the batch is one segment",
     )
     .also(&["attention_mask", "lengths"]),
-    opt("method", Kind::OneOf(&["mean", "max", "sum", "first", "last"]), "\"mean\"", "what becomes of the steps of a segment")
-        .also(&["pooling_mode", "cls"]),
+    opt(
+        "method",
+        Kind::OneOf(&["mean", "max", "sum", "first", "last"]),
+        "\"mean\"",
+        "what becomes of the steps of a segment",
+    )
+    .also(&["pooling_mode", "cls"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -34,7 +39,11 @@ fn pooled(who: &str, x: &Tensor) -> Res<usize> {
     match x.shape().len() {
         3 => Ok(1),
         4 => Ok(2),
-        _ => bail!(who, "shape {:?} is neither [batch, channels, length] nor [batch, channels, height, width]", x.shape()),
+        _ => bail!(
+            who,
+            "shape {:?} is neither [batch, channels, length] nor [batch, channels, height, width]",
+            x.shape()
+        ),
     }
 }
 

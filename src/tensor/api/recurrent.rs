@@ -12,7 +12,8 @@ const SEGMENTS: Opt = opt(
     "segment ids, a tensor `[batch, length]`: each segment is a sequence of its own; 0 is padding",
 )
 .also(&["lengths", "pack_padded_sequence", "enforce_sorted"]);
-const H_0: Opt = opt("h_0", Kind::Any, "", "first states, `[layers · directions, sequences, hidden]`; by default 0").also(&["hx", "h0"]);
+const H_0: Opt = opt("h_0", Kind::Any, "", "first states, `[layers · directions, sequences, hidden]`; by default 0")
+    .also(&["hx", "h0"]);
 const DROPOUT: Opt = opt("dropout", Kind::Float, "0.0", "between layers, while gradients are recorded");
 const SEED: Opt = opt("seed", Kind::Int, "", "seed of dropout's own random stream; by default the run's");
 const GRU: &[Opt] = &[SEGMENTS, H_0, DROPOUT, SEED, PRECISION];

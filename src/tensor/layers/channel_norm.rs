@@ -94,7 +94,8 @@ fn normalize(
     let (w, b) = (numbers(&w)?, numbers(&b)?);
     let moments = kernel::moments(&xs, &planes)?;
     let y = kernel::forward(&xs, &w, &b, &moments, &planes, eps)?;
-    let told = |numbers: &[f32]| -> Result<Tensor> { Ok(Array::from_slice(numbers, numbers.len(), xs.device())?.into()) };
+    let told =
+        |numbers: &[f32]| -> Result<Tensor> { Ok(Array::from_slice(numbers, numbers.len(), xs.device())?.into()) };
     let (means, variances) = (told(&moments.means)?, told(&moments.variances)?);
     Ok((channel_norm(y, xs, w, [x, weight, bias], moments, planes, eps, false), means, variances))
 }

@@ -55,7 +55,9 @@ pub fn adaptive_windows(who: &str, size: usize, count: usize) -> Result<Windows>
 /// Pools the last dimensions of x, as many as there are lists of windows: one or two.
 pub fn pool(who: &str, x: &Tensor, windows: &[Windows], kind: Pool) -> Result<Tensor> {
     let dims = x.shape();
-    let Some(before) = dims.len().checked_sub(windows.len()) else { bail!(who, "x of shape {dims:?} has too few dimensions") };
+    let Some(before) = dims.len().checked_sub(windows.len()) else {
+        bail!(who, "x of shape {dims:?} has too few dimensions")
+    };
     let one = vec![(0..1, 1)];
     let (rows, columns) = match windows {
         [columns] => (&one, columns),

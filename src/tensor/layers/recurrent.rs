@@ -1,9 +1,9 @@
 //! GRU, LSTM and Elman's RNN: layers, both directions, sequences of different length.
 
 use super::segments::{Packing, indices};
+use crate::kernel::fused;
 use crate::kernel::matrix::Precision;
 use crate::kernel::recurrent::{self, Sequences};
-use crate::kernel::fused;
 use crate::tensor::ops::{add, cat, index_select, multiply, narrow, relu, reshape, sigmoid, stack, subtract, tanh};
 use crate::tensor::{Array, Rng, Tensor, nn};
 use crate::{Result, bail};

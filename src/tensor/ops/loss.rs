@@ -1,8 +1,8 @@
 //! Losses.
 
 use super::{
-    Scalar, add, cast, exp, gather, index_select, log_softmax, logsigmoid, mean, multiply, negate, power, reshape, square,
-    subtract, sum, where_,
+    Scalar, add, cast, exp, gather, index_select, log_softmax, logsigmoid, mean, multiply, negate, power, reshape,
+    square, subtract, sum, where_,
 };
 use crate::tensor::values::{array, each, values_i64};
 use crate::tensor::{DType, Tensor};
@@ -166,7 +166,8 @@ pub fn weighted_binary_cross_entropy(
     let dtype = super::real(x)?.dtype();
     let x = widened(&super::real(x)?)?;
     let (target, weight) = (cast(target, x.dtype())?, cast(&weight.detach(), x.dtype())?);
-    let positive = multiply(multiply(&weight, &target)?, logsigmoid(&x)?).map_err(|error| error.attributed_to("bce"))?;
+    let positive =
+        multiply(multiply(&weight, &target)?, logsigmoid(&x)?).map_err(|error| error.attributed_to("bce"))?;
     let losses = negate(&add(positive, multiply(subtract(1.0, &target)?, logsigmoid(&negate(&x)?)?)?)?)?;
     same_shape("bce", &losses, &target)?;
     reduction.of(&losses, dtype)

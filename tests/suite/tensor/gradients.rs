@@ -382,7 +382,8 @@ fn layers_of_networks() {
         ("rnn, relu", &[&[2, 4, 3], &[2, 3], &[2, 2], &[2], &[2], &[1, 4, 2]], |x| states(Cell::Relu, x, ROWS)),
         ("batch_norm", &[&[3, 2, 4], &[2], &[2]], |x| Ok(layers::batch_norm(&x[0], &x[1], &x[2], 1e-5)?.0)),
         ("batch_norm, given", &[&[3, 2], &[2], &[2]], |x| {
-            let by: [Tensor; 2] = [Array::new(&[0.5, -1.0], &Device::Cpu)?.into(), Array::new(&[2.0, 0.3], &Device::Cpu)?.into()];
+            let by: [Tensor; 2] =
+                [Array::new(&[0.5, -1.0], &Device::Cpu)?.into(), Array::new(&[2.0, 0.3], &Device::Cpu)?.into()];
             layers::batch_norm_by(&x[0], &x[1], &x[2], &by[0], &by[1], 1e-5)
         }),
         ("group_norm", &[&[2, 4, 3], &[4], &[4]], |x| layers::group_norm(&x[0], 2, &x[1], &x[2], 1e-5)),
