@@ -9,7 +9,7 @@
 
 pub mod gguf;
 pub mod npy;
-mod numbers;
+pub mod numbers;
 pub mod safetensors;
 
 pub use safetensors::Safetensors;

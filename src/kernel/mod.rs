@@ -33,6 +33,7 @@ mod portable;
 mod precision;
 pub mod profile;
 pub mod quant;
+pub mod quantize;
 pub mod recurrent;
 pub mod reference;
 pub mod rope_cache;

@@ -43,6 +43,8 @@ macro_rules! by_kind {
     };
 }
 
+pub(super) use by_kind;
+
 /// Bytes as blocks.
 fn blocks<T: GgmlType>(bytes: &[u8]) -> &[T] {
     // SAFETY: the block types are plain numbers without padding, for which all bits are valid
@@ -123,6 +125,10 @@ impl Blocks {
     pub fn kind(&self) -> String {
         let name = format!("{:?}", self.kind).to_lowercase();
         if name.contains('_') { name } else { name.replace('k', "_k") }
+    }
+
+    pub fn ggml_type(&self) -> GgmlDType {
+        self.kind
     }
 
     pub fn is_q8(&self) -> bool {

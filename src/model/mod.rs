@@ -35,6 +35,7 @@ pub use config::{Config, Rope};
 pub use detokenize::Detokenizer;
 pub use embeddings::Embeddings;
 pub use generate::Sampling;
+pub use gguf::GgufSaving;
 pub use model::Model;
 pub use rows::{Reduce, TokenRows};
 pub use save::Saving;

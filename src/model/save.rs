@@ -70,7 +70,7 @@ impl Model {
 
 /// An error for a path that asks for a file: weights are saved in a folder.
 fn check_folder(folder: &Path) -> Result<()> {
-    const FILES: [&str; 7] = ["gguf", "safetensors", "bin", "pt", "pth", "onnx", "json"];
+    const FILES: [&str; 6] = ["safetensors", "bin", "pt", "pth", "onnx", "json"];
     let ending = folder.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     if !FILES.contains(&ending.as_str()) || files::is_folder(folder) {
         return Ok(());
@@ -79,12 +79,7 @@ fn check_folder(folder: &Path) -> Result<()> {
         "save",
         format!("{} is named as a .{ending} file, and a model is saved as a folder", folder.display()),
     );
-    Err(match ending.as_str() {
-        "gguf" => {
-            error.help("GGUF is not written: save a folder, of which llama.cpp's convert_hf_to_gguf.py makes one")
-        }
-        _ => error.help("name a folder: its model.safetensors and config.json are written into it"),
-    })
+    Err(error.help("name a folder: its model.safetensors and config.json are written into it"))
 }
 
 /// What most numbers are stored as, and f32 for those that are quantized.

@@ -4,7 +4,9 @@
 mod read;
 mod tensor;
 mod value;
+mod write;
 
 pub use read::Gguf;
 pub use tensor::TensorEntry;
 pub use value::Value;
+pub use write::write;

@@ -4,6 +4,7 @@
 use super::tensor::TensorEntry;
 use super::value::Value;
 use crate::{Result, bail, files};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The header of a GGUF file.
@@ -105,7 +106,11 @@ impl Gguf {
     }
 
     fn check_extents(&self, length: u64) -> Result<()> {
+        let mut names = HashSet::new();
         for tensor in &self.tensors {
+            if !names.insert(&tensor.name) {
+                bail!("gguf", "the tensor `{}` is there twice", tensor.name);
+            }
             let Some(size) = tensor.size()? else { continue };
             let end = self.data.checked_add(tensor.offset).and_then(|start| start.checked_add(size));
             match end {

@@ -1,14 +1,26 @@
 //! Weights, embeddings and saving.
 
 use super::read::{self, Ids};
-use crate::model::Saving;
+use crate::model::{GgufSaving, Model, Saving};
 use crate::script::prelude::*;
+use crate::token::Tokenizer;
 use std::path::Path;
 
 const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "cut embeddings that have more rows")];
 
-const SAVE: &[Opt] =
-    &[opt("dtype", Kind::OneOf(&read::DTYPES), "", "default: the dtype of the weights").also(&["torch_dtype"])];
+const SAVE: &[Opt] = &[
+    opt("dtype", Kind::OneOf(&read::DTYPES), "", "of a folder; default: the dtype of the weights").also(&["torch_dtype"]),
+    opt("tok", Kind::Any, "", "the tokenizer: a .gguf holds it, a folder gets its files").also(&["tokenizer"]),
+    opt("kind", Kind::OneOf(&KINDS), "", "of a .gguf: what matrices are stored as; default: as they are")
+        .also(&["quantize", "outtype", "ftype"]),
+    opt("output", Kind::OneOf(&KINDS), "", "of a .gguf: the same for the output embeddings; default: q6_k where the others are quantized to less")
+        .also(&["output-tensor-type", "token-embedding-type"]),
+    opt("texts", Kind::List, "[]", "of a .gguf: texts that the tokenizer in it has to give the same ids for"),
+];
+
+/// What a `.gguf` stores matrices as.
+const KINDS: [&str; 13] =
+    ["f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -180,14 +192,77 @@ mod verbs {
     /// net.save("out/examples/half", #{ dtype: "bf16" });
     /// ```
     ///
-    /// also: save_pretrained, save_model
+    /// A path that ends in `.gguf` makes the file of llama.cpp, Ollama and LM Studio, with the tokenizer `tok` in it: for llama,
+    /// mistral, qwen2, qwen3 and gpt2, with byte-level BPE or BPE with byte fallback. Its `kind` is `f32`, `f16`, `bf16`, or one of ggml's blocks:
+    ///
+    /// | kind | bits a number | |
+    /// |---|---|---|
+    /// | `q8_0` | 8.5 | hardly to be told from f16 |
+    /// | `q6_k` | 6.6 | |
+    /// | `q5_k`, `q5_0`, `q5_1` | 5.5, 5.5, 6 | |
+    /// | `q4_k`, `q4_0`, `q4_1` | 4.5, 4.5, 5 | what most people run |
+    /// | `q3_k`, `q2_k` | 3.4, 2.6 | |
+    ///
+    /// Kinds with `_k` need rows of a multiple of 256 numbers; a matrix with others is stored as llama.cpp's fallback, and told.
+    /// Output embeddings are `q6_k` where the other matrices are quantized to less than `q8_0`. Rounding is that of llama.cpp
+    /// without an importance matrix. What was written is read again before it gets its name: the weights have to be those of
+    /// the model, and the tokenizer has to give the same ids by GGUF's rules, for each of its tokens and for `texts`. GGUF has no
+    /// key for words that are taken whole (`method: "whole"` of an extension), so such a tokenizer is an error.
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// net.save("out/examples/tiny.gguf", #{ tok, kind: "q8_0" });
+    /// model("out/examples/tiny.gguf").generate(tok, "The", #{ max_tokens: 1 }) == net.generate(tok, "The", #{ max_tokens: 1 })  //=> true
+    /// net.save("out/examples/no.gguf")         //=> error: save: a .gguf holds the tokenizer of its model: give it as `tok`
+    /// ```
+    ///
+    /// also: save_pretrained, save_model, gguf, llama.cpp, ollama, convert_hf_to_gguf, llama-quantize, export
     #[rhai_fn(name = "save", pure, return_raw)]
     pub fn save(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save", SAVE, options)?;
+        let path = Path::new(folder);
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) && !crate::files::is_folder(path) {
+            return super::save_gguf(net, path, &options);
+        }
+        if let Some(of_file) = ["kind", "output", "texts"].into_iter().find(|name| options.has(name)) {
+            let error = Error::new("save", format!("`{of_file}` is of a .gguf file, and {folder} is a folder"));
+            return Err(error.help("a path that ends in .gguf makes one; `dtype` is what a folder stores").into());
+        }
         let dtype = match options.maybe("dtype", Options::text)? {
             Some(name) => Some(read::dtype("save", &name)?),
             None => None,
         };
-        Ok(net.save(Path::new(folder), Saving { dtype, ..Saving::default() })?)
+        net.save(path, Saving { dtype, ..Saving::default() })?;
+        match super::tokenizer(&options)? {
+            Some(tok) => Ok(tok.save(path)?),
+            None => Ok(()),
+        }
     }
+}
+
+fn tokenizer(options: &Options) -> Res<Option<Tokenizer>> {
+    let given = options.get("tok");
+    if given.is_unit() {
+        return Ok(None);
+    }
+    match given.clone().try_cast::<Tokenizer>() {
+        Some(tok) => Ok(Some(tok)),
+        None => bail!("save", "option `tok` takes a tokenizer, not {}", given.type_name()),
+    }
+}
+
+fn save_gguf(net: &Model, path: &Path, options: &Options) -> Res<()> {
+    let Some(tok) = tokenizer(options)? else {
+        bail!("save", "a .gguf holds the tokenizer of its model: give it as `tok`");
+    };
+    if options.has("dtype") {
+        let error = Error::new("save", "`dtype` is of a folder, and this is a .gguf file");
+        return Err(error.help("`kind` is what its matrices are stored as").into());
+    }
+    let word = |name: &str| options.maybe(name, Options::text).map(|word| word.map(|word| word.to_string()));
+    let texts = options.get("texts").into_typed_array::<String>();
+    let Ok(texts) = texts else { bail!("save", "option `texts` takes a list of texts") };
+    let saving = GgufSaving { tokenizer: &tok, kind: word("kind")?, output: word("output")?, texts };
+    Ok(net.save_gguf(path, &saving)?)
 }

@@ -9,7 +9,7 @@ use crate::model::gguf::names::{GgufNames, fact, fact_or};
 use crate::model::head::causal;
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::tensor::{Tensor, ops};
-use crate::{Error, Result};
+use crate::{Error, Result, bail};
 use serde_json::{Value, json};
 
 const LAYOUT: Layout = Layout {
@@ -54,7 +54,7 @@ const GGUF: GgufNames = GgufNames {
         fact("n_layer", "block_count"),
         fact("n_head", "attention.head_count"),
         fact("n_positions", "context_length"),
-        fact("n_inner", "feed_forward_length"),
+        fact_or("n_inner", "feed_forward_length", |json| json!(4 * json["n_embd"].as_u64().unwrap_or_default())),
         fact_or("layer_norm_epsilon", "attention.layer_norm_epsilon", |_| json!(1e-5)),
     ],
     more: |_, json| {
@@ -62,6 +62,10 @@ const GGUF: GgufNames = GgufNames {
         // a file may hold a second copy of the embeddings
         json["tie_word_embeddings"] = json!(true);
         Ok(())
+    },
+    rest: |config| match config.activation {
+        Activation::GeluTanh => Ok(Vec::new()),
+        _ => bail!("save", "the exact gelu, where llama.cpp's gpt2 has gelu_new"),
     },
     outer: &[
         (POSITIONS, "position_embd.weight"),

@@ -1,7 +1,7 @@
 //! Llama 1, 2, 3, SmolLM: RMS norms, rotary positions, grouped heads, SwiGLU. The others of its family are
 //! this with a few flags.
 
-use crate::format::gguf::Gguf;
+use crate::format::gguf::{Gguf, Value as Meta};
 use crate::kernel::decoder::{Decoder, Layer};
 use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
@@ -65,6 +65,7 @@ pub const GGUF: GgufNames = GgufNames {
         json["attention_bias"] = json!(file.has_tensor("blk.0.attn_q.bias"));
         Ok(())
     },
+    rest,
     outer: &[("model.norm.weight", "output_norm.weight")],
     inner: &[
         ("self_attn.q_proj", "attn_q"),
@@ -94,6 +95,15 @@ pub fn more(file: &Metadata, json: &mut Value) -> Result<()> {
     json["attention_bias"] = json!(false);
     json["rope_scaling"] = rope::scaling(file, theta, head_dim)?;
     Ok(())
+}
+
+/// The inverse of [`more`].
+pub fn rest(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
+    let width = Meta::Int(config.head_dim as i64);
+    let mut rest = vec![("rope.dimension_count", width.clone()), ("attention.value_length", width)];
+    rest.push(("vocab_size", Meta::Int(config.vocab as i64)));
+    rest.extend(rope::written(config)?);
+    Ok(rest)
 }
 
 pub fn defaults(fields: &Fields) -> Result<Value> {

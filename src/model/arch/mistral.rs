@@ -1,10 +1,12 @@
 //! Mistral: Llama that sees only so far back.
 
 use super::llama;
+use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
 use crate::model::gguf::names::GgufNames;
 use crate::model::head::causal;
 use crate::model::spec::Arch;
+use crate::progress;
 use serde_json::Value;
 
 const LAYOUT: Layout = Layout { model_type: "mistral", ..llama::LAYOUT };
@@ -29,6 +31,17 @@ pub const ARCH: Arch = Arch {
             llama::more(file, json)?;
             json["sliding_window"] = file.number("attention.sliding_window")?.unwrap_or_default();
             Ok(())
+        },
+        rest: |config| {
+            let mut rest = llama::rest(config)?;
+            if let Some(window) = config.windows.first().copied().flatten() {
+                progress::warn(
+                    "save",
+                    format!("llama.cpp lets a mistral see all of a text: one beyond its window of {window} tokens gets other predictions there"),
+                );
+                rest.push(("attention.sliding_window", Meta::Int(window as i64)));
+            }
+            Ok(rest)
         },
         ..llama::GGUF
     }),

@@ -2,6 +2,7 @@
 //! upper layers.
 
 use super::llama;
+use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::gguf::names::GgufNames;
@@ -25,11 +26,20 @@ pub const ARCH: Arch = Arch {
         architecture: "qwen2",
         matches: |_| true,
         more: llama::more,
+        rest: without_windows,
         interleaved: &[],
         ..llama::GGUF
     }),
     ..llama::ARCH
 };
+
+/// As Llama's. llama.cpp lets every layer of a Qwen see all.
+pub fn without_windows(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
+    if config.windows.iter().any(Option::is_some) {
+        bail!("save", "layers with a sliding window, which llama.cpp's {} does not have", config.model_type());
+    }
+    llama::rest(config)
+}
 
 /// A window given is every layer's.
 pub fn defaults(fields: &Fields) -> Result<Value> {

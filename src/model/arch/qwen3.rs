@@ -23,6 +23,7 @@ pub const ARCH: Arch = Arch {
         architecture: "qwen3",
         matches: |_| true,
         more: llama::more,
+        rest: qwen2::without_windows,
         interleaved: &[],
         ..llama::GGUF
     }),

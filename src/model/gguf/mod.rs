@@ -1,8 +1,11 @@
 //! GGUF, the files of llama.cpp, as a Hugging Face model would be.
 
 mod blocks;
+mod check;
 pub mod names;
 mod read;
 pub mod rope;
+mod write;
 
 pub use read::open;
+pub use write::GgufSaving;

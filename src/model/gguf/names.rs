@@ -15,6 +15,8 @@ pub struct GgufNames {
     pub facts: &'static [ConfigFact],
     /// The other keys of `config.json`.
     pub more: fn(&Metadata, &mut Value) -> Result<()>,
+    /// The metadata that no table of facts has, without the prefix; an error for what llama.cpp would compute otherwise.
+    pub rest: fn(&Config) -> Result<Vec<(&'static str, Meta)>>,
     /// Weights outside the layers beside the embeddings: our name, theirs.
     pub outer: &'static [(&'static str, &'static str)],
     /// Modules in the layers: our name, theirs.
@@ -32,6 +34,13 @@ pub struct ConfigFact {
     pub key: &'static str,
     pub gguf: &'static str,
     pub or: Option<fn(&Value) -> Value>,
+}
+
+impl ConfigFact {
+    /// Whether llama.cpp asks for a float.
+    pub fn is_float(&self) -> bool {
+        ["epsilon", "freq_base"].iter().any(|ending| self.gguf.ends_with(ending))
+    }
 }
 
 /// A fact that every file has.

@@ -165,8 +165,6 @@ mod verbs {
     /// Returns the part at one index for each dimension: a number, a range, a list, a tensor of numbers, or `()`
     /// for all. Dimensions after those of the list are taken whole.
     ///
-    /// also: tolist, numpy, to_list
-    ///
     /// ```rhai
     /// let x = arange(12).reshape([3, 4]);
     /// x[[0, 1]]            //=> tensor(1)

@@ -140,6 +140,8 @@ mod verbs {
     /// ```rhai
     /// tensor([[1, 2], [3, 4]]).to_list()     //=> [[1, 2], [3, 4]]
     /// ```
+    ///
+    /// also: tolist, numpy, list of numbers
     #[rhai_fn(pure, return_raw)]
     pub fn to_list(x: &mut Tensor) -> Res<Dynamic> {
         let value = x.value();

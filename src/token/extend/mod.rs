@@ -224,7 +224,7 @@ impl Tokenizer {
     }
 
     /// Whether its BPE takes a word that is a token as a whole, as in Llama 3 (`ignore_merges`).
-    fn looks_up(&self) -> bool {
+    pub fn looks_up(&self) -> bool {
         matches!(self.engine().get_model(), ModelWrapper::BPE(bpe) if bpe.ignore_merges)
     }
 

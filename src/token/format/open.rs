@@ -4,7 +4,7 @@ use super::assemble::{assemble, complete};
 use super::class::Class;
 use super::config::{Settings, content, read_json, read_text};
 use super::pipeline::{self, by_ids};
-use super::{added, flags, gguf, sentencepiece, tiktoken, wordpiece};
+use super::{added, flags, sentencepiece, tiktoken, wordpiece};
 use crate::format::gguf::Gguf;
 use crate::token::Tokenizer;
 use crate::token::engine::WHO;
@@ -36,7 +36,7 @@ fn open_file(path: &Path) -> Result<Tokenizer> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("gguf") => gguf::open(&Gguf::open(path).map_err(|error| error.attributed_to(WHO))?)
+        Some("gguf") => Tokenizer::of_gguf(&Gguf::open(path).map_err(|error| error.attributed_to(WHO))?)
             .map_err(|error| error.at(path.display())),
         Some("json") if name.ends_with("vocab.json") => {
             open_pair(path, &folder.join(name.replace("vocab.json", "merges.txt")), folder)

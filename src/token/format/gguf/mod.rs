@@ -4,6 +4,7 @@
 mod pre;
 mod spm;
 mod tokens;
+mod write;
 
 use super::around::{self, Mark};
 use super::assemble::assemble;

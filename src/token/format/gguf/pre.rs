@@ -95,6 +95,29 @@ fn spaces(ignore_merges: bool, add_bos: bool) -> PreTokenizer {
     }
 }
 
+/// One name for each way to cut, as a file that is written gets: of several with the same meaning the best known.
+pub const NAMES: &[&str] = &[
+    "gpt-2",
+    "smollm",
+    "llama-bpe",
+    "dbrx",
+    "qwen2",
+    "qwen35",
+    "stablelm2",
+    "tekken",
+    "gpt-4o",
+    "deepseek-llm",
+    "deepseek-coder",
+    "deepseek-v3",
+    "falcon",
+    "bloom",
+    "viking",
+    "bailingmoe",
+    "seed-coder",
+    "kimi-k2",
+    "default",
+];
+
 impl PreTokenizer {
     pub fn named(name: &str) -> Result<PreTokenizer> {
         Ok(match name {

@@ -1,0 +1,100 @@
+//! Whether a `.gguf` that was written gives back what it was made of: a wrong order of rows or another pre-tokenizer would be
+//! read without a complaint.
+
+use crate::format::gguf::Gguf;
+use crate::model::{Model, TokenRows};
+use crate::tensor::{Array, DType, no_grad};
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail};
+use std::path::Path;
+
+/// The mean divergence, in nats a token, of what was not quantized.
+const LIMIT: f64 = 0.05;
+/// How far weights may be from their own, in parts of their length: rounding to 2 bits stays below, rows in another order do not.
+const FAR: f64 = 0.7;
+/// Ids that the logits are compared over.
+const LENGTH: usize = 24;
+
+/// Reads the tokenizer in the file as GGUF's rules say, and compares its ids with those of `own`: of each token's text, by itself
+/// and in a sentence, and of `texts`.
+pub fn tokenizer(path: &Path, own: &Tokenizer, texts: &[String]) -> Result<()> {
+    let written = Tokenizer::of_gguf(&Gguf::open(path)?).map_err(|error| error.attributed_to("save"))?;
+    let all: Vec<String> = (0..own.len() as u32).filter_map(|id| own.decode(&[id], false).ok()).collect();
+    let whole = all.iter().filter(|text| !text.contains('\u{fffd}'));
+    let within = whole.clone().map(|text| format!("a {text} b{text}"));
+    let texts: Vec<String> = whole.cloned().chain(within).chain(texts.iter().cloned()).collect();
+    let (theirs, ours) = (written.encode_batch(&texts, true)?, own.encode_batch(&texts, true)?);
+    let mut wrong = (0..texts.len()).filter(|&at| theirs[at] != ours[at]);
+    let Some(first) = wrong.next() else { return Ok(()) };
+    let count = 1 + wrong.count();
+    let error = format!(
+        "by GGUF's rules {count} of {} texts get other ids; `{}` is {:?} here and {:?} there",
+        texts.len(),
+        texts[first].escape_debug(),
+        ours[first],
+        theirs[first]
+    );
+    Err(Error::new("save", error).help(match own.looks_up() {
+        true => {
+            "this tokenizer takes words whole (`ignore_merges`), for which GGUF has no key: extend with `method: \"merges\"`"
+        }
+        false => "llama.cpp would read another tokenizer than this one; a folder keeps it as it is",
+    }))
+}
+
+/// Compares the weights of the file with those of `own`, by name, and the logits over some ids; of weights that were `rounded` to
+/// blocks, that the logits are numbers.
+pub fn model<'a>(
+    path: &Path,
+    own: &Model,
+    names: impl Iterator<Item = (&'a str, bool)>,
+    rounded: bool,
+    tokens: usize,
+) -> Result<()> {
+    let transposed = own.config().layout.transposed;
+    let written = if transposed { Model::open(path, DType::F32)? } else { Model::open_quantized(path, DType::F32)? };
+    let (weights, read) = (own.weights(), written.weights());
+    for (name, transposed) in names {
+        let far = distance(&weights.merged(name, transposed)?, &read.get(name)?.value()?)?;
+        if !far.is_finite() || far > FAR {
+            bail!("save", "the weight `{name}` is not what was to be written: it differs by {far:.2} of its length");
+        }
+    }
+    let rows = own.config().vocab.min(tokens) as u32;
+    let length = LENGTH.min(own.config().max_positions);
+    // any ids, but the same ones each time
+    let ids: Vec<u32> = (0..length as u32).map(|at| at.wrapping_mul(2_654_435_761) % rows.max(1)).collect();
+    let batch = TokenRows { rows: 1, length, ids: &ids, ..TokenRows::default() };
+    let of = |net: &Model| -> Result<Array> {
+        Ok(no_grad(|| net.forward(&batch))?.value().to_dtype(DType::F64)?.squeeze(0)?)
+    };
+    let nats = divergence(&of(own)?.to_vec2()?, &of(&written)?.to_vec2()?);
+    if !nats.is_finite() || (nats > LIMIT && !rounded) {
+        bail!("save", "what was written predicts otherwise than the model: they differ by {nats:.2} nats a token");
+    }
+    Ok(())
+}
+
+/// The length of the difference, in parts of the length of the first.
+fn distance(own: &Array, read: &Array) -> Result<f64> {
+    let (own, read) = (own.to_dtype(DType::F32)?, read.to_dtype(DType::F32)?);
+    let length = |x: &Array| -> Result<f64> { Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt()) };
+    let (far, long) = (length(&(&own - &read)?)?, length(&own)?);
+    Ok(if far == 0.0 { 0.0 } else { far / long })
+}
+
+/// The mean KL divergence of rows of logits.
+fn divergence(own: &[Vec<f64>], other: &[Vec<f64>]) -> f64 {
+    let total: f64 = own.iter().zip(other).map(|(own, other)| kl(&log_softmax(own), &log_softmax(other))).sum();
+    total / own.len().max(1) as f64
+}
+
+fn kl(own: &[f64], other: &[f64]) -> f64 {
+    own.iter().zip(other).map(|(p, q)| p.exp() * (p - q)).sum()
+}
+
+fn log_softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+    logits.iter().map(|logit| logit - largest - sum.ln()).collect()
+}

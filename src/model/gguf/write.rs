@@ -1,0 +1,274 @@
+//! Writing a GGUF file that llama.cpp opens: the metadata from the config and the tokenizer, and the weights under llama.cpp's
+//! names, in its order of rows, in the kind of blocks that is asked for.
+
+use super::blocks::{interleave, interleave_blocks};
+use super::check;
+use super::names::{EMBEDDINGS, GgufNames, OUTPUT};
+use super::rope;
+use crate::format::gguf::{self, TensorEntry, Value as Meta};
+use crate::format::numbers;
+use crate::kernel::quant::Blocks;
+use crate::kernel::quantize::{self, GgmlDType};
+use crate::model::config::Config;
+use crate::model::spec::{Arch, Head, TensorSpec};
+use crate::model::{Model, Weights};
+use crate::tensor::DType;
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail, files, progress};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+const WHO: &str = "save";
+
+/// What a `.gguf` is made of beside the model.
+pub struct GgufSaving<'a> {
+    pub tokenizer: &'a Tokenizer,
+    /// What matrices are stored as; as they are, if not given.
+    pub kind: Option<String>,
+    /// The same for the output embeddings.
+    pub output: Option<String>,
+    /// Texts that the tokenizer in the file has to give the same ids for, beside each of its tokens.
+    pub texts: Vec<String>,
+}
+
+/// A weight on its way into the file.
+struct Planned {
+    name: String,
+    dtype: GgmlDType,
+    shape: Vec<usize>,
+    transposed: bool,
+    heads: Option<usize>,
+}
+
+/// What is needed of the model while its file is written.
+struct Source {
+    arch: &'static Arch,
+    names: &'static GgufNames,
+    config: Arc<Config>,
+    weights: Weights,
+    name: String,
+}
+
+impl Model {
+    /// Writes a `.gguf` file with the tokenizer in it. What was written is opened again: the tokenizer in it has to give the
+    /// same ids, and the weights the same logits but for the rounding.
+    pub fn save_gguf(&self, path: &Path, saving: &GgufSaving) -> Result<()> {
+        self.check_trainable(WHO)?;
+        let source = self.source(path)?;
+        let metadata = source.metadata(saving)?;
+        let mut planned = source.plan(saving)?;
+        planned.sort_by(|a, b| a.name.cmp(&b.name));
+        let factors = source.config.rope.as_ref().and_then(|rope| rope::factors(rope, source.config.head_dim));
+        let mut entries: Vec<TensorEntry> = planned.iter().map(|planned| source.entry(planned)).collect();
+        if let Some(factors) = &factors {
+            entries.push(TensorEntry::new("rope_freqs.weight", &[factors.len()], GgmlDType::F32));
+        }
+        let fill = |index: usize| match (planned.get(index), &factors) {
+            (Some(planned), _) => source.bytes(planned),
+            (None, Some(factors)) => Ok(factors.iter().flat_map(|factor| factor.to_le_bytes()).collect()),
+            (None, None) => unreachable!("there is an entry for each tensor"),
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        files::make_folder(WHO, folder)?;
+        // looked at beside its place, so that a file which does not give the model back never stands there
+        let beside = files::temporary_folder(WHO, folder)?;
+        let written = beside.path().join("model.gguf");
+        files::write(WHO, &written, |out| gguf::write(out, &metadata, entries, fill))?;
+        check::tokenizer(&written, saving.tokenizer, &saving.texts)?;
+        let names = planned.iter().map(|planned| (planned.name.as_str(), planned.transposed));
+        let rounded = planned.iter().any(|planned| planned.dtype.block_size() > 1);
+        check::model(&written, self, names, rounded, saving.tokenizer.len())?;
+        files::rename(WHO, &written, path)
+    }
+
+    fn source(&self, path: &Path) -> Result<Source> {
+        let inner = self.read();
+        let model_type = inner.config.model_type();
+        let Some(names) = inner.arch.gguf else {
+            return Err(Error::new(WHO, format!("a {model_type} can't be written as GGUF"))
+                .help("a folder is written for every architecture: name one"));
+        };
+        let usual: &Head = inner.arch.heads[0].1;
+        if usual.name != inner.head.name {
+            bail!(WHO, "a {model_type} with a {} head can't be written as GGUF", inner.head.name);
+        }
+        if !inner.weights.bottlenecks.is_empty() {
+            return Err(Error::new(WHO, "bottleneck adapters are attached, which can't be merged into weights")
+                .help("`net.detach_bottleneck()` takes them off"));
+        }
+        inner.weights.merge_targets(WHO)?;
+        let stem = path.file_stem().map_or_else(|| model_type.into(), |stem| stem.to_string_lossy().into_owned());
+        let (arch, config) = (inner.arch, inner.config.clone());
+        Ok(Source { arch, names, config, weights: Weights::clone(&inner.weights), name: stem })
+    }
+}
+
+impl Source {
+    fn metadata(&self, saving: &GgufSaving) -> Result<Vec<(String, Meta)>> {
+        let text = |text: &str| Meta::Text(text.into());
+        let architecture = self.names.architecture;
+        let mut metadata = vec![
+            ("general.architecture".to_string(), text(architecture)),
+            ("general.type".into(), text("model")),
+            ("general.name".into(), text(&self.name)),
+            ("general.quantization_version".into(), Meta::Int(2)),
+            ("levain.version".into(), text(env!("CARGO_PKG_VERSION"))),
+        ];
+        let json = self.resolved();
+        for fact in self.names.facts {
+            let value = match json.get(fact.key).filter(|value| !value.is_null()) {
+                Some(value) => value.clone(),
+                None => fact.or.map(|or| or(&Value::Object(json.clone()))).unwrap_or_default(),
+            };
+            let value = match (value.as_i64(), value.as_f64()) {
+                (_, Some(float)) if fact.is_float() => Meta::Float(float),
+                (Some(whole), _) => Meta::Int(whole),
+                _ => bail!(WHO, "`{}` is {value} in the config, and GGUF takes a number", fact.key),
+            };
+            metadata.push((format!("{architecture}.{}", fact.gguf), value));
+        }
+        let rest = (self.names.rest)(&self.config)
+            .map_err(|error| error.help(format!("a folder keeps all of it: name one for this {}", self.arch.model_type())))?;
+        metadata.extend(rest.into_iter().map(|(key, value)| (format!("{architecture}.{key}"), value)));
+        metadata.extend(saving.tokenizer.gguf_metadata(self.config.vocab)?);
+        Ok(metadata)
+    }
+
+    /// `config.json` with what it leaves to defaults.
+    fn resolved(&self) -> Map<String, Value> {
+        let config = &self.config;
+        let mut json = config.json.clone();
+        let known = [
+            ("hidden_size", json!(config.hidden)),
+            ("intermediate_size", json!(config.ff)),
+            ("num_hidden_layers", json!(config.layers)),
+            ("num_attention_heads", json!(config.heads)),
+            ("num_key_value_heads", json!(config.kv_heads)),
+            ("head_dim", json!(config.head_dim)),
+            ("max_position_embeddings", json!(config.max_positions)),
+            ("rope_theta", json!(config.rope.as_ref().map(|rope| rope.theta))),
+            ("rms_norm_eps", json!(config.norm_eps)),
+            ("layer_norm_eps", json!(config.norm_eps)),
+        ];
+        json.extend(known.map(|(key, value)| (self.arch.own_key(key).to_string(), value)));
+        json
+    }
+
+    fn entry(&self, planned: &Planned) -> TensorEntry {
+        TensorEntry::new(self.names.name(&self.config, &planned.name), &planned.shape, planned.dtype)
+    }
+
+    /// Every weight with what it is stored as. What a row's width rules out is told.
+    fn plan(&self, saving: &GgufSaving) -> Result<Vec<Planned>> {
+        let tables = (self.arch.tensors)(&self.config).into_iter();
+        let own = |weight: &str| !self.config.tied && self.weights.has(weight);
+        let head = self.config.output.as_ref().filter(|output| own(&output.weight));
+        let output = head.map(|output| TensorSpec::new(&output.weight, &[self.config.vocab, self.config.hidden], START));
+        let mut instead: BTreeMap<(String, String, usize), usize> = BTreeMap::new();
+        let mut planned = Vec::new();
+        for spec in tables.chain(output) {
+            let mut shape = spec.shape.clone();
+            let transposed = shape.len() == 2 && self.config.is_transposed(&spec.name);
+            if transposed {
+                shape.reverse();
+            }
+            let wanted = self.wanted(&spec, saving)?;
+            let columns = shape.last().copied().unwrap_or(1);
+            let dtype = if wanted.block_size() == 1 { Some(wanted) } else { quantize::fitting(wanted, columns) };
+            let dtype = dtype.unwrap_or(GgmlDType::F16);
+            if dtype != wanted {
+                let (from, to) = (quantize::word(wanted), quantize::word(dtype));
+                *instead.entry((from, to, columns)).or_default() += 1;
+            }
+            let heads = self.names.interleaved_heads(&self.config, &spec.name);
+            planned.push(Planned { name: spec.name, dtype, shape, transposed, heads });
+        }
+        for ((from, to, columns), count) in instead {
+            let which = if count == 1 { "a matrix".into() } else { format!("{count} matrices") };
+            progress::warn(
+                WHO,
+                format!("{which} with rows of {columns} numbers, which {from} does not divide: stored as {to}"),
+            );
+        }
+        Ok(planned)
+    }
+
+    /// What a weight is to be stored as, before its width is looked at. Only matrices of layers and the embeddings are quantized.
+    fn wanted(&self, spec: &TensorSpec, saving: &GgufSaving) -> Result<GgmlDType> {
+        let theirs = self.names.name(&self.config, &spec.name);
+        let table = [EMBEDDINGS, OUTPUT].contains(&theirs.as_str());
+        if spec.shape.len() != 2 || !(table || spec.name.starts_with(self.config.layout.blocks)) {
+            return Ok(GgmlDType::F32);
+        }
+        let weight = self.weights.get(&spec.name)?;
+        let Some(word) = &saving.kind else {
+            return Ok(match weight.blocks.as_deref() {
+                Some(blocks) => blocks.ggml_type(),
+                None => plain(weight.param.dtype()),
+            });
+        };
+        let kind = kind_of(word)?;
+        // the table that logits come from is rounded least, as llama.cpp does
+        let is_output = theirs == OUTPUT || (theirs == EMBEDDINGS && self.config.tied);
+        match &saving.output {
+            _ if !is_output => Ok(kind),
+            Some(word) => kind_of(word),
+            None if kind.block_size() == 1 || kind == GgmlDType::Q8_0 => Ok(kind),
+            None => Ok(GgmlDType::Q6K),
+        }
+    }
+
+    fn bytes(&self, planned: &Planned) -> Result<Vec<u8>> {
+        let weight = self.weights.get(&planned.name)?;
+        let layer = planned.name.strip_suffix(".weight").unwrap_or(&planned.name);
+        let kept = weight.blocks.as_deref().filter(|blocks| blocks.ggml_type() == planned.dtype);
+        if let Some(blocks) = kept.filter(|_| !self.weights.lora.contains_key(layer)) {
+            let all = 0..blocks.dims()[0];
+            return Ok(match planned.heads {
+                Some(heads) => interleave_blocks(&self.config, heads, blocks)?.bytes(all).to_vec(),
+                None => blocks.bytes(all).to_vec(),
+            });
+        }
+        let array = self.weights.merged(&planned.name, planned.transposed)?;
+        let array = if planned.transposed { array.t()?.contiguous()? } else { array };
+        let array = match planned.heads {
+            Some(heads) => interleave(&self.config, heads, array)?,
+            None => array,
+        };
+        match planned.dtype {
+            GgmlDType::F32 => numbers::encode(&array.to_dtype(DType::F32)?),
+            GgmlDType::F16 => numbers::encode(&array.to_dtype(DType::F16)?),
+            GgmlDType::BF16 => numbers::encode(&array.to_dtype(DType::BF16)?),
+            kind => {
+                let blocks = Blocks::quantize(kind, &array)?;
+                Ok(blocks.bytes(0..blocks.dims()[0]).to_vec())
+            }
+        }
+    }
+}
+
+fn plain(dtype: DType) -> GgmlDType {
+    match dtype {
+        DType::BF16 => GgmlDType::BF16,
+        DType::F16 => GgmlDType::F16,
+        _ => GgmlDType::F32,
+    }
+}
+
+fn kind_of(word: &str) -> Result<GgmlDType> {
+    let plain = match word {
+        "f32" => Some(GgmlDType::F32),
+        "f16" => Some(GgmlDType::F16),
+        "bf16" => Some(GgmlDType::BF16),
+        word => quantize::quantized(word),
+    };
+    plain.ok_or_else(|| {
+        let known = ["f32", "f16", "bf16"].into_iter().chain(quantize::WORDS);
+        Error::new(WHO, format!("`{word}` is no kind of weights in GGUF")).choose(word, known)
+    })
+}
+
+/// How new weights start, which nothing here asks for.
+const START: crate::model::spec::Start = crate::model::spec::Start::Zeros;
