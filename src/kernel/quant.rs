@@ -5,7 +5,7 @@ use super::buffer::unwritten;
 use super::matmul::multiply;
 use super::matrix::{Matrix, Precision};
 use super::view::{array, view};
-use super::{Array, DType, fused, matvec, reference};
+use super::{Array, fused, matvec, reference};
 use crate::{Result, bail};
 use candle_core::quantized::{GgmlDType, GgmlType, k_quants::*};
 use rayon::prelude::*;
@@ -84,37 +84,6 @@ impl Blocks {
             *word = u64::from_ne_bytes(eight);
         }
         self
-    }
-
-    /// Whether [`Blocks::q8`] takes a matrix of this shape.
-    pub fn check_q8(dims: &[usize]) -> Result<()> {
-        let columns = dims.last().copied().unwrap_or(0);
-        if columns.is_multiple_of(32) {
-            return Ok(());
-        }
-        bail!("to", "rows of {columns} numbers don't divide into blocks of 32")
-    }
-
-    /// Quantizes to Q8_0: 8 bits a number and a scale for 32 of them, to the nearest of 255 steps between ± the largest.
-    pub fn q8(matrix: &Array) -> Result<Blocks> {
-        let (rows, columns) = matrix.dims2()?;
-        Blocks::check_q8(matrix.dims())?;
-        let matrix = matrix.to_dtype(DType::F32)?.contiguous()?;
-        let numbers = view::<f32>(&matrix)?;
-        let numbers: &[f32] = &numbers;
-        let mut bytes = vec![0; rows * columns / 32 * 34];
-        bytes.par_chunks_mut(columns / 32 * 34).zip(numbers.par_chunks(columns)).for_each(|(bytes, row)| {
-            for (bytes, numbers) in bytes.chunks_exact_mut(34).zip(row.chunks_exact(32)) {
-                let largest = numbers.iter().fold(0f32, |a, b| a.max(b.abs()));
-                let scale = half::f16::from_f32(largest / 127.0);
-                let by = if scale.to_f32() > 0.0 { 1.0 / scale.to_f32() } else { 0.0 };
-                bytes[..2].copy_from_slice(&scale.to_le_bytes());
-                for (byte, number) in bytes[2..].iter_mut().zip(numbers) {
-                    *byte = (number * by).round().clamp(-127.0, 127.0) as i8 as u8;
-                }
-            }
-        });
-        Blocks::new(GgmlDType::Q8_0, [rows, columns], &bytes)
     }
 
     pub fn dims(&self) -> [usize; 2] {

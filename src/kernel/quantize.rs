@@ -28,8 +28,7 @@ const KINDS: &[(&str, GgmlDType, Option<&str>)] = &[
 ];
 
 /// The words of [`quantized`].
-pub const WORDS: [&str; 10] =
-    ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
+pub const WORDS: [&str; 10] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
 
 /// The kind of blocks that is called so.
 pub fn quantized(word: &str) -> Option<GgmlDType> {

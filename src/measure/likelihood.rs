@@ -37,7 +37,7 @@ pub struct Likelihood {
 /// The likelihood of `texts`. Each is read after the start token, so that its first token is predicted too; without
 /// one, the first token and its bytes are left out.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
-    checked(net, by)?;
+    checked("likelihood", net, by)?;
     let mut sum = Likelihood::default();
     let mut batch = Filling::new(by);
     for texts in texts.chunks(64) {
@@ -64,7 +64,7 @@ pub fn likelihood_in_context<S: AsRef<str>>(
     texts: &[S],
     by: Windows,
 ) -> Result<Likelihood> {
-    checked(net, by)?;
+    checked("likelihood", net, by)?;
     if contexts.len() != texts.len() {
         bail!("likelihood", "{} contexts for {} texts", contexts.len(), texts.len());
     }
@@ -86,11 +86,11 @@ pub fn likelihood_in_context<S: AsRef<str>>(
     sum.end(batch, net)
 }
 
-fn checked(net: &Model, by: Windows) -> Result<()> {
+pub(super) fn checked(who: &'static str, net: &Model, by: Windows) -> Result<()> {
     if by.max_length < 2 || by.stride == 0 || by.stride >= by.max_length || by.batch_size == 0 {
-        bail!("likelihood", "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
+        bail!(who, "windows of {} tokens, {} apart, {} at a time", by.max_length, by.stride, by.batch_size);
     }
-    net.check_causal("likelihood")
+    net.check_causal(who)
 }
 
 /// The tokens of a text with what is read before it, and the first that counts.
@@ -150,12 +150,12 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
 }
 
 /// A range of a text's tokens, and the first of them that counts.
-struct Window {
-    ids: std::ops::Range<usize>,
-    counted: usize,
+pub(super) struct Window {
+    pub ids: std::ops::Range<usize>,
+    pub counted: usize,
 }
 
-fn windows(len: usize, first: usize, by: Windows) -> impl Iterator<Item = Window> {
+pub(super) fn windows(len: usize, first: usize, by: Windows) -> impl Iterator<Item = Window> {
     let mut counted = first;
     std::iter::from_fn(move || {
         if counted >= len {

@@ -21,6 +21,7 @@ mod merge;
 mod model;
 mod new;
 mod open;
+mod quantize;
 mod rope;
 mod rows;
 mod save;

@@ -9,7 +9,6 @@ use super::rows::{Reduce, TokenRows};
 use super::spec::{Arch, Blueprint, Head, Targets};
 use super::weights::{Weight, Weights, embeddings_of};
 use crate::kernel::decoder::Decoder;
-use crate::kernel::quant::Blocks;
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
@@ -241,34 +240,6 @@ impl Model {
         for name in names {
             let value = inner.weights.get(&name)?.value()?;
             Arc::make_mut(&mut inner.weights).insert(&name, value);
-        }
-        Ok(())
-    }
-
-    /// Stores every matrix in 8 bits a number, with a scale for 32 of them (Q8_0). They are frozen then.
-    pub fn quantize(&self) -> Result<()> {
-        self.check_trainable("to")?;
-        let mut inner = self.write();
-        if inner.config.layout.transposed {
-            bail!(
-                "to",
-                "the matrices of a {} are stored transposed and cannot be quantized",
-                inner.config.model_type()
-            );
-        }
-        let matrices: Vec<Arc<str>> = inner
-            .weights
-            .iter()
-            .filter(|(_, weight)| weight.blocks.is_none() && weight.dims().len() == 2)
-            .map(|(name, _)| name.clone())
-            .collect();
-        // all are looked at first, so that what fails changes nothing; then one by one, never all of them twice
-        for name in &matrices {
-            Blocks::check_q8(&inner.weights.get(name)?.dims()).map_err(|error| error.at(format!("`{name}`")))?;
-        }
-        for name in &matrices {
-            let blocks = Blocks::q8(&inner.weights.get(name)?.value()?)?;
-            Arc::make_mut(&mut inner.weights).insert_blocks(name, blocks)?;
         }
         Ok(())
     }

@@ -27,6 +27,12 @@ const LIKELIHOOD: &[Opt] = &[
     .also(&["prefix_token_id", "add_start_token", "add_bos_token", "start token"]),
 ];
 
+const DIVERGENCE: &[Opt] = &[
+    opt("max_length", Kind::Int, "512", "tokens in a window").also(&["context", "n_ctx"]),
+    opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
+    opt("bos", Kind::Any, "true", "the token that each text is read after, as in `likelihood`"),
+];
+
 const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
 
 fn map(found: Likelihood) -> Map {
@@ -49,6 +55,7 @@ fn contexts(texts: &Dynamic, context: Dynamic) -> Res<Vec<String>> {
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("likelihood", LIKELIHOOD);
+    host.options("divergence", DIVERGENCE);
 }
 
 #[export_module]
@@ -95,6 +102,34 @@ mod verbs {
             Some(contexts) => crate::measure::likelihood_in_context(&net, &tok, &contexts, &texts, by)?,
             None => crate::measure::likelihood(&net, &tok, &texts, by)?,
         }))
+    }
+
+    /// Computes how far the predictions of `other` are from those of `net` over the tokens of texts: the sum of KL divergences
+    /// (Kullback and Leibler 1951) in `nats`, in how many predictions the likeliest token is the `same`, and the number of `tokens`.
+    ///
+    /// Both models have the same tokens. Windows are those of `likelihood`. `measure::kld` divides it, and `measure::quantization` asks it of each kind.
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
+    /// let shape = #{ model_type: "llama", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 };
+    /// let found = divergence(model(shape, #{ seed: 1 }), model(shape, #{ seed: 1 }), tok, "The people");
+    /// found                                    //=> #{"nats": 0.0, "same": 10, "tokens": 10}
+    /// divergence(model(shape, #{ seed: 1 }), model(shape, #{ seed: 2 }), tok, "The people").nats > 0.0      //=> true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn divergence(net: Model, other: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
+        let options = Options::read("divergence", DIVERGENCE, options)?;
+        let max_length = options.count("max_length")?;
+        let stride = options.maybe("stride", Options::count)?.unwrap_or(max_length / 2);
+        let start = start_token("divergence", &tok, options.get("bos"))?;
+        let texts = crate::data::api::texts("divergence", texts, None)?;
+        let by = Windows { max_length, stride, batch_size: 1, start };
+        let found = crate::measure::divergence(&net, &other, &tok, &texts, by)?;
+        let mut map = Map::new();
+        map.insert("nats".into(), found.nats.into());
+        map.insert("same".into(), (found.same as INT).into());
+        map.insert("tokens".into(), (found.tokens as INT).into());
+        Ok(map)
     }
 
     /// Computes the negative log likelihood of the tokens with a loss in encoded rows.

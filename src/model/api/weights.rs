@@ -9,14 +9,28 @@ use std::path::Path;
 const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "cut embeddings that have more rows")];
 
 const SAVE: &[Opt] = &[
-    opt("dtype", Kind::OneOf(&read::DTYPES), "", "of a folder; default: the dtype of the weights").also(&["torch_dtype"]),
+    opt("dtype", Kind::OneOf(&read::DTYPES), "", "of a folder; default: the dtype of the weights")
+        .also(&["torch_dtype"]),
     opt("tok", Kind::Any, "", "the tokenizer: a .gguf holds it, a folder gets its files").also(&["tokenizer"]),
     opt("kind", Kind::OneOf(&KINDS), "", "of a .gguf: what matrices are stored as; default: as they are")
         .also(&["quantize", "outtype", "ftype"]),
-    opt("output", Kind::OneOf(&KINDS), "", "of a .gguf: the same for the output embeddings; default: q6_k where the others are quantized to less")
-        .also(&["output-tensor-type", "token-embedding-type"]),
+    opt(
+        "output",
+        Kind::OneOf(&KINDS),
+        "",
+        "of a .gguf: the same for the output embeddings; default: q6_k where the others are quantized to less",
+    )
+    .also(&["output-tensor-type", "token-embedding-type"]),
     opt("texts", Kind::List, "[]", "of a .gguf: texts that the tokenizer in it has to give the same ids for"),
 ];
+
+const QUANTIZE: &[Opt] = &[opt(
+    "output",
+    Kind::OneOf(&crate::kernel::quantize::WORDS),
+    "",
+    "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0",
+)
+.also(&["output-tensor-type"])];
 
 /// What a `.gguf` stores matrices as.
 const KINDS: [&str; 13] =
@@ -25,6 +39,7 @@ const KINDS: [&str; 13] =
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("resize_embeddings", RESIZE);
+    host.options("quantize", QUANTIZE);
     host.options("save", SAVE);
 }
 
@@ -62,9 +77,10 @@ mod verbs {
     /// training needs f32.
     ///
     /// `q8` quantizes the matrices to 8 bits with a scale for each 32 numbers (llama.cpp's Q8_0): frozen, a quarter of the
-    /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens them again, rounded.
+    /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens them again, rounded. `quantize` has
+    /// the other kinds.
     ///
-    /// also: half, bfloat16, quantize, load_in_8bit
+    /// also: half, bfloat16, load_in_8bit
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -77,9 +93,46 @@ mod verbs {
     #[rhai_fn(name = "to", pure, return_raw)]
     pub fn convert(net: &mut Model, dtype: &str) -> Res<()> {
         if dtype == "q8" {
-            return Ok(net.quantize()?);
+            return Ok(net.quantize("to", "q8_0", None)?);
         }
         Ok(net.to(read::dtype("to", dtype)?)?)
+    }
+
+    /// Quantizes the matrices to one of ggml's kinds of blocks: `q4_0`, `q4_1`, `q5_0`, `q5_1`, `q8_0`, `q2_k`, `q3_k`, `q4_k`, `q5_k`,
+    /// `q6_k`. The number is that of bits; `save` has a table of them.
+    ///
+    /// Quantized weights are frozen; LoRA trains beside them (QLoRA). Output embeddings are `output`: `q6_k` where the others have fewer bits than `q8_0`,
+    /// as in llama.cpp. A kind with `_k` needs rows of a multiple of 256 numbers: a matrix with others gets the kind that stands in
+    /// for it, and that is told. What is quantized already stays as it is. `measure::kld` says what it costs.
+    ///
+    /// The rounding is that of llama.cpp without an importance matrix (`quantize_row_*_ref` in `ggml-quants.c`).
+    ///
+    /// also: load_in_4bit, bitsandbytes, qlora, int8, q4_k_m, llama-quantize, post-training quantization
+    ///
+    /// ```rhai
+    /// let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// let before = net.memory_footprint;
+    /// net.quantize("q4_0", #{ output: "q8_0" });
+    /// before / net.memory_footprint                      //=> 6
+    /// net.quantize("q4")                                 //=> error: quantize: `q4` is no kind of blocks
+    /// ```
+    #[rhai_fn(name = "quantize", pure, return_raw)]
+    pub fn quantize(net: &mut Model, kind: &str, options: Map) -> Res<()> {
+        let options = Options::read("quantize", QUANTIZE, options)?;
+        let output = options.maybe("output", Options::text)?;
+        Ok(net.quantize("quantize", kind, output.as_deref())?)
+    }
+
+    /// Bytes that the weights take in memory, without what is attached to them.
+    ///
+    /// also: get_memory_footprint, model size
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").memory_footprint  //=> 240576
+    /// ```
+    #[rhai_fn(pure, get = "memory_footprint")]
+    pub fn memory_footprint(net: &mut Model) -> INT {
+        net.memory_footprint() as INT
     }
 
     /// Grows the embeddings to at least `rows` rows: input, output, its bias, and the config together. Returns the number
@@ -222,7 +275,8 @@ mod verbs {
     pub fn save(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save", SAVE, options)?;
         let path = Path::new(folder);
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) && !crate::files::is_folder(path) {
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) && !crate::files::is_folder(path)
+        {
             return super::save_gguf(net, path, &options);
         }
         if let Some(of_file) = ["kind", "output", "texts"].into_iter().find(|name| options.has(name)) {

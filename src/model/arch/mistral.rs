@@ -37,7 +37,9 @@ pub const ARCH: Arch = Arch {
             if let Some(window) = config.windows.first().copied().flatten() {
                 progress::warn(
                     "save",
-                    format!("llama.cpp lets a mistral see all of a text: one beyond its window of {window} tokens gets other predictions there"),
+                    format!(
+                        "llama.cpp lets a mistral see all of a text: one beyond its window of {window} tokens gets other predictions there"
+                    ),
                 );
                 rest.push(("attention.sliding_window", Meta::Int(window as i64)));
             }

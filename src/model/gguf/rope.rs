@@ -80,7 +80,10 @@ pub fn written(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
             all
         }
         RotaryScaling::Dynamic { .. } | RotaryScaling::LongRope { .. } => {
-            bail!("save", "rotary positions by dynamic or longrope scaling, which llama.cpp has not got for this architecture")
+            bail!(
+                "save",
+                "rotary positions by dynamic or longrope scaling, which llama.cpp has not got for this architecture"
+            )
         }
     })
 }

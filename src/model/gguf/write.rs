@@ -8,15 +8,15 @@ use super::rope;
 use crate::format::gguf::{self, TensorEntry, Value as Meta};
 use crate::format::numbers;
 use crate::kernel::quant::Blocks;
-use crate::kernel::quantize::{self, GgmlDType};
+use crate::kernel::quantize::GgmlDType;
 use crate::model::config::Config;
-use crate::model::spec::{Arch, Head, TensorSpec};
+use crate::model::quantize::{self, Instead, kind_of_output};
+use crate::model::spec::{Arch, Head, Start, TensorSpec};
 use crate::model::{Model, Weights};
 use crate::tensor::DType;
 use crate::token::Tokenizer;
-use crate::{Error, Result, bail, files, progress};
+use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -129,8 +129,9 @@ impl Source {
             };
             metadata.push((format!("{architecture}.{}", fact.gguf), value));
         }
-        let rest = (self.names.rest)(&self.config)
-            .map_err(|error| error.help(format!("a folder keeps all of it: name one for this {}", self.arch.model_type())))?;
+        let rest = (self.names.rest)(&self.config).map_err(|error| {
+            error.help(format!("a folder keeps all of it: name one for this {}", self.arch.model_type()))
+        })?;
         metadata.extend(rest.into_iter().map(|(key, value)| (format!("{architecture}.{key}"), value)));
         metadata.extend(saving.tokenizer.gguf_metadata(self.config.vocab)?);
         Ok(metadata)
@@ -165,8 +166,9 @@ impl Source {
         let tables = (self.arch.tensors)(&self.config).into_iter();
         let own = |weight: &str| !self.config.tied && self.weights.has(weight);
         let head = self.config.output.as_ref().filter(|output| own(&output.weight));
-        let output = head.map(|output| TensorSpec::new(&output.weight, &[self.config.vocab, self.config.hidden], START));
-        let mut instead: BTreeMap<(String, String, usize), usize> = BTreeMap::new();
+        let output =
+            head.map(|output| TensorSpec::new(&output.weight, &[self.config.vocab, self.config.hidden], Start::Zeros));
+        let mut instead = Instead::default();
         let mut planned = Vec::new();
         for spec in tables.chain(output) {
             let mut shape = spec.shape.clone();
@@ -176,22 +178,11 @@ impl Source {
             }
             let wanted = self.wanted(&spec, saving)?;
             let columns = shape.last().copied().unwrap_or(1);
-            let dtype = if wanted.block_size() == 1 { Some(wanted) } else { quantize::fitting(wanted, columns) };
-            let dtype = dtype.unwrap_or(GgmlDType::F16);
-            if dtype != wanted {
-                let (from, to) = (quantize::word(wanted), quantize::word(dtype));
-                *instead.entry((from, to, columns)).or_default() += 1;
-            }
+            let dtype = instead.fitting(wanted, columns).unwrap_or(GgmlDType::F16);
             let heads = self.names.interleaved_heads(&self.config, &spec.name);
             planned.push(Planned { name: spec.name, dtype, shape, transposed, heads });
         }
-        for ((from, to, columns), count) in instead {
-            let which = if count == 1 { "a matrix".into() } else { format!("{count} matrices") };
-            progress::warn(
-                WHO,
-                format!("{which} with rows of {columns} numbers, which {from} does not divide: stored as {to}"),
-            );
-        }
+        instead.tell(WHO);
         Ok(planned)
     }
 
@@ -210,13 +201,11 @@ impl Source {
             });
         };
         let kind = kind_of(word)?;
-        // the table that logits come from is rounded least, as llama.cpp does
         let is_output = theirs == OUTPUT || (theirs == EMBEDDINGS && self.config.tied);
         match &saving.output {
             _ if !is_output => Ok(kind),
             Some(word) => kind_of(word),
-            None if kind.block_size() == 1 || kind == GgmlDType::Q8_0 => Ok(kind),
-            None => Ok(GgmlDType::Q6K),
+            None => Ok(kind_of_output(kind)),
         }
     }
 
@@ -258,17 +247,10 @@ fn plain(dtype: DType) -> GgmlDType {
 }
 
 fn kind_of(word: &str) -> Result<GgmlDType> {
-    let plain = match word {
-        "f32" => Some(GgmlDType::F32),
-        "f16" => Some(GgmlDType::F16),
-        "bf16" => Some(GgmlDType::BF16),
-        word => quantize::quantized(word),
-    };
-    plain.ok_or_else(|| {
-        let known = ["f32", "f16", "bf16"].into_iter().chain(quantize::WORDS);
-        Error::new(WHO, format!("`{word}` is no kind of weights in GGUF")).choose(word, known)
+    Ok(match word {
+        "f32" => GgmlDType::F32,
+        "f16" => GgmlDType::F16,
+        "bf16" => GgmlDType::BF16,
+        word => quantize::kind_of(WHO, word)?,
     })
 }
-
-/// How new weights start, which nothing here asks for.
-const START: crate::model::spec::Start = crate::model::spec::Start::Zeros;

@@ -1,0 +1,95 @@
+//! Weights in ggml's blocks: which matrices get which kind.
+
+use super::Model;
+use crate::kernel::quant::Blocks;
+use crate::kernel::quantize::{self, GgmlDType};
+use crate::progress;
+use crate::{Error, Result, bail};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The kind that `word` names, for errors of the verb `who`.
+pub fn kind_of(who: &str, word: &str) -> Result<GgmlDType> {
+    quantize::quantized(word)
+        .ok_or_else(|| Error::new(who, format!("`{word}` is no kind of blocks")).choose(word, quantize::WORDS))
+}
+
+/// The kind of the output embeddings where none is asked for: the table that logits come from is rounded least, as llama.cpp does.
+pub fn kind_of_output(kind: GgmlDType) -> GgmlDType {
+    if kind.block_size() == 1 || kind == GgmlDType::Q8_0 { kind } else { GgmlDType::Q6K }
+}
+
+/// Matrices that got another kind than was asked for, since their rows don't divide: counted, and told together.
+#[derive(Default)]
+pub struct Instead(BTreeMap<(String, String, usize), usize>);
+
+impl Instead {
+    /// The kind itself or the one that stands in for it. `None` where no block divides the rows.
+    pub fn fitting(&mut self, wanted: GgmlDType, columns: usize) -> Option<GgmlDType> {
+        if wanted.block_size() == 1 {
+            return Some(wanted);
+        }
+        let found = quantize::fitting(wanted, columns);
+        if found != Some(wanted) {
+            let to = found.map_or_else(|| "f16".into(), quantize::word);
+            *self.0.entry((quantize::word(wanted), to, columns)).or_default() += 1;
+        }
+        found
+    }
+
+    pub fn tell(self, who: &str) {
+        for ((from, to, columns), count) in self.0 {
+            let which = if count == 1 { "a matrix".into() } else { format!("{count} matrices") };
+            progress::warn(
+                who,
+                format!("{which} with rows of {columns} numbers, which {from} does not divide: stored as {to}"),
+            );
+        }
+    }
+}
+
+impl Model {
+    /// Stores every matrix in blocks of this kind, and the output embeddings in blocks of `output`. They are frozen then. A matrix that is
+    /// in blocks already stays as it is.
+    pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>) -> Result<()> {
+        self.check_trainable(who)?;
+        let kind = kind_of(who, kind)?;
+        let output = output.map_or(Ok(kind_of_output(kind)), |word| kind_of(who, word))?;
+        let mut inner = self.write();
+        let config = inner.config.clone();
+        if config.layout.transposed {
+            bail!(who, "the matrices of a {} are stored transposed and cannot be quantized", config.model_type());
+        }
+        let table = config.output.as_ref().map(|output| output.weight.clone());
+        let mut instead = Instead::default();
+        let mut planned = Vec::new();
+        // all are looked at first, so that what fails changes nothing; then one by one, never all of them twice
+        for (name, weight) in inner.weights.iter() {
+            let dims = weight.dims();
+            if weight.blocks.is_some() || dims.len() != 2 {
+                continue;
+            }
+            let wanted = if table.as_deref() == Some(&**name) { output } else { kind };
+            let Some(fits) = instead.fitting(wanted, dims[1]) else {
+                bail!(who, "`{name}`: rows of {} numbers don't divide into blocks of 32", dims[1]);
+            };
+            planned.push((name.clone(), fits));
+        }
+        instead.tell(who);
+        for (name, kind) in planned {
+            let value = inner.weights.get(&name)?.value()?;
+            let blocks = Blocks::quantize(kind, &value)?;
+            Arc::make_mut(&mut inner.weights).insert_blocks(&name, blocks)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that the weights take in memory, without what is attached to them.
+    pub fn memory_footprint(&self) -> usize {
+        let bytes = |weight: &super::Weight| match &weight.blocks {
+            Some(blocks) => blocks.dims()[0] * blocks.row_bytes(),
+            None => weight.param.value().elem_count() * weight.param.dtype().size_in_bytes(),
+        };
+        self.weights().iter().map(|(_, weight)| bytes(weight)).sum()
+    }
+}
