@@ -18,6 +18,7 @@ pub mod measure;
 pub mod memory;
 pub mod model;
 mod nouns;
+mod number;
 pub mod plot;
 pub mod progress;
 pub mod resume;

@@ -7,7 +7,7 @@
 //! `api/compare.rs`.
 
 use super::signs::{SIGNS, Sign};
-use crate::Error;
+use crate::{Error, number};
 use crate::script::Res;
 use crate::script::explain::{article, type_name};
 use crate::sync::unpoisoned;
@@ -93,13 +93,13 @@ pub fn order(left: &Dynamic, right: &Dynamic) -> Option<Option<Ordering>> {
         if let Ok(right) = right.as_int() {
             return Some(Some(left.cmp(&right)));
         }
-        return right.as_float().ok().map(|right| int_to_float(left, right));
+        return right.as_float().ok().map(|right| number::order(left.into(), right));
     }
     if let Ok(left) = left.as_float() {
         if let Ok(right) = right.as_float() {
             return Some(left.partial_cmp(&right));
         }
-        return right.as_int().ok().map(|right| int_to_float(right, left).map(Ordering::reverse));
+        return right.as_int().ok().map(|right| number::order(right.into(), left).map(Ordering::reverse));
     }
     if let Ok(left) = left.as_immutable_string_ref() {
         if let Ok(right) = right.as_immutable_string_ref() {
@@ -120,22 +120,6 @@ pub fn order(left: &Dynamic, right: &Dynamic) -> Option<Option<Ordering>> {
         return Some(Some(left.cmp(&right)));
     }
     None
-}
-
-/// Exact: an int beyond 2^53 is not rounded.
-fn int_to_float(left: i64, right: f64) -> Option<Ordering> {
-    const END: f64 = 9_223_372_036_854_775_808.0;
-    if right.is_nan() {
-        return None;
-    }
-    if right >= END {
-        return Some(Ordering::Less);
-    }
-    if right < -END {
-        return Some(Ordering::Greater);
-    }
-    let whole = right.trunc();
-    Some(left.cmp(&(whole as i64)).then_with(|| 0.0.partial_cmp(&(right - whole)).unwrap_or(Ordering::Equal)))
 }
 
 /// Values that are not plain, or not of one kind.

@@ -3,6 +3,7 @@
 use super::ast::Comparison;
 use super::budget::{Budget, Res, fail};
 use super::value::{Callable, Sequence, Value};
+use crate::number;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -76,19 +77,10 @@ pub fn equal(left: &Value, right: &Value, budget: &mut Budget) -> Res<bool> {
 fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
     match (left.as_int(), right.as_int()) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),
-        (Some(left), None) => whole_and_float(left, right.as_number()?),
-        (None, Some(right)) => whole_and_float(right, left.as_number()?).map(Ordering::reverse),
+        (Some(left), None) => number::order(left, right.as_number()?),
+        (None, Some(right)) => number::order(right, left.as_number()?).map(Ordering::reverse),
         (None, None) => left.as_number()?.partial_cmp(&right.as_number()?),
     }
-}
-
-fn whole_and_float(whole: i128, float: f64) -> Option<Ordering> {
-    if float.is_nan() {
-        return None;
-    }
-    // saturates where a float is beyond all whole numbers
-    let order = whole.cmp(&(float.floor() as i128));
-    Some(if order == Ordering::Equal && float.fract() != 0.0 { Ordering::Less } else { order })
 }
 
 /// The order of two values; none where one is NaN, and a fault where they have no order.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A file uses its own noun and the floors below; nouns of one floor do not use each other.
 const FLOORS: &[&[&str]] = &[
-    &["error", "text", "limits", "memory", "cancel", "scoped", "files", "progress", "resume", "rng", "sync"],
+    &["error", "text", "limits", "memory", "cancel", "scoped", "files", "number", "progress", "resume", "rng", "sync"],
     &["kernel", "format"],
     &["tensor"],
     &["token"],
