@@ -21,6 +21,7 @@ mod modules;
 mod needs;
 pub mod notebook;
 mod options;
+mod origins;
 mod output;
 pub mod registry;
 pub mod runtime;

@@ -1,5 +1,6 @@
 //! Text run piece by piece in one scope: what the prompt and the examples do.
 
+use super::origins::Origins;
 use super::{Res, compile};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
@@ -8,6 +9,8 @@ use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 pub struct Session {
     pub scope: Scope<'static>,
     functions: AST,
+    /// Which piece each function is from.
+    origins: Origins,
     /// Path and name of each import at the top level.
     imports: Vec<(String, String)>,
 }
@@ -27,11 +30,16 @@ impl Session {
         let mut piece = self.compile(engine, text)?;
         piece.set_source(name);
         let imports = imports(&piece);
+        self.origins.add(&piece, name, text);
         // closures of earlier pieces need the functions that their pieces made
         let mut all = self.functions.clone_functions_only();
         all.combine(piece);
         all.set_source(name);
-        let result = engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &all);
+        let mut result = engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &all);
+        if let Err(error) = &mut result {
+            // all functions are of the newest piece, as the engine sees it
+            self.origins.correct(error, name, text);
+        }
         all.clear_statements();
         self.functions = all;
         self.forget_shadowed();

@@ -10,6 +10,7 @@ mod words;
 
 pub use call::{unknown_call, unknown_member, unknown_property, unknown_verb};
 pub use fault::fault;
+pub use spot::Spot;
 pub use syntax::is_grammar;
 pub use words::any as foreign_word;
 
@@ -123,6 +124,11 @@ fn thrown(value: &Dynamic) -> Message {
         (None, Some(what)) => (what, field("help")),
         _ => (field("message").unwrap_or_else(|| value.to_string()), field("help")),
     }
+}
+
+/// Whether a value that was thrown is an error of a verb, or one that a script made like it.
+fn is_error(value: &Dynamic) -> bool {
+    value.read_lock::<Map>().is_some_and(|fields| fields.contains_key("who") && fields.contains_key("what"))
 }
 
 fn module(name: &str) -> Message {
