@@ -2,6 +2,7 @@
 
 use crate::scoped;
 use crate::sync::unpoisoned;
+use crate::text;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +49,7 @@ pub fn warn(who: &str, what: impl Display) {
     match sink() {
         Sink::Nowhere => {}
         Sink::Lines(to) => unpoisoned(to.lock())(&line),
-        Sink::Process if is_heard() => listened(&format!("\r{line}\n")),
+        Sink::Process if is_heard() => listened(&line, true),
         Sink::Process => beside_bars(|| eprintln!("{line}")),
     }
 }
@@ -57,7 +58,8 @@ type Listener = Box<dyn Fn(&str) + Send>;
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
 /// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline
-/// at the end of a piece of work.
+/// at the end of a piece of work. A carriage return goes back and clears nothing, so what is shorter than the text before
+/// it has spaces behind it.
 pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
     *listening() = Some(Box::new(listener));
 }
@@ -67,12 +69,20 @@ pub fn is_heard() -> bool {
     listening().is_some()
 }
 
-/// Tells the listener.
-pub fn listened(line: &str) {
-    if let Some(listener) = &*listening() {
-        listener(line);
-    }
+/// Rewrites the line that the listener shows, and ends it where nothing is to take its place.
+pub fn listened(line: &str, ends: bool) {
+    let listener = listening();
+    let Some(listener) = &*listener else { return };
+    // front ends count letters, terminals columns
+    let (letters, columns) = (line.chars().count(), text::width(line));
+    let mut before = unpoisoned(REWRITTEN.lock());
+    let rest = before.0.saturating_sub(letters).max(before.1.saturating_sub(columns));
+    listener(&format!("\r{line}{}{}", " ".repeat(rest), if ends { "\n" } else { "" }));
+    *before = if ends { (0, 0) } else { (letters, columns) };
 }
+
+/// How long the line is that is rewritten next: letters and columns.
+static REWRITTEN: Mutex<(usize, usize)> = Mutex::new((0, 0));
 
 fn listening() -> MutexGuard<'static, Option<Listener>> {
     unpoisoned(LISTENER.lock())

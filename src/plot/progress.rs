@@ -163,7 +163,7 @@ impl Progress {
         self.show(&mut state, now);
         if matches!(state.show, Show::Told) && now - state.told >= GLANCE {
             state.told = now;
-            listened(&format!("\r{}", state.line(now, false)));
+            listened(&state.line(now, false), false);
         }
         if let (Show::Lines(line), true) = (&state.show, now - state.told >= PAUSE) {
             write(line, &state.line(now, false));
@@ -233,7 +233,7 @@ impl State {
         match &self.show {
             Show::Bar(_) | Show::Resting => beside_bars(|| eprintln!("{line}")),
             Show::Lines(to) => write(to, line),
-            Show::Told => listened(&format!("\r{line}\n")),
+            Show::Told => listened(line, true),
             Show::Nothing => {}
         }
     }
