@@ -70,6 +70,8 @@ pub struct Fault {
     pub trail: Vec<String>,
     /// What a test had printed before.
     pub printed: String,
+    /// The message is a value that the script threw, as it is.
+    pub is_thrown: bool,
 }
 
 impl Fault {
@@ -82,6 +84,7 @@ impl Fault {
             place: None,
             trail: Vec::new(),
             printed: String::new(),
+            is_thrown: false,
         }
     }
 
@@ -90,6 +93,16 @@ impl Fault {
         fault.cause = Cause::Internal;
         fault.help = Some("this is a mistake in levain, please report it with the script".to_string());
         fault
+    }
+}
+
+impl Fault {
+    /// What the message is about, where it says so, and the rest: `matmul` of `matmul: cannot multiply …`.
+    pub fn parts(&self) -> (Option<&str>, &str) {
+        match self.message.split_once(": ") {
+            Some((who, what)) if !self.is_thrown && !who.contains(char::is_whitespace) => (Some(who), what),
+            _ => (None, &self.message),
+        }
     }
 }
 

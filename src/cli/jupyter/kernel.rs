@@ -11,7 +11,7 @@ use crate::script::{Fault, Notebook};
 use crate::sync::unpoisoned;
 use jupyter_zmq_client::{
     CommClose, CommInfoReply, CompleteReply, ConnectionInfo, ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest,
-    ExecuteResult, ExecutionCount, HistoryReply, InspectReply, IsCompleteReply, JupyterMessage,
+    ExecuteResult, ExecutionCount, ExpressionResult, HistoryReply, InspectReply, IsCompleteReply, JupyterMessage,
     JupyterMessageContent as Content, Media, MediaType, Payload, ReplyError, ReplyStatus, ShutdownReply, Status,
     StreamContent, Transient,
 };
@@ -62,6 +62,8 @@ struct Kernel {
     notebook: Notebook,
     news: News,
     count: ExecutionCount,
+    /// Cells since the last one that was counted.
+    uncounted: usize,
     shut_down: bool,
 }
 
@@ -71,7 +73,7 @@ impl Kernel {
         notebook.host.output.give(move |line| out.tell(StreamContent::stdout(&format!("{line}\n"))));
         let out = news.clone();
         progress::tell_to(move |text| out.tell(StreamContent::stderr(text)));
-        Kernel { notebook, news, count: ExecutionCount::default(), shut_down: false }
+        Kernel { notebook, news, count: ExecutionCount::default(), uncounted: 0, shut_down: false }
     }
 
     /// Answers requests until one of them ends the kernel.
@@ -133,10 +135,12 @@ impl Kernel {
     }
 
     fn execute(&mut self, asked: &ExecuteRequest) -> ExecuteReply {
+        let counts = !asked.silent && asked.store_history;
+        if counts {
+            self.count.increment();
+        }
+        self.uncounted = if counts { 0 } else { self.uncounted + 1 };
         if !asked.silent {
-            if asked.store_history {
-                self.count.increment();
-            }
             self.news.tell(ExecuteInput { code: asked.code.clone(), execution_count: self.count });
         }
         match self.evaluate(&asked.code) {
@@ -146,13 +150,37 @@ impl Kernel {
                     let transient = Some(Transient::default());
                     self.news.tell(ExecuteResult { transient, ..ExecuteResult::new(self.count, media(page)) });
                 }
-                self.reply(ReplyStatus::Ok, None)
+                let expressions = asked.user_expressions.iter().flatten();
+                let results = expressions.map(|(name, text)| (name.clone(), self.expression(text))).collect();
+                ExecuteReply { user_expressions: Some(results), ..self.reply(ReplyStatus::Ok, None) }
             }
             Err(fault) => {
                 let ReplyError { ename, evalue, traceback } = error(&fault);
                 self.news.tell(ErrorOutput { ename, evalue, traceback });
                 self.reply(ReplyStatus::Error, Some(error(&fault)))
             }
+        }
+    }
+
+    /// What a front end asks for beside a cell.
+    fn expression(&mut self, text: &str) -> ExpressionResult {
+        match self.notebook.look("expression", text) {
+            Ok(value) => {
+                ExpressionResult::Ok { data: media(self.notebook.page(&value, COLUMNS)), metadata: Map::new() }
+            }
+            Err(fault) => {
+                let ReplyError { ename, evalue, traceback } = error(&fault);
+                ExpressionResult::Error { ename, evalue, traceback }
+            }
+        }
+    }
+
+    /// What places in a cell refer to: its number, as the front end shows it.
+    fn cell(&self) -> String {
+        match self.uncounted {
+            0 => format!("input {}", self.count.0),
+            1 => format!("after input {}", self.count.0),
+            more => format!("after input {}, {more}", self.count.0),
         }
     }
 
@@ -183,14 +211,14 @@ impl Kernel {
             ":resume" => self.notebook.resume().and_then(|answer| self.value(answer, "")),
             _ => {
                 crate::cli::start_workers(&self.notebook.needs(code));
-                let answer = self.notebook.run(code);
+                let answer = self.notebook.run_as(&self.cell(), code);
                 self.value(answer, code)
             }
         }
     }
 
     fn value(&self, answer: Answer, code: &str) -> std::result::Result<Option<Page>, Fault> {
-        let shown = |value: &Dynamic| !value.is_unit() && !code.trim_end().ends_with(';');
+        let shown = |value: &Dynamic| !value.is_unit() && !scan::ends_with_semicolon(code);
         self.notebook.host.output.end_line();
         // a cell that calls `exit()` has no value, and is no error
         if self.has_exited() {

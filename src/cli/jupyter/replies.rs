@@ -46,9 +46,9 @@ pub fn refusal(request: &JupyterMessage) -> Option<Content> {
 
 /// A fault as the reply to a request.
 pub fn error(fault: &Fault) -> ReplyError {
-    let (name, what) = fault.message.split_once(": ").unwrap_or(("error", &fault.message));
+    let (who, what) = fault.parts();
     ReplyError {
-        ename: name.to_string(),
+        ename: who.unwrap_or("error").to_string(),
         evalue: what.to_string(),
         traceback: fault.to_string().lines().map(str::to_string).collect(),
     }

@@ -1,15 +1,20 @@
 //! What is written at the prompt and is no script: `?`, `who`, and the commands that begin with a colon.
 
-use super::{show, tell};
+use super::{inputs, show, tell};
 use crate::cli::help;
 use crate::script::notebook::{Answer, Candidate, complete_path};
 use crate::script::{Fault, Notebook, read_script, registry};
+use crate::text;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 /// What the prompt does next.
 pub enum Next {
     Go,
+    /// What was asked for went wrong.
+    Failed,
+    /// Ctrl-C stopped it.
+    Stopped,
     End(u8),
 }
 
@@ -99,8 +104,24 @@ impl Wanted {
     }
 }
 
-/// Does what a line says.
-pub fn obey(notebook: &mut Notebook, line: &str) -> Next {
+/// Does what a text says, which may be several inputs that were pasted together.
+pub fn all(notebook: &mut Notebook, text: &str) -> Next {
+    let inputs = inputs::of(text);
+    for (index, input) in inputs.iter().enumerate() {
+        let next = obey(notebook, input);
+        if !matches!(next, Next::Go) {
+            let left = inputs.len() - index - 1;
+            if left > 0 && !matches!(next, Next::End(_)) {
+                println!("{} after it {} not run", text::counted(left, "input"), if left == 1 { "was" } else { "were" });
+            }
+            return next;
+        }
+    }
+    Next::Go
+}
+
+/// Does what an input says.
+fn obey(notebook: &mut Notebook, line: &str) -> Next {
     let text = line.trim();
     let done = match text {
         "" => Ok(Next::Go),
@@ -116,7 +137,7 @@ pub fn obey(notebook: &mut Notebook, line: &str) -> Next {
     };
     done.unwrap_or_else(|fault| {
         show::fault(&fault);
-        Next::Go
+        Next::Failed
     })
 }
 
@@ -228,14 +249,12 @@ fn run(notebook: &mut Notebook, text: &str) -> Answer {
 
 fn time(notebook: &mut Notebook, text: &str) -> Next {
     let answer = run(notebook, text);
-    if let Next::End(code) = tell(notebook, &answer, text) {
-        return Next::End(code);
-    }
+    let next = tell(notebook, &answer, text);
     // a slow one was told
-    if answer.result.is_ok() && answer.time.as_secs() < 1 {
+    if matches!(next, Next::Go) && answer.time.as_secs() < 1 {
         show::took(answer.time);
     }
-    Next::Go
+    next
 }
 
 fn load(notebook: &mut Notebook, file: &Path) -> Done {
@@ -245,7 +264,7 @@ fn load(notebook: &mut Notebook, file: &Path) -> Done {
     Ok(tell(notebook, &answer, ";"))
 }
 
-fn save(notebook: &Notebook, file: &Path) -> Done {
+fn save(notebook: &mut Notebook, file: &Path) -> Done {
     let file = if file.extension().is_none() { file.with_extension("rhai") } else { file.to_path_buf() };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let text = notebook.script(folder);

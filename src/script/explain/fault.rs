@@ -32,7 +32,8 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
             format!("in {}, {how} at {}", callee.name(), caller.at())
         }));
     }
-    Fault { cause, message, help, place, trail, printed: String::new() }
+    let is_thrown = matches!(inner, EvalAltResult::ErrorRuntime(value, _) if !super::is_error(value));
+    Fault { cause, message, help, place, trail, printed: String::new(), is_thrown }
 }
 
 /// One call on the way to an error: what was called, and where in it.

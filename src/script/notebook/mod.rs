@@ -46,6 +46,8 @@ struct Cell {
     text: String,
     /// Whether it had a value, which was `it` from then on.
     valued: bool,
+    /// Of one that was interrupted: the variables that it made or changed.
+    left: Option<Vec<save::Left>>,
 }
 
 /// An input that was interrupted: how all was before it, and what it left.
@@ -102,10 +104,23 @@ impl Notebook {
         answer
     }
 
+    /// The value of a text that leaves nothing behind: no variable, no function, not `it`.
+    pub fn look(&mut self, name: &str, text: &str) -> Result<Dynamic, Fault> {
+        let (state, random) = (self.state.clone(), rng::state());
+        self.host.sources.add(name, text);
+        self.host.cancel.clear();
+        let value = self.evaluate(name, text);
+        self.state = state;
+        rng::restore(random);
+        value
+    }
+
     /// Goes on with the input that was interrupted: runs it again, with all as it was before it, from its checkpoint.
     pub fn resume(&mut self) -> Result<Answer, Fault> {
         match self.paused.take() {
             Some(paused) if paused.handover.can_resume() => {
+                // what it left then is nothing that stays
+                self.cells.pop();
                 self.state = paused.state;
                 rng::restore(paused.rng);
                 Ok(self.attempt(paused.name, paused.text, paused.handover))
@@ -141,9 +156,11 @@ impl Notebook {
                 if !value.is_unit() {
                     self.state.set("it", value.clone());
                 }
-                self.cells.push(Cell { name, text, valued: !value.is_unit() });
+                self.cells.push(Cell { name, text, valued: !value.is_unit(), left: None });
             }
             Err(fault) if fault.cause == Cause::Interrupted => {
+                let left = Some(save::left(&state.scope, &self.state.scope));
+                self.cells.push(Cell { name: name.clone(), text: text.clone(), valued: false, left });
                 self.paused = Some(Paused { name, text, state, rng: random, handover });
             }
             Err(_) => {
@@ -218,7 +235,7 @@ impl Notebook {
 
     /// The text of the last input that ran or was interrupted.
     pub fn last_text(&self) -> Option<&str> {
-        self.paused.as_ref().map(|paused| paused.text.as_str()).or(self.cells.last().map(|cell| cell.text.as_str()))
+        self.cells.last().map(|cell| cell.text.as_str())
     }
 
     /// A value as people see it, in so many columns.

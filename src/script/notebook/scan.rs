@@ -150,10 +150,14 @@ pub fn partner(parts: &[Part], index: usize) -> Option<usize> {
 /// A function that a text defines.
 pub struct Defined<'a> {
     pub name: &'a str,
+    /// The type that it is a method of: `fn int.twice()`.
+    pub of: Option<&'a str>,
     pub params: usize,
     /// Where it begins, with `private` and the doc comments above it, and where it ends, in bytes.
     pub start: usize,
     pub end: usize,
+    /// Where its name is.
+    pub named: usize,
 }
 
 /// The functions that a text defines, in its order.
@@ -162,9 +166,15 @@ pub fn functions(text: &str) -> Vec<Defined<'_>> {
     let mut found = Vec::new();
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.text == "fn" && part.kind == Kind::Keyword) {
         let sign = |from: usize, sign: &str| (from..parts.len()).find(|&at| parts[at].is(sign));
-        let Some(name) = parts[index..].iter().find(|part| part.kind == Kind::Word) else { continue };
         let Some((open, close)) = sign(index, "(").and_then(|open| Some((open, partner(&parts, open)?))) else {
             continue;
+        };
+        let head: Vec<&Part> =
+            parts[index + 1..open].iter().filter(|part| !matches!(part.kind, Kind::Space | Kind::Comment)).collect();
+        let (name, of) = match head.as_slice() {
+            [name] => (*name, None),
+            [of, dot, name] if dot.is(".") => (*name, Some(of.text)),
+            _ => continue,
         };
         let Some(end) = sign(close, "{").and_then(|body| partner(&parts, body)) else { continue };
         let above = parts[..index]
@@ -173,7 +183,7 @@ pub fn functions(text: &str) -> Vec<Defined<'_>> {
             .take_while(|part| part.kind == Kind::Space || part.text == "private" || part.text.starts_with("///"));
         let start = above.filter(|part| part.kind != Kind::Space).last().map_or(part.at, |first| first.at);
         let params = parts[open..close].iter().filter(|part| part.kind == Kind::Word).count();
-        found.push(Defined { name: name.text, params, start, end: parts[end].end() });
+        found.push(Defined { name: name.text, of, params, start, end: parts[end].end(), named: name.at });
     }
     found
 }
@@ -184,10 +194,7 @@ pub fn is_incomplete(text: &str) -> bool {
     if parts(text).last().is_some_and(|part| part.open && part.text.starts_with("/*")) {
         return true;
     }
-    let mut engine = Engine::new_raw();
-    engine.set_max_expr_depths(256, 256);
-    let _ = engine.register_custom_operator("@", 180);
-    let Err(error) = engine.compile(text) else { return false };
+    let Err(error) = grammar().compile(text) else { return false };
     let (line, column) = (error.position().line().unwrap_or(0), error.position().position().unwrap_or(0));
     let open_text = match error.err_type() {
         ParseErrorType::UnexpectedEOF => true,
@@ -201,6 +208,25 @@ pub fn is_incomplete(text: &str) -> bool {
     let lines = text.lines().count();
     let last = text.lines().last().map_or(0, |line| line.chars().count());
     open_text || line > lines || (line == lines && column > last)
+}
+
+/// Whether the text is whole and has no mistake of grammar.
+pub fn reads(text: &str) -> bool {
+    !is_incomplete(text) && grammar().compile(text).is_ok()
+}
+
+/// The language without anything that is said in it.
+fn grammar() -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.set_max_expr_depths(256, 256);
+    let _ = engine.register_custom_operator("@", 180);
+    engine
+}
+
+/// Whether the text ends with a semicolon, whatever comments follow it.
+pub fn ends_with_semicolon(text: &str) -> bool {
+    let parts = parts(text);
+    parts.iter().rfind(|part| !matches!(part.kind, Kind::Space | Kind::Comment)).is_some_and(|last| last.is(";"))
 }
 
 /// How deep the next line of an open text stands, in spaces.
