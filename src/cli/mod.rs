@@ -207,12 +207,20 @@ fn script_option(error: &clap::Error, words: &[std::ffi::OsString]) -> Option<Fa
 
 /// Deep graphs and deep recursion in scripts need more than the main thread has.
 fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
-    let thread = std::thread::Builder::new().name("script".to_string()).stack_size(1 << 29).spawn(work);
-    let code = thread.ok().and_then(|thread| thread.join().ok());
-    ExitCode::from(code.unwrap_or_else(|| {
-        eprint!("{}", Fault::internal("the script's thread ended"));
-        FAULT
-    }))
+    const STACK: usize = 1 << 29;
+    let thread = std::thread::Builder::new().name("script".to_string()).stack_size(STACK).spawn(work);
+    let ended = match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => return ExitCode::from(code),
+        Ok(Err(_)) => Fault::internal("the script's thread ended"),
+        Err(_) => {
+            let size = crate::text::bytes(STACK as u64);
+            let mut fault = Fault::plain(format!("no memory for the script's stack: it takes {size} of addresses"));
+            fault.help = Some("`ulimit -v` says how many this process may have, and `ulimit -u` how many threads".into());
+            fault
+        }
+    };
+    eprint!("{ended}");
+    ExitCode::from(FAULT)
 }
 
 /// Decided once, before the first thread starts: the pools below us read it from the environment.

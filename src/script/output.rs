@@ -62,6 +62,13 @@ impl Output {
         }
     }
 
+    /// Gives the line that was begun to whoever draws it from now on.
+    pub fn take_begun(&self) -> String {
+        let mut place = self.lock();
+        place.shown = 0;
+        std::mem::take(&mut place.begun)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Place> {
         unpoisoned(self.0.lock())
     }

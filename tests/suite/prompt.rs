@@ -529,7 +529,7 @@ fn commands() {
     assert!(help.contains(":resume        go on with the training that Ctrl-C interrupted"), "{help}");
     drop(terminal);
     let saved = std::fs::read_to_string(folder.path().join("out/session.rhai")).unwrap();
-    assert!(saved.contains("let edited = 5; let it = edited;\nit * 2;"), "{saved}");
+    assert!(saved.contains("let edited = 5; let it = edited;\nlet _it = it * 2;"), "{saved}");
     let run = Command::new(env!("CARGO_BIN_EXE_levain"))
         .args(["run", "out/session.rhai"])
         .current_dir(folder.path())

@@ -16,6 +16,12 @@ impl Completer for Helpers {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if let Some((start, text)) = self.keys.instead() {
+            return Ok((start, vec![Pair { display: text.clone(), replacement: text }]));
+        }
+        if self.asked.get() {
+            return Ok((at, Vec::new()));
+        }
         let Completion { start, candidates } = self.candidates(line, at);
         let few = candidates.len() <= SHORT;
         let (_, columns) = screen();
@@ -60,7 +66,7 @@ impl Hinter for Helpers {
 
     fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<Signature> {
         self.seen.replace(line.to_string());
-        if at < line.len() || line.trim_start().starts_with([':', '?']) {
+        if self.asked.get() || at < line.len() || line.trim_start().starts_with([':', '?']) {
             return None;
         }
         let hint = self.notebook.borrow_mut().hint(line, at)?;

@@ -1,94 +1,146 @@
-//! The line editor: its settings, its keys, its history.
+//! The line editor: its settings, its history, and what a script asks at the prompt.
 
 use super::Shared;
 use super::helper::Helpers;
-use super::validator;
+use super::keys::Keys;
+use crate::{Error, Result};
+use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, KeyCode, KeyEvent,
-    Modifiers, Movement, RepeatCount,
-};
+use rustyline::{CompletionType, Config, Editor};
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 
 const PROMPT: &str = "» ";
 
+type LineEditor = Editor<Helpers, DefaultHistory>;
+
+thread_local! {
+    /// The editor, for scripts that ask something: the prompt and what it runs are on one thread.
+    static TYPED: RefCell<Option<Rc<RefCell<Typed>>>> = const { RefCell::new(None) };
+}
+
 /// The prompt of a terminal.
 pub struct Prompt {
-    editor: Editor<Helpers, DefaultHistory>,
+    typed: Rc<RefCell<Typed>>,
+    notebook: Shared,
     history: Option<PathBuf>,
 }
 
 impl Prompt {
     pub fn new(notebook: Shared) -> rustyline::Result<Prompt> {
-        let config = Config::builder()
-            .max_history_size(10_000)?
-            .completion_type(CompletionType::List)
-            .completion_prompt_limit(200)
-            .auto_add_history(true)
-            .tab_stop(4)
-            .build();
-        let mut editor = Editor::with_config(config)?;
-        editor.set_helper(Some(Helpers { notebook, seen: RefCell::default() }));
-        let indents = |key: KeyEvent| (Event::from(key), EventHandler::Conditional(Box::new(Indents)));
-        for (event, handler) in [indents(KeyEvent(KeyCode::Enter, Modifiers::NONE)), indents(KeyEvent::ctrl('M'))] {
-            editor.bind_sequence(event, handler);
-        }
-        editor.bind_sequence(KeyEvent::from('}'), EventHandler::Conditional(Box::new(Closes)));
-        // a new line, whether the input is whole or not
-        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+        notebook.borrow().host.input.edit(ask);
         let history = history_file();
         if let Some(path) = &history {
             let _ = path.parent().map(std::fs::create_dir_all);
-            // missing at the first start
-            let _ = editor.load_history(path);
         }
-        Ok(Prompt { editor, history })
+        let typed = Rc::new(RefCell::new(Typed::new(&notebook, &history)?));
+        TYPED.set(Some(typed.clone()));
+        Ok(Prompt { typed, notebook, history })
     }
 
     /// Reads one input, which may have several lines.
     pub fn line(&mut self) -> rustyline::Result<String> {
-        if let Some(helpers) = self.editor.helper() {
-            helpers.seen.borrow_mut().clear();
-        }
-        let text = self.editor.readline(PROMPT)?;
+        let mut typed = self.typed.borrow_mut();
+        let text = typed.read(PROMPT, false)?;
+        let editor = &mut typed.editor;
         // at once: what runs next may end the process
-        if let Some(path) = &self.history {
-            let _ = self.editor.append_history(path);
+        if editor.add_history_entry(text.as_str())?
+            && let Some(path) = &self.history
+        {
+            let _ = editor.append_history(path);
         }
         Ok(text)
     }
 
+    /// Drops what was typed ahead: after Ctrl-C nothing runs that was meant to follow.
+    pub fn drop_typed(&mut self) {
+        // the editor keeps it, and gives it to nobody
+        if let Ok(new) = Typed::new(&self.notebook, &self.history) {
+            self.typed.replace(new);
+        }
+    }
+
     /// Whether nothing was written when the line ended.
     pub fn was_empty(&self) -> bool {
-        self.editor.helper().is_none_or(|helpers| helpers.seen.borrow().is_empty())
+        self.typed.borrow().editor.helper().is_none_or(|helpers| helpers.seen.borrow().is_empty())
     }
 }
 
-/// Enter: where more has to come, the next line begins as deep as it stands.
-struct Indents;
-
-impl ConditionalEventHandler for Indents {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
-        let (text, at) = (context.line(), context.pos());
-        let indent = validator::indent(&text[..at]);
-        (at == text.len() && indent > 0 && !validator::is_whole(text))
-            .then(|| Cmd::Insert(1, format!("\n{}", " ".repeat(indent))))
+impl Drop for Prompt {
+    fn drop(&mut self) {
+        TYPED.set(None);
     }
 }
 
-/// A brace that closes a block stands as deep as the line that opened it.
-struct Closes;
+/// What is typed at a terminal.
+struct Typed {
+    editor: LineEditor,
+    keys: Keys,
+}
 
-impl ConditionalEventHandler for Closes {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
-        let before = &context.line()[..context.pos()];
-        let (_, line) = before.rsplit_once('\n')?;
-        // the whole line: a count would be taken for the key's own
-        let brace = || format!("{}}}", " ".repeat(line.len() - 4));
-        (line.len() >= 4 && line.trim().is_empty()).then(|| Cmd::Replace(Movement::BeginningOfLine, Some(brace())))
+impl Typed {
+    fn new(notebook: &Shared, history: &Option<PathBuf>) -> rustyline::Result<Typed> {
+        let config = Config::builder()
+            .max_history_size(10_000)?
+            .completion_type(CompletionType::List)
+            .completion_prompt_limit(200)
+            .tab_stop(4)
+            .build();
+        let mut editor = Editor::with_config(config)?;
+        let keys = Keys::default();
+        editor.set_helper(Some(Helpers::new(notebook.clone(), &keys)));
+        keys.bind(&mut editor);
+        if let Some(path) = history {
+            // missing at the first start
+            let _ = editor.load_history(path);
+        }
+        Ok(Typed { editor, keys })
+    }
+
+    /// Reads an input, or what a script has asked for.
+    fn read(&mut self, prompt: &str, asked: bool) -> rustyline::Result<String> {
+        let mut initial = (String::new(), String::new());
+        loop {
+            if let Some(helpers) = self.editor.helper() {
+                helpers.begin(asked);
+            }
+            self.keys.begin(asked);
+            let text = self.editor.readline_with_initial(prompt, (&initial.0, &initial.1))?;
+            let Some(at) = self.keys.suspended() else { return Ok(text) };
+            suspend();
+            // and here it goes on
+            let (left, right) = text.split_at(at.min(text.len()));
+            initial = (left.to_string(), right.to_string());
+        }
     }
 }
+
+/// A line of an answer to a script; `before` is what it has written on that line.
+fn ask(before: &str) -> Result<Option<String>> {
+    let typed = TYPED.with_borrow(Clone::clone);
+    let Some(typed) = typed else { return Ok(None) };
+    let read = typed.borrow_mut().read(before, true);
+    match read {
+        Ok(line) => Ok(Some(line)),
+        Err(ReadlineError::Interrupted) => Err(Error::interrupted()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Stops, as any other program of the terminal; returns when it is continued.
+#[cfg(unix)]
+fn suspend() {
+    use nix::sys::signal::{Signal, kill};
+    // the whole group, so that a pipeline stops as one
+    let _ = kill(nix::unistd::Pid::from_raw(0), Signal::SIGTSTP);
+    // it is another thread that stops all of them: nothing is drawn before that
+    std::thread::sleep(Duration::from_millis(100));
+}
+
+#[cfg(not(unix))]
+fn suspend() {}
 
 /// Where a user's state belongs.
 fn history_file() -> Option<PathBuf> {

@@ -1,14 +1,30 @@
 //! The helper of the line editor, which completes, hints, highlights and validates while the user types.
 
 use super::Shared;
+use super::keys::Keys;
 use rustyline::Helper;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The state behind completion, hints, highlighting and validation.
 pub struct Helpers {
     pub notebook: Shared,
     /// The line as it was last seen.
     pub seen: RefCell<String>,
+    /// A script asks for a line, which is no script.
+    pub asked: Cell<bool>,
+    pub keys: Keys,
+}
+
+impl Helpers {
+    pub fn new(notebook: Shared, keys: &Keys) -> Helpers {
+        Helpers { notebook, seen: RefCell::default(), asked: Cell::new(false), keys: keys.clone() }
+    }
+
+    /// A new line is written: an input, or an answer to a script.
+    pub fn begin(&self, asked: bool) {
+        self.seen.borrow_mut().clear();
+        self.asked.set(asked);
+    }
 }
 
 impl Helper for Helpers {}

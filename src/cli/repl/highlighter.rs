@@ -21,6 +21,9 @@ fn color(kind: Kind) -> Option<&'static str> {
 
 impl Highlighter for Helpers {
     fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
+        if self.asked.get() {
+            return line.into();
+        }
         let parts = scan::parts(line);
         let pair = brackets(&parts, at);
         let mut out = String::with_capacity(line.len() * 2);
@@ -35,6 +38,9 @@ impl Highlighter for Helpers {
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        if self.asked.get() {
+            return prompt.into();
+        }
         format!("\x1b[1;34m{prompt}{END}").into()
     }
 

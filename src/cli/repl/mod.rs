@@ -5,12 +5,14 @@ mod completer;
 mod editor;
 mod helper;
 mod highlighter;
+mod inputs;
+mod keys;
 mod show;
 mod validator;
 
 use super::{FAULT, INTERRUPTED, interrupt};
 use crate::script::Notebook;
-use crate::script::notebook::Answer;
+use crate::script::notebook::{Answer, scan};
 use commands::Next;
 use editor::Prompt;
 use rustyline::error::ReadlineError;
@@ -27,14 +29,16 @@ pub fn main() -> u8 {
         return FAULT;
     };
     interrupt::stops(&notebook.borrow().host.cancel);
-    println!("levain {} · ? lists what there is, :help the commands, Ctrl-D ends", env!("CARGO_PKG_VERSION"));
+    println!("{}", show::greeting());
     let mut interrupts = 0;
     loop {
         match prompt.line() {
             Ok(text) => {
                 interrupts = 0;
-                if let Next::End(code) = commands::obey(&mut notebook.borrow_mut(), &text) {
-                    return code;
+                match commands::all(&mut notebook.borrow_mut(), &text) {
+                    Next::End(code) => return code,
+                    Next::Stopped => prompt.drop_typed(),
+                    Next::Go | Next::Failed => {}
                 }
             }
             // drops what is written; on an empty line, twice in a row, it ends
@@ -58,14 +62,19 @@ fn tell(notebook: &Notebook, answer: &Answer, text: &str) -> Next {
         return Next::End(code);
     }
     match &answer.result {
-        Ok(value) if value.is_unit() || text.trim_end().ends_with(';') => {}
+        Ok(value) if value.is_unit() || scan::ends_with_semicolon(text) => {}
         Ok(value) => show::value(notebook, value),
         Err(_) if answer.interrupted() => match notebook.can_resume() {
-            true => println!("interrupted; :resume goes on"),
-            false => println!("interrupted"),
+            // in the place of the `^C` that the terminal shows
+            true => println!("\rinterrupted; :resume goes on"),
+            false => println!("\rinterrupted"),
         },
         Err(fault) => show::fault(fault),
     }
     show::slow(answer.time);
-    Next::Go
+    match &answer.result {
+        Ok(_) => Next::Go,
+        Err(_) if answer.interrupted() => Next::Stopped,
+        Err(_) => Next::Failed,
+    }
 }

@@ -16,6 +16,19 @@ pub fn screen() -> (usize, usize) {
     (if rows == 0 { 40 } else { rows as usize }, if columns == 0 { 100 } else { columns as usize })
 }
 
+/// What the prompt begins with, on one row.
+pub fn greeting() -> String {
+    let (_, columns) = screen();
+    let version = env!("CARGO_PKG_VERSION");
+    let greetings = [
+        format!("levain {version} · ? lists what there is, :help the commands, Ctrl-D ends"),
+        format!("levain {version} · ? and :help list, Ctrl-D ends"),
+        format!("levain {version} · :help"),
+    ];
+    let [.., last] = &greetings;
+    greetings.iter().find(|greeting| text::width(greeting) < columns).unwrap_or(last).clone()
+}
+
 /// A value, cut to the screen.
 pub fn value(notebook: &Notebook, value: &Dynamic) {
     let (rows, columns) = screen();

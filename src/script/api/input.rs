@@ -1,8 +1,8 @@
 //! What a script reads from the person in front of it, and whether a file is there.
 
-use crate::script::Input;
+use crate::files;
 use crate::script::prelude::*;
-use crate::{cancel, files};
+use crate::script::{Input, Output};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -12,10 +12,9 @@ pub fn register(host: &mut Host) {
             .with_comments(INPUT.lines().map(|line| format!("/// {line}")).collect::<Vec<_>>())
             .with_params_info(params.into_iter().chain(["Res<ImmutableString>"]));
         match prompted {
-            false => drop(registration.register_into_engine(&mut host.engine, move || read(&input))),
+            false => drop(registration.register_into_engine(&mut host.engine, move || read(&input, &output, ""))),
             true => drop(registration.register_into_engine(&mut host.engine, move |prompt: &str| {
-                output.part(prompt);
-                read(&input)
+                read(&input, &output, prompt)
             })),
         }
     }
@@ -33,11 +32,10 @@ also: readline, raw_input
 if 1 > 2 { let name = input(\"your name? \"); print(name); }
 ```";
 
-fn read(input: &Input) -> Res<ImmutableString> {
-    let input = input.clone();
-    // a line may be long in coming, and Ctrl-C ends the wait
-    let line = cancel::apart(move || input.line())??;
-    Ok(line.into())
+fn read(input: &Input, output: &Output, prompt: &str) -> Res<ImmutableString> {
+    output.part(prompt);
+    let before = if input.is_edited() { output.take_begun() } else { String::new() };
+    Ok(input.line(&before)?.into())
 }
 
 #[export_module]

@@ -50,6 +50,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["plot"]),
     ("rhai", &["script", "cli", "nouns", "lib", "api"]),
     ("rustyline", &["cli"]),
+    ("nix", &["cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("ctrlc", &["cli"]),
