@@ -215,7 +215,8 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
         Err(_) => {
             let size = crate::text::bytes(STACK as u64);
             let mut fault = Fault::plain(format!("no memory for the script's stack: it takes {size} of addresses"));
-            fault.help = Some("`ulimit -v` says how many this process may have, and `ulimit -u` how many threads".into());
+            fault.help =
+                Some("`ulimit -v` says how many this process may have, and `ulimit -u` how many threads".into());
             fault
         }
     };

@@ -112,7 +112,11 @@ pub fn all(notebook: &mut Notebook, text: &str) -> Next {
         if !matches!(next, Next::Go) {
             let left = inputs.len() - index - 1;
             if left > 0 && !matches!(next, Next::End(_)) {
-                println!("{} after it {} not run", text::counted(left, "input"), if left == 1 { "was" } else { "were" });
+                println!(
+                    "{} after it {} not run",
+                    text::counted(left, "input"),
+                    if left == 1 { "was" } else { "were" }
+                );
             }
             return next;
         }

@@ -3,9 +3,8 @@
 use crate::script::notebook::scan;
 
 /// What a line begins with that goes on with the one before it.
-const GOES_ON: &[&str] = &[
-    ".", "?.", ")", "]", "}", "=", "*", "/", "%", "&&", "||", "<", ">", "??", "!=", ",", "else", "catch", "until",
-];
+const GOES_ON: &[&str] =
+    &[".", "?.", ")", "]", "}", "=", "*", "/", "%", "&&", "||", "<", ">", "??", "!=", ",", "else", "catch", "until"];
 
 /// Whether a text is whole, or more has to come. A command is whole on one line; of `:time EXPR` the expression decides.
 pub fn is_whole(text: &str) -> bool {

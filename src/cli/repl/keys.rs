@@ -8,8 +8,8 @@ use rustyline::{
     Cmd, ConditionalEventHandler, Editor, Event, EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers,
     RepeatCount,
 };
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// What the keys know of the line that is written.
 #[derive(Clone, Default)]
@@ -103,9 +103,7 @@ fn enter(known: &Known, text: &str, at: usize) -> Option<Cmd> {
     let next = format!("\n{}", " ".repeat(indent));
     // an empty line has no spaces
     match last_line(text) {
-        Some(line) if !line.is_empty() && line.trim().is_empty() => {
-            Some(known.replace(text.len() - line.len(), next))
-        }
+        Some(line) if !line.is_empty() && line.trim().is_empty() => Some(known.replace(text.len() - line.len(), next)),
         _ => Some(Cmd::Insert(1, next)),
     }
 }

@@ -13,9 +13,9 @@ pub fn register(host: &mut Host) {
             .with_params_info(params.into_iter().chain(["Res<ImmutableString>"]));
         match prompted {
             false => drop(registration.register_into_engine(&mut host.engine, move || read(&input, &output, ""))),
-            true => drop(registration.register_into_engine(&mut host.engine, move |prompt: &str| {
-                read(&input, &output, prompt)
-            })),
+            true => drop(
+                registration.register_into_engine(&mut host.engine, move |prompt: &str| read(&input, &output, prompt)),
+            ),
         }
     }
 }

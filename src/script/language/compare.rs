@@ -7,10 +7,10 @@
 //! `api/compare.rs`.
 
 use super::signs::{SIGNS, Sign};
-use crate::{Error, number};
 use crate::script::Res;
 use crate::script::explain::{article, type_name};
 use crate::sync::unpoisoned;
+use crate::{Error, number};
 use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FLOAT, FuncRegistration, INT, Map, Module, NativeCallContext, RhaiFunc,
     Shared,

@@ -22,8 +22,7 @@ impl Notebook {
     /// The inputs that ran, as a script that is to stand in `folder`.
     pub fn script(&mut self, folder: &Path) -> String {
         let engine = &mut self.host.engine;
-        let trees: Vec<AST> =
-            self.cells.iter().map(|cell| loosely(engine, &cell.text).unwrap_or_default()).collect();
+        let trees: Vec<AST> = self.cells.iter().map(|cell| loosely(engine, &cell.text).unwrap_or_default()).collect();
         let versions = Versions::of(&self.cells, &trees);
         let texts = self.cells.iter().zip(&trees).enumerate().map(|(index, (cell, tree))| {
             let asked = cell.valued && is_asked(&self.cells[index + 1..], &trees[index + 1..]);
@@ -163,7 +162,8 @@ fn interrupted(cell: &Cell, versions: &[Edit], left: &[Left]) -> String {
     for function in scan::functions(&cell.text) {
         let inside = |edit: &&Edit| edit.0 >= function.start && edit.1 <= function.end;
         let moved = |(start, end, new): &Edit| (start - function.start, end - function.start, new.clone());
-        let text = applied(&cell.text[function.start..function.end], versions.iter().filter(inside).map(moved).collect());
+        let text =
+            applied(&cell.text[function.start..function.end], versions.iter().filter(inside).map(moved).collect());
         out += &text;
         out.push('\n');
     }

@@ -41,8 +41,7 @@ pub struct Versions<'a> {
 
 impl<'a> Versions<'a> {
     pub fn of(cells: &'a [Cell], trees: &[AST]) -> Versions<'a> {
-        let mut versions =
-            Versions { cells, definitions: Vec::new(), calls: Vec::new(), names: HashMap::new() };
+        let mut versions = Versions { cells, definitions: Vec::new(), calls: Vec::new(), names: HashMap::new() };
         for (index, (cell, tree)) in cells.iter().zip(trees).enumerate() {
             let mut calls = calls(&cell.text, tree);
             for function in scan::functions(&cell.text) {
@@ -142,8 +141,12 @@ impl<'a> Versions<'a> {
 
     /// The functions that an input is the first to call and that are others at the end.
     pub fn earlier(&self, cell: usize) -> String {
-        let mut own: Vec<(&Instance, &str)> =
-            self.names.iter().filter(|(_, (_, first))| *first == cell).map(|(key, (name, _))| (key, name.as_str())).collect();
+        let mut own: Vec<(&Instance, &str)> = self
+            .names
+            .iter()
+            .filter(|(_, (_, first))| *first == cell)
+            .map(|(key, (name, _))| (key, name.as_str()))
+            .collect();
         own.sort_by_key(|(_, name)| *name);
         let mut out = String::new();
         for ((key, _), name) in own {
@@ -174,7 +177,9 @@ fn calls(text: &str, tree: &AST) -> Vec<Call> {
     };
     tree.walk(&mut |path: &[ASTNode]| {
         match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))) => add(call, *position),
+            Some(ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))) => {
+                add(call, *position)
+            }
             Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => add(call, *position),
             _ => {}
         }
