@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     target("jsonl", &["x.jsonl"], r#"for row in dataset("x.jsonl") { row.to_string() }"#),
     target("npy", &["x.npy"], r#"tensor("x.npy").to_string()"#),
     target("parquet", &["x.parquet"], r#"for row in dataset("x.parquet") { row.to_string() }"#),
+    target("pytorch", &["x.bin"], r#"tensors("x.bin").to_string()"#),
     target("safetensors", &["x.safetensors"], r#"tensors("x.safetensors").to_string()"#),
     target("script", &["x.rhai"], ""),
     target(

@@ -1,6 +1,6 @@
 //! Numbers in files: the ending of a path decides the format.
 
-use crate::format::{Safetensors, npy, safetensors};
+use crate::format::{Safetensors, WeightFile, npy, safetensors};
 use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use std::path::Path;
@@ -42,22 +42,26 @@ mod verbs {
         }
     }
 
-    /// The tensors in a `.safetensors` file, as a map by name.
+    /// The tensors in a `.safetensors` file, or in what `torch.save` wrote (`.bin`, `.pt`, `.pth`), as a map by name.
     ///
-    /// i8, i16, i32 and u64 are read as i64, truth values as u8.
+    /// i8, i16, i32 and u64 are read as i64, truth values as u8. Nothing in a file of PyTorch is run: a dict of tensors is read, or
+    /// the one that a trainer kept as `state_dict` or `model`, and what asks for anything else is an error that names it.
     ///
     /// also: load_file, safe_open, torch.load, np.load
     ///
     /// ```rhai
     /// save(#{ w: ones([2]), b: zeros([1]) }, "/tmp/levain-doc/w.safetensors");
     /// tensors("/tmp/levain-doc/w.safetensors").w      //=> tensor([1., 1.])
+    /// tensors("tests/data/pytorch/nested-views.bin")["slice"].shape        //=> [3, 5]
+    /// tensors("tests/data/pytorch/evil.bin")
+    /// //=> error: tensors: tests/data/pytorch/evil.bin: byte 169: it asks for posix.system, which weights have no need of; nothing was run
     /// ```
     #[rhai_fn(name = "tensors", return_raw)]
     pub fn tensors(path: &str) -> Res<Map> {
-        if ending(path) != "safetensors" {
-            bail!("tensors", "{path}: `.{}` is not .safetensors", ending(path));
+        if !["safetensors", "bin", "pt", "pth"].contains(&ending(path).as_str()) {
+            bail!("tensors", "{path}: `.{}` is not .safetensors, .bin, .pt or .pth", ending(path));
         }
-        let file = Safetensors::open(path)?;
+        let file = WeightFile::open(Path::new(path))?;
         let read =
             |name: String| -> Res<_> { Ok((name.as_str().into(), Dynamic::from(Tensor::from(file.read(&name)?)))) };
         file.names().into_iter().map(read).collect()
