@@ -3,7 +3,7 @@
 /// Rows of tokens of equal length: plain, padded on the right, or packed from several sequences.
 ///
 /// Labels are aligned with the ids; which position predicts them is the matter of a model's head.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub rows: usize,
     pub length: usize,
@@ -17,8 +17,8 @@ pub struct Batch {
     pub positions: Vec<u32>,
     /// Which part of a pair each token belongs to (BERT's sentence A and B); empty where all are the first.
     pub token_types: Vec<u32>,
-    /// A target for each sequence, row by row, for models that answer about whole sequences; empty without them.
-    pub targets: Vec<i64>,
+    /// A class or several numbers for each sequence, row by row, for models that answer about whole sequences; empty without them.
+    pub targets: Vec<f64>,
     pub step: usize,
     pub total: usize,
     pub epoch: usize,
@@ -88,15 +88,21 @@ impl Batch {
         (0..self.rows).step_by(size).map(|from| self.narrow(from, size.min(self.rows - from))).collect()
     }
 
-    /// The targets of `rows` rows from the row `from` on: one for each of their sequences.
-    fn targets_of(&self, from: usize, rows: usize) -> Vec<i64> {
-        if self.targets.is_empty() {
-            return Vec::new();
-        }
+    /// Number of sequences: one for each segment of a row.
+    pub fn sequences(&self) -> usize {
+        self.sequences_of(0, self.rows)
+    }
+
+    fn sequences_of(&self, from: usize, rows: usize) -> usize {
         let sequences = |row: &[u32]| row.iter().copied().max().unwrap_or(0) as usize;
-        let mut counts = self.segments.chunks_exact(self.length.max(1)).map(sequences);
-        let before: usize = counts.by_ref().take(from).sum();
-        self.targets.iter().skip(before).take(counts.take(rows).sum()).copied().collect()
+        self.segments.chunks_exact(self.length.max(1)).skip(from).take(rows).map(sequences).sum()
+    }
+
+    /// The targets of `rows` rows from the row `from` on: those of their sequences.
+    fn targets_of(&self, from: usize, rows: usize) -> Vec<f64> {
+        let each = self.targets.len() / self.sequences().max(1);
+        let (before, own) = (self.sequences_of(0, from), self.sequences_of(from, rows));
+        self.targets.iter().skip(before * each).take(own * each).copied().collect()
     }
 
     /// `rows` rows from the row `from` on.

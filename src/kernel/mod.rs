@@ -15,6 +15,7 @@ pub mod channel_norm;
 pub mod conv;
 pub mod cpu;
 pub mod decoder;
+pub mod disentangled;
 mod dispatch;
 mod elementwise;
 pub mod embedding;

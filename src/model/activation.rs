@@ -10,16 +10,19 @@ pub enum Activation {
     Gelu,
     /// GELU by its tanh approximation.
     GeluTanh,
+    Tanh,
 }
 
 /// All names; of an activation with several the first is the one that is written.
-const NAMES: [(&str, Activation); 6] = [
+const NAMES: [(&str, Activation); 8] = [
     ("relu", Activation::Relu),
     ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
     ("gelu", Activation::Gelu),
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("gelu_fast", Activation::GeluTanh),
+    ("tanh", Activation::Tanh),
 ];
 
 impl Activation {
@@ -42,6 +45,7 @@ impl Activation {
             Activation::Silu => nn::silu(x),
             Activation::Gelu => nn::gelu(x, false),
             Activation::GeluTanh => nn::gelu(x, true),
+            Activation::Tanh => ops::tanh(x),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The shape of a model as plain numbers, and where the parts of a checkpoint are.
 
 use super::activation::Activation;
+use super::head::names::HeadNames;
+use super::pooling::Pooling;
+use super::relative::Relative;
 use crate::tensor::nn::{Rotary, RotaryScaling};
-use crate::{Result, bail};
+use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 
 /// The shape of a model.
@@ -11,35 +14,93 @@ pub struct Config {
     pub layout: &'static Layout,
     pub vocab: usize,
     pub hidden: usize,
+    /// Width of the embeddings, where it is not that of the hidden states (ELECTRA, ALBERT).
+    pub embedding: usize,
     pub ff: usize,
     pub layers: usize,
+    /// How many of the layers have weights of their own: ALBERT's share them.
+    pub layer_groups: usize,
     pub heads: usize,
     pub kv_heads: usize,
     pub head_dim: usize,
     pub max_positions: usize,
+    /// Position embeddings before that of the first token: RoBERTa's begin after the padding's id.
+    pub first_position: usize,
     /// Kinds of token (BERT's sentence A and B); 0 where the model has no embeddings of them.
     pub token_types: usize,
     pub norm_eps: f64,
     /// Rotary positions; a model without them has position embeddings.
     pub rope: Option<Rope>,
-    /// How far back each layer attends; `None` is all the way.
+    /// Those of the layers with a window, where they are others (ModernBERT).
+    pub local_rope: Option<Rope>,
+    /// Scores by the distance of two tokens (DeBERTa).
+    pub relative: Option<Relative>,
+    /// How far back each layer attends, or in both directions where it is not causal; `None` is all the way.
     pub windows: Vec<Option<usize>>,
     pub qkv_bias: bool,
     pub out_bias: bool,
     pub mlp_bias: bool,
     /// Norms on the queries and keys of each head (Qwen3).
     pub qk_norm: bool,
+    /// Norms have a bias beside their weight.
+    pub norm_bias: bool,
     /// The activation of the feed-forward layer.
     pub activation: Activation,
+    /// That of a masked head, before its norm.
+    pub masked_activation: Activation,
+    /// That of the layer between a pooled state and its classifier.
+    pub pooled_activation: Activation,
+    /// That layer has a bias.
+    pub pooled_bias: bool,
+    /// Output embeddings have a bias, in the heads that know one.
+    pub output_bias: bool,
+    /// What a head for whole sequences makes of their tokens.
+    pub pooling: Pooling,
+    /// The embedding of a sequence is scaled to length 1.
+    pub normalize: bool,
     /// Input and output embeddings are one.
     pub tied: bool,
     /// Standard deviation of a new weight.
     pub init_range: f64,
     pub eos: Vec<u32>,
+    /// Classes of the heads that have such: their number, by `id2label`.
+    pub labels: usize,
+    /// What the classes of a whole sequence are.
+    pub problem: Problem,
     /// The weights of the head that have one row a token id, if it has such.
     pub output: Option<OutputEmbeddings>,
     /// The file as it was, so that keys that levain does not know are saved again.
     pub json: Map<String, Value>,
+}
+
+/// `problem_type`: what a head for whole sequences learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// One class of several.
+    SingleLabel,
+    /// Each class or not.
+    MultiLabel,
+    /// Numbers.
+    Regression,
+}
+
+impl Problem {
+    pub const ALL: [(&'static str, Problem); 3] = [
+        ("single_label_classification", Problem::SingleLabel),
+        ("multi_label_classification", Problem::MultiLabel),
+        ("regression", Problem::Regression),
+    ];
+
+    pub fn named(who: &str, name: &str) -> Result<Problem> {
+        match Problem::ALL.iter().find(|(own, _)| *own == name) {
+            Some((_, problem)) => Ok(*problem),
+            None => Err(Error::unknown(who, "problem_type", name, Problem::ALL.iter().map(|(name, _)| *name))),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        Problem::ALL.iter().find(|(_, own)| *own == self).map_or("", |(name, _)| name)
+    }
 }
 
 #[derive(Clone)]
@@ -66,8 +127,14 @@ pub struct Layout {
     pub prefix: &'static str,
     /// The prefix of the layers, before their number.
     pub blocks: &'static str,
+    /// The linear layers beside the layers and the head.
+    pub outer: &'static [&'static str],
     /// The linear layers that add to the residual stream: the last of attention, and of the feed-forward.
     pub outputs: [&'static str; 2],
+    /// A position attends to itself and earlier ones only.
+    pub causal: bool,
+    /// What its heads are called.
+    pub heads: HeadNames,
     /// Linear weights in the layers are stored `[in, out]` (GPT-2's Conv1D).
     pub transposed: bool,
     /// Endings of names in old files, and what they are now.
@@ -83,8 +150,8 @@ pub struct Layout {
 pub struct OutputEmbeddings {
     pub weight: String,
     pub bias: Option<String>,
-    /// The prefix of the head's own weights.
-    pub head: &'static str,
+    /// The prefixes of the head's own weights.
+    pub head: &'static [&'static str],
 }
 
 impl OutputEmbeddings {
@@ -95,10 +162,60 @@ impl OutputEmbeddings {
 }
 
 impl Config {
+    /// Sizes of 0, and what most architectures have.
+    pub fn base(layout: &'static Layout) -> Config {
+        Config {
+            layout,
+            vocab: 0,
+            hidden: 0,
+            embedding: 0,
+            ff: 0,
+            layers: 0,
+            layer_groups: 0,
+            heads: 0,
+            kv_heads: 0,
+            head_dim: 0,
+            max_positions: 0,
+            first_position: 0,
+            token_types: 0,
+            norm_eps: 0.0,
+            rope: None,
+            local_rope: None,
+            relative: None,
+            windows: Vec::new(),
+            qkv_bias: true,
+            out_bias: true,
+            mlp_bias: true,
+            qk_norm: false,
+            norm_bias: true,
+            activation: Activation::Gelu,
+            masked_activation: Activation::Gelu,
+            pooled_activation: Activation::Tanh,
+            pooled_bias: true,
+            output_bias: true,
+            pooling: if layout.causal { Pooling::Last } else { Pooling::First },
+            normalize: false,
+            tied: true,
+            init_range: 0.02,
+            eos: Vec::new(),
+            labels: 2,
+            problem: Problem::SingleLabel,
+            output: None,
+            json: Map::new(),
+        }
+    }
+
+    /// The number in the names of the weights of a layer.
+    pub fn group_of(&self, layer: usize) -> usize {
+        // as transformers computes it, rounding included
+        (layer as f64 / (self.layers as f64 / self.layer_groups as f64)) as usize
+    }
+
     pub fn check(&self) -> Result<()> {
         let positive = [
             ("vocab_size", self.vocab),
             ("hidden_size", self.hidden),
+            ("embedding_size", self.embedding),
             ("intermediate_size", self.ff),
             ("num_hidden_layers", self.layers),
             ("num_attention_heads", self.heads),
@@ -110,6 +227,9 @@ impl Config {
             if value == 0 {
                 bail!("model", "`{key}` is 0");
             }
+        }
+        if !(1..=self.layers).contains(&self.layer_groups) {
+            bail!("model", "`num_hidden_groups` is {}, of {} layers", self.layer_groups, self.layers);
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             bail!("model", "{} heads are not divisible by {} key/value heads", self.heads, self.kv_heads);

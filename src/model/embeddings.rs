@@ -62,8 +62,9 @@ fn reshape(
         weights.replace(name, value);
     }
     // a bias that an untied head has beside its own
-    let head = config.output.as_ref().map_or("", |output| output.head);
-    for (_, value) in weights.unused.iter_mut().filter(|(name, _)| !head.is_empty() && name.starts_with(head)) {
+    let head = config.output.as_ref().map_or(&[][..], |output| output.head);
+    let own = |name: &str| head.iter().any(|prefix| name.starts_with(prefix));
+    for (_, value) in weights.unused.iter_mut().filter(|(name, _)| own(name)) {
         if value.dims() == [config.vocab] {
             *value = change(value)?;
         }
@@ -90,7 +91,7 @@ impl Model {
         if rows == held || (rows < held && !shrink) {
             return Ok(held);
         }
-        volume(WHO, &[rows, self.config().hidden])?;
+        volume(WHO, &[rows, self.config().embedding])?;
         let mut inner = self.write();
         inner.reshape(WHO, rows, |table| resized(table, rows))?;
         inner.grown_from = (rows > held).then_some(held);
@@ -128,7 +129,7 @@ impl Model {
     pub fn set_embedding_rows(&self, side: Embeddings, ids: &[u32], rows: &Array) -> Result<()> {
         let inner = self.read();
         let name = side.name("set_embedding_rows", &inner.config)?;
-        let hidden = inner.config.hidden;
+        let hidden = inner.config.embedding;
         check("set_embedding_rows", ids, inner.config.vocab)?;
         if rows.dims() != [ids.len(), hidden] {
             bail!("set_embedding_rows", "shape {:?} for {} rows of {hidden} numbers", rows.dims(), ids.len());

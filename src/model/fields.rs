@@ -1,5 +1,6 @@
 //! The fields of a `config.json`, in the forms of transformers 4 and 5.
 
+use super::config::Problem;
 use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -8,6 +9,11 @@ use std::path::Path;
 pub fn read_json(file: &Path) -> Result<Value> {
     let text = files::text("model", file)?;
     serde_json::from_str(&text).map_err(|error| Error::new("model", format!("{} is not JSON: {error}", file.display())))
+}
+
+/// Writes a JSON file of a model's folder.
+pub fn write_json(path: &Path, json: &Value) -> Result<()> {
+    files::write_all("save", path, format!("{json:#}\n").as_bytes())
 }
 
 /// The fields of a `config.json`, under any of the names that a field has had.
@@ -100,6 +106,44 @@ impl<'a> Fields<'a> {
             bail!("model", "hidden_size {hidden} is not divisible by {heads} heads");
         }
         Ok(hidden / heads)
+    }
+
+    /// The number of classes: of `id2label`, of `num_labels`, or two.
+    pub fn labels(&self) -> Result<usize> {
+        match self.get(&["id2label"]) {
+            Some(Value::Object(names)) if !names.is_empty() => {
+                match (0..names.len()).find(|id| !names.contains_key(&id.to_string())) {
+                    Some(id) => bail!("model", "`id2label` names {} classes, and none is {id}", names.len()),
+                    None => Ok(names.len()),
+                }
+            }
+            Some(Value::Object(_)) | None => match self.count_or(&["num_labels"], 2)? {
+                0 => bail!("model", "`num_labels` is 0"),
+                count => Ok(count),
+            },
+            Some(other) => bail!("model", "`id2label` is {other}, not a map of names"),
+        }
+    }
+
+    /// The names of the classes.
+    pub fn label_names(&self, count: usize) -> Vec<String> {
+        let names = self.get(&["id2label"]).and_then(Value::as_object);
+        let name = |id: usize| match names.and_then(|names| names.get(&id.to_string())) {
+            Some(Value::String(name)) => name.clone(),
+            Some(other) => other.to_string(),
+            None => format!("LABEL_{id}"),
+        };
+        (0..count).map(name).collect()
+    }
+
+    /// `problem_type`; where it is not given one class is a number, and several are alternatives.
+    pub fn problem(&self, labels: usize) -> Result<Problem> {
+        match self.get(&["problem_type"]).map(|value| (value, value.as_str())) {
+            None if labels == 1 => Ok(Problem::Regression),
+            None => Ok(Problem::SingleLabel),
+            Some((_, Some(name))) => Problem::named("model", name),
+            Some((value, None)) => bail!("model", "`problem_type` is {value}, not a string"),
+        }
     }
 
     /// The first of `architectures`.

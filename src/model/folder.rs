@@ -1,11 +1,12 @@
-//! Hugging Face folders: `config.json` and safetensors, in one file or in shards.
+//! Hugging Face folders: `config.json` and safetensors or `pytorch_model.bin`, in one file or in shards.
 
 use super::Weights;
 use super::config::Config;
 use super::fields::read_json;
+use super::head::embed;
 use super::init::initial;
-use super::spec::{Blueprint, TensorSpec};
-use crate::format::Safetensors;
+use super::spec::{Blueprint, NewHead, TensorSpec};
+use crate::format::WeightFile;
 use crate::progress;
 use crate::tensor::{Array, DType, Rng};
 use crate::{Error, Result, bail, cancel, files};
@@ -13,21 +14,22 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// One file, or the index of several; what is not in the files of safetensors may be in PyTorch's.
+const FILES: [(&str, &str); 2] =
+    [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
-/// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a seed for a new head its
-/// weights may be missing, and those of another head are left out. Embeddings that the config ties and the files do not are
-/// two weights, as in transformers 5.
+/// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a new head its weights may be
+/// missing, and those of another head are left out. Embeddings that the config ties and the files do not are two weights, as in
+/// transformers 5.
 pub fn read_weights(
     folder: &Path,
     mut blueprint: Blueprint,
     dtype: DType,
-    new_head: Option<u64>,
+    new_head: Option<&NewHead>,
 ) -> Result<(Blueprint, Weights)> {
     let shards = shards(folder)?;
-    let files: Vec<Safetensors> =
-        shards.iter().map(Safetensors::open).collect::<Result<_>>().map_err(|error| error.attributed_to("model"))?;
+    let open = |path: &PathBuf| WeightFile::open(path).map_err(|error| error.attributed_to("model"));
+    let files = shards.iter().map(open).collect::<Result<Vec<WeightFile>>>()?;
     let head: BTreeSet<String> = match new_head {
         Some(_) => (blueprint.head.tensors)(&blueprint.config).into_iter().map(|spec| spec.name).collect(),
         None => BTreeSet::new(),
@@ -41,25 +43,57 @@ pub fn read_weights(
         places = Places::find(folder, &blueprint, &files, &head, &ties)?;
     }
     let mut weights = Weights::default();
-    let read = |file: &Safetensors, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
+    let read = |file: &WeightFile, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
     for spec in blueprint.tensors() {
         cancel::check()?;
-        let Some((file, name)) = places.wanted.get(&spec.name) else {
-            weights.insert(&spec.name, initial(&spec, &Rng::new(new_head.unwrap_or_default()), dtype)?);
-            weights.fresh.push(spec.name.as_str().into());
-            continue;
-        };
-        let file = &files[*file];
-        check_shape(&file.path().display().to_string(), name, file.shape(name)?, &spec)?;
-        weights.insert(&spec.name, read(file, name)?);
+        let found = places.wanted.get(&spec.name).map(|(file, name)| (&files[*file], name));
+        if let Some((file, name)) = found {
+            let shape = file.shape(name)?;
+            if shape == spec.shape || !head.contains(&spec.name) {
+                check_shape(&file.path().display().to_string(), name, shape, &spec)?;
+                weights.insert(&spec.name, read(file, name)?);
+                continue;
+            }
+        }
+        // of a new head, or of one with other classes
+        let seed = new_head.map_or(0, |head| head.seed);
+        weights.insert(&spec.name, initial(&spec, &Rng::new(seed), dtype)?);
+        weights.fresh.push(spec.name.as_str().into());
     }
-    for (name, (file, own)) in places.unused {
-        weights.unused.insert(name.into(), read(&files[file], &own)?);
+    for (name, (file, own)) in &places.unused {
+        weights.unused.insert(name.as_str().into(), read(&files[*file], own)?);
     }
+    tell(folder, &blueprint, &weights, &places.left);
     Ok((blueprint, weights))
 }
 
-fn read(file: &Safetensors, name: &str, dtype: DType) -> Result<Array> {
+/// What a person has to know of a model that was opened, a line each.
+fn tell(folder: &Path, blueprint: &Blueprint, weights: &Weights, left: &[String]) {
+    let place = folder.display();
+    let several = |names: &[&str]| match names {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [first, .., last] => format!("{} weights, `{first}` to `{last}`,", names.len()),
+    };
+    let verb = |names: &[&str]| if names.len() == 1 { "is" } else { "are" };
+    let fresh: Vec<&str> = weights.fresh.iter().map(|name| &**name).collect();
+    if !fresh.is_empty() {
+        let head = blueprint.head.name;
+        progress::warn("model", format!("{place}: the {head} head is new: {} drawn from the seed", several(&fresh)));
+    }
+    let unused: Vec<&str> = weights.unused.keys().map(|name| &**name).collect();
+    if !unused.is_empty() {
+        let (names, verb) = (several(&unused), verb(&unused));
+        progress::warn("model", format!("{place}: {names} {verb} used by nothing here, and saved again"));
+    }
+    let left: Vec<&str> = left.iter().map(String::as_str).collect();
+    if !left.is_empty() {
+        let (names, verb) = (several(&left), verb(&left));
+        progress::warn("model", format!("{place}: {names} {verb} of another head, and left out"));
+    }
+}
+
+fn read(file: &WeightFile, name: &str, dtype: DType) -> Result<Array> {
     match file.dtype(name)? {
         DType::I64 | DType::U32 | DType::U8 => {
             bail!("model", "{}: `{name}` holds whole numbers", file.path().display())
@@ -78,20 +112,16 @@ pub fn check_shape(file: &str, name: &str, shape: &[usize], spec: &TensorSpec) -
 
 /// The files that hold the weights.
 pub(super) fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
-    if files::exists(&folder.join(SINGLE)) {
-        return Ok(vec![folder.join(SINGLE)]);
+    let here = |name: &str| files::exists(&folder.join(name));
+    let Some((single, index)) = FILES.into_iter().find(|(single, index)| here(single) || here(index)) else {
+        return Err(Error::new("model", format!("{} has no {}", folder.display(), FILES[0].0)).help(
+            "a model is a Hugging Face folder with config.json and safetensors or pytorch_model.bin, or a .gguf file",
+        ));
+    };
+    if here(single) {
+        return Ok(vec![folder.join(single)]);
     }
-    let index = folder.join(INDEX);
-    if !files::exists(&index) {
-        let error = Error::new("model", format!("{} has no {SINGLE}", folder.display()));
-        return Err(if files::exists(&folder.join("pytorch_model.bin")) {
-            error.help(
-                "levain reads safetensors and GGUF; transformers rewrites a pytorch_model.bin with `save_pretrained`",
-            )
-        } else {
-            error.help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file")
-        });
-    }
+    let index = folder.join(index);
     let json = read_json(&index)?;
     let Some(map) = json.get("weight_map").and_then(Value::as_object) else {
         bail!("model", "{}: `weight_map` is missing", index.display());
@@ -116,6 +146,8 @@ struct Places {
     unused: Place,
     /// Copies of tied weights.
     copies: Place,
+    /// Names of another head's weights.
+    left: Vec<String>,
 }
 
 impl Places {
@@ -123,7 +155,7 @@ impl Places {
     fn find(
         folder: &Path,
         blueprint: &Blueprint,
-        files: &[Safetensors],
+        files: &[WeightFile],
         head: &BTreeSet<String>,
         ties: &[(String, String)],
     ) -> Result<Places> {
@@ -132,7 +164,11 @@ impl Places {
         let wanted: BTreeSet<String> = blueprint.tensors().into_iter().map(|spec| spec.name).collect();
         let tied: BTreeSet<String> =
             (blueprint.head.ties)(config).into_iter().flat_map(|(copy, of)| [copy, of]).collect();
-        let mut found = Places { wanted: Place::new(), unused: Place::new(), copies: Place::new() };
+        let mut found = Places { wanted: Place::new(), unused: Place::new(), copies: Place::new(), left: Vec::new() };
+        // a base has no head of its own, and its file may have one
+        let is_base = blueprint.head.name == embed::HEAD.name;
+        let prefixed = files.iter().any(|file| file.names().iter().any(|name| name.starts_with(layout.prefix)));
+        let is_base = is_base && prefixed;
         let mut unknown = Vec::new();
         for (index, file) in files.iter().enumerate() {
             for name in file.names() {
@@ -150,8 +186,10 @@ impl Places {
                     place.insert(own, (index, name));
                 } else if kept(&own) || kept(&whole) {
                     found.unused.insert(if kept(&own) { own } else { whole }, (index, name));
-                } else if head.is_empty() || name.starts_with(layout.prefix) {
+                } else if (head.is_empty() && !is_base) || name.starts_with(layout.prefix) {
                     unknown.push(name);
+                } else {
+                    found.left.push(name);
                 }
             }
         }
@@ -170,7 +208,7 @@ impl Places {
     /// A copy that is none: its name, and that of what it should be a copy of.
     fn untied<'a>(
         &self,
-        files: &[Safetensors],
+        files: &[WeightFile],
         ties: &'a [(String, String)],
     ) -> Result<Option<(&'a String, &'a String)>> {
         for (copy, of) in ties {

@@ -3,12 +3,13 @@
 use super::adapt::lora::Beneath;
 use super::cache::Cache;
 use super::config::{Config, OutputEmbeddings};
-use super::rows::TokenRows;
+use super::input::Input;
+use super::relative::Relative;
 use super::weights::{Weights, rows_name};
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{self, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
-use crate::{Error, Result, bail};
+use crate::{Error, Result};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
@@ -18,87 +19,13 @@ pub struct Forward {
     pub(super) config: Arc<Config>,
     pub(super) weights: Arc<Weights>,
     pub(super) rotary: Option<Arc<Rotary>>,
+    /// That of the layers with a window, where it is another.
+    pub(super) local_rotary: Option<Arc<Rotary>>,
     pub(super) precision: Precision,
     pub(super) input: Arc<Input>,
     pub(super) cache: Option<Arc<Mutex<Cache>>>,
-    /// A position attends to itself and earlier ones only.
-    pub(super) causal: bool,
     /// What dropout draws from, in training.
     pub(super) dropout: Option<Rng>,
-}
-
-/// The rows of a pass, checked, with every position.
-pub struct Input {
-    pub rows: usize,
-    pub length: usize,
-    pub ids: Vec<u32>,
-    pub positions: Vec<u32>,
-    /// Only where there is more than one, or padding.
-    pub segments: Option<Vec<u32>>,
-    pub token_types: Option<Vec<u32>>,
-}
-
-impl Input {
-    /// Checks rows from outside: their sizes, every id against the embeddings, and the token types.
-    pub fn new(who: &str, rows: &TokenRows, config: &Config) -> Result<Input> {
-        let count = rows.rows * rows.length;
-        if count == 0 {
-            bail!(who, "there are no ids");
-        }
-        let sizes = [
-            ("ids", Some(rows.ids.len())),
-            ("labels", rows.labels.map(<[_]>::len)),
-            ("segments", rows.segments.map(<[_]>::len)),
-            ("positions", rows.positions.map(<[_]>::len)),
-            ("token types", rows.token_types.map(<[_]>::len)),
-        ];
-        for (what, size) in sizes {
-            if size.is_some_and(|size| size != count) {
-                bail!(who, "{} {what} for {} rows of {}", size.unwrap_or_default(), rows.rows, rows.length);
-            }
-        }
-        if let Some(at) = rows.ids.iter().position(|&id| id as usize >= config.vocab) {
-            let (row, column) = (at / rows.length, at % rows.length);
-            let (id, vocab) = (rows.ids[at], config.vocab);
-            bail!(who, "id {id} (row {row}, position {column}) is outside the embeddings of {vocab} rows");
-        }
-        if let Some(kind) =
-            rows.token_types.into_iter().flatten().find(|&&kind| kind as usize >= config.token_types.max(1))
-        {
-            let (model, kinds) = (config.model_type(), config.token_types);
-            bail!(who, "token type {kind}, and this {model} has {kinds}");
-        }
-        let segments = rows.segments.filter(|segments| segments.iter().any(|&segment| segment != 1));
-        let positions = match rows.positions {
-            Some(positions) => positions.to_vec(),
-            None => positions(rows.rows, rows.length, segments),
-        };
-        Ok(Input {
-            rows: rows.rows,
-            length: rows.length,
-            ids: rows.ids.to_vec(),
-            positions,
-            segments: segments.map(<[_]>::to_vec),
-            token_types: rows.token_types.map(<[_]>::to_vec),
-        })
-    }
-}
-
-/// Positions from 0 in each segment of each row.
-fn positions(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<u32> {
-    let mut positions = Vec::with_capacity(rows * length);
-    for row in 0..rows {
-        let mut next = 0;
-        for column in 0..length {
-            let at = row * length + column;
-            if column > 0 && segments.is_some_and(|segments| segments[at] != segments[at - 1]) {
-                next = 0;
-            }
-            positions.push(next);
-            next += 1;
-        }
-    }
-    positions
 }
 
 impl Forward {
@@ -175,9 +102,40 @@ impl Forward {
         nn::embedding(&self.weights.working(table)?, ids, &dims)
     }
 
+    /// A linear layer by its whole name: see [`At::linear`].
+    pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        At { pass: self, path: String::new() }.linear(name, x)
+    }
+
+    /// A weight by its whole name.
+    pub fn weight(&self, name: &str) -> Result<Tensor> {
+        self.weights.working(name)
+    }
+
+    pub fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        At { pass: self, path: String::new() }.layer_norm(name, x)
+    }
+
+    /// The tokens of each sequence, as places in `rows × length`.
+    pub fn sequences(&self) -> Vec<Vec<u32>> {
+        self.input.sequences()
+    }
+
     /// Rotary positions on `[rows, length, heads, head_dim]`.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
-        match &self.rotary {
+        self.rotated(x, &self.rotary)
+    }
+
+    /// The same for a layer, whose positions are others where it has a window.
+    pub fn rotate_in(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+        match &self.local_rotary {
+            local @ Some(_) if self.config.windows[layer].is_some() => self.rotated(x, local),
+            _ => self.rotate(x),
+        }
+    }
+
+    fn rotated(&self, x: &Tensor, rotary: &Option<Arc<Rotary>>) -> Result<Tensor> {
+        match rotary {
             Some(rotary) if self.cache.is_some() && self.input.length == 1 => {
                 let last = self.input.positions.iter().copied().max().unwrap_or(0);
                 nn::rotate(x, rotary.step_cache(last), &self.input.positions)
@@ -187,16 +145,39 @@ impl Forward {
         }
     }
 
+    fn mask(&self, layer: usize) -> Mask<'_> {
+        let window = self.config.windows[layer];
+        Mask { causal: self.config.layout.causal, window, segments: self.input.segments.as_deref() }
+    }
+
+    /// Attention with scores of the distance of two tokens: `keys` and `queries` are those of distances.
+    pub fn attend_by_distance(
+        &self,
+        layer: usize,
+        [q, k, v]: [&Tensor; 3],
+        [keys, queries]: [Option<&Tensor>; 2],
+        relative: &Relative,
+    ) -> Result<Tensor> {
+        let terms = 1 + usize::from(keys.is_some()) + usize::from(queries.is_some());
+        let scale = 1.0 / ((self.config.head_dim * terms) as f64).sqrt();
+        let distances = nn::Distances { keys, queries, rows: relative.rows(self.input.length) };
+        self.joined(&nn::disentangled_attention(q, k, v, distances, scale, &self.mask(layer))?)
+    }
+
+    /// The heads of each token, concatenated.
+    fn joined(&self, heads: &Tensor) -> Result<Tensor> {
+        reshape(heads, &[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
+    }
+
     /// Attention of a layer within segments, heads concatenated: `[rows, length, heads × head_dim]`.
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
-        let mask =
-            Mask { causal: self.causal, window: self.config.windows[layer], segments: self.input.segments.as_deref() };
+        let mask = self.mask(layer);
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
             Some(cache) => unpoisoned(cache.lock()).attend(layer, q, k, v, scale, &mask)?,
         };
-        reshape(&heads, &[self.input.rows, self.input.length, self.config.heads * self.config.head_dim])
+        self.joined(&heads)
     }
 
     fn output(&self) -> Result<&OutputEmbeddings> {
@@ -292,7 +273,7 @@ pub struct At<'a> {
 
 impl At<'_> {
     fn name(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }
 
     /// A linear layer with its bias, if it has one, and with what is attached to it and behind it.
@@ -338,8 +319,9 @@ impl At<'_> {
     pub fn layer_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let name = self.name(name);
         let weight = self.pass.weights.working(&format!("{name}.weight"))?;
-        let bias = self.pass.weights.working(&format!("{name}.bias"))?;
-        nn::layer_norm(x, &weight, Some(&bias), self.pass.config.norm_eps)
+        let bias = format!("{name}.bias");
+        let bias = self.pass.weights.has(&bias).then(|| self.pass.weights.working(&bias)).transpose()?;
+        nn::layer_norm(x, &weight, bias.as_ref(), self.pass.config.norm_eps)
     }
 
     /// `[rows, length, heads × head_dim]` seen as heads.

@@ -2,17 +2,20 @@
 
 use super::adapt::replaced::Replaced;
 use super::candle::{CandleDecoder, no_training};
-use super::config::Config;
+use super::config::{Config, Rope};
 use super::fields::Fields;
-use super::forward::{Forward, Input};
+use super::forward::Forward;
+use super::input::Input;
 use super::rows::{Reduce, TokenRows};
-use super::spec::{Arch, Blueprint, Head, Targets};
+use super::sentence::Sentence;
+use super::spec::{Arch, Blueprint, Head, LossPlan, Targets};
 use super::weights::{Weight, Weights, embeddings_of};
 use crate::kernel::decoder::Decoder;
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
 use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
-use crate::{Error, Result, bail};
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail, text};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -29,6 +32,8 @@ pub(super) struct Inner {
     pub recompute: bool,
     /// `generation_config.json`.
     pub generation: Map<String, Value>,
+    /// What a folder of sentence-transformers says of its embeddings.
+    pub sentence: Arc<Sentence>,
     /// Where it was opened.
     pub source: Option<PathBuf>,
     /// How many rows the embeddings had before they grew.
@@ -38,6 +43,7 @@ pub(super) struct Inner {
     /// What an adapter put in the place of weights of the base.
     pub replaced: Option<Replaced>,
     rotary: Option<Arc<Rotary>>,
+    local_rotary: Option<Arc<Rotary>>,
     /// What computes it, where that is candle.
     pub candle: Option<Arc<CandleDecoder>>,
 }
@@ -46,7 +52,10 @@ impl Model {
     pub(super) fn assemble(blueprint: Blueprint, weights: Weights) -> Model {
         let Blueprint { arch, head, config } = blueprint;
         let rows = config.vocab;
-        let rotary = config.rope.as_ref().map(|rope| Arc::new(rope.rotary(config.head_dim, config.max_positions)));
+        let rotary = |rope: &Option<Rope>| -> Option<Arc<Rotary>> {
+            rope.as_ref().map(|rope| Arc::new(rope.rotary(config.head_dim, config.max_positions)))
+        };
+        let (rotary, local_rotary) = (rotary(&config.rope), rotary(&config.local_rope));
         Model(Arc::new(RwLock::new(Inner {
             arch,
             head,
@@ -55,11 +64,13 @@ impl Model {
             precision: Precision::F32,
             recompute: false,
             generation: Map::new(),
+            sentence: Arc::default(),
             source: None,
             grown_from: None,
             base_rows: Some(rows),
             replaced: None,
             rotary,
+            local_rotary,
             candle: None,
         })))
     }
@@ -100,9 +111,13 @@ impl Model {
     }
 
     /// The loss of the head over its targets.
-    pub fn loss(&self, rows: &TokenRows, reduce: Reduce, smoothing: f64) -> Result<Tensor> {
+    pub fn loss(&self, rows: &TokenRows, reduce: Reduce, plan: impl Into<LossPlan>) -> Result<Tensor> {
+        let plan = plan.into();
         let inner = self.read();
         let targets = (inner.head.targets)(rows, &inner.config)?;
+        if targets.count == 0 && rows.targets.is_some() {
+            bail!("loss", "no sequence of this batch has a loss: all targets are -100");
+        }
         if targets.count == 0 {
             return Err(Error::new("loss", "no token of this batch has a loss: all labels are -100")
                 .help("check `loss_on`, and that sequences are not cut before their answer"));
@@ -114,7 +129,7 @@ impl Model {
         }
         let hidden = inner.arch.hidden_states(&pass, inner.recompute)?;
         let hidden = ops::reshape(&hidden, &[-1, inner.config.hidden as i64])?;
-        let sum = (inner.head.loss)(&pass, &hidden, &targets, smoothing)?;
+        let sum = (inner.head.loss)(&pass, &hidden, &targets, &plan)?;
         match reduce {
             Reduce::Sum => Ok(sum),
             Reduce::Mean => ops::multiply(&sum, 1.0 / targets.count as f64),
@@ -158,10 +173,34 @@ impl Model {
         self.read().head.name
     }
 
+    /// The names of the classes of its head, where it has such.
+    pub fn labels(&self) -> Vec<String> {
+        let inner = self.read();
+        match inner.head.classes {
+            true => Fields(&inner.config.json).label_names(inner.config.labels),
+            false => Vec::new(),
+        }
+    }
+
+    pub(super) fn sentence(&self) -> Arc<Sentence> {
+        self.read().sentence.clone()
+    }
+
+    /// An error where a tokenizer has ids that the embeddings have no row for.
+    pub(super) fn check_vocabulary(&self, who: &str, tokenizer: &Tokenizer) -> Result<()> {
+        let (tokens, rows) = (tokenizer.len(), self.config().vocab);
+        if tokens <= rows {
+            return Ok(());
+        }
+        let (tokens, rows) = (text::thousands(tokens), text::thousands(rows));
+        Err(Error::new(who, format!("the tokenizer has {tokens} tokens, and the embeddings {rows} rows"))
+            .help("`net.resize_embeddings(tok.len())` grows them"))
+    }
+
     /// An error unless this model reads from left to right.
     pub fn check_causal(&self, who: &str) -> Result<()> {
         let inner = self.read();
-        if inner.head.causal {
+        if inner.head.next_token {
             return Ok(());
         }
         let (model, head) = (inner.config.model_type(), inner.head.name);
@@ -265,8 +304,9 @@ impl Inner {
     pub(super) fn pass(&self, who: &str, rows: &TokenRows) -> Result<Forward> {
         let input = Input::new(who, rows, &self.config)?;
         let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
-        // rotary positions have no end, position embeddings do
-        if self.rotary.is_none() && longest > self.config.max_positions {
+        // rotary positions and distances have no end, position embeddings do
+        let endless = self.rotary.is_some() || self.config.relative.is_some_and(|relative| !relative.absolute);
+        if !endless && longest > self.config.max_positions {
             let room = self.config.max_positions;
             return Err(Error::new(who, format!("{longest} positions, and the model has {room}"))
                 .help("cut the sequences with `max_length`, when they are encoded or packed"));
@@ -275,10 +315,10 @@ impl Inner {
             config: self.config.clone(),
             weights: self.weights.clone(),
             rotary: self.rotary.clone(),
+            local_rotary: self.local_rotary.clone(),
             precision: self.precision,
             input: Arc::new(input),
             cache: None,
-            causal: self.head.causal,
             dropout: None,
         })
     }

@@ -2,8 +2,9 @@
 
 use super::adapt::{adapter_file, peft};
 use super::fields::read_json;
-use super::spec::Blueprint;
-use super::{Model, Weights, arch, folder, gguf};
+use super::head::embed;
+use super::spec::{Blueprint, NewHead};
+use super::{Model, Weights, arch, folder, gguf, sentence};
 use crate::tensor::DType;
 use crate::{Error, Result, files};
 use serde_json::Value;
@@ -16,9 +17,9 @@ impl Model {
         Model::open_with(path, dtype, None)
     }
 
-    /// As [`Model::open`], with the head called `head`: weights that the file lacks are new, drawn from the seed, and
-    /// those of another head are left out.
-    pub fn open_with(path: &Path, dtype: DType, head: Option<(&str, u64)>) -> Result<Model> {
+    /// As [`Model::open`], with another head: weights that the file lacks are new, drawn from its seed, and those of another
+    /// head are left out.
+    pub fn open_with(path: &Path, dtype: DType, head: Option<&NewHead>) -> Result<Model> {
         files::readable("model", path)?;
         if !files::exists(path) {
             return Err(missing(path));
@@ -42,14 +43,22 @@ impl Model {
             net.open_lora(path)?;
             return Ok(net);
         }
-        let place = path.join("config.json");
+        let folder = sentence::model_folder(path);
+        let place = folder.join("config.json");
         let Value::Object(json) = read_json(&place)? else {
             return Err(Error::new("model", format!("{}: not a JSON object", place.display())));
         };
-        let blueprint = arch::read(json, head.map(|(name, _)| name)).map_err(|error| error.at(place.display()))?;
-        let (blueprint, weights) = folder::read_weights(path, blueprint, dtype, head.map(|(_, seed)| seed))?;
+        let mut blueprint = arch::read(json, head).map_err(|error| error.at(place.display()))?;
+        let sentence = if blueprint.head.name == embed::HEAD.name { sentence::read(path)? } else { None };
+        if let Some(sentence) = &sentence {
+            let (pooling, normalize) = head.map_or((None, None), |head| (head.pooling, head.normalize));
+            blueprint.config.pooling = pooling.or(sentence.pooling).unwrap_or(blueprint.config.pooling);
+            blueprint.config.normalize = normalize.unwrap_or(sentence.normalize);
+        }
+        let (blueprint, weights) = folder::read_weights(&folder, blueprint, dtype, head)?;
         let net = opened(path, blueprint, weights);
-        if let Ok(Value::Object(generation)) = read_json(&path.join("generation_config.json")) {
+        net.write().sentence = sentence.unwrap_or_default().into();
+        if let Ok(Value::Object(generation)) = read_json(&folder.join("generation_config.json")) {
             net.write().generation = generation;
         }
         Ok(net)

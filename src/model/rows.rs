@@ -13,8 +13,40 @@ pub struct TokenRows<'a> {
     pub positions: Option<&'a [u32]>,
     /// Which part of a pair each token belongs to (BERT's sentence A and B).
     pub token_types: Option<&'a [u32]>,
-    /// A target for each segment, row by row, for the heads that answer about whole sequences.
-    pub targets: Option<&'a [i64]>,
+    /// A class or several numbers for each segment, row by row, for the heads that answer about whole sequences; -100 is none.
+    pub targets: Option<&'a [f64]>,
+}
+
+impl TokenRows<'_> {
+    /// See [`sequences`].
+    pub fn sequences(&self) -> Vec<Vec<u32>> {
+        sequences(self.rows, self.length, self.segments)
+    }
+}
+
+/// The tokens of each sequence, as places in `rows × length`: a segment is one, and a row without segments. Those of a row come
+/// in the order of their first tokens.
+pub fn sequences(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<Vec<u32>> {
+    let mut found: Vec<Vec<u32>> = Vec::new();
+    for row in 0..rows {
+        let places = row * length..(row + 1) * length;
+        let Some(segments) = segments.filter(|segments| segments.len() == rows * length) else {
+            found.push(places.map(|place| place as u32).collect());
+            continue;
+        };
+        let first = found.len();
+        let mut known: Vec<u32> = Vec::new();
+        for place in places.filter(|&place| segments[place] != 0) {
+            // the last one first: segments lie one behind the other
+            let at = known.iter().rposition(|&id| id == segments[place]).unwrap_or_else(|| {
+                known.push(segments[place]);
+                found.push(Vec::new());
+                known.len() - 1
+            });
+            found[first + at].push(place as u32);
+        }
+    }
+    found
 }
 
 /// How the loss of many targets becomes one number.

@@ -1,5 +1,7 @@
 //! Saving: a folder that transformers opens with the same logits.
 
+use super::fields::write_json;
+use super::head::embed;
 use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
 use crate::format::safetensors;
@@ -30,7 +32,7 @@ impl Model {
     pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
         self.check_trainable("save")?;
         check_folder(folder)?;
-        let (config, weights, generation) = {
+        let (config, weights, generation, prefix) = {
             let inner = self.read();
             let mut weights = Weights::clone(&inner.weights);
             // transformers has a place for what a head of its own has twice, and would call it newly initialized
@@ -39,7 +41,9 @@ impl Model {
                 let value = weights.whole(own)?;
                 weights.unused.entry(of.as_str().into()).or_insert(value);
             }
-            (inner.config.clone(), weights, inner.generation.clone())
+            // a base is saved as transformers saves one: without a prefix
+            let prefix = if inner.head.name == embed::HEAD.name { inner.config.layout.prefix } else { "" };
+            (inner.config.clone(), weights, inner.generation.clone(), prefix)
         };
         let dtype = saving.dtype.unwrap_or_else(|| stored(&weights));
         if let Some((_, weight)) = weights.iter().find(|(_, weight)| weight.blocks.is_some()) {
@@ -58,12 +62,15 @@ impl Model {
         }
         weights.merge_targets("save")?;
         replace(folder, |part| {
-            let mut names = write_weights(part, &config, &weights, dtype, saving.shard)?;
+            let mut names = write_weights(part, &config, &weights, dtype, saving.shard, prefix)?;
             write_json(&part.join("config.json"), &Value::Object(config_json(&config, dtype)))?;
             write_json(&part.join("generation_config.json"), &Value::Object(generation_json(&config, &generation)))?;
             names.extend(["generation_config.json".into(), "config.json".into()]);
             Ok(names)
         })?;
+        if self.head() == embed::HEAD.name {
+            self.sentence().save(folder, config.pooling, config.normalize, config.hidden)?;
+        }
         forget_old(folder)
     }
 }
@@ -106,8 +113,16 @@ pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -
     Ok(())
 }
 
-/// Writes the weights in one file or several, and gives the files' names.
-fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType, limit: usize) -> Result<Vec<String>> {
+/// Writes the weights in one file or several, their names without `prefix`, and gives the files' names.
+fn write_weights(
+    folder: &Path,
+    config: &Config,
+    weights: &Weights,
+    dtype: DType,
+    limit: usize,
+    prefix: &str,
+) -> Result<Vec<String>> {
+    let bare = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_string();
     let mut shards: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
     // new rows are written with the embeddings that they belong to
     let own = weights.iter().filter(|(name, _)| embeddings_of(name).is_none()).map(|(name, weight)| {
@@ -138,12 +153,12 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
         let arrays = names
             .into_iter()
             .map(|name| match weights.unused.get(name) {
-                Some(value) => Ok((name, value.to_dtype(dtype)?)),
-                None => Ok((name, weights.merged(name, config.is_transposed(name))?.to_dtype(dtype)?)),
+                Some(value) => Ok((bare(name), value.to_dtype(dtype)?)),
+                None => Ok((bare(name), weights.merged(name, config.is_transposed(name))?.to_dtype(dtype)?)),
             })
-            .collect::<Result<Vec<(&str, Array)>>>()?;
-        safetensors::save(folder.join(&file), arrays.iter().map(|(name, array)| (*name, array)), &[])?;
-        map.extend(arrays.iter().map(|(name, _)| (name.to_string(), json!(file))));
+            .collect::<Result<Vec<(String, Array)>>>()?;
+        safetensors::save(folder.join(&file), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+        map.extend(arrays.iter().map(|(name, _)| (name.clone(), json!(file))));
         files.push(file);
     }
     if count > 1 {
@@ -152,10 +167,6 @@ fn write_weights(folder: &Path, config: &Config, weights: &Weights, dtype: DType
         files.push(index.into());
     }
     Ok(files)
-}
-
-pub(super) fn write_json(path: &Path, json: &Value) -> Result<()> {
-    files::write_all("save", path, format!("{json:#}\n").as_bytes())
 }
 
 fn config_json(config: &Config, dtype: DType) -> Map<String, Value> {

@@ -1,16 +1,17 @@
 //! What a model is made by: an architecture, which turns tokens into hidden states, and a head, which makes of them
 //! what is asked for.
 
-use super::config::{Config, Layout, OutputEmbeddings};
+use super::config::{Config, Layout, OutputEmbeddings, Problem};
 use super::fields::Fields;
 use super::forward::Forward;
 use super::gguf::names::GgufNames;
+use super::pooling::Pooling;
 use super::rows::TokenRows;
 use super::weights::Weights;
 use crate::kernel::decoder::Decoder;
 use crate::tensor::{Tensor, no_grad};
 use crate::{Error, Result};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// An architecture: how it reads its config, which tensors it has, and what a layer computes.
 pub struct Arch {
@@ -39,8 +40,10 @@ pub struct Arch {
 pub struct Head {
     /// What `model(path, #{ head: … })` calls it.
     pub name: &'static str,
-    /// A position attends to itself and earlier ones only.
-    pub causal: bool,
+    /// It predicts the next token, so that it can generate.
+    pub next_token: bool,
+    /// Its outputs are the classes of `id2label`.
+    pub classes: bool,
     /// Its weights with one row a token id, if it has such.
     pub output: fn(&Config) -> Option<OutputEmbeddings>,
     /// Its tensors, under their Hugging Face names. Output embeddings that are the input embeddings are not among them.
@@ -52,17 +55,87 @@ pub struct Head {
     pub ties: fn(&Config) -> Vec<(String, String)>,
     /// What it is to predict.
     pub targets: fn(&TokenRows, &Config) -> Result<Targets>,
-    /// The summed loss of hidden states `[rows × length, hidden]`, with label smoothing.
-    pub loss: fn(&Forward, &Tensor, &Targets, f64) -> Result<Tensor>,
+    /// The summed loss of hidden states `[rows × length, hidden]`.
+    pub loss: fn(&Forward, &Tensor, &Targets, &LossPlan) -> Result<Tensor>,
     /// The `task_type` of a PEFT folder, where PEFT has one for it.
     pub peft_task: Option<&'static str>,
 }
 
+/// A head that is put on a model.
+#[derive(Clone, Debug, Default)]
+pub struct NewHead {
+    pub name: String,
+    /// What its new weights are drawn from.
+    pub seed: u64,
+    /// Its classes; none: those of the config.
+    pub labels: Option<Vec<String>>,
+    pub problem: Option<Problem>,
+    pub pooling: Option<Pooling>,
+    pub normalize: Option<bool>,
+}
+
+impl NewHead {
+    pub fn named(name: &str, seed: u64) -> NewHead {
+        NewHead { name: name.into(), seed, ..NewHead::default() }
+    }
+
+    /// Writes classes and problem into a `config.json`.
+    pub fn write(&self, json: &mut Map<String, Value>) {
+        if let Some(labels) = &self.labels {
+            let names = labels.iter().enumerate();
+            let ids = names.clone().map(|(id, name)| (id.to_string(), json!(name))).collect();
+            json.insert("id2label".into(), Value::Object(ids));
+            json.insert("label2id".into(), Value::Object(names.map(|(id, name)| (name.clone(), json!(id))).collect()));
+            json.remove("num_labels");
+            // that of the file is about other classes
+            json.remove("problem_type");
+        }
+        if let Some(problem) = self.problem {
+            json.insert("problem_type".into(), json!(problem.name()));
+        }
+    }
+}
+
 /// The targets of a batch, and how many of them there are: a mean loss is divided by it.
+#[derive(Clone, Debug, Default)]
 pub struct Targets {
-    /// As the head reads them; -100 where there is no loss.
+    /// Of tokens or of sequences, as the head reads them; -100 where there is no loss.
     pub ids: Vec<i64>,
+    /// Numbers of sequences, where the head learns such.
+    pub values: Vec<f32>,
+    /// Of sequences, where the ids are those of tokens.
+    pub pairs: Vec<i64>,
     pub count: usize,
+}
+
+impl Targets {
+    /// Where the targets are that have a loss, and what they are.
+    pub fn labeled(&self) -> (Vec<i64>, Vec<i64>) {
+        let all = self.ids.iter().enumerate().filter(|(_, id)| **id >= 0);
+        all.map(|(at, id)| (at as i64, *id)).unzip()
+    }
+}
+
+/// What a loss is told beside its targets.
+#[derive(Clone, Debug)]
+pub struct LossPlan {
+    /// The share of a target that is spread over all classes.
+    pub smoothing: f64,
+    /// What cosines are multiplied by, where embeddings are compared.
+    pub scale: f64,
+}
+
+impl Default for LossPlan {
+    fn default() -> LossPlan {
+        LossPlan { smoothing: 0.0, scale: 20.0 }
+    }
+}
+
+/// Label smoothing alone.
+impl From<f64> for LossPlan {
+    fn from(smoothing: f64) -> LossPlan {
+        LossPlan { smoothing, ..LossPlan::default() }
+    }
 }
 
 /// The architecture, the head and the config of a model.
@@ -146,7 +219,7 @@ impl Arch {
     }
 
     fn recomputed(&'static self, pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
-        let trainable = pass.trainable_below(&format!("{}{layer}.", self.layout.blocks));
+        let trainable = pass.trainable_below(&format!("{}{}.", self.layout.blocks, pass.config().group_of(layer)));
         let inputs: Vec<&Tensor> = std::iter::once(x).chain(&trainable).collect();
         if !Tensor::records(&inputs) {
             return (self.block)(pass, layer, x);

@@ -1,6 +1,7 @@
 //! Tensors: values that record how they were computed where a parameter takes part.
 
 pub mod api;
+mod disentangled;
 mod flow;
 mod grads;
 pub mod layers;

@@ -8,6 +8,7 @@ use crate::kernel::{self, activation, attention as blocks, loss, matmul, norm, r
 use crate::{Error, Result, bail};
 use std::sync::Arc;
 
+pub use super::disentangled::{Distances, disentangled_attention};
 pub use super::rotary::{Rotary, RotaryScaling};
 pub use crate::kernel::Precision;
 pub use crate::kernel::mask::Mask;

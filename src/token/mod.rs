@@ -14,6 +14,7 @@ mod decode_stream;
 mod engine;
 mod extend;
 mod format;
+pub mod inputs;
 mod jinja;
 mod kind;
 mod mine;

@@ -38,6 +38,7 @@ mod language;
 mod model;
 mod parity;
 mod pause;
+mod pickles;
 mod planted;
 mod plot;
 mod prompt;

@@ -3,7 +3,7 @@
 
 use levain::Result;
 use levain::format::Safetensors;
-use levain::model::{Model, Reduce, TokenRows, arch};
+use levain::model::{Model, NewHead, Reduce, TokenRows, arch};
 use levain::tensor::{Array, DType, Grads, Param, no_grad};
 use levain::train::{Group, Optimizer, Rule};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,8 @@ struct Batch {
     rows: usize,
     length: usize,
     ids: Vec<u32>,
-    labels: Vec<i64>,
+    labels: Option<Vec<i64>>,
+    targets: Option<Vec<f64>>,
     mask: Vec<u32>,
     token_types: Option<Vec<u32>>,
 }
@@ -74,7 +75,8 @@ impl Batch {
             rows: self.rows,
             length: self.length,
             ids: &self.ids,
-            labels: Some(&self.labels),
+            labels: self.labels.as_deref(),
+            targets: self.targets.as_deref(),
             segments: Some(&self.mask),
             token_types: self.token_types.as_deref(),
             ..TokenRows::default()
@@ -86,7 +88,14 @@ impl Check {
     fn run(&mut self, case: &Path) -> Result<()> {
         let batch = self.batch()?;
         let net = Model::open(case, DType::F32)?;
-        self.logits(&net, &batch)?;
+        self.outputs(&net, &batch)?;
+        if self.expect.contains("logits_nsp") {
+            let pairs = Model::open_with(case, DType::F32, Some(&NewHead::named("next_sentence", 0)))?;
+            let logits = no_grad(|| pairs.forward(&batch.rows()))?.value();
+            self.near("logits_nsp", &flat(&logits)?, &[])?;
+        }
+        let pairs = self.pairs(&batch)?;
+        let batch = pairs.unwrap_or(batch);
         let loss = net.loss(&batch.rows(), Reduce::Mean, 0.0)?;
         let first = f64::from(loss.value().to_scalar::<f32>()?);
         self.close("loss", first, self.numbers("loss")?[0], LOSSES);
@@ -99,17 +108,72 @@ impl Check {
         Ok(())
     }
 
-    fn logits(&mut self, net: &Model, batch: &Batch) -> Result<()> {
-        let logits = no_grad(|| net.forward(&batch.rows()))?.value();
-        let (got, want) = (flat(&logits)?, self.numbers("logits")?);
-        let vocab = got.len() / batch.mask.len();
-        let worst = (0..got.len())
-            .filter(|at| batch.mask[at / vocab] == 1)
-            .map(|at| (got[at] - want[at]).abs())
-            .fold(0.0, f64::max);
-        println!("{}: logits within {worst:.1e}", self.name);
-        self.close("logits", worst, 0.0, LOGITS);
+    /// Compares what the head makes of the inputs; of embeddings, the hidden states too.
+    fn outputs(&mut self, net: &Model, batch: &Batch) -> Result<()> {
+        let got = flat(&no_grad(|| net.forward(&batch.rows()))?.value())?;
+        if self.expect.contains("logits") {
+            return self.near("logits", &got, &batch.mask);
+        }
+        let width = net.config().hidden;
+        let unit = |row: &[f64]| row.iter().map(|x| x / norm(row.iter().copied())).collect::<Vec<f64>>();
+        let got: Vec<f64> = got.chunks(width).flat_map(unit).collect();
+        self.near("embedding", &got, &[])?;
+        let hidden = no_grad(|| net.hidden_states(&batch.rows()))?.value();
+        self.near("hidden", &flat(&hidden)?, &batch.mask)
+    }
+
+    /// Compares outputs where the mask is 1, or outputs of whole rows.
+    fn near(&mut self, name: &str, got: &[f64], mask: &[u32]) -> Result<()> {
+        let want = self.numbers(name)?;
+        let shape = self.expect.shape(name)?;
+        let tokens = if shape.len() > 1 && shape[0] * shape[1] == mask.len() { mask.len() } else { 0 };
+        if got.len() != want.len() {
+            self.fault(format!("{name}: {} numbers instead of {}", got.len(), want.len()));
+            return Ok(());
+        }
+        let seen = |at: usize| tokens == 0 || mask[at / (got.len() / tokens)] == 1;
+        let worst = (0..got.len()).filter(|at| seen(*at)).map(|at| (got[at] - want[at]).abs()).fold(0.0, f64::max);
+        println!("{}: {name} within {worst:.1e}", self.name);
+        self.close(name, worst, 0.0, LOGITS);
         Ok(())
+    }
+
+    /// Anchors and positives in turn, where a case has such.
+    fn pairs(&self, anchors: &Batch) -> Result<Option<Batch>> {
+        if !self.expect.contains("positives") {
+            return Ok(None);
+        }
+        let unsigned = |name: &str| -> Result<Vec<u32>> {
+            Ok(self.expect.read(name)?.to_dtype(DType::U32)?.flatten_all()?.to_vec1()?)
+        };
+        let length = anchors.length;
+        let (ids, mask) = (unsigned("positives")?, unsigned("positives_mask")?);
+        // the first row is whole, and tells the types of all
+        let whole = &anchors.token_types.as_deref().unwrap_or_default()[..length];
+        let types: Vec<u32> =
+            mask.chunks(length).flat_map(|row| row.iter().zip(whole).map(|(seen, kind)| seen * kind)).collect();
+        let both = |a: &[u32], b: &[u32]| -> Vec<u32> {
+            a.chunks(length).zip(b.chunks(length)).flat_map(|(a, b)| [a, b].concat()).collect()
+        };
+        Ok(Some(Batch {
+            rows: 2 * anchors.rows,
+            length,
+            ids: both(&anchors.ids, &ids),
+            labels: None,
+            targets: None,
+            mask: both(&anchors.mask, &mask),
+            token_types: anchors.token_types.as_ref().map(|own| both(own, &types)),
+        }))
+    }
+
+    /// What a file calls the weight: a base has no prefix.
+    fn name_of(&self, label: &str) -> String {
+        let is_there =
+            |name: &str| ["grad", "after"].iter().any(|kind| self.expect.contains(&format!("{kind}.{name}")));
+        match label.split_once('.') {
+            Some((_, bare)) if !is_there(label) && is_there(bare) => bare.into(),
+            _ => label.into(),
+        }
     }
 
     /// Compares every gradient, and tells which elements are noise.
@@ -117,13 +181,17 @@ impl Check {
         let wanted: Vec<String> =
             self.expect.names().iter().filter_map(|name| name.strip_prefix("grad.").map(String::from)).collect();
         let params: Vec<Arc<Param>> = net.parameters().iter().filter_map(|param| param.as_param().cloned()).collect();
-        let names: Vec<String> = params.iter().map(|param| param.label()).collect();
+        let names: Vec<String> = params.iter().map(|param| self.name_of(&param.label())).collect();
         if names.iter().any(|name| !wanted.contains(name)) || names.len() != wanted.len() {
             self.fault(format!("learns {names:?} instead of {wanted:?}"));
         }
         let (mut worst, mut noisy) = (0.0_f64, Vec::new());
         for param in params {
-            let want = self.numbers(&format!("grad.{}", param.label()))?;
+            let name = self.name_of(&param.label());
+            if !self.expect.contains(&format!("grad.{name}")) {
+                continue;
+            }
+            let want = self.numbers(&format!("grad.{name}"))?;
             let Some(got) = grads.get(&param)? else {
                 self.fault(format!("no gradient of {}", param.label()));
                 continue;
@@ -161,7 +229,7 @@ impl Check {
         }
         let mut after = 0.0_f64;
         for (param, noise) in noisy {
-            let want = self.numbers(&format!("after.{}", param.label()))?;
+            let want = self.numbers(&format!("after.{}", self.name_of(&param.label())))?;
             let got = flat(&param.value())?;
             let far = |at: usize| if noise[at] { 0.0 } else { (got[at] - want[at]).abs() };
             let error = (0..got.len()).map(far).fold(0.0, f64::max);
@@ -176,11 +244,15 @@ impl Check {
         let shape = self.expect.shape("input_ids")?.to_vec();
         let whole = |name: &str| -> Result<Vec<i64>> { Ok(self.expect.read(name)?.flatten_all()?.to_vec1()?) };
         let unsigned = |name: &str| -> Result<Vec<u32>> { Ok(whole(name)?.into_iter().map(|id| id as u32).collect()) };
+        let of_tokens = self.expect.contains("labels") && self.expect.shape("labels")? == shape;
+        let numbers = |name: &str| self.expect.contains(name).then(|| self.numbers(name)).transpose();
+        let pair = numbers("next_sentence_label")?;
         Ok(Batch {
             rows: shape[0],
             length: shape[1],
             ids: unsigned("input_ids")?,
-            labels: whole("labels")?,
+            labels: if of_tokens { Some(whole("labels")?) } else { None },
+            targets: if of_tokens { pair } else { numbers("labels")? },
             mask: unsigned("attention_mask")?,
             token_types: match self.expect.contains("token_type_ids") {
                 true => Some(unsigned("token_type_ids")?),

@@ -160,8 +160,12 @@ impl Model {
 
 /// Every linear layer in the layers and in the head: its name and its `[out, in]`.
 pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> {
-    let head = config.output.as_ref().map_or("", |output| output.head);
-    let inside = |name: &str| name.starts_with(config.layout.blocks) || (!head.is_empty() && name.starts_with(head));
+    let layout = config.layout;
+    let dense = layout.heads.dense.map(|dense| dense.name);
+    let inside = |name: &str| {
+        let outer = layout.outer.contains(&name) || dense == Some(name);
+        name.starts_with(layout.blocks) || !name.starts_with(layout.prefix) || outer
+    };
     weights
         .iter()
         .filter_map(|(name, weight)| {
@@ -184,10 +188,10 @@ fn select(inner: &Inner, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>>
         return Err(Error::new("attach_lora", "no layers are named").help(format!("this model has {}", ends(&all))));
     }
     let layer = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_string();
-    let mut tables = vec![(layer(config.layout.embeddings), [config.hidden, config.vocab])];
+    let mut tables = vec![(layer(config.layout.embeddings), [config.embedding, config.vocab])];
     if config.tied {
         let copies = (inner.head.ties)(config).into_iter().filter(|(_, of)| of == config.layout.embeddings);
-        tables.extend(copies.map(|(copy, _)| (layer(&copy), [config.vocab, config.hidden])));
+        tables.extend(copies.map(|(copy, _)| (layer(&copy), [config.vocab, config.embedding])));
     }
     let named = |pattern: &str, layer: &str| {
         layer == pattern || layer.strip_suffix(pattern).is_some_and(|rest| rest.ends_with('.'))

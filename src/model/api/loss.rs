@@ -1,8 +1,8 @@
 //! What a model computes: outputs, hidden states and losses.
 
-use super::read::Ids;
+use super::read::{self, Ids};
 use crate::data::Batch;
-use crate::model::{Reduce, TokenRows};
+use crate::model::{LossPlan, Reduce, TokenRows};
 use crate::script::prelude::*;
 use crate::tensor::nn::Precision;
 use crate::tensor::no_grad;
@@ -10,6 +10,8 @@ use crate::tensor::no_grad;
 const LOSS: &[Opt] = &[
     opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "over the tokens that have a loss"),
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
+    opt("scale", Kind::Float, "20.0", "what cosines of embeddings are multiplied by: 1 / temperature")
+        .also(&["temperature"]),
     opt("train", Kind::Bool, "true", "record for backward, and apply the dropout of LoRA; false to evaluate")
         .also(&["eval"]),
 ];
@@ -17,7 +19,13 @@ const LOSS: &[Opt] = &[
 /// Rows given by hand.
 const ROWS: &[Opt] = &[
     opt("ids", Kind::Any, "", "rows of ids").also(&["input_ids"]),
-    opt("labels", Kind::Any, "", "rows of labels, -100 where there is no loss; default: the ids"),
+    opt(
+        "labels",
+        Kind::Any,
+        "",
+        "rows of labels, -100 where there is no loss; default: the ids, where tokens are predicted",
+    ),
+    opt("targets", Kind::Any, "", "what is to be predicted of each sequence: a class, or a list of numbers"),
     opt("segments", Kind::Any, "", "which sequence of its row each token belongs to, 0 is padding")
         .also(&["attention_mask"]),
     opt("token_types", Kind::Any, "", "which part of a pair each token belongs to (BERT)").also(&["token_type_ids"]),
@@ -33,7 +41,8 @@ struct Given {
     rows: usize,
     length: usize,
     ids: Vec<u32>,
-    labels: Vec<i64>,
+    labels: Option<Vec<i64>>,
+    targets: Option<Vec<f64>>,
     segments: Option<Vec<u32>>,
     token_types: Option<Vec<u32>>,
 }
@@ -60,7 +69,8 @@ impl Given {
             ids: all.unsigned(who)?,
             segments: unsigned("segments")?,
             token_types: unsigned("token_types")?,
-            labels: if map.has("labels") { Ids::read(who, "labels", map.get("labels"))?.ids } else { all.ids },
+            labels: if map.has("labels") { Some(Ids::read(who, "labels", map.get("labels"))?.ids) } else { None },
+            targets: if map.has("targets") { Some(read::numbers(who, "targets", map.get("targets"))?) } else { None },
         })
     }
 
@@ -69,7 +79,8 @@ impl Given {
             rows: self.rows,
             length: self.length,
             ids: &self.ids,
-            labels: Some(&self.labels),
+            labels: self.labels.as_deref(),
+            targets: self.targets.as_deref(),
             segments: self.segments.as_deref(),
             token_types: self.token_types.as_deref(),
             ..TokenRows::default()
@@ -106,7 +117,11 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tensor = crate::tensor::Tensor;
 
-    /// Outputs of the model's head for rows of ids: logits `[rows, length, vocab_size]`. Gradients flow through.
+    /// Outputs of the model's head for rows of ids. Gradients flow through.
+    ///
+    /// Logits `[rows, length, vocab_size]` of a causal or masked head, `[rows, length, labels]` of `token`, `[rows, length]` of
+    /// `replaced_token`; of whole sequences logits `[sequences, labels]` (`sequence`, `next_sentence`) or embeddings
+    /// `[sequences, hidden_size]` (`embed`). A row is a sequence, or each of its segments.
     ///
     /// `rows` is a list of ids, a list of lists of equal length, a tensor, a batch, or a map of `ids`, `segments` and
     /// `token_types`.
@@ -143,6 +158,10 @@ mod verbs {
     /// label of position t + 1 at position t, where both are of one segment; a masked model predicts labels in place.
     /// Never holds all logits. A batch without any target is an error.
     ///
+    /// The heads of whole sequences read `targets`: a class for each (-100: none), or a list of numbers for several classes that
+    /// may be true together, and for regression. Those of `embed` are numbers of groups: sequences with the same one are anchor,
+    /// positive and further negatives (without targets neighbors are pairs), and the loss is InfoNCE over all of the batch.
+    ///
     /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In training
     /// the dropout of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from.
     ///
@@ -157,6 +176,9 @@ mod verbs {
     /// let sum = net.loss(#{ ids: [5, 6, 7, 8] }, #{ reduction: "sum", train: false }).item();
     /// assert::close(sum / 3, net.loss(#{ ids: [5, 6, 7, 8] }).item(), 1e-4);
     /// net.loss(#{ ids: [5, 6, 7, 8] }, #{ reductoin: "sum" })         //=> error: loss: there is no option `reductoin`
+    /// let classifier = model("tests/data/parity/bert-classify");
+    /// classifier.loss(#{ ids: [[5, 6, 7], [8, 9, 5]], targets: [2, 0] }).shape     //=> []
+    /// classifier.loss(#{ ids: [[5, 6, 7]], targets: [7] })    //=> error: loss: target 7, and this head has 5 classes
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
     pub fn loss(net: &mut Model, batch: Dynamic, options: Map) -> Res<Tensor> {
@@ -166,9 +188,10 @@ mod verbs {
         if !(0.0..1.0).contains(&smoothing) {
             bail!("loss", "label_smoothing {smoothing} is not in 0..1");
         }
+        let plan = LossPlan { smoothing, scale: options.float("scale")? };
         let train = options.bool("train")?;
         super::with_rows("loss", batch, |rows| {
-            let work = || net.loss(rows, reduce, smoothing);
+            let work = || net.loss(rows, reduce, plan.clone());
             if train { work() } else { no_grad(work) }
         })
     }

@@ -1,6 +1,7 @@
 //! The verbs of models.
 
 mod adapt;
+mod embed;
 mod generate;
 mod loss;
 mod open;
@@ -27,6 +28,7 @@ pub fn register(host: &mut Host) {
         open::register,
         show::register,
         loss::register,
+        embed::register,
         trainable::register,
         weights::register,
         generate::register,

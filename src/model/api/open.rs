@@ -1,6 +1,7 @@
 //! Opening a model, or making a new one.
 
 use super::read;
+use crate::model::{NewHead, Pooling, Problem};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use std::path::Path;
@@ -16,10 +17,33 @@ const MODEL: &[Opt] = &[
         "what computes it: `candle` has more architectures, and only generates and measures",
     )
     .also(&["backend", "gemma", "phi3", "starcoder2"]),
-    opt("head", Kind::OneOf(&["causal", "masked"]), "", "put a new head on the model").also(&["AutoModelForMaskedLM"]),
+    opt("head", Kind::OneOf(&HEADS), "", "put a new head on the model").also(&[
+        "AutoModelForMaskedLM",
+        "AutoModelForSequenceClassification",
+        "AutoModelForTokenClassification",
+        "AutoModelForNextSentencePrediction",
+        "AutoModelForPreTraining",
+        "SentenceTransformer",
+    ]),
+    opt("labels", Kind::Any, "", "names of the classes of a new head, or their number")
+        .also(&["num_labels", "id2label"]),
+    opt(
+        "problem_type",
+        Kind::OneOf(&PROBLEMS),
+        "",
+        "what a head for whole sequences learns; default: one class of several",
+    )
+    .also(&["multi-label", "regression"]),
+    opt("pooling", Kind::OneOf(&Pooling::NAMES), "\"mean\"", "what embeddings are made of").also(&["pooling_mode"]),
+    opt("normalize", Kind::Bool, "false", "scale embeddings to length 1").also(&["normalize_embeddings"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
-    opt("model_type", Kind::Text, "", "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gpt2, bert"),
+    opt(
+        "model_type",
+        Kind::Text,
+        "",
+        "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gpt2, bert, roberta, …",
+    ),
     opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
     opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
     opt("num_hidden_layers", Kind::Int, "", "number of layers").also(&["n_layer"]),
@@ -48,6 +72,16 @@ const MODEL: &[Opt] = &[
         "how far back each layer attends (mistral, qwen2, qwen3); default: all the way",
     ),
     opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings").also(&["tied", "weight tying"]),
+    opt(
+        "embedding_size",
+        Kind::Int,
+        "",
+        "width of the embeddings (electra, albert); default: hidden_size, in albert 128",
+    ),
+    opt("num_hidden_groups", Kind::Int, "1", "groups of layers that share their weights (albert)"),
+    opt("local_attention", Kind::Int, "128", "window of the local layers, both sides together (modernbert)"),
+    opt("global_attn_every_n_layers", Kind::Int, "3", "layers from one global one to the next (modernbert)"),
+    opt("position_buckets", Kind::Int, "256", "buckets of distances (deberta-v2)"),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
     opt("type_vocab_size", Kind::Int, "2", "kinds of token in a pair (bert)").also(&["token_type_ids"]),
     opt("pad_token_id", Kind::Int, "", "id of the padding token (bert)"),
@@ -56,7 +90,13 @@ const MODEL: &[Opt] = &[
 ];
 
 /// The options that are not of the config.
-const OWN: [&str; 5] = ["dtype", "quantized", "engine", "head", "seed"];
+const OWN: [&str; 9] =
+    ["dtype", "quantized", "engine", "head", "labels", "problem_type", "pooling", "normalize", "seed"];
+
+const HEADS: [&str; 8] =
+    ["causal", "masked", "next_sentence", "pretraining", "sequence", "token", "replaced_token", "embed"];
+
+const PROBLEMS: [&str; 3] = ["single_label_classification", "multi_label_classification", "regression"];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -84,19 +124,68 @@ fn seed(options: &Options) -> Res<u64> {
     })
 }
 
+/// The head that is asked for, with its classes.
+fn new_head(options: &Options) -> Res<Option<NewHead>> {
+    let Some(name) = options.maybe("head", Options::text)? else {
+        return match ["labels", "problem_type", "pooling", "normalize"].iter().find(|name| options.has(name)) {
+            Some(name) => bail!("model", "option `{name}` is of a new head, and no `head` is given"),
+            None => Ok(None),
+        };
+    };
+    let labels = if options.has("labels") { Some(labels(options.get("labels"))?) } else { None };
+    let problem = options.maybe("problem_type", Options::text)?;
+    let pooling = options.has("pooling").then(|| options.text("pooling")).transpose()?;
+    Ok(Some(NewHead {
+        name: name.to_string(),
+        seed: seed(options)?,
+        labels,
+        problem: problem.map(|name| Problem::named("model", &name)).transpose()?,
+        pooling: pooling.map(|name| Pooling::named("model", &name)).transpose()?,
+        normalize: if options.has("normalize") { Some(options.bool("normalize")?) } else { None },
+    }))
+}
+
+/// Names of classes, or as many as a number says.
+fn labels(given: Dynamic) -> Res<Vec<String>> {
+    if let Ok(count) = given.as_int() {
+        return match usize::try_from(count) {
+            Ok(count @ 1..=1_000_000) => Ok((0..count).map(|id| format!("LABEL_{id}")).collect()),
+            _ => bail!("model", "{count} labels: give their names, or a number above 0"),
+        };
+    }
+    let kind = given.type_name();
+    let Some(list) = given.try_cast::<List>() else {
+        bail!("model", "`labels` is {kind}, not a list of names or a number");
+    };
+    let names: Vec<String> = list.iter().map(|name| name.to_string()).collect();
+    if names.is_empty() {
+        bail!("model", "`labels` is empty");
+    }
+    if let Some(at) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+        bail!("model", "the label `{}` is given twice", names[at]);
+    }
+    Ok(names)
+}
+
 #[export_module]
 mod verbs {
-    use super::seed;
+    use super::{new_head, seed};
 
     pub type Model = crate::model::Model;
 
     /// Opens the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
     ///
-    /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Llama (2, 3, SmolLM), Mistral,
-    /// Phi 3, Qwen2, Qwen3, GPT-2 and BERT (with a masked head) are known. Every weight must be there with the shape that the config says, and no other.
-    /// GGUF weights are dequantized.
+    /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Decoders: Llama (2, 3, SmolLM), Mistral,
+    /// Phi 3, Qwen2, Qwen3 and GPT-2. Encoders: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT, DeBERTa v2 and v3,
+    /// ModernBERT and Nomic BERT. Every weight must be there with the shape that the config says, and no other. GGUF weights are
+    /// dequantized.
     ///
-    /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another.
+    /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another: `causal`,
+    /// `masked`, `next_sentence`, `pretraining` (both of BERT's), `sequence` and `token` (with `labels`), `replaced_token`
+    /// (ELECTRA) or `embed`. What is new, what nothing uses and what is left out is told in a line each.
+    ///
+    /// `labels` are the names of the classes of `sequence` and `token`, or their number. `problem_type` says what `sequence`
+    /// learns: one class of several, each class or not (`multi_label_classification`), or numbers (`regression`).
     ///
     /// With `quantized: true` the weights of a quantized `.gguf` file stay in the file's own blocks (Q4_0 to Q8_0, Q2_K
     /// to Q8_K), a fifth to a third of the memory. They are frozen; products widen them as they go, and an adapter learns
@@ -110,6 +199,8 @@ mod verbs {
     /// model("tests/data/parity/llama", #{ dtype: "bf16" })    //=> llama, 2 layers, 60.1 k parameters, bf16
     /// model("tests/data/parity/llama", #{ quantized: true })
     /// //=> error: model: tests/data/parity/llama is not a .gguf file, and not quantized
+    /// model("tests/data/parity/bert-mlm", #{ head: "token", labels: ["O", "B-PER", "I-PER"], seed: 1 })
+    /// //=> bert, 2 layers, 41.5 k parameters, f32, a new token head
     /// ```
     ///
     /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),
@@ -133,12 +224,7 @@ mod verbs {
         if options.bool("quantized")? {
             return Ok(Model::open_quantized(path, dtype)?);
         }
-        let head = options.maybe("head", Options::text)?;
-        let head = match &head {
-            Some(head) => Some((head.as_str(), seed(&options)?)),
-            None => None,
-        };
-        Ok(Model::open_with(path, dtype, head)?)
+        Ok(Model::open_with(path, dtype, new_head(&options)?.as_ref())?)
     }
 
     /// Makes a new model from a config, with random weights. The config is a `config.json` as a map; a part of one gets
@@ -175,8 +261,9 @@ mod verbs {
         if options.bool("quantized")? {
             bail!("model", "option `quantized` is for .gguf files, and this is a new model");
         }
-        let head = options.maybe("head", Options::text)?;
+        let head = new_head(&options)?;
         let dtype = read::dtype("model", &options.text("dtype")?)?;
-        Ok(Model::new(json, head.as_deref(), seed(&options)?, dtype)?)
+        let seed = head.as_ref().map_or_else(|| seed(&options), |head| Ok(head.seed))?;
+        Ok(Model::new(json, head.as_ref(), seed, dtype)?)
     }
 }

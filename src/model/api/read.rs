@@ -70,6 +70,28 @@ impl Ids {
     }
 }
 
+/// Numbers, in a list, in lists or in a tensor, one behind the other.
+pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
+    if let Some(tensor) = given.read_lock::<Tensor>() {
+        let flat =
+            tensor.value().to_dtype(DType::F64).and_then(|value| value.flatten_all()).and_then(|flat| flat.to_vec1());
+        return Ok(flat.map_err(Error::from)?);
+    }
+    let kind = given.type_name();
+    let Some(list) = given.try_cast::<List>() else {
+        bail!(who, "the {what} are a list, a list of lists or a tensor, not {kind}");
+    };
+    let mut all = Vec::with_capacity(list.len());
+    for item in list {
+        match item.as_float().or_else(|_| item.as_int().map(|whole| whole as f64)) {
+            Ok(number) => all.push(number),
+            Err(_) if item.is_array() => all.extend(numbers(who, what, item)?),
+            Err(kind) => bail!(who, "the {what} are numbers, not {kind}"),
+        }
+    }
+    Ok(all)
+}
+
 fn row(who: &str, what: &str, list: List) -> Res<Vec<i64>> {
     let whole = |item: Dynamic| match item.as_int() {
         Ok(id) => Ok(id),

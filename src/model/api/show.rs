@@ -104,6 +104,19 @@ mod verbs {
         rhai::serde::to_dynamic(&net.config().json)
     }
 
+    /// Names of the classes of a `sequence` or `token` head; none of other heads.
+    ///
+    /// also: id2label, label2id, num_labels
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/bert-classify").labels.len()      //=> 5
+    /// model("tests/data/parity/bert-mlm", #{ head: "token", labels: ["O", "B-LOC", "I-LOC"] }).labels    //=> ["O", "B-LOC", "I-LOC"]
+    /// ```
+    #[rhai_fn(pure, get = "labels")]
+    pub fn labels(net: &mut Model) -> List {
+        net.labels().into_iter().map(Dynamic::from).collect()
+    }
+
     /// The architecture, as `model_type` in `config.json` names it.
     ///
     /// ```rhai

@@ -5,18 +5,35 @@ use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::forward::Forward;
-use crate::model::head::masked;
+use crate::model::head::names::{DenseNames, HeadNames, MaskedNames};
+use crate::model::head::{embed, masked, next_sentence, pretraining, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::tensor::{Tensor, ops};
 use crate::{Result, bail};
 use serde_json::{Value, json};
 
-const LAYOUT: Layout = Layout {
+pub const MASKED: MaskedNames = MaskedNames {
+    prefixes: &["cls.predictions."],
+    dense: "cls.predictions.transform.dense",
+    norm: "cls.predictions.transform.LayerNorm",
+    decoder: "cls.predictions.decoder",
+    bias: "cls.predictions.bias",
+};
+
+pub const LAYOUT: Layout = Layout {
     model_type: "bert",
     embeddings: "bert.embeddings.word_embeddings.weight",
     prefix: "bert.",
     blocks: "bert.encoder.layer.",
+    outer: &[],
     outputs: ["attention.output.dense", "output.dense"],
+    causal: false,
+    heads: HeadNames {
+        masked: Some(MASKED),
+        dense: Some(DenseNames { name: "bert.pooler.dense", norm: None, of_tokens: false }),
+        pair: "cls.seq_relationship",
+        ..HeadNames::ENCODER
+    },
     transposed: false,
     renamed: &[(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")],
     // the pooler and the head of next-sentence prediction, in the files of most masked models
@@ -26,19 +43,30 @@ const LAYOUT: Layout = Layout {
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("BertForMaskedLM", &masked::HEAD)],
+    heads: &[
+        ("BertForMaskedLM", &masked::HEAD),
+        ("BertForPreTraining", &pretraining::HEAD),
+        ("BertForNextSentencePrediction", &next_sentence::HEAD),
+        ("BertForSequenceClassification", &sequence::HEAD),
+        ("BertForTokenClassification", &token::HEAD),
+        ("BertModel", &embed::HEAD),
+    ],
     keys: &[],
     defaults,
-    config,
+    config: |fields| config(fields, &LAYOUT),
     tensors,
-    embed,
+    embed: |pass| embeddings(pass, pass.positions()),
     block,
     finish: |_, x| Ok(x.clone()),
     gguf: None,
     decoder: None,
 };
 
-fn defaults(fields: &Fields) -> Result<Value> {
+/// What encoders know as the activation of a feed-forward layer.
+pub const ACTIVATIONS: [Activation; 5] =
+    [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh];
+
+pub fn defaults(fields: &Fields) -> Result<Value> {
     let hidden = fields.count(&["hidden_size"])?;
     let heads = fields.heads(hidden)?;
     fields.head_dim(hidden, heads)?;
@@ -59,7 +87,9 @@ fn defaults(fields: &Fields) -> Result<Value> {
     }))
 }
 
-fn config(fields: &Fields) -> Result<Config> {
+/// The config of BERT and of what differs from it by names.
+pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
+    let model = layout.model_type;
     let hidden = fields.count(&["hidden_size"])?;
     let layers = fields.layers(&["num_hidden_layers"])?;
     let heads = fields.count(&["num_attention_heads"])?;
@@ -68,77 +98,88 @@ fn config(fields: &Fields) -> Result<Config> {
         bail!("model", "`position_embedding_type` is `{positions}`, and only absolute is supported");
     }
     if fields.bool_or("is_decoder", false)? {
-        bail!("model", "`is_decoder` is true, and a bert is supported as an encoder only");
+        bail!("model", "`is_decoder` is true, and a {model} is supported as an encoder only");
     }
     if !hidden.is_multiple_of(heads.max(1)) {
         bail!("model", "hidden_size {hidden} is not divisible by {heads} heads");
     }
-    let known = [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu];
+    let activation = Activation::named("model", fields.text_or(&["hidden_act"], "gelu"), &ACTIVATIONS)?;
     Ok(Config {
-        layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
+        embedding: hidden,
         ff: fields.count_or(&["intermediate_size"], 4 * hidden)?,
         layers,
+        layer_groups: layers,
         heads,
         kv_heads: heads,
         head_dim: hidden / heads.max(1),
         max_positions: fields.count_or(&["max_position_embeddings"], 512)?,
         token_types: fields.count_or(&["type_vocab_size"], 2)?,
         norm_eps: fields.float_or(&["layer_norm_eps"], 1e-12)?,
-        rope: None,
         windows: vec![None; layers],
-        qkv_bias: true,
-        out_bias: true,
-        mlp_bias: true,
-        qk_norm: false,
-        activation: Activation::named("model", fields.text_or(&["hidden_act"], "gelu"), &known)?,
+        activation,
+        masked_activation: activation,
         tied: fields.bool_or("tie_word_embeddings", true)?,
         init_range: fields.float_or(&["initializer_range"], 0.02)?,
-        eos: Vec::new(),
-        output: None,
-        json: Default::default(),
+        ..Config::base(layout)
     })
 }
 
-fn tensors(config: &Config) -> Vec<TensorSpec> {
+/// A weight with its bias: `rows` numbers of it.
+pub fn pair(specs: &mut Vec<TensorSpec>, name: &str, weight: &[usize], start: Start) {
+    specs.push(TensorSpec::new(format!("{name}.weight"), weight, start));
+    specs.push(TensorSpec::new(format!("{name}.bias"), &weight[..1], Start::Zeros));
+}
+
+/// The embeddings of tokens, of positions and of types, and their norm.
+pub fn embedding_tensors(config: &Config) -> Vec<TensorSpec> {
+    let (at, normal) = (format!("{}embeddings", config.layout.prefix), Start::Normal(config.init_range));
+    let positions = config.max_positions + config.first_position;
+    let mut specs = Vec::new();
+    for (name, rows) in [("word", config.vocab), ("position", positions), ("token_type", config.token_types)] {
+        if rows > 0 {
+            specs.push(TensorSpec::new(format!("{at}.{name}_embeddings.weight"), &[rows, config.embedding], normal));
+        }
+    }
+    pair(&mut specs, &format!("{at}.LayerNorm"), &[config.embedding], Start::Ones);
+    specs
+}
+
+pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);
     let (hidden, ff) = (config.hidden, config.ff);
-    let mut specs = Vec::new();
-    for (name, rows) in [("word", config.vocab), ("position", config.max_positions), ("token_type", config.token_types)]
-    {
-        specs.push(TensorSpec::new(format!("bert.embeddings.{name}_embeddings.weight"), &[rows, hidden], normal));
-    }
-    let mut pair = |name: &str, weight: &[usize], start: Start| {
-        specs.push(TensorSpec::new(format!("{name}.weight"), weight, start));
-        specs.push(TensorSpec::new(format!("{name}.bias"), &weight[..1], Start::Zeros));
-    };
-    pair("bert.embeddings.LayerNorm", &[hidden], Start::Ones);
+    let mut specs = embedding_tensors(config);
     for layer in 0..config.layers {
-        let at = |name: &str| format!("{}{layer}.{name}", LAYOUT.blocks);
+        let mut pair = |name: &str, weight: &[usize], start: Start| {
+            pair(&mut specs, &format!("{}{layer}.{name}", config.layout.blocks), weight, start);
+        };
         for name in ["query", "key", "value"] {
-            pair(&at(&format!("attention.self.{name}")), &[hidden, hidden], normal);
+            pair(&format!("attention.self.{name}"), &[hidden, hidden], normal);
         }
-        pair(&at("attention.output.dense"), &[hidden, hidden], normal);
-        pair(&at("attention.output.LayerNorm"), &[hidden], Start::Ones);
-        pair(&at("intermediate.dense"), &[ff, hidden], normal);
-        pair(&at("output.dense"), &[hidden, ff], normal);
-        pair(&at("output.LayerNorm"), &[hidden], Start::Ones);
+        pair("attention.output.dense", &[hidden, hidden], normal);
+        pair("attention.output.LayerNorm", &[hidden], Start::Ones);
+        pair("intermediate.dense", &[ff, hidden], normal);
+        pair("output.dense", &[hidden, ff], normal);
+        pair("output.LayerNorm", &[hidden], Start::Ones);
     }
     specs
 }
 
-fn embed(pass: &Forward) -> Result<Tensor> {
-    let of = |name: &str, ids: &[u32]| pass.embedding(&format!("bert.embeddings.{name}_embeddings.weight"), ids);
-    let words = of("word", pass.ids())?;
-    let types = of("token_type", &pass.token_types())?;
+/// The normed sum of a token's embedding, its type's and its position's.
+pub fn embeddings(pass: &Forward, positions: &[u32]) -> Result<Tensor> {
+    let at = format!("{}embeddings", pass.config().layout.prefix);
+    let of = |name: &str, ids: &[u32]| pass.embedding(&format!("{at}.{name}_embeddings.weight"), ids);
+    let mut sum = of("word", pass.ids())?;
     // in the order of transformers, for its bits
-    let sum = ops::add(&ops::add(&words, &types)?, &of("position", pass.positions())?)?;
-    pass.at("bert.embeddings").layer_norm("LayerNorm", &sum)
+    if pass.config().token_types > 0 {
+        sum = ops::add(&sum, &of("token_type", &pass.token_types())?)?;
+    }
+    pass.at(at.as_str()).layer_norm("LayerNorm", &ops::add(&sum, &of("position", positions)?)?)
 }
 
-fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
-    let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
+pub fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
+    let at = pass.at(format!("{}{layer}", pass.config().layout.blocks));
     let part = |name: &str| at.heads(&at.linear(&format!("attention.self.{name}"), x)?, pass.config().heads);
     let h = pass.attend(layer, &part("query")?, &part("key")?, &part("value")?)?;
     let x = at.layer_norm("attention.output.LayerNorm", &ops::add(&at.linear("attention.output.dense", &h)?, x)?)?;

@@ -6,7 +6,8 @@ use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::forward::Forward;
 use crate::model::gguf::names::{GgufNames, fact, fact_or};
-use crate::model::head::causal;
+use crate::model::head::names::HeadNames;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::tensor::{Tensor, ops};
 use crate::{Error, Result, bail};
@@ -17,7 +18,10 @@ const LAYOUT: Layout = Layout {
     embeddings: "transformer.wte.weight",
     prefix: "transformer.",
     blocks: "transformer.h.",
+    outer: &[],
     outputs: ["attn.c_proj", "mlp.c_proj"],
+    causal: true,
+    heads: HeadNames { token_classifier: "classifier", ..HeadNames::DECODER },
     transposed: true,
     renamed: &[],
     unused: &[],
@@ -26,7 +30,12 @@ const LAYOUT: Layout = Layout {
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("GPT2LMHeadModel", &causal::HEAD)],
+    heads: &[
+        ("GPT2LMHeadModel", &causal::HEAD),
+        ("GPT2ForSequenceClassification", &sequence::HEAD),
+        ("GPT2ForTokenClassification", &token::HEAD),
+        ("GPT2Model", &embed::HEAD),
+    ],
     keys: &[
         ("hidden_size", "n_embd"),
         ("num_hidden_layers", "n_layer"),
@@ -121,26 +130,21 @@ fn config(fields: &Fields) -> Result<Config> {
         layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
+        embedding: hidden,
         ff: fields.count_or(&["n_inner"], 4 * hidden)?,
         layers,
+        layer_groups: layers,
         heads,
         kv_heads: heads,
         head_dim: hidden / heads.max(1),
         max_positions: fields.count(&["n_positions", "n_ctx"])?,
-        token_types: 0,
         norm_eps: fields.float_or(&["layer_norm_epsilon"], 1e-5)?,
-        rope: None,
         windows: vec![None; layers],
-        qkv_bias: true,
-        out_bias: true,
-        mlp_bias: true,
-        qk_norm: false,
         activation: Activation::named("model", fields.text_or(&["activation_function"], "gelu_new"), &known)?,
         tied: fields.bool_or("tie_word_embeddings", true)?,
         init_range: fields.float_or(&["initializer_range"], 0.02)?,
         eos: fields.ids("eos_token_id"),
-        output: None,
-        json: Default::default(),
+        ..Config::base(&LAYOUT)
     })
 }
 

@@ -9,7 +9,8 @@ use crate::model::fields::Fields;
 use crate::model::forward::Forward;
 use crate::model::gguf::names::{GgufNames, Metadata, fact, fact_or};
 use crate::model::gguf::rope;
-use crate::model::head::causal;
+use crate::model::head::names::HeadNames;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::model::weights::Weights;
 use crate::tensor::{Tensor, nn, ops};
@@ -21,7 +22,10 @@ pub const LAYOUT: Layout = Layout {
     embeddings: "model.embed_tokens.weight",
     prefix: "model.",
     blocks: "model.layers.",
+    outer: &[],
     outputs: ["self_attn.o_proj", "mlp.down_proj"],
+    causal: true,
+    heads: HeadNames::DECODER,
     transposed: false,
     renamed: &[],
     unused: &[],
@@ -30,7 +34,12 @@ pub const LAYOUT: Layout = Layout {
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("LlamaForCausalLM", &causal::HEAD)],
+    heads: &[
+        ("LlamaForCausalLM", &causal::HEAD),
+        ("LlamaForSequenceClassification", &sequence::HEAD),
+        ("LlamaForTokenClassification", &token::HEAD),
+        ("LlamaModel", &embed::HEAD),
+    ],
     keys: &[],
     defaults,
     config,
@@ -154,26 +163,24 @@ pub fn unrotated(fields: &Fields) -> Result<Config> {
         layout: &LAYOUT,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
+        embedding: hidden,
         ff: fields.count(&["intermediate_size"])?,
         layers,
+        layer_groups: layers,
         heads,
         kv_heads: fields.count_or(&["num_key_value_heads"], heads)?,
         head_dim: fields.count_or(&["head_dim"], hidden / heads.max(1))?,
         max_positions: fields.count_or(&["max_position_embeddings"], 2048)?,
-        token_types: 0,
         norm_eps: fields.float_or(&["rms_norm_eps"], 1e-6)?,
-        rope: None,
         windows: vec![None; layers],
         qkv_bias: bias,
         out_bias: bias,
         mlp_bias: fields.bool_or("mlp_bias", false)?,
-        qk_norm: false,
         activation: Activation::Silu,
         tied: fields.bool_or("tie_word_embeddings", false)?,
         init_range: fields.float_or(&["initializer_range"], 0.02)?,
         eos: fields.ids("eos_token_id"),
-        output: None,
-        json: Default::default(),
+        ..Config::base(&LAYOUT)
     })
 }
 

@@ -4,7 +4,7 @@ use super::llama;
 use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
 use crate::model::gguf::names::GgufNames;
-use crate::model::head::causal;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::Arch;
 use crate::progress;
 use serde_json::Value;
@@ -13,7 +13,12 @@ const LAYOUT: Layout = Layout { model_type: "mistral", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("MistralForCausalLM", &causal::HEAD)],
+    heads: &[
+        ("MistralForCausalLM", &causal::HEAD),
+        ("MistralForSequenceClassification", &sequence::HEAD),
+        ("MistralForTokenClassification", &token::HEAD),
+        ("MistralModel", &embed::HEAD),
+    ],
     defaults: |fields| {
         let mut json = llama::defaults(fields)?;
         json["sliding_window"] = Value::Null;

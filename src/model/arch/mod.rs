@@ -1,23 +1,50 @@
-//! The architectures, one file each: the file's name is the `model_type` of `config.json`.
+//! The architectures, one file each: the file's name is the `model_type` of `config.json`, with `_` for `-`.
 //!
 //! To add one is to add a file and its line in [`ALL`].
 
+mod albert;
 mod bert;
+mod camembert;
+mod deberta_v2;
+mod distilbert;
+mod electra;
 mod gpt2;
 mod llama;
 mod mistral;
+mod modernbert;
+mod nomic_bert;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod roberta;
+mod xlm_roberta;
 
 use super::fields::Fields;
-use super::spec::{Arch, Blueprint, Head};
+use super::head::embed;
+use super::pooling::Pooling;
+use super::spec::{Arch, Blueprint, Head, NewHead};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
 /// Every architecture that levain can build.
-pub const ALL: &[&Arch] =
-    &[&bert::ARCH, &gpt2::ARCH, &llama::ARCH, &mistral::ARCH, &phi3::ARCH, &qwen2::ARCH, &qwen3::ARCH];
+pub const ALL: &[&Arch] = &[
+    &albert::ARCH,
+    &bert::ARCH,
+    &camembert::ARCH,
+    &deberta_v2::ARCH,
+    &distilbert::ARCH,
+    &electra::ARCH,
+    &gpt2::ARCH,
+    &llama::ARCH,
+    &mistral::ARCH,
+    &modernbert::ARCH,
+    &nomic_bert::ARCH,
+    &phi3::ARCH,
+    &qwen2::ARCH,
+    &qwen3::ARCH,
+    &roberta::ARCH,
+    &xlm_roberta::ARCH,
+];
 
 /// The architecture with this `model_type`.
 pub fn find(model_type: &str) -> Option<&'static Arch> {
@@ -32,18 +59,27 @@ pub fn named(model_type: &str) -> Result<&'static Arch> {
     })
 }
 
-/// What a whole `config.json` describes; its `architectures` choose the head, unless `head` does.
-pub fn read(mut json: Map<String, Value>, head: Option<&str>) -> Result<Blueprint> {
+/// What a whole `config.json` describes; its `architectures` choose the head, unless `wanted` does.
+pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Blueprint> {
+    let arch = named(Fields(&json).text("model_type")?)?;
+    if let Some(head) = wanted {
+        head.write(&mut json);
+    }
     let fields = Fields(&json);
-    let arch = named(fields.text("model_type")?)?;
-    let head = match head {
-        Some(name) => arch.head(name)?,
+    let head = match wanted {
+        Some(head) => arch.head(&head.name)?,
         None => head_of(arch, &fields)?,
     };
     let mut config = (arch.config)(&fields)?;
+    config.labels = fields.labels()?;
+    config.problem = fields.problem(config.labels)?;
+    if head.name == embed::HEAD.name {
+        config.pooling = wanted.and_then(|head| head.pooling).unwrap_or(Pooling::Mean);
+        config.normalize = wanted.and_then(|head| head.normalize).unwrap_or(false);
+    }
     config.check()?;
     config.output = (head.output)(&config);
-    let class = Fields(&json).class();
+    let class = fields.class();
     if arch.heads.iter().all(|(own, of)| Some(*own) != class || of.name != head.name) {
         json.insert("architectures".into(), json!([arch.class(head)]));
     }
@@ -51,8 +87,12 @@ pub fn read(mut json: Map<String, Value>, head: Option<&str>) -> Result<Blueprin
     Ok(Blueprint { arch, head, config })
 }
 
+/// The head of the file's class; of one that names none, the base.
 fn head_of(arch: &'static Arch, fields: &Fields) -> Result<&'static Head> {
-    let Some(class) = fields.class() else { return Ok(arch.heads[0].1) };
+    let Some(class) = fields.class() else {
+        let base = if arch.layout.causal { "" } else { embed::HEAD.name };
+        return Ok(arch.head(base).unwrap_or(arch.heads[0].1));
+    };
     if let Some((_, head)) = arch.heads.iter().find(|(own, _)| *own == class) {
         return Ok(head);
     }

@@ -4,7 +4,7 @@
 use super::llama;
 use crate::model::config::{Config, Layout};
 use crate::model::forward::Forward;
-use crate::model::head::causal;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::tensor::{Tensor, nn, ops};
 use crate::{Result, bail};
@@ -14,7 +14,12 @@ const LAYOUT: Layout = Layout { model_type: "phi3", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("Phi3ForCausalLM", &causal::HEAD)],
+    heads: &[
+        ("Phi3ForCausalLM", &causal::HEAD),
+        ("Phi3ForSequenceClassification", &sequence::HEAD),
+        ("Phi3ForTokenClassification", &token::HEAD),
+        ("Phi3Model", &embed::HEAD),
+    ],
     defaults: |fields| {
         let mut json = llama::defaults(fields)?;
         json["original_max_position_embeddings"] = json!(4096);

@@ -6,7 +6,7 @@ use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::gguf::names::GgufNames;
-use crate::model::head::causal;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::Arch;
 use crate::{Result, bail};
 use serde_json::{Value, json};
@@ -15,7 +15,12 @@ const LAYOUT: Layout = Layout { model_type: "qwen2", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("Qwen2ForCausalLM", &causal::HEAD)],
+    heads: &[
+        ("Qwen2ForCausalLM", &causal::HEAD),
+        ("Qwen2ForSequenceClassification", &sequence::HEAD),
+        ("Qwen2ForTokenClassification", &token::HEAD),
+        ("Qwen2Model", &embed::HEAD),
+    ],
     defaults,
     config: |fields| {
         let config = llama::config(fields)?;

@@ -3,14 +3,19 @@
 use super::{llama, qwen2};
 use crate::model::config::{Config, Layout};
 use crate::model::gguf::names::GgufNames;
-use crate::model::head::causal;
+use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::Arch;
 
 const LAYOUT: Layout = Layout { model_type: "qwen3", ..llama::LAYOUT };
 
 pub const ARCH: Arch = Arch {
     layout: &LAYOUT,
-    heads: &[("Qwen3ForCausalLM", &causal::HEAD)],
+    heads: &[
+        ("Qwen3ForCausalLM", &causal::HEAD),
+        ("Qwen3ForSequenceClassification", &sequence::HEAD),
+        ("Qwen3ForTokenClassification", &token::HEAD),
+        ("Qwen3Model", &embed::HEAD),
+    ],
     defaults: qwen2::defaults,
     config: |fields| {
         let config = llama::unrotated(fields)?;

@@ -5,6 +5,7 @@ use super::no_training;
 use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::{Fields, read_json};
+use crate::model::head::names::HeadNames;
 use crate::model::spec::{Arch, Blueprint, Head};
 use crate::model::{Model, Weights};
 use crate::tensor::{DType, Tensor};
@@ -14,7 +15,8 @@ use std::path::Path;
 
 const HEAD: Head = Head {
     name: "causal",
-    causal: true,
+    next_token: true,
+    classes: false,
     output: |_| None,
     tensors: |_| Vec::new(),
     outputs: |_, _| no_training(),
@@ -31,7 +33,10 @@ fn arch(model_type: &'static str) -> &'static Arch {
         embeddings: "",
         prefix: "",
         blocks: "",
+        outer: &[],
         outputs: ["", ""],
+        causal: true,
+        heads: HeadNames::DECODER,
         transposed: false,
         renamed: &[],
         unused: &[],
@@ -56,29 +61,20 @@ fn config(layout: &'static Layout, json: Map<String, Value>) -> Result<Config> {
     let fields = Fields(&json);
     let (hidden, heads) = (fields.count(&["hidden_size"])?, fields.count(&["num_attention_heads"])?);
     Ok(Config {
-        layout,
         vocab: fields.count(&["vocab_size"])?,
         hidden,
+        embedding: hidden,
         ff: fields.count_or(&["intermediate_size"], 0)?,
         layers: fields.count(&["num_hidden_layers"])?,
         heads,
         kv_heads: fields.count_or(&["num_key_value_heads"], heads)?,
         head_dim: fields.count_or(&["head_dim"], hidden / heads.max(1))?,
         max_positions: fields.count_or(&["max_position_embeddings"], 2048)?,
-        token_types: 0,
-        norm_eps: 0.0,
-        rope: None,
-        windows: Vec::new(),
-        qkv_bias: false,
-        out_bias: false,
-        mlp_bias: false,
-        qk_norm: false,
         activation: Activation::Silu,
         tied: fields.bool_or("tie_word_embeddings", false)?,
-        init_range: 0.0,
         eos: fields.ids("eos_token_id"),
-        output: None,
         json,
+        ..Config::base(layout)
     })
 }
 

@@ -1,14 +1,16 @@
 //! The causal language model: each position predicts the next token of its segment.
 
+use super::targets::of_vocabulary;
+use crate::Result;
 use crate::model::config::{Config, OutputEmbeddings};
 use crate::model::rows::TokenRows;
 use crate::model::spec::{Head, Start, Targets, TensorSpec};
-use crate::{Error, Result, bail};
 
 pub const HEAD: Head = Head {
     name: "causal",
-    causal: true,
-    output: |config| Some(OutputEmbeddings { weight: weight(config), bias: None, head: LM_HEAD }),
+    next_token: true,
+    classes: false,
+    output: |config| Some(OutputEmbeddings { weight: weight(config), bias: None, head: &[LM_HEAD] }),
     tensors: |config| match config.tied {
         true => Vec::new(),
         false => {
@@ -19,7 +21,7 @@ pub const HEAD: Head = Head {
     outputs: |pass, hidden| pass.logits(hidden),
     ties: |config| vec![(format!("{LM_HEAD}.weight"), config.layout.embeddings.into())],
     targets,
-    loss: |pass, hidden, targets, smoothing| pass.cross_entropy(hidden, &targets.ids, smoothing),
+    loss: |pass, hidden, targets, plan| pass.cross_entropy(hidden, &targets.ids, plan.smoothing),
     peft_task: Some("CAUSAL_LM"),
 };
 
@@ -32,7 +34,7 @@ fn weight(config: &Config) -> String {
 
 /// Labels moved to the position that predicts them, -100 where nothing is to be predicted: the shift of a causal model.
 pub fn targets(rows: &TokenRows, config: &Config) -> Result<Targets> {
-    let labels = checked_labels(rows, config.vocab)?;
+    let labels = of_vocabulary(rows, config.vocab)?;
     let count = labels.len();
     let same = |at: usize| {
         rows.segments
@@ -41,21 +43,5 @@ pub fn targets(rows: &TokenRows, config: &Config) -> Result<Targets> {
     let target = |at: usize| if !(at + 1).is_multiple_of(rows.length) && same(at) { labels[at + 1] } else { -100 };
     let ids: Vec<i64> = (0..count).map(target).collect();
     let count = ids.iter().filter(|&&target| target >= 0).count();
-    Ok(Targets { ids, count })
-}
-
-/// The labels of all tokens, each a token id or -100.
-pub fn checked_labels<'a>(rows: &TokenRows<'a>, vocab: usize) -> Result<&'a [i64]> {
-    let Some(labels) = rows.labels else {
-        return Err(Error::new("loss", "there are no labels").help("give `#{ ids: …, labels: … }`, or a batch"));
-    };
-    if labels.len() != rows.rows * rows.length {
-        bail!("loss", "{} labels for {} rows of {}", labels.len(), rows.rows, rows.length);
-    }
-    if let Some(label) = labels.iter().find(|&&label| label != -100 && !(0..vocab as i64).contains(&label)) {
-        return Err(Error::new("loss", format!("label {label} is outside the embeddings of {vocab} rows")).help(
-            "text of a larger tokenizer needs `net.resize_embeddings(tok.len())`; tokens without a loss have the label -100",
-        ));
-    }
-    Ok(labels)
+    Ok(Targets { ids, count, ..Targets::default() })
 }

@@ -3,4 +3,13 @@
 //! To add one is to add a file, and its line in the architectures that have it.
 
 pub mod causal;
+mod dense;
+pub mod embed;
 pub mod masked;
+pub mod names;
+pub mod next_sentence;
+pub mod pretraining;
+pub mod replaced_token;
+pub mod sequence;
+mod targets;
+pub mod token;

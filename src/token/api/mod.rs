@@ -9,7 +9,7 @@ mod vocabulary;
 
 pub use chat::fill as fill_chat_options;
 pub use special::start_token;
-pub use value::{Texts, accept_texts};
+pub use value::{Texts, accept_texts, with_texts};
 
 use crate::script::prelude::*;
 use crate::token::train::{MODEL_TYPES, PRE_TOKENIZERS};

@@ -213,7 +213,7 @@ impl<'a> Base<'a> {
         let Some(table) = self.weight(&format!("{layer}.weight")) else { return Err(self.unknown(layer)) };
         let ids = self.indices(layer)?;
         let new = self.file.rows_of(layer)?;
-        let width = self.config.hidden;
+        let width = self.config.embedding;
         if new.dims() != [ids.len(), width] {
             let what =
                 format!("the rows of `{layer}` have shape {:?}, for {} tokens of {width}", new.dims(), ids.len());

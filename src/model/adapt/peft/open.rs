@@ -102,7 +102,7 @@ impl Base<'_> {
             let (pair, embedding) = self.file.pair(layer)?;
             let is_input = format!("{own}.weight") == self.config.layout.embeddings;
             let Some([output, input]) = (match embedding {
-                true => is_input.then_some([self.config.hidden, self.config.vocab]),
+                true => is_input.then_some([self.config.embedding, self.config.vocab]),
                 false => linears.get(&own).copied(),
             }) else {
                 return Err(self

@@ -1,0 +1,59 @@
+//! What an architecture calls the weights of its heads.
+
+#[derive(Clone, Copy)]
+pub struct HeadNames {
+    pub masked: Option<MaskedNames>,
+    /// The layer between a pooled state and its classifier.
+    pub dense: Option<DenseNames>,
+    /// The classifier of whole sequences.
+    pub classifier: &'static str,
+    /// It has a bias.
+    pub classifier_bias: bool,
+    pub token_classifier: &'static str,
+    /// The classifier of pairs: whether the second sentence follows on the first.
+    pub pair: &'static str,
+}
+
+/// The weights of a masked head: a layer, its norm, and the output embeddings.
+#[derive(Clone, Copy)]
+pub struct MaskedNames {
+    /// The prefixes of all of them.
+    pub prefixes: &'static [&'static str],
+    pub dense: &'static str,
+    pub norm: &'static str,
+    /// The output embeddings, where they are weights of their own.
+    pub decoder: &'static str,
+    /// The bias of output embeddings that are tied. Beside untied ones it may be called otherwise: `DECODER.bias`.
+    pub bias: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub struct DenseNames {
+    pub name: &'static str,
+    /// The norm that follows its activation.
+    pub norm: Option<&'static str>,
+    /// Each token goes through it too, where tokens are classified.
+    pub of_tokens: bool,
+}
+
+impl HeadNames {
+    /// Most decoders: a product without a bias, of the last token.
+    pub const DECODER: HeadNames = HeadNames {
+        masked: None,
+        dense: None,
+        classifier: "score",
+        classifier_bias: false,
+        token_classifier: "score",
+        pair: "",
+    };
+
+    /// BERT and its like.
+    pub const ENCODER: HeadNames = HeadNames {
+        masked: None,
+        dense: None,
+        classifier: "classifier",
+        classifier_bias: true,
+        token_classifier: "classifier",
+        pair: "",
+    };
+}

@@ -1,0 +1,53 @@
+//! Classes or numbers for whole sequences: of one token, or of the mean of all, by a classifier.
+
+use super::{dense, targets};
+use crate::model::config::{Config, Problem};
+use crate::model::forward::Forward;
+use crate::model::spec::{Head, LossPlan, Targets, TensorSpec};
+use crate::tensor::{Array, Tensor, nn, ops};
+use crate::{Result, bail};
+
+pub const HEAD: Head = Head {
+    name: "sequence",
+    next_token: false,
+    classes: true,
+    output: |_| None,
+    tensors,
+    outputs,
+    ties: |_| Vec::new(),
+    targets: targets::of_sequences,
+    loss,
+    peft_task: Some("SEQ_CLS"),
+};
+
+fn tensors(config: &Config) -> Vec<TensorSpec> {
+    let names = &config.layout.heads;
+    let mut specs = dense::tensors(config);
+    specs.extend(dense::classifier(config, names.classifier, config.labels, names.classifier_bias));
+    specs
+}
+
+/// `[sequences, labels]`
+fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
+    let config = pass.config();
+    let hidden = ops::reshape(hidden, &[-1, config.hidden as i64])?;
+    let pooled = config.pooling.apply(&hidden, &pass.sequences())?;
+    pass.linear(config.layout.heads.classifier, &dense::apply(pass, &pooled)?)
+}
+
+fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> Result<Tensor> {
+    let logits = outputs(pass, hidden)?;
+    let problem = pass.config().problem;
+    if problem == Problem::SingleLabel {
+        return nn::cross_entropy(&logits, &targets.ids, plan.smoothing);
+    }
+    if plan.smoothing != 0.0 {
+        bail!("loss", "label_smoothing is of one class among several, and this head learns a {}", problem.name());
+    }
+    let value = logits.value();
+    let wanted = Tensor::from(Array::from_vec(targets.values.clone(), value.dims(), value.device())?);
+    match problem {
+        Problem::Regression => ops::mse(&logits, &wanted, ops::Reduction::Sum),
+        _ => ops::binary_cross_entropy(&logits, &wanted, true, ops::Reduction::Sum),
+    }
+}

@@ -1,0 +1,184 @@
+//! Inputs of encoders: a text or a pair, whole or as words that are split already, cut to a length or divided into windows that
+//! overlap. Special tokens stay around every window.
+
+use super::tokenizer::{Offsets, Tokenizer};
+use crate::token::TokenizerKind;
+use crate::token::engine::told;
+use crate::{Error, Result, bail};
+use std::ops::Range;
+use tokenizers::{EncodeInput, InputSequence, OffsetType, PreTokenizerWrapper};
+
+const WHO: &str = "encode";
+
+/// A text, or the words of one.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    Text(&'a str),
+    Words(&'a [String]),
+}
+
+/// An input as tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inputs {
+    pub ids: Vec<u32>,
+    /// Which part of a pair, as the tokenizer's template says it: BERT's sentence A and B.
+    pub type_ids: Vec<u32>,
+    /// In bytes: of the text, or of the word where words were given.
+    pub offsets: Offsets,
+    /// The word of each token; none of special tokens. Of a text, what its pre-tokenizer takes for words.
+    pub word_ids: Vec<Option<u32>>,
+    /// 0 for tokens of the first input, 1 for those of the second, none for special tokens.
+    pub sequence_ids: Vec<Option<usize>>,
+}
+
+/// What is done with an input of more tokens than fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fit {
+    /// Most tokens, special ones counted.
+    pub max_length: Option<usize>,
+    /// Windows that share so many tokens; none: the rest is cut off.
+    pub overlap: Option<usize>,
+}
+
+impl Inputs {
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Tokens that are not special.
+    pub fn content(&self) -> usize {
+        self.sequence_ids.iter().flatten().count()
+    }
+
+    fn pick(&self, places: &[usize]) -> Inputs {
+        let at = places.iter();
+        Inputs {
+            ids: at.clone().map(|&place| self.ids[place]).collect(),
+            type_ids: at.clone().map(|&place| self.type_ids[place]).collect(),
+            offsets: at.clone().map(|&place| self.offsets[place]).collect(),
+            word_ids: at.clone().map(|&place| self.word_ids[place]).collect(),
+            sequence_ids: at.map(|&place| self.sequence_ids[place]).collect(),
+        }
+    }
+
+    /// The places of the tokens of one of the pair.
+    fn places(&self, sequence: usize) -> Vec<usize> {
+        (0..self.len()).filter(|&place| self.sequence_ids[place] == Some(sequence)).collect()
+    }
+
+    /// The same without some of its tokens.
+    fn without(&self, gone: &[&[usize]]) -> Inputs {
+        let gone: std::collections::HashSet<usize> = gone.iter().flat_map(|places| places.iter().copied()).collect();
+        self.pick(&(0..self.len()).filter(|place| !gone.contains(place)).collect::<Vec<_>>())
+    }
+
+    /// Itself, cut or in windows where it is too long. Of a pair the longer one is cut, and windows go over the second.
+    fn fitted(self, fit: &Fit) -> Result<Vec<Inputs>> {
+        let Some(room) = fit.max_length.filter(|room| *room < self.len()) else { return Ok(vec![self]) };
+        let (first, second) = (self.places(0), self.places(1));
+        let special = self.len() - first.len() - second.len();
+        if room <= special {
+            return Err(Error::new(
+                WHO,
+                format!("`max_length` is {room}, and {special} tokens around a text are special"),
+            ));
+        }
+        let room = room - special;
+        let Some(overlap) = fit.overlap else {
+            // of the longer one first, as transformers' `longest_first`
+            let swapped = first.len() > second.len();
+            let mut short = first.len().min(second.len());
+            let mut long = if short > room { short } else { short.max(room - short) };
+            if short + long > room {
+                (short, long) = (room / 2, room / 2 + room % 2);
+            }
+            let (one, two) = if swapped { (long, short) } else { (short, long) };
+            return Ok(vec![self.without(&[&first[one.min(first.len())..], &second[two.min(second.len())..]])]);
+        };
+        let (long, fixed) = if second.is_empty() { (&first, 0) } else { (&second, first.len()) };
+        let room = match room.checked_sub(fixed) {
+            Some(room) if room > overlap => room,
+            _ => bail!(WHO, "windows of {room} tokens cannot overlap by {overlap}"),
+        };
+        let windows = windows(long.len(), room, overlap);
+        Ok(windows.into_iter().map(|kept| self.without(&[&long[..kept.start], &long[kept.end..]])).collect())
+    }
+}
+
+/// Ranges of `size` that share `overlap` and cover `length`.
+pub fn windows(length: usize, size: usize, overlap: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    loop {
+        let end = (start + size).min(length);
+        found.push(start..end);
+        if end == length {
+            return found;
+        }
+        start += size - overlap;
+    }
+}
+
+impl Tokenizer {
+    /// Encodes an input, or a pair of them, with its special tokens.
+    pub fn inputs(&self, first: &Input, second: Option<&Input>, fit: &Fit) -> Result<Vec<Inputs>> {
+        let encoding = match (first, second) {
+            (Input::Text(text), None) => self.encoded(text, true, OffsetType::Byte)?,
+            _ => {
+                let one = self.sequence(first);
+                let whole = match second {
+                    Some(second) => EncodeInput::Dual(one, self.sequence(second)),
+                    None => EncodeInput::Single(one),
+                };
+                self.engine().encode(whole, true).map_err(|error| told(error).attributed_to(WHO))?
+            }
+        };
+        let special = encoding.get_special_tokens_mask();
+        let sequences = encoding.get_sequence_ids();
+        let of = |at: usize| if special[at] == 1 { None } else { Some(sequences[at].unwrap_or(0)) };
+        let spaced = |at: usize| of(at).is_some_and(|of| self.adds_spaces(if of == 0 { Some(first) } else { second }));
+        let unspaced = |(at, &(start, end)): (usize, &(usize, usize))| match spaced(at) {
+            // the space before a word that the caller did not write
+            true => (start.saturating_sub(1), end.saturating_sub(1)),
+            false => (start, end),
+        };
+        Inputs {
+            ids: encoding.get_ids().to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
+            offsets: encoding.get_offsets().iter().enumerate().map(unspaced).collect(),
+            word_ids: (0..encoding.len()).map(|at| of(at).and(encoding.get_word_ids()[at])).collect(),
+            sequence_ids: (0..encoding.len()).map(of).collect(),
+        }
+        .fitted(fit)
+    }
+
+    fn sequence<'a>(&self, input: &Input<'a>) -> InputSequence<'a> {
+        match input {
+            Input::Text(text) => InputSequence::from(*text),
+            Input::Words(words) if self.adds_spaces(Some(input)) => {
+                InputSequence::from(words.iter().map(|word| format!(" {word}")).collect::<Vec<String>>())
+            }
+            Input::Words(words) => InputSequence::from(words.to_vec()),
+        }
+    }
+
+    /// Whether words are given to the engine with the space before them that a text would have: byte-level tokenizers were
+    /// trained on it (`add_prefix_space` of transformers), and some do not put it there themselves.
+    fn adds_spaces(&self, input: Option<&Input>) -> bool {
+        let is_words = matches!(input, Some(Input::Words(_)));
+        let prefixes = || self.engine().get_pre_tokenizer().is_some_and(prefixes_space);
+        is_words && self.kind() == TokenizerKind::ByteLevel && !prefixes()
+    }
+}
+
+fn prefixes_space(step: &PreTokenizerWrapper) -> bool {
+    match step {
+        PreTokenizerWrapper::ByteLevel(bytes) => bytes.add_prefix_space,
+        PreTokenizerWrapper::Sequence(steps) => steps.as_ref().iter().any(prefixes_space),
+        _ => false,
+    }
+}
