@@ -30,6 +30,7 @@ enum Stop {
 }
 
 impl Error {
+    /// An error of the verb `who`, where `what` is wrong.
     pub fn new(who: impl Into<String>, what: impl Into<String>) -> Error {
         Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None }))
     }
@@ -112,18 +113,22 @@ impl Error {
         self
     }
 
+    /// The verb that failed.
     pub fn who(&self) -> &str {
         &self.0.who
     }
 
+    /// What is wrong, with the values.
     pub fn what(&self) -> &str {
         &self.0.what
     }
 
+    /// What to do about it.
     pub fn advice(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
 
+    /// Whether work was stopped from outside.
     pub fn is_interrupted(&self) -> bool {
         self.0.stop == Some(Stop::Interrupted)
     }
@@ -180,6 +185,7 @@ pub fn listed(names: &[&str]) -> String {
 }
 
 /// `return Err(..)` with a formatted message: `bail!("clip", "limit {limit} is not above 0")`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! bail {
     ($who:expr, $($what:tt)+) => {

@@ -1,40 +1,115 @@
-//! levain: the Rhai scripting language with tensors, tokenizers, datasets, language models and training in it.
+//! The Rhai scripting language with tensors, tokenizers, datasets, language models and training in it, inside a Rust program.
 //!
-//! Each noun is a folder: its mechanism in plain Rust, and an `api/` that shows it to scripts.
+//! A [`Runtime`] runs scripts, within [`Limits`], with the program's own functions, and gives values back:
 //!
-//! The library has the manners of a guest: it installs no allocator and no signal handler, sets up no threads and writes
-//! nothing to standard output, unless the program asks for it.
+//! ```no_run
+//! use levain::{Limits, Runtime};
+//!
+//! let runtime = Runtime::builder()
+//!     .limits(Limits { operations: Some(1_000_000), ..Limits::strict() })
+//!     .allow("data")                                            // files below it, and nowhere else
+//!     .print(|line| println!("script: {line}"))
+//!     .natives(|engine| {
+//!         engine.register_fn("discount", |item: &str| if item == "bread" { 0.5 } else { 0.0 });
+//!     })
+//!     .build()?;
+//! let mut script = runtime.load("scale", "fn scale(x, by) { x * by }")?;
+//! let scaled: f64 = script.call("scale", (1.5, 2.0))?.to()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Builder`] says what a script may use: files, memory, operations, modules and natives of the program, where `print`,
+//!   progress and `input` go, and what stops it from another thread ([`Cancel`]).
+//! - [`Script`] is one that has run: its variables are read with [`Script::get`], its functions called with [`Script::call`].
+//! - [`Value`] goes both ways by serde. Tensors are not copied: [`Value::tensor`] is a [`Tensor`], whose numbers
+//!   [`Tensor::with_numbers`] reads in place. Numbers go in as an array, on a device:
+//!
+//! ```no_run
+//! use levain::{Array, Device, Runtime, Tensor, Value};
+//!
+//! let runtime = Runtime::default();
+//! let mut script = runtime.load("sums", "fn sums(x) { x.sum(1) }")?;
+//! let x = Tensor::from(Array::from_vec(vec![1f32, 2.0, 3.0, 4.0], (2, 2), &Device::Cpu)?);
+//! let sums = script.call_values("sums", vec![Value::from(x)])?.tensor().ok_or("no tensor")?;
+//! sums.with_numbers(|numbers: &[f32]| assert_eq!(numbers, [3.0, 7.0]))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`Fault`] is what went wrong, with its [`Place`] in the script and its [`Cause`]: the script, a limit, an interruption,
+//!   `exit(code)`, or a panic of the program's own function.
+//!
+//! # What is stable
+//!
+//! What this page shows: [`Runtime`], [`Builder`], [`Script`], [`Value`], [`Limits`], [`Cancel`], [`Fault`], [`Cause`], [`Place`],
+//! [`Natives`], [`Error`], [`Tensor`] with [`Array`], [`Device`] and [`DType`], [`PoolAllocator`], and [`rhai`], whose version is part of the
+//! promise. The modules that are not shown here are the mechanism behind the scripts' verbs: public for the tests of this
+//! crate, and changed without notice.
+//!
+//! # Manners of a guest
+//!
+//! The library installs no allocator and no signal handler, sets up no threads, sets no panic hook and writes nothing to
+//! standard output, unless the program asks for it. Native work runs on rayon's global pool, which is the program's: a script can't
+//! change it. [`PoolAllocator`] makes training faster, and is the program's to install.
+//!
+//! # Features
+//!
+//! `jupyter` (default) is the kernel for notebooks of the command line: `default-features = false` leaves it out, with the 48
+//! crates that it needs. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are candle's, and untested.
+#![warn(missing_docs)]
 
 pub mod cancel;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod data;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod files;
+#[doc(hidden)]
 pub mod format;
+#[doc(hidden)]
 pub mod kernel;
 pub mod limits;
+#[doc(hidden)]
 pub mod linear;
+#[doc(hidden)]
 pub mod measure;
+#[doc(hidden)]
 pub mod memory;
+#[doc(hidden)]
 pub mod model;
 mod nouns;
 mod number;
+#[doc(hidden)]
 pub mod plot;
+#[doc(hidden)]
 pub mod progress;
+#[doc(hidden)]
 pub mod resume;
+#[doc(hidden)]
 pub mod retrieve;
+#[doc(hidden)]
 pub mod rng;
 mod scoped;
 pub mod script;
 mod sync;
 pub mod tensor;
+#[doc(hidden)]
 pub mod text;
+#[doc(hidden)]
 pub mod token;
+#[doc(hidden)]
 pub mod train;
 
 pub use cancel::Cancel;
-pub use error::{Error, Result, nearest};
+#[doc(hidden)]
+pub use error::nearest;
+pub use error::{Error, Result};
+pub use kernel::pool::PoolAllocator;
+pub use kernel::{Array, DType, Device};
 pub use limits::Limits;
 /// The script language, for what a host application registers.
 pub use rhai;
-pub use script::{Builder, Runtime, Script, Value};
+pub use script::{Builder, Cause, Fault, Natives, Place, Runtime, Script, Value};
+pub use tensor::Tensor;

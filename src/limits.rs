@@ -18,7 +18,7 @@ pub struct Limits {
     /// Operations of one run: those of the language, and the rounds of native loops.
     pub operations: Option<u64>,
     /// Bytes that the whole process may hold while the script runs. It is looked at a thousand times a second, and
-    /// before a tensor is made.
+    /// before a tensor is made. Linux, macOS and Windows say how much that is; elsewhere this limit is refused.
     pub memory: Option<u64>,
     /// Bytes that one run may write to files, over all: what is written again counts again, and what is unpacked into a
     /// temporary file to be read counts too.
@@ -54,12 +54,23 @@ impl Limits {
             map: Some(30_000),
         }
     }
+
+    /// An error where there is a limit that this system gives no means to hold.
+    pub fn enforceable(&self) -> Result<()> {
+        if self.memory.is_some() && !memory::is_told() {
+            return Err(Error::new("limits", "this system does not say how much memory a process holds")
+                .help("leave the limit on memory out, and let the system hold one"));
+        }
+        Ok(())
+    }
 }
 
 /// A folder or file that a script may use, with all below it.
 #[derive(Clone, Debug)]
 pub struct Root {
+    /// Where it begins.
     pub path: PathBuf,
+    /// Whether it may be written too.
     pub writable: bool,
 }
 
@@ -117,6 +128,7 @@ impl Bounds {
         Bounds(Arc::new(Inner { limits, roots, ..Inner::default() }))
     }
 
+    /// How much the script may take.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }

@@ -5,6 +5,7 @@ use crate::sync::unpoisoned;
 use crate::text;
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -50,8 +51,13 @@ pub fn warn(who: &str, what: impl Display) {
         Sink::Nowhere => {}
         Sink::Lines(to) => unpoisoned(to.lock())(&line),
         Sink::Process if is_heard() => listened(&line, true),
-        Sink::Process => beside_bars(|| eprintln!("{line}")),
+        Sink::Process => beside_bars(|| to_stderr(&line)),
     }
+}
+
+/// Writes a line to standard error. Where that can't be written nobody is left to tell.
+pub fn to_stderr(line: &str) {
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 type Listener = Box<dyn Fn(&str) + Send>;

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 7 minutes:
+# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 15 minutes:
 #
 #   tests/noise.sh [levain binary] [RUNS]
 #
-# Of RUNS (20) runs each: the same binary against its own baseline and against itself gives no FAIL; a case 10 % slower
+# Of RUNS (20) runs each: the same binary against its own baseline and against itself, and two copies of it against each other, either
+# way, in time and in memory, give no FAIL; a case 10 % slower
 # is FAIL or INCONCLUSIVE with --against in at least 9 of 10, one 20 % slower FAIL in at least 3 of 4; a changed seed
 # in a loss is FAIL every time. Exits with 1 where that does not hold.
 set -eu
@@ -25,11 +26,24 @@ RHAI
 
 loss() {
   cat <<RHAI
-let net = model(#{ kind: "llama", vocab: 64, hidden: 32, layers: 2, heads: 2 }, #{ seed: $1 });
-let opt = adamw(net.params(), #{ lr: 1e-3 });
+let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2 }, #{ seed: $1 });
+let opt = adamw(net.parameters(), #{ lr: 1e-3 });
 let ids = [1, 2, 3, 5, 8, 13, 21, 34, 55];
 for step in 0..5 { opt.step(net.loss(#{ ids: ids }).backward().clip(1.0)); }
 bench::exact("loss after 5 steps", net.loss(#{ ids: ids }).item());
+RHAI
+}
+
+# a training, whose memory is measured at three places
+memory() {
+  cat <<RHAI
+bench::memory("start");
+let net = model(#{ model_type: "llama", vocab_size: 1024, hidden_size: 128, num_hidden_layers: 4, num_attention_heads: 4 }, #{ seed: 1 });
+let opt = adamw(net.parameters(), #{ lr: 1e-3 });
+for step in 0..2 { opt.step(net.loss(#{ ids: randint(0, 1024, [8, 128]) }).backward()); }
+bench::memory("steps");
+let rows = []; for i in 0..200000 { rows.push(i); }
+bench::memory("list");
 RHAI
 }
 
@@ -46,7 +60,8 @@ chmod +x other
 count() {
   local fail=0 unsure=0 pass=0 out
   for run in $(seq "$runs"); do
-    out=$("$levain" bench case.rhai "$@" || true)
+    # 1 is a FAIL; what goes wrong ends all
+    out=$("$levain" bench case.rhai "$@") || [ $? = 1 ] || { echo "levain bench went wrong: $out" >&2; exit 2; }
     fail=$((fail + $(grep -c '^  FAIL' <<< "$out" || true)))
     unsure=$((unsure + $(grep -c '^  INCONCLUSIVE' <<< "$out" || true)))
     pass=$((pass + $(grep -c '^  PASS' <<< "$out" || true)))
@@ -68,6 +83,19 @@ counts=$(count); set -- $counts
 judge "same binary, stored baseline" "$counts" "no FAIL" $(($1 == 0))
 counts=$(count --against ./other); set -- $counts
 judge "same binary, --against" "$counts" "no FAIL" $(($1 == 0))
+# two files of the same bytes lie elsewhere in the system's cache
+cp "$levain" copy && cp copy second
+for pair in "$levain ./copy" "./copy $levain" "./copy ./second"; do
+  first=${pair% *} second=${pair#* }
+  saved=$levain levain=$first
+  counts=$(count --against "$second"); set -- $counts
+  judge "two copies, time ($pair)" "$counts" "no FAIL" $(($1 == 0))
+  memory > case.rhai
+  counts=$(count --against "$second"); set -- $counts
+  judge "two copies, memory ($pair)" "$counts" "no FAIL" $(($1 == 0))
+  levain=$saved
+  work 200 > case.rhai
+done
 work 220 > case.rhai
 counts=$(count --against ./other); set -- $counts
 judge "10 % slower, --against" "$counts" "not PASS in 9 of 10" $((($1 + $2) * 10 >= total * 9))

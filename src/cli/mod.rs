@@ -1,8 +1,13 @@
 //! The command line: one file a command.
 
+// first: its macros are those of all commands
+#[macro_use]
+mod say;
+
 mod bench;
 mod check;
 mod definitions;
+mod github;
 pub mod help;
 mod interrupt;
 #[cfg(feature = "jupyter")]
@@ -14,7 +19,7 @@ mod run;
 mod test;
 
 use crate::Error;
-use crate::kernel::threads;
+use crate::kernel::{self, threads};
 use crate::script::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
@@ -73,7 +78,7 @@ enum Command {
         #[arg(long, value_enum, conflicts_with_all = ["name", "search"])]
         format: Option<help::Format>,
     },
-    /// Write an experiment to begin with: a folder, or one script where the name ends in .rhai
+    /// Write an experiment to begin with: a project in a folder (`.` is this one), or one script where the name ends in .rhai
     New { name: String },
     /// Write what a shell needs to complete levain's commands, to standard output
     Completions { shell: clap_complete::Shell },
@@ -104,10 +109,6 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
 /// Whether a command line, its first word the program's, is one that levain takes; else what is wrong with it.
 pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     Cli::try_parse_from(words).map(|_| ()).map_err(|error| error.to_string())
@@ -123,10 +124,19 @@ pub fn main() -> ExitCode {
                 eprint!("{fault}");
                 return ExitCode::from(FAULT);
             }
+            // help and the version, which were asked for
+            None if !error.use_stderr() => {
+                let text = error.render();
+                match std::io::stdout().is_terminal() {
+                    true => print!("{}", text.ansi()),
+                    false => print!("{text}"),
+                }
+                return ExitCode::from(say::end(0));
+            }
             None => error.exit(),
         },
     };
-    if let Err(error) = set_threads(cli.threads) {
+    if let Err(error) = kernel::settings().and_then(|()| set_threads(cli.threads)) {
         eprint!("{}", Fault::from(error));
         return ExitCode::from(FAULT);
     }
@@ -170,7 +180,9 @@ fn start_workers(needs: &crate::script::Needs) {
 }
 
 fn completions(shell: clap_complete::Shell) -> u8 {
-    clap_complete::generate(shell, &mut Cli::command(), "levain", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "levain", &mut script);
+    print!("{}", String::from_utf8_lossy(&script));
     0
 }
 
@@ -210,7 +222,7 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
     const STACK: usize = 1 << 29;
     let thread = std::thread::Builder::new().name("script".to_string()).stack_size(STACK).spawn(work);
     let ended = match thread.map(std::thread::JoinHandle::join) {
-        Ok(Ok(code)) => return ExitCode::from(code),
+        Ok(Ok(code)) => return ExitCode::from(say::end(code)),
         Ok(Err(_)) => Fault::internal("the script's thread ended"),
         Err(_) => {
             let size = crate::text::bytes(STACK as u64);
@@ -221,7 +233,7 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
         }
     };
     eprint!("{ended}");
-    ExitCode::from(FAULT)
+    ExitCode::from(say::end(FAULT))
 }
 
 /// Decided once, before the first thread starts: the pools below us read it from the environment.

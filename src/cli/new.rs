@@ -1,42 +1,79 @@
 //! `levain new NAME`: an experiment to begin with, commented, that runs.
 
-use super::run;
+use super::say;
 use crate::{Error, Result, files};
 use std::path::Path;
 
 const EXPERIMENT: &str = include_str!("new/experiment.rhai");
 const DATA: &str = include_str!("new/data.jsonl");
 const TESTS: &str = include_str!("new/tests.rhai");
+const BENCH: &str = include_str!("new/bench.rhai");
+const WORKFLOW: &str = include_str!("new/levain.yml");
+/// What the experiment writes is no part of the project.
+const IGNORED: &str = "out/\n";
 
 pub fn main(name: &str) -> u8 {
     match write(Path::new(name)) {
-        Ok(script) => {
-            println!("{script} is there; run it with\n  levain run {script}");
+        Ok(told) => {
+            println!("{told}");
             0
         }
-        Err(error) => run::told(&error.into()),
+        Err(error) => say::told(&error.into()),
     }
 }
 
-/// Writes the script, where a name ends in `.rhai`, or else a folder with script, data and tests. Nothing that is
-/// there is touched.
+/// Writes the script, where a name ends in `.rhai`, or else a project, into a folder that may be there: with script, data,
+/// tests, a benchmark, and the workflow that gates them. Its paths are from the project on, where a repository has its root.
+/// Nothing that is there is touched.
 fn write(path: &Path) -> Result<String> {
-    if path.exists() {
-        return Err(Error::new("new", format!("{} is there already", path.display())).help("choose another name"));
-    }
-    let title = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let title = title(path);
     let script = |data: &str| EXPERIMENT.replace("{title}", &title).replace("{data}", data);
     if path.extension().is_some_and(|ending| ending == "rhai") {
+        free(path)?;
         // the rows stand in the script itself
         let rows: Vec<String> = DATA.lines().map(|line| format!("    #{line}")).collect();
         let rows = format!("[\n{}\n]", rows.join(",\n"));
         files::write_all("new", path, script(&rows).as_bytes())?;
-        return Ok(path.display().to_string());
+        let place = path.display();
+        return Ok(format!("{place} is there; run it with\n  levain run {}", quoted(path)));
     }
-    let place = |name: &str| path.join(name);
-    files::write_all("new", &place("data.jsonl"), DATA.as_bytes())?;
-    let data = format!("{:?}", place("data.jsonl").display().to_string());
-    files::write_all("new", &place("tests/data.rhai"), TESTS.replace("{data}", &data).as_bytes())?;
-    files::write_all("new", &place("experiment.rhai"), script(&data).as_bytes())?;
-    Ok(place("experiment.rhai").display().to_string())
+    let texts = [
+        ("experiment.rhai", script("\"data.jsonl\"")),
+        ("data.jsonl", DATA.to_string()),
+        ("tests/data.rhai", TESTS.to_string()),
+        ("scripts/bench/experiment.rhai", BENCH.to_string()),
+        (".github/workflows/levain.yml", WORKFLOW.replace("{version}", env!("CARGO_PKG_VERSION"))),
+    ];
+    texts.iter().try_for_each(|(name, _)| free(&path.join(name)))?;
+    for (name, text) in &texts {
+        files::write_all("new", &path.join(name), text.as_bytes())?;
+    }
+    let ignored = path.join(".gitignore");
+    if !ignored.exists() {
+        files::write_all("new", &ignored, IGNORED.as_bytes())?;
+    }
+    let names = texts.map(|(name, _)| format!("  {name}\n")).concat();
+    let enter = if path == Path::new(".") { String::new() } else { format!("cd {} && ", quoted(path)) };
+    Ok(format!("{} is there:\n{names}run it with\n  {enter}levain run experiment.rhai", path.display()))
+}
+
+fn free(path: &Path) -> Result<()> {
+    match path.exists() {
+        true => Err(Error::new("new", format!("{} is there already", path.display())).help("choose another name")),
+        false => Ok(()),
+    }
+}
+
+/// The name of what is made; of `.`, the folder's.
+fn title(path: &Path) -> String {
+    let real = if path.file_stem().is_some() { None } else { path.canonicalize().ok() };
+    let named = real.as_deref().unwrap_or(path).file_stem().map(|name| name.to_string_lossy().into_owned());
+    named.unwrap_or_else(|| "experiment".to_string())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/\\._-:".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{text}'") }
 }

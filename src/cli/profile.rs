@@ -19,7 +19,7 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
     if let Some(path) = trace
         && let Err(error) = std::fs::write(path, "[]")
     {
-        return super::run::told(&Error::io("trace", path, &error).into());
+        return super::say::told(&Error::io("trace", path, &error).into());
     }
     profile::begin(trace.is_some());
     let code = work();
@@ -28,7 +28,7 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
         eprintln!("\n{}", account(&profile));
     }
     match trace.map(|path| (path, write_trace(path, &profile))) {
-        Some((path, Err(error))) => super::run::told(&Fault::from(Error::io("trace", path, &error))),
+        Some((path, Err(error))) => super::say::told(&Fault::from(Error::io("trace", path, &error))),
         Some((path, Ok(()))) => {
             if profile.untraced > 0 {
                 let (held, rest) = (thousands(profile.events.len()), thousands(profile.untraced));

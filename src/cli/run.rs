@@ -1,9 +1,10 @@
 //! `levain run FILE [key=value…]`
 
+use super::say::told;
 use super::{FAULT, interrupt};
 use crate::Error;
 use crate::limits::{self, Bounds, Limits, Root};
-use crate::script::{Cause, Fault, Host, checker, plain, read_script};
+use crate::script::{Cause, Fault, Host, checker, output, plain, read_script};
 use std::path::{Path, PathBuf};
 
 /// Bounds for a script of a stranger.
@@ -50,10 +51,12 @@ impl Sandbox {
             Some(folder) => Some(vec![Root { path: folder.clone(), writable: true }]),
             None => None,
         };
+        let limits = Limits { operations, memory, disk, ..limits };
+        limits.enforceable()?;
         if let Some(bytes) = memory {
             crate::memory::end_beyond(bytes);
         }
-        Ok(Bounds::new(Limits { operations, memory, disk, ..limits }, roots))
+        Ok(Bounds::new(limits, roots))
     }
 }
 
@@ -94,15 +97,8 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
     }
     match host.run(name, text) {
         Ok(_) => host.run_state.ended().unwrap_or(0),
+        // told at the end, as wherever nothing can be written
+        Err(fault) if fault.cause == Cause::Interrupted && output::failed().is_some() => FAULT,
         Err(fault) => told(&fault),
     }
-}
-
-pub fn told(fault: &Fault) -> u8 {
-    if fault.cause == Cause::Interrupted {
-        eprintln!("interrupted");
-        return super::INTERRUPTED;
-    }
-    eprint!("{fault}");
-    FAULT
 }

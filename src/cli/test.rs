@@ -1,14 +1,15 @@
 //! `levain test [PATH…]`
 
-use super::{FAULT, SHORT};
-use crate::script::Fault;
+use super::SHORT;
+use super::github::{self, Summary, cell};
 use crate::script::suite::{Outcome, Suite};
-use std::path::{Path, PathBuf};
+use crate::{Error, Result, bail};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// files or folders; without any: tests/ and all examples
+    /// files or folders; without any: tests/, and the examples of README.md and docs/
     paths: Vec<PathBuf>,
     /// Only tests whose name holds this text
     #[arg(long, value_name = "TEXT")]
@@ -22,28 +23,79 @@ pub struct Args {
     /// Write the results as JUnit XML too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// The same, and what failed as annotations of GitHub Actions
+    Github,
 }
 
 pub fn main(args: &Args) -> u8 {
-    if let Some(missing) = args.paths.iter().find(|path| !path.exists()) {
-        eprintln!("error: test: {} is not there", missing.display());
-        return FAULT;
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => super::say::told(&error.into()),
     }
+}
+
+fn run(args: &Args) -> Result<u8> {
+    if let Some(missing) = args.paths.iter().find(|path| !path.exists()) {
+        bail!("test", "{} is not there", missing.display());
+    }
+    let summary = Summary::open("test")?;
     let mut suite = Suite::new(args.filter.as_deref());
     suite.limit = Duration::from_secs_f64(args.limit);
     suite.bless = args.bless;
-    if args.paths.is_empty() {
-        everything(&mut suite, Path::new("."));
-    }
-    for path in &args.paths {
+    let of_project: Vec<PathBuf> = PROJECT.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
+    let paths = if args.paths.is_empty() { &of_project } else { &args.paths };
+    for path in paths {
         if path.is_dir() { suite.folder(path) } else { suite.file(path) }
     }
     suite.run();
-    if suite.outcomes.is_empty() {
-        let which = args.filter.as_ref().map(|filter| format!(" whose name holds `{filter}`")).unwrap_or_default();
-        eprintln!("error: test: there is no test{which}");
-        return FAULT;
+    for path in &suite.left_out {
+        eprintln!("warning: test: {path}");
     }
+    if suite.outcomes.is_empty() {
+        return Err(nothing(args));
+    }
+    report(&suite);
+    if args.format == Format::Github {
+        for (name, fault) in suite.failures() {
+            let whole = PathBuf::from(name).is_file();
+            let file = name.rsplit_once([' ', ':']).filter(|_| !whole).map_or(name, |(file, _)| file);
+            println!("{}", github::annotation("error", name, file, fault));
+        }
+    }
+    if let Some(path) = &args.junit {
+        crate::files::write_all("test", path, junit(&suite.outcomes).as_bytes())?;
+    }
+    let closing = format!("{} passed, {} failed", suite.passed(), suite.outcomes.len() - suite.passed());
+    println!("{closing}");
+    summary.add("test", &markdown(&closing, &suite))?;
+    Ok(if suite.passed() < suite.outcomes.len() { SHORT } else { 0 })
+}
+
+/// What a project promises: its tests, and the examples of its documents.
+const PROJECT: [&str; 3] = ["tests", "README.md", "docs"];
+
+fn nothing(args: &Args) -> Error {
+    let which = args.filter.as_ref().map(|filter| format!(" whose name holds `{filter}`")).unwrap_or_default();
+    let error = Error::new("test", format!("there is no test{which}"));
+    match args.paths.is_empty() && args.filter.is_none() {
+        true => error.help(
+            "tests are `fn test_…()` in .rhai files below tests/, and ```rhai blocks of README.md and docs/; other files are named",
+        ),
+        false => error,
+    }
+}
+
+fn report(suite: &Suite) {
     for (name, fault) in suite.failures() {
         println!("FAILED {name}\n{}", indented(&fault.to_string()));
         if !fault.printed.is_empty() {
@@ -53,39 +105,43 @@ pub fn main(args: &Args) -> u8 {
     for path in &suite.blessed {
         println!("blessed {}", path.display());
     }
-    if let Some(path) = &args.junit
-        && let Err(error) = crate::files::write_all("test", path, junit(&suite.outcomes).as_bytes())
-    {
-        eprint!("{}", Fault::from(error));
-        return FAULT;
-    }
-    let failed = suite.outcomes.len() - suite.passed();
-    println!("{} passed, {failed} failed", suite.passed());
-    if failed > 0 { SHORT } else { 0 }
 }
 
-/// All that a project promises: its tests, the examples of the docs, and those of its README and guides.
-pub fn everything(suite: &mut Suite, root: &Path) {
-    suite.folder(&root.join("tests"));
-    suite.docs();
-    let readme = root.join("README.md");
-    if readme.exists() {
-        suite.file(&readme);
+/// A table for the summary of a job: what failed.
+fn markdown(closing: &str, suite: &Suite) -> String {
+    const ROWS: usize = 100;
+    let mut text = format!("### Tests: {closing}\n\n");
+    let failures: Vec<_> = suite.failures().collect();
+    if !failures.is_empty() {
+        text += "| test | |\n|---|---|\n";
     }
+    for (name, fault) in failures.iter().take(ROWS) {
+        text += &format!("| {} | {} |\n", cell(name), cell(&fault.message));
+    }
+    if failures.len() > ROWS {
+        text += &format!("\nand {} more\n", failures.len() - ROWS);
+    }
+    for path in &suite.left_out {
+        text += &format!("\nnot run: {}\n", cell(path));
+    }
+    text + "\n"
 }
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
+/// What was run and fell short is a failure, what could not be run an error.
 fn junit(outcomes: &[Outcome]) -> String {
     use crate::measure::bench::report::escaped;
-    let failed = outcomes.iter().filter(|outcome| outcome.fault.is_some()).count();
+    let count = |ran: bool| outcomes.iter().filter(|outcome| outcome.fault.is_some() && outcome.ran == ran).count();
     let seconds: f64 = outcomes.iter().map(|outcome| outcome.time.as_secs_f64()).sum();
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuite name=\"levain test\" tests=\"{}\" failures=\"{failed}\" time=\"{seconds:.3}\">\n",
-        outcomes.len()
+         <testsuite name=\"levain test\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"0\" time=\"{seconds:.3}\">\n",
+        outcomes.len(),
+        count(true),
+        count(false)
     );
     for outcome in outcomes {
         let (class, name) = outcome.name.rsplit_once([' ', ':']).unwrap_or((&outcome.name, "script"));
@@ -99,7 +155,8 @@ fn junit(outcomes: &[Outcome]) -> String {
                     "" => String::new(),
                     printed => format!("<system-out>{}</system-out>", escaped(printed)),
                 };
-                let told = format!("<failure message=\"{what}\">{whole}</failure>{printed}");
+                let kind = if outcome.ran { "failure" } else { "error" };
+                let told = format!("<{kind} message=\"{what}\" type=\"{kind}\">{whole}</{kind}>{printed}");
                 text += &format!("  <testcase {head}>{told}</testcase>\n");
             }
         }

@@ -1,5 +1,6 @@
 //! Which instructions this processor has.
 
+use crate::{Error, Result, progress};
 use std::sync::OnceLock;
 
 /// The instruction sets that have kernels of their own, least first.
@@ -14,19 +15,50 @@ pub enum Level {
     Amx,
 }
 
+impl Level {
+    /// All of them with what `LEVAIN_CPU` calls them, least first.
+    const NAMES: [(&str, Level); 5] = [
+        ("plain", Level::Plain),
+        ("avx2", Level::Avx2),
+        ("avx512", Level::Avx512),
+        ("bf16", Level::Bf16),
+        ("amx", Level::Amx),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Level::NAMES[self as usize].0
+    }
+}
+
 /// What this process uses. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`, `bf16`) uses less than there is.
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let limit = match std::env::var("LEVAIN_CPU").as_deref() {
-            Ok("plain") => Level::Plain,
-            Ok("avx2") => Level::Avx2,
-            Ok("avx512") => Level::Avx512,
-            Ok("bf16") => Level::Bf16,
-            _ => Level::Amx,
-        };
-        detect().min(limit)
+        let limit = limit().unwrap_or_else(|error| {
+            progress::warn(error.who(), error.what());
+            Level::Amx
+        });
+        detected().min(limit)
     })
+}
+
+/// What the processor has, and the system lets this process use.
+pub fn detected() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(detect)
+}
+
+/// What `LEVAIN_CPU` limits the kernels to; an error for a word that is none of theirs.
+pub fn limit() -> Result<Level> {
+    let Some(word) = std::env::var_os("LEVAIN_CPU").filter(|word| !word.is_empty()) else { return Ok(Level::Amx) };
+    let word = word.to_string_lossy();
+    let names = Level::NAMES.map(|(name, _)| name);
+    match Level::NAMES.iter().find(|(name, _)| *name == word) {
+        Some((_, level)) => Ok(*level),
+        None => Err(Error::new("LEVAIN_CPU", format!("`{word}` is not one of {}", names.join(", ")))
+            .meant(&word, names)
+            .or_help("leave it out, and the kernels use all that the processor has")),
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

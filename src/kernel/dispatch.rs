@@ -1,6 +1,7 @@
 //! Which operands run on the fused kernels, and which on the reference operations.
 
 use super::{Array, DType};
+use crate::{Error, Result, progress};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
@@ -9,11 +10,28 @@ pub fn fused(arrays: &[&Array]) -> bool {
     enabled() && arrays.iter().all(|array| array.device().is_cpu() && array.dtype() == DType::F32)
 }
 
-/// Read once: `LEVAIN_KERNELS=off` runs everything on the reference operations, as a GPU would.
 fn enabled() -> bool {
+    are_on() && !REFERENCE.with(Cell::get)
+}
+
+/// Read once: `LEVAIN_KERNELS=off` runs everything on the reference operations, as a GPU would.
+pub fn are_on() -> bool {
     static ON: OnceLock<bool> = OnceLock::new();
-    let on = *ON.get_or_init(|| std::env::var("LEVAIN_KERNELS").as_deref() != Ok("off"));
-    on && !REFERENCE.with(Cell::get)
+    *ON.get_or_init(|| {
+        asked().unwrap_or_else(|error| {
+            progress::warn(error.who(), error.what());
+            true
+        })
+    })
+}
+
+/// What `LEVAIN_KERNELS` says; an error for any other word than `on` and `off`.
+pub fn asked() -> Result<bool> {
+    match std::env::var_os("LEVAIN_KERNELS").as_deref().and_then(|word| word.to_str()) {
+        None | Some("" | "on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(word) => Err(Error::new("LEVAIN_KERNELS", format!("`{word}` is neither `on` nor `off`"))),
+    }
 }
 
 thread_local! {

@@ -46,11 +46,17 @@ mod view;
 
 pub use accumulate::{add_to, values};
 pub use candle_core::{DType, Device, Tensor as Array};
-pub use dispatch::{fused, on_reference};
+pub use dispatch::{are_on, fused, on_reference};
 pub use elementwise::{add, added, divide, multiply, subtract};
 pub use matrix::Precision;
 pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
 pub use view::held;
+
+/// An error where a variable of the environment asks for kernels by a word that is none of theirs.
+pub fn settings() -> crate::Result<()> {
+    cpu::limit()?;
+    dispatch::asked().map(|_| ())
+}
 
 impl From<candle_core::Error> for crate::Error {
     /// An error of the layer below, in its first line and without its name.

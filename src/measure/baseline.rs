@@ -1,6 +1,6 @@
 //! Baselines: what benchmarks gave earlier, in a file that is committed, for one class of machine.
 
-use super::bench::judge::Kept;
+use super::bench::rule::Stored;
 use super::machine::Machine;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct Baseline {
     pub format: u32,
     pub levain: String,
     pub machine: Machine,
-    pub scripts: BTreeMap<String, BTreeMap<String, Kept>>,
+    pub scripts: BTreeMap<String, BTreeMap<String, Stored>>,
 }
 
 impl Baseline {
@@ -50,13 +50,13 @@ impl Baseline {
         files::write_all("baseline", path, (text + "\n").as_bytes())
     }
 
-    pub fn case(&self, script: &str, name: &str) -> Option<&Kept> {
+    pub fn case(&self, script: &str, name: &str) -> Option<&Stored> {
         self.scripts.get(script)?.get(name)
     }
 }
 
 /// The baseline in a folder for this class of machine; another's, where there is none, for what does not depend on
-/// the machine.
+/// the machine: one whose numbers the same kernels computed, if there is one.
 pub fn find(folder: &Path, machine: &Machine) -> Option<PathBuf> {
     let own = folder.join(machine.file_name());
     if files::exists(&own) {
@@ -64,5 +64,6 @@ pub fn find(folder: &Path, machine: &Machine) -> Option<PathBuf> {
     }
     let mut others = files::list("baseline", folder).ok()?;
     others.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-    others.into_iter().next()
+    let alike = |path: &&PathBuf| Baseline::open(path).is_ok_and(|other| other.machine.kernels == machine.kernels);
+    others.iter().find(alike).or(others.first()).cloned()
 }

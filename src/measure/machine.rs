@@ -1,5 +1,6 @@
 //! The class of machine that a baseline is for.
 
+use crate::kernel::{self, cpu};
 use serde::{Deserialize, Serialize};
 
 /// What decides which numbers can be compared bit for bit, and which times at all.
@@ -7,20 +8,49 @@ use serde::{Deserialize, Serialize};
 pub struct Machine {
     pub cpu: String,
     pub cores: usize,
-    /// Those that change which kernels run.
+    /// Those that the processor has, that the system lets this process use, and that change which kernels run.
     pub features: Vec<String>,
+    /// The kernels that computed: those of the last feature, or what `LEVAIN_CPU` and `LEVAIN_KERNELS` made of it.
+    #[serde(default)]
+    pub kernels: String,
 }
+
+/// The features by the level of kernels that needs them, least first.
+const FEATURES: [(cpu::Level, &str); 4] = [
+    (cpu::Level::Avx2, "avx2"),
+    (cpu::Level::Avx512, "avx512"),
+    (cpu::Level::Bf16, "avx512bf16"),
+    (cpu::Level::Amx, "amx"),
+];
 
 impl Machine {
     /// The machine that this process runs on, with as many cores as it uses.
     pub fn here() -> Machine {
-        Machine { cpu: cpu(), cores: rayon::current_num_threads(), features: features() }
+        let has = cpu::detected();
+        let known = FEATURES.iter().filter(|(level, _)| *level <= has).map(|(_, name)| name.to_string());
+        let neon = cfg!(target_arch = "aarch64").then(|| "neon".to_string());
+        let kernels = if kernel::are_on() { cpu::level().name() } else { "reference" };
+        Machine {
+            cpu: model(),
+            cores: rayon::current_num_threads(),
+            features: known.chain(neon).collect(),
+            kernels: kernels.to_string(),
+        }
+    }
+
+    /// The kernels, where they are not those that the features promise.
+    fn limited(&self) -> Option<&str> {
+        let promised = FEATURES.iter().rev().find(|(_, name)| self.features.iter().any(|feature| feature == name));
+        let promised = promised.map_or(cpu::Level::Plain, |(level, _)| *level).name();
+        (self.kernels != promised && !self.kernels.is_empty()).then_some(self.kernels.as_str())
     }
 
     /// Its class as the name of a file.
     pub fn file_name(&self) -> String {
         let mut name = String::new();
-        for c in format!("{} {} cores {}", self.cpu, self.cores, self.features.join(" ")).to_lowercase().chars() {
+        let kernels = self.limited().map(|kernels| format!(" kernels {kernels}")).unwrap_or_default();
+        let class = format!("{} {} cores {}{kernels}", self.cpu, self.cores, self.features.join(" "));
+        for c in class.to_lowercase().chars() {
             match c {
                 c if c.is_ascii_alphanumeric() => name.push(c),
                 _ if !name.ends_with('-') => name.push('-'),
@@ -35,11 +65,15 @@ impl std::fmt::Display for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = if self.cores == 1 { "" } else { "s" };
         write!(f, "{}, {} core{s}", self.cpu, self.cores)?;
-        if self.features.is_empty() { Ok(()) } else { write!(f, ", {}", self.features.join(" ")) }
+        if !self.features.is_empty() {
+            write!(f, ", {}", self.features.join(" "))?;
+        }
+        self.limited().map_or(Ok(()), |kernels| write!(f, ", kernels {kernels}"))
     }
 }
 
-fn cpu() -> String {
+/// What the system calls the processor.
+fn model() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = info.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name))?;
@@ -51,23 +85,4 @@ fn cpu() -> String {
         (Some(name), ..) => name,
         _ => format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),
     }
-}
-
-fn features() -> Vec<String> {
-    let mut found: Vec<&str> = Vec::new();
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            found.push("avx2");
-        }
-        if std::is_x86_feature_detected!("avx512f") {
-            found.push("avx512");
-        }
-        if std::is_x86_feature_detected!("avx512bf16") {
-            found.push("avx512bf16");
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    found.push("neon");
-    found.into_iter().map(str::to_string).collect()
 }

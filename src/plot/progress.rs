@@ -1,7 +1,7 @@
 //! Progress of long work: a bar on a terminal, elsewhere a line now and then.
 
 use super::bar::{Screen, is_drawable};
-use crate::progress::{self, Bars, Line, Sink, beside_bars, listened};
+use crate::progress::{self, Bars, Line, Sink, beside_bars, listened, to_stderr};
 use crate::sync::unpoisoned;
 use crate::text::thousands;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -113,7 +113,7 @@ impl Progress {
             Sink::Lines(line) => Show::Lines(line),
             Sink::Process if progress::is_heard() => Show::Told,
             Sink::Process if is_drawable() => Show::Resting,
-            Sink::Process => Show::Lines(Arc::new(Mutex::new(|line: &str| eprintln!("{line}")))),
+            Sink::Process => Show::Lines(Arc::new(Mutex::new(to_stderr))),
         };
         let state = State {
             label: label.into(),
@@ -224,14 +224,14 @@ impl State {
         bar.finish_and_clear();
         BARS.remove(bar);
         let line = self.drawn(Instant::now(), end);
-        beside_bars(|| eprintln!("{line}"));
+        beside_bars(|| to_stderr(&line));
         self.show = Show::Nothing;
     }
 
     /// Prints a line where progress is shown.
     fn put(&self, line: &str) {
         match &self.show {
-            Show::Bar(_) | Show::Resting => beside_bars(|| eprintln!("{line}")),
+            Show::Bar(_) | Show::Resting => beside_bars(|| to_stderr(line)),
             Show::Lines(to) => write(to, line),
             Show::Told => listened(line, true),
             Show::Nothing => {}

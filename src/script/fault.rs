@@ -37,13 +37,39 @@ pub fn is_interrupted(error: &EvalAltResult) -> bool {
     }
 }
 
+/// The key of an error that says that the host application panicked.
+const PANICKED: &str = "panicked";
+
+/// The error of a function of the host application that panicked: it ends the script, which can't catch it.
+pub fn panicked(name: &str, panic: &str) -> Box<EvalAltResult> {
+    let mut fields = fields(&Error::new(name, format!("a function of the application panicked: {panic}")));
+    fields.insert(PANICKED.into(), true.into());
+    EvalAltResult::ErrorTerminated(fields.into(), Position::NONE).into()
+}
+
+/// Whether a function of the host application panicked.
+pub fn is_of_host(error: &EvalAltResult) -> bool {
+    let EvalAltResult::ErrorTerminated(token, _) = innermost(error) else { return false };
+    token.read_lock::<Map>().is_some_and(|fields| fields.contains_key(PANICKED))
+}
+
+/// Whether the script asked to end, by `exit`: in a closure that a native verb calls this comes as an error.
+pub fn is_exit(error: &EvalAltResult) -> bool {
+    matches!(innermost(error), EvalAltResult::Exit(..))
+}
+
 /// Why a script ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// Something in it is wrong.
     Script,
     /// It was asked to stop.
     Interrupted,
+    /// It ended itself, by `exit(code)` with another code than 0.
+    Exit(u8),
+    /// A function or closure of the host application panicked.
+    Host,
     /// levain itself is wrong.
     Internal,
 }
@@ -51,8 +77,11 @@ pub enum Cause {
 /// A line of a script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
+    /// The file, or the name that the script was given.
     pub source: String,
+    /// Counted from 1.
     pub line: usize,
+    /// Counted from 1, in characters.
     pub column: usize,
     /// The line itself, where its script is known.
     pub text: Option<String>,
@@ -61,10 +90,13 @@ pub struct Place {
 /// An error of a script with its place, as a person reads it.
 #[derive(Clone, Debug)]
 pub struct Fault {
+    /// Why it ended.
     pub cause: Cause,
     /// `verb: what is wrong`
     pub message: String,
+    /// What to do about it.
     pub help: Option<String>,
+    /// Where in the script.
     pub place: Option<Place>,
     /// The calls that led there, the innermost first.
     pub trail: Vec<String>,
@@ -88,6 +120,29 @@ impl Fault {
         }
     }
 
+    /// The end that a script asked for with `exit(code)`.
+    pub fn exit(code: u8) -> Fault {
+        let mut fault = Fault::plain(format!("exit: the script ended itself with code {code}"));
+        fault.cause = Cause::Exit(code);
+        fault
+    }
+
+    /// A panic in a closure of the host application.
+    pub fn of_host(what: &str, panic: &str) -> Fault {
+        let mut fault = Fault::plain(format!("{what}: a closure of the application panicked: {panic}"));
+        fault.cause = Cause::Host;
+        fault
+    }
+
+    /// A panic, where it may have been in a function of the host application or in levain.
+    pub fn unclear(panic: &str) -> Fault {
+        let mut fault = Fault::plain(format!("panic: a function of the application, or of levain, panicked: {panic}"));
+        fault.cause = Cause::Internal;
+        fault.help = Some("the program's standard error names the file and line".to_string());
+        fault
+    }
+
+    /// A panic of levain itself.
     pub fn internal(panic: &str) -> Fault {
         let mut fault = Fault::plain(format!("internal error: {panic}"));
         fault.cause = Cause::Internal;

@@ -6,7 +6,10 @@ use super::language::{self, Pairs};
 use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
-use super::{Fault, Input, Needs, Opt, Output, api, compile, explain, forms, hygiene, library, needs, stdlib};
+use super::{
+    Cause, Fault, Input, Needs, Opt, Output, api, compile, explain, fault, forms, hygiene, library, natives, needs,
+    stdlib,
+};
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
 use crate::progress::{self, Sink};
@@ -17,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub type Noun = (&'static str, fn(&mut Host));
 
 /// What is being put together: the engine, and what the registry knows beside the engine's own metadata.
+#[doc(hidden)]
 pub struct Host {
     pub engine: Engine,
     pub sources: Sources,
@@ -32,6 +36,8 @@ pub struct Host {
     pub cancel: Cancel,
     /// What the script may take.
     pub bounds: Bounds,
+    /// Whether a host application has registered functions of its own.
+    pub has_guests: bool,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(&'static str, Fault)>,
     /// What the script asks for that it was made for.
@@ -63,6 +69,7 @@ impl Host {
             run_state: Run::default(),
             cancel,
             bounds,
+            has_guests: false,
             broken: Vec::new(),
             needs: Needs::default(),
             scripts: Vec::new(),
@@ -73,6 +80,7 @@ impl Host {
             nouns: Vec::new(),
             registering: "script",
         };
+        host.output.stops(&host.cancel);
         host.noun("script", api::register);
         for (name, register) in nouns {
             host.noun(name, register);
@@ -84,6 +92,7 @@ impl Host {
     /// Lets `cancel` stop what runs, in place of a handle of its own.
     pub fn use_cancel(&mut self, cancel: &Cancel) {
         self.cancel = cancel.clone();
+        self.output.stops(cancel);
         stops(&mut self.engine, cancel, &self.bounds);
     }
 
@@ -207,7 +216,7 @@ impl Host {
     /// Runs a script that is given as text.
     pub fn run(&self, name: &str, text: &str) -> Result<Dynamic, Fault> {
         let ast = self.compile(name, text)?;
-        self.guard(name, || self.engine.eval_ast_with_scope(&mut Scope::new(), &ast))
+        self.value(self.guard(name, || self.engine.eval_ast_with_scope(&mut Scope::new(), &ast)))
     }
 
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
@@ -216,12 +225,32 @@ impl Host {
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
         match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
-            Err(panic) => Err(Fault::internal(&panic_text(&*panic))),
+            Err(panic) => Err(self.panic(&*panic)),
+        }
+    }
+
+    /// What a script gives that has ended itself: nothing, and its code is with the run.
+    pub fn value(&self, result: Result<Dynamic, Fault>) -> Result<Dynamic, Fault> {
+        match result {
+            Err(fault) if matches!(fault.cause, Cause::Exit(_)) => Ok(Dynamic::UNIT),
+            other => other,
+        }
+    }
+
+    /// Whose mistake a panic is.
+    fn panic(&self, panic: &(dyn std::any::Any + Send)) -> Fault {
+        match natives::blamed() {
+            Some((what, text)) => Fault::of_host(what, &text),
+            None if self.has_guests => Fault::unclear(&panic_text(panic)),
+            None => Fault::internal(&panic_text(panic)),
         }
     }
 
     pub fn fault(&self, error: Box<rhai::EvalAltResult>, name: &str) -> Fault {
-        explain::fault(&error, name, &self.sources, &self.engine)
+        match fault::is_exit(&error) {
+            true => Fault::exit(self.run_state.ended().unwrap_or(0)),
+            false => explain::fault(&error, name, &self.sources, &self.engine),
+        }
     }
 
     /// What `print` shows of a value.
@@ -289,8 +318,6 @@ pub fn note_panic(text: &str) {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let noted = PANIC.with(|noted| noted.take());
-    let text = noted.unwrap_or_else(|| text.unwrap_or("no message").to_string());
+    let text = PANIC.with(|noted| noted.take()).unwrap_or_else(|| natives::text(panic));
     text.trim_start_matches("panicked at ").replace(":\n", ": ")
 }

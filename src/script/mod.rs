@@ -1,13 +1,21 @@
+//! Scripts: what runs them inside a program ([`Runtime`]), and what goes wrong in them ([`Fault`]).
+//!
 //! The host: everything that knows Rhai, apart from the nouns' own `api/`.
 
 mod api;
+#[doc(hidden)]
 pub mod checker;
 mod compile;
 mod declared;
+#[doc(hidden)]
 pub mod diff;
+#[doc(hidden)]
 pub mod display;
+#[doc(hidden)]
 pub mod doc;
+#[doc(hidden)]
 pub mod examples;
+#[doc(hidden)]
 pub mod explain;
 mod fault;
 mod forms;
@@ -16,34 +24,55 @@ mod hygiene;
 mod input;
 mod language;
 mod library;
+#[doc(hidden)]
 pub mod lookup;
 mod modules;
+mod natives;
 mod needs;
+#[doc(hidden)]
 pub mod notebook;
 mod options;
 mod origins;
-mod output;
+#[doc(hidden)]
+pub mod output;
+#[doc(hidden)]
 pub mod registry;
-pub mod runtime;
+mod runtime;
 mod session;
 mod signatures;
 mod sources;
+#[doc(hidden)]
 pub mod stdlib;
+#[doc(hidden)]
 pub mod suite;
 mod tables;
+mod value;
 
-pub use fault::{Cause, Fault, Place, Res, is_interrupted};
+pub use fault::{Cause, Fault, Place};
+#[doc(hidden)]
+pub use fault::{Res, is_interrupted};
+#[doc(hidden)]
 pub use host::{Host, Noun, note_panic};
+#[doc(hidden)]
 pub use input::Input;
+pub use natives::Natives;
+#[doc(hidden)]
 pub use needs::Needs;
+#[doc(hidden)]
 pub use notebook::Notebook;
+#[doc(hidden)]
 pub use options::{Kind, Opt, Options, opt};
+#[doc(hidden)]
 pub use output::Output;
-pub use runtime::{Builder, Runtime, Script, Value};
+pub use runtime::{Builder, Runtime, Script};
+#[doc(hidden)]
 pub use sources::{plain, read_script};
+#[doc(hidden)]
 pub use tables::OptionKey;
+pub use value::Value;
 
 /// What an `api/mod.rs` needs: `use crate::script::prelude::*;`
+#[doc(hidden)]
 pub mod prelude {
     pub use super::{Host, Kind, Opt, Options, Res, opt};
     pub use crate::{Error, bail};

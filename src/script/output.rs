@@ -1,9 +1,10 @@
 //! Where `print` goes: standard output, a text that a test reads, or a closure of the host application.
 
-use crate::progress;
+use crate::cancel::Cancel;
 use crate::sync::unpoisoned;
-use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard};
+use crate::{Error, progress};
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// A shared place for what a script prints.
 #[derive(Clone, Default)]
@@ -16,6 +17,8 @@ struct Place {
     begun: String,
     /// How many bytes of it are on the terminal.
     shown: usize,
+    /// Stops the script that prints where nothing can be written any more.
+    stop: Cancel,
 }
 
 #[derive(Default)]
@@ -35,6 +38,11 @@ impl Output {
     /// Gives every line that is printed from now on to `line`, without the line's end.
     pub fn give(&self, line: impl FnMut(&str) + Send + 'static) {
         self.lock().to = To::Closure(Box::new(line));
+    }
+
+    /// Lets a failed write to standard output stop what runs under `cancel`.
+    pub fn stops(&self, cancel: &Cancel) {
+        self.lock().stop = cancel.clone();
     }
 
     /// What was printed since the last look.
@@ -75,6 +83,12 @@ impl Output {
 }
 
 impl Place {
+    fn stop_unless(&self, shown: bool) {
+        if !shown {
+            self.stop.request();
+        }
+    }
+
     fn part(&mut self, text: &str) {
         if let To::Text(kept) = &mut self.to {
             kept.push_str(text);
@@ -84,7 +98,7 @@ impl Place {
         if self.begun.ends_with('\n') {
             let whole = std::mem::replace(&mut self.begun, rest);
             match &mut self.to {
-                To::Terminal => show(&whole[self.shown..]),
+                To::Terminal => self.stop_unless(show(&whole[self.shown..])),
                 To::Text(_) => {}
                 To::Closure(line) => whole.strip_suffix('\n').unwrap_or_default().split('\n').for_each(line),
             }
@@ -92,19 +106,36 @@ impl Place {
         }
         // beside a bar, which is drawn again and again, a line is shown when it is whole
         if matches!(self.to, To::Terminal) && self.shown < self.begun.len() && !progress::is_showing() {
-            show(&self.begun[self.shown..]);
+            self.stop_unless(show(&self.begun[self.shown..]));
             self.shown = self.begun.len();
         }
     }
 }
 
-/// Shows text at once. A reader that has gone away (`| head`) ends the program quietly, as it does others.
-fn show(text: &str) {
+/// The first write to standard output that failed. What follows is dropped.
+static FAILED: OnceLock<Error> = OnceLock::new();
+
+/// Why standard output can't be written, where it can't: its disk is full, or its reader has gone (`| head`). The program
+/// tells it, and ends with a fault: what was asked for is not there.
+pub fn failed() -> Option<&'static Error> {
+    FAILED.get()
+}
+
+/// Shows text at once. Says whether it could.
+pub fn show(text: &str) -> bool {
+    if failed().is_some() {
+        return false;
+    }
     let shown = progress::beside_bars(|| {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
     });
-    if shown.is_err() {
-        std::process::exit(0);
+    shown.map_err(|error| FAILED.get_or_init(|| unwritten(&error))).is_ok()
+}
+
+fn unwritten(error: &std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Error::new("output", "standard output is closed: what reads it has ended"),
+        _ => Error::io("output", "standard output", error),
     }
 }

@@ -15,25 +15,35 @@
 //! # Ok::<(), levain::script::Fault>(())
 //! ```
 
-use super::{Fault, Host, Res, checker, forms, sources};
+use super::{Fault, Host, Natives, Res, Value, checker, forms, natives, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
 use crate::progress::Sink;
 use crate::rng::{self, RunState};
 use crate::{Error, Result};
 use rhai::{AST, ASTFlags, CallFnOptions, Dynamic, Engine, Expr, FuncArgs, Module, Scope, Stmt};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of stack for scripts: deep graphs and deep calls need more than an ordinary thread has.
 const STACK: usize = 1 << 29;
 
-/// Runs scripts. One at a time: a second thread that asks waits until the first is done.
+/// Runs scripts. One at a time: a second thread that asks waits until the first is done. A function of the application that a
+/// script calls can't use the runtime that this script runs in, which is an error; another runtime it can.
 pub struct Runtime {
     host: Host,
+    /// Tells this runtime from others.
+    id: u64,
     /// Where the random numbers of the scripts stand.
     random: Mutex<RunState>,
+}
+
+thread_local! {
+    /// The runtimes whose scripts led to what this thread does.
+    static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Takes each line that a script prints, or that tells of its progress.
@@ -41,7 +51,7 @@ type Print = Box<dyn FnMut(&str) + Send>;
 /// Gives the next line that a script reads; `None` at the end.
 type Ask = Box<dyn FnMut() -> Option<String> + Send>;
 /// Gives an engine functions of the host application.
-type Register = Box<dyn FnOnce(&mut Engine)>;
+type Register = Box<dyn FnOnce(&mut Natives)>;
 
 /// What a [`Runtime`] is to be like.
 #[derive(Default)]
@@ -126,29 +136,33 @@ impl Builder {
         self
     }
 
-    /// Types, operators, methods and functions of the host application, registered as Rhai's own book tells. A
-    /// function of levain's of the same name and kinds of arguments stays as it is, and a native loop of the host's
-    /// is stopped and counted where it calls [`cancel::check`](crate::cancel::check).
-    pub fn natives(mut self, register: impl FnOnce(&mut Engine) + 'static) -> Builder {
+    /// Types, operators, methods and functions of the host application, registered as Rhai's own book tells. A native loop of the
+    /// host's is stopped and counted where it calls [`cancel::check`](crate::cancel::check).
+    pub fn natives(mut self, register: impl FnOnce(&mut Natives) + 'static) -> Builder {
         self.natives.push(Box::new(register));
         self
     }
 
-    /// Makes the runtime. An error names a module that has the name of one of the standard library, or a word of
-    /// `args` that is not `key=value`.
+    /// Makes the runtime. An error names a module that has the name of one of the standard library, a function that levain has
+    /// for the same kinds of arguments, a word of `args` that is not `key=value`, or a limit that this system can't hold.
     pub fn build(self) -> Result<Runtime> {
+        self.limits.enforceable()?;
         let mut host = Host::bounded(Bounds::new(self.limits, self.roots));
         host.run_state.set_args(&self.args)?;
         host.use_cancel(&self.cancel);
         host.progress = match self.progress {
-            Some(line) => Sink::Lines(Arc::new(Mutex::new(line))),
+            Some(mut line) => {
+                Sink::Lines(Arc::new(Mutex::new(move |text: &str| natives::call("progress", || line(text)))))
+            }
             None => Sink::Nowhere,
         };
-        host.output.give(self.print.unwrap_or_else(|| Box::new(|_| {})));
+        let mut print = self.print.unwrap_or_else(|| Box::new(|_| {}));
+        host.output.give(move |text| natives::call("print", || print(text)));
         match self.input {
-            Some(line) => host.input.give(line),
+            Some(mut line) => host.input.give(move || natives::call("input", &mut line)),
             None => host.input.close(),
         }
+        host.has_guests = !(self.modules.is_empty() && self.natives.is_empty());
         for (name, module) in self.modules {
             if super::stdlib::is_module(&name) {
                 return Err(Error::new("module", format!("`{name}` is a module of the standard library"))
@@ -157,9 +171,18 @@ impl Builder {
             host.engine.register_static_module(name, module.into());
         }
         if !self.natives.is_empty() {
-            forms::of_host(&mut host.engine, |engine| self.natives.into_iter().for_each(|register| register(engine)));
+            let before = natives::known(&host.engine);
+            let all = |engine: &mut Engine| {
+                let mut natives = Natives::new(engine);
+                self.natives.into_iter().for_each(|register| register(&mut natives));
+            };
+            forms::of_host(&mut host.engine, all);
+            if let Some(name) = natives::hidden(&before, &host.engine) {
+                return Err(Error::new("natives", format!("levain has a `{name}` for the same kinds of arguments"))
+                    .help("give yours another name, or put it into a module"));
+            }
         }
-        Ok(Runtime { host, random: Mutex::new(RunState::new(0)) })
+        Ok(Runtime::of(host))
     }
 }
 
@@ -170,11 +193,17 @@ impl Default for Runtime {
         host.progress = Sink::Nowhere;
         host.output.give(|_| {});
         host.input.close();
-        Runtime { host, random: Mutex::new(RunState::new(0)) }
+        Runtime::of(host)
     }
 }
 
 impl Runtime {
+    fn of(host: Host) -> Runtime {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Runtime { host, id: NEXT.fetch_add(1, Ordering::Relaxed), random: Mutex::new(RunState::new(0)) }
+    }
+
+    /// What a runtime is to be like.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -223,18 +252,33 @@ impl Runtime {
         self.host.bounds.operations()
     }
 
+    /// The code with which the last run or call ended itself by `exit(code)`, where it did. One that is not 0 is also the cause
+    /// of its fault.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.host.run_state.ended()
+    }
+
     /// What scripts can call, for help and completion.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
     /// Runs `work` on a thread with a large stack, whose random numbers go on where the last run left them.
-    fn work<T: Send>(&self, name: &str, work: impl FnOnce() -> Res<T> + Send) -> Result<T, Fault> {
+    fn work(&self, name: &str, work: impl FnOnce() -> Res<Dynamic> + Send) -> Result<Dynamic, Fault> {
+        let mut inside = INSIDE.with_borrow(Vec::clone);
+        if inside.contains(&self.id) {
+            let mut fault = Fault::plain("runtime: it is at work already: the script that it runs led here");
+            fault.help = Some("a function that scripts call may use another runtime".to_string());
+            return Err(fault);
+        }
+        inside.push(self.id);
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        self.host.run_state.take_ended();
         let start = random.clone();
         let run = || {
+            INSIDE.set(inside);
             rng::restore(start);
-            let result = self.host.guard(name, work);
+            let result = self.host.value(self.host.guard(name, work));
             (result, rng::state())
         };
         let builder = std::thread::Builder::new().name("script".into()).stack_size(STACK);
@@ -242,10 +286,18 @@ impl Runtime {
         match done {
             Ok(Ok((result, state))) => {
                 *random = state;
-                result
+                self.ended(result?)
             }
             Ok(Err(_)) => Err(Fault::internal("the script's thread ended")),
             Err(error) => Err(Fault::plain(format!("a thread for the script can't be made: {error}"))),
+        }
+    }
+
+    /// A script that ended itself with another code than 0 has not done what it was run for.
+    fn ended(&self, value: Dynamic) -> Result<Dynamic, Fault> {
+        match self.exit_code() {
+            None | Some(0) => Ok(value),
+            Some(code) => Err(Fault::exit(code)),
         }
     }
 }
@@ -317,40 +369,4 @@ fn callable(ast: &AST, scope: &Scope, name: &str) -> AST {
         _ => None,
     });
     AST::new_with_source(kept.collect::<Vec<_>>(), ast.shared_lib().clone(), name)
-}
-
-/// What a script gives or takes.
-#[derive(Clone, Debug)]
-pub struct Value(Dynamic);
-
-impl Value {
-    /// Anything that serde can write: numbers, strings, lists, maps, structs.
-    pub fn new(value: impl Serialize) -> Result<Value, Fault> {
-        rhai::serde::to_dynamic(value).map(Value).map_err(|error| Fault::plain(format!("value: {error}")))
-    }
-
-    /// Anything that serde can read from it; an error where the kinds don't fit.
-    pub fn to<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        rhai::serde::from_dynamic(&self.0).map_err(|error| {
-            let kind = std::any::type_name::<T>();
-            let what = error.to_string();
-            Fault::plain(format!("value: {} is no {kind}: {}", self.0.type_name(), what.trim_end_matches(" (line 0)")))
-        })
-    }
-
-    /// The value of a type of levain's or of the host application's that it is.
-    pub fn cast<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        self.0.read_lock::<T>().map(|value| value.clone())
-    }
-
-    /// As Rhai has it.
-    pub fn into_dynamic(self) -> Dynamic {
-        self.0
-    }
-}
-
-impl From<Dynamic> for Value {
-    fn from(value: Dynamic) -> Value {
-        Value(value)
-    }
 }

@@ -67,10 +67,12 @@ impl Grads {
         if self.factor == 1.0 { Ok(grad.clone()) } else { crate::kernel::scaled(grad, self.factor) }
     }
 
+    /// The number of parameters that have one.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether no parameter has one.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -85,6 +87,7 @@ impl Grads {
         self.entries.get(&param.id()).and_then(|entry| entry.grad.as_ref())
     }
 
+    /// What all of them are multiplied with.
     pub fn factor(&self) -> f64 {
         self.factor
     }

@@ -1,20 +1,30 @@
-//! Tensors: values that record how they were computed where a parameter takes part.
+//! Tensors: values that record how they were computed where a parameter takes part ([`Tensor`]).
 
+#[doc(hidden)]
 pub mod api;
 mod disentangled;
 mod flow;
 mod grads;
+#[doc(hidden)]
 pub mod layers;
+#[doc(hidden)]
 pub mod nn;
+#[doc(hidden)]
 pub mod ops;
 mod rotary;
+#[doc(hidden)]
 pub mod show;
 mod tape;
 mod timing;
+#[doc(hidden)]
 pub mod values;
 
 pub use crate::kernel::{Array, DType, Device};
+#[doc(hidden)]
 pub use crate::rng::{self, Rng};
+#[doc(hidden)]
 pub use flow::Flow;
 pub use grads::Grads;
-pub use tape::{Param, Tensor, is_recording, no_grad};
+pub use tape::Tensor;
+#[doc(hidden)]
+pub use tape::{Param, is_recording, no_grad};

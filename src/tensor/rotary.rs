@@ -6,6 +6,7 @@ use std::f64::consts::PI;
 use std::sync::{Arc, RwLock};
 
 /// The scaling of rotary frequencies for longer contexts than in pretraining, as transformers computes each.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RotaryScaling {
     #[default]

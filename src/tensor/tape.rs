@@ -185,6 +185,7 @@ impl Tensor {
         self.peek().dims().to_vec()
     }
 
+    /// The kind of its numbers.
     pub fn dtype(&self) -> DType {
         self.peek().dtype()
     }
@@ -247,10 +248,12 @@ impl Param {
         Arc::new(Param { id: next_id(), name, value, changed: AtomicBool::new(false) })
     }
 
+    /// What tells it from all other tensors of this process.
     pub fn id(&self) -> u64 {
         self.id
     }
 
+    /// The name of a parameter.
     pub fn name(&self) -> Option<&Arc<str>> {
         self.name.as_ref()
     }
@@ -263,6 +266,7 @@ impl Param {
         }
     }
 
+    /// Its numbers, which are shared and not copied.
     pub fn value(&self) -> Array {
         unpoisoned(self.value.read()).clone()
     }

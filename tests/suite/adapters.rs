@@ -228,3 +228,32 @@ fn a_model_is_saved_as_what_it_is_or_it_is_told() {
     );
     assert_eq!(script("net.to(\"q8\"); net.to(\"f32\");"), "");
 }
+
+/// PEFT looks for the base by the name in the adapter's folder: that of the hub, where a `.gguf` says it, else the script is told.
+#[test]
+fn an_adapter_of_a_gguf_base_names_a_base_that_peft_finds_or_says_that_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[(&str, &str)], &str, Option<&str>); 5] = [
+        (&[("general.source.huggingface.repository", "org/small")], "", Some("org/small")),
+        (&[("general.source.url", "https://huggingface.co/org/small/tree/main")], "", Some("org/small")),
+        // what it was tuned from is another model
+        (&[("general.name", "Mine"), ("general.base_model.0.repo_url", "https://huggingface.co/org/base")], "", None),
+        (&[], "", None),
+        (&[], ", #{ base: \"org/given\" }", Some("org/given")),
+    ];
+    for (facts, options, expected) in cases {
+        let (base, out) = (folder.path().join("base.gguf"), folder.path().join("adapter"));
+        super::decode::gguf(&base, candle_core::quantized::GgmlDType::Q8_0, facts);
+        let (base, place) = (base.display().to_string(), out.display());
+        let said = told(&format!(
+            "let net = model(`{base}`); net.attach_lora(#{{ rank: 2 }}); net.save_lora(`{place}`{options});"
+        ));
+        let config: Value = serde_json::from_slice(&std::fs::read(out.join("adapter_config.json")).unwrap()).unwrap();
+        assert_eq!(config["base_model_name_or_path"], expected.unwrap_or(&base), "{facts:?}{options}");
+        let warned = said.contains("is a GGUF file, which says no name of it on the hub")
+            && said.contains("save_lora(folder, #{ base: \"ORGANIZATION/NAME\" })");
+        assert_eq!(warned, expected.is_none(), "{facts:?}{options}: {said}");
+        // levain finds it again by itself
+        told(&format!("let net = model(`{base}`); net.open_lora(`{place}`);"));
+    }
+}

@@ -310,9 +310,12 @@ fn reports_for_machines_hold_every_case() {
     let json: Value = serde_json::from_str(&out).unwrap();
     assert!(code == 1 && json["failed"] == 1 && json["cases"][1]["decision"] == "FAIL", "{out}");
     let (_, out, _) = run(&folder, &["case.rhai", "--format", "junit"]);
-    assert!(out.contains("tests=\"2\" failures=\"1\"") && out.contains("name=\"a &lt; b\""), "{out}");
+    assert!(
+        out.contains("tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\"") && out.contains("name=\"a &lt; b\""),
+        "{out}"
+    );
     let (_, out, _) = run(&folder, &["case.rhai", "--format", "markdown"]);
-    assert!(out.contains("| FAIL | case.rhai | c\\|d | y | was x, is y |"), "{out}");
+    assert!(out.contains("| FAIL | case.rhai | c\\|d | \"y\" | was \"x\", is \"y\" |"), "{out}");
     let summary = folder.path().join("summary.md");
     let mut command = Command::new(LEVAIN);
     command

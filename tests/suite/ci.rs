@@ -41,6 +41,8 @@ fn node<'a>(events: &mut impl Iterator<Item = Event<'a>>) -> Option<Value> {
 fn workflows() -> Vec<(PathBuf, Value)> {
     let mut found: Vec<PathBuf> =
         std::fs::read_dir(".github/workflows").unwrap().map(|entry| entry.unwrap().path()).collect();
+    // what `levain new` writes is one too
+    found.push("src/cli/new/levain.yml".into());
     found.sort();
     found.into_iter().map(|path| (path.clone(), parse(&path))).collect()
 }
@@ -48,7 +50,7 @@ fn workflows() -> Vec<(PathBuf, Value)> {
 /// The steps of all jobs.
 fn steps(workflow: &Value) -> Vec<&Value> {
     let jobs = workflow["jobs"].as_object().expect("jobs");
-    jobs.values().flat_map(|job| job["steps"].as_array().expect("steps of a job")).collect()
+    jobs.values().filter_map(|job| job["steps"].as_array()).flatten().collect()
 }
 
 /// The simple commands of a shell script.
@@ -67,6 +69,12 @@ fn workflows_have_the_form_that_github_asks_for() {
         assert!(keys.iter().all(|key| known.contains(&key.as_str())), "{place}: {keys:?}");
         assert!(["name", "on", "jobs"].iter().all(|key| workflow.get(key).is_some()), "{place}: {keys:?}");
         for (name, job) in workflow["jobs"].as_object().unwrap() {
+            if let Some(uses) = job["uses"].as_str() {
+                // a workflow of the repository, which says that it may be called
+                let called = parse(Path::new(uses.trim_start_matches("./")));
+                assert!(called["on"].get("workflow_call").is_some(), "{place}: {uses:?} is not to be called");
+                continue;
+            }
             assert!(job["runs-on"].as_str().is_some(), "{place}: {name:?} runs on nothing");
             assert!(job["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{place}: {name:?} has no steps");
         }
@@ -128,4 +136,37 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(read(".ci/run").lines().any(|line| line.ends_with("cargo test --release")));
     assert!(read(".github/workflows/ci.yml").contains("- run: .ci/run\n"));
     assert!(read(".githooks/pre-push").contains(".ci/run"));
+}
+
+/// What one job builds another takes: a cache or an artifact that is restored has the key or the name of one that is saved.
+#[test]
+fn what_a_workflow_restores_another_step_saves() {
+    let all = workflows();
+    let steps: Vec<&Value> = all.iter().flat_map(|(_, workflow)| steps(workflow)).collect();
+    let of = |action: &str| {
+        let of = move |step: &&&Value| step["uses"].as_str().is_some_and(|uses| uses.split('@').next() == Some(action));
+        steps.iter().filter(of).map(|step| &step["with"]).collect::<Vec<_>>()
+    };
+    let saved: Vec<&str> = of("actions/upload-artifact").iter().filter_map(|with| with["name"].as_str()).collect();
+    for with in of("actions/download-artifact") {
+        assert!(with["name"].as_str().is_some_and(|name| saved.contains(&name)), "{with}");
+    }
+    // but for which commit
+    let family = |key: &str| key.rsplit_once("-${{").map_or(key, |(family, _)| family).to_string();
+    let kept: Vec<(String, &str)> = of("actions/cache/save")
+        .iter()
+        .map(|with| (family(with["key"].as_str().unwrap()), with["path"].as_str().unwrap()))
+        .collect();
+    let restored = of("actions/cache/restore");
+    assert!(!restored.is_empty());
+    for with in restored {
+        let wanted = (family(with["key"].as_str().unwrap()), with["path"].as_str().unwrap());
+        assert!(kept.contains(&wanted), "{wanted:?} is not among {kept:?}");
+    }
+    // a cache whose key never comes again is found by what its keys begin with
+    for with in of("actions/cache") {
+        let (key, restore) = (with["key"].as_str().unwrap(), with["restore-keys"].as_str().unwrap_or_default());
+        let unique = key.contains("github.sha") || key.contains("github.run_id");
+        assert_eq!(unique, restore.lines().next().is_some_and(|first| key.starts_with(first)), "{key}");
+    }
 }

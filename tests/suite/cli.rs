@@ -36,6 +36,7 @@ impl Folder {
         let mut child = Command::new(env!("CARGO_BIN_EXE_levain"))
             .args(words)
             .current_dir(self.path())
+            .env_remove("GITHUB_STEP_SUMMARY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -240,6 +241,9 @@ fn exit_codes() {
     let told = folder.levain(&["run", "exit.rhai"]);
     assert_eq!((told.code, told.out.as_str()), (1, "1\n"));
     assert_eq!(folder.levain(&["run", "value.rhai"]).code, 0);
+    // in a closure that a native verb calls too
+    let told = Folder::new(&[("a.rhai", "[4].map(|n| exit(n)); print(1);")]).levain(&["run", "a.rhai"]);
+    assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (4, "", ""));
     assert_eq!(folder.levain(&["run", "none.rhai"]).err, "error: script: none.rhai is not there\n");
     assert_eq!(folder.levain(&["run", "none.rhai"]).code, 2);
     let told = folder.levain(&["test", "test"]);

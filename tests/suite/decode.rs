@@ -103,8 +103,8 @@ fn a_text_does_not_depend_on_its_neighbors_or_on_threads() {
     assert_eq!(pool.install(|| greedy(&net, &prompts)), together);
 }
 
-/// A llama in a `.gguf` file, its matrices quantized.
-fn gguf(path: &Path, kind: GgmlDType) {
+/// A llama in a `.gguf` file, its matrices quantized, with more metadata.
+pub fn gguf(path: &Path, kind: GgmlDType, more: &[(&str, &str)]) {
     let config = Model::new(config("llama"), None, 5, DType::F32).unwrap().config();
     let (hidden, ff) = (config.hidden, config.ff);
     let mut tensors = Vec::new();
@@ -148,6 +148,8 @@ fn gguf(path: &Path, kind: GgmlDType) {
         ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
         ("llama.rope.freq_base", Value::F32(1e4)),
     ];
+    let more = more.iter().map(|(name, value)| (*name, Value::String(value.to_string())));
+    let facts: Vec<(&str, Value)> = facts.into_iter().chain(more).collect();
     let facts: Vec<(&str, &Value)> = facts.iter().map(|(name, value)| (*name, value)).collect();
     let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     gguf_file::write(&mut std::fs::File::create(path).unwrap(), &facts, &tensors).unwrap();
@@ -181,7 +183,7 @@ fn a_quantized_base_is_the_widened_one() {
     use GgmlDType::*;
     for kind in [Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K] {
         let path = folder.path().join("small.gguf");
-        gguf(&path, kind);
+        gguf(&path, kind, &[]);
         let (wide, kept) = (Model::open(&path, DType::F32).unwrap(), Model::open_quantized(&path, DType::F32).unwrap());
         let name = "model.layers.1.self_attn.k_proj.weight";
         let flat = |net: &Model| net.weight(name).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap();

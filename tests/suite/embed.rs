@@ -1,12 +1,13 @@
 //! levain inside another program.
 
-use levain::rhai::Module;
+use levain::rhai::{Dynamic, Module};
 use levain::script::Cause;
 use levain::tensor::Tensor;
 use levain::{Cancel, Limits, Runtime, Value};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// A whole application in forty lines: it lends scripts its own function, keeps what they print, gives one a struct,
@@ -210,4 +211,273 @@ fn limits_count_where_rhais_own_do_not() {
     // a new run counts anew
     assert_eq!(runtime.run("let x = 0; for i in 0..100 { x += i; } x").unwrap().to::<i64>().unwrap(), 4950);
     assert!(runtime.operations() > 100 && runtime.operations() < 20_000);
+}
+
+/// Gives a value to a script that gives it back.
+fn back<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(runtime: &Runtime, value: T) {
+    let mut script = runtime.load("same", "fn same(x) { x }").unwrap();
+    let given = script.call_values("same", vec![Value::new(&value).unwrap()]).unwrap();
+    assert_eq!(given.to::<T>().unwrap(), value, "{given:?}");
+}
+
+#[test]
+fn every_kind_of_serde_comes_back_as_it_was() {
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    enum Kind {
+        Unit,
+        New(f32),
+        Tuple(u64, String),
+        Struct { a: f32, b: Option<u8> },
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    #[serde(tag = "type", rename_all = "lowercase")]
+    enum Tagged {
+        A { x: f32 },
+        B,
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f32),
+        Text(String),
+        List(Vec<f32>),
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Meters(f32);
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Nothing;
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Pair(i8, f32);
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Order {
+        weight: f32,
+        #[serde(flatten)]
+        more: BTreeMap<String, f32>,
+        #[serde(default)]
+        note: Option<String>,
+    }
+    let runtime = Runtime::default();
+    macro_rules! back { ($($value:expr),* $(,)?) => { $(back(&runtime, $value);)* } }
+    back!(i8::MIN, i16::MIN, i32::MIN, i64::MIN, i64::MAX, i128::MIN, i128::MAX, isize::MIN);
+    back!(u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX, usize::MAX, 7u64, 7i128, -7i128, 7u128);
+    back!(
+        0.1f32,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        f32::INFINITY,
+        1e-45f32,
+        -0.0f32,
+        0.1f64,
+        f64::MAX,
+        f64::INFINITY,
+        3.0f32
+    );
+    back!(true, 'ü', "专".to_string(), String::new(), ());
+    back!(Some(3i64), None::<i64>, Some(0.5f32), Some(String::new()), vec![Some(1u8), None]);
+    back!(
+        vec![0.1f32, 0.2],
+        vec![u64::MAX],
+        Vec::<f32>::new(),
+        [1u8, 2, 3],
+        (1i64, 0.5f32, "x".to_string()),
+        vec![vec![1i8]]
+    );
+    back!(
+        BTreeMap::from([("a b".to_string(), 0.1f32)]),
+        HashMap::from([(1i64, 2i64), (-3, 4)]),
+        BTreeMap::from([(u64::MAX, 1u8)])
+    );
+    back!(BTreeMap::from([('x', 1u8)]), BTreeMap::from([(true, 1u8)]), BTreeMap::<String, f32>::new());
+    back!(Kind::Unit, Kind::New(0.1), Kind::Tuple(u64::MAX, "a".into()), Kind::Struct { a: 0.1, b: None });
+    back!(Tagged::A { x: 0.1 }, Tagged::B, Either::Number(0.5), Either::Text("t".into()), Either::List(vec![0.5]));
+    back!(
+        Meters(0.1),
+        Nothing,
+        Pair(-1, 0.1),
+        std::time::Duration::new(u64::MAX, 1),
+        "path/to".parse::<std::path::PathBuf>().unwrap()
+    );
+    back!(Order { weight: 0.1, more: BTreeMap::from([("x".into(), 0.3)]), note: None });
+    back!(serde_json::json!({ "a": [1, 2.5, "x", null, true], "b": { "c": {} } }));
+    assert!(runtime.run("0.0 / 0.0").unwrap().to::<f32>().unwrap().is_nan());
+}
+
+#[test]
+fn what_does_not_fit_names_its_place_and_nothing_is_bent() {
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Order {
+        items: Vec<Item>,
+    }
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Item {
+        count: u8,
+    }
+    let runtime = Runtime::default();
+    let told = |script: &str| runtime.run(script).unwrap().to::<Order>().unwrap_err().message;
+    let fault = told("#{ items: [#{ count: 1 }, #{ count: 300 }] }");
+    assert!(fault.ends_with("items.1.count: invalid value: integer `300`, expected u8"), "{fault}");
+    let fault = told("#{ items: [#{ count: \"7\" }] }");
+    assert!(fault.ends_with("items.0.count: invalid type: string \"7\", expected u8"), "{fault}");
+    // a script's 3 is a float too, and its 3.5 no whole number
+    assert_eq!(runtime.run("3").unwrap().to::<f64>().unwrap(), 3.0);
+    assert_eq!(runtime.run("[3, 0.5]").unwrap().to::<Vec<f32>>().unwrap(), [3.0, 0.5]);
+    assert!(runtime.run("3.5").unwrap().to::<i64>().is_err() && runtime.run("-1").unwrap().to::<u64>().is_err());
+    assert!(runtime.run("\"12\"").unwrap().to::<u64>().is_err());
+    assert!(runtime.run("|x| x").unwrap().to::<i64>().is_err());
+    let fault = Value::new(BTreeMap::from([((1, 2), 3)])).unwrap_err().message;
+    assert!(fault.starts_with("value: a key of a map is a text, a whole number"), "{fault}");
+    // bytes, a shared variable, and kinds that only a host makes
+    assert_eq!(runtime.run("let x = [1]; let f = || x.push(2); f.call(); x").unwrap().to::<Vec<u8>>().unwrap(), [1, 2]);
+    assert_eq!(Value::from(Dynamic::from(0.5f32)).to::<f32>().unwrap(), 0.5);
+    assert_eq!(Value::from(Dynamic::from(7u8)).to::<i64>().unwrap(), 7);
+    assert_eq!(Value::from(Dynamic::from_blob(vec![1, 2])).to::<Vec<u8>>().unwrap(), [1, 2]);
+}
+
+#[test]
+fn a_native_that_uses_its_own_runtime_gets_an_error_and_another_runtime_works() {
+    let (own, other) = (Arc::new(OnceLock::<Arc<Runtime>>::new()), Arc::new(Runtime::default()));
+    let (slot, second) = (own.clone(), other.clone());
+    let ask = move |which: &str, script: &str| {
+        let runtime = if which == "own" { slot.get().unwrap() } else { &second };
+        runtime.run(script).map_or_else(|fault| fault.message, |value| value.to::<String>().unwrap())
+    };
+    let ask = Arc::new(ask);
+    let again = ask.clone();
+    let runtime = Runtime::builder().natives(move |engine| {
+        engine.register_fn("ask", move |which: &str, script: &str| again(which, script));
+    });
+    let runtime = Arc::new(runtime.build().unwrap());
+    own.set(runtime.clone()).ok().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let work = runtime.clone();
+    std::thread::spawn(move || {
+        for which in ["own", "other"] {
+            tell.send(work.run(&format!("ask(\"{which}\", \"`${{1 + 1}}`\")")).unwrap().to::<String>().unwrap())
+                .unwrap();
+        }
+    });
+    let next = || told.recv_timeout(Duration::from_secs(60)).expect("it waits for itself");
+    assert_eq!(next(), "runtime: it is at work already: the script that it runs led here");
+    assert_eq!(next(), "2");
+    // by a detour over another runtime too
+    let (first, detour) = (own.clone(), other);
+    let back = Runtime::builder().natives(move |engine| {
+        let detour = detour.clone();
+        engine.register_fn("detour", move || detour.run("1").is_ok());
+        engine.register_fn("home", move || {
+            first.get().unwrap().run("1").map_or_else(|fault| fault.message, |_| "ran".into())
+        });
+    });
+    let back = back.build().unwrap();
+    assert!(back.run("detour()").unwrap().to::<bool>().unwrap());
+    assert_eq!(back.run("home()").unwrap().to::<String>().unwrap(), "ran");
+    // and it works on afterwards
+    assert_eq!(runtime.run("1 + 1").unwrap().to::<i64>().unwrap(), 2);
+}
+
+#[test]
+fn exit_codes_reach_the_host() {
+    let runtime = Runtime::default();
+    let fault = runtime.run("let x = 1;\nexit(3);\nx").unwrap_err();
+    assert_eq!((fault.cause, fault.message.as_str()), (Cause::Exit(3), "exit: the script ended itself with code 3"));
+    assert_eq!(runtime.exit_code(), Some(3));
+    assert!(runtime.run("exit(0); 7").is_ok() && runtime.exit_code() == Some(0));
+    assert!(runtime.run("exit(); 7").is_ok() && runtime.exit_code() == Some(0));
+    assert_eq!((runtime.run("7").unwrap().to::<i64>().unwrap(), runtime.exit_code()), (7, None));
+    let mut script = runtime.load("s", "fn f(n) { [n].map(|n| exit(n)); 7 }").unwrap();
+    assert_eq!(script.call("f", (4,)).unwrap_err().cause, Cause::Exit(4));
+    assert_eq!(runtime.run("try { exit(5); } catch { 1 }").unwrap_err().cause, Cause::Exit(5));
+    assert_eq!(runtime.run("exit(256)").unwrap_err().message, "exit: code 256 is not between 0 and 255");
+    assert_eq!(runtime.run("exit(-1)").unwrap_err().cause, Cause::Script);
+}
+
+#[test]
+fn a_panic_of_the_host_is_its_own() {
+    #[derive(Clone)]
+    struct Box(i64);
+    let mut module = Module::new();
+    module.set_native_fn("boom", || -> Result<i64, std::boxed::Box<levain::rhai::EvalAltResult>> {
+        panic!("host bug 45")
+    });
+    let runtime = Runtime::builder()
+        .natives(|engine| {
+            engine.register_fn("boom", || -> i64 { panic!("host bug 42") });
+            engine
+                .register_type_with_name::<Box>("Box")
+                .register_fn("box_of", |n: i64| Box(n))
+                .register_fn("+", |_: Box, _: Box| -> i64 { panic!("host bug 43") })
+                .register_get("n", |of: &mut Box| -> i64 {
+                    if of.0 > 1 { panic!("host bug {}", of.0) } else { of.0 }
+                })
+                .register_indexer_get(|of: &mut Box, _: i64| -> i64 { panic!("host bug {}", of.0) });
+        })
+        .module("guest", module)
+        .print(|line| {
+            if line == "bad" {
+                panic!("host bug 46")
+            }
+        })
+        .build()
+        .unwrap();
+    let fault = |script: &str| runtime.run(script).unwrap_err();
+    let told = fault("let x = 1;\nboom();");
+    assert_eq!(told.cause, Cause::Host);
+    assert_eq!(
+        told.to_string(),
+        "error: boom: a function of the application panicked: host bug 42\n  script:2:1\n2 | boom();\n  | ^\n"
+    );
+    for (script, text) in [
+        ("\nbox_of(1) + box_of(2)", "+: a function of the application panicked: host bug 43"),
+        ("\nbox_of(44).n", "n: a function of the application panicked: host bug 44"),
+        ("\nbox_of(7)[0]", "[]: a function of the application panicked: host bug 7"),
+        ("\n[1].map(|x| boom())", "boom: a function of the application panicked: host bug 42"),
+        ("\ntry { boom() } catch { 1 }", "boom: a function of the application panicked: host bug 42"),
+    ] {
+        let told = fault(script);
+        assert_eq!((told.cause, told.message.as_str()), (Cause::Host, text), "{script}");
+        assert_eq!(told.place.map(|place| place.line), Some(2), "{script}");
+    }
+    let told = fault("print(\"bad\");");
+    assert_eq!(
+        (told.cause, told.message.as_str()),
+        (Cause::Host, "print: a closure of the application panicked: host bug 46")
+    );
+    // a module's functions are Rhai's to call: whose mistake it is can't be said, and is not said
+    let told = fault("guest::boom()").to_string();
+    assert!(told.contains("host bug 45") && !told.contains("mistake in levain"), "{told}");
+    assert_eq!(runtime.run("print(\"good\"); box_of(1).n").unwrap().to::<i64>().unwrap(), 1);
+}
+
+#[test]
+fn a_native_that_would_hide_a_verb_is_an_error() {
+    let taken = Runtime::builder().natives(|engine| {
+        engine.register_fn("zeros", |_: levain::rhai::Array| 42_i64);
+    });
+    let error = taken.build().err().unwrap();
+    assert_eq!(error.what(), "levain has a `zeros` for the same kinds of arguments");
+    // for a type of its own the host may have one too
+    #[derive(Clone)]
+    struct Grid;
+    let own = Runtime::builder().natives(|engine| {
+        engine.register_fn("grid", || Grid).register_fn("zeros", |_: Grid| 42_i64);
+    });
+    assert_eq!(own.build().unwrap().run("zeros(grid())").unwrap().to::<i64>().unwrap(), 42);
+}
+
+#[test]
+fn a_stranger_does_not_set_the_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.rhai"), "threads(threads()); threads(0); print(threads()); threads(300);")
+        .unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_levain"))
+        .args(["run", "--threads", "2", "--sandbox", ".", "a.rhai"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(told.starts_with("error: threads: this script may not change their number, which is 2\n"), "{told}");
+    let there = rayon::current_num_threads();
+    let runtime = Runtime::builder().limits(Limits::strict()).no_files().build().unwrap();
+    let fault = runtime.run("threads(300)").unwrap_err();
+    assert_eq!(fault.message, format!("threads: this script may not change their number, which is {there}"));
 }

@@ -198,27 +198,35 @@ fn completions_know_the_commands() {
 #[test]
 fn a_new_experiment_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |words: &[&str]| {
-        let output = levain(folder.path(), words);
+    let run_in = |inside: &str, words: &[&str]| {
+        let output = levain(&folder.path().join(inside), words);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(
-        run(&["new", "sums"]),
-        "sums/experiment.rhai is there; run it with\n  levain run sums/experiment.rhai\n"
-    );
-    run(&["new", "one.rhai"]);
-    for (script, out) in [("sums/experiment.rhai", "out/sums"), ("one.rhai", "out/one")] {
-        let told = run(&["run", script, "steps=10"]);
+    let told = run_in("", &["new", "sums"]);
+    assert!(told.starts_with("sums is there:\n  experiment.rhai\n"), "{told}");
+    assert!(told.ends_with("run it with\n  cd sums && levain run experiment.rhai\n"), "{told}");
+    assert!(run_in("", &["new", "one.rhai"]).ends_with("run it with\n  levain run one.rhai\n"));
+    for (inside, script, out) in [("sums", "experiment.rhai", "out/sums"), ("", "one.rhai", "out/one")] {
+        let told = run_in(inside, &["run", script, "steps=10"]);
         assert!(told.contains("held_out_loss") && told.ends_with(&format!("saved in {out}\n")), "{told}");
-        assert!(folder.path().join(out).join("model/model.safetensors").is_file());
-        assert!(folder.path().join(out).join("curve.svg").is_file());
+        let out = folder.path().join(inside).join(out);
+        assert!(out.join("model/model.safetensors").is_file() && out.join("curve.svg").is_file());
     }
-    assert_eq!(run(&["test", "sums/tests"]), "1 passed, 0 failed\n");
+    // an answer is a text, and not the nothing that `trim` once gave
+    assert_eq!(run_in("sums", &["test", "tests"]), "1 passed, 0 failed\n");
+    assert_eq!(run_in("sums", &["test"]), "1 passed, 0 failed\n");
     let again = levain(folder.path(), &["new", "sums"]);
     assert_eq!(again.status.code(), Some(2));
     assert_eq!(
         String::from_utf8_lossy(&again.stderr),
-        "error: new: sums is there already\nhelp: choose another name\n"
+        "error: new: sums/experiment.rhai is there already\nhelp: choose another name\n"
     );
+    // into a folder that is there, what is in it stays
+    std::fs::create_dir(folder.path().join("here")).unwrap();
+    std::fs::write(folder.path().join("here/.gitignore"), "mine\n").unwrap();
+    assert!(run_in("here", &["new", "."]).ends_with("run it with\n  levain run experiment.rhai\n"));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!((read("here/.gitignore").as_str(), read("sums/.gitignore").as_str()), ("mine\n", "out/\n"));
+    assert!(read("here/experiment.rhai").contains("out: \"out/here\""));
 }

@@ -91,9 +91,10 @@ fn junit_for_machines_and_exit_codes() {
     let told = folder.levain(&["test", "t", "--junit", "out/junit.xml"]);
     assert_eq!(told.code, 1);
     let xml = std::fs::read_to_string(folder.path().join("out/junit.xml")).unwrap();
-    assert!(xml.contains("<testsuite name=\"levain test\" tests=\"2\" failures=\"1\" time=\""), "{xml}");
+    let head = "<testsuite name=\"levain test\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" time=\"";
+    assert!(xml.contains(head), "{xml}");
     assert!(xml.contains("<testcase classname=\"t/a.rhai\" name=\"test_good\" time=\"0.0"), "{xml}");
-    assert!(xml.contains("<failure message=\"assert::eq: &quot;a&amp;b&quot; is not 1\">"), "{xml}");
+    assert!(xml.contains("<failure message=\"assert::eq: &quot;a&amp;b&quot; is not 1\" type=\"failure\">"), "{xml}");
     assert!(xml.contains("<system-out>said &lt;this&gt;"), "{xml}");
     let told = folder.levain(&["test", "t", "--filter", "nothing"]);
     assert_eq!((told.code, told.err.as_str()), (2, "error: test: there is no test whose name holds `nothing`\n"));
@@ -101,4 +102,116 @@ fn junit_for_machines_and_exit_codes() {
     assert_eq!((told.code, told.err.as_str()), (2, "error: test: none is not there\n"));
     let told = folder.levain(&["test", "t", "--filter", "good", "--junit", "t"]);
     assert!(told.code == 2 && told.err.contains("t is a folder"), "{}", told.err);
+}
+
+#[test]
+fn a_project_is_tested_and_not_the_built_in_help() {
+    let folder = Folder::new(&[
+        ("tests/mine.rhai", "fn test_ok() { assert::that(1 + 1 == 2); }\n"),
+        ("README.md", "# Mine\n\n```rhai\n1 + 2   //=> 3\n```\n\n```sh\nmake\n```\n"),
+        ("docs/more/page.md", "```rhai\nlet x = 2;\nx * x   //=> 5\n```\n"),
+        ("other.rhai", "throw \"no test\";"),
+    ]);
+    let told = folder.levain(&["test"]);
+    assert_eq!(told.code, 1, "{}", told.out);
+    assert!(told.out.starts_with("FAILED docs/more/page.md:2\n"), "{}", told.out);
+    assert!(told.out.ends_with("2 passed, 1 failed\n"), "{}", told.out);
+    let told = Folder::new(&[("tests/mine.rhai", "fn test_ok() { }")]).levain(&["test"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "1 passed, 0 failed\n"));
+    let told = Folder::new(&[("other.rhai", "1")]).levain(&["test"]);
+    assert!(told.code == 2 && told.err.contains("there is no test\nhelp: tests are `fn test_"), "{}", told.err);
+}
+
+#[test]
+fn what_can_not_run_is_told() {
+    let folder = Folder::new(&[
+        ("t/args.rhai", "fn test_a() { }\nfn helper(x) { x }\n  fn test_b(x) { assert::that(x); }\n"),
+        ("t/both.rhai", "fn test_c(n) { assert::eq(n, 1); }\nfn test_c() { test_c(1); }\n"),
+        ("t/none.rhai", "// fn test_commented() { throw 1; }\nassert::that(true);\n"),
+        ("t/private.rhai", "private fn test_p() { assert::that(false); }\n"),
+        ("t/alone.out", "1\n"),
+        ("t/broken.rhai", "fn test_d() { let a = (1 }\n"),
+    ]);
+    let told = folder.levain(&["test", "t", "--junit", "j.xml"]);
+    assert_eq!(told.code, 1);
+    assert_eq!(told.err, "warning: test: t/alone.out: there is no t/alone.rhai\n");
+    let takes = "FAILED t/args.rhai test_b
+  error: test: `test_b` takes 1 argument, and a test takes none
+    t/args.rhai:3:3
+  3 |   fn test_b(x) { assert::that(x); }
+    |   ^
+  help: a function that tests call has a name that does not begin with `test_`
+";
+    assert!(told.out.contains(takes), "{}", told.out);
+    assert!(told.out.contains("FAILED t/private.rhai test_p\n"), "{}", told.out);
+    assert!(told.out.contains("FAILED t/broken.rhai\n"), "{}", told.out);
+    assert!(told.out.ends_with("3 passed, 3 failed\n"), "{}", told.out);
+    // what could not be run is an error
+    let xml = std::fs::read_to_string(folder.path().join("j.xml")).unwrap();
+    assert!(xml.contains("tests=\"6\" failures=\"1\" errors=\"2\" skipped=\"0\""), "{xml}");
+}
+
+#[test]
+fn a_transcript_beside_tests_hides_none_of_them() {
+    let folder = Folder::new(&[
+        ("t/a.rhai", "print(1);\nfn test_bad() { assert::eq(1, 2); }\n"),
+        ("t/a.out", "1\n"),
+        // what an experiment writes is no transcript
+        ("t/b.rhai", "print(2);\n"),
+        ("t/b.out/log.txt", "x"),
+    ]);
+    let told = folder.levain(&["test", "t"]);
+    assert!(told.out.starts_with("FAILED t/a.rhai test_bad\n"), "{}", told.out);
+    assert!(told.out.ends_with("2 passed, 1 failed\n"), "{}", told.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_circle_are_walked_once() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new(&[
+        ("t/a.rhai", "fn test_a() { }"),
+        ("t/sub/b.rhai", "fn test_b() { }"),
+        ("t/cache/CACHEDIR.TAG", ""),
+        ("t/cache/c.rhai", "throw 1;"),
+        ("t/.hidden/d.rhai", "throw 1;"),
+    ]);
+    symlink("..", folder.path().join("t/sub/up")).unwrap();
+    symlink("sub", folder.path().join("t/again")).unwrap();
+    symlink("nowhere.rhai", folder.path().join("t/lost.rhai")).unwrap();
+    let told = folder.levain(&["test", "t"]);
+    assert!(told.out.starts_with("FAILED t/lost.rhai\n  error: script: t/lost.rhai is not there\n"), "{}", told.out);
+    assert!(told.out.ends_with("2 passed, 1 failed\n"), "{}", told.out);
+    let told = folder.levain(&["check", "t", "--format", "json"]);
+    assert_eq!(told.out.matches("\"level\"").count(), 1, "{}", told.out);
+}
+
+#[test]
+fn failures_are_annotations_and_a_summary_on_github() {
+    let folder = Folder::new(&[
+        ("t/a.rhai", "fn test_good() { }\nfn test_bad() {\n    assert::eq(\"a|b\", 1);\n}\n"),
+        ("t/b.rhai", "fn test_c(x) { }\n"),
+    ]);
+    let summary = folder.path().join("summary.md");
+    let run = |words: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_levain"))
+            .args(words)
+            .current_dir(folder.path().join("t"))
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("GITHUB_WORKSPACE", folder.path())
+            .output()
+            .unwrap()
+    };
+    let told = run(&["test", ".", "--format", "github"]);
+    let out = String::from_utf8_lossy(&told.stdout);
+    // from the root of the repository, wherever the step runs
+    let annotation = "::error file=t/a.rhai,line=3,col=13,title=a.rhai test_bad::assert::eq: \"a|b\" is not 1\n";
+    assert!(out.contains(annotation) && out.ends_with("1 passed, 2 failed\n"), "{out}");
+    assert!(out.contains("::error file=t/b.rhai,line=1,col=1,title=b.rhai test_c::test: `test_c` takes"), "{out}");
+    let markdown = std::fs::read_to_string(&summary).unwrap();
+    assert!(markdown.starts_with("### Tests: 1 passed, 2 failed\n"), "{markdown}");
+    assert!(markdown.contains("| a.rhai test_bad | assert::eq: \"a\\|b\" is not 1 |\n"), "{markdown}");
+    run(&["check", "--format", "github", "."]);
+    let markdown = std::fs::read_to_string(&summary).unwrap();
+    assert!(markdown.contains("### Checks: 0 errors, 0 warnings\n\n2 scripts looked at\n"), "{markdown}");
 }

@@ -21,7 +21,7 @@ mod verbs {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn peak_memory() -> Res<INT> {
-        Ok(super::peak()? as INT)
+        Ok(super::told("peak_memory", crate::memory::peak_bytes())? as INT)
     }
 
     /// Returns the number of threads that native work uses: all cores, or as `--threads` says.
@@ -49,12 +49,17 @@ mod verbs {
         if wanted > threads::MOST {
             bail!("threads", "{count} threads are more than {}", threads::MOST);
         }
-        let there = threads::start(Some(wanted));
-        if wanted != 0 && there != wanted {
-            let error = Error::new("threads", format!("{there} threads are at work already"));
-            return Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into());
+        // the threads are the process's, and not a stranger's to set
+        let is_stranger = crate::limits::current().is_confined();
+        let there = threads::start(if is_stranger { None } else { Some(wanted) });
+        if wanted == 0 || there == wanted {
+            return Ok(());
         }
-        Ok(())
+        let error = match is_stranger {
+            true => Error::new("threads", format!("this script may not change their number, which is {there}")),
+            false => Error::new("threads", format!("{there} threads are at work already")),
+        };
+        Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into())
     }
 
     /// Seconds of a linear layer's three products (forward, and the gradients of input and weight) on random numbers:
@@ -142,7 +147,7 @@ mod verbs {
 
     #[rhai_fn(name = "_bench_memory", return_raw)]
     pub fn bench_memory(name: &str, margin: FLOAT) -> Res<INT> {
-        let bytes = super::peak()?;
+        let bytes = super::told("bench::memory", crate::memory::peak_own_bytes())?;
         let case = Memory { name: super::named("bench::memory", name)?, bytes: bytes as f64, margin };
         bench::with(|to| to.memory(&case))?;
         Ok(bytes as INT)
@@ -191,10 +196,13 @@ fn named(who: &str, name: &str) -> crate::Result<String> {
     }
 }
 
-/// A value as text that keeps every bit: floats as the shortest text that reads back as the same.
+/// A value as text that keeps every bit and the kind: floats as the shortest text that reads back as the same, texts in quotes.
 fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     if let Ok(number) = value.as_float() {
         return Ok(format!("{number:?}"));
+    }
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(format!("{:?}", text.as_str()));
     }
     if let Some(list) = value.read_lock::<List>() {
         let parts: Res<Vec<String>> = list.iter().map(|part| exact_text(who, part)).collect();
@@ -202,10 +210,10 @@ fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     }
     if let Some(map) = value.read_lock::<Map>() {
         let parts: Res<Vec<String>> =
-            map.iter().map(|(key, part)| Ok(format!("{key}: {}", exact_text(who, part)?))).collect();
+            map.iter().map(|(key, part)| Ok(format!("{key:?}: {}", exact_text(who, part)?))).collect();
         return Ok(format!("#{{{}}}", parts?.join(", ")));
     }
-    if value.is_int() || value.is_bool() || value.is_string() {
+    if value.is_int() || value.is_bool() {
         return Ok(value.to_string());
     }
     bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", value.type_name())
@@ -289,10 +297,10 @@ fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
     Ok(found)
 }
 
-/// The most memory that this process has held, in bytes.
-fn peak() -> crate::Result<u64> {
-    match crate::memory::peak_bytes() {
-        0 => Err(Error::new("peak_memory", "this system does not tell")),
+/// Bytes of memory, where the system says how many.
+fn told(who: &str, bytes: u64) -> crate::Result<u64> {
+    match bytes {
+        0 => Err(Error::new(who, "this system does not tell")),
         bytes => Ok(bytes),
     }
 }

@@ -48,8 +48,9 @@ impl Pass {
         self.findings.iter().find(|finding| finding.name() == name)
     }
 
-    pub fn is_timed(&self) -> bool {
-        self.findings.iter().any(|finding| matches!(finding, Finding::Timed(..)))
+    /// Whether the clock or the system says some of it, which is another each time.
+    pub fn is_measured(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::Timed(..) | Finding::Memory(_)))
     }
 
     fn add(&mut self, finding: Finding) {
@@ -59,6 +60,18 @@ impl Pass {
         self.findings.push(finding);
     }
 }
+
+/// Who runs what.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    pub binary: &'a Path,
+    pub script: &'a Path,
+    /// When it is ended.
+    pub limit: Duration,
+}
+
+/// Which cases were chosen, by their names.
+pub type Wanted<'a> = dyn Fn(&str) -> bool + 'a;
 
 /// A process that runs a script, and waits at each sample until it is asked.
 struct Process {
@@ -107,7 +120,8 @@ enum Stop {
 }
 
 impl Process {
-    fn start(binary: &Path, script: &Path, limit: Duration) -> Result<Process> {
+    fn start(side: &Side) -> Result<Process> {
+        let Side { binary, script, limit } = *side;
         let who = binary.display().to_string();
         let said = tempfile::tempfile().map_err(|error| Error::new("bench", error.to_string()))?;
         let mut command = Command::new(binary);
@@ -220,8 +234,10 @@ impl Process {
         send(&mut self.to, &ToWorker::Done(plan::summary(&seconds)))
     }
 
-    fn finish(mut self) -> Pass {
-        std::mem::take(&mut self.pass)
+    fn finish(mut self, wanted: &Wanted) -> Pass {
+        let mut pass = std::mem::take(&mut self.pass);
+        pass.findings.retain(|finding| wanted(finding.name()));
+        pass
     }
 }
 
@@ -237,10 +253,14 @@ fn ended() -> Error {
     Error::new("bench", "the script ended")
 }
 
-/// One pass of a script, each sample with the yardstick beside it.
-pub fn alone(binary: &Path, script: &Path, limit: Duration) -> Result<Pass> {
-    let mut process = Process::start(binary, script, limit)?;
+/// One pass of a script, each sample of a chosen case with the yardstick beside it.
+pub fn alone(side: &Side, wanted: &Wanted) -> Result<Pass> {
+    let mut process = Process::start(side)?;
     while let Stop::Case(case) = process.next()? {
+        if !wanted(&case.name) {
+            once(&mut process, &Stop::Case(case))?;
+            continue;
+        }
         let mut samples = Vec::new();
         let sampled = sample_alone(&mut process, &case, &mut samples);
         cancel::check()?;
@@ -253,7 +273,7 @@ pub fn alone(binary: &Path, script: &Path, limit: Duration) -> Result<Pass> {
             break;
         }
     }
-    Ok(process.finish())
+    Ok(process.finish(wanted))
 }
 
 fn sample_alone(process: &mut Process, case: &Timed, samples: &mut Vec<Sample>) -> Result<()> {
@@ -269,12 +289,12 @@ fn sample_alone(process: &mut Process, case: &Timed, samples: &mut Vec<Sample>) 
 
 /// One pass of a script by two binaries that take turns at every sample, so that whatever else the machine does
 /// meets both. The samples of a case are pairs: `new`'s at a place stands beside `old`'s at the same place.
-pub fn in_turn(new: &Path, old: &Path, script: &Path, limit: Duration) -> Result<(Pass, Pass)> {
-    let (mut new, mut old) = (Process::start(new, script, limit)?, Process::start(old, script, limit)?);
+pub fn in_turn(new: &Side, old: &Side, wanted: &Wanted) -> Result<(Pass, Pass)> {
+    let (mut new, mut old) = (Process::start(new)?, Process::start(old)?);
     loop {
         match (new.next()?, old.next()?) {
             (Stop::End, Stop::End) => break,
-            (Stop::Case(case), Stop::Case(other)) if case.name == other.name => {
+            (Stop::Case(case), Stop::Case(other)) if case.name == other.name && wanted(&case.name) => {
                 let (mut a, mut b) = (Vec::new(), Vec::new());
                 let sampled = sample_in_turn(&mut new, &mut old, &case, &mut a, &mut b);
                 cancel::check()?;
@@ -284,7 +304,7 @@ pub fn in_turn(new: &Path, old: &Path, script: &Path, limit: Duration) -> Result
                 new.done(a)?;
                 old.done(b)?;
             }
-            // a case that only one of them has: once through, for the script to go on
+            // a case that only one of them has, or that was not chosen: once through, for the script to go on
             (here, there) => {
                 once(&mut new, &here)?;
                 once(&mut old, &there)?;
@@ -294,7 +314,7 @@ pub fn in_turn(new: &Path, old: &Path, script: &Path, limit: Duration) -> Result
             break;
         }
     }
-    Ok((new.finish(), old.finish()))
+    Ok((new.finish(wanted), old.finish(wanted)))
 }
 
 fn once(process: &mut Process, stop: &Stop) -> Result<()> {

@@ -20,6 +20,13 @@ pub struct History {
     pub damaged: Vec<usize>,
 }
 
+/// Reads a history that a line is going to be added to, so that one that can't be written is told before the work.
+pub fn open(path: &Path) -> Result<History> {
+    let history = read(path)?;
+    files::append("history", path)?;
+    Ok(history)
+}
+
 /// Reads a history; a file that is not there is empty, a damaged line is told and left out.
 pub fn read(path: &Path) -> Result<History> {
     let bytes = files::read_if_there("history", path)?.unwrap_or_default();

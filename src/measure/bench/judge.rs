@@ -29,6 +29,17 @@ pub enum Kept {
     Memory { rounds: Vec<f64> },
 }
 
+impl Kept {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kept::Exact { .. } => "exact",
+            Kept::Timed { .. } => "timed",
+            Kept::Scores { .. } => "scores",
+            Kept::Memory { .. } => "memory",
+        }
+    }
+}
+
 /// One round of a timed case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Round {
@@ -71,7 +82,7 @@ fn outlying(values: &[f64]) -> usize {
 pub struct Case {
     pub settings: Settings,
     pub kept: Kept,
-    /// Values of later rounds that differ from the first: what should come out the same does not.
+    /// How rounds differ in what should come out the same.
     pub unlike: Option<String>,
 }
 
@@ -105,12 +116,25 @@ impl Case {
 
 /// The cases of a script, in its order, from all rounds of it.
 pub fn cases(rounds: &[Pass]) -> Vec<Case> {
-    let first = rounds.first().map(|pass| pass.findings.as_slice()).unwrap_or_default();
+    let mut first: Vec<&Finding> = Vec::new();
+    for finding in rounds.iter().flat_map(|pass| &pass.findings) {
+        if !first.iter().any(|known| known.name() == finding.name()) {
+            first.push(finding);
+        }
+    }
     let all = |name: &str| rounds.iter().filter_map(|pass| pass.finding(name)).cloned().collect::<Vec<_>>();
-    first.iter().filter_map(|finding| case(finding, &all(finding.name()))).collect()
+    let of_all = |finding: &&Finding| {
+        let found = all(finding.name());
+        let mut case = case(finding, &found);
+        if found.len() < rounds.len() {
+            case.unlike.get_or_insert(format!("a case of {} of {} rounds", found.len(), rounds.len()));
+        }
+        case
+    };
+    first.iter().map(of_all).collect()
 }
 
-fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
+fn case(first: &Finding, all: &[Finding]) -> Case {
     let (settings, kept, unlike) = match first {
         Finding::Timed(case, _) => {
             let samples = all.iter().filter_map(|finding| match finding {
@@ -121,14 +145,20 @@ fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
         }
         Finding::Exact(case) => {
             let other = all.iter().find_map(|finding| match finding {
-                Finding::Exact(other) if other.value != case.value => Some(other.value.clone()),
+                Finding::Exact(other) => {
+                    let judged = exact(&other.value, &case.value, case.digits, Origin::Binary);
+                    (judged.decision != Decision::Pass)
+                        .then(|| format!("not the same twice: {}, then {}", case.value, other.value))
+                }
                 _ => None,
             });
             (Settings::Exact(case.clone()), Kept::Exact { value: case.value.clone() }, other)
         }
         Finding::Scored(case) => {
             let other = all.iter().find_map(|finding| match finding {
-                Finding::Scored(other) if other.items != case.items => Some("other scores".to_string()),
+                Finding::Scored(other) if other.items != case.items => {
+                    Some("not the same twice: scores, then other scores".to_string())
+                }
                 _ => None,
             });
             let items = case.items.iter().cloned().collect();
@@ -142,7 +172,7 @@ fn case(first: &Finding, all: &[Finding]) -> Option<Case> {
             (Settings::Memory(case.clone()), Kept::Memory { rounds: rounds.collect() }, None)
         }
     };
-    Some(Case { settings, kept, unlike })
+    Case { settings, kept, unlike }
 }
 
 /// Where the numbers to compare with come from.
@@ -168,11 +198,7 @@ impl Origin {
 /// Compares a case with what is kept of it. Times of two binaries are judged by [`ratio`] instead.
 pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
     if let Some(unlike) = &case.unlike {
-        let first = match &case.kept {
-            Kept::Exact { value } => value.clone(),
-            _ => "scores".to_string(),
-        };
-        return judged(Decision::Fail, format!("not the same twice: {first}, then {unlike}"));
+        return judged(Decision::Fail, unlike.as_str());
     }
     let Some(kept) = kept else {
         return judged(Decision::Inconclusive, format!("not in the {}", origin.name()));

@@ -10,6 +10,7 @@ pub mod history;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod rule;
 pub mod scores;
 pub mod wire;
 

@@ -1,7 +1,7 @@
 //! What people and CI read of benchmarks: text, json, markdown, JUnit XML.
 
 use super::format::{padded, plural, width};
-use super::judge::{Case, Decision, Judged, Kept, shown};
+use super::judge::{Case, Decision, Judged, shown};
 use crate::measure::machine::Machine;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -19,19 +19,14 @@ pub struct Row {
 
 impl Row {
     pub fn new(script: &str, case: &Case, judged: Judged) -> Row {
-        let kind = match case.kept {
-            Kept::Exact { .. } => "exact",
-            Kept::Timed { .. } => "timed",
-            Kept::Scores { .. } => "scores",
-            Kept::Memory { .. } => "memory",
-        };
         let measured = serde_json::to_value(&case.kept).unwrap_or_default();
-        Row { script: script.to_string(), name: case.name().to_string(), kind, shown: shown(case), judged, measured }
+        let (script, name, shown) = (script.to_string(), case.name().to_string(), shown(case));
+        Row { script, name, kind: case.kept.name(), shown, judged, measured }
     }
 
-    /// A case that the baseline has, and that was not met.
-    pub fn missing(script: &str, name: &str) -> Row {
-        let reason = "in the baseline, not in this run".to_string();
+    /// A case that the `other` has, and that was not met in what is `here`.
+    pub fn missing(script: &str, name: &str, other: &str, here: &str) -> Row {
+        let reason = format!("in {other}, not in {here}");
         let judged = Judged { decision: Decision::Inconclusive, reason, change: None };
         Row {
             script: script.to_string(),
@@ -60,6 +55,13 @@ impl Report {
         self.rows.iter().filter(|row| row.judged.decision == decision).count()
     }
 
+    /// The scripts that it has cases of.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.rows.iter().map(|row| row.script.as_str()).collect();
+        names.dedup();
+        names.into_iter()
+    }
+
     fn closing(&self) -> String {
         let mut text = format!(
             "{} passed, {} failed, {} inconclusive",
@@ -83,8 +85,9 @@ impl Report {
             text += "  no case\n";
         }
         for row in rows {
-            let (name, value) = (padded(&row.name, names), padded(&row.shown, values));
-            let _ = writeln!(text, "  {:<12}  {name}  {value}  {}", row.judged.decision.name(), row.judged.reason);
+            let (name, value) = (padded(&row.name, names), padded(&one_line(&row.shown), values));
+            let reason = one_line(&row.judged.reason);
+            let _ = writeln!(text, "  {:<12}  {name}  {value}  {reason}", row.judged.decision.name());
         }
         for (_, fault) in self.faults.iter().filter(|(of, _)| of == script) {
             text += &fault.lines().map(|line| format!("  {line}\n")).collect::<String>();
@@ -139,17 +142,17 @@ impl Report {
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let _ = writeln!(
             text,
-            "<testsuite name=\"levain bench\" tests=\"{total}\" failures=\"{}\" skipped=\"{}\" errors=\"{}\">",
+            "<testsuite name=\"levain bench\" tests=\"{total}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">",
             self.count(Decision::Fail),
-            self.count(Decision::Inconclusive),
-            self.faults.len()
+            self.faults.len(),
+            self.count(Decision::Inconclusive)
         );
         for row in &self.rows {
             let (class, name) = (escaped(&row.script), escaped(&row.name));
             let told = escaped(&format!("{}: {}", row.shown, row.judged.reason));
             let body = match row.judged.decision {
                 Decision::Pass => format!("<system-out>{told}</system-out>"),
-                Decision::Fail => format!("<failure message=\"{told}\"/>"),
+                Decision::Fail => format!("<failure message=\"{told}\" type=\"failure\"/>"),
                 Decision::Inconclusive => format!("<skipped message=\"inconclusive: {told}\"/>"),
             };
             let _ = writeln!(text, "  <testcase classname=\"{class}\" name=\"{name}\">{body}</testcase>");
@@ -158,11 +161,16 @@ impl Report {
             let (class, fault) = (escaped(script), escaped(fault.trim_end()));
             let _ = writeln!(
                 text,
-                "  <testcase classname=\"{class}\" name=\"script\"><error message=\"{fault}\"/></testcase>"
+                "  <testcase classname=\"{class}\" name=\"script\"><error message=\"{fault}\" type=\"error\"/></testcase>"
             );
         }
         text + "</testsuite>\n"
     }
+}
+
+/// Text in a line of a table.
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
 }
 
 fn row_json(row: &Row) -> Value {
@@ -186,6 +194,8 @@ pub fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\n' => safe.push_str("&#10;"),
+            // XML has no sign for these
+            '\u{fffe}' | '\u{ffff}' => safe.push(' '),
             c if c.is_control() && c != '\t' => safe.push(' '),
             c => safe.push(c),
         }

@@ -84,7 +84,10 @@ pub fn register(host: &mut Host) {
 }
 
 fn end(run: &Run, code: INT) -> Res<()> {
-    run.code.store(code.clamp(0, 255), Ordering::Relaxed);
+    if !(0..=255).contains(&code) {
+        bail!("exit", "code {code} is not between 0 and 255");
+    }
+    run.code.store(code, Ordering::Relaxed);
     Err(rhai::EvalAltResult::Exit(Dynamic::UNIT, rhai::Position::NONE).into())
 }
 
@@ -107,10 +110,11 @@ print(\" or not\");     // to be or not
 ```";
 
 const EXIT: &str = "\
-End the script here, with an exit code: 0 for fine, 1 when something fell short.
+End the script here, with an exit code from 0 to 255: 0 for fine, 1 when something fell short.
 
 ```rhai
 if 1 > 2 { exit(1); }
+exit(-1)               //=> error: exit: code -1 is not between 0 and 255
 ```";
 
 #[export_module]

@@ -1,7 +1,7 @@
 //! The fault of a script: what an error means, at the line that a person wrote, and the calls that led from there to it.
 
 use super::explain;
-use crate::script::fault::{innermost, is_interrupted};
+use crate::script::fault::{innermost, is_interrupted, is_of_host};
 use crate::script::sources::Sources;
 use crate::script::{Cause, Fault, Place, hygiene, stdlib};
 use rhai::{Engine, EvalAltResult, Position};
@@ -16,7 +16,11 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
     if let (Some(what), Some(name)) = (message.strip_prefix("options: "), option_taker(&sites)) {
         message = format!("{name}: {what}");
     }
-    let cause = if is_interrupted(error) { Cause::Interrupted } else { Cause::Script };
+    let cause = match () {
+        () if is_interrupted(error) => Cause::Interrupted,
+        () if is_of_host(error) => Cause::Host,
+        () => Cause::Script,
+    };
     // the user's own line, even if the error came from a module of the standard library that it calls
     let own = |site: &Site| !site.position.is_none() && !stdlib::is_source_name(&site.source);
     let shown = sites.iter().rposition(own).or_else(|| sites.iter().rposition(|site| !site.position.is_none()));

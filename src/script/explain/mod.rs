@@ -14,6 +14,7 @@ pub use spot::Spot;
 pub use syntax::is_grammar;
 pub use words::any as foreign_word;
 
+use super::fault::is_of_host;
 use super::language::{ASSIGNED, missing_key};
 use super::lookup::Catalog;
 use super::registry::{Function, known as functions_of};
@@ -38,7 +39,7 @@ fn meaning(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
         E::ErrorRuntime(value, _) => thrown(value),
         // who stopped it is a map; an interruption says no more than that
         E::ErrorTerminated(value, _) => match thrown(value) {
-            (message, help) if message.starts_with("limit: ") => (message, help),
+            (message, help) if message.starts_with("limit: ") || is_of_host(error) => (message, help),
             _ => ("interrupted".to_string(), None),
         },
         E::ErrorDataTooLarge(what, _) => too_large(what, engine),

@@ -10,6 +10,7 @@ use crate::{Error, bail};
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map};
 
 /// The options of one call: what was given over the defaults, every key known and of the right kind.
+#[doc(hidden)]
 pub struct Options {
     who: &'static str,
     table: &'static [Opt],

@@ -1,6 +1,7 @@
 //! A row of an option table: a key, what it takes, and what it means.
 
 /// What a key takes.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Int,
@@ -18,6 +19,7 @@ pub enum Kind {
 }
 
 /// One key of a verb: its default as Rhai source (`""`: none, it stays `()`), and what it means.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
     pub name: &'static str,

@@ -2,6 +2,7 @@
 
 mod run;
 mod timeout;
+pub mod walk;
 
 use super::examples::{self, Example};
 use super::{Fault, Host, checker, read_script, registry, stdlib};
@@ -18,11 +19,14 @@ pub struct Outcome {
     pub name: String,
     pub fault: Option<Fault>,
     pub time: Duration,
+    /// Whether it was run; else the fault says why not.
+    pub ran: bool,
 }
 
 impl Outcome {
+    /// What could not be run.
     fn fault(name: String, fault: Fault) -> Outcome {
-        Outcome { name, fault: Some(fault), time: Duration::ZERO }
+        Outcome { name, fault: Some(fault), time: Duration::ZERO, ran: false }
     }
 }
 
@@ -31,6 +35,15 @@ enum Job {
     /// The tests of a file.
     File(PathBuf),
     Examples(Vec<Example>),
+}
+
+impl Job {
+    fn name(&self) -> String {
+        match self {
+            Job::File(path) => path.display().to_string(),
+            Job::Examples(examples) => examples.first().map_or_else(String::new, |example| example.source.clone()),
+        }
+    }
 }
 
 /// How many examples of docs share an engine.
@@ -48,6 +61,8 @@ pub struct Suite {
     pub outcomes: Vec<Outcome>,
     /// The transcripts that were rewritten.
     pub blessed: Vec<PathBuf>,
+    /// What looks like a test and is none.
+    pub left_out: Vec<String>,
 }
 
 impl Suite {
@@ -64,6 +79,7 @@ impl Suite {
             jobs: Vec::new(),
             outcomes: Vec::new(),
             blessed: Vec::new(),
+            left_out: Vec::new(),
         };
         for (name, fault) in std::mem::take(&mut suite.host.broken) {
             suite.outcomes.push(Outcome::fault(format!("stdlib/{name}.rhai"), fault));
@@ -88,8 +104,8 @@ impl Suite {
         self.outcomes.iter().filter_map(|outcome| outcome.fault.as_ref().map(|fault| (outcome.name.as_str(), fault)))
     }
 
-    /// The tests of a file: its `fn test_…()`, or the whole of it when it has none, compared with the transcript
-    /// `NAME.out` where there is one; of a Markdown file, its examples.
+    /// The tests of a file: its `fn test_…()`, or the whole of it when it has none. Where there is a transcript `NAME.out`, what
+    /// the whole of it prints is compared with that too. Of a Markdown file, its examples.
     pub fn file(&mut self, path: &Path) {
         if path.extension().is_none_or(|ending| ending != "md") {
             return self.jobs.push(Job::File(path.to_path_buf()));
@@ -101,11 +117,19 @@ impl Suite {
         }
     }
 
-    /// Every test below a folder, in name order.
+    /// Every test below a folder, in name order: of scripts, and of documents.
     pub fn folder(&mut self, path: &Path) {
-        for file in scripts(path) {
-            self.file(&file);
+        let found = walk::files(path, &["rhai", "md", "out"]);
+        for file in &found.files {
+            let script = file.with_extension("rhai");
+            match file.extension().is_some_and(|ending| ending == "out") {
+                false => self.file(file),
+                true if script.exists() => {}
+                true => self.left_out.push(format!("{}: there is no {}", file.display(), script.display())),
+            }
         }
+        let name = path.display().to_string();
+        self.outcomes.extend(found.faults.into_iter().map(|fault| Outcome::fault(name.clone(), fault.into())));
     }
 
     /// The examples of all native functions and of the standard library.
@@ -151,9 +175,17 @@ impl Suite {
         });
         let mut done = unpoisoned(done.into_inner());
         done.sort_by_key(|(index, _)| *index);
-        for (_, runner) in done {
-            self.outcomes.extend(runner.outcomes);
-            self.blessed.extend(runner.blessed);
+        let mut done = done.into_iter().peekable();
+        for (index, job) in jobs.iter().enumerate() {
+            match done.next_if(|(of, _)| *of == index) {
+                Some((_, runner)) => {
+                    self.outcomes.extend(runner.outcomes);
+                    self.blessed.extend(runner.blessed);
+                }
+                None => {
+                    self.outcomes.push(Outcome::fault(job.name(), Fault::internal("the thread of this test ended")))
+                }
+            }
         }
     }
 }
@@ -164,16 +196,5 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The `.rhai` files below a folder, in name order.
 pub fn scripts(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return found };
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            found.extend(scripts(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rhai") {
-            found.push(path);
-        }
-    }
-    found
+    walk::files(folder, &["rhai"]).files
 }

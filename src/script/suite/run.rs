@@ -4,8 +4,9 @@ use super::Outcome;
 use super::timeout::Seat;
 use crate::script::examples::{self, Example};
 use crate::script::fault::Cause;
-use crate::script::{Fault, Host, diff, read_script};
-use rhai::{CallFnOptions, Dynamic, Scope};
+use crate::script::{Fault, Host, Place, diff, read_script};
+use crate::text::counted;
+use rhai::{AST, CallFnOptions, Dynamic, Scope, ScriptFnMetadata};
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy)]
@@ -37,31 +38,33 @@ impl<'a> Runner<'a> {
             Ok(text) => text,
             Err(error) => return self.outcomes.push(Outcome::fault(name, error.into())),
         };
-        let golden = path.with_extension("out");
-        if golden.exists() {
-            return self.transcript(path, &text, &golden);
-        }
-        if !text.contains("fn test_") {
-            return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
+        let golden = Some(path.with_extension("out")).filter(|golden| golden.is_file());
+        if let Some(golden) = &golden {
+            self.transcript(path, &text, golden);
         }
         let compiled = self.host.guard(&name, || Ok(self.host.compile(&name, &text))).and_then(|compiled| compiled);
         let ast = match compiled {
             Ok(ast) => ast,
+            // a transcript may be of just that
+            Err(_) if golden.is_some() => return,
             Err(fault) => return self.outcomes.push(Outcome::fault(name, fault)),
         };
-        let mut tests: Vec<(usize, String)> = ast
-            .iter_functions()
-            .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
-            .map(|function| (text.find(&format!("fn {}(", function.name)).unwrap_or(0), function.name.to_string()))
-            .collect();
-        tests.sort();
-        for (_, test) in tests {
-            self.one(&format!("{name} {test}"), |host| {
-                host.guard(&name, || {
+        let tests = tests(&ast, &name, &text);
+        if tests.is_empty() && golden.is_none() {
+            return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
+        }
+        for test in tests {
+            let title = format!("{name} {}", test.name);
+            if let Some(fault) = test.fault {
+                self.outcomes.push(Outcome::fault(title, fault));
+                continue;
+            }
+            self.one(&title, |host| {
+                let done = host.guard(&name, || {
                     let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
-                    host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test, ())
-                })
-                .map(|_| ())
+                    host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test.name, ())
+                });
+                host.value(done).map(|_| ())
             });
         }
     }
@@ -136,6 +139,44 @@ impl<'a> Runner<'a> {
             fault.printed = printed;
             fault
         });
-        self.outcomes.push(Outcome { name: name.to_string(), fault, time });
+        self.outcomes.push(Outcome { name: name.to_string(), fault, time, ran: true });
     }
+}
+
+/// A `fn test_…()` of a script, and why it can't be called.
+struct Test {
+    name: String,
+    fault: Option<Fault>,
+}
+
+/// The tests of a script, in its order. A `fn test_…` that takes arguments is one too, and can't be called, unless it is what
+/// a test of the same name calls.
+fn tests(ast: &AST, source: &str, text: &str) -> Vec<Test> {
+    let named = |f: &ScriptFnMetadata| f.name.starts_with("test_");
+    let functions: Vec<_> = ast.iter_functions().filter(named).collect();
+    let is_test = |name: &str| functions.iter().any(|f| f.name == name && f.params.is_empty());
+    let mut found: Vec<(usize, Test)> = Vec::new();
+    for function in &functions {
+        let at = text.find(&format!("fn {}(", function.name)).unwrap_or(0);
+        let name = function.name.to_string();
+        match function.params.len() {
+            0 => found.push((at, Test { name, fault: None })),
+            _ if is_test(&name) => {}
+            count => found.push((at, Test { fault: Some(takes(&name, count, source, text, at)), name })),
+        }
+    }
+    found.sort_by(|(at, test), (other, another)| (at, &test.name).cmp(&(other, &another.name)));
+    found.into_iter().map(|(_, test)| test).collect()
+}
+
+/// The fault of a test that takes arguments.
+fn takes(name: &str, count: usize, source: &str, text: &str, at: usize) -> Fault {
+    let mut fault = Fault::plain(format!("test: `{name}` takes {}, and a test takes none", counted(count, "argument")));
+    fault.help = Some("a function that tests call has a name that does not begin with `test_`".to_string());
+    let before = &text[..at];
+    let line = before.matches('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let shown = text.lines().nth(line).map(str::to_string);
+    fault.place = Some(Place { source: source.to_string(), line: line + 1, column, text: shown });
+    fault
 }

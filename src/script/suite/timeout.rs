@@ -2,6 +2,7 @@
 
 use super::lock;
 use crate::cancel::Cancel;
+use crate::script::output;
 use crate::sync::unpoisoned;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -63,8 +64,10 @@ impl Timeouts {
         if time > self.limit + GRACE {
             // a native loop that never looks up can't be stopped from here
             let limit = self.limit.as_secs_f64();
-            println!("FAILED {}\n  error: test: takes longer than {limit} s, and does not stop\n", running.name);
-            println!("the other results are lost");
+            let name = &running.name;
+            output::show(&format!(
+                "FAILED {name}\n  error: test: takes longer than {limit} s, and does not stop\n\nthe other results are lost\n"
+            ));
             std::process::exit(1);
         }
     }

@@ -7,6 +7,7 @@ use crate::script::options::{Kind, Opt, kind_name};
 use rhai::{Dynamic, Expr, FnPtr, Position};
 
 /// One key that a verb takes.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct OptionKey {
     pub name: String,

@@ -272,8 +272,13 @@ fn code(path: &Path) -> String {
 }
 
 /// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, and setting variables before the first thread.
-const UNSAFE: &[(&str, usize)] =
-    &[("src/cli/mod.rs", 1), ("src/data/strings.rs", 2), ("src/files.rs", 1), ("src/memory.rs", 3)];
+const UNSAFE: &[(&str, usize)] = &[
+    ("src/cli/mod.rs", 1),
+    ("src/data/strings.rs", 2),
+    ("src/files.rs", 1),
+    ("src/memory/mod.rs", 1),
+    ("src/memory/system.rs", 4),
+];
 
 /// Whether a line of code has the word.
 fn is_unsafe(line: &str) -> bool {
@@ -323,7 +328,7 @@ fn files_are_opened_behind_one_gate() {
         "measure/api/bench.rs",
         "measure/baseline.rs",
         "measure/machine.rs",
-        "memory.rs",
+        "memory",
     ];
     const SIGNS: [&str; 11] = [
         "fs::",

@@ -1,5 +1,7 @@
 //! The memory of this process: how much it holds, the most it has held, and a hard limit.
 
+mod system;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,39 +49,26 @@ pub fn give_back() {
     }
 }
 
-/// Memory that this process holds, in bytes, without what is only pooled; where the system does not report it, the
-/// most that it has ever held.
+/// Whether the system says how much memory a process holds, so that a limit can be held against it.
+pub fn is_told() -> bool {
+    system::held().is_some()
+}
+
+/// Memory that this process holds, in bytes, without what is only pooled; 0 where the system does not say.
 pub fn held_bytes() -> u64 {
-    let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
-    match pages() {
-        Some(pages) => (pages * page_size()).saturating_sub(POOLED.load(Ordering::Relaxed) as u64),
-        None => peak_bytes(),
-    }
+    let held = system::held().map_or(0, |held| held.now);
+    held.saturating_sub(POOLED.load(Ordering::Relaxed) as u64)
 }
 
-fn page_size() -> u64 {
-    #[cfg(unix)]
-    // SAFETY: asks for a number
-    return u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-    #[cfg(not(unix))]
-    4096
-}
-
-/// The most memory that this process has held at any time, in bytes; 0 where the system does not report it.
+/// The most memory that this process has held at any time, in bytes; 0 where the system does not say.
 pub fn peak_bytes() -> u64 {
-    #[cfg(unix)]
-    {
-        // SAFETY: getrusage fills the struct, for which zeros are valid
-        let usage = unsafe {
-            let mut usage: libc::rusage = std::mem::zeroed();
-            libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-            usage
-        };
-        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-        usage.ru_maxrss as u64 * unit
-    }
-    #[cfg(not(unix))]
-    0
+    system::held().map_or(0, |held| held.most)
+}
+
+/// The most memory of its own that this process has held: without pages of files, whose number depends on how they lie in the
+/// system's cache. 0 where the system does not say.
+pub fn peak_own_bytes() -> u64 {
+    system::held().map_or(0, |held| held.most_own)
 }
 
 /// Ends the process, with a fault and its exit code, where large blocks beyond `bytes` are asked for: the last line of

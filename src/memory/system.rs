@@ -1,0 +1,71 @@
+//! What the system says of this process's memory. `None` where it says nothing that a limit could be held against.
+
+/// Bytes that this process holds now, and the most that it has held.
+#[derive(Clone, Copy)]
+pub struct Held {
+    pub now: u64,
+    pub most: u64,
+    /// The most without pages of files, such as those of the program itself: how many of these are counted depends on how
+    /// the file lies in the system's cache, and two copies of one program differ by a fifth of all.
+    pub most_own: u64,
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn held() -> Option<Held> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: Vec<u64> = text.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let (held, of_files) = (*pages.get(1)?, *pages.get(2)?);
+    let (now, of_files) = (held * page_size(), of_files * page_size());
+    let most = peak().max(now);
+    Some(Held { now, most, most_own: most.saturating_sub(of_files) })
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn page_size() -> u64 {
+    // SAFETY: asks for a number
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn peak() -> u64 {
+    // SAFETY: getrusage fills the struct, for which zeros are valid
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
+}
+
+/// The footprint: what the process is charged for, without pages of files that can be read again.
+#[cfg(any(target_os = "macos", target_os = "ios"))]
+pub fn held() -> Option<Held> {
+    // SAFETY: the call fills the struct of the version that it is asked for, for which zeros are valid
+    let (told, usage) = unsafe {
+        let mut usage: libc::rusage_info_v4 = std::mem::zeroed();
+        let buffer = (&raw mut usage).cast();
+        (libc::proc_pid_rusage(libc::getpid(), libc::RUSAGE_INFO_V4, buffer), usage)
+    };
+    let most = usage.ri_lifetime_max_phys_footprint;
+    (told == 0).then_some(Held { now: usage.ri_phys_footprint, most, most_own: most })
+}
+
+/// What is committed to the process alone.
+#[cfg(windows)]
+pub fn held() -> Option<Held> {
+    use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
+    use windows_sys::Win32::System::Threading::GetCurrentProcess;
+    // SAFETY: the call fills the struct, whose size it is given and for which zeros are valid
+    let (told, counters) = unsafe {
+        let mut counters: PROCESS_MEMORY_COUNTERS = std::mem::zeroed();
+        let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
+        (K32GetProcessMemoryInfo(GetCurrentProcess(), &mut counters, size), counters)
+    };
+    let most = counters.PeakPagefileUsage as u64;
+    (told != 0).then_some(Held { now: counters.PagefileUsage as u64, most, most_own: most })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "ios", windows)))]
+pub fn held() -> Option<Held> {
+    None
+}
