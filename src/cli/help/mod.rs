@@ -25,6 +25,7 @@ const NOUNS: &[(&str, &str)] = &[
     ("train", "optimizers, records, checkpoints"),
     ("measure", "scores and statistics"),
     ("retrieve", "search over text"),
+    ("linear", "models without a network: TF-IDF, logistic regression, a tagger"),
     ("plot", "charts"),
     ("serve", "a model behind HTTP"),
     ("script", "options, arguments, text of numbers"),

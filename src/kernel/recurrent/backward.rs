@@ -1,7 +1,7 @@
 //! The gradients of all steps, from the last to the first.
 
 use super::product::RightOperand;
-use super::{Cell, GROUP, Sequences, cells};
+use super::{Cell, Sequences, cells, group};
 use crate::kernel::buffer::unwritten;
 use crate::kernel::matrix::{Matrix, Precision};
 use crate::kernel::shared::SharedOutput;
@@ -64,7 +64,7 @@ pub fn backward(
         cell_grad: SharedOutput::of(&mut cell_grad),
     };
     let cancel = cancel::current();
-    sequences.by_length().par_chunks(GROUP).for_each(|group| layer.group(group, &|| cancel.is_requested()));
+    sequences.by_length().par_chunks(group(precision)).for_each(|group| layer.group(group, &|| cancel.is_requested()));
     of_state.done();
     cancel::check()?;
     let before = states_before(&y, &h0, sequences, width);

@@ -1,7 +1,7 @@
 //! The states of all steps.
 
 use super::product::RightOperand;
-use super::{Cell, GROUP, Sequences, cells};
+use super::{Cell, Sequences, cells, group};
 use crate::kernel::Array;
 use crate::kernel::buffer::unwritten;
 use crate::kernel::matrix::{Matrix, Precision};
@@ -56,7 +56,7 @@ pub fn forward(
         saved: keep.then(|| SharedOutput::of(&mut saved)),
     };
     let cancel = cancel::current();
-    sequences.by_length().par_chunks(GROUP).for_each(|group| layer.group(group, &|| cancel.is_requested()));
+    sequences.by_length().par_chunks(group(precision)).for_each(|group| layer.group(group, &|| cancel.is_requested()));
     of_state.done();
     cancel::check()?;
     Ok(Forward { out: array(out, &[tokens + ends, width])?, saved })

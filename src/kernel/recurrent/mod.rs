@@ -12,10 +12,13 @@ mod product;
 pub use backward::{Backward, backward};
 pub use forward::{Forward, forward};
 
+use super::matrix::Precision;
 use std::ops::Range;
 
-/// Sequences in a group: as many rows as a tile of products has.
-const GROUP: usize = 12;
+/// Sequences in a group: as many rows as a tile of products has, of vectors and of AMX.
+fn group(precision: Precision) -> usize {
+    if precision == Precision::F32 { 12 } else { 32 }
+}
 
 /// The kind of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

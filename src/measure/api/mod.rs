@@ -6,6 +6,7 @@ mod likelihood;
 mod predictions;
 mod scores;
 
+use crate::measure::Scores;
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
@@ -14,4 +15,18 @@ pub fn register(host: &mut Host) {
     likelihood::register(host);
     predictions::register(host);
     scores::register(host);
+}
+
+/// Labels of any kind, by what printing shows.
+fn labels(list: &List) -> Vec<String> {
+    list.iter().map(Dynamic::to_string).collect()
+}
+
+fn map(scores: Scores) -> Map {
+    let mut map = Map::new();
+    map.insert("precision".into(), scores.precision.into());
+    map.insert("recall".into(), scores.recall.into());
+    map.insert("f1".into(), scores.f1.into());
+    map.insert("support".into(), (scores.support as INT).into());
+    map
 }

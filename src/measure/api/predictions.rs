@@ -1,6 +1,6 @@
 //! What `stdlib/measure/` needs of Rust: scores of probabilities and rankings, of items with several labels, and of entities.
 
-use super::scores::map;
+use super::{labels, map};
 use crate::data::tags::{Scheme, Span, spans};
 use crate::measure::calibration::Bin;
 use crate::measure::entities::read_row;
@@ -10,11 +10,6 @@ use crate::tensor::{Tensor, values};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-}
-
-/// Labels of any kind, by what printing shows.
-pub(super) fn labels(list: &List) -> Vec<String> {
-    list.iter().map(Dynamic::to_string).collect()
 }
 
 fn number(who: &str, value: &Dynamic) -> Res<f64> {

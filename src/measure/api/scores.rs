@@ -1,6 +1,6 @@
 //! What scripts see of scores over items.
 
-use super::predictions::labels;
+use super::{labels, map};
 use crate::measure::{Distance, Scores};
 use crate::script::prelude::*;
 
@@ -33,15 +33,6 @@ pub fn register(host: &mut Host) {
     host.options("kappa", KAPPA);
     host.options("micro_average", AVERAGE);
     host.options("bootstrap", BOOTSTRAP);
-}
-
-pub(super) fn map(scores: Scores) -> Map {
-    let mut map = Map::new();
-    map.insert("precision".into(), scores.precision.into());
-    map.insert("recall".into(), scores.recall.into());
-    map.insert("f1".into(), scores.f1.into());
-    map.insert("support".into(), (scores.support as INT).into());
-    map
 }
 
 #[export_module]

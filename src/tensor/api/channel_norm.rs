@@ -42,7 +42,7 @@ mod verbs {
     /// //                                                    [ 1.0000,  0.9999]])
     /// n.running_mean                           //=> tensor([0.2000, 0.5250])
     /// let kept = #{ running_mean: n.running_mean, running_var: n.running_var };
-    /// no_grad(|| batch_norm(x, ones([2]), zeros([2]), kept)).output[0]      //=> tensor([0.7628, 4.6851])
+    /// no_grad(|| batch_norm(x, ones([2]), zeros([2]), kept)).output[0]      //=> tensor([0.7628, 4.6846])
     /// ```
     #[rhai_fn(name = "batch_norm", return_raw)]
     pub fn batch_norm(x: Tensor, weight: Tensor, bias: Tensor, options: Map) -> Res<Map> {

@@ -192,7 +192,7 @@ mod verbs {
     /// let y = lstm(ones([1, 2, 3]), w);
     /// y.output[0]                              //=> tensor([[0.0952, 0.0952],
     /// //                                                    [0.1557, 0.1557]])
-    /// y.c_n                                    //=> tensor([[[0.2750, 0.2750]]])
+    /// y.c_n                                    //=> tensor([[[0.2756, 0.2756]]])
     /// ```
     #[rhai_fn(name = "lstm", return_raw)]
     pub fn lstm(x: Tensor, weights: Map, options: Map) -> Res<Map> {

@@ -120,40 +120,43 @@ impl Recurrent<'_> {
         if !fused(&[&values, &w, &bias.value(), &h_0.value(), &c_0.value()]) {
             return composed(self.cell, &gates, &weights.weight_hh, &bias, h_0, c_0, sequences);
         }
-        let out = self.recurrent_layer(&gates, &weights.weight_hh, &bias, h_0, c_0, sequences)?;
+        let out = recurrent_layer(self.cell, &gates, &weights.weight_hh, &bias, h_0, c_0, sequences, self.precision)?;
         if self.cell != Cell::Lstm {
             return Ok((out, None));
         }
         let (tokens, count) = (sequences.tokens() as i64, sequences.spans.len() as i64);
         Ok((narrow(&out, 0, 0, tokens)?, Some(narrow(&out, 0, tokens, count)?)))
     }
+}
 
-    fn recurrent_layer(
-        &self,
-        gates: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        h_0: &Tensor,
-        c_0: &Tensor,
-        sequences: &Sequences,
-    ) -> Result<Tensor> {
-        let inputs = [gates, weight, bias, h_0, c_0];
-        let (cell, precision, sequences) = (self.cell, self.precision, sequences.clone());
-        let (w, b, h, c) = (weight.value(), bias.value(), h_0.value(), c_0.value());
-        let keep = Tensor::records(&inputs);
-        let made = recurrent::forward(cell, &gates.value(), &w, &b, &h, &c, &sequences, keep, precision)?;
-        let (out, saved) = (made.out.clone(), made.saved);
-        Ok(Tensor::derive(made.out, inputs, move |grad, flow| {
-            let back = recurrent::backward(cell, &w, &h, &c, &sequences, &out, &saved, &grad, precision)?;
-            flow.accumulate(1, w.dims(), |sum, first| back.weight(sum, first, precision))?;
-            flow.add(2, || back.bias())?;
-            flow.add(3, || Ok(back.start.clone()))?;
-            if let Some(start) = &back.start_cell {
-                flow.add(4, || Ok(start.clone()))?;
-            }
-            flow.add(0, || Ok(back.gates))
-        }))
-    }
+/// The kernel, on the tape.
+#[allow(clippy::too_many_arguments)]
+fn recurrent_layer(
+    cell: Cell,
+    gates: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    h_0: &Tensor,
+    c_0: &Tensor,
+    sequences: &Sequences,
+    precision: Precision,
+) -> Result<Tensor> {
+    let inputs = [gates, weight, bias, h_0, c_0];
+    let sequences = sequences.clone();
+    let (w, b, h, c) = (weight.value(), bias.value(), h_0.value(), c_0.value());
+    let keep = Tensor::records(&inputs);
+    let made = recurrent::forward(cell, &gates.value(), &w, &b, &h, &c, &sequences, keep, precision)?;
+    let (out, saved) = (made.out.clone(), made.saved);
+    Ok(Tensor::derive(made.out, inputs, move |grad, flow| {
+        let back = recurrent::backward(cell, &w, &h, &c, &sequences, &out, &saved, &grad, precision)?;
+        flow.accumulate(1, w.dims(), |sum, first| back.weight(sum, first, precision))?;
+        flow.add(2, || back.bias())?;
+        flow.add(3, || Ok(back.start.clone()))?;
+        if let Some(start) = &back.start_cell {
+            flow.add(4, || Ok(start.clone()))?;
+        }
+        flow.add(0, || Ok(back.gates))
+    }))
 }
 
 /// The same step by step, as operations: any dtype, any device.
