@@ -5,7 +5,7 @@
 //! `who` is always the verb that errors name.
 
 use crate::limits::{self, Bounds};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, regular};
 use memmap2::Mmap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -39,24 +39,32 @@ fn permitted(who: &str, path: &Path, write: bool) -> Result<()> {
 /// Opens a file for reading.
 pub fn open(who: &str, path: &Path) -> Result<File> {
     readable(who, path)?;
-    File::open(path).map_err(|error| Error::io(who, path, &error))
+    open_as(who, OpenOptions::new().read(true), path)
+}
+
+/// Opens what may be opened; where the script is confined, ordinary files alone.
+fn open_as(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
+    match limits::current().is_confined() {
+        true => regular::open(who, options, path),
+        false => options.open(path).map_err(|error| Error::io(who, path, &error)),
+    }
 }
 
 /// All bytes of a file.
 pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
-    readable(who, path)?;
-    let size = fs::metadata(path).map_or(0, |facts| facts.len());
-    limits::room(who, size)?;
-    fs::read(path).map_err(|error| Error::io(who, path, &error))
+    let mut file = open(who, path)?;
+    limits::room(who, file.metadata().map_or(0, |facts| facts.len()))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| Error::io(who, path, &error))?;
+    Ok(bytes)
 }
 
 /// All bytes of a file; none where it is not there.
 pub fn read_if_there(who: &str, path: &Path) -> Result<Option<Vec<u8>>> {
     readable(who, path)?;
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
+    match path.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(who, path, &error)),
+        _ => read(who, path).map(Some),
     }
 }
 
@@ -159,7 +167,7 @@ pub fn scratch(who: &str) -> Result<Counted<File>> {
 pub fn create(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
-    File::create(path).map(Counted::new).map_err(|error| Error::io(who, path, &error))
+    open_as(who, OpenOptions::new().write(true).create(true).truncate(true), path).map(Counted::new)
 }
 
 /// A new file, or nothing where there is one already: of several processes one makes it.
@@ -185,8 +193,7 @@ pub fn host() -> String {
 pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
-    let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
-    opened.map(Counted::new).map_err(|error| Error::io(who, path, &error))
+    open_as(who, OpenOptions::new().read(true).append(true).create(true), path).map(Counted::new)
 }
 
 /// What is written through it counts against the bounds of the script that opened it, on whichever thread, and can be

@@ -85,6 +85,7 @@ mod number;
 pub mod plot;
 #[doc(hidden)]
 pub mod progress;
+mod regular;
 #[doc(hidden)]
 pub mod resume;
 #[doc(hidden)]

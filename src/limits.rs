@@ -1,4 +1,4 @@
-//! What a script may take: how much work, how much memory, and which files. Without bounds everything is allowed.
+//! What a script may take: how much work, time and memory, and which files. Without bounds everything is allowed.
 //!
 //! Rhai's own count of operations does not reach what native verbs do: a closure that `map` calls counts on a copy
 //! that is dropped, and a native loop does not count at all. So the count is here. The engine adds one for every
@@ -8,8 +8,8 @@
 use crate::{Error, Result, bail, memory, scoped, text};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// How much a script may take. `None` is as much as it likes.
@@ -17,8 +17,12 @@ use std::time::{Duration, Instant};
 pub struct Limits {
     /// Operations of one run: those of the language, and the rounds of native loops.
     pub operations: Option<u64>,
+    /// Time of one run by the clock. A run ends at its next operation, or at the next round of the native loop that it is
+    /// in; the command line ends the process where that takes longer than half a second.
+    pub time: Option<Duration>,
     /// Bytes that the whole process may hold while the script runs. It is looked at a thousand times a second, and
-    /// before a tensor is made. Linux, macOS and Windows say how much that is; elsewhere this limit is refused.
+    /// before a tensor is made; with an allocator that holds the limit by itself, as the command line's does, for each block.
+    /// Linux, macOS and Windows say how much that is; elsewhere this limit is refused.
     pub memory: Option<u64>,
     /// Bytes that one run may write to files, over all: what is written again counts again, and what is unpacked into a
     /// temporary file to be read counts too.
@@ -37,15 +41,16 @@ pub struct Limits {
 impl Default for Limits {
     /// No limits, but for the depth of calls.
     fn default() -> Limits {
-        Limits { operations: None, memory: None, disk: None, calls: 256, text: None, list: None, map: None }
+        Limits { operations: None, time: None, memory: None, disk: None, calls: 256, text: None, list: None, map: None }
     }
 }
 
 impl Limits {
-    /// For scripts of strangers: minutes of work, 4 GiB of memory, 16 GiB of files.
+    /// For scripts of strangers: ten minutes, 4 GiB of memory, 16 GiB of files.
     pub fn strict() -> Limits {
         Limits {
             operations: Some(1_000_000_000),
+            time: Some(Duration::from_secs(600)),
             memory: Some(4 << 30),
             disk: Some(16 << 30),
             calls: 128,
@@ -86,8 +91,16 @@ struct Inner {
     operations: AtomicU64,
     /// Bytes written to files.
     written: AtomicU64,
-    /// When memory was looked at last, in nanoseconds since the first look.
+    /// When this run began, in nanoseconds of [`clock`].
+    began: AtomicU64,
+    /// When memory was looked at last.
     looked: AtomicU64,
+}
+
+/// Nanoseconds since the first question.
+pub fn clock() -> u64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(FIRST.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 thread_local! {
@@ -109,23 +122,32 @@ pub fn check() -> Result<()> {
     CURRENT.with(|current| current.borrow().charge(1))
 }
 
-/// An error when `bytes` more are beyond the limit, before they are asked for.
+/// An error when `bytes` more are beyond the limit, or beyond the memory of this machine, before they are asked for.
 pub fn room(who: &str, bytes: u64) -> Result<()> {
     /// A block in large pages begins or ends inside of one, and holds the whole of it.
     const PAGE: u64 = 2 << 20;
-    let Some(limit) = CURRENT.with(|current| current.borrow().0.limits.memory) else { return Ok(()) };
     // small ones are seen soon enough
-    if bytes > 1 << 20 && memory::held_bytes().saturating_add(bytes).saturating_add(PAGE) > limit {
-        let (bytes, limit) = (text::bytes(bytes), text::bytes(limit));
-        bail!(who, "{bytes} of memory are needed, where this script may hold {limit}");
+    if bytes <= 1 << 20 {
+        return Ok(());
     }
-    Ok(())
+    let asked = bytes.saturating_add(PAGE);
+    match CURRENT.with(|current| current.borrow().0.limits.memory) {
+        Some(limit) if memory::held_bytes().saturating_add(asked) > limit => {
+            let (bytes, limit) = (text::bytes(bytes), text::bytes(limit));
+            bail!(who, "{bytes} of memory are needed, where this script may hold {limit}");
+        }
+        None if memory::machine_bytes().is_some_and(|all| bytes > all) => {
+            let (bytes, all) = (text::bytes(bytes), text::bytes(memory::machine_bytes().unwrap_or_default()));
+            bail!(who, "{bytes} of memory are needed, where this machine has {all}");
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Bounds {
     /// These limits, and where there are `roots`, no file outside of them.
     pub fn new(limits: Limits, roots: Option<Vec<Root>>) -> Bounds {
-        Bounds(Arc::new(Inner { limits, roots, ..Inner::default() }))
+        Bounds(Arc::new(Inner { limits, roots, began: clock().into(), ..Inner::default() }))
     }
 
     /// How much the script may take.
@@ -147,6 +169,7 @@ impl Bounds {
     pub fn begin(&self) {
         self.0.operations.store(0, Ordering::Relaxed);
         self.0.written.store(0, Ordering::Relaxed);
+        self.0.began.store(clock(), Ordering::Relaxed);
     }
 
     /// Operations of this run so far; counted only where they are limited.
@@ -164,15 +187,33 @@ impl Bounds {
         }
         // whoever wrote may have taken the error for one of the disk's, which a script can catch
         self.write(0)?;
-        match self.0.limits.memory {
-            Some(limit) if self.is_time_to_look() => match memory::held_bytes() {
-                held if held > limit => Err(Error::limit(format!(
-                    "more than {} of memory ({} are held)",
-                    text::bytes(limit),
-                    text::bytes(held)
-                ))),
-                _ => Ok(()),
-            },
+        let limits = &self.0.limits;
+        if limits.time.is_none() && limits.memory.is_none() {
+            return Ok(());
+        }
+        let now = clock();
+        if let Some(limit) = limits.time
+            && now.saturating_sub(self.0.began.load(Ordering::Relaxed)) > nanoseconds(limit)
+        {
+            return Err(Error::limit(time_text(limit)));
+        }
+        match limits.memory {
+            Some(limit) if self.is_time_to_look(now) => self.look(limit),
+            _ => Ok(()),
+        }
+    }
+
+    fn look(&self, limit: u64) -> Result<()> {
+        if memory::held_bytes() <= limit {
+            return Ok(());
+        }
+        // what nobody uses does not count
+        memory::give_back();
+        match memory::held_bytes() {
+            held if held > limit => {
+                let (limit, held) = (text::bytes(limit), text::bytes(held));
+                Err(Error::limit(format!("more than {limit} of memory ({held} are held)")))
+            }
             _ => Ok(()),
         }
     }
@@ -188,11 +229,9 @@ impl Bounds {
     }
 
     /// Once a millisecond: asking the system costs some microseconds, and in a millisecond not much memory is filled.
-    fn is_time_to_look(&self) -> bool {
-        static FIRST: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-        let now = FIRST.elapsed().as_nanos() as u64;
+    fn is_time_to_look(&self, now: u64) -> bool {
         let last = self.0.looked.load(Ordering::Relaxed);
-        let due = last == 0 || now.saturating_sub(last) > Duration::from_millis(1).as_nanos() as u64;
+        let due = last == 0 || now.saturating_sub(last) > nanoseconds(Duration::from_millis(1));
         if due {
             self.0.looked.store(now.max(1), Ordering::Relaxed);
         }
@@ -206,6 +245,19 @@ impl Bounds {
         roots
             .iter()
             .any(|root| (root.writable || !write) && resolve(&root.path).is_some_and(|root| real.starts_with(root)))
+    }
+}
+
+/// The whole of a time, as [`clock`] counts.
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What is said where a run has taken all its time.
+pub fn time_text(limit: Duration) -> String {
+    match limit.as_secs_f64() {
+        1.0 => "more than 1 second".to_string(),
+        seconds => format!("more than {seconds} seconds"),
     }
 }
 

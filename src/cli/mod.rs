@@ -7,6 +7,7 @@ mod say;
 mod bench;
 mod check;
 mod definitions;
+mod environment;
 mod github;
 pub mod help;
 mod interrupt;
@@ -17,6 +18,9 @@ mod profile;
 mod repl;
 mod run;
 mod test;
+
+#[cfg(feature = "jupyter")]
+pub use jupyter::rehearse;
 
 use crate::Error;
 use crate::kernel::{self, threads};
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
             None => error.exit(),
         },
     };
+    environment::tell();
     if let Err(error) = kernel::settings().and_then(|()| set_threads(cli.threads)) {
         eprint!("{}", Fault::from(error));
         return ExitCode::from(FAULT);
@@ -250,9 +255,13 @@ fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
     };
     threads::own();
     for variable in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
-        if count.is_some() || std::env::var_os(variable).is_none() {
+        match std::env::var(variable) {
+            // 0 and what is no number are no wish
+            Ok(text) if count.is_none() && text.parse::<u64>().is_ok_and(|count| count > 0) => {
+                thread_count(variable, &text)?;
+            }
             // SAFETY: no other thread runs yet
-            unsafe { std::env::set_var(variable, count.unwrap_or(cores).to_string()) };
+            _ => unsafe { std::env::set_var(variable, count.unwrap_or(cores).to_string()) },
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::limits::{self, Bounds, Limits, Root};
 use crate::script::{Cause, Fault, Host, checker, output, plain, read_script};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Bounds for a script of a stranger.
 #[derive(clap::Args, Default)]
@@ -16,6 +17,9 @@ pub struct Sandbox {
     /// operations of the script, rounds of native loops counted too [in a sandbox: 1000000000]
     #[arg(long, value_name = "N")]
     operations: Option<u64>,
+    /// seconds by the clock that the script may take [in a sandbox: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
+    time: Option<f64>,
     /// memory that the process may hold, as 512M or 4G [in a sandbox: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
@@ -42,6 +46,7 @@ impl Sandbox {
     fn bounds(&self) -> crate::Result<Bounds> {
         let limits = if self.sandbox.is_some() { Limits::strict() } else { Limits::default() };
         let operations = self.operations.or(limits.operations);
+        let time = self.time.map(Duration::from_secs_f64).or(limits.time);
         let memory = self.memory.or(limits.memory);
         let disk = self.disk.or(limits.disk);
         let roots = match &self.sandbox {
@@ -51,13 +56,30 @@ impl Sandbox {
             Some(folder) => Some(vec![Root { path: folder.clone(), writable: true }]),
             None => None,
         };
-        let limits = Limits { operations, memory, disk, ..limits };
+        let limits = Limits { operations, time, memory, disk, ..limits };
         limits.enforceable()?;
         if let Some(bytes) = memory {
             crate::memory::end_beyond(bytes);
         }
+        if let Some(limit) = time {
+            end_after(limit);
+        }
         Ok(Bounds::new(limits, roots))
     }
+}
+
+/// Ends the process soon after `limit`, whatever it does: the last line of defense against a native verb that does not look
+/// at the clock. Files that are being written are not there yet.
+fn end_after(limit: Duration) {
+    /// A script has so long to end by itself, with its place told.
+    const GRACE: Duration = Duration::from_millis(600);
+    let words = format!("error: limit: {}\n", limits::time_text(limit));
+    let watch = std::thread::Builder::new().name("time".into()).stack_size(1 << 16).spawn(move || {
+        std::thread::sleep(limit.saturating_add(GRACE));
+        crate::memory::end_with(&words)
+    });
+    // without it the script looks at the clock all the same
+    drop(watch);
 }
 
 pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {

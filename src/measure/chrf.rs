@@ -1,5 +1,6 @@
 //! chrF: the F score of character n-grams (Popović 2015), as sacreBLEU computes it for one pair.
 
+use crate::cancel::Pace;
 use std::collections::HashMap;
 
 const ORDER: usize = 6;
@@ -36,7 +37,9 @@ fn letters(text: &str) -> Vec<char> {
 
 fn ngrams(text: &[char], n: usize) -> HashMap<&[char], u64> {
     let mut counts = HashMap::new();
+    let pace = Pace::default();
     for gram in text.windows(n) {
+        pace.step();
         *counts.entry(gram).or_insert(0) += 1;
     }
     counts

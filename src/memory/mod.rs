@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that an allocator of ours keeps for later use: held by the process, and nobody's.
 static POOLED: AtomicUsize = AtomicUsize::new(0);
-/// The large blocks that may be in use at once, in bytes.
-static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// What the process says where it ends at its limit.
+static LAST_WORDS: OnceLock<String> = OnceLock::new();
 
 /// Records how many bytes the allocator's pool keeps unused.
 pub fn set_pooled(bytes: usize) {
@@ -21,6 +21,10 @@ pub trait Keeper: Sync {
     fn in_use(&self) -> usize;
     /// Bytes of small blocks that nobody uses.
     fn kept_small(&self) -> usize;
+    /// Bytes of all that is in use, written to or not; 0 without a limit.
+    fn all_in_use(&self) -> usize;
+    /// From now on calls [`end`] before the process holds more.
+    fn limit(&self, bytes: usize);
     /// Gives all unused memory back to the operating system.
     fn give_back(&self);
 }
@@ -54,10 +58,22 @@ pub fn is_told() -> bool {
     system::held().is_some()
 }
 
-/// Memory that this process holds, in bytes, without what is only pooled; 0 where the system does not say.
+/// Memory that this process holds, in bytes, without what is only pooled, and with what is in use and not yet written to; 0
+/// where the system does not say.
 pub fn held_bytes() -> u64 {
-    let held = system::held().map_or(0, |held| held.now);
-    held.saturating_sub(POOLED.load(Ordering::Relaxed) as u64)
+    let held = resident_bytes().saturating_sub(POOLED.load(Ordering::Relaxed) as u64);
+    held.max(KEEPER.get().map_or(0, |keeper| keeper.all_in_use()) as u64)
+}
+
+/// Memory that this process holds, in bytes; 0 where the system does not say. Asks for none, so that an allocator can call it.
+pub fn resident_bytes() -> u64 {
+    system::now().unwrap_or(0)
+}
+
+/// The memory of this machine in bytes, what it can move to a disk too, where the system tells it.
+pub fn machine_bytes() -> Option<u64> {
+    static ALL: OnceLock<Option<u64>> = OnceLock::new();
+    *ALL.get_or_init(system::machine)
 }
 
 /// The most memory that this process has held at any time, in bytes; 0 where the system does not say.
@@ -71,35 +87,34 @@ pub fn peak_own_bytes() -> u64 {
     system::held().map_or(0, |held| held.most_own)
 }
 
-/// Ends the process, with a fault and its exit code, where large blocks beyond `bytes` are asked for: the last line of
-/// defense of a sandbox, against a native verb that takes more at once than anybody foresaw. Only for a process that
+/// Ends the process, with a fault and its exit code, where it is about to hold more than a sixteenth beyond `bytes`: the last
+/// line of defense of a sandbox, against a native verb that takes more than anybody foresaw. Only for a process that
 /// does nothing else, since work can't continue after an allocation is refused. Holds where
 /// [`PoolAllocator`](crate::kernel::pool::PoolAllocator) is the program's allocator.
 pub fn end_beyond(bytes: u64) {
-    LIMIT.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
-}
-
-/// Ends the process where `size` more bytes of large blocks than the `used` ones pass the limit.
-#[inline]
-pub fn enforce(used: usize, size: usize) {
-    let limit = LIMIT.load(Ordering::Relaxed);
-    if limit < usize::MAX && used.saturating_add(size) > limit {
-        end();
+    let _ = LAST_WORDS.set(format!("error: limit: more than {} of memory\n", crate::text::bytes(bytes)));
+    if let Some(keeper) = KEEPER.get() {
+        keeper.limit(usize::try_from(bytes.saturating_add(bytes / 16)).unwrap_or(usize::MAX));
     }
 }
 
+/// Ends the process at its limit. Asks for no memory.
 #[cold]
-fn end() -> ! {
-    const TEXT: &[u8] = b"error: limit: more memory than the script may hold\n";
+pub fn end() -> ! {
+    end_with(LAST_WORDS.get().map_or("error: limit: memory\n", String::as_str))
+}
+
+/// Ends the process at a limit with these words, and its exit code; from any thread, and whatever others hold.
+pub fn end_with(words: &str) -> ! {
     #[cfg(unix)]
-    // SAFETY: writes a constant and ends; nothing here asks for memory
+    // SAFETY: writes what is lent and ends; nothing here asks for memory
     unsafe {
-        libc::write(2, TEXT.as_ptr().cast(), TEXT.len());
+        libc::write(2, words.as_ptr().cast(), words.len());
         libc::_exit(2)
     }
     #[cfg(not(unix))]
     {
-        let _ = TEXT;
+        let _ = words;
         std::process::abort()
     }
 }

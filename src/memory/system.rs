@@ -20,6 +20,40 @@ pub fn held() -> Option<Held> {
     Some(Held { now, most, most_own: most.saturating_sub(of_files) })
 }
 
+/// What this process holds now. Asks for no memory.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn now() -> Option<u64> {
+    static FACTS: std::sync::OnceLock<libc::c_int> = std::sync::OnceLock::new();
+    // SAFETY: the name is a constant that ends in zero; the file is never closed
+    let open = || unsafe { libc::open(c"/proc/self/statm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    let mut text = [0u8; 128];
+    // SAFETY: reads at most as many bytes as there is room for; a file that is not open is an error
+    let count = unsafe { libc::pread(*FACTS.get_or_init(open), text.as_mut_ptr().cast(), text.len(), 0) };
+    let text = std::str::from_utf8(text.get(..usize::try_from(count).ok()?)?).ok()?;
+    Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * page_size())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn now() -> Option<u64> {
+    Some(held()?.now)
+}
+
+/// What this machine has, and can move to a disk.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn machine() -> Option<u64> {
+    // SAFETY: sysinfo fills the struct, for which zeros are valid
+    let facts = unsafe {
+        let mut facts: libc::sysinfo = std::mem::zeroed();
+        (libc::sysinfo(&raw mut facts) == 0).then_some(facts)?
+    };
+    (facts.totalram + facts.totalswap).checked_mul(facts.mem_unit.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn machine() -> Option<u64> {
+    None
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn page_size() -> u64 {
     // SAFETY: asks for a number

@@ -1,5 +1,6 @@
 //! The search terms of a text.
 
+use crate::cancel::Pace;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The terms of a text, in order: words of Unicode in lower case, and for Chinese, Japanese and Korean writing, which
@@ -12,8 +13,10 @@ pub fn terms(text: &str) -> Vec<String> {
     let mut terms = Vec::new();
     let mut run: Vec<char> = Vec::new();
     let mut end = 0;
+    let pace = Pace::default();
     for (at, word) in text.unicode_word_indices() {
         // UAX 29 gives Han and kana characters one by one: neighbors make a run
+        pace.step();
         let dense = word.chars().all(unspaced);
         if !dense || at != end {
             pairs(&mut run, &mut terms);

@@ -222,10 +222,14 @@ impl Host {
     /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
         self.bounds.begin();
+        self.cancel.end_after(self.bounds.limits().time);
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
         match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
-            Err(panic) => Err(self.panic(&*panic)),
+            Err(panic) => Err(match cancel::stopped(panic) {
+                Ok(error) => error.into(),
+                Err(panic) => self.panic(&*panic),
+            }),
         }
     }
 
@@ -302,9 +306,9 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, 
 /// What ends a script at its next operation: a request, or the end of what it may take.
 fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
     let (cancel, bounds) = (cancel.clone(), bounds.clone());
-    engine.on_progress(move |_| match cancel.is_requested() {
-        true => Some(crate::error::INTERRUPTED.into()),
-        false => bounds.charge(1).err().map(|error| super::fault::fields(&error).into()),
+    engine.on_progress(move |_| match bounds.charge(1) {
+        Err(error) => Some(super::fault::fields(&error).into()),
+        Ok(()) => cancel.is_requested().then(|| super::fault::fields(&cancel.error()).into()),
     });
 }
 

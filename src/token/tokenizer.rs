@@ -256,6 +256,10 @@ impl Tokenizer {
 
     /// Encodes a text to ids alone, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        cancel::stoppable(|| self.ids_of(text, special)).flatten()
+    }
+
+    fn ids_of(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let fast = self.0.fast_encode.get_or_init(|| FastEncode::of(self.engine(), self.merges().ok()?)).as_ref();
         if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
             return Ok(ids);
@@ -289,9 +293,11 @@ impl Tokenizer {
         work: impl Fn(&str) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let mut all = Vec::with_capacity(texts.len());
+        let current = cancel::current();
         for chunk in texts.chunks(CHUNK * rayon::current_num_threads().max(1)) {
             cancel::check()?;
-            let part: Result<Vec<T>> = chunk.par_iter().map(|text| work(text.as_ref())).collect();
+            let one = |text: &S| cancel::under(&current, || work(text.as_ref()));
+            let part: Result<Vec<T>> = chunk.par_iter().map(one).collect();
             all.extend(part?);
         }
         Ok(all)

@@ -481,3 +481,24 @@ fn a_stranger_does_not_set_the_threads() {
     let fault = runtime.run("threads(300)").unwrap_err();
     assert_eq!(fault.message, format!("threads: this script may not change their number, which is {there}"));
 }
+
+/// Nothing here ends the process: each of these looks at the clock by itself.
+#[test]
+fn time_ends_a_run_in_native_verbs_too() {
+    let time = Some(std::time::Duration::from_millis(300));
+    let runtime = Runtime::builder().limits(Limits { time, ..Limits::default() }).build().unwrap();
+    for script in [
+        "loop { }",
+        "loop { try { loop { } } catch { } }",
+        "sleep(1000.0);",
+        "let t = rand([300, 300]); loop { t = (t @ t).tanh(); }",
+        "let s = ``; for i in 0..30000 { s += `w${i * 7919 % 4001} `; } loop { tokenizer([s], #{ vocab_size: 3000 }); }",
+    ] {
+        let begun = std::time::Instant::now();
+        let fault = runtime.run(script).unwrap_err();
+        assert_eq!(fault.message, "limit: more than 0.3 seconds", "{script}");
+        assert!(begun.elapsed().as_secs_f64() < 1.3, "{script}: {:?}", begun.elapsed());
+    }
+    // a new run has its time anew
+    assert_eq!(runtime.run("1 + 1").unwrap().to::<i64>().unwrap(), 2);
+}

@@ -10,6 +10,7 @@ mod cli;
 mod core;
 mod documents;
 mod embed;
+mod environment;
 mod examples;
 mod faults;
 mod format;
@@ -17,6 +18,8 @@ mod fuzz;
 mod gate;
 mod habits;
 mod help;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod house;
 mod layers;
 mod linear;

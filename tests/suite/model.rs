@@ -431,11 +431,11 @@ fn gguf_that_lies_is_named() {
     }
 }
 
-/// The real thing, where `LEVAIN_SMOLLM2` names the `.gguf` file, with `expect.json` beside it.
+/// The real thing, where `LEVAIN_TEST_SMOLLM2` names the `.gguf` file, with `expect.json` beside it.
 #[test]
 fn smollm2_is_what_transformers_computes() {
-    let Some(path) = std::env::var_os("LEVAIN_SMOLLM2").map(PathBuf::from) else {
-        println!("skipped: LEVAIN_SMOLLM2 names no file");
+    let Some(path) = std::env::var_os("LEVAIN_TEST_SMOLLM2").map(PathBuf::from) else {
+        println!("skipped: LEVAIN_TEST_SMOLLM2 names no file");
         return;
     };
     let start = std::time::Instant::now();

@@ -1,5 +1,5 @@
 //! Every case of tiny random models with what PyTorch computes on them: logits, gradients, four AdamW steps.
-//! Knows nothing of the cases but their files; `LEVAIN_PARITY` names another folder of them.
+//! Knows nothing of the cases but their files; `LEVAIN_TEST_PARITY` names another folder of them.
 
 use levain::Result;
 use levain::format::Safetensors;
@@ -18,7 +18,7 @@ const NOISE: f64 = 1e-6;
 
 #[test]
 fn parity() {
-    let folder = std::env::var_os("LEVAIN_PARITY")
+    let folder = std::env::var_os("LEVAIN_TEST_PARITY")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/parity")), PathBuf::from);
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

@@ -185,10 +185,10 @@ fn damaged(seed: &[u8], state: &mut u64) -> Vec<u8> {
     bytes
 }
 
-/// As many files as `LEVAIN_DAMAGED` says, a few thousand without it. Each opens, or is an error that a person reads.
+/// As many files as `LEVAIN_TEST_DAMAGED` says, a few thousand without it. Each opens, or is an error that a person reads.
 #[test]
 fn damaged_files_are_errors_and_never_more() {
-    let count = std::env::var("LEVAIN_DAMAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(4000);
+    let count = std::env::var("LEVAIN_TEST_DAMAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(4000);
     let names = ["nested-views.bin", "evil.bin", "legacy-gamma.bin", "zip.bin"];
     let seeds = names.map(|name| std::fs::read(file(name)).unwrap());
     let folder = tempfile::tempdir().unwrap();

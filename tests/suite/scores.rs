@@ -1,4 +1,4 @@
-//! Scores beside scikit-learn's and seqeval's: `tests/data/parity/scores`, or the folder `scores` that `LEVAIN_PARITY` has.
+//! Scores beside scikit-learn's and seqeval's: `tests/data/parity/scores`, or the folder `scores` that `LEVAIN_TEST_PARITY` has.
 
 use levain::data::tags::Scheme;
 use levain::measure::{Confusion, Distance, MultiLabel, Predictions, Scores, entity_counts, ranking};
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 const NEAR: f64 = 1e-9;
 
-/// The folder `name` in, or beside, the one that `LEVAIN_PARITY` names; else that of the repository.
+/// The folder `name` in, or beside, the one that `LEVAIN_TEST_PARITY` names; else that of the repository.
 pub fn folder(name: &str) -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/parity").join(name);
-    let Some(given) = std::env::var_os("LEVAIN_PARITY").map(PathBuf::from) else { return own };
+    let Some(given) = std::env::var_os("LEVAIN_TEST_PARITY").map(PathBuf::from) else { return own };
     let there = [given.join(name), given.join("..").join(name)];
     there.into_iter().find(|folder| folder.is_dir()).unwrap_or(own)
 }

@@ -19,6 +19,11 @@ impl Free {
         self.bytes
     }
 
+    /// Whether a range holds this size.
+    pub fn has(&self, size: usize) -> bool {
+        self.sizes.range((size, 0)..).next().is_some()
+    }
+
     /// The start of a range of this size, cut from the smallest that holds it.
     pub fn take(&mut self, size: usize) -> Option<usize> {
         let &(found, place) = self.sizes.range((size, 0)..).next()?;

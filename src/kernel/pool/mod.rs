@@ -9,6 +9,7 @@
 
 mod free;
 mod system;
+mod watch;
 
 use super::profile;
 use crate::memory::{self, Keeper};
@@ -27,6 +28,9 @@ const EXTENT: usize = 256 << 20;
 /// What may be held beyond the most that was ever in use at once, and half of that: what one step gives back the next
 /// one needs.
 const IDLE: usize = 256 << 20;
+
+/// The small blocks that the system's allocator keeps at the end of its memory.
+const SMALL_IDLE: usize = 256 << 20;
 
 /// An allocator that keeps large blocks for the next use.
 ///
@@ -62,6 +66,9 @@ fn large(layout: &Layout) -> bool {
 impl Pool {
     /// A block of this size, and whether it is known to be zero; null where the system has none.
     fn take(&mut self, size: usize) -> (*mut u8, bool) {
+        if watch::is_on() {
+            self.make_room(size);
+        }
         let (place, zero) = match self.free.take(size) {
             Some(place) => (place, false),
             None => (self.fresh(size), true),
@@ -100,6 +107,27 @@ impl Pool {
         self.used -= size;
     }
 
+    /// Ends the process where a block of this size is beyond its limit; before that gives back what lies idle.
+    #[cold]
+    fn make_room(&mut self, size: usize) {
+        if watch::is_in_use_beyond(self.used + size) {
+            memory::end();
+        }
+        // a range that is used again is held already
+        let more = if self.free.has(size) { 0 } else { size };
+        while watch::is_held_beyond(more)
+            && let Some((place, size)) = self.free.take_largest()
+        {
+            system::release(place as *mut u8, size);
+        }
+        if watch::is_held_beyond(more) {
+            system::trim_small();
+            if watch::is_held_beyond(more) {
+                memory::end();
+            }
+        }
+    }
+
     /// Gives unused memory back, largest ranges first, when too much lies idle.
     fn trim(&mut self) {
         while self.used + self.free.bytes() > self.peak + self.peak / 2 + IDLE
@@ -120,7 +148,8 @@ fn pool<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
 /// Has the system's allocator keep small blocks too: for the start of a program with this allocator.
 pub fn tune() {
     TUNED.store(true, Ordering::Relaxed);
-    system::keep_small();
+    system::keep_small(SMALL_IDLE);
+    memory::kept_by(&PoolAllocator);
 }
 
 impl Keeper for PoolAllocator {
@@ -130,6 +159,16 @@ impl Keeper for PoolAllocator {
 
     fn kept_small(&self) -> usize {
         system::unused_small_bytes()
+    }
+
+    fn all_in_use(&self) -> usize {
+        watch::in_use(self.in_use())
+    }
+
+    fn limit(&self, bytes: usize) {
+        // a script fills as much again between two looks, and what it frees goes back sooner
+        system::keep_small(bytes / 32);
+        watch::limit(bytes, self.in_use());
     }
 
     fn give_back(&self) {
@@ -148,10 +187,28 @@ impl Keeper for PoolAllocator {
 
 /// A block for this layout, and whether it is known to be zero.
 fn block(layout: &Layout) -> (*mut u8, bool) {
-    pool(|pool| {
-        memory::enforce(pool.used, layout.size());
-        pool.take(block_size(layout.size()))
-    })
+    pool(|pool| pool.take(block_size(layout.size())))
+}
+
+/// Small blocks of `from` bytes became ones of `to` bytes, 0 for none.
+#[inline]
+fn small(from: usize, to: usize) {
+    if watch::small(from, to) {
+        look();
+    }
+}
+
+/// Ends the process where it holds more than its limit.
+#[cold]
+fn look() {
+    if !watch::is_held_beyond(0) {
+        watch::seen();
+    } else if let Ok(mut pool) = POOL.try_lock() {
+        // else a block of the pool's own: whoever has the lock looks, or the next block does
+        pool.make_room(0);
+        memory::set_pooled(pool.free.bytes());
+        watch::seen();
+    }
 }
 
 // SAFETY: blocks are disjoint, of at least the size asked for, aligned to pages; whether a block is pooled or
@@ -163,6 +220,7 @@ unsafe impl GlobalAlloc for PoolAllocator {
         if large(&layout) {
             return block(&layout).0;
         }
+        small(0, layout.size());
         // SAFETY: as promised by the caller
         unsafe { System.alloc(layout) }
     }
@@ -178,6 +236,7 @@ unsafe impl GlobalAlloc for PoolAllocator {
             }
             return block;
         }
+        small(0, layout.size());
         // SAFETY: as promised by the caller
         unsafe { System.alloc_zeroed(layout) }
     }
@@ -188,6 +247,7 @@ unsafe impl GlobalAlloc for PoolAllocator {
         if large(&layout) {
             return pool(|pool| pool.put(block, block_size(layout.size())));
         }
+        small(layout.size(), 0);
         // SAFETY: as promised by the caller, and not kept: it came from the system
         unsafe { System.dealloc(block, layout) }
     }
@@ -199,6 +259,7 @@ unsafe impl GlobalAlloc for PoolAllocator {
         match (large(&layout), large(&new)) {
             (false, false) => {
                 profile::grown(layout.size(), size);
+                small(layout.size(), size);
                 // SAFETY: as promised by the caller
                 unsafe { System.realloc(block, layout, size) }
             }

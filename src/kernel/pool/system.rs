@@ -1,5 +1,7 @@
 //! Large blocks from the operating system, and the settings of its allocator for small ones.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 #[cfg(target_os = "linux")]
 mod pages {
     /// A large page.
@@ -44,15 +46,22 @@ mod pages {
 
 pub use pages::{release, reserve};
 
-/// Has the system's allocator keep small blocks too.
-pub fn keep_small() {
+/// How many bytes of small blocks the system's allocator keeps.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// Has the system's allocator keep small blocks too, so many bytes.
+pub fn keep_small(bytes: usize) {
+    KEPT.store(bytes, Relaxed);
+    let bytes = bytes.min(1 << 30);
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes plain numbers
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 4 << 20);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
-        libc::mallopt(libc::M_TOP_PAD, 4 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, bytes as libc::c_int);
+        libc::mallopt(libc::M_TOP_PAD, bytes.min(4 << 20) as libc::c_int);
     }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = bytes;
 }
 
 /// Bytes of small blocks that the system's allocator keeps, where it reports them.
@@ -75,5 +84,5 @@ pub fn trim_small() {
         libc::free(std::hint::black_box(libc::malloc(1 << 18)));
         libc::malloc_trim(0);
     }
-    keep_small();
+    keep_small(KEPT.load(Relaxed));
 }

@@ -211,8 +211,9 @@ mod verbs {
     /// chrf("the same", "the same")             //=> 100.0
     /// chrf("abc", "xyz")                       //=> 0.0
     /// ```
-    pub fn chrf(candidate: &str, reference: &str) -> FLOAT {
-        crate::measure::chrf(candidate, reference)
+    #[rhai_fn(return_raw)]
+    pub fn chrf(candidate: &str, reference: &str) -> Res<FLOAT> {
+        Ok(crate::cancel::stoppable(|| crate::measure::chrf(candidate, reference))?)
     }
 
     /// Averages chrF over answers and expected texts.
@@ -227,7 +228,8 @@ mod verbs {
             bail!("chrf", "{} answers for {} expected", candidates.len(), references.len());
         }
         let pairs = labels(&candidates).into_iter().zip(labels(&references));
-        let scores: Vec<f64> = pairs.map(|(ours, theirs)| crate::measure::chrf(&ours, &theirs)).collect();
+        let score = |(ours, theirs): (String, String)| crate::measure::chrf(&ours, &theirs);
+        let scores: Vec<f64> = crate::cancel::stoppable(|| pairs.map(score).collect())?;
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }
 

@@ -159,8 +159,9 @@ mod verbs {
     /// terms("The Patents Act, Ａ１")           //=> ["the", "patents", "act", "a1"]
     /// terms("专利法 (2020)")                   //=> ["专利", "利法", "2020"]
     /// ```
-    pub fn terms(text: &str) -> List {
-        crate::retrieve::terms(text).into_iter().map(Dynamic::from).collect()
+    #[rhai_fn(return_raw)]
+    pub fn terms(text: &str) -> Res<List> {
+        Ok(crate::cancel::stoppable(|| crate::retrieve::terms(text).into_iter().map(Dynamic::from).collect())?)
     }
 
     /// Number of passages.

@@ -1,5 +1,6 @@
 //! Sorting of lists. An error of the closure is an error of the verb, and so is an answer that it can't use.
 
+use crate::cancel::{self, Pace};
 use crate::script::explain::{article, type_name};
 use crate::script::language::order;
 use crate::script::prelude::*;
@@ -47,10 +48,13 @@ fn by_value(who: &str, context: &NativeCallContext, list: &mut List, down: bool)
     };
     let are_numbers = list.iter().all(|value| value.is_int() || value.is_float());
     if are_numbers || list.iter().all(Dynamic::is_string) {
-        list.sort_by(|left, right| {
+        let pace = Pace::default();
+        let compare = |left: &Dynamic, right: &Dynamic| {
+            pace.step();
             let order = order(left, right).flatten().unwrap_or_else(|| is_nan(left).cmp(&is_nan(right)));
             turned(left, right, order)
-        });
+        };
+        cancel::stoppable(|| list.sort_by(compare))?;
         return Ok(());
     }
     // alone it has no other to be compared with

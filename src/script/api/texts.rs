@@ -1,6 +1,7 @@
 //! Texts. `trim` and `replace` give a new text, as every verb of a value does; those that change a text in place give it
 //! back too.
 
+use crate::cancel;
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
@@ -31,6 +32,21 @@ fn pad(context: &NativeCallContext, text: &mut ImmutableString, length: INT, fil
     Ok(text.clone())
 }
 
+/// The parts with `other` between them.
+fn joined<'t>(parts: impl Iterator<Item = &'t str>, other: &str) -> Res<ImmutableString> {
+    let pace = cancel::Pace::default();
+    let join = || {
+        let mut joined = String::new();
+        for (at, part) in parts.enumerate() {
+            pace.step();
+            joined.push_str(if at > 0 { other } else { "" });
+            joined.push_str(part);
+        }
+        joined
+    };
+    Ok(cancel::stoppable(join)?.into())
+}
+
 #[export_module]
 mod verbs {
     /// Returns the text without spaces, tabs and line ends at both ends. The text itself stays as it is.
@@ -55,9 +71,9 @@ mod verbs {
     /// "a-b-c".replace("-", "+")   //=> a+b+c
     /// "a-b-c".replace('-', '+')   //=> a+b+c
     /// ```
-    #[rhai_fn(name = "replace", pure)]
-    pub fn replaced(text: &mut ImmutableString, part: &str, other: &str) -> ImmutableString {
-        text.replace(part, other).into()
+    #[rhai_fn(name = "replace", pure, return_raw)]
+    pub fn replaced(text: &mut ImmutableString, part: &str, other: &str) -> Res<ImmutableString> {
+        super::joined(text.split(part), other)
     }
 
     /// Returns the text with every `part` replaced. The text itself stays as it is.
@@ -65,9 +81,9 @@ mod verbs {
     /// ```rhai
     /// "a--b".replace("--", '-')   //=> a-b
     /// ```
-    #[rhai_fn(name = "replace", pure)]
-    pub fn replaced_by_letter(text: &mut ImmutableString, part: &str, other: char) -> ImmutableString {
-        text.replace(part, &other.to_string()).into()
+    #[rhai_fn(name = "replace", pure, return_raw)]
+    pub fn replaced_by_letter(text: &mut ImmutableString, part: &str, other: char) -> Res<ImmutableString> {
+        super::joined(text.split(part), &other.to_string())
     }
 
     /// Returns the text with every `part` replaced. The text itself stays as it is.
@@ -75,9 +91,9 @@ mod verbs {
     /// ```rhai
     /// "a-b".replace('-', " to ")  //=> a to b
     /// ```
-    #[rhai_fn(name = "replace", pure)]
-    pub fn letter_replaced(text: &mut ImmutableString, part: char, other: &str) -> ImmutableString {
-        text.replace(part, other).into()
+    #[rhai_fn(name = "replace", pure, return_raw)]
+    pub fn letter_replaced(text: &mut ImmutableString, part: char, other: &str) -> Res<ImmutableString> {
+        super::joined(text.split(part), other)
     }
 
     /// Returns the text with every `part` replaced. The text itself stays as it is.
@@ -85,9 +101,9 @@ mod verbs {
     /// ```rhai
     /// "a-b".replace('-', '+')     //=> a+b
     /// ```
-    #[rhai_fn(name = "replace", pure)]
-    pub fn letter_replaced_by_letter(text: &mut ImmutableString, part: char, other: char) -> ImmutableString {
-        text.replace(part, &other.to_string()).into()
+    #[rhai_fn(name = "replace", pure, return_raw)]
+    pub fn letter_replaced_by_letter(text: &mut ImmutableString, part: char, other: char) -> Res<ImmutableString> {
+        super::joined(text.split(part), &other.to_string())
     }
 
     /// Removes every `part` of the text in place, and returns the text.

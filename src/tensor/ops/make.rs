@@ -78,7 +78,13 @@ pub fn randint(low: i64, high: i64, dims: &[usize], rng: &mut Rng) -> Result<Ten
         bail!("randint", "there is no whole number from {low} to before {high}");
     }
     let span = high.abs_diff(low);
-    let numbers: Vec<i64> = (0..volume("randint", dims)?).map(|_| low.wrapping_add(rng.below(span) as i64)).collect();
+    let count = volume("randint", dims)?;
+    let mut numbers = Vec::with_capacity(count);
+    while numbers.len() < count {
+        cancel::check()?;
+        let more = (count - numbers.len()).min(1 << 16);
+        numbers.extend((0..more).map(|_| low.wrapping_add(rng.below(span) as i64)));
+    }
     Ok(Array::from_vec(numbers, dims, HERE)?.into())
 }
 

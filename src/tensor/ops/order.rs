@@ -1,6 +1,7 @@
 //! Sorting along a dimension. Equal numbers keep their order; NaN is the largest, as in PyTorch.
 
 use super::{blocks, dimension, gather, index_select, narrow, reshape};
+use crate::cancel::{self, Pace};
 use crate::tensor::values::{array, each_line, number, values, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
@@ -33,18 +34,23 @@ pub fn top_k(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Ten
     Ok((gather(x, dim, &places)?, places))
 }
 
+/// Numbers of a line that take some milliseconds to sort.
+const LONG: usize = 1 << 15;
+
 /// Places of the first `k` in order, along a dimension.
 fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Array> {
     let (before, count, after) = blocks(x.dims(), axis);
     let mut dims = x.dims().to_vec();
     dims[axis] = k;
     let mut found = vec![0i64; before * k * after];
+    let current = cancel::current();
     let lines = number!(x.dtype(), T => with_values(x, |x: &[T]| {
-        // to put a number in its place takes some ten looks at it
-        each_line(before * after, 16 * count, |line| {
+        let places_of = |line: usize| {
             let (block, offset) = (line / after, line % after);
             let at = |place: &usize| x[(block * count + place) * after + offset];
+            let pace = Pace::default();
             let order = |a: &usize, b: &usize| {
+                pace.step();
                 let by_number = by_number(at(a), at(b));
                 (if descending { by_number.reverse() } else { by_number }).then(a.cmp(b))
             };
@@ -55,7 +61,11 @@ fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Ar
             }
             places.sort_unstable_by(order);
             places
-        })
+        };
+        // a long line looks by itself whether it has to stop, on whichever thread
+        let one = |line: usize| if count < LONG { places_of(line) } else { cancel::under(&current, || places_of(line)) };
+        // to put a number in its place takes some ten looks at it
+        cancel::stoppable(|| each_line(before * after, 16 * count, one)).flatten()
     })?)?;
     for (line, places) in lines.into_iter().enumerate() {
         for (rank, place) in places.into_iter().enumerate() {

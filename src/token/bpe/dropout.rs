@@ -1,6 +1,7 @@
 //! BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): while a word is merged, each possible merge is left out with
 //! some probability at each step, so that a model sees a word in several segmentations.
 
+use crate::cancel::{self, Pace};
 use crate::token::bpe::merges::Merges;
 use crate::token::bpe::tied::Symbol;
 use crate::token::tokenizer::Encoding;
@@ -56,8 +57,8 @@ impl Tokenizer {
         }
         let merges = self.merges()?;
         let mut chance = Chance::new(dropout, number);
-        let encoding =
-            self.encode_symbols(text, special, OffsetType::Byte, |symbols| merge(&merges, symbols, &mut chance))?;
+        let merged = |symbols| merge(&merges, symbols, &mut chance);
+        let encoding = cancel::stoppable(|| self.encode_symbols(text, special, OffsetType::Byte, merged)).flatten()?;
         let from = self.second_bos(text, encoding.get_ids());
         Ok(Encoding {
             ids: encoding.get_ids()[from..].to_vec(),
@@ -75,10 +76,13 @@ impl Tokenizer {
     ) -> Result<Vec<Vec<u32>>> {
         let numbered: Vec<(u64, &str)> = (0..).zip(texts.iter().map(AsRef::as_ref)).collect();
         let mut all = Vec::with_capacity(texts.len());
+        let current = cancel::current();
         for chunk in numbered.chunks(4096) {
-            crate::cancel::check()?;
-            let part: Vec<Result<Encoding>> =
-                chunk.par_iter().map(|(number, text)| self.encode_dropping(text, special, dropout, *number)).collect();
+            cancel::check()?;
+            let one = |(number, text): &(u64, &str)| {
+                cancel::under(&current, || self.encode_dropping(text, special, dropout, *number))
+            };
+            let part: Vec<Result<Encoding>> = chunk.par_iter().map(one).collect();
             for encoding in part {
                 all.push(encoding?.ids);
             }
@@ -88,9 +92,11 @@ impl Tokenizer {
 }
 
 fn merge(merges: &Merges, mut symbols: Vec<Symbol>, chance: &mut Chance) -> Vec<Symbol> {
+    let pace = Pace::default();
     loop {
         let mut best: Option<(u32, usize)> = None;
         for at in 1..symbols.len() {
+            pace.step();
             let Some(rank) = merges.rank(symbols[at - 1].id, symbols[at].id) else { continue };
             if !chance.drops() && best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, at));

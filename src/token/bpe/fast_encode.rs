@@ -1,6 +1,7 @@
 //! Encoding without the engine, where the ids are known to be the same: byte-level BPE with a usual pre-tokenizer, in a
 //! text without added tokens.
 
+use crate::cancel::Pace;
 use crate::sync::unpoisoned;
 use crate::token::bpe::{BpeScratch, ByteBpe, Merges};
 use crate::token::engine::Engine;
@@ -40,7 +41,9 @@ impl FastEncode {
             ids.extend(&self.around.0);
         }
         let mut known = true;
+        let pace = Pace::default();
         let cut = self.cutter.words(text, |word| {
+            pace.step();
             // after one that the engine has to find, the rest is its too
             known = known && self.bpe.write(word.as_bytes(), &mut scratch, &mut ids);
         });

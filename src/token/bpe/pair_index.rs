@@ -1,9 +1,9 @@
 //! An index from pairs of neighboring tokens to the words that contain them.
 
+use crate::Result;
 use crate::cancel::{self, Cancel};
 use crate::token::bpe::merges::pair;
 use crate::token::words::FastMap;
-use crate::{Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -165,7 +165,7 @@ fn share_of(pair: Pair, shares: u64) -> u64 {
 fn pairs(corpus: &Corpus, cancel: &Cancel, mut each: impl FnMut(Pair, usize)) -> Result<()> {
     for at in 0..corpus.words.len() {
         if at % 65_536 == 0 && cancel.is_requested() {
-            return Err(Error::interrupted());
+            return Err(cancel.error());
         }
         corpus.word(at).windows(2).for_each(|two| each(pair(two[0], two[1]), at));
     }

@@ -5,10 +5,10 @@ use super::pre_tokenize::pre_tokenize;
 use super::split::Cutter;
 use super::tasks::in_tasks;
 use super::word_counts::WordCounts;
+use crate::Result;
 use crate::cancel::{self, Cancel};
 use crate::token::engine::{Engine, told};
 use crate::token::{Tokenizer, alphabet};
-use crate::{Error, Result};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -113,7 +113,7 @@ fn part<'t, S: AsRef<str>>(
     for text in texts {
         // the engine takes long for a task
         if cancel.is_requested() {
-            return Err(Error::interrupted());
+            return Err(cancel.error());
         }
         let text = text.as_ref();
         if cutter.is_some_and(|cutter| cutter.words(text, |word| *part.entry(word.into()).or_default() += 1)) {

@@ -1,7 +1,7 @@
 //! Parallel work over texts, in parts of about a megabyte.
 
+use crate::Result;
 use crate::cancel;
-use crate::{Error, Result};
 use rayon::prelude::*;
 
 /// Bytes of text that one task takes: enough to be worth a task, few enough to be interrupted soon.
@@ -16,7 +16,7 @@ pub fn in_tasks<'t, S: AsRef<str> + Sync, T: Send>(
 ) -> Result<()> {
     let cancel = cancel::current();
     for group in tasks(texts).chunks(2 * rayon::current_num_threads().max(1)) {
-        let one = |texts: &&'t [S]| if cancel.is_requested() { Err(Error::interrupted()) } else { work(texts) };
+        let one = |texts: &&'t [S]| if cancel.is_requested() { Err(cancel.error()) } else { work(texts) };
         let parts: Vec<Result<T>> = group.par_iter().map(one).collect();
         for part in parts {
             take(part?);

@@ -246,7 +246,7 @@ fn every_verb_is_pytorchs() {
             }
         }
     }
-    if let Ok(path) = std::env::var("LEVAIN_SWEEP") {
+    if let Ok(path) = std::env::var("LEVAIN_TEST_SWEEP") {
         std::fs::write(path, wrong.join("\n") + "\n").unwrap();
     }
     println!("{count} cases, {listed} listed");
