@@ -1,6 +1,7 @@
 //! One field of all rows, stored as tightly as its values allow.
 
 use super::digits;
+use super::present::Present;
 use super::strings::Strings;
 use crate::{Error, Result};
 
@@ -20,8 +21,8 @@ pub enum Cell<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Column {
     values: ColumnValues,
-    /// Which rows have no value, where some don't.
-    missing: Option<Vec<bool>>,
+    /// Which rows have a value, where some don't.
+    present: Option<Present>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,12 +47,21 @@ const EXACT: i64 = 1 << 53;
 impl Column {
     /// A field that has no value in `rows` rows.
     pub fn missing(rows: usize) -> Column {
-        Column { values: ColumnValues::None(rows), missing: None }
+        Column { values: ColumnValues::None(rows), present: None }
     }
 
     pub fn len(&self) -> usize {
+        match (&self.present, &self.values) {
+            (Some(present), _) => present.len(),
+            (None, ColumnValues::None(rows)) => *rows,
+            _ => self.given(),
+        }
+    }
+
+    /// How many rows have a value.
+    pub fn given(&self) -> usize {
         match &self.values {
-            ColumnValues::None(rows) => *rows,
+            ColumnValues::None(_) => 0,
             ColumnValues::Bool(values) => values.len(),
             ColumnValues::Int(values) => values.len(),
             ColumnValues::Float(values) => values.len(),
@@ -84,26 +94,32 @@ impl Column {
             ColumnValues::Float(values) => values.len() * 8,
             ColumnValues::Text(values) | ColumnValues::Json(values) => values.size(),
         };
-        values + self.missing.as_ref().map_or(0, Vec::len)
+        values + self.present.as_ref().map_or(0, Present::size)
     }
 
     pub fn get(&self, row: usize) -> Cell<'_> {
-        if self.missing.as_ref().is_some_and(|missing| missing[row]) {
-            return Cell::Null;
-        }
+        let place = match &self.present {
+            None => Some(row),
+            Some(present) => present.place(row),
+        };
+        place.map_or(Cell::Null, |place| self.value(place))
+    }
+
+    /// One of the values, without the rows that have none.
+    fn value(&self, place: usize) -> Cell<'_> {
         match &self.values {
             ColumnValues::None(_) => Cell::Null,
-            ColumnValues::Bool(values) => Cell::Bool(values[row]),
-            ColumnValues::Int(values) => Cell::Int(values[row]),
-            ColumnValues::Float(values) => Cell::Float(values[row]),
-            ColumnValues::Text(values) => Cell::Text(values.get(row)),
-            ColumnValues::Json(values) => json_cell(values.get(row)),
+            ColumnValues::Bool(values) => Cell::Bool(values[place]),
+            ColumnValues::Int(values) => Cell::Int(values[place]),
+            ColumnValues::Float(values) => Cell::Float(values[place]),
+            ColumnValues::Text(values) => Cell::Text(values.get(place)),
+            ColumnValues::Json(values) => json_cell(values.get(place)),
         }
     }
 
     pub fn push(&mut self, cell: Cell) {
         if cell == Cell::Null {
-            return self.push_missing();
+            return self.extend_missing(1);
         }
         self.widen(&cell);
         match (&mut self.values, cell) {
@@ -116,25 +132,18 @@ impl Column {
             (ColumnValues::Json(values), cell) => values.push(&json_text(cell)),
             _ => unreachable!("a column is widened before it takes a value"),
         }
-        if let Some(missing) = &mut self.missing {
-            missing.push(false);
+        if let Some(present) = &mut self.present {
+            present.push(true);
         }
     }
 
-    fn push_missing(&mut self) {
+    /// More rows without a value.
+    pub fn extend_missing(&mut self, count: usize) {
         if let ColumnValues::None(rows) = &mut self.values {
-            *rows += 1;
-            return;
-        }
-        let rows = self.len();
-        self.missing.get_or_insert_with(|| vec![false; rows]).push(true);
-        match &mut self.values {
-            ColumnValues::None(_) => {}
-            ColumnValues::Bool(values) => values.push(false),
-            ColumnValues::Int(values) => values.push(0),
-            ColumnValues::Float(values) => values.push(0.0),
-            ColumnValues::Text(values) => values.push(""),
-            ColumnValues::Json(values) => values.push("null"),
+            *rows += count;
+        } else if count > 0 {
+            let rows = self.len();
+            self.present.get_or_insert_with(|| Present::all(rows)).extend(count, false);
         }
     }
 
@@ -155,13 +164,13 @@ impl Column {
         if let ColumnValues::None(rows) = self.values {
             self.values = match cell {
                 Cell::Null => ColumnValues::None(0),
-                Cell::Bool(_) => ColumnValues::Bool(vec![false; rows]),
-                Cell::Int(_) => ColumnValues::Int(vec![0; rows]),
-                Cell::Float(_) => ColumnValues::Float(vec![0.0; rows]),
-                Cell::Text(_) => ColumnValues::Text(Strings::empty(rows)),
-                Cell::Json(_) => ColumnValues::Json(Strings::empty(rows)),
+                Cell::Bool(_) => ColumnValues::Bool(Vec::new()),
+                Cell::Int(_) => ColumnValues::Int(Vec::new()),
+                Cell::Float(_) => ColumnValues::Float(Vec::new()),
+                Cell::Text(_) => ColumnValues::Text(Strings::default()),
+                Cell::Json(_) => ColumnValues::Json(Strings::default()),
             };
-            self.missing = (rows > 0).then(|| vec![true; rows]);
+            self.present = (rows > 0).then(|| Present::none(rows));
             return;
         }
         if let (ColumnValues::Int(values), Cell::Float(_)) = (&self.values, cell)
@@ -171,36 +180,32 @@ impl Column {
             return;
         }
         let mut texts = Strings::default();
-        for row in 0..self.len() {
-            texts.push(&json_text(self.get(row)));
+        for place in 0..self.given() {
+            texts.push(&json_text(self.value(place)));
         }
         self.values = ColumnValues::Json(texts);
     }
 
     /// More rows of the same field.
     pub fn append(&mut self, more: &Column) {
-        if self.is_empty() && !more.is_empty() {
-            *self = more.clone();
-            return;
-        }
         let rows = self.len();
         match (&mut self.values, &more.values) {
+            (_, ColumnValues::None(rows)) => return self.extend_missing(*rows),
+            (ColumnValues::None(_), _) => {
+                self.values = more.values.clone();
+                self.present = (rows > 0).then(|| Present::none(rows));
+            }
             (ColumnValues::Bool(values), ColumnValues::Bool(more)) => values.extend(more),
             (ColumnValues::Int(values), ColumnValues::Int(more)) => values.extend(more),
             (ColumnValues::Float(values), ColumnValues::Float(more)) => values.extend(more),
             (ColumnValues::Text(values), ColumnValues::Text(more)) => values.append(more),
             (ColumnValues::Json(values), ColumnValues::Json(more)) => values.append(more),
-            _ => {
-                for row in 0..more.len() {
-                    self.push(more.get(row));
-                }
-                return;
-            }
+            _ => return (0..more.len()).for_each(|row| self.push(more.get(row))),
         }
-        match (&mut self.missing, &more.missing) {
+        match (&mut self.present, &more.present) {
             (None, None) => {}
-            (Some(missing), None) => missing.resize(rows + more.len(), false),
-            (missing, Some(more)) => missing.get_or_insert_with(|| vec![false; rows]).extend(more),
+            (Some(present), None) => present.extend(more.len(), true),
+            (present, Some(more)) => present.get_or_insert_with(|| Present::all(rows)).append(more),
         }
     }
 
@@ -232,10 +237,15 @@ impl Column {
     /// A column of text as numbers or truth values, where every value is written as one; else as it was. `decimal` is
     /// before the fraction of a number.
     pub fn read_as_numbers(self, decimal: u8) -> Column {
-        let ColumnValues::Text(texts) = &self.values else { return self };
+        if !matches!(self.values, ColumnValues::Text(_)) {
+            return self;
+        }
         let mut column = Column::default();
-        for row in 0..texts.len() {
-            let text = texts.get(row);
+        for row in 0..self.len() {
+            let Cell::Text(text) = self.get(row) else {
+                column.push(Cell::Null);
+                continue;
+            };
             let cell = match (text, text.parse::<i64>(), number(text, decimal)) {
                 ("", ..) => Cell::Null,
                 ("true", ..) => Cell::Bool(true),

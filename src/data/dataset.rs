@@ -2,6 +2,7 @@
 
 use super::column::{Cell, Column};
 use super::table::{ColumnTable, TableBuilder};
+use crate::cancel::{self, Pace};
 use crate::tensor::Rng;
 use crate::{Error, Result, bail, text};
 use std::cmp::Ordering;
@@ -131,6 +132,9 @@ impl Dataset {
         let mut known: HashMap<CellKey, usize> = HashMap::new();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for at in 0..self.len() {
+            if at % 65_536 == 0 {
+                cancel::check()?;
+            }
             let group = *known.entry(CellKey::of(self.cell(field, at))).or_insert(groups.len());
             if group == groups.len() {
                 groups.push(Vec::new());
@@ -149,11 +153,14 @@ impl Dataset {
     pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
         let field = self.field("sort", field)?;
         let mut places: Vec<usize> = (0..self.len()).collect();
-        places.sort_by(|&a, &b| {
+        let pace = Pace::default();
+        let order = |&a: &usize, &b: &usize| {
+            pace.step();
             let (a, b) = (self.cell(field, a), self.cell(field, b));
             let order = compare(a, b);
             if descending && a != Cell::Null && b != Cell::Null { order.reverse() } else { order }
-        });
+        };
+        cancel::stoppable(|| places.sort_by(order))?;
         Ok(self.pick(places))
     }
 
@@ -201,11 +208,11 @@ impl Dataset {
     }
 
     /// Appends the rows of `other`. Fields are matched by name.
-    pub fn extend(&self, other: &Dataset) -> Dataset {
+    pub fn extend(&self, other: &Dataset) -> Result<Dataset> {
         let mut all = TableBuilder::default();
-        all.append(&self.gathered());
-        all.append(&other.gathered());
-        Dataset { bare: self.bare && other.bare, ..Dataset::from(all.finish()) }
+        let added = all.append(&self.gathered()).and_then(|()| all.append(&other.gathered()));
+        added.map_err(|error| error.attributed_to("extend"))?;
+        Ok(Dataset { bare: self.bare && other.bare, ..Dataset::from(all.finish()) })
     }
 
     /// Its rows as a table of their own.

@@ -12,6 +12,7 @@ pub mod encode;
 mod encoded;
 mod excerpts;
 mod pack;
+mod present;
 mod read;
 mod split;
 pub mod stream;

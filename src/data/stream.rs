@@ -149,14 +149,14 @@ impl DatasetParts {
     fn part(&mut self) -> Result<Option<Dataset>> {
         while self.waiting.rows() < self.rows {
             let Some(block) = self.blocks.block()? else { break };
-            self.waiting.append(&block.gathered());
+            self.waiting.append(&block.gathered())?;
         }
         let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
         if waiting.is_empty() {
             return Ok(None);
         }
         if waiting.len() > self.rows {
-            self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered());
+            self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered())?;
         }
         self.blocks.stream.meant(waiting.slice(0, self.rows)).map(Some)
     }

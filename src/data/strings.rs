@@ -24,11 +24,6 @@ const WHO: &str = "dataset";
 const HELD: usize = 16 << 20;
 
 impl Strings {
-    /// So many empty ones.
-    pub fn empty(rows: usize) -> Strings {
-        Strings { ends: vec![0; rows], ..Strings::default() }
-    }
-
     pub fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.ends.push(self.split() + self.text.len());

@@ -1,7 +1,8 @@
 //! Rows of named fields, column by column.
 
 use super::column::{Cell, Column};
-use crate::Result;
+use crate::{Error, Result, text};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Columns of equal length, each with its name, in the order in which the names were first seen.
@@ -16,36 +17,54 @@ pub struct ColumnTable {
 #[derive(Default)]
 pub struct TableBuilder {
     names: Vec<Arc<str>>,
+    /// Where each name is.
+    places: HashMap<Arc<str>, usize>,
+    /// A column ends with the last row that has its field, until the table is whole.
     columns: Vec<Column>,
     rows: usize,
+    /// How many values there are in all rows.
+    given: usize,
     /// Where the next field is looked for first: rows mostly have their fields in one order.
     next: usize,
 }
 
+/// More places of rows and fields than this have to be worth it:
+const PLACES: usize = 1 << 24;
+/// of so many one has a value.
+const EMPTY: usize = 1 << 10;
+
 impl TableBuilder {
     /// The columns `names` from the start, for formats that tell them before the first row.
     pub fn with_names(names: impl IntoIterator<Item = Arc<str>>) -> TableBuilder {
-        let names: Vec<_> = names.into_iter().collect();
-        TableBuilder { columns: names.iter().map(|_| Column::default()).collect(), names, rows: 0, next: 0 }
+        let mut builder = TableBuilder::default();
+        for name in names {
+            builder.add(name);
+        }
+        builder
     }
 
     pub fn rows(&self) -> usize {
         self.rows
     }
 
+    fn add(&mut self, name: Arc<str>) -> usize {
+        self.names.push(name.clone());
+        self.columns.push(Column::default());
+        self.places.insert(name, self.names.len() - 1);
+        self.names.len() - 1
+    }
+
     /// The column of field `name` in the row that is being filled.
     pub fn column(&mut self, name: &str) -> &mut Column {
-        let at = if self.names.get(self.next).is_some_and(|known| &**known == name) {
-            self.next
-        } else {
-            self.names.iter().position(|known| &**known == name).unwrap_or_else(|| {
-                self.names.push(name.into());
-                self.columns.push(Column::missing(self.rows));
-                self.names.len() - 1
-            })
+        let at = match self.names.get(self.next) {
+            Some(known) if &**known == name => self.next,
+            _ => self.places.get(name).copied().unwrap_or_else(|| self.add(name.into())),
         };
         self.next = at + 1;
-        &mut self.columns[at]
+        self.given += 1;
+        let column = &mut self.columns[at];
+        column.extend_missing(self.rows.saturating_sub(column.len()));
+        column
     }
 
     /// Puts a value into the row that is being filled; `false` if it has one for that field.
@@ -60,29 +79,34 @@ impl TableBuilder {
         free
     }
 
-    /// Ends the row that is being filled.
-    pub fn end_row(&mut self) {
+    /// Ends the row that is being filled; what is wrong where the fields of rows differ too much.
+    pub fn end_row(&mut self) -> Result<(), String> {
         self.rows += 1;
         self.next = 0;
-        for column in &mut self.columns {
-            if column.len() < self.rows {
-                column.push(Cell::Null);
-            }
+        self.fits()
+    }
+
+    /// What is wrong where the fields of rows differ too much: what a table costs is bounded by what it holds.
+    pub fn fits(&self) -> Result<(), String> {
+        let places = self.rows.saturating_mul(self.columns.len());
+        if places <= PLACES.saturating_add(self.given.saturating_mul(EMPTY)) {
+            return Ok(());
         }
+        let (rows, fields) = (text::counted(self.rows, "row"), text::counted(self.columns.len(), "different field"));
+        let each = self.given as f64 / self.rows.max(1) as f64;
+        Err(format!("{rows} have {fields}, of which a row has {each:.1}: names that differ from row to row are values"))
     }
 
     /// More rows. Fields meet by name.
-    pub fn append(&mut self, more: &ColumnTable) {
+    pub fn append(&mut self, more: &ColumnTable) -> Result<()> {
         for (name, column) in more.names.iter().zip(&more.columns) {
             self.column(name).append(column);
+            // a field without any value costs nothing
+            self.given += if column.given() == 0 { column.len() } else { column.given() };
         }
         self.rows += more.rows;
         self.next = 0;
-        for column in &mut self.columns {
-            if column.len() < self.rows {
-                column.append(&Column::missing(self.rows - column.len()));
-            }
-        }
+        self.fits().map_err(|what| Error::new("dataset", what))
     }
 
     pub fn finish(mut self) -> ColumnTable {
@@ -91,8 +115,11 @@ impl TableBuilder {
     }
 
     pub fn map_columns(self, change: impl Fn(Column) -> Column) -> ColumnTable {
-        let columns = self.columns.into_iter().map(|column| Arc::new(change(column))).collect();
-        ColumnTable { names: self.names, columns, rows: self.rows }
+        let columns = self.columns.into_iter().map(|mut column| {
+            column.extend_missing(self.rows - column.len());
+            Arc::new(change(column))
+        });
+        ColumnTable { columns: columns.collect(), names: self.names, rows: self.rows }
     }
 }
 
@@ -106,9 +133,9 @@ impl ColumnTable {
         for table in tables {
             crate::cancel::check()?;
             if let Some(first) = first.take() {
-                all.append(&first);
+                all.append(&first)?;
             }
-            all.append(&table?);
+            all.append(&table?)?;
         }
         Ok(first.unwrap_or_else(|| all.finish()))
     }

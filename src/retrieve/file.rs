@@ -28,7 +28,7 @@ impl Index {
         let mut rows = TableBuilder::default();
         for row in 0..self.len() {
             rows.column("text").push(Cell::Text(self.text(row)));
-            rows.end_row();
+            rows.end_row().map_err(|what| Error::new("save", what))?;
         }
         data::save(&Dataset::from(rows.finish()), &folder.join(PASSAGES), TextForm::default())?;
         let (k1, b) = self.settings();

@@ -9,7 +9,7 @@ fn texts(count: usize) -> Dataset {
     for at in 0..count {
         let text = "the answer 第二条 ".repeat(1 + at * 7 % 23);
         assert!(rows.set("text", Cell::Text(&text)));
-        rows.end_row();
+        rows.end_row().unwrap();
     }
     rows.finish().into()
 }
@@ -68,7 +68,7 @@ fn a_million_rows_cost_little_over_their_text() {
         let text = format!("row number {at} of a million rows that are not long");
         bytes += text.len();
         assert!(rows.set("text", Cell::Text(&text)));
-        rows.end_row();
+        rows.end_row().unwrap();
     }
     let data = Dataset::from(rows.finish());
     assert!(data.size() < bytes + 9 * data.len(), "{} bytes for {bytes}", data.size());
@@ -111,4 +111,96 @@ fn long_text_lies_in_a_file() {
     let rows = other.len();
     let data = Dataset::from(ColumnTable { names: vec!["text".into()], columns: vec![other.into()], rows });
     assert_eq!(data.shuffle(3).sort("text", false).unwrap().len(), rows);
+}
+
+/// A step of splitmix64 (Steele et al. 2014).
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 1) as usize
+}
+
+/// A column of whole numbers and others is one of floats, and one without a common kind of JSON.
+fn is_same(held: Cell, put: Cell) -> bool {
+    match (held, put) {
+        (Cell::Float(x), Cell::Int(y)) => x == y as f64,
+        (Cell::Json(x), Cell::Text(y)) => x == format!("\"{y}\""),
+        (x, y) => x == y,
+    }
+}
+
+#[test]
+fn columns_hold_what_was_put_into_them() {
+    let cells = [Cell::Null, Cell::Int(7), Cell::Int(-1), Cell::Float(0.5), Cell::Text("ab"), Cell::Bool(true)];
+    for round in 0..300u64 {
+        let state = &mut { round };
+        // some columns are of one kind, and some have nearly nothing
+        let (kinds, gaps) = (1 + next(state) % cells.len(), [0, 1, 9, 200][next(state) % 4]);
+        let mut cell = || match next(state) % (gaps + 1) {
+            0 => cells[next(state) % kinds + usize::from(kinds < cells.len())],
+            _ => Cell::Null,
+        };
+        let (mut whole, mut put) = (Column::default(), Vec::new());
+        for _ in 0..1 + round % 5 {
+            let mut part = Column::missing(round as usize % 3 * 70);
+            put.extend(vec![Cell::Null; part.len()]);
+            for _ in 0..round * 3 % 200 {
+                put.push(cell());
+                part.push(put[put.len() - 1]);
+            }
+            whole.append(&part);
+        }
+        assert_eq!(whole.len(), put.len());
+        let wrong = (0..put.len()).find(|row| !is_same(whole.get(*row), put[*row]));
+        assert_eq!(wrong.map(|row| (row, whole.get(row), put[row])), None, "round {round}: {whole:?}");
+        let every_third: Vec<usize> = (0..put.len()).rev().step_by(3).collect();
+        let taken = whole.take(every_third.iter().copied());
+        assert!(every_third.iter().enumerate().all(|(at, row)| is_same(taken.get(at), put[*row])), "round {round}");
+    }
+}
+
+#[test]
+fn a_field_that_few_rows_have_costs_little() {
+    let mut rows = TableBuilder::default();
+    for at in 0..100_000 {
+        assert!(rows.set(&format!("field {}", at % 300), Cell::Int(at)));
+        rows.end_row().unwrap();
+    }
+    let table = rows.finish();
+    assert_eq!((table.rows, table.columns.len()), (100_000, 300));
+    assert_eq!(table.columns[7].get(307), Cell::Int(307));
+    assert_eq!(table.columns[7].get(308), Cell::Null);
+    // 30 million places, 100,000 values
+    assert!(table.size() < 8 << 20, "{}", table.size());
+}
+
+#[test]
+fn fields_without_an_end_are_an_error() {
+    let mut rows = TableBuilder::default();
+    let full = (0..100_000).find_map(|at| {
+        assert!(rows.set(&format!("field {at}"), Cell::Int(at)));
+        rows.end_row().err().map(|what| (at, what))
+    });
+    let (at, what) = full.expect("an error");
+    assert!((4000..6000).contains(&at), "{at}");
+    assert!(what.contains("different fields, of which a row has 1.0"), "{what}");
+}
+
+/// A row of very many fields, which a search for each of them would take quadratic time for.
+#[test]
+fn a_wide_row_is_read_in_one_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let fields: Vec<String> = (0..100_000).map(|at| format!("\"f{at}\":1")).collect();
+    let row = format!("{{{}}}\n", fields.join(","));
+    std::fs::write(folder.path().join("a.jsonl"), row.repeat(2)).unwrap();
+    let names: Vec<String> = (0..100_000).map(|at| format!("f{at}")).collect();
+    std::fs::write(folder.path().join("a.csv"), format!("{0}\n{0}\n", names.join(","))).unwrap();
+    let begun = std::time::Instant::now();
+    for name in ["a.jsonl", "a.csv"] {
+        let table = levain::data::read("dataset", &folder.path().join(name), Default::default()).unwrap();
+        assert_eq!(table.columns.len(), 100_000);
+    }
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }

@@ -259,9 +259,9 @@ mod verbs {
     /// ```rhai
     /// dataset(["a"]).extend(dataset([#{ text: "b", n: 1 }]))    //=> dataset 2 rows: text, n
     /// ```
-    #[rhai_fn(pure)]
-    pub fn extend(data: &mut Dataset, other: Dataset) -> Dataset {
-        (*data).extend(&other)
+    #[rhai_fn(pure, return_raw)]
+    pub fn extend(data: &mut Dataset, other: Dataset) -> Res<Dataset> {
+        Ok((*data).extend(&other)?)
     }
 
     /// Groups rows by the value of a field: a list of `#{ key, rows }`, in order of first appearance.

@@ -58,8 +58,7 @@ impl RowCollector {
             }
             None => put(self.builder.column(&self.name), value).map_err(|kind| fault(&self.name, kind))?,
         }
-        self.builder.end_row();
-        Ok(())
+        Ok(self.builder.end_row().map_err(|what| Error::new(who, what))?)
     }
 
     /// Whether they were plain values.

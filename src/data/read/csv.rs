@@ -19,10 +19,9 @@ pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: F
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
-    for (at, name) in names.iter().enumerate() {
-        if names[..at].contains(name) {
-            return Err(place.line(1, format!("field `{name}` is there twice")));
-        }
+    let mut seen = std::collections::HashSet::new();
+    if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(place.line(1, format!("field `{name}` is there twice")));
     }
     if let ([name], None) = (&names[..], given)
         && let Some(other) = OTHERS.iter().find(|other| name.contains(**other))
@@ -55,7 +54,10 @@ pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: F
             for (name, value) in names.iter().zip(&record) {
                 builder.column(name).push(Cell::Text(value));
             }
-            builder.end_row();
+            if let Err(what) = builder.end_row() {
+                done = true;
+                return Some(Err(place.error(what)));
+            }
         }
         if let Err(stopped) = crate::cancel::check() {
             done = true;

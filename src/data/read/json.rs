@@ -3,6 +3,7 @@
 use super::lines::{Block, LineBlocks};
 use super::{FilePosition, Tables};
 use crate::Result;
+use crate::cancel::{self, Pace};
 use crate::data::column::{Cell, Column};
 use crate::data::digits;
 use crate::data::table::{ColumnTable, TableBuilder};
@@ -46,10 +47,8 @@ fn parse(block: &Block, place: &FilePosition) -> Result<ColumnTable> {
         }
         let line = digits::quoted(line);
         let mut parser = serde_json::Deserializer::from_str(&line);
-        JsonRow(&mut builder)
-            .deserialize(&mut parser)
-            .and_then(|()| parser.end())
-            .map_err(|error| place.line(number, fault(&error)))?;
+        let read = JsonRow(&mut builder).deserialize(&mut parser).and_then(|()| parser.end());
+        read.map_err(|error| place.line(number, fault(&error, &builder)))?;
     }
     Ok(builder.finish())
 }
@@ -65,13 +64,12 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
     let mut parser = serde_json::Deserializer::from_str(&text);
     // one object is one row: the figures of a run
     let is_row = text.trim_start().starts_with('{');
-    let read = if is_row {
-        JsonRow(&mut builder).deserialize(&mut parser)
-    } else {
-        RowList(&mut builder).deserialize(&mut parser)
-    };
+    let read = cancel::stoppable(|| match is_row {
+        true => JsonRow(&mut builder).deserialize(&mut parser),
+        false => RowList(&mut builder, Pace::default()).deserialize(&mut parser),
+    })?;
     read.and_then(|()| parser.end()).map_err(|error| {
-        let error_at = place.line(error.line().max(1), fault(&error));
+        let error_at = place.line(error.line().max(1), fault(&error, &builder));
         if is_row {
             error_at.help(
                 "a .json file is a list of rows `[{…}, …]` or one row; with one object a line it is called .jsonl",
@@ -83,8 +81,11 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
     Ok(Box::new(std::iter::once(Ok(builder.finish()))))
 }
 
-/// serde_json's message, with the place in our words.
-fn fault(error: &serde_json::Error) -> String {
+/// serde_json's message, with the place in our words, where it is not the rows that are too much.
+fn fault(error: &serde_json::Error, rows: &TableBuilder) -> String {
+    if let Err(what) = rows.fits() {
+        return what;
+    }
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     match error.column() {
@@ -93,7 +94,7 @@ fn fault(error: &serde_json::Error) -> String {
     }
 }
 
-struct RowList<'t>(&'t mut TableBuilder);
+struct RowList<'t>(&'t mut TableBuilder, Pace);
 
 impl<'de> DeserializeSeed<'de> for RowList<'_> {
     type Value = ();
@@ -108,7 +109,9 @@ impl<'de> Visitor<'de> for RowList<'_> {
         f.write_str("a list of rows")
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while rows.next_element_seed(JsonRow(self.0))?.is_some() {}
+        while rows.next_element_seed(JsonRow(self.0))?.is_some() {
+            self.1.step();
+        }
         Ok(())
     }
 }
@@ -140,8 +143,7 @@ impl<'de> Visitor<'de> for JsonRow<'_> {
             }
             fields.next_value_seed(Value(column))?;
         }
-        self.0.end_row();
-        Ok(())
+        self.0.end_row().map_err(A::Error::custom)
     }
 }
 

@@ -36,10 +36,10 @@ impl LineBlocks {
     }
 
     fn read(&mut self) -> Result<Option<Block>> {
-        crate::cancel::check()?;
         let mut bytes = std::mem::take(&mut self.rest);
         bytes.reserve_exact(BLOCK + 1);
         let end = loop {
+            crate::cancel::check()?;
             let before = bytes.len();
             let read = (&mut self.input).take(BLOCK as u64).read_to_end(&mut bytes);
             if read.map_err(|error| self.place.io(&error))? == 0 {

@@ -130,7 +130,7 @@ pub fn read(who: &'static str, path: &Path, form: TextForm) -> Result<ColumnTabl
     match format_of(who, path)?.0 {
         DataFormat::Csv | DataFormat::Tsv => {
             let mut builder = TableBuilder::default();
-            builder.append(&table);
+            builder.append(&table)?;
             Ok(builder.map_columns(|column| column.read_as_numbers(form.decimal)))
         }
         _ => Ok(table),

@@ -1,0 +1,80 @@
+//! Which rows of a column have a value: a bit a row, so that a field that few rows have costs little.
+
+/// Rows that have a value, and those that don't. The values lie one after the other, without gaps.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    bits: Vec<u64>,
+    /// How many rows before each word of the bits have a value.
+    before: Vec<u32>,
+    rows: usize,
+    given: usize,
+}
+
+impl Present {
+    /// So many rows that all have a value.
+    pub fn all(rows: usize) -> Present {
+        let mut present = Present::default();
+        present.extend(rows, true);
+        present
+    }
+
+    /// So many rows that have none.
+    pub fn none(rows: usize) -> Present {
+        let mut present = Present::default();
+        present.extend(rows, false);
+        present
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        self.bits.len() * 8 + self.before.len() * 4
+    }
+
+    /// Which of the values is the row's.
+    pub fn place(&self, row: usize) -> Option<usize> {
+        let (word, bit) = (self.bits[row / 64], row % 64);
+        (word >> bit & 1 == 1).then(|| {
+            let here = word & ((1 << bit) - 1);
+            self.before[row / 64] as usize + here.count_ones() as usize
+        })
+    }
+
+    pub fn push(&mut self, has: bool) {
+        if self.rows % 64 == 0 {
+            self.bits.push(0);
+            self.before.push(self.given as u32);
+        }
+        if has {
+            self.bits[self.rows / 64] |= 1 << (self.rows % 64);
+            self.given += 1;
+        }
+        self.rows += 1;
+    }
+
+    /// More rows, of which all or none have a value.
+    pub fn extend(&mut self, rows: usize, has: bool) {
+        let end = self.rows + rows;
+        while self.rows < end && self.rows % 64 > 0 {
+            self.push(has);
+        }
+        let words = (end - self.rows) / 64;
+        self.bits.extend(std::iter::repeat_n(if has { u64::MAX } else { 0 }, words));
+        let each = if has { 64 } else { 0 };
+        self.before.extend((0..words).map(|word| (self.given + each * word) as u32));
+        (self.rows, self.given) = (self.rows + 64 * words, self.given + each * words);
+        while self.rows < end {
+            self.push(has);
+        }
+    }
+
+    /// The rows of another column behind these.
+    pub fn append(&mut self, more: &Present) {
+        for row in 0..more.rows {
+            self.push(more.bits[row / 64] >> (row % 64) & 1 == 1);
+        }
+    }
+}
