@@ -17,6 +17,7 @@ use jupyter_zmq_client::{
 };
 use rhai::Dynamic;
 use serde_json::{Map, json};
+use std::cell::RefCell;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -38,6 +39,25 @@ pub fn serve(connection: &ConnectionInfo) -> Result<()> {
     Kernel::new(notebook, news).serve(&channels.requests);
     channels.close();
     Ok(())
+}
+
+/// Answers a request to nobody, and runs no cell.
+pub fn rehearse(request: &JupyterMessage) {
+    thread_local! {
+        static ALONE: RefCell<Option<Kernel>> = const { RefCell::new(None) };
+    }
+    ALONE.with_borrow_mut(|kernel| {
+        let kernel = kernel.get_or_insert_with(|| {
+            // what is told is kept for nobody
+            let (outbox, _) = tokio::sync::mpsc::unbounded_channel();
+            Kernel::new(Notebook::new(), News { outbox, parent: Arc::default() })
+        });
+        if let Content::ExecuteRequest(asked) = &request.content {
+            let _ = is_complete(&asked.code);
+        } else {
+            let _ = kernel.answer(request);
+        }
+    });
 }
 
 /// What everyone hears, about the request that is being answered.

@@ -1,6 +1,7 @@
 //! `levain jupyter`: the engine of the prompt as a Jupyter kernel.
 
 mod kernel;
+mod message;
 mod replies;
 mod sockets;
 
@@ -8,9 +9,10 @@ use super::FAULT;
 use crate::script::Fault;
 use crate::{Error, Result, bail, files};
 use clap::Subcommand;
-use jupyter_zmq_client::{ConnectionInfo, user_data_dir};
+use jupyter_zmq_client::{ConnectionInfo, RawMessage, user_data_dir};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use zeromq::ZmqMessage;
 
 #[derive(Subcommand)]
 pub enum Jupyter {
@@ -77,4 +79,16 @@ fn connection(path: &Path) -> Result<ConnectionInfo> {
         bail!("jupyter", "{}: signature_scheme `{}` is not hmac-sha256", path.display(), connection.signature_scheme);
     }
     Ok(connection)
+}
+
+/// Reads the parts of an unsigned message as a socket brings them, and has a kernel answer it, to nobody; cells are not run. For
+/// tests: what comes from a network may be anything.
+pub fn rehearse(parts: Vec<Vec<u8>>) -> Result<()> {
+    let mut parts = parts.into_iter();
+    let mut whole = ZmqMessage::from(parts.next().unwrap_or_default());
+    parts.for_each(|part| whole.push_back(part.into()));
+    let request = RawMessage::from_multipart(whole, &None).and_then(message::message);
+    let request = request.map_err(|error| Error::new("jupyter", error.to_string()))?;
+    kernel::rehearse(&request);
+    Ok(())
 }

@@ -1,13 +1,14 @@
 //! The sockets of a kernel. They are served by a thread of their own, so that the control channel and the heartbeat are
 //! answered while a cell runs.
 
+use super::message::message;
 use super::replies;
 use crate::cancel::Cancel;
 use crate::{Error, Result};
 use jupyter_zmq_client::{
-    Connection, ConnectionInfo, Header, InterruptReply, JupyterMessage, JupyterMessageContent as Content,
+    Connection, ConnectionInfo, InterruptReply, JupyterMessage, JupyterMessageContent as Content,
     KernelControlConnection, KernelHeartbeatConnection, KernelIoPubConnection, KernelStdinConnection, RawMessage,
-    RouterRecvConnection, RouterSendConnection, RuntimeError, ShutdownReply, Status, StreamContent, UnknownMessage,
+    RouterRecvConnection, RouterSendConnection, RuntimeError, ShutdownReply, Status, StreamContent,
     create_kernel_control_connection, create_kernel_heartbeat_connection, create_kernel_iopub_connection,
     create_kernel_shell_connection, create_kernel_stdin_connection,
 };
@@ -179,25 +180,10 @@ async fn answer_control(mut control: KernelControlConnection, outbox: Outbox, ca
     }
 }
 
-/// The next message of a client; none if it was forged or damaged. A request whose content does not fit its kind becomes
-/// one of unknown kind, so that it can be refused.
+/// The next message of a client; none if it was forged or damaged.
 async fn read<S: SocketRecv>(connection: &mut Connection<S>) -> Option<JupyterMessage> {
-    let message = async {
-        let raw = RawMessage::from_multipart(connection.socket.recv().await?, &connection.mac)?;
-        let header: Header = serde_json::from_slice(&raw.jparts[0])?;
-        let content: serde_json::Value = serde_json::from_slice(&raw.jparts[3])?;
-        let unknown = || UnknownMessage { msg_type: header.msg_type.clone(), content: content.clone() }.into();
-        Ok(JupyterMessage {
-            content: Content::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| unknown()),
-            zmq_identities: raw.zmq_identities,
-            parent_header: None,
-            metadata: serde_json::from_slice(&raw.jparts[2])?,
-            buffers: raw.jparts[4..].to_vec(),
-            channel: None,
-            header,
-        })
-    };
-    tell(message.await)
+    let parts = connection.socket.recv().await.map_err(RuntimeError::from);
+    tell(parts.and_then(|parts| RawMessage::from_multipart(parts, &connection.mac)).and_then(message))
 }
 
 /// What becomes of a message is no reason to end: the server's log has it.

@@ -1,4 +1,0 @@
-#![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = levain_fuzz::run("chat_template", bytes);
-});

@@ -1,0 +1,10 @@
+//! The target that `FUZZ_TARGET` names. One binary for all of them: each is all of levain.
+#![no_main]
+
+use std::sync::LazyLock;
+
+static TARGET: LazyLock<String> = LazyLock::new(|| std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET names a target"));
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = levain_fuzz::run(&TARGET, bytes);
+});
