@@ -140,6 +140,7 @@ struct Stopped(Error);
 pub struct Pace(Cell<u32>);
 
 impl Pace {
+    /// One round; ends the work where it has to end.
     #[inline]
     pub fn step(&self) {
         let calls = self.0.get().wrapping_add(1);

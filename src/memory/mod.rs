@@ -55,7 +55,7 @@ pub fn give_back() {
 
 /// Whether the system says how much memory a process holds, so that a limit can be held against it.
 pub fn is_told() -> bool {
-    system::held().is_some()
+    system::held().is_some_and(|held| held.now > 0)
 }
 
 /// Memory that this process holds, in bytes, without what is only pooled, and with what is in use and not yet written to; 0
