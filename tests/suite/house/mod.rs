@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// From the ground up. A file uses its own noun and the floors below; nouns of one floor do not use each other.
 const FLOORS: &[&[&str]] = &[
     &[
-        "error", "text", "limits", "memory", "cancel", "scoped", "files", "regular", "number", "progress", "resume", "rng",
-        "sync",
+        "error", "text", "limits", "memory", "cancel", "scoped", "files", "regular", "number", "progress", "resume",
+        "rng", "sync",
     ],
     &["kernel", "format"],
     &["tensor"],
