@@ -32,9 +32,12 @@ impl Batch {
         self.segments.iter().filter(|&&segment| segment > 0).count()
     }
 
-    /// Tokens that a loss sees.
+    /// Targets that a loss sees: tokens, or where none has a label those of sequences.
     pub fn loss_tokens(&self) -> usize {
-        self.labels.iter().filter(|&&label| label >= 0).count()
+        match self.labels.iter().filter(|&&label| label >= 0).count() {
+            0 => self.targets.iter().filter(|&&target| target != -100.0).count(),
+            tokens => tokens,
+        }
     }
 
     /// Bytes of text behind these.

@@ -12,11 +12,27 @@ pub struct Flat {
     bytes: Vec<u16>,
     /// Which tokens are in the loss; none: all.
     in_loss: Option<Vec<bool>>,
+    /// Labels of tokens that are not the tokens themselves, and types of tokens; of rows for encoders.
+    labeled: Option<(Vec<i64>, Vec<u32>)>,
 }
 
 impl Flat {
     pub fn new(masked: bool) -> Flat {
-        Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new) }
+        Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new), labeled: None }
+    }
+
+    /// For tokens with labels and types of their own.
+    pub fn labeled() -> Flat {
+        Flat { labeled: Some((Vec::new(), Vec::new())), ..Flat::new(false) }
+    }
+
+    pub fn push_labeled(&mut self, ids: &[u32], labels: &[i64], types: &[u32]) {
+        self.ids.extend(ids);
+        self.bytes.resize(self.ids.len(), 0);
+        if let Some((all, kinds)) = &mut self.labeled {
+            all.extend(labels);
+            kinds.extend(types);
+        }
     }
 
     pub fn push(&mut self, ids: &[u32], bytes: &[u16], in_loss: Option<&[bool]>) {
@@ -61,6 +77,25 @@ pub struct Encoded {
     counts: Counts,
     /// Plain text, which packing may split anywhere.
     stream: bool,
+    /// What is to be predicted of whole sequences.
+    answers: Option<Arc<Answers>>,
+}
+
+/// Targets of sequences, by where these begin.
+struct Answers {
+    starts: Vec<usize>,
+    targets: Vec<f64>,
+}
+
+impl Answers {
+    /// Those of the sequence that begins here.
+    fn of(&self, start: usize) -> &[f64] {
+        let each = self.targets.len() / self.starts.len().max(1);
+        match self.starts.binary_search(&start) {
+            Ok(at) => &self.targets[at * each..][..each],
+            Err(_) => &[],
+        }
+    }
 }
 
 impl Encoded {
@@ -77,7 +112,16 @@ impl Encoded {
             pad,
             counts,
             stream,
+            answers: None,
         }
+    }
+
+    /// Rows for encoders: their tokens have labels, and the rows targets, as many each, or none.
+    pub(super) fn labeled(flat: Flat, ends: Vec<usize>, pad: u32, counts: Counts, targets: Vec<f64>) -> Encoded {
+        let rows = Encoded::new(flat, ends, pad, counts, false);
+        let starts = rows.sequences.iter().map(|(start, _)| *start).collect();
+        let answers = (!targets.is_empty()).then(|| Arc::new(Answers { starts, targets }));
+        Encoded { answers, ..rows }
     }
 
     /// The address and size of the memory of its tokens.
@@ -135,13 +179,21 @@ impl Encoded {
         self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_in_loss(token))
     }
 
-    /// Number of targets.
+    /// Number of targets: of tokens, or of sequences.
     pub fn loss_tokens(&self) -> usize {
-        self.targets().count()
+        let Some((labels, _)) = &self.flat.labeled else { return self.targets().count() };
+        let tokens = self.sequences.iter().flat_map(|&(start, end)| &labels[start..end]).filter(|&&label| label >= 0);
+        match (tokens.count(), &self.answers) {
+            (0, Some(answers)) => self.sequences.iter().map(|(start, _)| answers.of(*start).len()).sum(),
+            (count, _) => count,
+        }
     }
 
     /// Bytes of text behind the targets.
     pub fn bytes(&self) -> usize {
+        if self.flat.labeled.is_some() {
+            return 0;
+        }
         self.targets().map(|token| self.flat.bytes[token] as usize).sum()
     }
 
@@ -168,6 +220,9 @@ impl Encoded {
     /// Packs sequences into rows of exactly `length` tokens: split at the ends of blocks (`cut`), or whole and combined so
     /// that little is padding.
     pub fn pack(&self, length: usize, cut: bool) -> Result<Encoded> {
+        if cut && self.flat.labeled.is_some() {
+            bail!("pack", "rows with labels are not split: `wrapped` is for plain text");
+        }
         if length < 2 {
             bail!("pack", "a block of {length} tokens has nothing to predict");
         }
@@ -218,11 +273,17 @@ impl Encoded {
         for (at, &row) in rows.iter().enumerate() {
             let mut bytes = 0;
             for (segment, &(start, end)) in self.row(row).iter().enumerate() {
+                batch.targets.extend(self.answers.iter().flat_map(|answers| answers.of(start)));
                 for token in start..end {
                     // nothing is before the first token of a sequence that it could be predicted from
                     let (id, in_loss) = (self.flat.ids[token], token > start && self.flat.is_in_loss(token));
                     batch.ids.push(id);
-                    batch.labels.push(if in_loss { i64::from(id) } else { -100 });
+                    batch.labels.push(match &self.flat.labeled {
+                        Some((labels, _)) => labels[token],
+                        None if in_loss => i64::from(id),
+                        None => -100,
+                    });
+                    batch.token_types.extend(self.flat.labeled.as_ref().map(|(_, types)| types[token]));
                     batch.segments.push(segment as u32 + 1);
                     batch.positions.push((token - start) as u32);
                     if in_loss {
@@ -236,6 +297,13 @@ impl Encoded {
             batch.labels.resize(end, -100);
             batch.segments.resize(end, 0);
             batch.positions.resize(end, 0);
+            if self.flat.labeled.is_some() {
+                batch.token_types.resize(end, 0);
+            }
+        }
+        // what has one type alone needs no types: many models have no embeddings of them
+        if batch.token_types.iter().all(|&kind| kind == 0) {
+            batch.token_types.clear();
         }
         batch
     }

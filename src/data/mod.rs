@@ -11,6 +11,7 @@ mod digits;
 pub mod encode;
 mod encoded;
 mod excerpts;
+pub mod labeled;
 mod pack;
 mod present;
 mod read;

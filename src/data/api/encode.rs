@@ -1,5 +1,6 @@
 //! What scripts see of encoding: rows to tokens, packed and padded.
 
+use super::labeled::{OF_ENCODERS, labeled};
 use crate::data::Encoded;
 use crate::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm};
 use crate::script::display::Weight;
@@ -81,6 +82,16 @@ const ENCODE: &[Opt] = &[
     .also(&["long", "truncation", "stride", "return_overflowing_tokens"]),
     opt("on_empty", Kind::OneOf(&["error", "skip"]), "\"error\"", "treatment of a row without loss tokens")
         .also(&["empty"]),
+    opt("pair", Kind::Text, "", "for encoders: the field with the second text of a pair").also(&["text_pair", "sentence2"]),
+    opt("label", Kind::Text, "", "for encoders: the field with the class of a row, with a list of classes, or with numbers")
+        .also(&["target", "label_column"]),
+    opt("words", Kind::Text, "", "for encoders: the field with the words of a text that comes split")
+        .also(&["is_split_into_words", "tokens"]),
+    opt("tags", Kind::Text, "", "for encoders: the field with a tag for each word").also(&["ner_tags", "word_labels"]),
+    opt("labels", Kind::List, "[]", "names of the classes or tags, as in `net.labels`; without them they are numbers")
+        .also(&["label2id", "label_list"]),
+    opt("label_all", Kind::Bool, "false", "later tokens of a word have its tag too, `I-` after `B-`; else no loss")
+        .also(&["label_all_tokens", "b_to_i_label"]),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
@@ -104,6 +115,9 @@ pub fn register(host: &mut Host) {
 
 pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
     let options = Options::read("encode", ENCODE, given)?;
+    if let Some(key) = OF_ENCODERS.iter().find(|key| options.has(key)) {
+        bail!("encode", "`{key}` is for the rows of a dataset");
+    }
     let form = form(&options)?;
     let chat = chat_plan(&options)?;
     let overflow = match options.maybe("overflow", Options::text)?.as_deref() {
@@ -209,6 +223,11 @@ mod verbs {
     /// gives the same ids; vary it by epoch to show a model other segmentations. In a stream the draws continue from one
     /// pass through the file to the next.
     ///
+    /// For encoders, `label` is the field with the class of a row (with a list of classes that are true together, or with numbers),
+    /// `pair` that of a second text, and `words` with `tags` are lists of words and of a tag for each: the first token of a word has
+    /// its tag, or with `label_all` all have. Rows have the tokenizer's special tokens, which stay where `max_length` cuts, and
+    /// token types. Words that give no token and words that are cut off are told, since their tags are lost.
+    ///
     /// also: tokenize dataset, group_texts, input_ids, assistant_only_loss, completion_only_loss, DataCollatorForCompletionOnlyLM, train_on_inputs, truncation, labels
     ///
     /// ```rhai
@@ -221,10 +240,18 @@ mod verbs {
     /// let bpe = tokenizer(["the cat sat on the mat"], #{ vocab_size: 270, min_frequency: 1 });
     /// dataset(["the cat"]).encode(bpe, #{ eos: false, bpe_dropout: 1.0 }).tokens      //=> 7
     /// dataset(["ab"]).encode(tok, #{ bos: true, eos: false }).loss_tokens             //=> 2
+    /// let reviews = dataset([#{ text: "good", stars: "high" }, #{ text: "bad", stars: "low" }]);
+    /// reviews.encode(tok, #{ label: "stars", labels: ["low", "high"] }).loss_tokens   //=> 2
+    /// reviews.encode(tok, #{ label: "stars", labels: ["low"] })
+    /// //=> error: encode: row 0: field `stars` is "high", which is none of the 1 labels
     /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[100, 100, 101]], dtype=u32)
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {
+        let read = || Options::read("encode", ENCODE, options.clone());
+        if let Some(plan) = super::labeled(&options, read)? {
+            return Ok(crate::data::labeled::encode(data, &tok, &plan)?);
+        }
         Ok(crate::data::encode::encode(data, &tok, &plan(&tok, options)?)?)
     }
 

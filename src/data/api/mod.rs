@@ -5,6 +5,7 @@ mod chunk;
 mod dataset;
 mod encode;
 mod fields;
+mod labeled;
 mod map;
 mod show;
 mod split;

@@ -1,0 +1,48 @@
+//! Options of rows for encoders.
+
+use crate::data::labeled::{Answer, LabeledPlan};
+use crate::script::prelude::*;
+
+/// The options of `encode` that are of such rows alone.
+pub const OF_ENCODERS: [&str; 6] = ["pair", "label", "words", "tags", "labels", "label_all"];
+
+/// The plan for an encoder, where one of its options is given; `read` checks them all.
+pub fn labeled(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<LabeledPlan>> {
+    if !["pair", "label", "words", "tags"].iter().any(|key| given.contains_key(*key)) {
+        return match ["labels", "label_all"].iter().find(|key| given.contains_key(**key)) {
+            Some(key) => bail!("encode", "`{key}` is of rows with a `label` or `tags`"),
+            None => Ok(None),
+        };
+    }
+    let options = read()?;
+    if let Some(other) =
+        given.keys().find(|key| !OF_ENCODERS.contains(&key.as_str()) && !["text", "max_length"].contains(&key.as_str()))
+    {
+        bail!("encode", "`{other}` is for text that is written, not for rows with a `label`, `tags` or a `pair`");
+    }
+    let text = |name: &str| options.maybe(name, Options::text).map(|text| text.map(|text| text.to_string()));
+    let (plain, words, label, tags) = (text("text")?, text("words")?, text("label")?, text("tags")?);
+    if plain.is_some() && words.is_some() {
+        bail!("encode", "a row is one of `text` or `words`");
+    }
+    if tags.is_some() && words.is_none() {
+        bail!("encode", "`tags` are of `words`: name their field");
+    }
+    let answer = match (label, tags) {
+        (Some(_), Some(_)) => bail!("encode", "a row has a `label` or `tags`, not both"),
+        (Some(field), None) => Answer::Row(field),
+        (None, Some(field)) => Answer::Words(field),
+        (None, None) => Answer::Nothing,
+    };
+    let names =
+        if options.has("labels") { options.get("labels").into_array().unwrap_or_default() } else { List::new() };
+    Ok(Some(LabeledPlan {
+        words: words.is_some(),
+        first: words.or(plain).unwrap_or_default(),
+        second: text("pair")?,
+        answer,
+        labels: names.iter().map(|name| name.to_string()).collect(),
+        label_all: options.bool("label_all")?,
+        max_length: options.maybe("max_length", Options::count)?,
+    }))
+}
