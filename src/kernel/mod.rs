@@ -19,6 +19,7 @@ mod dispatch;
 mod elementwise;
 pub mod embedding;
 mod gemm;
+mod k_quants;
 pub mod loss;
 pub mod mask;
 mod math;
