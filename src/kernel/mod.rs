@@ -20,6 +20,7 @@ mod dispatch;
 mod elementwise;
 pub mod embedding;
 mod gemm;
+mod k_quants;
 pub mod loss;
 pub mod mask;
 mod math;

@@ -43,8 +43,6 @@ macro_rules! by_kind {
     };
 }
 
-pub(super) use by_kind;
-
 /// Bytes as blocks.
 fn blocks<T: GgmlType>(bytes: &[u8]) -> &[T] {
     // SAFETY: the block types are plain numbers without padding, for which all bits are valid

@@ -1,9 +1,10 @@
 //! Quantizing to ggml's blocks: which kinds there are, and which a row of some width can have.
 //!
-//! The rounding is ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`), so that a file has the bytes that llama.cpp's
-//! own quantizer would write without an importance matrix.
+//! The rounding is ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`): what llama.cpp's own quantizer writes without an
+//! importance matrix, to the byte for the kinds without `_k`.
 
-use super::quant::{Blocks, by_kind};
+use super::k_quants;
+use super::quant::Blocks;
 use super::view::view;
 use super::{Array, DType};
 use crate::{Error, Result, bail};
@@ -51,15 +52,26 @@ pub fn fitting(kind: GgmlDType, columns: usize) -> Option<GgmlDType> {
     quantized((*instead)?).filter(|kind| columns.is_multiple_of(kind.block_size()))
 }
 
-fn rows<T: GgmlType + Send>(numbers: &[f32], columns: usize) -> Vec<u8> {
-    let mut blocks = vec![T::zeros(); numbers.len() / T::BLCK_SIZE];
-    blocks
-        .par_chunks_mut(columns / T::BLCK_SIZE)
-        .zip(numbers.par_chunks(columns))
-        .for_each(|(blocks, row)| T::from_float(row, blocks));
+/// Rows in blocks of `size` numbers, each of `bytes` bytes, on all threads.
+fn rows(numbers: &[f32], size: usize, bytes: usize, round: impl Fn(&[f32], &mut [u8]) + Sync) -> Vec<u8> {
+    let mut all = vec![0; numbers.len() / size * bytes];
+    let each = |(numbers, to): (&[f32], &mut [u8])| {
+        numbers.chunks(size).zip(to.chunks_mut(bytes)).for_each(|(numbers, to)| round(numbers, to));
+    };
+    numbers.par_chunks(PART * size).zip(all.par_chunks_mut(PART * bytes)).for_each(each);
+    all
+}
+
+/// Blocks that one thread takes at a time.
+const PART: usize = 64;
+
+/// By candle, whose rounding to these kinds is ggml's.
+fn simple<T: GgmlType>(numbers: &[f32], to: &mut [u8]) {
+    let mut block = [T::zeros()];
+    T::from_float(numbers, &mut block);
     // SAFETY: the block types are plain numbers without padding, and any numbers are bytes
-    let (_, bytes, _) = unsafe { blocks.align_to::<u8>() };
-    bytes.to_vec()
+    let (_, bytes, _) = unsafe { block.align_to::<u8>() };
+    to.copy_from_slice(bytes);
 }
 
 impl Blocks {
@@ -73,7 +85,20 @@ impl Blocks {
         let matrix = matrix.to_dtype(DType::F32)?.contiguous()?;
         let numbers = view::<f32>(&matrix)?;
         let numbers: &[f32] = &numbers;
-        let bytes = by_kind!(kind, rows(numbers, columns));
+        let round: fn(&[f32], &mut [u8]) = match kind {
+            GgmlDType::Q4_0 => simple::<BlockQ4_0>,
+            GgmlDType::Q4_1 => simple::<BlockQ4_1>,
+            GgmlDType::Q5_0 => simple::<BlockQ5_0>,
+            GgmlDType::Q5_1 => simple::<BlockQ5_1>,
+            GgmlDType::Q8_0 => simple::<BlockQ8_0>,
+            GgmlDType::Q2K => k_quants::q2_k,
+            GgmlDType::Q3K => k_quants::q3_k,
+            GgmlDType::Q4K => k_quants::q4_k,
+            GgmlDType::Q5K => k_quants::q5_k,
+            GgmlDType::Q6K => k_quants::q6_k,
+            other => bail!("quantize", "weights can't be quantized to {other:?}"),
+        };
+        let bytes = rows(numbers, kind.block_size(), kind.type_size(), round);
         Blocks::new(kind, [count, columns], &bytes)
     }
 }

@@ -47,6 +47,7 @@ mod pickles;
 mod planted;
 mod plot;
 mod prompt;
+mod quantize;
 mod rope;
 
 /// As the program has it. That this links is a promise too: the library installs no allocator of its own, and leaves a
