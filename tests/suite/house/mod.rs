@@ -274,8 +274,10 @@ fn code(path: &Path) -> String {
     source::bare(&std::fs::read_to_string(path).unwrap())
 }
 
-/// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, and setting variables before the first thread.
+/// Where `unsafe` may stand beside `kernel/`, and how often: mapping files, setting variables before the first thread, and asking
+/// whether `nohup` ignores a signal.
 const UNSAFE: &[(&str, usize)] = &[
+    ("src/cli/interrupt.rs", 2),
     ("src/cli/mod.rs", 1),
     ("src/data/strings.rs", 2),
     ("src/files.rs", 1),
