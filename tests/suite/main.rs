@@ -8,6 +8,7 @@ mod check;
 mod ci;
 mod cli;
 mod core;
+mod damage;
 mod documents;
 mod embed;
 mod environment;
