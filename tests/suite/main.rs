@@ -40,6 +40,7 @@ mod decode;
 #[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;
+mod kills;
 mod language;
 mod model;
 mod parity;
