@@ -147,8 +147,13 @@ impl Filed {
     /// Strings as they were written. Damaged ones are none, and end the work: callers have no way to say so.
     fn get(&self, start: usize, end: usize) -> &str {
         if start < end && !self.blocks.are_whole(&self.map[..self.length], start, end) {
-            let error = Error::damage(WHO, "the temporary file with its rows is damaged: the disk returns other bytes than were written");
-            self.work.0.fail(error.help("the disk is broken, or something else wrote into the file: $TMPDIR names another place"));
+            let error = Error::damage(
+                WHO,
+                "the temporary file with its rows is damaged: the disk returns other bytes than were written",
+            );
+            self.work.0.fail(
+                error.help("the disk is broken, or something else wrote into the file: $TMPDIR names another place"),
+            );
             return "";
         }
         // SAFETY: these bytes were written from a `str`, and only whole strings are read

@@ -95,7 +95,8 @@ fn filled(
     fault: &dyn Fn(io::Error) -> Error,
     fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
 ) -> Result<Sum> {
-    let mut out = Summed { to: BufWriter::with_capacity(BUFFER, Counted::new(file)), hasher: Default::default(), bytes: 0 };
+    let mut out =
+        Summed { to: BufWriter::with_capacity(BUFFER, Counted::new(file)), hasher: Default::default(), bytes: 0 };
     fill(&mut out)?;
     out.flush().map_err(fault)?;
     calls::sync(file).map_err(fault)?;
@@ -223,7 +224,9 @@ impl<'a> Stage<'a> {
                     return settle(who, folder);
                 }
                 // another process saves into the same folder
-                Err((part, error)) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
+                Err((part, error))
+                    if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) =>
+                {
                     part
                 }
                 Err((_, error)) => return Err(fault(error)),

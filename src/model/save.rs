@@ -71,7 +71,8 @@ impl Model {
             self.sentence().save(&stage, config.pooling, config.normalize, config.hidden)?;
         }
         // weights of an earlier save in another form would be read instead of these, or be in the way
-        let old = files::list("save", folder)?.into_iter().filter_map(|path| path.file_name()?.to_str().map(String::from));
+        let old =
+            files::list("save", folder)?.into_iter().filter_map(|path| path.file_name()?.to_str().map(String::from));
         old.filter(|name| holds_weights(name) && !names.contains(name)).for_each(|name| stage.remove(&name));
         stage.commit()
     }

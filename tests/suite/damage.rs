@@ -153,7 +153,9 @@ fn what_levain_writes_into_a_saved_folder_is_known() {
     let folder = tempfile::tempdir().unwrap();
     saved(folder.path());
     let place = folder.path().display();
-    let again = format!("save(#{{ w: ones([2]) }}, \"{place}/net/model.safetensors\"); tensors(\"{place}/net/model.safetensors\")");
+    let again = format!(
+        "save(#{{ w: ones([2]) }}, \"{place}/net/model.safetensors\"); tensors(\"{place}/net/model.safetensors\")"
+    );
     assert_eq!(run(&again), None);
     let table = std::fs::read_to_string(folder.path().join("net/levain_checksums.json")).unwrap();
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {

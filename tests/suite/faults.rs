@@ -263,7 +263,8 @@ fn a_disk_that_fills_up_at_any_call_leaves_what_was_there() {
                 let before = contents(&folder.path().join("out"));
                 let again = saving(&format!("seed(9);\n{line}")).replace("seed: 1", "seed: 2");
                 for call in 1.. {
-                    let output = command(folder.path(), &again).env("LEVAIN_FAULT", format!("full@{call}")).output().unwrap();
+                    let output =
+                        command(folder.path(), &again).env("LEVAIN_FAULT", format!("full@{call}")).output().unwrap();
                     if output.status.success() {
                         assert!(call > 3, "{what} was saved in {call} calls");
                         return;

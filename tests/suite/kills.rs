@@ -176,7 +176,8 @@ fn whole(kind: &str) -> BTreeMap<String, u64> {
     let run = Run::new(kind);
     run.finish(kind);
     let tree = tree(&run.out());
-    let litter: Vec<&String> = tree.keys().filter(|name| name.contains(".levain-") || name.ends_with(".claim")).collect();
+    let litter: Vec<&String> =
+        tree.keys().filter(|name| name.contains(".levain-") || name.ends_with(".claim")).collect();
     assert!(tree.len() >= 3 && litter.is_empty(), "{kind}: {litter:?}");
     tree
 }

@@ -1,9 +1,9 @@
 //! Records of runs in scripts.
 
 use super::{from_json, to_json};
-use crate::{progress, resume};
 use crate::script::prelude::*;
 use crate::train::Record;
+use crate::{progress, resume};
 
 const RECORD: &[Opt] = &[opt("resume", Kind::Int, "", "continue the existing record, without rows after this step")];
 

@@ -1,8 +1,8 @@
 //! What `stdlib/runs.rhai` needs of Rust: stored results, and claims on runs.
 
 use super::{from_json, to_json};
-use crate::files::sums::{self, Check, KEY};
 use crate::files;
+use crate::files::sums::{self, Check, KEY};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
 use crate::train::Claim;
