@@ -10,7 +10,7 @@ mod part;
 pub mod sums;
 mod whole;
 
-pub use whole::{Stage, begin, probe, settle, write, write_all};
+pub use whole::{Stage, begin, probe, settle, temporary_folder, write, write_all};
 
 use crate::limits::{self, Bounds};
 use crate::{Error, Result, bail, cancel, regular};

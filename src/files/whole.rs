@@ -71,6 +71,14 @@ pub fn probe(who: &str, path: &Path) -> Result<()> {
     }
 }
 
+/// A folder inside of `folder` that is removed when the result is dropped: on the same disk, and with the same
+/// rights to write. What a process that is killed leaves of it goes when the next one writes there.
+pub fn temporary_folder(who: &str, folder: &Path) -> Result<Part> {
+    writable(who, folder)?;
+    sweep(folder);
+    Part::folder(folder).map_err(|error| Error::io(who, folder, &error))
+}
+
 /// A new file with these bytes in place of what is at `path`, open to write more behind them.
 pub fn begin(who: &str, path: &Path, first: &[u8]) -> Result<Counted<File>> {
     let fault = |error: io::Error| Error::io(who, path, &error);
