@@ -1,12 +1,13 @@
 //! The flag that stops long work. Every native loop longer than 50 ms polls it with [`check`].
 
+use crate::sync::unpoisoned;
 use crate::{Error, Result, limits, scoped};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ struct Flag {
     deadline: AtomicU64,
     /// How much that was, in nanoseconds.
     time: AtomicU64,
+    /// Why the work means nothing any more, and whether it does.
+    fault: Mutex<Option<Error>>,
+    failed: AtomicBool,
 }
 
 impl Cancel {
@@ -33,6 +37,20 @@ impl Cancel {
     /// Forgets an earlier request, before new work begins.
     pub fn clear(&self) {
         self.0.requested.store(false, Ordering::Relaxed);
+        self.0.failed.store(false, Ordering::Relaxed);
+        *unpoisoned(self.0.fault.lock()) = None;
+    }
+
+    /// Ends the work with a fault that its own verbs have no way to return. Nobody holds that back.
+    pub fn fail(&self, fault: Error) {
+        unpoisoned(self.0.fault.lock()).get_or_insert(fault);
+        self.0.failed.store(true, Ordering::Relaxed);
+        self.request();
+    }
+
+    /// The fault that ended the work.
+    pub fn fault(&self) -> Option<Error> {
+        if self.0.failed.load(Ordering::Relaxed) { unpoisoned(self.0.fault.lock()).clone() } else { None }
     }
 
     /// Work ends `limit` from now; nobody holds that back.
@@ -45,14 +63,16 @@ impl Cancel {
 
     /// Whether work has to end: a stop was asked for, and nobody holds it back, or its time is over.
     pub fn is_requested(&self) -> bool {
-        self.0.requested.load(Ordering::Relaxed) && self.0.holds.load(Ordering::Relaxed) == 0 || self.is_late()
+        let held = || self.0.holds.load(Ordering::Relaxed) > 0 && !self.0.failed.load(Ordering::Relaxed);
+        self.0.requested.load(Ordering::Relaxed) && !held() || self.is_late()
     }
 
     /// Why work ends, where it has to.
     pub fn error(&self) -> Error {
-        match self.is_late() {
-            true => Error::limit(limits::time_text(Duration::from_nanos(self.0.time.load(Ordering::Relaxed)))),
-            false => Error::interrupted(),
+        match (self.fault(), self.is_late()) {
+            (Some(fault), _) => fault,
+            (None, true) => Error::limit(limits::time_text(Duration::from_nanos(self.0.time.load(Ordering::Relaxed)))),
+            (None, false) => Error::interrupted(),
         }
     }
 

@@ -27,6 +27,7 @@ pub const INTERRUPTED: &str = "interrupted";
 enum Stop {
     Interrupted,
     Limit,
+    Damage,
 }
 
 impl Error {
@@ -46,6 +47,13 @@ impl Error {
     pub fn limit(what: impl Into<String>) -> Error {
         let mut error = Error::new("limit", what);
         error.0.stop = Some(Stop::Limit);
+        error
+    }
+
+    /// Values that were computed with are not what they were: what comes of them means nothing.
+    pub fn damage(who: impl Into<String>, what: impl Into<String>) -> Error {
+        let mut error = Error::new(who, what);
+        error.0.stop = Some(Stop::Damage);
         error
     }
 

@@ -1,4 +1,5 @@
-//! Ctrl-C: the first asks the script to stop, the second ends the process.
+//! Ctrl-C: the first asks the script to stop, the second ends the process. So do a request to terminate and the end of the
+//! terminal, except where `nohup` made the latter count for nothing.
 
 use crate::cancel::Cancel;
 use crate::sync::unpoisoned;
@@ -10,14 +11,50 @@ static RUNNING: Mutex<Option<Cancel>> = Mutex::new(None);
 pub fn stops(cancel: &Cancel) {
     let first = lock().replace(cancel.clone()).is_none();
     if first {
+        let nohup = Nohup::look();
         // without a handler Ctrl-C ends the process at once, which is fine too
         let _ = ctrlc::set_handler(|| match &*lock() {
             Some(cancel) if !cancel.is_asked() => cancel.request(),
             _ => std::process::exit(super::INTERRUPTED.into()),
         });
+        nohup.keep();
     }
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Option<Cancel>> {
     unpoisoned(RUNNING.lock())
+}
+
+/// Whether SIGHUP was ignored when the process started, as under `nohup`: a handler would undo that.
+#[cfg(unix)]
+struct Nohup(bool);
+
+#[cfg(unix)]
+impl Nohup {
+    fn look() -> Nohup {
+        // SAFETY: with no new action it only writes what the present one is into `old`, which is plain data
+        Nohup(unsafe {
+            let mut old: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGHUP, std::ptr::null(), &mut old) == 0 && old.sa_sigaction == libc::SIG_IGN
+        })
+    }
+
+    fn keep(self) {
+        if self.0 {
+            // SAFETY: ignoring a signal installs no code
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Nohup;
+
+#[cfg(not(unix))]
+impl Nohup {
+    fn look() -> Nohup {
+        Nohup
+    }
+
+    fn keep(self) {}
 }

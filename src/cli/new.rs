@@ -1,7 +1,8 @@
 //! `levain new NAME`: an experiment to begin with, commented, that runs.
 
 use super::say;
-use crate::{Error, Result, files};
+use crate::files::{self, Stage};
+use crate::{Error, Result};
 use std::path::Path;
 
 const EXPERIMENT: &str = include_str!("new/experiment.rhai");
@@ -45,12 +46,19 @@ fn write(path: &Path) -> Result<String> {
         (".github/workflows/levain.yml", WORKFLOW.replace("{version}", env!("CARGO_PKG_VERSION"))),
     ];
     texts.iter().try_for_each(|(name, _)| free(&path.join(name)))?;
-    for (name, text) in &texts {
-        files::write_all("new", &path.join(name), text.as_bytes())?;
-    }
-    let ignored = path.join(".gitignore");
-    if !ignored.exists() {
-        files::write_all("new", &ignored, IGNORED.as_bytes())?;
+    if !path.exists() {
+        let stage = Stage::begin_start("new", path)?;
+        texts.iter().try_for_each(|(name, text)| stage.write_all(name, text.as_bytes()))?;
+        stage.write_all(".gitignore", IGNORED.as_bytes())?;
+        stage.commit()?;
+    } else {
+        for (name, text) in &texts {
+            files::write_all("new", &path.join(name), text.as_bytes())?;
+        }
+        let ignored = path.join(".gitignore");
+        if !ignored.exists() {
+            files::write_all("new", &ignored, IGNORED.as_bytes())?;
+        }
     }
     let names = texts.map(|(name, _)| format!("  {name}\n")).concat();
     let enter = if path == Path::new(".") { String::new() } else { format!("cd {} && ", quoted(path)) };

@@ -1,12 +1,12 @@
 //! `levain run --profile --trace OUT.json`: where a run's time and memory went.
 
-use crate::error::Error;
 use crate::kernel::profile::{self, Cost, Event, Line, Profile};
 use crate::plot::Table;
-use crate::script::Fault;
 use crate::text::{bytes, thousands};
+use crate::{Error, Result, files};
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
     }
     // before the script runs for hours
     if let Some(path) = trace
-        && let Err(error) = std::fs::write(path, "[]")
+        && let Err(error) = files::probe("trace", path)
     {
-        return super::say::told(&Error::io("trace", path, &error).into());
+        return super::say::told(&error.into());
     }
     profile::begin(trace.is_some());
     let code = work();
@@ -28,7 +28,7 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
         eprintln!("\n{}", account(&profile));
     }
     match trace.map(|path| (path, write_trace(path, &profile))) {
-        Some((path, Err(error))) => super::say::told(&Fault::from(Error::io("trace", path, &error))),
+        Some((_, Err(error))) => super::say::told(&error.into()),
         Some((path, Ok(()))) => {
             if profile.untraced > 0 {
                 let (held, rest) = (thousands(profile.events.len()), thousands(profile.untraced));
@@ -105,9 +105,11 @@ fn seconds(time: Duration) -> String {
 }
 
 /// In the format of Chrome's tracing, which Perfetto opens too.
-fn write_trace(path: &Path, profile: &Profile) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+fn write_trace(path: &Path, profile: &Profile) -> Result<()> {
+    files::write("trace", path, |out| fill(out, profile).map_err(|error| Error::io("trace", path, &error)))
+}
+
+fn fill(mut file: &mut dyn Write, profile: &Profile) -> std::io::Result<()> {
     writeln!(file, "[")?;
     let mut threads: Vec<u32> = profile.events.iter().map(|event| event.thread).collect();
     threads.sort_unstable();
@@ -133,8 +135,7 @@ fn write_trace(path: &Path, profile: &Profile) -> std::io::Result<()> {
     for event in &profile.events {
         line(&mut file, &mut first, memory(event))?;
     }
-    writeln!(file, "\n]")?;
-    file.flush()
+    writeln!(file, "\n]")
 }
 
 fn line(file: &mut impl std::io::Write, first: &mut bool, value: Value) -> std::io::Result<()> {

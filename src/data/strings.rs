@@ -1,6 +1,8 @@
 //! Many strings end to end. The first of them lie in a file of their own once they are many, so that a dataset may be
 //! larger than memory; the system brings their pages in as they are read.
 
+use super::blocks::Blocks;
+use crate::cancel::{self, Cancel};
 use crate::files::Counted;
 use crate::{Error, Result, files};
 use memmap2::{Mmap, UncheckedAdvice};
@@ -110,15 +112,23 @@ struct Filed {
     map: Mmap,
     /// What counts of the file.
     length: usize,
+    blocks: Blocks,
+    /// What ends where the file is damaged.
+    work: Work,
 }
 
 impl Filed {
     /// A file of what another holds, and more after it.
     fn of(before: Option<&Filed>, text: &str) -> Result<Filed> {
         let file = files::scratch(WHO)?;
-        let mut filed = Filed { map: files::mapped(file.get_ref()).map_err(told)?, file, length: 0 };
+        let map = files::mapped(file.get_ref()).map_err(told)?;
+        let mut filed = Filed { map, file, length: 0, blocks: Blocks::default(), work: Work(cancel::current()) };
         if let Some(before) = before {
-            filed.append(before.get(0, before.length))?;
+            let text = before.get(0, before.length);
+            if text.len() < before.length {
+                return Err(Error::new(WHO, "damaged"));
+            }
+            filed.append(text)?;
         }
         filed.append(text)?;
         Ok(filed)
@@ -129,17 +139,38 @@ impl Filed {
         self.file.seek(SeekFrom::Start(self.length as u64)).map_err(told)?;
         self.file.write_all(text.as_bytes()).map_err(told)?;
         self.map = files::mapped(self.file.get_ref()).map_err(told)?;
+        self.blocks.append(text.as_bytes());
         self.length += text.len();
         Ok(())
     }
 
+    /// Strings as they were written. Damaged ones are none, and end the work: callers have no way to say so.
     fn get(&self, start: usize, end: usize) -> &str {
+        if start < end && !self.blocks.are_whole(&self.map[..self.length], start, end) {
+            let error = Error::damage(
+                WHO,
+                "the temporary file with its rows is damaged: the disk returns other bytes than were written",
+            );
+            self.work.0.fail(
+                error.help("the disk is broken, or something else wrote into the file: $TMPDIR names another place"),
+            );
+            return "";
+        }
         // SAFETY: these bytes were written from a `str`, and only whole strings are read
         unsafe { std::str::from_utf8_unchecked(&self.map[start..end]) }
     }
 
     fn unload(&self) {
+        self.blocks.forget();
         // SAFETY: the pages are those of a file: they are read from it again
         let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
+    }
+}
+
+struct Work(Cancel);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("Work")
     }
 }

@@ -4,7 +4,8 @@ use super::Dataset;
 use super::arrow::batch;
 use super::column::{Cell, json_text};
 use super::read::{DataFormat, Packing, TextForm, format_of};
-use crate::{Error, Result, bail, files};
+use crate::files::{self, Stage};
+use crate::{Error, Result, bail};
 use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -39,6 +40,13 @@ pub fn save(data: &Dataset, path: &Path, form: TextForm) -> Result<()> {
             out.finish().map(drop).map_err(fault)
         }
     })
+}
+
+/// Writes the rows as a file that is written with others.
+pub fn save_in(stage: &Stage, name: &str, data: &Dataset) -> Result<()> {
+    let place = stage.place(name);
+    let (format, _) = format_of(WHO, &place)?;
+    stage.write(name, |out| fill(data, format, TextForm::default(), &place, out))
 }
 
 fn fill(data: &Dataset, format: DataFormat, form: TextForm, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {

@@ -7,6 +7,7 @@ use candle_core::{DType, Tensor as Array};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const WHO: &str = "tensors";
@@ -170,26 +171,47 @@ pub fn save<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a Array)>,
     facts: &[(&str, &str)],
 ) -> Result<()> {
+    let path = path.as_ref();
+    let tensors = ordered(tensors)?;
+    files::write("save", path, |out| fill(out, path, &tensors, facts))
+}
+
+/// The same into a file that is written with others.
+pub fn save_in<'a>(
+    stage: &files::Stage,
+    name: &str,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Array)>,
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    let tensors = ordered(tensors)?;
+    stage.write(name, |out| fill(out, &stage.place(name), &tensors, facts))
+}
+
+type Stored<'a> = (Dtype, &'a str, &'a Array);
+
+/// In the order of the file.
+fn ordered<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Result<Vec<Stored<'a>>> {
     let mut tensors = tensors
         .into_iter()
         .map(|(name, array)| Ok((stored(name, array)?, name, array)))
-        .collect::<Result<Vec<(Dtype, &str, &Array)>>>()?;
+        .collect::<Result<Vec<Stored>>>()?;
     tensors.sort_by_key(|(dtype, name, _)| (std::cmp::Reverse(dtype.bitsize()), *name));
     if let Some(pair) = tensors.windows(2).find(|pair| pair[0].1 == pair[1].1) {
         bail!("save", "two tensors are called `{}`", pair[0].1);
     }
+    Ok(tensors)
+}
 
-    let header = header(&tensors, facts);
-    files::write("save", path.as_ref(), |out| {
-        let fault = |error| Error::io("save", path.as_ref(), &error);
-        out.write_all(&(header.len() as u64).to_le_bytes()).map_err(fault)?;
-        out.write_all(header.as_bytes()).map_err(fault)?;
-        for (_, _, array) in tensors {
-            cancel::check()?;
-            out.write_all(&encode(array)?).map_err(fault)?;
-        }
-        Ok(())
-    })
+fn fill(out: &mut dyn Write, path: &Path, tensors: &[Stored], facts: &[(&str, &str)]) -> Result<()> {
+    let fault = |error| Error::io("save", path, &error);
+    let header = header(tensors, facts);
+    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(fault)?;
+    out.write_all(header.as_bytes()).map_err(fault)?;
+    for (_, _, array) in tensors {
+        cancel::check()?;
+        out.write_all(&encode(array)?).map_err(fault)?;
+    }
+    Ok(())
 }
 
 fn header(tensors: &[(Dtype, &str, &Array)], facts: &[(&str, &str)]) -> String {

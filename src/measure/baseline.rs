@@ -2,6 +2,7 @@
 
 use super::bench::rule::Stored;
 use super::machine::Machine;
+use crate::files::sums::{self, Check, KEY};
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +29,10 @@ impl Baseline {
     pub fn open(path: &Path) -> Result<Baseline> {
         let text = files::text("baseline", path)?;
         let fault = |what: String| Error::new("baseline", format!("{}: {what}", path.display()));
+        if sums::checked(text.as_bytes()) == Check::Wrong {
+            return Err(fault("damaged: it is not what its checksum says".to_string())
+                .help(format!("restore it; if it was changed on purpose, take `{KEY}` out of it")));
+        }
         let json: serde_json::Value = serde_json::from_str(&text)
             .map_err(|error| fault(format!("not JSON ({error})")).help("`levain bench --save` writes it anew"))?;
         match json["format"].as_u64() {
@@ -47,7 +52,7 @@ impl Baseline {
 
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::new("baseline", error.to_string()))?;
-        files::write_all("baseline", path, (text + "\n").as_bytes())
+        files::write_all("baseline", path, (sums::with_checksum(&text) + "\n").as_bytes())
     }
 
     pub fn case(&self, script: &str, name: &str) -> Option<&Stored> {

@@ -1,7 +1,8 @@
 //! The fields of a `config.json`, in the forms of transformers 4 and 5.
 
 use super::config::Problem;
-use crate::{Error, Result, bail, files};
+use crate::files::{self, Stage};
+use crate::{Error, Result, bail};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -12,8 +13,8 @@ pub fn read_json(file: &Path) -> Result<Value> {
 }
 
 /// Writes a JSON file of a model's folder.
-pub fn write_json(path: &Path, json: &Value) -> Result<()> {
-    files::write_all("save", path, format!("{json:#}\n").as_bytes())
+pub fn write_json(stage: &Stage, name: &str, json: &Value) -> Result<()> {
+    stage.write_all(name, format!("{json:#}\n").as_bytes())
 }
 
 /// The fields of a `config.json`, under any of the names that a field has had.

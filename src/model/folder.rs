@@ -14,9 +14,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub const SINGLE: &str = "model.safetensors";
+pub const INDEX: &str = "model.safetensors.index.json";
 /// One file, or the index of several; what is not in the files of safetensors may be in PyTorch's.
-const FILES: [(&str, &str); 2] =
-    [("model.safetensors", "model.safetensors.index.json"), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
+const FILES: [(&str, &str); 2] = [(SINGLE, INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
 /// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a new head its weights may be
 /// missing, and those of another head are left out. Embeddings that the config ties and the files do not are two weights, as in

@@ -7,7 +7,7 @@ use super::spec::{Blueprint, NewHead};
 use super::{Model, Weights, arch, folder, gguf, sentence};
 use crate::tensor::DType;
 use crate::{Error, Result, files};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 impl Model {
@@ -32,6 +32,7 @@ impl Model {
             return Err(Error::new("model", format!("{} is not a model", path.display()))
                 .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
         }
+        files::settle("model", path)?;
         if adapter_file::is_adapter_file(path) {
             let config = adapter_file::read(path)?;
             let net = Model::open_with(&adapter_file::base_of(path, &config)?, dtype, head)?;
@@ -58,9 +59,7 @@ impl Model {
         let (blueprint, weights) = folder::read_weights(&folder, blueprint, dtype, head)?;
         let net = opened(path, blueprint, weights);
         net.write().sentence = sentence.unwrap_or_default().into();
-        if let Ok(Value::Object(generation)) = read_json(&folder.join("generation_config.json")) {
-            net.write().generation = generation;
-        }
+        net.write().generation = generation(&folder)?;
         Ok(net)
     }
 
@@ -77,6 +76,12 @@ impl Model {
         let (blueprint, weights) = gguf::open(path, dtype, true)?;
         Ok(opened(path, blueprint, weights))
     }
+}
+
+/// What a folder says about generation, if it says so in JSON.
+pub(in crate::model) fn generation(folder: &Path) -> Result<Map<String, Value>> {
+    let bytes = files::read_if_there("model", &folder.join("generation_config.json"))?.unwrap_or_default();
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
 fn opened(path: &Path, blueprint: Blueprint, weights: Weights) -> Model {

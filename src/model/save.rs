@@ -1,13 +1,15 @@
 //! Saving: a folder that transformers opens with the same logits.
 
 use super::fields::write_json;
+use super::folder::{INDEX, SINGLE};
 use super::head::embed;
 use super::weights::{Weights, embeddings_of, rows_name};
 use super::{Config, Model};
+use crate::files::{self, Stage};
 use crate::format::safetensors;
 use crate::progress;
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel, files};
+use crate::{Error, Result, bail, cancel};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -28,7 +30,7 @@ impl Default for Saving {
 
 impl Model {
     /// Writes `config.json`, `generation_config.json` and the weights into `folder`. Attached adapters are merged
-    /// into what is written. All is written beside first: when something is wrong, nothing there has changed.
+    /// into what is written. All come to their places together: when something is wrong, nothing there has changed.
     pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
         self.check_trainable("save")?;
         check_folder(folder)?;
@@ -61,18 +63,26 @@ impl Model {
                 .help("`net.save_adapter(folder)` keeps them, `net.detach_bottleneck()` takes them off"));
         }
         weights.merge_targets("save")?;
-        replace(folder, |part| {
-            let mut names = write_weights(part, &config, &weights, dtype, saving.shard, prefix)?;
-            write_json(&part.join("config.json"), &Value::Object(config_json(&config, dtype)))?;
-            write_json(&part.join("generation_config.json"), &Value::Object(generation_json(&config, &generation)))?;
-            names.extend(["generation_config.json".into(), "config.json".into()]);
-            Ok(names)
-        })?;
+        let mut stage = Stage::begin("save", folder)?;
+        let names = write_weights(&stage, &config, &weights, dtype, saving.shard, prefix)?;
+        write_json(&stage, "generation_config.json", &Value::Object(generation_json(&config, &generation)))?;
+        write_json(&stage, "config.json", &Value::Object(config_json(&config, dtype)))?;
         if self.head() == embed::HEAD.name {
-            self.sentence().save(folder, config.pooling, config.normalize, config.hidden)?;
+            self.sentence().save(&stage, config.pooling, config.normalize, config.hidden)?;
         }
-        forget_old(folder)
+        // weights of an earlier save in another form would be read instead of these, or be in the way
+        let old =
+            files::list("save", folder)?.into_iter().filter_map(|path| path.file_name()?.to_str().map(String::from));
+        old.filter(|name| holds_weights(name) && !names.contains(name)).for_each(|name| stage.remove(&name));
+        stage.commit()
     }
+}
+
+/// Whether a file is the weights of a folder, or a part of them.
+fn holds_weights(name: &str) -> bool {
+    let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let shard = name.strip_prefix("model-").and_then(|name| name.strip_suffix(".safetensors")?.split_once("-of-"));
+    name == SINGLE || name == INDEX || shard.is_some_and(|(one, of)| digits(one) && digits(of))
 }
 
 /// An error for a path that asks for a file: weights are saved in a folder.
@@ -99,23 +109,9 @@ fn stored(weights: &Weights) -> DType {
     counts.into_iter().max_by_key(|(_, count)| *count).map_or(DType::F32, |(dtype, _)| dtype)
 }
 
-/// Fills a new folder beside `folder`, then moves the files that `fill` names, in that order, into it.
-pub fn replace(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
-    if files::is_file(folder) {
-        bail!("save", "{} is a file, where a folder is to be written", folder.display());
-    }
-    files::make_folder("save", folder)?;
-    let part = files::temporary_folder("save", folder)?;
-    let names = fill(part.path())?;
-    for name in names {
-        files::rename("save", &part.path().join(&name), &folder.join(&name))?;
-    }
-    Ok(())
-}
-
 /// Writes the weights in one file or several, their names without `prefix`, and gives the files' names.
 fn write_weights(
-    folder: &Path,
+    stage: &Stage,
     config: &Config,
     weights: &Weights,
     dtype: DType,
@@ -147,7 +143,7 @@ fn write_weights(
     for (index, (_, names)) in shards.into_iter().enumerate() {
         cancel::check()?;
         let file = match count {
-            1 => "model.safetensors".to_string(),
+            1 => SINGLE.to_string(),
             _ => format!("model-{:05}-of-{count:05}.safetensors", index + 1),
         };
         let arrays = names
@@ -157,14 +153,13 @@ fn write_weights(
                 None => Ok((bare(name), weights.merged(name, config.is_transposed(name))?.to_dtype(dtype)?)),
             })
             .collect::<Result<Vec<(String, Array)>>>()?;
-        safetensors::save(folder.join(&file), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+        safetensors::save_in(stage, &file, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
         map.extend(arrays.iter().map(|(name, _)| (name.clone(), json!(file))));
         files.push(file);
     }
     if count > 1 {
-        let index = "model.safetensors.index.json";
-        write_json(&folder.join(index), &json!({ "metadata": { "total_size": total }, "weight_map": map }))?;
-        files.push(index.into());
+        write_json(stage, INDEX, &json!({ "metadata": { "total_size": total }, "weight_map": map }))?;
+        files.push(INDEX.into());
     }
     Ok(files)
 }
@@ -192,15 +187,4 @@ fn generation_json(config: &Config, own: &Map<String, Value>) -> Map<String, Val
         }
     }
     json
-}
-
-/// Weights of an earlier save in the other form would be read instead of these, or lie about.
-fn forget_old(folder: &Path) -> Result<()> {
-    let index = folder.join("model.safetensors.index.json");
-    let single = folder.join("model.safetensors");
-    if files::exists(&single) && files::exists(&index) {
-        let old = if files::modified(&single) > files::modified(&index) { index } else { single };
-        files::remove("save", &old)?;
-    }
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::fields::{Fields, read_json, write_json};
 use super::pooling::Pooling;
-use crate::{Error, Result, bail, files, progress};
+use crate::files::{self, Stage};
+use crate::{Error, Result, bail, progress};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -125,15 +126,14 @@ impl Sentence {
     }
 
     /// Writes the files of sentence-transformers beside those of the model.
-    pub fn save(&self, folder: &Path, pooling: Pooling, normalize: bool, width: usize) -> Result<()> {
+    pub fn save(&self, stage: &Stage, pooling: Pooling, normalize: bool, width: usize) -> Result<()> {
         let kind = |name: &str| format!("sentence_transformers.models.{name}");
         let module = |at: usize, path: &str, name: &str| json!({ "idx": at, "name": at.to_string(), "path": path, "type": kind(name) });
         let mut modules = vec![module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling")];
         if normalize {
             modules.push(module(2, "2_Normalize", "Normalize"));
-            files::make_folder("save", &folder.join("2_Normalize"))?;
+            stage.make_folder("2_Normalize")?;
         }
-        files::make_folder("save", &folder.join("1_Pooling"))?;
         let on = |own: Pooling| pooling == own;
         let how = json!({
             "word_embedding_dimension": width,
@@ -145,15 +145,14 @@ impl Sentence {
             "pooling_mode_lasttoken": on(Pooling::Last),
             "include_prompt": true,
         });
-        write_json(&folder.join("1_Pooling/config.json"), &how)?;
+        write_json(stage, "1_Pooling/config.json", &how)?;
         let length = json!({ "max_seq_length": self.max_length, "do_lower_case": self.lowercase });
-        write_json(&folder.join(LENGTH), &length)?;
+        write_json(stage, LENGTH, &length)?;
         let mut more = self.json.clone();
         more.entry("prompts").or_insert_with(|| json!({}));
         more.entry("default_prompt_name").or_insert(Value::Null);
         more.entry("similarity_fn_name").or_insert_with(|| json!("cosine"));
-        write_json(&folder.join(PROMPTS), &Value::Object(more))?;
-        // last: with it the folder is one of sentence-transformers
-        write_json(&folder.join(MODULES), &Value::Array(modules))
+        write_json(stage, PROMPTS, &Value::Object(more))?;
+        write_json(stage, MODULES, &Value::Array(modules))
     }
 }

@@ -4,48 +4,48 @@
 use super::dense::{Dense, PassageEncoder};
 use super::index::Index;
 use crate::data::{Cell, Dataset, TableBuilder, TextForm};
+use crate::files::{self, Stage};
 use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, Device};
-use crate::{Error, Result, bail, data, files};
+use crate::{Error, Result, bail, data};
 use serde_json::{Value, json};
 use std::path::Path;
 
 const WHO: &str = "index";
 const PASSAGES: &str = "passages.parquet";
 const VECTORS: &str = "vectors.safetensors";
-/// Written last: without it a folder is not whole.
 const FACTS: &str = "index.json";
 
 impl Index {
-    /// Writes a folder. The model of the vectors is not in it.
+    /// Writes a folder: all of it, or none. The model of the vectors is not in it.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let facts = folder.join(FACTS);
-        for old in [&facts, &folder.join(VECTORS)] {
-            if files::is_file(old) {
-                files::remove("save", old)?;
-            }
-        }
+        let mut stage = Stage::begin("save", folder)?;
         let mut rows = TableBuilder::default();
         for row in 0..self.len() {
             rows.column("text").push(Cell::Text(self.text(row)));
             rows.end_row().map_err(|what| Error::new("save", what))?;
         }
-        data::save(&Dataset::from(rows.finish()), &folder.join(PASSAGES), TextForm::default())?;
+        data::save_in(&stage, PASSAGES, &Dataset::from(rows.finish()))?;
         let (k1, b) = self.settings();
         let mut told = json!({ "passages": self.len(), "k1": k1, "b": b });
-        if let Some(dense) = self.dense() {
-            let shape = (self.len(), dense.hidden());
-            let vectors = Array::from_slice(dense.vectors(), shape, &Device::Cpu)?;
-            let center = Array::from_slice(dense.center(), dense.hidden(), &Device::Cpu)?;
-            safetensors::save(folder.join(VECTORS), [("vectors", &vectors), ("center", &center)], &[])?;
-            told["hidden_size"] = json!(dense.hidden());
-            told["max_length"] = json!(dense.reader().max_length);
+        match self.dense() {
+            Some(dense) => {
+                let shape = (self.len(), dense.hidden());
+                let vectors = Array::from_slice(dense.vectors(), shape, &Device::Cpu)?;
+                let center = Array::from_slice(dense.center(), dense.hidden(), &Device::Cpu)?;
+                safetensors::save_in(&stage, VECTORS, [("vectors", &vectors), ("center", &center)], &[])?;
+                told["hidden_size"] = json!(dense.hidden());
+                told["max_length"] = json!(dense.reader().max_length);
+            }
+            None => stage.remove(VECTORS),
         }
-        files::write_all("save", &facts, (told.to_string() + "\n").as_bytes())
+        stage.write_all(FACTS, (told.to_string() + "\n").as_bytes())?;
+        stage.commit()
     }
 
     /// Opens a folder that [`Index::save`] wrote. Vectors are searched with the model that made them.
     pub fn open(folder: &Path, reader: Option<PassageEncoder>) -> Result<Index> {
+        files::settle(WHO, folder)?;
         let place = folder.join(FACTS);
         if !files::is_file(&place) {
             return Err(Error::new(WHO, format!("{} is not there", place.display()))

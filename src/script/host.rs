@@ -225,7 +225,11 @@ impl Host {
         self.cancel.end_after(self.bounds.limits().time);
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
         match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
-            Ok(result) => result.map_err(|error| self.fault(error, name)),
+            // the last verb of a script has no operation after it, and others may have stumbled over what is damaged
+            Ok(result) => match self.cancel.fault() {
+                Some(fault) => Err(fault.into()),
+                None => result.map_err(|error| self.fault(error, name)),
+            },
             Err(panic) => Err(match cancel::stopped(panic) {
                 Ok(error) => error.into(),
                 Err(panic) => self.panic(&*panic),

@@ -7,16 +7,18 @@
 //!           /script.rhai            the script that ran
 //! ```
 //!
-//! A checkpoint is written as `NAME.new`; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`, and the old
-//! one goes. Killed at any instant, `NAME` or else `NAME.old` is whole.
+//! A checkpoint is written as `NAME.new`, with the checksums of its files; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`,
+//! and the old one goes: `state.json` first, so that half of one is none. Killed at any instant, `NAME` or else `NAME.old` is whole.
 
 use super::optimizer::{Optimizer, State};
 use crate::cancel::{self, Cancel};
+use crate::files::sums::SUMS;
+use crate::files::{self, Stage};
 use crate::format::safetensors::{self, Safetensors};
 use crate::sync::unpoisoned;
 use crate::tensor::rng::{self, RunState};
 use crate::tensor::{Array, Param};
-use crate::{Error, Result, bail, files};
+use crate::{Error, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -157,8 +159,12 @@ impl Checkpoint {
     pub fn remove(&self) -> Result<()> {
         *self.held() = None;
         let Some(path) = &self.path else { return Ok(()) };
-        for path in [path, &beside(path, "old"), &beside(path, "new")] {
-            clear("remove", path)?;
+        let (new, old) = (beside(path, "new"), beside(path, "old"));
+        clear("remove", &new)?;
+        clear("remove", &old)?;
+        if is_checkpoint(path) || is_remainder(path) {
+            files::rename("remove", path, &old)?;
+            clear("remove", &old)?;
         }
         Ok(())
     }
@@ -185,7 +191,7 @@ impl Checkpoint {
 impl Saved {
     fn write(&self, path: &Path) -> Result<()> {
         let (new, old) = (beside(path, "new"), beside(path, "old"));
-        if files::exists(path) && !is_checkpoint(path) {
+        if files::exists(path) && !is_checkpoint(path) && !is_remainder(path) {
             return Err(Error::new("save", format!("{} exists and is not a checkpoint", path.display()))
                 .help("choose another path: a checkpoint replaces the whole folder"));
         }
@@ -200,22 +206,20 @@ impl Saved {
             files::rename("save", path, &old)?;
         }
         files::rename("save", &new, path)?;
+        files::sync_names("save", path)?;
         clear("save", &old)
     }
 
     fn fill(&self, folder: &Path) -> Result<()> {
-        files::make_folder("save", folder)?;
-        safetensors::save(folder.join(WEIGHTS), named(&self.weights), &[])?;
-        safetensors::save(folder.join(OPTIMIZER), named(&self.memory), &[])?;
+        let stage = Stage::begin_new("save", folder)?;
+        safetensors::save_in(&stage, WEIGHTS, named(&self.weights), &[])?;
+        safetensors::save_in(&stage, OPTIMIZER, named(&self.memory), &[])?;
         let text = serde_json::to_string_pretty(&self.facts)
             .map_err(|error| Error::new("save", format!("the state can't be written as JSON: {error}")))?;
-        files::write_all("save", &folder.join(STATE), text.as_bytes())?;
+        stage.write_all(STATE, text.as_bytes())?;
         let script = unpoisoned(RUNNING.lock()).clone();
-        files::write_all("save", &folder.join(SCRIPT), script.as_bytes())?;
-        for name in [WEIGHTS, OPTIMIZER, STATE, SCRIPT] {
-            files::sync("save", &folder.join(name))?;
-        }
-        Ok(())
+        stage.write_all(SCRIPT, script.as_bytes())?;
+        stage.commit()
     }
 
     fn read(folder: &Path) -> Result<Saved> {
@@ -223,6 +227,8 @@ impl Saved {
             let file = Safetensors::open(folder.join(name)).map_err(|error| error.attributed_to("load"))?;
             file.names().into_iter().map(|name| file.read(&name).map(|array| (name, array))).collect()
         };
+        // it is not used, and what is damaged is told
+        files::verify("load", &folder.join(SCRIPT))?;
         Ok(Saved { facts: facts(folder)?, weights: arrays(WEIGHTS)?, memory: arrays(OPTIMIZER)? })
     }
 
@@ -286,6 +292,13 @@ fn is_checkpoint(path: &Path) -> bool {
     files::is_file(&path.join(STATE))
 }
 
+/// Whether a folder holds no more than what is left of a checkpoint.
+fn is_remainder(path: &Path) -> bool {
+    const NAMES: [&str; 4] = [WEIGHTS, OPTIMIZER, SCRIPT, SUMS];
+    let is_ours = |path: &PathBuf| NAMES.iter().any(|name| path.file_name().is_some_and(|own| own == *name));
+    files::is_folder(path) && files::list("save", path).is_ok_and(|paths| paths.iter().all(is_ours))
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".");
@@ -293,7 +306,10 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Removes a folder of ours.
+/// Removes a folder of ours: first what makes it a checkpoint.
 fn clear(who: &str, path: &Path) -> Result<()> {
+    if is_checkpoint(path) {
+        files::remove(who, &path.join(STATE))?;
+    }
     files::remove_folder(who, path)
 }

@@ -1,5 +1,6 @@
-//! The record of a run: a row per step, in memory and as JSON lines.
+//! The record of a run: a row per step, in memory and as JSON lines, each with its checksum.
 
+use crate::files::sums::{self, Check, KEY};
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
 use crate::{Error, Result, bail};
@@ -20,6 +21,8 @@ struct Inner {
     rows: Vec<Row>,
     path: Option<PathBuf>,
     file: Option<Counted<File>>,
+    /// Bytes of the file: what a write that failed has left of a row is cut off.
+    length: u64,
 }
 
 impl Record {
@@ -44,13 +47,23 @@ impl Record {
         let (text, rows): (Vec<Vec<u8>>, Vec<Row>) = lines.into_iter().unzip();
         files::write_all("record", path, &text.concat())?;
         let file = files::append("record", path)?;
-        let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file) };
+        let length = text.iter().map(Vec::len).sum::<usize>() as u64;
+        let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file), length };
         Ok(Record(Arc::new(Mutex::new(inner))))
     }
 
     /// Adds a row; it is in the file when this returns.
     pub fn add(&self, row: Row) -> Result<()> {
         self.inner().add(row)
+    }
+
+    /// Waits until the rows are on the disk, and counts them: what a checkpoint may rely on.
+    pub fn kept(&self) -> Result<usize> {
+        let inner = self.inner();
+        if let (Some(path), Some(file)) = (&inner.path, &inner.file) {
+            files::sync("record", path, file.get_ref())?;
+        }
+        Ok(inner.rows.len())
     }
 
     /// The values under `name`, of the rows that have it.
@@ -92,14 +105,22 @@ impl Record {
 
 impl Inner {
     fn add(&mut self, row: Row) -> Result<()> {
+        if row.contains_key(KEY) {
+            bail!("record", "`{KEY}` is the checksum of a row, and can't be a value in it");
+        }
         if let Some(path) = &self.path {
-            let fault = |error: std::io::Error| Error::io("record", path, &error);
-            if self.file.is_none() {
-                self.file = Some(files::create("record", path)?);
+            let line = line(&row);
+            match &mut self.file {
+                // what is there goes when the first row is on the disk
+                None => self.file = Some(files::begin("record", path, line.as_bytes())?),
+                Some(file) => {
+                    if let Err(error) = file.write_all(line.as_bytes()) {
+                        files::cut("record", path, file.get_ref(), self.length).ok();
+                        return Err(Error::io("record", path, &error));
+                    }
+                }
             }
-            if let Some(file) = &mut self.file {
-                file.write_all(line(&row).as_bytes()).map_err(fault)?;
-            }
+            self.length += line.len() as u64;
         }
         self.rows.push(row);
         Ok(())
@@ -107,7 +128,7 @@ impl Inner {
 }
 
 fn line(row: &Row) -> String {
-    let mut text = serde_json::to_string(row).unwrap_or_default();
+    let mut text = sums::with_checksum(&serde_json::to_string(row).unwrap_or_default());
     text.push('\n');
     text
 }
@@ -116,12 +137,28 @@ fn read(path: &Path) -> Result<Vec<(Vec<u8>, Row)>> {
     let Some(bytes) = files::read_if_there("record", path)? else { return Ok(Vec::new()) };
     // only a line that ends was written whole
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let damaged = |line: usize, what: &str| {
+        Error::new("record", format!("{}:{line}: {what}", path.display()))
+            .help("restore the file from a copy, or take the line out")
+    };
     let mut lines = Vec::new();
     for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        match serde_json::from_slice(line) {
-            Ok(row) => lines.push((line.to_vec(), row)),
-            Err(error) => bail!("record", "{}:{}: not a JSON object ({error})", path.display(), index + 1),
+        if sums::checked(line) == Check::Wrong {
+            return Err(damaged(index + 1, "the row is damaged: it is not what its checksum says"));
         }
+        match serde_json::from_slice::<Row>(line) {
+            Ok(mut row) => {
+                row.shift_remove(KEY);
+                lines.push((line.to_vec(), row));
+            }
+            Err(error) => return Err(damaged(index + 1, &format!("not a JSON object ({error})"))),
+        }
+    }
+    // a row whose end of line is another byte now was not cut off
+    if let [row @ .., _] = &bytes[whole..]
+        && sums::checked(row) == Check::Right
+    {
+        return Err(damaged(lines.len() + 1, "the row is damaged: something is behind its end"));
     }
     Ok(lines)
 }

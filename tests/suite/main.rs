@@ -8,6 +8,7 @@ mod check;
 mod ci;
 mod cli;
 mod core;
+mod damage;
 mod documents;
 mod embed;
 mod environment;
@@ -39,6 +40,7 @@ mod decode;
 #[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;
+mod kills;
 mod language;
 mod model;
 mod parity;

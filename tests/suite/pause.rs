@@ -39,14 +39,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command.args(["run", "train.rhai", &format!("out={}", self.out)]).current_dir(self.folder);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     fn start(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_levain"))
-            .args(["run", "train.rhai", &format!("out={}", self.out)])
-            .current_dir(self.folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.command().spawn().unwrap()
     }
 
     fn log(&self) -> String {
@@ -55,7 +56,11 @@ impl Run<'_> {
 
     /// Starts, waits until `steps` rows are logged, sends `signal`, and gives the exit code.
     fn stopped_after(&self, steps: usize, signal: libc::c_int) -> Option<i32> {
-        let mut child = self.start();
+        self.stopped(self.command(), steps, signal)
+    }
+
+    fn stopped(&self, mut command: Command, steps: usize, signal: libc::c_int) -> Option<i32> {
+        let mut child = command.spawn().unwrap();
         let begun = Instant::now();
         while self.log().lines().count() < steps {
             assert!(begun.elapsed() < Duration::from_secs(120), "no step in two minutes");
@@ -125,6 +130,27 @@ fn interrupted_again_and_again_it_is_the_same_log() {
     }
     assert_eq!(paused.finish(), told);
     assert_eq!(paused.log(), whole.log());
+}
+
+/// A terminal that goes away pauses a run; under `nohup`, which ignores SIGHUP before levain starts, the run goes on.
+#[test]
+fn the_end_of_a_terminal_is_a_pause_and_counts_for_nothing_under_nohup() {
+    use std::os::unix::process::CommandExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("train.rhai"), SCRIPT).unwrap();
+    for (out, action, code) in [("paused", libc::SIG_DFL, Some(130)), ("nohup", libc::SIG_IGN, Some(0))] {
+        let run = Run { folder: folder.path(), out };
+        let mut command = run.command();
+        // SAFETY: it changes the new process's own action alone, and asks for no memory
+        unsafe {
+            command.pre_exec(move || {
+                libc::signal(libc::SIGHUP, action);
+                Ok(())
+            });
+        }
+        assert_eq!(run.stopped(command, 5, libc::SIGHUP), code, "{out}");
+        assert_eq!(run.log().lines().count() == 240, out == "nohup");
+    }
 }
 
 #[test]

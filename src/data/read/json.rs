@@ -7,6 +7,7 @@ use crate::cancel::{self, Pace};
 use crate::data::column::{Cell, Column};
 use crate::data::digits;
 use crate::data::table::{ColumnTable, TableBuilder};
+use crate::files::sums::{self, Check};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -45,12 +46,21 @@ fn parse(block: &Block, place: &FilePosition) -> Result<ColumnTable> {
         if line.trim().is_empty() {
             continue;
         }
-        let line = digits::quoted(line);
+        let plain = if sums::is_sealed_line(line) { Cow::Owned(unsealed(line, place, number)?) } else { line.into() };
+        let line = digits::quoted(&plain);
         let mut parser = serde_json::Deserializer::from_str(&line);
         let read = JsonRow(&mut builder).deserialize(&mut parser).and_then(|()| parser.end());
         read.map_err(|error| place.line(number, fault(&error, &builder)))?;
     }
     Ok(builder.finish())
+}
+
+/// A row of a log without its checksum.
+fn unsealed(text: &str, place: &FilePosition, line: usize) -> Result<String> {
+    match sums::checked(text.as_bytes()) {
+        Check::Right => Ok(sums::without_checksum(text)),
+        _ => Err(place.line(line, "the row is damaged: it is not what its checksum says")),
+    }
 }
 
 /// A list of objects, or one, read in one go.
@@ -60,6 +70,10 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
         text.push_str(&block?.text);
     }
     let mut builder = TableBuilder::default();
+    // the result of a run
+    if sums::checked(text.as_bytes()) != Check::Absent {
+        text = unsealed(&text, &place, 1)?;
+    }
     let text = digits::quoted(&text);
     let mut parser = serde_json::Deserializer::from_str(&text);
     // one object is one row: the figures of a run

@@ -3,6 +3,7 @@
 use super::format::{plural, seconds_text};
 use super::judge::Kept;
 use super::report::Row;
+use crate::files::sums::{self, Check};
 use crate::measure::machine::Machine;
 use crate::measure::statistics::median;
 use crate::{Error, Result, files};
@@ -31,10 +32,10 @@ pub fn open(path: &Path) -> Result<History> {
 pub fn read(path: &Path) -> Result<History> {
     let bytes = files::read_if_there("history", path)?.unwrap_or_default();
     let mut history = History { runs: Vec::new(), damaged: Vec::new() };
-    for (index, line) in String::from_utf8_lossy(&bytes).lines().enumerate().filter(|(_, line)| !line.trim().is_empty())
-    {
-        match serde_json::from_str::<Value>(line) {
-            Ok(run) if run["cases"].is_object() => history.runs.push(run),
+    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+    for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        match serde_json::from_slice::<Value>(line) {
+            Ok(run) if run["cases"].is_object() && sums::checked(line) != Check::Wrong => history.runs.push(run),
             _ => history.damaged.push(index + 1),
         }
     }
@@ -85,7 +86,13 @@ pub fn append(path: &Path, run: &Value) -> Result<()> {
         file.read_exact(&mut last).map_err(fault)?;
     }
     let start = if last == [b'\n'] { "" } else { "\n" };
-    file.write_all(format!("{start}{run}\n").as_bytes()).map_err(fault)
+    let length = file.get_ref().metadata().map_err(fault)?.len();
+    let written = file.write_all(format!("{start}{}\n", sums::with_checksum(&run.to_string())).as_bytes());
+    let written = written.and_then(|()| file.get_ref().sync_all());
+    if written.is_err() {
+        files::cut("history", path, file.get_ref(), length).ok();
+    }
+    written.map_err(fault)
 }
 
 /// A line for each case of the last run: its last values on this class of machine as bars, first to last.

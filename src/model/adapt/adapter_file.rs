@@ -10,15 +10,15 @@
 use super::attach::linears;
 use super::bottleneck::{ACTIVATIONS, Bottleneck, PARTS};
 use super::lora::{A, B, BIAS, LoraLayer, MAGNITUDE};
+use crate::files::{self, Stage};
 use crate::format::safetensors::{self, Safetensors};
 use crate::model::Model;
 use crate::model::activation::Activation;
 use crate::model::fields::read_json;
 use crate::model::fields::write_json;
-use crate::model::save::replace;
 use crate::model::weights::{Weights, embeddings_of, rows_name};
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel, files};
+use crate::{Error, Result, bail, cancel};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -91,11 +91,10 @@ impl Model {
             "lora": lora,
             "bottlenecks": bottlenecks,
         });
-        replace(folder, |part| {
-            safetensors::save(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
-            write_json(&part.join(CONFIG), &config)?;
-            Ok(vec![TENSORS.into(), CONFIG.into()])
-        })
+        let stage = Stage::begin(WHO, folder)?;
+        safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+        write_json(&stage, CONFIG, &config)?;
+        stage.commit()
     }
 
     /// Puts on a base what the folder holds.

@@ -236,7 +236,8 @@ mod verbs {
     /// Saves to a folder that `model` and transformers open: `config.json`, `generation_config.json`, safetensors.
     ///
     /// Weights beyond 5 GB go into several files. Attached LoRA is merged into the saved weights (`save_lora` saves it
-    /// alone). Files are written beside the folder and moved into it, so that after an error the old ones are still there.
+    /// alone). The files come to their places together: after an error or a kill the folder holds the old ones, or all the new.
+    /// `levain_checksums.json` beside them says what each was, so that `model` finds damage; to change one by hand, remove it.
     ///
     /// ```rhai
     /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });

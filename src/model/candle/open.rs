@@ -6,6 +6,7 @@ use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::{Fields, read_json};
 use crate::model::head::names::HeadNames;
+use crate::model::open::generation;
 use crate::model::spec::{Arch, Blueprint, Head};
 use crate::model::{Model, Weights};
 use crate::tensor::{DType, Tensor};
@@ -83,6 +84,7 @@ impl Model {
     pub fn open_candle(path: &Path, dtype: DType) -> Result<Model> {
         let place = path.join("config.json");
         files::readable("model", &place)?;
+        files::settle("model", path)?;
         let Value::Object(json) = read_json(&place)? else {
             bail!("model", "{}: not a JSON object", place.display());
         };
@@ -98,9 +100,7 @@ impl Model {
         let net = Model::assemble(Blueprint { arch, head: &HEAD, config }, Weights::default());
         let mut inner = net.write();
         inner.source = Some(files::full(path).unwrap_or_else(|| path.into()));
-        if let Ok(Value::Object(generation)) = read_json(&path.join("generation_config.json")) {
-            inner.generation = generation;
-        }
+        inner.generation = generation(path)?;
         inner.candle = Some(decoder.into());
         drop(inner);
         Ok(net)

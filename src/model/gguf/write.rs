@@ -80,7 +80,8 @@ impl Model {
         let names = planned.iter().map(|planned| (planned.name.as_str(), planned.transposed));
         let rounded = planned.iter().any(|planned| planned.dtype.block_size() > 1);
         check::model(&written, self, names, rounded, saving.tokenizer.len())?;
-        files::rename(WHO, &written, path)
+        files::rename(WHO, &written, path)?;
+        files::sync_names(WHO, path)
     }
 
     fn source(&self, path: &Path) -> Result<Source> {

@@ -18,7 +18,9 @@ impl Tokenizer {
     pub fn open(path: impl AsRef<Path>) -> Result<Tokenizer> {
         let path = path.as_ref();
         files::readable(WHO, path)?;
-        let tokenizer = if files::is_folder(path) { open_folder(path)? } else { open_file(path)? };
+        let is_folder = files::is_folder(path);
+        files::settle(WHO, if is_folder { path } else { path.parent().unwrap_or(path) })?;
+        let tokenizer = if is_folder { open_folder(path)? } else { open_file(path)? };
         for line in tokenizer.unused() {
             progress::warn(WHO, format_args!("{}: {line}", path.display()));
         }

@@ -1,7 +1,8 @@
 //! Writes the folder that transformers and tokenizers open.
 
+use crate::files::Stage;
 use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
-use crate::{Error, Result, files, progress};
+use crate::{Error, Result, progress};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ const WHO: &str = "save";
 
 impl Tokenizer {
     /// Writes `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and, where there is one, the chat
-    /// template, each beside its place and then renamed.
+    /// template, all of them together or none.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let mut spec = engine::describe(self.engine())?;
@@ -28,17 +29,17 @@ impl Tokenizer {
         if let Some(template) = self.own_template() {
             texts.push(("chat_template.jinja", template.to_string()));
         }
+        let stage = Stage::begin(WHO, folder)?;
         for (name, text) in &texts {
-            files::write_all(WHO, &folder.join(name), text.as_bytes())?;
+            stage.write_all(name, text.as_bytes())?;
         }
         for (name, text) in self.named_templates() {
             let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
             if name.chars().all(is_plain) && !name.starts_with('.') {
-                let path = folder.join("additional_chat_templates").join(format!("{name}.jinja"));
-                files::write_all(WHO, &path, text.as_bytes())?;
+                stage.write_all(&format!("additional_chat_templates/{name}.jinja"), text.as_bytes())?;
             }
         }
-        Ok(())
+        stage.commit()
     }
 
     /// `tokenizer_config.json`: what it was, with a class that takes `tokenizer.json` as it is. (Other classes

@@ -1,9 +1,9 @@
 //! Records of runs in scripts.
 
 use super::{from_json, to_json};
-use crate::resume;
 use crate::script::prelude::*;
 use crate::train::Record;
+use crate::{progress, resume};
 
 const RECORD: &[Opt] = &[opt("resume", Kind::Int, "", "continue the existing record, without rows after this step")];
 
@@ -57,6 +57,7 @@ mod verbs {
 
     /// Adds a row. It is in the file when this returns.
     ///
+    /// In the file each row ends with its checksum, `levain_crc32`: a row that is damaged is told where it is read.
     /// Numbers come back to the last bit. NaN and the infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity` and
     /// `-Infinity` in the file, and numbers again where it is read.
     ///
@@ -70,6 +71,18 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn add(log: &mut Record, row: Map) -> Res<()> {
         Ok(log.add(to_json("add", row)?)?)
+    }
+
+    /// Counts the rows, which are on the disk when this returns.
+    #[rhai_fn(name = "_kept", pure, return_raw)]
+    pub fn kept(log: &mut Record) -> Res<INT> {
+        Ok(log.kept()? as INT)
+    }
+
+    /// Warns of what does not stop a run.
+    #[rhai_fn(name = "_warn")]
+    pub fn warn(who: &str, what: &str) {
+        progress::warn(who, what);
     }
 
     /// Returns the values of a column, of the rows that have it.

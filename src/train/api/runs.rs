@@ -2,6 +2,7 @@
 
 use super::{from_json, to_json};
 use crate::files;
+use crate::files::sums::{self, Check, KEY};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
 use crate::train::Claim;
@@ -19,7 +20,7 @@ pub struct Handle(Arc<Mutex<Option<Claim>>>);
 
 fn line(map: Map) -> Res<String> {
     let json = to_json("runs::once", map)?;
-    Ok(serde_json::to_string(&json).unwrap_or_default() + "\n")
+    Ok(serde_json::to_string(&json).unwrap_or_default())
 }
 
 #[export_module]
@@ -30,8 +31,16 @@ mod verbs {
     #[rhai_fn(name = "_stored", return_raw)]
     pub fn stored(path: &str) -> Res<Dynamic> {
         let Some(bytes) = files::read_if_there("runs::stored", Path::new(path))? else { return Ok(Dynamic::UNIT) };
+        if sums::checked(&bytes) == Check::Wrong {
+            return Err(Error::new("runs::stored", format!("{path} is damaged: it is not what its checksum says"))
+                .help("restore it from a copy, or remove it, and the run is done again")
+                .into());
+        }
         match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes) {
-            Ok(object) => from_json(object),
+            Ok(mut object) => {
+                object.shift_remove(KEY);
+                from_json(object)
+            }
             Err(error) => bail!("runs::stored", "{path} is not the result of a run: {error}"),
         }
     }
@@ -42,16 +51,17 @@ mod verbs {
         from_json(serde_json::from_str::<serde_json::Value>(&line(map)?).unwrap_or_default())
     }
 
-    /// Stores a map as a line of JSON, written beside and renamed.
+    /// Stores a map as a line of JSON with its checksum, written beside and renamed.
     #[rhai_fn(name = "_store", return_raw)]
     pub fn store(path: &str, map: Map) -> Res<()> {
-        Ok(files::write_all("runs::once", Path::new(path), line(map)?.as_bytes())?)
+        let text = sums::with_checksum(&line(map)?) + "\n";
+        Ok(files::write_all("runs::once", Path::new(path), text.as_bytes())?)
     }
 
-    /// Claims a file for this process.
+    /// Claims a file for this process. `who` is the verb that is refused where another has it.
     #[rhai_fn(name = "_claim", return_raw)]
-    pub fn claim(path: &str) -> Res<Claim> {
-        Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(path)?)))))
+    pub fn claim(who: &str, path: &str) -> Res<Claim> {
+        Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(who, path)?)))))
     }
 
     /// The process whose stale claim was taken over, or `()`.

@@ -10,7 +10,7 @@ use crate::model::adapt::replaced::Replaced;
 use crate::model::tie::untie;
 use crate::progress;
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, files};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ impl Model {
     /// Attaches what a PEFT folder holds and freezes the base. Returns the number of layers with LoRA.
     pub fn open_lora(&self, folder: &Path) -> Result<usize> {
         self.check_trainable(WHO)?;
+        files::settle(WHO, folder)?;
         let config = PeftConfig::read(folder)?;
         let file = AdapterTensors::open(folder)?;
         let mut inner = self.write();

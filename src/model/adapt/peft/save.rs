@@ -1,17 +1,18 @@
 //! Writing attached adapters as a folder that PEFT opens with the same logits.
 
 use super::{BASE_PATH, CONFIG, TENSORS};
+use crate::files::{self, Stage};
 use crate::format::gguf::Gguf;
 use crate::format::safetensors;
 use crate::model::Model;
 use crate::model::adapt::lora::{BIAS, LoraLayer, PREFIX};
 use crate::model::embeddings::by_id;
 use crate::model::model::Inner;
-use crate::model::save::replace;
+use crate::model::fields::write_json;
 use crate::model::weights::{Weights, embeddings_of, rows_name};
 use crate::progress;
 use crate::tensor::{Array, DType, Device};
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,11 +49,10 @@ impl Model {
             }
         }
         let facts: Vec<(&str, &str)> = path.iter().map(|path| (BASE_PATH, path.as_str())).collect();
-        replace(folder, |part| {
-            safetensors::save(part.join(TENSORS), arrays.iter().map(|(name, array)| (name.as_str(), array)), &facts)?;
-            files::write_all(WHO, &part.join(CONFIG), format!("{config:#}\n").as_bytes())?;
-            Ok(vec![TENSORS.into(), CONFIG.into()])
-        })
+        let stage = Stage::begin(WHO, folder)?;
+        safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &facts)?;
+        write_json(&stage, CONFIG, &config)?;
+        stage.commit()
     }
 }
 

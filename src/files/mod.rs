@@ -1,14 +1,22 @@
 //! The gate to files: nothing else of what scripts can call opens, writes, lists or removes one.
 //!
 //! Every path is held against the [bounds](crate::limits) of the running script, which are those of its thread: open
-//! a file there, and take the open file to helper threads. What verbs write is there whole, or not at all.
+//! a file there, and take the open file to helper threads. What verbs write is there [whole](self::whole), or not at all, and what
+//! levain wrote is held against its [checksums](self::sums) when it is read.
 //! `who` is always the verb that errors name.
+
+mod calls;
+mod part;
+pub mod sums;
+mod whole;
+
+pub use whole::{Stage, begin, probe, settle, temporary_folder, write, write_all};
 
 use crate::limits::{self, Bounds};
 use crate::{Error, Result, bail, cancel, regular};
 use memmap2::Mmap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// An error where the running script may not read `path`.
@@ -39,7 +47,11 @@ fn permitted(who: &str, path: &Path, write: bool) -> Result<()> {
 /// Opens a file for reading.
 pub fn open(who: &str, path: &Path) -> Result<File> {
     readable(who, path)?;
-    open_as(who, OpenOptions::new().read(true), path)
+    let file = open_as(who, OpenOptions::new().read(true), path)?;
+    if sums::expected(who, path)?.is_some() {
+        sums::verify(who, path, &mapped(&file).map_err(|error| Error::io(who, path, &error))?)?;
+    }
+    Ok(file)
 }
 
 /// Opens what may be opened; where the script is confined, ordinary files alone.
@@ -50,12 +62,19 @@ fn open_as(who: &str, options: &OpenOptions, path: &Path) -> Result<File> {
     }
 }
 
+/// An error where a file is not what levain saved, as far as its folder knows.
+pub fn verify(who: &str, path: &Path) -> Result<()> {
+    if is_file(path) { open(who, path).map(drop) } else { Ok(()) }
+}
+
 /// All bytes of a file.
 pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
-    let mut file = open(who, path)?;
+    readable(who, path)?;
+    let mut file = open_as(who, OpenOptions::new().read(true), path)?;
     limits::room(who, file.metadata().map_or(0, |facts| facts.len()))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| Error::io(who, path, &error))?;
+    sums::verify(who, path, &bytes)?;
     Ok(bytes)
 }
 
@@ -63,7 +82,7 @@ pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
 pub fn read_if_there(who: &str, path: &Path) -> Result<Option<Vec<u8>>> {
     readable(who, path)?;
     match path.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         _ => read(who, path).map(Some),
     }
 }
@@ -127,17 +146,23 @@ pub fn make_folder(who: &str, folder: &Path) -> Result<()> {
 /// Makes a folder for `path`, which errors name.
 fn make(who: &str, folder: &Path, path: &Path) -> Result<()> {
     writable(who, folder)?;
-    fs::create_dir_all(folder).map_err(|error| match folder.ancestors().find(|path| path.is_file()) {
-        Some(file) => Error::new(who, format!("{} is a file, not a folder", file.display())),
-        None => Error::io(who, path, &error),
-    })
-}
-
-/// A folder inside of `folder` that is removed when the result is dropped: on the same disk, and with the same
-/// rights to write.
-pub fn temporary_folder(who: &str, folder: &Path) -> Result<tempfile::TempDir> {
-    writable(who, folder)?;
-    tempfile::Builder::new().prefix(".levain-").tempdir_in(folder).map_err(|error| Error::io(who, folder, &error))
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(file) = folder.ancestors().find(|path| path.is_file()) {
+        bail!(who, "{} is a file, not a folder", file.display());
+    }
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|place| !place.as_os_str().is_empty() && !place.exists()).collect();
+    for place in missing.into_iter().rev() {
+        let made = match calls::make_folder(place) {
+            // another process was faster
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && place.is_dir() => Ok(()),
+            made => made.and_then(|()| calls::sync_folder(folder_of(place))),
+        };
+        made.map_err(|error| Error::io(who, path, &error))?;
+    }
+    Ok(())
 }
 
 /// A file to read as if it were memory.
@@ -163,18 +188,11 @@ pub fn scratch(who: &str) -> Result<Counted<File>> {
     made.map(Counted::new).map_err(|error| Error::new(who, format!("no temporary file can be made: {error}")))
 }
 
-/// A new file, empty, in place of what is there.
-pub fn create(who: &str, path: &Path) -> Result<Counted<File>> {
-    writable(who, path)?;
-    make(who, folder_of(path), path)?;
-    open_as(who, OpenOptions::new().write(true).create(true).truncate(true), path).map(Counted::new)
-}
-
 /// A new file, or nothing where there is one already: of several processes one makes it.
 pub fn create_new(who: &str, path: &Path) -> Result<Option<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    match calls::create_new(path, &mut OpenOptions::new()) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(Error::io(who, path, &error)),
@@ -189,10 +207,22 @@ pub fn host() -> String {
     told.map_or_else(|| "this machine".into(), |name| name.trim().to_string())
 }
 
+/// Which start of which kernel this process runs under: the same for all containers of a machine, another after each start.
+pub fn boot() -> Option<String> {
+    let told = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(told.trim().to_string()).filter(|told| !told.is_empty())
+}
+
+/// Whether a process of this system may run: where that can't be known, it may.
+pub fn may_run(process: u32) -> bool {
+    !Path::new("/proc/self").exists() || Path::new("/proc").join(process.to_string()).exists()
+}
+
 /// A file to write behind its end, which may be read too; made where it is not there.
 pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
+    calls::asked().map_err(|error| Error::io(who, path, &error))?;
     open_as(who, OpenOptions::new().read(true).append(true).create(true), path).map(Counted::new)
 }
 
@@ -223,7 +253,7 @@ impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let may = cancel::check().and_then(|()| self.bounds.write(bytes.len() as u64));
         may.map_err(std::io::Error::other)?;
-        self.to.write(bytes)
+        calls::write(&mut self.to, bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -244,59 +274,38 @@ impl<W: Seek> Seek for Counted<W> {
 }
 
 /// Waits until a file is on the disk.
-pub fn sync(who: &str, path: &Path) -> Result<()> {
-    open(who, path)?.sync_all().map_err(|error| Error::io(who, path, &error))
+pub fn sync(who: &str, path: &Path, file: &File) -> Result<()> {
+    calls::sync(file).map_err(|error| Error::io(who, path, &error))
 }
 
+/// Cuts a file to what was there before a write failed.
+pub fn cut(who: &str, path: &Path, file: &File, length: u64) -> Result<()> {
+    calls::cut(file, length).map_err(|error| Error::io(who, path, &error))
+}
+
+/// Renames a file or folder. The new name is on the disk after [`sync_names`].
 pub fn rename(who: &str, from: &Path, to: &Path) -> Result<()> {
     writable(who, from)?;
     writable(who, to)?;
-    fs::rename(from, to).map_err(|error| Error::io(who, to, &error))
+    calls::rename(from, to).map_err(|error| Error::io(who, to, &error))
+}
+
+/// Waits until the name of `path` in its folder is on the disk.
+pub fn sync_names(who: &str, path: &Path) -> Result<()> {
+    calls::sync_folder(folder_of(path)).map_err(|error| Error::io(who, path, &error))
 }
 
 pub fn remove(who: &str, path: &Path) -> Result<()> {
     writable(who, path)?;
-    fs::remove_file(path).map_err(|error| Error::io(who, path, &error))
+    calls::remove(path).map_err(|error| Error::io(who, path, &error))
 }
 
 /// Removes a folder with all that is in it, if it is there.
 pub fn remove_folder(who: &str, folder: &Path) -> Result<()> {
     writable(who, folder)?;
-    match fs::remove_dir_all(folder) {
+    match calls::remove_folder(folder) {
         Ok(()) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
         Err(error) => Err(Error::io(who, folder, &error)),
     }
-}
-
-/// Writes a file beside `path` and renames it when it is whole, so that a fault or a kill at any instant
-/// leaves what was there. Folders on the way are made.
-pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
-    let fault = |error: std::io::Error| Error::io(who, path, &error);
-    writable(who, path)?;
-    if path.is_dir() {
-        return Err(Error::new(who, format!("{} is a folder", path.display())));
-    }
-    let folder = folder_of(path);
-    make(who, folder, path)?;
-    let part = part_in(folder).map_err(fault)?;
-    let mut out = BufWriter::with_capacity(1 << 20, Counted::new(part));
-    fill(&mut out)?;
-    let part = out.into_inner().map_err(|error| fault(error.into_error()))?.into_inner();
-    part.persist(path).map_err(|error| fault(error.error))?;
-    Ok(())
-}
-
-/// A temporary file with the rights of an ordinary one: tempfile's own are the owner's alone.
-fn part_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".levain-").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
-}
-
-/// [`write`] of what is all there.
-pub fn write_all(who: &str, path: &Path, bytes: &[u8]) -> Result<()> {
-    write(who, path, |out| out.write_all(bytes).map_err(|error| Error::io(who, path, &error)))
 }
