@@ -33,6 +33,11 @@ impl TableBuilder {
         self.rows
     }
 
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        self.columns.iter().map(Column::size).sum()
+    }
+
     /// The column of field `name` in the row that is being filled.
     pub fn column(&mut self, name: &str) -> &mut Column {
         let at = if self.names.get(self.next).is_some_and(|known| &**known == name) {
@@ -87,11 +92,12 @@ impl TableBuilder {
 
     pub fn finish(mut self) -> ColumnTable {
         self.columns.iter_mut().for_each(Column::shrink);
-        self.map_columns(|column| column)
+        self.map_columns(|_, column| column)
     }
 
-    pub fn map_columns(self, change: impl Fn(Column) -> Column) -> ColumnTable {
-        let columns = self.columns.into_iter().map(|column| Arc::new(change(column))).collect();
+    pub fn map_columns(self, change: impl Fn(&str, Column) -> Column) -> ColumnTable {
+        let named = self.names.iter().zip(self.columns);
+        let columns = named.map(|(name, column)| Arc::new(change(name, column))).collect();
         ColumnTable { names: self.names, columns, rows: self.rows }
     }
 }

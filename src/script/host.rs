@@ -7,7 +7,7 @@ use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
 use super::{
-    Cause, Fault, Input, Needs, Opt, Output, api, compile, explain, fault, forms, hygiene, library, natives, needs,
+    Cause, Fault, Input, Needs, Opt, Output, api, compile, current, explain, fault, forms, hygiene, library, natives, needs,
     stdlib,
 };
 use crate::cancel::{self, Cancel};
@@ -223,7 +223,8 @@ impl Host {
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
         self.bounds.begin();
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
-        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
+        let work = || current::within(&self.engine, || cancel::under(&self.cancel, work));
+        match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => result.map_err(|error| self.fault(error, name)),
             Err(panic) => Err(self.panic(&*panic)),
         }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A file uses its own noun and the floors below; nouns of one floor do not use each other.
 const FLOORS: &[&[&str]] = &[
-    &["error", "text", "limits", "memory", "cancel", "scoped", "files", "number", "progress", "resume", "rng", "sync"],
+    &["error", "text", "limits", "memory", "cancel", "scoped", "files", "number", "progress", "resume", "rng", "sync", "tasks"],
     &["kernel", "format"],
     &["tensor"],
     &["token"],
     &["data"],
+    &["clean"],
     &["model"],
     &["train", "ranks"],
     &["measure", "retrieve", "linear", "hub"],
@@ -46,6 +47,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("arrow_schema", &["data"]),
     ("parquet", &["data"]),
     ("csv", &["data"]),
+    ("encoding_rs", &["data"]),
+    ("chardetng", &["data"]),
+    ("unicode_normalization", &["clean"]),
+    ("html5ever", &["clean"]),
+    ("twox_hash", &["clean"]),
+    ("scoped_tls", &["script"]),
     ("resvg", &["plot"]),
     ("indicatif", &["plot"]),
     ("rhai", &["script", "cli", "nouns", "lib", "api"]),
