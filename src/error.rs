@@ -1,7 +1,10 @@
 //! The error type: the verb that failed, what is wrong with its values, and what to do about it.
 
+use crate::sync::unpoisoned;
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 /// What every fallible function of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,6 +20,18 @@ struct Inner {
     what: String,
     help: Option<String>,
     stop: Option<Stop>,
+    origin: Origin,
+}
+
+/// What an error was made of, for who knows how to read it: a script's own fault that passed through a native loop. It
+/// is taken out once, and says nothing of whether two errors are equal.
+#[derive(Clone, Default)]
+struct Origin(Option<Arc<Mutex<Option<Box<dyn Any + Send>>>>>);
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Origin) -> bool {
+        true
+    }
 }
 
 /// The `who` of work that was asked to stop.
@@ -33,7 +48,7 @@ enum Stop {
 impl Error {
     /// An error of the verb `who`, where `what` is wrong.
     pub fn new(who: impl Into<String>, what: impl Into<String>) -> Error {
-        Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None }))
+        Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None, origin: Origin::default() }))
     }
 
     /// Work was stopped from outside, by Ctrl-C or a cancel handle.
@@ -119,6 +134,18 @@ impl Error {
     pub fn at(mut self, place: impl fmt::Display) -> Error {
         self.0.what = format!("{place}: {}", self.0.what);
         self
+    }
+
+    /// Keeps what the error was made of, with its place in a script and the calls that led there.
+    pub fn made_of(mut self, origin: Box<dyn Any + Send>) -> Error {
+        self.0.origin = Origin(Some(Arc::new(Mutex::new(Some(origin)))));
+        self
+    }
+
+    /// Takes out what the error was made of.
+    pub fn origin<T: 'static>(&self) -> Option<Box<T>> {
+        let held = self.0.origin.0.as_ref()?;
+        unpoisoned(held.lock()).take()?.downcast().ok()
     }
 
     /// The verb that failed.

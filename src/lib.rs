@@ -59,6 +59,8 @@
 
 pub mod cancel;
 #[doc(hidden)]
+pub mod clean;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod data;
@@ -95,6 +97,9 @@ pub mod rng;
 mod scoped;
 pub mod script;
 mod sync;
+#[doc(hidden)]
+pub mod tasks;
+#[doc(hidden)]
 pub mod tensor;
 #[doc(hidden)]
 pub mod text;

@@ -3,13 +3,14 @@
 use crate::limits::{self, Bounds};
 use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
-use crate::{data, linear, measure, model, plot, retrieve, tensor, token, train};
+use crate::{clean, data, linear, measure, model, plot, retrieve, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
 pub const NOUNS: &[Noun] = &[
     ("tensor", tensor::api::register),
     ("token", token::api::register),
     ("data", data::api::register),
+    ("clean", clean::api::register),
     ("model", model::api::register),
     ("train", train::api::register),
     ("measure", measure::api::register),

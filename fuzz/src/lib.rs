@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("config", &["m/config.json", "m/model.safetensors"], r#"model("m")"#),
     target("csv", &["x.csv"], r#"for row in dataset("x.csv") { row.to_string() }"#),
     target("gguf", &["x.gguf"], r#"try { tokenizer("x.gguf").encode("a b") } catch { } model("x.gguf")"#),
+    target("html", &["x.html"], r#"dataset("x.html").html_to_text("html")[0].html.to_string()"#),
     target("index", &["i/index.json", "i/passages.parquet"], r#"index("i").search("what is it")"#),
     target("json", &["x.json"], r#"for row in dataset("x.json") { row.to_string() }"#),
     target("jsonl", &["x.jsonl"], r#"for row in dataset("x.jsonl") { row.to_string() }"#),
@@ -82,6 +83,7 @@ pub const TARGETS: &[Target] = &[
         &["t/vocab.json", "t/merges.txt", "t/tokenizer_config.json", "t/added_tokens.json"],
         r#"let tok = tokenizer("t"); tok.decode(tok.encode("the cat 专利权 sat").ids)"#,
     ),
+    target("warc", &["x.warc"], r#"for row in dataset("x.warc") { row.to_string() }"#),
 ];
 
 /// What a small file may cost.

@@ -78,7 +78,7 @@ fn list_of(inner: DataType) -> DataType {
 }
 
 /// The narrowest type that holds both.
-fn join(a: DataType, b: DataType) -> Option<DataType> {
+pub fn join(a: DataType, b: DataType) -> Option<DataType> {
     Some(match (a, b) {
         (a, b) if a == b => a,
         (DataType::Null, kind) | (kind, DataType::Null) => kind,

@@ -1,42 +1,110 @@
-//! Stream: a file larger than memory, read in parts.
+//! Stream: files larger than memory, read in parts, each part through the stream's steps.
 
-use super::batches::Replay;
-use super::read::{self, By, DataFormat, Tables, TextForm};
-use super::{Batch, Dataset, Encoded, TableBuilder, encode};
-use crate::tensor::Rng;
-use crate::token::Tokenizer;
+use super::read::{By, DataFormat, Source, Tables, format_of};
+use super::step::Step;
+use super::{Dataset, TableBuilder};
 use crate::{Error, Result, bail};
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 const WHO: &str = "stream";
 
-/// A choice of rows and fields of a file. A value: every pass reads the file anew.
-#[derive(Clone, Debug)]
+/// Rows of files, and what becomes of them. A value: every pass reads the files anew.
+#[derive(Clone)]
 pub struct Stream {
-    path: PathBuf,
-    form: TextForm,
-    fields: Option<Vec<String>>,
-    bare: bool,
-    start: usize,
-    end: usize,
+    source: Arc<Source>,
+    stages: Vec<Stage>,
+}
+
+/// What happens to the rows on their way.
+#[derive(Clone)]
+pub enum Stage {
+    /// Rows from one number up to another.
+    Range(usize, usize),
+    /// These fields; bare: the values of the one field alone.
+    Fields(Vec<String>, bool),
+    Each(Arc<dyn Step>),
+    InOrder(Arc<dyn InOrder>),
+}
+
+/// What a walk does with each part, in order.
+pub type Walk = Box<dyn FnMut(Dataset) -> Result<Dataset> + Send>;
+
+/// A step that has to see the rows in their order, since it remembers some of them.
+pub trait InOrder: Send + Sync {
+    fn label(&self) -> String;
+
+    fn identity(&self) -> String {
+        self.label()
+    }
+
+    /// Begins a walk; `upstream` gives the rows that will come.
+    fn begin(self: Arc<Self>, upstream: &Stream) -> Result<Walk>;
+}
+
+impl Stage {
+    /// `filter`, `rows 0 to 5`.
+    pub fn label(&self) -> String {
+        match self {
+            Stage::Range(start, usize::MAX) => format!("from row {start}"),
+            Stage::Range(start, end) => format!("rows {start} to {end}"),
+            Stage::Fields(fields, _) => fields.join(", "),
+            Stage::Each(step) => step.label(),
+            Stage::InOrder(step) => step.label(),
+        }
+    }
 }
 
 impl Stream {
-    /// Reads the first part of the file, so that its faults are found at once.
-    pub fn open(path: &Path, form: TextForm) -> Result<Stream> {
-        if read::format_of(WHO, path)?.0 == DataFormat::Json || form.by == By::Document {
-            return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
-                .help("save it as .jsonl or .parquet, or open it with `dataset`"));
+    /// Reads the first part of the files, so that its faults are found at once.
+    pub fn open(source: Source) -> Result<Stream> {
+        for path in source.files() {
+            if format_of(WHO, path)?.0 == DataFormat::Json || source.form.by == By::Document {
+                return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
+                    .help("save it as .jsonl or .parquet, or open it with `dataset`"));
+            }
         }
-        let stream = Stream { path: path.into(), form, fields: None, bare: false, start: 0, end: usize::MAX };
-        match stream.parts(1)?.next() {
+        let stream = Stream { source: source.into(), stages: Vec::new() };
+        match stream.source.open(WHO)?.next() {
             Some(first) => first.map(|_| stream),
-            None => bail!(WHO, "{} is empty: it has no rows", path.display()),
+            None => bail!(WHO, "{} is empty: it has no rows", stream.source),
         }
     }
 
+    /// The files it reads.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The rows as they are in the files.
+    pub fn raw(&self) -> Stream {
+        Stream { stages: Vec::new(), ..self.clone() }
+    }
+
+    fn then(&self, stage: Stage) -> Stream {
+        let mut stages = self.stages.clone();
+        stages.push(stage);
+        Stream { source: self.source.clone(), stages }
+    }
+
+    /// The rows that a step makes of these.
+    pub fn through(&self, step: Arc<dyn Step>) -> Stream {
+        self.then(Stage::Each(step))
+    }
+
+    /// The rows that a step which sees them in order makes of these.
+    pub fn in_order(&self, step: Arc<dyn InOrder>) -> Stream {
+        self.then(Stage::InOrder(step))
+    }
+
     pub fn select(&self, fields: Vec<String>) -> Result<Stream> {
+        if let Some(twice) = (1..fields.len()).find(|at| fields[..*at].contains(&fields[*at])) {
+            bail!("select", "field `{}` is named twice", fields[twice]);
+        }
         self.with_fields("select", fields, false)
     }
 
@@ -45,95 +113,253 @@ impl Stream {
         self.with_fields("column", vec![field.into()], true)
     }
 
-    /// Fields must be there in the first rows already.
     fn with_fields(&self, who: &'static str, fields: Vec<String>, bare: bool) -> Result<Stream> {
-        if let Some(first) = self.parts(1)?.next() {
-            let first = first?;
-            for field in &fields {
+        self.has_fields(who, &fields)?;
+        Ok(self.then(Stage::Fields(fields, bare)))
+    }
+
+    /// An error for fields that are not in the first rows.
+    pub fn has_fields(&self, who: &'static str, fields: &[String]) -> Result<()> {
+        if let Some(first) = self.first()? {
+            for field in fields {
                 first.field(who, field)?;
             }
         }
-        Ok(Stream { fields: Some(fields), bare, ..self.clone() })
+        Ok(())
+    }
+
+    /// The first part that has rows.
+    pub fn first(&self) -> Result<Option<Dataset>> {
+        self.blocks()?.next().transpose()
     }
 
     pub fn skip(&self, rows: usize) -> Stream {
-        Stream { start: self.start.saturating_add(rows).min(self.end), ..self.clone() }
+        self.range(rows, usize::MAX)
     }
 
     pub fn take(&self, rows: usize) -> Stream {
-        Stream { end: self.start.saturating_add(rows).min(self.end), ..self.clone() }
+        self.range(0, rows)
     }
 
-    /// Selects the chosen fields from rows of the file.
-    fn meant(&self, rows: Dataset) -> Result<Dataset> {
-        match &self.fields {
-            Some(fields) if self.bare => rows.column(&fields[0]),
-            Some(fields) => rows.select(fields),
-            None => Ok(rows),
+    fn range(&self, from: usize, count: usize) -> Stream {
+        let mut stages = self.stages.clone();
+        let (start, end) = match stages.last() {
+            Some(Stage::Range(start, end)) => (*start, *end),
+            _ => (0, usize::MAX),
+        };
+        if matches!(stages.last(), Some(Stage::Range(..))) {
+            stages.pop();
         }
+        let first = start.saturating_add(from).min(end);
+        stages.push(Stage::Range(first, first.saturating_add(count).min(end)));
+        Stream { source: self.source.clone(), stages }
     }
 
     /// The rows as datasets of `rows` rows; the last may have fewer.
     pub fn parts(&self, rows: usize) -> Result<DatasetParts> {
-        Ok(DatasetParts { blocks: self.blocks()?, rows, waiting: TableBuilder::default(), done: false })
+        Ok(DatasetParts { blocks: self.blocks()?, rows, waiting: TableBuilder::default(), bare: false, given: 0 })
     }
 
     /// The rows as datasets of as many rows as are read at a time.
     pub fn blocks(&self) -> Result<DatasetBlocks> {
-        Ok(DatasetBlocks { stream: self.clone(), tables: read::open(WHO, &self.path, self.form)?, seen: 0 })
+        self.blocks_from(0)
+    }
+
+    /// [`Stream::blocks`] from a row of the files on, for steps that remember nothing.
+    pub fn blocks_from(&self, row: usize) -> Result<DatasetBlocks> {
+        let mut stages = Vec::new();
+        for (at, stage) in self.stages.iter().enumerate() {
+            stages.push(match stage {
+                Stage::Range(start, end) => Running::Range { start: *start, end: *end, seen: 0 },
+                Stage::Fields(fields, bare) => Running::Fields(fields.clone(), *bare),
+                Stage::Each(step) => Running::Each { step: step.clone(), seen: 0 },
+                Stage::InOrder(step) => {
+                    let upstream = Stream { source: self.source.clone(), stages: self.stages[..at].to_vec() };
+                    Running::InOrder(step.clone().begin(&upstream)?)
+                }
+            });
+        }
+        let tables = self.source.open(WHO)?;
+        Ok(DatasetBlocks { tables, stages, ready: VecDeque::new(), read: row, skip: row, done: false })
+    }
+
+    /// What tells these rows from others: the files as they are now, and every stage.
+    pub fn fingerprint(&self) -> String {
+        let stages = self.stages.iter().map(|stage| match stage {
+            Stage::Each(step) => step.identity(),
+            Stage::InOrder(step) => step.identity(),
+            other => other.label(),
+        });
+        format!("{}\n{}", self.source.fingerprint(), stages.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Whether what becomes of a row depends on the row alone.
+    pub fn is_stateless(&self) -> bool {
+        self.stages.iter().all(|stage| matches!(stage, Stage::Each(_) | Stage::Fields(..)))
     }
 }
 
-/// `stream big.jsonl.zst, rows 0 and on`.
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// `stream big.jsonl.zst, filter, rows 0 to 5`.
 impl std::fmt::Display for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "stream {}", self.path.display())?;
-        if let Some(fields) = &self.fields {
-            write!(f, ", {}", fields.join(", "))?;
-        }
-        match (self.start, self.end) {
-            (0, usize::MAX) => Ok(()),
-            (start, usize::MAX) => write!(f, ", from row {start}"),
-            (start, end) => write!(f, ", rows {start} to {end}"),
-        }
+        write!(f, "stream {}", self.source)?;
+        self.stages.iter().try_for_each(|stage| write!(f, ", {}", stage.label()))
     }
 }
 
-/// A walk through a stream, as the file is read.
-pub struct DatasetBlocks {
-    stream: Stream,
-    tables: Tables,
-    /// Rows of the file that were read.
-    seen: usize,
+/// A stage in the middle of a walk.
+enum Running {
+    Range { start: usize, end: usize, seen: usize },
+    Fields(Vec<String>, bool),
+    Each { step: Arc<dyn Step>, seen: usize },
+    InOrder(Walk),
 }
+
+/// A walk through a stream, as the files are read.
+pub struct DatasetBlocks {
+    tables: Tables,
+    stages: Vec<Running>,
+    ready: VecDeque<Result<(Dataset, usize)>>,
+    /// Rows of the files that were read.
+    read: usize,
+    /// Rows of the files that are left out at the start.
+    skip: usize,
+    done: bool,
+}
+
+/// A part on its way: its rows, and how many rows of the files were read with it.
+type Part = (Dataset, usize);
 
 impl DatasetBlocks {
-    /// All fields of the next rows.
-    fn block(&mut self) -> Result<Option<Dataset>> {
-        let Stream { start, end, .. } = self.stream;
-        while self.seen < end {
-            crate::cancel::check()?;
-            let Some(table) = self.tables.next().transpose()? else { break };
-            let first = self.seen;
-            self.seen += table.rows;
-            let (from, to) = (start.max(first) - first, end.min(self.seen).max(first) - first);
-            if from < to && from < table.rows {
-                return Ok(Some(Dataset::from(table).slice(from, to)));
+    /// The next part, with the number of rows of the files up to its end.
+    pub fn next_with_place(&mut self) -> Option<Result<Part>> {
+        loop {
+            if let Some(ready) = self.ready.pop_front() {
+                if ready.is_err() {
+                    self.ready.clear();
+                    self.done = true;
+                }
+                return Some(ready);
+            }
+            if self.done {
+                return None;
+            }
+            if let Err(error) = self.refill() {
+                self.ready.push_back(Err(error));
             }
         }
-        Ok(None)
     }
+
+    /// The parts that are ready together; none at the end.
+    pub fn next_parts(&mut self) -> Vec<Result<Part>> {
+        let mut parts: Vec<Result<Part>> = self.next_with_place().into_iter().collect();
+        if parts.iter().all(Result::is_ok) {
+            while let Some(part) = (!self.ready.is_empty()).then(|| self.next_with_place()).flatten() {
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    /// Reads some parts and sends them through the stages.
+    fn refill(&mut self) -> Result<()> {
+        let wide = self.stages.iter().any(|stage| matches!(stage, Running::Each { .. }));
+        let many = if wide { rayon::current_num_threads().max(1) * 2 } else { 1 };
+        let mut parts: Vec<Part> = Vec::new();
+        let mut fault = None;
+        while parts.len() < many && !self.done {
+            crate::cancel::check()?;
+            match self.tables.next() {
+                None => self.done = true,
+                Some(Err(error)) => (fault, self.done) = (Some(error), true),
+                Some(Ok(table)) => {
+                    let mut rows = Dataset::from(table);
+                    if self.skip > 0 {
+                        let left_out = self.skip.min(rows.len());
+                        self.skip -= left_out;
+                        rows = rows.slice(left_out, rows.len());
+                    }
+                    self.read += rows.len();
+                    if !rows.is_empty() {
+                        parts.push((rows, self.read));
+                    }
+                }
+            }
+        }
+        for stage in &mut self.stages {
+            let (through, error, ended) = run(stage, parts);
+            parts = through;
+            if error.is_some() {
+                fault = error;
+            }
+            self.done |= ended;
+        }
+        self.ready.extend(parts.into_iter().filter(|(rows, _)| !rows.is_empty()).map(Ok));
+        if let Some(error) = fault {
+            self.ready.push_back(Err(error));
+        }
+        Ok(())
+    }
+}
+
+/// The parts behind a stage, up to the first error, and whether nothing comes after them.
+fn run(stage: &mut Running, parts: Vec<Part>) -> (Vec<Part>, Option<Error>, bool) {
+    let (rows, places): (Vec<Dataset>, Vec<usize>) = parts.into_iter().unzip();
+    let (results, ended): (Vec<Result<Dataset>>, bool) = match stage {
+        Running::Each { step, seen } => {
+            let numbered = rows.into_iter().map(|rows| {
+                let first = *seen;
+                *seen += rows.len();
+                (first, rows)
+            });
+            let numbered = numbered.collect();
+            (step.apply_all(numbered), false)
+        }
+        Running::InOrder(walk) => {
+            let mut results = Vec::new();
+            for rows in rows {
+                results.push(walk(rows));
+                if results.last().is_some_and(Result::is_err) {
+                    break;
+                }
+            }
+            (results, false)
+        }
+        Running::Fields(fields, bare) => (rows.iter().map(|rows| rows.fields_or_none(fields, *bare)).collect(), false),
+        Running::Range { start, end, seen } => {
+            let within = rows.iter().map(|rows| {
+                let first = *seen;
+                *seen += rows.len();
+                Ok(rows.slice(start.saturating_sub(first), end.saturating_sub(first)))
+            });
+            let within = within.collect();
+            (within, *seen >= *end)
+        }
+    };
+    let (mut through, mut fault) = (Vec::new(), None);
+    for (result, place) in results.into_iter().zip(places) {
+        match result {
+            Ok(rows) => through.push((rows, place)),
+            Err(error) => {
+                fault = Some(error);
+                break;
+            }
+        }
+    }
+    (through, fault, ended)
 }
 
 impl Iterator for DatasetBlocks {
     type Item = Result<Dataset>;
 
     fn next(&mut self) -> Option<Result<Dataset>> {
-        let block = self.block().and_then(|rows| rows.map(|rows| self.stream.meant(rows)).transpose());
-        if !matches!(block, Ok(Some(_))) {
-            self.seen = usize::MAX;
-        }
-        block.transpose()
+        Some(self.next_with_place()?.map(|(rows, _)| rows))
     }
 }
 
@@ -142,13 +368,22 @@ pub struct DatasetParts {
     blocks: DatasetBlocks,
     rows: usize,
     waiting: TableBuilder,
-    done: bool,
+    bare: bool,
+    /// Parts so far.
+    given: usize,
 }
 
 impl DatasetParts {
+    /// Whether no part was asked for yet.
+    pub fn is_fresh(&self) -> bool {
+        self.given == 0
+    }
+
     fn part(&mut self) -> Result<Option<Dataset>> {
+        self.given += 1;
         while self.waiting.rows() < self.rows {
-            let Some(block) = self.blocks.block()? else { break };
+            let Some(block) = self.blocks.next().transpose()? else { break };
+            self.bare = block.is_bare();
             self.waiting.append(&block.gathered())?;
         }
         let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
@@ -158,7 +393,8 @@ impl DatasetParts {
         if waiting.len() > self.rows {
             self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered())?;
         }
-        self.blocks.stream.meant(waiting.slice(0, self.rows)).map(Some)
+        let part = waiting.slice(0, self.rows);
+        Ok(Some(if self.bare { part.into_bare() } else { part }))
     }
 }
 
@@ -166,212 +402,11 @@ impl Iterator for DatasetParts {
     type Item = Result<Dataset>;
 
     fn next(&mut self) -> Option<Result<Dataset>> {
-        if self.done {
-            return None;
-        }
         let part = self.part();
-        self.done = !matches!(part, Ok(Some(_)));
+        if !matches!(part, Ok(Some(_))) {
+            self.blocks.done = true;
+            self.blocks.ready.clear();
+        }
         part.transpose()
-    }
-}
-
-/// A stream that is encoded as it is read, and packed where a length is given.
-#[derive(Clone)]
-pub struct EncodedStream {
-    stream: Stream,
-    tokenizer: Tokenizer,
-    plan: Arc<encode::EncodePlan>,
-    pack: Option<(usize, Option<bool>)>,
-}
-
-impl EncodedStream {
-    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: encode::EncodePlan) -> EncodedStream {
-        EncodedStream { stream, tokenizer, plan: plan.into(), pack: None }
-    }
-
-    pub fn pack(&self, length: usize, cut: Option<bool>) -> EncodedStream {
-        EncodedStream { pack: Some((length, cut)), ..self.clone() }
-    }
-
-    /// The rows of a buffer, of which the first has this number: each time that the file is read another one.
-    fn encode(&self, part: &Dataset, number: u64) -> Result<Encoded> {
-        let rows = encode::encode_part(part, &self.tokenizer, &self.plan, number)?;
-        match self.pack {
-            Some((length, cut)) => rows.pack(length, cut.unwrap_or(rows.is_stream())),
-            None => Ok(rows),
-        }
-    }
-}
-
-impl std::fmt::Display for EncodedStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "encoded {}", self.stream)
-    }
-}
-
-/// Settings of the batches of a stream.
-#[derive(Clone)]
-pub struct StreamPlan {
-    pub batch_size: usize,
-    pub steps: usize,
-    /// Rows that are read, encoded, packed and shuffled at a time.
-    pub buffer_size: usize,
-    pub order: Option<Rng>,
-    /// Rows of other text among them.
-    pub replay: Option<Replay>,
-    pub start_step: usize,
-}
-
-/// Batches of a stream: in the order of the file, shuffled within a buffer, over and over until there were enough.
-#[derive(Clone)]
-pub struct StreamBatches {
-    rows: EncodedStream,
-    plan: StreamPlan,
-}
-
-impl StreamBatches {
-    pub fn new(rows: EncodedStream, plan: StreamPlan) -> Result<StreamBatches> {
-        if plan.batch_size == 0 || plan.buffer_size == 0 {
-            bail!(
-                "batches",
-                "batch_size {} and buffer_size {}: both are at least 1",
-                plan.batch_size,
-                plan.buffer_size
-            );
-        }
-        if plan.start_step > plan.steps {
-            bail!("batches", "start_step {} is beyond the {} steps", plan.start_step, plan.steps);
-        }
-        if let Some(replay) = &plan.replay {
-            replay.check()?;
-        }
-        Ok(StreamBatches { rows, plan })
-    }
-
-    pub fn total(&self) -> usize {
-        self.plan.steps
-    }
-
-    pub fn len(&self) -> usize {
-        self.plan.steps - self.plan.start_step
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn walk(&self) -> StreamWalk {
-        let batches = self.clone();
-        StreamWalk { batches, parts: None, part: 0, buffer: None, step: 0, epoch: 0, found: false, failed: false }
-    }
-}
-
-impl std::fmt::Display for StreamBatches {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let StreamPlan { start_step, steps, batch_size, .. } = self.plan;
-        write!(f, "batches {start_step} to {steps} of up to {batch_size} rows of {}", self.rows.stream)
-    }
-}
-
-/// Iterates over [`StreamBatches`].
-pub struct StreamWalk {
-    batches: StreamBatches,
-    parts: Option<DatasetParts>,
-    /// Buffers so far, over all epochs.
-    part: usize,
-    buffer: Option<ShuffleBuffer>,
-    step: usize,
-    epoch: usize,
-    /// Whether this pass through the file had a row to train on.
-    found: bool,
-    failed: bool,
-}
-
-/// Rows that are held, and the order in which they come.
-struct ShuffleBuffer {
-    rows: Encoded,
-    order: Vec<usize>,
-    at: usize,
-}
-
-impl ShuffleBuffer {
-    /// The next `count` rows, or those that are left.
-    fn take(&mut self, count: usize) -> Option<Batch> {
-        let rows = &self.order[self.at..self.order.len().min(self.at + count)];
-        self.at += rows.len();
-        (!rows.is_empty()).then(|| self.rows.batch(rows))
-    }
-}
-
-impl StreamWalk {
-    fn batch(&mut self) -> Result<Option<Batch>> {
-        let plan = self.batches.plan.clone();
-        while self.step < plan.steps {
-            let (own, others) = match &plan.replay {
-                Some(replay) => replay.shares(self.step, plan.batch_size),
-                None => (0..plan.batch_size, 0..0),
-            };
-            let rows = self.buffer.as_mut().and_then(|buffer| buffer.take(own.len()));
-            if rows.is_none() && !own.is_empty() {
-                self.open_part(&plan)?;
-                continue;
-            }
-            let step = self.step;
-            self.step += 1;
-            // going on reads the file again up to there
-            if step < plan.start_step {
-                continue;
-            }
-            let pad = self.buffer.as_ref().map_or(0, |buffer| buffer.rows.pad_id());
-            let batch = match &plan.replay {
-                Some(replay) => replay.mixed(rows, others, plan.order.as_ref(), pad),
-                None => rows,
-            };
-            return Ok(batch.map(|batch| Batch { step, total: plan.steps, epoch: self.epoch, ..batch }));
-        }
-        Ok(None)
-    }
-
-    /// The next buffer; at the end of the file, of the first one again.
-    fn open_part(&mut self, plan: &StreamPlan) -> Result<()> {
-        let mut parts = match self.parts.take() {
-            Some(parts) => parts,
-            None => self.batches.rows.stream.parts(plan.buffer_size)?,
-        };
-        let fresh = parts.blocks.seen == 0;
-        match parts.next() {
-            Some(part) => {
-                let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer_size) as u64)?;
-                // of a buffer whose rows were all skipped nothing comes
-                self.found |= !rows.is_empty();
-                let order = match &plan.order {
-                    Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),
-                    None => (0..rows.len()).collect(),
-                };
-                self.buffer = Some(ShuffleBuffer { rows, order, at: 0 });
-                self.part += 1;
-                self.parts = Some(parts);
-            }
-            None if fresh => bail!("batches", "{} has no rows", self.batches.rows.stream),
-            None if !self.found => {
-                return Err(Error::new("batches", format!("no row of {} has a loss token", self.batches.rows.stream))
-                    .help("check what `loss_on` selected"));
-            }
-            None => (self.epoch, self.found) = (self.epoch + 1, false),
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for StreamWalk {
-    type Item = Result<Batch>;
-
-    fn next(&mut self) -> Option<Result<Batch>> {
-        if self.failed {
-            return None;
-        }
-        let batch = self.batch();
-        self.failed = batch.is_err();
-        batch.transpose()
     }
 }

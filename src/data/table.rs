@@ -54,6 +54,11 @@ impl TableBuilder {
         self.names.len() - 1
     }
 
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        self.columns.iter().map(Column::size).sum()
+    }
+
     /// The column of field `name` in the row that is being filled.
     pub fn column(&mut self, name: &str) -> &mut Column {
         let at = match self.names.get(self.next) {
@@ -111,15 +116,16 @@ impl TableBuilder {
 
     pub fn finish(mut self) -> ColumnTable {
         self.columns.iter_mut().for_each(Column::shrink);
-        self.map_columns(|column| column)
+        self.map_columns(|_, column| column)
     }
 
-    pub fn map_columns(self, change: impl Fn(Column) -> Column) -> ColumnTable {
-        let columns = self.columns.into_iter().map(|mut column| {
+    pub fn map_columns(self, change: impl Fn(&str, Column) -> Column) -> ColumnTable {
+        let columns = self.names.iter().zip(self.columns).map(|(name, mut column)| {
             column.extend_missing(self.rows - column.len());
-            Arc::new(change(column))
+            Arc::new(change(name, column))
         });
-        ColumnTable { columns: columns.collect(), names: self.names, rows: self.rows }
+        let columns = columns.collect();
+        ColumnTable { names: self.names, columns, rows: self.rows }
     }
 }
 

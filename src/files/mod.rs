@@ -138,6 +138,11 @@ pub fn modified(path: &Path) -> Option<std::time::SystemTime> {
     path.metadata().and_then(|facts| facts.modified()).ok()
 }
 
+/// Bytes of a file, where it is there.
+pub fn size(path: &Path) -> Option<u64> {
+    path.metadata().map(|facts| facts.len()).ok()
+}
+
 /// Makes a folder, and those on the way.
 pub fn make_folder(who: &str, folder: &Path) -> Result<()> {
     make(who, folder, folder)

@@ -17,4 +17,4 @@ mod weights;
 
 pub use pytorch::Pytorch;
 pub use safetensors::Safetensors;
-pub use weights::WeightFile;
+pub use weights::Shard;

@@ -27,6 +27,7 @@ mod math;
 pub mod matmul;
 pub mod matrix;
 pub mod matvec;
+pub mod minhash;
 pub mod norm;
 pub mod optimize;
 pub(crate) mod parallel;

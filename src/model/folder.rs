@@ -6,7 +6,7 @@ use super::fields::read_json;
 use super::head::embed;
 use super::init::initial;
 use super::spec::{Blueprint, NewHead, TensorSpec};
-use crate::format::WeightFile;
+use crate::format::Shard;
 use crate::progress;
 use crate::tensor::{Array, DType, Rng};
 use crate::{Error, Result, bail, cancel, files};
@@ -29,8 +29,8 @@ pub fn read_weights(
     new_head: Option<&NewHead>,
 ) -> Result<(Blueprint, Weights)> {
     let shards = shards(folder)?;
-    let open = |path: &PathBuf| WeightFile::open(path).map_err(|error| error.attributed_to("model"));
-    let files = shards.iter().map(open).collect::<Result<Vec<WeightFile>>>()?;
+    let open = |path: &PathBuf| Shard::open(path).map_err(|error| error.attributed_to("model"));
+    let files = shards.iter().map(open).collect::<Result<Vec<Shard>>>()?;
     let head: BTreeSet<String> = match new_head {
         Some(_) => (blueprint.head.tensors)(&blueprint.config).into_iter().map(|spec| spec.name).collect(),
         None => BTreeSet::new(),
@@ -44,7 +44,7 @@ pub fn read_weights(
         places = Places::find(folder, &blueprint, &files, &head, &ties)?;
     }
     let mut weights = Weights::default();
-    let read = |file: &WeightFile, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
+    let read = |file: &Shard, name: &str| read(file, name, dtype).map_err(|error| error.attributed_to("model"));
     for spec in blueprint.tensors() {
         cancel::check()?;
         let found = places.wanted.get(&spec.name).map(|(file, name)| (&files[*file], name));
@@ -94,7 +94,7 @@ fn tell(folder: &Path, blueprint: &Blueprint, weights: &Weights, left: &[String]
     }
 }
 
-fn read(file: &WeightFile, name: &str, dtype: DType) -> Result<Array> {
+fn read(file: &Shard, name: &str, dtype: DType) -> Result<Array> {
     match file.dtype(name)? {
         DType::I64 | DType::U32 | DType::U8 => {
             bail!("model", "{}: `{name}` holds whole numbers", file.path().display())
@@ -156,7 +156,7 @@ impl Places {
     fn find(
         folder: &Path,
         blueprint: &Blueprint,
-        files: &[WeightFile],
+        files: &[Shard],
         head: &BTreeSet<String>,
         ties: &[(String, String)],
     ) -> Result<Places> {
@@ -209,7 +209,7 @@ impl Places {
     /// A copy that is none: its name, and that of what it should be a copy of.
     fn untied<'a>(
         &self,
-        files: &[WeightFile],
+        files: &[Shard],
         ties: &'a [(String, String)],
     ) -> Result<Option<(&'a String, &'a String)>> {
         for (copy, of) in ties {

@@ -7,7 +7,7 @@ use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
 use super::{
-    Cause, Fault, Input, Needs, Opt, Output, api, compile, explain, fault, forms, hygiene, library, natives, needs,
+    Cause, Fault, Input, Needs, Opt, Output, api, compile, current, explain, fault, forms, hygiene, library, natives, needs,
     stdlib,
 };
 use crate::cancel::{self, Cancel};
@@ -224,7 +224,8 @@ impl Host {
         self.bounds.begin();
         self.cancel.end_after(self.bounds.limits().time);
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
-        match catch_unwind(AssertUnwindSafe(|| cancel::under(&self.cancel, work))) {
+        let work = || current::within(&self.engine, || cancel::under(&self.cancel, work));
+        match catch_unwind(AssertUnwindSafe(work)) {
             // the last verb of a script has no operation after it, and others may have stumbled over what is damaged
             Ok(result) => match self.cancel.fault() {
                 Some(fault) => Err(fault.into()),

@@ -6,6 +6,8 @@ mod api;
 #[doc(hidden)]
 pub mod checker;
 mod compile;
+#[doc(hidden)]
+pub mod current;
 mod declared;
 #[doc(hidden)]
 pub mod diff;
@@ -35,6 +37,7 @@ mod options;
 mod origins;
 #[doc(hidden)]
 pub mod output;
+mod purity;
 #[doc(hidden)]
 pub mod registry;
 mod runtime;
@@ -50,7 +53,7 @@ mod value;
 
 pub use fault::{Cause, Fault, Place};
 #[doc(hidden)]
-pub use fault::{Res, is_interrupted};
+pub use fault::{Res, carried, is_interrupted};
 #[doc(hidden)]
 pub use host::{Host, Noun, note_panic};
 #[doc(hidden)]
@@ -64,6 +67,8 @@ pub use notebook::Notebook;
 pub use options::{Kind, Opt, Options, opt};
 #[doc(hidden)]
 pub use output::Output;
+#[doc(hidden)]
+pub use purity::{Purity, purity};
 pub use runtime::{Builder, Runtime, Script};
 #[doc(hidden)]
 pub use sources::{plain, read_script};

@@ -1,6 +1,6 @@
 //! `pytorch_model.bin`: the same numbers as safetensors, nothing that runs, and no file that hurts.
 
-use levain::format::{Pytorch, Safetensors, WeightFile};
+use levain::format::{Pytorch, Safetensors, Shard};
 use levain::model::Model;
 use levain::tensor::{Array, DType};
 use std::path::{Path, PathBuf};
@@ -197,7 +197,7 @@ fn damaged_files_are_errors_and_never_more() {
     for at in 0..count {
         let bytes = damaged(&seeds[at % seeds.len()], &mut state);
         std::fs::write(&path, &bytes).unwrap();
-        let Ok(file) = WeightFile::open(&path) else { continue };
+        let Ok(file) = Shard::open(&path) else { continue };
         opened += 1;
         for name in file.names() {
             let count = file.read(&name).unwrap().elem_count();

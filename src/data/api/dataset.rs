@@ -1,7 +1,9 @@
 //! What scripts see of datasets.
 
 use super::value::{RowCollector, row};
-use super::{DECIMAL, DELIMITER, by, count, place, show, span, text_form, value};
+use super::{
+    ASIDE, DECIMAL, DELIMITER, ENCODING, FILE_FIELD, ON_ERROR, by, closure, count, place, show, source, span, text_form, value,
+};
 use crate::data::{By, Dataset};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
@@ -18,6 +20,10 @@ const DATASET: &[Opt] = &[
     .also(&["by"]),
     DELIMITER,
     DECIMAL,
+    ENCODING,
+    ON_ERROR,
+    ASIDE,
+    FILE_FIELD,
 ];
 
 const SAVE: &[Opt] = &[DELIMITER, DECIMAL];
@@ -41,30 +47,22 @@ pub fn register(host: &mut Host) {
     host.engine.register_iterator_result::<Dataset, Dynamic>();
 }
 
-/// Calls `change` with every row.
-fn each(
-    who: &'static str,
-    context: &NativeCallContext,
-    data: &Dataset,
-    change: &FnPtr,
-    mut result: impl FnMut(usize, Dynamic) -> Res<()>,
-) -> Res<()> {
-    for at in 0..data.len() {
-        crate::cancel::check()?;
-        result(at, change.call_within_context::<Dynamic>(context, (row(who, data, at)?,))?)?;
-    }
-    Ok(())
-}
-
 #[export_module]
 mod verbs {
     /// Rows with named fields. A value: its verbs return new datasets.
     pub type Dataset = crate::data::Dataset;
 
-    /// Opens a file of rows: .jsonl, .json, .csv, .tsv, .parquet or .txt, each also compressed (.gz, .zst).
+    /// Opens files of rows: .jsonl, .json, .csv, .tsv, .parquet, .txt, .html or .warc, each also compressed (.gz, .zst).
+    ///
+    /// A folder means all such files in it and below, `logs/**/*.jsonl` and `{a,b}.csv` those that match, in the order of their names.
     ///
     /// The fields are the union over all rows; a row that lacks one has `()` there. A column of csv or tsv is numeric where
-    /// all its values are. A .txt file has the field `text`, one row for each line that is not blank.
+    /// all its values are. A .txt file has the field `text`, one row for each line that is not blank; a page (.html) is one row with
+    /// the field `html`; of a crawl (.warc) each page or text is a row of `url`, `date`, `type`, `status` and `html` or `text`.
+    ///
+    /// `encoding` names the encoding of the text, or guesses it (`"auto"`), which is told; a page without the option is read as
+    /// it declares. `on_error: "skip"` leaves broken lines out, tells how many, and keeps them in the file `aside`. A file that
+    /// changes while it is read is an error.
     ///
     /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format.
     /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
@@ -79,12 +77,14 @@ mod verbs {
     /// dataset([#{ id: "12345678901234567890", share: 0.5 }]).save("out/doc/rows.csv", #{ delimiter: ";", decimal: "," });
     /// dataset("out/doc/rows.csv", #{ delimiter: ";", decimal: "," })[0]    //=> #{"id": "12345678901234567890", "share": 0.5}
     /// dataset("out/doc/rows.csv")    //=> error: dataset: out/doc/rows.csv:1: the first line has no ',', but ";"
+    /// dataset("out/doc/*.csv", #{ delimiter: ";", file_field: "file" })[0].file    //=> out/doc/rows.csv
+    /// dataset("out/doc/lines.txt", #{ encoding: "gb18031" })    //=> error: dataset: there is no encoding `gb18031`
     /// ```
     #[rhai_fn(name = "dataset", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("dataset", DATASET, options)?;
         let form = text_form("dataset", &options, by(&options)?, true)?;
-        Ok(crate::data::read("dataset", Path::new(path), form)?.into())
+        Ok(source("dataset", &[path], &options, form)?.read("dataset")?.into())
     }
 
     /// Makes a dataset from a list of maps, or from a list of strings as its field `text`.
@@ -177,6 +177,9 @@ mod verbs {
 
     /// Maps every row through a closure: maps become rows, other values a column.
     ///
+    /// A closure that only computes from its row runs on all threads, and the rows keep their order; one that changes or calls what
+    /// is outside of it runs on one thread, which is told for 10,000 rows or more.
+    ///
     /// also: apply, add_column, with_columns
     ///
     /// ```rhai
@@ -188,15 +191,10 @@ mod verbs {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn map(context: NativeCallContext, data: Dataset, change: FnPtr) -> Res<Dataset> {
-        let name = if data.is_bare() { &data.fields()[0] } else { "value" };
-        let mut made = RowCollector::new(name);
-        each("map", &context, &data, &change, |_, value| made.push("map", &value))?;
-        let bare = made.is_bare();
-        let made = made.finish();
-        Ok(if bare { made.into_bare() } else { made })
+        closure::map(&context, &data, change)
     }
 
-    /// Keeps the rows for which the closure returns true.
+    /// Keeps the rows for which the closure returns true. It runs on threads as that of `map`.
     ///
     /// also: where, query
     ///
@@ -206,16 +204,7 @@ mod verbs {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn filter(context: NativeCallContext, data: Dataset, keep: FnPtr) -> Res<Dataset> {
-        let mut kept = Vec::new();
-        each("filter", &context, &data, &keep, |at, value| {
-            match value.as_bool() {
-                Ok(true) => kept.push(at),
-                Ok(false) => {}
-                Err(kind) => bail!("filter", "row {at}: the closure gave a {kind}, not true or false"),
-            }
-            Ok(())
-        })?;
-        Ok(data.pick(kept))
+        closure::filter(&context, &data, keep)
     }
 
     /// The first `rows` rows, or all if there are fewer.
@@ -238,18 +227,6 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn skip(data: &mut Dataset, rows: i64) -> Res<Dataset> {
         Ok(data.slice(count("skip", rows)?, data.len()))
-    }
-
-    /// Keeps the first row with each value of a field.
-    ///
-    /// also: drop_duplicates, deduplicate
-    ///
-    /// ```rhai
-    /// dataset(["a", "b", "a"]).unique("text").len()    //=> 2
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn unique(data: &mut Dataset, field: &str) -> Res<Dataset> {
-        Ok((*data).unique(field)?)
     }
 
     /// Appends the rows of `other`. Fields are matched by name; a field that one side lacks is `()` in its rows.

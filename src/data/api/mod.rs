@@ -2,6 +2,7 @@
 
 mod batches;
 mod chunk;
+pub mod closure;
 mod dataset;
 mod encode;
 mod fields;
@@ -9,12 +10,13 @@ mod labeled;
 mod map;
 mod show;
 mod split;
+mod steps;
 mod stream;
 mod tags;
 mod texts;
 mod value;
 
-use crate::data::{By, Dataset, TextForm};
+use crate::data::{By, Charset, Dataset, Source, TextForm};
 use crate::script::prelude::*;
 use crate::text;
 
@@ -27,6 +29,7 @@ pub fn register(host: &mut Host) {
     batches::register(host);
     chunk::register(host);
     stream::register(host);
+    steps::register(host);
     map::register(host);
     tags::register(host);
 }
@@ -53,6 +56,12 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
     }
 }
 
+/// A field, or a list of fields.
+pub fn field_names(who: &'static str, fields: Dynamic) -> Res<Vec<String>> {
+    let list = if fields.is_array() { fields.cast::<List>() } else { vec![fields] };
+    Ok(names(who, list)?.into_iter().map(|name| name.to_string()).collect())
+}
+
 fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
     fields
         .into_iter()
@@ -77,6 +86,44 @@ const DELIMITER: Opt = opt(
 const DECIMAL: Opt =
     opt("decimal", Kind::OneOf(&[".", ","]), "\".\"", "what is before the fraction of numbers in .csv and .tsv")
         .also(&["decimal comma", "decimal_separator"]);
+
+const ENCODING: Opt = opt(
+    "encoding",
+    Kind::Text,
+    "\"utf-8\"",
+    "of the text: a name such as \"gb18030\", \"shift_jis\", \"windows-1252\" or \"utf-16le\", or \"auto\" to guess it of each file",
+)
+.also(&["charset", "encoding_errors", "codec"]);
+
+const ON_ERROR: Opt = opt(
+    "on_error",
+    Kind::OneOf(&["error", "skip"]),
+    "\"error\"",
+    "what happens to a line that is broken: it stops the work, or is left out and kept in `aside`",
+)
+.also(&["on_bad_lines", "ignore_errors", "errors"]);
+
+const ASIDE: Opt = opt("aside", Kind::Text, "", "the .jsonl file for lines that are left out: `file`, `line`, `why`, `text`")
+    .also(&["bad lines", "rejects"]);
+
+const FILE_FIELD: Opt = opt("file_field", Kind::Text, "", "a field to put the name of each row's file in")
+    .also(&["include_file_paths", "filename", "_source"]);
+
+/// Which files are read, and how, by the options of opening.
+fn source(who: &'static str, paths: &[&str], options: &Options, form: TextForm) -> Res<Source> {
+    let mut source = Source::expand(who, paths)?;
+    let aside = options.maybe("aside", Options::text)?;
+    let skips = options.text("on_error")?.as_str() == "skip";
+    if skips != aside.is_some() {
+        let what = if skips { "`on_error: \"skip\"` needs `aside`" } else { "`aside` needs `on_error: \"skip\"`" };
+        return Err(Error::new(who, format!("{what}, the file for the lines that are left out")).into());
+    }
+    source.form = form;
+    source.charset = Charset::named(who, &options.text("encoding")?)?;
+    source.aside = aside.map(|path| path.as_str().into());
+    source.file_field = options.maybe("file_field", Options::text)?.map(|name| name.to_string());
+    Ok(source)
+}
 
 /// How the text of a file is read or written, by those of the options that `who` has.
 fn text_form(who: &'static str, options: &Options, by: By, has_decimal: bool) -> Res<TextForm> {

@@ -1,12 +1,11 @@
 //! What scripts see of files that are larger than memory.
 
 use super::encode::plan;
-use crate::data::stream::StreamPlan;
+use crate::data::stream_batches::StreamPlan;
 use crate::data::{Dataset, EncodedStream, Stream, StreamBatches};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
-use std::path::Path;
 
 const STREAM: &[Opt] = &[
     opt(
@@ -17,6 +16,10 @@ const STREAM: &[Opt] = &[
     )
     .also(&["by"]),
     super::DELIMITER,
+    super::ENCODING,
+    super::ON_ERROR,
+    super::ASIDE,
+    super::FILE_FIELD,
 ];
 
 const BATCHES: &[Opt] =
@@ -103,17 +106,24 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
     }
 }
 
+fn opened(paths: &[&str], options: Map) -> Res<Stream> {
+    let options = Options::read("stream", STREAM, options)?;
+    let form = super::text_form("stream", &options, super::by(&options)?, false)?;
+    Ok(Stream::open(super::source("stream", paths, &options, form)?)?)
+}
+
 #[export_module]
 mod verbs {
-    /// A file larger than memory. A value: every pass reads the file anew, a part at a time.
+    /// Files larger than memory. A value: every pass reads the files anew, a part at a time, through the stream's steps.
     pub type Stream = crate::data::Stream;
 
-    /// Opens a file of rows that is read as it is used, so it may be larger than memory: `for row in stream(path)`.
+    /// Opens files of rows that are read as they are used, so they may be larger than memory: `for row in stream(path)`.
     ///
-    /// The formats are those of `dataset`, without .json. Values of .csv and .tsv stay text. `column`, `select`, `skip` and
-    /// `take` choose a part of it; for `map`, `filter` and other verbs iterate over its `parts`, which are datasets.
+    /// Formats, folders, patterns and options are those of `dataset`, without .json; a list of paths is taken too. Values of .csv and
+    /// .tsv stay text. `map`, `filter`, `select`, `drop`, `rename`, `unique`, `fill` and the verbs that clean texts return a stream
+    /// that does this as it is read, and `save` writes it to a file; no more than some parts are in memory at a time.
     ///
-    /// also: IterableDataset, streaming=True, chunksize, lazy
+    /// also: IterableDataset, streaming=True, chunksize, lazy, scan_csv
     ///
     /// ```rhai
     /// let words = 0;
@@ -121,12 +131,37 @@ mod verbs {
     /// stream("scripts/data/definition.jsonl")    //=> error: stream: scripts/data/definition.jsonl is not there
     /// dataset(["one", "two"]).save("out/doc/stream.txt");
     /// for row in stream("out/doc/stream.txt", #{ sample_by: "paragraph" }) { print(row.text); }
+    /// let short = stream("scripts/data/*.jsonl").filter(|row| row.answer.len < 30);
+    /// short                                        //=> stream scripts/data/*.jsonl, filter
+    /// short.map(|row| #{ text: row.answer }).save("out/doc/short.jsonl.zst");
     /// ```
     #[rhai_fn(name = "stream", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Stream> {
-        let options = Options::read("stream", STREAM, options)?;
-        let form = super::super::text_form("stream", &options, super::super::by(&options)?, false)?;
-        Ok(Stream::open(Path::new(path), form)?)
+        super::opened(&[path], options)
+    }
+
+    /// Opens the files of several paths, one after the other.
+    ///
+    /// ```rhai
+    /// dataset(["one"]).save("out/doc/1.txt");
+    /// dataset(["two"]).save("out/doc/2.txt");
+    /// for row in stream(["out/doc/2.txt", "out/doc/1.txt"]) { print(row.text); }
+    /// stream([])    //=> error: stream: no files are named
+    /// ```
+    #[rhai_fn(name = "stream", return_raw)]
+    pub fn open_all(paths: List, options: Map) -> Res<Stream> {
+        let paths = super::super::names("stream", paths)?;
+        super::opened(&paths.iter().map(|path| path.as_str()).collect::<Vec<_>>(), options)
+    }
+
+    /// Returns the stream itself, so that a function may take either a stream or a path.
+    ///
+    /// ```rhai
+    /// stream(stream("scripts/data/definitions.jsonl"))    //=> stream scripts/data/definitions.jsonl
+    /// ```
+    #[rhai_fn(name = "stream")]
+    pub fn same(stream: Stream) -> Stream {
+        stream
     }
 
     /// One field as a column: its rows are the values alone.
@@ -147,8 +182,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn select(stream: &mut Stream, fields: List) -> Res<Stream> {
-        let fields = super::super::names("select", fields)?;
-        Ok((*stream).select(fields.into_iter().map(|field| field.to_string()).collect())?)
+        Ok((*stream).select(super::super::field_names("select", Dynamic::from(fields))?)?)
     }
 
     /// The first `rows` rows.

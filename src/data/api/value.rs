@@ -35,16 +35,23 @@ pub struct RowCollector {
     builder: TableBuilder,
     name: String,
     bare: Option<bool>,
+    /// The number of the first row.
+    first: usize,
 }
 
 impl RowCollector {
     /// Values that are no maps will be the column `name`.
     pub fn new(name: &str) -> RowCollector {
-        RowCollector { builder: TableBuilder::default(), name: name.into(), bare: None }
+        RowCollector { builder: TableBuilder::default(), name: name.into(), bare: None, first: 0 }
+    }
+
+    /// Counts from `first` on in errors.
+    pub fn from(self, first: usize) -> RowCollector {
+        RowCollector { first, ..self }
     }
 
     pub fn push(&mut self, who: &str, value: &Dynamic) -> Res<()> {
-        let at = self.builder.rows();
+        let at = self.first + self.builder.rows();
         let map = value.as_map_ref().ok();
         if *self.bare.get_or_insert(map.is_none()) == map.is_some() {
             bail!(who, "row {at} is {}, unlike those before it", if map.is_some() { "a map" } else { "not a map" });

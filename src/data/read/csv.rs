@@ -1,7 +1,7 @@
 //! Comma and tab separated values. The first record names the fields.
 
 use super::lines::LineBlocks;
-use super::{FilePosition, Tables};
+use super::{FilePosition, Reject, Tables};
 use crate::data::column::Cell;
 use crate::data::table::TableBuilder;
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ const ROWS: usize = 8192;
 /// Opens a file by its ending's delimiter, or by the one that was given.
 pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: FilePosition) -> Result<Tables> {
     let delimiter = given.unwrap_or(ending);
-    let checked = Utf8 { blocks: LineBlocks::new(input, place.clone()), block: Vec::new(), at: 0 };
+    let checked = Utf8 { blocks: LineBlocks::new(input, place.clone()), place: place.clone(), block: Vec::new(), at: 0 };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
@@ -42,6 +42,13 @@ pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: F
         while builder.rows() < ROWS {
             match reader.read_record(&mut record) {
                 Ok(true) => {}
+                Err(error) if place.goes_on() && is_of_row(&error) => {
+                    if let Err(error) = place.put_aside(vec![reject(&error, &record)]) {
+                        done = true;
+                        return Some(Err(error));
+                    }
+                    continue;
+                }
                 Ok(false) => {
                     done = true;
                     break;
@@ -81,9 +88,26 @@ fn fault(error: &csv::Error, place: &FilePosition) -> Error {
     }
 }
 
+/// Whether the rows behind it can be read all the same.
+fn is_of_row(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. })
+}
+
+fn reject(error: &csv::Error, record: &csv::StringRecord) -> Reject {
+    let (line, why) = match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let why = format!("{len} fields, where the first line has {expected_len}");
+            (pos.as_ref().map_or(0, csv::Position::line) as usize, why)
+        }
+        _ => (0, error.to_string()),
+    };
+    Reject { line, why, text: record.iter().collect::<Vec<_>>().join(",") }
+}
+
 /// The text again as bytes, after a fault in it was told with its place.
 struct Utf8 {
     blocks: LineBlocks,
+    place: FilePosition,
     block: Vec<u8>,
     at: usize,
 }
@@ -93,7 +117,11 @@ impl Read for Utf8 {
         if self.at == self.block.len() {
             match self.blocks.next() {
                 None => return Ok(0),
-                Some(block) => self.block = block.map_err(std::io::Error::other)?.text.into_bytes(),
+                Some(block) => {
+                    let block = block.map_err(std::io::Error::other)?;
+                    self.place.put_aside(block.rejects).map_err(std::io::Error::other)?;
+                    self.block = block.text.into_bytes();
+                }
             }
             self.at = 0;
         }

@@ -1,14 +1,14 @@
 //! JSON lines, and a JSON list of rows.
 
 use super::lines::{Block, LineBlocks};
-use super::{FilePosition, Tables};
+use super::{FilePosition, Reject, Tables};
 use crate::Result;
 use crate::cancel::{self, Pace};
 use crate::data::column::{Cell, Column};
 use crate::data::digits;
 use crate::data::table::{ColumnTable, TableBuilder};
 use crate::files::sums::{self, Check};
-use rayon::prelude::*;
+use crate::tasks;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -33,33 +33,63 @@ pub fn lines(input: Box<dyn Read + Send>, place: FilePosition) -> Tables {
             if batch.is_empty() {
                 return None;
             }
-            let tables: Vec<Result<ColumnTable>> = batch.into_par_iter().map(|block| parse(&block?, &place)).collect();
+            let tables = tasks::map(batch, &|_, block| parse(block?, &place));
+            let put = |(table, rejects): (ColumnTable, Vec<Reject>)| place.put_aside(rejects).map(|()| table);
+            let tables: Vec<Result<ColumnTable>> = tables.into_iter().map(|parsed| parsed.and_then(put)).collect();
             failed = tables.iter().any(Result::is_err);
             ready = tables.into_iter();
         }
     }))
 }
 
-fn parse(block: &Block, place: &FilePosition) -> Result<ColumnTable> {
+fn parse(block: Block, place: &FilePosition) -> Result<(ColumnTable, Vec<Reject>)> {
     let mut builder = TableBuilder::default();
+    let mut broken = None;
     for (number, line) in block.lines() {
-        if line.trim().is_empty() {
-            continue;
+        if let Err(why) = row(&mut builder, line) {
+            broken = Some(place.line(number, why));
+            break;
         }
-        let plain = if sums::is_sealed_line(line) { Cow::Owned(unsealed(line, place, number)?) } else { line.into() };
-        let line = digits::quoted(&plain);
-        let mut parser = serde_json::Deserializer::from_str(&line);
-        let read = JsonRow(&mut builder).deserialize(&mut parser).and_then(|()| parser.end());
-        read.map_err(|error| place.line(number, fault(&error, &builder)))?;
     }
-    Ok(builder.finish())
+    match broken {
+        None => Ok((builder.finish(), block.rejects)),
+        Some(_) if place.goes_on() => sifted(block),
+        Some(error) => Err(error),
+    }
+}
+
+/// The rows of a block in which some lines are broken: each is read by itself, so that a broken one leaves nothing behind.
+fn sifted(block: Block) -> Result<(ColumnTable, Vec<Reject>)> {
+    let (mut builder, mut rejects) = (TableBuilder::default(), Vec::new());
+    for (number, line) in block.lines() {
+        let mut one = TableBuilder::default();
+        match row(&mut one, line) {
+            Ok(()) => builder.append(&one.finish())?,
+            Err(why) => rejects.push(Reject { line: number, why, text: line.to_string() }),
+        }
+    }
+    rejects.extend(block.rejects);
+    rejects.sort_by_key(|reject| reject.line);
+    Ok((builder.finish(), rejects))
+}
+
+/// Reads a line as a row, if it is not blank.
+fn row(builder: &mut TableBuilder, line: &str) -> Result<(), String> {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let plain = if sums::is_sealed_line(line) { Cow::Owned(unsealed(line)?) } else { line.into() };
+    let line = digits::quoted(&plain);
+    let mut parser = serde_json::Deserializer::from_str(&line);
+    let read = JsonRow(builder).deserialize(&mut parser).and_then(|()| parser.end());
+    read.map_err(|error| fault(&error, builder))
 }
 
 /// A row of a log without its checksum.
-fn unsealed(text: &str, place: &FilePosition, line: usize) -> Result<String> {
+fn unsealed(text: &str) -> Result<String, String> {
     match sums::checked(text.as_bytes()) {
         Check::Right => Ok(sums::without_checksum(text)),
-        _ => Err(place.line(line, "the row is damaged: it is not what its checksum says")),
+        _ => Err("the row is damaged: it is not what its checksum says".into()),
     }
 }
 
@@ -72,7 +102,7 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
     let mut builder = TableBuilder::default();
     // the result of a run
     if sums::checked(text.as_bytes()) != Check::Absent {
-        text = unsealed(&text, &place, 1)?;
+        text = unsealed(&text).map_err(|why| place.line(1, why))?;
     }
     let text = digits::quoted(&text);
     let mut parser = serde_json::Deserializer::from_str(&text);

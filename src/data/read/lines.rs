@@ -1,7 +1,7 @@
 //! A stream of bytes as blocks of whole lines.
 
-use super::FilePosition;
-use crate::Result;
+use super::{FilePosition, Reject};
+use crate::{Error, Result};
 use std::io::Read;
 
 /// How much is read at a time.
@@ -12,6 +12,8 @@ pub struct Block {
     pub text: String,
     /// Number of its first line, from 1.
     pub line: usize,
+    /// Lines that are no text, where they are left out: in `text` they are blank.
+    pub rejects: Vec<Reject>,
 }
 
 impl Block {
@@ -62,15 +64,49 @@ impl LineBlocks {
         self.line += bytes.iter().filter(|&&byte| byte == b'\n').count();
         self.offset += bytes.len();
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(Block { text, line })),
+            Ok(text) => Ok(Some(Block { text, line, rejects: Vec::new() })),
+            Err(error) if self.place.goes_on() => Ok(Some(self.without_broken(error.as_bytes(), line, offset))),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
-                let bytes = error.as_bytes();
-                let line = line + bytes[..valid].iter().filter(|&&byte| byte == b'\n').count();
-                let at = offset + valid;
-                Err(self.place.line(line, format!("byte {at} of the text (0x{:02x}) is not UTF-8", bytes[valid])))
+                let line = line + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
+                let what = self.broken(error.as_bytes(), valid, offset);
+                Err(self.advised(self.place.line(line, what)))
             }
         }
+    }
+
+    /// What is wrong with the byte at `at`.
+    fn broken(&self, bytes: &[u8], at: usize, offset: usize) -> String {
+        match self.place.is_of {
+            "UTF-8" => format!("byte {} of the text (0x{:02x}) is not UTF-8", offset + at, bytes[at]),
+            other => format!("what is there is not {other}"),
+        }
+    }
+
+    fn advised(&self, error: Error) -> Error {
+        match self.place.is_of {
+            "UTF-8" => error.help("`encoding: \"auto\"` guesses its encoding, `encoding: \"gb18030\"` names one"),
+            _ => error.help("another `encoding`, or `on_error: \"skip\"` to leave such lines out"),
+        }
+    }
+
+    /// The block with its lines that are no text blank.
+    fn without_broken(&self, bytes: &[u8], first: usize, offset: usize) -> Block {
+        let mut block = Block { text: String::with_capacity(bytes.len()), line: first, rejects: Vec::new() };
+        let mut start = 0;
+        for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            match std::str::from_utf8(line) {
+                Ok(text) => block.text.push_str(text),
+                Err(error) => {
+                    let why = self.broken(bytes, start + error.valid_up_to(), offset);
+                    let text = String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_string();
+                    block.rejects.push(Reject { line: first + at, why, text });
+                    block.text.push('\n');
+                }
+            }
+            start += line.len();
+        }
+        block
     }
 }
 

@@ -1,15 +1,24 @@
 //! Files to tables: by the ending of the path, a part at a time.
 
+mod aside;
 mod cast;
+mod charset;
 mod csv;
 mod json;
 mod lines;
 mod parquet;
+mod paths;
+mod source;
 mod text;
+mod warc;
 
-use super::table::{ColumnTable, TableBuilder};
+pub use charset::{Charset, Found, detect, detect_file};
+pub use source::Source;
+
+use super::table::ColumnTable;
 use crate::{Error, Result, bail, files, nearest};
-use std::fs::File;
+use aside::{Aside, Reject};
+use std::fs::{File, Metadata};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +34,8 @@ pub enum DataFormat {
     Tsv,
     Parquet,
     Txt,
+    Html,
+    Warc,
 }
 
 /// How the whole file is compressed.
@@ -60,7 +71,7 @@ impl Default for TextForm {
     }
 }
 
-const ENDINGS: [(&str, DataFormat); 7] = [
+const ENDINGS: [(&str, DataFormat); 10] = [
     ("jsonl", DataFormat::Jsonl),
     ("ndjson", DataFormat::Jsonl),
     ("json", DataFormat::Json),
@@ -68,6 +79,9 @@ const ENDINGS: [(&str, DataFormat); 7] = [
     ("tsv", DataFormat::Tsv),
     ("parquet", DataFormat::Parquet),
     ("txt", DataFormat::Txt),
+    ("html", DataFormat::Html),
+    ("htm", DataFormat::Html),
+    ("warc", DataFormat::Warc),
 ];
 
 /// What the ending of `path` says.
@@ -85,15 +99,16 @@ pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     let error = Error::new(who, format!("{}: the ending is not a data format", path.display()));
     let near = nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty());
     let help = near.map(|near| format!("did you mean `.{near}`?"));
-    let known = "data is .jsonl .json .csv .tsv .parquet or .txt, each also with .gz or .zst";
+    let known = "data is .jsonl .json .csv .tsv .parquet .txt .html or .warc, each also with .gz or .zst";
     Err(error.help(help.unwrap_or_else(|| known.to_string())))
 }
 
-/// Opens a file of rows.
-pub fn open(who: &'static str, path: &Path, form: TextForm) -> Result<Tables> {
+/// Opens the file of a place; `many`: it is one of several, and may have no rows.
+fn open(place: &FilePosition, form: TextForm, many: bool) -> Result<Tables> {
+    let (who, path) = (place.who, place.path.as_path());
     let (format, packing) = format_of(who, path)?;
     let is_separated = matches!(format, DataFormat::Csv | DataFormat::Tsv);
-    if !is_separated && (form.delimiter.is_some() || form.decimal != b'.') {
+    if !is_separated && !many && (form.delimiter.is_some() || form.decimal != b'.') {
         bail!(who, "{}: `delimiter` and `decimal` are for .csv and .tsv", path.display());
     }
     let file = files::open(who, path)?;
@@ -102,53 +117,108 @@ pub fn open(who: &'static str, path: &Path, form: TextForm) -> Result<Tables> {
         bail!(who, "{} is a folder, not a file of rows", path.display());
     }
     if meta.is_file() && meta.len() == 0 {
-        return Err(empty(who, path));
+        return if many { Ok(Box::new(std::iter::empty())) } else { Err(empty(who, path)) };
     }
-    let place = FilePosition { who, path: path.to_path_buf() };
+    let watched = Watched::of(&file, &meta, place);
+    let tables = opened(file, format, packing, form, place)?;
+    Ok(match watched {
+        Some(watched) => watched.over(tables),
+        None => tables,
+    })
+}
+
+fn opened(file: File, format: DataFormat, packing: Packing, form: TextForm, place: &FilePosition) -> Result<Tables> {
     if format == DataFormat::Parquet {
-        return parquet::open(unpacked(file, packing, &place)?, place);
+        return parquet::open(unpacked(file, packing, place)?, place.clone());
     }
-    let input = unpack(file, packing, &place)?;
+    let input = unpack(file, packing, place)?;
+    if format == DataFormat::Warc {
+        return Ok(warc::open(input, place.clone()));
+    }
+    let (input, charset) = charset::decoded(input, place.charset, format == DataFormat::Html, place)?;
+    let place = FilePosition { is_of: charset, ..place.clone() };
     match format {
         DataFormat::Jsonl => Ok(json::lines(input, place)),
         DataFormat::Json => json::whole(input, place),
         DataFormat::Csv => csv::open(input, b',', form.delimiter, place),
         DataFormat::Tsv => csv::open(input, b'\t', form.delimiter, place),
+        DataFormat::Html => text::whole(input, "html", place),
         _ => text::open(input, form.by, place),
+    }
+}
+
+/// A file that has to stay as it is while it is read: what was read of a file that changes is of no one state of it.
+struct Watched {
+    file: File,
+    before: (u64, Option<std::time::SystemTime>),
+    place: FilePosition,
+}
+
+impl Watched {
+    fn of(file: &File, meta: &Metadata, place: &FilePosition) -> Option<Watched> {
+        let file = meta.is_file().then(|| file.try_clone().ok()).flatten()?;
+        Some(Watched { file, before: (meta.len(), meta.modified().ok()), place: place.clone() })
+    }
+
+    /// The tables, and an error behind them where the file is no longer what it was.
+    fn over(self, tables: Tables) -> Tables {
+        let mut watched = Some(self);
+        let mut tables = tables.fuse();
+        Box::new(std::iter::from_fn(move || tables.next().or_else(|| watched.take()?.fault().map(Err))))
+    }
+
+    fn fault(&self) -> Option<Error> {
+        let now = self.file.metadata().ok()?;
+        let (size, time) = self.before;
+        if (now.len(), now.modified().ok()) == (size, time) {
+            return None;
+        }
+        let what = match now.len() == size {
+            true => "was written to while it was read".to_string(),
+            false => format!("had {size} bytes when it was opened and has {} now", now.len()),
+        };
+        Some(self.place.error(what).help("read it again when nothing writes to it"))
     }
 }
 
 /// Reads a whole file.
 pub fn read(who: &'static str, path: &Path, form: TextForm) -> Result<ColumnTable> {
-    let table = ColumnTable::concat(open(who, path, form)?)?;
-    if table.rows == 0 {
-        return Err(empty(who, path));
-    }
-    if table.rows > u32::MAX as usize {
-        bail!(who, "{} has more than 4 billion rows", path.display());
-    }
-    match format_of(who, path)?.0 {
-        DataFormat::Csv | DataFormat::Tsv => {
-            let mut builder = TableBuilder::default();
-            builder.append(&table)?;
-            Ok(builder.map_columns(|column| column.read_as_numbers(form.decimal)))
-        }
-        _ => Ok(table),
-    }
+    let mut source = Source::from(path);
+    source.form = form;
+    source.read(who)
 }
 
 fn empty(who: &str, path: &Path) -> Error {
     Error::new(who, format!("{} is empty: it has no rows", path.display()))
 }
 
-/// Where a fault is.
+/// Where a fault is, and what happens to it.
 #[derive(Clone)]
 pub(super) struct FilePosition {
     pub who: &'static str,
     pub path: PathBuf,
+    /// Where lines go that can't be read; without it they are errors.
+    aside: Option<Aside>,
+    /// The encoding that was asked for, and the name of the one that it is.
+    charset: Charset,
+    is_of: &'static str,
 }
 
 impl FilePosition {
+    pub fn new(who: &'static str, path: &Path) -> FilePosition {
+        FilePosition { who, path: path.into(), aside: None, charset: Charset::Usual, is_of: "UTF-8" }
+    }
+
+    /// Whether lines that can't be read are left out.
+    pub fn goes_on(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Keeps lines that were left out.
+    pub fn put_aside(&self, rejects: Vec<Reject>) -> Result<()> {
+        self.aside.as_ref().map_or(Ok(()), |aside| aside.put(&self.path, rejects))
+    }
+
     pub fn error(&self, what: impl std::fmt::Display) -> Error {
         Error::new(self.who, format!("{}: {what}", self.path.display()))
     }

@@ -9,24 +9,36 @@ use std::io::Read;
 use std::sync::Arc;
 
 pub fn open(input: Box<dyn Read + Send>, by: By, place: FilePosition) -> Result<Tables> {
-    let mut blocks = LineBlocks::new(input, place);
     if by == By::Document {
-        let mut text = String::new();
-        for block in blocks {
-            text.push_str(&block?.text);
-        }
-        return Ok(Box::new(std::iter::once(Ok(table([text.as_str()])))));
+        return whole(input, "text", place);
     }
+    let mut blocks = LineBlocks::new(input, place.clone()).map(move |block| {
+        let block = block?;
+        place.put_aside(block.rejects)?;
+        Ok(block.text)
+    });
     if by == By::Line {
-        return Ok(Box::new(blocks.map(|block| Ok(table(block?.text.lines().filter(|line| !line.trim().is_empty()))))));
+        let full = |line: &&str| !line.trim().is_empty();
+        return Ok(Box::new(blocks.map(move |text| Ok(table("text", text?.lines().filter(full))))));
     }
     let mut open = String::new();
     Ok(Box::new(std::iter::from_fn(move || match blocks.next() {
-        Some(Ok(block)) => Some(Ok(table(paragraphs(&mut open, &block.text)))),
+        Some(Ok(text)) => Some(Ok(table("text", paragraphs(&mut open, &text)))),
         Some(Err(error)) => Some(Err(error)),
         None if open.is_empty() => None,
-        None => Some(Ok(table([std::mem::take(&mut open)]))),
+        None => Some(Ok(table("text", [std::mem::take(&mut open)]))),
     })))
+}
+
+/// The whole file as the field `name` of one row.
+pub fn whole(input: Box<dyn Read + Send>, name: &str, place: FilePosition) -> Result<Tables> {
+    let mut text = String::new();
+    for block in LineBlocks::new(input, place.clone()) {
+        let block = block?;
+        place.put_aside(block.rejects)?;
+        text.push_str(&block.text);
+    }
+    Ok(Box::new(std::iter::once(Ok(table(name, [text.as_str()])))))
 }
 
 /// The paragraphs that end in `text`; the last one, which may go on, stays in `open`.
@@ -45,10 +57,10 @@ fn paragraphs(open: &mut String, text: &str) -> Vec<String> {
     done
 }
 
-fn table(texts: impl IntoIterator<Item = impl AsRef<str>>) -> ColumnTable {
+fn table(name: &str, texts: impl IntoIterator<Item = impl AsRef<str>>) -> ColumnTable {
     let mut column = Column::default();
     for text in texts {
         column.push(Cell::Text(text.as_ref()));
     }
-    ColumnTable { names: vec!["text".into()], rows: column.len(), columns: vec![Arc::new(column)] }
+    ColumnTable { names: vec![name.into()], rows: column.len(), columns: vec![Arc::new(column)] }
 }

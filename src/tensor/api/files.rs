@@ -1,6 +1,6 @@
 //! Numbers in files: the ending of a path decides the format.
 
-use crate::format::{Safetensors, WeightFile, npy, safetensors};
+use crate::format::{Safetensors, Shard, npy, safetensors};
 use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use std::path::Path;
@@ -61,7 +61,7 @@ mod verbs {
         if !["safetensors", "bin", "pt", "pth"].contains(&ending(path).as_str()) {
             bail!("tensors", "{path}: `.{}` is not .safetensors, .bin, .pt or .pth", ending(path));
         }
-        let file = WeightFile::open(Path::new(path))?;
+        let file = Shard::open(Path::new(path))?;
         let read =
             |name: String| -> Res<_> { Ok((name.as_str().into(), Dynamic::from(Tensor::from(file.read(&name)?)))) };
         file.names().into_iter().map(read).collect()

@@ -1,0 +1,38 @@
+//! What scripts see of cleaning.
+
+mod duplicates;
+mod pages;
+mod texts;
+
+use super::Rewrite;
+use crate::data::{Dataset, Stream};
+use crate::script::prelude::*;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub fn register(host: &mut Host) {
+    texts::register(host);
+    pages::register(host);
+    duplicates::register(host);
+}
+
+const INTO: Opt = opt("into", Kind::Text, "", "the field for the result; by default the text's own").also(&["output", "new_column"]);
+
+/// What a verb does with texts, wherever they are.
+type Change = Box<dyn Fn(&str) -> Cow<'_, str> + Send + Sync>;
+
+/// A change of the field `field` as a step.
+fn rewrite(verb: &'static str, field: &str, options: &Options, how: String, change: Change) -> Res<Rewrite> {
+    let into = options.maybe("into", Options::text)?.map_or_else(|| field.to_string(), |into| into.to_string());
+    Ok(Rewrite { verb, how, field: field.into(), into, change })
+}
+
+fn of_dataset(data: &Dataset, step: Rewrite) -> Res<Dataset> {
+    data.field(step.verb, &step.field)?;
+    Ok(data.through(&step)?)
+}
+
+fn of_stream(stream: &Stream, step: Rewrite) -> Res<Stream> {
+    stream.has_fields(step.verb, &[step.field.clone()])?;
+    Ok(stream.through(Arc::new(step)))
+}

@@ -1,0 +1,18 @@
+//! Clean: what takes noise out of texts, finds duplicates and rows that are no text, and tells why each went.
+
+pub mod api;
+mod entities;
+mod html;
+mod mojibake;
+pub mod near;
+mod normalize;
+mod rewrite;
+mod spill;
+mod unique;
+
+pub use entities::unescape;
+pub use html::{Part, html_title, html_to_text};
+pub use mojibake::{fix as fix_mojibake, is_bad as is_mojibake};
+pub use normalize::{Form, Normalize, Space, Width, normalize};
+pub use rewrite::Rewrite;
+pub use unique::{Unique, near_groups};

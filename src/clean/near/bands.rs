@@ -1,0 +1,163 @@
+//! Rows whose MinHashes agree in a band are compared; what comes of it does not depend on threads, bands or chance.
+
+use super::{NearGroups, Sets, jaccard};
+use crate::clean::spill::Spill;
+use crate::{Result, tasks};
+
+/// The keys of a band, with their rows.
+pub struct Band(Spill);
+
+/// Bytes of a key and its row.
+const ENTRY: usize = 12;
+/// Rows of a bucket that others are compared with: in a large bucket of rows that are not near, not each with each.
+const LEADERS: usize = 32;
+/// Buckets that one thread looks at in one go.
+const BUCKETS: usize = 256;
+
+impl Band {
+    pub fn new(room: usize) -> Band {
+        Band(Spill::new(room))
+    }
+
+    pub fn push(&mut self, key: u64, row: u32) -> Result<()> {
+        let mut entry = [0; ENTRY];
+        entry[..8].copy_from_slice(&key.to_le_bytes());
+        entry[8..].copy_from_slice(&row.to_le_bytes());
+        self.0.push(&entry)
+    }
+
+    /// The rows of keys that several have, each bucket ascending.
+    fn buckets(&self) -> Result<Vec<Vec<u32>>> {
+        let mut entries: Vec<(u64, u32)> = Vec::with_capacity(self.0.len() as usize / ENTRY);
+        self.0.each(ENTRY << 16, |bytes| {
+            entries.extend(bytes.chunks_exact(ENTRY).map(|entry| {
+                let (mut key, mut row) = ([0; 8], [0; 4]);
+                key.copy_from_slice(&entry[..8]);
+                row.copy_from_slice(&entry[8..]);
+                (u64::from_le_bytes(key), u32::from_le_bytes(row))
+            }));
+            Ok(())
+        })?;
+        entries.sort_unstable();
+        let same = entries.chunk_by(|a, b| a.0 == b.0).filter(|bucket| bucket.len() > 1);
+        Ok(same.map(|bucket| bucket.iter().map(|(_, row)| *row).collect()).collect())
+    }
+}
+
+/// A row and an earlier one that it is near to.
+type Pair = (u32, u32);
+
+/// Pairs of rows that are near.
+pub struct Pairs {
+    /// The first row that a row was found near to, itself for none.
+    nearest: Vec<u32>,
+    /// Further ones.
+    others: Vec<Pair>,
+}
+
+impl Pairs {
+    pub fn new(rows: usize) -> Pairs {
+        Pairs { nearest: (0..rows as u32).collect(), others: Vec::new() }
+    }
+
+    /// Compares the rows that agree in a band.
+    pub fn look(&mut self, band: Band, sets: &Sets, threshold: f64) -> Result<()> {
+        let buckets = band.buckets()?;
+        drop(band);
+        let cut = tasks::ranges(buckets.len(), BUCKETS);
+        let found = tasks::try_map(cut, &|_, some| {
+            let mut found = Vec::new();
+            for bucket in &buckets[some] {
+                crate::cancel::check()?;
+                self.bucket(bucket, sets, threshold, &mut found)?;
+            }
+            Ok::<_, crate::Error>(found)
+        })?;
+        for (row, earlier) in found.into_iter().flatten() {
+            let nearest = &mut self.nearest[row as usize];
+            if *nearest == row {
+                *nearest = earlier;
+            } else if *nearest != earlier {
+                self.others.push((row, earlier));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each row of a bucket with the first of the leaders that it is near to; one that is near to none leads others.
+    fn bucket(&self, bucket: &[u32], sets: &Sets, threshold: f64, found: &mut Vec<Pair>) -> Result<()> {
+        let mut leaders: Vec<(u32, Option<Vec<u32>>)> = Vec::new();
+        for &row in bucket {
+            let known = self.nearest[row as usize];
+            if known != row && leaders.iter().any(|(leader, _)| *leader == known) {
+                continue;
+            }
+            let mut own = None;
+            let mut led = false;
+            for (leader, set) in &mut leaders {
+                if sets.is_same(*leader, row) {
+                    found.push((row, *leader));
+                    led = true;
+                    break;
+                }
+                let own = match &own {
+                    Some(own) => own,
+                    None => own.insert(sets.of(row)?),
+                };
+                let other = match set {
+                    Some(set) => set,
+                    None => set.insert(sets.of(*leader)?),
+                };
+                if may_be(own.len(), other.len(), threshold) && jaccard(own, other) >= threshold {
+                    found.push((row, *leader));
+                    led = true;
+                    break;
+                }
+            }
+            if !led && leaders.len() < LEADERS {
+                leaders.push((row, own));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides row by row, in order: a row goes if it is near to an earlier one that stays.
+    pub fn resolve(mut self, sets: &Sets, threshold: f64) -> Result<NearGroups> {
+        self.others.sort_unstable();
+        let mut groups = NearGroups { first: (0..self.nearest.len() as u32).collect(), removed: Vec::new() };
+        let mut next = 0;
+        for row in 0..self.nearest.len() as u32 {
+            let mut earlier: Vec<u32> = vec![self.nearest[row as usize]];
+            while let Some((_, other)) = self.others.get(next).filter(|(of, _)| *of == row) {
+                earlier.push(*other);
+                next += 1;
+            }
+            earlier.retain(|earlier| *earlier != row);
+            if earlier.is_empty() {
+                continue;
+            }
+            if row % 1024 == 0 {
+                crate::cancel::check()?;
+            }
+            // those that went stand for the one that they went for
+            earlier.iter_mut().for_each(|earlier| *earlier = groups.first[*earlier as usize]);
+            earlier.sort_unstable();
+            earlier.dedup();
+            let own = sets.of(row)?;
+            for first in earlier {
+                let share = if sets.is_same(first, row) { 1.0 } else { jaccard(&own, &sets.of(first)?) };
+                if share >= threshold {
+                    groups.first[row as usize] = first;
+                    groups.removed.push((row, first, share as f32));
+                    break;
+                }
+            }
+        }
+        Ok(groups)
+    }
+}
+
+/// Whether sets of these sizes can share so much.
+fn may_be(a: usize, b: usize, threshold: f64) -> bool {
+    a.min(b) as f64 >= threshold * a.max(b) as f64
+}

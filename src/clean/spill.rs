@@ -1,0 +1,94 @@
+//! Bytes that are written once and read again: in memory while they are few, and in a file without a name beyond that.
+
+use crate::files::{self, Counted};
+use crate::sync::unpoisoned;
+use crate::{Error, Result};
+use std::fs::File;
+#[cfg(not(unix))]
+use std::io::Read;
+use std::io::{Seek, SeekFrom, Write};
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+
+const WHO: &str = "clean";
+
+#[derive(Default)]
+pub struct Spill {
+    /// What is not in the file.
+    held: Vec<u8>,
+    file: Option<Mutex<Counted<File>>>,
+    filed: u64,
+    /// Bytes that may stay in memory.
+    room: usize,
+}
+
+fn told(error: std::io::Error) -> Error {
+    Error::io(WHO, "a temporary file", &error)
+}
+
+impl Spill {
+    /// One that keeps up to `room` bytes in memory.
+    pub fn new(room: usize) -> Spill {
+        Spill { room, ..Spill::default() }
+    }
+
+    pub fn len(&self) -> u64 {
+        self.filed + self.held.len() as u64
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() < self.room {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(Mutex::new(files::scratch(WHO)?)),
+        };
+        let mut file = unpoisoned(file.lock());
+        file.seek(SeekFrom::Start(self.filed)).map_err(told)?;
+        file.write_all(&self.held).map_err(told)?;
+        self.filed += self.held.len() as u64;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// `count` bytes from `start` on, which were pushed.
+    pub fn read(&self, start: u64, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        let in_file = (self.filed.saturating_sub(start) as usize).min(count);
+        if let Some(file) = self.file.as_ref().filter(|_| in_file > 0) {
+            read_at(file, start, &mut bytes[..in_file]).map_err(told)?;
+        }
+        let from = (start + in_file as u64).saturating_sub(self.filed) as usize;
+        bytes[in_file..].copy_from_slice(&self.held[from..from + count - in_file]);
+        Ok(bytes)
+    }
+
+    /// All of it, a piece of up to `most` bytes at a time.
+    pub fn each(&self, most: usize, mut work: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut start = 0;
+        while start < self.len() {
+            crate::cancel::check()?;
+            let count = most.min((self.len() - start) as usize);
+            work(&self.read(start, count)?)?;
+            start += count as u64;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &Mutex<Counted<File>>, start: u64, into: &mut [u8]) -> std::io::Result<()> {
+    // one handle of the file is enough for all threads
+    let file = unpoisoned(file.lock()).get_ref().try_clone()?;
+    file.read_exact_at(into, start)
+}
+
+#[cfg(not(unix))]
+fn read_at(file: &Mutex<Counted<File>>, start: u64, into: &mut [u8]) -> std::io::Result<()> {
+    let mut file = unpoisoned(file.lock());
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(into)
+}

@@ -1,0 +1,221 @@
+//! Closures over rows: on all threads where they are pure, in the order of the rows.
+
+use super::value::{RowCollector, row};
+use crate::data::step::Step;
+use crate::data::stream::{InOrder, Walk};
+use crate::data::{Dataset, Stream, TableBuilder};
+use crate::script::prelude::*;
+use crate::script::{Purity, carried, current, purity};
+use crate::token::Tokenizer;
+use crate::{progress, tasks};
+use rhai::{Engine, GlobalRuntimeState, Position};
+use std::sync::Arc;
+
+/// Rows of a dataset that one thread takes at a time.
+const ROWS: usize = 1024;
+/// From so many rows on it is told that a closure runs on one thread.
+const MANY: usize = 10_000;
+
+/// A closure that a script gave, with what it needs to be called later.
+pub struct Closure {
+    who: &'static str,
+    call: FnPtr,
+    global: GlobalRuntimeState,
+    position: Position,
+    /// Why it runs on one thread, where it does.
+    purity: Purity,
+}
+
+impl Closure {
+    pub fn new(who: &'static str, context: &NativeCallContext, mut call: FnPtr) -> Closure {
+        let global = context.global_runtime_state().clone();
+        let purity = purity(&call, &global.lib, &|value| value.is::<Dataset>() || value.is::<Tokenizer>());
+        if purity.is_none() {
+            // plain values are copied, so that no thread waits for another's look at them
+            let plain = |value: &Dynamic| !value.is_array() && !value.is_map();
+            let copies: Vec<Dynamic> =
+                call.curry().iter().map(|value| if plain(value) { value.flatten_clone() } else { value.clone() }).collect();
+            call.set_curry(copies);
+        }
+        Closure { who, call, global, position: context.call_position(), purity }
+    }
+
+    /// What tells it from others: how it is written, and what it captures.
+    fn identity(&self) -> String {
+        let name = self.call.fn_name();
+        let functions = self.global.lib.iter().flat_map(|module| module.iter_script_fn_info());
+        let mut named = functions.filter(|(_, _, known, ..)| *known == name);
+        let body = named.next().map(|(.., function)| format!("{:?}", function.body));
+        format!("{body:?} {:?}", self.call.curry())
+    }
+
+    fn one(&self, engine: &Engine, data: &Dataset, at: usize) -> Res<Dynamic> {
+        let context = NativeCallContext::new_with_all_fields(engine, self.who, None, &self.global, self.position);
+        self.call.call_within_context(&context, (row(self.who, data, at)?,))
+    }
+
+    /// Maps rows of `data`, the first of which has the number `first` in errors.
+    fn map(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Mapped> {
+        let name = if data.is_bare() { &data.fields()[0] } else { "value" };
+        let mut made = RowCollector::new(name).from(first);
+        for at in 0..data.len() {
+            crate::cancel::check()?;
+            made.push(self.who, &self.one(engine, data, at)?)?;
+        }
+        Ok(Mapped { is_bare: made.is_bare(), rows: made.finish() })
+    }
+
+    /// The rows of `data` for which it is true.
+    fn kept(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Vec<usize>> {
+        let mut kept = Vec::new();
+        for at in 0..data.len() {
+            crate::cancel::check()?;
+            match self.one(engine, data, at)?.as_bool() {
+                Ok(true) => kept.push(at),
+                Ok(false) => {}
+                Err(kind) => bail!(self.who, "row {}: the closure gave a {kind}, not true or false", first + at),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// `work` of parts of the rows, in order.
+    fn parts<R: Send>(&self, data: &Dataset, work: &(dyn Fn(&Dataset, usize) -> Res<R> + Sync)) -> Res<Vec<R>> {
+        let length = match &self.purity {
+            None => ROWS,
+            Some(why) => {
+                self.tell(why, data.len());
+                data.len()
+            }
+        };
+        tasks::try_map(tasks::ranges(data.len(), length), &|_, rows| work(&data.slice(rows.start, rows.end), rows.start))
+    }
+
+    fn tell(&self, why: &str, rows: usize) {
+        if rows >= MANY {
+            progress::warn(self.who, format!("the closure runs on one thread, since {why}"));
+        }
+    }
+}
+
+/// Rows that a closure made.
+struct Mapped {
+    rows: Dataset,
+    is_bare: bool,
+}
+
+/// One table of what was made of parts, all of which have to be maps or all plain values.
+fn whole(who: &str, parts: Vec<Mapped>) -> Res<Dataset> {
+    let mut all = TableBuilder::default();
+    let mut bare = None;
+    for part in parts {
+        if *bare.get_or_insert(part.is_bare) != part.is_bare {
+            let is = if part.is_bare { "not a map" } else { "a map" };
+            bail!(who, "row {} is {is}, unlike those before it", all.rows());
+        }
+        all.append(&part.rows.gathered()).map_err(|error| error.attributed_to(who))?;
+    }
+    let made = Dataset::from(all.finish());
+    Ok(if bare == Some(true) { made.into_bare() } else { made })
+}
+
+/// `data.map(closure)`.
+pub fn map(context: &NativeCallContext, data: &Dataset, change: FnPtr) -> Res<Dataset> {
+    let closure = Closure::new("map", context, change);
+    let engine = context.engine();
+    whole("map", closure.parts(data, &|rows, first| closure.map(engine, rows, first))?)
+}
+
+/// `data.filter(closure)`.
+pub fn filter(context: &NativeCallContext, data: &Dataset, keep: FnPtr) -> Res<Dataset> {
+    let closure = Closure::new("filter", context, keep);
+    let engine = context.engine();
+    let kept = closure.parts(data, &|rows, first| {
+        Ok(closure.kept(engine, rows, first)?.into_iter().map(|at| first + at).collect::<Vec<_>>())
+    })?;
+    Ok(data.pick(kept.into_iter().flatten()))
+}
+
+/// What a closure of a stream does with rows.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Does {
+    Map,
+    Filter,
+}
+
+struct ClosureStep {
+    closure: Closure,
+    does: Does,
+    identity: String,
+}
+
+impl ClosureStep {
+    fn run(&self, engine: &Engine, rows: &Dataset, first: usize) -> crate::Result<Dataset> {
+        let who = self.closure.who;
+        let done = match self.does {
+            Does::Map => self.closure.map(engine, rows, first).map(|made| match made.is_bare {
+                true => made.rows.into_bare(),
+                false => made.rows,
+            }),
+            Does::Filter => self.closure.kept(engine, rows, first).map(|kept| rows.pick(kept)),
+        };
+        done.map_err(|fault| carried(who, fault))
+    }
+
+    fn outside(&self) -> Error {
+        Error::new(self.closure.who, "a stream with a closure is read outside of its script")
+    }
+}
+
+impl Step for ClosureStep {
+    fn label(&self) -> String {
+        self.closure.who.to_string()
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn apply(&self, rows: Dataset, first: usize) -> crate::Result<Dataset> {
+        current::engine(|engine| self.run(engine.ok_or_else(|| self.outside())?, &rows, first))
+    }
+
+    fn apply_all(&self, parts: Vec<(usize, Dataset)>) -> Vec<crate::Result<Dataset>> {
+        current::engine(|engine| match engine {
+            Some(engine) => tasks::map(parts, &|_, (first, rows)| self.run(engine, &rows, first)),
+            None => vec![Err(self.outside())],
+        })
+    }
+}
+
+impl InOrder for ClosureStep {
+    fn label(&self) -> String {
+        Step::label(self)
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn begin(self: Arc<Self>, _: &Stream) -> crate::Result<Walk> {
+        let (step, mut seen, mut told) = (self, 0, false);
+        Ok(Box::new(move |rows| {
+            let first = seen;
+            seen += rows.len();
+            if let Some(why) = step.closure.purity.as_ref().filter(|_| seen >= MANY && !told) {
+                told = true;
+                step.closure.tell(why, seen);
+            }
+            step.apply(rows, first)
+        }))
+    }
+}
+
+/// `stream.map(closure)`, `stream.filter(closure)`.
+pub fn of_stream(context: &NativeCallContext, stream: &Stream, call: FnPtr, does: Does) -> Stream {
+    let closure = Closure::new(if does == Does::Map { "map" } else { "filter" }, context, call);
+    let identity = closure.identity();
+    let is_pure = closure.purity.is_none();
+    let step = Arc::new(ClosureStep { closure, does, identity });
+    if is_pure { stream.through(step) } else { stream.in_order(step) }
+}

@@ -1,0 +1,78 @@
+//! Rows to files, in the format that the path's ending says.
+
+mod lines;
+mod parquet;
+mod stream;
+
+pub use stream::{SaveOptions, save_stream};
+
+use super::Dataset;
+use super::read::{DataFormat, Packing, TextForm, format_of};
+use crate::files::{self, Stage};
+use crate::{Error, Result, bail, cancel, tasks};
+use flate2::write::GzEncoder;
+use lines::Lines;
+use std::io::Write;
+use std::path::Path;
+
+const WHO: &str = "save";
+/// zstd's own default is 3; data is written once and read often.
+const LEVEL: i32 = 9;
+/// Rows that one thread writes at a time.
+const ROWS: usize = 4096;
+
+/// Writes the rows beside `path` and renames, so that a fault leaves what was there.
+pub fn save(data: &Dataset, path: &Path, form: TextForm) -> Result<()> {
+    let (format, packing) = format_of(WHO, path)?;
+    fits(format, form, path)?;
+    let fault = |error: std::io::Error| Error::io(WHO, path, &error);
+    files::write(WHO, path, |out| match packing {
+        Packing::Plain => fill(data, format, form, path, out),
+        Packing::Gzip => {
+            let mut out = GzEncoder::new(out, flate2::Compression::new(6));
+            fill(data, format, form, path, &mut out)?;
+            out.finish().map(drop).map_err(fault)
+        }
+        Packing::Zstd => {
+            let mut out = zstd::Encoder::new(out, LEVEL).map_err(fault)?;
+            fill(data, format, form, path, &mut out)?;
+            out.finish().map(drop).map_err(fault)
+        }
+    })
+}
+
+/// Writes the rows as a file that is written with others.
+pub fn save_in(stage: &Stage, name: &str, data: &Dataset) -> Result<()> {
+    let place = stage.place(name);
+    let (format, _) = format_of(WHO, &place)?;
+    stage.write(name, |out| fill(data, format, TextForm::default(), &place, out))
+}
+
+/// An error for what is not written in this format.
+fn fits(format: DataFormat, form: TextForm, path: &Path) -> Result<()> {
+    if matches!(format, DataFormat::Html | DataFormat::Warc) {
+        return Err(Error::new(WHO, format!("{}: rows are not written as this", path.display()))
+            .help("save them as .jsonl .csv .tsv .txt or .parquet"));
+    }
+    if !matches!(format, DataFormat::Csv | DataFormat::Tsv) && form != TextForm::default() {
+        bail!(WHO, "{}: `delimiter` and `decimal` are for .csv and .tsv", path.display());
+    }
+    Ok(())
+}
+
+fn fill(data: &Dataset, format: DataFormat, form: TextForm, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+    if format == DataFormat::Parquet {
+        return parquet::write(data, path, out);
+    }
+    let fault = |error: std::io::Error| Error::io(WHO, path, &error);
+    let lines = Lines { format, form, path };
+    out.write_all(&lines.head(data)?).map_err(fault)?;
+    // so many at a time that they stay small beside the rows themselves
+    for some in tasks::ranges(data.len(), ROWS).chunks(rayon::current_num_threads().max(1) * 2) {
+        cancel::check()?;
+        for written in tasks::try_map(some.to_vec(), &|_, rows| lines.rows(data, rows, 0))? {
+            out.write_all(&written).map_err(fault)?;
+        }
+    }
+    out.write_all(lines.foot()).map_err(fault)
+}

@@ -1,0 +1,168 @@
+//! Whether a closure may run on several threads: what it returns depends on its arguments alone, and it changes nothing else.
+//!
+//! Read off its syntax tree, from the safe side: what is not known to be pure is not.
+
+use super::tables::{method, root};
+use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, FnPtr, Module, ScriptFuncDef, Shared, Stmt};
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+/// What a closure may do beside its result, as a person is told it; `None` for one that is pure.
+pub type Purity = Option<String>;
+
+/// Verbs that leave a list, a map or a text as it is.
+const READS: &[&str] = &[
+    "get", "keys", "values", "len", "contains", "is_empty", "to_json", "to_string", "starts_with", "ends_with", "index_of",
+    "sub_string", "split", "to_upper", "to_lower", "call", "chars", "bytes", "all", "some", "find", "map", "filter",
+    "reduce", "percent", "digits", "grouped", "matches", "is_match",
+];
+/// What reaches beyond a call: output, files, random numbers, the clock, handles.
+#[rustfmt::skip]
+const EFFECTS: &[&str] = &[
+    "print", "debug", "input", "exit", "seed", "seed_dropout", "rand", "randn", "randint", "rand_like", "randn_like", "shuffle",
+    "dropout", "timestamp", "sleep", "save", "append", "log", "warn", "progress", "record", "checkpoint", "step", "once", "eval",
+    "Fn", "options", "args", "backward", "no_grad", "param", "model", "stream", "dataset", "tokenizer",
+];
+
+/// Looks through `closure`, whose functions are in `lib`. `is_value` knows kinds of values that no verb of theirs changes.
+pub fn purity(closure: &FnPtr, lib: &[Shared<Module>], is_value: &dyn Fn(&Dynamic) -> bool) -> Purity {
+    let look = Look { lib, is_value, seen: RefCell::default() };
+    look.closure(closure, closure.curry()).err()
+}
+
+struct Look<'a> {
+    lib: &'a [Shared<Module>],
+    is_value: &'a dyn Fn(&Dynamic) -> bool,
+    /// Functions that were looked through, or are being so.
+    seen: RefCell<HashSet<String>>,
+}
+
+/// A captured variable: its name, and whether verbs may be called on it that are not known to read only.
+struct Captured {
+    name: String,
+    is_value: bool,
+}
+
+impl Look<'_> {
+    fn closure(&self, closure: &FnPtr, captured: &[Dynamic]) -> Result<(), String> {
+        let Some(function) = self.function(closure.fn_name(), None) else {
+            return Err(format!("it calls `{}`, which is not a function of this script", closure.fn_name()));
+        };
+        let names = function.params.iter().map(ToString::to_string);
+        let mut outer = Vec::new();
+        for (name, value) in names.zip(captured) {
+            let value = value.flatten_clone();
+            self.value(&name, &value)?;
+            outer.push(Captured { name, is_value: (self.is_value)(&value) });
+        }
+        self.body(&function, &outer)
+    }
+
+    /// An error for a captured value that others may change meanwhile.
+    fn value(&self, name: &str, value: &Dynamic) -> Result<(), String> {
+        if let Ok(items) = value.as_array_ref() {
+            return items.iter().try_for_each(|item| self.value(name, &item.flatten_clone()));
+        }
+        if let Ok(items) = value.as_map_ref() {
+            return items.values().try_for_each(|item| self.value(name, &item.flatten_clone()));
+        }
+        if let Some(closure) = value.read_lock::<FnPtr>() {
+            return self.closure(&closure, closure.curry());
+        }
+        let is_plain = value.is_unit() || value.is_bool() || value.is_int() || value.is_float();
+        if is_plain || value.is_string() || value.is_char() || (self.is_value)(value) {
+            return Ok(());
+        }
+        let kind = value.type_name().rsplit("::").next().unwrap_or_default().to_lowercase();
+        Err(format!("it uses `{name}`, a {kind} from outside"))
+    }
+
+    fn function(&self, name: &str, params: Option<usize>) -> Option<Shared<ScriptFuncDef>> {
+        let functions = self.lib.iter().flat_map(|module| module.iter_script_fn_info());
+        let mut named = functions.filter(|(_, _, known, count, _)| *known == name && params.is_none_or(|n| n == *count));
+        named.next().map(|(.., function)| function.clone())
+    }
+
+    fn body(&self, function: &Shared<ScriptFuncDef>, captured: &[Captured]) -> Result<(), String> {
+        // only a tree walks through what functions are made of
+        let mut alone = Module::new();
+        alone.set_script_fn(function.clone());
+        let mut fault = Ok(());
+        AST::new_from_module(alone).walk(&mut |path: &[ASTNode]| {
+            if let Some(node) = path.last() {
+                fault = self.node(node, captured);
+            }
+            fault.is_ok()
+        });
+        fault
+    }
+
+    fn node(&self, node: &ASTNode, captured: &[Captured]) -> Result<(), String> {
+        match node {
+            ASTNode::Stmt(Stmt::Assignment(parts)) => match held(root(&parts.1.lhs), captured) {
+                Some(variable) => Err(format!("it changes `{}` from outside", variable.name)),
+                None => Ok(()),
+            },
+            ASTNode::Stmt(Stmt::Import(..)) => Err("it imports a script".into()),
+            ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)) => self.call(call, captured),
+            ASTNode::Expr(Expr::MethodCall(call, _)) if EFFECTS.contains(&call.name.as_str()) => {
+                Err(format!("it calls `{}`", call.name))
+            }
+            ASTNode::Expr(chain @ Expr::Dot(parts, ..)) => match (held(root(chain), captured), method(&parts.rhs)) {
+                (Some(variable), Some(verb)) if !variable.is_value && !READS.contains(&verb) => {
+                    Err(format!("it calls `{verb}` of `{}` from outside", variable.name))
+                }
+                _ => Ok(()),
+            },
+            ASTNode::Expr(Expr::DynamicConstant(value, _)) => match value.read_lock::<FnPtr>() {
+                Some(inner) => self.once(inner.fn_name(), &[]),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn call(&self, call: &FnCallExpr, captured: &[Captured]) -> Result<(), String> {
+        let name = call.name.as_str();
+        if !call.namespace.is_empty() {
+            return Err(format!("it calls `{}::{name}`", call.namespace));
+        }
+        if let ("curry", [Expr::DynamicConstant(value, _), given @ ..]) = (name, call.args.as_slice())
+            && let Some(inner) = value.read_lock::<FnPtr>()
+        {
+            // what an inner closure captures of the outer one's captured variables is theirs
+            let theirs = given.iter().filter_map(|given| held(given, captured));
+            let theirs: Vec<Captured> =
+                theirs.map(|held| Captured { name: held.name.clone(), is_value: held.is_value }).collect();
+            return self.once(inner.fn_name(), &theirs);
+        }
+        if self.function(name, Some(call.args.len())).is_some() {
+            return self.once(name, &[]);
+        }
+        if EFFECTS.contains(&name) {
+            return Err(format!("it calls `{name}`"));
+        }
+        match call.args.first().and_then(|first| held(first, captured)) {
+            Some(variable) if call.op_token.is_none() && !variable.is_value && !READS.contains(&name) => {
+                Err(format!("it calls `{name}` of `{}` from outside", variable.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks through a function, once.
+    fn once(&self, name: &str, captured: &[Captured]) -> Result<(), String> {
+        if !self.seen.borrow_mut().insert(name.to_string()) {
+            return Ok(());
+        }
+        match self.function(name, None) {
+            Some(function) => self.body(&function, captured),
+            None => Ok(()),
+        }
+    }
+}
+
+fn held<'c>(value: &Expr, captured: &'c [Captured]) -> Option<&'c Captured> {
+    let Expr::Variable(variable, ..) = value else { return None };
+    captured.iter().find(|captured| captured.name == variable.1.as_str())
+}
