@@ -7,4 +7,4 @@
 # Exits with 1 where one run is stuck, leaves litter or comes to other bytes.
 set -eu
 cd "$(dirname "$0")/.."
-LEVAIN_KILLS=all exec cargo test --release --test suite -- --nocapture --test-threads 2 kills::
+LEVAIN_TEST_KILLS=all exec cargo test --release --test suite -- --nocapture --test-threads 2 kills::

@@ -1,6 +1,6 @@
 //! The calls that change what is on the disk, one by one, and the faults that tests put into them.
 //!
-//! `LEVAIN_FAULT=kill@17` ends the process before its 17th such call, as a kill or a loss of power does. `full@17` is a disk
+//! `LEVAIN_TEST_FAULT=kill@17` ends the process before its 17th such call, as a kill or a loss of power does. `full@17` is a disk
 //! without room from that call on: what frees room still works. `fail@17` is one call that fails.
 
 use std::fs::{self, File, OpenOptions};
@@ -42,10 +42,13 @@ enum Need {
 /// Stands before each call.
 fn step(need: Need) -> Result<()> {
     let planned = || {
-        let text = std::env::var("LEVAIN_FAULT").ok()?;
+        let text = std::env::var("LEVAIN_TEST_FAULT").ok().filter(|text| !text.is_empty())?;
         let plan = Plan::read(&text);
         if plan.is_none() {
-            crate::progress::warn("LEVAIN_FAULT", format!("`{text}` is not kill@N, full@N or fail@N: nothing fails"));
+            crate::progress::warn(
+                "LEVAIN_TEST_FAULT",
+                format!("`{text}` is not kill@N, full@N or fail@N: nothing fails"),
+            );
         }
         plan
     };

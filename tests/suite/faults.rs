@@ -263,8 +263,10 @@ fn a_disk_that_fills_up_at_any_call_leaves_what_was_there() {
                 let before = contents(&folder.path().join("out"));
                 let again = saving(&format!("seed(9);\n{line}")).replace("seed: 1", "seed: 2");
                 for call in 1.. {
-                    let output =
-                        command(folder.path(), &again).env("LEVAIN_FAULT", format!("full@{call}")).output().unwrap();
+                    let output = command(folder.path(), &again)
+                        .env("LEVAIN_TEST_FAULT", format!("full@{call}"))
+                        .output()
+                        .unwrap();
                     if output.status.success() {
                         assert!(call > 3, "{what} was saved in {call} calls");
                         return;
@@ -283,7 +285,7 @@ fn a_call_that_fails_leaves_what_opens() {
     let open = "print(model(\"out/net\").parameters()[0].square().sum().item() + tokenizer(\"out/net\").len() + index(\"out/index\").len());";
     let folder = folder(&[]);
     let run = |script: &str, fault: &str| {
-        let output = command(folder.path(), script).env("LEVAIN_FAULT", fault).output().unwrap();
+        let output = command(folder.path(), script).env("LEVAIN_TEST_FAULT", fault).output().unwrap();
         let printed = String::from_utf8(output.stdout.clone()).unwrap();
         (output.status.code(), printed, String::from_utf8_lossy(&output.stderr).into_owned())
     };

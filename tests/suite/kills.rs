@@ -1,7 +1,7 @@
 //! Nothing is lost: a process that is killed at a call that changes the disk, or at any moment, leaves what the same command
 //! resumes to the same bytes, logs included, and no litter.
 //!
-//! `LEVAIN_FAULT=kill@N` ends levain before its Nth such call (src/files/calls.rs). The suite kills at some of them; `tests/kills.sh` at
+//! `LEVAIN_TEST_FAULT=kill@N` ends levain before its Nth such call (src/files/calls.rs). The suite kills at some of them; `tests/kills.sh` at
 //! each, then at 500 random moments, and interrupts 200 times.
 
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ grown.save("out/grown");
 
 /// Whether every call and every moment is tried.
 fn is_long() -> bool {
-    std::env::var("LEVAIN_KILLS").as_deref() == Ok("all")
+    std::env::var("LEVAIN_TEST_KILLS").as_deref() == Ok("all")
 }
 
 struct Run {
@@ -126,8 +126,8 @@ impl Run {
         command.args(["run", "a.rhai", "--threads", "1"]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         match fault {
-            Some(fault) => command.env("LEVAIN_FAULT", fault),
-            None => command.env_remove("LEVAIN_FAULT"),
+            Some(fault) => command.env("LEVAIN_TEST_FAULT", fault),
+            None => command.env_remove("LEVAIN_TEST_FAULT"),
         };
         // a process that ends so leaves its memory on the disk otherwise
         #[cfg(unix)]
