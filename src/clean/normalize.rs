@@ -139,9 +139,14 @@ fn nfkc(text: &str) -> Cow<'_, str> {
 }
 
 fn widths(text: &str, width: Width) -> Cow<'_, str> {
-    let narrow = |char: char| matches!(char, '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}');
+    let narrow =
+        |char: char| matches!(char, '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}');
     let half = |char: char| matches!(char, '\u{ff66}'..='\u{ffdc}');
-    let mark = |char: char| width == Width::All && (is_wide_punctuation(char) && char >= '\u{3000}' || matches!(char, '\u{ff61}'..='\u{ff65}' | '\u{ffe0}'..='\u{ffee}'));
+    let mark = |char: char| {
+        width == Width::All
+            && (is_wide_punctuation(char) && char >= '\u{3000}'
+                || matches!(char, '\u{ff61}'..='\u{ff65}' | '\u{ffe0}'..='\u{ffee}'))
+    };
     let all = |char: char| narrow(char) || half(char) || mark(char);
     if !text.contains(all) {
         return text.into();

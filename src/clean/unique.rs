@@ -41,9 +41,10 @@ pub fn texts<'d>(who: &str, data: &'d Dataset, field: &str, first: usize) -> Res
     };
     let text = |row: usize| match data.cell(at, row) {
         Cell::Null => Ok(None),
-        cell => cell.text().map(Some).map_err(|kind| {
-            Error::new(who, format!("row {}, field `{field}`: {kind}, not text", first + row))
-        }),
+        cell => cell
+            .text()
+            .map(Some)
+            .map_err(|kind| Error::new(who, format!("row {}, field `{field}`: {kind}, not text", first + row))),
     };
     (0..data.len()).map(text).collect()
 }

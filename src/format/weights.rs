@@ -69,9 +69,7 @@ impl Shard {
     pub fn same(&self, name: &str, other: &Shard, other_name: &str) -> Result<bool> {
         match (self, other) {
             (Shard::Safetensors(one), Shard::Safetensors(two)) => one.same(name, two, other_name),
-            (Shard::Pytorch(one), Shard::Pytorch(two))
-                if one.path() == two.path() && one.is_tie(name, other_name) =>
-            {
+            (Shard::Pytorch(one), Shard::Pytorch(two)) if one.path() == two.path() && one.is_tie(name, other_name) => {
                 Ok(true)
             }
             _ if self.shape(name)? != other.shape(other_name)? => Ok(false),

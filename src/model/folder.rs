@@ -207,11 +207,7 @@ impl Places {
     }
 
     /// A copy that is none: its name, and that of what it should be a copy of.
-    fn untied<'a>(
-        &self,
-        files: &[Shard],
-        ties: &'a [(String, String)],
-    ) -> Result<Option<(&'a String, &'a String)>> {
+    fn untied<'a>(&self, files: &[Shard], ties: &'a [(String, String)]) -> Result<Option<(&'a String, &'a String)>> {
         for (copy, of) in ties {
             if let (Some((file, name)), Some((other, original))) = (self.copies.get(copy), self.wanted.get(of))
                 && !files[*file].same(name, &files[*other], original)?

@@ -7,8 +7,8 @@ use super::modules::Modules;
 use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
 use super::{
-    Cause, Fault, Input, Needs, Opt, Output, api, compile, current, explain, fault, forms, hygiene, library, natives, needs,
-    stdlib,
+    Cause, Fault, Input, Needs, Opt, Output, api, compile, current, explain, fault, forms, hygiene, library, natives,
+    needs, stdlib,
 };
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};

@@ -12,9 +12,35 @@ pub type Purity = Option<String>;
 
 /// Verbs that leave a list, a map or a text as it is.
 const READS: &[&str] = &[
-    "get", "keys", "values", "len", "contains", "is_empty", "to_json", "to_string", "starts_with", "ends_with", "index_of",
-    "sub_string", "split", "to_upper", "to_lower", "call", "chars", "bytes", "all", "some", "find", "map", "filter",
-    "reduce", "percent", "digits", "grouped", "matches", "is_match",
+    "get",
+    "keys",
+    "values",
+    "len",
+    "contains",
+    "is_empty",
+    "to_json",
+    "to_string",
+    "starts_with",
+    "ends_with",
+    "index_of",
+    "sub_string",
+    "split",
+    "to_upper",
+    "to_lower",
+    "call",
+    "chars",
+    "bytes",
+    "all",
+    "some",
+    "find",
+    "map",
+    "filter",
+    "reduce",
+    "percent",
+    "digits",
+    "grouped",
+    "matches",
+    "is_match",
 ];
 /// What reaches beyond a call: output, files, random numbers, the clock, handles.
 #[rustfmt::skip]
@@ -79,7 +105,8 @@ impl Look<'_> {
 
     fn function(&self, name: &str, params: Option<usize>) -> Option<Shared<ScriptFuncDef>> {
         let functions = self.lib.iter().flat_map(|module| module.iter_script_fn_info());
-        let mut named = functions.filter(|(_, _, known, count, _)| *known == name && params.is_none_or(|n| n == *count));
+        let mut named =
+            functions.filter(|(_, _, known, count, _)| *known == name && params.is_none_or(|n| n == *count));
         named.next().map(|(.., function)| function.clone())
     }
 

@@ -6,17 +6,27 @@ use crate::data::{Cell, Dataset, TableBuilder};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
-const NGRAM: Opt = opt("ngram", Kind::Int, "5", "words in a shingle; characters where a script has no spaces between words")
-    .also(&["ngram_size", "n_grams", "shingle"]);
+const NGRAM: Opt =
+    opt("ngram", Kind::Int, "5", "words in a shingle; characters where a script has no spaces between words").also(&[
+        "ngram_size",
+        "n_grams",
+        "shingle",
+    ]);
 
 const UNIQUE: &[Opt] = &[
-    opt("near", Kind::Float, "", "texts are duplicates that have this share of their shingles in common or more; by default equal ones are")
-        .also(&["threshold", "minhash", "fuzzy dedup", "jaccard"]),
+    opt(
+        "near",
+        Kind::Float,
+        "",
+        "texts are duplicates that have this share of their shingles in common or more; by default equal ones are",
+    )
+    .also(&["threshold", "minhash", "fuzzy dedup", "jaccard"]),
     NGRAM,
 ];
 
 const NEAR: &[Opt] = &[
-    opt("threshold", Kind::Float, "0.7", "the least share of shingles in common (Jaccard)").also(&["near", "similarity"]),
+    opt("threshold", Kind::Float, "0.7", "the least share of shingles in common (Jaccard)")
+        .also(&["near", "similarity"]),
     NGRAM,
 ];
 

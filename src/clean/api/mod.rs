@@ -16,7 +16,8 @@ pub fn register(host: &mut Host) {
     duplicates::register(host);
 }
 
-const INTO: Opt = opt("into", Kind::Text, "", "the field for the result; by default the text's own").also(&["output", "new_column"]);
+const INTO: Opt =
+    opt("into", Kind::Text, "", "the field for the result; by default the text's own").also(&["output", "new_column"]);
 
 /// What a verb does with texts, wherever they are.
 type Change = Box<dyn Fn(&str) -> Cow<'_, str> + Send + Sync>;

@@ -37,7 +37,15 @@ const NORMALIZE: &[Opt] = &[
 
 /// [`NORMALIZE`] for fields.
 const NORMALIZE_FIELD: &[Opt] = &[
-    NORMALIZE[0], NORMALIZE[1], NORMALIZE[2], NORMALIZE[3], NORMALIZE[4], NORMALIZE[5], NORMALIZE[6], NORMALIZE[7], INTO,
+    NORMALIZE[0],
+    NORMALIZE[1],
+    NORMALIZE[2],
+    NORMALIZE[3],
+    NORMALIZE[4],
+    NORMALIZE[5],
+    NORMALIZE[6],
+    NORMALIZE[7],
+    INTO,
 ];
 
 const FIELD: &[Opt] = &[INTO];

@@ -26,15 +26,62 @@ static HIDDEN: LazyLock<Regex> = LazyLock::new(|| words(r"display\s*:\s*none|vis
 
 /// Elements that show no text of their own.
 const SILENT: &[&str] = &[
-    "script", "style", "noscript", "template", "head", "svg", "math", "iframe", "object", "embed", "canvas", "video", "audio",
-    "button", "input", "select", "textarea", "dialog", "datalist",
+    "script", "style", "noscript", "template", "head", "svg", "math", "iframe", "object", "embed", "canvas", "video",
+    "audio", "button", "input", "select", "textarea", "dialog", "datalist",
 ];
-const ROLES: &[&str] =
-    &["menu", "menubar", "complementary", "navigation", "alert", "alertdialog", "dialog", "search", "banner", "contentinfo"];
+const ROLES: &[&str] = &[
+    "menu",
+    "menubar",
+    "complementary",
+    "navigation",
+    "alert",
+    "alertdialog",
+    "dialog",
+    "search",
+    "banner",
+    "contentinfo",
+];
 const BLOCKS: &[&str] = &[
-    "address", "article", "aside", "blockquote", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-    "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
-    "summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "body", "html", "caption",
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figcaption",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "li",
+    "main",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "summary",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+    "body",
+    "html",
+    "caption",
 ];
 
 pub fn is_block(name: &str) -> bool {
@@ -91,7 +138,8 @@ impl Weights {
 
 /// Characters of a text without white space; one of Chinese, Japanese or Korean says as much as two letters.
 pub fn length(text: &str) -> f64 {
-    let wide = |char: char| matches!(u32::from(char), 0x2e80..=0x9fff | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0x20000..=0x3ffff);
+    let wide =
+        |char: char| matches!(u32::from(char), 0x2e80..=0x9fff | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0x20000..=0x3ffff);
     text.chars().filter(|char| !char.is_whitespace()).map(|char| if wide(char) { 2.0 } else { 1.0 }).sum()
 }
 
@@ -177,7 +225,8 @@ pub fn article(page: &Page, weights: &Weights) -> Vec<usize> {
     }
     let Some((mut top, most)) = best.filter(|(_, most)| *most > 0.0) else { return Vec::new() };
     // an only child stands for its parent, which may have siblings that belong to it
-    while let Some(parent) = page.nodes[top].parent.filter(|parent| !matches!(page.name(*parent), "body" | "html" | "")) {
+    while let Some(parent) = page.nodes[top].parent.filter(|parent| !matches!(page.name(*parent), "body" | "html" | ""))
+    {
         let elements = page.nodes[parent].children.iter().filter(|child| weights.length[**child] > 0.0).count();
         if elements > 1 {
             break;
@@ -214,7 +263,10 @@ fn is_scored(page: &Page, node: usize) -> bool {
 /// Whether a block inside of the subject is none of it: a list of links, a form, a share bar.
 pub fn is_clutter(page: &Page, weights: &Weights, node: usize) -> bool {
     let name = page.name(node);
-    if !matches!(name, "div" | "ul" | "ol" | "table" | "form" | "section" | "aside" | "footer" | "nav" | "dl" | "header") {
+    if !matches!(
+        name,
+        "div" | "ul" | "ol" | "table" | "form" | "section" | "aside" | "footer" | "nav" | "dl" | "header"
+    ) {
         return false;
     }
     let (length, density) = (weights.length[node], weights.link_density(node));

@@ -20,7 +20,10 @@ pub struct Node {
 
 pub enum Data {
     Text(String),
-    Element { name: Rc<QualName>, attributes: Vec<(String, String)> },
+    Element {
+        name: Rc<QualName>,
+        attributes: Vec<(String, String)>,
+    },
     /// The document, comments, what templates hold.
     Other,
 }

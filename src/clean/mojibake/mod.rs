@@ -146,7 +146,8 @@ fn usual(bytes: Vec<u8>) -> Vec<u8> {
         match bytes.get(at..at + 6) {
             Some(&[0xed, a @ 0xa0..=0xaf, b @ 0x80..=0xbf, 0xed, c @ 0xb0..=0xbf, d @ 0x80..=0xbf]) => {
                 let bits = |byte: u8, mask: u8| u32::from(byte & mask);
-                let code = (bits(a, 0x0f) << 16) + (bits(b, 0x3f) << 10) + (bits(c, 0x0f) << 6) + bits(d, 0x3f) + 0x10000;
+                let code =
+                    (bits(a, 0x0f) << 16) + (bits(b, 0x3f) << 10) + (bits(c, 0x0f) << 6) + bits(d, 0x3f) + 0x10000;
                 let char = char::from_u32(code).unwrap_or('\u{fffd}');
                 out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
                 at += 6;

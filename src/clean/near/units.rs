@@ -12,9 +12,8 @@ const WORD: u8 = 1;
 const ALONE: u8 = 2;
 
 /// Of each character of the first plane.
-static CLASSES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    (0..=0xffffu32).map(|code| char::from_u32(code).map_or(GAP, class_of)).collect()
-});
+static CLASSES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..=0xffffu32).map(|code| char::from_u32(code).map_or(GAP, class_of)).collect());
 
 fn class_of(char: char) -> u8 {
     // signs on letters belong to their word

@@ -33,8 +33,11 @@ impl Closure {
         if purity.is_none() {
             // plain values are copied, so that no thread waits for another's look at them
             let plain = |value: &Dynamic| !value.is_array() && !value.is_map();
-            let copies: Vec<Dynamic> =
-                call.curry().iter().map(|value| if plain(value) { value.flatten_clone() } else { value.clone() }).collect();
+            let copies: Vec<Dynamic> = call
+                .curry()
+                .iter()
+                .map(|value| if plain(value) { value.flatten_clone() } else { value.clone() })
+                .collect();
             call.set_curry(copies);
         }
         Closure { who, call, global, position: context.call_position(), purity }
@@ -88,7 +91,9 @@ impl Closure {
                 data.len()
             }
         };
-        tasks::try_map(tasks::ranges(data.len(), length), &|_, rows| work(&data.slice(rows.start, rows.end), rows.start))
+        tasks::try_map(tasks::ranges(data.len(), length), &|_, rows| {
+            work(&data.slice(rows.start, rows.end), rows.start)
+        })
     }
 
     fn tell(&self, why: &str, rows: usize) {

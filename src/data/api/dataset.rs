@@ -2,7 +2,8 @@
 
 use super::value::{RowCollector, row};
 use super::{
-    ASIDE, DECIMAL, DELIMITER, ENCODING, FILE_FIELD, ON_ERROR, by, closure, count, place, show, source, span, text_form, value,
+    ASIDE, DECIMAL, DELIMITER, ENCODING, FILE_FIELD, ON_ERROR, by, closure, count, place, show, source, span,
+    text_form, value,
 };
 use crate::data::{By, Dataset};
 use crate::script::display::Weight;

@@ -103,11 +103,15 @@ const ON_ERROR: Opt = opt(
 )
 .also(&["on_bad_lines", "ignore_errors", "errors"]);
 
-const ASIDE: Opt = opt("aside", Kind::Text, "", "the .jsonl file for lines that are left out: `file`, `line`, `why`, `text`")
-    .also(&["bad lines", "rejects"]);
+const ASIDE: Opt =
+    opt("aside", Kind::Text, "", "the .jsonl file for lines that are left out: `file`, `line`, `why`, `text`")
+        .also(&["bad lines", "rejects"]);
 
-const FILE_FIELD: Opt = opt("file_field", Kind::Text, "", "a field to put the name of each row's file in")
-    .also(&["include_file_paths", "filename", "_source"]);
+const FILE_FIELD: Opt = opt("file_field", Kind::Text, "", "a field to put the name of each row's file in").also(&[
+    "include_file_paths",
+    "filename",
+    "_source",
+]);
 
 /// Which files are read, and how, by the options of opening.
 fn source(who: &'static str, paths: &[&str], options: &Options, form: TextForm) -> Res<Source> {

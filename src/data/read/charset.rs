@@ -112,7 +112,12 @@ type Input = Box<dyn Read + Send>;
 
 /// The input as UTF-8, and the name of what it was. What its encoding does not allow becomes a byte 0xff, which is no
 /// UTF-8 either: who reads lines finds it there.
-pub fn decoded(mut input: Input, charset: Charset, is_page: bool, place: &FilePosition) -> Result<(Input, &'static str)> {
+pub fn decoded(
+    mut input: Input,
+    charset: Charset,
+    is_page: bool,
+    place: &FilePosition,
+) -> Result<(Input, &'static str)> {
     if charset == Charset::Usual && !is_page {
         return Ok((input, UTF_8.name()));
     }

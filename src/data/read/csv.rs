@@ -15,7 +15,8 @@ const ROWS: usize = 8192;
 /// Opens a file by its ending's delimiter, or by the one that was given.
 pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: FilePosition) -> Result<Tables> {
     let delimiter = given.unwrap_or(ending);
-    let checked = Utf8 { blocks: LineBlocks::new(input, place.clone()), place: place.clone(), block: Vec::new(), at: 0 };
+    let checked =
+        Utf8 { blocks: LineBlocks::new(input, place.clone()), place: place.clone(), block: Vec::new(), at: 0 };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();

@@ -24,7 +24,9 @@ pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
         found.sort();
         found.dedup();
         if found.is_empty() {
-            return Err(Error::new(who, format!("no file matches {given}")).help("`*` is within a name, `**` any folders"));
+            return Err(
+                Error::new(who, format!("no file matches {given}")).help("`*` is within a name, `**` any folders")
+            );
         }
         return Ok(found);
     }

@@ -111,7 +111,9 @@ fn object(data: &Dataset, names: &[String], at: usize, number: usize, out: &mut 
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
         match cell {
-            Cell::Text(text) => serde_json::to_writer(&mut *out, text).map_err(|error| Error::new(WHO, error.to_string()))?,
+            Cell::Text(text) => {
+                serde_json::to_writer(&mut *out, text).map_err(|error| Error::new(WHO, error.to_string()))?
+            }
             cell => out.extend_from_slice(json_text(cell).as_bytes()),
         }
     }
@@ -138,7 +140,8 @@ fn only_field(data: &Dataset) -> Result<usize> {
 
 /// A text that is one line, and will be read back as the same row.
 fn text_line(data: &Dataset, field: usize, at: usize, number: usize, out: &mut Vec<u8>) -> Result<()> {
-    let text = data.cell(field, at).text().map_err(|kind| Error::new(WHO, format!("row {number}: {kind}, not text")))?;
+    let text =
+        data.cell(field, at).text().map_err(|kind| Error::new(WHO, format!("row {number}: {kind}, not text")))?;
     if text.contains(['\n', '\r']) || text.trim().is_empty() {
         let what = if text.trim().is_empty() { "is empty" } else { "has more than one line" };
         return Err(Error::new(WHO, format!("the text of row {number} {what}, which a .txt file cannot hold"))

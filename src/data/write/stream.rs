@@ -48,13 +48,17 @@ pub fn save_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result
     let (format, packing) = format_of(WHO, path)?;
     fits(format, options.form, path)?;
     if format == DataFormat::Json {
-        return Err(Error::new(WHO, format!("{}: a .json file is one value, which is written as a whole", path.display()))
-            .help("save the stream as .jsonl"));
+        return Err(Error::new(
+            WHO,
+            format!("{}: a .json file is one value, which is written as a whole", path.display()),
+        )
+        .help("save the stream as .jsonl"));
     }
     if format == DataFormat::Parquet && packing != Packing::Plain {
         bail!(WHO, "{}: parquet is compressed in itself; name it .parquet", path.display());
     }
-    if stream.source().files().iter().any(|file| files::full(file).is_some_and(|full| Some(full) == files::full(path))) {
+    if stream.source().files().iter().any(|file| files::full(file).is_some_and(|full| Some(full) == files::full(path)))
+    {
         bail!(WHO, "{}: the stream reads this file; save it under another name", path.display());
     }
     files::writable(WHO, path)?;
@@ -177,7 +181,10 @@ impl Run<'_> {
         let known = &self.progress.fields;
         let fitted = parts.into_iter().map(|(rows, place)| {
             if let Some(new) = rows.fields().iter().find(|name| !known.iter().any(|known| **known == ***name)) {
-                let what = format!("{}: field `{new}` is not in the first rows, whose names are written already", self.path.display());
+                let what = format!(
+                    "{}: field `{new}` is not in the first rows, whose names are written already",
+                    self.path.display()
+                );
                 return Err(Error::new(WHO, what).help("choose the fields with `select`, or save it as .jsonl"));
             }
             Ok((rows.fields_or_none(known, false)?, place))
