@@ -39,7 +39,7 @@ fn more_bits_are_nearer() {
 /// A group of zeros, one number alone and the largest there are stay numbers.
 #[test]
 fn extremes_are_numbers() {
-    let rows = [vec![0.0; 256], [vec![3.0], vec![0.0; 255]].concat(), vec![6e4; 256], vec![-1e-30; 256]];
+    let rows: [Vec<f32>; 4] = [vec![0.0; 256], [vec![3.0], vec![0.0; 255]].concat(), vec![6e4; 256], vec![-1e-30; 256]];
     for (kind, numbers) in WORDS.iter().flat_map(|kind| rows.iter().map(move |row| (kind, row))) {
         let array = Array::from_vec(numbers.clone(), (1, 256), &Device::Cpu).unwrap();
         let back = Blocks::quantize(quantized(kind).unwrap(), &array).unwrap().array().unwrap();
