@@ -21,6 +21,7 @@ mod split;
 pub mod step;
 pub mod stream;
 mod stream_batches;
+mod stream_parts;
 mod strings;
 mod table;
 pub mod tags;

@@ -1,8 +1,8 @@
 //! Stream: files larger than memory, read in parts, each part through the stream's steps.
 
+use super::Dataset;
 use super::read::{By, DataFormat, Source, Tables, format_of};
 use super::step::Step;
-use super::{Dataset, TableBuilder};
 use crate::{Error, Result, bail};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -153,11 +153,6 @@ impl Stream {
         let first = start.saturating_add(from).min(end);
         stages.push(Stage::Range(first, first.saturating_add(count).min(end)));
         Stream { source: self.source.clone(), stages }
-    }
-
-    /// The rows as datasets of `rows` rows; the last may have fewer.
-    pub fn parts(&self, rows: usize) -> Result<DatasetParts> {
-        Ok(DatasetParts { blocks: self.blocks()?, rows, waiting: TableBuilder::default(), bare: false, given: 0 })
     }
 
     /// The rows as datasets of as many rows as are read at a time.
@@ -355,58 +350,18 @@ fn run(stage: &mut Running, parts: Vec<Part>) -> (Vec<Part>, Option<Error>, bool
     (through, fault, ended)
 }
 
+impl DatasetBlocks {
+    /// Ends the walk: nothing comes any more.
+    pub fn stop(&mut self) {
+        self.done = true;
+        self.ready.clear();
+    }
+}
+
 impl Iterator for DatasetBlocks {
     type Item = Result<Dataset>;
 
     fn next(&mut self) -> Option<Result<Dataset>> {
         Some(self.next_with_place()?.map(|(rows, _)| rows))
-    }
-}
-
-/// A walk through a stream, by so many rows at a time.
-pub struct DatasetParts {
-    blocks: DatasetBlocks,
-    rows: usize,
-    waiting: TableBuilder,
-    bare: bool,
-    /// Parts so far.
-    given: usize,
-}
-
-impl DatasetParts {
-    /// Whether no part was asked for yet.
-    pub fn is_fresh(&self) -> bool {
-        self.given == 0
-    }
-
-    fn part(&mut self) -> Result<Option<Dataset>> {
-        self.given += 1;
-        while self.waiting.rows() < self.rows {
-            let Some(block) = self.blocks.next().transpose()? else { break };
-            self.bare = block.is_bare();
-            self.waiting.append(&block.gathered())?;
-        }
-        let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
-        if waiting.is_empty() {
-            return Ok(None);
-        }
-        if waiting.len() > self.rows {
-            self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered())?;
-        }
-        let part = waiting.slice(0, self.rows);
-        Ok(Some(if self.bare { part.into_bare() } else { part }))
-    }
-}
-
-impl Iterator for DatasetParts {
-    type Item = Result<Dataset>;
-
-    fn next(&mut self) -> Option<Result<Dataset>> {
-        let part = self.part();
-        if !matches!(part, Ok(Some(_))) {
-            self.blocks.done = true;
-            self.blocks.ready.clear();
-        }
-        part.transpose()
     }
 }

@@ -1,7 +1,7 @@
 //! Batches of a stream: encoded, packed and shuffled a buffer at a time.
 
 use super::batches::Replay;
-use super::stream::DatasetParts;
+use super::stream_parts::DatasetParts;
 use super::{Batch, Dataset, Encoded, Stream, encode};
 use crate::tensor::Rng;
 use crate::token::Tokenizer;

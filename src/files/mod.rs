@@ -155,7 +155,10 @@ fn make(who: &str, folder: &Path, path: &Path) -> Result<()> {
         return Ok(());
     }
     if let Some(file) = folder.ancestors().find(|path| path.is_file()) {
-        bail!(who, "{} is a file, not a folder", file.display());
+        if file == path {
+            bail!(who, "{} is a file, not a folder", file.display());
+        }
+        bail!(who, "{} can't be written: {} is a file, not a folder", path.display(), file.display());
     }
     let missing: Vec<&Path> =
         folder.ancestors().take_while(|place| !place.as_os_str().is_empty() && !place.exists()).collect();

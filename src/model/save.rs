@@ -87,7 +87,7 @@ fn holds_weights(name: &str) -> bool {
 
 /// An error for a path that asks for a file: weights are saved in a folder.
 fn check_folder(folder: &Path) -> Result<()> {
-    const FILES: [&str; 6] = ["safetensors", "bin", "pt", "pth", "onnx", "json"];
+    const FILES: [&str; 7] = ["gguf", "safetensors", "bin", "pt", "pth", "onnx", "json"];
     let ending = folder.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     if !FILES.contains(&ending.as_str()) || files::is_folder(folder) {
         return Ok(());
@@ -96,7 +96,10 @@ fn check_folder(folder: &Path) -> Result<()> {
         "save",
         format!("{} is named as a .{ending} file, and a model is saved as a folder", folder.display()),
     );
-    Err(error.help("name a folder: its model.safetensors and config.json are written into it"))
+    Err(match ending.as_str() {
+        "gguf" => error.help("`Model::save_gguf` writes such a file, with the tokenizer in it"),
+        _ => error.help("name a folder: its model.safetensors and config.json are written into it"),
+    })
 }
 
 /// What most numbers are stored as, and f32 for those that are quantized.

@@ -21,6 +21,7 @@ const NOUNS: &[(&str, &str)] = &[
     ("tensor", "numbers with gradients"),
     ("token", "tokenizers: open, train, extend, encode"),
     ("data", "datasets: open, clean, split, encode, batch"),
+    ("clean", "texts of any origin: encodings, normalizing, pages, near duplicates"),
     ("model", "language models: open, forward, loss, generate, resize, LoRA, save"),
     ("train", "optimizers, records, checkpoints"),
     ("measure", "scores and statistics"),

@@ -38,7 +38,7 @@ mod verbs {
     /// let net = model(#{ model_type: "bert", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ head: "embed", normalize: true, seed: 1 });
     /// let vectors = net.embed(tok, ["to be", "not to be"]);
     /// vectors.shape                                                //=> [2, 16]
-    /// (vectors @ vectors.t())[0, 0].digits(3)                      //=> 1.000
+    /// (vectors @ vectors.t())[[0, 0]].item().digits(3)                      //=> 1.000
     /// net.embed(tok, "to be", #{ prompt_name: "query" })           //=> error: embed: the model has no prompt `query`
     /// ```
     #[rhai_fn(name = "embed", pure, return_raw)]

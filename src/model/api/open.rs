@@ -200,7 +200,7 @@ mod verbs {
     /// model("tests/data/parity/llama", #{ quantized: true })
     /// //=> error: model: tests/data/parity/llama is not a .gguf file, and not quantized
     /// model("tests/data/parity/bert-mlm", #{ head: "token", labels: ["O", "B-PER", "I-PER"], seed: 1 })
-    /// //=> bert, 2 layers, 41.5 k parameters, f32, a new token head
+    /// //=> bert, 2 layers, 49.0 k parameters, f32, a new token head
     /// ```
     ///
     /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),

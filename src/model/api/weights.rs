@@ -266,7 +266,7 @@ mod verbs {
     /// ```rhai
     /// let net = model("scripts/models/tiny");
     /// let tok = tokenizer("scripts/models/tiny");
-    /// net.save("out/examples/tiny.gguf", #{ tok, kind: "q8_0" });
+    /// net.save("out/examples/tiny.gguf", #{ tok: tok, kind: "q8_0" });
     /// model("out/examples/tiny.gguf").generate(tok, "The", #{ max_tokens: 1 }) == net.generate(tok, "The", #{ max_tokens: 1 })  //=> true
     /// net.save("out/examples/no.gguf")         //=> error: save: a .gguf holds the tokenizer of its model: give it as `tok`
     /// ```

@@ -54,7 +54,7 @@ mod verbs {
     /// tensors("/tmp/levain-doc/w.safetensors").w      //=> tensor([1., 1.])
     /// tensors("tests/data/pytorch/nested-views.bin")["slice"].shape        //=> [3, 5]
     /// tensors("tests/data/pytorch/evil.bin")
-    /// //=> error: tensors: tests/data/pytorch/evil.bin: byte 169: it asks for posix.system, which weights have no need of; nothing was run
+    /// //=> error: tensors: tests/data/pytorch/evil.bin: byte 259: it asks for posix.system, which weights have no need of; nothing was run
     /// ```
     #[rhai_fn(name = "tensors", return_raw)]
     pub fn tensors(path: &str) -> Res<Map> {

@@ -1,0 +1,59 @@
+//! A stream in parts of one size.
+
+use super::stream::{DatasetBlocks, Stream};
+use super::{Dataset, TableBuilder};
+use crate::Result;
+
+impl Stream {
+    /// The rows as datasets of `rows` rows; the last may have fewer.
+    pub fn parts(&self, rows: usize) -> Result<DatasetParts> {
+        Ok(DatasetParts { blocks: self.blocks()?, rows, waiting: TableBuilder::default(), bare: false, given: 0 })
+    }
+}
+
+/// A walk through a stream, by so many rows at a time.
+pub struct DatasetParts {
+    blocks: DatasetBlocks,
+    rows: usize,
+    waiting: TableBuilder,
+    bare: bool,
+    /// Parts so far.
+    given: usize,
+}
+
+impl DatasetParts {
+    /// Whether no part was asked for yet.
+    pub fn is_fresh(&self) -> bool {
+        self.given == 0
+    }
+
+    fn part(&mut self) -> Result<Option<Dataset>> {
+        self.given += 1;
+        while self.waiting.rows() < self.rows {
+            let Some(block) = self.blocks.next().transpose()? else { break };
+            self.bare = block.is_bare();
+            self.waiting.append(&block.gathered())?;
+        }
+        let waiting = Dataset::from(std::mem::take(&mut self.waiting).finish());
+        if waiting.is_empty() {
+            return Ok(None);
+        }
+        if waiting.len() > self.rows {
+            self.waiting.append(&waiting.slice(self.rows, waiting.len()).gathered())?;
+        }
+        let part = waiting.slice(0, self.rows);
+        Ok(Some(if self.bare { part.into_bare() } else { part }))
+    }
+}
+
+impl Iterator for DatasetParts {
+    type Item = Result<Dataset>;
+
+    fn next(&mut self) -> Option<Result<Dataset>> {
+        let part = self.part();
+        if !matches!(part, Ok(Some(_))) {
+            self.blocks.stop();
+        }
+        part.transpose()
+    }
+}
