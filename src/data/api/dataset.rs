@@ -78,7 +78,7 @@ mod verbs {
     /// dataset([#{ id: "12345678901234567890", share: 0.5 }]).save("out/doc/rows.csv", #{ delimiter: ";", decimal: "," });
     /// dataset("out/doc/rows.csv", #{ delimiter: ";", decimal: "," })[0]    //=> #{"id": "12345678901234567890", "share": 0.5}
     /// dataset("out/doc/rows.csv")    //=> error: dataset: out/doc/rows.csv:1: the first line has no ',', but ";"
-    /// dataset("out/doc/*.csv", #{ delimiter: ";", file_field: "file" })[0].file    //=> out/doc/rows.csv
+    /// dataset("out/doc/row*.csv", #{ delimiter: ";", file_field: "file" })[0].file    //=> out/doc/rows.csv
     /// dataset("out/doc/lines.txt", #{ encoding: "gb18031" })    //=> error: dataset: there is no encoding `gb18031`
     /// ```
     #[rhai_fn(name = "dataset", return_raw)]

@@ -267,7 +267,7 @@ mod verbs {
     /// let net = model("scripts/models/tiny");
     /// let tok = tokenizer("scripts/models/tiny");
     /// net.save("out/examples/tiny.gguf", #{ tok: tok, kind: "q8_0" });
-    /// model("out/examples/tiny.gguf").generate(tok, "The", #{ max_tokens: 1 }) == net.generate(tok, "The", #{ max_tokens: 1 })  //=> true
+    /// model("out/examples/tiny.gguf").generate(tok, "The", #{ max_new_tokens: 1 }) == net.generate(tok, "The", #{ max_new_tokens: 1 })  //=> true
     /// net.save("out/examples/no.gguf")         //=> error: save: a .gguf holds the tokenizer of its model: give it as `tok`
     /// ```
     ///
