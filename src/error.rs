@@ -26,7 +26,10 @@ struct Inner {
 /// What an error was made of, for who knows how to read it: a script's own fault that passed through a native loop. It
 /// is taken out once, and says nothing of whether two errors are equal.
 #[derive(Clone, Default)]
-struct Origin(Option<Arc<Mutex<Option<Box<dyn Any + Send>>>>>);
+struct Origin(Option<Arc<Mutex<Taken>>>);
+
+/// What is taken out once.
+type Taken = Option<Box<dyn Any + Send>>;
 
 impl PartialEq for Origin {
     fn eq(&self, _: &Origin) -> bool {

@@ -67,10 +67,10 @@ impl Default for Normalize {
 pub fn normalize<'t>(text: &'t str, how: &Normalize) -> Cow<'t, str> {
     let mut text = Cow::Borrowed(text);
     if how.entities {
-        text = changed(text, |text| unescape(text));
+        text = changed(text, unescape);
     }
     if how.mojibake {
-        text = changed(text, |text| fix_mojibake(text));
+        text = changed(text, fix_mojibake);
     }
     if how.control || how.zero_width {
         text = changed(text, |text| visible(text, how));
@@ -189,22 +189,15 @@ fn visible<'t>(text: &'t str, how: &Normalize) -> Cow<'t, str> {
     while let Some(char) = chars.next() {
         match char {
             _ if !is_odd(char) => out.push(char),
-            '\r' => {
-                if chars.peek() != Some(&'\n') {
-                    out.push('\n');
-                }
-            }
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' => out.push('\n'),
             '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
             '\u{1b}' if chars.peek() == Some(&'[') => {
                 chars.next();
                 while chars.next_if(|char| char.is_ascii_digit() || matches!(char, ';' | '?')).is_some() {}
                 chars.next_if(char::is_ascii_alphabetic);
             }
-            '\u{200c}' | '\u{200d}' => {
-                if out.chars().next_back().is_some_and(joins) {
-                    out.push(char);
-                }
-            }
+            '\u{200c}' | '\u{200d}' if out.chars().next_back().is_some_and(joins) => out.push(char),
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' if is_to_left => out.push(char),
             _ => {}
         }

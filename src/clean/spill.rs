@@ -46,7 +46,7 @@ impl Spill {
             Some(file) => file,
             None => self.file.insert(Mutex::new(files::scratch(WHO)?)),
         };
-        let mut file = unpoisoned(file.lock());
+        let file = unpoisoned(file.get_mut());
         file.seek(SeekFrom::Start(self.filed)).map_err(told)?;
         file.write_all(&self.held).map_err(told)?;
         self.filed += self.held.len() as u64;
@@ -88,7 +88,7 @@ fn read_at(file: &Mutex<Counted<File>>, start: u64, into: &mut [u8]) -> std::io:
 
 #[cfg(not(unix))]
 fn read_at(file: &Mutex<Counted<File>>, start: u64, into: &mut [u8]) -> std::io::Result<()> {
-    let mut file = unpoisoned(file.lock());
+    let file = unpoisoned(file.get_mut());
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(into)
 }

@@ -44,7 +44,7 @@ impl Present {
     }
 
     pub fn push(&mut self, has: bool) {
-        if self.rows % 64 == 0 {
+        if self.rows.is_multiple_of(64) {
             self.bits.push(0);
             self.before.push(self.given as u32);
         }
@@ -58,7 +58,7 @@ impl Present {
     /// More rows, of which all or none have a value.
     pub fn extend(&mut self, rows: usize, has: bool) {
         let end = self.rows + rows;
-        while self.rows < end && self.rows % 64 > 0 {
+        while self.rows < end && !self.rows.is_multiple_of(64) {
             self.push(has);
         }
         let words = (end - self.rows) / 64;

@@ -160,8 +160,8 @@ impl Transitions {
             let mut next = vec![f64::NEG_INFINITY; n];
             for (j, next) in next.iter_mut().enumerate() {
                 let mut best = (0, f64::NEG_INFINITY);
-                for i in 0..n {
-                    let score = top[i] + self.between[i * n + j];
+                for (i, top) in top.iter().enumerate() {
+                    let score = top + self.between[i * n + j];
                     if score > best.1 {
                         best = (i, score);
                     }

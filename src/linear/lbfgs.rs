@@ -37,13 +37,11 @@ struct Step {
     inverse: f64,
 }
 
+/// A function of many numbers, which fills its gradient in.
+pub type Function<'f> = dyn FnMut(&[f64], &mut [f64]) -> Result<f64> + 'f;
+
 /// Finds the minimum from `x` on. `value(x, gradient)` fills the gradient in, and gives the value.
-pub fn minimize(
-    who: &str,
-    x: Vec<f64>,
-    stopping: Stopping,
-    value: &mut dyn FnMut(&[f64], &mut [f64]) -> Result<f64>,
-) -> Result<Minimum> {
+pub fn minimize(who: &str, x: Vec<f64>, stopping: Stopping, value: &mut Function) -> Result<Minimum> {
     let mut gradient = vec![0.0; x.len()];
     let mut at = Minimum { value: value(&x, &mut gradient)?, x, iterations: 0, converged: false };
     if !at.value.is_finite() {
@@ -130,7 +128,7 @@ fn search(
     gradient: &[f64],
     direction: &[f64],
     first: f64,
-    value: &mut dyn FnMut(&[f64], &mut [f64]) -> Result<f64>,
+    value: &mut Function,
 ) -> Result<Option<Point>> {
     let slope = dot(gradient, direction);
     let mut at = |length: f64| -> Result<Point> {

@@ -49,7 +49,7 @@ impl Pooling {
             Pooling::MeanSqrt => {
                 let roots: Vec<f32> = sequences.iter().map(|places| (places.len() as f32).sqrt()).collect();
                 let roots = Array::from_vec(roots, (sequences.len(), 1), hidden.value().device())?;
-                ops::multiply(&segment_mean(hidden, sequences, &Weights::Equal, false)?, &Tensor::from(roots))
+                ops::multiply(&segment_mean(hidden, sequences, &Weights::Equal, false)?, Tensor::from(roots))
             }
             Pooling::WeightedMean => {
                 let rising: Vec<Vec<f64>> =

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Default)]
 pub struct Input(Arc<Mutex<From>>);
 
+/// Reads a line after a prompt; none at the end.
+type Line = dyn FnMut(&str) -> Result<Option<String>> + Send;
+
 #[derive(Default)]
 enum From {
     #[default]
     Terminal,
     Closure(Box<dyn FnMut() -> Option<String> + Send>),
-    Editor(Box<dyn FnMut(&str) -> Result<Option<String>> + Send>),
+    Editor(Box<Line>),
     Nowhere,
 }
 

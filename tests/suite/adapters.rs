@@ -233,7 +233,8 @@ fn a_model_is_saved_as_what_it_is_or_it_is_told() {
 #[test]
 fn an_adapter_of_a_gguf_base_names_a_base_that_peft_finds_or_says_that_it_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[(&str, &str)], &str, Option<&str>); 5] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<&'a str>);
+    let cases: [Case; 5] = [
         (&[("general.source.huggingface.repository", "org/small")], "", Some("org/small")),
         (&[("general.source.url", "https://huggingface.co/org/small/tree/main")], "", Some("org/small")),
         // what it was tuned from is another model

@@ -53,7 +53,7 @@ fn recurrent_layers() {
         for (cell, gates) in CELLS {
             for segments in rows(batch, length) {
                 let sequences = segments.as_ref().map_or(batch, |ids| {
-                    let starts = |at: &usize| ids[*at] != 0 && (at % length == 0 || ids[at - 1] != ids[*at]);
+                    let starts = |at: &usize| ids[*at] != 0 && (at.is_multiple_of(length) || ids[at - 1] != ids[*at]);
                     (0..batch * length).filter(starts).count()
                 });
                 let wide = gates * width;

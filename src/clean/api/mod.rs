@@ -34,6 +34,6 @@ fn of_dataset(data: &Dataset, step: Rewrite) -> Res<Dataset> {
 }
 
 fn of_stream(stream: &Stream, step: Rewrite) -> Res<Stream> {
-    stream.has_fields(step.verb, &[step.field.clone()])?;
+    stream.has_fields(step.verb, std::slice::from_ref(&step.field))?;
     Ok(stream.through(Arc::new(step)))
 }

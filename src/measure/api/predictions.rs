@@ -43,7 +43,7 @@ fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
             bail!(who, "item {at} has {} classes, the first one {}", row.len(), columns.unwrap_or_default());
         }
         for value in row.iter() {
-            found.push(number(who, value).map_err(|error| error)?);
+            found.push(number(who, value)?);
         }
     }
     Ok((found, columns))

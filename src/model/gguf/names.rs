@@ -16,7 +16,7 @@ pub struct GgufNames {
     /// The other keys of `config.json`.
     pub more: fn(&Metadata, &mut Value) -> Result<()>,
     /// The metadata that no table of facts has, without the prefix; an error for what llama.cpp would compute otherwise.
-    pub rest: fn(&Config) -> Result<Vec<(&'static str, Meta)>>,
+    pub rest: fn(&Config) -> Result<Facts>,
     /// Weights outside the layers beside the embeddings: our name, theirs.
     pub outer: &'static [(&'static str, &'static str)],
     /// Modules in the layers: our name, theirs.
@@ -25,6 +25,9 @@ pub struct GgufNames {
     /// queries and keys, where Hugging Face rotates the two halves of a head.
     pub interleaved: &'static [(&'static str, HeadCount)],
 }
+
+/// Metadata without the prefix of an architecture.
+pub type Facts = Vec<(&'static str, Meta)>;
 
 /// The number of heads of a module.
 pub type HeadCount = fn(&Config) -> usize;

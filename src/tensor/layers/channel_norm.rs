@@ -28,7 +28,7 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     }
     let sample = planes.size() as f64 / (planes.size() - 1) as f64;
     let (y, found, variance) = normalize(WHO, x, weight, bias, eps, planes)?;
-    Ok((y, found.detach(), multiply(&variance.detach(), sample)?))
+    Ok((y, found.detach(), multiply(variance.detach(), sample)?))
 }
 
 /// The same by a mean and a variance that are given: for evaluation.

@@ -270,7 +270,8 @@ fn places(segments: Option<&[u32]>, rows: usize, length: usize) -> Result<Vec<Ve
         let packing = Packing::of("segment_pool", None, rows, length)?;
         return Ok(packing.spans.into_iter().map(|span| span.collect()).collect());
     };
-    let (mut found, mut lists): (HashMap<(usize, u32), usize>, Vec<Vec<usize>>) = Default::default();
+    let mut found: HashMap<(usize, u32), usize> = HashMap::new();
+    let mut lists: Vec<Vec<usize>> = Vec::new();
     for (at, id) in segments.iter().enumerate().filter(|(_, id)| **id != 0) {
         let list = *found.entry((at / length, *id)).or_insert(lists.len());
         if list == lists.len() {

@@ -30,8 +30,7 @@ impl Packing {
         let (mut spans, mut places): (Vec<Range<usize>>, Vec<usize>) = (Vec::new(), Vec::new());
         for row in 0..rows {
             let (mut seen, mut last) = (HashSet::new(), 0);
-            for at in row * length..(row + 1) * length {
-                let id = segments[at];
+            for (at, &id) in segments.iter().enumerate().skip(row * length).take(length) {
                 if id != 0 && id != last {
                     if !seen.insert(id) {
                         return Err(Error::new(who, format!("segment {id} of row {row} is in several pieces"))

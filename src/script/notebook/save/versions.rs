@@ -4,6 +4,7 @@
 use super::{Edit, applied, byte_at};
 use crate::script::notebook::{Cell, scan};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A function's name, its type's before it where it is a method of one, and the number of its parameters.
@@ -79,12 +80,12 @@ impl<'a> Versions<'a> {
                     continue;
                 }
                 open.extend(self.called(&key, cell));
-                if !self.names.contains_key(&instance) {
+                if let Entry::Vacant(place) = self.names.entry(instance) {
                     let plain = key.0.rsplit('.').next().unwrap_or_default();
                     let name = (1..).map(|count| format!("{plain}_{count}")).find(|name| !words.contains(name));
                     let name = name.unwrap_or_default();
                     words.insert(name.clone());
-                    self.names.insert(instance, (name, cell));
+                    place.insert((name, cell));
                 }
             }
         }
