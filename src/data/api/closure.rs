@@ -29,7 +29,11 @@ pub struct Closure {
 impl Closure {
     pub fn new(who: &'static str, context: &NativeCallContext, mut call: FnPtr) -> Closure {
         let global = context.global_runtime_state().clone();
-        let purity = purity(&call, &global.lib, &|value| value.is::<Dataset>() || value.is::<Tokenizer>());
+        let mut purity = purity(&call, &global.lib, &|value| value.is::<Dataset>() || value.is::<Tokenizer>());
+        // a method of a shared list or map holds it, and another thread's look at it would be a fault
+        if purity.is_none() && call.curry().iter().any(|value| value.is_array() || value.is_map()) {
+            purity = Some("it captures a list or a map".into());
+        }
         if purity.is_none() {
             // plain values are copied, so that no thread waits for another's look at them
             let plain = |value: &Dynamic| !value.is_array() && !value.is_map();
