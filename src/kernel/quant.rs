@@ -56,6 +56,12 @@ fn widen<T: GgmlType>(bytes: &[u8], to: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
+/// What a kind is called: `q4_1`, `q4_k`, `f16`, …
+pub fn word(kind: GgmlDType) -> String {
+    let name = format!("{kind:?}").to_lowercase();
+    if name.contains('_') { name } else { name.replace('k', "_k") }
+}
+
 impl Blocks {
     /// Whether weights of this type can stay quantized.
     pub fn keeps(kind: GgmlDType) -> bool {
@@ -90,8 +96,7 @@ impl Blocks {
 
     /// `q4_1`, `q8_0`, …
     pub fn kind(&self) -> String {
-        let name = format!("{:?}", self.kind).to_lowercase();
-        if name.contains('_') { name } else { name.replace('k', "_k") }
+        word(self.kind)
     }
 
     pub fn ggml_type(&self) -> GgmlDType {

@@ -11,21 +11,25 @@ use crate::{Error, Result, bail};
 use candle_core::quantized::{GgmlType, k_quants::*};
 use rayon::prelude::*;
 
+pub use super::quant::word;
 pub use candle_core::quantized::GgmlDType;
 
-/// What weights can be stored as beside f32, f16 and bf16: our word, and the kind for rows that it does not divide, as
+/// Rounds the numbers of a block to its bytes.
+type Round = fn(&[f32], &mut [u8]);
+
+/// What weights can be stored as beside f32, f16 and bf16: our word, the kind for rows that it does not divide, as
 /// llama.cpp falls back (it has IQ4_NL where Q4_0 stands here for Q2_K and Q3_K).
-const KINDS: &[(&str, GgmlDType, Option<&str>)] = &[
-    ("q4_0", GgmlDType::Q4_0, None),
-    ("q4_1", GgmlDType::Q4_1, None),
-    ("q5_0", GgmlDType::Q5_0, None),
-    ("q5_1", GgmlDType::Q5_1, None),
-    ("q8_0", GgmlDType::Q8_0, None),
-    ("q2_k", GgmlDType::Q2K, Some("q4_0")),
-    ("q3_k", GgmlDType::Q3K, Some("q4_0")),
-    ("q4_k", GgmlDType::Q4K, Some("q5_0")),
-    ("q5_k", GgmlDType::Q5K, Some("q5_1")),
-    ("q6_k", GgmlDType::Q6K, Some("q8_0")),
+const KINDS: &[(&str, GgmlDType, Option<&str>, Round)] = &[
+    ("q4_0", GgmlDType::Q4_0, None, simple::<BlockQ4_0>),
+    ("q4_1", GgmlDType::Q4_1, None, simple::<BlockQ4_1>),
+    ("q5_0", GgmlDType::Q5_0, None, simple::<BlockQ5_0>),
+    ("q5_1", GgmlDType::Q5_1, None, simple::<BlockQ5_1>),
+    ("q8_0", GgmlDType::Q8_0, None, simple::<BlockQ8_0>),
+    ("q2_k", GgmlDType::Q2K, Some("q4_0"), k_quants::q2_k),
+    ("q3_k", GgmlDType::Q3K, Some("q4_0"), k_quants::q3_k),
+    ("q4_k", GgmlDType::Q4K, Some("q5_0"), k_quants::q4_k),
+    ("q5_k", GgmlDType::Q5K, Some("q5_1"), k_quants::q5_k),
+    ("q6_k", GgmlDType::Q6K, Some("q8_0"), k_quants::q6_k),
 ];
 
 /// The words of [`quantized`].
@@ -33,13 +37,7 @@ pub const WORDS: [&str; 10] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "
 
 /// The kind of blocks that is called so.
 pub fn quantized(word: &str) -> Option<GgmlDType> {
-    KINDS.iter().find(|(known, ..)| *known == word).map(|(_, kind, _)| *kind)
-}
-
-/// What a kind is called.
-pub fn word(kind: GgmlDType) -> String {
-    let known = KINDS.iter().find(|(_, known, _)| *known == kind);
-    known.map_or_else(|| format!("{kind:?}").to_lowercase(), |(word, ..)| (*word).into())
+    KINDS.iter().find(|(known, ..)| *known == word).map(|(_, kind, ..)| *kind)
 }
 
 /// The kind itself where rows of `columns` numbers divide into its blocks, else the one that stands in for it; `None` where none
@@ -48,7 +46,7 @@ pub fn fitting(kind: GgmlDType, columns: usize) -> Option<GgmlDType> {
     if columns.is_multiple_of(kind.block_size()) {
         return Some(kind);
     }
-    let (.., instead) = KINDS.iter().find(|(_, known, _)| *known == kind)?;
+    let (_, _, instead, _) = KINDS.iter().find(|(_, known, ..)| *known == kind)?;
     quantized((*instead)?).filter(|kind| columns.is_multiple_of(kind.block_size()))
 }
 
@@ -85,18 +83,8 @@ impl Blocks {
         let matrix = matrix.to_dtype(DType::F32)?.contiguous()?;
         let numbers = view::<f32>(&matrix)?;
         let numbers: &[f32] = &numbers;
-        let round: fn(&[f32], &mut [u8]) = match kind {
-            GgmlDType::Q4_0 => simple::<BlockQ4_0>,
-            GgmlDType::Q4_1 => simple::<BlockQ4_1>,
-            GgmlDType::Q5_0 => simple::<BlockQ5_0>,
-            GgmlDType::Q5_1 => simple::<BlockQ5_1>,
-            GgmlDType::Q8_0 => simple::<BlockQ8_0>,
-            GgmlDType::Q2K => k_quants::q2_k,
-            GgmlDType::Q3K => k_quants::q3_k,
-            GgmlDType::Q4K => k_quants::q4_k,
-            GgmlDType::Q5K => k_quants::q5_k,
-            GgmlDType::Q6K => k_quants::q6_k,
-            other => bail!("quantize", "weights can't be quantized to {other:?}"),
+        let Some((.., round)) = KINDS.iter().find(|(_, known, ..)| *known == kind) else {
+            bail!("quantize", "weights can't be quantized to {kind:?}");
         };
         let bytes = rows(numbers, kind.block_size(), kind.type_size(), round);
         Blocks::new(kind, [count, columns], &bytes)

@@ -2,7 +2,7 @@
 //! than the likelihood of one text says it.
 
 use super::likelihood::{Windows, checked, windows};
-use crate::model::{Model, TokenRows};
+use crate::model::{self, Model, TokenRows};
 use crate::tensor::{DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
@@ -67,7 +67,7 @@ impl Divergence {
         let found: Vec<(f64, bool)> = own
             .par_chunks(columns)
             .zip(theirs.par_chunks(columns))
-            .map(|(own, theirs)| (kl(own, theirs), largest(own) == largest(theirs)))
+            .map(|(own, theirs)| (model::divergence(own, theirs), largest(own) == largest(theirs)))
             .collect();
         self.nats += found.iter().map(|(nats, _)| nats).sum::<f64>();
         self.same += found.iter().filter(|(_, same)| *same).count();
@@ -78,19 +78,4 @@ impl Divergence {
 
 fn largest(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best })
-}
-
-/// The divergence of two rows of logits.
-fn kl(own: &[f32], theirs: &[f32]) -> f64 {
-    let (a, b) = (log_sum(own), log_sum(theirs));
-    let part = |(p, q): (&f32, &f32)| {
-        let log_p = f64::from(*p) - a;
-        log_p.exp() * (log_p - (f64::from(*q) - b))
-    };
-    own.iter().zip(theirs).map(part).sum()
-}
-
-fn log_sum(logits: &[f32]) -> f64 {
-    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    logits.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum::<f64>().ln() + largest
 }

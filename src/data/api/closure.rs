@@ -35,13 +35,8 @@ impl Closure {
             purity = Some("it captures a list or a map".into());
         }
         if purity.is_none() {
-            // plain values are copied, so that no thread waits for another's look at them
-            let plain = |value: &Dynamic| !value.is_array() && !value.is_map();
-            let copies: Vec<Dynamic> = call
-                .curry()
-                .iter()
-                .map(|value| if plain(value) { value.flatten_clone() } else { value.clone() })
-                .collect();
+            // copied, so that no thread waits for another's look at them
+            let copies: Vec<Dynamic> = call.curry().iter().map(Dynamic::flatten_clone).collect();
             call.set_curry(copies);
         }
         Closure { who, call, global, position: context.call_position(), purity }

@@ -120,7 +120,7 @@ mod verbs {
     /// Opens files of rows that are read as they are used, so they may be larger than memory: `for row in stream(path)`.
     ///
     /// Formats, folders, patterns and options are those of `dataset`, without .json; a list of paths is taken too. Values of .csv and
-    /// .tsv stay text. `map`, `filter`, `select`, `drop`, `rename`, `unique`, `fill` and the verbs that clean texts return a stream
+    /// .tsv stay text. `map`, `filter`, `select`, `drop`, `rename`, `unique` and the verbs that clean texts return a stream
     /// that does this as it is read, and `save` writes it to a file; no more than some parts are in memory at a time.
     ///
     /// also: IterableDataset, streaming=True, chunksize, lazy, scan_csv

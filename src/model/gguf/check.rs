@@ -2,7 +2,7 @@
 //! read without a complaint.
 
 use crate::format::gguf::Gguf;
-use crate::model::{Model, TokenRows};
+use crate::model::{Model, TokenRows, divergence};
 use crate::tensor::{Array, DType, no_grad};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
@@ -65,10 +65,12 @@ pub fn model<'a>(
     // any ids, but the same ones each time
     let ids: Vec<u32> = (0..length as u32).map(|at| at.wrapping_mul(2_654_435_761) % rows.max(1)).collect();
     let batch = TokenRows { rows: 1, length, ids: &ids, ..TokenRows::default() };
-    let of = |net: &Model| -> Result<Array> {
-        Ok(no_grad(|| net.forward(&batch))?.value().to_dtype(DType::F64)?.squeeze(0)?)
+    let of = |net: &Model| -> Result<Vec<Vec<f32>>> {
+        Ok(no_grad(|| net.forward(&batch))?.value().to_dtype(DType::F32)?.squeeze(0)?.to_vec2()?)
     };
-    let nats = divergence(&of(own)?.to_vec2()?, &of(&written)?.to_vec2()?);
+    let (ours, theirs) = (of(own)?, of(&written)?);
+    let nats =
+        ours.iter().zip(&theirs).map(|(own, theirs)| divergence(own, theirs)).sum::<f64>() / length.max(1) as f64;
     if !nats.is_finite() || (nats > LIMIT && !rounded) {
         bail!("save", "what was written predicts otherwise than the model: they differ by {nats:.2} nats a token");
     }
@@ -81,20 +83,4 @@ fn distance(own: &Array, read: &Array) -> Result<f64> {
     let length = |x: &Array| -> Result<f64> { Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt()) };
     let (far, long) = (length(&(&own - &read)?)?, length(&own)?);
     Ok(if far == 0.0 { 0.0 } else { far / long })
-}
-
-/// The mean KL divergence of rows of logits.
-fn divergence(own: &[Vec<f64>], other: &[Vec<f64>]) -> f64 {
-    let total: f64 = own.iter().zip(other).map(|(own, other)| kl(&log_softmax(own), &log_softmax(other))).sum();
-    total / own.len().max(1) as f64
-}
-
-fn kl(own: &[f64], other: &[f64]) -> f64 {
-    own.iter().zip(other).map(|(p, q)| p.exp() * (p - q)).sum()
-}
-
-fn log_softmax(logits: &[f64]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    logits.iter().map(|logit| logit - largest - sum.ln()).collect()
 }
