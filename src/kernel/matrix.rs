@@ -13,6 +13,8 @@ pub enum Precision {
     Bf16,
     /// Each f32 as the sum of three bf16.
     Bf16x3,
+    /// Rounded to 8 bits beside weights in blocks, f32 beside others.
+    Int8,
 }
 
 /// The numbers of an operand.

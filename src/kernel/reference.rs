@@ -43,6 +43,16 @@ pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>, transposed: bool)
     same(&y.reshape(dims)?, x)
 }
 
+/// Numbers as the products with weights in blocks read them: of 32, each to the nearest of 255 levels up to the largest magnitude.
+pub fn round_int8(x: &Array) -> Result<Array> {
+    let wide = wide(x)?.contiguous()?.reshape(((), 32))?;
+    let scale = (wide.abs()?.max_keepdim(1)? / 127.0)?;
+    // a group of zeros has scale 0
+    let by = (&scale + scale.eq(0.0)?.to_dtype(wide.dtype())?)?;
+    let levels = wide.broadcast_div(&by)?.round()?;
+    same(&levels.broadcast_mul(&scale)?.reshape(x.dims())?, x)
+}
+
 pub fn linear_input(grad: &Array, weight: &Array, transposed: bool) -> Result<Array> {
     linear(grad, weight, None, !transposed)
 }

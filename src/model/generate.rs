@@ -233,7 +233,7 @@ impl Model {
             let inner = self.read();
             let mut pass = inner.pass("generate", &rows)?;
             pass.cache = Some(cache.clone());
-            if length <= WIDE_ROWS {
+            if length <= WIDE_ROWS && pass.precision != Precision::Int8 {
                 // weights are read once either way, and not packed
                 pass.precision = Precision::F32;
             }

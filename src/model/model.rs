@@ -280,6 +280,9 @@ impl Model {
             let value = inner.weights.get(&name)?.value()?;
             Arc::make_mut(&mut inner.weights).insert(&name, value);
         }
+        if inner.precision == Precision::Int8 {
+            inner.precision = Precision::F32;
+        }
         Ok(())
     }
 }
@@ -292,7 +295,10 @@ impl Inner {
             return Ok(None);
         }
         match self.arch.decoder {
-            Some(decoder) => Ok(Some(decoder(&self.config, &self.weights)?).filter(Decoder::is_supported)),
+            Some(decoder) => {
+                let decoder = Decoder { precision: self.precision, ..decoder(&self.config, &self.weights)? };
+                Ok(Some(decoder).filter(Decoder::is_supported))
+            }
             None => Ok(None),
         }
     }

@@ -5,6 +5,7 @@ use super::fields::read_json;
 use super::head::embed;
 use super::spec::{Blueprint, NewHead};
 use super::{Model, Weights, arch, folder, gguf, sentence};
+use crate::kernel::Precision;
 use crate::tensor::DType;
 use crate::{Error, Result, files};
 use serde_json::{Map, Value};
@@ -74,7 +75,9 @@ impl Model {
                 .help("`net.to(\"q8\")` quantizes the matrices of any model"));
         }
         let (blueprint, weights) = gguf::open(path, dtype, true)?;
-        Ok(opened(path, blueprint, weights))
+        let net = opened(path, blueprint, weights);
+        net.set_precision(Precision::Int8);
+        Ok(net)
     }
 }
 

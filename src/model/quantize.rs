@@ -1,6 +1,7 @@
 //! Weights in ggml's blocks: which matrices get which kind.
 
 use super::Model;
+use crate::kernel::Precision;
 use crate::kernel::quant::Blocks;
 use crate::kernel::quantize::{self, GgmlDType};
 use crate::progress;
@@ -81,13 +82,16 @@ impl Model {
             let blocks = Blocks::quantize(kind, &value)?;
             Arc::make_mut(&mut inner.weights).insert_blocks(&name, blocks)?;
         }
+        if inner.precision == Precision::F32 {
+            inner.precision = Precision::Int8;
+        }
         Ok(())
     }
 
     /// Bytes that the weights take in memory, without what is attached to them.
     pub fn memory_footprint(&self) -> usize {
         let bytes = |weight: &super::Weight| match &weight.blocks {
-            Some(blocks) => blocks.dims()[0] * blocks.row_bytes(),
+            Some(blocks) => blocks.size(),
             None => weight.param.value().elem_count() * weight.param.dtype().size_in_bytes(),
         };
         self.weights().iter().map(|(_, weight)| bytes(weight)).sum()

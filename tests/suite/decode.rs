@@ -4,7 +4,7 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use half::bf16;
 use levain::kernel::matrix::Values;
-use levain::kernel::{matvec, on_reference};
+use levain::kernel::{Precision, matvec, on_reference};
 use levain::model::{Lora, Model, Reduce, Sampling, TokenRows};
 use levain::tensor::{Array, DType, Device, Rng, no_grad};
 use serde_json::{Map, json};
@@ -185,6 +185,8 @@ fn a_quantized_base_is_the_widened_one() {
         let path = folder.path().join("small.gguf");
         gguf(&path, kind, &[]);
         let (wide, kept) = (Model::open(&path, DType::F32).unwrap(), Model::open_quantized(&path, DType::F32).unwrap());
+        assert_eq!(kept.precision(), Precision::Int8);
+        kept.set_precision(Precision::F32);
         let name = "model.layers.1.self_attn.k_proj.weight";
         let flat = |net: &Model| net.weight(name).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert!(flat(&wide) == flat(&kept), "{kind:?}: other numbers");

@@ -2,7 +2,24 @@
 
 use levain::kernel::quant::Blocks;
 use levain::kernel::quantize::{WORDS, fitting, quantized, word};
+use levain::kernel::{Precision, on_reference};
 use levain::tensor::{Array, Device};
+
+/// Blocks of random levels, whose scales are numbers.
+fn random(kind: &str, [rows, columns]: [usize; 2]) -> Blocks {
+    let number = |i: usize| ((i * 7919 + (i / 16) * (i / 7)) % 1001) as f32 / 400.0 - 1.25;
+    let array = matrix((0..rows * columns).map(number).collect(), columns);
+    Blocks::quantize(quantized(kind).unwrap(), &array).unwrap()
+}
+
+fn matrix(numbers: Vec<f32>, columns: usize) -> Array {
+    let rows = numbers.len() / columns;
+    Array::from_vec(numbers, (rows, columns), &Device::Cpu).unwrap()
+}
+
+fn flat(array: &Array) -> Vec<f32> {
+    array.flatten_all().unwrap().to_vec1().unwrap()
+}
 
 /// The row that tests/data/quantized/llamacpp.txt was made of.
 fn row() -> Array {
@@ -58,4 +75,64 @@ fn rows_that_do_not_divide_get_another_kind() {
     assert_eq!(fits("q6_k", 192).as_deref(), Some("q8_0"));
     assert_eq!(fits("q6_k", 48), None);
     assert_eq!(fits("q8_0", 48), None);
+}
+
+/// Of any bytes, and of as many rows as sixteen does not divide.
+#[test]
+fn bytes_come_back_as_they_were() {
+    for word in WORDS {
+        let kind = quantized(word).unwrap();
+        for rows in [1, 16, 21] {
+            let size = rows * 512 / kind.block_size() * kind.type_size();
+            let bytes: Vec<u8> = (0..size).map(|i| (i * i % 251 + i / 7) as u8).collect();
+            let blocks = Blocks::new(kind, [rows, 512], &bytes).unwrap();
+            assert!(blocks.bytes(0..rows) == bytes, "{word}, {rows} rows");
+        }
+    }
+}
+
+/// The reference rounds x to the same levels, and multiplies numbers in place of levels.
+#[test]
+fn whole_numbers_are_the_rounded_product() {
+    let x = matrix((0..19 * 512).map(|i| ((i * 31 + i / 5) % 997) as f32 / 250.0 - 2.0).collect(), 512);
+    for word in WORDS {
+        let blocks = random(word, [21, 512]);
+        let own = flat(&blocks.linear(&x, Precision::Int8).unwrap());
+        let reference = flat(&on_reference(|| blocks.linear(&x, Precision::Int8)).unwrap());
+        let exact = flat(&blocks.linear(&x, Precision::F32).unwrap());
+        let size = exact.iter().map(|y| y * y).sum::<f32>().sqrt();
+        let off = |other: &[f32]| own.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt() / size;
+        assert!(off(&reference) < 2e-6, "{word}: {} from the reference", off(&reference));
+        assert!((1e-4..1e-2).contains(&off(&exact)), "{word}: {} from f32", off(&exact));
+    }
+}
+
+/// A row's results do not depend on the rows beside it.
+#[test]
+fn rows_are_products_of_their_own() {
+    let numbers: Vec<f32> = (0..13 * 256).map(|i| ((i * 17) % 301) as f32 / 100.0 - 1.5).collect();
+    for word in WORDS {
+        let blocks = random(word, [40, 256]);
+        let together = flat(&blocks.linear(&matrix(numbers.clone(), 256), Precision::Int8).unwrap());
+        let alone = numbers
+            .chunks(256)
+            .flat_map(|row| flat(&blocks.linear(&matrix(row.to_vec(), 256), Precision::Int8).unwrap()));
+        assert!(together == alone.collect::<Vec<f32>>(), "{word}");
+    }
+}
+
+/// What is no number stays none, in its row alone; zeros and the smallest numbers give zeros.
+#[test]
+fn what_is_no_number_is_not_rounded_away() {
+    let row = |value: f32| (0..256).map(|i| if i == 77 { value } else { 0.5 }).collect::<Vec<f32>>();
+    let x = [row(f32::NAN), row(f32::INFINITY), row(f32::NEG_INFINITY), row(1.0), vec![0.0; 256], vec![1e-42; 256]];
+    let blocks = random("q4_k", [16, 256]);
+    let y = flat(&blocks.linear(&matrix(x.concat(), 256), Precision::Int8).unwrap());
+    for (row, y) in y.chunks(16).enumerate() {
+        match row {
+            0..3 => assert!(y.iter().all(|y| y.is_nan()), "row {row}: {y:?}"),
+            3 => assert!(y.iter().all(|y| y.is_finite() && *y != 0.0), "{y:?}"),
+            _ => assert!(y.iter().all(|y| y.abs() < 1e-38), "row {row}: {y:?}"),
+        }
+    }
 }

@@ -38,7 +38,7 @@ impl Decoder {
             let id = *id as usize;
             match self.table.view()? {
                 WeightView::Plain(table) => table.row(id, x),
-                WeightView::Blocks(blocks) => blocks.widen(id..id + 1, x)?,
+                WeightView::Blocks(blocks) => blocks.widen(id..id + 1, x),
             }
         }
         let lengths: Vec<usize> = caches.iter().map(|row| row[0].keys.len() / wide.max(1)).collect();
@@ -182,7 +182,7 @@ impl TokenStep<'_> {
             for linear in linears {
                 let (start, end) = (range.start.max(first), range.end.min(first + linear.output));
                 if start < end {
-                    linear.columns(x, start - first..end - first, y);
+                    linear.columns(x, start - first..end - first, self.decoder.precision, y);
                     for (row, y) in y.chunks_exact(end - start).enumerate() {
                         // SAFETY: these columns are this thread's, and are read in a later phase
                         let out = unsafe { out.write(row * width + start..row * width + end) };
@@ -207,8 +207,8 @@ impl TokenStep<'_> {
             if scratch.x.is_empty() {
                 self.normed(&layer.mlp_norm, &mut scratch.x);
             }
-            gate.columns(&scratch.x, range.clone(), &mut scratch.y);
-            up.columns(&scratch.x, range.clone(), &mut scratch.up);
+            gate.columns(&scratch.x, range.clone(), self.decoder.precision, &mut scratch.y);
+            up.columns(&scratch.x, range.clone(), self.decoder.precision, &mut scratch.up);
             let parts = scratch.y.chunks_exact(range.len()).zip(scratch.up.chunks_exact(range.len()));
             for (row, (gate, up)) in parts.enumerate() {
                 // SAFETY: these columns are this thread's, and are read in the next phase

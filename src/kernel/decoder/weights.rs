@@ -1,7 +1,7 @@
 //! The weights of a decoder, and views of their numbers.
 
 use crate::Result;
-use crate::kernel::matrix::MatrixView;
+use crate::kernel::matrix::{MatrixView, Precision};
 use crate::kernel::quant::Blocks;
 use crate::kernel::view::{View, view};
 use crate::kernel::{Array, DType, fused, math, matvec, profile};
@@ -48,6 +48,8 @@ pub struct Decoder {
     pub kv_heads: usize,
     pub head_dim: usize,
     pub eps: f64,
+    /// Of the products with weights in blocks; the others are exact.
+    pub precision: Precision,
 }
 
 /// A [`FrozenWeight`] whose numbers are at hand.
@@ -119,7 +121,7 @@ impl LinearView<'_> {
     }
 
     /// The columns `range` of the product for every row of `x`, one row's after the other's.
-    pub fn columns(&self, x: &[f32], range: Range<usize>, y: &mut Vec<f32>) {
+    pub fn columns(&self, x: &[f32], range: Range<usize>, precision: Precision, y: &mut Vec<f32>) {
         let rows = x.len() / self.input;
         profile::count_matmul([rows, range.len(), self.input]);
         y.clear();
@@ -128,7 +130,7 @@ impl LinearView<'_> {
             WeightView::Plain(weight) => {
                 matvec::rows(x, self.input, weight.rows(self.input).values, self.input, range.clone(), y);
             }
-            WeightView::Blocks(blocks) => blocks.rows(x, range.clone(), y),
+            WeightView::Blocks(blocks) => blocks.rows(x, range.clone(), precision, y),
         }
         if let Some(bias) = &self.bias {
             y.chunks_exact_mut(range.len()).for_each(|y| math::add_scaled(y, 1.0, &bias[range.clone()]));

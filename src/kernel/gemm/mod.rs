@@ -43,7 +43,8 @@ use unit::{GROUP, NC, NR, PARALLEL, STEPS, STRIDE, Unit};
 
 /// Whether the processor has the instructions.
 pub fn is_available(precision: Precision) -> bool {
-    super::cpu::level() >= if precision == Precision::F32 { Level::Avx512 } else { Level::Bf16 }
+    let is_f32 = matches!(precision, Precision::F32 | Precision::Int8);
+    super::cpu::level() >= if is_f32 { Level::Avx512 } else { Level::Bf16 }
 }
 
 /// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense one way.

@@ -21,7 +21,7 @@ pub enum Unit {
 impl Unit {
     pub fn of(precision: Precision) -> Unit {
         match (precision, level() >= Level::Amx) {
-            (Precision::F32, _) => Unit::F32,
+            (Precision::F32 | Precision::Int8, _) => Unit::F32,
             (Precision::Bf16, false) => Unit::Bf16Dot,
             (Precision::Bf16, true) => Unit::AmxBf16,
             (Precision::Bf16x3, true) => Unit::AmxBf16x3,

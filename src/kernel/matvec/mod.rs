@@ -107,17 +107,6 @@ pub fn plain_rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<us
     }
 }
 
-/// Dots of every row of `x` (`k` numbers each) with rows of Q8_0 blocks; false where the processor can't do it well.
-pub fn q8_rows(x: &[f32], k: usize, w: &[u8], y: &mut [f32]) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    if super::cpu::level() >= super::cpu::Level::Avx512 {
-        wide::q8_rows(x, k, w, y);
-        return true;
-    }
-    let _ = (x, k, w, y);
-    false
-}
-
 /// y += Σ x[i] · (row i of `w`, from column `from`)
 #[inline(always)]
 fn sums<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, from: usize, y: &mut [f32]) {

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 /// Sequences in a group: as many rows as a tile of products has, of vectors and of AMX.
 fn group(precision: Precision) -> usize {
-    if precision == Precision::F32 { 12 } else { 32 }
+    if matches!(precision, Precision::F32 | Precision::Int8) { 12 } else { 32 }
 }
 
 /// The kind of a layer.

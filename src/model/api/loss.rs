@@ -207,14 +207,18 @@ mod verbs {
         super::with_rows("loss_tokens", batch, |rows| Ok(net.targets(rows)?.count as INT))
     }
 
-    /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor has it; or `bf16x3`, where
-    /// each number is the sum of three bf16. Weights and accumulation stay f32.
+    /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor has it; `bf16x3`, where
+    /// each number is the sum of three bf16; or `int8`. Weights and accumulation stay f32.
+    ///
+    /// `int8` is that of a model whose weights are quantized, until another is set: a product with a quantized weight rounds its input
+    /// to 8 bits, 32 numbers with one scale, and multiplies whole numbers, as llama.cpp does; all else is in f32, and so are gradients.
+    /// Such products have the same bits on every processor with AVX2. `f32` dequantizes the weights and rounds nothing, at a fraction of the speed.
     ///
     /// `f32` gives the same bits on every processor with AVX-512. `bf16x3` is as exact and faster by AMX (Intel, from Sapphire
     /// Rapids on); other processors with AVX512-BF16 make the same sums by vectors, many times slower; elsewhere it is an error.
     /// `bf16` gives one kind of bits by AMX and another by AVX512-BF16. Without these, products in `bf16` are f32.
     ///
-    /// also: autocast, mixed precision, bf16, set_float32_matmul_precision, matmul precision high, tf32
+    /// also: autocast, mixed precision, bf16, set_float32_matmul_precision, matmul precision high, tf32, int8 activations, w8a8, w4a8
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").precision           //=> f32

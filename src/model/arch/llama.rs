@@ -2,6 +2,7 @@
 //! this with a few flags.
 
 use crate::format::gguf::{Gguf, Value as Meta};
+use crate::kernel::Precision;
 use crate::kernel::decoder::{Decoder, Layer};
 use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
@@ -271,5 +272,6 @@ fn decoder(config: &Config, weights: &Weights) -> Result<Decoder> {
         kv_heads: config.kv_heads,
         head_dim: config.head_dim,
         eps: config.norm_eps,
+        precision: Precision::F32,
     })
 }

@@ -217,8 +217,8 @@ impl Source {
         if let Some(blocks) = kept.filter(|_| !self.weights.lora.contains_key(layer)) {
             let all = 0..blocks.dims()[0];
             return Ok(match planned.heads {
-                Some(heads) => interleave_blocks(&self.config, heads, blocks)?.bytes(all).to_vec(),
-                None => blocks.bytes(all).to_vec(),
+                Some(heads) => interleave_blocks(&self.config, heads, blocks)?.bytes(all),
+                None => blocks.bytes(all),
             });
         }
         let array = self.weights.merged(&planned.name, planned.transposed)?;
@@ -233,7 +233,7 @@ impl Source {
             GgmlDType::BF16 => numbers::encode(&array.to_dtype(DType::BF16)?),
             kind => {
                 let blocks = Blocks::quantize(kind, &array)?;
-                Ok(blocks.bytes(0..blocks.dims()[0]).to_vec())
+                Ok(blocks.bytes(0..blocks.dims()[0]))
             }
         }
     }

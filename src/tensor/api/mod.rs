@@ -67,7 +67,7 @@ pub fn register(host: &mut Host) {
 
 const PRECISION: Opt = opt(
     "precision",
-    Kind::OneOf(&Precision::NAMES),
+    Kind::OneOf(&Precision::PLAIN),
     "\"f32\"",
     "operand precision of matrix products: f32, bf16, which is faster, or bf16x3, which is f32 in three bf16 parts, faster by AMX",
 )

@@ -1,0 +1,84 @@
+//! Products of rounded rows with panels: the same whole numbers, and sums in the same order, on every processor.
+
+use super::kinds::{Fields, Kind, Scales};
+use super::panel::{self, Places, ROWS, UNIT};
+use super::rounded::Rounded;
+use crate::kernel::cpu::{Level, level};
+use crate::kernel::math::fma;
+
+/// Products of the rows of `x` from `first` on, as many as `y` has, with the rows of a panel.
+pub fn products<K: Kind>(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]) {
+    let mut at = 0;
+    while at < y.len() {
+        let some = match y.len() - at {
+            8.. => 8,
+            4.. => 4,
+            _ => 1,
+        };
+        let (x_row, y) = (first + at, &mut y[at..at + some]);
+        match some {
+            8 => few::<K, 8>(panel, places, x, x_row, y.try_into().expect("eight rows")),
+            4 => few::<K, 4>(panel, places, x, x_row, y.try_into().expect("four rows")),
+            _ => few::<K, 1>(panel, places, x, x_row, y.try_into().expect("one row")),
+        }
+        at += some;
+    }
+}
+
+fn few<K: Kind, const M: usize>(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]; M]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the processor was asked
+    unsafe {
+        if level() >= Level::Avx512 && super::vnni::is_available() {
+            return super::vnni::products::<K, M>(panel, places, x, first, y);
+        }
+        if level() >= Level::Avx2 {
+            return super::avx2::products::<K, M>(panel, places, x, first, y);
+        }
+    }
+    plain::<K, M>(panel, places, x, first, y);
+}
+
+/// [`products`] in portable code, and to test the others against.
+pub fn plain<K: Kind, const M: usize>(
+    panel: &[u8],
+    places: Places,
+    x: &Rounded,
+    first: usize,
+    y: &mut [[f32; ROWS]; M],
+) {
+    let mut fields = Fields::default();
+    for row in 0..ROWS {
+        let mut sums = [0f32; M];
+        for unit in 0..places.units {
+            let (block, own) = (unit * UNIT / K::BLOCK, unit % (K::BLOCK / UNIT));
+            panel::read_scales::<K>(panel, places, (row, block), &mut fields);
+            let levels = panel::levels::<K>(&panel[unit * 64 * K::BITS..], row).map(u32::to_le_bytes);
+            let levels = levels.as_flattened();
+            for (m, sum) in sums.iter_mut().enumerate() {
+                let at = (first + m) * places.units + unit;
+                let numbers = &x.levels[at * UNIT..(at + 1) * UNIT];
+                let width = UNIT / K::GROUPS;
+                for group in 0..K::GROUPS {
+                    let whole = if K::GROUPS == 1 { x.sums[at].iter().sum() } else { x.sums[at][group] };
+                    let parts = levels[group * width..].iter().zip(&numbers[group * width..][..width]);
+                    let dots = parts.map(|(level, x)| i32::from(*level) * i32::from(*x)).sum::<i32>();
+                    let (scale, min) = panel::scale_of::<K>(&fields, own * K::GROUPS + group);
+                    let dots = (dots - K::OFFSET * whole) as f32;
+                    *sum = add(dots, scale * x.scales[at], *sum);
+                    if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
+                        *sum = add(min, x.scales[at] * whole as f32, *sum);
+                    }
+                }
+            }
+        }
+        for (y, sum) in y.iter_mut().zip(sums) {
+            y[row] = sum;
+        }
+    }
+}
+
+/// `a * b + c`, in one rounding where the vectors have it.
+fn add(a: f32, b: f32, c: f32) -> f32 {
+    if level() >= Level::Avx2 { fma::<true>(a, b, c) } else { fma::<false>(a, b, c) }
+}

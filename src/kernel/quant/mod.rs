@@ -1,0 +1,309 @@
+//! Weights quantized in ggml's blocks: a few bits a number and one or two scales a block. They are never trained.
+//!
+//! They lie as [`panel`] says, sixteen rows side by side. A product rounds its input to 8 bits, 32 numbers with one scale ([`rounded`]), and
+//! multiplies whole numbers; or, where f32 is asked for, dequantizes some rows at a time and multiplies those.
+//! llama.cpp rounds so too (`ggml_vec_dot_q4_K_q8_K` and its like), with one scale for 256 numbers beside the `_k` kinds.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod dots;
+mod kinds;
+mod panel;
+mod rounded;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+use super::buffer::unwritten;
+use super::matmul::multiply;
+use super::matrix::{Matrix, Precision};
+use super::team::Board;
+use super::view::{array, view};
+use super::{Array, fused, matvec, parallel, reference};
+use crate::{Result, bail};
+use candle_core::quantized::GgmlDType;
+use kinds::Kind;
+use panel::{Places, ROWS};
+use rayon::prelude::*;
+use rounded::Rounded;
+use std::ops::Range;
+
+/// A matrix `[rows, columns]` in blocks along its rows.
+pub struct Blocks {
+    format: &'static Format,
+    rows: usize,
+    columns: usize,
+    places: Places,
+    lines: Vec<Line>,
+}
+
+/// A line of a cache, and of a panel.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Line([u8; 64]);
+
+/// Rows dequantized at once in a matmul.
+const TILE: usize = 256;
+
+/// What is done with a kind of blocks.
+struct Format {
+    kind: GgmlDType,
+    places: fn(columns: usize) -> Places,
+    pack: fn(rows: &[u8], columns: usize, panel: &mut [u8]),
+    unpack: fn(panel: &[u8], columns: usize, place: (usize, usize), block: &mut [u8]),
+    widen: fn(panel: &[u8], columns: usize, row: usize, to: &mut [f32]),
+    products: fn(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]),
+}
+
+const fn format<K: Kind>(kind: GgmlDType) -> Format {
+    Format {
+        kind,
+        places: Places::of::<K>,
+        pack: panel::pack::<K>,
+        unpack: panel::unpack::<K>,
+        widen: panel::widen::<K>,
+        products: dots::products::<K>,
+    }
+}
+
+const FORMATS: &[Format] = &[
+    format::<kinds::Q4_0>(GgmlDType::Q4_0),
+    format::<kinds::Q4_1>(GgmlDType::Q4_1),
+    format::<kinds::Q5_0>(GgmlDType::Q5_0),
+    format::<kinds::Q5_1>(GgmlDType::Q5_1),
+    format::<kinds::Q8_0>(GgmlDType::Q8_0),
+    format::<kinds::Q2K>(GgmlDType::Q2K),
+    format::<kinds::Q3K>(GgmlDType::Q3K),
+    format::<kinds::Q4K>(GgmlDType::Q4K),
+    format::<kinds::Q5K>(GgmlDType::Q5K),
+    format::<kinds::Q6K>(GgmlDType::Q6K),
+];
+
+/// What a kind is called: `q4_1`, `q4_k`, `f16`, …
+pub fn word(kind: GgmlDType) -> String {
+    let name = format!("{kind:?}").to_lowercase();
+    if name.contains('_') { name } else { name.replace('k', "_k") }
+}
+
+impl Blocks {
+    /// Whether weights of this type can stay quantized.
+    pub fn keeps(kind: GgmlDType) -> bool {
+        FORMATS.iter().any(|format| format.kind == kind)
+    }
+
+    /// From the bytes of a file.
+    pub fn new(kind: GgmlDType, [rows, columns]: [usize; 2], bytes: &[u8]) -> Result<Blocks> {
+        let Some(format) = FORMATS.iter().find(|format| format.kind == kind) else {
+            bail!("model", "blocks of {kind:?} can't stay as they are");
+        };
+        if !columns.is_multiple_of(kind.block_size()) {
+            bail!("model", "{columns} columns don't divide into blocks of {kind:?}");
+        }
+        let row_bytes = columns / kind.block_size() * kind.type_size();
+        if bytes.len() != rows * row_bytes {
+            bail!("model", "{} bytes are not {rows} rows of {columns} numbers in {kind:?}", bytes.len());
+        }
+        let places = (format.places)(columns);
+        let each = places.bytes / 64;
+        let mut lines = vec![Line([0; 64]); rows.div_ceil(ROWS) * each];
+        parallel::pieces(&mut lines, each, &|first, panel| {
+            let first = first / each.max(1) * ROWS;
+            let own = &bytes[first * row_bytes..rows.min(first + ROWS) * row_bytes];
+            (format.pack)(own, columns, bytes_of_mut(panel));
+        });
+        Ok(Blocks { format, rows, columns, places, lines })
+    }
+
+    pub fn dims(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// `q4_1`, `q8_0`, …
+    pub fn kind(&self) -> String {
+        word(self.format.kind)
+    }
+
+    pub fn ggml_type(&self) -> GgmlDType {
+        self.format.kind
+    }
+
+    /// Bytes of a row in ggml's blocks.
+    pub fn row_bytes(&self) -> usize {
+        self.columns / self.format.kind.block_size() * self.format.kind.type_size()
+    }
+
+    /// Bytes that all take in memory.
+    pub fn size(&self) -> usize {
+        size_of_val(&self.lines[..])
+    }
+
+    fn panel(&self, at: usize) -> &[u8] {
+        let each = self.places.bytes / 64;
+        bytes_of(&self.lines[at * each..(at + 1) * each])
+    }
+
+    /// Some rows in ggml's blocks.
+    pub fn bytes(&self, rows: Range<usize>) -> Vec<u8> {
+        let (row_bytes, size) = (self.row_bytes(), self.format.kind.type_size());
+        let mut bytes = vec![0; rows.len() * row_bytes];
+        parallel::pieces(&mut bytes, row_bytes, &|first, to| {
+            let row = rows.start + first / row_bytes.max(1);
+            for (at, block) in to.chunks_exact_mut(size).enumerate() {
+                (self.format.unpack)(self.panel(row / ROWS), self.columns, (row % ROWS, at), block);
+            }
+        });
+        bytes
+    }
+
+    /// The numbers of some rows.
+    pub fn widen(&self, rows: Range<usize>, to: &mut [f32]) {
+        assert_eq!(to.len(), rows.len() * self.columns, "room for other rows");
+        for (row, to) in rows.zip(to.chunks_exact_mut(self.columns.max(1))) {
+            (self.format.widen)(self.panel(row / ROWS), self.columns, row % ROWS, to);
+        }
+    }
+
+    /// The numbers of some rows, on all threads.
+    fn tile(&self, rows: Range<usize>, to: &mut [f32]) {
+        to.par_chunks_mut(ROWS * self.columns).enumerate().for_each(|(index, to)| {
+            let start = rows.start + index * ROWS;
+            self.widen(start..start + to.len() / self.columns, to);
+        });
+    }
+
+    /// The matrix in f32.
+    pub fn array(&self) -> Result<Array> {
+        let mut numbers = unwritten(self.rows * self.columns);
+        self.tile(0..self.rows, &mut numbers);
+        array(numbers, &[self.rows, self.columns])
+    }
+
+    /// Some rows in f32, by their numbers.
+    pub fn select(&self, ids: &[u32]) -> Result<Array> {
+        let mut numbers = unwritten(ids.len() * self.columns);
+        for (id, to) in ids.iter().zip(numbers.chunks_exact_mut(self.columns)) {
+            self.widen(*id as usize..*id as usize + 1, to);
+        }
+        array(numbers, &[ids.len(), self.columns])
+    }
+
+    /// Reorders the rows.
+    pub fn reordered(&self, order: &[usize]) -> Result<Blocks> {
+        let bytes: Vec<u8> = order.iter().flat_map(|&row| self.bytes(row..row + 1)).collect();
+        Blocks::new(self.format.kind, [order.len(), self.columns], &bytes)
+    }
+
+    fn check(&self, verb: &str, x: &Array, width: usize) -> Result<usize> {
+        match x.dims().last() {
+            Some(last) if *last == width => Ok(x.elem_count() / width.max(1)),
+            _ => bail!(verb, "input of shape {:?} does not fit a weight of shape {:?}", x.dims(), self.dims()),
+        }
+    }
+
+    /// x [.., in] · weightᵀ for this weight [out, in].
+    pub fn linear(&self, x: &Array, precision: Precision) -> Result<Array> {
+        let m = self.check("linear", x, self.columns)?;
+        if !fused(&[x]) {
+            let x = if precision == Precision::Int8 { &reference::round_int8(x)? } else { x };
+            return reference::linear(x, &self.array()?.to_device(x.device())?.to_dtype(x.dtype())?, None, false);
+        }
+        let x = x.contiguous()?;
+        let xs = view::<f32>(&x)?;
+        let mut y = unwritten(m * self.rows);
+        match precision {
+            Precision::Int8 => self.rounded_linear(&xs, &mut y)?,
+            _ => self.widened_linear(&xs, m, precision, &mut y)?,
+        }
+        let mut dims = x.dims().to_vec();
+        *dims.last_mut().expect("has a last dimension") = self.rows;
+        array(y, &dims)
+    }
+
+    /// By whole numbers.
+    fn rounded_linear(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
+        let x = Rounded::of(x, self.columns);
+        let (m, panels) = (y.len() / self.rows.max(1), self.rows.div_ceil(ROWS));
+        let board = Board::new(y);
+        (0..panels).into_par_iter().for_each(|at| {
+            let mut own = vec![[0f32; ROWS]; m];
+            (self.format.products)(self.panel(at), self.places, &x, 0, &mut own);
+            let count = ROWS.min(self.rows - at * ROWS);
+            for (i, own) in own.iter().enumerate() {
+                let first = i * self.rows + at * ROWS;
+                // SAFETY: these columns are this task's alone
+                unsafe { board.write(first..first + count) }.copy_from_slice(&own[..count]);
+            }
+        });
+        crate::cancel::check()
+    }
+
+    /// By f32 (or bf16), some rows at a time.
+    fn widened_linear(&self, xs: &[f32], m: usize, precision: Precision, y: &mut [f32]) -> Result<()> {
+        let mut tile = unwritten(TILE.min(self.rows) * self.columns);
+        let mut part = unwritten(m * TILE.min(self.rows));
+        for start in (0..self.rows).step_by(TILE) {
+            let count = TILE.min(self.rows - start);
+            let (tile, part) = (&mut tile[..count * self.columns], &mut part[..m * count]);
+            self.tile(start..start + count, tile);
+            let (a, b) = (Matrix::rows(xs, self.columns), Matrix::rows(&*tile, self.columns).t());
+            multiply(part, [m, count, self.columns], a, b, false, precision);
+            for (y, part) in y.chunks_exact_mut(self.rows).zip(part.chunks_exact(count)) {
+                y[start..start + count].copy_from_slice(part);
+            }
+            crate::cancel::check()?;
+        }
+        Ok(())
+    }
+
+    /// The gradient of x: grad · weight.
+    pub fn linear_input(&self, grad: &Array, precision: Precision) -> Result<Array> {
+        let m = self.check("linear", grad, self.rows)?;
+        if !fused(&[grad]) {
+            return reference::linear_input(grad, &self.array()?.to_device(grad.device())?, false);
+        }
+        let grad = grad.contiguous()?;
+        let g = view::<f32>(&grad)?;
+        let mut dx = unwritten(m * self.columns);
+        let mut tile = unwritten(TILE.min(self.rows) * self.columns);
+        for start in (0..self.rows).step_by(TILE) {
+            let count = TILE.min(self.rows - start);
+            let tile = &mut tile[..count * self.columns];
+            self.tile(start..start + count, tile);
+            let a = Matrix { values: (&g[start..]).into(), rows: self.rows, columns: 1 };
+            let b = Matrix::rows(&*tile, self.columns);
+            multiply(&mut dx, [m, self.columns, count], a, b, start > 0, precision);
+            crate::cancel::check()?;
+        }
+        let mut dims = grad.dims().to_vec();
+        *dims.last_mut().expect("has a last dimension") = self.columns;
+        array(dx, &dims)
+    }
+
+    /// Dots of rows of `x` with these rows of the matrix, one row's after the other's in `y`: those of [`Blocks::linear`].
+    pub(super) fn rows(&self, x: &[f32], range: Range<usize>, precision: Precision, y: &mut [f32]) {
+        if precision != Precision::Int8 {
+            let mut wide = unwritten(range.len() * self.columns);
+            self.widen(range.clone(), &mut wide);
+            return matvec::rows(x, self.columns, (&wide[..]).into(), self.columns, 0..range.len(), y);
+        }
+        let x = Rounded::of(x, self.columns);
+        let m = x.scales.len() / x.units.max(1);
+        let mut own = vec![[0f32; ROWS]; m];
+        for at in range.start / ROWS..range.end.div_ceil(ROWS) {
+            (self.format.products)(self.panel(at), self.places, &x, 0, &mut own);
+            let (start, end) = (range.start.max(at * ROWS), range.end.min((at + 1) * ROWS));
+            for (own, y) in own.iter().zip(y.chunks_exact_mut(range.len())) {
+                y[start - range.start..end - range.start].copy_from_slice(&own[start - at * ROWS..end - at * ROWS]);
+            }
+        }
+    }
+}
+
+fn bytes_of(lines: &[Line]) -> &[u8] {
+    // SAFETY: a line is bytes, one after the other
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
+}
+
+fn bytes_of_mut(lines: &mut [Line]) -> &mut [u8] {
+    // SAFETY: a line is bytes, one after the other
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), size_of_val(lines)) }
+}

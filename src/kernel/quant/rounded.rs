@@ -1,0 +1,62 @@
+//! Rows of activations rounded to 8 bits, 32 numbers with one scale: what products with weights in blocks multiply.
+
+use super::panel::UNIT;
+use crate::kernel::math::simd;
+
+/// `count` rows of `units * 32` numbers.
+pub struct Rounded {
+    pub units: usize,
+    pub levels: Vec<i8>,
+    /// Of each 32 numbers.
+    pub scales: Vec<f32>,
+    /// Sums of the levels of each 16 numbers.
+    pub sums: Vec<[i32; 2]>,
+}
+
+impl Rounded {
+    /// Rounds rows of `width` numbers, whose scale is the largest magnitude of 32 by 127. What holds a number that is not finite has
+    /// NaN for its scale, and so have all products with it.
+    pub fn of(x: &[f32], width: usize) -> Rounded {
+        let units = width / UNIT;
+        let count = x.len() / UNIT;
+        let mut rounded =
+            Rounded { units, levels: vec![0; x.len()], scales: vec![0.0; count], sums: vec![[0; 2]; count] };
+        round(x, &mut rounded.levels, &mut rounded.scales, &mut rounded.sums);
+        rounded
+    }
+}
+
+simd! {
+    fn round(x: &[f32], levels: &mut [i8], scales: &mut [f32], sums: &mut [[i32; 2]]) {
+        let parts = x.chunks_exact(UNIT).zip(levels.chunks_exact_mut(UNIT));
+        for ((x, levels), (scale, sums)) in parts.zip(scales.iter_mut().zip(sums)) {
+            let x: &[f32; UNIT] = x.try_into().expect("32 numbers");
+            let largest = largest(x);
+            // an infinite or absent number has all bits of its exponent
+            *scale = if largest < 0x7f80_0000 { f32::from_bits(largest) / 127.0 } else { f32::NAN };
+            let by = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
+            // a scale so small that its inverse is infinite
+            let by = if by.is_finite() { by } else { 0.0 };
+            let mut own = [0i32; UNIT];
+            for i in 0..UNIT {
+                own[i] = nearest(x[i] * by);
+                levels[i] = own[i] as i8;
+            }
+            *sums = [own[..16].iter().sum(), own[16..].iter().sum()];
+        }
+    }
+}
+
+/// The bits of the largest magnitude: of numbers without a sign they have their order.
+#[inline(always)]
+fn largest(x: &[f32; UNIT]) -> u32 {
+    x.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff))
+}
+
+/// The nearest whole number, of two the even one, of a magnitude below 2²²; 0 for NaN.
+#[inline(always)]
+fn nearest(x: f32) -> i32 {
+    const SHIFT: f32 = 12_582_912.0; // 1.5 · 2²³: the sum has no place for a fraction
+    let bits = (x + SHIFT).to_bits() as i32;
+    (bits - SHIFT.to_bits() as i32).clamp(-127, 127)
+}
