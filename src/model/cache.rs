@@ -18,9 +18,13 @@ impl Cache {
         Cache { rows: vec![vec![KvCache::default(); layers]] }
     }
 
-    /// Takes in the sequences of another.
-    pub fn join(&mut self, other: Cache) {
-        self.rows.extend(other.rows);
+    /// Of these sequences.
+    pub fn of(rows: Vec<Vec<KvCache>>) -> Cache {
+        Cache { rows }
+    }
+
+    pub fn into_rows(self) -> Vec<Vec<KvCache>> {
+        self.rows
     }
 
     /// Forgets the last of `count` tokens.
@@ -30,19 +34,6 @@ impl Cache {
                 numbers.truncate(numbers.len() / count.max(1) * count.saturating_sub(1));
             }
         }
-    }
-
-    /// Puts the only sequence of another in the place of a row.
-    pub fn replace(&mut self, row: usize, other: Cache) {
-        if let (Some(place), Some(read)) = (self.rows.get_mut(row), other.rows.into_iter().next()) {
-            *place = read;
-        }
-    }
-
-    /// Drops the rows that are done.
-    pub fn retain(&mut self, keep: &[bool]) {
-        let mut keep = keep.iter();
-        self.rows.retain(|_| keep.next().copied().unwrap_or(false));
     }
 
     /// Logits after one more id of each row, by the kernel that does it all at once.

@@ -73,6 +73,11 @@ impl Rotary {
         }
     }
 
+    /// Whether the angles of a position depend on the length of its sequence.
+    pub fn depends_on_length(&self) -> bool {
+        self.limit().is_some()
+    }
+
     /// Whether the keys of a sequence that grows to this length have to be computed again: with LongRoPE, once.
     pub fn turns_at(&self, length: usize) -> bool {
         matches!(self.scaling, RotaryScaling::LongRope { original_max_position_embeddings, .. }

@@ -28,6 +28,7 @@ mod output;
 mod sandbox;
 mod scores;
 mod scripts;
+mod session;
 mod tensor;
 mod tests;
 mod token;

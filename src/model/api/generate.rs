@@ -6,6 +6,7 @@ use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
 use crate::token::api::start_token;
+use std::collections::BTreeMap;
 
 const GENERATE: &[Opt] = &[
     opt("max_new_tokens", Kind::Int, "100", "most tokens to generate").also(&["max_length", "max_tokens"]),
@@ -19,6 +20,8 @@ const GENERATE: &[Opt] = &[
     opt("min_p", Kind::Float, "", "sample from the tokens of at least this share of the highest probability only")
         .also(&["min-p sampling"]),
     opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
+    opt("frequency_penalty", Kind::Float, "0.0", "taken from the logit of a token for each time that it was generated (OpenAI)"),
+    opt("presence_penalty", Kind::Float, "0.0", "taken once from the logit of each token that was generated (OpenAI)"),
     opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it")
         .also(&["stop_strings", "stopping_criteria"]),
     opt("seed", Kind::Int, "", "seed of the sampling; default: the run's stream"),
@@ -54,6 +57,9 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
         top_p: options.maybe("top_p", Options::float)?,
         min_p: options.maybe("min_p", Options::float)?,
         repetition_penalty: options.float("repetition_penalty")?,
+        frequency_penalty: options.float("frequency_penalty")?,
+        presence_penalty: options.float("presence_penalty")?,
+        logit_bias: BTreeMap::new(),
         ends: net.ends().into_iter().chain(tok.eos()).collect(),
     };
     Ok((sampling, stops))
@@ -158,7 +164,8 @@ mod verbs {
     /// `min_new_tokens` tokens), at a stop string, or after `max_new_tokens` tokens.
     ///
     /// `temperature`, `top_k`, `top_p` and `min_p` (Nguyen et al. 2024, arXiv 2407.01082) narrow the choice one after the other,
-    /// in this order, as in transformers.
+    /// in this order, as in transformers. `repetition_penalty` counts the tokens of the prompt too, `frequency_penalty` and
+    /// `presence_penalty` generated ones alone.
     ///
     /// also: sampling, greedy decoding, KV cache, text generation, pipeline, nucleus sampling, beam search
     ///
