@@ -20,7 +20,12 @@ const GENERATE: &[Opt] = &[
     opt("min_p", Kind::Float, "", "sample from the tokens of at least this share of the highest probability only")
         .also(&["min-p sampling"]),
     opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
-    opt("frequency_penalty", Kind::Float, "0.0", "taken from the logit of a token for each time that it was generated (OpenAI)"),
+    opt(
+        "frequency_penalty",
+        Kind::Float,
+        "0.0",
+        "taken from the logit of a token for each time that it was generated (OpenAI)",
+    ),
     opt("presence_penalty", Kind::Float, "0.0", "taken once from the logit of each token that was generated (OpenAI)"),
     opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it")
         .also(&["stop_strings", "stopping_criteria"]),
