@@ -3,10 +3,14 @@
 pub mod api;
 mod entities;
 mod html;
+pub mod language;
 mod mojibake;
 pub mod near;
 mod normalize;
+pub mod pii;
 mod rewrite;
+pub mod rules;
+mod sift;
 mod spill;
 mod unique;
 
@@ -15,4 +19,5 @@ pub use html::{Part, html_title, html_to_text};
 pub use mojibake::{fix as fix_mojibake, is_bad as is_mojibake};
 pub use normalize::{Form, Normalize, Space, Width, normalize};
 pub use rewrite::Rewrite;
-pub use unique::{Unique, near_groups};
+pub use sift::Sift;
+pub use unique::{Unique, near_groups, texts};

@@ -26,7 +26,7 @@ mod special;
 mod stats;
 mod tokenizer;
 mod train;
-mod words;
+pub(crate) mod words;
 
 pub use bpe::{Dropout, Proposal};
 pub use chat::{Chat, ChatOptions, ChatSpan};

@@ -1,7 +1,10 @@
 //! What scripts see of cleaning.
 
 mod duplicates;
+mod languages;
 mod pages;
+mod pii;
+mod quality;
 mod texts;
 
 use super::Rewrite;
@@ -14,6 +17,9 @@ pub fn register(host: &mut Host) {
     texts::register(host);
     pages::register(host);
     duplicates::register(host);
+    quality::register(host);
+    languages::register(host);
+    pii::register(host);
 }
 
 const INTO: Opt =

@@ -8,6 +8,7 @@ pub struct FastHasher(u64);
 
 pub type FastBuildHasher = std::hash::BuildHasherDefault<FastHasher>;
 pub type FastMap<K, V> = HashMap<K, V, FastBuildHasher>;
+pub type FastSet<K> = std::collections::HashSet<K, FastBuildHasher>;
 
 impl FastHasher {
     fn mix(&mut self, word: u64) {

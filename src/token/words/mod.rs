@@ -8,6 +8,6 @@ mod tasks;
 mod word_counts;
 
 pub use count::{CountedWords, Counter, count};
-pub use hash::{FastBuildHasher, FastMap};
+pub use hash::{FastBuildHasher, FastMap, FastSet};
 pub use pre_tokenize::{Spans, of_text};
 pub use tasks::in_tasks;

@@ -56,6 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["clean"]),
     ("html5ever", &["clean"]),
     ("twox_hash", &["clean"]),
+    ("whatlang", &["clean"]),
     ("scoped_tls", &["script"]),
     ("resvg", &["plot"]),
     ("indicatif", &["plot"]),

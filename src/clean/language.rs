@@ -1,0 +1,58 @@
+//! The language of a text.
+
+use crate::token::script;
+use whatlang::{Lang, detect as guess};
+
+/// What language a text is in, as far as it shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detected {
+    /// Of ISO 639-1: `en`, `zh`.
+    pub code: &'static str,
+    /// From 0 to 1.
+    pub confidence: f64,
+    pub is_reliable: bool,
+}
+
+/// Bytes that are looked at: more of a text says no more of its language.
+const BYTES: usize = 1024;
+
+/// The language of a text; none of one without letters.
+pub fn detect(text: &str) -> Option<Detected> {
+    let found = guess(head(text))?;
+    Some(Detected { code: code(found.lang()), confidence: found.confidence(), is_reliable: found.is_reliable() })
+}
+
+fn head(text: &str) -> &str {
+    &text[..text.floor_char_boundary(BYTES)]
+}
+
+/// The script that most letters of a text are of; none of one without letters.
+pub fn script_of(text: &str) -> Option<&'static str> {
+    let mut counts = [0usize; script::NAMES.len()];
+    for char in head(text).chars().filter(|char| char.is_alphabetic()) {
+        counts[script::of(char)] += 1;
+    }
+    let most =
+        counts.iter().enumerate().filter(|(_, count)| **count > 0).max_by_key(|(at, count)| (**count, usize::MAX - at));
+    most.map(|(at, _)| script::NAMES[at])
+}
+
+/// The code of ISO 639-1.
+#[rustfmt::skip]
+fn code(lang: Lang) -> &'static str {
+    use Lang::*;
+    match lang {
+        Epo => "eo", Eng => "en", Rus => "ru", Cmn => "zh", Spa => "es", Por => "pt", Ita => "it", Ben => "bn", Fra => "fr", Deu => "de",
+        Ukr => "uk", Kat => "ka", Ara => "ar", Hin => "hi", Jpn => "ja", Heb => "he", Yid => "yi", Pol => "pl", Amh => "am", Jav => "jv",
+        Kor => "ko", Nob => "no", Dan => "da", Swe => "sv", Fin => "fi", Tur => "tr", Nld => "nl", Hun => "hu", Ces => "cs", Ell => "el",
+        Bul => "bg", Bel => "be", Mar => "mr", Kan => "kn", Ron => "ro", Slv => "sl", Hrv => "hr", Srp => "sr", Mkd => "mk", Lit => "lt",
+        Lav => "lv", Est => "et", Tam => "ta", Vie => "vi", Urd => "ur", Tha => "th", Guj => "gu", Uzb => "uz", Pan => "pa", Aze => "az",
+        Ind => "id", Tel => "te", Pes => "fa", Mal => "ml", Ori => "or", Mya => "my", Nep => "ne", Sin => "si", Khm => "km", Tuk => "tk",
+        Aka => "ak", Zul => "zu", Sna => "sn", Afr => "af", Lat => "la", Slk => "sk", Cat => "ca", Tgl => "tl", Hye => "hy", Cym => "cy",
+    }
+}
+
+/// All codes, for errors that name the nearest.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    Lang::all().iter().map(|lang| code(*lang))
+}

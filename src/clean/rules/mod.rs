@@ -1,0 +1,83 @@
+//! Rules of quality: each measures one number of a text and holds it against limits, restated so that they fit every script.
+//!
+//! Of Gopher (Rae et al. 2021, table A1), C4 (Raffel et al. 2020, 2.2) and FineWeb (Penedo et al. 2024, 3.6). Where a script writes
+//! without spaces, its characters make words of the length that they have on average, and count as that share of a word's letters.
+
+mod facts;
+mod ngrams;
+mod signs;
+mod stop_words;
+mod table;
+
+pub use facts::{Facts, letters};
+pub use table::{RULES, Rule};
+
+use crate::text;
+
+/// What a text has to be: the limits of one rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+    Between(f64, f64),
+}
+
+impl Limit {
+    fn breaks(self, value: f64) -> Option<(&'static str, f64)> {
+        match self {
+            Limit::AtLeast(least) | Limit::Between(least, _) if value < least => Some(("below", least)),
+            Limit::AtMost(most) | Limit::Between(_, most) if value > most => Some(("above", most)),
+            _ => None,
+        }
+    }
+}
+
+/// The rules that are on, in the order in which they are tried, each with its limits.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    pub rules: Vec<(usize, Limit)>,
+}
+
+/// A rule that a text breaks: its name, and the number that shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    pub rule: &'static str,
+    pub evidence: String,
+}
+
+impl RuleSet {
+    /// The first rule that a text breaks.
+    pub fn first(&self, text: &str) -> Option<Broken> {
+        let facts = Facts::of(text);
+        self.rules.iter().find_map(|(at, limit)| broken(&RULES[*at], *limit, &facts))
+    }
+
+    /// All rules that a text breaks.
+    pub fn all(&self, text: &str) -> Vec<Broken> {
+        let facts = Facts::of(text);
+        self.rules.iter().filter_map(|(at, limit)| broken(&RULES[*at], *limit, &facts)).collect()
+    }
+}
+
+fn broken(rule: &Rule, limit: Limit, facts: &Facts) -> Option<Broken> {
+    let value = (rule.measure)(facts)?;
+    let (side, bound) = limit.breaks(value)?;
+    let mut evidence = format!("{} {}, {side} {}", shown(value), rule.what, shown(bound));
+    if let Some(part) = rule.part.and_then(|part| part(facts)) {
+        evidence += &format!(": “{}”", text::cut(&part, 60));
+    }
+    Some(Broken { rule: rule.name, evidence })
+}
+
+/// A number of a person: whole, or with two digits that count.
+fn shown(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        large if large >= 100.0 || value.fract() == 0.0 => text::thousands(value.round()),
+        large if large >= 1.0 => format!("{value:.1}"),
+        small => {
+            let digits = (-small.log10().floor()) as usize + 1;
+            format!("{value:.digits$}").trim_end_matches('0').to_string()
+        }
+    }
+}
