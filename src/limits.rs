@@ -7,6 +7,7 @@
 
 use crate::{Error, Result, bail, memory, scoped, text};
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -122,8 +123,9 @@ pub fn check() -> Result<()> {
     CURRENT.with(|current| current.borrow().charge(1))
 }
 
-/// An error when `bytes` more are beyond the limit, or beyond the memory of this machine, before they are asked for.
-pub fn room(who: &str, bytes: u64) -> Result<()> {
+/// An error when `bytes` more are beyond the limit, or beyond the memory of this machine, before they are asked for; it names
+/// `what` takes them.
+pub fn room(who: &str, bytes: u64, what: impl Display) -> Result<()> {
     /// A block in large pages begins or ends inside of one, and holds the whole of it.
     const PAGE: u64 = 2 << 20;
     // small ones are seen soon enough
@@ -134,11 +136,11 @@ pub fn room(who: &str, bytes: u64) -> Result<()> {
     match CURRENT.with(|current| current.borrow().0.limits.memory) {
         Some(limit) if memory::held_bytes().saturating_add(asked) > limit => {
             let (bytes, limit) = (text::bytes(bytes), text::bytes(limit));
-            bail!(who, "{bytes} of memory are needed, where this script may hold {limit}");
+            bail!(who, "{what} needs {bytes} of memory, where this script may hold {limit}");
         }
         None if memory::machine_bytes().is_some_and(|all| bytes > all) => {
             let (bytes, all) = (text::bytes(bytes), text::bytes(memory::machine_bytes().unwrap_or_default()));
-            bail!(who, "{bytes} of memory are needed, where this machine has {all}");
+            bail!(who, "{what} needs {bytes} of memory, where this machine has {all}");
         }
         _ => Ok(()),
     }

@@ -71,7 +71,7 @@ pub fn verify(who: &str, path: &Path) -> Result<()> {
 pub fn read(who: &str, path: &Path) -> Result<Vec<u8>> {
     readable(who, path)?;
     let mut file = open_as(who, OpenOptions::new().read(true), path)?;
-    limits::room(who, file.metadata().map_or(0, |facts| facts.len()))?;
+    limits::room(who, file.metadata().map_or(0, |facts| facts.len()), path.display())?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| Error::io(who, path, &error))?;
     sums::verify(who, path, &bytes)?;

@@ -1,6 +1,6 @@
 //! Syntax trees of scripts: as they run, and, for those who read them, as they are written.
 
-use super::language::{ASSIGNED, comparison};
+use super::language::{ASSIGNED, comparison, comparisons};
 use rhai::{
     AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, ParseErrorType, Position, Scope,
     Stmt, Token,
@@ -11,8 +11,22 @@ use std::collections::HashSet;
 thread_local! {
     /// A text is read as it is written.
     static WRITTEN: Cell<bool> = const { Cell::new(false) };
-    /// Where the properties are that are assigned to, while a text is read that has some.
-    static MARKS: RefCell<Option<HashSet<Position>>> = const { RefCell::new(None) };
+    /// What the text is known to have that is read.
+    static MARKS: RefCell<Option<Marks>> = const { RefCell::new(None) };
+}
+
+/// Places of a text that are read otherwise than elsewhere.
+struct Marks {
+    /// Properties that are assigned to.
+    assigned: HashSet<Position>,
+    /// Signs that compare ints, as Rhai does by itself.
+    ints: HashSet<Position>,
+}
+
+impl Marks {
+    fn of(engine: &Engine, ast: &AST) -> Marks {
+        Marks { assigned: assigned(engine, ast), ints: comparisons(ast) }
+    }
 }
 
 /// A sign or a word of a script as the engine gets it: comparisons are ours, and a property that is assigned to has a
@@ -21,11 +35,15 @@ pub fn spoken(token: Token, position: Position) -> Token {
     if WRITTEN.get() {
         return token;
     }
+    let is_marked = |which: fn(&Marks) -> &HashSet<Position>| {
+        MARKS.with_borrow(|marks| marks.as_ref().is_some_and(|marks| which(marks).contains(&position)))
+    };
     if let Some(name) = comparison(&token) {
-        return Token::Custom(Box::new(name.into()));
+        let is_of_ints = is_marked(|marks| &marks.ints);
+        return if is_of_ints { token } else { Token::Custom(Box::new(name.into())) };
     }
     if let Token::Identifier(name) = &token
-        && MARKS.with_borrow(|marks| marks.as_ref().is_some_and(|marks| marks.contains(&position)))
+        && is_marked(|marks| &marks.assigned)
     {
         return Token::Identifier(Box::new(format!("{name}{ASSIGNED}").into()));
     }
@@ -35,8 +53,13 @@ pub fn spoken(token: Token, position: Position) -> Token {
 /// The tree of a text as it runs.
 pub fn compile(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
     let ast = parsed(engine, scope, text)?;
-    let marks = assigned(engine, &ast);
-    let ast = if marks.is_empty() { ast } else { marked(marks, || engine.compile_with_scope(scope, text))? };
+    let mut marks = Marks::of(engine, &ast);
+    if !scope.is_empty() {
+        // a variable of before may be anything
+        marks.ints.clear();
+    }
+    let is_plain = marks.assigned.is_empty() && marks.ints.is_empty();
+    let ast = if is_plain { ast } else { marked(marks, || engine.compile_with_scope(scope, text))? };
     Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
 }
 
@@ -94,11 +117,11 @@ fn root(chain: &Expr) -> &Expr {
 
 /// The tree of a text as it runs, where its tree as it is written is known.
 pub fn compile_written(engine: &Engine, written: &AST, text: &str) -> Result<AST, ParseError> {
-    let ast = marked(assigned(engine, written), || engine.compile(text))?;
+    let ast = marked(Marks::of(engine, written), || engine.compile(text))?;
     Ok(engine.optimize_ast(&Scope::new(), ast, OptimizationLevel::Simple))
 }
 
-fn marked<T>(marks: HashSet<Position>, work: impl FnOnce() -> T) -> T {
+fn marked<T>(marks: Marks, work: impl FnOnce() -> T) -> T {
     crate::scoped::with(&MARKS, Some(marks), work)
 }
 

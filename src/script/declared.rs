@@ -1,9 +1,20 @@
 //! The names that a script declares, read off its words: for what was probably meant.
 
 use super::modules;
+use super::sources::Names;
 use rhai::{AST, ASTNode, Expr, Stmt};
 use std::collections::HashMap;
 use std::path::PathBuf;
+
+impl Names {
+    /// What a text declares, and these.
+    pub fn and(&self, text: &str) -> Names {
+        let (mut variables, mut functions) = (variables(text), functions(text));
+        variables.extend_from_slice(&self.variables);
+        functions.extend_from_slice(&self.functions);
+        Names { variables, functions }
+    }
+}
 
 /// What a script imports, by the name it gives it; `None` where the path is computed.
 pub fn imports(ast: &AST, source: &str) -> HashMap<String, Option<PathBuf>> {

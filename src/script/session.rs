@@ -1,6 +1,7 @@
 //! Text run piece by piece in one scope: what the prompt and the examples do.
 
 use super::origins::Origins;
+use super::sources::Names;
 use super::{Res, compile};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
@@ -53,6 +54,15 @@ impl Session {
     /// The functions so far.
     pub fn functions(&self) -> &AST {
         &self.functions
+    }
+
+    /// What later pieces know.
+    pub fn names(&self) -> Names {
+        let functions = self.functions.iter_functions().filter(|function| !function.name.contains('$'));
+        Names {
+            variables: self.scope.iter_raw().map(|(name, ..)| name.to_string()).collect(),
+            functions: functions.map(|function| (function.name.to_string(), function.params.len())).collect(),
+        }
     }
 
     /// Gives the imports away: later pieces find them elsewhere.

@@ -3,6 +3,7 @@
 use super::registry::script_type;
 use rhai::{Array, Dynamic, Engine, FLOAT, FnPtr, INT, ImmutableString, Map};
 use std::any::TypeId;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// A type, where it is known.
@@ -70,78 +71,74 @@ struct Raw {
 /// What the language itself answers, whatever the type.
 const LANGUAGE: &[(&str, usize)] = &[("type_of", 1), ("is_shared", 1), ("Fn", 1), ("is_def_var", 1), ("is_def_fn", 2)];
 
+/// Types by their names in signatures.
+#[derive(Default)]
+struct Types {
+    /// What each type has been called so far.
+    seen: HashMap<TypeId, Vec<String>>,
+    /// `None` for a name that stands for two types: it says nothing.
+    named: HashMap<String, Kind>,
+}
+
+impl Types {
+    fn note(&mut self, infos: &[rhai::Identifier], params: &[TypeId]) {
+        for (info, id) in infos.iter().zip(params) {
+            let kind = info.split_once(':').map_or("", |(_, kind)| kind);
+            let seen = self.seen.entry(*id).or_default();
+            if *id == any() || seen.iter().any(|known| known == kind) {
+                continue;
+            }
+            seen.push(kind.to_string());
+            let (kind, id) = (script_type(kind), plain(*id));
+            if !kind.is_empty() && !core().iter().any(|(name, _)| *name == kind) {
+                let known = self.named.entry(kind).or_insert(Some(id));
+                *known = known.filter(|known| *known == id);
+            }
+        }
+    }
+
+    fn of(&self, kind: &str) -> Kind {
+        let own = core().iter().find(|(name, _)| *name == kind).map(|(_, id)| *id);
+        own.or_else(|| self.named.get(kind).copied().flatten())
+    }
+
+    fn names(self) -> HashMap<TypeId, String> {
+        let own = core().map(|(name, id)| (id, name.to_string()));
+        let named = self.named.into_iter().filter_map(|(name, kind)| Some((kind?, name)));
+        named.chain(own).collect()
+    }
+}
+
 impl Signatures {
-    pub fn of(engine: &Engine) -> Signatures {
+    /// What `text` may call: of the functions that the engine has, thousands, those whose names are among its words.
+    pub fn of(engine: &Engine, text: &str) -> Signatures {
+        let words: HashSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let types = RefCell::new(Types::default());
         let read = |info: rhai::FuncInfo| -> Option<Raw> {
             let facts = info.metadata;
-            let name = facts.name.as_str();
             // what answers for all types where none has an index of its own
-            if name.starts_with("index$") && facts.param_types.first() == Some(&any()) {
+            if facts.name.starts_with("index$") && facts.param_types.first() == Some(&any()) {
                 return None;
             }
-            Some(Raw {
-                hash: facts.hash,
-                name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
-                // scripts' parameters take anything
-                params: match info.script {
-                    Some(_) => vec![any(); facts.num_params],
-                    None => facts.param_types.iter().copied().map(plain).collect(),
-                },
-                infos: facts.params_info.iter().map(ToString::to_string).collect(),
-                returns: if info.script.is_some() { String::new() } else { facts.return_type.to_string() },
-            })
+            types.borrow_mut().note(&facts.params_info, &facts.param_types);
+            is_among(&facts.name, &words).then(|| Raw::of(&info))
         };
         let mut raws = engine.collect_fn_metadata(None, read, true);
         // ours are before those of the language that they stand for
         let mut seen = HashSet::new();
-        let first: Vec<bool> = raws.iter().map(|raw| seen.insert((raw.hash, raw.name.as_str()))).collect();
-        let mut first = first.into_iter();
-        raws.retain(|_| first.next().unwrap_or(true));
-        let mut words: HashMap<String, String> = HashMap::new();
-        let mut word = |text: &str| match words.get(text) {
-            Some(word) => word.clone(),
-            None => {
-                let word = script_type(text);
-                words.insert(text.to_string(), word.clone());
-                word
-            }
-        };
-        // a name that stands for two types says nothing
-        let core = core();
-        let mut types: HashMap<String, Kind> = core.iter().map(|(name, id)| (name.to_string(), Some(*id))).collect();
-        for raw in &raws {
-            for (info, id) in raw.infos.iter().zip(&raw.params) {
-                let kind = word(info.split_once(':').map_or("", |(_, kind)| kind));
-                if *id != any() && !kind.is_empty() && !core.iter().any(|(name, _)| *name == kind) {
-                    types
-                        .entry(kind)
-                        .and_modify(|known| *known = known.filter(|known| known == id))
-                        .or_insert(Some(*id));
-                }
-            }
-        }
-        let names = types.iter().filter_map(|(name, kind)| Some(((*kind)?, name.clone()))).collect();
+        raws.retain(|raw| seen.insert((raw.hash, raw.name.clone())));
+        let types = types.into_inner();
         let mut functions: HashMap<String, Vec<Overload>> = HashMap::new();
         for raw in raws {
-            let first = raw.infos.first().map(String::as_str).unwrap_or_default();
-            let called_options = |info: &String| info.split(':').next().is_some_and(|name| name.trim() == "options");
-            let overload = Overload {
-                returns: match word(&raw.returns).as_str() {
-                    "" if !raw.returns.is_empty() => kind_of::<()>(),
-                    kind => types.get(kind).copied().flatten(),
-                },
-                is_method: first.contains("&mut") || first.contains("& mut"),
-                options: (0..raw.infos.len()).filter(|place| called_options(&raw.infos[*place])).collect(),
-                params: raw.params,
-            };
-            functions.entry(raw.name).or_default().push(overload);
+            let (name, overload) = raw.overload(&types);
+            functions.entry(name).or_default().push(overload);
         }
         for (name, count) in LANGUAGE {
             let overload =
                 Overload { params: vec![any(); *count], returns: None, is_method: false, options: Vec::new() };
             functions.entry(name.to_string()).or_default().push(overload);
         }
-        Signatures { functions, names }
+        Signatures { functions, names: types.names() }
     }
 
     /// Whether something called `name` takes `count` arguments, a receiver among them.
@@ -192,6 +189,47 @@ impl Signatures {
     pub fn name(&self, id: TypeId) -> &str {
         let nothing = Some(id) == kind_of::<()>();
         self.names.get(&id).map_or(if nothing { "nothing" } else { "value" }, String::as_str)
+    }
+}
+
+/// Whether a text of these words can call a function, read a property or use an operator of this name.
+fn is_among(name: &str, words: &HashSet<&str>) -> bool {
+    let name = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")).unwrap_or(name);
+    let is_word = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && !name.starts_with("index$");
+    // `x in xs`
+    !is_word || name == "contains" || words.contains(name)
+}
+
+impl Raw {
+    fn of(info: &rhai::FuncInfo) -> Raw {
+        let facts = info.metadata;
+        let name = facts.name.as_str();
+        Raw {
+            hash: facts.hash,
+            name: if info.namespace.is_empty() { name.to_string() } else { format!("{}::{name}", info.namespace) },
+            // scripts' parameters take anything
+            params: match info.script {
+                Some(_) => vec![any(); facts.num_params],
+                None => facts.param_types.iter().copied().map(plain).collect(),
+            },
+            infos: facts.params_info.iter().map(ToString::to_string).collect(),
+            returns: if info.script.is_some() { String::new() } else { facts.return_type.to_string() },
+        }
+    }
+
+    fn overload(self, types: &Types) -> (String, Overload) {
+        let first = self.infos.first().map(String::as_str).unwrap_or_default();
+        let called_options = |info: &String| info.split(':').next().is_some_and(|name| name.trim() == "options");
+        let overload = Overload {
+            returns: match script_type(&self.returns).as_str() {
+                "" if !self.returns.is_empty() => kind_of::<()>(),
+                kind => types.of(kind),
+            },
+            is_method: first.contains("&mut") || first.contains("& mut"),
+            options: (0..self.infos.len()).filter(|place| called_options(&self.infos[*place])).collect(),
+            params: self.params,
+        };
+        (self.name, overload)
     }
 }
 

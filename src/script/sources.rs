@@ -19,19 +19,44 @@ pub fn plain(text: String) -> String {
     }
 }
 
+/// Variables and functions, with how many parameters.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub variables: Vec<String>,
+    pub functions: Vec<(String, usize)>,
+}
+
+/// A text, and what was there before it ran: at a prompt, what earlier inputs left.
+#[derive(Clone)]
+struct Source {
+    text: Arc<str>,
+    before: Arc<Names>,
+}
+
 /// A shared shelf of script texts, for the line that an error shows.
 #[derive(Clone, Default)]
-pub struct Sources(Arc<RwLock<HashMap<String, Arc<str>>>>);
+pub struct Sources(Arc<RwLock<HashMap<String, Source>>>);
 
 impl Sources {
     pub fn add(&self, name: &str, text: &str) {
+        self.add_after(name, text, Names::default());
+    }
+
+    /// Adds a text that runs where these names are known.
+    pub fn add_after(&self, name: &str, text: &str, before: Names) {
         if let Ok(mut shelf) = self.0.write() {
-            shelf.insert(name.to_string(), text.into());
+            shelf.insert(name.to_string(), Source { text: text.into(), before: before.into() });
         }
     }
 
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
-        self.0.read().ok()?.get(name).cloned()
+        Some(self.0.read().ok()?.get(name)?.text.clone())
+    }
+
+    /// The names that were known before the text of this name ran.
+    pub fn before(&self, name: &str) -> Arc<Names> {
+        let known = self.0.read().ok().and_then(|shelf| Some(shelf.get(name)?.before.clone()));
+        known.unwrap_or_default()
     }
 
     /// One line of a script, counted from 1.

@@ -258,6 +258,12 @@ help: did you mean `some`?"
     );
     assert_eq!(terminal.says("a"), "[1, 2]");
     assert!(terminal.says("b").starts_with("error: b: no such variable"));
+    // what was probably meant may be of an earlier input
+    terminal.says("let tally = 1; fn halve(x) { x / 2 }");
+    assert!(terminal.says("taly + 1").ends_with("help: did you mean `tally`?"));
+    assert!(terminal.says("halv(4)").ends_with("help: did you mean `halve`?"));
+    assert!(terminal.says("tally(4)").starts_with("error: tally: is a variable, not a function"));
+    assert!(terminal.says("let m = #{ a: tally }; m.keys().map(|k| m[k])").contains("\n  input 9:1:33\n"));
     assert!(terminal.says("g()").starts_with("error: g: no such function"));
     let drawn = terminal.says("rand([2])");
     terminal.says("seed(7)");
@@ -287,6 +293,10 @@ fn tab_knows_types_keys_options_and_paths() {
         ("adamw([], #{ weight\t", "» adamw([], #{ weight_decay:"),
         ("train::run(a, b, (), #{ warm\t", "» train::run(a, b, (), #{ warmup:"),
         ("sft::run(a, b, c, #{ batch_size: 4, grad_a\t", "» sft::run(a, b, c, #{ batch_size: 4, grad_accum:"),
+        // words that an option takes
+        ("sft::run(a, b, c, #{ schedule: \"co\t", "» sft::run(a, b, c, #{ schedule: \"co"),
+        ("sft::run(a, b, c, #{ schedule: \"cos\t", "» sft::run(a, b, c, #{ schedule: \"cosine"),
+        ("tensor([1.0], #{ dtype: \"bf\t", "» tensor([1.0], #{ dtype: \"bf16"),
         // paths
         ("dataset(\"da\t\t", "» dataset(\"data/laws.txt"),
         (":load data/l\t", "» :load data/laws.txt"),

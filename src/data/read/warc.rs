@@ -109,7 +109,7 @@ fn record(input: &mut Input, place: &FilePosition) -> Result<Option<Record>> {
         body: Vec::new(),
     };
     if matches!(kind, "response" | "resource" | "conversion") {
-        crate::limits::room(place.who, length.min(1 << 40))?;
+        crate::limits::room(place.who, length.min(1 << 40), "a record")?;
         body.read_to_end(&mut record.body).map_err(|error| place.io(&error))?;
         if (record.body.len() as u64) < length {
             return Err(fault("the file ends in the middle of a record"));

@@ -3,6 +3,7 @@
 mod input;
 mod lists;
 mod options;
+mod sizes;
 mod sorting;
 mod texts;
 
@@ -59,6 +60,7 @@ pub fn register(host: &mut Host) {
     input::register(host);
     lists::register(host);
     options::register(host);
+    sizes::register(host);
     sorting::register(host);
     texts::register(host);
     let run = host.run_state.clone();

@@ -22,12 +22,8 @@ fn pad(context: &NativeCallContext, text: &mut ImmutableString, length: INT, fil
     if missing == 0 || filling.is_empty() {
         return Ok(text.clone());
     }
-    // before it is made
-    let most = context.engine().max_string_size();
-    if most > 0 && text.len().saturating_add(missing) > most {
-        return Err(rhai::EvalAltResult::ErrorDataTooLarge("string".to_string(), rhai::Position::NONE).into());
-    }
-    crate::limits::room("pad", missing as u64)?;
+    let widest = filling.chars().map(char::len_utf8).max().unwrap_or(1);
+    super::sizes::text("pad", context, text.len().saturating_add(missing.saturating_mul(widest)))?;
     *text = text.chars().chain(filling.chars().cycle().take(missing)).collect::<String>().into();
     Ok(text.clone())
 }

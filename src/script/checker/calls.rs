@@ -118,6 +118,14 @@ impl Check<'_> {
         self.known.gives(&format!("get${name}"), &[Some(kind)])
     }
 
+    /// A closure that captured what its verb is called on.
+    pub fn raced(&mut self, chain: &Expr) {
+        let Some((call, position)) = tables::race(chain).filter(|_| self.tries == 0) else { return };
+        if !self.has_own(&call.name, call.args.len()) && !self.in_imports(&call.name) {
+            self.tell(format!("race {position:?}"), |_| explain::race(), position);
+        }
+    }
+
     /// Whether an imported file has a function of this name, or may have it.
     pub fn in_imports(&self, name: &str) -> bool {
         let has = |file: &Option<Imported>| {

@@ -1,12 +1,11 @@
 //! Habits of other languages that run here and do something else: told as warnings.
 
-use super::{Body, Message};
+use super::Message;
 use crate::script::notebook::scan;
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
-use std::collections::HashMap;
 
 /// What to warn of, and where.
-pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) -> Vec<(Message, Position)> {
+pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         let expression = match path.last() {
@@ -24,9 +23,6 @@ pub fn warnings(ast: &AST, text: &str, bodies: &HashMap<(String, usize), Body>) 
         found.extend(told);
         true
     });
-    let mut named: Vec<_> = bodies.iter().filter(|((name, _), _)| !name.contains('$')).collect();
-    named.sort_by_key(|(key, _)| *key);
-    found.extend(named.into_iter().flat_map(|((name, _), body)| copied(name, body)));
     found.extend(commented(text));
     found.dedup_by(|a, b| a.1 == b.1);
     found
@@ -62,16 +58,34 @@ fn commented(text: &str) -> Vec<(Message, Position)> {
     found
 }
 
-/// `"x is ${x}"`
+/// `"x is ${x}"`, `"${x + 1}"`
 fn unfilled(value: &str, position: Position, text: &str) -> Option<Message> {
     let at = value.find("${")?;
-    let name: String = value[at + 2..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let is_whole = !name.is_empty() && value[at + 2 + name.len()..].starts_with(['}', '.', '[', '(']);
-    (is_whole && letter(position, text)? == '"').then_some(())?;
+    let parts = scan::parts(&value[at + 1..]);
+    let end = scan::partner(&parts, 0)?;
+    let inside: Vec<_> = parts[1..end].iter().filter(|part| part.kind != scan::Kind::Space).collect();
+    (is_expression(&inside) && letter(position, text)? == '"').then_some(())?;
+    let written = &value[at..at + 1 + parts[end].end()];
     Some((
-        format!("`${{{name}}}` stays as it is in double quotes"),
+        format!("`{written}` stays as it is in double quotes"),
         Some("a text in backticks takes values".to_string()),
     ))
+}
+
+/// Whether names, numbers and signs of a calculation take turns: `x`, `x + 1`, `f(x).len`, but not `HOME:-/root`.
+fn is_expression(parts: &[&scan::Part]) -> bool {
+    const SIGNS: &[&str] = &[
+        "+", "-", "*", "/", "%", "**", ".", ",", "(", ")", "[", "]", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "!",
+        "??", "::",
+    ];
+    let is_value = |part: &scan::Part| matches!(part.kind, scan::Kind::Word | scan::Kind::Number | scan::Kind::Text);
+    let opens = |part: &scan::Part| is_value(part) || part.is("(") || part.is("-") || part.is("!");
+    let closes = |part: &scan::Part| is_value(part) || part.is(")") || part.is("]");
+    let is_known = |part: &&scan::Part| is_value(part) || SIGNS.contains(&part.text);
+    parts.first().is_some_and(|first| opens(first))
+        && parts.last().is_some_and(|last| closes(last))
+        && parts.iter().all(is_known)
+        && !parts.windows(2).any(|pair| is_value(pair[0]) && is_value(pair[1]))
 }
 
 /// `` `${x}\n` ``
@@ -88,80 +102,4 @@ fn escaped(parts: &[Expr], position: Position, text: &str) -> Option<Message> {
 fn letter(position: Position, text: &str) -> Option<char> {
     let line = text.lines().nth(position.line()?.checked_sub(1)?)?;
     line.chars().nth(position.position()?.checked_sub(1)?)
-}
-
-/// Verbs that change a list or a map and return nothing.
-const CHANGES: &[&str] = &["push", "insert", "append", "sort", "reverse", "clear", "truncate", "dedup", "mixin"];
-
-/// `fn add(xs) { xs.push(1); }`: the caller's list stays as it is.
-fn copied(function: &str, body: &Body) -> Vec<(Message, Position)> {
-    let lost = |name: &str| {
-        let mut uses = Uses { name, writes: Vec::new(), reads: Vec::new(), is_again: false, in_loop: false };
-        for statement in &body.statements {
-            statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
-                uses.see(path);
-                true
-            });
-        }
-        uses.lost()
-    };
-    let params = body.params.iter().filter(|name| !name.starts_with('_'));
-    let found = params.filter_map(|name| Some((name, lost(name)?))).map(|(name, position)| {
-        let what = format!("{name}: is a copy, and the caller's stays as it was");
-        let help = format!("return it: `{name}` in the last line, `{name} = {function}(…)` in the call");
-        ((what, Some(help)), position)
-    });
-    found.collect()
-}
-
-/// Where a parameter is changed and read.
-struct Uses<'a> {
-    name: &'a str,
-    writes: Vec<Position>,
-    reads: Vec<Position>,
-    /// Another variable is called so.
-    is_again: bool,
-    in_loop: bool,
-}
-
-impl Uses<'_> {
-    fn see(&mut self, path: &[ASTNode]) {
-        match path {
-            [.., ASTNode::Stmt(Stmt::Var(parts, ..))] => self.is_again |= parts.0.name == self.name,
-            [.., ASTNode::Stmt(Stmt::For(parts, _))] => {
-                self.is_again |= parts.0.name == self.name || parts.1.as_ref().is_some_and(|c| c.name == self.name);
-            }
-            [.., ASTNode::Stmt(Stmt::Assignment(parts))] if self.is(&parts.1.lhs) => self.write(&parts.1.lhs, path),
-            [.., ASTNode::Stmt(Stmt::Expr(value))] => {
-                if let Expr::Dot(parts, ..) = value.as_ref()
-                    && self.is(&parts.lhs)
-                    && matches!(&parts.rhs, Expr::MethodCall(call, _) if CHANGES.contains(&call.name.as_str()))
-                {
-                    self.write(&parts.lhs, path);
-                }
-            }
-            [.., ASTNode::Expr(value)] if self.is(value) => self.reads.push(value.position()),
-            _ => {}
-        }
-    }
-
-    fn is(&self, value: &Expr) -> bool {
-        matches!(value, Expr::Variable(variable, ..) if variable.2.is_empty() && variable.1 == self.name)
-    }
-
-    fn write(&mut self, value: &Expr, path: &[ASTNode]) {
-        self.writes.push(value.position());
-        let is_loop = |node: &ASTNode| matches!(node, ASTNode::Stmt(Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)));
-        self.in_loop |= path.iter().any(is_loop);
-    }
-
-    /// Where the last change is, if nobody reads it.
-    fn lost(&self) -> Option<Position> {
-        let place = |position: &Position| (position.line(), position.position());
-        let last = self.writes.iter().max_by_key(|position| place(position))?;
-        let reads = self.reads.iter().filter(|read| !self.writes.contains(read));
-        let read =
-            if self.in_loop { reads.count() > 0 } else { reads.into_iter().any(|read| place(read) > place(last)) };
-        (!read && !self.is_again).then_some(*last)
-    }
 }

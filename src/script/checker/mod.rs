@@ -5,6 +5,7 @@
 //! it is used; where a type is not known, nothing is said of it.
 
 mod calls;
+mod copies;
 mod given;
 mod habits;
 mod vain;
@@ -51,7 +52,6 @@ pub fn check(host: &mut Host, name: &str, text: &str) -> Vec<Fault> {
 
 /// Faults and warnings of a script and of the files that it imports.
 pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
-    let known = Signatures::of(&host.engine);
     let functions = OnceCell::new();
     let mut seen: HashSet<PathBuf> = files::full(Path::new(name)).into_iter().collect();
     let mut findings = Vec::new();
@@ -59,6 +59,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     let script = name;
     while let Some((name, text)) = files.pop() {
         host.sources.add(&name, &text);
+        let known = Signatures::of(&host.engine, &text);
         let mut own: Vec<Finding> = undefined(host, &name, &text);
         let Some(ast) = compile::loosely(&mut host.engine, &text) else {
             findings.extend(own);
@@ -290,7 +291,8 @@ impl<'a> Check<'a> {
             self.imported.clear();
             self.program();
             if self.varied.len() + self.changed.len() == varied {
-                for (told, position) in habits::warnings(self.ast, self.text, &self.bodies) {
+                let habits = habits::warnings(self.ast, self.text);
+                for (told, position) in habits.into_iter().chain(copies::warnings(self.ast, &self.bodies, self.known)) {
                     self.warn(told, position);
                 }
                 return self.findings;

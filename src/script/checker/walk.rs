@@ -317,6 +317,7 @@ impl Check<'_> {
 
     /// `a.b(c)[d].e`, read or set; gives the type of what it ends at.
     fn chained(&mut self, expression: &Expr, sets: bool) -> Kind {
+        self.raced(expression);
         match expression {
             Expr::Dot(parts, ..) => {
                 let kind = self.expression(&parts.lhs);

@@ -3,6 +3,7 @@
 use super::{Message, alternatives, article, bare, counted, known, lower_first, meant, type_name, words};
 use crate::nearest;
 use crate::script::registry::{Form, Function, known as functions_of};
+use crate::script::sources::Names;
 use crate::script::{declared, stdlib};
 use rhai::Engine;
 
@@ -50,7 +51,7 @@ pub fn unknown_call(name: &str, arguments: usize, method: bool, text: &str, func
         return (format!("{name}: does not take {}", counted(arguments)), Some(help));
     }
     let call = Call { name: name.to_string(), kinds: Vec::new(), is_method: method };
-    call.unknown(text, functions)
+    call.unknown(&Names::default().and(text), functions)
 }
 
 /// A verb, found before it runs, that a value of a known type does not have, or not with so many arguments.
@@ -69,7 +70,7 @@ pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functi
     }
     if same.is_empty() {
         let call = Call { name: name.to_string(), kinds: vec![kind.to_string()], is_method: true };
-        return call.unknown(text, functions);
+        return call.unknown(&Names::default().and(text), functions);
     }
     let plain = |function: &&Function| matches!(function.form, Form::Function | Form::Method);
     let near =
@@ -117,7 +118,7 @@ impl Call {
         self.kinds.len()
     }
 
-    pub fn explain(&self, text: &str, functions: &[Function]) -> Message {
+    pub fn explain(&self, own: &Names, functions: &[Function]) -> Message {
         let same: Vec<&Function> = functions.iter().filter(|function| function.name == self.name).collect();
         if !self.name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.operator();
@@ -125,7 +126,7 @@ impl Call {
         if !same.is_empty() {
             return self.misfit(&same);
         }
-        self.unknown(text, functions)
+        self.unknown(own, functions)
     }
 
     fn operator(&self) -> Message {
@@ -159,9 +160,8 @@ impl Call {
         (format!("{}: does not take ({})", self.name, given.join(", ")), help)
     }
 
-    /// No verb has this name.
-    fn unknown(&self, text: &str, functions: &[Function]) -> Message {
-        let own = declared::functions(text);
+    /// No verb has this name; `own` is what the script has.
+    fn unknown(&self, own: &Names, functions: &[Function]) -> Message {
         if let Some((module, member)) = self.name.split_once("::") {
             let members: Vec<&str> =
                 functions.iter().filter_map(|f| f.name.strip_prefix(module)?.strip_prefix("::")).collect();
@@ -170,7 +170,7 @@ impl Call {
                 .or_else(|| (!members.is_empty()).then(|| format!("it has {}", members.join(", "))));
             return (format!("{}: no such function", self.name), help);
         }
-        if own.iter().any(|(name, _)| *name == self.name) {
+        if own.functions.iter().any(|(name, _)| *name == self.name) {
             return (
                 format!("{}: does not take ({})", self.name, self.kinds.join(", ")),
                 Some(format!(
@@ -179,7 +179,7 @@ impl Call {
                 )),
             );
         }
-        if declared::variables(text).contains(&self.name) {
+        if own.variables.contains(&self.name) {
             return (
                 format!("{}: is a variable, not a function", self.name),
                 Some(format!("call a closure with `{}.call(…)`", self.name)),
@@ -199,7 +199,7 @@ impl Call {
             .map(str::to_string)
             .or_else(|| known(&self.name, receiver))
             .or_else(|| home(&self.name).map(|module| format!("did you mean `{module}::{}(…)`?", self.name)))
-            .or_else(|| self.near(functions, &own));
+            .or_else(|| self.near(functions, &own.functions));
         (message, help)
     }
 

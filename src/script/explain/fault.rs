@@ -2,16 +2,22 @@
 
 use super::explain;
 use crate::script::fault::{innermost, is_interrupted, is_of_host};
-use crate::script::sources::Sources;
-use crate::script::{Cause, Fault, Place, hygiene, stdlib};
-use rhai::{Engine, EvalAltResult, Position};
+use crate::script::sources::{Names, Sources};
+use crate::script::{Cause, Fault, Place, compile, hygiene, stdlib, tables};
+use rhai::{ASTNode, Engine, EvalAltResult, Position, Scope};
 
 /// What went wrong in the script called `source`.
 pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &Engine) -> Fault {
-    let sites = sites(error, source);
+    let mut sites = sites(error, source);
     let inner = innermost(error);
     let text = sites.last().and_then(|site| sources.text(&site.source)).unwrap_or_default();
-    let (mut message, help) = explain(inner, &text, engine);
+    let before = sites.last().map(|site| sources.before(&site.source)).unwrap_or_default();
+    if let (EvalAltResult::ErrorDataRace(..), Some(site)) = (inner, sites.last_mut())
+        && site.position.is_none()
+    {
+        site.position = raced(&text, &before, engine);
+    }
+    let (mut message, help) = explain(inner, &text, &before, engine);
     // a script function's options are its own: it tells of them, not `options`
     if let (Some(what), Some(name)) = (message.strip_prefix("options: "), option_taker(&sites)) {
         message = format!("{name}: {what}");
@@ -38,6 +44,26 @@ pub fn fault(error: &EvalAltResult, source: &str, sources: &Sources, engine: &En
     }
     let is_thrown = matches!(inner, EvalAltResult::ErrorRuntime(value, _) if !super::is_error(value));
     Fault { cause, message, help, place, trail, printed: String::new(), is_thrown }
+}
+
+/// Where the first closure of a text is that captured what its verb is called on: the engine does not say where it found one.
+fn raced(text: &str, before: &Names, engine: &Engine) -> Position {
+    let mut found = Position::NONE;
+    let mut scope = Scope::new();
+    for name in &before.variables {
+        scope.push(name.as_str(), ());
+    }
+    if let Ok(ast) = compile::parsed(engine, &scope, text) {
+        ast.walk(&mut |path: &[ASTNode]| {
+            if let Some(ASTNode::Expr(chain)) = path.last()
+                && let Some((_, position)) = tables::race(chain)
+            {
+                found = position;
+            }
+            found.is_none()
+        });
+    }
+    found
 }
 
 /// One call on the way to an error: what was called, and where in it.

@@ -18,6 +18,7 @@ use super::fault::is_of_host;
 use super::language::{ASSIGNED, missing_key};
 use super::lookup::Catalog;
 use super::registry::{Function, known as functions_of};
+use super::sources::Names;
 use super::stdlib;
 use crate::{Error, nearest};
 use call::Call;
@@ -26,14 +27,15 @@ use rhai::{Dynamic, Engine, EvalAltResult, Map};
 /// What an error reads as: `verb: what is wrong`, and the help.
 pub type Message = (String, Option<String>);
 
-/// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in.
-pub fn explain(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
-    let (message, help) = meaning(error, text, engine);
+/// The message (`verb: what is wrong`) and the help of an error; `text` is the script that it happened in, and `before` what
+/// was known when it began.
+pub fn explain(error: &EvalAltResult, text: &str, before: &Names, engine: &Engine) -> Message {
+    let (message, help) = meaning(error, text, before, engine);
     // the mark of a property that is assigned to is ours
     (message.replace(ASSIGNED, ""), help.map(|help| help.replace(ASSIGNED, "")))
 }
 
-fn meaning(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
+fn meaning(error: &EvalAltResult, text: &str, before: &Names, engine: &Engine) -> Message {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) => thrown(value),
@@ -43,16 +45,16 @@ fn meaning(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
             _ => ("interrupted".to_string(), None),
         },
         E::ErrorDataTooLarge(what, _) => too_large(what, engine),
-        E::ErrorParsing(error, position) => syntax::parse(error, *position, text, engine),
+        E::ErrorParsing(error, position) => syntax::parse(error, *position, text, before, engine),
         E::ErrorFunctionNotFound(call, position) => {
             let call = Call::read(call, engine, text);
             match closure::is_name(call.name()) {
                 true => closure::miscalled(call.name(), call.count(), text, *position, engine),
-                false => call.explain(text, &functions_of(engine)),
+                false => call.explain(&before.and(text), &functions_of(engine)),
             }
         }
         E::ErrorModuleNotFound(name, _) => module(name),
-        E::ErrorVariableNotFound(name, _) => variable(name, text),
+        E::ErrorVariableNotFound(name, _) => variable(name, text, before),
         E::ErrorPropertyNotFound(name, _) => bare(format!("{name}: the map has no such key")),
         E::ErrorDotExpr(what, _) => call::property(what, engine),
         E::ErrorIndexingType(what, _) => {
@@ -87,15 +89,20 @@ fn meaning(error: &EvalAltResult, text: &str, engine: &Engine) -> Message {
             (format!("{name}: would change a constant"), Some("make it with `let` instead of `const`".to_string()))
         }
         E::ErrorUnboundThis(_) => bare("this: there is nothing that `this` stands for here".to_string()),
-        E::ErrorDataRace(..) => (
-            "a value is used while it is being changed".to_string(),
-            Some("a closure captured the very value that its method was called on: take a copy first".to_string()),
-        ),
+        E::ErrorDataRace(..) => race(),
         other => {
             let text = other.to_string();
             bare(lower_first(text.split(" (line ").next().unwrap_or(&text)))
         }
     }
+}
+
+/// A closure that captured what its verb is called on.
+pub fn race() -> Message {
+    (
+        "a value is used while it is being changed".to_string(),
+        Some("a closure captured the very value that its method was called on: take a copy first".to_string()),
+    )
 }
 
 /// A value beyond the limits of a run.
@@ -140,8 +147,8 @@ fn module(name: &str) -> Message {
     (format!("{name}: no such module"), Some(help))
 }
 
-fn variable(name: &str, text: &str) -> Message {
-    let names = super::declared::variables(text);
+fn variable(name: &str, text: &str, before: &Names) -> Message {
+    let names = before.and(text).variables;
     if names.iter().any(|known| known == name) {
         return (
             format!("{name}: no such variable here"),

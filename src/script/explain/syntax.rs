@@ -3,18 +3,26 @@
 use super::habits::*;
 use super::spot::Spot;
 use super::{Message, bare, lower_first, module, variable, words};
+use crate::nearest;
 use crate::script::notebook::scan::Kind;
+use crate::script::sources::Names;
 use rhai::{Engine, LexError, ParseErrorType, Position};
 
 /// The message and the help of a parse error at `position` of `text`.
-pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &Engine) -> Message {
+pub fn parse(error: &ParseErrorType, position: Position, text: &str, before: &Names, engine: &Engine) -> Message {
     use ParseErrorType as P;
+    // a variable of before that is misspelt, whatever it looks like
+    if let P::VariableUndefined(name) = error
+        && nearest(name, before.variables.iter().map(String::as_str)).is_some()
+    {
+        return variable(name, text, before);
+    }
     let spot = Spot::new(text, position);
     if let Some(bare) = habit(&spot, error) {
         return bare;
     }
     match error {
-        P::VariableUndefined(name) => variable(name, text),
+        P::VariableUndefined(name) => variable(name, text, before),
         P::ModuleUndefined(name) => module(name),
         P::UnexpectedEOF => (
             "syntax: the script ends too early".to_string(),
@@ -26,6 +34,10 @@ pub fn parse(error: &ParseErrorType, position: Position, text: &str, engine: &En
         P::AssignmentToConstant(name) => {
             (format!("{name}: a constant can't be changed"), Some(format!("make it with `let {name} = …`")))
         }
+        P::MismatchedType(wanted, given) if wanted.contains("iterable") && given.contains("map") => (
+            "for: a map that is written here can't be looped over".to_string(),
+            Some("write `for key in #{ … }.keys()`, or give it a name before".to_string()),
+        ),
         P::ExprTooDeep => bare(format!("syntax: nested more than {} deep", engine.max_expr_depth())),
         other => bare(format!("syntax: {}", lower_first(&other.to_string()))),
     }

@@ -7,6 +7,7 @@
 use super::missing::{ASSIGNED, missing};
 use crate::script::Res;
 use crate::script::explain::explain;
+use crate::script::sources::Names;
 use rhai::{
     Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Map, Module, NativeCallContext, Position,
     RhaiFunc, Shared, Target,
@@ -85,7 +86,7 @@ fn caught(map: &Map, name: &str, engine: &Engine) -> Option<Dynamic> {
         return None;
     }
     let (message, help) = match error(map) {
-        Some(error) => explain(&error, "", engine),
+        Some(error) => explain(&error, "", &Names::default(), engine),
         None => (first_line(&map.get("message")?.to_string()), None),
     };
     let (who, what) = message.split_once(": ").unwrap_or(("", &message));

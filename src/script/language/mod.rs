@@ -2,11 +2,13 @@
 //! what was decided.
 
 mod compare;
+mod ints;
 mod keys;
 mod missing;
 mod signs;
 
 pub use compare::{Pairs, advice, equal_values, order};
+pub use ints::comparisons;
 pub use missing::{ASSIGNED, read as missing_key};
 pub use signs::name as comparison;
 

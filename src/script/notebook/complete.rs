@@ -40,6 +40,7 @@ impl Notebook {
             Place::Member(owner) => self.members(&functions, owner, &cursor.before),
             Place::Module(module) => self.module(&functions, module),
             Place::Option { call, given } => self.options(&functions, call, given, &cursor.before),
+            Place::Word { call, key } => self.words(&functions, call, key, &cursor),
             Place::Name if cursor.typed.is_empty() => Vec::new(),
             Place::Name => self.names(&functions),
         };
@@ -60,7 +61,7 @@ impl Notebook {
     /// What the parentheses that are open before the byte `at` take, or the word that just ended: `(limit: float) -> Grads`.
     pub fn hint(&mut self, text: &str, at: usize) -> Option<String> {
         let cursor = place::cursor(&text[..at]);
-        if matches!(cursor.place, Place::Nothing | Place::Path | Place::Key(_)) {
+        if matches!(cursor.place, Place::Nothing | Place::Path | Place::Key(_) | Place::Word { .. }) {
             return None;
         }
         let call = place::open_call(&cursor.before);
@@ -138,18 +139,30 @@ impl Notebook {
 
     /// The keys that the options of a call take, without those that are given.
     fn options(&self, functions: &[Function], call: &Call, given: &[&str], before: &[scan::Part]) -> Vec<Candidate> {
-        let receiver = call.receiver.as_ref().map(|owner| self.known(functions, owner, before));
-        if self.overloads(functions, &call.name, receiver.as_ref()).is_empty() {
-            return Vec::new();
-        }
         let candidate = |key: OptionKey| {
             let default = if key.default.is_empty() { "()" } else { &key.default };
             let note = format!("{}: {default}  {}", key.name, key.about());
             Candidate { text: format!("{}: ", key.name), note: note.trim_end().to_string() }
         };
-        let mut found: Vec<Candidate> = self.host.option_keys(&call.name).into_iter().map(candidate).collect();
-        found.retain(|candidate| !given.contains(&candidate.text.trim_end_matches(": ")));
-        found
+        let keys = self.option_keys(functions, call, before).into_iter();
+        keys.filter(|key| !given.contains(&key.name.as_str())).map(candidate).collect()
+    }
+
+    fn option_keys(&self, functions: &[Function], call: &Call, before: &[scan::Part]) -> Vec<OptionKey> {
+        let receiver = call.receiver.as_ref().map(|owner| self.known(functions, owner, before));
+        match self.overloads(functions, &call.name, receiver.as_ref()).is_empty() {
+            true => Vec::new(),
+            false => self.host.option_keys(&call.name),
+        }
+    }
+
+    /// The words that an option takes, where these are declared; else what a path could mean.
+    fn words(&self, functions: &[Function], call: &Call, key: &str, cursor: &place::Cursor) -> Vec<Candidate> {
+        let keys = self.option_keys(functions, call, &cursor.before);
+        match keys.into_iter().find(|known| known.name == key && !known.words.is_empty()) {
+            Some(key) => key.words.into_iter().map(|word| Candidate { note: word.clone(), text: word }).collect(),
+            None => paths(cursor.typed),
+        }
     }
 
     /// Variables, functions, modules, words of the language.

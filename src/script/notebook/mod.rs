@@ -107,7 +107,7 @@ impl Notebook {
     /// The value of a text that leaves nothing behind: no variable, no function, not `it`.
     pub fn look(&mut self, name: &str, text: &str) -> Result<Dynamic, Fault> {
         let (state, random) = (self.state.clone(), rng::state());
-        self.host.sources.add(name, text);
+        self.host.sources.add_after(name, text, self.state.names());
         self.host.cancel.clear();
         let value = self.evaluate(name, text);
         self.state = state;
@@ -143,7 +143,7 @@ impl Notebook {
     fn attempt(&mut self, name: String, text: String, earlier: Handover) -> Answer {
         let start = Instant::now();
         let (state, random) = (self.state.clone(), rng::state());
-        self.host.sources.add(&name, &text);
+        self.host.sources.add_after(&name, &text, self.state.names());
         // a request that came after the last input is about nothing now
         self.host.cancel.clear();
         resume::begin(earlier);

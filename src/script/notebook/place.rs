@@ -17,6 +17,8 @@ pub enum Place<'a> {
     Module(&'a str),
     /// `sft::run(net, tok, data, #{ st|`: a key of the options of a call.
     Option { call: Call<'a>, given: Vec<&'a str> },
+    /// `sft::run(net, tok, data, #{ schedule: "co|`: a word of those that an option takes.
+    Word { call: Call<'a>, key: &'a str },
     /// `ten|`
     Name,
 }
@@ -60,7 +62,7 @@ pub fn cursor(text: &str) -> Cursor<'_> {
                     let owner = chain(&before[..before.len() - 1]);
                     if owner.is_empty() { Place::Path } else { Place::Key(owner) }
                 }
-                _ => Place::Path,
+                _ => value(&before).unwrap_or(Place::Path),
             };
             return Cursor { place, start, typed: &text[start..], before };
         }
@@ -103,6 +105,15 @@ fn option<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
     let call = call_at(before, *outer, *map)?;
     let keys = before[map + 1..].windows(2).filter(|pair| pair[1].is(":") && pair[0].kind != Kind::Sign);
     Some(Place::Option { call, given: keys.map(|pair| pair[0].text).collect() })
+}
+
+/// At the value of a key of a map that is an argument of a call.
+fn value<'a>(before: &[Part<'a>]) -> Option<Place<'a>> {
+    let (before, [key, colon]) = before.split_last_chunk()?;
+    match option(before)? {
+        Place::Option { call, .. } if colon.is(":") => Some(Place::Word { call, key: key.text }),
+        _ => None,
+    }
 }
 
 /// The innermost call whose parentheses are open.

@@ -12,5 +12,5 @@ mod uses;
 pub use key::OptionKey;
 pub use reader::{Known, Reader};
 pub use source::{Entry, Source};
-pub use tree::{READS, choice, defaults, laid_over, method, root};
+pub use tree::{Link, READS, choice, defaults, laid_over, links, method, race, root};
 pub use uses::Uses;

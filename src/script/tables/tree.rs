@@ -1,6 +1,6 @@
 //! What option tables are made of in a syntax tree.
 
-use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, BinaryExpr, Expr, FnCallExpr, Position, Stmt};
 
 /// Verbs that leave a map as it is.
 pub const READS: &[&str] = &["get", "keys", "values", "len", "contains", "is_empty", "to_json", "to_string"];
@@ -19,6 +19,87 @@ pub fn root(chain: &Expr) -> &Expr {
     match chain {
         Expr::Dot(parts, ..) | Expr::Index(parts, ..) => root(&parts.lhs),
         other => other,
+    }
+}
+
+/// One step of a chain.
+pub enum Link<'e> {
+    Property(&'e str),
+    Call(&'e FnCallExpr, Position),
+    Index(&'e Expr),
+}
+
+/// The steps of a chain behind its root: of `a.b[c].d(e)`, `b`, `c` and `d`.
+pub fn links(chain: &Expr) -> Vec<Link<'_>> {
+    let mut found = Vec::new();
+    match chain {
+        Expr::Dot(parts, ..) => {
+            found.extend(links(&parts.lhs));
+            behind(&parts.rhs, &mut found);
+        }
+        Expr::Index(parts, flags, _) => {
+            found.extend(links(&parts.lhs));
+            indexed(parts, *flags, &mut found);
+        }
+        _ => {}
+    }
+    found
+}
+
+/// The steps behind a dot: rhai nests chains to the right.
+fn behind<'e>(rest: &'e Expr, found: &mut Vec<Link<'e>>) {
+    match rest {
+        Expr::MethodCall(call, position) => found.push(Link::Call(call, *position)),
+        Expr::Property(names, _) => found.push(Link::Property(&names.2)),
+        Expr::Dot(parts, ..) => {
+            behind(&parts.lhs, found);
+            behind(&parts.rhs, found);
+        }
+        Expr::Index(parts, flags, _) => {
+            behind(&parts.lhs, found);
+            indexed(parts, *flags, found);
+        }
+        _ => {}
+    }
+}
+
+fn indexed<'e>(parts: &'e BinaryExpr, flags: ASTFlags, found: &mut Vec<Link<'e>>) {
+    match &parts.rhs {
+        Expr::Dot(next, ..) if !flags.intersects(ASTFlags::BREAK) => {
+            found.push(Link::Index(&next.lhs));
+            behind(&next.rhs, found);
+        }
+        Expr::Index(next, inner, _) if !flags.intersects(ASTFlags::BREAK) => {
+            found.push(Link::Index(&next.lhs));
+            indexed(next, *inner, found);
+        }
+        last => found.push(Link::Index(last)),
+    }
+}
+
+/// Where a verb is called in a chain on a variable that its closure captured: the chain holds the variable, and the closure
+/// can't have it.
+pub fn race(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
+    let (Expr::Dot(parts, ..) | Expr::Index(parts, ..)) = chain else { return None };
+    let Expr::Variable(held, ..) = &parts.lhs else { return None };
+    let captures = |call: &FnCallExpr| call.args.iter().any(|argument| captures(argument, &held.1));
+    links(chain).into_iter().find_map(|link| match link {
+        Link::Call(call, position) if captures(call) => Some((call, position)),
+        _ => None,
+    })
+}
+
+/// Whether an argument is a closure that captured a variable, or holds one.
+fn captures(argument: &Expr, name: &str) -> bool {
+    match argument {
+        // a closure that captures begins with what it shares
+        Expr::Stmt(block) => block.statements().iter().any(|statement| match statement {
+            Stmt::Share(shared) => shared.iter().any(|(ident, _)| ident.name == name),
+            _ => false,
+        }),
+        Expr::Array(items, _) => items.iter().any(|item| captures(item, name)),
+        Expr::Map(map, _) => map.0.iter().any(|(_, value)| captures(value, name)),
+        _ => false,
     }
 }
 

@@ -75,7 +75,7 @@ pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
 pub fn volume(who: &str, dims: &[usize]) -> Result<usize> {
     let too_large = || Error::new(who, format!("shape {dims:?} is too large for the memory"));
     let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).ok_or_else(too_large)?;
-    crate::limits::room(who, (count as u64).saturating_mul(4))?;
+    crate::limits::room(who, (count as u64).saturating_mul(4), format_args!("shape {dims:?}"))?;
     // only asked for, never touched
     if count > 1 << 26 {
         Vec::<u64>::new().try_reserve_exact(count).map_err(|_| too_large())?;
