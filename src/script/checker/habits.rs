@@ -66,10 +66,7 @@ fn unfilled(value: &str, position: Position, text: &str) -> Option<Message> {
     let inside: Vec<_> = parts[1..end].iter().filter(|part| part.kind != scan::Kind::Space).collect();
     (is_expression(&inside) && letter(position, text)? == '"').then_some(())?;
     let written = &value[at..at + 1 + parts[end].end()];
-    Some((
-        format!("`{written}` stays as it is in double quotes"),
-        Some("a text in backticks takes values".to_string()),
-    ))
+    Some((format!("`{written}` stays as it is in double quotes"), Some("a text in backticks takes values".to_string())))
 }
 
 /// Whether names, numbers and signs of a calculation take turns: `x`, `x + 1`, `f(x).len`, but not `HOME:-/root`.

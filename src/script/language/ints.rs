@@ -113,8 +113,11 @@ impl Names {
         let mut sure: HashSet<String> = self.values.keys().cloned().collect();
         sure.retain(|name| !self.others.contains(name) && !may_change(name));
         loop {
-            let kept: HashSet<String> =
-                sure.iter().filter(|name| self.values[*name].iter().all(|value| is_int(value, &sure))).cloned().collect();
+            let kept: HashSet<String> = sure
+                .iter()
+                .filter(|name| self.values[*name].iter().all(|value| is_int(value, &sure)))
+                .cloned()
+                .collect();
             if kept.len() == sure.len() {
                 return sure;
             }
