@@ -6,6 +6,9 @@ use crate::{Result, bail};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Batches whose rows are sorted by length together.
+const BUCKET: usize = 50;
+
 /// Batches of encoded rows, from any step on. Iterating does not consume them.
 #[derive(Clone)]
 pub struct Batches {
@@ -13,6 +16,7 @@ pub struct Batches {
     batch_size: usize,
     /// None: in the order of the rows.
     order: Option<Rng>,
+    group_by_length: bool,
     replay: Option<Replay>,
     start_step: usize,
     total: usize,
@@ -53,8 +57,9 @@ impl Replay {
 
     /// A batch of the own rows, if there are any, and the replayed ones at `places`.
     pub fn mixed(&self, own: Option<Batch>, places: Range<usize>, order: Option<&Rng>, pad: u32) -> Option<Batch> {
+        let pass = (places.start / self.data.len()) as u64;
         let others = drawn(&self.data, order.map(|rng| rng.split("replay")), places);
-        let others = (!others.is_empty()).then(|| self.data.batch(&others));
+        let others = (!others.is_empty()).then(|| self.data.batch(&others, pass));
         match (own, others) {
             (Some(own), Some(others)) => Some(own.join(others, pad)),
             (own, others) => own.or(others),
@@ -88,6 +93,8 @@ pub struct BatchPlan {
     pub steps: Option<usize>,
     /// None: in the order of the rows.
     pub order: Option<Rng>,
+    /// Rows of about the same length share a batch.
+    pub group_by_length: bool,
     pub replay: Option<Replay>,
     /// The first step.
     pub start_step: usize,
@@ -119,6 +126,7 @@ impl Batches {
             data,
             batch_size: plan.batch_size,
             order: plan.order,
+            group_by_length: plan.group_by_length,
             replay: plan.replay,
             start_step: plan.start_step,
             total,
@@ -151,9 +159,23 @@ impl Batches {
     /// The order of the rows in an epoch, by the seed.
     fn epoch(&self, epoch: usize) -> Arc<Vec<usize>> {
         Arc::new(match &self.order {
+            Some(rng) if self.group_by_length => self.by_length(&rng.split(epoch as u64)),
             Some(rng) => rng.split(epoch as u64).permutation(self.data.len()),
             None => (0..self.data.len()).collect(),
         })
+    }
+
+    /// Shuffled rows, sorted by length within stretches of [`BUCKET`] batches, and those batches shuffled: little padding, and
+    /// neighbors that are drawn by chance nevertheless. The last batch, which may be smaller, stays the last.
+    fn by_length(&self, rng: &Rng) -> Vec<usize> {
+        let mut order = rng.clone().permutation(self.data.len());
+        for stretch in order.chunks_mut(BUCKET * self.batch_size) {
+            stretch.sort_by_key(|&row| std::cmp::Reverse(self.data.tokens_of(row)));
+        }
+        let mut batches: Vec<&[usize]> = order.chunks(self.batch_size).collect();
+        let whole = self.data.len() / self.batch_size;
+        rng.split("batches").shuffle(&mut batches[..whole]);
+        batches.concat()
     }
 
     /// A batch of own and replayed rows, each continuing where the step before ended, epoch after epoch.
@@ -161,7 +183,7 @@ impl Batches {
         let (own, others) = replay.shares(step, self.batch_size);
         let epoch = own.start / self.data.len();
         let own = drawn(&self.data, self.order.clone(), own);
-        let own = (!own.is_empty()).then(|| self.data.batch(&own));
+        let own = (!own.is_empty()).then(|| self.data.batch(&own, epoch as u64));
         let batch = replay.mixed(own, others, self.order.as_ref(), self.data.pad_id())?;
         Some(Batch { step, total: self.total, epoch, ..batch })
     }
@@ -193,7 +215,7 @@ impl Iterator for BatchWalk {
             _ => self.batches.epoch(epoch),
         };
         let rows = &order[part * batch_size..order.len().min((part + 1) * batch_size)];
-        let batch = self.batches.data.batch(rows);
+        let batch = self.batches.data.batch(rows, epoch as u64);
         self.epoch = Some((epoch, order));
         Some(Batch { step, total, epoch, ..batch })
     }

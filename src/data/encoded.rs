@@ -1,5 +1,6 @@
 //! Encoded rows as a value, to be packed, padded and batched.
 
+use super::mask::{MaskedTokens, Masking, NEVER};
 use super::{Batch, pack};
 use crate::tensor::ops::volume;
 use crate::{Error, Result, bail, text};
@@ -14,16 +15,30 @@ pub struct Flat {
     in_loss: Option<Vec<bool>>,
     /// Labels of tokens that are not the tokens themselves, and types of tokens; of rows for encoders.
     labeled: Option<(Vec<i64>, Vec<u32>)>,
+    /// How tokens are masked, of rows for that.
+    masked: Option<MaskedTokens>,
 }
 
 impl Flat {
     pub fn new(masked: bool) -> Flat {
-        Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new), labeled: None }
+        Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new), labeled: None, masked: None }
     }
 
     /// For tokens with labels and types of their own.
     pub fn labeled() -> Flat {
         Flat { labeled: Some((Vec::new(), Vec::new())), ..Flat::new(false) }
+    }
+
+    /// For tokens that are masked.
+    pub fn masked(masking: Arc<Masking>) -> Flat {
+        Flat { masked: Some(MaskedTokens::new(masking)), ..Flat::new(false) }
+    }
+
+    pub fn push_masked(&mut self, ids: &[u32], types: &[u32], units: &[u32]) {
+        self.ids.extend(ids);
+        if let Some(masked) = &mut self.masked {
+            masked.push(types, units);
+        }
     }
 
     pub fn push_labeled(&mut self, ids: &[u32], labels: &[i64], types: &[u32]) {
@@ -52,6 +67,17 @@ impl Flat {
 
     fn is_in_loss(&self, token: usize) -> bool {
         self.in_loss.as_ref().is_none_or(|in_loss| in_loss[token])
+    }
+
+    /// Whether its rows are for encoders: with special tokens, and targets that are not the next token.
+    fn is_whole(&self) -> bool {
+        self.labeled.is_some() || self.masked.is_some()
+    }
+
+    /// The type of a token, where tokens have types.
+    fn type_of(&self, token: usize) -> Option<u32> {
+        let labeled = self.labeled.as_ref().map(|(_, types)| types[token]);
+        labeled.or_else(|| self.masked.as_ref().map(|masked| u32::from(masked.types[token])))
     }
 }
 
@@ -116,7 +142,7 @@ impl Encoded {
         }
     }
 
-    /// Rows for encoders: their tokens have labels, and the rows targets, as many each, or none.
+    /// Rows for encoders, with targets of the rows, as many each, or none.
     pub(super) fn labeled(flat: Flat, ends: Vec<usize>, pad: u32, counts: Counts, targets: Vec<f64>) -> Encoded {
         let rows = Encoded::new(flat, ends, pad, counts, false);
         let starts = rows.sequences.iter().map(|(start, _)| *start).collect();
@@ -124,11 +150,18 @@ impl Encoded {
         Encoded { answers, ..rows }
     }
 
+    /// The same sequences, several in a row: `ends` is where each row ends among them.
+    pub(super) fn grouped(self, ends: Vec<usize>) -> Encoded {
+        Encoded { ends: Arc::new(ends), ..self }
+    }
+
     /// The address and size of the memory of its tokens.
     pub fn held(&self) -> (usize, u64) {
         let flat = &self.flat;
         let in_loss = flat.in_loss.as_ref().map_or(0, Vec::len);
-        (Arc::as_ptr(flat) as usize, (4 * flat.ids.len() + 2 * flat.bytes.len() + in_loss) as u64)
+        let labeled = flat.labeled.as_ref().map_or(0, |(labels, types)| 8 * labels.len() + 4 * types.len());
+        let masked = flat.masked.as_ref().map_or(0, |masked| 5 * masked.units.len());
+        (Arc::as_ptr(flat) as usize, (4 * flat.ids.len() + 2 * flat.bytes.len() + in_loss + labeled + masked) as u64)
     }
 
     /// Number of rows.
@@ -179,8 +212,11 @@ impl Encoded {
         self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_in_loss(token))
     }
 
-    /// Number of targets: of tokens, or of sequences.
+    /// Number of targets: of tokens, or of sequences. Of tokens that are masked, how many there are on average.
     pub fn loss_tokens(&self) -> usize {
+        if let Some(masked) = &self.flat.masked {
+            return masked.expected(&self.sequences);
+        }
         let Some((labels, _)) = &self.flat.labeled else { return self.targets().count() };
         let tokens = self.sequences.iter().flat_map(|&(start, end)| &labels[start..end]).filter(|&&label| label >= 0);
         match (tokens.count(), &self.answers) {
@@ -191,7 +227,7 @@ impl Encoded {
 
     /// Bytes of text behind the targets.
     pub fn bytes(&self) -> usize {
-        if self.flat.labeled.is_some() {
+        if self.flat.is_whole() {
             return 0;
         }
         self.targets().map(|token| self.flat.bytes[token] as usize).sum()
@@ -220,8 +256,8 @@ impl Encoded {
     /// Packs sequences into rows of exactly `length` tokens: split at the ends of blocks (`cut`), or whole and combined so
     /// that little is padding.
     pub fn pack(&self, length: usize, cut: bool) -> Result<Encoded> {
-        if cut && self.flat.labeled.is_some() {
-            bail!("pack", "rows with labels are not split: `wrapped` is for plain text");
+        if cut && self.flat.is_whole() {
+            bail!("pack", "rows for encoders are not split: `wrapped` is for plain text");
         }
         if length < 2 {
             bail!("pack", "a block of {length} tokens has nothing to predict");
@@ -256,8 +292,23 @@ impl Encoded {
         Encoded { sequences: Arc::new(sequences), ends: Arc::new(ends), ..self.clone() }
     }
 
-    /// These rows as one batch.
-    pub fn batch(&self, rows: &[usize]) -> Batch {
+    /// These rows as one batch, in a pass over them: tokens are masked anew in each.
+    pub fn batch(&self, rows: &[usize], pass: u64) -> Batch {
+        let mut batch = self.unmasked(rows);
+        if let Some(masked) = &self.flat.masked {
+            let mut units = Vec::with_capacity(batch.ids.len());
+            for (at, &row) in rows.iter().enumerate() {
+                for &(start, end) in self.row(row) {
+                    units.extend(&masked.units[start..end]);
+                }
+                units.resize((at + 1) * batch.length, NEVER);
+            }
+            masked.masking.apply(&mut batch, &units, rows, pass);
+        }
+        batch
+    }
+
+    fn unmasked(&self, rows: &[usize]) -> Batch {
         let longest = rows.iter().map(|&row| self.tokens_of(row)).max().unwrap_or(0);
         let length = self.length.unwrap_or(longest);
         let size = rows.len() * length;
@@ -280,13 +331,13 @@ impl Encoded {
                     batch.ids.push(id);
                     batch.labels.push(match &self.flat.labeled {
                         Some((labels, _)) => labels[token],
-                        None if in_loss => i64::from(id),
+                        None if in_loss && self.flat.masked.is_none() => i64::from(id),
                         None => -100,
                     });
-                    batch.token_types.extend(self.flat.labeled.as_ref().map(|(_, types)| types[token]));
+                    batch.token_types.extend(self.flat.type_of(token));
                     batch.segments.push(segment as u32 + 1);
                     batch.positions.push((token - start) as u32);
-                    if in_loss {
+                    if in_loss && !self.flat.is_whole() {
                         bytes += self.flat.bytes[token] as usize;
                     }
                 }
@@ -297,7 +348,7 @@ impl Encoded {
             batch.labels.resize(end, -100);
             batch.segments.resize(end, 0);
             batch.positions.resize(end, 0);
-            if self.flat.labeled.is_some() {
+            if self.flat.is_whole() {
                 batch.token_types.resize(end, 0);
             }
         }

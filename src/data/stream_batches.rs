@@ -1,25 +1,35 @@
 //! Batches of a stream: encoded, packed and shuffled a buffer at a time.
 
 use super::batches::Replay;
+use super::mask::encode::MaskPlan;
 use super::stream_parts::DatasetParts;
-use super::{Batch, Dataset, Encoded, Stream, encode};
+use super::{Batch, Dataset, Encoded, Stream, encode, mask};
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
 use std::sync::Arc;
+
+/// How rows are encoded.
+#[derive(Clone)]
+pub enum RowPlan {
+    /// Text that is written, token by token.
+    Written(Arc<encode::EncodePlan>),
+    /// For masked models.
+    Masked(Arc<MaskPlan>),
+}
 
 /// A stream that is encoded as it is read, and packed where a length is given.
 #[derive(Clone)]
 pub struct EncodedStream {
     stream: Stream,
     tokenizer: Tokenizer,
-    plan: Arc<encode::EncodePlan>,
+    plan: RowPlan,
     pack: Option<(usize, Option<bool>)>,
 }
 
 impl EncodedStream {
-    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: encode::EncodePlan) -> EncodedStream {
-        EncodedStream { stream, tokenizer, plan: plan.into(), pack: None }
+    pub fn new(stream: Stream, tokenizer: Tokenizer, plan: RowPlan) -> EncodedStream {
+        EncodedStream { stream, tokenizer, plan, pack: None }
     }
 
     pub fn pack(&self, length: usize, cut: Option<bool>) -> EncodedStream {
@@ -28,7 +38,10 @@ impl EncodedStream {
 
     /// The rows of a buffer, of which the first has this number: each time that the file is read another one.
     fn encode(&self, part: &Dataset, number: u64) -> Result<Encoded> {
-        let rows = encode::encode_part(part, &self.tokenizer, &self.plan, number)?;
+        let rows = match &self.plan {
+            RowPlan::Written(plan) => encode::encode_part(part, &self.tokenizer, plan, number)?,
+            RowPlan::Masked(plan) => mask::encode::encode_part(part, &self.tokenizer, plan)?,
+        };
         match self.pack {
             Some((length, cut)) => rows.pack(length, cut.unwrap_or(rows.is_stream())),
             None => Ok(rows),
@@ -122,6 +135,8 @@ pub struct StreamWalk {
 
 /// Rows that are held, and the order in which they come.
 struct ShuffleBuffer {
+    /// Its number, over all epochs.
+    part: usize,
     rows: Encoded,
     order: Vec<usize>,
     at: usize,
@@ -132,7 +147,7 @@ impl ShuffleBuffer {
     fn take(&mut self, count: usize) -> Option<Batch> {
         let rows = &self.order[self.at..self.order.len().min(self.at + count)];
         self.at += rows.len();
-        (!rows.is_empty()).then(|| self.rows.batch(rows))
+        (!rows.is_empty()).then(|| self.rows.batch(rows, self.part as u64))
     }
 }
 
@@ -181,7 +196,7 @@ impl StreamWalk {
                     Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),
                     None => (0..rows.len()).collect(),
                 };
-                self.buffer = Some(ShuffleBuffer { rows, order, at: 0 });
+                self.buffer = Some(ShuffleBuffer { part: self.part, rows, order, at: 0 });
                 self.part += 1;
                 self.parts = Some(parts);
             }

@@ -132,7 +132,15 @@ impl Likelihood {
 /// The likelihood of the tokens with a loss in encoded rows.
 pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Result<Likelihood> {
     net.check_causal("likelihood")?;
-    let plan = BatchPlan { batch_size, epochs: 1, steps: None, order: None, replay: None, start_step: 0 };
+    let plan = BatchPlan {
+        batch_size,
+        epochs: 1,
+        steps: None,
+        order: None,
+        group_by_length: false,
+        replay: None,
+        start_step: 0,
+    };
     let mut sum = Likelihood::default();
     for batch in Batches::new(rows.clone(), plan)? {
         cancel::check()?;

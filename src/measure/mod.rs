@@ -18,7 +18,9 @@ pub mod multiple;
 pub mod paired;
 pub mod power;
 pub mod proportion;
+pub mod pseudo_likelihood;
 pub mod ranking;
+pub mod retrieval;
 pub mod statistics;
 
 pub use bootstrap::{Interval, Method, bootstrap};
@@ -31,3 +33,4 @@ pub use exact_match::Normalization;
 pub use likelihood::{Likelihood, Windows, likelihood, likelihood_in_context, likelihood_of_rows};
 pub use multilabel::MultiLabel;
 pub use paired::Paired;
+pub use pseudo_likelihood::{PseudoPlan, pseudo_likelihood};

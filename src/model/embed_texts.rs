@@ -5,8 +5,8 @@ use super::head::embed;
 use super::rows::TokenRows;
 use crate::tensor::{Array, DType, Device, no_grad};
 use crate::token::Tokenizer;
-use crate::token::inputs::{Fit, Input};
-use crate::{Error, Result, bail, cancel};
+use crate::token::inputs::{Fit, Input, Inputs};
+use crate::{Error, Result, bail, cancel, progress};
 use rayon::prelude::*;
 
 const WHO: &str = "embed";
@@ -19,8 +19,24 @@ pub struct EmbedPlan {
     pub prompt_name: Option<String>,
     /// Most tokens of a text; by default what the model's folder says, or its positions.
     pub max_length: Option<usize>,
+    /// What becomes of a longer text; none: it is cut, and told.
+    pub overflow: Option<EmbedOverflow>,
     /// Texts at a time.
     pub batch_size: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmbedOverflow {
+    Truncate,
+    /// The mean of its parts, each weighted by its tokens.
+    Mean,
+}
+
+/// Ids and token types of a part of a text, and the text's number.
+struct TextPart {
+    text: usize,
+    ids: Vec<u32>,
+    types: Vec<u32>,
 }
 
 impl Model {
@@ -36,28 +52,31 @@ impl Model {
         }
         self.check_vocabulary(WHO, tokenizer)?;
         let width = self.config().hidden;
-        let rows = self.tokens(tokenizer, texts, plan)?;
+        let parts = self.parts(tokenizer, texts, plan)?;
         // texts of about the same length one behind the other, so that one batch costs what another does
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|&at| (std::cmp::Reverse(rows[at].0.len()), at));
-        let mut all = vec![0f32; rows.len() * width];
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by_key(|&at| (std::cmp::Reverse(parts[at].ids.len()), at));
+        let mut vectors = vec![0f32; parts.len() * width];
         for batch in order.chunks(plan.batch_size) {
             cancel::check()?;
-            let vectors = self.packed(&rows, batch)?;
-            for (&at, vector) in batch.iter().zip(vectors.chunks_exact(width)) {
-                all[at * width..][..width].copy_from_slice(vector);
+            let found = self.packed(&parts, batch)?;
+            for (&at, vector) in batch.iter().zip(found.chunks_exact(width)) {
+                vectors[at * width..][..width].copy_from_slice(vector);
             }
         }
-        Ok(Array::from_vec(all, (rows.len(), width), &Device::Cpu)?)
+        if parts.len() > texts.len() {
+            vectors = joined(&parts, &vectors, texts.len(), self.config().normalize);
+        }
+        Ok(Array::from_vec(vectors, (texts.len(), width), &Device::Cpu)?)
     }
 
-    /// Ids and token types of each text.
-    fn tokens<S: AsRef<str> + Sync>(
+    /// The tokens of each text, in one part or several, text after text.
+    fn parts<S: AsRef<str> + Sync>(
         &self,
         tokenizer: &Tokenizer,
         texts: &[S],
         plan: &EmbedPlan,
-    ) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    ) -> Result<Vec<TextPart>> {
         let sentence = self.sentence();
         let prompt = match (&plan.prompt, &plan.prompt_name) {
             (Some(text), None) => text,
@@ -66,34 +85,45 @@ impl Model {
         };
         let room = self.config().max_positions;
         let max_length = plan.max_length.or(sentence.max_length).unwrap_or(room).min(room);
-        let fit = Fit { max_length: Some(max_length), overlap: None };
-        let kinds = self.config().token_types;
-        let encode = |(at, text): (usize, &S)| {
+        let overlap = (plan.overflow == Some(EmbedOverflow::Mean)).then_some(0);
+        let fit = Fit { max_length: Some(max_length), overlap };
+        let has_types = self.config().token_types > 0;
+        let encode = |at: usize, text: &S| -> Result<(Vec<TextPart>, bool)> {
             let text = format!("{prompt}{}", text.as_ref().trim());
             let text = if sentence.lowercase { text.to_lowercase() } else { text };
-            let inputs = tokenizer.inputs(&Input::Text(&text), None, &fit)?;
-            match inputs.into_iter().next().filter(|inputs| !inputs.is_empty()) {
-                Some(inputs) if kinds == 0 => Ok((inputs.ids, Vec::new())),
-                Some(inputs) => Ok((inputs.ids, inputs.type_ids)),
-                None => bail!(WHO, "text {at} has no token"),
-            }
+            let whole = tokenizer.inputs(&Input::Text(&text), None, &Fit::default())?;
+            let Some(whole) = whole.into_iter().next().filter(|inputs| !inputs.is_empty()) else {
+                bail!(WHO, "text {at} has no token");
+            };
+            let is_long = whole.len() > max_length;
+            let part = |inputs: Inputs| {
+                let types = if has_types { inputs.type_ids } else { Vec::new() };
+                TextPart { text: at, ids: inputs.ids, types }
+            };
+            Ok((whole.fitted(&fit)?.into_iter().map(part).collect(), is_long))
         };
-        let mut all = Vec::with_capacity(texts.len());
+        let (mut all, mut long) = (Vec::with_capacity(texts.len()), 0);
         for (chunk, some) in texts.chunks(4096).enumerate() {
             cancel::check()?;
-            let part: Result<Vec<_>> =
-                some.par_iter().enumerate().map(|(at, text)| encode((4096 * chunk + at, text))).collect();
-            all.extend(part?);
+            let parts = some.par_iter().enumerate().map(|(at, text)| encode(4096 * chunk + at, text));
+            for (parts, is_long) in parts.collect::<Result<Vec<_>>>()? {
+                all.extend(parts);
+                long += usize::from(is_long);
+            }
+        }
+        if long > 0 && plan.overflow.is_none() {
+            let what = format!("{long} of {} texts have more than {max_length} tokens, and are cut off", texts.len());
+            progress::warn(WHO, format!("{what}: `overflow: \"mean\"` takes the mean of their parts"));
         }
         Ok(all)
     }
 
     /// The vectors of a batch, its texts as the segments of one row: nothing is padded.
-    fn packed(&self, rows: &[(Vec<u32>, Vec<u32>)], batch: &[usize]) -> Result<Vec<f32>> {
+    fn packed(&self, parts: &[TextPart], batch: &[usize]) -> Result<Vec<f32>> {
         let (mut ids, mut segments, mut types) = (Vec::new(), Vec::new(), Vec::new());
         for (segment, &at) in batch.iter().enumerate() {
-            ids.extend(&rows[at].0);
-            types.extend(&rows[at].1);
+            ids.extend(&parts[at].ids);
+            types.extend(&parts[at].types);
             segments.resize(ids.len(), segment as u32 + 1);
         }
         let rows = TokenRows {
@@ -107,4 +137,22 @@ impl Model {
         let vectors = no_grad(|| self.forward(&rows))?.value();
         Ok(vectors.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
     }
+}
+
+/// A vector for each text: the mean of those of its parts by their tokens, of length 1 again where vectors are.
+fn joined(parts: &[TextPart], vectors: &[f32], texts: usize, normalize: bool) -> Vec<f32> {
+    let width = vectors.len() / parts.len();
+    let mut all = vec![0f32; texts * width];
+    for (part, vector) in parts.iter().zip(vectors.chunks_exact(width)) {
+        let weight = part.ids.len() as f32;
+        all[part.text * width..][..width].iter_mut().zip(vector).for_each(|(sum, number)| *sum += weight * number);
+    }
+    let mut tokens = vec![0usize; texts];
+    parts.iter().for_each(|part| tokens[part.text] += part.ids.len());
+    for (row, tokens) in all.chunks_exact_mut(width).zip(tokens) {
+        let length = row.iter().map(|number| number * number).sum::<f32>().sqrt().max(1e-12);
+        let divisor = if normalize { length } else { tokens as f32 };
+        row.iter_mut().for_each(|number| *number /= divisor);
+    }
+    all
 }

@@ -123,11 +123,13 @@ pub struct LossPlan {
     pub smoothing: f64,
     /// What cosines are multiplied by, where embeddings are compared.
     pub scale: f64,
+    /// Positives look for their anchors too.
+    pub symmetric: bool,
 }
 
 impl Default for LossPlan {
     fn default() -> LossPlan {
-        LossPlan { smoothing: 0.0, scale: 20.0 }
+        LossPlan { smoothing: 0.0, scale: 20.0, symmetric: false }
     }
 }
 

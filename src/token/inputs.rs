@@ -77,7 +77,7 @@ impl Inputs {
     }
 
     /// Itself, cut or in windows where it is too long. Of a pair the longer one is cut, and windows go over the second.
-    fn fitted(self, fit: &Fit) -> Result<Vec<Inputs>> {
+    pub fn fitted(self, fit: &Fit) -> Result<Vec<Inputs>> {
         let Some(room) = fit.max_length.filter(|room| *room < self.len()) else { return Ok(vec![self]) };
         let (first, second) = (self.places(0), self.places(1));
         let special = self.len() - first.len() - second.len();

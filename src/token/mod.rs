@@ -33,6 +33,7 @@ pub use chat::{Chat, ChatOptions, ChatSpan};
 pub use decode_stream::DecodeStream;
 pub use extend::{Audit, ExtendMethod, ExtensionInfo, SubtokenRows, split_tokens};
 pub use kind::TokenizerKind;
+pub use mine::segment::Units;
 pub use special::SPECIALS;
 pub use stats::{Stats, StatsCounter, Tally};
 pub use tokenizer::{Encoding, Tokenizer, readable};

@@ -116,7 +116,7 @@ fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
         skip_empty: true,
         bpe_dropout: Dropout { rate: 0.0, seed: 0 },
     };
-    let batch = encode(&data, tok, &plan).ok()?.batch(&[0]);
+    let batch = encode(&data, tok, &plan).ok()?.batch(&[0], 0);
     Some(batch.labels.iter().map(|label| if *label >= 0 { '1' } else { '0' }).collect())
 }
 

@@ -35,7 +35,7 @@ fn one_thread_encodes_as_many_do() {
     let data = texts(3000);
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        pool.install(|| encoded(&data).pack(128, true).expect("blocks").batch(&[0, 5, 40]))
+        pool.install(|| encoded(&data).pack(128, true).expect("blocks").batch(&[0, 5, 40], 0))
     };
     assert_eq!(with(1), with(4));
 }
@@ -47,7 +47,7 @@ fn bytes_of_tokens_add_up_to_the_text() {
     for at in 0..50 {
         let text = data.cell(0, at).text().expect("text").len();
         // the first token is not predicted; `t` is one byte, or `the` three
-        let first = text - rows.batch(&[at]).bytes();
+        let first = text - rows.batch(&[at], 0).bytes();
         assert!(first == 3, "row {at}: {first} bytes in the first token");
     }
 }

@@ -20,6 +20,13 @@ const BATCHES: &[Opt] = &[
         "resume_from_checkpoint",
         "skip_first_batches",
     ]),
+    opt(
+        "group_by_length",
+        Kind::Bool,
+        "false",
+        "rows of about the same length share a batch: less padding, where rows are not packed",
+    )
+    .also(&["bucketing", "bucket", "LengthGroupedSampler", "sortish sampler"]),
     opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
         .also(&["rehearsal", "interleave_datasets"]),
 ];
@@ -90,6 +97,9 @@ mod verbs {
     /// other text against forgetting: their share holds in every stretch of the run to within one row, and none repeats
     /// before all have come. A batch then always has `batch_size` rows, and epochs count the rows of this dataset.
     ///
+    /// `group_by_length` sorts the shuffled rows by length within stretches of 50 batches, and shuffles these batches: rows of about the
+    /// same length share a batch, which is as long as its longest row. Packed rows need none of it.
+    ///
     /// also: DataLoader, dataloader, sampler, per_device_train_batch_size, num_train_epochs, max_steps, rehearsal, drop_last
     ///
     /// ```rhai
@@ -98,6 +108,9 @@ mod verbs {
     /// let all  = rows.batches(#{ batch_size: 2, epochs: 3, seed: 7 });
     /// all.total     //=> 6
     /// for batch in all { batch.ids.shape; batch.labels; batch.epoch; }
+    /// let longest = 0;
+    /// for batch in rows.batches(#{ batch_size: 2, group_by_length: true, seed: 1 }) { longest += batch.ids.shape[1]; }
+    /// longest                                         //=> 6
     /// rows.batches(#{ batch_sise: 2 })    //=> error: batches: there is no option `batch_sise`
     /// let other = dataset(["xyz"]).encode(tokenizer("tests/data/tokenizer-bytes"));
     /// rows.batches(#{ batch_size: 2, epochs: 4, replay: #{ rows: other, ratio: 0.25 } }).total    //=> 8
@@ -111,9 +124,13 @@ mod verbs {
             epochs: options.count("epochs")?,
             steps: options.maybe("steps", Options::count)?,
             order: options.bool("shuffle")?.then(|| Rng::or_run(seed)),
+            group_by_length: options.bool("group_by_length")?,
             replay: options.maybe("replay", |options, name| replay(options.get(name)))?,
             start_step: options.count("start_step")?,
         };
+        if plan.group_by_length && (plan.order.is_none() || plan.replay.is_some()) {
+            bail!("batches", "`group_by_length` is an order of shuffled rows, without `replay`");
+        }
         Ok(crate::data::Batches::new(rows.clone(), plan)?)
     }
 
@@ -200,6 +217,34 @@ mod verbs {
     #[rhai_fn(get = "positions", pure, return_raw)]
     pub fn positions(batch: &mut Batch) -> Res<Tensor> {
         tensor(batch.positions.clone(), batch)
+    }
+
+    /// What is to be predicted of each sequence: classes, or numbers; empty where tokens are predicted.
+    ///
+    /// also: class labels, labels
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 40 });
+    /// dataset([#{ text: "to be", label: 1 }]).encode(tok, #{ text: "text", label: "label" })[0].targets    //=> [1.0]
+    /// ```
+    #[rhai_fn(get = "targets", pure)]
+    pub fn targets(batch: &mut Batch) -> List {
+        batch.targets.iter().map(|&target| target.into()).collect()
+    }
+
+    /// Which part of a pair each token belongs to, `[rows, length]`, u32: 0 is the first.
+    ///
+    /// also: token_type_ids
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 40 });
+    /// dataset([#{ a: "to", b: "be" }]).encode(tok, #{ text: "a", pair: "b" })[0].token_types.to_list()    //=> [[0, 0, 0, 1, 1]]
+    /// ```
+    #[rhai_fn(get = "token_types", pure, return_raw)]
+    pub fn token_types(batch: &mut Batch) -> Res<Tensor> {
+        let mut types = batch.token_types.clone();
+        types.resize(batch.ids.len(), 0);
+        tensor(types, batch)
     }
 
     /// Splits a batch into at most `parts` micro-batches, for gradient accumulation: their summed gradients equal the whole's.

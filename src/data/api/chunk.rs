@@ -22,19 +22,24 @@ pub fn register(host: &mut Host) {
 }
 
 /// Documents and their names: rows by their number, or rows of equal `group` by its value.
-fn documents(data: &Dataset, group: Option<&str>) -> Res<(Vec<String>, Vec<String>)> {
-    const WHO: &str = "excerpts";
-    let texts: Vec<Cow<str>> = data.texts(WHO, data.text_field(WHO)?).collect::<crate::Result<_>>()?;
+pub fn documents(
+    who: &'static str,
+    data: &Dataset,
+    text: Option<&str>,
+    group: Option<&str>,
+) -> Res<(Vec<String>, Vec<String>)> {
+    let field = text.map_or_else(|| data.text_field(who), |name| data.field(who, name))?;
+    let texts: Vec<Cow<str>> = data.texts(who, field).collect::<crate::Result<_>>()?;
     let Some(group) = group else {
         return Ok((
             (0..texts.len()).map(|row| row.to_string()).collect(),
             texts.into_iter().map(Cow::into_owned).collect(),
         ));
     };
-    let field = data.field(WHO, group)?;
+    let field = data.field(who, group)?;
     let (mut names, mut joined) = (Vec::new(), Vec::new());
-    for rows in data.groups(WHO, group)? {
-        names.push(super::value::to_dynamic(WHO, data.cell(field, rows[0]))?.to_string());
+    for rows in data.groups(who, group)? {
+        names.push(super::value::to_dynamic(who, data.cell(field, rows[0]))?.to_string());
         joined.push(rows.into_iter().map(|row| &*texts[row]).collect::<Vec<_>>().join("\n"));
     }
     Ok((names, joined))
@@ -120,7 +125,7 @@ mod verbs {
             seed: options.count("seed")? as u64,
         };
         let group = options.maybe("group", Options::text)?;
-        let (names, texts) = super::documents(data, group.as_deref())?;
+        let (names, texts) = super::documents(WHO, data, None, group.as_deref())?;
         let mut rows = RowCollector::new("text");
         for found in data::excerpts(&texts, cut)? {
             let mut row = Map::new();

@@ -1,6 +1,8 @@
 //! What scripts see of encoding: rows to tokens, packed and padded.
 
+use super::grouped::grouped;
 use super::labeled::{OF_ENCODERS, labeled};
+use super::masked::masked;
 use crate::data::Encoded;
 use crate::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm};
 use crate::script::display::Weight;
@@ -92,6 +94,11 @@ const ENCODE: &[Opt] = &[
         .also(&["label2id", "label_list"]),
     opt("label_all", Kind::Bool, "false", "later tokens of a word have its tag too, `I-` after `B-`; else no loss")
         .also(&["label_all_tokens", "b_to_i_label"]),
+    opt("mask", Kind::Map, "", "for masked models: tokens of each batch are hidden and predicted; `#{ mlm_probability, … }`, or `#{}`")
+        .also(&["mlm", "DataCollatorForLanguageModeling", "mlm_probability"]),
+    opt("sequences", Kind::List, "[]", "for sentence encoders: fields of texts to be compared: anchor, what belongs to it, what does not")
+        .also(&["anchor", "positive", "negative", "InputExample"]),
+    opt("prompts", Kind::List, "[]", "written before the texts of each of `sequences`"),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
@@ -113,8 +120,13 @@ pub fn register(host: &mut Host) {
     host.options("pack", PACK);
 }
 
+/// The options of `encode`, checked.
+pub fn encode_options(given: Map) -> Res<Options> {
+    Options::read("encode", ENCODE, given)
+}
+
 pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
-    let options = Options::read("encode", ENCODE, given)?;
+    let options = encode_options(given)?;
     if let Some(key) = OF_ENCODERS.iter().find(|key| options.has(key)) {
         bail!("encode", "`{key}` is for the rows of a dataset");
     }
@@ -188,7 +200,7 @@ fn form(options: &Options) -> Res<RowForm> {
     })
 }
 
-fn length(who: &'static str, length: i64) -> Res<usize> {
+pub fn length(who: &'static str, length: i64) -> Res<usize> {
     match usize::try_from(length) {
         Ok(length) => Ok(length),
         Err(_) => bail!(who, "{length} tokens is below 0"),
@@ -200,7 +212,6 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     /// Encoded rows: token ids and which of them are in the loss. A value.
     pub type Encoded = crate::data::Encoded;
-    pub type Batch = crate::data::Batch;
 
     /// Encodes rows; by default the field `text`, or the only field, with loss on every token.
     ///
@@ -228,6 +239,17 @@ mod verbs {
     /// its tag, or with `label_all` all have. Rows have the tokenizer's special tokens, which stay where `max_length` cuts, and
     /// token types. Words that give no token and words that are cut off are told, since their tags are lost.
     ///
+    /// `mask` makes rows for masked models: the tokenizer's special tokens around each text, or `pair` (with the class `label` of the
+    /// pair, 0 or 1, where that is predicted too); longer texts are split into rows of `max_length`. Which tokens are hidden is
+    /// decided when rows are batched, anew in each epoch, by `seed` and the numbers of epoch and row alone: as in BERT (Devlin et al. 2019),
+    /// `mlm_probability` (0.15) of the tokens that are not special are to be predicted, of which 80 % become the mask token, 10 %
+    /// (`random_replace_prob`) a random one that is not special, and the rest stay. With `whole_word_mask` all tokens of a
+    /// word are drawn together: `"words"` are the pre-tokenizer's, `"jieba"` has Chinese words of several characters.
+    ///
+    /// `sequences` makes rows of several texts for sentence encoders, which do not see each other: an anchor, what belongs to it, and
+    /// where there are more, what does not (a field may hold a list of such texts, or nothing). `label` is the field with how alike the first two are, from -1
+    /// to 1. `prompts` are written before them.
+    ///
     /// also: tokenize dataset, group_texts, input_ids, assistant_only_loss, completion_only_loss, DataCollatorForCompletionOnlyLM, train_on_inputs, truncation, labels
     ///
     /// ```rhai
@@ -244,11 +266,19 @@ mod verbs {
     /// reviews.encode(tok, #{ label: "stars", labels: ["low", "high"] }).loss_tokens   //=> 2
     /// reviews.encode(tok, #{ label: "stars", labels: ["low"] })
     /// //=> error: encode: row 0: field `stars` is "high", which is none of the 1 labels
+    /// let wp = tokenizer(["to be or not to be"], #{ model_type: "wordpiece", vocab_size: 40 });
+    /// dataset(["to be or not"]).encode(wp, #{ mask: #{ mlm_probability: 1.0, mask_replace_prob: 1.0, random_replace_prob: 0.0 } })[0].loss_tokens     //=> 4
     /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[100, 100, 101]], dtype=u32)
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(data: &mut Dataset, tok: Tokenizer, options: Map) -> Res<Encoded> {
-        let read = || Options::read("encode", ENCODE, options.clone());
+        let read = || encode_options(options.clone());
+        if let Some(plan) = grouped(&options, read)? {
+            return Ok(crate::data::grouped::encode(data, &tok, &plan)?);
+        }
+        if let Some(plan) = masked(&options, &tok, read)? {
+            return Ok(crate::data::mask::encode::encode(data, &tok, &plan)?);
+        }
         if let Some(plan) = super::labeled(&options, read)? {
             return Ok(crate::data::labeled::encode(data, &tok, &plan)?);
         }
@@ -295,100 +325,5 @@ mod verbs {
     #[rhai_fn(name = "pad", pure, return_raw)]
     pub fn pad_to(rows: &mut Encoded, length: i64) -> Res<Encoded> {
         Ok((*rows).pad(Some(super::length("pad", length)?))?)
-    }
-
-    /// Number of rows.
-    ///
-    /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes")).len()    //=> 1
-    /// ```
-    #[rhai_fn(name = "len", pure)]
-    pub fn encoded_len(rows: &mut Encoded) -> i64 {
-        rows.len() as i64
-    }
-
-    /// The first `count` rows, or all if there are fewer.
-    ///
-    /// ```rhai
-    /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).take(1).len()    //=> 1
-    /// ```
-    #[rhai_fn(name = "take", pure, return_raw)]
-    pub fn encoded_take(rows: &mut Encoded, count: i64) -> Res<Encoded> {
-        Ok(rows.take(super::length("take", count)?))
-    }
-
-    /// One row as a batch of one, to inspect its labels.
-    ///
-    /// ```rhai
-    /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
-    /// rows[0].loss_tokens    //=> 2
-    /// ```
-    #[rhai_fn(index_get, pure, return_raw)]
-    pub fn encoded_row(rows: &mut Encoded, at: i64) -> Res<Batch> {
-        let at = crate::data::api::place("index", at, rows.len())?;
-        Ok(rows.batch(&[at]))
-    }
-
-    /// Number of tokens in all rows, without padding.
-    ///
-    /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"), #{ eos: false }).tokens    //=> 2
-    /// ```
-    #[rhai_fn(get = "tokens", pure)]
-    pub fn encoded_tokens(rows: &mut Encoded) -> i64 {
-        rows.tokens() as i64
-    }
-
-    /// Number of tokens in the loss: those with a label that are not the first of their sequence.
-    ///
-    /// also: num_items_in_batch, trainable tokens, label tokens
-    ///
-    /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"), #{ eos: false }).loss_tokens    //=> 1
-    /// ```
-    #[rhai_fn(get = "loss_tokens", pure)]
-    pub fn encoded_loss_tokens(rows: &mut Encoded) -> i64 {
-        rows.loss_tokens() as i64
-    }
-
-    /// Bytes of text behind the tokens in the loss.
-    ///
-    /// ```rhai
-    /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes")).bytes    //=> 1
-    /// ```
-    #[rhai_fn(get = "bytes", pure)]
-    pub fn encoded_bytes(rows: &mut Encoded) -> i64 {
-        rows.bytes() as i64
-    }
-
-    /// Facts: rows, tokens, loss tokens, bytes, longest, how many rows were truncated, split or skipped, and where the length of
-    /// rows is fixed, that length and the share of padding.
-    ///
-    /// ```rhai
-    /// dataset(["ab", "c"]).encode(tokenizer("tests/data/tokenizer-bytes")).info().longest    //=> 3
-    /// ```
-    #[rhai_fn(name = "info", pure)]
-    pub fn encoded_info(rows: &mut Encoded) -> Map {
-        let counts = rows.counts();
-        let facts = [
-            ("rows", rows.len()),
-            ("tokens", rows.tokens()),
-            ("loss_tokens", rows.loss_tokens()),
-            ("bytes", rows.bytes()),
-            ("longest", rows.longest()),
-            ("truncated", counts.truncated),
-            ("split", counts.split),
-            ("skipped", counts.skipped),
-        ];
-        let mut map: Map = facts.into_iter().map(|(name, count)| (name.into(), (count as i64).into())).collect();
-        map.insert("length".into(), rows.length().map_or(Dynamic::UNIT, |length| (length as i64).into()));
-        map.insert("padding".into(), rows.padding().map_or(Dynamic::UNIT, Dynamic::from));
-        map
-    }
-
-    /// Rows, tokens, and tokens in the loss.
-    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn encoded_text(rows: &mut Encoded) -> String {
-        rows.to_string()
     }
 }

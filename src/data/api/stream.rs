@@ -1,8 +1,9 @@
 //! What scripts see of files that are larger than memory.
 
-use super::encode::plan;
+use super::encode::{encode_options, plan};
+use super::masked::masked;
 use crate::data::stream_batches::StreamPlan;
-use crate::data::{Dataset, EncodedStream, Stream, StreamBatches};
+use crate::data::{Dataset, EncodedStream, RowPlan, Stream, StreamBatches};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
@@ -233,7 +234,10 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn encode(stream: &mut Stream, tok: Tokenizer, options: Map) -> Res<EncodedStream> {
-        let plan = plan(&tok, options)?;
+        let plan = match masked(&options, &tok, || encode_options(options.clone()))? {
+            Some(plan) => RowPlan::Masked(plan.into()),
+            None => RowPlan::Written(plan(&tok, options)?.into()),
+        };
         Ok(EncodedStream::new(stream.clone(), tok, plan))
     }
 

@@ -33,6 +33,18 @@ const DIVERGENCE: &[Opt] = &[
     opt("bos", Kind::Any, "true", "the token that each text is read after, as in `likelihood`"),
 ];
 
+const PSEUDO: &[Opt] = &[
+    opt("max_length", Kind::Int, "512", "tokens in a window, special ones counted; windows of one text do not overlap"),
+    opt("batch_tokens", Kind::Int, "4096", "tokens of a pass: changes memory, not the result"),
+    opt(
+        "metric",
+        Kind::OneOf(&["original", "within_word_l2r"]),
+        "\"original\"",
+        "whether the rest of a token's word is masked too",
+    )
+    .also(&["PLL_metric"]),
+];
+
 const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
 
 fn map(found: Likelihood) -> Map {
@@ -56,6 +68,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("likelihood", LIKELIHOOD);
     host.options("divergence", DIVERGENCE);
+    host.options("pseudo_likelihood", PSEUDO);
 }
 
 #[export_module]
@@ -102,6 +115,36 @@ mod verbs {
             Some(contexts) => crate::measure::likelihood_in_context(&net, &tok, &contexts, &texts, by)?,
             None => crate::measure::likelihood(&net, &tok, &texts, by)?,
         }))
+    }
+
+    /// Computes the pseudo-log-likelihood of texts by a masked model: a list with a map for each text, `nats`, `tokens` and `bytes`.
+    ///
+    /// Each token that is not special is masked in turn, and costs the negative log of the probability that the model gives it, all others
+    /// in sight (Salazar et al. 2020, arXiv 1910.14659). So a text of n tokens takes n passes; they are packed. The sum is no likelihood of
+    /// the text, but ranks texts as one does. `metric: "within_word_l2r"` masks the later tokens of the same word too (Kauf and
+    /// Ivanova 2023, arXiv 2305.10588): else a long word is cheap because each of its tokens gives the others away. Unknown tokens are not counted.
+    ///
+    /// also: PLL, pseudo-perplexity, minicons, mlm-scoring, sentence acceptability
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be or not to be"], #{ model_type: "wordpiece", vocab_size: 40 });
+    /// let net = model(#{ model_type: "bert", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
+    /// let found = pseudo_likelihood(net, tok, ["to be", "or not to be"]);
+    /// found.map(|text| text.tokens)                                                  //=> [2, 4]
+    /// let same = pseudo_likelihood(net, tok, "to be", #{ batch_tokens: 4 })[0].nats;
+    /// assert::close(same, found[0].nats, 1e-4);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pseudo_likelihood(net: Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<List> {
+        let options = Options::read("pseudo_likelihood", PSEUDO, options)?;
+        let by = crate::measure::PseudoPlan {
+            max_length: options.count("max_length")?.min(net.config().max_positions),
+            batch_tokens: options.count("batch_tokens")?,
+            within_word: options.text("metric")?.as_str() == "within_word_l2r",
+        };
+        let texts = crate::data::api::texts("pseudo_likelihood", texts, None)?;
+        let found = crate::measure::pseudo_likelihood(&net, &tok, &texts, by)?;
+        Ok(found.into_iter().map(|text| map(text).into()).collect())
     }
 
     /// Computes how far the predictions of `other` are from those of `net` over the tokens of texts: the sum of KL divergences

@@ -4,6 +4,7 @@ mod bench;
 mod compare;
 mod likelihood;
 mod predictions;
+mod retrieval;
 mod scores;
 
 use crate::measure::Scores;
@@ -14,6 +15,7 @@ pub fn register(host: &mut Host) {
     compare::register(host);
     likelihood::register(host);
     predictions::register(host);
+    retrieval::register(host);
     scores::register(host);
 }
 

@@ -1,6 +1,6 @@
 //! Texts to embeddings.
 
-use crate::model::EmbedPlan;
+use crate::model::{EmbedOverflow, EmbedPlan};
 use crate::script::prelude::*;
 use crate::token::api::with_texts;
 
@@ -10,6 +10,13 @@ const EMBED: &[Opt] = &[
         .also(&["query", "passage", "encode_query", "encode_document"]),
     opt("max_length", Kind::Int, "", "most tokens of a text; default: what the model's folder says, or its positions")
         .also(&["max_seq_length", "truncation"]),
+    opt(
+        "overflow",
+        Kind::OneOf(&["truncate", "mean"]),
+        "",
+        "treatment of a longer text: it is cut off, which is told where nothing is asked for, or the mean of its parts is taken",
+    )
+    .also(&["long texts", "chunking", "windows"]),
     opt("batch_size", Kind::Int, "32", "texts at a time"),
 ];
 
@@ -28,7 +35,8 @@ mod verbs {
     ///
     /// The model has an `embed` head: a base model has one, and `#{ head: "embed" }` puts one on. A folder of
     /// sentence-transformers says how token states are pooled, how long texts may be, whether vectors are scaled to length 1,
-    /// and which prompts there are; the vectors are that library's. Texts are computed side by side without padding. Nothing is
+    /// and which prompts there are; the vectors are that library's. A longer text is cut off, and the number of such texts told;
+    /// `overflow: "mean"` takes the mean of its parts, weighted by their tokens. Texts are computed side by side without padding. Nothing is
     /// recorded for gradients: `net.loss` trains.
     ///
     /// also: encode, SentenceTransformer.encode, sentence embeddings, feature extraction, encode_query
@@ -39,6 +47,7 @@ mod verbs {
     /// let vectors = net.embed(tok, ["to be", "not to be"]);
     /// vectors.shape                                                //=> [2, 16]
     /// (vectors @ vectors.t())[[0, 0]].item().digits(3)                      //=> 1.000
+    /// net.embed(tok, "to be or not to be", #{ max_length: 4, overflow: "mean" }).shape     //=> [1, 16]
     /// net.embed(tok, "to be", #{ prompt_name: "query" })           //=> error: embed: the model has no prompt `query`
     /// ```
     #[rhai_fn(name = "embed", pure, return_raw)]
@@ -49,6 +58,10 @@ mod verbs {
             prompt: text("prompt")?,
             prompt_name: text("prompt_name")?,
             max_length: options.maybe("max_length", Options::count)?,
+            overflow: options.maybe("overflow", Options::text)?.map(|name| match name.as_str() {
+                "mean" => EmbedOverflow::Mean,
+                _ => EmbedOverflow::Truncate,
+            }),
             batch_size: options.count("batch_size")?,
         };
         Ok(with_texts("embed", &texts, |texts| net.embed(&tok, texts, &plan))?.into())

@@ -12,6 +12,13 @@ const LOSS: &[Opt] = &[
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
     opt("scale", Kind::Float, "20.0", "what cosines of embeddings are multiplied by: 1 / temperature")
         .also(&["temperature"]),
+    opt(
+        "symmetric",
+        Kind::Bool,
+        "false",
+        "of embeddings: positives look for their anchors too, and the loss is the mean of both",
+    )
+    .also(&["MultipleNegativesSymmetricRankingLoss", "bidirectional"]),
     opt("train", Kind::Bool, "true", "record for backward, and apply the dropout of LoRA; false to evaluate")
         .also(&["eval"]),
 ];
@@ -89,7 +96,7 @@ impl Given {
 }
 
 /// Calls `work` with the rows of a batch, of a map or of ids.
-fn with_rows<T>(who: &'static str, given: Dynamic, work: impl FnOnce(&TokenRows) -> crate::Result<T>) -> Res<T> {
+pub fn with_rows<T>(who: &'static str, given: Dynamic, work: impl FnOnce(&TokenRows) -> crate::Result<T>) -> Res<T> {
     if let Some(batch) = given.read_lock::<Batch>() {
         return Ok(work(&TokenRows::from(&*batch))?);
     }
@@ -188,7 +195,7 @@ mod verbs {
         if !(0.0..1.0).contains(&smoothing) {
             bail!("loss", "label_smoothing {smoothing} is not in 0..1");
         }
-        let plan = LossPlan { smoothing, scale: options.float("scale")? };
+        let plan = LossPlan { smoothing, scale: options.float("scale")?, symmetric: options.bool("symmetric")? };
         let train = options.bool("train")?;
         super::with_rows("loss", batch, |rows| {
             let work = || net.loss(rows, reduce, plan.clone());

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod embed;
+mod fill_mask;
 mod generate;
 mod loss;
 mod open;
@@ -29,6 +30,7 @@ pub fn register(host: &mut Host) {
         show::register,
         loss::register,
         embed::register,
+        fill_mask::register,
         trainable::register,
         weights::register,
         generate::register,

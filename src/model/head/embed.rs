@@ -1,7 +1,7 @@
 //! One vector for each sequence, near those of sequences that mean the same.
 //!
 //! The loss is InfoNCE over the batch (multiple negatives ranking): the cosine of each anchor with its own positive, against
-//! those with all others, times a scale.
+//! those with all others, times a scale; and in both directions where that is asked for.
 
 use crate::model::config::Config;
 use crate::model::forward::Forward;
@@ -85,5 +85,12 @@ fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> 
     let negatives = groups.iter().flat_map(|group| group[2..].iter().copied());
     let others = select(&vectors, positives.chain(negatives).collect())?;
     let scores = ops::multiply(&ops::matmul(&anchors, &ops::t(&others)?)?, plan.scale)?;
-    nn::cross_entropy(&scores, &(0..groups.len() as i64).collect::<Vec<_>>(), plan.smoothing)
+    let own: Vec<i64> = (0..groups.len() as i64).collect();
+    let forward = nn::cross_entropy(&scores, &own, plan.smoothing)?;
+    if !plan.symmetric {
+        return Ok(forward);
+    }
+    let pairs = ops::narrow(&scores, 1, 0, groups.len() as i64)?;
+    let backward = nn::cross_entropy(&ops::t(&pairs)?, &own, plan.smoothing)?;
+    ops::multiply(&ops::add(&forward, &backward)?, 0.5)
 }

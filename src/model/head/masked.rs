@@ -67,6 +67,11 @@ fn transformed(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     pass.layer_norm(names.norm, &x)
 }
 
+/// The scores `[places, vocabulary]` of some tokens.
+pub fn scores(pass: &Forward, hidden: &Tensor, places: Vec<i64>) -> Result<Tensor> {
+    pass.logits(&transformed(pass, &select(hidden, places)?)?)
+}
+
 /// Only the masked tokens, one in seven, go through the head.
 fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> Result<Tensor> {
     let (places, ids) = targets.labeled();

@@ -35,7 +35,7 @@ pub fn of_pairs(rows: &TokenRows, _: &Config) -> Result<Targets> {
 }
 
 /// `[sequences, 2]`
-fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
+pub fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     let hidden = ops::reshape(hidden, &[-1, pass.config().hidden as i64])?;
     let pooled = Pooling::First.apply(&hidden, &pass.sequences())?;
     pass.linear(pass.config().layout.heads.pair, &dense::apply(pass, &pooled)?)

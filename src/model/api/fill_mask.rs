@@ -1,0 +1,68 @@
+//! Predictions of heads that models are pretrained with: masked tokens, and pairs.
+
+use super::loss::with_rows;
+use crate::model::Model;
+use crate::script::prelude::*;
+
+const FILL_MASK: &[Opt] = &[opt("top_k", Kind::Int, "5", "most likely ids of each token").also(&["topk"])];
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+    host.options("fill_mask", FILL_MASK);
+}
+
+#[export_module]
+mod verbs {
+    pub type Tensor = crate::tensor::Tensor;
+
+    /// Logits `[sequences, 2]` of the heads `next_sentence` and `pretraining`: that the second text of a pair follows on the first (of
+    /// ALBERT: that both are in their order), and that it does not. Takes rows as `loss` does, with `token_types`.
+    ///
+    /// also: seq_relationship_logits, BertForNextSentencePrediction, sop_logits
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/bert-pretrain");
+    /// net.pair_logits(#{ ids: [[2, 4, 9, 3], [2, 5, 6, 3]], token_types: [[0, 0, 1, 1], [0, 0, 1, 1]] }).shape      //=> [2, 2]
+    /// model("tests/data/parity/llama").pair_logits([5, 6])       //=> error: pair_logits: a llama with a causal head does not judge pairs
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn pair_logits(net: &mut Model, rows: Dynamic) -> Res<Tensor> {
+        with_rows("pair_logits", rows, |rows| net.pair_logits(rows))
+    }
+
+    /// Predicts masked tokens: a list with a map for each token that has a label (without labels for all), in their order.
+    ///
+    /// Each map has `place` (in rows × length), `label`, `nats` (the negative log likelihood of the label), `is_best` (no other id
+    /// is more likely), and `ids` with `probabilities` of the `top_k` most likely ids, the first of them first. Takes rows as `loss` does; the scores of other
+    /// tokens are not computed. `mlm::fill` does this for a text.
+    ///
+    /// also: fill-mask pipeline, BertForMaskedLM, top_k
+    ///
+    /// ```rhai
+    /// let net   = model("tests/data/parity/bert-mlm");
+    /// let found = net.fill_mask(#{ ids: [2, 4, 9, 3], labels: [-100, 7, -100, -100] }, #{ top_k: 2 });
+    /// [found.len(), found[0].place, found[0].label, found[0].ids.len()]      //=> [1, 1, 7, 2]
+    /// assert::close(found[0].nats, net.loss(#{ ids: [2, 4, 9, 3], labels: [-100, 7, -100, -100] }).item(), 1e-4);
+    /// model("tests/data/parity/llama").fill_mask([5, 6])
+    /// //=> error: fill_mask: a llama with a causal head does not predict masked tokens
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn fill_mask(net: &mut Model, rows: Dynamic, options: Map) -> Res<List> {
+        let top = Options::read("fill_mask", FILL_MASK, options)?.count("top_k")?;
+        let guesses = with_rows("fill_mask", rows, |rows| net.fill_mask("fill_mask", rows, top))?;
+        let map = |guess: crate::model::MaskGuess| {
+            let ids = guess.top.iter().map(|(id, _)| INT::from(*id).into()).collect::<List>();
+            let shares = guess.top.iter().map(|(_, share)| f64::from(*share).into()).collect::<List>();
+            let entries: [(&str, Dynamic); 6] = [
+                ("place", (guess.place as INT).into()),
+                ("label", INT::from(guess.label).into()),
+                ("nats", f64::from(guess.nats).into()),
+                ("is_best", guess.is_best.into()),
+                ("ids", ids.into()),
+                ("probabilities", shares.into()),
+            ];
+            Dynamic::from_map(entries.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        };
+        Ok(guesses.into_iter().map(map).collect())
+    }
+}
