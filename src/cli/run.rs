@@ -106,16 +106,16 @@ fn script(name: &str, text: &str, args: &[String], sandbox: &Sandbox) -> u8 {
     if let Err(error) = host.run_state.set_args(args) {
         return told(&error.into());
     }
-    if !args.is_empty() && !host.needs.takes_args {
-        let mut fault = Fault::plain(format!("args: {name} takes none, and was given `{}`", args.join(" ")));
-        fault.help = Some("a script reads them with `options(defaults, args())`".to_string());
-        return told(&fault);
-    }
     crate::train::checkpoint::runs_script(text);
     super::start_workers(&host.needs);
     let faults = limits::within(&bounds, || checker::look(&mut host, name, text));
     if let Some(code) = super::check::tell(&faults) {
         return code;
+    }
+    if !args.is_empty() && !host.needs.takes_args {
+        let mut fault = Fault::plain(format!("args: {name} takes none, and was given `{}`", args.join(" ")));
+        fault.help = Some("a script reads them with `options(defaults, args())`".to_string());
+        return told(&fault);
     }
     match host.run(name, text) {
         Ok(_) => host.run_state.ended().unwrap_or(0),

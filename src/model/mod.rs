@@ -21,6 +21,7 @@ pub mod head;
 mod init;
 mod input;
 mod merge;
+mod mixture;
 #[allow(clippy::module_inception)]
 mod model;
 mod new;

@@ -1,6 +1,9 @@
 //! Weights in ggml's blocks: which matrices get which kind.
 
 use super::Model;
+use super::config::Config;
+use super::mixture;
+use super::spec::Arch;
 use crate::kernel::Precision;
 use crate::kernel::quant::Blocks;
 use crate::kernel::quantize::{self, GgmlDType};
@@ -10,13 +13,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The kind that `word` names, for errors of the verb `who`.
-pub fn kind_of(who: &str, word: &str) -> Result<GgmlDType> {
+fn kind_of(who: &str, word: &str) -> Result<GgmlDType> {
+    let words = quantize::WORDS.into_iter().chain(mixture::WORDS);
     quantize::quantized(word)
-        .ok_or_else(|| Error::new(who, format!("`{word}` is no kind of blocks")).choose(word, quantize::WORDS))
+        .ok_or_else(|| Error::new(who, format!("`{word}` is no kind of blocks")).choose(word, words))
+}
+
+/// What matrices are to be stored as, and the output embeddings: a kind, or a mixture of them.
+pub struct Wanted<'a> {
+    pub kind: &'a str,
+    pub output: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// The kind for the weight `name`.
+    pub fn of(&self, who: &str, arch: &Arch, config: &Config, name: &str, is_output: bool) -> Result<GgmlDType> {
+        let mixed = mixture::kind_of(self.kind, arch.gguf, config, name);
+        match self.output.filter(|_| is_output) {
+            Some(word) => kind_of(who, word),
+            None => {
+                let kind = mixed.map_or_else(|| kind_of(who, self.kind), Ok)?;
+                Ok(if is_output { kind_of_output(kind) } else { kind })
+            }
+        }
+    }
 }
 
 /// The kind of the output embeddings where none is asked for: the table that logits come from is rounded least, as llama.cpp does.
-pub fn kind_of_output(kind: GgmlDType) -> GgmlDType {
+fn kind_of_output(kind: GgmlDType) -> GgmlDType {
     if kind.block_size() == 1 || kind == GgmlDType::Q8_0 { kind } else { GgmlDType::Q6K }
 }
 
@@ -54,8 +78,7 @@ impl Model {
     /// in blocks already stays as it is.
     pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>) -> Result<()> {
         self.check_trainable(who)?;
-        let kind = kind_of(who, kind)?;
-        let output = output.map_or(Ok(kind_of_output(kind)), |word| kind_of(who, word))?;
+        let wanted = Wanted { kind, output };
         let mut inner = self.write();
         let config = inner.config.clone();
         if config.layout.transposed {
@@ -70,8 +93,8 @@ impl Model {
             if weight.blocks.is_some() || dims.len() != 2 {
                 continue;
             }
-            let wanted = if table.as_deref() == Some(&**name) { output } else { kind };
-            let Some(fits) = instead.fitting(wanted, dims[1]) else {
+            let kind = wanted.of(who, inner.arch, &config, name, table.as_deref() == Some(&**name))?;
+            let Some(fits) = instead.fitting(kind, dims[1]) else {
                 bail!(who, "`{name}`: rows of {} numbers don't divide into blocks of 32", dims[1]);
             };
             planned.push((name.clone(), fits));

@@ -228,7 +228,14 @@ fn arguments_are_typed_by_their_defaults() {
     let told = folder.levain(&["run", "a.rhai", "steps"]);
     assert_eq!((told.code, told.err.as_str()), (2, "error: args: `steps` is not key=value\n"));
     let told = folder.levain(&["run", "b.rhai", "steps=2"]);
-    assert_eq!(told.code, 2);
+    assert_eq!(
+        (told.code, told.err.lines().next()),
+        (2, Some("error: args: b.rhai takes none, and was given `steps=2`"))
+    );
+    // a script that does not read says where, whatever it was given
+    let folder = Folder::new(&[("c.rhai", "let cfg = options(#{ steps: 300 }, args();")]);
+    let told = folder.levain(&["run", "c.rhai", "steps=2"]);
+    assert!(told.err.starts_with("error: syntax: "), "{}", told.err);
 }
 
 #[test]

@@ -219,10 +219,12 @@ mod verbs {
     /// `modules_to_save`, new embedding rows `trainable_token_indices`. Who opens it in Python resizes the embeddings of the base
     /// first, with `resize_token_embeddings`.
     ///
+    /// A path that ends in `.gguf` is a file for llama.cpp and Ollama instead (`--lora`), of the products alone.
+    ///
     /// `base` is the base that the folder names; by default, where it was opened. For a base in a `.gguf` it is the model's name on
     /// the hub where the file tells it; otherwise PEFT would not find it, and that is told.
     ///
-    /// also: adapter_model.safetensors, save adapter
+    /// also: adapter_model.safetensors, save adapter, convert_lora_to_gguf, GGUF adapter
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -232,11 +234,18 @@ mod verbs {
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, seed: 1 });
     /// net.save_lora("out/examples/lora", #{ base: "HuggingFaceTB/SmolLM2-135M" });
+    /// net.save_lora("out/examples/lora.gguf");
     /// ```
     #[rhai_fn(name = "save_lora", pure, return_raw)]
     pub fn save_lora(net: &mut Model, folder: &str, options: Map) -> Res<()> {
         let options = Options::read("save_lora", SAVE, options)?;
         let base = options.maybe("base", Options::text)?;
+        if folder.ends_with(".gguf") {
+            if base.is_some() {
+                bail!("save_lora", "a .gguf names no base");
+            }
+            return Ok(net.save_lora_gguf(Path::new(folder))?);
+        }
         Ok(net.save_lora(Path::new(folder), base.as_deref())?)
     }
 }

@@ -33,8 +33,10 @@ const QUANTIZE: &[Opt] = &[opt(
 .also(&["output-tensor-type"])];
 
 /// What a `.gguf` stores matrices as.
-const KINDS: [&str; 13] =
-    ["f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
+const KINDS: [&str; 17] = [
+    "f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q3_k_m",
+    "q4_k_s", "q4_k_m", "q5_k_m",
+];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -99,7 +101,7 @@ mod verbs {
     }
 
     /// Quantizes the matrices to one of ggml's kinds of blocks: `q4_0`, `q4_1`, `q5_0`, `q5_1`, `q8_0`, `q2_k`, `q3_k`, `q4_k`, `q5_k`,
-    /// `q6_k`. The number is that of bits; `save` has a table of them.
+    /// `q6_k`, or a mixture of them (`q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m`). The number is that of bits; `save` has a table of them.
     ///
     /// Quantized weights are frozen; LoRA trains beside them (QLoRA). Output embeddings are `output`: `q6_k` where the others have fewer bits than `q8_0`,
     /// as in llama.cpp. A kind with `_k` needs rows of a multiple of 256 numbers: a matrix with others gets the kind that stands in
@@ -247,7 +249,7 @@ mod verbs {
     /// ```
     ///
     /// A path that ends in `.gguf` makes the file of llama.cpp, Ollama and LM Studio, with the tokenizer `tok` in it: for llama,
-    /// mistral, qwen2, qwen3 and gpt2, with byte-level BPE or BPE with byte fallback. Its `kind` is `f32`, `f16`, `bf16`, or one of ggml's blocks:
+    /// mistral, qwen2, qwen3 and gpt2, with byte-level BPE or BPE with byte fallback, and for a bert with an `embed` head, with WordPiece. Its `kind` is `f32`, `f16`, `bf16`, or one of ggml's blocks:
     ///
     /// | kind | bits a number | |
     /// |---|---|---|
@@ -256,6 +258,7 @@ mod verbs {
     /// | `q5_k`, `q5_0`, `q5_1` | 5.5, 5.5, 6 | |
     /// | `q4_k`, `q4_0`, `q4_1` | 4.5, 4.5, 5 | what most people run |
     /// | `q3_k`, `q2_k` | 3.4, 2.6 | |
+    /// | `q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m` | | llama.cpp's mixtures: values and the second matrix of the MLP get more bits in some layers |
     ///
     /// Kinds with `_k` need rows of a multiple of 256 numbers; a matrix with others is stored as llama.cpp's fallback, and told.
     /// Output embeddings are `q6_k` where the other matrices are quantized to less than `q8_0`. Rounding is that of llama.cpp

@@ -52,6 +52,7 @@ pub const ARCH: Arch = Arch {
     tensors,
     embed: |pass| pass.linear(PROJECTION, &bert::embeddings(pass, pass.positions())?),
     block,
+    gguf: None,
     ..bert::ARCH
 };
 

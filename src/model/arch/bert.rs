@@ -1,10 +1,12 @@
 //! BERT (Devlin et al. 2019): an encoder with learned positions and token types, a layer norm after each sublayer, and
 //! biases everywhere.
 
+use crate::format::gguf::Value as Meta;
 use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::forward::Forward;
+use crate::model::gguf::names::{GgufNames, POOLING, POOLINGS, TOKEN_TYPES, fact, fact_or};
 use crate::model::head::names::{DenseNames, HeadNames, MaskedNames};
 use crate::model::head::{embed, masked, next_sentence, pretraining, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
@@ -58,8 +60,53 @@ pub const ARCH: Arch = Arch {
     embed: |pass| embeddings(pass, pass.positions()),
     block,
     finish: |_, x| Ok(x.clone()),
-    gguf: None,
+    gguf: Some(&GGUF),
     decoder: None,
+};
+
+const GGUF: GgufNames = GgufNames {
+    architecture: "bert",
+    head: &embed::HEAD,
+    matches: |_| true,
+    facts: &[
+        fact("hidden_size", "embedding_length"),
+        fact("intermediate_size", "feed_forward_length"),
+        fact("num_hidden_layers", "block_count"),
+        fact("num_attention_heads", "attention.head_count"),
+        fact("max_position_embeddings", "context_length"),
+        fact_or("layer_norm_eps", "attention.layer_norm_epsilon", |_| json!(1e-12)),
+    ],
+    more: |file, json| {
+        json["type_vocab_size"] = json!(file.header.int(TOKEN_TYPES).unwrap_or(2));
+        json["tie_word_embeddings"] = json!(true);
+        Ok(())
+    },
+    rest: |config| {
+        let Some((_, pooling)) = POOLINGS.iter().find(|(pooling, _)| *pooling == config.pooling) else {
+            bail!("save", "llama.cpp has no pooling `{}`", config.pooling.name());
+        };
+        if !matches!(config.activation, Activation::Gelu | Activation::GeluTanh) {
+            bail!("save", "the activation is not gelu, which is llama.cpp's for a bert");
+        }
+        Ok(vec![(POOLING, Meta::Int(*pooling)), ("attention.causal", Meta::Bool(false))])
+    },
+    outer: &[
+        ("bert.embeddings.position_embeddings.weight", "position_embd.weight"),
+        ("bert.embeddings.token_type_embeddings.weight", "token_types.weight"),
+        ("bert.embeddings.LayerNorm.weight", "token_embd_norm.weight"),
+        ("bert.embeddings.LayerNorm.bias", "token_embd_norm.bias"),
+    ],
+    inner: &[
+        ("attention.self.query", "attn_q"),
+        ("attention.self.key", "attn_k"),
+        ("attention.self.value", "attn_v"),
+        ("attention.output.dense", "attn_output"),
+        ("attention.output.LayerNorm", "attn_output_norm"),
+        ("intermediate.dense", "ffn_up"),
+        ("output.dense", "ffn_down"),
+        ("output.LayerNorm", "layer_output_norm"),
+    ],
+    interleaved: &[],
 };
 
 /// What encoders know as the activation of a feed-forward layer.

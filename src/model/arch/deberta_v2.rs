@@ -48,6 +48,7 @@ pub const ARCH: Arch = Arch {
     tensors,
     embed,
     block,
+    gguf: None,
     ..bert::ARCH
 };
 

@@ -54,6 +54,7 @@ pub const ARCH: Arch = Arch {
     config,
     tensors,
     block,
+    gguf: None,
     ..bert::ARCH
 };
 

@@ -50,6 +50,7 @@ pub const ARCH: Arch = Arch {
     config,
     tensors,
     embed,
+    gguf: None,
     ..bert::ARCH
 };
 

@@ -57,6 +57,7 @@ pub const ARCH: Arch = Arch {
 
 const GGUF: GgufNames = GgufNames {
     architecture: "gpt2",
+    head: &causal::HEAD,
     matches: |_| true,
     facts: &[
         fact("n_embd", "embedding_length"),

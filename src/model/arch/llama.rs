@@ -54,6 +54,7 @@ pub const ARCH: Arch = Arch {
 
 pub const GGUF: GgufNames = GgufNames {
     architecture: "llama",
+    head: &causal::HEAD,
     // llama.cpp calls a Mistral llama: it has a window
     matches: |header| !has_window(header),
     facts: &[

@@ -43,6 +43,7 @@ pub const ARCH: Arch = Arch {
     tensors,
     embed,
     block,
+    gguf: None,
     ..bert::ARCH
 };
 

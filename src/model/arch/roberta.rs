@@ -45,6 +45,7 @@ pub const ARCH: Arch = Arch {
     defaults,
     config: |fields| config(fields, &LAYOUT),
     embed: |pass| bert::embeddings(pass, &positions(pass)),
+    gguf: None,
     ..bert::ARCH
 };
 

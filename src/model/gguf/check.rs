@@ -66,7 +66,9 @@ pub fn model<'a>(
     let ids: Vec<u32> = (0..length as u32).map(|at| at.wrapping_mul(2_654_435_761) % rows.max(1)).collect();
     let batch = TokenRows { rows: 1, length, ids: &ids, ..TokenRows::default() };
     let of = |net: &Model| -> Result<Vec<Vec<f32>>> {
-        Ok(no_grad(|| net.forward(&batch))?.value().to_dtype(DType::F32)?.squeeze(0)?.to_vec2()?)
+        let outputs = no_grad(|| net.forward(&batch))?.value().to_dtype(DType::F32)?;
+        let width = outputs.dims().last().copied().unwrap_or(1);
+        Ok(outputs.reshape(((), width))?.to_vec2()?)
     };
     let (ours, theirs) = (of(own)?, of(&written)?);
     let nats =

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod check;
+mod lora;
 pub mod names;
 mod read;
 pub mod rope;

@@ -2,6 +2,8 @@
 
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::model::config::Config;
+use crate::model::pooling::Pooling;
+use crate::model::spec::Head;
 use crate::{Error, Result, bail};
 use serde_json::{Value, json};
 
@@ -9,6 +11,8 @@ use serde_json::{Value, json};
 pub struct GgufNames {
     /// `general.architecture`.
     pub architecture: &'static str,
+    /// What llama.cpp computes with it.
+    pub head: &'static Head,
     /// Whether a file of that architecture is of this `model_type`: several share one.
     pub matches: fn(&Gguf) -> bool,
     /// Metadata without the prefix of the architecture, by the keys of `config.json`.
@@ -59,6 +63,12 @@ pub const fn fact_or(key: &'static str, gguf: &'static str, or: fn(&Value) -> Va
 /// The input and the output embeddings in every file.
 pub const EMBEDDINGS: &str = "token_embd.weight";
 pub const OUTPUT: &str = "output.weight";
+/// How an encoder's vectors are made, and llama.cpp's numbers for it.
+pub const POOLING: &str = "pooling_type";
+pub const POOLINGS: [(Pooling, i64); 3] = [(Pooling::Mean, 1), (Pooling::First, 2), (Pooling::Last, 3)];
+
+/// The number of token types of an encoder, which llama.cpp has among the tokenizer's.
+pub const TOKEN_TYPES: &str = "tokenizer.ggml.token_type_count";
 
 /// A file's header, and what of its tensors the config depends on.
 pub struct Metadata<'a> {

@@ -1,11 +1,13 @@
 //! Reading a GGUF file: its config from the metadata, its weights under their Hugging Face names.
 
 use super::blocks::{deinterleave, deinterleave_blocks};
-use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT};
+use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT, POOLING, POOLINGS};
 use crate::format::gguf::{Gguf, TensorEntry};
 use crate::kernel::quant::Blocks;
+use crate::model::pooling::Pooling;
 use crate::model::spec::{Arch, Blueprint, TensorSpec};
 use crate::model::{Weights, arch, folder};
+use crate::sync::unpoisoned;
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use rayon::prelude::*;
@@ -14,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Mutex;
 
 const FACTORS: &str = "rope_freqs.weight";
 
@@ -34,7 +37,12 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
     };
     let metadata = Metadata { header: &header, architecture: names.architecture, factors };
     let json = config(&metadata, arch, names, &entries);
-    let blueprint = json.and_then(|json| arch::read(json, None)).map_err(tell)?;
+    let mut blueprint = json.and_then(|json| arch::read(json, None)).map_err(tell)?;
+    if let Some(pooling) = metadata.number(POOLING)? {
+        blueprint.config.pooling = pooling_of(pooling.as_i64()).map_err(tell)?;
+        // as llama.cpp's server does, unasked
+        blueprint.config.normalize = true;
+    }
     if keep && arch.layout.transposed {
         bail!(
             "model",
@@ -42,14 +50,13 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
             arch.model_type()
         );
     }
-    // the file is read in order, and widened on all cores
-    let mut parts = Vec::new();
-    for (spec, entry) in places(&place, &blueprint, names, &entries)? {
-        parts.push((spec, entry, raw(&mut file, &header, entry).map_err(tell)?));
-    }
-    let read = |(spec, entry, bytes): (TensorSpec, &TensorEntry, Vec<u8>)| {
+    // one tensor's bytes a thread, so that a file is never in memory beside what is made of it
+    let (file, stop) = (Mutex::new(file), cancel::current());
+    let read = |(spec, entry): (TensorSpec, &TensorEntry)| {
+        let bytes = cancel::under(&stop, || raw(&mut *unpoisoned(file.lock()), &header, entry))?;
         held(&blueprint, names, &spec, entry, &bytes, dtype, keep).map(|held| (spec.name, held))
     };
+    let parts = places(&place, &blueprint, names, &entries)?;
     let arrays = parts.into_par_iter().map(read).collect::<Result<Vec<_>>>().map_err(tell)?;
     let mut weights = Weights::default();
     for (name, held) in arrays {
@@ -59,6 +66,14 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
         }
     }
     Ok((blueprint, weights))
+}
+
+/// What llama.cpp's number of a pooling is here.
+fn pooling_of(number: Option<i64>) -> Result<Pooling> {
+    match POOLINGS.iter().find(|(_, known)| Some(*known) == number) {
+        Some((pooling, _)) => Ok(*pooling),
+        None => bail!("model", "the metadata `{POOLING}` is {}, which is not supported", number.unwrap_or(-1)),
+    }
 }
 
 /// The bytes of a tensor.
@@ -94,8 +109,9 @@ fn config(
     let Some(table) = entries.get(EMBEDDINGS).filter(|entry| entry.dims.len() == 2) else {
         bail!("model", "the weight `{EMBEDDINGS}` is missing");
     };
+    let class = arch.heads.iter().find(|(_, head)| head.name == names.head.name).map(|(class, _)| class);
     let mut json = json!({
-        "architectures": [arch.heads[0].0],
+        "architectures": [class],
         "model_type": arch.model_type(),
         "vocab_size": table.dims[1],
         "tie_word_embeddings": !file.has_tensor(OUTPUT),

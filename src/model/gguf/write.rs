@@ -3,15 +3,15 @@
 
 use super::blocks::{interleave, interleave_blocks};
 use super::check;
-use super::names::{EMBEDDINGS, GgufNames, OUTPUT};
+use super::names::{EMBEDDINGS, GgufNames, OUTPUT, TOKEN_TYPES};
 use super::rope;
 use crate::format::gguf::{self, TensorEntry, Value as Meta};
 use crate::format::numbers;
 use crate::kernel::quant::Blocks;
 use crate::kernel::quantize::GgmlDType;
 use crate::model::config::Config;
-use crate::model::quantize::{self, Instead, kind_of_output};
-use crate::model::spec::{Arch, Head, Start, TensorSpec};
+use crate::model::quantize::{Instead, Wanted};
+use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::model::{Model, Weights};
 use crate::tensor::DType;
 use crate::token::Tokenizer;
@@ -91,9 +91,9 @@ impl Model {
             return Err(Error::new(WHO, format!("a {model_type} can't be written as GGUF"))
                 .help("a folder is written for every architecture: name one"));
         };
-        let usual: &Head = inner.arch.heads[0].1;
-        if usual.name != inner.head.name {
-            bail!(WHO, "a {model_type} with a {} head can't be written as GGUF", inner.head.name);
+        if names.head.name != inner.head.name {
+            let error = format!("a {model_type} with a {} head can't be written as GGUF", inner.head.name);
+            return Err(Error::new(WHO, error).help(format!("llama.cpp knows it with a {} head", names.head.name)));
         }
         if !inner.weights.bottlenecks.is_empty() {
             return Err(Error::new(WHO, "bottleneck adapters are attached, which can't be merged into weights")
@@ -135,6 +135,9 @@ impl Source {
         })?;
         metadata.extend(rest.into_iter().map(|(key, value)| (format!("{architecture}.{key}"), value)));
         metadata.extend(saving.tokenizer.gguf_metadata(self.config.vocab)?);
+        if self.config.token_types > 0 {
+            metadata.push((TOKEN_TYPES.into(), Meta::Int(self.config.token_types as i64)));
+        }
         Ok(metadata)
     }
 
@@ -201,13 +204,12 @@ impl Source {
                 None => plain(weight.param.dtype()),
             });
         };
-        let kind = kind_of(word)?;
         let is_output = theirs == OUTPUT || (theirs == EMBEDDINGS && self.config.tied);
-        match &saving.output {
-            _ if !is_output => Ok(kind),
-            Some(word) => kind_of(word),
-            None => Ok(kind_of_output(kind)),
+        let output = saving.output.as_deref();
+        if let Some(plain) = plain_kind(output.filter(|_| is_output).unwrap_or(word)) {
+            return Ok(plain);
         }
+        Wanted { kind: word, output }.of(WHO, self.arch, &self.config, &spec.name, is_output)
     }
 
     fn bytes(&self, planned: &Planned) -> Result<Vec<u8>> {
@@ -247,11 +249,10 @@ fn plain(dtype: DType) -> GgmlDType {
     }
 }
 
-fn kind_of(word: &str) -> Result<GgmlDType> {
-    Ok(match word {
-        "f32" => GgmlDType::F32,
-        "f16" => GgmlDType::F16,
-        "bf16" => GgmlDType::BF16,
-        word => quantize::kind_of(WHO, word)?,
-    })
+/// The kind of numbers that are not in blocks.
+fn plain_kind(word: &str) -> Option<GgmlDType> {
+    [("f32", GgmlDType::F32), ("f16", GgmlDType::F16), ("bf16", GgmlDType::BF16)]
+        .into_iter()
+        .find(|(known, _)| *known == word)
+        .map(|(_, kind)| kind)
 }

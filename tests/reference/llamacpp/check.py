@@ -18,17 +18,38 @@ def post(url, path, body):
     return json.load(urllib.request.urlopen(request))
 
 
-def serve(path):
+def serve(row, folder):
     params = xllamacpp.CommonParams()
-    params.model.path, params.n_ctx, params.n_parallel, params.cpuparams.n_threads, params.port = str(path), 512, 1, 2, 0
+    params.model.path, params.n_ctx, params.n_parallel = str(folder / row["file"]), 512, 1
+    params.cpuparams.n_threads, params.port = 2, 0
+    params.embedding = "vectors" in row
+    if "lora" in row:
+        adapter = xllamacpp.CommonAdapterLoraInfo()
+        adapter.path, adapter.scale = str(folder / row["lora"]), 1.0
+        params.lora_adapters = [adapter]
     return xllamacpp.Server(params)
 
 
+def far(row, url):
+    """The largest difference of the vectors of texts. llama.cpp's gelu is an approximation by a table in f16."""
+    worst = 0.0
+    for text, ours in zip(row["texts"], row["vectors"]):
+        [theirs] = post(url, "/embedding", {"content": text})[0]["embedding"]
+        worst = max([worst] + [abs(a - b) for a, b in zip(ours, theirs)])
+    return worst
+
+
 def check(row, folder):
-    server = serve(folder / row["file"])
+    server = serve(row, folder)
     url = server.listening_address
     ids = [post(url, "/tokenize", {"content": line, "add_special": False})["tokens"] for line in row["lines"]]
     different = [line for line, ours, theirs in zip(row["lines"], row["ids"], ids) if ours != theirs]
+    if "vectors" in row:
+        worst = far(row, url)
+        print(f"{row['name']}: {len(ids) - len(different)} of {len(ids)} lines, vectors within {worst:.1e}")
+        for line in different[:3]:
+            print(f"  other ids: {line!r}")
+        return different or worst > 2e-3
     body = {"prompt": row["prompt"], "n_predict": len(row["greedy"]), "temperature": 0, "return_tokens": True}
     greedy = post(url, "/completion", body)["tokens"]
     same = next((at for at, (a, b) in enumerate(zip(row["greedy"], greedy)) if a != b), len(greedy))

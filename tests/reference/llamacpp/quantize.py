@@ -12,7 +12,8 @@ from pathlib import Path
 from gguf import GGUFReader
 
 # llama_ftype of each pure kind; of the mixtures only the tensors of the same type are compared
-KINDS = {"q4_0": 2, "q4_1": 3, "q5_0": 8, "q5_1": 9, "q8_0": 7, "q6_k": 18, "q5_k": 16, "q4_k": 14, "q3_k": 11, "q2_k": 10}
+KINDS = {"q4_0": 2, "q4_1": 3, "q5_0": 8, "q5_1": 9, "q8_0": 7, "q6_k": 18, "q5_k": 16, "q4_k": 14, "q3_k": 11, "q2_k": 10,
+         "q3_k_m": 12, "q4_k_s": 14, "q4_k_m": 15, "q5_k_m": 17}
 
 
 class Params(ctypes.Structure):
@@ -43,5 +44,5 @@ if __name__ == "__main__":
         alike = [name for name in ours if name in tensors and ours[name].tensor_type == tensors[name].tensor_type]
         same = [name for name in alike if ours[name].data.tobytes() == tensors[name].data.tobytes()]
         print(f"{kind}: {len(same)} of {len(alike)} tensors of the same type have the same bytes ({len(ours)} in all)")
-        wrong += not alike or same != alike
+        wrong += not alike or same != alike or (kind.count("_") == 2 and len(alike) != len(ours))
     sys.exit(bool(wrong))

@@ -131,8 +131,10 @@ pub fn id_of(file: &Gguf, name: &str, count: usize) -> Option<usize> {
 /// What `tokenizer_config.json` would say.
 pub fn config(file: &Gguf, tokens: &[String]) -> Map<String, Value> {
     let mut config = Map::new();
+    // what llama.cpp calls BERT's first token
+    let first = if file.text("tokenizer.ggml.model") == Some("bert") { "cls" } else { "bos" };
     let names = [
-        ("bos", "bos"),
+        ("bos", first),
         ("eos", "eos"),
         ("padding", "pad"),
         ("unknown", "unk"),

@@ -6,7 +6,7 @@ use super::tokens::kinds;
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::token::format::pipeline::steps;
 use crate::token::{Tokenizer, TokenizerKind, engine};
-use crate::{Error, Result};
+use crate::{Error, Result, progress};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -28,13 +28,20 @@ impl Tokenizer {
         let mut metadata = match self.kind() {
             TokenizerKind::ByteLevel => byte_level(&spec)?,
             TokenizerKind::ByteFallback => sentencepiece(self, &spec, rows)?,
+            TokenizerKind::WordPiece => wordpiece(&spec)?,
             other => {
                 return Err(Error::new(WHO, format!("a tokenizer of the kind {other} is not written into a .gguf"))
-                    .help("byte-level BPE and BPE with byte fallback are"));
+                    .help("byte-level BPE, BPE with byte fallback and WordPiece are"));
             }
         };
-        metadata.push(("tokens", list((0..rows).map(|id| Meta::Text(name(self, id))))));
-        metadata.push(("token_type", list(types(self, &spec, rows).into_iter().map(Meta::Int))));
+        let types = types(self, &spec, rows);
+        let words = self.kind() == TokenizerKind::WordPiece;
+        let token = |id: usize| match name(self, id) {
+            token if words && types[id] == kinds::NORMAL => of_word(&token),
+            token => token,
+        };
+        metadata.push(("tokens", list((0..rows).map(|id| Meta::Text(token(id))))));
+        metadata.push(("token_type", list(types.iter().copied().map(Meta::Int))));
         let ids = [
             ("bos", "bos_token_id"),
             ("eos", "eos_token_id"),
@@ -46,8 +53,13 @@ impl Tokenizer {
         for (own, key) in ids {
             metadata.extend(self.special(own).map(|id| (key, Meta::Int(id.into()))));
         }
+        // llama.cpp knows BERT's first token as its BOS
+        let first = self.bos().or_else(|| self.special("cls").filter(|_| words));
+        if self.bos().is_none() {
+            metadata.extend(first.map(|id| ("bos_token_id", Meta::Int(id.into()))));
+        }
         let (plain, around) = (self.ids("a", false)?, self.ids("a", true)?);
-        let begins = around.len() > plain.len() && around.first().copied() == self.bos() && self.bos().is_some();
+        let begins = around.len() > plain.len() && around.first().copied() == first && first.is_some();
         let ends = around.len() > plain.len() && around.last().copied() == self.eos() && self.eos().is_some();
         metadata.push(("add_bos_token", Meta::Bool(begins)));
         metadata.push(("add_eos_token", Meta::Bool(ends)));
@@ -138,6 +150,37 @@ fn shape(part: &Value) -> Vec<Value> {
             vec![step]
         }
     }
+}
+
+/// BERT's cleaning and cutting are llama.cpp's own, but for two flags.
+fn wordpiece(spec: &Value) -> Result<Vec<Entry>> {
+    let (clean, cut, model) = (&spec["normalizer"], &spec["pre_tokenizer"], &spec["model"]);
+    let usual = clean["type"] == "BertNormalizer"
+        && clean["clean_text"] != false
+        && clean["handle_chinese_chars"] != false
+        && cut["type"] == "BertPreTokenizer"
+        && model["continuing_subword_prefix"] == "##";
+    if !usual {
+        let error = format!("llama.cpp cuts words as BERT does, and this tokenizer otherwise: {clean}, {cut}");
+        return Err(Error::new(WHO, error).help("a folder keeps it as it is: name one"));
+    }
+    let lower = clean["lowercase"] != false;
+    let strip = clean["strip_accents"].as_bool().unwrap_or(lower);
+    let is_part = |token: &String| token.chars().any(|letter| ('\u{1100}'..='\u{11ff}').contains(&letter));
+    if strip && model["vocab"].as_object().is_some_and(|vocab| vocab.keys().any(is_part)) {
+        let what = "BERT takes Hangul apart into its letters, and llama.cpp does not";
+        progress::warn(WHO, format!("{what}: Korean text gets other ids there"));
+    }
+    Ok(vec![
+        ("model", Meta::Text("bert".into())),
+        ("normalizer.lowercase", Meta::Bool(lower)),
+        ("normalizer.strip_accents", Meta::Bool(strip)),
+    ])
+}
+
+/// llama.cpp marks what begins a word, where BERT marks what does not.
+fn of_word(token: &str) -> String {
+    token.strip_prefix("##").map_or_else(|| format!("▁{token}"), String::from)
 }
 
 /// SentencePiece's BPE has scores, by which the best merge is made first: here those of the merges' ranks.
