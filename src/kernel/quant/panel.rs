@@ -11,7 +11,7 @@
 //!
 //! Levels of 5, 6 and 3 bits are four and one, four and two, two and one. A row takes as much room as in ggml's blocks, but where those have scales of six bits: here they are bytes.
 
-use super::kinds::{Fields, Kind, Scales, gather, spread};
+use super::kinds::{Fields, Kind, NIBBLES, PAIRS, Scales, gather, spread};
 use half::f16;
 
 /// Rows of a panel.
@@ -50,9 +50,6 @@ impl Places {
         Places { units, scales, scale_bytes, blocks, block_bytes, bytes }
     }
 }
-
-const NIBBLES: u32 = 0x0f0f_0f0f;
-const PAIRS: u32 = 0x0303_0303;
 
 /// The lines of a kind's levels: where its pairs and single bits begin, and which bits of a level they are.
 struct Lines {

@@ -66,7 +66,7 @@ pub const ARCH: Arch = Arch {
 
 const GGUF: GgufNames = GgufNames {
     architecture: "bert",
-    head: &embed::HEAD,
+    head: embed::HEAD.name,
     matches: |_| true,
     facts: &[
         fact("hidden_size", "embedding_length"),

@@ -57,7 +57,7 @@ pub const ARCH: Arch = Arch {
 
 const GGUF: GgufNames = GgufNames {
     architecture: "gpt2",
-    head: &causal::HEAD,
+    head: causal::HEAD.name,
     matches: |_| true,
     facts: &[
         fact("n_embd", "embedding_length"),

@@ -54,7 +54,7 @@ pub const ARCH: Arch = Arch {
 
 pub const GGUF: GgufNames = GgufNames {
     architecture: "llama",
-    head: &causal::HEAD,
+    head: causal::HEAD.name,
     // llama.cpp calls a Mistral llama: it has a window
     matches: |header| !has_window(header),
     facts: &[

@@ -3,7 +3,6 @@
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::model::config::Config;
 use crate::model::pooling::Pooling;
-use crate::model::spec::Head;
 use crate::{Error, Result, bail};
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ pub struct GgufNames {
     /// `general.architecture`.
     pub architecture: &'static str,
     /// What llama.cpp computes with it.
-    pub head: &'static Head,
+    pub head: &'static str,
     /// Whether a file of that architecture is of this `model_type`: several share one.
     pub matches: fn(&Gguf) -> bool,
     /// Metadata without the prefix of the architecture, by the keys of `config.json`.

@@ -109,7 +109,7 @@ fn config(
     let Some(table) = entries.get(EMBEDDINGS).filter(|entry| entry.dims.len() == 2) else {
         bail!("model", "the weight `{EMBEDDINGS}` is missing");
     };
-    let class = arch.heads.iter().find(|(_, head)| head.name == names.head.name).map(|(class, _)| class);
+    let class = arch.heads.iter().find(|(_, head)| head.name == names.head).map(|(class, _)| class);
     let mut json = json!({
         "architectures": [class],
         "model_type": arch.model_type(),

@@ -91,9 +91,9 @@ impl Model {
             return Err(Error::new(WHO, format!("a {model_type} can't be written as GGUF"))
                 .help("a folder is written for every architecture: name one"));
         };
-        if names.head.name != inner.head.name {
+        if names.head != inner.head.name {
             let error = format!("a {model_type} with a {} head can't be written as GGUF", inner.head.name);
-            return Err(Error::new(WHO, error).help(format!("llama.cpp knows it with a {} head", names.head.name)));
+            return Err(Error::new(WHO, error).help(format!("llama.cpp knows it with a {} head", names.head)));
         }
         if !inner.weights.bottlenecks.is_empty() {
             return Err(Error::new(WHO, "bottleneck adapters are attached, which can't be merged into weights")
