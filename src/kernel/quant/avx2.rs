@@ -39,9 +39,9 @@ pub unsafe fn products<K: Kind, const M: usize>(
                         let offset = if K::BITS == 8 { 0 } else { -K::OFFSET * sum };
                         let mut dots = _mm256_set1_epi32(offset);
                         let count = 8 / K::GROUPS;
-                        for j in group * count..(group + 1) * count {
+                        for (j, step) in steps.iter().enumerate().skip(group * count).take(count) {
                             let four = _mm256_set1_epi32(numbers.add(j).read_unaligned());
-                            dots = _mm256_add_epi32(dots, dot::<K>(steps[j], four));
+                            dots = _mm256_add_epi32(dots, dot::<K>(*step, four));
                         }
                         let (scale, min) = scales[group];
                         *sums = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_mul_ps(scale, by), *sums);

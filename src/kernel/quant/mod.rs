@@ -49,10 +49,16 @@ struct Format {
     kind: GgmlDType,
     places: fn(columns: usize) -> Places,
     pack: fn(rows: &[u8], columns: usize, panel: &mut [u8]),
-    unpack: fn(panel: &[u8], columns: usize, place: (usize, usize), block: &mut [u8]),
+    unpack: Unpack,
     widen: fn(panel: &[u8], columns: usize, row: usize, to: &mut [f32]),
-    products: fn(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]),
+    products: Products,
 }
+
+/// Writes the block at a place, its row in the panel and its number in the row.
+type Unpack = fn(panel: &[u8], columns: usize, place: (usize, usize), block: &mut [u8]);
+
+/// Products of rows of `x` with those of a panel.
+type Products = fn(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]);
 
 const fn format<K: Kind>(kind: GgmlDType) -> Format {
     Format {

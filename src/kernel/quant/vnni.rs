@@ -35,7 +35,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
             let lines = panel.as_ptr().add(unit * 64 * K::BITS);
             let steps = steps::<K>(lines);
             let scales = scales::<K>(panel.as_ptr(), places, unit);
-            for m in 0..M {
+            for (m, sums) in sums.iter_mut().enumerate() {
                 let at = (first + m) * units + unit;
                 let numbers = x.levels.as_ptr().add(at * 32).cast::<i32>();
                 let by = _mm512_set1_ps(*x.scales.get_unchecked(at));
@@ -45,14 +45,14 @@ pub unsafe fn products<K: Kind, const M: usize>(
                     let mut dots =
                         if K::OFFSET == 0 { _mm512_setzero_si512() } else { _mm512_set1_epi32(-K::OFFSET * sum) };
                     let count = 8 / K::GROUPS;
-                    for j in group * count..(group + 1) * count {
-                        dots = _mm512_dpbusd_epi32(dots, steps[j], _mm512_set1_epi32(numbers.add(j).read_unaligned()));
+                    for (j, step) in steps.iter().enumerate().skip(group * count).take(count) {
+                        dots = _mm512_dpbusd_epi32(dots, *step, _mm512_set1_epi32(numbers.add(j).read_unaligned()));
                     }
                     let (scale, min) = scales[group];
-                    sums[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_mul_ps(scale, by), sums[m]);
+                    *sums = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_mul_ps(scale, by), *sums);
                     if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
                         let sum = _mm512_mul_ps(by, _mm512_set1_ps(sum as f32));
-                        sums[m] = _mm512_fmadd_ps(min, sum, sums[m]);
+                        *sums = _mm512_fmadd_ps(min, sum, *sums);
                     }
                 }
             }

@@ -53,7 +53,10 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
     // one tensor's bytes a thread, so that a file is never in memory beside what is made of it
     let (file, stop) = (Mutex::new(file), cancel::current());
     let read = |(spec, entry): (TensorSpec, &TensorEntry)| {
-        let bytes = cancel::under(&stop, || raw(&mut *unpoisoned(file.lock()), &header, entry))?;
+        let bytes = cancel::under(&stop, || {
+            let mut file = unpoisoned(file.lock());
+            raw(&mut file, &header, entry)
+        })?;
         held(&blueprint, names, &spec, entry, &bytes, dtype, keep).map(|held| (spec.name, held))
     };
     let parts = places(&place, &blueprint, names, &entries)?;
