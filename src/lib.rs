@@ -54,7 +54,7 @@
 //! # Features
 //!
 //! `jupyter` (default) is the kernel for notebooks of the command line: `default-features = false` leaves it out, with the 48
-//! crates that it needs. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are candle's, and untested.
+//! crates that it needs. `serve` (default) is a model behind HTTP, with 31. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are candle's, and untested.
 #![warn(missing_docs)]
 
 pub mod cancel;
@@ -70,6 +70,8 @@ pub mod error;
 pub mod files;
 #[doc(hidden)]
 pub mod format;
+#[doc(hidden)]
+pub mod hub;
 #[doc(hidden)]
 pub mod kernel;
 pub mod limits;
@@ -96,6 +98,9 @@ pub mod retrieve;
 pub mod rng;
 mod scoped;
 pub mod script;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 mod sync;
 #[doc(hidden)]
 pub mod tasks;

@@ -3,6 +3,8 @@
 use crate::limits::{self, Bounds};
 use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::{clean, data, linear, measure, model, plot, retrieve, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
@@ -17,6 +19,8 @@ pub const NOUNS: &[Noun] = &[
     ("retrieve", retrieve::api::register),
     ("linear", linear::api::register),
     ("plot", plot::api::register),
+    #[cfg(feature = "serve")]
+    ("serve", serve::api::register),
 ];
 
 impl Host {

@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod definitions;
 mod environment;
+mod get;
 mod github;
 pub mod help;
 mod interrupt;
@@ -17,6 +18,8 @@ mod new;
 mod profile;
 mod repl;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod test;
 
 #[cfg(feature = "jupyter")]
@@ -94,6 +97,16 @@ enum Command {
     #[cfg(feature = "jupyter")]
     #[command(subcommand)]
     Jupyter(jupyter::Jupyter),
+    /// Download a model or dataset by name, such as hf:ORG/NAME, into the cache
+    Get(get::Args),
+    /// List what is in the cache of models and datasets, or take something out
+    Cache(get::CacheArgs),
+    /// Serve models over HTTP: OpenAI's endpoints, and a page to chat with
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
+    /// Draw the curves of runs in a browser, as they are written
+    #[cfg(feature = "serve")]
+    Watch(serve::WatchArgs),
     /// Run benchmarks, and judge them against a baseline
     Bench(bench::Args),
 }
@@ -166,6 +179,12 @@ fn obey(command: Command) -> u8 {
         Command::Repl => repl::main(),
         #[cfg(feature = "jupyter")]
         Command::Jupyter(command) => jupyter::main(&command),
+        Command::Get(args) => get::main(&args),
+        Command::Cache(args) => get::cache(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::main(&args),
+        #[cfg(feature = "serve")]
+        Command::Watch(args) => serve::watch(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files, format } => check::main(&files, format),
         Command::Definitions { folder } => definitions::main(&folder),

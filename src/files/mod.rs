@@ -6,6 +6,7 @@
 //! `who` is always the verb that errors name.
 
 mod calls;
+pub mod http;
 mod part;
 pub mod sums;
 mod whole;

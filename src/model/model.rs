@@ -187,7 +187,7 @@ impl Model {
     }
 
     /// An error where a tokenizer has ids that the embeddings have no row for.
-    pub(super) fn check_vocabulary(&self, who: &str, tokenizer: &Tokenizer) -> Result<()> {
+    pub fn check_vocabulary(&self, who: &str, tokenizer: &Tokenizer) -> Result<()> {
         let (tokens, rows) = (tokenizer.len(), self.config().vocab);
         if tokens <= rows {
             return Ok(());
@@ -247,6 +247,28 @@ impl Model {
         let inner = self.read();
         let generation = Fields(&inner.generation).ids("eos_token_id");
         inner.config.eos.iter().copied().chain(generation).filter(|&id| (id as usize) < inner.config.vocab).collect()
+    }
+
+    /// `generation_config.json`, as the model's folder has it.
+    pub fn generation_config(&self) -> Map<String, Value> {
+        self.read().generation.clone()
+    }
+
+    /// A second model with the same numbers in memory: an adapter that is put on one of them is not on the other.
+    pub fn share(&self) -> Result<Model> {
+        self.check_trainable("share")?;
+        let inner = self.read();
+        let config = Config::clone(&inner.config);
+        let blueprint = Blueprint { arch: inner.arch, head: inner.head, config };
+        let twin = Model::assemble(blueprint, Weights::clone(&inner.weights));
+        let mut other = twin.write();
+        other.precision = inner.precision;
+        other.generation = inner.generation.clone();
+        other.sentence = inner.sentence.clone();
+        other.source = inner.source.clone();
+        (other.grown_from, other.base_rows) = (inner.grown_from, inner.base_rows);
+        drop(other);
+        Ok(twin)
     }
 
     /// Keeps only the inputs of layers for backward and recomputes the rest: less memory, a quarter more time.

@@ -6,7 +6,7 @@
 
 mod alphabet;
 pub mod api;
-mod base64;
+pub mod base64;
 mod bpe;
 mod charsmap;
 mod chat;
@@ -24,6 +24,7 @@ mod ppmi;
 pub mod script;
 mod special;
 mod stats;
+mod token_bytes;
 mod tokenizer;
 mod train;
 pub(crate) mod words;

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod checkpoint;
 pub mod claim;
+mod events;
 pub mod optimizer;
 pub mod record;
 

@@ -1,5 +1,6 @@
 //! The record of a run: a row per step, in memory and as JSON lines, each with its checksum.
 
+use super::events::{self, Events};
 use crate::files::sums::{self, Check, KEY};
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
@@ -23,6 +24,8 @@ struct Inner {
     file: Option<Counted<File>>,
     /// Bytes of the file: what a write that failed has left of a row is cut off.
     length: u64,
+    /// For TensorBoard, where that is asked for.
+    events: Option<Events>,
 }
 
 impl Record {
@@ -48,8 +51,22 @@ impl Record {
         files::write_all("record", path, &text.concat())?;
         let file = files::append("record", path)?;
         let length = text.iter().map(Vec::len).sum::<usize>() as u64;
-        let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file), length };
+        let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file), length, events: None };
         Ok(Record(Arc::new(Mutex::new(inner))))
+    }
+
+    /// Writes an event file for TensorBoard beside the record, from the next row on; that of a record that resumes is cut back with it.
+    pub fn with_events(self) -> Result<Record> {
+        let mut inner = self.inner();
+        if let Some(path) = &inner.path {
+            let place = events::path_beside(path);
+            inner.events = Some(match inner.file {
+                Some(_) => Events::reopen(place, inner.rows.len())?,
+                None => Events::create(place),
+            });
+        }
+        drop(inner);
+        Ok(self)
     }
 
     /// Adds a row; it is in the file when this returns.
@@ -121,6 +138,9 @@ impl Inner {
                 }
             }
             self.length += line.len() as u64;
+        }
+        if let Some(events) = &mut self.events {
+            events.add(&row, self.rows.len())?;
         }
         self.rows.push(row);
         Ok(())

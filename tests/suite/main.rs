@@ -22,12 +22,15 @@ mod help;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod house;
+mod hub;
 mod layers;
 mod linear;
 mod output;
 mod sandbox;
 mod scores;
 mod scripts;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod tensor;
 mod tests;

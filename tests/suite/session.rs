@@ -75,13 +75,20 @@ fn alone(net: &Model, prompt: &[u32], count: usize) -> (Vec<u32>, Vec<u32>) {
 
 #[test]
 fn a_line_of_a_session_is_the_line_alone_bit_for_bit() {
-    for (model_type, dtype) in [("llama", DType::F32), ("llama", DType::BF16), ("gpt2", DType::F32)] {
+    for (model_type, dtype, blocks) in [
+        ("llama", DType::F32, None),
+        ("llama", DType::BF16, None),
+        ("gpt2", DType::F32, None),
+        ("llama", DType::F32, Some("q8_0")),
+        ("llama", DType::F32, Some("q4_0")),
+    ] {
         let net = net(model_type, dtype);
+        blocks.map_or(Ok(()), |kind| net.quantize("test", kind, None)).unwrap();
         let mut session = Session::new(&net, PLAN).unwrap();
         let mut writers = BTreeMap::new();
         let mut asked = Vec::new();
-        // short and long prompts join while others are written; the long ones are read in two and three chunks
-        for (at, length) in [5, 700, 40, 1, 1100, 33].into_iter().enumerate() {
+        // short and long prompts join while others are written; the long one is read in two chunks
+        for (at, length) in [5, 700, 40, 1, 33].into_iter().enumerate() {
             let (prompt, count) = (prompt(length, at as u32), 4 + at);
             let line = session.join(&prompt).unwrap();
             writers.insert(line, Writer::new(count));
@@ -96,8 +103,8 @@ fn a_line_of_a_session_is_the_line_alone_bit_for_bit() {
         }
         for (line, prompt, count) in asked {
             let (new, bits) = alone(&net, &prompt, count);
-            assert_eq!(writers[&line].new, new, "{model_type} {dtype:?}: prompt of {}", prompt.len());
-            assert!(writers[&line].bits == bits, "{model_type} {dtype:?}: prompt of {}: logits differ", prompt.len());
+            assert_eq!(writers[&line].new, new, "{model_type} {dtype:?} {blocks:?}: prompt of {}", prompt.len());
+            assert!(writers[&line].bits == bits, "{model_type} {dtype:?} {blocks:?}: prompt of {}: logits differ", prompt.len());
         }
     }
 }

@@ -228,3 +228,38 @@ fn the_bootstrap_holds_the_mean() {
     }
     assert!((165..=192).contains(&held), "{held} of 200");
 }
+
+/// The payloads of an event file, whose framing is held against its lengths.
+fn events(path: &std::path::Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut at, mut found) = (0, Vec::new());
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        found.push(bytes[at + 12..at + 12 + length].to_vec());
+        at += length + 16;
+    }
+    assert_eq!(at, bytes.len());
+    found
+}
+
+#[test]
+fn an_event_file_for_tensorboard_grows_with_the_record_and_is_cut_with_it() {
+    use levain::train::Record;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let row = |step: u64| serde_json::from_value(serde_json::json!({ "step": step, "loss": 0.5, "note": "x" })).unwrap();
+    let log = Record::create(&path).with_events().unwrap();
+    (1..=3).for_each(|step| log.add(row(step)).unwrap());
+    let file = folder.path().join("events.out.tfevents.0.log");
+    // as every such file begins: 24 bytes, and the masked sum of that length
+    assert_eq!(std::fs::read(&file).unwrap()[..12], [0x18, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22]);
+    let all = events(&file);
+    assert!(all.len() == 4 && all[0].ends_with(b"brain.Event:2"));
+    // wall_time, then step 3, and a summary with one value: the text is none
+    assert_eq!(all[3][9..], [&[0x10, 3, 0x2a, 13, 0x0a, 11, 0x0a, 4][..], b"loss", &[0x15, 0, 0, 0, 0x3f]].concat());
+    drop(log);
+    let log = Record::reopen(&path, 2).unwrap().with_events().unwrap();
+    assert_eq!(events(&file), all[..3]);
+    log.add(row(7)).unwrap();
+    assert_eq!(events(&file).len(), 4);
+}

@@ -1,15 +1,16 @@
 //! Which files a path means: itself, those of a folder, or those that match a pattern.
 
 use super::ENDINGS;
-use crate::{Error, Result, bail, files, progress, text};
+use crate::{Error, Result, bail, files, hub, progress, text};
 use std::path::{Path, PathBuf};
 
 /// How deep folders are looked through: links may lead in a circle.
 const DEEP: usize = 32;
 
 /// The files of a path, in the order of their names. A folder means all data files in it and below; `*` matches within a
-/// name, `**` any folders, `{a,b}` either.
+/// name, `**` any folders, `{a,b}` either. `hf:datasets/ORG/NAME` is a dataset of a hub, and what stands behind it a path in it.
 pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
+    let given = &*hub::local_text(who, given, hub::Want::Data)?;
     let path = Path::new(given);
     let is_pattern = given.contains(['*', '{']) && !files::exists(path);
     if !is_pattern && !files::is_folder(path) {

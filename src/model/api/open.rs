@@ -1,10 +1,10 @@
 //! Opening a model, or making a new one.
 
 use super::read;
+use crate::hub::{self, Want};
 use crate::model::{NewHead, Pooling, Problem};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
-use std::path::Path;
 
 const MODEL: &[Opt] = &[
     opt("dtype", Kind::OneOf(&read::DTYPES), "\"f32\"", "dtype of the stored weights").also(&["torch_dtype"]),
@@ -203,6 +203,10 @@ mod verbs {
     /// //=> bert, 2 layers, 49.0 k parameters, f32, a new token head
     /// ```
     ///
+    /// `hf:ORG/NAME` is a model of Hugging Face's hub, or of the mirror that HF_ENDPOINT names; `hf:ORG/NAME@REVISION` is one of its commits,
+    /// branches or tags, and `hf:ORG/NAME/FILE.gguf` one of its files. It is downloaded once, held against its sha256, and kept in the cache
+    /// that Python's library uses (HF_HUB_CACHE, HF_HOME); HF_TOKEN opens what is gated, and HF_HUB_OFFLINE asks the cache alone.
+    ///
     /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),
     /// StarCoder 2, OLMo (1, 2), Granite, Helium, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and
     /// `likelihood` and bits per byte measure it, as a baseline beside one's own; whatever trains or changes weights is an
@@ -214,7 +218,7 @@ mod verbs {
             bail!("model", "option `{}` is for new models, and {path} has its own", other.name);
         }
         let dtype = read::dtype("model", &options.text("dtype")?)?;
-        let path = Path::new(path);
+        let path = &*hub::local("model", path, Want::Model)?;
         if options.text("engine")? == "candle" {
             if options.has("head") || options.bool("quantized")? {
                 bail!("model", "engine \"candle\" has neither `head` nor `quantized`");

@@ -90,6 +90,7 @@ pub fn register(host: &mut Host) {
 #[export_module]
 mod verbs {
     use super::{chat, value};
+    use crate::hub::{self, Want};
     use crate::text;
     use crate::token::Dropout;
 
@@ -106,6 +107,7 @@ mod verbs {
     /// `tokenize_chinese_chars`, `legacy`, `add_bos_token`, `split_special_tokens`, …) hold; tokens of `added_tokens_decoder`,
     /// `added_tokens.json`, `special_tokens_map.json` and `extra_special_tokens` are added. What is said there and not used is
     /// told in a line, and listed in `info().unused`. A class that is not known and has no tokenizer.json is an error.
+    /// `hf:ORG/NAME` is the tokenizer of a model of Hugging Face's hub, as in `model`.
     /// Regular expressions mean what Oniguruma means, or are refused. A .gguf is cut as llama.cpp cuts it.
     ///
     /// Without a config a vocab.txt is lowercased, unless the vocabulary has capitals, and vocab.json is GPT-2's.
@@ -119,7 +121,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "tokenizer", return_raw)]
     pub fn open(path: &str) -> Res<Tokenizer> {
-        Ok(Tokenizer::open(path)?)
+        Ok(Tokenizer::open(hub::local("tokenizer", path, Want::Tokenizer)?)?)
     }
 
     /// Returns the tokenizer itself, so that a function may take either a tokenizer or a path.

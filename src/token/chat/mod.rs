@@ -65,6 +65,11 @@ impl Tokenizer {
         }
     }
 
+    /// Whether its chat template writes tools.
+    pub fn takes_tools(&self) -> bool {
+        self.template().contains("tools") || self.named_templates().any(|(name, _)| name == "tool_use")
+    }
+
     /// The template as it is read, once. With tools it is the one named `tool_use`, where there is one.
     fn parsed_template(&self, tools: bool) -> Result<Arc<Template>> {
         let for_tools = self.named_templates().find(|(name, _)| tools && *name == "tool_use");

@@ -5,7 +5,11 @@ use crate::script::prelude::*;
 use crate::train::Record;
 use crate::{progress, resume};
 
-const RECORD: &[Opt] = &[opt("resume", Kind::Int, "", "continue the existing record, without rows after this step")];
+const RECORD: &[Opt] = &[
+    opt("resume", Kind::Int, "", "continue the existing record, without rows after this step"),
+    opt("tensorboard", Kind::Bool, "false", "write an event file for TensorBoard beside the record")
+        .also(&["SummaryWriter", "add_scalar", "report_to", "tfevents", "logging_dir"]),
+];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -35,13 +39,15 @@ mod verbs {
     /// Returns a record that is also a file: a JSON object per line, written as soon as it is added.
     ///
     /// The first row replaces what is at `path`. `#{ resume: step }` continues the existing record instead, without its rows after
-    /// `step`: the record of a run that resumes from a checkpoint of that step.
+    /// `step`: the record of a run that resumes from a checkpoint of that step. With `tensorboard: true` every number of a row is a scalar in an event file
+    /// in the same folder, which TensorBoard draws; `levain watch FOLDER` draws the record itself.
     ///
     /// ```rhai
     /// let log = record("out/examples/log.jsonl");
     /// for step in 1..=3 { log.add(#{ step: step, loss: 1.0 / step }); }
     /// let log = record("out/examples/log.jsonl", #{ resume: 2 });
     /// log.len()                                //=> 2
+    /// record("out/examples/board/log.jsonl", #{ tensorboard: true }).add(#{ step: 1, loss: 2.5 });    // tensorboard --logdir out/examples
     /// record("out/examples/none.jsonl", #{ resum: 2 }) //=> error: record: there is no option `resum`
     /// ```
     ///
@@ -49,10 +55,11 @@ mod verbs {
     #[rhai_fn(name = "record", return_raw)]
     pub fn record_at(path: &str, options: Map) -> Res<Record> {
         let options = Options::read("record", RECORD, options)?;
-        match options.maybe("resume", Options::count)? {
-            Some(step) => Ok(Record::reopen(path, step as u64)?),
-            None => Ok(Record::create(path)),
-        }
+        let log = match options.maybe("resume", Options::count)? {
+            Some(step) => Record::reopen(path, step as u64)?,
+            None => Record::create(path),
+        };
+        Ok(if options.bool("tensorboard")? { log.with_events()? } else { log })
     }
 
     /// Adds a row. It is in the file when this returns.

@@ -1,0 +1,266 @@
+//! The thread that computes: one batch a model, which requests join and leave between two tokens.
+
+use super::error::ApiError;
+use super::job::{EmbedJob, Event, FinishReason, Job, TokenChance, Work};
+use super::metrics::Metrics;
+use super::options::ServeOptions;
+use super::queue::Queue;
+use super::served::Served;
+use super::vectors;
+use crate::cancel::{self, Hold};
+use crate::model::{Detokenizer, LineId, Session, SessionPlan};
+use crate::tensor::Rng;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Tokens of prompts that one step reads, about: between two of them every running text gets its token.
+const READ_AT_ONCE: usize = 512;
+/// How often an idle engine looks whether it has to end.
+const IDLE: Duration = Duration::from_millis(50);
+
+pub struct Engine {
+    served: Vec<Arc<Served>>,
+    sessions: Vec<Option<Session>>,
+    running: Vec<Running>,
+    queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+    max_batch: usize,
+    prefix_bytes: usize,
+}
+
+/// One answer of a request.
+struct Running {
+    job: Arc<Job>,
+    line: LineId,
+    choice: usize,
+    new: usize,
+    rng: Rng,
+    writer: Detokenizer,
+    constraint: Option<super::grammar::Constraint>,
+    asked: Instant,
+}
+
+impl Engine {
+    pub fn new(served: &[Arc<Served>], queue: &Arc<Queue>, metrics: &Arc<Metrics>, options: &ServeOptions) -> Engine {
+        let prefix_bytes = options.prefix_bytes / served.len().max(1);
+        let sessions = served.iter().map(|_| None).collect();
+        let (queue, metrics) = (queue.clone(), metrics.clone());
+        let (served, running, max_batch) = (served.to_vec(), Vec::new(), options.max_batch);
+        Engine { served, sessions, running, queue, metrics, max_batch, prefix_bytes }
+    }
+
+    /// Answers requests until a stop is asked for; then it finishes what runs.
+    pub fn run(&mut self) {
+        let hold = cancel::current().hold();
+        while !hold.is_requested() {
+            self.admit();
+            if self.running.is_empty() { self.queue.wait(IDLE) } else { self.step() }
+        }
+        self.drain(&hold);
+    }
+
+    fn drain(&mut self, _hold: &Hold) {
+        for work in self.queue.close() {
+            work.refuse(stopping());
+        }
+        while !self.running.is_empty() {
+            self.step();
+        }
+    }
+
+    /// Lets requests in, as far as there is room.
+    fn admit(&mut self) {
+        loop {
+            let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+            for running in &self.running {
+                *lines.entry(running.job.client.clone()).or_default() += 1;
+            }
+            let room = self.max_batch.saturating_sub(self.awaited());
+            match self.queue.take(room, &lines) {
+                Some(Work::Write(job)) => self.begin(job),
+                Some(Work::Embed(job)) => self.embed(job),
+                None => break,
+            }
+        }
+        self.metrics.waiting(self.queue.len());
+    }
+
+    /// Lines that run, and those that will once their prompt is read.
+    fn awaited(&self) -> usize {
+        self.running.iter().map(|running| if running.new == 0 { running.due() } else { 1 }).sum()
+    }
+
+    fn session(&mut self, model: usize) -> Result<&mut Session> {
+        let plan = SessionPlan { read_at_once: READ_AT_ONCE, prefix_bytes: self.prefix_bytes };
+        let place = &mut self.sessions[model];
+        if place.is_none() {
+            *place = Some(Session::new(&self.served[model].net, plan)?);
+        }
+        place.as_mut().ok_or_else(|| Error::new("serve", "there is no session"))
+    }
+
+    fn begin(&mut self, job: Job) {
+        let joined = self.session(job.model).and_then(|session| {
+            let line = session.join(&job.prompt)?;
+            Ok((line, session.prompt(line)?.1))
+        });
+        match joined {
+            Ok((line, cached)) => {
+                self.metrics.prompt(job.prompt.len(), cached);
+                // the client may have left, which the next step finds out
+                drop(job.events.send(Event::Read { cached }));
+                let running = Running::new(&self.served[job.model], Arc::new(job), line, 0);
+                self.running.push(running);
+            }
+            Err(error) => Work::Write(job).refuse(error.into()),
+        }
+    }
+
+    fn embed(&mut self, job: EmbedJob) {
+        let served = &self.served[job.model];
+        let made = guarded(|| vectors::embed(served, &job.texts));
+        drop(job.answer.send(made.map_err(ApiError::from)));
+    }
+
+    /// One token of every text, and a part of the prompts.
+    fn step(&mut self) {
+        let started = Instant::now();
+        self.drop_left();
+        for model in 0..self.sessions.len() {
+            let fresh = match &mut self.sessions[model] {
+                Some(session) if !session.is_empty() => guarded(|| session.step()),
+                _ => continue,
+            };
+            match fresh {
+                Ok(fresh) => fresh.into_iter().for_each(|line| self.advance(model, line)),
+                Err(error) => self.fail(model, &error),
+            }
+        }
+        self.metrics.step(self.running.len(), started.elapsed());
+    }
+
+    /// What was written for a client that has left frees its place.
+    fn drop_left(&mut self) {
+        for running in self.running.extract_if(.., |running| running.job.events.is_closed()) {
+            if let Some(session) = &mut self.sessions[running.job.model] {
+                session.leave(running.line);
+            }
+            self.metrics.dropped();
+        }
+    }
+
+    /// A model whose computation failed: its texts end with the error.
+    fn fail(&mut self, model: usize, error: &Error) {
+        self.sessions[model] = None;
+        for running in self.running.extract_if(.., |running| running.job.model == model) {
+            drop(running.job.events.send(Event::Failed(ApiError::internal(error.to_string()))));
+        }
+    }
+
+    fn advance(&mut self, model: usize, line: LineId) {
+        let Some(at) = self.running.iter().position(|run| run.job.model == model && run.line == line) else { return };
+        let Some(session) = &mut self.sessions[model] else { return };
+        let mut all = vec![];
+        if self.running[at].new == 0 && self.running[at].choice == 0 {
+            // the other answers begin where the prompt ends
+            for choice in 1..self.running[at].job.choices {
+                if let Ok(line) = session.fork(line) {
+                    all.push(Running::new(&self.served[model], self.running[at].job.clone(), line, choice));
+                }
+            }
+        }
+        all.insert(0, self.running.remove(at));
+        for mut running in all.into_iter().rev() {
+            let before = running.new;
+            let ended = guarded(|| running.advance(session));
+            if running.new > before {
+                self.metrics.token(running.new, running.asked.elapsed());
+            }
+            match ended {
+                Ok(None) => self.running.insert(at, running),
+                Ok(Some(reason)) => {
+                    session.leave(running.line);
+                    running.end(reason);
+                }
+                Err(error) => {
+                    session.leave(running.line);
+                    drop(running.job.events.send(Event::Failed(ApiError::internal(error.to_string()))));
+                }
+            }
+        }
+    }
+}
+
+pub fn stopping() -> ApiError {
+    ApiError::with(axum::http::StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping")
+}
+
+/// A panic ends the work at hand, and not the server.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let ended = |_| Error::new("serve", "an internal error: please report it");
+    catch_unwind(AssertUnwindSafe(work)).map_err(ended)?
+}
+
+impl Running {
+    fn new(served: &Served, job: Arc<Job>, line: LineId, choice: usize) -> Running {
+        let writer = Detokenizer::new(&served.tok, &job.stops, job.skip_special);
+        let (rng, constraint) = (Rng::new(job.seed).split(choice as u64), job.constraint.clone());
+        Running { job, line, choice, new: 0, rng, writer, constraint, asked: Instant::now() }
+    }
+
+    /// Lines of a request whose prompt is being read.
+    fn due(&self) -> usize {
+        if self.choice == 0 { self.job.choices } else { 1 }
+    }
+
+    /// Chooses the next token and tells it; why the text ends, where it does.
+    fn advance(&mut self, session: &mut Session) -> Result<Option<FinishReason>> {
+        let (logits, ids) = session.logits(self.line)?;
+        let before = self.job.top_logprobs.map(|_| logits.to_vec());
+        if let Some(constraint) = &mut self.constraint
+            && !constraint.narrow(logits)?
+        {
+            return Ok(Some(FinishReason::Stop));
+        }
+        let Some(id) = self.job.sampling.next(logits, ids, self.new, &mut self.rng)? else {
+            return Ok(Some(FinishReason::Stop));
+        };
+        if let Some(constraint) = &mut self.constraint {
+            constraint.take(id)?;
+        }
+        let room = session.push(self.line, id)?;
+        self.new += 1;
+        let chance = before.map(|logits| chance(&logits, id, self.job.top_logprobs.unwrap_or(0)));
+        let text = self.writer.push(id)?;
+        // a client that has left is found before the next step
+        drop(self.job.events.send(Event::Token { choice: self.job.first + self.choice, text, chance }));
+        Ok(match (self.writer.stopped, self.new < self.job.sampling.max_new_tokens && room) {
+            (true, _) => Some(FinishReason::Stop),
+            (false, true) => None,
+            (false, false) => Some(FinishReason::Length),
+        })
+    }
+
+    fn end(mut self, reason: FinishReason) {
+        let text = self.writer.finish().unwrap_or_default();
+        drop(self.job.events.send(Event::End { choice: self.job.first + self.choice, text, reason }));
+    }
+}
+
+/// How likely a token was, and the likeliest in its place.
+fn chance(logits: &[f32], id: u32, count: usize) -> TokenChance {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
+    let logprob = |id: u32| f64::from(logits[id as usize] - highest) - sum.ln();
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    let falling = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    if count > 0 && count < order.len() {
+        order.select_nth_unstable_by(count, falling);
+    }
+    order.truncate(count);
+    order.sort_unstable_by(falling);
+    TokenChance { id, logprob: logprob(id), top: order.into_iter().map(|id| (id, logprob(id))).collect() }
+}

@@ -1,0 +1,40 @@
+//! A model behind HTTP: OpenAI's endpoints, a page to chat with, and what watches over both.
+//!
+//! One thread computes, in batches that requests join and leave between two tokens (`engine`); one has the
+//! connections (`server`). Between them is a queue, from which clients are served in turn. No path of a request reaches the file system.
+
+pub mod api;
+mod app;
+mod chat;
+mod completions;
+mod connections;
+mod embeddings;
+mod engine;
+mod error;
+mod fields;
+mod generation;
+mod grammar;
+mod job;
+mod keys;
+mod messages;
+mod metrics;
+mod models;
+mod openapi;
+mod options;
+mod page;
+mod queue;
+mod reply;
+mod routes;
+mod served;
+mod server;
+mod stream;
+mod tokens;
+mod tools;
+mod vectors;
+mod watch;
+
+pub use keys::{read_keys, warning};
+pub use options::ServeOptions;
+pub use served::Served;
+pub use server::serve;
+pub use watch::watch;
