@@ -63,7 +63,7 @@ impl Download<'_> {
     /// Fetches until all is here. A transfer that brought something begins again where it broke off; one that brings nothing, time
     /// and again, is an error.
     fn run(&mut self) -> Result<()> {
-        let label = format!("get {}", self.file.path.rsplit('/').next().unwrap_or(&self.file.path));
+        let label = format!("get {}", self.file.name());
         let start = self.here()?;
         let quiet = self.file.size < 4 * STEP;
         let progress = Progress::new(&label, self.file.size.div_ceil(STEP), start / STEP, quiet);

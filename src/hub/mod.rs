@@ -70,6 +70,9 @@ pub fn fetch(who: &str, name: &Name, want: Want, settings: &Settings) -> Result<
     };
     let files = remote.files(name, &sha)?;
     let chosen: Vec<&RemoteFile> = files.iter().filter(|file| is_wanted(file, &files, name, want)).collect();
+    if want == Want::Model && name.path.is_none() && !chosen.iter().any(|file| is_weights(file.name(), &files)) {
+        return Err(no_weights(who, name, &files));
+    }
     if chosen.is_empty() {
         let named = name.path.as_deref().map(|path| format!(" that `{path}` names")).unwrap_or_default();
         let near = name.path.as_deref().and_then(|path| crate::nearest(path, files.iter().map(|file| &*file.path)));
@@ -145,9 +148,18 @@ fn is_of_tokenizer(file: &str) -> bool {
         || file.starts_with("chat_template")
 }
 
-/// Safetensors, or where there are none PyTorch's files.
+fn no_weights(who: &str, name: &Name, files: &[RemoteFile]) -> Error {
+    let error = Error::new(who, format!("{name} has no weights in safetensors or by PyTorch"));
+    let gguf: Vec<&str> = files.iter().map(|file| &*file.path).filter(|path| path.ends_with(".gguf")).collect();
+    match gguf.first() {
+        Some(first) => error.help(format!("it has {}: `{name}/{first}` is one", text::counted(gguf.len(), "GGUF file"))),
+        None => error,
+    }
+}
+
+/// Safetensors, or where there are none PyTorch's files. Mistral's own format of the same numbers is left out.
 fn is_weights(file: &str, all: &[RemoteFile]) -> bool {
-    let safe = |file: &str| file.ends_with(".safetensors") && !file.contains('/');
+    let safe = |file: &str| file.ends_with(".safetensors") && !file.contains('/') && !file.starts_with("consolidated");
     match all.iter().any(|file| safe(&file.path)) {
         true => safe(file),
         false => file.starts_with("pytorch_model") && file.ends_with(".bin"),

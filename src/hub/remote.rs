@@ -137,6 +137,11 @@ fn encoded(path: &str) -> String {
 }
 
 impl RemoteFile {
+    /// Its name, without its folder.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
     /// None for folders, and for what has no place in a cache: a path that leads out, a hash that is none.
     fn read(entry: &Value) -> Option<RemoteFile> {
         let path = entry["path"].as_str().filter(|_| entry["type"] == "file")?;

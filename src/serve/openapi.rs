@@ -133,6 +133,12 @@ fn request(required: &[&str], own: Value, generates: bool) -> Value {
     json!({ "type": "object", "required": required, "properties": fields })
 }
 
+/// A schema that needs one of these fields.
+fn either(fields: &[&str], mut schema: Value) -> Value {
+    schema["anyOf"] = fields.iter().map(|field| json!({ "required": [field] })).collect();
+    schema
+}
+
 fn schemas() -> Value {
     let ids = || json!({ "type": "array", "items": { "type": "integer", "minimum": 0 } });
     let message = json!({
@@ -183,12 +189,12 @@ fn schemas() -> Value {
             "input": one_or_many(json!({ "type": "string" })),
             "encoding_format": { "enum": ["float", "base64"] },
         }), false),
-        "TokenizeRequest": request(&[], json!({
+        "TokenizeRequest": either(&["content", "messages"], request(&[], json!({
             "model": { "type": "string" },
             "content": { "type": "string" },
             "messages": { "type": "array", "items": message },
             "add_special_tokens": { "type": "boolean" },
-        }), false),
+        }), false)),
         "DetokenizeRequest": request(&["tokens"], json!({ "model": { "type": "string" }, "tokens": ids() }), false),
     })
 }

@@ -295,6 +295,9 @@ fn what_does_not_come_right_is_told() {
     hub.set(|held| held.lies = true);
     assert!(hub.fault("hf:org/tiny", Want::Model).contains("the hub announced 0000"));
     assert!(!hub.settings().cache.join("models--org--tiny/snapshots").join(SHA).join("model.safetensors").exists());
+    let hub = Hub::of(BTreeMap::from([("x-q8_0.gguf".to_string(), vec![0; 9]), ("config.json".to_string(), vec![0; 8])]));
+    assert!(hub.fault("hf:org/x", Want::Model).contains("`hf:org/x/x-q8_0.gguf` is one"));
+    assert!(hub.get("hf:org/x/x-q8_0.gguf", Want::Model).is_ok());
     for (status, code, words) in [
         (401, "RepoNotFound", "no such repository, or it is private"),
         (403, "GatedRepo", "access is granted on request"),
