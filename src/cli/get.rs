@@ -67,8 +67,14 @@ fn list(args: &CacheArgs) -> Result<()> {
     let held = hub::held("cache", &folder)?;
     let width = held.iter().map(|held| text::width(&held.name)).max().unwrap_or(0);
     for held in &held {
-        let refs: Vec<String> = held.refs.iter().map(|(name, sha)| format!("{name} {}", sha.get(..7).unwrap_or(sha))).collect();
-        println!("{}  {}  {}", text::left(&held.name, width), text::right(&text::bytes(held.bytes), 9), refs.join(", "));
+        let refs: Vec<String> =
+            held.refs.iter().map(|(name, sha)| format!("{name} {}", sha.get(..7).unwrap_or(sha))).collect();
+        println!(
+            "{}  {}  {}",
+            text::left(&held.name, width),
+            text::right(&text::bytes(held.bytes), 9),
+            refs.join(", ")
+        );
     }
     let sum = held.iter().map(|held| held.bytes).sum();
     println!("{}, {} in {}", text::counted(held.len(), "name"), text::bytes(sum), folder.display());

@@ -164,7 +164,8 @@ impl Download<'_> {
         let made: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         match made == wanted {
             true => Ok(()),
-            false => Err(self.error(format!("its sha256 is {made}, and the hub announced {wanted}"))
+            false => Err(self
+                .error(format!("its sha256 is {made}, and the hub announced {wanted}"))
                 .help("it was deleted: get it again, or from another HF_ENDPOINT")),
         }
     }

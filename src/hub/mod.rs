@@ -76,7 +76,8 @@ pub fn fetch(who: &str, name: &Name, want: Want, settings: &Settings) -> Result<
     if chosen.is_empty() {
         let named = name.path.as_deref().map(|path| format!(" that `{path}` names")).unwrap_or_default();
         let near = name.path.as_deref().and_then(|path| crate::nearest(path, files.iter().map(|file| &*file.path)));
-        let error = Error::new(who, format!("{name} has no file{named} among its {}", text::counted(files.len(), "file")));
+        let error =
+            Error::new(who, format!("{name} has no file{named} among its {}", text::counted(files.len(), "file")));
         return Err(match near {
             Some(near) => error.help(format!("`{near}` is meant?")),
             None => error,
@@ -106,10 +107,13 @@ fn is_wanted(file: &RemoteFile, all: &[RemoteFile], name: &Name, want: Want) -> 
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     match want {
         Want::All => true,
-        Want::Data => !file.starts_with("dataset_info") && ["jsonl", "json", "csv", "tsv", "parquet", "txt", "html", "warc"].iter().any(|ending| {
-            let inner = file.strip_suffix(".gz").or_else(|| file.strip_suffix(".zst")).unwrap_or(file);
-            inner.rsplit_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(ending))
-        }),
+        Want::Data => {
+            !file.starts_with("dataset_info")
+                && ["jsonl", "json", "csv", "tsv", "parquet", "txt", "html", "warc"].iter().any(|ending| {
+                    let inner = file.strip_suffix(".gz").or_else(|| file.strip_suffix(".zst")).unwrap_or(file);
+                    inner.rsplit_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(ending))
+                })
+        }
         Want::Tokenizer => folder.is_empty() && is_of_tokenizer(file),
         Want::Model => {
             // parts of sentence-transformers are folders with a number, the rest are other programs' formats
@@ -152,7 +156,9 @@ fn no_weights(who: &str, name: &Name, files: &[RemoteFile]) -> Error {
     let error = Error::new(who, format!("{name} has no weights in safetensors or by PyTorch"));
     let gguf: Vec<&str> = files.iter().map(|file| &*file.path).filter(|path| path.ends_with(".gguf")).collect();
     match gguf.first() {
-        Some(first) => error.help(format!("it has {}: `{name}/{first}` is one", text::counted(gguf.len(), "GGUF file"))),
+        Some(first) => {
+            error.help(format!("it has {}: `{name}/{first}` is one", text::counted(gguf.len(), "GGUF file")))
+        }
         None => error,
     }
 }

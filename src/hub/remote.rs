@@ -79,8 +79,13 @@ impl Remote {
                 return Err(self.refusal(name, None, &answer));
             }
             // the next page is of the same hub, or of nobody
-            next = answer.header("link").and_then(next_page).filter(|url| url.starts_with(&self.endpoint) && pages < PAGES);
-            let Value::Array(list) = self.json(answer)? else { bail!(self.who.as_str(), "{name}: the hub lists no files") };
+            next = answer
+                .header("link")
+                .and_then(next_page)
+                .filter(|url| url.starts_with(&self.endpoint) && pages < PAGES);
+            let Value::Array(list) = self.json(answer)? else {
+                bail!(self.who.as_str(), "{name}: the hub lists no files")
+            };
             files.extend(list.iter().filter_map(|entry| RemoteFile::read(entry)));
         }
         Ok(files)
@@ -88,7 +93,8 @@ impl Remote {
 
     fn json(&self, answer: Answer) -> Result<Value> {
         let bytes = answer.bytes(&self.who, LISTED)?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::new(&self.who, format!("{}: no JSON: {error}", self.endpoint)))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::new(&self.who, format!("{}: no JSON: {error}", self.endpoint)))
     }
 
     pub fn url(&self, name: &Name, sha: &str, file: &RemoteFile) -> String {
@@ -107,10 +113,13 @@ impl Remote {
             None => "HF_TOKEN is the token of an account that has access",
         };
         match (answer.status, code.as_str()) {
-            (401 | 403, "GatedRepo") => error("access is granted on request").help(format!("ask for it at {page}; {login}")),
+            (401 | 403, "GatedRepo") => {
+                error("access is granted on request").help(format!("ask for it at {page}; {login}"))
+            }
             (_, "RevisionNotFound") => error(&format!("there is no revision `{}`", name.revision)),
             (401 | 404, _) if !of_file && (code.is_empty() || code == "RepoNotFound") => {
-                error("there is no such repository, or it is private").help(format!("the name is that of {page}; {login}"))
+                error("there is no such repository, or it is private")
+                    .help(format!("the name is that of {page}; {login}"))
             }
             (401 | 403, _) => error("access is denied").help(login.to_string()),
             (404, _) => error("there is no such file"),

@@ -93,7 +93,8 @@ impl App {
             return Err(ApiError::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", what));
         }
         let bytes = self.body(request.into_body()).await?;
-        let body = serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body is not JSON: {error}")))?;
+        let body =
+            serde_json::from_slice(&bytes).map_err(|error| ApiError::bad(format!("the body is not JSON: {error}")))?;
         Ok(Asked { body, client })
     }
 

@@ -1,17 +1,17 @@
 //! `POST /v1/chat/completions`
 
+use super::app::now;
 use super::app::{App, Asked};
 use super::error::{Answer, ApiError};
 use super::fields::Fields;
 use super::generation::{self, Generation};
+use super::job::Work;
 use super::job::{Event, Job};
 use super::messages;
 use super::reply::{Kind, Reply};
 use super::served::Served;
 use super::stream;
 use super::tools::Tools;
-use super::app::now;
-use super::job::Work;
 use crate::tensor::Rng;
 use crate::token::ChatOptions;
 use axum::extract::{Request, State};
@@ -51,7 +51,11 @@ pub async fn answer(app: &Arc<App>, begin: impl FnOnce(&App) -> Answer<Begun> + 
     let shared = app.clone();
     let prepared = tokio::task::spawn_blocking(move || begin(&shared)).await;
     let begun = prepared.map_err(|_| ApiError::internal("an internal error: please report it"))??;
-    if begun.stream { Ok(stream::events(begun.reply, begun.events)) } else { stream::whole(begun.reply, begun.events).await }
+    if begun.stream {
+        Ok(stream::events(begun.reply, begun.events))
+    } else {
+        stream::whole(begun.reply, begun.events).await
+    }
 }
 
 /// `max_completion_tokens` is what `max_tokens` is called now.
@@ -137,6 +141,9 @@ pub fn prompt(fields: &Fields, served: &Served, messages: &[Value], tools: Optio
         variables,
         ..ChatOptions::default()
     };
-    let chat = served.tok.apply_chat_template(messages, &options).map_err(|error| ApiError::field("messages", error.to_string()))?;
+    let chat = served
+        .tok
+        .apply_chat_template(messages, &options)
+        .map_err(|error| ApiError::field("messages", error.to_string()))?;
     Ok(served.tok.ids(&chat.text, false)?)
 }

@@ -58,7 +58,8 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
     };
     let mut jobs = Vec::new();
     for (at, prompt) in prompts.into_iter().enumerate() {
-        let mut generation = Generation { stops: generation.stops.clone(), sampling: generation.sampling.clone(), ..generation };
+        let mut generation =
+            Generation { stops: generation.stops.clone(), sampling: generation.sampling.clone(), ..generation };
         generation.fit(prompt.len(), served, Some(MAX_TOKENS))?;
         jobs.push(Job {
             client: asked.client.clone(),
@@ -98,7 +99,9 @@ fn prompts(value: &Value, served: &Served) -> Answer<Vec<Vec<u32>>> {
         Value::Array(list) if list.is_empty() => return Err(ApiError::field("prompt", "`prompt` is empty")),
         Value::Array(list) if list.iter().all(Value::is_number) => return Ok(vec![ids("prompt", list, vocab)?]),
         Value::Array(list) => list,
-        _ => return Err(ApiError::field("prompt", "`prompt` is neither a string, nor token ids, nor an array of them")),
+        _ => {
+            return Err(ApiError::field("prompt", "`prompt` is neither a string, nor token ids, nor an array of them"));
+        }
     };
     if list.len() > PROMPTS {
         return Err(ApiError::field("prompt", format!("{} prompts, more than {PROMPTS}", list.len())));

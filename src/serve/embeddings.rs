@@ -30,7 +30,10 @@ pub async fn post(State(app): State<Arc<App>>, request: Request) -> Answer<Respo
     let vectors = answer.await.map_err(|_| ApiError::internal("the answer was lost"))??;
     if reply.dimensions.is_some_and(|wanted| vectors.iter().any(|vector| vector.len() != wanted)) {
         let own = vectors.first().map_or(0, Vec::len);
-        return Err(ApiError::field("dimensions", format!("`dimensions` is not {own}, which this model's vectors have")));
+        return Err(ApiError::field(
+            "dimensions",
+            format!("`dimensions` is not {own}, which this model's vectors have"),
+        ));
     }
     Ok(json_response(StatusCode::OK, &reply.json(&vectors)))
 }

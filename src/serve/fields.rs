@@ -119,7 +119,10 @@ pub fn texts(name: &str, value: &Value, most: usize) -> Answer<Vec<String>> {
         Value::String(text) => return Ok(vec![text.clone()]),
         Value::Array(list) if list.iter().all(Value::is_string) => list,
         other => {
-            return Err(ApiError::field(name, format!("`{name}` is {}, not a string or an array of them", kind(other))));
+            return Err(ApiError::field(
+                name,
+                format!("`{name}` is {}, not a string or an array of them", kind(other)),
+            ));
         }
     };
     if list.len() > most {

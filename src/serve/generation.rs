@@ -148,7 +148,9 @@ fn logit_bias(fields: &Fields, served: &Served) -> Answer<BTreeMap<u32, f32>> {
             (Some(id), Some(bias)) => biases.insert(id, bias as f32),
             (None, _) => return Err(fields.wrong("logit_bias", format!("has the key `{key}`, no id below {vocab}"))),
             (_, None) => {
-                return Err(fields.wrong("logit_bias", format!("gives id {key} {value}, not a number from -100 to 100")));
+                return Err(
+                    fields.wrong("logit_bias", format!("gives id {key} {value}, not a number from -100 to 100"))
+                );
             }
         };
     }

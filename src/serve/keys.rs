@@ -12,7 +12,12 @@ pub fn read_keys(path: &Path) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for (at, line) in lines {
         if line.len() < 8 || !line.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!("serve", "{}:{}: a key has at least 8 letters, digits and signs, and no space", path.display(), at + 1);
+            bail!(
+                "serve",
+                "{}:{}: a key has at least 8 letters, digits and signs, and no space",
+                path.display(),
+                at + 1
+            );
         }
         keys.push(line.to_string());
     }

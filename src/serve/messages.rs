@@ -5,8 +5,19 @@ use super::fields::Fields;
 use serde_json::{Map, Value, json};
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
-const FIELDS: &[&str] =
-    &["role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning", "function_call", "audio", "annotations"];
+const FIELDS: &[&str] = &[
+    "role",
+    "content",
+    "name",
+    "tool_calls",
+    "tool_call_id",
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+    "function_call",
+    "audio",
+    "annotations",
+];
 
 /// The messages as a chat template reads them.
 pub fn read(fields: &Fields) -> Answer<Vec<Value>> {

@@ -99,7 +99,12 @@ impl Metrics {
         let mut out = String::new();
         let numbers = [
             ("levain_prompt_tokens_total", "counter", "Tokens of prompts.", &self.prompt_tokens),
-            ("levain_cached_tokens_total", "counter", "Tokens of prompts that were known already.", &self.cached_tokens),
+            (
+                "levain_cached_tokens_total",
+                "counter",
+                "Tokens of prompts that were known already.",
+                &self.cached_tokens,
+            ),
             ("levain_generated_tokens_total", "counter", "Tokens that were generated.", &self.generated_tokens),
             ("levain_dropped_answers_total", "counter", "Answers whose client left.", &self.dropped),
             ("levain_requests_waiting", "gauge", "Requests in the queue.", &self.waiting),
@@ -112,7 +117,9 @@ impl Metrics {
         }
         self.first_token.write("levain_first_token_seconds", "Time to the first token of an answer.", &mut out);
         self.steps.write("levain_step_seconds", "Time of one token of all running answers.", &mut out);
-        out.push_str("# HELP levain_requests_total Requests by path and status.\n# TYPE levain_requests_total counter\n");
+        out.push_str(
+            "# HELP levain_requests_total Requests by path and status.\n# TYPE levain_requests_total counter\n",
+        );
         for ((path, status), count) in unpoisoned(self.requests.lock()).iter() {
             let _ = writeln!(out, "levain_requests_total{{path=\"{path}\",status=\"{status}\"}} {count}");
         }

@@ -110,7 +110,8 @@ fn admitted(app: &App, request: &Request) -> Result<Client, ApiError> {
         return Ok(Client(peer));
     }
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let key = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let key =
+        given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
     let Some(key) = key else {
         return Err(unauthorized("a key is needed, in the header `Authorization: Bearer KEY`"));
     };

@@ -40,7 +40,8 @@ pub async fn tokenize(State(app): State<Arc<App>>, request: Request) -> Answer<R
         }
         None => chat::prompt(&fields, served, &messages::read(&fields)?, None)?,
     };
-    let pieces: Vec<Value> = ids.iter().map(|&id| String::from_utf8_lossy(&served.tok.token_bytes(id)).into()).collect();
+    let pieces: Vec<Value> =
+        ids.iter().map(|&id| String::from_utf8_lossy(&served.tok.token_bytes(id)).into()).collect();
     let answer = json!({ "tokens": ids, "pieces": pieces, "count": ids.len(), "max_model_len": served.context() });
     Ok(json_response(StatusCode::OK, &answer))
 }

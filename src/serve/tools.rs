@@ -37,14 +37,17 @@ impl Tools {
             };
         };
         if !served.tok.takes_tools() {
-            return Err(fields.wrong("tools", format!("are given, and the chat template of `{}` has none", served.name)));
+            return Err(
+                fields.wrong("tools", format!("are given, and the chat template of `{}` has none", served.name))
+            );
         }
         let mut names = Vec::new();
         for (at, tool) in list.iter().enumerate() {
             names.push(name(&Fields::of(tool, &format!("tools[{at}]"))?)?);
         }
         let chosen = choice(fields, &names)?;
-        let forced = list.iter().zip(&names).filter(|(_, name)| chosen.as_ref().is_some_and(|chosen| chosen.contains(name)));
+        let forced =
+            list.iter().zip(&names).filter(|(_, name)| chosen.as_ref().is_some_and(|chosen| chosen.contains(name)));
         let forced = forced.map(|(tool, _)| tool.clone()).collect();
         let shown = (chosen.as_deref() != Some(&[])).then(|| list.clone());
         let one = fields.get("parallel_tool_calls").is_some() && !fields.flag("parallel_tool_calls")?;
@@ -85,7 +88,11 @@ impl Tools {
 /// What a template calls the arguments of a call that is all of a text.
 fn arguments_key(served: &Served) -> &'static str {
     let template = served.tok.template();
-    if template.contains("\"parameters\":") && !template.contains("\"arguments\":") { "parameters" } else { "arguments" }
+    if template.contains("\"parameters\":") && !template.contains("\"arguments\":") {
+        "parameters"
+    } else {
+        "arguments"
+    }
 }
 
 fn schema(function: &Value, key: &str) -> Value {
@@ -187,7 +194,9 @@ impl Watch {
         }
         let end = match self.held.find(OPEN) {
             Some(at) => at,
-            None => self.held.len() - (1..OPEN.len()).rev().find(|&size| self.held.ends_with(&OPEN[..size])).unwrap_or(0),
+            None => {
+                self.held.len() - (1..OPEN.len()).rev().find(|&size| self.held.ends_with(&OPEN[..size])).unwrap_or(0)
+            }
         };
         self.shown |= end > 0;
         let rest = self.held.split_off(end);

@@ -5,8 +5,7 @@ use crate::model::{EmbedPlan, TokenRows};
 use crate::tensor::{DType, no_grad};
 use crate::{Result, bail};
 
-const PLAN: EmbedPlan =
-    EmbedPlan { prompt: None, prompt_name: None, max_length: None, overflow: None, batch_size: 32 };
+const PLAN: EmbedPlan = EmbedPlan { prompt: None, prompt_name: None, max_length: None, overflow: None, batch_size: 32 };
 
 /// One vector a text: what a model with an `embed` head gives, or of a language model the mean of the last layer's states, of
 /// length 1.

@@ -52,7 +52,8 @@ pub fn watch(paths: &[PathBuf], address: SocketAddr, ready: impl FnOnce(SocketAd
         }
     }
     let watched = Arc::new(Watched { paths: paths.to_vec(), logs: Mutex::default() });
-    let router = Router::new().route("/", get(async || page::html(PAGE))).route("/rows", post(rows)).with_state(watched);
+    let router =
+        Router::new().route("/", get(async || page::html(PAGE))).route("/rows", post(rows)).with_state(watched);
     let bounds = Bounds { max_connections: 64, read_within: Duration::from_secs(10) };
     let connections = connections::start("watch", address, router, bounds, Arc::new(Metrics::default()))?;
     ready(connections.address);

@@ -141,7 +141,9 @@ fn answer(stream: TcpStream, standing: &Mutex<Standing>, own: &str) -> std::io::
             let body = facts(&held, &path).to_string();
             plain(&stream, 200, &[], body.as_bytes())?;
         } else {
-            let name = path.split_once(&format!("/resolve/{SHA}/")).map_or_else(|| path.replace("/elsewhere/", ""), |(_, name)| name.to_string());
+            let name = path
+                .split_once(&format!("/resolve/{SHA}/"))
+                .map_or_else(|| path.replace("/elsewhere/", ""), |(_, name)| name.to_string());
             let fault = if held.faults.is_empty() { None } else { Some(held.faults.remove(0)) };
             let bytes = held.files[&name].clone();
             drop(held);
@@ -176,7 +178,14 @@ fn plain(mut stream: &TcpStream, status: u16, headers: &[(&str, &str)], body: &[
     stream.write_all(body)
 }
 
-fn transfer(mut stream: &TcpStream, name: &str, bytes: &[u8], range: Option<usize>, fault: Option<Fault>, own: &str) -> std::io::Result<()> {
+fn transfer(
+    mut stream: &TcpStream,
+    name: &str,
+    bytes: &[u8],
+    range: Option<usize>,
+    fault: Option<Fault>,
+    own: &str,
+) -> std::io::Result<()> {
     match fault {
         Some(Fault::Status(status)) => return plain(stream, status, &[], b"no"),
         Some(Fault::Elsewhere) => {
@@ -194,7 +203,11 @@ fn transfer(mut stream: &TcpStream, name: &str, bytes: &[u8], range: Option<usiz
         _ => body,
     };
     let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
-    let ranged = if from > 0 { format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len()) } else { String::new() };
+    let ranged = if from > 0 {
+        format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len())
+    } else {
+        String::new()
+    };
     stream.write_all(format!("HTTP/1.1 {status}\r\n{ranged}Content-Length: {}\r\n\r\n", body.len()).as_bytes())?;
     match fault {
         Some(Fault::Cut) => {
@@ -214,10 +227,25 @@ fn transfer(mut stream: &TcpStream, name: &str, bytes: &[u8], range: Option<usiz
 fn names_are_read_and_nothing_else() {
     let read = |given: &str| Name::parse("model", given).unwrap().unwrap();
     let name = read("hf:org/name@v1.0/data/train-*.parquet");
-    assert_eq!((name.repo.as_str(), name.revision.as_str(), name.path.as_deref()), ("org/name", "v1.0", Some("data/train-*.parquet")));
-    assert_eq!((read("hf:gpt2").repo.as_str(), read("hf:datasets/org/name").folder().as_str()), ("gpt2", "datasets--org--name"));
+    assert_eq!(
+        (name.repo.as_str(), name.revision.as_str(), name.path.as_deref()),
+        ("org/name", "v1.0", Some("data/train-*.parquet"))
+    );
+    assert_eq!(
+        (read("hf:gpt2").repo.as_str(), read("hf:datasets/org/name").folder().as_str()),
+        ("gpt2", "datasets--org--name")
+    );
     assert!(Name::parse("model", "scripts/models/tiny").unwrap().is_none());
-    for wrong in ["hf:", "hf:../etc", "hf:org/", "hf:org/na me", "hf:org/name@", "hf:org/name/../../x", "hf:org/name//x", "hf:datasets/"] {
+    for wrong in [
+        "hf:",
+        "hf:../etc",
+        "hf:org/",
+        "hf:org/na me",
+        "hf:org/name@",
+        "hf:org/name/../../x",
+        "hf:org/name//x",
+        "hf:datasets/",
+    ] {
         let told = Name::parse("model", wrong).unwrap_err().to_string();
         assert!(told.contains(wrong), "{told}");
     }
@@ -229,9 +257,15 @@ fn a_model_is_fetched_once_and_opened_from_the_cache() {
     let folder = hub.get("hf:org/tiny", Want::Model).unwrap();
     assert!(folder.ends_with(format!("models--org--tiny/snapshots/{SHA}")), "{}", folder.display());
     let net = Model::open(&folder, DType::F32).unwrap();
-    assert_eq!(net.parameter_count(), Model::open(Path::new("scripts/models/tiny"), DType::F32).unwrap().parameter_count());
+    assert_eq!(
+        net.parameter_count(),
+        Model::open(Path::new("scripts/models/tiny"), DType::F32).unwrap().parameter_count()
+    );
     assert!(Tokenizer::open(&folder).is_ok());
-    assert!(!folder.join("README.md").exists() && !folder.join("curve.svg").exists(), "what nobody reads is not fetched");
+    assert!(
+        !folder.join("README.md").exists() && !folder.join("curve.svg").exists(),
+        "what nobody reads is not fetched"
+    );
     // as Python's library has it: blobs by their hash, links to them, and the commit of a branch
     let blob = hex(&Sha256::digest(std::fs::read("scripts/models/tiny/model.safetensors").unwrap()));
     let link = std::fs::read_link(folder.join("model.safetensors")).unwrap();
@@ -254,22 +288,39 @@ fn a_model_is_fetched_once_and_opened_from_the_cache() {
     let Held { name: own, bytes, refs, .. } = held("cache", &cache).unwrap().remove(0);
     assert_eq!((own.as_str(), refs), ("hf:org/tiny", vec![("main".to_string(), SHA.to_string())]));
     assert!(bytes > 1_000_000);
-    assert!(remove("cache", &cache, &name("hf:org/tiny")).unwrap() && !remove("cache", &cache, &name("hf:org/tiny")).unwrap());
+    assert!(
+        remove("cache", &cache, &name("hf:org/tiny")).unwrap()
+            && !remove("cache", &cache, &name("hf:org/tiny")).unwrap()
+    );
     assert_eq!(held("cache", &cache).unwrap(), []);
 }
 
 #[test]
 fn a_transfer_goes_on_where_it_broke_off() {
-    for faults in [vec![Fault::Cut], vec![Fault::Stall, Fault::Cut, Fault::Cut], vec![Fault::Status(503), Fault::Cut, Fault::NoRange], vec![Fault::Elsewhere], vec![Fault::Status(429)]] {
+    for faults in [
+        vec![Fault::Cut],
+        vec![Fault::Stall, Fault::Cut, Fault::Cut],
+        vec![Fault::Status(503), Fault::Cut, Fault::NoRange],
+        vec![Fault::Elsewhere],
+        vec![Fault::Status(429)],
+    ] {
         let hub = Hub::tiny();
         hub.set(|held| held.files.retain(|path, _| large(path)));
         hub.set(|held| held.faults = faults.clone());
         let folder = hub.get("hf:org/tiny", Want::Model).unwrap();
-        let (made, own) = (std::fs::read(folder.join("model.safetensors")).unwrap(), std::fs::read("scripts/models/tiny/model.safetensors").unwrap());
+        let (made, own) = (
+            std::fs::read(folder.join("model.safetensors")).unwrap(),
+            std::fs::read("scripts/models/tiny/model.safetensors").unwrap(),
+        );
         assert!(made == own, "{faults:?}");
         let resumed = hub.asked().iter().filter(|path| path.contains(" from ")).count();
-        assert_eq!(resumed, faults.iter().filter(|fault| matches!(fault, Fault::Cut | Fault::Stall)).count(), "{faults:?}");
-        let blobs: Vec<_> = std::fs::read_dir(folder.join("../../blobs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(
+            resumed,
+            faults.iter().filter(|fault| matches!(fault, Fault::Cut | Fault::Stall)).count(),
+            "{faults:?}"
+        );
+        let blobs: Vec<_> =
+            std::fs::read_dir(folder.join("../../blobs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(blobs.len(), 1, "{blobs:?}");
     }
 }
@@ -295,7 +346,8 @@ fn what_does_not_come_right_is_told() {
     hub.set(|held| held.lies = true);
     assert!(hub.fault("hf:org/tiny", Want::Model).contains("the hub announced 0000"));
     assert!(!hub.settings().cache.join("models--org--tiny/snapshots").join(SHA).join("model.safetensors").exists());
-    let hub = Hub::of(BTreeMap::from([("x-q8_0.gguf".to_string(), vec![0; 9]), ("config.json".to_string(), vec![0; 8])]));
+    let hub =
+        Hub::of(BTreeMap::from([("x-q8_0.gguf".to_string(), vec![0; 9]), ("config.json".to_string(), vec![0; 8])]));
     assert!(hub.fault("hf:org/x", Want::Model).contains("`hf:org/x/x-q8_0.gguf` is one"));
     assert!(hub.get("hf:org/x/x-q8_0.gguf", Want::Model).is_ok());
     for (status, code, words) in [
@@ -315,7 +367,8 @@ fn what_does_not_come_right_is_told() {
 #[test]
 fn datasets_are_files_folders_and_patterns_of_a_name() {
     let rows = |text: &str| format!("{{\"text\": \"{text}\"}}\n").into_bytes();
-    let files = [("data/train-0.jsonl", "a"), ("data/train-1.jsonl", "b"), ("data/test-0.jsonl", "c"), ("README.md", "d")];
+    let files =
+        [("data/train-0.jsonl", "a"), ("data/train-1.jsonl", "b"), ("data/test-0.jsonl", "c"), ("README.md", "d")];
     let hub = Hub::of(files.iter().map(|(path, text)| (path.to_string(), rows(text))).collect());
     // two files of one length have one hash here: the contents decide, so they are made unlike
     hub.set(|held| held.files.iter_mut().enumerate().for_each(|(at, (_, bytes))| bytes.extend(vec![b'\n'; at])));

@@ -5,8 +5,8 @@ use levain::cancel;
 use levain::model::{Lora, Model, Sampling};
 use levain::serve::{ServeOptions, Served, read_keys, serve, warning, watch};
 use levain::tensor::{Array, DType, Device, Rng};
-use levain::train::Record;
 use levain::token::{ChatOptions, Tokenizer};
+use levain::train::Record;
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -55,7 +55,10 @@ fn tiny() -> (Model, Tokenizer) {
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let (net, tok) = tiny();
     let tools = tok.with_chat_template(Some(WITH_TOOLS.into()));
-    Server::start(vec![Served::new("tiny", &net, &tok).unwrap(), Served::new("tools", &net, &tools).unwrap()], options())
+    Server::start(
+        vec![Served::new("tiny", &net, &tok).unwrap(), Served::new("tools", &net, &tools).unwrap()],
+        options(),
+    )
 });
 
 struct Answer {
@@ -166,7 +169,8 @@ fn a_chat_is_what_generate_writes() {
 fn a_seed_gives_the_same_answers_alone_and_beside_others() {
     let body = chat(json!({ "seed": 5, "temperature": 1.0 }));
     let one = post("/v1/chat/completions", &body).json()["choices"][0]["message"].clone();
-    let beside: Vec<_> = (0..3).map(|_| thread::spawn(|| post("/v1/completions", &completion(json!({}))).status)).collect();
+    let beside: Vec<_> =
+        (0..3).map(|_| thread::spawn(|| post("/v1/completions", &completion(json!({}))).status)).collect();
     assert_eq!(post("/v1/chat/completions", &body).json()["choices"][0]["message"], one);
     beside.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 200));
     let many = post("/v1/chat/completions", &with(body, json!({ "n": 3 }))).json();
@@ -177,7 +181,9 @@ fn a_seed_gives_the_same_answers_alone_and_beside_others() {
 
 #[test]
 fn a_stream_holds_what_the_whole_answer_holds() {
-    for (path, body) in [("/v1/chat/completions", chat(json!({ "seed": 1 }))), ("/v1/completions", completion(json!({})))] {
+    for (path, body) in
+        [("/v1/chat/completions", chat(json!({ "seed": 1 }))), ("/v1/completions", completion(json!({})))]
+    {
         let whole = post(path, &body).json();
         let more = json!({ "stream": true, "n": 2, "stream_options": { "include_usage": true } });
         let chunks = post(path, &with(body, more)).chunks();
@@ -200,7 +206,8 @@ fn a_stream_holds_what_the_whole_answer_holds() {
 
 #[test]
 fn logprobs_have_the_shapes_of_their_endpoints() {
-    let told = post("/v1/chat/completions", &chat(json!({ "temperature": 0, "logprobs": true, "top_logprobs": 3 }))).json();
+    let told =
+        post("/v1/chat/completions", &chat(json!({ "temperature": 0, "logprobs": true, "top_logprobs": 3 }))).json();
     let list = told["choices"][0]["logprobs"]["content"].as_array().unwrap();
     assert_eq!(list.len() as u64, told["usage"]["completion_tokens"].as_u64().unwrap());
     for token in list {
@@ -229,7 +236,8 @@ fn completions_take_texts_ids_and_lists_of_both() {
     let ids = tok.ids("the law", true).unwrap();
     assert_eq!(post("/v1/completions", &completion(json!({ "prompt": ids }))).json()["choices"][0]["text"], one);
     let many = post("/v1/completions", &completion(json!({ "prompt": ["the law", "a"], "n": 2, "echo": true }))).json();
-    let texts: Vec<&str> = many["choices"].as_array().unwrap().iter().map(|choice| choice["text"].as_str().unwrap()).collect();
+    let texts: Vec<&str> =
+        many["choices"].as_array().unwrap().iter().map(|choice| choice["text"].as_str().unwrap()).collect();
     assert_eq!(texts.len(), 4);
     let echoed = format!("the law{}", one.as_str().unwrap());
     assert!(texts[0] == echoed && texts[1] == echoed && texts[3].starts_with('a'), "{texts:?}");
@@ -273,7 +281,8 @@ fn tools_are_called_where_the_template_has_them() {
     let tools = json!([{ "type": "function", "function": { "name": "weather", "parameters": parameters } }]);
     let told = post("/v1/chat/completions", &chat(json!({ "tools": tools })));
     assert_eq!((told.status, &told.json()["error"]["param"]), (400, &json!("tools")));
-    let body = chat(json!({ "model": "tools", "tools": tools, "tool_choice": "required", "max_tokens": 250, "seed": 2 }));
+    let body =
+        chat(json!({ "model": "tools", "tools": tools, "tool_choice": "required", "max_tokens": 250, "seed": 2 }));
     let told = post("/v1/chat/completions", &body).json();
     let choice = &told["choices"][0];
     assert_eq!(choice["finish_reason"], "tool_calls", "{told}");
@@ -284,14 +293,21 @@ fn tools_are_called_where_the_template_has_them() {
     assert!(arguments == json!({ "city": "Rome" }) || arguments == json!({ "city": "Bonn" }));
     // the same call in a stream, and back again as a message
     let chunks = post("/v1/chat/completions", &with(body, json!({ "stream": true }))).chunks();
-    let calls: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"]).filter(|calls| !calls.is_null()).collect();
+    let calls: Vec<&Value> = chunks
+        .iter()
+        .map(|chunk| &chunk["choices"][0]["delta"]["tool_calls"])
+        .filter(|calls| !calls.is_null())
+        .collect();
     assert_eq!((calls.len(), &calls[0][0]["function"]), (1, &call["function"]));
     let back = json!([
         { "role": "user", "content": "the weather?" },
         { "role": "assistant", "content": null, "tool_calls": [call] },
         { "role": "tool", "tool_call_id": call["id"], "content": "rain" },
     ]);
-    assert_eq!(post("/v1/chat/completions", &chat(json!({ "model": "tools", "messages": back, "tools": tools }))).status, 200);
+    assert_eq!(
+        post("/v1/chat/completions", &chat(json!({ "model": "tools", "messages": back, "tools": tools }))).status,
+        200
+    );
 }
 
 #[test]
@@ -330,9 +346,20 @@ fn what_is_wrong_is_said_in_openais_shape() {
     }
     let told = post("/v1/chat/completions", &chat(json!({ "temprature": 1 }))).json();
     assert!(told["error"]["message"].as_str().unwrap().contains("`temperature` is meant"));
-    assert_eq!(post("/v1/chat/completions", &chat(json!({ "model": "gpt-4" }))).json()["error"]["code"], "model_not_found");
-    assert_eq!(post("/v1/completions", &completion(json!({ "max_tokens": 1024 }))).json()["error"]["code"], "context_length_exceeded");
-    for (more, param) in [(json!({ "suffix": "x" }), "suffix"), (json!({ "best_of": 3 }), "best_of"), (json!({ "prompt": [9999999] }), "prompt"), (json!({ "prompt": "" }), "prompt")] {
+    assert_eq!(
+        post("/v1/chat/completions", &chat(json!({ "model": "gpt-4" }))).json()["error"]["code"],
+        "model_not_found"
+    );
+    assert_eq!(
+        post("/v1/completions", &completion(json!({ "max_tokens": 1024 }))).json()["error"]["code"],
+        "context_length_exceeded"
+    );
+    for (more, param) in [
+        (json!({ "suffix": "x" }), "suffix"),
+        (json!({ "best_of": 3 }), "best_of"),
+        (json!({ "prompt": [9999999] }), "prompt"),
+        (json!({ "prompt": "" }), "prompt"),
+    ] {
         let told = post("/v1/completions", &completion(more));
         assert_eq!((told.status, told.json()["error"]["param"].as_str()), (400, Some(param)));
     }
@@ -371,7 +398,10 @@ fn ids_embeddings_and_facts_are_told() {
     let told = post("/tokenize", &json!({ "content": "the law 法" })).json();
     assert_eq!(told["tokens"], json!(tok.ids("the law 法", true).unwrap()));
     assert_eq!(post("/detokenize", &json!({ "tokens": told["tokens"] })).json()["content"], "the law 法");
-    assert!(post("/tokenize", &json!({ "messages": [{ "role": "user", "content": "a" }] })).json()["count"].as_u64() > Some(3));
+    assert!(
+        post("/tokenize", &json!({ "messages": [{ "role": "user", "content": "a" }] })).json()["count"].as_u64()
+            > Some(3)
+    );
     let told = post("/v1/embeddings", &json!({ "input": ["the law", "a"] })).json();
     let vector: Vec<f32> = serde_json::from_value(told["data"][0]["embedding"].clone()).unwrap();
     assert_eq!((told["data"].as_array().unwrap().len(), vector.len()), (2, 192));
@@ -411,14 +441,18 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
 #[test]
 fn a_client_that_leaves_frees_its_place() {
     let (net, tok) = tiny();
-    let server = Server::start(vec![Served::new("tiny", &net, &tok).unwrap()], ServeOptions { max_batch: 1, max_queue: 1, ..options() });
+    let server = Server::start(
+        vec![Served::new("tiny", &net, &tok).unwrap()],
+        ServeOptions { max_batch: 1, max_queue: 1, ..options() },
+    );
     let address = server.address;
     let long = completion(json!({ "max_tokens": 1000, "ignore_eos": true, "stream": true }));
     let mut leaves = connect(address);
     leaves.write_all(&raw("POST", "/v1/completions", "", &long.to_string())).unwrap();
     leaves.read_exact(&mut [0; 300]).unwrap();
     // one waits for the only place, and a third is one too many
-    let waits = thread::spawn(move || send(address, &raw("POST", "/v1/completions", "", &completion(json!({})).to_string())));
+    let waits =
+        thread::spawn(move || send(address, &raw("POST", "/v1/completions", "", &completion(json!({})).to_string())));
     wait_for("one waits", || metric(address, "levain_requests_waiting") == 1);
     let told = send(address, &raw("POST", "/v1/completions", "", &completion(json!({})).to_string()));
     assert_eq!((told.status, &told.json()["error"]["code"]), (429, &json!("queue_full")));
@@ -491,12 +525,20 @@ fn keys_and_foreign_pages() {
     let models = |more: &str| get(server.address, "/v1/models", more);
     let told = models("");
     assert_eq!((told.status, &told.json()["error"]["code"]), (401, &json!("invalid_api_key")));
-    for wrong in ["Authorization: Bearer secret-of\r\n", "Authorization: secret-of-one\r\n", "Authorization: Bearer \r\n"] {
+    for wrong in
+        ["Authorization: Bearer secret-of\r\n", "Authorization: secret-of-one\r\n", "Authorization: Bearer \r\n"]
+    {
         assert_eq!(models(wrong).status, 401);
     }
     assert_eq!(models("Authorization: Bearer secret-of-two\r\n").status, 200);
     assert_eq!((get(server.address, "/health", "").status, get(server.address, "/metrics", "").status), (200, 401));
-    let asks = |origin: &str| send(server.address, format!("OPTIONS /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {origin}\r\n\r\n").as_bytes());
+    let asks = |origin: &str| {
+        send(
+            server.address,
+            format!("OPTIONS /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: {origin}\r\n\r\n")
+                .as_bytes(),
+        )
+    };
     assert!(asks("http://app.example").head.contains("access-control-allow-origin: http://app.example"));
     assert_eq!(asks("http://evil.example").status, 401);
     server.stop();
@@ -511,7 +553,8 @@ fn an_adapter_is_a_model_beside_its_base_and_files_may_go() {
         std::fs::copy(&entry, own.join(entry.file_name().unwrap())).unwrap();
     }
     let (net, tok) = (Model::open(&own, DType::F32).unwrap(), Tokenizer::open(&own).unwrap());
-    net.attach_lora(&Lora { rank: 4, alpha: 64.0, layers: vec!["all-linear".into()], seed: 1, ..Lora::default() }).unwrap();
+    net.attach_lora(&Lora { rank: 4, alpha: 64.0, layers: vec!["all-linear".into()], seed: 1, ..Lora::default() })
+        .unwrap();
     for adapter in net.weights().lora.values() {
         let dims = adapter.b.value().dims().to_vec();
         let mut numbers = vec![0f32; dims.iter().product()];
@@ -525,10 +568,16 @@ fn an_adapter_is_a_model_beside_its_base_and_files_may_go() {
     let server = Server::start(vec![base, adapted], options());
     std::fs::remove_dir_all(folder.path()).unwrap();
     let write = |model: &str| {
-        let told = send(server.address, &raw("POST", "/v1/completions", "", &completion(json!({ "model": model })).to_string()));
+        let told = send(
+            server.address,
+            &raw("POST", "/v1/completions", "", &completion(json!({ "model": model })).to_string()),
+        );
         told.json()["choices"][0]["text"].as_str().unwrap().to_string()
     };
-    assert_eq!(write("base"), post("/v1/completions", &completion(json!({}))).json()["choices"][0]["text"].as_str().unwrap());
+    assert_eq!(
+        write("base"),
+        post("/v1/completions", &completion(json!({}))).json()["choices"][0]["text"].as_str().unwrap()
+    );
     assert_ne!(write("fine"), write("base"));
     server.stop();
 }
@@ -543,10 +592,14 @@ fn curves_of_runs_are_watched_as_they_grow() {
     let (cancel, (ready, address)) = (Cancel::default(), mpsc::channel());
     let (own, path) = (cancel.clone(), folder.path().to_path_buf());
     let any = "127.0.0.1:0".parse().unwrap();
-    let thread = thread::spawn(move || cancel::under(&own, || watch(&[path], any, |address| ready.send(address).unwrap())));
+    let thread =
+        thread::spawn(move || cancel::under(&own, || watch(&[path], any, |address| ready.send(address).unwrap())));
     let address = address.recv().unwrap();
     let rows = |known: Value| send(address, &raw("POST", "/rows", "", &known.to_string())).json();
-    assert_eq!(rows(json!({}))["base"], json!({ "from": 0, "rows": [{ "step": 1, "loss": 1.0 }, { "step": 2, "loss": 1.0 }, { "step": 3, "loss": 1.0 }] }));
+    assert_eq!(
+        rows(json!({}))["base"],
+        json!({ "from": 0, "rows": [{ "step": 1, "loss": 1.0 }, { "step": 2, "loss": 1.0 }, { "step": 3, "loss": 1.0 }] })
+    );
     log.add(row(4)).unwrap();
     // a line that is being written is none yet
     let path = folder.path().join("base/log.jsonl");
@@ -557,11 +610,36 @@ fn curves_of_runs_are_watched_as_they_grow() {
     std::fs::create_dir_all(folder.path().join("arms/lora")).unwrap();
     std::fs::write(folder.path().join("arms/lora/log.jsonl"), "{\"step\": 1}\n").unwrap();
     let news = rows(json!({ "base": 4 }));
-    assert_eq!((&news["base"], &news["arms/lora"]["from"]), (&json!({ "from": 0, "rows": [{ "step": 1 }] }), &json!(0)));
+    assert_eq!(
+        (&news["base"], &news["arms/lora"]["from"]),
+        (&json!({ "from": 0, "rows": [{ "step": 1 }] }), &json!(0))
+    );
     assert!(get(address, "/", "").body.starts_with("<!doctype html>"));
     assert_eq!(send(address, &raw("POST", "/rows", "", "[]")).status, 400);
     cancel.request();
     thread.join().unwrap().unwrap();
     let gone = watch(&[folder.path().join("none")], any, |_| ()).unwrap_err();
     assert!(gone.to_string().contains("none is not there"));
+}
+
+#[test]
+fn a_script_serves_until_it_is_interrupted_and_a_strangers_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("serve.rhai");
+    let tiny = std::fs::canonicalize(TINY).unwrap();
+    let text = format!(
+        "let net = model({tiny:?}); serve(net, tokenizer({tiny:?}), #{{ port: 0, name: \"mine\" }}); print(\"after\");\n"
+    );
+    std::fs::write(&script, text).unwrap();
+    let levain = || std::process::Command::new(env!("CARGO_BIN_EXE_levain"));
+    let mut running = levain().arg("run").arg(&script).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(running.stderr.as_mut().unwrap()), &mut line).unwrap();
+    let address = line.trim().strip_prefix("serving http://").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+    assert_eq!(get(address, "/v1/models", "").json()["data"][0]["id"], "mine");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    std::fs::write(&script, "let tok = tokenizer([\"a\"], #{ vocab_size: 260 }); serve(model(#{ model_type: \"llama\", vocab_size: 260, hidden_size: 8, num_hidden_layers: 1 }), tok);\n").unwrap();
+    let told = levain().args(["run", "--sandbox"]).arg(folder.path()).arg(&script).output().unwrap();
+    assert!(String::from_utf8_lossy(&told.stderr).contains("serve: this script may not listen"), "{told:?}");
 }

@@ -104,7 +104,11 @@ fn a_line_of_a_session_is_the_line_alone_bit_for_bit() {
         for (line, prompt, count) in asked {
             let (new, bits) = alone(&net, &prompt, count);
             assert_eq!(writers[&line].new, new, "{model_type} {dtype:?} {blocks:?}: prompt of {}", prompt.len());
-            assert!(writers[&line].bits == bits, "{model_type} {dtype:?} {blocks:?}: prompt of {}: logits differ", prompt.len());
+            assert!(
+                writers[&line].bits == bits,
+                "{model_type} {dtype:?} {blocks:?}: prompt of {}: logits differ",
+                prompt.len()
+            );
         }
     }
 }

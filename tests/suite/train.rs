@@ -247,7 +247,8 @@ fn an_event_file_for_tensorboard_grows_with_the_record_and_is_cut_with_it() {
     use levain::train::Record;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.jsonl");
-    let row = |step: u64| serde_json::from_value(serde_json::json!({ "step": step, "loss": 0.5, "note": "x" })).unwrap();
+    let row =
+        |step: u64| serde_json::from_value(serde_json::json!({ "step": step, "loss": 0.5, "note": "x" })).unwrap();
     let log = Record::create(&path).with_events().unwrap();
     (1..=3).for_each(|step| log.add(row(step)).unwrap());
     let file = folder.path().join("events.out.tfevents.0.log");

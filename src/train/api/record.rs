@@ -7,8 +7,13 @@ use crate::{progress, resume};
 
 const RECORD: &[Opt] = &[
     opt("resume", Kind::Int, "", "continue the existing record, without rows after this step"),
-    opt("tensorboard", Kind::Bool, "false", "write an event file for TensorBoard beside the record")
-        .also(&["SummaryWriter", "add_scalar", "report_to", "tfevents", "logging_dir"]),
+    opt("tensorboard", Kind::Bool, "false", "write an event file for TensorBoard beside the record").also(&[
+        "SummaryWriter",
+        "add_scalar",
+        "report_to",
+        "tfevents",
+        "logging_dir",
+    ]),
 ];
 
 pub fn register(host: &mut Host) {
