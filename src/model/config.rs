@@ -1,6 +1,7 @@
 //! The shape of a model as plain numbers, and where the parts of a checkpoint are.
 
 use super::activation::Activation;
+use super::dropout::DropoutRates;
 use super::head::names::HeadNames;
 use super::pooling::Pooling;
 use super::relative::Relative;
@@ -60,6 +61,8 @@ pub struct Config {
     pub normalize: bool,
     /// Input and output embeddings are one.
     pub tied: bool,
+    /// What training drops.
+    pub dropout: DropoutRates,
     /// Standard deviation of a new weight.
     pub init_range: f64,
     pub eos: Vec<u32>,
@@ -196,6 +199,7 @@ impl Config {
             pooling: if layout.causal { Pooling::Last } else { Pooling::First },
             normalize: false,
             tied: true,
+            dropout: DropoutRates::default(),
             init_range: 0.02,
             eos: Vec::new(),
             labels: 2,

@@ -145,6 +145,14 @@ impl Forward {
         }
     }
 
+    /// Sets numbers to 0 with this probability, in training: the same ones wherever `place` is computed again.
+    pub fn drop(&self, place: &str, x: &Tensor, p: f64) -> Result<Tensor> {
+        match &self.dropout {
+            Some(rng) if p > 0.0 => nn::dropout(x, p, &mut rng.split("dropout").split(place)),
+            _ => Ok(x.clone()),
+        }
+    }
+
     fn mask(&self, layer: usize) -> Mask<'_> {
         let window = self.config.windows[layer];
         Mask { causal: self.config.layout.causal, window, segments: self.input.segments.as_deref() }
@@ -173,6 +181,11 @@ impl Forward {
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
         let mask = self.mask(layer);
+        let p = self.config.dropout.attention;
+        if let Some(rng) = self.dropout.as_ref().filter(|_| p > 0.0) {
+            let rng = rng.split("attention").split(layer as u64);
+            return self.joined(&nn::dropped_attention([q, k, v], scale, &mask, p, &rng)?);
+        }
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
             Some(cache) => unpoisoned(cache.lock()).attend(layer, q, k, v, scale, &mask)?,
@@ -309,6 +322,12 @@ impl At<'_> {
             Some(adapter) => adapter.apply(&y, precision),
             None => Ok(y),
         }
+    }
+
+    /// The output of a sublayer with its dropout.
+    pub fn dropped(&self, name: &str, x: &Tensor) -> Result<Tensor> {
+        let y = self.linear(name, x)?;
+        self.pass.drop(&self.name(name), &y, self.pass.config.dropout.hidden)
     }
 
     pub fn rms_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {

@@ -104,6 +104,14 @@ impl Model {
         (inner.head.outputs)(&pass, &inner.arch.hidden_states(&pass, inner.recompute)?)
     }
 
+    /// As [`Model::forward`], with the dropout of training where operations are recorded.
+    pub fn forward_dropping(&self, rows: &TokenRows) -> Result<Tensor> {
+        let inner = self.read();
+        let mut pass = inner.pass("forward", rows)?;
+        pass.dropout = inner.drops().then(rng::dropout);
+        (inner.head.outputs)(&pass, &inner.arch.hidden_states(&pass, inner.recompute)?)
+    }
+
     /// Hidden states after the last layer and its norm, `[rows, length, hidden]`.
     pub fn hidden_states(&self, rows: &TokenRows) -> Result<Tensor> {
         let inner = self.read();
@@ -123,10 +131,7 @@ impl Model {
                 .help("check `loss_on`, and that sequences are not cut before their answer"));
         }
         let mut pass = inner.pass("loss", rows)?;
-        // only in training, which is where operations are recorded
-        if inner.weights.lora.values().any(|adapter| adapter.dropout > 0.0 && Tensor::records(&[&adapter.a])) {
-            pass.dropout = Some(rng::dropout());
-        }
+        pass.dropout = inner.drops().then(rng::dropout);
         let hidden = inner.arch.hidden_states(&pass, inner.recompute)?;
         let hidden = ops::reshape(&hidden, &[-1, inner.config.hidden as i64])?;
         let sum = (inner.head.loss)(&pass, &hidden, &targets, &plan)?;
@@ -323,6 +328,13 @@ impl Inner {
             }
             None => Ok(None),
         }
+    }
+
+    /// Whether something is dropped: only in training, which is where operations are recorded.
+    fn drops(&self) -> bool {
+        let recorded = |param: &Tensor| Tensor::records(&[param]);
+        let of_lora = || self.weights.lora.values().any(|adapter| adapter.dropout > 0.0 && recorded(&adapter.a));
+        self.config.dropout.any() && self.weights.trainable().iter().any(recorded) || of_lora()
     }
 
     pub(super) fn rotary(&self) -> Option<Arc<Rotary>> {

@@ -2,6 +2,7 @@
 
 #[doc(hidden)]
 pub mod api;
+mod attention_dropout;
 mod disentangled;
 mod flow;
 mod grads;

@@ -296,6 +296,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &[i64], smoothing: f64) -> Result
     }))
 }
 
+pub use super::attention_dropout::dropped_attention;
+
 /// Sets each number to 0 with probability `p` and divides the others by 1 − p.
 pub fn dropout(x: &Tensor, p: f64, rng: &mut Rng) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {

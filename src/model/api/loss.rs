@@ -7,6 +7,9 @@ use crate::script::prelude::*;
 use crate::tensor::nn::Precision;
 use crate::tensor::no_grad;
 
+const FORWARD: &[Opt] =
+    &[opt("dropout", Kind::Bool, "false", "apply the dropout of training: that of the config, and of LoRA")];
+
 const LOSS: &[Opt] = &[
     opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "over the tokens that have a loss"),
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
@@ -19,8 +22,7 @@ const LOSS: &[Opt] = &[
         "of embeddings: positives look for their anchors too, and the loss is the mean of both",
     )
     .also(&["MultipleNegativesSymmetricRankingLoss", "bidirectional"]),
-    opt("train", Kind::Bool, "true", "record for backward, and apply the dropout of LoRA; false to evaluate")
-        .also(&["eval"]),
+    opt("train", Kind::Bool, "true", "record for backward, and apply dropout; false to evaluate").also(&["eval"]),
 ];
 
 /// Rows given by hand.
@@ -40,6 +42,7 @@ const ROWS: &[Opt] = &[
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
+    host.options("forward", FORWARD);
     host.options("loss", LOSS);
 }
 
@@ -131,9 +134,9 @@ mod verbs {
     /// `[sequences, hidden_size]` (`embed`). A row is a sequence, or each of its segments.
     ///
     /// `rows` is a list of ids, a list of lists of equal length, a tensor, a batch, or a map of `ids`, `segments` and
-    /// `token_types`.
+    /// `token_types`. `dropout: true` is for a loss of one's own: what the config says of dropout is done, where something records.
     ///
-    /// also: logits, __call__, forward pass
+    /// also: logits, __call__, forward pass, train mode
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -143,8 +146,9 @@ mod verbs {
     /// bert.forward(#{ ids: [5, 6, 7], token_types: [0, 0, 1] }).shape      //=> [1, 3, 160]
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn forward(net: &mut Model, rows: Dynamic) -> Res<Tensor> {
-        super::with_rows("forward", rows, |rows| net.forward(rows))
+    pub fn forward(net: &mut Model, rows: Dynamic, options: Map) -> Res<Tensor> {
+        let drops = Options::read("forward", FORWARD, options)?.bool("dropout")?;
+        super::with_rows("forward", rows, |rows| if drops { net.forward_dropping(rows) } else { net.forward(rows) })
     }
 
     /// Hidden states after the last layer and its norm, `[rows, length, hidden_size]`. Takes rows as `forward` does.
@@ -170,7 +174,9 @@ mod verbs {
     /// positive and further negatives (without targets neighbors are pairs), and the loss is InfoNCE over all of the batch.
     ///
     /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In training
-    /// the dropout of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from.
+    /// the dropout of encoders (`hidden_dropout_prob`, `attention_probs_dropout_prob`, `classifier_dropout` of the config, where transformers applies them) and
+    /// of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from. A model that was
+    /// made here has none unless its config says so.
     ///
     /// also: labels, training loss, forward pass with labels
     ///

@@ -84,6 +84,25 @@ const MODEL: &[Opt] = &[
     opt("position_buckets", Kind::Int, "256", "buckets of distances (deberta-v2)"),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
     opt("type_vocab_size", Kind::Int, "2", "kinds of token in a pair (bert)").also(&["token_type_ids"]),
+    opt(
+        "hidden_dropout_prob",
+        Kind::Float,
+        "0.0",
+        "dropout of sublayers and embeddings, in training (bert and its like)",
+    )
+    .also(&["dropout"]),
+    opt(
+        "attention_probs_dropout_prob",
+        Kind::Float,
+        "0.0",
+        "dropout of the weights of attention, in training (bert and its like)",
+    ),
+    opt(
+        "classifier_dropout",
+        Kind::Float,
+        "",
+        "dropout of what a classifier reads; default: hidden_dropout_prob (bert and its like)",
+    ),
     opt("pad_token_id", Kind::Int, "", "id of the padding token (bert)"),
     opt("bos_token_id", Kind::Int, "", "id of the beginning-of-sequence token"),
     opt("eos_token_id", Kind::Any, "", "id of the end-of-sequence token, or a list of ids"),

@@ -62,7 +62,10 @@ fn defaults(fields: &Fields) -> Result<Value> {
     json["num_hidden_groups"] = json!(1);
     json["inner_group_num"] = json!(1);
     json["hidden_act"] = json!("gelu_new");
-    json["classifier_dropout_prob"] = json!(0.0);
+    json["classifier_dropout_prob"] = json["classifier_dropout"].take();
+    if let Some(json) = json.as_object_mut() {
+        json.remove("classifier_dropout");
+    }
     Ok(json)
 }
 
@@ -104,7 +107,10 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{group}.albert_layers.0", LAYOUT.blocks));
     let part = |name: &str| at.heads(&at.linear(&format!("attention.{name}"), x)?, pass.config().heads);
     let h = pass.attend(layer, &part("query")?, &part("key")?, &part("value")?)?;
-    let x = at.layer_norm("attention.LayerNorm", &ops::add(&at.linear("attention.dense", &h)?, x)?)?;
+    // layers share their weights, and not what is dropped
+    let h =
+        pass.drop(&format!("attention {layer}"), &at.linear("attention.dense", &h)?, pass.config().dropout.hidden)?;
+    let x = at.layer_norm("attention.LayerNorm", &ops::add(&h, x)?)?;
     let h = pass.config().activation.apply(&at.linear("ffn", &x)?)?;
     at.layer_norm("full_layer_layer_norm", &ops::add(&at.linear("ffn_output", &h)?, &x)?)
 }

@@ -129,6 +129,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
         "initializer_range": 0.02,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
+        "classifier_dropout": null,
         "tie_word_embeddings": true,
         "pad_token_id": 0,
     }))
@@ -222,14 +223,15 @@ pub fn embeddings(pass: &Forward, positions: &[u32]) -> Result<Tensor> {
     if pass.config().token_types > 0 {
         sum = ops::add(&sum, &of("token_type", &pass.token_types())?)?;
     }
-    pass.at(at.as_str()).layer_norm("LayerNorm", &ops::add(&sum, &of("position", positions)?)?)
+    let x = pass.at(at.as_str()).layer_norm("LayerNorm", &ops::add(&sum, &of("position", positions)?)?)?;
+    pass.drop("embeddings", &x, pass.config().dropout.embeddings)
 }
 
 pub fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{layer}", pass.config().layout.blocks));
     let part = |name: &str| at.heads(&at.linear(&format!("attention.self.{name}"), x)?, pass.config().heads);
     let h = pass.attend(layer, &part("query")?, &part("key")?, &part("value")?)?;
-    let x = at.layer_norm("attention.output.LayerNorm", &ops::add(&at.linear("attention.output.dense", &h)?, x)?)?;
+    let x = at.layer_norm("attention.output.LayerNorm", &ops::add(&at.dropped("attention.output.dense", &h)?, x)?)?;
     let h = pass.config().activation.apply(&at.linear("intermediate.dense", &x)?)?;
-    at.layer_norm("output.LayerNorm", &ops::add(&at.linear("output.dense", &h)?, &x)?)
+    at.layer_norm("output.LayerNorm", &ops::add(&at.dropped("output.dense", &h)?, &x)?)
 }

@@ -170,7 +170,8 @@ fn embed(pass: &Forward) -> Result<Tensor> {
     if config.embedding != config.hidden {
         x = pass.linear(PROJECTION, &x)?;
     }
-    pass.layer_norm("deberta.embeddings.LayerNorm", &x)
+    let x = pass.layer_norm("deberta.embeddings.LayerNorm", &x)?;
+    pass.drop("embeddings", &x, config.dropout.embeddings)
 }
 
 /// The keys and queries of distances, `[rows, heads, head_dim]`.
@@ -203,7 +204,7 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
             pass.attend_by_distance(layer, [&q, &k, &v], [keys.as_ref(), queries.as_ref()], relative)?
         }
     };
-    let x = at.layer_norm("attention.output.LayerNorm", &ops::add(&at.linear("attention.output.dense", &h)?, x)?)?;
+    let x = at.layer_norm("attention.output.LayerNorm", &ops::add(&at.dropped("attention.output.dense", &h)?, x)?)?;
     let h = pass.config().activation.apply(&at.linear("intermediate.dense", &x)?)?;
-    at.layer_norm("output.LayerNorm", &ops::add(&at.linear("output.dense", &h)?, &x)?)
+    at.layer_norm("output.LayerNorm", &ops::add(&at.dropped("output.dense", &h)?, &x)?)
 }

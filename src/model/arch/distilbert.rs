@@ -134,5 +134,5 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let h = pass.attend(layer, &part("q_lin")?, &part("k_lin")?, &part("v_lin")?)?;
     let x = at.layer_norm("sa_layer_norm", &ops::add(&at.linear("attention.out_lin", &h)?, x)?)?;
     let h = pass.config().activation.apply(&at.linear("ffn.lin1", &x)?)?;
-    at.layer_norm("output_layer_norm", &ops::add(&at.linear("ffn.lin2", &h)?, &x)?)
+    at.layer_norm("output_layer_norm", &ops::add(&at.dropped("ffn.lin2", &h)?, &x)?)
 }

@@ -19,6 +19,7 @@ mod qwen3;
 mod roberta;
 mod xlm_roberta;
 
+use super::dropout::DropoutRates;
 use super::fields::Fields;
 use super::head::embed;
 use super::pooling::Pooling;
@@ -71,6 +72,7 @@ pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Bl
         None => head_of(arch, &fields)?,
     };
     let mut config = (arch.config)(&fields)?;
+    config.dropout = DropoutRates::read(&fields, arch.layout)?;
     config.labels = fields.labels()?;
     config.problem = fields.problem(config.labels)?;
     if head.name == embed::HEAD.name {

@@ -193,7 +193,8 @@ fn tensors(config: &Config) -> Vec<TensorSpec> {
 }
 
 fn embed(pass: &Forward) -> Result<Tensor> {
-    pass.layer_norm("model.embeddings.norm", &pass.embedding(LAYOUT.embeddings, pass.ids())?)
+    let x = pass.layer_norm("model.embeddings.norm", &pass.embedding(LAYOUT.embeddings, pass.ids())?)?;
+    pass.drop("embeddings", &x, pass.config().dropout.embeddings)
 }
 
 fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
@@ -204,8 +205,10 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let part = |which: i64| at.heads(&ops::narrow(&qkv, -1, which * hidden, hidden)?, pass.config().heads);
     let (q, k) = (pass.rotate_in(layer, &part(0)?)?, pass.rotate_in(layer, &part(1)?)?);
     let h = pass.attend(layer, &q, &k, &part(2)?)?;
-    let x = ops::add(x, &at.linear("attn.Wo", &h)?)?;
+    let x = ops::add(x, &at.dropped("attn.Wo", &h)?)?;
     let both = at.linear("mlp.Wi", &at.layer_norm("mlp_norm", &x)?)?;
     let h = pass.config().activation.apply(&ops::narrow(&both, -1, 0, ff)?)?;
-    ops::add(&x, &at.linear("mlp.Wo", &ops::multiply(&h, &ops::narrow(&both, -1, ff, ff)?)?)?)
+    let h = ops::multiply(&h, &ops::narrow(&both, -1, ff, ff)?)?;
+    let h = pass.drop(&format!("inner {layer}"), &h, pass.config().dropout.inner)?;
+    ops::add(&x, &at.linear("mlp.Wo", &h)?)
 }

@@ -138,7 +138,8 @@ fn embed(pass: &Forward) -> Result<Tensor> {
     if pass.config().token_types > 0 {
         x = ops::add(&x, &pass.embedding(TYPES, &pass.token_types())?)?;
     }
-    pass.layer_norm("nomic_bert.emb_ln", &x)
+    let x = pass.layer_norm("nomic_bert.emb_ln", &x)?;
+    pass.drop("embeddings", &x, pass.config().dropout.embeddings)
 }
 
 fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
@@ -147,11 +148,11 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let qkv = at.linear("attn.Wqkv", x)?;
     let part = |which: i64| at.heads(&ops::narrow(&qkv, -1, which * hidden, hidden)?, config.heads);
     let h = pass.attend(layer, &pass.rotate(&part(0)?)?, &pass.rotate(&part(1)?)?, &part(2)?)?;
-    let x = at.layer_norm("norm1", &ops::add(x, &at.linear("attn.out_proj", &h)?)?)?;
+    let x = at.layer_norm("norm1", &ops::add(x, &at.dropped("attn.out_proj", &h)?)?)?;
     let (up, gate) = (at.linear("mlp.fc11", &x)?, at.linear("mlp.fc12", &x)?);
     let h = match config.activation {
         Activation::Silu => nn::swiglu(&gate, &up)?,
         other => ops::multiply(&other.apply(&gate)?, &up)?,
     };
-    at.layer_norm("norm2", &ops::add(&x, &at.linear("mlp.fc2", &h)?)?)
+    at.layer_norm("norm2", &ops::add(&x, &at.dropped("mlp.fc2", &h)?)?)
 }

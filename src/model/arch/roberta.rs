@@ -27,6 +27,7 @@ pub const LAYOUT: Layout = Layout {
             bias: "lm_head.bias",
         }),
         dense: Some(DenseNames { name: "classifier.dense", norm: None, of_tokens: false }),
+        drops_input: true,
         classifier: "classifier.out_proj",
         ..HeadNames::ENCODER
     },

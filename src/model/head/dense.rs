@@ -37,6 +37,15 @@ pub fn apply(pass: &Forward, x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// The logits of a classifier of a pooled state, or of tokens, with the layer before it where it has one.
+pub fn classified(pass: &Forward, x: &Tensor, classifier: &str, of_tokens: bool) -> Result<Tensor> {
+    let (config, rates) = (pass.config(), pass.config().dropout);
+    let is_dense = config.layout.heads.dense.is_some_and(|dense| dense.of_tokens || !of_tokens);
+    let x = if is_dense { apply(pass, &pass.drop("pooler", x, rates.pooler)?)? } else { x.clone() };
+    let rate = if of_tokens { rates.tokens } else { rates.classifier };
+    pass.linear(classifier, &pass.drop("classifier", &x, rate)?)
+}
+
 /// A classifier of so many classes.
 pub fn classifier(config: &Config, name: &str, classes: usize, bias: bool) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);

@@ -10,6 +10,8 @@ pub struct HeadNames {
     /// It has a bias.
     pub classifier_bias: bool,
     pub token_classifier: &'static str,
+    /// What the layer before a classifier reads is dropped as what the classifier reads (RoBERTa, ELECTRA).
+    pub drops_input: bool,
     /// The classifier of pairs: whether the second sentence follows on the first.
     pub pair: &'static str,
 }
@@ -44,6 +46,7 @@ impl HeadNames {
         classifier: "score",
         classifier_bias: false,
         token_classifier: "score",
+        drops_input: false,
         pair: "",
     };
 
@@ -54,6 +57,7 @@ impl HeadNames {
         classifier: "classifier",
         classifier_bias: true,
         token_classifier: "classifier",
+        drops_input: false,
         pair: "",
     };
 }

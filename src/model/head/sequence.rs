@@ -32,7 +32,7 @@ fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     let config = pass.config();
     let hidden = ops::reshape(hidden, &[-1, config.hidden as i64])?;
     let pooled = config.pooling.apply(&hidden, &pass.sequences())?;
-    pass.linear(config.layout.heads.classifier, &dense::apply(pass, &pooled)?)
+    dense::classified(pass, &pooled, config.layout.heads.classifier, false)
 }
 
 fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> Result<Tensor> {

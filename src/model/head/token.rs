@@ -34,8 +34,7 @@ fn tensors(config: &Config) -> Vec<TensorSpec> {
 
 /// `[.., labels]`
 fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
-    let name = pass.config().layout.heads.token_classifier;
-    if is_dense(pass.config()) { pass.linear(name, &dense::apply(pass, hidden)?) } else { pass.linear(name, hidden) }
+    dense::classified(pass, hidden, pass.config().layout.heads.token_classifier, true)
 }
 
 /// Only tokens that have a label go through the head.
