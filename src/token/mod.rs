@@ -32,7 +32,7 @@ pub(crate) mod words;
 pub use bpe::{Dropout, Proposal};
 pub use chat::{Chat, ChatOptions, ChatSpan};
 pub use decode_stream::DecodeStream;
-pub use extend::{Audit, ExtendMethod, ExtensionInfo, SubtokenRows, split_tokens};
+pub use extend::{Audit, ExtendMethod, ExtensionInfo, SpelledWord, SubtokenRows, split_tokens};
 pub use kind::TokenizerKind;
 pub use mine::segment::Units;
 pub use special::SPECIALS;

@@ -9,6 +9,12 @@ const CONTINUE_BPE: &[Opt] = &[
     opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
 ];
 
+const SPELLED: &[Opt] = &[
+    opt("limit", Kind::Int, "1000", "words at most"),
+    opt("min_frequency", Kind::Int, "2", "how often a word must occur").also(&["min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "longest word, in characters"),
+];
+
 const EXTEND: &[Opt] =
     &[opt("method", Kind::OneOf(&EXTEND_METHODS), "\"auto\"", "how words become tokens")
         .also(&["how", "special_tokens"])];
@@ -28,6 +34,7 @@ const PPMI_VECTORS: &[Opt] = &[
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("continue_bpe", CONTINUE_BPE);
+    host.options("spelled_words", SPELLED);
     host.options("extend", EXTEND);
     host.options("replace", EXTEND);
     host.options("retrain", RETRAIN);
@@ -65,6 +72,38 @@ mod verbs {
         let mut counter = tokenizer.count_words("continue_bpe")?;
         value::each_part("continue_bpe", &texts, |texts| counter.add(texts))?;
         Ok(value::proposal(&tokenizer.continue_counted(counter, limit, min_frequency as u64, max_token_length)?))
+    }
+
+    /// Finds the words of texts that are not one vocabulary entry: a list of maps of `word`, `count`, `tokens` (that it is written with
+    /// now) and `unknown` (the unknown token is among them), at most `limit`. `vocab::propose` makes entries of them for WordPiece and Unigram.
+    ///
+    /// Unknown words come first, by `count`: a model cannot read them at all. Then those with letters, by the tokens that an entry saves. Words are the pre-tokenizer's,
+    /// normalized as the model gets them: to BERT's, each Chinese character is one.
+    ///
+    /// also: unknown words, out-of-vocabulary, OOV, UNK, coverage
+    ///
+    /// ```rhai
+    /// let tok = tokenizer(["to be or not"], #{ model_type: "wordpiece", vocab_size: 20 });
+    /// tok.spelled_words(["to 专 专 利 be 专 note note note", "利"]).map(|one| [one.word, one.count, one.unknown])      //=> [["专", 3, true], ["利", 2, true], ["note", 3, false]]
+    /// tok.spelled_words(["专 专"], #{ min_frequency: 3 })       //=> []
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn spelled_words(tokenizer: &mut Tokenizer, texts: Dynamic, options: Map) -> Res<List> {
+        let options = Options::read("spelled_words", SPELLED, options)?;
+        let mut counter = Counter::new(tokenizer);
+        value::each_part("spelled_words", &texts, |texts| counter.add(texts))?;
+        let (limit, least) = (options.count("limit")?, options.count("min_frequency")? as u64);
+        let found = tokenizer.spelled_words(counter, limit, least, options.count("max_token_length")?)?;
+        let map = |one: crate::token::SpelledWord| {
+            let entries: [(&str, Dynamic); 4] = [
+                ("word", one.word.into()),
+                ("count", (one.count as INT).into()),
+                ("tokens", (one.tokens as INT).into()),
+                ("unknown", one.is_unknown.into()),
+            ];
+            Dynamic::from_map(entries.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        };
+        Ok(found.into_iter().map(map).collect())
     }
 
     /// Appends tokens to the vocabulary. Old ids and special tokens keep their place; an unreachable token is an error.

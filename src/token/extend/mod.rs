@@ -5,10 +5,12 @@ pub mod extension_info;
 mod split_tokens;
 mod subtokens;
 mod trim;
+mod whole_words;
 
 pub use audit::Audit;
 pub use extension_info::ExtensionInfo;
 pub use split_tokens::{SubtokenRows, split_tokens};
+pub use whole_words::SpelledWord;
 
 use crate::token::bpe::Proposal;
 use crate::token::bpe::bpe_train::MergeLimits;
