@@ -41,6 +41,7 @@ pub fn pseudo_likelihood<S: AsRef<str>>(
         let windows = tok.inputs(&Input::Text(text.as_ref()), None, &fit)?;
         found[at].bytes = text.as_ref().len();
         for inputs in &windows {
+            found[at].bytes -= unread(inputs, tok);
             for place in (0..inputs.len()).filter(|&place| is_scored(inputs, place, tok)) {
                 if !pack.fits(inputs.len()) {
                     pack.score(net, &mut found)?;
@@ -50,13 +51,20 @@ pub fn pseudo_likelihood<S: AsRef<str>>(
         }
     }
     pack.score(net, &mut found)?;
-    match found.iter().position(|text| text.tokens == 0) {
-        Some(text) => bail!(WHO, "text {text} has no token to predict"),
-        None => Ok(found),
+    if found.iter().all(|text| text.tokens == 0) {
+        bail!(WHO, "no text has a token to predict");
     }
+    Ok(found)
 }
 
-/// Whether a token is one of the text: the unknown token is, and what it stands for is not known.
+/// The bytes of unknown tokens, which nothing is said of.
+fn unread(inputs: &Inputs, tok: &Tokenizer) -> usize {
+    let unknown =
+        (0..inputs.len()).filter(|&at| inputs.sequence_ids[at].is_some() && Some(inputs.ids[at]) == tok.unk());
+    unknown.map(|at| inputs.offsets[at].1 - inputs.offsets[at].0).sum()
+}
+
+/// Whether a token is to be predicted: special ones are not, and of the unknown one it is not known what it stands for.
 fn is_scored(inputs: &Inputs, place: usize, tok: &Tokenizer) -> bool {
     inputs.sequence_ids[place].is_some() && !tok.is_special(inputs.ids[place])
 }

@@ -3,7 +3,7 @@
 use super::Model;
 use super::head::masked;
 use super::rows::TokenRows;
-use crate::tensor::{DType, no_grad, ops};
+use crate::tensor::{DType, Rng, no_grad, ops};
 use crate::{Error, Result, cancel};
 use rayon::prelude::*;
 
@@ -28,6 +28,25 @@ pub struct MaskGuess {
 impl Model {
     /// The predictions at every token with a label, in their order, with the `top` most likely ids.
     pub fn fill_mask(&self, who: &'static str, rows: &TokenRows, top: usize) -> Result<Vec<MaskGuess>> {
+        self.at_labels(who, rows, |scores, place, label| guess(scores, place, label, top))
+    }
+
+    /// An id for every token with a label, drawn by its probability: the only one of `top`.
+    pub fn draw_masked(&self, who: &'static str, rows: &TokenRows, rng: &Rng) -> Result<Vec<MaskGuess>> {
+        self.at_labels(who, rows, |scores, place, label| {
+            let id = drawn(scores, rng.split(place as u64).uniform());
+            let (nats, share) = (-scores[label as usize], scores[id as usize].exp());
+            MaskGuess { place, label, nats, is_best: id == label, top: vec![(id, share)] }
+        })
+    }
+
+    /// What `make` makes of the scores of every token with a label.
+    fn at_labels(
+        &self,
+        who: &'static str,
+        rows: &TokenRows,
+        make: impl Fn(&[f32], usize, u32) -> MaskGuess + Sync,
+    ) -> Result<Vec<MaskGuess>> {
         let inner = self.read();
         if !["masked", "pretraining"].contains(&inner.head.name) {
             let (model, head) = (inner.config.model_type(), inner.head.name);
@@ -44,10 +63,20 @@ impl Model {
             let scores = no_grad(|| ops::log_softmax(&masked::scores(&pass, &hidden, places.to_vec())?, -1))?.value();
             let scores: Vec<f32> = scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
             let rows = scores.par_chunks_exact(inner.config.vocab).zip(places.par_iter().zip(labels));
-            found.par_extend(rows.map(|(scores, (&place, &label))| guess(scores, place as usize, label as u32, top)));
+            found.par_extend(rows.map(|(scores, (&place, &label))| make(scores, place as usize, label as u32)));
         }
         Ok(found)
     }
+}
+
+/// The id at which the sum of probabilities first reaches `point`, from 0 to 1.
+fn drawn(scores: &[f32], point: f64) -> u32 {
+    let mut sum = 0.0;
+    let reached = |score: &f32| {
+        sum += f64::from(score.exp());
+        sum > point
+    };
+    scores.iter().position(reached).unwrap_or(scores.len() - 1) as u32
 }
 
 fn guess(scores: &[f32], place: usize, label: u32, top: usize) -> MaskGuess {

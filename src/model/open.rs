@@ -4,7 +4,7 @@ use super::adapt::{adapter_file, peft};
 use super::fields::read_json;
 use super::head::embed;
 use super::spec::{Blueprint, NewHead};
-use super::{Model, Weights, arch, folder, gguf, sentence};
+use super::{Model, Weights, arch, beside, folder, gguf, sentence};
 use crate::kernel::Precision;
 use crate::tensor::DType;
 use crate::{Error, Result, files};
@@ -57,6 +57,7 @@ impl Model {
             blueprint.config.pooling = pooling.or(sentence.pooling).unwrap_or(blueprint.config.pooling);
             blueprint.config.normalize = normalize.unwrap_or(sentence.normalize);
         }
+        beside::tell(&folder, &blueprint.config)?;
         let (blueprint, weights) = folder::read_weights(&folder, blueprint, dtype, head)?;
         let net = opened(path, blueprint, weights);
         net.write().sentence = sentence.unwrap_or_default().into();

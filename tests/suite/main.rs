@@ -11,6 +11,7 @@ mod core;
 mod damage;
 mod documents;
 mod embed;
+mod encoders;
 mod environment;
 mod examples;
 mod faults;

@@ -64,3 +64,35 @@ fn a_model_by_hand_is_the_built_in_one_and_bf16_trains_like_f32() {
     assert!(told.contains("step 10  f32 ") && told.contains("\"within\":true"), "{told}");
     assert!(run("scripts/bench/small.rhai", &["calls=10", "rounds=1"], "1").contains("\"x + x\":"));
 }
+
+#[test]
+fn encoders_learn_from_texts_and_grow() {
+    let out = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("out={}", out.path().join(name).display());
+    let small = [
+        "rows=60",
+        "vocab_size=400",
+        "hidden_size=16",
+        "num_hidden_layers=1",
+        "max_length=32",
+        "steps=3",
+        "batch_size=2",
+        "eval_every=0",
+        "eval_texts=1",
+    ];
+    let told = run("scripts/mlm.rhai", &[&small[..], &[&at("mlm")]].concat(), "2");
+    assert!(told.contains("pseudo bits per byte") && out.path().join("mlm/model/config.json").exists(), "{told}");
+    let small = ["limit=40", "new_tokens=60", "init_texts=60", "steps=2", "batch_size=4", "max_length=32"];
+    let told = run("scripts/vocabulary_encoder.rhai", &[&small[..], &[&at("vocabulary")]].concat(), "2");
+    assert!(told.contains("extended over control, ndcg@10") && told.contains("bm25"), "{told}");
+    for shape in [
+        ["task=mlm", "ragged=true"],
+        ["task=classify", "dtype=bf16"],
+        ["task=ner", "ragged=false"],
+        ["task=embed", "ragged=true"],
+    ] {
+        let small = ["shape=micro", "batch=2", "seq=16", "steps=2", "vocab=100"];
+        let told = run("scripts/bench/encoder.rhai", &[&small[..], &shape[..]].concat(), "1");
+        assert!(told.contains("\"tokens_per_s\":"), "{told}");
+    }
+}

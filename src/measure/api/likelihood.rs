@@ -122,7 +122,8 @@ mod verbs {
     /// Each token that is not special is masked in turn, and costs the negative log of the probability that the model gives it, all others
     /// in sight (Salazar et al. 2020, arXiv 1910.14659). So a text of n tokens takes n passes; they are packed. The sum is no likelihood of
     /// the text, but ranks texts as one does. `metric: "within_word_l2r"` masks the later tokens of the same word too (Kauf and
-    /// Ivanova 2023, arXiv 2305.10588): else a long word is cheap because each of its tokens gives the others away. Unknown tokens are not counted.
+    /// Ivanova 2023, arXiv 2305.10588): else a long word is cheap because each of its tokens gives the others away. Unknown tokens are not counted, nor their bytes: compare
+    /// vocabularies where neither has any.
     ///
     /// also: PLL, pseudo-perplexity, minicons, mlm-scoring, sentence acceptability
     ///

@@ -1,8 +1,10 @@
 //! Predictions of heads that models are pretrained with: masked tokens, and pairs.
 
 use super::loss::with_rows;
-use crate::model::Model;
+use crate::data::Batch;
+use crate::model::{Model, TokenRows};
 use crate::script::prelude::*;
+use crate::tensor::Rng;
 
 const FILL_MASK: &[Opt] = &[opt("top_k", Kind::Int, "5", "most likely ids of each token").also(&["topk"])];
 
@@ -28,6 +30,26 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn pair_logits(net: &mut Model, rows: Dynamic) -> Res<Tensor> {
         with_rows("pair_logits", rows, |rows| net.pair_logits(rows))
+    }
+
+    /// Puts a masked model's guesses in the places of masked tokens, drawn by their probabilities: a batch for the head `replaced_token`, whose labels say of
+    /// each token whether it is another than the text's own (Clark et al. 2020, ELECTRA). `seed` decides the draws.
+    ///
+    /// also: generator, replaced token detection, RTD, ElectraForPreTraining
+    ///
+    /// ```rhai
+    /// let tok  = tokenizer("tests/data/align/wordpiece.json");
+    /// let net  = model("tests/data/parity/bert-mlm");
+    /// let rows = dataset(["paul smith flew to new york"]).encode(tok, #{ mask: #{ mlm_probability: 1.0 } });
+    /// let made = net.replace_masked(rows[0], 1);
+    /// [made.labels.min().item(), made.labels.max().item()]         //=> [0, 1]
+    /// let judge = model(#{ model_type: "electra", vocab_size: tok.len() + 99, hidden_size: 16, num_hidden_layers: 1 }, #{ head: "replaced_token", seed: 1 });
+    /// (net.loss(rows[0]) + judge.loss(made) * 50.0).backward();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn replace_masked(net: &mut Model, batch: Batch, seed: INT) -> Res<Batch> {
+        let made = net.replace_masked(&TokenRows::from(&batch), &Rng::new(seed as u64))?;
+        Ok(Batch { ids: made.ids, labels: made.labels, ..batch })
     }
 
     /// Predicts masked tokens: a list with a map for each token that has a label (without labels for all), in their order.
