@@ -98,6 +98,8 @@ pub mod retrieve;
 pub mod rng;
 mod scoped;
 pub mod script;
+#[doc(hidden)]
+pub mod search;
 #[cfg(feature = "serve")]
 #[doc(hidden)]
 pub mod serve;

@@ -5,7 +5,7 @@ use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
 #[cfg(feature = "serve")]
 use crate::serve;
-use crate::{clean, data, linear, measure, model, plot, retrieve, tensor, token, train};
+use crate::{clean, data, linear, measure, model, plot, retrieve, search, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
 pub const NOUNS: &[Noun] = &[
@@ -18,6 +18,7 @@ pub const NOUNS: &[Noun] = &[
     ("measure", measure::api::register),
     ("retrieve", retrieve::api::register),
     ("linear", linear::api::register),
+    ("search", search::api::register),
     ("plot", plot::api::register),
     #[cfg(feature = "serve")]
     ("serve", serve::api::register),

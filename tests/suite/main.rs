@@ -30,6 +30,7 @@ mod output;
 mod sandbox;
 mod scores;
 mod scripts;
+mod search;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;

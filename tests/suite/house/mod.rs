@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["model"],
     &["train", "ranks"],
     &["measure", "retrieve", "linear"],
+    &["measure", "retrieve", "linear", "search", "hub"],
     &["serve"],
 ];
 

@@ -1,0 +1,71 @@
+"""The test functions of search.rhai with Optuna's multivariate TPE: the median over seeds of the best of 50 trials.
+
+    pip install optuna; python scripts/bench/optuna_search.py 20
+"""
+
+import math
+import statistics
+import sys
+import warnings
+
+import optuna
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore")
+
+WEIGHTS = [1.0, 1.2, 3.0, 3.2]
+A3 = [[3, 10, 30], [0.1, 10, 35]] * 2
+P3 = [[0.3689, 0.1170, 0.2673], [0.4699, 0.4387, 0.7470], [0.1091, 0.8732, 0.5547], [0.0381, 0.5743, 0.8828]]
+A6 = [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
+P6 = [[0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886], [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
+      [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650], [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381]]
+
+
+def hartmann(x, a, p):
+    inner = lambda i: sum(a[i][j] * (v - p[i][j]) ** 2 for j, v in enumerate(x))
+    return -sum(WEIGHTS[i] * math.exp(-inner(i)) for i in range(4))
+
+
+def goldstein(x):
+    a, b = x
+    one = 1 + (a + b + 1) ** 2 * (19 - 14 * a + 3 * a * a - 14 * b + 6 * a * b + 3 * b * b)
+    return one * (30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a * a + 48 * b - 36 * a * b + 27 * b * b))
+
+
+def ackley(x):
+    waves = sum(math.cos(2 * math.pi * v) for v in x) / len(x)
+    return 20 + math.e - 20 * math.exp(-0.2 * math.sqrt(sum(v * v for v in x) / len(x))) - math.exp(waves)
+
+
+FUNCTIONS = {
+    "ackley": ([(-5, 10)] * 3, ackley),
+    "branin": ([(-5, 10), (0, 15)], lambda x: (x[1] - 5.1 / (4 * math.pi ** 2) * x[0] ** 2 + 5 / math.pi * x[0] - 6) ** 2
+               + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x[0]) + 10),
+    "camel": ([(-2, 2)] * 2, lambda x: (4 - 2.1 * x[0] ** 2 + x[0] ** 4 / 3) * x[0] ** 2 + x[0] * x[1]
+              + (-4 + 4 * x[1] ** 2) * x[1] ** 2),
+    "goldstein": ([(-2, 2)] * 2, goldstein),
+    "hartmann3": ([(0, 1)] * 3, lambda x: hartmann(x, A3, P3)),
+    "hartmann6": ([(0, 1)] * 6, lambda x: hartmann(x, A6, P6)),
+    "ratios": (None, lambda x: (math.log(x[0]) + 6) ** 2 + (math.log(x[1]) - 3) ** 2 + x[2]),
+    "rosenbrock": ([(-2, 2)] * 2, lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2),
+    "sphere": ([(-5, 10)] * 5, lambda x: sum(v * v for v in x)),
+    "styblinski": ([(-5, 5)] * 3, lambda x: sum(v ** 4 - 16 * v ** 2 + 5 * v for v in x) / 2),
+}
+
+
+def best(ranges, function, sampler):
+    def objective(trial):
+        if ranges is None:
+            return function([trial.suggest_float("x0", 1e-5, 1, log=True), trial.suggest_int("x1", 1, 128, log=True),
+                             trial.suggest_categorical("x2", [0.0, 1.0, 2.0])])
+        return function([trial.suggest_float(f"x{i}", *ends) for i, ends in enumerate(ranges)])
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=50)
+    return study.best_value
+
+
+for name, (ranges, function) in FUNCTIONS.items():
+    seeds = range(int(sys.argv[1]))
+    tpe = statistics.median(best(ranges, function, optuna.samplers.TPESampler(seed=s, multivariate=True)) for s in seeds)
+    random = statistics.median(best(ranges, function, optuna.samplers.RandomSampler(seed=s)) for s in seeds)
+    print(f"{name:12} tpe {tpe:10.4f}  random {random:10.4f}")
