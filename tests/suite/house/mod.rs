@@ -19,8 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["clean"],
     &["model"],
     &["train", "ranks"],
-    &["measure", "retrieve", "linear"],
-    &["measure", "retrieve", "linear", "search", "hub"],
+    &["measure", "retrieve", "linear", "search"],
     &["serve"],
 ];
 
