@@ -69,8 +69,6 @@ const GGUF: GgufNames = GgufNames {
     ],
     more: |_, json| {
         json["activation_function"] = json!("gelu_new");
-        // a file may hold a second copy of the embeddings
-        json["tie_word_embeddings"] = json!(true);
         Ok(())
     },
     rest: |config| match config.activation {
