@@ -2,6 +2,27 @@
 
 use unicode_width::UnicodeWidthChar;
 
+/// A text as a script writes it: in quotes, and letters as they are, with what is set above and below them. What can't be seen
+/// is written as its code.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '\'' => out.push(c),
+            c if is_mark(c) => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Whether a letter is set above, below or around the one before it: it takes no column, and is seen.
+fn is_mark(c: char) -> bool {
+    let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.width() == Some(0) && !unseen && !c.is_control()
+}
+
 /// `23490` as `23,490`.
 pub fn thousands(number: impl std::fmt::Display) -> String {
     let text = number.to_string();

@@ -3,6 +3,7 @@
 # times: each is resumed, and has to come to the same files, without litter. Takes some minutes:
 #
 #   tests/kills.sh
+#   LEVAIN_TEST_BINARY=/some/levain tests/kills.sh     another binary than the one that is built
 #
 # Exits with 1 where one run is stuck, leaves litter or comes to other bytes.
 set -eu

@@ -52,17 +52,32 @@ fn write(path: &Path) -> Result<String> {
         stage.write_all(".gitignore", IGNORED.as_bytes())?;
         stage.commit()?;
     } else {
-        for (name, text) in &texts {
-            files::write_all("new", &path.join(name), text.as_bytes())?;
-        }
         let ignored = path.join(".gitignore");
-        if !ignored.exists() {
-            files::write_all("new", &ignored, IGNORED.as_bytes())?;
-        }
+        let ignored = (!ignored.exists()).then(|| (".gitignore", IGNORED.to_string()));
+        beside(path, texts.iter().chain(&ignored))?;
     }
     let names = texts.map(|(name, _)| format!("  {name}\n")).concat();
     let enter = if path == Path::new(".") { String::new() } else { format!("cd {} && ", quoted(path)) };
     Ok(format!("{} is there:\n{names}run it with\n  {enter}levain run experiment.rhai", path.display()))
+}
+
+/// Writes files into a folder that is there: all of them, or none.
+fn beside<'t>(folder: &Path, texts: impl Iterator<Item = &'t (&'static str, String)>) -> Result<()> {
+    let mut written = Vec::new();
+    for (name, text) in texts {
+        let path = folder.join(name);
+        let made = path.ancestors().skip(1).take_while(|above| !above.exists()).map(Path::to_path_buf).collect::<Vec<_>>();
+        let done = files::write_all("new", &path, text.as_bytes());
+        written.push((path, made));
+        if let Err(error) = done {
+            for (path, made) in written.into_iter().rev() {
+                let _ = std::fs::remove_file(path);
+                made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 fn free(path: &Path) -> Result<()> {

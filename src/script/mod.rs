@@ -2,6 +2,7 @@
 //!
 //! The host: everything that knows Rhai, apart from the nouns' own `api/`.
 
+mod abroad;
 mod api;
 #[doc(hidden)]
 pub mod checker;

@@ -1,5 +1,6 @@
 //! What a host application registers: its functions, whose panics are its own.
 
+use super::abroad::Abroad;
 use super::fault::{Res, panicked};
 use rhai::{
     Dynamic, Engine, FuncInfo, FuncRegistration, Identifier, NativeCallContext, RhaiFunc, RhaiNativeFunc, Shared,
@@ -140,6 +141,7 @@ type Native = dyn Fn(Option<NativeCallContext>, &mut [&mut Dynamic]) -> Res<Dyna
 impl<T> Guarded<T> {
     fn guard(name: String, func: Shared<Native>) -> Shared<Native> {
         Shared::new(move |context: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+            let _call = Abroad::enter(&name);
             match catch_unwind(AssertUnwindSafe(|| func(context, args))) {
                 Ok(result) => result,
                 Err(panic) => Err(panicked(&name, &text(&*panic))),

@@ -15,6 +15,7 @@
 //! # Ok::<(), levain::script::Fault>(())
 //! ```
 
+use super::abroad::Abroad;
 use super::{Fault, Host, Natives, Res, Value, checker, forms, natives, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
@@ -27,6 +28,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Bytes of stack for scripts: deep graphs and deep calls need more than an ordinary thread has.
 const STACK: usize = 1 << 29;
@@ -39,6 +41,9 @@ pub struct Runtime {
     id: u64,
     /// Where the random numbers of the scripts stand.
     random: Mutex<RunState>,
+    /// How long a function of the application may take while another thread waits for this runtime.
+    patience: Duration,
+    abroad: Abroad,
 }
 
 thread_local! {
@@ -65,7 +70,11 @@ pub struct Builder {
     args: Vec<String>,
     modules: Vec<(String, Module)>,
     natives: Vec<Register>,
+    patience: Option<Duration>,
 }
+
+/// A minute: no function of an application that is waited for takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Builder {
     /// How much a script may take. Without this: as much as it likes, with calls at most 256 deep.
@@ -143,6 +152,13 @@ impl Builder {
         self
     }
 
+    /// How long a thread waits for the runtime while the script that runs in it is in one call of one of `natives`: a minute without
+    /// this. Longer is an error: the function may wait for this very thread, and neither would ever end.
+    pub fn patience(mut self, time: Duration) -> Builder {
+        self.patience = Some(time);
+        self
+    }
+
     /// Makes the runtime. An error names a module that has the name of one of the standard library, a function that levain has
     /// for the same kinds of arguments, a word of `args` that is not `key=value`, or a limit that this system can't hold.
     pub fn build(self) -> Result<Runtime> {
@@ -182,7 +198,7 @@ impl Builder {
                     .help("give yours another name, or put it into a module"));
             }
         }
-        Ok(Runtime::of(host))
+        Ok(Runtime { patience: self.patience.unwrap_or(PATIENCE), ..Runtime::of(host) })
     }
 }
 
@@ -200,7 +216,8 @@ impl Default for Runtime {
 impl Runtime {
     fn of(host: Host) -> Runtime {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Runtime { host, id: NEXT.fetch_add(1, Ordering::Relaxed), random: Mutex::new(RunState::new(0)) }
+        let (id, random) = (NEXT.fetch_add(1, Ordering::Relaxed), Mutex::new(RunState::new(0)));
+        Runtime { host, id, random, patience: PATIENCE, abroad: Abroad::default() }
     }
 
     /// What a runtime is to be like.
@@ -272,13 +289,16 @@ impl Runtime {
             return Err(fault);
         }
         inside.push(self.id);
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = match self.host.has_guests {
+            true => self.abroad.turn(&self.random, self.patience)?,
+            false => self.random.lock().unwrap_or_else(PoisonError::into_inner),
+        };
         self.host.run_state.take_ended();
         let start = random.clone();
         let run = || {
             INSIDE.set(inside);
             rng::restore(start);
-            let result = self.host.value(self.host.guard(name, work));
+            let result = self.abroad.followed(|| self.host.value(self.host.guard(name, work)));
             (result, rng::state())
         };
         let builder = std::thread::Builder::new().name("script".into()).stack_size(STACK);

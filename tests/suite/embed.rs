@@ -376,6 +376,31 @@ fn a_native_that_uses_its_own_runtime_gets_an_error_and_another_runtime_works() 
 }
 
 #[test]
+fn a_native_that_waits_for_a_thread_that_waits_for_its_runtime_ends() {
+    let own = Arc::new(OnceLock::<Arc<Runtime>>::new());
+    let slot = own.clone();
+    let builder = Runtime::builder().patience(Duration::from_millis(200)).natives(move |engine| {
+        engine.register_fn("ask", move |script: &str| {
+            let (runtime, script) = (slot.get().unwrap().clone(), script.to_string());
+            let asked = std::thread::spawn(move || runtime.run(&script).map(|_| ()).map_err(|fault| fault.message));
+            asked.join().unwrap().err().unwrap_or_default()
+        });
+        engine.register_fn("rest", || std::thread::sleep(Duration::from_millis(100)));
+    });
+    let runtime = Arc::new(builder.build().unwrap());
+    own.set(runtime.clone()).ok().unwrap();
+    let told = runtime.run("ask(\"1\")").unwrap().to::<String>().unwrap();
+    assert!(told.starts_with("runtime: it is at work: its script is in `ask` for 0."), "{told}");
+    // who is not waited for waits until the first is done, however long that takes in all
+    let (work, begun) = (runtime.clone(), std::time::Instant::now());
+    let first = std::thread::spawn(move || work.run("for n in 0..5 { rest(); }").map(|_| ()));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(runtime.run("1 + 1").unwrap().to::<i64>().unwrap(), 2);
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    assert!(first.join().unwrap().is_ok());
+}
+
+#[test]
 fn exit_codes_reach_the_host() {
     let runtime = Runtime::default();
     let fault = runtime.run("let x = 1;\nexit(3);\nx").unwrap_err();

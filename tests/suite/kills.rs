@@ -122,7 +122,8 @@ impl Run {
     }
 
     fn command(&self, fault: Option<String>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        let given = std::env::var_os("LEVAIN_TEST_BINARY").filter(|_| is_long());
+        let mut command = Command::new(given.unwrap_or_else(|| env!("CARGO_BIN_EXE_levain").into()));
         command.args(["run", "a.rhai", "--threads", "1"]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         match fault {

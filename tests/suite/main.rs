@@ -57,6 +57,10 @@ mod plot;
 mod prompt;
 mod quantize;
 mod rope;
+#[cfg(unix)]
+mod dialogs;
+#[cfg(unix)]
+mod terminal;
 
 /// As the program has it. That this links is a promise too: the library installs no allocator of its own, and leaves a
 /// host the choice.

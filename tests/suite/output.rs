@@ -104,3 +104,56 @@ fn a_script_on_standard_input_is_no_exception() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
 }
+
+/// Every file below a folder, with what is in it.
+fn contents(folder: &std::path::Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(contents(&path)),
+            false => drop(found.insert(path.clone(), std::fs::read(&path).unwrap())),
+        }
+        // an empty folder is something too
+        found.entry(path).or_default();
+    }
+    found
+}
+
+/// A disk that is full from any call on: a command that writes a file says so, and leaves what was there and no more.
+#[test]
+fn a_disk_that_fills_up_is_a_fault_in_every_command_that_writes_a_file() {
+    let commands: [&[&str]; 7] = [
+        &["new", "x"],
+        &["new", "."],
+        &["new", "x.rhai"],
+        &["run", "traced.rhai", "--trace", "old.json"],
+        &["test", "t", "--junit", "old.xml"],
+        &["bench", "b", "--junit", "old.xml"],
+        &["bench", "b", "--baseline", "old.json", "--save"],
+    ];
+    for words in commands {
+        let folder = Folder::new(&[
+            ("traced.rhai", "zeros([2]).sum();\n"),
+            ("t/a.rhai", "fn test_a() { }\n"),
+            ("b/a.rhai", "bench::exact(\"a\", 1);\n"),
+            ("old.xml", "<old/>\n"),
+        ]);
+        let before = contents(folder.path());
+        let mut tried = 0;
+        for call in 1..200 {
+            let mut command = Command::new(LEVAIN);
+            command.args(words).current_dir(folder.path()).env_remove("GITHUB_STEP_SUMMARY");
+            let output = command.env("LEVAIN_TEST_FAULT", format!("full@{call}")).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() {
+                break;
+            }
+            tried += 1;
+            assert!(output.status.code() == Some(2) && told.contains("no storage space"), "{words:?} {call}: {told}");
+            assert_eq!(contents(folder.path()), before, "{words:?}, full from call {call} on");
+        }
+        assert!(tried > 0, "{words:?}");
+        assert_ne!(contents(folder.path()), before, "{words:?}");
+    }
+}

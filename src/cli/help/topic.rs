@@ -13,7 +13,14 @@ use std::fmt::Write;
 pub fn about(host: &Host, name: &str) -> Result<String, Box<Fault>> {
     let functions = registry::functions(host, true);
     let wanted = name.trim_end_matches("()");
-    let named: Vec<&Function> = functions.iter().filter(|function| function.name == wanted).collect();
+    let is_named = |function: &&Function| match wanted.split_once('.') {
+        // as signatures have it: `grads.clip`
+        Some((kind, verb)) => {
+            function.name == verb && function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind))
+        }
+        None => function.name == wanted,
+    };
+    let named: Vec<&Function> = functions.iter().filter(is_named).collect();
     let within = |function: &&Function| function.noun == wanted && (!function.is_inner || stdlib::is_inner(wanted));
     let noun: Vec<&Function> = functions.iter().filter(within).collect();
     // `tensor` is a verb and a noun: the verb's page ends with the noun's

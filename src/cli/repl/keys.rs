@@ -65,7 +65,9 @@ impl Keys {
         }
         bind(KeyEvent::from(' '), space, false);
         bind(KeyEvent(KeyCode::Tab, Modifiers::NONE), tab, false);
-        bind(KeyEvent::from('}'), brace, false);
+        bind(KeyEvent::from('}'), |known, text, at| closing(known, text, at, '}'), false);
+        bind(KeyEvent::from(']'), |known, text, at| closing(known, text, at, ']'), false);
+        bind(KeyEvent::from(')'), |known, text, at| closing(known, text, at, ')'), false);
         // what a terminal makes of Ctrl-D while something runs
         bind(KeyEvent::ctrl('@'), end, true);
         if cfg!(unix) {
@@ -133,10 +135,10 @@ fn indented(known: &Known, text: &str, at: usize, spaces: usize) -> Option<Cmd> 
     Some(Cmd::Noop)
 }
 
-/// A brace that closes a block stands as deep as the line that opened it.
-fn brace(known: &Known, text: &str, at: usize) -> Option<Cmd> {
+/// A bracket that closes stands as deep as the line that opened it.
+fn closing(known: &Known, text: &str, at: usize, bracket: char) -> Option<Cmd> {
     let line = last_line(&text[..at]).filter(|line| line.len() >= 4 && line.trim().is_empty())?;
-    Some(known.replace(at - line.len(), format!("{}}}", &line[4..])))
+    Some(known.replace(at - line.len(), format!("{}{bracket}", &line[4..])))
 }
 
 fn end(_: &Known, text: &str, _: usize) -> Option<Cmd> {

@@ -165,6 +165,21 @@ mod verbs {
         super::digits(x as f64, count)
     }
 
+    /// Shows a closure as `closure`, and a function by its name.
+    ///
+    /// ```rhai
+    /// let half = |x| x / 2;
+    /// half                       //=> closure
+    /// Fn("max")                  //=> Fn("max")
+    /// ```
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn closure_to_string(closure: &mut FnPtr) -> String {
+        match closure.is_anonymous() {
+            true => "closure".to_string(),
+            false => format!("Fn({:?})", crate::script::hygiene::plain(closure.fn_name())),
+        }
+    }
+
     /// Divides whole, and rounds down.
     ///
     /// `/` of two ints cuts off what is behind the point: `-7 / 2` is -3.

@@ -45,6 +45,19 @@ fn joined<'t>(parts: impl Iterator<Item = &'t str>, other: &str) -> Res<Immutabl
 
 #[export_module]
 mod verbs {
+    /// Writes the text as a script does: in quotes, with what can't be seen as its code. So texts are shown in lists and maps.
+    ///
+    /// also: repr, str.__repr__
+    ///
+    /// ```rhai
+    /// "to\tbe".to_debug()         //=> "to\tbe"
+    /// ["法院", "हिन्दी"]            //=> ["法院", "हिन्दी"]
+    /// ```
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn quoted(text: &mut ImmutableString) -> String {
+        crate::text::quoted(text)
+    }
+
     /// Returns the text without spaces, tabs and line ends at both ends. The text itself stays as it is.
     ///
     /// also: strip, lstrip, rstrip

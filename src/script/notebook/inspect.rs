@@ -19,8 +19,8 @@ impl Notebook {
             if bytes > 0 {
                 let _ = write!(page, ", {}", crate::text::bytes(bytes));
             }
-            let shown = self.host.show(&value);
-            let _ = write!(page, "\n    {}\n", crate::text::cut(&shown, 200));
+            let shown: Vec<String> = self.host.show(&value).split_whitespace().map(str::to_string).collect();
+            let _ = write!(page, "\n    {}\n", crate::text::cut(&shown.join(" "), 200));
             let functions = self.functions();
             let mut verbs: Vec<String> = registry::members(functions, Some(&kind))
                 .filter(|function| matches!(function.form, Form::Method | Form::Property))

@@ -243,7 +243,7 @@ impl Notebook {
         match self.host.looks.page_of(value, columns) {
             Some(page) => page,
             // as in a list, so that "1" and 1 look different
-            None if value.is_string() => Page::text(format!("{:?}", value.to_string())),
+            None if value.is_string() => Page::text(crate::text::quoted(&value.to_string())),
             None => Page::text(self.host.show(value)),
         }
     }
