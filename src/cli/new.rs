@@ -66,7 +66,8 @@ fn beside<'t>(folder: &Path, texts: impl Iterator<Item = &'t (&'static str, Stri
     let mut written = Vec::new();
     for (name, text) in texts {
         let path = folder.join(name);
-        let made = path.ancestors().skip(1).take_while(|above| !above.exists()).map(Path::to_path_buf).collect::<Vec<_>>();
+        let made =
+            path.ancestors().skip(1).take_while(|above| !above.exists()).map(Path::to_path_buf).collect::<Vec<_>>();
         let done = files::write_all("new", &path, text.as_bytes());
         written.push((path, made));
         if let Err(error) = done {

@@ -46,8 +46,10 @@ impl Abroad {
             }
             if let Some((name, time)) = self.call().filter(|(_, time)| (*time).min(begun.elapsed()) > patience) {
                 let time = time.as_secs_f64();
-                let mut fault = Fault::plain(format!("runtime: it is at work: its script is in `{name}` for {time:.1} s"));
-                let help = "a function that waits for a thread that waits for its runtime never ends; `patience` allows more";
+                let mut fault =
+                    Fault::plain(format!("runtime: it is at work: its script is in `{name}` for {time:.1} s"));
+                let help =
+                    "a function that waits for a thread that waits for its runtime never ends; `patience` allows more";
                 fault.help = Some(help.to_string());
                 return Err(fault);
             }

@@ -43,6 +43,8 @@ mod verdict;
 
 mod data;
 mod decode;
+#[cfg(unix)]
+mod dialogs;
 #[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;
@@ -57,8 +59,6 @@ mod plot;
 mod prompt;
 mod quantize;
 mod rope;
-#[cfg(unix)]
-mod dialogs;
 #[cfg(unix)]
 mod terminal;
 

@@ -43,12 +43,7 @@ impl Terminal {
         terminal
     }
 
-    fn begin(
-        mut command: Command,
-        folder: &Path,
-        (rows, columns): (u16, u16),
-        variables: &[(&str, &str)],
-    ) -> Terminal {
+    fn begin(mut command: Command, folder: &Path, (rows, columns): (u16, u16), variables: &[(&str, &str)]) -> Terminal {
         let (mut ours, mut theirs) = (0, 0);
         let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: both are written before they are read, and each is owned once below

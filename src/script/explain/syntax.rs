@@ -31,7 +31,10 @@ pub fn parse(error: &ParseErrorType, position: Position, text: &str, before: &Na
         P::Reserved(word) => (format!("syntax: `{word}` is a reserved word"), Some("choose another name".to_string())),
         P::BadInput(LexError::UnexpectedInput(what)) if what.chars().all(char::is_alphabetic) => (
             format!("syntax: unexpected `{what}`"),
-            Some("a name has the letters a to z, digits and `_`; a text may have any, and so a key: `#{ \"法\": 1 }`".to_string()),
+            Some(
+                "a name has the letters a to z, digits and `_`; a text may have any, and so a key: `#{ \"法\": 1 }`"
+                    .to_string(),
+            ),
         ),
         P::BadInput(LexError::UnexpectedInput(what)) => bare(format!("syntax: unexpected `{what}`")),
         P::MissingToken(token, where_) => bare(format!("syntax: `{token}` expected {}", lower_first(where_))),
