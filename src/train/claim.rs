@@ -91,6 +91,13 @@ impl Claim {
         bail!(who, "{} is claimed and released all the time", path.display())
     }
 
+    /// Removes a claim that a process left behind which ended after its work was done; one that is held stays.
+    pub fn sweep(who: &str, path: impl AsRef<Path>) {
+        if files::is_file(path.as_ref()) {
+            drop(Claim::take(who, path));
+        }
+    }
+
     /// The process whose stale claim was taken over.
     pub fn stale(&self) -> Option<u32> {
         self.stale

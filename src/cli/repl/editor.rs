@@ -108,6 +108,9 @@ impl Typed {
             }
             self.keys.begin(asked);
             let text = self.editor.readline_with_initial(prompt, (&initial.0, &initial.1))?;
+            if self.keys.is_dropped() {
+                return Err(ReadlineError::Interrupted);
+            }
             let Some(at) = self.keys.suspended() else { return Ok(text) };
             suspend();
             // and here it goes on

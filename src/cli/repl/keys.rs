@@ -22,6 +22,8 @@ struct Known {
     /// Spaces at the beginning of a line that were typed where the line has been indented already.
     typed: AtomicUsize,
     stopped: AtomicBool,
+    /// Ctrl-C dropped the line.
+    dropped: AtomicBool,
     /// Where the cursor was when it was stopped.
     cursor: AtomicUsize,
     /// What takes the place of the text from a place up to the cursor.
@@ -42,6 +44,12 @@ impl Keys {
         self.0.asked.store(asked, Relaxed);
         self.0.typed.store(0, Relaxed);
         self.0.stopped.store(false, Relaxed);
+        self.0.dropped.store(false, Relaxed);
+    }
+
+    /// Whether Ctrl-C ended the line.
+    pub fn is_dropped(&self) -> bool {
+        self.0.dropped.load(Relaxed)
     }
 
     /// Where the cursor was, if Ctrl-Z ended the line.
@@ -70,6 +78,7 @@ impl Keys {
         bind(KeyEvent::from(')'), |known, text, at| closing(known, text, at, ')'), false);
         // what a terminal makes of Ctrl-D while something runs
         bind(KeyEvent::ctrl('@'), end, true);
+        bind(KeyEvent::ctrl('C'), abandon, true);
         if cfg!(unix) {
             bind(KeyEvent::ctrl('Z'), stop, true);
         }
@@ -143,6 +152,12 @@ fn closing(known: &Known, text: &str, at: usize, bracket: char) -> Option<Cmd> {
 
 fn end(_: &Known, text: &str, _: usize) -> Option<Cmd> {
     Some(if text.is_empty() { Cmd::EndOfFile } else { Cmd::Noop })
+}
+
+/// Drops the line. The editor's own way forgets what has been typed behind it, too.
+fn abandon(known: &Known, _: &str, _: usize) -> Option<Cmd> {
+    known.dropped.store(true, Relaxed);
+    Some(Cmd::AcceptLine)
 }
 
 /// Ends the line, for the prompt to stop the process and to begin it again below what the shell has written meanwhile.

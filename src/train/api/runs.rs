@@ -64,6 +64,12 @@ mod verbs {
         Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(who, path)?)))))
     }
 
+    /// Removes a claim that was left behind.
+    #[rhai_fn(name = "_sweep")]
+    pub fn sweep(who: &str, path: &str) {
+        crate::train::Claim::sweep(who, path);
+    }
+
     /// The process whose stale claim was taken over, or `()`.
     #[rhai_fn(name = "_stale", pure)]
     pub fn stale(claim: &mut Claim) -> Dynamic {
