@@ -259,6 +259,17 @@ fn an_extended_vocabulary_killed_at_any_call_resumes_to_the_same_files() {
     kills("vocabulary");
 }
 
+/// Killed between its result and the end of its claim, a run is found finished, and the claim goes.
+#[test]
+fn a_claim_that_is_left_behind_a_result_is_removed() {
+    let run = Run::new("sweep");
+    run.finish("sweep");
+    let whole = tree(&run.out());
+    std::fs::write(run.out().join("0.01.json.claim"), "{}").unwrap();
+    run.finish("sweep again");
+    is_same("a claim left behind", &tree(&run.out()), &whole);
+}
+
 /// A step of splitmix64 (Steele et al. 2014), as a share of 1.
 fn share(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
