@@ -4,7 +4,7 @@
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset};
 use crate::token::Tokenizer;
-use crate::token::inputs::{Fit, Input, Inputs};
+use crate::token::inputs::{Fit, Input, Inputs, best_windows};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 
@@ -25,6 +25,22 @@ pub struct LabeledPlan {
     /// The later tokens of a word have its tag too, and not only the first.
     pub label_all: bool,
     pub max_length: Option<usize>,
+    pub overflow: LabeledOverflow,
+    /// Rows without a token are left out.
+    pub skip_empty: bool,
+    /// A tag that nothing can learn is an error.
+    pub lost_is_error: bool,
+}
+
+/// What becomes of a row of more tokens than `max_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabeledOverflow {
+    Truncate,
+    /// Windows that share so many tokens. Each has the class of its row; a tag is learned in the window where it is furthest
+    /// from an edge.
+    Split(usize),
+    Skip,
+    Error,
 }
 
 /// What is to be predicted.
@@ -37,12 +53,14 @@ pub enum Answer {
     Words(String),
 }
 
-/// A row as tokens.
+/// A row as tokens: in one window, or several.
+#[derive(Default)]
 struct LabeledRow {
-    inputs: Inputs,
-    labels: Vec<i64>,
+    windows: Vec<(Inputs, Vec<i64>)>,
     targets: Vec<f64>,
     cut: bool,
+    skipped: bool,
+    lost: Lost,
 }
 
 /// What was lost on the way, which no score would show.
@@ -51,65 +69,111 @@ struct Lost {
     /// Words without a token, whose tags are lost, and the first of them: its row, and the word.
     words: usize,
     word: Option<(usize, String)>,
-    /// Words that were cut off.
+    /// Words that were cut off, and the first of them.
     cut: usize,
+    first_cut: Option<(usize, String)>,
+}
+
+impl Lost {
+    fn add(&mut self, other: Lost) {
+        self.words += other.words;
+        self.cut += other.cut;
+        self.word = self.word.take().or(other.word);
+        self.first_cut = self.first_cut.take().or(other.first_cut);
+    }
+
+    fn note(&mut self, cut: bool, row: usize, word: &str) {
+        let (count, first) = if cut { (&mut self.cut, &mut self.first_cut) } else { (&mut self.words, &mut self.word) };
+        *count += 1;
+        first.get_or_insert_with(|| (row, word.to_string()));
+    }
+
+    /// Tags that nothing can learn or be measured by, a line each.
+    fn lines(&self) -> Vec<(String, &'static str)> {
+        let mut lines = Vec::new();
+        if let Some((row, word)) = &self.word {
+            let words = crate::text::counted(self.words, "word");
+            lines.push((
+                format!("{words} without a token, whose tags are lost: the first is {word:?} in row {row}"),
+                "the tokenizer's normalizer removes it: clean the words, or leave them out with their tags",
+            ));
+        }
+        if let Some((row, word)) = &self.first_cut {
+            let words = crate::text::counted(self.cut, "word");
+            lines.push((
+                format!("{words} with their tags are cut off by `max_length`: the first is {word:?} in row {row}"),
+                "`overflow: \"split\"` makes windows of long rows, and loses nothing",
+            ));
+        }
+        lines
+    }
 }
 
 pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &LabeledPlan) -> Result<Encoded> {
     if data.is_empty() {
         bail!(WHO, "there are no rows");
     }
-    let field = |name: &String| data.field(WHO, name);
-    let first = if plan.first.is_empty() { data.text_field(WHO)? } else { field(&plan.first)? };
-    let second = plan.second.as_ref().map(field).transpose()?;
-    let answer = match &plan.answer {
-        Answer::Nothing => None,
-        Answer::Row(name) | Answer::Words(name) => Some(field(name)?),
-    };
-    let columns = Columns { first, second, answer };
-    let tagged = matches!(plan.answer, Answer::Words(_));
+    let columns = Columns::find(data, plan)?;
     let mut flat = Flat::labeled();
     let (mut counts, mut ends, mut targets, mut lost) = (Counts::default(), Vec::new(), Vec::new(), Lost::default());
     for start in (0..data.len()).step_by(CHUNK) {
         cancel::check()?;
-        let rows: Vec<Result<(LabeledRow, Lost)>> = (start..data.len().min(start + CHUNK))
+        let rows: Vec<Result<LabeledRow>> = (start..data.len().min(start + CHUNK))
             .into_par_iter()
             .map(|at| row(data, &columns, at, tokenizer, plan).map_err(|error| error.at(format!("row {at}"))))
             .collect();
         for row in rows {
-            let (row, more) = row?;
+            let row = row?;
             counts.truncated += usize::from(row.cut);
-            flat.push_labeled(&row.inputs.ids, &row.labels, &row.inputs.type_ids);
-            ends.push(flat.len());
-            targets.extend(row.targets);
-            lost.words += more.words;
-            lost.cut += more.cut;
-            lost.word = lost.word.or(more.word);
+            counts.skipped += usize::from(row.skipped);
+            counts.split += usize::from(row.windows.len() > 1);
+            for (inputs, labels) in &row.windows {
+                flat.push_labeled(&inputs.ids, labels, &inputs.type_ids);
+                ends.push(flat.len());
+                targets.extend(&row.targets);
+            }
+            lost.add(row.lost);
         }
     }
-    if tagged {
-        tell(&lost);
+    if matches!(plan.answer, Answer::Words(_)) {
+        tell(&lost, plan)?;
+    }
+    if ends.is_empty() {
+        bail!(WHO, "no row is left: all {} were skipped", counts.skipped);
     }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
     Ok(Encoded::labeled(flat, ends, pad, counts, targets))
 }
 
-/// Tags that nothing can learn or be measured by.
-fn tell(lost: &Lost) {
-    if let Some((row, word)) = &lost.word {
-        let what =
-            format!("{} words give no token, and their tags are lost: the first is {word:?} in row {row}", lost.words);
-        crate::progress::warn(WHO, what);
+/// Warns of lost tags, or fails.
+fn tell(lost: &Lost, plan: &LabeledPlan) -> Result<()> {
+    for (line, cure) in lost.lines() {
+        if plan.lost_is_error {
+            return Err(Error::new(WHO, line).help(cure));
+        }
+        crate::progress::warn(WHO, line);
     }
-    if lost.cut > 0 {
-        crate::progress::warn(WHO, format!("{} words with their tags are cut off by `max_length`", lost.cut));
-    }
+    Ok(())
 }
 
 struct Columns {
     first: usize,
     second: Option<usize>,
     answer: Option<usize>,
+}
+
+impl Columns {
+    fn find(data: &Dataset, plan: &LabeledPlan) -> Result<Columns> {
+        let field = |name: &String| data.field(WHO, name);
+        Ok(Columns {
+            first: if plan.first.is_empty() { data.text_field(WHO)? } else { field(&plan.first)? },
+            second: plan.second.as_ref().map(field).transpose()?,
+            answer: match &plan.answer {
+                Answer::Nothing => None,
+                Answer::Row(name) | Answer::Words(name) => Some(field(name)?),
+            },
+        })
+    }
 }
 
 fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
@@ -134,82 +198,93 @@ fn words(data: &Dataset, field: usize, at: usize) -> Result<Vec<String>> {
         serde_json::Value::String(word) => Ok(word),
         other => bail!(WHO, "field `{name}` has the word {other}, which is not text"),
     };
+    // a text is a list of its characters
+    if let Cell::Text(text) = data.cell(field, at) {
+        return Ok(text.chars().map(String::from).collect());
+    }
     list(data, field, at)?.into_iter().map(word).collect()
 }
 
-fn row(
+/// A row as tokens, of any number, and its words where it has some.
+fn inputs(
     data: &Dataset,
     columns: &Columns,
     at: usize,
     tokenizer: &Tokenizer,
     plan: &LabeledPlan,
-) -> Result<(LabeledRow, Lost)> {
-    let fit = Fit { max_length: plan.max_length, overlap: None };
-    let (inputs, count, given) = if plan.words {
+) -> Result<(Inputs, Vec<String>)> {
+    let whole = Fit::default();
+    let (windows, given) = if plan.words {
         let first = words(data, columns.first, at)?;
         let second = columns.second.map(|field| words(data, field, at)).transpose()?;
         let pair = second.as_deref().map(Input::Words);
-        (tokenizer.inputs(&Input::Words(&first), pair.as_ref(), &fit)?, first.len(), first)
+        (tokenizer.inputs(&Input::Words(&first), pair.as_ref(), &whole)?, first)
     } else {
         let first = text(data, columns.first, at)?;
         let second = columns.second.map(|field| text(data, field, at)).transpose()?;
         let pair = second.as_deref().map(Input::Text);
-        (tokenizer.inputs(&Input::Text(&first), pair.as_ref(), &fit)?, 0, Vec::new())
+        (tokenizer.inputs(&Input::Text(&first), pair.as_ref(), &whole)?, Vec::new())
     };
-    let Some(inputs) = inputs.into_iter().next().filter(|inputs| inputs.content() > 0) else {
-        bail!(WHO, "there is no token: it is empty");
-    };
-    let mut lost = Lost::default();
-    let cut = plan.max_length.is_some_and(|most| inputs.len() >= most)
-        && is_cut(&inputs, plan, data, columns, at, tokenizer)?;
-    let mut labels = vec![-100; inputs.len()];
-    let mut targets = Vec::new();
-    match (&plan.answer, columns.answer) {
-        (Answer::Row(_), Some(field)) => targets = answer(data, field, at, &plan.labels)?,
-        (Answer::Words(_), Some(field)) => {
-            let tags = tags(data, field, at, &plan.labels)?;
-            if tags.len() != count {
-                bail!(WHO, "{} tags in `{}` for {count} words", tags.len(), data.fields()[field]);
-            }
-            labels = aligned(&inputs, &tags, plan);
-            let last = inputs.word_ids.iter().flatten().max().copied();
-            let seen: std::collections::HashSet<u32> = inputs.word_ids.iter().flatten().copied().collect();
-            for word in (0..count as u32).filter(|word| !seen.contains(word)) {
-                if cut && last.is_none_or(|last| word > last) {
-                    lost.cut += 1;
-                } else {
-                    lost.words += 1;
-                    lost.word = lost.word.or(Some((at, given[word as usize].clone())));
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok((LabeledRow { inputs, labels, targets, cut }, lost))
+    Ok((windows.into_iter().next().unwrap_or_default(), given))
 }
 
-/// Whether a row of as many tokens as are allowed was longer.
-fn is_cut(
-    inputs: &Inputs,
-    plan: &LabeledPlan,
-    data: &Dataset,
-    columns: &Columns,
-    at: usize,
-    tokenizer: &Tokenizer,
-) -> Result<bool> {
-    let whole = LabeledPlan { max_length: None, answer: Answer::Nothing, ..plan.clone() };
-    let columns = Columns { answer: None, ..*columns };
-    Ok(row(data, &columns, at, tokenizer, &whole)?.0.inputs.len() > inputs.len())
+fn row(data: &Dataset, columns: &Columns, at: usize, tokenizer: &Tokenizer, plan: &LabeledPlan) -> Result<LabeledRow> {
+    let (whole, given) = inputs(data, columns, at, tokenizer, plan)?;
+    let is_long = plan.max_length.is_some_and(|most| whole.len() > most);
+    let is_empty = whole.content() == 0;
+    if is_empty && plan.skip_empty || is_long && plan.overflow == LabeledOverflow::Skip {
+        return Ok(LabeledRow { skipped: true, ..LabeledRow::default() });
+    }
+    if is_empty {
+        return Err(Error::new(WHO, "there is no token: it is empty").help("`on_empty: \"skip\"` leaves such rows out"));
+    }
+    if is_long && plan.overflow == LabeledOverflow::Error {
+        let most = plan.max_length.unwrap_or_default();
+        bail!(WHO, "{} tokens, and `max_length` is {most}", whole.len());
+    }
+    let overlap = if let LabeledOverflow::Split(overlap) = plan.overflow { Some(overlap) } else { None };
+    let windows = whole.fitted(&Fit { max_length: plan.max_length, overlap })?;
+    let mut row = LabeledRow { cut: is_long && overlap.is_none(), ..LabeledRow::default() };
+    match (&plan.answer, columns.answer) {
+        (Answer::Words(_), Some(field)) => {
+            let tags = tags(data, field, at, &plan.labels)?;
+            if tags.len() != given.len() {
+                bail!(WHO, "{} tags in `{}` for {} words", tags.len(), data.fields()[field], given.len());
+            }
+            let best = best_windows(&windows);
+            let last = best.keys().max().copied();
+            for word in (0..given.len() as u32).filter(|word| !best.contains_key(word)) {
+                row.lost.note(row.cut && last.is_none_or(|last| word > last), at, &given[word as usize]);
+            }
+            let labeled = windows.into_iter().enumerate().map(|(number, inputs)| {
+                let labels = aligned(&inputs, &tags, plan, |word| best.get(&word) == Some(&number));
+                (inputs, labels)
+            });
+            row.windows = labeled.filter(|(_, labels)| labels.iter().any(|label| *label >= 0)).collect();
+            row.skipped = row.windows.is_empty();
+        }
+        (answer, field) => {
+            if let (Answer::Row(_), Some(field)) = (answer, field) {
+                row.targets = self::answer(data, field, at, &plan.labels)?;
+            }
+            let unlabeled = |inputs: Inputs| {
+                let labels = vec![-100; inputs.len()];
+                (inputs, labels)
+            };
+            row.windows = windows.into_iter().map(unlabeled).collect();
+        }
+    }
+    Ok(row)
 }
 
 /// The tag of each token: of the first of a word, or of all.
-fn aligned(inputs: &Inputs, tags: &[i64], plan: &LabeledPlan) -> Vec<i64> {
+fn aligned(inputs: &Inputs, tags: &[i64], plan: &LabeledPlan, own: impl Fn(u32) -> bool) -> Vec<i64> {
     let mut before = None;
     let label = |at: usize| {
         let word = inputs.word_ids[at].filter(|_| inputs.sequence_ids[at] == Some(0));
         let continues = word.is_some() && before == word;
         before = word;
-        match word.map(|word| tags[word as usize]) {
+        match word.filter(|word| own(*word)).map(|word| tags[word as usize]) {
             Some(tag) if !continues => tag,
             Some(tag) if plan.label_all => inside(tag, &plan.labels),
             _ => -100,

@@ -20,6 +20,7 @@ mod pack;
 pub mod pairs;
 mod present;
 mod read;
+pub mod shared;
 mod split;
 pub mod step;
 pub mod stream;

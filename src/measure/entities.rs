@@ -25,7 +25,13 @@ pub struct EntityCounts {
 }
 
 impl Count {
-    fn scores(&self) -> Scores {
+    pub fn add(&mut self, other: &Count) {
+        self.right += other.right;
+        self.predicted += other.predicted;
+        self.expected += other.expected;
+    }
+
+    pub fn scores(&self) -> Scores {
         Scores::of(self.right, self.predicted, self.expected)
     }
 }
@@ -37,11 +43,7 @@ impl EntityCounts {
 
     pub fn micro_average(&self) -> Scores {
         let mut all = Count::default();
-        for count in self.labels.values() {
-            all.right += count.right;
-            all.predicted += count.predicted;
-            all.expected += count.expected;
-        }
+        self.labels.values().for_each(|count| all.add(count));
         all.scores()
     }
 

@@ -20,6 +20,7 @@ pub mod power;
 pub mod proportion;
 pub mod pseudo_likelihood;
 pub mod ranking;
+pub mod resampled;
 pub mod retrieval;
 pub mod statistics;
 
@@ -28,7 +29,7 @@ pub use calibration::Predictions;
 pub use chrf::chrf;
 pub use confusion::{Confusion, Distance, Scores};
 pub use divergence::{Divergence, divergence};
-pub use entities::{EntityCounts, entity_counts};
+pub use entities::{Count, EntityCounts, entity_counts};
 pub use exact_match::Normalization;
 pub use likelihood::{Likelihood, Windows, likelihood, likelihood_in_context, likelihood_of_rows};
 pub use multilabel::MultiLabel;

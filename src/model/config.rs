@@ -70,6 +70,8 @@ pub struct Config {
     pub labels: usize,
     /// What the classes of a whole sequence are.
     pub problem: Problem,
+    /// The labels of tokens are states of a conditional random field, whose scores are in the checkpoint.
+    pub crf: bool,
     /// The weights of the head that have one row a token id, if it has such.
     pub output: Option<OutputEmbeddings>,
     /// The file as it was, so that keys that levain does not know are saved again.
@@ -204,6 +206,7 @@ impl Config {
             eos: Vec::new(),
             labels: 2,
             problem: Problem::SingleLabel,
+            crf: false,
             output: None,
             json: Map::new(),
         }

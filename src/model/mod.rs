@@ -22,6 +22,7 @@ mod gguf;
 pub mod head;
 mod init;
 mod input;
+mod logits;
 mod merge;
 mod mixture;
 #[allow(clippy::module_inception)]
@@ -54,6 +55,7 @@ pub use embed_texts::{EmbedOverflow, EmbedPlan};
 pub use embeddings::Embeddings;
 pub use fill_mask::MaskGuess;
 pub use gguf::GgufSaving;
+pub use logits::{LogitsPlan, WordLogits};
 pub use model::Model;
 pub use pooling::Pooling;
 pub use rows::{Reduce, TokenRows};

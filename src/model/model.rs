@@ -5,6 +5,7 @@ use super::candle::{CandleDecoder, no_training};
 use super::config::{Config, Rope};
 use super::fields::Fields;
 use super::forward::Forward;
+use super::head::{classes, token};
 use super::input::Input;
 use super::rows::{Reduce, TokenRows};
 use super::sentence::Sentence;
@@ -122,6 +123,7 @@ impl Model {
     pub fn loss(&self, rows: &TokenRows, reduce: Reduce, plan: impl Into<LossPlan>) -> Result<Tensor> {
         let plan = plan.into();
         let inner = self.read();
+        inner.check_plan(&plan)?;
         let targets = (inner.head.targets)(rows, &inner.config)?;
         if targets.count == 0 && rows.targets.is_some() {
             bail!("loss", "no sequence of this batch has a loss: all targets are -100");
@@ -137,7 +139,10 @@ impl Model {
         let sum = (inner.head.loss)(&pass, &hidden, &targets, &plan)?;
         match reduce {
             Reduce::Sum => Ok(sum),
-            Reduce::Mean => ops::multiply(&sum, 1.0 / targets.count as f64),
+            Reduce::Mean => match classes::whole(&targets, &plan) {
+                0.0 => bail!("loss", "the classes of this batch weigh nothing: all their `class_weight` is 0"),
+                whole => ops::multiply(&sum, 1.0 / whole),
+            },
         }
     }
 
@@ -171,6 +176,14 @@ impl Model {
     pub fn targets(&self, rows: &TokenRows) -> Result<Targets> {
         let inner = self.read();
         (inner.head.targets)(rows, &inner.config)
+    }
+
+    /// What the mean of the losses of a batch divides their sum by.
+    pub fn loss_weight(&self, rows: &TokenRows, plan: &LossPlan) -> Result<f64> {
+        let inner = self.read();
+        inner.check_plan(plan)?;
+        let targets = (inner.head.targets)(rows, &inner.config)?;
+        Ok(classes::whole(&targets, plan))
     }
 
     /// The name of its head.
@@ -315,6 +328,18 @@ impl Model {
 }
 
 impl Inner {
+    /// An error where a plan is not for the head.
+    fn check_plan(&self, plan: &LossPlan) -> Result<()> {
+        if self.head.classes {
+            return classes::check(plan, &self.config, self.head.name == token::HEAD.name);
+        }
+        match plan.of_classes() {
+            Some(name) => Err(Error::new("loss", format!("`{name}` is not for a {} head", self.head.name))
+                .help("it is of heads with classes: `sequence` and `token`")),
+            None => Ok(()),
+        }
+    }
+
     /// The fused decoder of this model, if there is one for it.
     pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
         // the fused decoder supports neither bottleneck adapters nor divided embeddings

@@ -70,6 +70,8 @@ pub struct NewHead {
     /// Its classes; none: those of the config.
     pub labels: Option<Vec<String>>,
     pub problem: Option<Problem>,
+    /// A conditional random field over the labels of tokens.
+    pub crf: bool,
     pub pooling: Option<Pooling>,
     pub normalize: Option<bool>,
 }
@@ -89,6 +91,11 @@ impl NewHead {
             json.remove("num_labels");
             // that of the file is about other classes
             json.remove("problem_type");
+        }
+        if self.crf {
+            json.insert("crf".into(), json!(true));
+        } else {
+            json.remove("crf");
         }
         if let Some(problem) = self.problem {
             json.insert("problem_type".into(), json!(problem.name()));
@@ -121,6 +128,12 @@ impl Targets {
 pub struct LossPlan {
     /// The share of a target that is spread over all classes.
     pub smoothing: f64,
+    /// What each class weighs; a mean is then over what the targets weigh.
+    pub class_weight: Option<Vec<f64>>,
+    /// What positive targets weigh, where several labels may be true: one number for each, or one for all.
+    pub pos_weight: Option<Vec<f64>>,
+    /// A loss is multiplied by (1 - p)^gamma of its target's probability p (focal loss).
+    pub gamma: f64,
     /// What cosines are multiplied by, where embeddings are compared.
     pub scale: f64,
     /// Positives look for their anchors too.
@@ -129,7 +142,19 @@ pub struct LossPlan {
 
 impl Default for LossPlan {
     fn default() -> LossPlan {
-        LossPlan { smoothing: 0.0, scale: 20.0, symmetric: false }
+        LossPlan { smoothing: 0.0, class_weight: None, pos_weight: None, gamma: 0.0, scale: 20.0, symmetric: false }
+    }
+}
+
+impl LossPlan {
+    /// An option of heads with classes that is given, if one is.
+    pub fn of_classes(&self) -> Option<&'static str> {
+        let given = [
+            ("class_weight", self.class_weight.is_some()),
+            ("pos_weight", self.pos_weight.is_some()),
+            ("gamma", self.gamma != 0.0),
+        ];
+        given.into_iter().find_map(|(name, given)| given.then_some(name))
     }
 }
 

@@ -18,17 +18,20 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "assert" "baseline" "bench" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" "sft" "stages" "train" "verdict"
+    "assert" "baseline" "bench" "classify" ["predict" "report"] "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" "sft" "stages" "tag" ["predict" "report"] "train" "verdict"
     "vocab" ["terms" "embeddings" "distill"];
     "verdict" / "judge" "verdict" / "looks" "verdict" / "report" "verdict" / "trial"
-    "train" / "encoded" "train" / "gradient" "train" / "ranges"
+    "classify" / "answers" "tag" / "tagged"
+    "train" / "encoded" "train" / "gradient" "train" / "labeled" "train" / "ranges"
 };
 
 /// The name that positions in a module refer to.
 pub fn source_name(module: &str) -> String {
     match module {
         "judge" | "looks" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
-        "encoded" | "gradient" | "ranges" => format!("stdlib/train/{module}.rhai"),
+        "encoded" | "gradient" | "labeled" | "ranges" => format!("stdlib/train/{module}.rhai"),
+        "answers" => "stdlib/classify/answers.rhai".into(),
+        "tagged" => "stdlib/tag/tagged.rhai".into(),
         _ => format!("stdlib/{module}.rhai"),
     }
 }

@@ -5,6 +5,7 @@ use super::tokenizer::{Offsets, Tokenizer};
 use crate::token::TokenizerKind;
 use crate::token::engine::told;
 use crate::{Error, Result, bail};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use tokenizers::{EncodeInput, InputSequence, OffsetType, PreTokenizerWrapper};
 
@@ -72,7 +73,7 @@ impl Inputs {
 
     /// The same without some of its tokens.
     fn without(&self, gone: &[&[usize]]) -> Inputs {
-        let gone: std::collections::HashSet<usize> = gone.iter().flat_map(|places| places.iter().copied()).collect();
+        let gone: HashSet<usize> = gone.iter().flat_map(|places| places.iter().copied()).collect();
         self.pick(&(0..self.len()).filter(|place| !gone.contains(place)).collect::<Vec<_>>())
     }
 
@@ -121,6 +122,29 @@ pub fn windows(length: usize, size: usize, overlap: usize) -> Vec<Range<usize>> 
         }
         start += size - overlap;
     }
+}
+
+/// Of the windows of an input, the one in which each word is furthest from an edge: there most of what is around it is seen. The
+/// input's own ends are no edges.
+pub fn best_windows(windows: &[Inputs]) -> HashMap<u32, usize> {
+    let mut best: HashMap<u32, (usize, usize)> = HashMap::new();
+    let last = windows.len().saturating_sub(1);
+    for (number, window) in windows.iter().enumerate() {
+        let places = window.places(0);
+        let (Some(&start), Some(&end)) = (places.first(), places.last()) else { continue };
+        let mut seen = HashSet::new();
+        for place in places {
+            let Some(word) = window.word_ids[place].filter(|word| seen.insert(*word)) else { continue };
+            let before = if number == 0 { usize::MAX } else { place - start };
+            let after = if number == last { usize::MAX } else { end - place };
+            let margin = before.min(after);
+            let known = best.entry(word).or_insert((number, margin));
+            if margin > known.1 {
+                *known = (number, margin);
+            }
+        }
+    }
+    best.into_iter().map(|(word, (number, _))| (word, number)).collect()
 }
 
 impl Tokenizer {

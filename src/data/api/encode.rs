@@ -99,6 +99,9 @@ const ENCODE: &[Opt] = &[
     opt("sequences", Kind::List, "[]", "for sentence encoders: fields of texts to be compared: anchor, what belongs to it, what does not")
         .also(&["anchor", "positive", "negative", "InputExample"]),
     opt("prompts", Kind::List, "[]", "written before the texts of each of `sequences`"),
+    opt("overlap", Kind::Int, "0", "for encoders, with `overflow: \"split\"`: tokens that the windows of a row share")
+        .also(&["stride", "doc_stride"]),
+    opt("on_lost", Kind::OneOf(&["warn", "error"]), "\"warn\"", "for encoders: treatment of tags whose words give no token, or are cut off"),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
     opt("seed", Kind::Int, "0", "of BPE-dropout"),
 ];
@@ -237,7 +240,9 @@ mod verbs {
     /// For encoders, `label` is the field with the class of a row (with a list of classes that are true together, or with numbers),
     /// `pair` that of a second text, and `words` with `tags` are lists of words and of a tag for each: the first token of a word has
     /// its tag, or with `label_all` all have. Rows have the tokenizer's special tokens, which stay where `max_length` cuts, and
-    /// token types. Words that give no token and words that are cut off are told, since their tags are lost.
+    /// token types. Words that give no token and words that are cut off are told, since their tags are lost; `on_lost: "error"` refuses
+    /// them. `overflow: "split"` makes windows of longer rows, which share `overlap` tokens: each has the class of its row, and a tag
+    /// is learned in the window where its word is furthest from an edge.
     ///
     /// `mask` makes rows for masked models: the tokenizer's special tokens around each text, or `pair` (with the class `label` of the
     /// pair, 0 or 1, where that is predicted too); longer texts are split into rows of `max_length`. Which tokens are hidden is

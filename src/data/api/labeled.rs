@@ -1,22 +1,24 @@
 //! Options of rows for encoders.
 
-use crate::data::labeled::{Answer, LabeledPlan};
+use crate::data::labeled::{Answer, LabeledOverflow, LabeledPlan};
 use crate::script::prelude::*;
 
 /// The options of `encode` that are of such rows alone.
-pub const OF_ENCODERS: [&str; 6] = ["pair", "label", "words", "tags", "labels", "label_all"];
+pub const OF_ENCODERS: [&str; 8] = ["pair", "label", "words", "tags", "labels", "label_all", "overlap", "on_lost"];
+/// Those that other rows have too.
+const SHARED: [&str; 4] = ["text", "max_length", "overflow", "on_empty"];
 
 /// The plan for an encoder, where one of its options is given; `read` checks them all.
 pub fn labeled(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<LabeledPlan>> {
     if !["pair", "label", "words", "tags"].iter().any(|key| given.contains_key(*key)) {
-        return match ["labels", "label_all"].iter().find(|key| given.contains_key(**key)) {
+        return match ["labels", "label_all", "overlap", "on_lost"].iter().find(|key| given.contains_key(**key)) {
             Some(key) => bail!("encode", "`{key}` is of rows with a `label` or `tags`"),
             None => Ok(None),
         };
     }
     let options = read()?;
     if let Some(other) =
-        given.keys().find(|key| !OF_ENCODERS.contains(&key.as_str()) && !["text", "max_length"].contains(&key.as_str()))
+        given.keys().find(|key| !OF_ENCODERS.contains(&key.as_str()) && !SHARED.contains(&key.as_str()))
     {
         bail!("encode", "`{other}` is for text that is written, not for rows with a `label`, `tags` or a `pair`");
     }
@@ -34,6 +36,15 @@ pub fn labeled(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<L
         (None, Some(field)) => Answer::Words(field),
         (None, None) => Answer::Nothing,
     };
+    let overflow = match options.maybe("overflow", Options::text)?.as_deref() {
+        Some("split") => LabeledOverflow::Split(options.count("overlap")?),
+        Some("skip") => LabeledOverflow::Skip,
+        Some("error") => LabeledOverflow::Error,
+        _ => LabeledOverflow::Truncate,
+    };
+    if options.has("overlap") && !matches!(overflow, LabeledOverflow::Split(_)) {
+        bail!("encode", "`overlap` is of windows: it goes with `overflow: \"split\"`");
+    }
     let names =
         if options.has("labels") { options.get("labels").into_array().unwrap_or_default() } else { List::new() };
     Ok(Some(LabeledPlan {
@@ -44,5 +55,8 @@ pub fn labeled(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<L
         labels: names.iter().map(|name| name.to_string()).collect(),
         label_all: options.bool("label_all")?,
         max_length: options.maybe("max_length", Options::count)?,
+        overflow,
+        skip_empty: options.text("on_empty")? == "skip",
+        lost_is_error: options.text("on_lost")? == "error",
     }))
 }

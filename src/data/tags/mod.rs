@@ -1,8 +1,11 @@
 //! Tags of words that mark entities: their schemes, and the entities that a sequence of tags holds.
 
 mod spans;
+mod words;
+mod write;
 
 pub use spans::{Span, spans};
+pub use words::{Missed, covered, words};
 
 use crate::{Error, Result};
 

@@ -4,6 +4,7 @@ mod bench;
 mod compare;
 mod likelihood;
 mod predictions;
+mod resampled;
 mod retrieval;
 mod scores;
 
@@ -15,6 +16,7 @@ pub fn register(host: &mut Host) {
     compare::register(host);
     likelihood::register(host);
     predictions::register(host);
+    resampled::register(host);
     retrieval::register(host);
     scores::register(host);
 }

@@ -13,6 +13,27 @@ const FORWARD: &[Opt] =
 const LOSS: &[Opt] = &[
     opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "over the tokens that have a loss"),
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
+    opt(
+        "class_weight",
+        Kind::List,
+        "",
+        "what each class weighs: a number each; the mean is then over the weights of the targets",
+    )
+    .also(&["weight", "CrossEntropyLoss(weight)", "imbalanced classes"]),
+    opt(
+        "pos_weight",
+        Kind::List,
+        "",
+        "what positive targets weigh, where several labels may be true: one number for each label",
+    )
+    .also(&["BCEWithLogitsLoss(pos_weight)"]),
+    opt(
+        "gamma",
+        Kind::Float,
+        "0.0",
+        "focal loss: each loss is multiplied by (1 - p)^gamma of its target's probability",
+    )
+    .also(&["focal loss", "focal_gamma"]),
     opt("scale", Kind::Float, "20.0", "what cosines of embeddings are multiplied by: 1 / temperature")
         .also(&["temperature"]),
     opt(
@@ -44,6 +65,27 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("forward", FORWARD);
     host.options("loss", LOSS);
+    host.options("loss_weight", LOSS);
+}
+
+/// What a loss is told.
+fn plan(options: &Options) -> Res<LossPlan> {
+    let smoothing = options.float("label_smoothing")?;
+    if !(0.0..1.0).contains(&smoothing) {
+        bail!("loss", "label_smoothing {smoothing} is not in 0..1");
+    }
+    let weights = |name: &str| match options.has(name) {
+        true => read::numbers("loss", name, options.get(name)).map(Some),
+        false => Ok(None),
+    };
+    Ok(LossPlan {
+        smoothing,
+        class_weight: weights("class_weight")?,
+        pos_weight: weights("pos_weight")?,
+        gamma: options.float("gamma")?,
+        scale: options.float("scale")?,
+        symmetric: options.bool("symmetric")?,
+    })
 }
 
 /// Rows by hand, read.
@@ -173,6 +215,9 @@ mod verbs {
     /// may be true together, and for regression. Those of `embed` are numbers of groups: sequences with the same one are anchor,
     /// positive and further negatives (without targets neighbors are pairs), and the loss is InfoNCE over all of the batch.
     ///
+    /// Heads with classes take `class_weight` (by class, as `torch.nn.CrossEntropyLoss`: the mean divides by what the targets weigh),
+    /// `pos_weight` where several labels may be true (`BCEWithLogitsLoss`), and `gamma` of the focal loss (Lin et al. 2017).
+    ///
     /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In training
     /// the dropout of encoders (`hidden_dropout_prob`, `attention_probs_dropout_prob`, `classifier_dropout` of the config, where transformers applies them) and
     /// of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from. A model that was
@@ -191,17 +236,16 @@ mod verbs {
     /// net.loss(#{ ids: [5, 6, 7, 8] }, #{ reductoin: "sum" })         //=> error: loss: there is no option `reductoin`
     /// let classifier = model("tests/data/parity/bert-classify");
     /// classifier.loss(#{ ids: [[5, 6, 7], [8, 9, 5]], targets: [2, 0] }).shape     //=> []
+    /// classifier.loss(#{ ids: [[5, 6, 7]], targets: [2] }, #{ class_weight: [1, 1, 2, 1, 1], gamma: 2.0 }).shape     //=> []
+    /// classifier.loss(#{ ids: [[5, 6, 7]], targets: [2] }, #{ pos_weight: [2] })
+    /// //=> error: loss: `pos_weight` is not for a head that learns a single_label_classification
     /// classifier.loss(#{ ids: [[5, 6, 7]], targets: [7] })    //=> error: loss: target 7, and this head has 5 classes
     /// ```
     #[rhai_fn(name = "loss", pure, return_raw)]
     pub fn loss(net: &mut Model, batch: Dynamic, options: Map) -> Res<Tensor> {
         let options = Options::read("loss", LOSS, options)?;
         let reduce = if options.text("reduction")? == "sum" { Reduce::Sum } else { Reduce::Mean };
-        let smoothing = options.float("label_smoothing")?;
-        if !(0.0..1.0).contains(&smoothing) {
-            bail!("loss", "label_smoothing {smoothing} is not in 0..1");
-        }
-        let plan = LossPlan { smoothing, scale: options.float("scale")?, symmetric: options.bool("symmetric")? };
+        let plan = super::plan(&options)?;
         let train = options.bool("train")?;
         super::with_rows("loss", batch, |rows| {
             let work = || net.loss(rows, reduce, plan.clone());
@@ -218,6 +262,23 @@ mod verbs {
     #[rhai_fn(pure, return_raw)]
     pub fn loss_tokens(net: &mut Model, batch: Dynamic) -> Res<INT> {
         super::with_rows("loss_tokens", batch, |rows| Ok(net.targets(rows)?.count as INT))
+    }
+
+    /// What the mean loss of a batch divides the sum by: the number of targets, or with `class_weight` what their classes weigh, as in
+    /// PyTorch. Takes the options of `loss`.
+    ///
+    /// ```rhai
+    /// let net = model("tests/data/parity/bert-classify");
+    /// let batch = #{ ids: [[5, 6, 7], [8, 9, 5]], targets: [2, 0] };
+    /// net.loss_weight(batch)                                            //=> 2.0
+    /// net.loss_weight(batch, #{ class_weight: [0.5, 1, 3, 1, 1] })      //=> 3.5
+    /// net.loss_weight(batch, #{ class_weight: [1, 2] })
+    /// //=> error: loss: `class_weight` has 2 numbers, and this head 5 classes
+    /// ```
+    #[rhai_fn(name = "loss_weight", pure, return_raw)]
+    pub fn loss_weight(net: &mut Model, batch: Dynamic, options: Map) -> Res<FLOAT> {
+        let plan = super::plan(&Options::read("loss", LOSS, options)?)?;
+        super::with_rows("loss_weight", batch, |rows| net.loss_weight(rows, &plan))
     }
 
     /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor has it; `bf16x3`, where

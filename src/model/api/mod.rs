@@ -4,6 +4,7 @@ mod adapt;
 mod embed;
 mod fill_mask;
 mod generate;
+mod logits;
 mod loss;
 mod open;
 mod read;
@@ -29,6 +30,7 @@ pub fn register(host: &mut Host) {
         open::register,
         show::register,
         loss::register,
+        logits::register,
         embed::register,
         fill_mask::register,
         trainable::register,

@@ -34,6 +34,13 @@ const MODEL: &[Opt] = &[
         "what a head for whole sequences learns; default: one class of several",
     )
     .also(&["multi-label", "regression"]),
+    opt(
+        "crf",
+        Kind::Bool,
+        "false",
+        "a conditional random field over the labels of a `token` head, saved with the model",
+    )
+    .also(&["BiLSTM-CRF", "CRF head", "torchcrf"]),
     opt("pooling", Kind::OneOf(&Pooling::NAMES), "\"mean\"", "what embeddings are made of").also(&["pooling_mode"]),
     opt("normalize", Kind::Bool, "false", "scale embeddings to length 1").also(&["normalize_embeddings"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
@@ -82,6 +89,12 @@ const MODEL: &[Opt] = &[
     opt("local_attention", Kind::Int, "128", "window of the local layers, both sides together (modernbert)"),
     opt("global_attn_every_n_layers", Kind::Int, "3", "layers from one global one to the next (modernbert)"),
     opt("position_buckets", Kind::Int, "256", "buckets of distances (deberta-v2)"),
+    opt(
+        "classifier_pooling",
+        Kind::OneOf(&["cls", "mean"]),
+        "\"cls\"",
+        "what a sequence head reads (modernbert): the first token, or the mean of all",
+    ),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
     opt("type_vocab_size", Kind::Int, "2", "kinds of token in a pair (bert)").also(&["token_type_ids"]),
     opt(
@@ -109,8 +122,8 @@ const MODEL: &[Opt] = &[
 ];
 
 /// The options that are not of the config.
-const OWN: [&str; 9] =
-    ["dtype", "quantized", "engine", "head", "labels", "problem_type", "pooling", "normalize", "seed"];
+const OWN: [&str; 10] =
+    ["dtype", "quantized", "engine", "head", "labels", "problem_type", "crf", "pooling", "normalize", "seed"];
 
 const HEADS: [&str; 8] =
     ["causal", "masked", "next_sentence", "pretraining", "sequence", "token", "replaced_token", "embed"];
@@ -146,18 +159,23 @@ fn seed(options: &Options) -> Res<u64> {
 /// The head that is asked for, with its classes.
 fn new_head(options: &Options) -> Res<Option<NewHead>> {
     let Some(name) = options.maybe("head", Options::text)? else {
-        return match ["labels", "problem_type", "pooling", "normalize"].iter().find(|name| options.has(name)) {
+        return match ["labels", "problem_type", "crf", "pooling", "normalize"].iter().find(|name| options.has(name)) {
             Some(name) => bail!("model", "option `{name}` is of a new head, and no `head` is given"),
             None => Ok(None),
         };
     };
     let labels = if options.has("labels") { Some(labels(options.get("labels"))?) } else { None };
     let problem = options.maybe("problem_type", Options::text)?;
+    let crf = options.bool("crf")?;
+    if crf && name != "token" {
+        bail!("model", "`crf` is of a `token` head, and this one is `{name}`");
+    }
     let pooling = options.has("pooling").then(|| options.text("pooling")).transpose()?;
     Ok(Some(NewHead {
         name: name.to_string(),
         seed: seed(options)?,
         labels,
+        crf,
         problem: problem.map(|name| Problem::named("model", &name)).transpose()?,
         pooling: pooling.map(|name| Pooling::named("model", &name)).transpose()?,
         normalize: if options.has("normalize") { Some(options.bool("normalize")?) } else { None },
@@ -202,6 +220,9 @@ mod verbs {
     /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another: `causal`,
     /// `masked`, `next_sentence`, `pretraining` (both of BERT's), `sequence` and `token` (with `labels`), `replaced_token`
     /// (ELECTRA) or `embed`. What is new, what nothing uses and what is left out is told in a line each.
+    ///
+    /// `crf: true` puts a conditional random field over the labels of a `token` head: its transitions are trained, saved and opened with
+    /// the model (transformers reads the rest as a plain token head).
     ///
     /// `labels` are the names of the classes of `sequence` and `token`, or their number. `problem_type` says what `sequence`
     /// learns: one class of several, each class or not (`multi_label_classification`), or numbers (`regression`).

@@ -21,7 +21,7 @@ mod xlm_roberta;
 
 use super::dropout::DropoutRates;
 use super::fields::Fields;
-use super::head::embed;
+use super::head::{embed, token};
 use super::pooling::Pooling;
 use super::spec::{Arch, Blueprint, Head, NewHead};
 use crate::{Error, Result};
@@ -75,6 +75,7 @@ pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Bl
     config.dropout = DropoutRates::read(&fields, arch.layout)?;
     config.labels = fields.labels()?;
     config.problem = fields.problem(config.labels)?;
+    config.crf = head.name == token::HEAD.name && fields.bool_or("crf", false)?;
     if head.name == embed::HEAD.name {
         config.pooling = wanted.and_then(|head| head.pooling).unwrap_or(Pooling::Mean);
         config.normalize = wanted.and_then(|head| head.normalize).unwrap_or(false);

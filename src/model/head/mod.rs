@@ -3,6 +3,7 @@
 //! To add one is to add a file, and its line in the architectures that have it.
 
 pub mod causal;
+pub mod classes;
 mod dense;
 pub mod embed;
 pub mod masked;

@@ -1,11 +1,11 @@
 //! Classes or numbers for whole sequences: of one token, or of the mean of all, by a classifier.
 
-use super::{dense, targets};
+use super::{classes, dense, targets};
+use crate::Result;
 use crate::model::config::{Config, Problem};
 use crate::model::forward::Forward;
 use crate::model::spec::{Head, LossPlan, Targets, TensorSpec};
-use crate::tensor::{Array, Tensor, nn, ops};
-use crate::{Result, bail};
+use crate::tensor::{Array, Tensor, ops};
 
 pub const HEAD: Head = Head {
     name: "sequence",
@@ -39,15 +39,12 @@ fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> 
     let logits = outputs(pass, hidden)?;
     let problem = pass.config().problem;
     if problem == Problem::SingleLabel {
-        return nn::cross_entropy(&logits, &targets.ids, plan.smoothing);
-    }
-    if plan.smoothing != 0.0 {
-        bail!("loss", "label_smoothing is of one class among several, and this head learns a {}", problem.name());
+        return classes::one_of(&logits, &targets.ids, plan);
     }
     let value = logits.value();
     let wanted = Tensor::from(Array::from_vec(targets.values.clone(), value.dims(), value.device())?);
     match problem {
         Problem::Regression => ops::mse(&logits, &wanted, ops::Reduction::Sum),
-        _ => ops::binary_cross_entropy(&logits, &wanted, true, ops::Reduction::Sum),
+        _ => classes::each_of(&logits, &wanted, plan),
     }
 }

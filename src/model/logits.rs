@@ -1,0 +1,198 @@
+//! Logits of texts and of words of any length: windows that overlap, put together again.
+
+use super::Model;
+use super::head::{sequence, token};
+use super::rows::TokenRows;
+use crate::tensor::{Array, DType, Device, no_grad};
+use crate::token::Tokenizer;
+use crate::token::inputs::{Fit, Input, Inputs, best_windows};
+use crate::{Error, Result, bail, cancel};
+use rayon::prelude::*;
+
+#[derive(Clone, Debug)]
+pub struct LogitsPlan {
+    /// Most tokens of a window, special ones counted; by default the model's positions, and 512 at most.
+    pub max_length: Option<usize>,
+    /// Tokens that windows share.
+    pub overlap: usize,
+    /// Windows at a time.
+    pub batch_size: usize,
+}
+
+/// The logits of words.
+pub struct WordLogits {
+    /// `[words, labels]`, row by row, of the words that have a token.
+    pub logits: Array,
+    /// Whether each word of each row has a token.
+    pub found: Vec<Vec<bool>>,
+    /// Rows of more than one window.
+    pub split: usize,
+}
+
+/// A part of an item that fits.
+struct Window {
+    item: usize,
+    inputs: Inputs,
+}
+
+impl Model {
+    /// The logits of texts, or of pairs, `[texts, labels]`: the mean over the windows of a text, each weighing as many tokens as it
+    /// has. And how many texts took more than one.
+    pub fn text_logits(
+        &self,
+        tokenizer: &Tokenizer,
+        texts: &[(String, Option<String>)],
+        plan: &LogitsPlan,
+    ) -> Result<(Array, usize)> {
+        const WHO: &str = "text_logits";
+        self.check_head(WHO, sequence::HEAD.name)?;
+        let fit = self.fit(WHO, tokenizer, plan)?;
+        let read = |(at, (first, second)): (usize, &(String, Option<String>))| {
+            let second = second.as_deref().map(Input::Text);
+            let windows = tokenizer.inputs(&Input::Text(first), second.as_ref(), &fit);
+            let windows = windows.map_err(|error| error.attributed_to(WHO).at(format!("text {at}")))?;
+            if windows.iter().all(|window| window.content() == 0) {
+                bail!(WHO, "text {at} has no token: it is empty");
+            }
+            Ok(windows.into_iter().map(|inputs| Window { item: at, inputs }).collect::<Vec<_>>())
+        };
+        let windows: Vec<Vec<Window>> = texts.par_iter().enumerate().map(read).collect::<Result<_>>()?;
+        let split = windows.iter().filter(|windows| windows.len() > 1).count();
+        let windows: Vec<Window> = windows.into_iter().flatten().collect();
+        let labels = self.config().labels;
+        let mut sums = vec![0f64; texts.len() * labels];
+        let mut weights = vec![0f64; texts.len()];
+        self.each_window(&windows, plan, |window, _, logits| {
+            let weight = windows[window].inputs.content() as f64;
+            let item = windows[window].item;
+            weights[item] += weight;
+            let sums = &mut sums[item * labels..][..labels];
+            sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += weight * f64::from(*logit));
+        })?;
+        let means = sums.iter().enumerate().map(|(at, sum)| (sum / weights[at / labels]) as f32).collect();
+        Ok((Array::from_vec::<_, f32>(means, (texts.len(), labels), &Device::Cpu)?, split))
+    }
+
+    /// The logits of the first token of each word, in the window where it is furthest from an edge.
+    pub fn word_logits(&self, tokenizer: &Tokenizer, rows: &[Vec<String>], plan: &LogitsPlan) -> Result<WordLogits> {
+        const WHO: &str = "word_logits";
+        self.check_head(WHO, token::HEAD.name)?;
+        let fit = self.fit(WHO, tokenizer, plan)?;
+        let read = |(at, words): (usize, &Vec<String>)| {
+            if words.is_empty() {
+                return Ok(Vec::new());
+            }
+            let windows = tokenizer.inputs(&Input::Words(words), None, &fit);
+            windows.map_err(|error| error.attributed_to(WHO).at(format!("row {at}")))
+        };
+        let windows: Vec<Vec<Inputs>> = rows.par_iter().enumerate().map(read).collect::<Result<_>>()?;
+        let split = windows.iter().filter(|windows| windows.len() > 1).count();
+        // which word each token of a window stands for
+        let (mut all, mut words, mut found, mut first) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut count = 0;
+        for (row, windows) in windows.into_iter().enumerate() {
+            let best = best_windows(&windows);
+            let own: Vec<bool> = (0..rows[row].len()).map(|word| best.contains_key(&(word as u32))).collect();
+            let places: Vec<usize> = own
+                .iter()
+                .map(|own| {
+                    count += usize::from(*own);
+                    count
+                })
+                .collect();
+            found.push(own);
+            for (number, inputs) in windows.into_iter().enumerate().filter(|(_, inputs)| inputs.content() > 0) {
+                words.push(firsts(&inputs, |word| best.get(&word) == Some(&number)));
+                first.push(places.clone());
+                all.push(Window { item: row, inputs });
+            }
+        }
+        let labels = self.config().labels;
+        let mut numbers = vec![0f32; count * labels];
+        self.each_window(&all, plan, |window, place, logits| {
+            if let Some(word) = words[window].get(place).copied().flatten() {
+                let at = first[window][word as usize] - 1;
+                numbers[at * labels..][..labels].copy_from_slice(logits);
+            }
+        })?;
+        Ok(WordLogits { logits: Array::from_vec(numbers, (count, labels), &Device::Cpu)?, found, split })
+    }
+
+    fn check_head(&self, who: &str, wanted: &str) -> Result<()> {
+        let (head, kind) = (self.head(), self.config().model_type());
+        if head == wanted {
+            return Ok(());
+        }
+        let verb = if wanted == token::HEAD.name { "tags words" } else { "classifies texts" };
+        Err(Error::new(who, format!("a {kind} with a {head} head is not one that {verb}"))
+            .help(format!("open it with `#{{ head: \"{wanted}\", labels: [...] }}`, and train it")))
+    }
+
+    fn fit(&self, who: &str, tokenizer: &Tokenizer, plan: &LogitsPlan) -> Result<Fit> {
+        self.check_vocabulary(who, tokenizer)?;
+        if plan.batch_size == 0 {
+            bail!(who, "batch_size 0: a batch has at least one text");
+        }
+        let room = self.config().max_positions;
+        let max_length = plan.max_length.unwrap_or(512).min(room);
+        Ok(Fit { max_length: Some(max_length), overlap: Some(plan.overlap) })
+    }
+
+    /// Gives `take` the logits of each window (at place 0), or of each of its tokens.
+    fn each_window(
+        &self,
+        windows: &[Window],
+        plan: &LogitsPlan,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) -> Result<()> {
+        let labels = self.config().labels;
+        // those of about the same length one behind the other, so that one batch costs what another does
+        let mut order: Vec<usize> = (0..windows.len()).collect();
+        order.sort_by_key(|&at| (std::cmp::Reverse(windows[at].inputs.len()), at));
+        let of_tokens = self.head() == token::HEAD.name;
+        for batch in order.chunks(plan.batch_size) {
+            cancel::check()?;
+            let logits = self.packed_logits(windows, batch)?;
+            let mut rows = logits.chunks_exact(labels);
+            for &window in batch {
+                let count = if of_tokens { windows[window].inputs.len() } else { 1 };
+                for (place, logits) in rows.by_ref().take(count).enumerate() {
+                    take(window, place, logits);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The outputs of windows that are the segments of one row: nothing is padded.
+    fn packed_logits(&self, windows: &[Window], batch: &[usize]) -> Result<Vec<f32>> {
+        let (mut ids, mut segments, mut types) = (Vec::new(), Vec::new(), Vec::new());
+        for (segment, &at) in batch.iter().enumerate() {
+            ids.extend(&windows[at].inputs.ids);
+            types.extend(&windows[at].inputs.type_ids);
+            segments.resize(ids.len(), segment as u32 + 1);
+        }
+        let typed = self.config().token_types > 0;
+        let rows = TokenRows {
+            rows: 1,
+            length: ids.len(),
+            ids: &ids,
+            segments: Some(&segments),
+            token_types: typed.then_some(&types),
+            ..TokenRows::default()
+        };
+        let logits = no_grad(|| self.forward(&rows))?.value();
+        Ok(logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// For each token of a window the word that it is the first of, where the window is that word's own.
+fn firsts(inputs: &Inputs, own: impl Fn(u32) -> bool) -> Vec<Option<u32>> {
+    let mut before = None;
+    let first = |word: &Option<u32>| {
+        let first = word.filter(|word| Some(*word) != before && own(*word));
+        before = *word;
+        first
+    };
+    inputs.word_ids.iter().map(first).collect()
+}
