@@ -1,5 +1,6 @@
 //! What a script cannot see of datasets.
 
+use super::cli::Folder;
 use levain::data::encode::{ChatPlan, EncodePlan, Overflow, RowForm, encode};
 use levain::data::{Cell, Column, ColumnTable, Dataset, Encoded, TableBuilder};
 use levain::token::{Dropout, Tokenizer};
@@ -203,4 +204,30 @@ fn a_wide_row_is_read_in_one_go() {
         assert_eq!(table.columns.len(), 100_000);
     }
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_would_spoil_scores_is_told_unasked() {
+    let script = r#"
+let rows = [];
+for at in 0..20 { rows.push(#{ text: `text ${at % 10}`, label: if at == 13 { "b" } else { "a" } }); }
+let parts = dataset(rows).split(0.5);
+dataset(rows).unique("text").split(0.5);
+let tok = tokenizer(["text 0123456789"], #{ model_type: "wordpiece", vocab_size: 60 });
+let net = model(#{ model_type: "bert", vocab_size: tok.len(), hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1 }, #{ head: "sequence", labels: ["a", "b"], seed: 1 });
+classify::run(net, tok, parts, #{ steps: 1, quiet: true });
+for how in [#{ on_shared: "error" }, #{ on_conflict: "error" }] {
+    try { classify::run(net, tok, #{ train: rows, validation: rows }, #{ steps: 1, quiet: true } + how); } catch (e) { print(e.what); }
+}
+"#;
+    let told = Folder::new(&[("a.rhai", script)]).levain(&["run", "a.rhai"]);
+    let line = "10 of 10 rows of `test` (100.0 %) have a text that is in `train` too, the first \"text 0\" (row 0): scores on them are memory";
+    assert_eq!(told.err.matches(&format!("split: {line}")).count(), 1, "{}", told.err);
+    assert!(told.err.contains(&format!("classify::run: {line}")), "{}", told.err);
+    assert!(told.err.contains("there is no `validation`: the best weights are chosen on `test`"), "{}", told.err);
+    let errors = [
+        "20 of 20 rows of `validation`",
+        "train has 1 text with several labels: the first is \"text 3\", rows 3 and 13",
+    ];
+    assert!(errors.iter().all(|error| told.out.contains(error)), "{}{}", told.out, told.err);
 }
