@@ -55,6 +55,21 @@ fn networks_from_pieces_train_save_and_stand_beside_their_baselines() {
 }
 
 #[test]
+fn classifiers_and_taggers_stand_beside_their_baselines() {
+    let out = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("out={}", out.path().join(name).display());
+    let small = ["rows=200", "vocab_size=1400", "hidden_size=32", "layers=1", "max_length=32", "epochs=1"];
+    let told = run("scripts/classify.rhai", &[&small[..], &[&at("classify")]].concat(), "2");
+    assert!(told.contains("of tf-idf + logistic regression") && told.contains("reliability"), "{told}");
+    let files = ["classify/report.html", "classify/reliability.svg", "classify/model/config.json"];
+    assert!(files.iter().all(|file| out.path().join(file).exists()), "{told}");
+    let small = ["rows=3000", "hidden_size=32", "layers=1", "pretrain_steps=2", "epochs=1"];
+    let told = run("scripts/tag.rhai", &[&small[..], &[&at("tag")]].concat(), "2");
+    assert!(told.contains("F1 of entities") && told.contains("field over features"), "{told}");
+    assert!(out.path().join("tag/model/model.safetensors").exists(), "{told}");
+}
+
+#[test]
 fn a_model_by_hand_is_the_built_in_one_and_bf16_trains_like_f32() {
     for dtype in ["dtype=f32", "dtype=bf16"] {
         let told = run("scripts/bench/by_hand.rhai", &[dtype, "batch=1", "seq=16", "steps=2"], "2");
