@@ -58,7 +58,7 @@ fn networks_from_pieces_train_save_and_stand_beside_their_baselines() {
 fn classifiers_and_taggers_stand_beside_their_baselines() {
     let out = tempfile::tempdir().unwrap();
     let at = |name: &str| format!("out={}", out.path().join(name).display());
-    let small = ["rows=200", "vocab_size=1400", "hidden_size=32", "layers=1", "max_length=32", "epochs=1"];
+    let small = ["rows=300", "vocab_size=1500", "hidden_size=32", "layers=1", "max_length=32", "epochs=1"];
     let told = run("scripts/classify.rhai", &[&small[..], &[&at("classify")]].concat(), "2");
     assert!(told.contains("of tf-idf + logistic regression") && told.contains("reliability"), "{told}");
     let files = ["classify/report.html", "classify/reliability.svg", "classify/model/config.json"];
