@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills levain at every call that changes the disk, in six kinds of runs, then at 500 random moments, and interrupts it 200
+# Kills levain at every call that changes the disk, in seven kinds of runs, then at 500 random moments, and interrupts it 200
 # times: each is resumed, and has to come to the same files, without litter. Takes some minutes:
 #
 #   tests/kills.sh

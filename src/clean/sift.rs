@@ -18,12 +18,12 @@ pub struct Sift {
 impl Sift {
     /// The first rule that a text breaks.
     pub fn broken(&self, text: &str) -> Option<Broken> {
-        self.wrong_language(text).or_else(|| self.rules.first(text))
+        self.rules.first(text).or_else(|| self.wrong_language(text))
     }
 
     /// All rules that a text breaks.
     pub fn all(&self, text: &str) -> Vec<Broken> {
-        self.wrong_language(text).into_iter().chain(self.rules.all(text)).collect()
+        self.rules.all(text).into_iter().chain(self.wrong_language(text)).collect()
     }
 
     fn wrong_language(&self, given: &str) -> Option<Broken> {

@@ -53,6 +53,15 @@ impl Stage {
             Stage::InOrder(step) => step.label(),
         }
     }
+
+    /// What tells it from others.
+    pub fn identity(&self) -> String {
+        match self {
+            Stage::Each(step) => step.identity(),
+            Stage::InOrder(step) => step.identity(),
+            other => other.label(),
+        }
+    }
 }
 
 impl Stream {
@@ -180,11 +189,7 @@ impl Stream {
 
     /// What tells these rows from others: the files as they are now, and every stage.
     pub fn fingerprint(&self) -> String {
-        let stages = self.stages.iter().map(|stage| match stage {
-            Stage::Each(step) => step.identity(),
-            Stage::InOrder(step) => step.identity(),
-            other => other.label(),
-        });
+        let stages = self.stages.iter().map(Stage::identity);
         format!("{}\n{}", self.source.fingerprint(), stages.collect::<Vec<_>>().join("\n"))
     }
 

@@ -231,3 +231,27 @@ for how in [#{ on_shared: "error" }, #{ on_conflict: "error" }] {
     ];
     assert!(errors.iter().all(|error| told.out.contains(error)), "{}{}", told.out, told.err);
 }
+
+/// What a closure captures is looked at by several threads, each with copies of its own: the result is the same, and nobody is told of one
+/// thread.
+#[test]
+fn closures_that_capture_lists_and_maps_run_on_two_threads() {
+    let script = r#"
+let words = ["a", "b"];
+let known = #{ list: [1, 2], deep: [#{ n: 2 }] };
+let inner = |word| words.contains(word) && known.deep[0].n == 2;
+let rows  = []; for n in 0..24000 { rows.push(#{ n: n, w: if n % 3 == 0 { "a" } else { "c" } }); }
+let data  = dataset(rows);
+let kept  = data.filter(|row| words.contains(row.w) && known.keys().len() == 2 && known.list.len() == 2 && inner.call(row.w));
+data.save("rows.jsonl");
+let read = 0; for row in stream("rows.jsonl").filter(|row| words.contains(row.w) && known.list.contains(2)) { read += 1; }
+print(`${kept.len()} ${read} ${kept[7999].n}`);
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.rhai"), script).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_levain"));
+    let done = command.args(["run", "a.rhai", "--threads", "2"]).current_dir(folder.path()).output().unwrap();
+    let (told, warned) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success() && told.trim() == "8000 8000 23997", "{told}{warned}");
+    assert!(!warned.contains("one thread"), "{warned}");
+}

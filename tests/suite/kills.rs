@@ -18,8 +18,8 @@ let data = dataset(rows).split(0.75, #{ seed: 2 });
 let how  = #{ steps: 6, batch_size: 2, lr: 1e-2, seed: 3, eval_every: 2, save_every: 2, quiet: true };
 "#;
 
-/// Six kinds of runs that write. Each makes the same files below `out` whenever it runs to its end.
-const KINDS: [(&str, &str); 6] = [
+/// Seven kinds of runs that write. Each makes the same files below `out` whenever it runs to its end.
+const KINDS: [(&str, &str); 7] = [
     (
         "training",
         r#"
@@ -82,6 +82,20 @@ long.save("out/long.jsonl.gz");
 long.save("out/long.parquet.zst");
 let again = dataset("out/long.parquet.zst").unique("text");
 again.save("out/again.parquet");
+"#,
+    ),
+    (
+        "cleaning",
+        r#"
+for part in 0..6 {
+    let many = []; for n in 0..30 { many.push(#{ text: `the ${n + part} rows of the text are ${n * n + part} of ${n * 7} and that is it for the day`, n: n }); }
+    let path = `rows-${part}.jsonl`;
+    // a second time they are as they were
+    try { dataset(path); } catch { dataset(many).save(path); }
+}
+let how = #{ piece_rows: 40, out: "out/clean" };
+clean::run(stream("rows-*.jsonl"), clean::usual(), how + #{ format: "parquet" });
+clean::run(stream("rows-*.jsonl"), [#{ rule: "unique", field: "n" }], how + #{ out: "out/once" });
 "#,
     ),
     (
@@ -252,6 +266,11 @@ fn a_sweep_killed_at_any_call_resumes_to_the_same_files() {
 #[test]
 fn spilling_killed_at_any_call_is_done_again() {
     kills("spilling");
+}
+
+#[test]
+fn cleaning_killed_at_any_call_resumes_to_the_same_files() {
+    kills("cleaning");
 }
 
 #[test]

@@ -111,3 +111,16 @@ fn encoders_learn_from_texts_and_grow() {
         assert!(told.contains("\"tokens_per_s\":"), "{told}");
     }
 }
+
+#[test]
+fn every_planted_fault_is_cleaned_and_nothing_else_on_one_thread_and_on_two() {
+    let out = tempfile::tempdir().unwrap();
+    let files = |threads: &str| {
+        let folder = out.path().join(threads);
+        let told = run("scripts/clean.rhai", &[&format!("out={}", folder.display())], threads);
+        assert!(told.contains("0 wrong"), "{told}");
+        ["clean.jsonl", "removed.parquet", "report.html", "report.json"]
+            .map(|name| std::fs::read(folder.join(name)).unwrap())
+    };
+    assert!(files("1") == files("2"));
+}

@@ -49,7 +49,7 @@ fn unique(field: &str, options: Map) -> Res<Unique> {
     Ok(Unique { field: field.into(), near })
 }
 
-fn plan(options: Map) -> Res<NearPlan> {
+pub fn plan(options: Map) -> Res<NearPlan> {
     let options = Options::read("near_duplicates", NEAR, options)?;
     let plan = NearPlan { threshold: options.float("threshold")?, ngram: options.count("ngram")? };
     plan.check("near_duplicates")?;

@@ -2,9 +2,11 @@
 
 mod duplicates;
 mod languages;
+mod leaks;
 mod pages;
 mod pii;
 mod quality;
+mod run;
 mod texts;
 
 use super::Rewrite;
@@ -20,6 +22,8 @@ pub fn register(host: &mut Host) {
     quality::register(host);
     languages::register(host);
     pii::register(host);
+    run::register(host);
+    leaks::register(host);
 }
 
 const INTO: Opt =

@@ -26,7 +26,7 @@ fn part(options: &Options) -> Res<Part> {
     Ok(if options.text("part")?.as_str() == "all" { Part::All } else { Part::Article })
 }
 
-fn reading(field: &str, options: Map) -> Res<clean::Rewrite> {
+pub fn reading(field: &str, options: Map) -> Res<clean::Rewrite> {
     let options = Options::read("html_to_text", PAGES, options)?;
     let part = part(&options)?;
     let change: Change = Box::new(move |html| clean::html_to_text(html, part).into());

@@ -41,7 +41,13 @@ fn kinds(who: &'static str, options: &Options) -> Res<Vec<PiiKind>> {
     Ok(kinds)
 }
 
-fn masking(field: &str, options: Map) -> Res<Rewrite> {
+/// The kinds that are masked by what a script gave for them.
+pub fn kinds_of(given: Option<Dynamic>) -> Res<Vec<PiiKind>> {
+    let given = given.map(|kinds| Map::from([("kinds".into(), kinds)])).unwrap_or_default();
+    kinds("mask_pii", &Options::read("mask_pii", MASKED, given)?)
+}
+
+pub fn masking(field: &str, options: Map) -> Res<Rewrite> {
     let options = Options::read("mask_pii", MASKED, options)?;
     let kinds = kinds("mask_pii", &options)?;
     let mask = options.maybe("mask", Options::text)?.map(|mask| mask.to_string());

@@ -82,19 +82,19 @@ fn how(options: &Options) -> Res<Normalize> {
     })
 }
 
-fn normalizing(field: &str, options: Map) -> Res<clean::Rewrite> {
+pub fn normalizing(field: &str, options: Map) -> Res<clean::Rewrite> {
     let options = Options::read("normalize", NORMALIZE_FIELD, options)?;
     let how = how(&options)?;
     let change: Change = Box::new(move |text| clean::normalize(text, &how));
     rewrite("normalize", field, &options, format!("{how:?}"), change)
 }
 
-fn mending(field: &str, options: Map) -> Res<clean::Rewrite> {
+pub fn mending(field: &str, options: Map) -> Res<clean::Rewrite> {
     let options = Options::read("fix_mojibake", FIELD, options)?;
     rewrite("fix_mojibake", field, &options, String::new(), Box::new(clean::fix_mojibake))
 }
 
-fn unescaping(field: &str, options: Map) -> Res<clean::Rewrite> {
+pub fn unescaping(field: &str, options: Map) -> Res<clean::Rewrite> {
     let options = Options::read("unescape_html", FIELD, options)?;
     rewrite("unescape_html", field, &options, String::new(), Box::new(clean::unescape))
 }

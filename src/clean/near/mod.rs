@@ -4,7 +4,9 @@
 mod bands;
 mod units;
 
-pub use units::{NGRAM, each as each_unit, jaccard, mixed, set, shingles, together, units};
+pub use units::{
+    NGRAM, each as each_unit, is_running as units_are_running, jaccard, mixed, set, shingles, together, units,
+};
 
 use super::spill::Spill;
 use crate::kernel::minhash::HashFamily;

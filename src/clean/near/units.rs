@@ -133,3 +133,15 @@ pub fn set(mut shingles: Vec<u32>) -> Vec<u32> {
     shingles.dedup();
     shingles
 }
+
+/// Whether most of a text is in a script that writes without spaces between words.
+pub fn is_running(text: &str) -> bool {
+    let (mut alone, mut words, mut open) = (0usize, 0usize, false);
+    for char in text.chars() {
+        let class = class(char);
+        alone += usize::from(class == ALONE);
+        words += usize::from(class == WORD && !open);
+        open = class == WORD;
+    }
+    alone > words
+}

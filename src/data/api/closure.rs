@@ -27,18 +27,9 @@ pub struct Closure {
 }
 
 impl Closure {
-    pub fn new(who: &'static str, context: &NativeCallContext, mut call: FnPtr) -> Closure {
+    pub fn new(who: &'static str, context: &NativeCallContext, call: FnPtr) -> Closure {
         let global = context.global_runtime_state().clone();
-        let mut purity = purity(&call, &global.lib, &|value| value.is::<Dataset>() || value.is::<Tokenizer>());
-        // a method of a shared list or map holds it, and another thread's look at it would be a fault
-        if purity.is_none() && call.curry().iter().any(|value| value.is_array() || value.is_map()) {
-            purity = Some("it captures a list or a map".into());
-        }
-        if purity.is_none() {
-            // copied, so that no thread waits for another's look at them
-            let copies: Vec<Dynamic> = call.curry().iter().map(Dynamic::flatten_clone).collect();
-            call.set_curry(copies);
-        }
+        let purity = purity(&call, &global.lib, &|value| value.is::<Dataset>() || value.is::<Tokenizer>());
         Closure { who, call, global, position: context.call_position(), purity }
     }
 
@@ -51,28 +42,35 @@ impl Closure {
         format!("{body:?} {:?}", self.call.curry())
     }
 
-    fn one(&self, engine: &Engine, data: &Dataset, at: usize) -> Res<Dynamic> {
+    /// The closure for one thread: with copies of its own of what it captures, since a method of a list or a map holds it, and
+    /// another thread's look at it meanwhile would be a fault. One that is not pure has what the script has.
+    fn own(&self) -> FnPtr {
+        if self.purity.is_some() { self.call.clone() } else { separate(&self.call) }
+    }
+
+    fn one(&self, call: &FnPtr, engine: &Engine, data: &Dataset, at: usize) -> Res<Dynamic> {
         let context = NativeCallContext::new_with_all_fields(engine, self.who, None, &self.global, self.position);
-        self.call.call_within_context(&context, (row(self.who, data, at)?,))
+        call.call_within_context(&context, (row(self.who, data, at)?,))
     }
 
     /// Maps rows of `data`, the first of which has the number `first` in errors.
     fn map(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Mapped> {
         let name = if data.is_bare() { &data.fields()[0] } else { "value" };
         let mut made = RowCollector::new(name).from(first);
+        let call = self.own();
         for at in 0..data.len() {
             crate::cancel::check()?;
-            made.push(self.who, &self.one(engine, data, at)?)?;
+            made.push(self.who, &self.one(&call, engine, data, at)?)?;
         }
         Ok(Mapped { is_bare: made.is_bare(), rows: made.finish() })
     }
 
     /// The rows of `data` for which it is true.
     fn kept(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Vec<usize>> {
-        let mut kept = Vec::new();
+        let (mut kept, call) = (Vec::new(), self.own());
         for at in 0..data.len() {
             crate::cancel::check()?;
-            match self.one(engine, data, at)?.as_bool() {
+            match self.one(&call, engine, data, at)?.as_bool() {
                 Ok(true) => kept.push(at),
                 Ok(false) => {}
                 Err(kind) => bail!(self.who, "row {}: the closure gave a {kind}, not true or false", first + at),
@@ -100,6 +98,31 @@ impl Closure {
             progress::warn(self.who, format!("the closure runs on one thread, since {why}"));
         }
     }
+}
+
+/// A closure with copies of what it captures, all the way down. Lists and maps are shared among its calls, which would each copy them
+/// otherwise.
+fn separate(call: &FnPtr) -> FnPtr {
+    fn copy(value: &Dynamic) -> Dynamic {
+        let value = value.flatten_clone();
+        if let Ok(items) = value.as_array_ref() {
+            return items.iter().map(copy).collect::<List>().into();
+        }
+        if let Ok(items) = value.as_map_ref() {
+            return items.iter().map(|(name, item)| (name.clone(), copy(item))).collect::<Map>().into();
+        }
+        if let Some(closure) = value.read_lock::<FnPtr>() {
+            return Dynamic::from(separate(&closure));
+        }
+        value
+    }
+    let mut own = call.clone();
+    let copies = call.curry().iter().map(|value| {
+        let copy = copy(value);
+        if copy.is_array() || copy.is_map() { copy.into_shared() } else { copy }
+    });
+    own.set_curry(copies.collect::<Vec<_>>());
+    own
 }
 
 /// Rows that a closure made.
@@ -213,6 +236,17 @@ impl InOrder for ClosureStep {
             step.apply(rows, first)
         }))
     }
+}
+
+/// A closure that keeps rows, as a step; an error for one that sees more than its row, since what it has seen is lost when work is
+/// interrupted.
+pub fn keeping(who: &'static str, context: &NativeCallContext, keep: FnPtr) -> Res<Arc<dyn Step>> {
+    let closure = Closure::new(who, context, keep);
+    if let Some(why) = &closure.purity {
+        bail!(who, "the closure of a rule looks at its row alone, and {why}");
+    }
+    let identity = closure.identity();
+    Ok(Arc::new(ClosureStep { closure, does: Does::Filter, identity }))
 }
 
 /// `stream.map(closure)`, `stream.filter(closure)`.

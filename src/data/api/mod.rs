@@ -11,6 +11,7 @@ mod grouped;
 mod labeled;
 mod map;
 mod masked;
+mod missing;
 mod pairs;
 mod show;
 mod split;
@@ -37,6 +38,7 @@ pub fn register(host: &mut Host) {
     stream::register(host);
     steps::register(host);
     map::register(host);
+    missing::register(host);
     tags::register(host);
 }
 

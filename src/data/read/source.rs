@@ -49,6 +49,12 @@ impl Source {
         Ok(Source { files, named: given.join(", "), ..Source::default() })
     }
 
+    /// These files, by their names as they are.
+    pub fn of_files(files: Vec<PathBuf>) -> Source {
+        let named = files.first().map(|file| file.display().to_string()).unwrap_or_default();
+        Source { named: format!("{named} and {} more", files.len().saturating_sub(1)), files, ..Source::default() }
+    }
+
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }

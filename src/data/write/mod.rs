@@ -13,7 +13,7 @@ use crate::{Error, Result, bail, cancel, tasks};
 use flate2::write::GzEncoder;
 use lines::Lines;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const WHO: &str = "save";
 /// zstd's own default is 3; data is written once and read often.
@@ -46,6 +46,18 @@ pub fn save_in(stage: &Stage, name: &str, data: &Dataset) -> Result<()> {
     let place = stage.place(name);
     let (format, _) = format_of(WHO, &place)?;
     stage.write(name, |out| fill(data, format, TextForm::default(), &place, out))
+}
+
+/// Writes the rows of several files of one format, of which text is not compressed, as one file, in their order.
+pub fn join_files(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+    if format_of(WHO, path)?.0 == DataFormat::Parquet {
+        return parquet::join(parts, path, out);
+    }
+    for part in parts {
+        let mut part = files::open(WHO, part)?;
+        std::io::copy(&mut part, out).map_err(|error| Error::io(WHO, path, &error))?;
+    }
+    Ok(())
 }
 
 /// An error for what is not written in this format.

@@ -1,7 +1,7 @@
 //! Rows to parquet: a file at once, or a group of rows at a time that are joined in the end.
 
 use super::{LEVEL, WHO};
-use crate::data::arrow::{batch, join, schema};
+use crate::data::arrow::{self, batch, schema};
 use crate::data::read::{Source, TextForm, read};
 use crate::data::{Dataset, TableBuilder};
 use crate::{Error, Result, cancel, files};
@@ -54,14 +54,14 @@ fn write_as(data: &Dataset, schema: &Arc<Schema>, path: &Path, out: &mut (dyn Wr
 }
 
 /// The schema that holds rows of both; the error names the field that has none.
-pub fn joined(a: &Schema, b: &Schema) -> Result<Arc<Schema>> {
+fn joined(a: &Schema, b: &Schema) -> Result<Arc<Schema>> {
     let mut fields: Vec<Field> = a.fields().iter().map(|field| field.as_ref().clone()).collect();
     for field in b.fields() {
         let Some(own) = fields.iter_mut().find(|own| own.name() == field.name()) else {
             fields.push(field.as_ref().clone());
             continue;
         };
-        let Some(kind) = join(own.data_type().clone(), field.data_type().clone()) else {
+        let Some(kind) = arrow::join(own.data_type().clone(), field.data_type().clone()) else {
             let kinds = format!("{} in some rows and {} in others", word(own.data_type()), word(field.data_type()));
             return Err(Error::new(WHO, format!("field `{}` is {kinds}, and parquet holds one kind", field.name()))
                 .help("save it as .jsonl, or make it one kind with `cast`"));
@@ -89,8 +89,17 @@ pub fn group(data: &Dataset, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Writes the rows of several files as one file, whose schema holds them all.
+pub fn join(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+    let mut schema = schema_of_file(&parts.first().cloned().unwrap_or_default())?;
+    for part in parts {
+        schema = joined(&schema, schema_of_file(part)?.as_ref())?;
+    }
+    join_files(parts, &schema, path, out)
+}
+
 /// Writes the groups of several files as one, in their order: as they are, or anew where their schema is another.
-pub fn join_files(parts: &[PathBuf], schema: &Arc<Schema>, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
+fn join_files(parts: &[PathBuf], schema: &Arc<Schema>, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     let fault = |error: ParquetError| fault(path, &error);
     let names = ArrowSchemaConverter::new().convert(schema).map_err(fault)?;
     let properties = Arc::new(with_arrow_schema(properties().map_err(fault)?, schema));
@@ -151,7 +160,7 @@ fn copy(
 }
 
 /// The schema of a file that is there, as rows of it are read.
-pub fn schema_of_file(path: &Path) -> Result<Arc<Schema>> {
+fn schema_of_file(path: &Path) -> Result<Arc<Schema>> {
     match Source::from(path).open(WHO)?.next() {
         Some(table) => schema(WHO, &Dataset::from(table?)),
         None => Ok(Arc::new(Schema::empty())),

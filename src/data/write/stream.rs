@@ -225,11 +225,7 @@ impl Run<'_> {
             parts.push(self.path.into());
         }
         parts.extend((0..self.progress.written).map(|at| self.group(at)));
-        let mut schema = parquet::schema_of_file(&parts.first().cloned().unwrap_or_default())?;
-        for part in &parts {
-            schema = parquet::joined(&schema, parquet::schema_of_file(part)?.as_ref())?;
-        }
-        files::write(WHO, self.path, |out| parquet::join_files(&parts, &schema, self.path, out))?;
+        files::write(WHO, self.path, |out| parquet::join(&parts, self.path, out))?;
         files::remove_folder(WHO, &self.part)
     }
 

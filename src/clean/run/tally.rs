@@ -1,0 +1,134 @@
+//! What a run counts: rows and bytes of each rule, with examples, and what is left.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Examples of removed rows that are kept for each rule.
+const EXAMPLES: usize = 3;
+/// Classes of lengths: a class has texts of up to twice as many characters as the one before.
+const CLASSES: usize = 24;
+
+/// What became of the rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Rows that came in, and bytes of their text.
+    pub rows: u64,
+    pub bytes: u64,
+    pub kept_rows: u64,
+    pub kept_bytes: u64,
+    pub steps: Vec<StepTally>,
+    /// How many texts have up to 1, 2, 4, 8 … characters, as they came and as they stay.
+    pub lengths_before: Vec<u64>,
+    pub lengths_after: Vec<u64>,
+    /// Rows that stay, by language and by script.
+    pub languages: BTreeMap<String, u64>,
+    pub scripts: BTreeMap<String, u64>,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StepTally {
+    pub step: String,
+    /// Rows that reached it, and bytes of their text.
+    pub rows: u64,
+    pub bytes: u64,
+    pub changed: u64,
+    /// What was masked, by kind.
+    pub masked: BTreeMap<String, u64>,
+    /// Rows that went, by the rule that they broke.
+    pub removed: BTreeMap<String, Removed>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Removed {
+    pub rows: u64,
+    pub bytes: u64,
+    pub examples: Vec<Example>,
+}
+
+/// A row that went.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Example {
+    pub row: u64,
+    pub evidence: String,
+    /// The beginning of its text.
+    pub text: String,
+}
+
+/// The class of a text by its length.
+fn class(chars: usize) -> usize {
+    (chars.max(1).next_power_of_two().trailing_zeros() as usize).min(CLASSES - 1)
+}
+
+pub fn count_length(classes: &mut Vec<u64>, text: &str) {
+    classes.resize(CLASSES, 0);
+    classes[class(text.chars().count())] += 1;
+}
+
+fn add_each(to: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (name, count) in more {
+        *to.entry(name.clone()).or_default() += count;
+    }
+}
+
+fn add_lengths(to: &mut Vec<u64>, more: &[u64]) {
+    to.resize(CLASSES, 0);
+    to.iter_mut().zip(more).for_each(|(to, more)| *to += more);
+}
+
+impl Removed {
+    pub fn add(&mut self, bytes: usize, example: impl FnOnce() -> Example) {
+        self.rows += 1;
+        self.bytes += bytes as u64;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(example());
+        }
+    }
+}
+
+impl StepTally {
+    fn merge(&mut self, more: &StepTally) {
+        self.step.clone_from(&more.step);
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+        self.changed += more.changed;
+        add_each(&mut self.masked, &more.masked);
+        for (rule, removed) in &more.removed {
+            let own = self.removed.entry(rule.clone()).or_default();
+            own.rows += removed.rows;
+            own.bytes += removed.bytes;
+            own.examples.extend(removed.examples.iter().cloned());
+            own.examples.truncate(EXAMPLES);
+        }
+    }
+
+    /// Rows that went.
+    pub fn gone(&self) -> u64 {
+        self.removed.values().map(|removed| removed.rows).sum()
+    }
+}
+
+impl Tally {
+    /// Adds what was counted of later rows.
+    pub fn merge(&mut self, more: &Tally) {
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+        self.kept_rows += more.kept_rows;
+        self.kept_bytes += more.kept_bytes;
+        self.steps.resize(self.steps.len().max(more.steps.len()), StepTally::default());
+        self.steps.iter_mut().zip(&more.steps).for_each(|(own, more)| own.merge(more));
+        add_lengths(&mut self.lengths_before, &more.lengths_before);
+        add_lengths(&mut self.lengths_after, &more.lengths_after);
+        add_each(&mut self.languages, &more.languages);
+        add_each(&mut self.scripts, &more.scripts);
+    }
+
+    /// Adds what a later phase did with the rows that an earlier one kept.
+    pub fn follow(&mut self, later: Tally) {
+        self.steps.extend(later.steps);
+        (self.kept_rows, self.kept_bytes) = (later.kept_rows, later.kept_bytes);
+        self.lengths_after = later.lengths_after;
+        self.languages = later.languages;
+        self.scripts = later.scripts;
+    }
+}
