@@ -66,18 +66,21 @@ fn test<'t>(text: Cow<'t, str>, plan: LeakPlan) -> Test<'t> {
     Test { text, hashes, places, ngram }
 }
 
+/// By the hash of a sequence, the tests that have it and where.
+type Places = FastMap<u64, Vec<(u32, u32)>>;
+
 /// Where sequences of the test texts are.
 struct Index {
     /// Sequences of each length: the test and the place in it.
-    lengths: Vec<(usize, FastMap<u64, Vec<(u32, u32)>>)>,
+    lengths: Vec<(usize, Places)>,
 }
 
 impl Index {
     fn of(tests: &[Test]) -> Index {
-        let mut lengths: Vec<(usize, FastMap<u64, Vec<(u32, u32)>>)> = Vec::new();
+        let mut lengths: Vec<(usize, Places)> = Vec::new();
         for (row, test) in tests.iter().enumerate() {
             let at = lengths.iter().position(|(ngram, _)| *ngram == test.ngram).unwrap_or_else(|| {
-                lengths.push((test.ngram, FastMap::default()));
+                lengths.push((test.ngram, Places::default()));
                 lengths.len() - 1
             });
             for (place, some) in test.hashes.windows(test.ngram).enumerate() {

@@ -1,6 +1,7 @@
 //! Clean: what takes noise out of texts, finds duplicates and rows that are no text, and tells why each went.
 
 pub mod api;
+pub mod chinese;
 mod entities;
 mod html;
 pub mod language;

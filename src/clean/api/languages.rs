@@ -30,7 +30,7 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Guesses the language of a text, of seventy, from its first kilobyte: `language` (ISO 639-1; `""` of a text without letters),
+    /// Guesses the language of a text, of seventy, from its first 256 bytes: `language` (ISO 639-1; `""` of a text without letters),
     /// `confidence` from 0 to 1, `reliable`, and `script`, which most of its letters are of.
     ///
     /// By script and by trigrams (whatlang). A line of a few words in Latin letters is often not reliable, and code never is a

@@ -1,5 +1,6 @@
 //! What scripts see of cleaning.
 
+mod chinese;
 mod duplicates;
 mod languages;
 mod leaks;
@@ -24,6 +25,7 @@ pub fn register(host: &mut Host) {
     pii::register(host);
     run::register(host);
     leaks::register(host);
+    chinese::register(host);
 }
 
 const INTO: Opt =

@@ -1,6 +1,6 @@
 //! Runs of rules over rows, for `clean::run`.
 
-use super::{duplicates, pages, pii, quality, texts};
+use super::{chinese, duplicates, pages, pii, quality, texts};
 use crate::clean::run::{CleanRun, CleanStep};
 use crate::data::api::closure::keeping;
 use crate::data::{Dataset, Stream};
@@ -14,11 +14,13 @@ pub fn register(host: &mut Host) {
 const WHO: &str = "clean::run";
 
 /// The rules that a run knows.
-const RULES: [&str; 9] = [
+const RULES: [&str; 11] = [
     "html_to_text",
     "fix_mojibake",
     "unescape_html",
     "normalize",
+    "to_simplified",
+    "to_traditional",
     "quality",
     "unique",
     "near_duplicates",
@@ -42,6 +44,8 @@ fn step(context: &NativeCallContext, field: &str, given: Dynamic, number: usize)
         "fix_mojibake" => CleanStep::Change(texts::mending(field, options)?),
         "unescape_html" => CleanStep::Change(texts::unescaping(field, options)?),
         "normalize" => CleanStep::Change(texts::normalizing(field, options)?),
+        "to_simplified" => CleanStep::Change(chinese::converting("to_simplified", field, options)?),
+        "to_traditional" => CleanStep::Change(chinese::converting("to_traditional", field, options)?),
         "quality" => CleanStep::Sift(quality::sift("quality", field, options)?),
         "near_duplicates" => CleanStep::Near(field.into(), duplicates::plan(options)?),
         "mask_pii" => {

@@ -2,7 +2,7 @@
 
 use crate::clean::near::each_unit;
 use crate::token::words::FastSet;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// Letters in a word, with which a character of a script without spaces is compared.
 const WORD_LETTERS: f64 = 5.0;
@@ -35,6 +35,8 @@ pub struct Facts<'t> {
     /// Characters in a word, where most of the text is in a script without spaces.
     pub running: Option<f64>,
     repeated: OnceCell<Repeated>,
+    /// For sequences of 5 words and more, how much of the text is in those that were there before.
+    pub duplicates: RefCell<Vec<f64>>,
 }
 
 /// How much of the text is in lines and paragraphs that were there before.
@@ -88,6 +90,7 @@ impl<'t> Facts<'t> {
             signs: 0,
             running: None,
             repeated: OnceCell::new(),
+            duplicates: RefCell::default(),
         };
         facts.count();
         facts

@@ -66,8 +66,21 @@ fn top_part<const WORDS: usize>(facts: &Facts) -> Option<String> {
     Some(format!("{} × {count}", &facts.text[start..end]))
 }
 
+/// The shortest sequences whose repetition is measured.
+const SHORTEST: usize = 5;
+
+/// What is in longer sequences that were there before is in shorter ones too: where these are none, they are not looked for.
 fn duplicate<const WORDS: usize>(facts: &Facts) -> Option<f64> {
-    of_many(facts, ngrams::duplicate(facts, WORDS))
+    of_many(facts, Some(0.0))?;
+    let mut known = facts.duplicates.borrow_mut();
+    while known.len() <= WORDS - SHORTEST {
+        let share = match known.last() {
+            Some(0.0) => 0.0,
+            _ => ngrams::duplicate(facts, SHORTEST + known.len()).unwrap_or(0.0),
+        };
+        known.push(share);
+    }
+    Some(known[WORDS - SHORTEST])
 }
 
 /// The first words, for rules that the whole text breaks.

@@ -31,7 +31,7 @@ const WORK: &str = "work";
 /// The number of a row in the source, between two phases.
 const NUMBER: &str = "levain: row";
 /// Of a part of so many rows, the language of each is guessed; of a larger one, of every eighth.
-const GUESSED: usize = 4096;
+const GUESSED: usize = 256;
 
 /// What is run.
 pub struct CleanRun {
@@ -88,11 +88,13 @@ impl CleanRun {
     pub fn run(&self, stream: &Stream) -> Result<Tally> {
         files::make_folder(WHO, &self.out)?;
         files::settle(WHO, &self.out)?;
+        let work = self.out.join(WORK);
         if let Some(report) = self.finished(stream)? {
+            // a kill may have come before it was removed
+            files::remove_folder(WHO, &work)?;
             return Ok(report.tally);
         }
         let key = format!("{}\n{}\n{}", self.identity(), self.piece_rows, stream.fingerprint());
-        let work = self.out.join(WORK);
         let begun = files::read_if_there(WHO, &work.join("key"))?;
         if begun.is_none_or(|begun| begun != key.as_bytes()) {
             files::remove_folder(WHO, &work)?;
