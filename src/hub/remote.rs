@@ -86,7 +86,7 @@ impl Remote {
             let Value::Array(list) = self.json(answer)? else {
                 bail!(self.who.as_str(), "{name}: the hub lists no files")
             };
-            files.extend(list.iter().filter_map(|entry| RemoteFile::read(entry)));
+            files.extend(list.iter().filter_map(RemoteFile::read));
         }
         Ok(files)
     }

@@ -24,7 +24,8 @@ pub struct Grammars {
 /// Where in its grammar a text is.
 #[derive(Clone)]
 pub struct Constraint {
-    matcher: Matcher,
+    /// Large, and most texts have none.
+    matcher: Box<Matcher>,
     vocab: usize,
     ends: BTreeSet<u32>,
 }
@@ -82,7 +83,7 @@ impl Grammars {
         if let Some(error) = matcher.get_error() {
             return Err(told(error));
         }
-        let made = Constraint { matcher, vocab: self.vocab, ends: self.ends.clone() };
+        let made = Constraint { matcher: Box::new(matcher), vocab: self.vocab, ends: self.ends.clone() };
         let fresh = made.fresh();
         let mut known = unpoisoned(self.known.lock());
         known.push_back((key, made));
@@ -95,7 +96,7 @@ impl Grammars {
 
 impl Constraint {
     fn fresh(&self) -> Constraint {
-        Constraint { matcher: self.matcher.deep_clone(), vocab: self.vocab, ends: self.ends.clone() }
+        Constraint { matcher: Box::new(self.matcher.deep_clone()), vocab: self.vocab, ends: self.ends.clone() }
     }
 
     /// Takes away the logits of tokens that may not come next; false where only the end may.
