@@ -7,17 +7,19 @@ use super::options::ServeOptions;
 use super::queue::Queue;
 use super::served::Served;
 use super::vectors;
-use crate::cancel::{self, Hold};
+use crate::cancel;
 use crate::model::{Detokenizer, LineId, Session, SessionPlan};
 use crate::tensor::Rng;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Tokens of prompts that one step reads, about: between two of them every running text gets its token.
 const READ_AT_ONCE: usize = 512;
+/// Texts that one step embeds.
+const EMBEDDED_AT_ONCE: usize = 8;
 /// How often an idle engine looks whether it has to end.
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -25,6 +27,8 @@ pub struct Engine {
     served: Vec<Arc<Served>>,
     sessions: Vec<Option<Session>>,
     running: Vec<Running>,
+    /// Texts that are embedded, with the vectors that are there already.
+    embedding: VecDeque<(EmbedJob, Vec<Vec<f32>>)>,
     queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     max_batch: usize,
@@ -49,7 +53,8 @@ impl Engine {
         let sessions = served.iter().map(|_| None).collect();
         let (queue, metrics) = (queue.clone(), metrics.clone());
         let (served, running, max_batch) = (served.to_vec(), Vec::new(), options.max_batch);
-        Engine { served, sessions, running, queue, metrics, max_batch, prefix_bytes }
+        let embedding = VecDeque::new();
+        Engine { served, sessions, running, embedding, queue, metrics, max_batch, prefix_bytes }
     }
 
     /// Answers requests until a stop is asked for; then it finishes what runs.
@@ -57,18 +62,18 @@ impl Engine {
         let hold = cancel::current().hold();
         while !hold.is_requested() {
             self.admit();
-            if self.running.is_empty() { self.queue.wait(IDLE) } else { self.step() }
+            if self.is_idle() { self.queue.wait(IDLE) } else { self.step() }
         }
-        self.drain(&hold);
-    }
-
-    fn drain(&mut self, _hold: &Hold) {
         for work in self.queue.close() {
             work.refuse(stopping());
         }
-        while !self.running.is_empty() {
+        while !self.is_idle() {
             self.step();
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.embedding.is_empty()
     }
 
     /// Lets requests in, as far as there is room.
@@ -81,7 +86,7 @@ impl Engine {
             let room = self.max_batch.saturating_sub(self.awaited());
             match self.queue.take(room, &lines) {
                 Some(Work::Write(job)) => self.begin(job),
-                Some(Work::Embed(job)) => self.embed(job),
+                Some(Work::Embed(job)) => self.embedding.push_back((job, Vec::new())),
                 None => break,
             }
         }
@@ -119,16 +124,28 @@ impl Engine {
         }
     }
 
-    fn embed(&mut self, job: EmbedJob) {
+    /// Some texts of one request for embeddings: those of another, and texts that are written, come between.
+    fn embed_some(&mut self) {
+        let Some((job, mut vectors)) = self.embedding.pop_front().filter(|(job, _)| !job.answer.is_closed()) else {
+            return;
+        };
         let served = &self.served[job.model];
-        let made = guarded(|| vectors::embed(served, &job.texts));
-        drop(job.answer.send(made.map_err(ApiError::from)));
+        let next = &job.texts[vectors.len()..job.texts.len().min(vectors.len() + EMBEDDED_AT_ONCE)];
+        match guarded(|| vectors::embed(served, next)) {
+            Ok(more) => vectors.extend(more),
+            Err(error) => return drop(job.answer.send(Err(error.into()))),
+        }
+        match vectors.len() < job.texts.len() {
+            true => self.embedding.push_back((job, vectors)),
+            false => drop(job.answer.send(Ok(vectors))),
+        }
     }
 
-    /// One token of every text, and a part of the prompts.
+    /// One token of every text, a part of the prompts, and some embeddings.
     fn step(&mut self) {
         let started = Instant::now();
         self.drop_left();
+        self.embed_some();
         for model in 0..self.sessions.len() {
             let fresh = match &mut self.sessions[model] {
                 Some(session) if !session.is_empty() => guarded(|| session.step()),
