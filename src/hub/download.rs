@@ -83,7 +83,7 @@ impl Download<'_> {
                 return Err(error);
             }
             cancel::check()?;
-            thread::sleep(self.remote.wait / 16 * (1 << vain));
+            thread::sleep(self.remote.pause * (1 << vain));
         }
         progress.done();
         Ok(())

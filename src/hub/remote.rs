@@ -18,8 +18,8 @@ pub struct Remote {
     pub client: Client,
     endpoint: String,
     token: Option<String>,
-    /// How long a wait may be.
-    pub wait: Duration,
+    /// Before a request that brought nothing is made again; then twice as long.
+    pub pause: Duration,
 }
 
 /// A file of a repository, as the hub describes it.
@@ -41,7 +41,7 @@ pub enum Fault {
 impl Remote {
     pub fn new(who: &str, settings: &Settings) -> Remote {
         let (endpoint, token) = (settings.endpoint.clone(), settings.token.clone());
-        Remote { who: who.into(), client: Client::new(settings.wait), endpoint, token, wait: settings.wait }
+        Remote { who: who.into(), client: Client::new(settings.wait), endpoint, token, pause: settings.pause }
     }
 
     /// Headers of every request.

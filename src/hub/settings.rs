@@ -18,6 +18,8 @@ pub struct Settings {
     pub offline: bool,
     /// `HF_HUB_DOWNLOAD_TIMEOUT`: how long the next bytes may take.
     pub wait: Duration,
+    /// Before a request that brought nothing is made again; then twice as long.
+    pub pause: Duration,
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -57,6 +59,7 @@ impl Settings {
             token: token.filter(|token| !token.is_empty()),
             offline: is_on("HF_HUB_OFFLINE") || is_on("TRANSFORMERS_OFFLINE"),
             wait: Duration::from_secs_f64(wait),
+            pause: Duration::from_millis(500),
         })
     }
 }
