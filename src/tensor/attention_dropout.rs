@@ -3,8 +3,7 @@
 //! The weights of one row at a time are made in full, dropped, and made again for the gradient: memory is that of one row.
 
 use super::Tensor;
-use super::nn::Mask;
-use crate::kernel::mask::AttentionMask;
+use crate::kernel::mask::{AttentionMask, Mask};
 use crate::kernel::{Array, DType, Device};
 use crate::rng::Rng;
 use crate::{Result, bail};

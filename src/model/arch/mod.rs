@@ -16,10 +16,10 @@ mod nomic_bert;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod rates;
 mod roberta;
 mod xlm_roberta;
 
-use super::dropout::DropoutRates;
 use super::fields::Fields;
 use super::head::{embed, token};
 use super::pooling::Pooling;
@@ -72,7 +72,9 @@ pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Bl
         None => head_of(arch, &fields)?,
     };
     let mut config = (arch.config)(&fields)?;
-    config.dropout = DropoutRates::read(&fields, arch.layout)?;
+    if !arch.layout.causal {
+        config.dropout = rates::dropout(&fields, arch.model_type(), arch.layout.heads.drops_input)?;
+    }
     config.labels = fields.labels()?;
     config.problem = fields.problem(config.labels)?;
     config.crf = head.name == token::HEAD.name && fields.bool_or("crf", false)?;
