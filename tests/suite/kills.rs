@@ -88,7 +88,7 @@ again.save("out/again.parquet");
         "cleaning",
         r#"
 for part in 0..6 {
-    let many = []; for n in 0..30 { many.push(#{ text: `the ${n + part} rows of the text are ${n * n + part} of ${n * 7} and that is it for the day`, n: n }); }
+    let many = []; for n in 0..30 { many.push(#{ text: `The committee of year ${n * n + part} agreed that member ${n + part} is to read report ${n * 7} to all of them`, n: n }); }
     let path = `rows-${part}.jsonl`;
     // a second time they are as they were
     try { dataset(path); } catch { dataset(many).save(path); }

@@ -346,7 +346,9 @@ struct Through {
 
 /// Gives each part the digests that it has first.
 fn share_digests(all: &mut [Through], place: usize, memory: &mut Memory) {
-    let mut new = std::mem::take(&mut memory.new[place]).into_iter();
+    // of no rows, as at the end of what was resumed, there is nothing
+    let Some(new) = memory.new.get_mut(place) else { return };
+    let mut new = std::mem::take(new).into_iter();
     for through in all {
         through.digests.resize(through.digests.len().max(place + 1), Vec::new());
         through.digests[place] = new.by_ref().take(through.part.rows.len()).collect();
