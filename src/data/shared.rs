@@ -81,7 +81,7 @@ pub fn conflicts(who: &str, data: &Dataset, fields: &[&str], label: &str) -> Res
             continue;
         }
         *told = true;
-        found.get_or_insert_with(|| Conflicts { texts: 0, rows: (*first, at), text }).texts += 1;
+        found.get_or_insert(Conflicts { texts: 0, rows: (*first, at), text }).texts += 1;
     }
     Ok(found)
 }

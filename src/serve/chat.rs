@@ -100,7 +100,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
         echo: Vec::new(),
         choices: generation.choices,
     };
-    app.enqueue(Work::Write(Job {
+    app.enqueue(Work::Write(Box::new(Job {
         client: asked.client.clone(),
         model,
         prompt,
@@ -113,7 +113,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
         constraint,
         skip_special: generation.skip_special,
         events: sender,
-    }))?;
+    })))?;
     Ok(Begun { reply, events, stream: generation.stream })
 }
 

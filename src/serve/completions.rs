@@ -76,7 +76,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
             events: sender.clone(),
         });
     }
-    jobs.into_iter().try_for_each(|job| app.enqueue(Work::Write(job)))?;
+    jobs.into_iter().try_for_each(|job| app.enqueue(Work::Write(Box::new(job))))?;
     Ok(Begun { reply, events, stream: generation.stream })
 }
 

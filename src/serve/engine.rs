@@ -85,7 +85,7 @@ impl Engine {
             }
             let room = self.max_batch.saturating_sub(self.awaited());
             match self.queue.take(room, &lines) {
-                Some(Work::Write(job)) => self.begin(job),
+                Some(Work::Write(job)) => self.begin(*job),
                 Some(Work::Embed(job)) => self.embedding.push_back((job, Vec::new())),
                 None => break,
             }
@@ -120,7 +120,7 @@ impl Engine {
                 let running = Running::new(&self.served[job.model], Arc::new(job), line, 0);
                 self.running.push(running);
             }
-            Err(error) => Work::Write(job).refuse(error.into()),
+            Err(error) => Work::Write(Box::new(job)).refuse(error.into()),
         }
     }
 

@@ -36,7 +36,7 @@ pub struct EmbedJob {
 }
 
 pub enum Work {
-    Write(Job),
+    Write(Box<Job>),
     Embed(EmbedJob),
 }
 

@@ -97,7 +97,7 @@ fn check_fields(steps: &[CleanStep], fields: &[impl AsRef<str>]) -> Res<()> {
             CleanStep::Keep(..) => (None, None),
         };
         if let Some(unknown) = needs.filter(|field| !known.contains(field)) {
-            return Err(Error::unknown(&step.name(), "field", unknown, known.iter().map(String::as_str)).into());
+            return Err(Error::unknown(step.name(), "field", unknown, known.iter().map(String::as_str)).into());
         }
         known.extend(makes.cloned());
     }

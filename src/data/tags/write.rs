@@ -31,8 +31,8 @@ impl Scheme {
             };
             let after = touches(at.checked_sub(1).and_then(|at| spans.get(at)), |other| other.end, span.start);
             let before = touches(spans.get(at + 1), |other| other.start, span.end);
-            for word in span.start..span.end.min(length) {
-                tags[word] = self.write(self.part(span, word, after, before), &span.label);
+            for (word, tag) in tags.iter_mut().enumerate().take(span.end).skip(span.start) {
+                *tag = self.write(self.part(span, word, after, before), &span.label);
             }
         }
         tags
