@@ -4,6 +4,7 @@ use super::missing::{Gaps, Own};
 use super::step::Step;
 use super::{Cell, Column, Dataset, digits};
 use crate::{Error, Result, cancel, text};
+use serde_json::Value;
 
 const WHO: &str = "cast";
 
@@ -56,10 +57,15 @@ pub fn cast(cell: Cell, target: Target) -> Option<Own> {
         (Target::Text, Cell::Int(value)) => Some(Own::Text(value.to_string())),
         (Target::Text, Cell::Bool(value)) => Some(Own::Text(value.to_string())),
         (Target::Text, Cell::Float(value)) => Some(Own::Text(format!("{value:?}"))),
-        (target, Cell::Json(json)) if json.starts_with('"') => {
-            let text = cell.text().ok()?;
-            cast(Cell::Text(&text), target)
-        }
+        (target, Cell::Json(json)) => match serde_json::from_str(json).ok()? {
+            Value::String(text) => cast(Cell::Text(&text), target),
+            Value::Bool(value) => cast(Cell::Bool(value), target),
+            Value::Number(number) => match number.as_i64() {
+                Some(value) => cast(Cell::Int(value), target),
+                None => cast(Cell::Float(number.as_f64()?), target),
+            },
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -75,6 +75,8 @@ pub fn gap(cell: Cell) -> Option<Gap> {
             word if word.len() <= 16 && WORDS.contains(&word.to_lowercase().as_str()) => Some(Gap::Word),
             _ => None,
         },
+        // a text beside values of other kinds
+        Cell::Json(json) if json.starts_with('"') => gap(Cell::Text(&cell.text().ok()?)),
         _ => None,
     }
 }

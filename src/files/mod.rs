@@ -11,6 +11,7 @@ mod part;
 pub mod sums;
 mod whole;
 
+pub use part::clear_parts;
 pub use whole::{Stage, begin, probe, settle, temporary_folder, write, write_all};
 
 use crate::limits::{self, Bounds};

@@ -113,9 +113,13 @@ fn is_at(file: &File, path: &Path) -> bool {
 pub fn sweep(folder: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    if !unpoisoned(SWEPT.lock()).get_or_insert_default().insert(whole) {
-        return;
+    if unpoisoned(SWEPT.lock()).get_or_insert_default().insert(whole) {
+        clear_parts(folder);
     }
+}
+
+/// Removes what killed processes left in a folder: for who has just found that one was killed.
+pub fn clear_parts(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));

@@ -108,6 +108,9 @@ impl Claim {
         let fault = |error: std::io::Error| Error::io(who, path, &error);
         files::cut(who, path, &file, 0)?;
         file.write_all(text.as_bytes()).map_err(fault)?;
+        if let (Some(_), Some(folder)) = (stale, path.parent()) {
+            files::clear_parts(folder);
+        }
         Ok(Claim { path: path.to_path_buf(), file: Some(file), stale })
     }
 }

@@ -143,7 +143,7 @@ mod verbs {
     /// also: gopher quality filter, gopher repetition filter, c4 quality filter, fineweb quality filter, heuristics, datatrove
     ///
     /// ```rhai
-    /// let rows = dataset(["第三条 公司是企业法人，有独立的法人财产，享有法人财产权。", "buy buy buy buy buy buy buy buy buy buy buy now"]);
+    /// let rows = dataset(["第三条 公司是企业法人，有独立的法人财产，享有法人财产权。", "buy now and buy now and buy now and buy now and buy now and buy now"]);
     /// rows.quality("text").len()                                                       //=> 1
     /// rows.quality("text", #{ gopher_stop_words: false }).len()                        //=> 2
     /// rows.quality("text", #{ languages: ["en"] }).len()                               //=> 0

@@ -238,7 +238,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ model_type: "wordpiece", vocab_size: 40 });
-    /// dataset([#{ a: "to", b: "be" }]).encode(tok, #{ text: "a", pair: "b" })[0].token_types.to_list()    //=> [[0, 0, 0, 1, 1]]
+    /// dataset([#{ a: "to", b: "be" }]).encode(tok, #{ text: "a", pair: "b" })[0].token_types.to_list()    //=> [[0, 0, 0, 0, 1, 1, 1]]
     /// ```
     #[rhai_fn(get = "token_types", pure, return_raw)]
     pub fn token_types(batch: &mut Batch) -> Res<Tensor> {

@@ -272,7 +272,7 @@ mod verbs {
     /// reviews.encode(tok, #{ label: "stars", labels: ["low"] })
     /// //=> error: encode: row 0: field `stars` is "high", which is none of the 1 labels
     /// let wp = tokenizer(["to be or not to be"], #{ model_type: "wordpiece", vocab_size: 40 });
-    /// dataset(["to be or not"]).encode(wp, #{ mask: #{ mlm_probability: 1.0, mask_replace_prob: 1.0, random_replace_prob: 0.0 } })[0].loss_tokens     //=> 4
+    /// dataset(["to be or not"]).encode(wp, #{ mask: #{ mlm_probability: 1.0, mask_replace_prob: 1.0, random_replace_prob: 0.0 } })[0].loss_tokens     //=> 7
     /// dataset(["ab"]).encode(tok, #{ bos: "a", eos: false })[0].ids                   //=> tensor([[100, 100, 101]], dtype=u32)
     /// ```
     #[rhai_fn(pure, return_raw)]

@@ -132,8 +132,8 @@ mod verbs {
     /// stream("scripts/data/definition.jsonl")    //=> error: stream: scripts/data/definition.jsonl is not there
     /// dataset(["one", "two"]).save("out/doc/stream.txt");
     /// for row in stream("out/doc/stream.txt", #{ sample_by: "paragraph" }) { print(row.text); }
-    /// let short = stream("scripts/data/*.jsonl").filter(|row| row.answer.len < 30);
-    /// short                                        //=> stream scripts/data/*.jsonl, filter
+    /// let short = stream("scripts/data/defin*.jsonl").filter(|row| row.answer.len < 30);
+    /// short                                        //=> stream scripts/data/defin*.jsonl, filter
     /// short.map(|row| #{ text: row.answer }).save("out/doc/short.jsonl.zst");
     /// ```
     #[rhai_fn(name = "stream", return_raw)]

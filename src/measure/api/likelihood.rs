@@ -131,7 +131,7 @@ mod verbs {
     /// let tok = tokenizer(["to be or not to be"], #{ model_type: "wordpiece", vocab_size: 40 });
     /// let net = model(#{ model_type: "bert", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// let found = pseudo_likelihood(net, tok, ["to be", "or not to be"]);
-    /// found.map(|text| text.tokens)                                                  //=> [2, 4]
+    /// found.map(|text| text.tokens)                                                  //=> [2, 7]
     /// let same = pseudo_likelihood(net, tok, "to be", #{ batch_tokens: 4 })[0].nats;
     /// assert::close(same, found[0].nats, 1e-4);
     /// ```

@@ -115,7 +115,7 @@ mod verbs {
     /// let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 1 }, #{ seed: 1 });
     /// let before = net.memory_footprint;
     /// net.quantize("q4_0", #{ output: "q8_0" });
-    /// before / net.memory_footprint                      //=> 6
+    /// before / net.memory_footprint                      //=> 5
     /// net.quantize("q4")                                 //=> error: quantize: `q4` is no kind of blocks
     /// ```
     #[rhai_fn(name = "quantize", pure, return_raw)]
