@@ -26,6 +26,16 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// An error for a word that is none, whether or not a matrix is left for it.
+    fn check(&self, who: &str) -> Result<()> {
+        for word in [Some(self.kind), self.output].into_iter().flatten() {
+            if !mixture::WORDS.contains(&word) {
+                kind_of(who, word)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The kind for the weight `name`.
     pub fn of(&self, who: &str, arch: &Arch, config: &Config, name: &str, is_output: bool) -> Result<GgmlDType> {
         let mixed = mixture::kind_of(self.kind, arch.gguf, config, name);
@@ -79,6 +89,7 @@ impl Model {
     pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>) -> Result<()> {
         self.check_trainable(who)?;
         let wanted = Wanted { kind, output };
+        wanted.check(who)?;
         let mut inner = self.write();
         let config = inner.config.clone();
         if config.layout.transposed {

@@ -214,7 +214,8 @@ mod verbs {
     ///
     /// ```rhai
     /// let data = dataset([#{ n: "1,234" }, #{ n: "N/A" }, #{ n: 7 }]);
-    /// data.cast("n", "int").column("n").to_list()                      //=> [1234, (), 7]
+    /// let whole = data.cast("n", "int");
+    /// [whole[0].n, whole[1].n, whole[2].n]        //=> [1234, (), 7]
     /// dataset(["12", "x"]).cast("text", "int")    //=> error: cast: row 1, field `text`: Text("x") is no int
     /// dataset(["12", "x"]).cast("text", "int", #{ on_error: "null" })[1].text == ()    //=> true
     /// dataset(["12"]).cast("text", "number")      //=> error: cast: there is no kind `number`
