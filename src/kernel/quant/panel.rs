@@ -11,7 +11,7 @@
 //!
 //! Levels of 5, 6 and 3 bits are four and one, four and two, two and one. A row takes as much room as in ggml's blocks, but where those have scales of six bits: here they are bytes.
 
-use super::kinds::{Fields, Kind, NIBBLES, PAIRS, Scales, gather, spread};
+use super::kinds::{Fields, Kind, NIBBLES, PAIRS, Scales, gather, half, put_half, put_word, spread, word};
 use half::f16;
 
 /// Rows of a panel.
@@ -70,29 +70,24 @@ const fn lines(bits: usize) -> Lines {
     }
 }
 
-fn word(bytes: &[u8], line: usize, row: usize) -> u32 {
-    let at = 64 * line + 4 * row;
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn put_word(bytes: &mut [u8], line: usize, row: usize, word: u32) {
-    let at = 64 * line + 4 * row;
-    bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+/// A row's word in a line, counted in words.
+fn at(line: usize, row: usize) -> usize {
+    ROWS * line + row
 }
 
 /// Writes a row's 32 levels into the lines of their columns, which are zeros.
 fn put_levels<K: Kind>(to: &mut [u8], row: usize, levels: &[u32; 8]) {
     let lines = const { lines(K::BITS) };
     if K::BITS == 8 {
-        levels.iter().enumerate().for_each(|(j, levels)| put_word(to, j, row, *levels));
+        levels.iter().enumerate().for_each(|(j, levels)| put_word(to, at(j, row), *levels));
     }
     if lines.nibbles {
-        (0..4).for_each(|t| put_word(to, t, row, levels[t] & NIBBLES | (levels[t + 4] & NIBBLES) << 4));
+        (0..4).for_each(|t| put_word(to, at(t, row), levels[t] & NIBBLES | (levels[t + 4] & NIBBLES) << 4));
     }
     if let Some((line, shift)) = lines.pairs {
         for p in 0..2 {
             let pair = |s: usize| ((levels[4 * p + s] >> shift) & PAIRS) << (2 * s);
-            put_word(to, line + p, row, pair(0) | pair(1) | pair(2) | pair(3));
+            put_word(to, at(line + p, row), pair(0) | pair(1) | pair(2) | pair(3));
         }
     }
     if let Some((line, shift)) = lines.bits {
@@ -106,18 +101,18 @@ fn put_levels<K: Kind>(to: &mut [u8], row: usize, levels: &[u32; 8]) {
 pub fn levels<K: Kind>(from: &[u8], row: usize) -> [u32; 8] {
     let lines = const { lines(K::BITS) };
     if K::BITS == 8 {
-        return std::array::from_fn(|j| word(from, j, row));
+        return std::array::from_fn(|j| word(from, at(j, row)));
     }
     let mut levels = [0; 8];
     if lines.nibbles {
         for t in 0..4 {
-            let word = word(from, t, row);
+            let word = word(from, at(t, row));
             (levels[t], levels[t + 4]) = (word & NIBBLES, (word >> 4) & NIBBLES);
         }
     }
     if let Some((line, shift)) = lines.pairs {
         for (j, levels) in levels.iter_mut().enumerate() {
-            *levels |= ((word(from, line + j / 4, row) >> (2 * (j % 4))) & PAIRS) << shift;
+            *levels |= ((word(from, at(line + j / 4, row)) >> (2 * (j % 4))) & PAIRS) << shift;
         }
     }
     if let Some((line, shift)) = lines.bits {
@@ -156,14 +151,6 @@ pub fn unpack<K: Kind>(panel: &[u8], columns: usize, (row, at): (usize, usize), 
     }
     read_scales::<K>(panel, places, (row, at), &mut fields);
     K::write(&fields, block);
-}
-
-fn half(panel: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([panel[at], panel[at + 1]])
-}
-
-fn put_half(panel: &mut [u8], at: usize, half: u16) {
-    panel[at..at + 2].copy_from_slice(&half.to_le_bytes());
 }
 
 /// Where a row's scales of block `at` are: those in f16, and the bytes of each of its groups.

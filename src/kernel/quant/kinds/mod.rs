@@ -61,20 +61,20 @@ const ONES: u32 = 0x0101_0101;
 /// Turns bytes with a sign into levels from 0 to 255.
 const SIGNS: u32 = 0x8080_8080;
 
-fn half(block: &[u8], at: usize) -> u16 {
+pub fn half(block: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([block[at], block[at + 1]])
 }
 
-fn put_half(block: &mut [u8], at: usize, half: u16) {
+pub fn put_half(block: &mut [u8], at: usize, half: u16) {
     block[at..at + 2].copy_from_slice(&half.to_le_bytes());
 }
 
 /// The word at a place that is counted in words.
-fn word(bytes: &[u8], at: usize) -> u32 {
+pub fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[4 * at], bytes[4 * at + 1], bytes[4 * at + 2], bytes[4 * at + 3]])
 }
 
-fn put_word(bytes: &mut [u8], at: usize, word: u32) {
+pub fn put_word(bytes: &mut [u8], at: usize, word: u32) {
     bytes[4 * at..4 * at + 4].copy_from_slice(&word.to_le_bytes());
 }
 
