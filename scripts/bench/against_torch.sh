@@ -7,31 +7,7 @@
 # PyTorch is measured as it is and at its best: compiled, with malloc told to keep what it has (decoding is not
 # compiled: torch_step.py does not). Medians of ROUNDS rounds (3); ONLY="tiny full f32" measures one row.
 set -eu
-cd "$(dirname "$0")"
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-python=$(realpath -s "$1")/bin/python
-levain=$(realpath "${2:-../../target/release/levain}")
-[ -x "$python" ] || { echo "$1 has no bin/python" >&2; exit 2; }
-[ -x "$levain" ] || { echo "$levain is not there: cargo build --release" >&2; exit 2; }
-rounds=${ROUNDS:-3}
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
-
-# name of the row, of the peer, then the command: its last line is the JSON
-measure() {
-  local row=$1 peer=$2 line
-  shift 2
-  echo "  $row: $peer" >&2
-  if line=$("$@" 2>/dev/null | tail -n 1) && [ "${line:0:1}" = "{" ]; then
-    echo "{\"row\": \"$row\", \"as\": \"$peer\", \"out\": $line}" >> "$results"
-  else
-    echo "  $row: $peer gave nothing" >&2
-  fi
-}
-
-best() {
-  env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=268435456 "$@"
-}
+. "$(dirname "$0")/in_turn.sh"
 
 row() {
   local shape=$1 mode=$2 dtype=$3
@@ -61,35 +37,4 @@ for round in $(seq "$rounds"); do
   done
 done
 
-"$python" - "$results" <<'PYTHON'
-import json, statistics, sys
-
-runs = {}
-for line in open(sys.argv[1]):
-    run = json.loads(line)
-    runs.setdefault(run["row"], {}).setdefault(run["as"], []).append(run["out"])
-
-def middle(outs, key):
-    return statistics.median(out[key] for out in outs) if outs else None
-
-def ratio(ours, theirs, key):
-    # round by round: what the machine did meanwhile met both
-    pairs = [a[key] / b[key] for a, b in zip(ours or [], theirs or [])]
-    return f"{statistics.median(pairs):.2f}" if pairs else "–"
-
-def number(value, digits=0):
-    return f"{value:,.{digits}f}" if value is not None else "–"
-
-print("| | levain tokens/s | torch as it is | torch at its best | faster than it is | faster than its best | memory of its best |")
-print("|---|---|---|---|---|---|---|")
-for row, peers in runs.items():
-    ours, torch, best = (peers.get(name) for name in ("levain", "torch", "best"))
-    speeds = [number(middle(outs, "tokens_per_s")) for outs in (ours, torch, best)]
-    shape, mode, dtype = row.split()
-    print(f"| {shape}, {mode}, {dtype} | {' | '.join(speeds)} | {ratio(ours, torch, 'tokens_per_s')} | "
-          f"{ratio(ours, best, 'tokens_per_s')} | {ratio(ours, best, 'peak_gib')} |")
-out = next(iter(runs.values()))
-threads = next(iter(next(iter(out.values()))))["threads"]
-peer = next((o["peer"] for p in runs.values() for n in ("torch", "best") for o in p.get(n, [])), "no torch")
-print(f"\n{peer}, {threads} threads, medians of {max(len(o) for p in runs.values() for o in p.values())} rounds in turn")
-PYTHON
+"$python" ratios.py "$results"
