@@ -23,6 +23,9 @@ pub struct Fitting {
     pub stopping: Stopping,
 }
 
+/// Weights and intercepts that a fit starts from.
+type Start<'m> = Option<&'m LogisticRegression>;
+
 /// A fitted model. A value.
 #[derive(Clone, Debug)]
 pub struct LogisticRegression {
@@ -35,8 +38,8 @@ pub struct LogisticRegression {
 }
 
 impl LogisticRegression {
-    /// Fits a model to rows and their labels.
-    pub fn fit(x: &Sparse, labels: &[String], fitting: &Fitting) -> Result<LogisticRegression> {
+    /// Fits a model to rows and their labels, from zeros or from another model.
+    pub fn fit(x: &Sparse, labels: &[String], fitting: &Fitting, start: Start) -> Result<LogisticRegression> {
         const WHO: &str = "logistic_regression";
         if x.rows() != labels.len() {
             bail!(WHO, "{} rows for {} labels", x.rows(), labels.len());
@@ -60,7 +63,21 @@ impl LogisticRegression {
         let weights: Vec<f64> = labels.iter().map(weight).collect();
         let width = if classes.len() == 2 { 1 } else { classes.len() };
         let objective = Objective { x, turned: x.transposed(), places, weights, width, c: fitting.c };
-        let start = vec![0.0; (x.columns + 1) * width];
+        let start = match start {
+            None => vec![0.0; (x.columns + 1) * width],
+            Some(model) if model.classes == classes && model.columns() == x.columns => {
+                [model.weights.as_slice(), &model.intercepts].concat()
+            }
+            Some(model) => {
+                let (of, columns) = (model.classes.join(", "), model.columns());
+                bail!(
+                    WHO,
+                    "option `start` is a model of {of} over {columns} columns; this one is of {} over {}",
+                    classes.join(", "),
+                    x.columns
+                )
+            }
+        };
         let found = minimize(WHO, start, fitting.stopping, &mut |at, gradient| Ok(objective.value(at, gradient)))?;
         if !found.converged {
             progress::warn(

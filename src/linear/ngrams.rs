@@ -54,33 +54,42 @@ impl NgramRange {
 /// scikit-learn's `\b\w\w+\b`: in Python `\w` is a letter, a number or an underscore.
 static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]{2,}").ok());
 
-/// Gives every n-gram of a text to `take`, one as often as it occurs.
-pub fn ngrams(text: &str, analyzer: Analyzer, range: NgramRange, take: &mut dyn FnMut(&str)) {
+/// The text of which the n-grams of a text are slices: its words with one space between them, its characters, or each word between
+/// two spaces of its own.
+pub fn spread(text: &str, analyzer: Analyzer) -> String {
     match analyzer {
         Analyzer::Word => {
-            let words: Vec<&str> =
-                WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.as_str()).collect();
+            let words = WORDS.iter().flat_map(|words| words.find_iter(text));
+            words.map(|found| found.as_str()).collect::<Vec<_>>().join(" ")
+        }
+        Analyzer::Char => single_spaces(text),
+        Analyzer::CharWb => text.split_whitespace().flat_map(|word| [" ", word, " "]).collect(),
+    }
+}
+
+/// Gives every n-gram of a text that was `spread` to `take`, one as often as it occurs.
+pub fn ngrams<'t>(text: &'t str, analyzer: Analyzer, range: NgramRange, take: &mut dyn FnMut(&'t str)) {
+    match analyzer {
+        Analyzer::Word => {
+            let words: Vec<(usize, usize)> = pieces(text);
             for length in range.lengths() {
-                for words in words.windows(length) {
-                    take(&words.join(" "));
-                }
+                words.windows(length).for_each(|words| take(&text[words[0].0..words[length - 1].1]));
             }
         }
         Analyzer::Char => {
-            let text = single_spaces(text);
-            let ends = boundaries(&text);
+            let ends = boundaries(text);
             for length in range.lengths().take_while(|length| *length < ends.len()) {
                 ends.windows(length + 1).for_each(|ends| take(&text[ends[0]..ends[length]]));
             }
         }
         Analyzer::CharWb => {
-            for word in text.split_whitespace() {
-                let word = format!(" {word} ");
-                let ends = boundaries(&word);
+            for (start, end) in pieces(text) {
+                let word = &text[start - 1..end + 1];
+                let ends = boundaries(word);
                 for length in range.lengths() {
                     if length + 1 >= ends.len() {
                         // a short word counts once
-                        take(&word);
+                        take(word);
                         break;
                     }
                     ends.windows(length + 1).for_each(|ends| take(&word[ends[0]..ends[length]]));
@@ -88,6 +97,15 @@ pub fn ngrams(text: &str, analyzer: Analyzer, range: NgramRange, take: &mut dyn 
             }
         }
     }
+}
+
+/// Where the words of a text start and end.
+fn pieces(text: &str) -> Vec<(usize, usize)> {
+    let start = text.as_ptr() as usize;
+    text.split_whitespace()
+        .map(|word| (word.as_ptr() as usize - start, word))
+        .map(|(at, word)| (at, at + word.len()))
+        .collect()
 }
 
 /// Where characters begin, and the end.

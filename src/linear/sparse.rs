@@ -98,6 +98,10 @@ impl Sparse {
         let step = ((1 << 14) / each).max(1);
         parallel::pieces(&mut out, step * width.max(1), &|first, piece: &mut [f64]| {
             for (at, sums) in piece.chunks_exact_mut(width.max(1)).enumerate() {
+                if let [sum] = sums {
+                    *sum = self.row(first + at).map(|(place, number)| number * dense[place]).sum();
+                    continue;
+                }
                 for (place, number) in self.row(first / width + at) {
                     let from = &dense[place * width..][..width];
                     sums.iter_mut().zip(from).for_each(|(sum, from)| *sum += number * from);

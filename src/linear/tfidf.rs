@@ -1,10 +1,10 @@
 //! TF-IDF vectors of texts, as scikit-learn's TfidfVectorizer makes them.
 
-use super::ngrams::{Analyzer, NgramRange, ngrams};
+use super::ngrams::{Analyzer, NgramRange, ngrams, spread};
 use super::sparse::Sparse;
+use crate::token::words::FastMap;
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// How texts become vectors; the defaults are scikit-learn's.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub struct TfIdf {
     /// In alphabetical order, which is that of columns.
     pub(super) terms: Vec<String>,
     pub(super) idf: Vec<f64>,
-    index: HashMap<String, u32>,
+    index: FastMap<String, u32>,
 }
 
 /// Texts between two looks at the cancel flag.
@@ -46,13 +46,16 @@ impl TfIdf {
             bail!(WHO, "option `max_df` is {}, not above 0 and at most 1", options.max_df);
         }
         // in how many texts each occurs, and how often in all
-        let mut found: HashMap<String, (usize, u64)> = HashMap::new();
+        let mut found: FastMap<String, (usize, u64)> = FastMap::default();
         for part in texts.chunks(PART) {
             cancel::check()?;
-            let counted: Vec<HashMap<String, u64>> = part.par_iter().map(|text| counts(text, &options)).collect();
+            let spread: Vec<String> = part.par_iter().map(|text| options.spread(text)).collect();
+            let counted: Vec<FastMap<&str, u64>> = spread.par_iter().map(|text| options.counts(text)).collect();
             for (term, count) in counted.into_iter().flatten() {
-                let entry = found.entry(term).or_default();
-                *entry = (entry.0 + 1, entry.1 + count);
+                match found.get_mut(term) {
+                    Some((texts, all)) => (*texts, *all) = (*texts + 1, *all + count),
+                    None => drop(found.insert(term.to_string(), (1, count))),
+                }
             }
         }
         let most = (options.max_df * texts.len() as f64).floor() as usize;
@@ -69,7 +72,7 @@ impl TfIdf {
             return Err(Error::new(WHO, format!("no n-gram is left of {} texts", texts.len()))
                 .help("words have two letters or more; `analyzer: \"char\"` is for texts without spaces, `min_df` and `max_df` leave n-grams out"));
         }
-        terms.sort_by(|a, b| a.0.cmp(&b.0));
+        terms.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let all = (1 + texts.len()) as f64;
         let idf = terms.iter().map(|(_, texts, _)| (all / (1 + texts) as f64).ln() + 1.0).collect();
         Ok(TfIdf::of(options, terms.into_iter().map(|(term, ..)| term).collect(), idf))
@@ -101,11 +104,11 @@ impl TfIdf {
     }
 
     fn vector(&self, text: &str) -> Vec<(u32, f64)> {
-        let mut row: Vec<(u32, f64)> = counts(text, &self.options)
-            .into_iter()
-            .filter_map(|(term, count)| Some((*self.index.get(&term)?, count as f64)))
-            .collect();
-        row.sort_by_key(|(place, _)| *place);
+        let (text, mut places) = (self.options.spread(text), Vec::new());
+        self.options.each(&text, &mut |term| places.extend(self.index.get(term)));
+        places.sort_unstable();
+        let mut row: Vec<(u32, f64)> =
+            places.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect();
         for (place, number) in &mut row {
             let count = if self.options.sublinear_tf { 1.0 + number.ln() } else { *number };
             *number = count * self.idf[*place as usize];
@@ -116,14 +119,19 @@ impl TfIdf {
     }
 }
 
-fn counts(text: &str, options: &TfIdfOptions) -> HashMap<String, u64> {
-    let mut counts: HashMap<String, u64> = HashMap::new();
-    let lower = if options.lowercase { text.to_lowercase() } else { text.to_string() };
-    ngrams(&lower, options.analyzer, options.range, &mut |term| match counts.get_mut(term) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(term.to_string(), 1);
-        }
-    });
-    counts
+impl TfIdfOptions {
+    /// The text of which n-grams are slices.
+    fn spread(&self, text: &str) -> String {
+        if self.lowercase { spread(&text.to_lowercase(), self.analyzer) } else { spread(text, self.analyzer) }
+    }
+
+    fn each<'t>(&self, spread: &'t str, take: &mut dyn FnMut(&'t str)) {
+        ngrams(spread, self.analyzer, self.range, take);
+    }
+
+    fn counts<'t>(&self, spread: &'t str) -> FastMap<&'t str, u64> {
+        let mut counts = FastMap::default();
+        self.each(spread, &mut |term| *counts.entry(term).or_default() += 1);
+        counts
+    }
 }

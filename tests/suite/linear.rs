@@ -69,7 +69,7 @@ fn regressions_are_those_of_scikit_learn() {
             stopping: Stopping { max_iter: 10_000, tol: 1e-9, gain: 0.0 },
         };
         let labels: Vec<String> = of(&case["y"]);
-        let made = LogisticRegression::fit(&x, &labels, &fitting).unwrap();
+        let made = LogisticRegression::fit(&x, &labels, &fitting, None).unwrap();
         assert_eq!(made.classes(), of::<Vec<String>>(&case["classes"]), "{what}");
         let (weights, intercepts) = made.coefficients();
         let coefficients: Vec<Vec<f64>> = of(&case["coef"]);
@@ -138,7 +138,7 @@ fn threads_make_no_difference() {
             let x = TfIdf::fit(&texts, vectors(&Json::Null)).unwrap().transform(&texts).unwrap();
             let stopping = Stopping { max_iter: 20, tol: 0.0, gain: 0.0 };
             let fitting = Fitting { c: 1.0, class_weight: ClassWeight::Equal, stopping };
-            let made = LogisticRegression::fit(&x, &labels, &fitting).unwrap();
+            let made = LogisticRegression::fit(&x, &labels, &fitting, None).unwrap();
             let how = TaggerOptions { window: 1, c2: 0.1, min_frequency: 1, stopping, scheme: None };
             let tagger = CrfTagger::fit(&rows, &tags, &how).unwrap();
             let bits: Vec<u64> = made.coefficients().0.iter().map(|weight| weight.to_bits()).collect();

@@ -64,6 +64,23 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
     }
 }
 
+/// Values that a script gives as a list, or as a column of a dataset.
+pub fn listed(who: &'static str, what: &str, given: &Dynamic) -> Res<List> {
+    if let Some(list) = given.read_lock::<List>() {
+        return Ok(list.clone());
+    }
+    let Some(data) = given.read_lock::<Dataset>() else {
+        bail!(who, "{what} are a list or a column of a dataset, not {}", given.type_name());
+    };
+    if !data.is_bare() {
+        let fields = data.fields().join("`, `");
+        return Err(Error::new(who, format!("{what} are a list or a column of a dataset, not rows of `{fields}`"))
+            .help("`data.column(\"label\")` is a column")
+            .into());
+    }
+    (0..data.len()).map(|at| value::row(who, &data, at)).collect()
+}
+
 /// A field, or a list of fields.
 pub fn field_names(who: &'static str, fields: Dynamic) -> Res<Vec<String>> {
     let list = if fields.is_array() { fields.cast::<List>() } else { vec![fields] };

@@ -1,6 +1,6 @@
 //! Logistic regression.
 
-use super::labels;
+use super::{labels, listed};
 use crate::linear::{ClassWeight, Fitting, LogisticRegression, Sparse, Stopping};
 use crate::script::prelude::*;
 use crate::tensor::{Array, Device, Tensor, values};
@@ -18,6 +18,8 @@ const FIT: &[Opt] = &[
         "balanced: each class weighs as much as any other, however rare",
     ),
     opt("max_iter", Kind::Int, "1000", "iterations of L-BFGS at most"),
+    opt("start", Kind::Any, "", "a model of the same labels and columns to start from: the same result, sooner")
+        .also(&["warm_start", "coef_init"]),
     opt("tol", Kind::Float, "1e-6", "the largest part of the gradient that counts as none"),
 ];
 
@@ -63,19 +65,28 @@ mod verbs {
     /// m                                        //=> logistic_regression of 2 classes over 5 columns
     /// m.predict(t.transform(["a great one", "an awful one"]))      //=> ["+", "-"]
     /// logistic_regression(t.transform(["good", "bad"]), ["+", "+"])      //=> error: logistic_regression: the 2 items have one label `+`
+    /// logistic_regression(tensor([[0.0], [1.0], [2.0]]), [0, 1], #{ start: m })      //=> error: logistic_regression: 3 rows for 2 labels
     /// logistic_regression(tensor([[0.0], [1.0], [2.0]]), [0, 1, 1], #{ C: 10.0 }).classes      //=> ["0", "1"]
     /// ```
     #[rhai_fn(name = "logistic_regression", return_raw)]
-    pub fn logistic_regression(x: Dynamic, wanted: List, options: Map) -> Res<LogisticRegression> {
+    pub fn logistic_regression(x: Dynamic, wanted: Dynamic, options: Map) -> Res<LogisticRegression> {
         const WHO: &str = "logistic_regression";
         let options = Options::read(WHO, FIT, options)?;
+        let start = match options.get("start") {
+            none if none.is_unit() => None,
+            given => match given.clone().try_cast::<LogisticRegression>() {
+                Some(model) => Some(model),
+                None => bail!(WHO, "option `start` is {}, not a model of `logistic_regression`", given.type_name()),
+            },
+        };
+        let wanted = listed(WHO, "labels", &wanted)?;
         let balanced = options.text("class_weight")? == "balanced";
         let fitting = Fitting {
             c: options.float("C")?,
             class_weight: if balanced { ClassWeight::Balanced } else { ClassWeight::Equal },
             stopping: Stopping { max_iter: options.count("max_iter")?, tol: options.float("tol")?, gain: 0.0 },
         };
-        Ok(LogisticRegression::fit(&rows(WHO, &x)?, &labels(&wanted), &fitting)?)
+        Ok(LogisticRegression::fit(&rows(WHO, &x)?, &labels(&wanted), &fitting, start.as_ref())?)
     }
 
     /// Opens a logistic regression that `save` wrote.

@@ -4,6 +4,7 @@ mod classifier;
 mod tagger;
 mod vectors;
 
+use crate::data::api::listed;
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {

@@ -1,6 +1,6 @@
 //! A tagger without a network.
 
-use super::labels;
+use super::{labels, listed};
 use crate::data::tags::Scheme;
 use crate::linear::{CrfTagger, Stopping, TaggerOptions};
 use crate::script::prelude::*;
@@ -61,7 +61,7 @@ mod verbs {
     /// crf_tagger(["王"], [["O", "O"]])         //=> error: crf_tagger: row 0: 1 tokens for 2 tags
     /// ```
     #[rhai_fn(name = "crf_tagger", return_raw)]
-    pub fn crf_tagger(rows: List, tags: List, options: Map) -> Res<CrfTagger> {
+    pub fn crf_tagger(rows: Dynamic, tags: Dynamic, options: Map) -> Res<CrfTagger> {
         const WHO: &str = "crf_tagger";
         let options = Options::read(WHO, TAGGER, options)?;
         let how = TaggerOptions {
@@ -78,6 +78,7 @@ mod verbs {
                 None => None,
             },
         };
+        let (rows, tags) = (listed(WHO, "rows", &rows)?, listed(WHO, "tags", &tags)?);
         let tags: Vec<Vec<String>> = tags
             .iter()
             .enumerate()
@@ -107,7 +108,8 @@ mod verbs {
     /// m.predict(["ab", ""])                    //=> [["A", "B"], []]
     /// ```
     #[rhai_fn(name = "predict", pure, return_raw)]
-    pub fn predict_tags(m: &mut CrfTagger, rows: List) -> Res<List> {
+    pub fn predict_tags(m: &mut CrfTagger, rows: Dynamic) -> Res<List> {
+        let rows = listed("predict", "rows", &rows)?;
         let found = (*m).predict(&tokens("predict", &rows)?)?;
         Ok(found.into_iter().map(|tags| tags.into_iter().map(Dynamic::from).collect::<List>().into()).collect())
     }

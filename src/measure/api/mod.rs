@@ -8,6 +8,7 @@ mod resampled;
 mod retrieval;
 mod scores;
 
+use crate::data::api::listed;
 use crate::measure::Scores;
 use crate::script::prelude::*;
 
@@ -24,6 +25,11 @@ pub fn register(host: &mut Host) {
 /// Labels of any kind, by what printing shows.
 fn labels(list: &List) -> Vec<String> {
     list.iter().map(Dynamic::to_string).collect()
+}
+
+/// What was predicted and what was expected, as lists.
+fn sides(who: &'static str, predicted: &Dynamic, expected: &Dynamic) -> Res<[List; 2]> {
+    Ok([listed(who, "predicted labels", predicted)?, listed(who, "expected labels", expected)?])
 }
 
 fn map(scores: Scores) -> Map {

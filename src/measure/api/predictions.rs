@@ -1,6 +1,6 @@
 //! What `stdlib/measure/` needs of Rust: scores of probabilities and rankings, of items with several labels, and of entities.
 
-use super::{labels, map};
+use super::{labels, map, sides};
 use crate::data::tags::{Scheme, Span, spans};
 use crate::measure::calibration::Bin;
 use crate::measure::entities::read_row;
@@ -295,8 +295,9 @@ mod verbs {
 
     /// Scores of the entities of rows of tags.
     #[rhai_fn(name = "_entity_scores", return_raw)]
-    pub fn entity_scores(predicted: List, wanted: List, scheme: &str, strict: bool) -> Res<Map> {
+    pub fn entity_scores(predicted: Dynamic, wanted: Dynamic, scheme: &str, strict: bool) -> Res<Map> {
         const WHO: &str = "measure::entity_scores";
+        let [predicted, wanted] = sides(WHO, &predicted, &wanted)?;
         let scheme = Scheme::named(WHO, scheme)?;
         let (predicted, wanted) = (tag_rows(WHO, &predicted)?, tag_rows(WHO, &wanted)?);
         let found = entity_counts(&predicted, &wanted, scheme, strict).map_err(|error| error.attributed_to(WHO))?;

@@ -1,6 +1,6 @@
 //! What `measure::f1_interval` needs of Rust: what each item adds to the counts of classes.
 
-use super::labels;
+use super::{labels, sides};
 use crate::data::tags::{Scheme, Tag, spans};
 use crate::measure::entities::read_row;
 use crate::measure::resampled::{Average, ItemCounts, Resampling, resampled_f1};
@@ -101,7 +101,8 @@ fn interval(found: Interval, name: &str) -> Map {
 mod verbs {
     /// The intervals of an F1, and of what it is above that of a baseline.
     #[rhai_fn(name = "_f1_interval", return_raw)]
-    pub fn f1_interval(predicted: List, wanted: List, o: Map) -> Res<Map> {
+    pub fn f1_interval(predicted: Dynamic, wanted: Dynamic, o: Map) -> Res<Map> {
+        let [predicted, wanted] = sides(WHO, &predicted, &wanted)?;
         let text = |name: &str| o.get(name).map(|value| value.to_string()).unwrap_or_default();
         let int = |name: &str| o.get(name).and_then(|value| value.as_int().ok()).unwrap_or(0);
         let scheme = Scheme::named(WHO, &text("scheme"))?;

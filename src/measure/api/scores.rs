@@ -1,6 +1,6 @@
 //! What scripts see of scores over items.
 
-use super::{labels, map};
+use super::{labels, map, sides};
 use crate::measure::{Distance, Scores};
 use crate::script::prelude::*;
 
@@ -39,7 +39,7 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Confusion = crate::measure::Confusion;
 
-    /// Counts how often each label was predicted for each expected one: two lists of the same length.
+    /// Counts how often each label was predicted for each expected one: two lists of the same length, or columns of a dataset.
     ///
     /// Labels are in alphabetical order, whole numbers in theirs; `labels` gives all of them, in order, and counts those that
     /// never occur.
@@ -52,12 +52,14 @@ mod verbs {
     /// c.labels                                 //=> ["a", "b"]
     /// c.counts                                 //=> [[1, 1], [0, 1]]
     /// confusion([2, 10], [10, 10]).labels      //=> ["2", "10"]
+    /// confusion(["a"], dataset([#{ label: "a" }]).column("label")).accuracy      //=> 1.0
     /// confusion([1], [0], #{ labels: [1, 0, 2] }).counts      //=> [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
     /// confusion(["a"], [])                     //=> error: confusion: 1 predicted for 0 expected
     /// ```
     #[rhai_fn(name = "confusion", return_raw)]
-    pub fn confusion(predicted: List, expected: List, options: Map) -> Res<Confusion> {
+    pub fn confusion(predicted: Dynamic, expected: Dynamic, options: Map) -> Res<Confusion> {
         let options = Options::read("confusion", CONFUSION, options)?;
+        let [predicted, expected] = sides("confusion", &predicted, &expected)?;
         let (predicted, expected) = (labels(&predicted), labels(&expected));
         Ok(match options.get("labels").into_array() {
             Ok(given) => Confusion::among(&predicted, &expected, labels(&given))?,
