@@ -2,6 +2,7 @@
 //! of the two tokens, and that distance with content.
 
 use super::mask::{AttentionMask, Sizes};
+use super::reference::dropped;
 use super::{Array, DType};
 use crate::Result;
 use candle_core::{D, Device};
@@ -84,6 +85,7 @@ impl Disentangled<'_> {
     pub fn attention(&self) -> Result<Array> {
         let sizes = self.sizes()?;
         let p = self.probabilities(sizes, &turned(self.q)?, &turned(self.k)?)?;
+        let p = dropped(p, self.mask.factors(sizes, self.q)?.as_ref())?;
         turned(&p.matmul(&turned(self.v)?)?)
     }
 
@@ -92,11 +94,12 @@ impl Disentangled<'_> {
         let (q, k, v) = (turned(self.q)?, turned(self.k)?, turned(self.v)?);
         let g = turned(&grad.to_dtype(DType::F32)?)?;
         let p = self.probabilities(sizes, &q, &k)?;
-        let dp = g.matmul(&t(&v)?)?;
+        let factors = self.mask.factors(sizes, &p)?;
+        let dp = dropped(g.matmul(&t(&v)?)?, factors.as_ref())?;
         let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
         let ds = ((dp.broadcast_sub(&delta)? * &p)? * self.scale)?;
         let (mut dq, mut dk) = (ds.matmul(&k)?, t(&ds)?.matmul(&q)?);
-        let dv = t(&p)?.matmul(&g)?;
+        let dv = t(&dropped(p, factors.as_ref())?)?.matmul(&g)?;
         let mut of_keys = None;
         if let Some(keys) = self.keys {
             let by_row = self.by_row(&ds, &self.index(sizes)?, keys)?;

@@ -1,6 +1,7 @@
 //! Masks: the keys that a query attends to, and the targets that a loss leaves out.
 
-use super::Array;
+use super::dropout::Dropout;
+use super::{Array, Device};
 use crate::{Result, bail};
 
 /// The target of a row without a loss.
@@ -15,6 +16,8 @@ pub struct Mask<'a> {
     pub window: Option<usize>,
     /// Only keys of its own segment: `[B, S]` numbers, 0 is padding, which sees nothing and is not seen.
     pub segments: Option<&'a [u32]>,
+    /// Weights that are dropped at random.
+    pub dropout: Option<Dropout>,
 }
 
 /// The keys that each query attends to, as ranges; `[B, T]`, or `[T]` for all rows alike.
@@ -25,6 +28,8 @@ pub struct AttentionMask {
     pub segments: Option<(Vec<u32>, Vec<u32>)>,
     pub queries: usize,
     pub keys: usize,
+    /// Weights that are dropped at random, by the row of their query in `[B, H, T]` and the place of their key.
+    pub dropout: Option<Dropout>,
 }
 
 impl AttentionMask {
@@ -32,11 +37,13 @@ impl AttentionMask {
     pub fn new(mask: &Mask, rows: usize, queries: usize, keys: usize) -> Result<AttentionMask> {
         let Some(segments) = mask.segments else {
             let ranges = (0..queries).map(|i| reach(mask, i + keys - queries, keys)).collect();
-            return Ok(AttentionMask { ranges, segments: None, queries, keys });
+            return Ok(AttentionMask { ranges, segments: None, queries, keys, dropout: mask.dropout });
         };
         let of_queries: Vec<u32> =
             segments.chunks_exact(keys.max(1)).flat_map(|row| &row[keys - queries..]).copied().collect();
-        AttentionMask::within(&of_queries, segments, [rows, queries, keys], |i| reach(mask, i + keys - queries, keys))
+        let sizes = [rows, queries, keys];
+        let seen = AttentionMask::within(&of_queries, segments, sizes, |i| reach(mask, i + keys - queries, keys))?;
+        Ok(AttentionMask { dropout: mask.dropout, ..seen })
     }
 
     /// Of queries and keys that are of different sequences: a query sees all keys of its segment, 0 is padding in both.
@@ -79,7 +86,7 @@ impl AttentionMask {
             }));
         }
         let segments = scattered.then(|| (of_queries.to_vec(), of_keys.to_vec()));
-        Ok(AttentionMask { ranges, segments, queries, keys })
+        Ok(AttentionMask { ranges, segments, queries, keys, dropout: None })
     }
 
     /// The ranges of one row of the batch.
@@ -89,6 +96,22 @@ impl AttentionMask {
         } else {
             &self.ranges[row * self.queries..][..self.queries]
         }
+    }
+
+    /// Drops weights, or their gradients, of query `i` of a head of a row and of keys from `start` on.
+    pub fn drop(&self, [row, h, heads]: [usize; 3], i: usize, start: usize, weights: &mut [f32]) {
+        if let Some(dropout) = &self.dropout {
+            dropout.row((row * heads + h) * self.queries + i, start, weights);
+        }
+    }
+
+    /// What weights `[B, H, T, S]` are multiplied by, where some are dropped.
+    pub fn factors(&self, sizes: Sizes, like: &Array) -> Result<Option<Array>> {
+        let Some(dropout) = &self.dropout else { return Ok(None) };
+        let Sizes { rows, heads, queries, keys, .. } = sizes;
+        let factors = dropout.factors(rows * heads * queries, keys);
+        let factors = Array::from_vec(factors, (rows, heads, queries, keys), &Device::Cpu)?;
+        Ok(Some(factors.to_device(like.device())?.to_dtype(like.dtype())?))
     }
 
     /// Whether query `i` of `row` sees key `j`.

@@ -17,6 +17,7 @@ pub mod cpu;
 pub mod decoder;
 pub mod disentangled;
 mod dispatch;
+pub mod dropout;
 mod elementwise;
 pub mod embedding;
 mod gemm;

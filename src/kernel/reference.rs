@@ -226,9 +226,15 @@ fn probabilities(q: &Array, k: &Array, scale: f64, mask: &AttentionMask, sizes: 
     Ok(e.broadcast_div(&total.maximum(1e-30)?)?)
 }
 
+/// Weights times their factors of dropout.
+pub(super) fn dropped(weights: Array, factors: Option<&Array>) -> Result<Array> {
+    factors.map_or(Ok(weights.clone()), |factors| Ok(weights.mul(factors)?))
+}
+
 pub fn attention(q: &Array, k: &Array, v: &Array, scale: f64, mask: &AttentionMask) -> Result<Array> {
     let sizes = Sizes::new(q, k, v)?;
     let p = probabilities(&by_head(q, sizes.heads)?, &by_head(k, sizes.heads)?, scale, mask, sizes)?;
+    let p = dropped(p, mask.factors(sizes, q)?.as_ref())?;
     same(&matmul(&p, &by_head(v, sizes.heads)?)?.transpose(1, 2)?.contiguous()?, q)
 }
 
@@ -244,9 +250,11 @@ pub fn attention_backward(
     let (qh, kh, vh) = (by_head(q, sizes.heads)?, by_head(k, sizes.heads)?, by_head(v, sizes.heads)?);
     let g = by_head(grad, sizes.heads)?;
     let p = probabilities(&qh, &kh, scale, mask, sizes)?;
-    let dp = matmul(&g, &vh.t()?.contiguous()?)?;
+    let factors = mask.factors(sizes, &p)?;
+    let dp = dropped(matmul(&g, &vh.t()?.contiguous()?)?, factors.as_ref())?;
     let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
     let ds = ((dp.broadcast_sub(&delta)? * &p)? * scale)?;
+    let p = dropped(p, factors.as_ref())?;
     let transposed = |x: &Array| -> Result<Array> { Ok(x.transpose(2, 3)?.contiguous()?) };
     let (dq, dk, dv) = (matmul(&ds, &kh)?, matmul(&transposed(&ds)?, &qh)?, matmul(&transposed(&p)?, &g)?);
     let grouped = |x: Array| -> Result<Array> {

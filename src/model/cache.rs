@@ -90,6 +90,6 @@ fn attend(cache: &mut KvCache, q: &Array, k: &Array, v: &Array, scale: f64, wind
         };
         (all(&cache.keys)?, all(&cache.values)?)
     };
-    let mask = Mask { causal: true, window, segments: None };
+    let mask = Mask { causal: true, window, ..Mask::default() };
     Ok(nn::attention(&q.clone().into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value())
 }

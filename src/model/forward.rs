@@ -7,7 +7,7 @@ use super::input::Input;
 use super::relative::Relative;
 use super::weights::{Weights, rows_name};
 use crate::sync::unpoisoned;
-use crate::tensor::nn::{self, Mask, Precision, Rotary};
+use crate::tensor::nn::{self, Dropout, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -153,9 +153,12 @@ impl Forward {
         }
     }
 
-    fn mask(&self, layer: usize) -> Mask<'_> {
-        let window = self.config.windows[layer];
-        Mask { causal: self.config.layout.causal, window, segments: self.input.segments.as_deref() }
+    /// What a token of a layer sees, and which weights of it are dropped: the same ones where the layer is computed again.
+    fn mask(&self, layer: usize) -> Result<Mask<'_>> {
+        let (window, p) = (self.config.windows[layer], self.config.dropout.attention);
+        let rng = self.dropout.as_ref().filter(|_| p > 0.0).map(|rng| rng.split("attention").split(layer as u64));
+        let dropout = rng.map(|mut rng| Dropout::new("attention", p, rng.next_u64())).transpose()?;
+        Ok(Mask { causal: self.config.layout.causal, window, segments: self.input.segments.as_deref(), dropout })
     }
 
     /// Attention with scores of the distance of two tokens: `keys` and `queries` are those of distances.
@@ -169,7 +172,7 @@ impl Forward {
         let terms = 1 + usize::from(keys.is_some()) + usize::from(queries.is_some());
         let scale = 1.0 / ((self.config.head_dim * terms) as f64).sqrt();
         let distances = nn::Distances { keys, queries, rows: relative.rows(self.input.length) };
-        self.joined(&nn::disentangled_attention(q, k, v, distances, scale, &self.mask(layer))?)
+        self.joined(&nn::disentangled_attention(q, k, v, distances, scale, &self.mask(layer)?)?)
     }
 
     /// The heads of each token, concatenated.
@@ -180,12 +183,7 @@ impl Forward {
     /// Attention of a layer within segments, heads concatenated: `[rows, length, heads × head_dim]`.
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / (self.config.head_dim as f64).sqrt();
-        let mask = self.mask(layer);
-        let p = self.config.dropout.attention;
-        if let Some(rng) = self.dropout.as_ref().filter(|_| p > 0.0) {
-            let rng = rng.split("attention").split(layer as u64);
-            return self.joined(&nn::dropped_attention([q, k, v], scale, &mask, p, &rng)?);
-        }
+        let mask = self.mask(layer)?;
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
             Some(cache) => unpoisoned(cache.lock()).attend(layer, q, k, v, scale, &mask)?,

@@ -2,7 +2,6 @@
 
 #[doc(hidden)]
 pub mod api;
-mod attention_dropout;
 mod disentangled;
 mod flow;
 mod grads;

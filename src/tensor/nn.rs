@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub use super::disentangled::{Distances, disentangled_attention};
 pub use super::rotary::{Rotary, RotaryScaling};
 pub use crate::kernel::Precision;
+pub use crate::kernel::dropout::Dropout;
 pub use crate::kernel::mask::Mask;
 
 /// x [.., in] · weightᵀ + bias, for a weight [out, in].
@@ -164,15 +165,16 @@ pub fn cross_attention(
     v: &Tensor,
     scale: f64,
     segments: Option<(&[u32], &[u32])>,
+    dropout: Option<Dropout>,
     precision: Precision,
 ) -> Result<Tensor> {
     let sizes = Sizes::new(&q.value(), &k.value(), &v.value())?;
     let (queries, keys) = (sizes.queries, sizes.keys);
     let seen = match segments {
         Some((of_queries, of_keys)) => AttentionMask::cross(of_queries, of_keys, sizes.rows, queries, keys)?,
-        None => AttentionMask { ranges: vec![(0, keys as u32); queries], segments: None, queries, keys },
+        None => AttentionMask { ranges: vec![(0, keys as u32); queries], segments: None, queries, keys, dropout: None },
     };
-    attend(q, k, v, scale, seen, precision)
+    attend(q, k, v, scale, AttentionMask { dropout, ..seen }, precision)
 }
 
 fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, seen: AttentionMask, precision: Precision) -> Result<Tensor> {
@@ -296,22 +298,12 @@ pub fn cross_entropy(logits: &Tensor, targets: &[i64], smoothing: f64) -> Result
     }))
 }
 
-pub use super::attention_dropout::dropped_attention;
-
 /// Sets each number to 0 with probability `p` and divides the others by 1 − p.
 pub fn dropout(x: &Tensor, p: f64, rng: &mut Rng) -> Result<Tensor> {
-    if !(0.0..1.0).contains(&p) {
-        bail!("dropout", "probability {p} is not in 0..1");
-    }
+    let dropout = Dropout::new("dropout", p, rng.next_u64())?;
     if p == 0.0 {
         return Ok(x.clone());
     }
-    let xs = x.value();
-    let (limit, kept) = ((p * 2f64.powi(64)) as u64, (1.0 / (1.0 - p)) as f32);
-    let mut mask = vec![0f32; xs.elem_count()];
-    rng.fill(&mut mask, |bits| if bits < limit { 0.0 } else { kept });
-    crate::cancel::check()?;
-    let mask = Array::from_vec(mask, xs.dims(), xs.device())?.to_dtype(xs.dtype())?;
-    let y = xs.mul(&mask)?;
-    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || Ok(grad.mul(&mask)?))))
+    let y = dropout.apply(&x.value())?;
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || dropout.apply(&grad))))
 }

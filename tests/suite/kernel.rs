@@ -1,5 +1,6 @@
 //! Every kernel against its reference, forward and all gradients, and against finite differences.
 
+use levain::kernel::dropout::Dropout;
 use levain::kernel::on_reference;
 use levain::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
 use levain::tensor::{Array, Device, Rng, Tensor};
@@ -277,7 +278,9 @@ fn attention() {
                 let packed = packed(b, s);
                 let scattered: Vec<u32> = (0..b * s).map(|i| 1 + (i % 3) as u32).collect();
                 for segments in [None, Some(&packed[..]), Some(&scattered[..])] {
-                    let mask = Mask { causal, window, segments };
+                    // every other form of mask drops weights too
+                    let dropout = (window.is_none() != causal).then(|| Dropout::new("test", 0.3, s as u64).unwrap());
+                    let mask = Mask { causal, window, segments, dropout };
                     for precision in precisions() {
                         let near = if precision == Precision::Bf16 { 1e-2 } else { 1e-5 };
                         agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
@@ -336,6 +339,32 @@ fn dropout() {
     let dropped = numbers(&y.value()).iter().filter(|y| **y == 0.0).count();
     assert!((400..600).contains(&dropped), "{dropped} of 2000");
     assert!(nn::dropout(&x, 1.0, &mut Rng::new(5)).is_err());
+    agree(&[&[3, 5000]], EXACT, &|p| nn::dropout(&p[0], 0.25, &mut Rng::new(5)).unwrap());
+}
+
+/// Which numbers are dropped looks like chance: in all, in neighbors, in neighboring rows and keys.
+#[test]
+fn what_is_dropped_is_independent() {
+    const ROWS: usize = 1000;
+    for p in [0.1, 0.5] {
+        let kept = |key: u64| -> Vec<bool> {
+            let factors = Dropout::new("test", p, key).unwrap().factors(ROWS, ROWS);
+            factors.iter().map(|factor| *factor != 0.0).collect()
+        };
+        let (one, other) = (kept(7), kept(8));
+        let share = |of: &dyn Fn(usize) -> bool| (0..ROWS * (ROWS - 1)).filter(|at| of(*at)).count() as f64;
+        let all = (ROWS * (ROWS - 1)) as f64;
+        let near = |what: &str, found: f64, expected: f64| {
+            let deviation = (all * expected * (1.0 - expected)).sqrt();
+            assert!((found - all * expected).abs() < 5.0 * deviation, "{p}, {what}: {} of {expected}", found / all);
+        };
+        let q = 1.0 - p;
+        near("all", share(&|at| one[at]), q);
+        for (what, apart) in [("neighbors", 1), ("two apart", 2), ("eight apart", 8), ("rows", ROWS)] {
+            near(what, share(&|at| one[at] && one[at + apart]), q * q);
+        }
+        near("keys", share(&|at| one[at] && other[at]), q * q);
+    }
 }
 
 #[test]

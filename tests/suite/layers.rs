@@ -144,7 +144,7 @@ fn attention_over_another_sequence() {
         let of_keys: Vec<u32> = (0..batch * keys).map(|at| (at * 3 / keys % 4) as u32).collect();
         for segments in [None, Some((&of_queries[..], &of_keys[..]))] {
             agree(&[&[batch, queries, 4, 12], &[batch, keys, 2, 12], &[batch, keys, 2, 12]], 1e-5, &|p| {
-                nn::cross_attention(&p[0], &p[1], &p[2], 0.3, segments, Precision::F32).unwrap()
+                nn::cross_attention(&p[0], &p[1], &p[2], 0.3, segments, None, Precision::F32).unwrap()
             });
         }
     }

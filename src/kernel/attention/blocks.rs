@@ -145,6 +145,7 @@ pub fn forward(
                     let scores = &mut scores[i * width..(i + 1) * width];
                     hide(scores, mask, row, first + i, start);
                     running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
+                    mask.drop([row, h, s.heads], first + i, start, scores);
                 }
                 let (p, values) = (Matrix::rows(&scores[..], width), Matrix::rows(&v[at_tile..], k_row));
                 matmul([count, s.head, width], acc, s.head, true, p, values);
@@ -212,7 +213,10 @@ pub fn backward(
                             dp.fill(0.0);
                             continue;
                         }
+                        let of = [row, h, s.heads];
+                        mask.drop(of, first + i, start, dp);
                         score_gradient(p, dp, by, log_sum_exp[i], deltas[i]);
+                        mask.drop(of, first + i, start, p);
                     }
                     let (p, dp) = (Matrix::rows(&p[..], width), Matrix::rows(&dp[..], width));
                     // SAFETY: the columns of this group in dk and dv, and of its heads in dq, are this task's alone

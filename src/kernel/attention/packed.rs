@@ -71,6 +71,7 @@ pub fn forward(
                         let scores = &mut scores[i * width..(i + 1) * width];
                         hide(scores, mask, row, first + i, start);
                         running.take(i, scores, &mut acc[i * s.head..(i + 1) * s.head], by);
+                        mask.drop([row, h, s.heads], first + i, start, scores);
                     }
                     let p = Matrix::rows(&scores[..], width);
                     multiply_packed(acc, s.head, [count, s.head, width], p, &values, (start, 0), true);
@@ -195,7 +196,9 @@ fn head_backward(
                     continue;
                 }
                 hide(p, mask, row, first + i, start);
+                mask.drop([row, h, s.heads], first + i, start, dp);
                 math::score_gradient(p, dp, by, log_sum_exp[i], deltas[i]);
+                mask.drop([row, h, s.heads], first + i, start, p);
             }
             for (sum, x, packed) in [(&mut *dv, &p, &packed_grads), (&mut *dk, &dp, &packed_queries)] {
                 let (sum, turned) = (&mut sum[start * head..], Matrix::rows(&x[..], width).t());

@@ -3,8 +3,8 @@
 use super::{PRECISION, places, precision, tensor_of};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
-use crate::tensor::nn::{self, Mask, Rotary, RotaryScaling};
-use crate::tensor::{Tensor, ops, values};
+use crate::tensor::nn::{self, Dropout, Mask, Rotary, RotaryScaling};
+use crate::tensor::{Rng, Tensor, is_recording, ops, rng, values};
 use std::sync::{Arc, Mutex};
 
 const LINEAR: &[Opt] = &[opt("bias", Kind::Any, "", "bias, shape [out]"), PRECISION];
@@ -29,6 +29,9 @@ const ATTENTION: &[Opt] = &[
     )
     .also(&["cross attention", "key_padding_mask", "memory_key_padding_mask"]),
     opt("scale", Kind::Float, "", "scale of the scores; by default 1 / √width"),
+    opt("dropout", Kind::Float, "0.0", "probability with which a weight is dropped, while gradients are recorded")
+        .also(&["dropout_p", "attention dropout", "attention_probs_dropout_prob"]),
+    opt("seed", Kind::Int, "", "seed of dropout's own random stream; by default the run's"),
     PRECISION,
 ];
 const LOSS: &[Opt] = &[
@@ -45,6 +48,18 @@ pub fn register(host: &mut Host) {
     host.options("rotary", ROTARY);
     host.options("attention", ATTENTION);
     host.options("linear_cross_entropy", LOSS);
+}
+
+/// Which weights of attention are dropped; none in evaluation.
+fn dropped(options: &Options) -> Res<Option<Dropout>> {
+    let p = options.float("dropout")?;
+    let seed = options.maybe("seed", Options::int)?;
+    if p == 0.0 {
+        return Ok(None);
+    }
+    let mut rng = seed.map_or_else(rng::dropout, |seed| Rng::new(seed as u64));
+    let dropout = Dropout::new("attention", p, rng.next_u64())?;
+    Ok(is_recording().then_some(dropout))
 }
 
 /// The rotary angles for heads of this width, made once.
@@ -125,7 +140,7 @@ mod verbs {
     /// (Dao et al. 2022).
     ///
     /// With `causal: false` keys and values may be of another sequence, of any length: cross-attention. `segments` and
-    /// `query_segments` then say which of its keys a query sees.
+    /// `query_segments` then say which of its keys a query sees. `dropout` drops weights at random, as `dropout` does, unless gradients are off.
     ///
     /// also: scaled_dot_product_attention, flash attention, GQA, cross attention, nn.MultiheadAttention
     ///
@@ -143,6 +158,9 @@ mod verbs {
     /// let y = attention(x, memory, memory, how);
     /// close(y[0][2], memory[0][1], 1e-6)       // one key is of its segment
     /// //=> true
+    /// equal(attention(x, x, x, #{ dropout: 0.5, seed: 1 }), attention(x, x, x, #{ dropout: 0.5, seed: 1 }))     //=> true
+    /// no_grad(|| equal(attention(x, x, x, #{ dropout: 0.5 }), attention(x, x, x)))     //=> true
+    /// attention(x, x, x, #{ dropout: 1.0 })    //=> error: attention: probability 1 of dropout is not in 0..1
     /// attention(x, memory, memory)             //=> error: attention: 4 queries are more than 3 keys: they are the last of their places
     /// ```
     #[rhai_fn(name = "attention", return_raw)]
@@ -164,11 +182,12 @@ mod verbs {
                 .into());
         }
         let plain = !causal && window.is_none() && segments.is_none();
+        let dropout = dropped(&options)?;
         if of_queries.is_some() || plain {
             let segments = of_queries.as_deref().zip(segments.as_deref());
-            return Ok(nn::cross_attention(&q, &k, &v, scale, segments, precision(&options)?)?);
+            return Ok(nn::cross_attention(&q, &k, &v, scale, segments, dropout, precision(&options)?)?);
         }
-        let mask = Mask { causal, window, segments: segments.as_deref() };
+        let mask = Mask { causal, window, segments: segments.as_deref(), dropout };
         Ok(nn::attention(&q, &k, &v, scale, &mask, precision(&options)?)?)
     }
 

@@ -348,6 +348,10 @@ fn pieces_of_networks() {
         ("attention", &[&[1, 3, 4, 2], &[1, 3, 2, 2], &[1, 3, 2, 2]], |x| {
             attend(x, Mask { causal: true, ..Mask::default() })
         }),
+        ("attention, dropout", &[&[1, 4, 4, 2], &[1, 4, 2, 2], &[1, 4, 2, 2]], |x| {
+            let dropout = Some(nn::Dropout::new("test", 0.3, 5).unwrap());
+            attend(x, Mask { causal: true, dropout, ..Mask::default() })
+        }),
         ("attention, a window", &[&[1, 4, 2, 2], &[1, 4, 2, 2], &[1, 4, 2, 2]], |x| {
             attend(x, Mask { window: Some(2), ..Mask::default() })
         }),
@@ -404,7 +408,7 @@ fn layers_of_networks() {
         ("segment_pool, sum", &[&[2, 4, 3]], |x| layers::segment_pool(&x[0], None, SegmentPool::Sum)),
         ("cross_attention", &[&[1, 5, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], |x| {
             let segments: (&[u32], &[u32]) = (&[1, 2, 2, 1, 0], &[2, 1, 1]);
-            nn::cross_attention(&x[0], &x[1], &x[2], 0.7, Some(segments), Precision::F32)
+            nn::cross_attention(&x[0], &x[1], &x[2], 0.7, Some(segments), None, Precision::F32)
         }),
         ("crf", &[&[2, 4, 3], &[3, 3], &[3], &[3]], |x| field_loss(x, CrfReduction::Each(Reduction::None), None)),
         ("crf, token mean", &[&[2, 4, 3], &[3, 3]], |x| field_loss(x, CrfReduction::TokenMean, None)),

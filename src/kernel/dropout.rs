@@ -1,0 +1,81 @@
+//! Dropout (Srivastava et al. 2014): which numbers are dropped is a function of a key and of each number's place. So it is the same for
+//! any number of threads, and a gradient asks again instead of keeping a mask.
+
+use super::math::simd;
+use super::view::{array, view};
+use super::{Array, Device, fused, parallel};
+use crate::{Result, bail};
+
+/// Numbers that share a row's key where an array is dropped as a whole.
+const ROW: usize = 1 << 12;
+
+/// Which numbers are dropped, and by what the others are multiplied, so that the mean stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    key: u64,
+    /// Of 2^32.
+    limit: u32,
+    kept: f32,
+}
+
+simd! {
+    /// x times 0 or `kept`, by two rounds of a 32-bit hash (Wellons 2018, "lowbias32") of each place, keyed by `a` and `b`.
+    fn drop_row(x: &mut [f32], a: u32, b: u32, first: u32, limit: u32, kept: f32) {
+        for (place, x) in (first..).zip(x) {
+            let mut bits = place.wrapping_add(a);
+            for key in [b, 0] {
+                bits = (bits ^ (bits >> 16)).wrapping_mul(0x7feb_352d);
+                bits = (bits ^ (bits >> 15)).wrapping_mul(0x846c_a68b);
+                bits = bits ^ (bits >> 16) ^ key;
+            }
+            *x *= if bits < limit { 0.0 } else { kept };
+        }
+    }
+}
+
+/// A step of splitmix64 (Steele et al. 2014).
+fn mixed(key: u64) -> u64 {
+    let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Dropout {
+    /// Each number is dropped with probability `p`.
+    pub fn new(who: &str, p: f64, key: u64) -> Result<Dropout> {
+        if !(0.0..1.0).contains(&p) {
+            bail!(who, "probability {p} of dropout is not in 0..1");
+        }
+        Ok(Dropout { key: mixed(key), limit: (p * 2f64.powi(32)) as u32, kept: (1.0 / (1.0 - p)) as f32 })
+    }
+
+    /// Drops of the numbers of row `row` those from place `first` on.
+    pub fn row(&self, row: usize, first: usize, x: &mut [f32]) {
+        let key = mixed(self.key ^ row as u64);
+        drop_row(x, key as u32, (key >> 32) as u32, first as u32, self.limit, self.kept);
+    }
+
+    /// What each number of so many rows is multiplied by.
+    pub fn factors(&self, rows: usize, width: usize) -> Vec<f32> {
+        let mut factors = vec![1f32; rows * width];
+        parallel::rows(&mut factors, width.max(1), |first, piece| {
+            piece.chunks_mut(width.max(1)).enumerate().for_each(|(at, row)| self.row(first + at, 0, row));
+        });
+        factors
+    }
+
+    /// An array, dropped as rows of the same length.
+    pub fn apply(&self, x: &Array) -> Result<Array> {
+        if !fused(&[x]) {
+            let mut factors = self.factors(x.elem_count().div_ceil(ROW), ROW);
+            factors.truncate(x.elem_count());
+            let factors = Array::from_vec(factors, x.dims(), &Device::Cpu)?.to_device(x.device())?;
+            return Ok(x.mul(&factors.to_dtype(x.dtype())?)?);
+        }
+        let x = x.contiguous()?;
+        let mut y = view::<f32>(&x)?.to_vec();
+        parallel::pieces(&mut y, ROW, &|first, piece: &mut [f32]| self.row(first / ROW, 0, piece));
+        array(y, x.dims())
+    }
+}
