@@ -5,6 +5,7 @@ use super::mask::IGNORED;
 use super::math::{exp_sum, max, scale, sum};
 use super::matmul::multiply;
 use super::matrix::{Matrix, MatrixView, Precision};
+use super::softcap::{softcap_rows, softcap_slope};
 use super::view::{array, view};
 use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};
@@ -26,6 +27,22 @@ pub struct OutputWeight<'a> {
     pub bias_trainable: bool,
 }
 
+/// What a loss makes of logits.
+#[derive(Clone, Copy, Default)]
+pub struct LossShape {
+    /// The share of a target that is spread over all classes.
+    pub smoothing: f64,
+    /// Logits are limited softly to this (Gemma 2).
+    pub cap: Option<f64>,
+}
+
+/// Without a limit.
+impl From<f64> for LossShape {
+    fn from(smoothing: f64) -> LossShape {
+        LossShape { smoothing, cap: None }
+    }
+}
+
 /// Gradients of the summed loss, before they are scaled by the incoming gradient.
 pub struct Gradients {
     pub hidden: Option<Vec<f32>>,
@@ -45,14 +62,29 @@ pub fn check_targets(verb: &str, rows: usize, vocabulary: usize, targets: &[i64]
     }
 }
 
+/// How rows of logits become losses.
+#[derive(Clone, Copy)]
+struct RowPlan {
+    smoothing: f64,
+    /// Logits are limited softly.
+    cap: Option<f32>,
+    learn: bool,
+}
+
 /// Replaces a row of logits, which may lie in several parts, by the gradient of its loss, and returns the loss.
-fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) -> f64 {
+fn row_loss(parts: &mut [&mut [f32]], target: i64, plan: RowPlan) -> f64 {
+    let RowPlan { smoothing, cap, learn } = plan;
     if target == IGNORED {
         if learn {
             parts.iter_mut().for_each(|logits| logits.fill(0.0));
         }
         return 0.0;
     }
+    let limited = cap.map(|cap| {
+        parts.iter_mut().for_each(|logits| softcap_rows(logits, 1.0, cap));
+        // only their gradient needs them again
+        (cap, if learn { parts.iter().map(|logits| logits.to_vec()).collect() } else { Vec::new() })
+    });
     let count = parts.iter().map(|logits| logits.len()).sum::<usize>() as f64;
     let (part, target) = place(parts, target as usize);
     let top = parts.iter().map(|logits| max(logits)).fold(f32::NEG_INFINITY, f32::max);
@@ -71,6 +103,10 @@ fn row_loss(parts: &mut [&mut [f32]], target: i64, smoothing: f64, learn: bool) 
             }
         }
         parts[part][target] -= (1.0 - smoothing) as f32;
+        if let Some((cap, limited)) = limited {
+            let limited: Vec<Vec<f32>> = limited;
+            parts.iter_mut().zip(&limited).for_each(|(grad, limited)| softcap_slope(limited, grad, 1.0, cap));
+        }
     }
     loss
 }
@@ -86,18 +122,15 @@ fn place(parts: &[&mut [f32]], mut column: usize) -> (usize, usize) {
     unreachable!("targets were checked")
 }
 
-/// Losses of all rows, added in their order; with `learn` the logits become gradients. `blocks` are the logits of
+/// Losses of all rows, added in their order; where the plan learns the logits become gradients. `blocks` are the logits of
 /// `targets.len()` rows and so many columns each, which lie side by side.
-fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], smoothing: f64, learn: bool) -> f64 {
+fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], plan: RowPlan) -> f64 {
     let mut rows: Vec<Vec<&mut [f32]>> = targets.iter().map(|_| Vec::with_capacity(blocks.len())).collect();
     for (logits, width) in blocks {
         rows.iter_mut().zip(logits.chunks_exact_mut(*width)).for_each(|(row, part)| row.push(part));
     }
-    let losses: Vec<f64> = rows
-        .into_par_iter()
-        .zip(targets)
-        .map(|(mut parts, target)| row_loss(&mut parts, *target, smoothing, learn))
-        .collect();
+    let losses: Vec<f64> =
+        rows.into_par_iter().zip(targets).map(|(mut parts, target)| row_loss(&mut parts, *target, plan)).collect();
     losses.iter().sum()
 }
 
@@ -107,7 +140,7 @@ pub fn linear_cross_entropy(
     hidden: &Array,
     outputs: &[OutputWeight],
     targets: &[i64],
-    smoothing: f64,
+    shape: LossShape,
     precision: Precision,
     wants_hidden: bool,
 ) -> Result<(f64, Gradients)> {
@@ -130,6 +163,7 @@ pub fn linear_cross_entropy(
         grads.outputs.push([room(output.trainable, size * width), output.bias_trainable.then(|| vec![0.0; *size])]);
     }
     let learn = wants_hidden || outputs.iter().any(|output| output.trainable || output.bias_trainable);
+    let plan = RowPlan { smoothing: shape.smoothing, cap: shape.cap.map(|cap| cap as f32), learn };
     let vocabulary = views.iter().map(|(size, ..)| size).sum();
     let trainable = outputs.iter().any(|output| output.trainable);
     let step = rows_at_once(rows, vocabulary, trainable).min(rows.max(1));
@@ -159,7 +193,7 @@ pub fn linear_cross_entropy(
             }
             blocks.push((logits, size));
         }
-        loss += rows_loss(&mut blocks, targets, smoothing, learn);
+        loss += rows_loss(&mut blocks, targets, plan);
         for (at, ((logits, size), (_, w, _))) in blocks.into_iter().zip(&views).enumerate() {
             let p = Matrix::rows(&*logits, size);
             if let Some(dh) = &mut grads.hidden {
@@ -192,7 +226,8 @@ pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: boo
     }
     let logits = logits.contiguous()?;
     let mut values = view::<f32>(&logits)?.to_vec();
-    let loss = rows_loss(&mut [(&mut values[..], vocabulary.max(1))], targets, smoothing, learn);
+    let plan = RowPlan { smoothing, cap: None, learn };
+    let loss = rows_loss(&mut [(&mut values[..], vocabulary.max(1))], targets, plan);
     let grad = learn.then(|| array(values, &[rows, vocabulary])).transpose()?;
     Ok((array(vec![loss as f32], &[])?, grad))
 }

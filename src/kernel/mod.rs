@@ -43,6 +43,7 @@ pub mod reference;
 pub mod rope_cache;
 pub mod rotary;
 mod shared;
+pub mod softcap;
 mod team;
 pub mod threads;
 mod view;

@@ -2,6 +2,7 @@
 
 use super::mask::{AttentionMask, IGNORED, Sizes};
 use super::rope_cache::RopeCache;
+use super::softcap::ScoreScale;
 use super::{Array, DType, profile};
 use crate::Result;
 use candle_core::{D, Device};
@@ -211,15 +212,33 @@ fn by_head(x: &Array, heads: usize) -> Result<Array> {
     Ok(wide.contiguous()?.reshape((rows, heads, length, head))?)
 }
 
+pub fn softcap(x: &Array, cap: f64) -> Result<Array> {
+    same(&((wide(x)? / cap)?.tanh()? * cap)?, x)
+}
+
+pub fn softcap_backward(y: &Array, grad: &Array, cap: f64) -> Result<Array> {
+    same(&(wide(grad)? * softcap_slope(&wide(y)?, cap)?)?, y)
+}
+
+/// The slope of a soft limit, of what it gave.
+fn softcap_slope(y: &Array, cap: f64) -> Result<Array> {
+    Ok((1.0 - (y / cap)?.sqr()?)?)
+}
+
+/// The scores [B, H, T, S] of queries and keys, scaled and limited.
+fn scores(q: &Array, k: &Array, scale: ScoreScale) -> Result<Array> {
+    let scores = (matmul(q, &k.t()?.contiguous()?)? * scale.by)?;
+    scale.cap.map_or(Ok(scores.clone()), |cap| softcap(&scores, cap))
+}
+
 /// The probabilities [B, H, T, S]; a row that sees nothing is zero.
-fn probabilities(q: &Array, k: &Array, scale: f64, mask: &AttentionMask, sizes: Sizes) -> Result<Array> {
-    let scores = (matmul(q, &k.t()?.contiguous()?)? * scale)?;
+fn probabilities(scores: &Array, mask: &AttentionMask, sizes: Sizes) -> Result<Array> {
     let seen: Vec<f32> = (0..sizes.rows)
         .flat_map(|row| (0..sizes.queries).flat_map(move |i| (0..sizes.keys).map(move |j| (row, i, j))))
         .map(|(row, i, j)| if mask.sees(row, i, j) { 1.0 } else { 0.0 })
         .collect();
     let seen = Array::from_vec(seen, (sizes.rows, 1, sizes.queries, sizes.keys), &Device::Cpu)?;
-    let seen = seen.to_device(q.device())?.to_dtype(scores.dtype())?;
+    let seen = seen.to_device(scores.device())?.to_dtype(scores.dtype())?;
     let scores = scores.broadcast_add(&((&seen - 1.0)? * 1e30)?)?;
     let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?.broadcast_mul(&seen)?;
     let total = e.sum_keepdim(D::Minus1)?;
@@ -231,9 +250,10 @@ pub(super) fn dropped(weights: Array, factors: Option<&Array>) -> Result<Array> 
     factors.map_or(Ok(weights.clone()), |factors| Ok(weights.mul(factors)?))
 }
 
-pub fn attention(q: &Array, k: &Array, v: &Array, scale: f64, mask: &AttentionMask) -> Result<Array> {
+pub fn attention(q: &Array, k: &Array, v: &Array, scale: ScoreScale, mask: &AttentionMask) -> Result<Array> {
     let sizes = Sizes::new(q, k, v)?;
-    let p = probabilities(&by_head(q, sizes.heads)?, &by_head(k, sizes.heads)?, scale, mask, sizes)?;
+    let scores = scores(&by_head(q, sizes.heads)?, &by_head(k, sizes.heads)?, scale)?;
+    let p = probabilities(&scores, mask, sizes)?;
     let p = dropped(p, mask.factors(sizes, q)?.as_ref())?;
     same(&matmul(&p, &by_head(v, sizes.heads)?)?.transpose(1, 2)?.contiguous()?, q)
 }
@@ -242,18 +262,20 @@ pub fn attention_backward(
     q: &Array,
     k: &Array,
     v: &Array,
-    scale: f64,
+    scale: ScoreScale,
     mask: &AttentionMask,
     grad: &Array,
 ) -> Result<[Array; 3]> {
     let sizes = Sizes::new(q, k, v)?;
     let (qh, kh, vh) = (by_head(q, sizes.heads)?, by_head(k, sizes.heads)?, by_head(v, sizes.heads)?);
     let g = by_head(grad, sizes.heads)?;
-    let p = probabilities(&qh, &kh, scale, mask, sizes)?;
+    let scores = scores(&qh, &kh, scale)?;
+    let p = probabilities(&scores, mask, sizes)?;
     let factors = mask.factors(sizes, &p)?;
     let dp = dropped(matmul(&g, &vh.t()?.contiguous()?)?, factors.as_ref())?;
     let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
-    let ds = ((dp.broadcast_sub(&delta)? * &p)? * scale)?;
+    let ds = ((dp.broadcast_sub(&delta)? * &p)? * scale.by)?;
+    let ds = scale.cap.map_or(Ok(ds.clone()), |cap| -> Result<Array> { Ok((ds * softcap_slope(&scores, cap)?)?) })?;
     let p = dropped(p, factors.as_ref())?;
     let transposed = |x: &Array| -> Result<Array> { Ok(x.transpose(2, 3)?.contiguous()?) };
     let (dq, dk, dv) = (matmul(&ds, &kh)?, matmul(&transposed(&ds)?, &qh)?, matmul(&transposed(&p)?, &g)?);

@@ -10,17 +10,22 @@ pub struct RopeCache {
 impl RopeCache {
     /// For positions `0..count`, in f32 as Hugging Face computes them, all multiplied by `factor`.
     pub fn new(frequencies: &[f32], count: usize, factor: f32) -> RopeCache {
-        RopeCache::of((0..count).map(|_| frequencies), factor)
+        RopeCache::blocks(&[(frequencies.to_vec(), count)], factor)
     }
 
     /// The same with frequencies of its own for each position.
     pub fn by_position(frequencies: &[Vec<f32>], factor: f32) -> RopeCache {
-        RopeCache::of(frequencies.iter().map(Vec::as_slice), factor)
+        RopeCache::of(frequencies.iter().map(Vec::as_slice).enumerate(), factor)
     }
 
-    fn of<'a>(rows: impl Iterator<Item = &'a [f32]> + Clone, factor: f32) -> RopeCache {
-        let half = rows.clone().next().map_or(0, <[f32]>::len);
-        let angles = || rows.clone().enumerate().flat_map(|(at, row)| row.iter().map(move |f| at as f32 * f));
+    /// Positions from 0 on by each of these frequencies, so many, one block behind the other.
+    pub fn blocks(blocks: &[(Vec<f32>, usize)], factor: f32) -> RopeCache {
+        RopeCache::of(blocks.iter().flat_map(|(row, count)| (0..*count).map(move |at| (at, row.as_slice()))), factor)
+    }
+
+    fn of<'a>(rows: impl Iterator<Item = (usize, &'a [f32])> + Clone, factor: f32) -> RopeCache {
+        let half = rows.clone().next().map_or(0, |(_, row)| row.len());
+        let angles = || rows.clone().flat_map(|(at, row)| row.iter().map(move |f| at as f32 * f));
         RopeCache {
             half,
             cos: angles().map(|angle| (angle as f64).cos() as f32 * factor).collect(),

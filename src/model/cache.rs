@@ -2,7 +2,7 @@
 
 use crate::kernel::decoder::{Decoder, KvCache, attend_heads};
 use crate::kernel::fused;
-use crate::tensor::nn::{self, Mask, Precision, Rotary};
+use crate::tensor::nn::{self, Mask, Precision, Rotary, ScoreScale};
 use crate::tensor::{Array, Device, Tensor};
 use crate::{Result, bail};
 
@@ -55,7 +55,7 @@ impl Cache {
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
-        scale: f64,
+        scale: ScoreScale,
         mask: &Mask,
     ) -> Result<Tensor> {
         let (q, k, v) = (q.value(), k.value(), v.value());
@@ -75,9 +75,16 @@ impl Cache {
 }
 
 /// Attention of one row's new queries, and its new keys and values kept.
-fn attend(cache: &mut KvCache, q: &Array, k: &Array, v: &Array, scale: f64, window: Option<usize>) -> Result<Array> {
+fn attend(
+    cache: &mut KvCache,
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    scale: ScoreScale,
+    window: Option<usize>,
+) -> Result<Array> {
     if !cache.keys.is_empty() && q.dims()[1] == 1 && fused(&[q, k, v]) {
-        return attend_heads(cache, q, k, v, scale as f32, window);
+        return attend_heads(cache, q, k, v, scale, window);
     }
     let [_, added, heads, size] = k.dims()[..] else { bail!("generate", "keys of shape {:?}", k.dims()) };
     cache.push(k, v)?;

@@ -5,7 +5,7 @@ use super::dropout::DropoutRates;
 use super::head::names::HeadNames;
 use super::pooling::Pooling;
 use super::relative::Relative;
-use crate::tensor::nn::{Rotary, RotaryScaling};
+use crate::tensor::nn::{Rotary, RotaryScaling, ScoreScale};
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 
@@ -43,6 +43,14 @@ pub struct Config {
     pub mlp_bias: bool,
     /// Norms on the queries and keys of each head (Qwen3).
     pub qk_norm: bool,
+    /// Norms multiply by 1 more than their weight (Gemma).
+    pub norm_from_one: bool,
+    /// What scores are divided by the root of, where it is not the size of a head (Gemma).
+    pub query_pre_attn_scalar: Option<f64>,
+    /// Scores of attention are limited softly to this (Gemma 2).
+    pub score_softcap: Option<f64>,
+    /// So are logits of tokens.
+    pub logit_softcap: Option<f64>,
     /// Norms have a bias beside their weight.
     pub norm_bias: bool,
     /// The activation of the feed-forward layer.
@@ -192,6 +200,10 @@ impl Config {
             out_bias: true,
             mlp_bias: true,
             qk_norm: false,
+            norm_from_one: false,
+            query_pre_attn_scalar: None,
+            score_softcap: None,
+            logit_softcap: None,
             norm_bias: true,
             activation: Activation::Gelu,
             masked_activation: Activation::Gelu,
@@ -249,6 +261,12 @@ impl Config {
 
     pub fn model_type(&self) -> &'static str {
         self.layout.model_type
+    }
+
+    /// What products of queries and keys become before the softmax.
+    pub fn score_scale(&self) -> ScoreScale {
+        let size = self.query_pre_attn_scalar.unwrap_or(self.head_dim as f64);
+        ScoreScale { by: 1.0 / size.sqrt(), cap: self.score_softcap }
     }
 
     /// Whether the weight or layer `name` is stored `[in, out]`.

@@ -147,6 +147,26 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// `layer_types`: which layers have a sliding window.
+    pub fn sliding_layers(&self, layers: usize) -> Result<Option<Vec<bool>>> {
+        let kinds = match self.get(&["layer_types"]) {
+            None => return Ok(None),
+            Some(Value::Array(kinds)) if kinds.len() == layers => kinds,
+            Some(Value::Array(kinds)) => {
+                bail!("model", "`layer_types` has {} entries for {layers} layers", kinds.len())
+            }
+            Some(other) => bail!("model", "`layer_types` is {other}, not a list"),
+        };
+        let slides = |(layer, kind): (usize, &Value)| match kind.as_str() {
+            Some("sliding_attention") => Ok(true),
+            Some("full_attention") => Ok(false),
+            _ => {
+                bail!("model", "`layer_types` of layer {layer} is {kind}, neither sliding_attention nor full_attention")
+            }
+        };
+        kinds.iter().enumerate().map(slides).collect::<Result<_>>().map(Some)
+    }
+
     /// The first of `architectures`.
     pub fn class(&self) -> Option<&'a str> {
         self.get(&["architectures"])?.as_array()?.first()?.as_str()

@@ -7,7 +7,7 @@ use super::input::Input;
 use super::relative::Relative;
 use super::weights::{Weights, rows_name};
 use crate::sync::unpoisoned;
-use crate::tensor::nn::{self, Dropout, Mask, Precision, Rotary};
+use crate::tensor::nn::{self, Dropout, LossShape, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
 use crate::{Error, Result};
 use std::borrow::Cow;
@@ -140,6 +140,9 @@ impl Forward {
                 let last = self.input.positions.iter().copied().max().unwrap_or(0);
                 nn::rotate(x, rotary.step_cache(last), &self.input.positions)
             }
+            Some(rotary) if rotary.depends_on_length() => {
+                nn::rotary_of(x, rotary, &self.sequences(), &self.input.positions)
+            }
             Some(rotary) => nn::rotary(x, rotary, &self.input.positions),
             None => Ok(x.clone()),
         }
@@ -182,7 +185,7 @@ impl Forward {
 
     /// Attention of a layer within segments, heads concatenated: `[rows, length, heads × head_dim]`.
     pub fn attend(&self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let scale = 1.0 / (self.config.head_dim as f64).sqrt();
+        let scale = self.config.score_scale();
         let mask = self.mask(layer)?;
         let heads = match &self.cache {
             None => nn::attention(q, k, v, scale, &mask, self.precision)?,
@@ -213,6 +216,14 @@ impl Forward {
 
     /// Logits of hidden states: a score for each token id.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        let logits = self.unlimited_logits(hidden)?;
+        match self.config.logit_softcap {
+            Some(cap) => nn::softcap(&logits, cap),
+            None => Ok(logits),
+        }
+    }
+
+    fn unlimited_logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let output = self.output()?;
         let bias = output.bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
         let weight = self.weights.get(&output.weight)?;
@@ -243,7 +254,8 @@ impl Forward {
         }
         let tables = self.output_tables()?;
         let tables: Vec<_> = tables.iter().map(|(table, bias)| (table, bias.as_ref())).collect();
-        nn::tables_cross_entropy(hidden, &tables, targets, smoothing, self.precision)
+        let shape = LossShape { smoothing, cap: self.config.logit_softcap };
+        nn::tables_cross_entropy(hidden, &tables, targets, shape, self.precision)
     }
 }
 
@@ -330,6 +342,7 @@ impl At<'_> {
 
     pub fn rms_norm(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let weight = self.pass.weights.working(&format!("{}.weight", self.name(name)))?;
+        let weight = if self.pass.config.norm_from_one { ops::add(&weight, 1.0)? } else { weight };
         nn::rms_norm(x, &weight, self.pass.config.norm_eps)
     }
 

@@ -13,6 +13,21 @@ impl Fields<'_> {
         self.rope_of(scaled.as_ref(), width, max_positions)
     }
 
+    /// The rotary positions of one kind of layer, as transformers 5 and 4 write them: 4 has only a base, under `old`.
+    pub fn rope_in(&self, kind: &str, old: &str, otherwise: f64, width: usize, max_positions: usize) -> Result<Rope> {
+        let theta = self.float_or(&[old], otherwise)?;
+        let plain = Rope { theta, scaling: RotaryScaling::None, partial: 1.0 };
+        let Some(all) = self.under("rope_parameters") else { return Ok(plain) };
+        let Some(own) = all.under(kind) else {
+            if all.get(&["rope_type", "rope_theta"]).is_some() {
+                bail!("model", "`rope_parameters` has no `{kind}`: this architecture's kinds of layers have their own");
+            }
+            return Ok(plain);
+        };
+        let rope = self.rope_of(Some(&own), width, max_positions)?;
+        Ok(if own.get(&["rope_theta"]).is_some() { rope } else { Rope { theta, ..rope } })
+    }
+
     /// The same by these fields of the scaling.
     pub fn rope_of(&self, scaled: Option<&Fields>, width: usize, max_positions: usize) -> Result<Rope> {
         let either = |name: &str, otherwise: f64| match scaled {

@@ -4,7 +4,9 @@ use super::{Array, DType, Flow, Rng, Tensor};
 use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::quant::Blocks;
 use crate::kernel::rope_cache::RopeCache;
-use crate::kernel::{self, activation, attention as blocks, loss, matmul, norm, reference, rotary as rope};
+use crate::kernel::{
+    self, activation, attention as blocks, loss, matmul, norm, reference, rotary as rope, softcap as limits,
+};
 use crate::{Error, Result, bail};
 use std::sync::Arc;
 
@@ -12,7 +14,9 @@ pub use super::disentangled::{Distances, disentangled_attention};
 pub use super::rotary::{Rotary, RotaryScaling};
 pub use crate::kernel::Precision;
 pub use crate::kernel::dropout::Dropout;
+pub use crate::kernel::loss::LossShape;
 pub use crate::kernel::mask::Mask;
+pub use crate::kernel::softcap::ScoreScale;
 
 /// x [.., in] · weightᵀ + bias, for a weight [out, in].
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
@@ -107,6 +111,13 @@ pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || activation::gelu_backward(&xs, &grad, tanh))))
 }
 
+/// cap · tanh(x / cap): numbers near 0 stay, and none is beyond the cap.
+pub fn softcap(x: &Tensor, cap: f64) -> Result<Tensor> {
+    let y = limits::softcap(&x.value(), cap)?;
+    let limited = y.clone();
+    Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || limits::softcap_backward(&limited, &grad, cap))))
+}
+
 /// silu(gate) · up
 pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let (g, u) = (gate.value(), up.value());
@@ -124,10 +135,22 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 /// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`. Those of one
 /// row are a sequence.
 pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Tensor> {
+    rotate(x, rotary.rope_cache(last_position(rotary, positions)?), positions)
+}
+
+/// The same for tokens of several sequences, each by the frequencies of its own length. `sequences` are places in `positions`.
+pub fn rotary_of(x: &Tensor, rotary: &Arc<Rotary>, sequences: &[Vec<u32>], positions: &[u32]) -> Result<Tensor> {
+    last_position(rotary, positions)?;
+    let (angles, places) = rotary.sequence_cache(sequences, positions);
+    rotate(x, angles, &places)
+}
+
+fn last_position(rotary: &Rotary, positions: &[u32]) -> Result<u32> {
     let last = positions.iter().copied().max().unwrap_or(0);
-    super::ops::volume("rotary", &[last as usize + 1, 2 * rotary.half()])
-        .map_err(|_| Error::new("rotary", format!("there is no memory for the angles of position {last}")))?;
-    rotate(x, rotary.rope_cache(last), positions)
+    match super::ops::volume("rotary", &[last as usize + 1, 2 * rotary.half()]) {
+        Ok(_) => Ok(last),
+        Err(_) => Err(Error::new("rotary", format!("there is no memory for the angles of position {last}"))),
+    }
 }
 
 /// The same with angles made before.
@@ -144,7 +167,14 @@ pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Te
 
 /// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
 /// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
-pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, precision: Precision) -> Result<Tensor> {
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: impl Into<ScoreScale>,
+    mask: &Mask,
+    precision: Precision,
+) -> Result<Tensor> {
     let sizes = Sizes::new(&q.value(), &k.value(), &v.value())?;
     if sizes.queries > sizes.keys {
         bail!(
@@ -154,7 +184,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: &Mask, pr
             sizes.keys
         );
     }
-    attend(q, k, v, scale, AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?, precision)
+    attend(q, k, v, scale.into(), AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?, precision)
 }
 
 /// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D] of another sequence. `segments` are those of queries [B, T] and of keys
@@ -174,10 +204,17 @@ pub fn cross_attention(
         Some((of_queries, of_keys)) => AttentionMask::cross(of_queries, of_keys, sizes.rows, queries, keys)?,
         None => AttentionMask { ranges: vec![(0, keys as u32); queries], segments: None, queries, keys, dropout: None },
     };
-    attend(q, k, v, scale, AttentionMask { dropout, ..seen }, precision)
+    attend(q, k, v, scale.into(), AttentionMask { dropout, ..seen }, precision)
 }
 
-fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, seen: AttentionMask, precision: Precision) -> Result<Tensor> {
+fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: ScoreScale,
+    seen: AttentionMask,
+    precision: Precision,
+) -> Result<Tensor> {
     let (qs, ks, vs) = (q.value(), k.value(), v.value());
     let (out, log_sum_exp) = blocks::attention(&qs, &ks, &vs, scale, &seen, precision)?;
     let result = out.clone();
@@ -200,7 +237,7 @@ pub fn linear_cross_entropy(
     smoothing: f64,
     precision: Precision,
 ) -> Result<Tensor> {
-    tables_cross_entropy(hidden, &[(weight, bias)], targets, smoothing, precision)
+    tables_cross_entropy(hidden, &[(weight, bias)], targets, smoothing.into(), precision)
 }
 
 /// [`linear_cross_entropy`] over output embeddings in several parts: a frozen part costs no gradient.
@@ -208,7 +245,7 @@ pub fn tables_cross_entropy(
     hidden: &Tensor,
     tables: &[(&Tensor, Option<&Tensor>)],
     targets: &[i64],
-    smoothing: f64,
+    shape: LossShape,
     precision: Precision,
 ) -> Result<Tensor> {
     const WHO: &str = "linear_cross_entropy";
@@ -234,7 +271,8 @@ pub fn tables_cross_entropy(
     };
     if !tables.iter().zip(&arrays).all(|((weight, _), (w, b))| takes(weight, w, b)) {
         let logits = side_by_side(hidden, tables, precision)?;
-        return cross_entropy(&logits, targets, smoothing);
+        let logits = shape.cap.map_or(Ok(logits.clone()), |cap| softcap(&logits, cap))?;
+        return cross_entropy(&logits, targets, shape.smoothing);
     }
     let wanted: Vec<loss::OutputWeight> = tables
         .iter()
@@ -246,7 +284,7 @@ pub fn tables_cross_entropy(
             bias_trainable: bias.is_some_and(learns),
         })
         .collect();
-    let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, smoothing, precision, learns(hidden))?;
+    let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, shape, precision, learns(hidden))?;
     let value = Array::new(value as f32, h.device())?;
     // hidden, then each table's weight and its bias where it has one
     let mut inputs = vec![hidden];

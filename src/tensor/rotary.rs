@@ -2,6 +2,7 @@
 
 use crate::kernel::rope_cache::RopeCache;
 use crate::sync::unpoisoned;
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 use std::sync::{Arc, RwLock};
 
@@ -41,6 +42,8 @@ pub struct Rotary {
     long: RwLock<Option<(usize, Arc<RopeCache>)>>,
     /// Each position by the frequencies of a sequence that ends there.
     steps: RwLock<Option<Arc<RopeCache>>>,
+    /// Of the last sequences that have several frequencies, with the lengths of its blocks.
+    mixed: RwLock<Option<(BTreeMap<usize, usize>, Arc<RopeCache>)>>,
 }
 
 impl Rotary {
@@ -54,6 +57,7 @@ impl Rotary {
             short: RwLock::new(Arc::new(RopeCache::new(&[], 0, 1.0))),
             long: RwLock::default(),
             steps: RwLock::default(),
+            mixed: RwLock::default(),
         };
         *unpoisoned(made.short.write()) = made.angles(0, max_positions.min(1024));
         made
@@ -106,6 +110,49 @@ impl Rotary {
         let made = self.angles(length.max(limit + 1), if exact { length } else { length.next_power_of_two() });
         *unpoisoned(self.long.write()) = Some((length, made.clone()));
         made
+    }
+
+    /// Angles for sequences side by side, and the place of each token's position in them: a sequence has the frequencies of its own
+    /// length, whatever lies beside it. `sequences` are places in `positions`.
+    pub fn sequence_cache(&self, sequences: &[Vec<u32>], positions: &[u32]) -> (Arc<RopeCache>, Vec<u32>) {
+        let last = |sequence: &[u32]| sequence.iter().map(|&at| positions[at as usize]).max().unwrap_or(0);
+        let limit = self.limit().unwrap_or(usize::MAX);
+        let exact = matches!(self.scaling, RotaryScaling::Dynamic { .. });
+        // what a sequence's frequencies are made for: the same for all that are not longer than in pretraining
+        let kind = |last: u32| match last as usize + 1 {
+            length if length <= limit => 0,
+            length if exact => length,
+            _ => limit + 1,
+        };
+        let mut blocks: BTreeMap<usize, usize> = BTreeMap::new();
+        for sequence in sequences {
+            let last = last(sequence);
+            let count = blocks.entry(kind(last)).or_default();
+            *count = (*count).max(last as usize + 1);
+        }
+        if blocks.len() < 2 {
+            return (self.rope_cache(positions.iter().copied().max().unwrap_or(0)), positions.to_vec());
+        }
+        let mut starts = BTreeMap::new();
+        let mut end = 0;
+        for (kind, count) in &blocks {
+            starts.insert(*kind, end as u32);
+            end += count;
+        }
+        // padding is in no sequence, and anywhere
+        let mut places = vec![0; positions.len()];
+        for sequence in sequences {
+            let start = starts[&kind(last(sequence))];
+            sequence.iter().for_each(|&at| places[at as usize] = start + positions[at as usize]);
+        }
+        if let Some((_, held)) = unpoisoned(self.mixed.read()).as_ref().filter(|(known, _)| *known == blocks) {
+            return (held.clone(), places);
+        }
+        let rows: Vec<(Vec<f32>, usize)> =
+            blocks.iter().map(|(kind, count)| (self.frequencies(*kind), *count)).collect();
+        let made = Arc::new(RopeCache::blocks(&rows, self.attention_factor()));
+        *unpoisoned(self.mixed.write()) = Some((blocks, made.clone()));
+        (made, places)
     }
 
     /// Angles for tokens that are read one by one: each position has those of a sequence that ends there.

@@ -2,7 +2,7 @@
 
 use levain::kernel::dropout::Dropout;
 use levain::kernel::on_reference;
-use levain::tensor::nn::{self, Mask, Precision, Rotary, RotaryScaling};
+use levain::tensor::nn::{self, LossShape, Mask, Precision, Rotary, RotaryScaling, ScoreScale};
 use levain::tensor::{Array, Device, Rng, Tensor};
 use std::sync::Arc;
 
@@ -234,11 +234,13 @@ fn activations() {
         agree(&[&[count]], EXACT, &|p| nn::gelu(&p[0], true).unwrap());
         agree(&[&[count]], EXACT, &|p| nn::gelu(&p[0], false).unwrap());
         agree(&[&[count], &[count]], EXACT, &|p| nn::swiglu(&p[0], &p[1]).unwrap());
+        agree(&[&[count]], EXACT, &|p| nn::softcap(&p[0], 1.5).unwrap());
     }
     differences(&[&[9]], &|p| nn::silu(&p[0]).unwrap());
     differences(&[&[9]], &|p| nn::gelu(&p[0], true).unwrap());
     differences(&[&[9]], &|p| nn::gelu(&p[0], false).unwrap());
     differences(&[&[9], &[9]], &|p| nn::swiglu(&p[0], &p[1]).unwrap());
+    differences(&[&[9]], &|p| nn::softcap(&p[0], 1.5).unwrap());
 }
 
 #[test]
@@ -286,6 +288,10 @@ fn attention() {
                         agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
                             nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, precision).unwrap()
                         });
+                        let limited = ScoreScale { by: 0.3, cap: Some(0.8) };
+                        agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
+                            nn::attention(&p[0], &p[1], &p[2], limited, &mask, precision).unwrap()
+                        });
                     }
                 }
             }
@@ -294,6 +300,10 @@ fn attention() {
     let mask = Mask { causal: true, ..Mask::default() };
     differences(&[&[1, 3, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], &|p| {
         nn::attention(&p[0], &p[1], &p[2], 0.7, &mask, Precision::F32).unwrap()
+    });
+    let limited = ScoreScale { by: 0.7, cap: Some(1.5) };
+    differences(&[&[1, 3, 2, 2], &[1, 3, 1, 2], &[1, 3, 1, 2]], &|p| {
+        nn::attention(&p[0], &p[1], &p[2], limited, &mask, Precision::F32).unwrap()
     });
 }
 
@@ -307,6 +317,10 @@ fn losses() {
                 nn::linear_cross_entropy(&p[0], &p[1], Some(&p[2]), &targets, smoothing, Precision::F32).unwrap()
             });
             agree(&[&[rows, vocabulary]], EXACT, &|p| nn::cross_entropy(&p[0], &targets, smoothing).unwrap());
+            let shape = LossShape { smoothing, cap: Some(2.0) };
+            agree(&[&[rows, width], &[vocabulary, width]], EXACT, &|p| {
+                nn::tables_cross_entropy(&p[0], &[(&p[1], None)], &targets, shape, Precision::F32).unwrap()
+            });
         }
     }
     losses_by_differences();
@@ -316,6 +330,10 @@ fn losses() {
 }
 
 pub fn losses_by_differences() {
+    let shape = LossShape { smoothing: 0.1, cap: Some(1.5) };
+    differences(&[&[2, 3], &[4, 3]], &|p| {
+        nn::tables_cross_entropy(&p[0], &[(&p[1], None)], &[1, 3], shape, Precision::F32).unwrap()
+    });
     differences(&[&[2, 3], &[4, 3]], &|p| {
         nn::linear_cross_entropy(&p[0], &p[1], None, &[1, 3], 0.1, Precision::F32).unwrap()
     });

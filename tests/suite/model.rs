@@ -49,8 +49,19 @@ fn copy(name: &str) -> tempfile::TempDir {
     folder
 }
 
-const DECODERS: [&str; 9] =
-    ["phi3", "phi3-longrope", "llama", "llama-tied", "llama3-rope", "mistral", "qwen2", "qwen3", "gpt2"];
+const DECODERS: [&str; 11] = [
+    "phi3",
+    "phi3-longrope",
+    "llama",
+    "llama-tied",
+    "llama3-rope",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gpt2",
+    "gemma2",
+    "gemma3",
+];
 
 #[test]
 fn writing_with_a_cache_is_the_forward_without() {
@@ -139,7 +150,7 @@ fn no_text_ends_before_its_fewest_tokens() {
 
 #[test]
 fn recomputing_gives_the_same_bits() {
-    for name in ["llama", "gpt2"] {
+    for name in ["llama", "gpt2", "gemma2", "gemma3"] {
         let net = open(name);
         let ids: Vec<u32> = (3..40).collect();
         let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
@@ -195,8 +206,7 @@ fn kernels_are_their_references_in_every_architecture() {
 
 #[test]
 fn packed_is_separate() {
-    // the angles of longrope follow the longest row of a pass, as in transformers, where a batch of rows has the same effect
-    for name in DECODERS.into_iter().filter(|name| *name != "phi3-longrope") {
+    for name in DECODERS {
         let net = open(name);
         let (one, two): (Vec<u32>, Vec<u32>) = ((3..14).collect(), (40..60).rev().collect());
         let packed = [one.clone(), two.clone(), vec![0; 5]].concat();
@@ -233,7 +243,7 @@ fn saved_in_shards_it_opens_the_same() {
 
 #[test]
 fn lora_opened_merged_and_saved_is_one() {
-    for name in ["llama", "gpt2"] {
+    for name in ["llama", "gpt2", "phi3", "gemma2", "gemma3"] {
         let net = open(name);
         let ids = [5, 6, 7, 8];
         let base = logits(&net, &ids);

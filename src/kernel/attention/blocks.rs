@@ -2,10 +2,11 @@
 
 use crate::kernel::buffer::unwritten;
 use crate::kernel::mask::{AttentionMask, Sizes};
-use crate::kernel::math::{dot, exp_sum, max, scale, score_gradient};
+use crate::kernel::math::{dot, exp_sum, max, scale};
 use crate::kernel::matrix::{Matrix, Values};
 use crate::kernel::portable;
 use crate::kernel::shared::SharedOutput;
+use crate::kernel::softcap::ScoreScale;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -110,7 +111,7 @@ pub fn forward(
     k: &[f32],
     v: &[f32],
     s: Sizes,
-    by: f32,
+    scale: ScoreScale,
     mask: &AttentionMask,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let mut out = unwritten(q.len());
@@ -141,6 +142,7 @@ pub fn forward(
                 let queries = Matrix::rows(&q[at..], q_row);
                 let keys = Matrix::rows(&k[at_tile..], k_row);
                 matmul([count, width, s.head], &mut scores, width, false, queries, keys.t());
+                let by = scale.limit(&mut scores[..count * width]);
                 for i in 0..count {
                     let scores = &mut scores[i * width..(i + 1) * width];
                     hide(scores, mask, row, first + i, start);
@@ -168,7 +170,7 @@ pub fn backward(
     k: &[f32],
     v: &[f32],
     s: Sizes,
-    by: f32,
+    scale: ScoreScale,
     mask: &AttentionMask,
     out: &[f32],
     log_sum_exp: &[f32],
@@ -184,6 +186,7 @@ pub fn backward(
         let at_keys = (row * s.keys * s.kv_heads + group) * s.head;
         let mut p = unwritten(ROWS * TILE);
         let mut dp = unwritten(ROWS * TILE);
+        let mut held = Vec::new();
         for h in group * share..(group + 1) * share {
             for first in (0..s.queries).step_by(ROWS) {
                 if cancel.is_requested() {
@@ -204,6 +207,7 @@ pub fn backward(
                     let (keys, values) = (Matrix::rows(&k[at_tile..], k_row), Matrix::rows(&v[at_tile..], k_row));
                     matmul([count, width, s.head], &mut p, width, false, queries, keys.t());
                     matmul([count, width, s.head], &mut dp, width, false, grads, values.t());
+                    scale.limit(&mut p[..count * width]);
                     for i in 0..count {
                         let p = &mut p[i * width..(i + 1) * width];
                         let dp = &mut dp[i * width..(i + 1) * width];
@@ -215,7 +219,7 @@ pub fn backward(
                         }
                         let of = [row, h, s.heads];
                         mask.drop(of, first + i, start, dp);
-                        score_gradient(p, dp, by, log_sum_exp[i], deltas[i]);
+                        scale.gradient(p, dp, log_sum_exp[i], deltas[i], &mut held);
                         mask.drop(of, first + i, start, p);
                     }
                     let (p, dp) = (Matrix::rows(&p[..], width), Matrix::rows(&dp[..], width));

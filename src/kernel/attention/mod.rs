@@ -10,6 +10,7 @@ mod blocks;
 mod packed;
 
 use super::mask::{AttentionMask, Sizes};
+use super::softcap::ScoreScale;
 use super::view::{array, view};
 use super::{Array, Precision, fused, reference};
 use crate::Result;
@@ -20,7 +21,7 @@ pub fn attention(
     q: &Array,
     k: &Array,
     v: &Array,
-    scale: f64,
+    scale: ScoreScale,
     mask: &AttentionMask,
     precision: Precision,
 ) -> Result<(Array, Vec<f32>)> {
@@ -33,10 +34,10 @@ pub fn attention(
     let (qs, ks, vs) = (view::<f32>(&q)?, view::<f32>(&k)?, view::<f32>(&v)?);
     #[cfg(target_arch = "x86_64")]
     if packed::supports(sizes, precision) {
-        let (out, log_sum_exp) = packed::forward(&qs, &ks, &vs, sizes, scale as f32, mask, precision)?;
+        let (out, log_sum_exp) = packed::forward(&qs, &ks, &vs, sizes, scale, mask, precision)?;
         return Ok((array(out, q.dims())?, log_sum_exp));
     }
-    let (out, log_sum_exp) = blocks::forward(&qs, &ks, &vs, sizes, scale as f32, mask)?;
+    let (out, log_sum_exp) = blocks::forward(&qs, &ks, &vs, sizes, scale, mask)?;
     Ok((array(out, q.dims())?, log_sum_exp))
 }
 
@@ -46,7 +47,7 @@ pub fn attention_backward(
     q: &Array,
     k: &Array,
     v: &Array,
-    scale: f64,
+    scale: ScoreScale,
     mask: &AttentionMask,
     out: &Array,
     log_sum_exp: &[f32],
@@ -64,9 +65,9 @@ pub fn attention_backward(
     #[cfg(target_arch = "x86_64")]
     if packed::supports(sizes, precision) {
         let given = packed::BackwardInput { q: &qs, k: &ks, v: &vs, out: &o, log_sum_exp, grad: &g };
-        let (dq, dk, dv) = packed::backward(&given, sizes, scale as f32, mask, precision)?;
+        let (dq, dk, dv) = packed::backward(&given, sizes, scale, mask, precision)?;
         return Ok([array(dq, q.dims())?, array(dk, k.dims())?, array(dv, v.dims())?]);
     }
-    let (dq, dk, dv) = blocks::backward(&qs, &ks, &vs, sizes, scale as f32, mask, &o, log_sum_exp, &g)?;
+    let (dq, dk, dv) = blocks::backward(&qs, &ks, &vs, sizes, scale, mask, &o, log_sum_exp, &g)?;
     Ok([array(dq, q.dims())?, array(dk, k.dims())?, array(dv, v.dims())?])
 }

@@ -5,10 +5,10 @@ use super::blocks::{OnlineSoftmax, ROWS, TILE, hide, tiles};
 use crate::kernel::buffer::unwritten;
 use crate::kernel::gemm::{Packed, is_available, multiply_packed, pack};
 use crate::kernel::mask::{AttentionMask, Sizes};
-use crate::kernel::math;
 use crate::kernel::math::{add_scaled, dot};
 use crate::kernel::matrix::{Matrix, Precision};
 use crate::kernel::shared::SharedOutput;
+use crate::kernel::softcap::ScoreScale;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
@@ -38,7 +38,7 @@ pub fn forward(
     k: &[f32],
     v: &[f32],
     s: Sizes,
-    by: f32,
+    scale: ScoreScale,
     mask: &AttentionMask,
     precision: Precision,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
@@ -67,6 +67,7 @@ pub fn forward(
                 for tile in tiles(&mask.row(row)[first..first + count], 32) {
                     let (start, width) = first_of(tile);
                     multiply_packed(&mut scores, width, [count, width, s.head], queries, &keys, (0, start), false);
+                    let by = scale.limit(&mut scores[..count * width]);
                     for i in 0..count {
                         let scores = &mut scores[i * width..(i + 1) * width];
                         hide(scores, mask, row, first + i, start);
@@ -104,7 +105,7 @@ pub struct BackwardInput<'a> {
 pub fn backward(
     x: &BackwardInput,
     s: Sizes,
-    by: f32,
+    scale: ScoreScale,
     mask: &AttentionMask,
     precision: Precision,
 ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
@@ -127,7 +128,7 @@ pub fn backward(
                     break;
                 }
                 let packed = [&keys_t, &values_t, &keys];
-                head_backward(x, s, by, mask, (row, h), packed, &mut sums, to_q, precision);
+                head_backward(x, s, scale, mask, (row, h), packed, &mut sums, to_q, precision);
             }
             [keys_t, values_t, keys].into_iter().for_each(Packed::done);
             sums
@@ -160,7 +161,7 @@ pub fn backward(
 fn head_backward(
     x: &BackwardInput,
     s: Sizes,
-    by: f32,
+    scale: ScoreScale,
     mask: &AttentionMask,
     (row, h): (usize, usize),
     [keys_t, values_t, keys]: [&Packed; 3],
@@ -170,6 +171,7 @@ fn head_backward(
 ) {
     let (q_row, head) = (s.heads * s.head, s.head);
     let (mut p, mut dp, mut dq) = (unwritten(ROWS * TILE), unwritten(ROWS * TILE), unwritten(ROWS * head));
+    let mut held = Vec::new();
     for first in (0..s.queries).step_by(ROWS) {
         let count = ROWS.min(s.queries - first);
         let at = ((row * s.queries + first) * s.heads + h) * head;
@@ -187,6 +189,7 @@ fn head_backward(
             let (start, width) = first_of(tile);
             multiply_packed(&mut p, width, [count, width, head], queries, keys_t, (0, start), false);
             multiply_packed(&mut dp, width, [count, width, head], grads, values_t, (0, start), false);
+            scale.limit(&mut p[..count * width]);
             for i in 0..count {
                 let p = &mut p[i * width..(i + 1) * width];
                 let dp = &mut dp[i * width..(i + 1) * width];
@@ -197,7 +200,7 @@ fn head_backward(
                 }
                 hide(p, mask, row, first + i, start);
                 mask.drop([row, h, s.heads], first + i, start, dp);
-                math::score_gradient(p, dp, by, log_sum_exp[i], deltas[i]);
+                scale.gradient(p, dp, log_sum_exp[i], deltas[i], &mut held);
                 mask.drop([row, h, s.heads], first + i, start, p);
             }
             for (sum, x, packed) in [(&mut *dv, &p, &packed_grads), (&mut *dk, &dp, &packed_queries)] {

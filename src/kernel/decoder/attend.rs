@@ -2,7 +2,8 @@
 
 use crate::kernel::Array;
 use crate::kernel::buffer::unwritten;
-use crate::kernel::math::{exp_sum, fma, fold, max, scale, simd};
+use crate::kernel::math::{self, exp_sum, fma, fold, max, simd};
+use crate::kernel::softcap::ScoreScale;
 use crate::kernel::view::{array, view};
 use crate::{Result, bail};
 use rayon::prelude::*;
@@ -53,13 +54,13 @@ pub struct Read<'a> {
     pub offset: usize,
 }
 
-/// softmax(q·kᵀ·by)·v over the tokens `from..count` of what was read, and over one key and value more.
+/// softmax(scaled q·kᵀ)·v over the tokens `from..count` of what was read, and over one key and value more.
 pub fn attend(
     q: &[f32],
     read: Read,
     (from, count): (usize, usize),
     (key, value): (&[f32], &[f32]),
-    by: f32,
+    scale: ScoreScale,
     held: &mut Vec<f32>,
     out: &mut [f32],
 ) {
@@ -71,6 +72,7 @@ pub fn attend(
         scores(q, &read.keys[at..], read.stride, &mut held[..old]);
     }
     scores(q, key, key.len(), &mut held[old..]);
+    let by = scale.limit(held);
     let top = max(held) * by;
     let sum = exp_sum(held, by, top);
     out.fill(0.0);
@@ -78,7 +80,7 @@ pub fn attend(
         weigh(&held[..old], &read.values[at..], read.stride, out);
     }
     weigh(&held[old..], value, value.len(), out);
-    scale(out, 1.0 / sum);
+    math::scale(out, 1.0 / sum);
 }
 
 /// Attention of one token, `q [1, 1, H, D]`, to the cache and to its own key and value `[1, 1, K, D]`, which are
@@ -88,7 +90,7 @@ pub fn attend_heads(
     q: &Array,
     k: &Array,
     v: &Array,
-    by: f32,
+    scale: ScoreScale,
     window: Option<usize>,
 ) -> Result<Array> {
     let (&[1, 1, heads, head], &[1, 1, kv_heads, _]) = (q.dims(), k.dims()) else {
@@ -104,7 +106,7 @@ pub fn attend_heads(
             let offset = h / (heads / kv_heads) * head;
             let new = (&ks[offset..offset + head], &vs[offset..offset + head]);
             let read = Read { keys: &cache.keys, values: &cache.values, stride, offset };
-            attend(&qs[h * head..(h + 1) * head], read, (from, count), new, by, &mut Vec::new(), out);
+            attend(&qs[h * head..(h + 1) * head], read, (from, count), new, scale, &mut Vec::new(), out);
         });
     }
     cache.push(k, v)?;

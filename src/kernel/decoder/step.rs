@@ -9,6 +9,7 @@ use crate::kernel::norm::rms_rows;
 use crate::kernel::profile::{self, Pass};
 use crate::kernel::rope_cache::RopeCache;
 use crate::kernel::rotary::apply_rope;
+use crate::kernel::softcap::ScoreScale;
 use crate::kernel::team::{self, Board, Phase, Worker};
 use crate::kernel::view::view;
 use crate::{Result, bail};
@@ -270,7 +271,7 @@ impl TokenStep<'_> {
             (read, self.heads.write(row * queries + h * head..row * queries + (h + 1) * head))
         };
         let from = layer.window.map_or(0, |window| (count + 1).saturating_sub(window.max(1)));
-        let by = 1.0 / (head as f64).sqrt() as f32;
-        attend(&scratch.q, read, (from, count), (&scratch.k, value), by, &mut scratch.scores, out);
+        let scale = ScoreScale::from(1.0 / (head as f64).sqrt());
+        attend(&scratch.q, read, (from, count), (&scratch.k, value), scale, &mut scratch.scores, out);
     }
 }

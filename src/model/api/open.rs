@@ -49,7 +49,7 @@ const MODEL: &[Opt] = &[
         "model_type",
         Kind::Text,
         "",
-        "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gpt2, bert, roberta, …",
+        "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gemma2, gemma3_text, gpt2, bert, roberta, …",
     ),
     opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
     opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
@@ -76,8 +76,18 @@ const MODEL: &[Opt] = &[
         "sliding_window",
         Kind::Int,
         "",
-        "how far back each layer attends (mistral, qwen2, qwen3); default: all the way",
+        "how far back each layer attends (mistral, phi3, qwen2, qwen3), or those that have a window (gemma); default: all the way, in gemma 4096",
     ),
+    opt("sliding_window_pattern", Kind::Int, "6", "layers from one that sees everything to the next (gemma3_text)"),
+    opt("rope_local_base_freq", Kind::Float, "10000.0", "`rope_theta` of the layers with a window (gemma3_text)"),
+    opt(
+        "query_pre_attn_scalar",
+        Kind::Float,
+        "",
+        "what scores are divided by the root of (gemma); default: the width of a head",
+    ),
+    opt("attn_logit_softcapping", Kind::Float, "50.0", "soft limit of scores (gemma2)").also(&["softcap"]),
+    opt("final_logit_softcapping", Kind::Float, "30.0", "soft limit of logits (gemma2); in gemma3_text none"),
     opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings").also(&["tied", "weight tying"]),
     opt(
         "embedding_size",
@@ -213,7 +223,7 @@ mod verbs {
     /// Opens the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
     ///
     /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Decoders: Llama (2, 3, SmolLM), Mistral,
-    /// Phi 3, Qwen2, Qwen3 and GPT-2. Encoders: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT, DeBERTa v2 and v3,
+    /// Phi 3, Qwen2, Qwen3, Gemma 2, Gemma 3 (text) and GPT-2. Encoders: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT, DeBERTa v2 and v3,
     /// ModernBERT and Nomic BERT. Every weight must be there with the shape that the config says, and no other. GGUF weights are
     /// dequantized.
     ///

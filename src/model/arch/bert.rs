@@ -107,6 +107,7 @@ const GGUF: GgufNames = GgufNames {
         ("output.LayerNorm", "layer_output_norm"),
     ],
     interleaved: &[],
+    norms_from_one: false,
 };
 
 /// What encoders know as the activation of a feed-forward layer.

@@ -89,6 +89,7 @@ const GGUF: GgufNames = GgufNames {
         ("mlp.c_proj", "ffn_down"),
     ],
     interleaved: &[],
+    norms_from_one: false,
 };
 
 const POSITIONS: &str = "transformer.wpe.weight";

@@ -92,6 +92,7 @@ pub const GGUF: GgufNames = GgufNames {
         ("post_attention_layernorm", "ffn_norm"),
     ],
     interleaved: &[("self_attn.q_proj", |config| config.heads), ("self_attn.k_proj", |config| config.kv_heads)],
+    norms_from_one: false,
 };
 
 pub fn has_window(header: &Gguf) -> bool {
@@ -153,13 +154,18 @@ pub fn config(fields: &Fields) -> Result<Config> {
 
 /// The config without its rotary positions.
 pub fn unrotated(fields: &Fields) -> Result<Config> {
-    let hidden = fields.count(&["hidden_size"])?;
-    let layers = fields.layers(&["num_hidden_layers"])?;
-    let heads = fields.count(&["num_attention_heads"])?;
     let activation = fields.text_or(&["hidden_act"], "silu");
     if activation != "silu" {
         bail!("model", "activation `{activation}` is not supported here, only silu");
     }
+    sizes(fields)
+}
+
+/// The same of the family's models with another activation.
+pub fn sizes(fields: &Fields) -> Result<Config> {
+    let hidden = fields.count(&["hidden_size"])?;
+    let layers = fields.layers(&["num_hidden_layers"])?;
+    let heads = fields.count(&["num_attention_heads"])?;
     let bias = fields.bool_or("attention_bias", false)?;
     Ok(Config {
         layout: &LAYOUT,
@@ -223,19 +229,24 @@ fn embed(pass: &Forward) -> Result<Tensor> {
     pass.embedding(LAYOUT.embeddings, pass.ids())
 }
 
-fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
+/// The attention of a layer, of its input under a norm.
+pub fn attention(pass: &Forward, layer: usize, h: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
     let config = pass.config();
-    let h = at.rms_norm("input_layernorm", x)?;
-    let mut q = at.heads(&at.linear("self_attn.q_proj", &h)?, config.heads)?;
-    let mut k = at.heads(&at.linear("self_attn.k_proj", &h)?, config.kv_heads)?;
-    let v = at.heads(&at.linear("self_attn.v_proj", &h)?, config.kv_heads)?;
+    let mut q = at.heads(&at.linear("self_attn.q_proj", h)?, config.heads)?;
+    let mut k = at.heads(&at.linear("self_attn.k_proj", h)?, config.kv_heads)?;
+    let v = at.heads(&at.linear("self_attn.v_proj", h)?, config.kv_heads)?;
     if config.qk_norm {
         q = at.rms_norm("self_attn.q_norm", &q)?;
         k = at.rms_norm("self_attn.k_norm", &k)?;
     }
-    let h = pass.attend(layer, &pass.rotate(&q)?, &pass.rotate(&k)?, &v)?;
-    let x = ops::add(x, &at.linear("self_attn.o_proj", &h)?)?;
+    let h = pass.attend(layer, &pass.rotate_in(layer, &q)?, &pass.rotate_in(layer, &k)?, &v)?;
+    at.linear("self_attn.o_proj", &h)
+}
+
+fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
+    let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
+    let x = ops::add(x, &attention(pass, layer, &at.rms_norm("input_layernorm", x)?)?)?;
     let h = at.rms_norm("post_attention_layernorm", &x)?;
     let h = nn::swiglu(&at.linear("mlp.gate_proj", &h)?, &at.linear("mlp.up_proj", &h)?)?;
     ops::add(&x, &at.linear("mlp.down_proj", &h)?)

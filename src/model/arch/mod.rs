@@ -8,6 +8,8 @@ mod camembert;
 mod deberta_v2;
 mod distilbert;
 mod electra;
+mod gemma2;
+mod gemma3_text;
 mod gpt2;
 mod llama;
 mod mistral;
@@ -35,6 +37,8 @@ pub const ALL: &[&Arch] = &[
     &deberta_v2::ARCH,
     &distilbert::ARCH,
     &electra::ARCH,
+    &gemma2::ARCH,
+    &gemma3_text::ARCH,
     &gpt2::ARCH,
     &llama::ARCH,
     &mistral::ARCH,

@@ -3,14 +3,13 @@
 
 use super::bert::ACTIVATIONS;
 use crate::model::activation::Activation;
-use crate::model::config::{Config, Layout, Rope};
+use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::forward::Forward;
 use crate::model::head::names::{DenseNames, HeadNames, MaskedNames};
 use crate::model::head::{embed, masked, sequence, token};
 use crate::model::pooling::Pooling;
 use crate::model::spec::{Arch, Start, TensorSpec};
-use crate::tensor::nn::RotaryScaling;
 use crate::tensor::{Tensor, ops};
 use crate::{Result, bail};
 use serde_json::{Value, json};
@@ -97,30 +96,17 @@ fn defaults(fields: &Fields) -> Result<Value> {
     }))
 }
 
-/// The rotary positions of one kind of layer, as transformers 5 and 4 write them.
-fn rope(fields: &Fields, kind: &str, old: &str, otherwise: f64, head_dim: usize, positions: usize) -> Result<Rope> {
-    let theta = fields.float_or(&[old], otherwise)?;
-    let plain = Rope { theta, scaling: RotaryScaling::None, partial: 1.0 };
-    let Some(all) = fields.under("rope_parameters") else { return Ok(plain) };
-    let Some(own) = all.under(kind) else { return Ok(plain) };
-    let rope = fields.rope_of(Some(&own), head_dim, positions)?;
-    Ok(if own.get(&["rope_theta"]).is_some() { rope } else { Rope { theta, ..rope } })
-}
-
 /// Which layers have a window, in both directions, and of how many tokens, their own counted.
 fn windows(fields: &Fields, layers: usize) -> Result<Vec<Option<usize>>> {
     let window = fields.count_or(&["local_attention"], 128)? / 2 + 1;
-    let Some(Value::Array(kinds)) = fields.get(&["layer_types"]) else {
-        let every = fields.count_or(&["global_attn_every_n_layers"], 3)?;
-        if every == 0 {
-            bail!("model", "`global_attn_every_n_layers` is 0");
-        }
-        return Ok((0..layers).map(|layer| (layer % every != 0).then_some(window)).collect());
-    };
-    if kinds.len() != layers {
-        bail!("model", "`layer_types` has {} entries for {layers} layers", kinds.len());
+    if let Some(sliding) = fields.sliding_layers(layers)? {
+        return Ok(sliding.into_iter().map(|sliding| sliding.then_some(window)).collect());
     }
-    Ok(kinds.iter().map(|kind| (kind.as_str() == Some("sliding_attention")).then_some(window)).collect())
+    let every = fields.count_or(&["global_attn_every_n_layers"], 3)?;
+    if every == 0 {
+        bail!("model", "`global_attn_every_n_layers` is 0");
+    }
+    Ok((0..layers).map(|layer| (layer % every != 0).then_some(window)).collect())
 }
 
 fn config(fields: &Fields) -> Result<Config> {
@@ -134,6 +120,7 @@ fn config(fields: &Fields) -> Result<Config> {
     let max_positions = fields.count_or(&["max_position_embeddings"], 8192)?;
     let activation = |key: &str| Activation::named("model", fields.text_or(&[key], "gelu"), &ACTIVATIONS);
     let of_head = activation("classifier_activation")?;
+    let rope = |kind: &str, old: &str, theta: f64| fields.rope_in(kind, old, theta, head_dim, max_positions);
     Ok(Config {
         vocab: fields.count(&["vocab_size"])?,
         hidden,
@@ -146,8 +133,8 @@ fn config(fields: &Fields) -> Result<Config> {
         head_dim,
         max_positions,
         norm_eps: fields.float_or(&["norm_eps"], 1e-5)?,
-        rope: Some(rope(fields, "full_attention", "global_rope_theta", 160000.0, head_dim, max_positions)?),
-        local_rope: Some(rope(fields, "sliding_attention", "local_rope_theta", 10000.0, head_dim, max_positions)?),
+        rope: Some(rope("full_attention", "global_rope_theta", 160000.0)?),
+        local_rope: Some(rope("sliding_attention", "local_rope_theta", 10000.0)?),
         windows: windows(fields, layers)?,
         qkv_bias: fields.bool_or("attention_bias", false)?,
         out_bias: fields.bool_or("attention_bias", false)?,

@@ -63,11 +63,8 @@ pub fn windows(fields: &Fields, layers: usize) -> Result<Vec<Option<usize>>> {
     }
     let window = fields.count(&["sliding_window"])?;
     let first = fields.count_or(&["max_window_layers"], 28)?;
-    let Some(Value::Array(kinds)) = fields.get(&["layer_types"]) else {
-        return Ok((0..layers).map(|layer| (layer >= first).then_some(window)).collect());
-    };
-    if kinds.len() != layers {
-        bail!("model", "`layer_types` has {} entries for {layers} layers", kinds.len());
-    }
-    Ok(kinds.iter().map(|kind| (kind.as_str() == Some("sliding_attention")).then_some(window)).collect())
+    Ok(match fields.sliding_layers(layers)? {
+        Some(sliding) => sliding.into_iter().map(|sliding| sliding.then_some(window)).collect(),
+        None => (0..layers).map(|layer| (layer >= first).then_some(window)).collect(),
+    })
 }

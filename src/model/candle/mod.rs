@@ -17,7 +17,7 @@ const TOGETHER: usize = 32;
 
 pub(super) fn no_training<T>() -> Result<T> {
     Err(Error::new("model", "a model of engine \"candle\" only generates and measures: it has no gradients, and none of its weights can be changed")
-        .help("llama, mistral, phi3, qwen2, qwen3, gpt2 and bert are levain's own: open them without `engine` to train them"))
+        .help("llama, mistral, phi3, qwen2, qwen3, gemma2, gemma3_text, gpt2 and bert are levain's own: open them without `engine` to train them"))
 }
 
 impl CandleDecoder {

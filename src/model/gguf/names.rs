@@ -27,6 +27,8 @@ pub struct GgufNames {
     /// Modules whose rows are in llama.cpp's order, with their number of heads: it rotates neighboring rows of Llama's
     /// queries and keys, where Hugging Face rotates the two halves of a head.
     pub interleaved: &'static [(&'static str, HeadCount)],
+    /// The weights of norms are 1 more in the file.
+    pub norms_from_one: bool,
 }
 
 /// Metadata without the prefix of an architecture.
@@ -146,6 +148,11 @@ impl GgufNames {
             Some(format!("blk.{layer}.{theirs}.{part}"))
         });
         found.unwrap_or_else(|| name.into())
+    }
+
+    /// What the numbers of a weight are more in a file.
+    pub fn offset(&self, name: &str) -> f64 {
+        if self.norms_from_one && name.ends_with("norm.weight") { 1.0 } else { 0.0 }
     }
 
     /// The number of heads of a weight whose rows are in llama.cpp's order.

@@ -201,5 +201,9 @@ fn held(
         Some(heads) => deinterleave(config, heads, array)?,
         None => array,
     };
+    let array = match names.offset(&spec.name) {
+        0.0 => array,
+        offset => (array.to_dtype(DType::F32)? - offset)?,
+    };
     Ok(Held::Array(array.to_dtype(dtype)?.contiguous()?))
 }

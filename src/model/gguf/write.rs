@@ -229,6 +229,10 @@ impl Source {
             Some(heads) => interleave(&self.config, heads, array)?,
             None => array,
         };
+        let array = match self.names.offset(&planned.name) {
+            0.0 => array,
+            offset => (array.to_dtype(DType::F32)? + offset)?,
+        };
         match planned.dtype {
             GgmlDType::F32 => numbers::encode(&array.to_dtype(DType::F32)?),
             GgmlDType::F16 => numbers::encode(&array.to_dtype(DType::F16)?),

@@ -25,8 +25,15 @@ for seed, (name, more) in enumerate(CASES.items()):
     mask = torch.ones_like(ids)
     mask[1, 14:] = 0
     labels = ids.masked_fill(mask == 0, -100)
-    out = net(input_ids=ids, attention_mask=mask, labels=labels)
-    out.loss.backward()
-    expect = {"input_ids": ids, "attention_mask": mask, "labels": labels, "logits": out.logits, "loss": out.loss.reshape(1)}
+    # row by row: the angles of longrope are those of the longest row of a batch, which no other row may depend on
+    rows = [(ids[row : row + 1, :length], labels[row : row + 1, :length]) for row, length in enumerate(mask.sum(1).tolist())]
+    outs = [net(input_ids=own, labels=own_labels) for own, own_labels in rows]
+    counts = [own.shape[1] - 1 for own, _ in rows]
+    loss = sum(out.loss * count for out, count in zip(outs, counts)) / sum(counts)
+    loss.backward()
+    logits = torch.zeros(*ids.shape, config.vocab_size)
+    for row, out in enumerate(outs):
+        logits[row, : out.logits.shape[1]] = out.logits[0].detach()
+    expect = {"input_ids": ids, "attention_mask": mask, "labels": labels, "logits": logits, "loss": loss.reshape(1)}
     expect |= {f"grad.{key}": weight.grad for key, weight in net.named_parameters()}
     save_file({key: value.detach().contiguous() for key, value in expect.items()}, f"{name}/expect.safetensors")

@@ -340,6 +340,7 @@ fn pieces_of_networks() {
         ("rms_norm", &[&[2, 3, 4], &[4]], |x| nn::rms_norm(&x[0], &x[1], 1e-5)),
         ("layer_norm", &[&[3, 4], &[4], &[4]], |x| nn::layer_norm(&x[0], &x[1], Some(&x[2]), 1e-5)),
         ("swiglu", &[&[2, 3], &[2, 3]], |x| nn::swiglu(&x[0], &x[1])),
+        ("softcap", &[&[2, 3]], |x| nn::softcap(&x[0], 1.5)),
         ("rotary", &[&[2, 3, 2, 4]], |x| {
             let by = Arc::new(Rotary::new(4, 100.0, &RotaryScaling::None, 4));
             nn::rotary(&x[0], &by, &[0, 1, 2, 0, 1, 2])
