@@ -10,7 +10,7 @@
 //! A checkpoint is written as `NAME.new`, with the checksums of its files; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`,
 //! and the old one goes: `state.json` first, so that half of one is none. Killed at any instant, `NAME` or else `NAME.old` is whole.
 
-use super::optimizer::{Optimizer, State};
+use super::optimizer::{Optimizer, State, keys};
 use crate::cancel::{self, Cancel};
 use crate::files::sums::SUMS;
 use crate::files::{self, Stage};
@@ -116,7 +116,7 @@ impl Checkpoint {
             steps: of.steps,
             behind: of.behind,
         };
-        let weights = keyed(params)?.into_iter().map(|(name, param)| (name, param.value())).collect();
+        let weights = keyed(params).into_iter().map(|(name, param)| (name, param.value())).collect();
         let saved = Saved { facts, weights, memory: of.memory };
         match &self.path {
             Some(path) => cancel::under(&Cancel::default(), || saved.write(path)),
@@ -234,7 +234,7 @@ impl Saved {
 
     /// Each parameter with its saved value, all checked.
     fn fitting<'a>(&self, params: &'a [Arc<Param>]) -> Result<Vec<(&'a Arc<Param>, Array)>> {
-        let keyed = keyed(params)?;
+        let keyed = keyed(params);
         let fitting = keyed.into_iter().map(|(name, param)| {
             let Some(array) = self.weights.get(&name) else {
                 bail!("load", "the checkpoint has no weight `{name}`: it is of another model");
@@ -256,16 +256,9 @@ fn set(weights: Vec<(&Arc<Param>, Array)>) -> Result<()> {
     weights.into_iter().try_for_each(|(param, array)| param.set(array))
 }
 
-/// Parameters by name, or by place for those without one.
-fn keyed(params: &[Arc<Param>]) -> Result<BTreeMap<String, &Arc<Param>>> {
-    let mut keyed = BTreeMap::new();
-    for (index, param) in params.iter().enumerate() {
-        let name = param.name().map_or_else(|| format!("#{index}"), |name| name.to_string());
-        if keyed.insert(name.clone(), param).is_some() {
-            bail!("save", "two parameters are called `{name}`");
-        }
-    }
-    Ok(keyed)
+/// Parameters by what they are called in a checkpoint.
+fn keyed(params: &[Arc<Param>]) -> BTreeMap<String, &Arc<Param>> {
+    keys(params.iter().map(|param| &**param)).into_iter().zip(params).collect()
 }
 
 fn named(arrays: &BTreeMap<String, Array>) -> impl Iterator<Item = (&str, &Array)> {

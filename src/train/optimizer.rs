@@ -209,10 +209,13 @@ impl Inner {
         Ok(())
     }
 
+    fn keys(&self) -> Vec<String> {
+        keys(self.slots.iter().map(|slot| &*slot.param))
+    }
+
     fn state(&self) -> Result<State> {
         let mut state = State { rule: self.rule.name().into(), lr: self.lr, steps: self.steps, ..State::default() };
-        for (index, slot) in self.slots.iter().enumerate() {
-            let name = slot.key(index);
+        for (slot, name) in self.slots.iter().zip(self.keys()) {
             for (moment, numbers) in self.rule.memory().iter().zip(&slot.memory) {
                 state.memory.insert(format!("{name}.{moment}"), numbers.array(slot.param.value().dims())?);
             }
@@ -228,8 +231,7 @@ impl Inner {
             bail!("load", "the checkpoint is of `{}`, this optimizer is `{}`", state.rule, self.rule.name());
         }
         let mut memories = Vec::new();
-        for (index, slot) in self.slots.iter().enumerate() {
-            let name = slot.key(index);
+        for (slot, name) in self.slots.iter().zip(self.keys()) {
             let steps = state.behind.remove(&name).unwrap_or(state.steps);
             let wanted = if steps == 0 { &[] } else { self.rule.memory() };
             let mut memory = Vec::new();
@@ -265,12 +267,23 @@ impl Inner {
     }
 }
 
-impl Slot {
-    /// Its name, or its place where it has none.
-    fn key(&self, index: usize) -> String {
-        self.param.name().map_or_else(|| format!("#{index}"), |name| name.to_string())
-    }
+/// What parameters are called in a checkpoint: by name, or by place for those without one. Of two models of one kind the
+/// second's are `name#2`.
+pub(super) fn keys<'p>(params: impl Iterator<Item = &'p Param>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let key = |(index, param): (usize, &Param)| {
+        let name = param.name().map_or_else(|| format!("#{index}"), |name| name.to_string());
+        let mut numbered = (2..).map(|number| format!("{name}#{number}"));
+        let mut key = name.clone();
+        while !seen.insert(key.clone()) {
+            key = numbered.next().unwrap_or_default();
+        }
+        key
+    };
+    params.enumerate().map(key).collect()
+}
 
+impl Slot {
     fn update(&mut self, grad: &Array, factor: f64, rule: Rule, lr: f64, half: bool) -> Result<()> {
         let value = self.param.value();
         self.steps += 1;
