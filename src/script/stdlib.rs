@@ -18,7 +18,7 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "assert" "baseline" "bench" "classify" ["predict" "report"] "clean" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" "sft" "stages" "tag" ["predict" "report"] "train" "verdict"
+    "assert" "baseline" "bench" "classify" ["predict" "report"] "clean" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" "sft" "stages" "tag" ["predict" "report"] "train" ["diverged"] "verdict"
     "vocab" ["terms" "embeddings" "distill"];
     "verdict" / "judge" "verdict" / "looks" "verdict" / "report" "verdict" / "trial"
     "classify" / "answers" "tag" / "tagged"
