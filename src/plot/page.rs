@@ -1,7 +1,7 @@
 //! Page: charts, tables and words in one HTML file that needs no other.
 
 use super::svg::escape;
-use super::{Chart, Forest, Table, style};
+use super::{Chart, Forest, Parallel, Table, style};
 use crate::{Error, Result, files};
 use std::fmt::Write;
 use std::path::Path;
@@ -22,6 +22,7 @@ pub enum Part {
     Table(Table),
     Chart(Chart),
     Forest(Forest),
+    Parallel(Parallel),
     /// What follows is folded away under this title, to the next fold or the end.
     Fold(String),
 }
@@ -58,6 +59,7 @@ impl Page {
                 Part::Lead(text) => drop(writeln!(out, "<p class=\"lead\">{}</p>", inline(text))),
                 Part::Table(table) => rows(table, &mut out),
                 Part::Chart(chart) => out.push_str(&chart.svg().replacen("<svg ", "<svg class=\"chart\" ", 1)),
+                Part::Parallel(plot) => out.push_str(&plot.svg().replacen("<svg ", "<svg class=\"chart\" ", 1)),
                 Part::Forest(forest) => out.push_str(&forest.html()),
                 Part::Fold(title) => {
                     let end = if folded { "</details>\n" } else { "" };

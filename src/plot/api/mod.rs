@@ -3,6 +3,7 @@
 mod chart;
 mod forest;
 mod page;
+mod parallel;
 pub mod progress;
 mod table;
 
@@ -12,6 +13,7 @@ pub fn register(host: &mut Host) {
     chart::register(host);
     forest::register(host);
     page::register(host);
+    parallel::register(host);
     progress::register(host);
     table::register(host);
 }

@@ -1,6 +1,6 @@
 //! Pages in scripts.
 
-use crate::plot::{Chart, Forest, Part, Table};
+use crate::plot::{Chart, Forest, Parallel, Part, Table};
 use crate::script::prelude::*;
 use std::path::Path;
 
@@ -87,6 +87,16 @@ mod verbs {
     #[rhai_fn(name = "add", pure)]
     pub fn add_forest(page: &mut Page, forest: Forest) -> Page {
         page.with(Part::Forest(forest))
+    }
+
+    /// Adds parallel coordinates.
+    ///
+    /// ```rhai
+    /// page("A report").add(parallel("runs", [#{ name: "lr" }, #{ name: "loss" }], [[0.1, 2.5], [0.2, 2.4]]))   //=> page "A report", 1 part
+    /// ```
+    #[rhai_fn(name = "add", pure)]
+    pub fn add_parallel(page: &mut Page, plot: Parallel) -> Page {
+        page.with(Part::Parallel(plot))
     }
 
     /// Folds away what follows under a title that opens it, to the next fold or the end.
