@@ -55,6 +55,19 @@ pub fn warn(who: &str, what: impl Display) {
     }
 }
 
+/// The piece of work that moved last: what it is called, how far it is, and of how much.
+static DOING: Mutex<Option<(String, u64, u64)>> = Mutex::new(None);
+
+/// Notes how far a piece of work is, shown or not.
+pub fn note(label: &str, at: u64, of: u64) {
+    *unpoisoned(DOING.lock()) = Some((label.into(), at, of));
+}
+
+/// What this process does, as far as it was noted.
+pub fn doing() -> Option<(String, u64, u64)> {
+    unpoisoned(DOING.lock()).clone()
+}
+
 /// Writes a line to standard error. Where that can't be written nobody is left to tell.
 pub fn to_stderr(line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());

@@ -20,6 +20,7 @@ mod repl;
 mod run;
 #[cfg(feature = "serve")]
 mod serve;
+mod status;
 mod test;
 
 #[cfg(feature = "jupyter")]
@@ -107,6 +108,8 @@ enum Command {
     /// Draw the curves of runs in a browser, as they are written
     #[cfg(feature = "serve")]
     Watch(serve::WatchArgs),
+    /// Who works on which run of a folder that several processes share, how far they are, and when they will be done
+    Status(status::Args),
     /// Run benchmarks, and judge them against a baseline
     Bench(bench::Args),
 }
@@ -185,6 +188,7 @@ fn obey(command: Command) -> u8 {
         Command::Serve(args) => serve::main(&args),
         #[cfg(feature = "serve")]
         Command::Watch(args) => serve::watch(&args),
+        Command::Status(args) => status::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Check { files, format } => check::main(&files, format),
         Command::Definitions { folder } => definitions::main(&folder),

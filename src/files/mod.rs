@@ -20,6 +20,7 @@ use memmap2::Mmap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// An error where the running script may not read `path`.
 pub fn readable(who: &str, path: &Path) -> Result<()> {
@@ -234,6 +235,37 @@ pub fn append(who: &str, path: &Path) -> Result<Counted<File>> {
     make(who, folder_of(path), path)?;
     calls::asked().map_err(|error| Error::io(who, path, &error))?;
     open_as(who, OpenOptions::new().read(true).append(true).create(true), path).map(Counted::new)
+}
+
+/// A file that is there, to read it and to write over it; nothing where it is not.
+pub fn change(who: &str, path: &Path) -> Result<Option<File>> {
+    writable(who, path)?;
+    calls::asked().map_err(|error| Error::io(who, path, &error))?;
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(who, path, &error)),
+    }
+}
+
+/// The time by the clock of a folder's file system, which need not be that of this machine: none where nothing can be written.
+pub fn time_in(folder: &Path) -> Option<SystemTime> {
+    writable("claim", folder).ok()?;
+    tempfile::Builder::new()
+        .prefix(".levain-")
+        .suffix(".part")
+        .tempfile_in(folder)
+        .ok()?
+        .as_file()
+        .metadata()
+        .ok()?
+        .modified()
+        .ok()
+}
+
+/// How long ago a file was written, by the clock of its file system.
+pub fn age(path: &Path) -> Option<Duration> {
+    time_in(folder_of(path))?.duration_since(modified(path)?).ok()
 }
 
 /// What is written through it counts against the bounds of the script that opened it, on whichever thread, and can be

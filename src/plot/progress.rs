@@ -160,6 +160,7 @@ impl Progress {
         if state.window.len() > WINDOW {
             state.window.pop_front();
         }
+        progress::note(&state.label, state.at, state.total);
         self.show(&mut state, now);
         if matches!(state.show, Show::Told) && now - state.told >= GLANCE {
             state.told = now;

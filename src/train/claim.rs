@@ -1,100 +1,140 @@
 //! Claims: a file names the process that works on a run, or in the folder of one, so that several processes share a folder
 //! and none does what another is doing.
 //!
-//! The file is created exclusively and locked for as long as its process lives. Under the same kernel (on the same machine, from
-//! its start on, in whichever container) a claim without a lock is stale and is taken over; so is one of this machine from before
-//! its last start. Whether a process of another machine has ended can't be known, so its claim holds until it is removed.
+//! The file is created exclusively, locked for as long as its process lives, and written anew every few seconds with a count of
+//! [beats](super::heartbeat) and how far the work is. Under the same kernel (on the same machine, from its start on, in whichever
+//! container) a claim without a lock is stale and is taken over. Whether a process of another machine has ended is seen by its beats
+//! alone: a claim that has not changed for a minute is taken over by a rename, of which one comes first. Nothing compares the clocks of
+//! two machines, whose names may be the same: minutes are counted here, and ages are differences of times that the folder's own file
+//! system gave. A process that stood still meanwhile finds that its claim is lost, and its result is not stored.
 
-use crate::{Error, Result, bail, files};
-use serde::{Deserialize, Serialize};
+use super::heartbeat::{self, Held};
+use super::owner::{Owner, span};
+use crate::sync::unpoisoned;
+use crate::{Error, Result, bail, cancel, files};
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Claims that vanish while they are looked at are looked for again this many times.
 const TRIES: usize = 100;
+/// So soon after it is made a claim is written.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// A claim of this process: dropping it removes the file.
 #[derive(Debug)]
 pub struct Claim {
-    path: PathBuf,
-    file: Option<File>,
+    held: Arc<Held>,
     stale: Option<u32>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Owner {
-    host: String,
-    process: u32,
-    /// Which start of which kernel it runs under, where the system says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    boot: Option<String>,
-    /// Seconds since 1970.
-    #[serde(default)]
-    since: u64,
-}
-
-impl Owner {
-    fn me() -> Owner {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        Owner { host: files::host(), process: std::process::id(), boot: files::boot(), since }
-    }
-
-    /// Whether its locks are seen here, or it can't run any more.
-    fn is_near(&self) -> bool {
-        self.host == files::host() || self.boot.is_some() && self.boot == files::boot()
-    }
-
-    /// Whether it runs, as far as can be known without locks.
-    fn may_run(&self) -> bool {
-        self.boot == files::boot() && files::may_run(self.process)
-    }
-}
-
 /// What trying for a lock says.
-enum Lock {
+#[derive(PartialEq)]
+pub enum Lock {
     Taken,
     Held,
     /// The file system has none.
     Unknown,
 }
 
+/// What trying for a claim gives.
+enum Try {
+    Claim(Claim),
+    Busy(Option<Owner>),
+    Again,
+}
+
 impl Claim {
-    /// Claims `path` for `who`, the verb that works on it. An error where another process has it.
+    /// Claims `path` for `who`, the verb that works on it. An error where another process has it; one of another machine is watched
+    /// for a while, if it has not beaten for long.
     pub fn take(who: &str, path: impl AsRef<Path>) -> Result<Claim> {
         let path = path.as_ref();
+        match Claim::tried(who, path, true)? {
+            Ok(claim) => Ok(claim),
+            Err(owner) => Err(busy(who, path, owner)),
+        }
+    }
+
+    /// [`Claim::take`] without a wait: nothing where another process has it. Asked again and again it finds those that have ended.
+    pub fn attempt(who: &str, path: impl AsRef<Path>) -> Result<Option<Claim>> {
+        Ok(Claim::tried(who, path.as_ref(), false)?.ok())
+    }
+
+    fn tried(who: &str, path: &Path, waits: bool) -> Result<Result<Claim, Option<Owner>>> {
         for _ in 0..TRIES {
-            if let Some(file) = files::create_new(who, path)? {
-                // locked by another, who looks at it just now and takes it for stale
-                return match lock(&file) {
-                    Lock::Held => Err(busy(who, path, None)),
-                    Lock::Taken | Lock::Unknown => Claim::written(who, path, file, None),
-                };
-            }
-            let Some(bytes) = files::read_if_there(who, path)? else { continue };
-            let owner: Option<Owner> = serde_json::from_slice(&bytes).ok();
-            if owner.as_ref().is_some_and(|owner| !owner.is_near()) {
-                return Err(busy(who, path, owner));
-            }
-            let file = files::append(who, path)?.into_inner();
-            match lock(&file) {
-                Lock::Taken => {}
-                Lock::Unknown if owner.as_ref().is_some_and(|owner| !owner.may_run()) => {}
-                Lock::Held | Lock::Unknown => return Err(busy(who, path, owner)),
-            }
-            // a lock on a file that was removed meanwhile, and perhaps made anew, is worth nothing
-            if files::read_if_there(who, path)?.is_some_and(|now| now == bytes) {
-                return Claim::written(who, path, file, owner.map(|owner| owner.process));
+            match Claim::once(who, path, waits)? {
+                Try::Claim(claim) => return Ok(Ok(claim)),
+                Try::Busy(owner) => return Ok(Err(owner)),
+                Try::Again => {}
             }
         }
         bail!(who, "{} is claimed and released all the time", path.display())
     }
 
+    fn once(who: &str, path: &Path, waits: bool) -> Result<Try> {
+        if let Some(file) = files::create_new(who, path)? {
+            // locked by another, who looks at it just now and takes it for stale
+            return match lock(&file) {
+                Lock::Held => Ok(Try::Busy(None)),
+                Lock::Taken | Lock::Unknown => Claim::written(who, path, file, None),
+            };
+        }
+        let Some(bytes) = files::read_if_there(who, path)? else { return Ok(Try::Again) };
+        let owner = Owner::read(&bytes);
+        // made, and not written yet: by another machine, whose lock may not be seen here, or by a process that was killed just then
+        if bytes.is_empty() && files::age(path).is_some_and(|age| age < YOUNG) {
+            std::thread::sleep(Duration::from_millis(if waits { 50 } else { 0 }));
+            return Ok(if waits { Try::Again } else { Try::Busy(None) });
+        }
+        if owner.as_ref().is_some_and(|owner| !owner.is_near()) {
+            return match is_silent(who, path, &bytes, waits)? {
+                true => Claim::replaced(who, path, &bytes, owner),
+                false => Ok(Try::Busy(owner)),
+            };
+        }
+        let Some(file) = files::change(who, path)? else { return Ok(Try::Again) };
+        match lock(&file) {
+            Lock::Taken => {}
+            Lock::Unknown if owner.as_ref().is_some_and(|owner| !owner.may_run()) => {}
+            Lock::Held | Lock::Unknown => return Ok(Try::Busy(owner)),
+        }
+        // a lock on a file that was removed meanwhile, and perhaps made anew, is worth nothing
+        if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) {
+            return Ok(Try::Again);
+        }
+        Claim::written(who, path, file, owner.map(|owner| owner.process))
+    }
+
+    /// Takes over what another machine has left: a new file is renamed over the old one. Of several that try the first has it.
+    fn replaced(who: &str, path: &Path, bytes: &[u8], owner: Option<Owner>) -> Result<Try> {
+        let next = beside(path);
+        let Some(file) = files::create_new(who, &next)? else {
+            // whoever made it renames it at once, or has ended
+            if let Some(left) = files::read_if_there(who, &next)?
+                && is_silent(who, &next, &left, false)?
+            {
+                files::remove(who, &next).ok();
+            }
+            return Ok(Try::Busy(owner));
+        };
+        if lock(&file) == Lock::Held {
+            return Ok(Try::Busy(None));
+        }
+        let held = Held::write(who, path, file, Owner::me())?;
+        if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) {
+            files::remove(who, &next).ok();
+            return Ok(Try::Again);
+        }
+        files::rename(who, &next, path)?;
+        Claim::kept(who, held, Some(owner.map_or(0, |owner| owner.process)))
+    }
+
     /// Removes a claim that a process left behind which ended after its work was done; one that is held stays.
     pub fn sweep(who: &str, path: impl AsRef<Path>) {
         if files::is_file(path.as_ref()) {
-            drop(Claim::take(who, path));
+            drop(Claim::attempt(who, path));
         }
     }
 
@@ -103,28 +143,81 @@ impl Claim {
         self.stale
     }
 
-    fn written(who: &str, path: &Path, mut file: File, stale: Option<u32>) -> Result<Claim> {
-        let text = serde_json::to_string(&Owner::me()).unwrap_or_default();
-        let fault = |error: std::io::Error| Error::io(who, path, &error);
-        files::cut(who, path, &file, 0)?;
-        file.write_all(text.as_bytes()).map_err(fault)?;
-        if let (Some(_), Some(folder)) = (stale, path.parent()) {
-            files::clear_parts(folder);
+    /// An error where another process has taken the claim over, since this one stood still.
+    pub fn check(&self, who: &str) -> Result<()> {
+        if self.held.is_own() {
+            return Ok(());
         }
-        Ok(Claim { path: path.to_path_buf(), file: Some(file), stale })
+        let path = self.held.path.display();
+        let what = format!("{path} is claimed by another process, since this one stood still for too long");
+        Err(Error::new(who, what).help("what that one finds counts; the same command waits for it, or goes on"))
+    }
+
+    fn written(who: &str, path: &Path, file: File, stale: Option<u32>) -> Result<Try> {
+        let held = Held::write(who, path, file, Owner::me())?;
+        Claim::kept(who, held, stale)
+    }
+
+    /// The claim, if its file is the one that is there.
+    fn kept(who: &str, held: Arc<Held>, stale: Option<u32>) -> Result<Try> {
+        if !held.is_own() {
+            return Ok(Try::Again);
+        }
+        heartbeat::keep(&held);
+        if let (Some(_), Some(folder)) = (stale, held.path.parent()) {
+            files::clear_parts(folder);
+            files::remove(who, &beside(&held.path)).ok();
+        }
+        Ok(Try::Claim(Claim { held, stale }))
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // while it is locked, so that nobody takes it for stale
-        files::remove("claim", &self.path).ok();
-        self.file = None;
+        self.held.end();
+    }
+}
+
+/// Where a claim is made that takes the place of another.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".next");
+    PathBuf::from(name)
+}
+
+/// Whether a claim of another machine has stopped beating. It is watched for a whole minute, or, where the file system says that it has not
+/// been written for that long, for two beats: here, if `waits`, or from one call to the next.
+fn is_silent(who: &str, path: &Path, bytes: &[u8], waits: bool) -> Result<bool> {
+    static SEEN: Mutex<Option<HashMap<PathBuf, (Vec<u8>, Instant)>>> = Mutex::new(None);
+    let watched = |bytes: &[u8]| {
+        let mut seen = unpoisoned(SEEN.lock());
+        let entry = seen.get_or_insert_default().entry(path.to_path_buf());
+        let entry = entry.or_insert_with(|| (bytes.to_vec(), Instant::now()));
+        if entry.0 != bytes {
+            *entry = (bytes.to_vec(), Instant::now());
+        }
+        entry.1.elapsed()
+    };
+    let (beat, silence) = (heartbeat::beat(), heartbeat::silence());
+    let is_old = files::age(path).is_some_and(|age| age >= silence);
+    let needed = if is_old { 2 * beat } else { silence };
+    loop {
+        if watched(bytes) >= needed {
+            return Ok(true);
+        }
+        if !waits || !is_old {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(20).min(beat));
+        cancel::check()?;
+        if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) {
+            return Ok(false);
+        }
     }
 }
 
 /// Locks a file for this process.
-fn lock(file: &File) -> Lock {
+pub fn lock(file: &File) -> Lock {
     match file.try_lock() {
         Ok(()) => Lock::Taken,
         Err(TryLockError::WouldBlock) => Lock::Held,
@@ -133,25 +226,20 @@ fn lock(file: &File) -> Lock {
 }
 
 fn busy(who: &str, path: &Path, owner: Option<Owner>) -> Error {
+    let near = owner.as_ref().is_none_or(Owner::is_near);
     let by = match owner {
         Some(owner) => {
-            let time = UNIX_EPOCH + std::time::Duration::from_secs(owner.since);
-            let hours = SystemTime::now().duration_since(time).map_or(0.0, |time| time.as_secs_f64() / 3600.0);
-            let since = if owner.since == 0 { String::new() } else { format!(", for {}", span(hours)) };
+            let since = if owner.since == 0 { String::new() } else { format!(", for {}", span(owner.worked())) };
             format!("process {} on {}{since}", owner.process, owner.host)
         }
         None => "another process".into(),
     };
     let error = Error::new(who, format!("{} is claimed by {by}", path.display()));
-    error.help("the run is done when that process ends; remove the file only if it has ended")
-}
-
-/// A time in words.
-fn span(hours: f64) -> String {
-    match hours {
-        hours if hours < 1.0 / 60.0 => format!("{:.0} s", hours * 3600.0),
-        hours if hours < 1.0 => format!("{:.0} min", hours * 60.0),
-        hours if hours < 48.0 => format!("{hours:.1} h"),
-        hours => format!("{:.0} days", hours / 24.0),
-    }
+    error.help(match near {
+        true => "the run is done when that process ends".to_string(),
+        false => format!(
+            "the run is done when that process ends; if it has ended, its claim is free when it has not beaten for {}",
+            span(heartbeat::silence().as_secs_f64())
+        ),
+    })
 }

@@ -4,10 +4,14 @@ pub mod api;
 pub mod checkpoint;
 pub mod claim;
 mod events;
+mod heartbeat;
 pub mod optimizer;
+mod owner;
 pub mod record;
+mod status;
 
 pub use checkpoint::Checkpoint;
 pub use claim::Claim;
 pub use optimizer::{Group, Optimizer, Rule};
 pub use record::{Record, Row};
+pub use status::Status;

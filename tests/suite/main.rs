@@ -34,6 +34,8 @@ mod search;
 #[cfg(feature = "serve")]
 mod serve;
 mod session;
+#[cfg(target_os = "linux")]
+mod shared;
 mod tensor;
 mod tests;
 mod token;

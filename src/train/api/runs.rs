@@ -5,7 +5,7 @@ use crate::files;
 use crate::files::sums::{self, Check, KEY};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
-use crate::train::Claim;
+use crate::train::{Claim, Status};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,78 @@ pub struct Handle(Arc<Mutex<Option<Claim>>>);
 fn line(map: Map) -> Res<String> {
     let json = to_json("runs::once", map)?;
     Ok(serde_json::to_string(&json).unwrap_or_default())
+}
+
+fn map<const N: usize>(entries: [(&str, Dynamic); N]) -> Dynamic {
+    Dynamic::from(entries.into_iter().map(|(key, value)| (key.into(), value)).collect::<Map>())
+}
+
+/// What `levain status` tells, as a map.
+fn status(folder: &str) -> Res<Map> {
+    let status = Status::of("runs::status", Path::new(folder))?;
+    let count = |count: usize| Dynamic::from(count as INT);
+    let maybe = |seconds: Option<f64>| seconds.map_or(Dynamic::UNIT, Dynamic::from);
+    let groups = status.groups.iter().map(|group| {
+        map([
+            ("name", group.name.clone().into()),
+            ("done", count(group.done)),
+            ("failed", count(group.failed)),
+            ("total", group.total.map_or(Dynamic::UNIT, count)),
+            ("seconds_left", maybe(group.left)),
+        ])
+    });
+    let workers = status.workers.iter().map(|worker| {
+        let doing = worker.owner.doing.as_ref();
+        let step = |of: fn(&(String, u64, u64)) -> u64| doing.map_or(Dynamic::UNIT, |told| (of(told) as INT).into());
+        map([
+            ("run", worker.run.clone().into()),
+            ("host", worker.owner.host.clone().into()),
+            ("process", (worker.owner.process as INT).into()),
+            ("state", worker.state.name().into()),
+            ("seconds", worker.owner.worked().into()),
+            ("silent", maybe(worker.age)),
+            ("doing", doing.map_or(Dynamic::UNIT, |told| told.0.clone().into())),
+            ("at", step(|told| told.1)),
+            ("of", step(|told| told.2)),
+        ])
+    });
+    let mut found = Map::new();
+    found.insert("runs".into(), groups.collect::<List>().into());
+    found.insert("workers".into(), workers.collect::<List>().into());
+    found.insert("warnings".into(), status.warnings.iter().map(|line| line.clone().into()).collect::<List>().into());
+    found.insert("text".into(), status.to_string().into());
+    Ok(found)
+}
+
+fn digest(values: &List, so_far: u32) -> u32 {
+    values.iter().fold(so_far, |sum, value| match value.read_lock::<List>() {
+        Some(inner) => digest(&inner, sums::continued(sum, b"[")),
+        None => sums::continued(sum, format!("{value}\0").as_bytes()),
+    })
+}
+
+const ENDINGS: [&str; 6] = ["safetensors", "bin", "json", "txt", "model", "gguf"];
+
+fn digest_of(path: &Path) -> Res<String> {
+    let who = "verdict::run";
+    // weights, tokenizers and their options: what else is there decides nothing
+    let counts = |file: &std::path::PathBuf| {
+        let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
+        files::is_file(file) && !file.ends_with("levain_checksums.json") && ENDINGS.contains(&ending.as_str())
+    };
+    let files: Vec<_> = match files::is_folder(path) {
+        true => files::list(who, path)?.into_iter().filter(counts).collect(),
+        false if files::is_file(path) => vec![path.to_path_buf()],
+        false => return Ok(String::new()),
+    };
+    let mut sum = 0;
+    for file in files {
+        sum = sums::continued(sum, file.file_name().unwrap_or_default().as_encoded_bytes());
+        if files::size(&file).is_some_and(|size| size > 0) {
+            sum = sums::continued(sum, &files::map(who, &file)?);
+        }
+    }
+    Ok(format!("{sum:08x}"))
 }
 
 #[export_module]
@@ -41,7 +113,11 @@ mod verbs {
                 object.shift_remove(KEY);
                 from_json(object)
             }
-            Err(error) => bail!("runs::stored", "{path} is not the result of a run: {error}"),
+            Err(error) => {
+                let what = format!("{path} is not the result of a run: {error}");
+                let help = "restore it from a copy, or remove it, and the run is done again";
+                Err(Error::new("runs::stored", what).help(help).into())
+            }
         }
     }
 
@@ -62,6 +138,40 @@ mod verbs {
     #[rhai_fn(name = "_claim", return_raw)]
     pub fn claim(who: &str, path: &str) -> Res<Claim> {
         Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(who, path)?)))))
+    }
+
+    /// Claims a file for this process, or `()` where another has it.
+    #[rhai_fn(name = "_attempt", return_raw)]
+    pub fn attempt(who: &str, path: &str) -> Res<Dynamic> {
+        let claim = crate::train::Claim::attempt(who, path)?;
+        Ok(claim.map_or(Dynamic::UNIT, |claim| Dynamic::from(super::Handle(Arc::new(Mutex::new(Some(claim)))))))
+    }
+
+    /// An error where another process has taken a claim over.
+    #[rhai_fn(name = "_holds", pure, return_raw)]
+    pub fn holds(claim: &mut Claim, who: &str) -> Res<()> {
+        match &*unpoisoned(claim.0.lock()) {
+            Some(claim) => Ok(claim.check(who)?),
+            None => Ok(()),
+        }
+    }
+
+    /// What goes on in a folder of runs.
+    #[rhai_fn(name = "_status", return_raw)]
+    pub fn status(folder: &str) -> Res<Map> {
+        super::status(folder)
+    }
+
+    /// A checksum of lists of texts, as eight digits.
+    #[rhai_fn(name = "_digest", return_raw)]
+    pub fn digest(values: List) -> Res<String> {
+        Ok(format!("{:08x}", super::digest(&values, 0)))
+    }
+
+    /// A checksum of a file, or of the files in a folder with their names; empty for what is neither, such as a name of a hub.
+    #[rhai_fn(name = "_digest_of", return_raw)]
+    pub fn digest_of(path: &str) -> Res<String> {
+        super::digest_of(Path::new(path))
     }
 
     /// Removes a claim that was left behind.
