@@ -1,6 +1,8 @@
 """The test functions of search.rhai with Optuna's multivariate TPE: the median over seeds of the best of 50 trials.
 
-    pip install optuna; python scripts/bench/optuna_search.py 20
+    pip install optuna scikit-learn; python scripts/bench/optuna_search.py 20
+    python scripts/bench/optuna_search.py 5 importance          # its fANOVA over 100 random trials
+    python scripts/bench/optuna_search.py 20 goals              # hypervolume of two goals
 """
 
 import math
@@ -53,19 +55,49 @@ FUNCTIONS = {
 }
 
 
-def best(ranges, function, sampler):
+def study_of(ranges, function, sampler, trials=50):
     def objective(trial):
         if ranges is None:
             return function([trial.suggest_float("x0", 1e-5, 1, log=True), trial.suggest_int("x1", 1, 128, log=True),
                              trial.suggest_categorical("x2", [0.0, 1.0, 2.0])])
         return function([trial.suggest_float(f"x{i}", *ends) for i, ends in enumerate(ranges)])
     study = optuna.create_study(sampler=sampler)
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+def best(ranges, function, sampler):
+    return study_of(ranges, function, sampler).best_value
+
+
+def volume(sampler, shape):
+    def objective(trial):
+        x = [trial.suggest_float(f"x{i}", 0, 1) for i in range(5)]
+        g = 1 + 9 * sum(x[1:]) / 4
+        return x[0], g * shape(x[0], g)
+    study = optuna.create_study(sampler=sampler, directions=["minimize", "minimize"])
     study.optimize(objective, n_trials=50)
-    return study.best_value
+    front = sorted(tuple(trial.values) for trial in study.best_trials)
+    return sum((right[0] - left[0]) * (11 - left[1]) for left, right in zip(front, front[1:] + [(1.1, 0)]))
 
 
+seeds = range(int(sys.argv[1]))
+what = sys.argv[2] if len(sys.argv) > 2 else "best"
+if what == "goals":
+    shapes = {"zdt1": lambda f, g: 1 - math.sqrt(f / g), "zdt2": lambda f, g: 1 - (f / g) ** 2,
+              "zdt3": lambda f, g: 1 - math.sqrt(f / g) - f / g * math.sin(10 * math.pi * f)}
+    for name, shape in shapes.items():
+        samplers = {"tpe": lambda s: optuna.samplers.TPESampler(seed=s, multivariate=True), "nsga2": lambda s: optuna.samplers.NSGAIISampler(seed=s),
+                    "random": lambda s: optuna.samplers.RandomSampler(seed=s)}
+        print(name, {kind: round(statistics.median(volume(make(s), shape) for s in seeds), 4) for kind, make in samplers.items()})
+    sys.exit()
 for name, (ranges, function) in FUNCTIONS.items():
-    seeds = range(int(sys.argv[1]))
+    if what == "importance":
+        evaluator = lambda s: optuna.importance.FanovaImportanceEvaluator(seed=s)
+        each = [optuna.importance.get_param_importances(study_of(ranges, function, optuna.samplers.RandomSampler(seed=s), 100), evaluator=evaluator(s), normalize=False)
+                for s in seeds]
+        print(f"{name:12}", "  ".join(f"{statistics.mean(shares[key] for shares in each):.3f}" for key in sorted(each[0])))
+        continue
     tpe = statistics.median(best(ranges, function, optuna.samplers.TPESampler(seed=s, multivariate=True)) for s in seeds)
     random = statistics.median(best(ranges, function, optuna.samplers.RandomSampler(seed=s)) for s in seeds)
     print(f"{name:12} tpe {tpe:10.4f}  random {random:10.4f}")

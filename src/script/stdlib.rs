@@ -18,10 +18,10 @@ macro_rules! embedded {
 
 /// Every module of the standard library: its name, and its text.
 pub const MODULES: &[(&str, &str)] = embedded! {
-    "assert" "baseline" "bench" "classify" ["predict" "report"] "clean" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" "sft" "stages" "tag" ["predict" "report"] "train" ["diverged"] "verdict"
+    "assert" "baseline" "bench" "classify" ["predict" "report"] "clean" "embed" "lora" "mlm" "measure" ["classes" "calibration" "compare" "quantization" "retrieval"] "nn" "nsp" "plot" "pretrain" "runs" "schedule" "search" ["pictures"] "sft" "stages" "tag" ["predict" "report"] "train" ["diverged"] "verdict"
     "vocab" ["terms" "embeddings" "distill"];
     "verdict" / "judge" "verdict" / "looks" "verdict" / "report" "verdict" / "trial"
-    "classify" / "answers" "tag" / "tagged"
+    "classify" / "answers" "search" / "trials" "tag" / "tagged"
     "train" / "encoded" "train" / "gradient" "train" / "labeled" "train" / "ranges"
 };
 
@@ -31,6 +31,7 @@ pub fn source_name(module: &str) -> String {
         "judge" | "looks" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
         "encoded" | "gradient" | "labeled" | "ranges" => format!("stdlib/train/{module}.rhai"),
         "answers" => "stdlib/classify/answers.rhai".into(),
+        "trials" => "stdlib/search/trials.rhai".into(),
         "tagged" => "stdlib/tag/tagged.rhai".into(),
         _ => format!("stdlib/{module}.rhai"),
     }

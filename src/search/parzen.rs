@@ -1,5 +1,6 @@
 //! Densities of what was tried: a kernel around each trial and one over the whole space (Bergstra et al. 2011; its form with joint kernels:
-//! Falkner et al. 2018). The widths and weights are those of Optuna's multivariate TPE (Watanabe 2023, arXiv 2304.11127).
+//! Falkner et al. 2018). Widths and weights are those of Optuna 5's multivariate TPE: a kernel is as wide as the gap to its farther neighbor, in
+//! each dimension by itself (Bergstra et al. 2011), within bounds that narrow with the number of trials.
 
 use super::space::Domain;
 use crate::rng::Rng;
@@ -32,13 +33,19 @@ fn weights(count: usize) -> Vec<f64> {
 }
 
 impl<'a> Density<'a> {
-    /// Of trials in their order: a place for each domain.
-    pub fn of(domains: &'a [&'a Domain], trials: &[Vec<f64>]) -> Density<'a> {
-        let weights = weights(trials.len());
+    /// Of trials in their order: a place for each domain. `fades` where older trials weigh less.
+    pub fn of(domains: &'a [&'a Domain], trials: &[Vec<f64>], fades: bool) -> Density<'a> {
+        let weights = if fades { weights(trials.len()) } else { vec![1.0; trials.len() + 1] };
         let sum: f64 = weights.iter().sum();
+        let widths: Vec<Vec<f64>> = domains
+            .iter()
+            .enumerate()
+            .map(|(dimension, domain)| widths(domain, &trials.iter().map(|trial| trial[dimension]).collect::<Vec<_>>()))
+            .collect();
         let kernels = weights.iter().enumerate().map(|(at, weight)| {
             let own = domains.iter().enumerate().map(|(dimension, domain)| {
-                kernel(domain, trials.get(at).map(|trial| trial[dimension]), trials.len(), domains.len())
+                let trial = trials.get(at).map(|trial| (trial[dimension], widths[dimension][at]));
+                kernel(domain, trial, trials.len())
             });
             ((weight / sum).ln(), own.collect())
         });
@@ -74,21 +81,39 @@ impl<'a> Density<'a> {
     }
 }
 
-/// Around a trial, or over all where there is none.
-fn kernel(domain: &Domain, trial: Option<f64>, trials: usize, dimensions: usize) -> Kernel {
+/// How wide the kernel of each place is: the gap to the farther of its neighbors, of which the outermost have one. A single one has
+/// the ends of the range as neighbors.
+fn widths(domain: &Domain, places: &[f64]) -> Vec<f64> {
+    let (low, high) = domain.range();
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by(|&a, &b| places[a].total_cmp(&places[b]).then(a.cmp(&b)));
+    let mut widths = vec![0.0; places.len()];
+    let is_alone = places.len() < 2;
+    for (rank, &at) in order.iter().enumerate() {
+        let below = if rank > 0 { Some(places[order[rank - 1]]) } else { is_alone.then_some(low) };
+        let above = order.get(rank + 1).map(|&next| places[next]).or(is_alone.then_some(high));
+        let gaps = [below.map(|place| places[at] - place), above.map(|place| place - places[at])];
+        let gap = gaps.into_iter().flatten().fold(0.0, f64::max);
+        let least = (high - low) / (places.len() as f64 + 2.0).min(100.0);
+        widths[at] = gap.clamp(least, high - low);
+    }
+    widths
+}
+
+/// Around a trial with its width, or over all where there is none.
+fn kernel(domain: &Domain, trial: Option<(f64, f64)>, trials: usize) -> Kernel {
     if let Domain::Choice { count } = *domain {
         // the density over all is shared among the kernels
         let each = 1.0 / (trials + 1) as f64;
         let sum = each * count as f64 + if trial.is_some() { 1.0 } else { 0.0 };
-        let own = |choice: usize| if trial == Some(choice as f64) { each + 1.0 } else { each };
+        let own = |choice: usize| if trial.is_some_and(|(at, _)| at == choice as f64) { each + 1.0 } else { each };
         return Kernel::Choices((0..count).map(|choice| own(choice) / sum).collect());
     }
     let (low, high) = domain.range();
-    let width = high - low;
-    let Some(mean) = trial else { return Kernel::Normal { mean: (low + high) / 2.0, deviation: width } };
-    let deviation = 0.2 * (trials.max(1) as f64).powf(-1.0 / (dimensions as f64 + 4.0)) * width;
-    let least = width / (trials as f64 + 2.0).min(100.0);
-    Kernel::Normal { mean, deviation: deviation.clamp(least, width) }
+    match trial {
+        Some((mean, deviation)) => Kernel::Normal { mean, deviation },
+        None => Kernel::Normal { mean: (low + high) / 2.0, deviation: high - low },
+    }
 }
 
 fn sample(kernel: &Kernel, domain: &Domain, rng: &mut Rng) -> f64 {

@@ -1,13 +1,15 @@
-//! The tree-structured Parzen estimator (Bergstra et al. 2011): what is likelier among the best trials than among the others.
+//! The tree-structured Parzen estimator (Bergstra et al. 2011): what is likelier among the best trials than among the others. With several
+//! goals the best are those of the first fronts (Ozaki et al. 2022).
 
+use super::goals;
 use super::parzen::Density;
 use super::space::{Domain, Space, Values};
 use crate::rng::Rng;
 
-/// What an earlier trial was, and what came of it: less is better. What failed is infinite.
+/// What an earlier trial was, and what came of it in each goal: less is better. What failed is infinite.
 pub struct Past {
     pub values: Values,
-    pub score: f64,
+    pub scores: Vec<f64>,
 }
 
 /// Trials at random before anything is learned from them, and candidates of which the best is tried: Optuna's.
@@ -49,18 +51,16 @@ fn best(domains: &[&Domain], group: &[usize], past: &[Past], rng: &mut Rng) -> V
     let places = |past: &Past| -> Option<Vec<f64>> {
         group.iter().zip(domains).map(|(&at, domain)| Some(domain.place(past.values[at]?))).collect()
     };
-    let mut known: Vec<(usize, f64, Vec<f64>)> =
-        past.iter().enumerate().filter_map(|(at, past)| Some((at, past.score, places(past)?))).collect();
-    known.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-    let good = known.len().div_ceil(10).min(25);
-    let mut rest = known.split_off(good);
-    // kernels weigh by their age
-    known.sort_by_key(|trial| trial.0);
-    rest.sort_by_key(|trial| trial.0);
-    let density = |trials: Vec<(usize, f64, Vec<f64>)>| {
-        Density::of(domains, &trials.into_iter().map(|trial| trial.2).collect::<Vec<_>>())
+    let known: Vec<(&[f64], Vec<f64>)> =
+        past.iter().filter_map(|past| Some((&past.scores[..], places(past)?))).collect();
+    let is_good = split(&known.iter().map(|(scores, _)| *scores).collect::<Vec<_>>());
+    // both in the order of their numbers: kernels weigh by their age
+    let density = |good: bool, fades: bool| {
+        let chosen = known.iter().zip(&is_good).filter(|(_, is_good)| **is_good == good);
+        Density::of(domains, &chosen.map(|((_, places), _)| places.clone()).collect::<Vec<_>>(), fades)
     };
-    let (good, rest) = (density(known), density(rest));
+    let several = known.first().is_some_and(|(scores, _)| scores.len() > 1);
+    let (good, rest) = (density(true, !several), density(false, true));
     let mut best = (f64::NEG_INFINITY, Vec::new());
     for _ in 0..CANDIDATES {
         let place = good.sample(rng);
@@ -70,4 +70,20 @@ fn best(domains: &[&Domain], group: &[usize], past: &[Past], rng: &mut Rng) -> V
         }
     }
     best.1
+}
+
+/// Which trials are the best tenth: at most 25 of them where there is one goal.
+fn split(scores: &[&[f64]]) -> Vec<bool> {
+    let count = scores.len().div_ceil(10);
+    let mut is_good = vec![false; scores.len()];
+    let finite: Vec<usize> = (0..scores.len()).filter(|&at| scores[at].iter().all(|score| score.is_finite())).collect();
+    if scores.first().is_some_and(|goals| goals.len() > 1) {
+        let known: Vec<Vec<f64>> = finite.iter().map(|&at| scores[at].to_vec()).collect();
+        goals::best(&known, count.min(known.len())).into_iter().for_each(|at| is_good[finite[at]] = true);
+        return is_good;
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a][0].total_cmp(&scores[b][0]).then(a.cmp(&b)));
+    order.into_iter().take(count.min(25)).for_each(|at| is_good[at] = true);
+    is_good
 }

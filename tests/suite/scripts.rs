@@ -54,6 +54,20 @@ fn networks_from_pieces_train_save_and_stand_beside_their_baselines() {
     assert!(told.contains("\"step_s\":"), "{told}");
 }
 
+/// Rate and rank of LoRA, by ASHA: the best adapter is kept, scored on what the search never saw, and the folders of others are gone.
+#[test]
+fn a_search_for_rate_and_rank_keeps_the_best_adapter() {
+    let out = tempfile::tempdir().unwrap();
+    let place = out.path().join("search");
+    let small = ["trials=4", "steps=6", "text_chars=16", "batch_size=1", "eval_texts=2"];
+    let told = run("scripts/search.rhai", &[&small[..], &[&format!("out={}", place.display())]].concat(), "2");
+    assert!(told.contains("best at random ") && told.contains("on data that was not searched "), "{told}");
+    let names = |folder: &str| std::fs::read_dir(place.join(folder)).unwrap().flatten();
+    let kept: Vec<_> = names("trials").filter(|entry| entry.path().is_dir()).collect();
+    assert!(kept.len() == 1 && kept[0].path().join("adapter/adapter_model.safetensors").exists(), "{kept:?}");
+    assert!(place.join("search.html").exists() && place.join("parallel.svg").exists());
+}
+
 #[test]
 fn classifiers_and_taggers_stand_beside_their_baselines() {
     let out = tempfile::tempdir().unwrap();

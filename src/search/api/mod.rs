@@ -1,199 +1,78 @@
-//! What `stdlib/search.rhai` needs of Rust: what to try next, and a trial that reports.
+//! What `stdlib/search.rhai` needs of Rust: what to try next, a trial that reports, and what came of it.
 
-use super::{Domain, Param, Past, Rung, Space, grid, suggest};
+mod space;
+mod trial;
+
+use super::{Ladder, Leg, Next, Past, Rule, goals, grid, importance, suggest};
 use crate::rng::Rng;
 use crate::script::prelude::*;
-use crate::sync::unpoisoned;
-use std::sync::{Arc, Mutex};
+use space::Given;
 
 const WHO: &str = "search::run";
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.engine.register_type_with_name::<Trial>("Trial");
+    trial::register(host);
 }
 
-/// A trial that runs: its parameters, and what it reported so far.
-#[derive(Clone)]
-pub struct Trial(Arc<Inner>);
-
-struct Inner {
-    number: usize,
-    params: Map,
-    folder: Option<String>,
-    /// What earlier trials reported, where some are stopped early, and the share that goes on.
-    rungs: Vec<Rung>,
-    reduction: usize,
-    /// 1 where less is better, -1 where more is.
-    sign: f64,
-    reports: Mutex<Reports>,
+/// A number of a map.
+fn whole(map: &Map, key: &str) -> usize {
+    map.get(key).and_then(|value| value.as_int().ok()).and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
-#[derive(Default)]
-struct Reports {
-    steps: Vec<(usize, f64)>,
-    stopped: bool,
-}
-
-impl Trial {
-    /// Takes a report; whether the trial has to end.
-    fn report(&self, step: usize, score: f64) -> bool {
-        let mut reports = unpoisoned(self.0.reports.lock());
-        let own = self.0.sign * score;
-        reports.steps.push((step, score));
-        let rung = self.0.rungs.iter().find(|rung| rung.step == step);
-        reports.stopped |= rung.is_some_and(|rung| rung.stops(own, self.0.reduction));
-        reports.stopped
-    }
-}
-
-/// A space as the script gives it: a map of maps, with the choices' own values.
-struct Given {
-    space: Space,
-    choices: Vec<List>,
-}
-
-/// What a value is called in a message.
-fn kind(value: &Dynamic) -> &str {
-    match value.type_name() {
-        "i64" | "f64" => "a number",
-        "string" | "&str" => "a text",
-        "()" => "()",
-        other => other,
-    }
-}
-
-fn number(map: &Map, key: &str) -> Res<f64> {
-    let value = map.get(key).cloned().unwrap_or_default();
-    match value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(WHO, "`{key}` of a range is a number, not {}", kind(&value)),
-    }
-}
-
-impl Given {
-    fn read(space: &Map) -> Res<Given> {
-        if space.is_empty() {
-            bail!(WHO, "the space has no parameters");
-        }
-        let mut given = Given { space: Space(Vec::new()), choices: Vec::new() };
-        let mut named: Vec<(String, Map)> = Vec::new();
-        for (name, param) in space {
-            match param.clone().try_cast::<Map>().filter(|param| param.contains_key("kind")) {
-                Some(param) => named.push((name.to_string(), param)),
-                None => {
-                    let what = format!("`{name}` is {}, and not a range", kind(param));
-                    let help = "make one with search::float, search::int or search::choice; what is always the same is no parameter";
-                    return Err(Error::new(WHO, what).help(help).into());
-                }
-            }
-        }
-        named.sort_by_key(|(_, param)| param.contains_key("when"));
-        for (name, param) in named {
-            given.add(name, &param)?;
-        }
-        Ok(given)
-    }
-
-    fn add(&mut self, name: String, param: &Map) -> Res<()> {
-        let flag = |key: &str| param.get(key).is_some_and(|value| value.as_bool() == Ok(true));
-        let of: List = param.get("of").cloned().and_then(Dynamic::try_cast).unwrap_or_default();
-        let domain = match param.get("kind").map(Dynamic::to_string).as_deref() {
-            Some("choice") if of.len() < 2 => bail!(WHO, "`{name}` is a choice of {}", of.len()),
-            Some("choice") => Domain::Choice { count: of.len() },
-            _ => Domain::Number {
-                low: number(param, "low")?,
-                high: number(param, "high")?,
-                log: flag("log"),
-                whole: flag("whole"),
-            },
-        };
-        domain.check(&name).map_err(|error| error.attributed_to(WHO))?;
-        let when = match param.get("when").cloned().and_then(Dynamic::try_cast::<List>) {
-            Some(when) => Some(self.condition(&name, &when)?),
-            None => None,
-        };
-        self.space.0.push(Param { name, domain, when });
-        self.choices.push(of);
-        Ok(())
-    }
-
-    fn condition(&self, name: &str, when: &List) -> Res<(usize, usize)> {
-        let [of, value] = &when[..] else { bail!(WHO, "`{name}` has a condition that is no name with a value") };
-        let of = of.to_string();
-        let Some(at) = self.space.0.iter().position(|param| param.name == of) else {
-            bail!(WHO, "`{name}` depends on `{of}`, which the space has not got without a condition of its own");
-        };
-        match self.choice(at, value) {
-            Some(choice) => Ok((at, choice)),
-            None => bail!(WHO, "`{name}` depends on `{of}` being {value}, which is none of its choices"),
-        }
-    }
-
-    /// The number of a choice.
-    fn choice(&self, at: usize, value: &Dynamic) -> Option<usize> {
-        let text = value.to_string();
-        self.choices[at].iter().position(|own| own.to_string() == text)
-    }
-
-    fn params(&self, values: &[Option<f64>]) -> Map {
-        let mut map = Map::new();
-        for ((param, choices), value) in self.space.0.iter().zip(&self.choices).zip(values) {
-            let Some(value) = *value else { continue };
-            let value = match param.domain {
-                Domain::Choice { .. } => choices[value as usize].clone(),
-                Domain::Number { whole: true, .. } => (value as INT).into(),
-                Domain::Number { .. } => value.into(),
-            };
-            map.insert(param.name.as_str().into(), value);
-        }
-        map
-    }
-
-    fn values(&self, params: &Map) -> Res<Vec<Option<f64>>> {
-        let mut values = Vec::new();
-        for (at, param) in self.space.0.iter().enumerate() {
-            let there = self.space.is_there(at, &values);
-            values.push(match params.get(param.name.as_str()) {
-                Some(value) if there => Some(self.value(at, value)?),
-                None if there => bail!(WHO, "a known trial lacks `{}`", param.name),
-                _ => None,
-            });
-        }
-        Ok(values)
-    }
-
-    fn value(&self, at: usize, value: &Dynamic) -> Res<f64> {
-        let param = &self.space.0[at];
-        let number = match param.domain {
-            Domain::Choice { .. } => self.choice(at, value).map(|choice| choice as f64),
-            Domain::Number { low, high, .. } => {
-                let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)).ok();
-                number.filter(|number| (low..=high).contains(number))
-            }
-        };
-        match number {
-            Some(number) => Ok(number),
-            None => bail!(WHO, "`{}` is {value}, which the space has not got", param.name),
-        }
+/// The scores of a trial: a list of numbers, infinite where it failed.
+fn scores(value: Option<&Dynamic>, goals: usize) -> Vec<f64> {
+    let list = value.and_then(|value| value.read_lock::<List>());
+    match list {
+        Some(list) => list
+            .iter()
+            .map(|score| score.as_float().or_else(|_| score.as_int().map(|whole| whole as f64)))
+            .map(|score| score.ok().filter(|score| !score.is_nan()).unwrap_or(f64::INFINITY))
+            .collect(),
+        None => vec![f64::INFINITY; goals],
     }
 }
 
 fn past(given: &Given, past: &List) -> Res<Vec<Past>> {
-    let one = |trial: &Dynamic| -> Res<Past> {
-        let Some(trial) = trial.read_lock::<Map>() else { bail!(WHO, "a trial is a map") };
+    let maps: Vec<Map> = past.iter().filter_map(|trial| Some(trial.read_lock::<Map>()?.clone())).collect();
+    let goals = maps.iter().find_map(|trial| Some(trial.get("scores")?.read_lock::<List>()?.len())).unwrap_or(1);
+    let one = |trial: &Map| -> Res<Past> {
         let params = trial.get("params").cloned().and_then(Dynamic::try_cast::<Map>).unwrap_or_default();
-        let score = trial.get("score").and_then(|score| score.as_float().ok()).filter(|score| !score.is_nan());
-        Ok(Past { values: given.values(&params)?, score: score.unwrap_or(f64::INFINITY) })
+        Ok(Past { values: given.values(&params)?, scores: scores(trial.get("scores"), goals) })
     };
-    past.iter().map(one).collect()
+    maps.iter().map(one).collect()
+}
+
+fn ladder(map: &Map) -> Ladder {
+    let rule =
+        if map.get("stop").is_some_and(|stop| stop.to_string() == "hyperband") { Rule::Hyperband } else { Rule::Asha };
+    Ladder {
+        rule,
+        first: whole(map, "first_step"),
+        last: whole(map, "steps"),
+        reduction: whole(map, "reduction"),
+        trials: whole(map, "trials"),
+    }
+}
+
+fn legs(list: &List) -> Vec<Leg> {
+    let maps = list.iter().filter_map(|leg| Some(leg.read_lock::<Map>()?.clone()));
+    maps.map(|leg| Leg { trial: whole(&leg, "trial"), from: whole(&leg, "start"), until: whole(&leg, "end") }).collect()
+}
+
+/// Legs with the first scores.
+fn seen(legs: &[Leg], scores: &List) -> Vec<(Leg, f64)> {
+    let scores = scores.iter().map(|score| score.as_float().unwrap_or(f64::INFINITY));
+    legs.iter().copied().zip(scores).collect()
+}
+
+fn lists(list: &List) -> Vec<Vec<f64>> {
+    list.iter().map(|inner| scores(Some(inner), 0)).collect()
 }
 
 #[export_module]
 mod verbs {
-    pub type Trial = super::Trial;
-
-    /// The parameters of a trial, from the results that it may see: maps of `params` and of `score`, less being better.
+    /// The parameters of a trial, from the results that it may see: maps of `params` and of `scores`, less being better.
     #[rhai_fn(name = "_suggest", return_raw)]
     pub fn suggest_next(space: Map, method: &str, seed: INT, number: INT, seen: List) -> Res<Map> {
         let given = Given::read(&space)?;
@@ -220,86 +99,72 @@ mod verbs {
         Ok(given.params(&given.values(&params)?))
     }
 
-    /// A trial that may report. Rungs are maps of `step` and `scores`, less being better.
-    #[rhai_fn(name = "_trial", return_raw)]
-    pub fn trial(number: INT, params: Map, folder: Dynamic, rungs: List, reduction: INT, sign: f64) -> Res<Trial> {
-        let rung = |rung: &Dynamic| {
-            let rung = rung.read_lock::<Map>()?;
-            let scores: List = rung.get("scores").cloned()?.try_cast()?;
-            let scores = scores.iter().filter_map(|score| score.as_float().ok()).collect();
-            Some(Rung { step: rung.get("step")?.as_int().ok()? as usize, scores })
-        };
-        Ok(super::Trial(Arc::new(Inner {
-            number: number as usize,
-            params,
-            folder: folder.into_string().ok(),
-            rungs: rungs.iter().filter_map(rung).collect(),
-            reduction: reduction.max(2) as usize,
-            sign,
-            reports: Mutex::default(),
-        })))
+    /// The leg that comes after these, of which the first have scores that may be seen; "wait" where more have to be, and "done".
+    #[rhai_fn(name = "_next_leg")]
+    pub fn next_leg(how: Map, begun: List, scores: List) -> Dynamic {
+        let begun = legs(&begun);
+        match ladder(&how).next(&begun, &super::seen(&begun, &scores)) {
+            Next::Done => "done".into(),
+            Next::Wait => "wait".into(),
+            Next::Leg(leg) => {
+                let entries = [("trial", leg.trial), ("start", leg.from), ("end", leg.until)];
+                Dynamic::from(
+                    entries.into_iter().map(|(key, value)| (key.into(), (value as INT).into())).collect::<Map>(),
+                )
+            }
+        }
     }
 
-    /// What a trial reported: lists of a step and a score.
-    #[rhai_fn(name = "_reports", pure)]
-    pub fn reports(trial: &mut Trial) -> List {
-        let reports = unpoisoned(trial.0.reports.lock());
-        reports.steps.iter().map(|(step, score)| vec![Dynamic::from(*step as INT), (*score).into()].into()).collect()
+    /// Trials that can't go on.
+    #[rhai_fn(name = "_over")]
+    pub fn over(how: Map, begun: List, scores: List) -> List {
+        let begun = legs(&begun);
+        ladder(&how)
+            .over(&begun, &super::seen(&begun, &scores))
+            .into_iter()
+            .map(|trial| (trial as INT).into())
+            .collect()
     }
 
-    /// Whether a trial was stopped early.
-    #[rhai_fn(name = "_stopped", pure)]
-    pub fn stopped(trial: &mut Trial) -> bool {
-        unpoisoned(trial.0.reports.lock()).stopped
+    /// How many legs there are to be: of Hyperband just so many, of ASHA about.
+    #[rhai_fn(name = "_leg_count")]
+    pub fn leg_count(how: Map) -> INT {
+        ladder(&how).count() as INT
     }
 
-    /// The parameters that a trial of `search::run` tries.
-    ///
-    /// ```rhai
-    /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.params.x, #{ trials: 3, control: false }).best.score < 1.0     //=> true
-    /// ```
-    #[rhai_fn(pure, get = "params")]
-    pub fn params(trial: &mut Trial) -> Map {
-        trial.0.params.clone()
+    /// The front of each list of scores, less being better: 0 is the best.
+    #[rhai_fn(name = "_fronts")]
+    pub fn fronts(scores: List) -> List {
+        goals::fronts(&lists(&scores)).into_iter().map(|front| (front as INT).into()).collect()
     }
 
-    /// The number of a trial, from 0 on.
-    ///
-    /// ```rhai
-    /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.number, #{ trials: 3, control: false }).best.number      //=> 0
-    /// ```
-    #[rhai_fn(pure, get = "number")]
-    pub fn number_of(trial: &mut Trial) -> INT {
-        trial.0.number as INT
+    /// The volume between scores and a point that is worse.
+    #[rhai_fn(name = "_hypervolume")]
+    pub fn hypervolume(scores: List, point: List) -> f64 {
+        goals::hypervolume(&lists(&scores), &super::scores(Some(&point.into()), 0))
     }
 
-    /// A folder of a trial's own below the search's `out`, for `train::run`'s checkpoints: what was stopped goes on there. `()` without `out`.
-    ///
-    /// ```rhai
-    /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| if trial.folder == () { 1 } else { 2 }, #{ trials: 1, control: false }).best.score      //=> 1.0
-    /// ```
-    #[rhai_fn(pure, get = "folder")]
-    pub fn folder(trial: &mut Trial) -> Dynamic {
-        trial.0.folder.clone().map_or(Dynamic::UNIT, Into::into)
+    /// A point a tenth beyond the worst of all.
+    #[rhai_fn(name = "_reference")]
+    pub fn reference(all: List) -> List {
+        goals::reference(&lists(&all)).into_iter().map(Dynamic::from).collect()
     }
 
-    /// Reports a score after so many steps. True where the trial should end, since it is not among the best so far (`stop: "halving"`).
-    ///
-    /// also: trial.report, trial.should_prune, pruning, early stopping, ASHA, Hyperband
-    ///
-    /// ```rhai
-    /// let fit = |trial| {
-    ///     for step in 1..10 { if trial.report(step, trial.params.x / step) { break; } }
-    ///     trial.params.x
-    /// };
-    /// search::run(#{ x: search::float(0.0, 1.0) }, fit, #{ trials: 12, stop: "halving", control: false }).stopped > 0      //=> true
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn report(trial: &mut Trial, step: INT, score: Dynamic) -> Res<bool> {
-        let number = score.as_float().or_else(|_| score.as_int().map(|whole| whole as f64));
-        let (Ok(number), Ok(step)) = (number, usize::try_from(step)) else {
-            bail!("report", "a report is a step from 0 on and a number, not {step} and {}", kind(&score));
-        };
-        Ok(trial.report(step, number))
+    /// The share of the variance of the score that each parameter has by itself; `()` for those that not all trials have.
+    #[rhai_fn(name = "_importance", return_raw)]
+    pub fn shares(space: Map, trials: List, seed: INT) -> Res<Map> {
+        let given = Given::read(&space)?;
+        let past = past(&given, &trials)?;
+        let known = past.into_iter().filter(|trial| trial.scores[0].is_finite());
+        let known: Vec<_> = known.map(|trial| (trial.values, trial.scores[0])).collect();
+        let shares = importance(&given.space, &known, seed as u64)?;
+        let named = given.space.0.iter().zip(shares);
+        Ok(named.map(|(param, share)| (param.name.as_str().into(), share.map_or(Dynamic::UNIT, Into::into))).collect())
+    }
+
+    /// Removes the folder of a trial.
+    #[rhai_fn(name = "_remove_trial", return_raw)]
+    pub fn remove_trial(folder: &str) -> Res<()> {
+        Ok(crate::files::remove_folder(WHO, std::path::Path::new(folder))?)
     }
 }
