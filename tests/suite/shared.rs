@@ -61,7 +61,7 @@ fn a_claim_of_another_machine_holds_while_it_beats_and_is_taken_over_when_it_is_
     // one that was written just now: it may beat yet
     foreign(&claim, "elsewhere", "b1", 0, now());
     let (code, _, told) = end(begin(&folder, &["a.rhai"]));
-    assert!(code == 2 && told.contains("is claimed by process 7 on elsewhere, for 60 s"), "{told}");
+    assert!(code == 2 && told.contains("is claimed by process 7 on elsewhere, for 1 min"), "{told}");
     assert!(told.contains("its claim is free when it has not beaten for"), "{told}");
 
     // one that is old by the folder's clock, and beats all the same
