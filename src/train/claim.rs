@@ -83,8 +83,10 @@ impl Claim {
         }
         let Some(bytes) = files::read_if_there(who, path)? else { return Ok(Try::Again) };
         let owner = Owner::read(&bytes);
-        // made, and not written yet: by another machine, whose lock may not be seen here, or by a process that was killed just then
-        if bytes.is_empty() && files::age(path).is_some_and(|age| age < YOUNG) {
+        // made, and not written yet: by another machine, whose lock may not be seen here, or by a process that was killed just then. One that
+        // is written while it is looked at has no age
+        let is_young = || files::age(path).is_none_or(|age| age < YOUNG);
+        if bytes.is_empty() && is_young() && !is_silent(who, path, &bytes, false)? {
             std::thread::sleep(Duration::from_millis(if waits { 50 } else { 0 }));
             return Ok(if waits { Try::Again } else { Try::Busy(None) });
         }
