@@ -89,6 +89,8 @@ mod number;
 pub mod plot;
 #[doc(hidden)]
 pub mod progress;
+#[doc(hidden)]
+pub mod ranks;
 mod regular;
 #[doc(hidden)]
 pub mod resume;

@@ -5,7 +5,7 @@ use crate::script::lookup::{self, Catalog};
 use crate::script::{Host, Needs, Noun};
 #[cfg(feature = "serve")]
 use crate::serve;
-use crate::{clean, data, linear, measure, model, plot, retrieve, search, tensor, token, train};
+use crate::{clean, data, linear, measure, model, plot, ranks, retrieve, search, tensor, token, train};
 
 /// Each noun by its folder, with what shows it to scripts.
 pub const NOUNS: &[Noun] = &[
@@ -15,6 +15,7 @@ pub const NOUNS: &[Noun] = &[
     ("clean", clean::api::register),
     ("model", model::api::register),
     ("train", train::api::register),
+    ("ranks", ranks::api::register),
     ("measure", measure::api::register),
     ("retrieve", retrieve::api::register),
     ("linear", linear::api::register),

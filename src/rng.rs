@@ -163,6 +163,15 @@ impl RunState {
     pub fn new(seed: u64) -> RunState {
         RunState { numbers: Rng::new(seed), dropout: Rng::new(seed).split("dropout") }
     }
+
+    /// The state for a part of a step: the same wherever and in whichever order parts are computed. `word` is the step's, of
+    /// [`dropout_word`].
+    pub fn part(&self, word: u64, number: u64) -> RunState {
+        RunState {
+            numbers: self.numbers.split(word).split(number),
+            dropout: Rng::new(word).split("dropout").split(number),
+        }
+    }
 }
 
 thread_local! {
@@ -190,6 +199,11 @@ pub fn restore(state: RunState) {
 /// Draws from this run's stream: what verbs use that were not given a `seed:`.
 pub fn with_run<T>(draw: impl FnOnce(&mut Rng) -> T) -> T {
     RUN.with_borrow_mut(|run| draw(&mut run.numbers))
+}
+
+/// Takes a word of what dropout draws from.
+pub fn dropout_word() -> u64 {
+    RUN.with_borrow_mut(|run| run.dropout.next_u64())
 }
 
 /// A stream for the masks of one pass: another one at every call.

@@ -28,6 +28,7 @@ pub use jupyter::rehearse;
 
 use crate::Error;
 use crate::kernel::{self, threads};
+use crate::ranks;
 use crate::script::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
@@ -266,7 +267,7 @@ fn on_large_stack(work: impl FnOnce() -> u8 + Send + 'static) -> ExitCode {
 
 /// Decided once, before the first thread starts: the pools below us read it from the environment.
 fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores();
     let asked = match (wanted, std::env::var("LEVAIN_THREADS")) {
         (Some(count), _) => Some(("--threads", count.to_string())),
         (None, Ok(text)) if !text.is_empty() => Some(("LEVAIN_THREADS", text)),
@@ -288,6 +289,31 @@ fn set_threads(wanted: Option<usize>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The cores for this process: its own where a launcher bound it to some, else its share of the machine's.
+fn cores() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match ranks::neighbors(|name| std::env::var(name).ok()) {
+        1 => cores,
+        _ if listed_cores("/proc/self/status", "Cpus_allowed_list:") < listed_cores(ONLINE, "") => cores,
+        neighbors => (cores / neighbors).max(1),
+    }
+}
+
+/// The cores of this machine, as `0-3,6`.
+const ONLINE: &str = "/sys/devices/system/cpu/online";
+
+/// How many cores a line of the system's lists; none where it says nothing.
+fn listed_cores(path: &str, key: &str) -> usize {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let Some(list) = text.lines().find_map(|line| line.strip_prefix(key)) else { return 0 };
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        (last + 1).checked_sub(first)
+    };
+    list.trim().split(',').filter_map(count).sum()
 }
 
 /// A number of threads that can be started.

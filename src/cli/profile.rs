@@ -3,7 +3,7 @@
 use crate::kernel::profile::{self, Cost, Event, Line, Profile};
 use crate::plot::Table;
 use crate::text::{bytes, thousands};
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, ranks};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -24,6 +24,9 @@ pub fn around(table: bool, trace: Option<&Path>, work: impl FnOnce() -> u8) -> u
     profile::begin(trace.is_some());
     let code = work();
     let profile = profile::end();
+    if !ranks::is_first() {
+        return code;
+    }
     if table {
         eprintln!("\n{}", account(&profile));
     }

@@ -1,9 +1,10 @@
 //! `levain run FILE [key=value…]`
 
-use super::say::told;
+use super::say::{own_words, told};
 use super::{FAULT, interrupt};
 use crate::Error;
 use crate::limits::{self, Bounds, Limits, Root};
+use crate::ranks;
 use crate::script::{Cause, Fault, Host, checker, output, plain, read_script};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,15 +83,29 @@ fn end_after(limit: Duration) {
     drop(watch);
 }
 
+/// Runs a script, in all ranks where a launcher started several.
 pub fn main(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
-    if file.as_os_str() == "-" {
-        return match std::io::read_to_string(std::io::stdin()) {
-            Ok(text) => script("standard input", &plain(text), args, sandbox),
-            Err(error) => told(&Fault::plain(format!("standard input: {error}"))),
-        };
+    if let Err(error) = ranks::begin() {
+        ranks::wait_for_first();
+        return told(&error.into());
     }
-    match read_script(file) {
-        Ok(text) => script(&file.display().to_string(), &text, args, sandbox),
+    let code = alone(file, args, sandbox);
+    ranks::end(code, own_words);
+    code
+}
+
+/// Runs a script in this process.
+fn alone(file: &Path, args: &[String], sandbox: &Sandbox) -> u8 {
+    let name = if file.as_os_str() == "-" { "standard input".into() } else { file.display().to_string() };
+    // a launcher gives standard input to rank 0, and other machines may have another file
+    let text = ranks::first_value(&format!("the script {name}"), || match file.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin())
+            .map(plain)
+            .map_err(|error| Error::new("standard input", error.to_string())),
+        false => read_script(file),
+    });
+    match text {
+        Ok(text) => script(&name, &text, args, sandbox),
         Err(error) => told(&error.into()),
     }
 }

@@ -3,9 +3,12 @@
 //! The macros stand in place of the standard library's in every command: those panic where a write fails.
 
 use super::{FAULT, INTERRUPTED};
+use crate::ranks;
 use crate::script::{Cause, Fault, output};
+use crate::sync::unpoisoned;
 use std::fmt::Arguments;
 use std::io::Write;
+use std::sync::Mutex;
 
 macro_rules! print {
     ($($part:tt)*) => { $crate::cli::say::out(format_args!($($part)*)) };
@@ -27,8 +30,27 @@ pub fn out(text: Arguments) {
 }
 
 /// Writes to standard error. Where that can't be written nobody is left to tell, and the exit code says the rest.
+///
+/// Of several ranks the first one speaks for all: what stops another is told by [`own_words`].
 pub fn err(text: Arguments) {
+    if !ranks::is_first() {
+        return withhold(&text.to_string());
+    }
     let _ = std::io::stderr().lock().write_all(text.to_string().as_bytes());
+}
+
+/// What this rank would have said, were it the first.
+static WITHHELD: Mutex<String> = Mutex::new(String::new());
+
+fn withhold(text: &str) {
+    unpoisoned(WITHHELD.lock()).push_str(text);
+}
+
+/// Says what a rank other than the first has to say at its end, when rank 0 has had its time to say it for all.
+pub fn own_words() {
+    let text = std::mem::take(&mut *unpoisoned(WITHHELD.lock()));
+    let lines: String = text.lines().map(|line| format!("rank {}: {line}\n", ranks::rank())).collect();
+    let _ = std::io::stderr().lock().write_all(lines.as_bytes());
 }
 
 /// Tells a fault; the exit code that it means.

@@ -3,6 +3,7 @@
 //! `LEVAIN_TEST_FAULT=kill@17` ends the process before its 17th such call, as a kill or a loss of power does. `full@17` is a disk
 //! without room from that call on: what frees room still works. `fail@17` is one call that fails.
 
+use crate::ranks;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::Path;
@@ -65,12 +66,14 @@ fn step(need: Need) -> Result<()> {
 
 /// A new file, which must not be there.
 pub fn create_new(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    ranks::refuse_writing()?;
     step(Need::Room)?;
     options.write(true).create_new(true).open(path)
 }
 
 /// Stands before a file is opened that is made where it is not there.
 pub fn asked() -> Result<()> {
+    ranks::refuse_writing()?;
     step(Need::Room)
 }
 
@@ -107,22 +110,26 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
 }
 
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    ranks::refuse_writing()?;
     step(Need::Nothing)?;
     fs::rename(from, to)
 }
 
 pub fn make_folder(folder: &Path) -> Result<()> {
+    ranks::refuse_writing()?;
     step(Need::Room)?;
     fs::create_dir(folder)
 }
 
 pub fn remove(path: &Path) -> Result<()> {
+    ranks::refuse_writing()?;
     step(Need::Nothing)?;
     fs::remove_file(path)
 }
 
 /// Removes an empty folder.
 pub fn remove_empty(folder: &Path) -> Result<()> {
+    ranks::refuse_writing()?;
     step(Need::Nothing)?;
     fs::remove_dir(folder)
 }

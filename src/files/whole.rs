@@ -7,12 +7,14 @@
 use super::part::{Part, sweep};
 use super::sums::{self, SUMS, Sum};
 use super::{Counted, calls, folder_of, make, open_as, writable};
-use crate::{Error, Result, bail, progress};
+use crate::{Error, Result, bail, progress, ranks};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Files that are whole, and not yet at their places.
 const COMMIT: &str = ".levain-commit";
@@ -21,10 +23,18 @@ const REMOVED: &str = ".levain-removed";
 /// How many others' files are moved before ours.
 const TRIES: usize = 100;
 const BUFFER: usize = 1 << 20;
+/// How long the other ranks wait until files are at their places.
+const MOVED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Writes a file beside `path` and renames it when it is whole, so that a fault or a kill at any instant
 /// leaves what was there. Folders on the way are made. A link is followed; a device or a pipe is written to.
+///
+/// Of several ranks the first writes it, and the others wait.
 pub fn write(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
+    ranks::first(&format!("{who} {}", path.display()), || write_here(who, path, fill))
+}
+
+fn write_here(who: &str, path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
     let fault = |error: io::Error| Error::io(who, path, &error);
     writable(who, path)?;
     if path.is_dir() {
@@ -62,6 +72,10 @@ pub fn write_all(who: &str, path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// An error where a file could not be written later; nothing changes.
 pub fn probe(who: &str, path: &Path) -> Result<()> {
+    ranks::first(&format!("{who} {}", path.display()), || probe_here(who, path))
+}
+
+fn probe_here(who: &str, path: &Path) -> Result<()> {
     writable(who, path)?;
     make(who, folder_of(path), path)?;
     match path.exists() {
@@ -262,7 +276,16 @@ impl<'a> Stage<'a> {
 pub fn settle(who: &str, folder: &Path) -> Result<()> {
     let from = folder.join(COMMIT);
     // a link may lead anywhere
-    if !from.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+    let is_pending = || from.symlink_metadata().is_ok_and(|facts| facts.is_dir());
+    if !is_pending() {
+        return Ok(());
+    }
+    if !ranks::is_first() {
+        // rank 0 comes here too, and moves them
+        let begun = Instant::now();
+        while is_pending() && begun.elapsed() < MOVED_WITHIN {
+            thread::sleep(Duration::from_millis(20));
+        }
         return Ok(());
     }
     writable(who, &from)?;

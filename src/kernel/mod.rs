@@ -10,6 +10,7 @@ mod accumulate;
 pub mod activation;
 pub mod attention;
 pub mod buffer;
+mod bytes;
 pub mod chain;
 pub mod channel_norm;
 pub mod conv;
@@ -49,6 +50,7 @@ pub mod threads;
 mod view;
 
 pub use accumulate::{add_to, values};
+pub use bytes::{append_bytes, from_bytes};
 pub use candle_core::{DType, Device, Tensor as Array};
 pub use dispatch::{are_on, fused, on_reference};
 pub use elementwise::{add, added, divide, multiply, subtract};

@@ -8,7 +8,7 @@ use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
 use crate::model::{Model, TokenRows};
 use crate::token::Tokenizer;
-use crate::{Result, bail, cancel};
+use crate::{Result, bail, cancel, ranks};
 
 /// How texts are read.
 #[derive(Clone, Copy, Debug)]
@@ -142,19 +142,27 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
         start_step: 0,
     };
     let mut sum = Likelihood::default();
-    for batch in Batches::new(rows.clone(), plan)? {
-        cancel::check()?;
-        let tokens = batch.loss_tokens();
-        if tokens > 0 {
-            sum.nats += net.nats(&TokenRows::from(&batch))?;
-            sum.tokens += tokens;
-            sum.bytes += batch.bytes();
-        }
-    }
+    let own = own_nats(net, Batches::new(rows.clone(), plan)?, &mut sum);
+    sum.nats = ranks::in_order("an evaluation", 1, own)?.into_iter().sum();
     if sum.tokens == 0 {
         bail!("likelihood", "no row has anything to predict");
     }
     Ok(sum)
+}
+
+/// The likelihood of each batch that is this rank's; tokens and bytes of all are counted.
+fn own_nats(net: &Model, batches: Batches, sum: &mut Likelihood) -> Result<Vec<f64>> {
+    let (rank, count) = ranks::turn();
+    let mut nats = Vec::new();
+    for (number, batch) in batches.into_iter().filter(|batch| batch.loss_tokens() > 0).enumerate() {
+        cancel::check()?;
+        if number % count == rank {
+            nats.push(net.nats(&TokenRows::from(&batch))?);
+        }
+        sum.tokens += batch.loss_tokens();
+        sum.bytes += batch.bytes();
+    }
+    Ok(nats)
 }
 
 /// A range of a text's tokens, and the first of them that counts.

@@ -9,7 +9,7 @@ use crate::files::{self, Stage};
 use crate::format::safetensors;
 use crate::progress;
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, ranks};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -63,10 +63,21 @@ impl Model {
                 .help("`net.save_adapter(folder)` keeps them, `net.detach_bottleneck()` takes them off"));
         }
         weights.merge_targets("save")?;
+        ranks::first(&format!("save {}", folder.display()), || {
+            self.write_folder(folder, (&config, &weights, dtype, saving.shard, prefix), &generation)
+        })
+    }
+
+    fn write_folder(
+        &self,
+        folder: &Path,
+        (config, weights, dtype, shard, prefix): (&Config, &Weights, DType, usize, &str),
+        generation: &Map<String, Value>,
+    ) -> Result<()> {
         let mut stage = Stage::begin("save", folder)?;
-        let names = write_weights(&stage, &config, &weights, dtype, saving.shard, prefix)?;
-        write_json(&stage, "generation_config.json", &Value::Object(generation_json(&config, &generation)))?;
-        write_json(&stage, "config.json", &Value::Object(config_json(&config, dtype)))?;
+        let names = write_weights(&stage, config, weights, dtype, shard, prefix)?;
+        write_json(&stage, "generation_config.json", &Value::Object(generation_json(config, generation)))?;
+        write_json(&stage, "config.json", &Value::Object(config_json(config, dtype)))?;
         if self.head() == embed::HEAD.name {
             self.sentence().save(&stage, config.pooling, config.normalize, config.hidden)?;
         }

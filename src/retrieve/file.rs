@@ -7,7 +7,7 @@ use crate::data::{Cell, Dataset, TableBuilder, TextForm};
 use crate::files::{self, Stage};
 use crate::format::safetensors::{self, Safetensors};
 use crate::tensor::{Array, Device};
-use crate::{Error, Result, bail, data};
+use crate::{Error, Result, bail, data, ranks};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -19,6 +19,10 @@ const FACTS: &str = "index.json";
 impl Index {
     /// Writes a folder: all of it, or none. The model of the vectors is not in it.
     pub fn save(&self, folder: &Path) -> Result<()> {
+        ranks::first(&format!("save {}", folder.display()), || self.write(folder))
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
         let mut stage = Stage::begin("save", folder)?;
         let mut rows = TableBuilder::default();
         for row in 0..self.len() {

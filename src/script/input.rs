@@ -1,7 +1,7 @@
 //! Where `input` reads: standard input, a closure of the host application, the prompt's line editor, or nowhere.
 
 use crate::sync::unpoisoned;
-use crate::{Error, Result, cancel};
+use crate::{Error, Result, cancel, ranks};
 use std::sync::{Arc, Mutex};
 
 /// A shared place from which a script reads lines.
@@ -47,8 +47,8 @@ impl Input {
             return line(before)?.ok_or_else(ended);
         }
         let input = self.clone();
-        // a line may be long in coming, and Ctrl-C ends the wait
-        cancel::apart(move || input.wait())?
+        // a line may be long in coming, and Ctrl-C ends the wait; a launcher gives its input to rank 0
+        ranks::first_value("input", || cancel::apart(move || input.wait())?)
     }
 
     fn wait(&self) -> Result<String> {

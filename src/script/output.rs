@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::sync::unpoisoned;
-use crate::{Error, progress};
+use crate::{Error, progress, ranks};
 use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -123,6 +123,10 @@ pub fn failed() -> Option<&'static Error> {
 
 /// Shows text at once. Says whether it could.
 pub fn show(text: &str) -> bool {
+    // of several ranks the first one speaks for all
+    if !ranks::is_first() {
+        return true;
+    }
     if failed().is_some() {
         return false;
     }

@@ -22,14 +22,14 @@ pub const MODULES: &[(&str, &str)] = embedded! {
     "vocab" ["terms" "embeddings" "distill"];
     "verdict" / "judge" "verdict" / "looks" "verdict" / "report" "verdict" / "trial"
     "classify" / "answers" "search" / "trials" "tag" / "tagged"
-    "train" / "encoded" "train" / "gradient" "train" / "labeled" "train" / "ranges"
+    "train" / "encoded" "train" / "gradient" "train" / "labeled" "train" / "ranges" "train" / "resumed"
 };
 
 /// The name that positions in a module refer to.
 pub fn source_name(module: &str) -> String {
     match module {
         "judge" | "looks" | "report" | "trial" => format!("stdlib/verdict/{module}.rhai"),
-        "encoded" | "gradient" | "labeled" | "ranges" => format!("stdlib/train/{module}.rhai"),
+        "encoded" | "gradient" | "labeled" | "ranges" | "resumed" => format!("stdlib/train/{module}.rhai"),
         "answers" => "stdlib/classify/answers.rhai".into(),
         "trials" => "stdlib/search/trials.rhai".into(),
         "tagged" => "stdlib/tag/tagged.rhai".into(),

@@ -30,6 +30,17 @@ struct Entry {
 }
 
 impl Grads {
+    /// These gradients, each of its parameter.
+    pub fn of_arrays(arrays: impl IntoIterator<Item = (Arc<Param>, Array)>) -> Result<Grads> {
+        let mut grads = Grads::default();
+        for (param, array) in arrays {
+            let id = param.id();
+            grads.reach(param);
+            grads.fill(id, array)?;
+        }
+        Ok(grads)
+    }
+
     pub(super) fn reach(&mut self, param: Arc<Param>) {
         self.entries.entry(param.id()).or_insert(Entry { param, grad: None });
     }

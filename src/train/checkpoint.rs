@@ -18,7 +18,7 @@ use crate::format::safetensors::{self, Safetensors};
 use crate::sync::unpoisoned;
 use crate::tensor::rng::{self, RunState};
 use crate::tensor::{Array, Param};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, ranks};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -84,12 +84,15 @@ impl Checkpoint {
         Checkpoint::default()
     }
 
-    /// Whether there is one to load.
-    pub fn exists(&self) -> bool {
-        match &self.path {
-            Some(path) => whole(path).is_some(),
-            None => self.held().is_some(),
-        }
+    /// Whether there is one to load. Of several ranks the first says so, and the others have to see it too.
+    pub fn exists(&self) -> Result<bool> {
+        let Some(path) = &self.path else { return Ok(self.held().is_some()) };
+        let exists = ranks::first_value(&format!("look for {}", path.display()), || Ok(whole(path).is_some()))?;
+        let unseen = (exists && whole(path).is_none()).then(|| {
+            format!("{} of rank 0 is not there on {}: ranks need one folder for all", path.display(), files::host())
+        });
+        ranks::together("look for a checkpoint", unseen)?;
+        Ok(exists)
     }
 
     pub fn path(&self) -> Option<&Path> {
@@ -105,7 +108,10 @@ impl Checkpoint {
         optimizer: &Optimizer,
         state: serde_json::Value,
     ) -> Result<()> {
-        let of = optimizer.state()?;
+        let of = match &self.path {
+            Some(_) => optimizer.whole_state()?,
+            None => optimizer.state()?,
+        };
         let facts = Facts {
             format: FORMAT,
             step,
@@ -119,7 +125,9 @@ impl Checkpoint {
         let weights = keyed(params).into_iter().map(|(name, param)| (name, param.value())).collect();
         let saved = Saved { facts, weights, memory: of.memory };
         match &self.path {
-            Some(path) => cancel::under(&Cancel::default(), || saved.write(path)),
+            Some(path) => ranks::first(&format!("save {}", path.display()), || {
+                cancel::under(&Cancel::default(), || saved.write(path))
+            }),
             None => {
                 *self.held() = Some(saved);
                 Ok(())
@@ -159,14 +167,7 @@ impl Checkpoint {
     pub fn remove(&self) -> Result<()> {
         *self.held() = None;
         let Some(path) = &self.path else { return Ok(()) };
-        let (new, old) = (beside(path, "new"), beside(path, "old"));
-        clear("remove", &new)?;
-        clear("remove", &old)?;
-        if is_checkpoint(path) || is_remainder(path) {
-            files::rename("remove", path, &old)?;
-            clear("remove", &old)?;
-        }
-        Ok(())
+        ranks::first(&format!("remove {}", path.display()), || remove(path))
     }
 
     fn saved(&self) -> Result<Saved> {
@@ -297,6 +298,18 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// Removes a checkpoint, and what a kill left of one.
+fn remove(path: &Path) -> Result<()> {
+    let (new, old) = (beside(path, "new"), beside(path, "old"));
+    clear("remove", &new)?;
+    clear("remove", &old)?;
+    if is_checkpoint(path) || is_remainder(path) {
+        files::rename("remove", path, &old)?;
+        clear("remove", &old)?;
+    }
+    Ok(())
 }
 
 /// Removes a folder of ours: first what makes it a checkpoint.

@@ -11,7 +11,7 @@
 use super::heartbeat::{self, Held};
 use super::owner::{Owner, span};
 use crate::sync::unpoisoned;
-use crate::{Error, Result, bail, cancel, files};
+use crate::{Error, Result, bail, cancel, files, ranks};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// A claim of this process: dropping it removes the file.
 #[derive(Debug)]
 pub struct Claim {
-    held: Arc<Held>,
+    /// What is held in this process.
+    held: Option<Arc<Held>>,
     stale: Option<u32>,
 }
 
@@ -48,18 +49,32 @@ enum Try {
 
 impl Claim {
     /// Claims `path` for `who`, the verb that works on it. An error where another process has it; one of another machine is watched
-    /// for a while, if it has not beaten for long.
+    /// for a while, if it has not beaten for long. Of several ranks the first claims it for all.
     pub fn take(who: &str, path: impl AsRef<Path>) -> Result<Claim> {
         let path = path.as_ref();
-        match Claim::tried(who, path, true)? {
-            Ok(claim) => Ok(claim),
-            Err(owner) => Err(busy(who, path, owner)),
-        }
+        let mut held = None;
+        let stale =
+            ranks::first_value(&format!("{who} {}", path.display()), || match Claim::tried(who, path, true)? {
+                Ok(claim) => Ok(claim.lent(&mut held)),
+                Err(owner) => Err(busy(who, path, owner)),
+            })?;
+        Ok(Claim { held, stale })
     }
 
     /// [`Claim::take`] without a wait: nothing where another process has it. Asked again and again it finds those that have ended.
     pub fn attempt(who: &str, path: impl AsRef<Path>) -> Result<Option<Claim>> {
-        Ok(Claim::tried(who, path.as_ref(), false)?.ok())
+        let path = path.as_ref();
+        let mut held = None;
+        let found = ranks::first_value(&format!("{who} {}", path.display()), || {
+            Ok(Claim::tried(who, path, false)?.ok().map(|claim| claim.lent(&mut held)))
+        })?;
+        Ok(found.map(|stale| Claim { held, stale }))
+    }
+
+    /// Hands over what is held, without its end; the process whose stale claim it was.
+    fn lent(mut self, held: &mut Option<Arc<Held>>) -> Option<u32> {
+        *held = self.held.take();
+        self.stale
     }
 
     fn tried(who: &str, path: &Path, waits: bool) -> Result<Result<Claim, Option<Owner>>> {
@@ -135,9 +150,14 @@ impl Claim {
 
     /// Removes a claim that a process left behind which ended after its work was done; one that is held stays.
     pub fn sweep(who: &str, path: impl AsRef<Path>) {
-        if files::is_file(path.as_ref()) {
-            drop(Claim::attempt(who, path));
-        }
+        // a claim that is held is no fault
+        let swept = ranks::first(who, || {
+            if files::is_file(path.as_ref()) {
+                drop(Claim::tried(who, path.as_ref(), false)?);
+            }
+            Ok(())
+        });
+        drop(swept);
     }
 
     /// The process whose stale claim was taken over.
@@ -147,12 +167,12 @@ impl Claim {
 
     /// An error where another process has taken the claim over, since this one stood still.
     pub fn check(&self, who: &str) -> Result<()> {
-        if self.held.is_own() {
-            return Ok(());
-        }
-        let path = self.held.path.display();
-        let what = format!("{path} is claimed by another process, since this one stood still for too long");
-        Err(Error::new(who, what).help("what that one finds counts; the same command waits for it, or goes on"))
+        ranks::first(who, || {
+            let Some(held) = self.held.as_ref().filter(|held| !held.is_own()) else { return Ok(()) };
+            let path = held.path.display();
+            let what = format!("{path} is claimed by another process, since this one stood still for too long");
+            Err(Error::new(who, what).help("what that one finds counts; the same command waits for it, or goes on"))
+        })
     }
 
     fn written(who: &str, path: &Path, file: File, stale: Option<u32>) -> Result<Try> {
@@ -170,13 +190,16 @@ impl Claim {
             files::clear_parts(folder);
             files::remove(who, &beside(&held.path)).ok();
         }
-        Ok(Try::Claim(Claim { held, stale }))
+        Ok(Try::Claim(Claim { held: Some(held), stale }))
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.held.end();
+        // of several ranks the first holds it
+        if let Some(held) = &self.held {
+            held.end();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! <https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto>
 
 use crate::files::{self, Counted};
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, ranks};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Write;
@@ -37,7 +37,7 @@ impl Events {
             return Ok(Events::create(path));
         };
         files::write_all(WHO, &path, &bytes[..end])?;
-        let file = Some(files::append(WHO, &path)?);
+        let file = if ranks::is_first() { Some(files::append(WHO, &path)?) } else { None };
         Ok(Events { path, file })
     }
 

@@ -6,8 +6,10 @@ pub mod claim;
 mod events;
 mod heartbeat;
 pub mod optimizer;
+pub mod over_ranks;
 mod owner;
 pub mod record;
+mod shards;
 mod status;
 
 pub use checkpoint::Checkpoint;

@@ -1,10 +1,12 @@
 //! Optimizers: an update rule, parameter groups with rates of their own, and the rule's moments of each parameter.
 
+use super::shards;
 use crate::kernel::optimize::Moment;
 use crate::kernel::{self, Adamw, Sgd};
 use crate::sync::unpoisoned;
 use crate::tensor::{Array, DType, Grads, Param};
-use crate::{Error, Result, bail};
+
+use crate::{Error, Result, bail, ranks};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,6 +36,8 @@ struct Inner {
     allow_unused: bool,
     /// Moments are kept in bf16.
     half: bool,
+    /// The rank that has the moments of each slot, where ranks divide them.
+    owners: Option<Vec<usize>>,
     slots: Vec<Slot>,
 }
 
@@ -90,7 +94,15 @@ impl Optimizer {
         }
         slots.sort_by_key(|slot| (slot.param.name().is_none(), slot.param.name().cloned(), slot.param.id()));
         rate(who, "lr", lr)?;
-        Ok(Optimizer(Arc::new(Mutex::new(Inner { rule, lr, steps: 0, allow_unused, half: false, slots }))))
+        Ok(Optimizer(Arc::new(Mutex::new(Inner {
+            rule,
+            lr,
+            steps: 0,
+            allow_unused,
+            half: false,
+            owners: None,
+            slots,
+        }))))
     }
 
     /// Keeps the moments in bf16 from now on: half the memory. Rounding is stochastic, so that changes too small for
@@ -104,6 +116,18 @@ impl Optimizer {
             bail!("moments_dtype", "this optimizer has moments in f32 from {} steps", inner.steps);
         }
         inner.half = true;
+        Ok(())
+    }
+
+    /// Divides the moments among the ranks of this run from now on: each updates a part of the parameters, and gives the others their
+    /// values. The bits stay the same; nothing changes where there is one rank.
+    pub fn shard(&self) -> Result<()> {
+        let mut inner = self.inner();
+        if inner.steps > 0 {
+            bail!("shard_moments", "this optimizer has all moments from {} steps", inner.steps);
+        }
+        let sizes: Vec<usize> = inner.slots.iter().map(|slot| slot.param.value().elem_count()).collect();
+        inner.owners = (ranks::count() > 1).then(|| shards::owners(&sizes, ranks::count()));
         Ok(())
     }
 
@@ -143,6 +167,22 @@ impl Optimizer {
         self.inner().state()
     }
 
+    /// As [`Optimizer::state`], with the moments that other ranks have in rank 0: for a checkpoint that all ranks save.
+    pub fn whole_state(&self) -> Result<State> {
+        let inner = self.inner();
+        let mut state = inner.state()?;
+        if let Some(owners) = &inner.owners {
+            let slots = inner.slots.iter().zip(owners).zip(inner.keys()).filter(|((slot, _), _)| slot.steps > 0);
+            let wanted = slots.flat_map(|((slot, owner), name)| {
+                let dims = slot.param.value().dims().to_vec();
+                let moments = inner.rule.memory().iter();
+                moments.map(move |moment| (format!("{name}.{moment}"), *owner, dims.clone())).collect::<Vec<_>>()
+            });
+            shards::collect(&mut state.memory, &wanted.collect::<Vec<_>>(), inner.half)?;
+        }
+        Ok(state)
+    }
+
     /// Restores what [`Optimizer::state`] returned. Nothing changes when names or shapes differ.
     pub fn restore(&self, state: State) -> Result<()> {
         self.inner().restore(state)
@@ -168,13 +208,23 @@ impl Inner {
     fn step(&mut self, mut grads: Grads) -> Result<()> {
         self.check(&grads)?;
         let (rule, lr, half, factor) = (self.rule, self.lr, self.half, grads.factor());
-        for slot in &mut self.slots {
-            if let Some(grad) = grads.take(&slot.param) {
-                slot.update(&grad, factor, rule, lr, half)?;
+        let rank = ranks::rank();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let is_own = self.owners.as_ref().is_none_or(|owners| owners[index] == rank);
+            match grads.take(&slot.param) {
+                Some(grad) if is_own => slot.update(&grad, factor, rule, lr, half)?,
+                Some(_) => slot.steps += 1,
+                None => {}
             }
         }
         self.steps += 1;
-        Ok(())
+        match &self.owners {
+            Some(owners) => {
+                let params: Vec<_> = self.slots.iter().map(|slot| slot.param.clone()).collect();
+                shards::give_values(&params, owners)
+            }
+            None => Ok(()),
+        }
     }
 
     fn check(&self, grads: &Grads) -> Result<()> {
@@ -231,9 +281,13 @@ impl Inner {
             bail!("load", "the checkpoint is of `{}`, this optimizer is `{}`", state.rule, self.rule.name());
         }
         let mut memories = Vec::new();
-        for (slot, name) in self.slots.iter().zip(self.keys()) {
+        for (index, (slot, name)) in self.slots.iter().zip(self.keys()).enumerate() {
             let steps = state.behind.remove(&name).unwrap_or(state.steps);
-            let wanted = if steps == 0 { &[] } else { self.rule.memory() };
+            let is_own = self.owners.as_ref().is_none_or(|owners| owners[index] == ranks::rank());
+            if !is_own {
+                self.rule.memory().iter().for_each(|moment| drop(state.memory.remove(&format!("{name}.{moment}"))));
+            }
+            let wanted = if steps == 0 || !is_own { &[] } else { self.rule.memory() };
             let mut memory = Vec::new();
             for moment in wanted {
                 let key = format!("{name}.{moment}");

@@ -4,7 +4,7 @@ use super::events::{self, Events};
 use crate::files::sums::{self, Check, KEY};
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
-use crate::{Error, Result, bail};
+use crate::{Error, Result, bail, ranks};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::Write;
@@ -24,6 +24,7 @@ struct Inner {
     file: Option<Counted<File>>,
     /// Bytes of the file: what a write that failed has left of a row is cut off.
     length: u64,
+    is_reopened: bool,
     /// For TensorBoard, where that is asked for.
     events: Option<Events>,
 }
@@ -49,9 +50,9 @@ impl Record {
         // the lines themselves, so that not a digit changes
         let (text, rows): (Vec<Vec<u8>>, Vec<Row>) = lines.into_iter().unzip();
         files::write_all("record", path, &text.concat())?;
-        let file = files::append("record", path)?;
+        let file = if ranks::is_first() { Some(files::append("record", path)?) } else { None };
         let length = text.iter().map(Vec::len).sum::<usize>() as u64;
-        let inner = Inner { rows, path: Some(path.to_path_buf()), file: Some(file), length, events: None };
+        let inner = Inner { rows, path: Some(path.to_path_buf()), file, length, is_reopened: true, events: None };
         Ok(Record(Arc::new(Mutex::new(inner))))
     }
 
@@ -60,9 +61,9 @@ impl Record {
         let mut inner = self.inner();
         if let Some(path) = &inner.path {
             let place = events::path_beside(path);
-            inner.events = Some(match inner.file {
-                Some(_) => Events::reopen(place, inner.rows.len())?,
-                None => Events::create(place),
+            inner.events = Some(match inner.is_reopened {
+                true => Events::reopen(place, inner.rows.len())?,
+                false => Events::create(place),
             });
         }
         drop(inner);
@@ -125,25 +126,30 @@ impl Inner {
         if row.contains_key(KEY) {
             bail!("record", "`{KEY}` is the checksum of a row, and can't be a value in it");
         }
-        if let Some(path) = &self.path {
-            let line = line(&row);
-            match &mut self.file {
-                // what is there goes when the first row is on the disk
-                None => self.file = Some(files::begin("record", path, line.as_bytes())?),
-                Some(file) => {
-                    if let Err(error) = file.write_all(line.as_bytes()) {
-                        files::cut("record", path, file.get_ref(), self.length).ok();
-                        return Err(Error::io("record", path, &error));
-                    }
-                }
-            }
-            self.length += line.len() as u64;
-        }
-        if let Some(events) = &mut self.events {
-            events.add(&row, self.rows.len())?;
+        if let Some(path) = self.path.clone() {
+            ranks::first(&format!("record {}", path.display()), || self.write(&path, &row))?;
         }
         self.rows.push(row);
         Ok(())
+    }
+
+    fn write(&mut self, path: &Path, row: &Row) -> Result<()> {
+        let line = line(row);
+        match &mut self.file {
+            // what is there goes when the first row is on the disk
+            None => self.file = Some(files::begin("record", path, line.as_bytes())?),
+            Some(file) => {
+                if let Err(error) = file.write_all(line.as_bytes()) {
+                    files::cut("record", path, file.get_ref(), self.length).ok();
+                    return Err(Error::io("record", path, &error));
+                }
+            }
+        }
+        self.length += line.len() as u64;
+        match &mut self.events {
+            Some(events) => events.add(row, self.rows.len()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -60,6 +60,8 @@ mod planted;
 mod plot;
 mod prompt;
 mod quantize;
+#[cfg(target_os = "linux")]
+mod ranks;
 mod rope;
 #[cfg(unix)]
 mod terminal;

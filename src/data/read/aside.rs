@@ -2,7 +2,7 @@
 
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
-use crate::{Result, progress, text};
+use crate::{Result, progress, ranks, text};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ struct Kept {
 impl Aside {
     pub fn new(who: &'static str, path: &Path) -> Result<Aside> {
         files::writable(who, path)?;
-        if files::is_file(path) {
+        if ranks::is_first() && files::is_file(path) {
             files::remove(who, path)?;
         }
         Ok(Aside(Arc::new(Mutex::new(Kept { who, path: path.into(), file: None, lines: 0 }))))
@@ -50,6 +50,9 @@ impl Aside {
             out += &row.to_string();
             out.push('\n');
             *lines += 1;
+        }
+        if !ranks::is_first() {
+            return Ok(());
         }
         let file = match file {
             Some(file) => file,

@@ -7,7 +7,7 @@ use crate::data::read::{DataFormat, Packing, TextForm, format_of};
 use crate::data::stream::DatasetBlocks;
 use crate::data::{Dataset, Stream, TableBuilder};
 use crate::files::{self, Counted};
-use crate::{Error, Result, bail, cancel, progress, tasks, text};
+use crate::{Error, Result, bail, cancel, progress, ranks, tasks, text};
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -45,6 +45,10 @@ struct Progress {
 
 /// Writes the rows, and returns how many there are.
 pub fn save_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<usize> {
+    ranks::first_value(&format!("{WHO} {}", path.display()), || write_stream(stream, path, options))
+}
+
+fn write_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<usize> {
     let (format, packing) = format_of(WHO, path)?;
     fits(format, options.form, path)?;
     if format == DataFormat::Json {

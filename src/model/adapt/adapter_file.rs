@@ -18,7 +18,7 @@ use crate::model::fields::read_json;
 use crate::model::fields::write_json;
 use crate::model::weights::{Weights, embeddings_of, rows_name};
 use crate::tensor::{Array, DType};
-use crate::{Error, Result, bail, cancel};
+use crate::{Error, Result, bail, cancel, ranks};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -91,10 +91,12 @@ impl Model {
             "lora": lora,
             "bottlenecks": bottlenecks,
         });
-        let stage = Stage::begin(WHO, folder)?;
-        safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
-        write_json(&stage, CONFIG, &config)?;
-        stage.commit()
+        ranks::first(&format!("{WHO} {}", folder.display()), || {
+            let stage = Stage::begin(WHO, folder)?;
+            safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?;
+            write_json(&stage, CONFIG, &config)?;
+            stage.commit()
+        })
     }
 
     /// Puts on a base what the folder holds.

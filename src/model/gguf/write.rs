@@ -15,7 +15,7 @@ use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::model::{Model, Weights};
 use crate::tensor::DType;
 use crate::token::Tokenizer;
-use crate::{Error, Result, bail, files};
+use crate::{Error, Result, bail, files, ranks};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,10 @@ impl Model {
     /// Writes a `.gguf` file with the tokenizer in it. What was written is opened again: the tokenizer in it has to give the
     /// same ids, and the weights the same logits but for the rounding.
     pub fn save_gguf(&self, path: &Path, saving: &GgufSaving) -> Result<()> {
+        ranks::first(&format!("{WHO} {}", path.display()), || self.write_gguf(path, saving))
+    }
+
+    fn write_gguf(&self, path: &Path, saving: &GgufSaving) -> Result<()> {
         self.check_trainable(WHO)?;
         let source = self.source(path)?;
         let metadata = source.metadata(saving)?;

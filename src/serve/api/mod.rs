@@ -75,6 +75,9 @@ mod verbs {
         if crate::limits::current().is_confined() {
             bail!("serve", "this script may not listen for connections");
         }
+        if crate::ranks::count() > 1 {
+            bail!("serve", "a launcher started {} processes, and a server is one", crate::ranks::count());
+        }
         let options = Options::read("serve", SERVE, options)?;
         let plan = super::read(&options)?;
         let served = Served::new(&options.text("name")?, &net, &tok)?;

@@ -73,6 +73,22 @@ mod verbs {
         rng::seed(n as u64);
     }
 
+    /// The random word of a step, from which its parts draw.
+    #[rhai_fn(name = "_step_word")]
+    pub fn step_word() -> INT {
+        rng::dropout_word() as INT
+    }
+
+    /// Runs `work`, a part of a step, with random numbers of its own.
+    #[rhai_fn(name = "_drawing", return_raw)]
+    pub fn drawing(ctx: NativeCallContext, word: INT, number: INT, work: FnPtr) -> Res<Dynamic> {
+        let before = rng::state();
+        rng::restore(before.part(word as u64, number as u64));
+        let done = work.call_within_context(&ctx, ());
+        rng::restore(before);
+        done
+    }
+
     /// Starts what dropout draws anew, and nothing else.
     #[rhai_fn(name = "_seed_dropout")]
     pub fn seed_dropout(n: INT) {

@@ -2,7 +2,7 @@
 
 use crate::files::Stage;
 use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
-use crate::{Error, Result, progress};
+use crate::{Error, Result, progress, ranks};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -29,8 +29,12 @@ impl Tokenizer {
         if let Some(template) = self.own_template() {
             texts.push(("chat_template.jinja", template.to_string()));
         }
+        ranks::first(&format!("{WHO} {}", folder.display()), || self.write_texts(folder, &texts))
+    }
+
+    fn write_texts(&self, folder: &Path, texts: &[(&str, String)]) -> Result<()> {
         let stage = Stage::begin(WHO, folder)?;
-        for (name, text) in &texts {
+        for (name, text) in texts {
             stage.write_all(name, text.as_bytes())?;
         }
         for (name, text) in self.named_templates() {

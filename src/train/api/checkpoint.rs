@@ -151,9 +151,9 @@ mod verbs {
     /// ```rhai
     /// checkpoint("out/examples/nothing").exists //=> false
     /// ```
-    #[rhai_fn(get = "exists", pure)]
-    pub fn exists(point: &mut Checkpoint) -> bool {
-        point.exists()
+    #[rhai_fn(get = "exists", pure, return_raw)]
+    pub fn exists(point: &mut Checkpoint) -> Res<bool> {
+        Ok(point.exists()?)
     }
 
     /// Removes the checkpoint, if there is one: a finished run needs none.

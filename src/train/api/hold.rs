@@ -1,9 +1,9 @@
 //! Deferring Ctrl-C in scripts: a loop finishes its step before it is interrupted.
 
-use crate::cancel;
 use crate::script::is_interrupted;
 use crate::script::prelude::*;
 use crate::tensor::rng;
+use crate::{cancel, ranks};
 use std::sync::{Arc, Mutex};
 
 /// Defers interrupts for as long as a copy of it lives, or until it is released.
@@ -15,21 +15,39 @@ impl Hold {
         self.held().is_some_and(|hold| hold.is_requested())
     }
 
+    /// Whether a stop was asked for in any rank, which then is one in all.
+    fn agrees_to_stop(&self, own: bool) -> Res<bool> {
+        let stops = ranks::agreed("whether to stop", own)?;
+        if stops {
+            cancel::current().request();
+        }
+        Ok(stops)
+    }
+
     fn held(&self) -> Option<Arc<cancel::Hold>> {
         self.0.lock().ok().and_then(|hold| hold.clone())
     }
 
-    /// Returns what `work` returns, or `()` where it was interrupted, with the random state of before.
+    /// Returns what `work` returns, or `()` where it was interrupted in any rank, with the random state of before. Where it failed
+    /// in one rank, it failed in all.
     fn interruptible(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
         let Some(hold) = self.held() else { return work() };
         let random = rng::state();
-        match hold.lift(work) {
-            Err(error) if is_interrupted(&error) => {
-                rng::restore(random);
-                Ok(Dynamic::UNIT)
-            }
-            result => result,
+        let result = hold.lift(work);
+        let stopped = result.as_ref().is_err_and(|error| is_interrupted(error));
+        let fault = result.as_ref().err().filter(|_| !stopped).map(|error| fault_text(error));
+        let elsewhere = ranks::together("a step's work", fault);
+        if let (Ok(_), Err(elsewhere)) = (&result, elsewhere) {
+            return Err(elsewhere.into());
         }
+        if result.is_err() && !stopped {
+            return result;
+        }
+        if self.agrees_to_stop(stopped)? {
+            rng::restore(random);
+            return Ok(Dynamic::UNIT);
+        }
+        result
     }
 
     fn release(&self) {
@@ -37,6 +55,17 @@ impl Hold {
             *hold = None;
         }
     }
+}
+
+/// What a script's error says, for the other ranks.
+fn fault_text(error: &EvalAltResult) -> String {
+    if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
+        && let Some(fields) = value.read_lock::<Map>()
+    {
+        let field = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
+        return format!("{}: {}", field("who"), field("what"));
+    }
+    error.to_string()
 }
 
 pub fn register(host: &mut Host) {
@@ -50,7 +79,8 @@ mod verbs {
 
     /// Defers Ctrl-C: nothing is interrupted until the returned handle goes out of scope or is released.
     ///
-    /// A loop asks `pending` where it can stop, saves its checkpoint, and calls `release()`, which interrupts it there.
+    /// A loop asks `pending` where it can stop, saves its checkpoint, and calls `release()`, which interrupts it there. Of several ranks all
+    /// have the same answer: a stop that was asked for in one of them is one in all.
     ///
     /// ```rhai
     /// let stop = defer_interrupt();
@@ -87,9 +117,10 @@ mod verbs {
     /// ```rhai
     /// defer_interrupt().pending                //=> false
     /// ```
-    #[rhai_fn(get = "pending", pure)]
-    pub fn pending(hold: &mut Hold) -> bool {
-        hold.is_pending()
+    #[rhai_fn(get = "pending", pure, return_raw)]
+    pub fn pending(hold: &mut Hold) -> Res<bool> {
+        let own = hold.is_pending();
+        hold.agrees_to_stop(own)
     }
 
     /// Ends the deferral; an interrupt that is pending stops the script here.

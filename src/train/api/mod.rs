@@ -4,6 +4,7 @@ mod checkpoint;
 mod hold;
 mod json;
 mod optimizer;
+mod over_ranks;
 mod record;
 mod runs;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub fn register(host: &mut Host) {
     optimizer::register(host);
+    over_ranks::register(host);
     record::register(host);
     checkpoint::register(host);
     hold::register(host);

@@ -18,6 +18,8 @@ const ADAMW: &[Opt] = &[
         "\"f32\"",
         "dtype of both moments: f32, or bf16 in half the memory",
     ),
+    opt("shard_moments", Kind::Bool, "false", "ranks divide the moments among them: less memory, more bytes to send")
+        .also(&["ZeRO", "zero_stage", "ZeroRedundancyOptimizer", "FSDP", "deepspeed", "optimizer sharding"]),
     opt(
         "groups",
         Kind::List,
@@ -149,6 +151,9 @@ mod verbs {
         let opt = make("adamw", Rule::AdamW { betas: (first, second), eps: options.float("eps")? }, params, &options)?;
         if half {
             opt.keep_half()?;
+        }
+        if options.bool("shard_moments")? {
+            opt.shard()?;
         }
         Ok(opt)
     }

@@ -102,7 +102,12 @@ mod verbs {
     /// The JSON object in a file, or `()` where there is no file.
     #[rhai_fn(name = "_stored", return_raw)]
     pub fn stored(path: &str) -> Res<Dynamic> {
-        let Some(bytes) = files::read_if_there("runs::stored", Path::new(path))? else { return Ok(Dynamic::UNIT) };
+        // all ranks see what the first sees: another may look when a run has just been finished
+        let bytes = crate::ranks::first_value(&format!("runs::stored {path}"), || {
+            Ok(files::read_if_there("runs::stored", Path::new(path))?
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        })?;
+        let Some(bytes) = bytes.map(String::into_bytes) else { return Ok(Dynamic::UNIT) };
         if sums::checked(&bytes) == Check::Wrong {
             return Err(Error::new("runs::stored", format!("{path} is damaged: it is not what its checksum says"))
                 .help("restore it from a copy, or remove it, and the run is done again")

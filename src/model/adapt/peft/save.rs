@@ -12,7 +12,7 @@ use crate::model::model::Inner;
 use crate::model::weights::{Weights, embeddings_of, rows_name};
 use crate::progress;
 use crate::tensor::{Array, DType, Device};
-use crate::{Error, Result};
+use crate::{Error, Result, ranks};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,10 +49,12 @@ impl Model {
             }
         }
         let facts: Vec<(&str, &str)> = path.iter().map(|path| (BASE_PATH, path.as_str())).collect();
-        let stage = Stage::begin(WHO, folder)?;
-        safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &facts)?;
-        write_json(&stage, CONFIG, &config)?;
-        stage.commit()
+        ranks::first(&format!("{WHO} {}", folder.display()), || {
+            let stage = Stage::begin(WHO, folder)?;
+            safetensors::save_in(&stage, TENSORS, arrays.iter().map(|(name, array)| (name.as_str(), array)), &facts)?;
+            write_json(&stage, CONFIG, &config)?;
+            stage.commit()
+        })
     }
 }
 

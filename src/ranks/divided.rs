@@ -1,0 +1,41 @@
+//! Work over many items that ranks divide among them: item by item in turn, and put together in the order of the items.
+
+use super::meeting::{self, gathered, meet};
+use super::world;
+use crate::{Error, Result};
+
+/// Which items are this rank's: those whose number divided by the second leaves the first. All are where it does not share.
+pub fn turn() -> (usize, usize) {
+    world::world().filter(|world| world.is_here()).map_or((0, 1), |world| (world.rank, world.count))
+}
+
+/// Results of all items in their order, `width` numbers each, of those of this rank's [`turn`]. Where the work failed or was
+/// interrupted in one rank, it was in all.
+pub fn in_order(what: &str, width: usize, own: Result<Vec<f64>>) -> Result<Vec<f64>> {
+    let Some(world) = world::world().filter(|world| world.is_here()) else { return own };
+    let flag = match &own {
+        Ok(_) => 0,
+        Err(error) if error.is_interrupted() => 1,
+        Err(_) => 2,
+    };
+    let cards = meet(world, what, flag, 0, 1)?;
+    if let Some(failed) = cards.iter().position(|card| card.flag == 2) {
+        let own = own.map(drop);
+        let words = gathered(what, own.as_ref().err().map_or(String::new(), ToString::to_string).as_bytes())?;
+        let words = String::from_utf8_lossy(&words[failed]).into_owned();
+        return Err(own.err().unwrap_or_else(|| Error::new("ranks", format!("rank {failed}: {words}"))));
+    }
+    if cards.iter().any(|card| card.flag == 1) {
+        return Err(own.err().unwrap_or_else(Error::interrupted));
+    }
+    let bytes: Vec<u8> = own?.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let rows: Vec<Vec<f64>> = meeting::gathered(what, &bytes)?.iter().map(|row| numbers(row)).collect();
+    let all = rows.iter().map(Vec::len).sum::<usize>() / width;
+    let item = |at: usize| rows[at % world.count].get(width * (at / world.count)..).into_iter().flatten().take(width);
+    Ok((0..all).flat_map(item).copied().collect())
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f64> {
+    let number = |word: &[u8]| word.try_into().map_or(f64::NAN, f64::from_le_bytes);
+    bytes.chunks_exact(8).map(number).collect()
+}

@@ -1,0 +1,200 @@
+//! Where ranks meet: each says what it has come for, so that ranks that have taken different ways are told, and not mixed.
+
+use super::world::{self, Occasion, OnItsOwn, Pace, World};
+use crate::{Error, Result, cancel};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a rank brings to a meeting: its step, two facts, and what it has come for.
+const CARD: usize = 128;
+const LABEL: usize = CARD - 32;
+/// Bytes of one message.
+const MESSAGE: usize = 64 << 20;
+/// What rank 0 does alone may take so many times as long.
+const LONG: u32 = 48;
+
+/// What one rank brought.
+#[derive(Clone)]
+pub struct Card {
+    pub flag: u64,
+    /// Whether a stop was asked for in it.
+    stops: bool,
+    pub length: u64,
+    what: Vec<u8>,
+    step: u64,
+}
+
+impl Card {
+    fn write(&self) -> [u8; CARD] {
+        let mut bytes = [0; CARD];
+        for (at, number) in [self.flag << 1 | u64::from(self.stops), self.length, self.step, self.what.len() as u64]
+            .into_iter()
+            .enumerate()
+        {
+            bytes[8 * at..8 * at + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        bytes[32..32 + self.what.len()].copy_from_slice(&self.what);
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Card {
+        let number = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[8 * at..8 * at + 8]);
+            u64::from_le_bytes(word)
+        };
+        let end = 32 + (number(3) as usize).min(LABEL);
+        let (flag, stops) = (number(0) >> 1, number(0) & 1 == 1);
+        Card { flag, stops, length: number(1), step: number(2), what: bytes[32..end].to_vec() }
+    }
+
+    fn told(&self) -> String {
+        let step = if self.step > 0 { format!(" (step {})", self.step) } else { String::new() };
+        format!("`{}`{step}", String::from_utf8_lossy(&self.what))
+    }
+}
+
+/// Waits for all ranks, which must have come for the same; returns what each brought.
+pub fn meet(world: &World, what: &str, flag: u64, length: u64, times: u32) -> Result<Vec<Card>> {
+    let label = what.as_bytes();
+    let (what_for, stops) = (label[..label.len().min(LABEL)].to_vec(), cancel::current().is_asked());
+    let own = Card { flag, stops, length, what: what_for, step: world::step() };
+    let bytes = own.write();
+    let mut table = vec![[0; CARD]; world.count];
+    table[world.rank] = bytes;
+    let others = (0..world.count).filter(|rank| *rank != world.rank);
+    let sends: Vec<(usize, &[u8])> = others.map(|rank| (rank, &bytes[..])).collect();
+    let receives = table.iter_mut().enumerate().filter(|(rank, _)| *rank != world.rank);
+    let mut receives: Vec<(usize, &mut [u8])> = receives.map(|(rank, card)| (rank, &mut card[..])).collect();
+    world.exchange(&Occasion { what, pace: Pace::Patient, times }, &sends, &mut receives)?;
+    let cards: Vec<Card> = table.iter().map(|bytes| Card::read(bytes)).collect();
+    match cards.iter().position(|card| card.what != cards[0].what) {
+        None => Ok(cards),
+        // a stop ends work in its middle, in one rank before another
+        Some(_) if cards.iter().any(|card| card.stops) => Err(Error::interrupted()),
+        Some(other) => Err(Error::damage(
+            "ranks",
+            format!(
+                "ranks have taken different ways: rank 0 has come to {}, rank {other} to {}",
+                cards[0].told(),
+                cards[other].told()
+            ),
+        )
+        .help("a script must do the same in all ranks: what it asks of `rank()`, the clock, the machine or files that differ may not decide what it trains, saves or stops")),
+    }
+}
+
+/// Whether any rank says yes. For a question that all ranks ask.
+pub fn agreed(what: &str, own: bool) -> Result<bool> {
+    match world::world() {
+        None => Ok(own),
+        Some(world) => Ok(meet(world, what, u64::from(own), 0, 1)?.iter().any(|card| card.flag != 0)),
+    }
+}
+
+/// What came of a piece of work that every rank did for itself: where it failed in one, it failed in all.
+pub fn together(what: &str, fault: Option<String>) -> Result<()> {
+    let Some(world) = world::world() else { return Ok(()) };
+    let cards = loop {
+        match meet(world, what, u64::from(fault.is_some()), 0, 1) {
+            // others have met inside of the work, and come here as soon as they know of the stop
+            Err(error) if error.is_interrupted() => {}
+            cards => break cards?,
+        }
+    };
+    let Some(failed) = cards.iter().position(|card| card.flag != 0) else { return Ok(()) };
+    let faults = gathered(what, fault.unwrap_or_default().as_bytes())?;
+    let words = faults.get(failed).map(|words| String::from_utf8_lossy(words).into_owned()).unwrap_or_default();
+    Err(Error::new("ranks", format!("rank {failed}: {words}")))
+}
+
+/// The bytes of every rank, in their order.
+pub fn gathered(what: &str, own: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let Some(world) = world::world() else { return Ok(vec![own.to_vec()]) };
+    let cards = meet(world, what, 0, own.len() as u64, 1)?;
+    let mut all: Vec<Vec<u8>> = cards.iter().map(|card| vec![0; card.length as usize]).collect();
+    all[world.rank].copy_from_slice(own);
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    for from in (0..longest).step_by(MESSAGE) {
+        let cut = |length: usize| from.min(length)..(from + MESSAGE).min(length);
+        let mine = &own[cut(own.len())];
+        let sends: Vec<(usize, &[u8])> =
+            (0..world.count).filter(|rank| *rank != world.rank).map(|rank| (rank, mine)).collect();
+        let others = all.iter_mut().enumerate().filter(|(rank, _)| *rank != world.rank);
+        let mut receives: Vec<(usize, &mut [u8])> = others
+            .map(|(rank, bytes)| {
+                let range = cut(bytes.len());
+                (rank, &mut bytes[range])
+            })
+            .collect();
+        world.exchange(&Occasion { what, pace: Pace::Busy, times: 1 }, &sends, &mut receives)?;
+    }
+    Ok(all)
+}
+
+/// What `work` returns in rank 0, which alone does it; an error is an error of all.
+pub fn shared(what: &str, work: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    let Some(world) = world::world() else { return work() };
+    // what the others may read yet changes only when they have come here
+    meet(world, what, 0, 0, 1)?;
+    if world.rank == 0 {
+        let own = OnItsOwn::begin();
+        let done = work();
+        drop(own);
+        let (failed, bytes) = match &done {
+            Ok(bytes) => (false, bytes.clone()),
+            Err(error) => (true, written(error)),
+        };
+        meet(world, what, u64::from(failed), bytes.len() as u64, LONG)?;
+        for piece in bytes.chunks(MESSAGE) {
+            let sends: Vec<(usize, &[u8])> = (1..world.count).map(|rank| (rank, piece)).collect();
+            world.exchange(&Occasion { what, pace: Pace::Busy, times: 1 }, &sends, &mut [])?;
+        }
+        return done;
+    }
+    let first = meet(world, what, 0, 0, LONG)?.swap_remove(0);
+    let mut bytes = vec![0; first.length as usize];
+    for piece in bytes.chunks_mut(MESSAGE) {
+        world.exchange(&Occasion { what, pace: Pace::Busy, times: 1 }, &[], &mut [(0, piece)])?;
+    }
+    if first.flag == 0 { Ok(bytes) } else { Err(read(&bytes)) }
+}
+
+/// Lets rank 0 alone do what all would do alike, such as writing a file; the others wait for it.
+pub fn first(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    shared(what, || work().map(|()| Vec::new())).map(drop)
+}
+
+/// As [`first`], and all have what it returns.
+pub fn first_value<T: Serialize + DeserializeOwned>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if world::world().is_none() {
+        return work();
+    }
+    let fault = |error: serde_json::Error| Error::new(what, format!("can't be told to the other ranks: {error}"));
+    let bytes = shared(what, || serde_json::to_vec(&work()?).map_err(fault))?;
+    serde_json::from_slice(&bytes).map_err(fault)
+}
+
+/// The last meeting.
+pub fn at_the_end() -> Result<()> {
+    match world::world() {
+        None => Ok(()),
+        Some(world) => meet(world, "the end of the script", 0, 0, LONG).map(drop),
+    }
+}
+
+fn written(error: &Error) -> Vec<u8> {
+    let parts = (error.who(), error.what(), error.advice(), error.is_interrupted());
+    serde_json::to_vec(&parts).unwrap_or_default()
+}
+
+fn read(bytes: &[u8]) -> Error {
+    match serde_json::from_slice::<(String, String, Option<String>, bool)>(bytes) {
+        Ok((.., true)) => Error::interrupted(),
+        Ok((who, what, help, _)) => match help {
+            Some(help) => Error::new(who, what).help(help),
+            None => Error::new(who, what),
+        },
+        Err(error) => Error::new("ranks", format!("rank 0 failed, and its words are no text: {error}")),
+    }
+}

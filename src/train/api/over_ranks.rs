@@ -1,0 +1,66 @@
+//! What `train::run` needs of Rust where several ranks run it.
+
+use super::held;
+use crate::ranks;
+use crate::script::prelude::*;
+use crate::script::{carried, is_interrupted};
+use crate::tensor::Grads;
+use crate::train::over_ranks::{self, Part};
+
+pub fn register(host: &mut Host) {
+    host.module(exported_module!(verbs));
+}
+
+#[export_module]
+mod verbs {
+    pub type Optimizer = crate::train::Optimizer;
+
+    /// Notes the step that begins, for what ranks say of one another.
+    #[rhai_fn(name = "_at_step")]
+    pub fn at_step(step: INT) {
+        ranks::set_step(step.unsigned_abs());
+    }
+
+    /// The sum of what each rank found of a step: a map of `loss` and `grads`, or `()` in a rank that had no micro-batch.
+    #[rhai_fn(name = "_sum_of_ranks", return_raw)]
+    pub fn sum_of_ranks(found: Dynamic, opt: Optimizer) -> Res<Map> {
+        let found = found.try_cast::<Map>().unwrap_or_default();
+        let loss = found.get("loss").and_then(|loss| loss.as_float().ok());
+        let grads = found.get("grads").cloned().and_then(|grads| grads.try_cast::<Grads>());
+        drop(found);
+        let sum = over_ranks::sum(&opt.params(), Part { loss, grads })?;
+        let mut map = Map::new();
+        map.insert("loss".into(), sum.loss.unwrap_or(0.0).into());
+        map.insert("grads".into(), sum.grads.map_or(Dynamic::UNIT, Dynamic::from));
+        Ok(map)
+    }
+
+    /// What `work` returns of the items of this rank's turn, the number of the rank and of all: pairs of floats. Returns those of
+    /// all items in their order.
+    #[rhai_fn(name = "_divided", return_raw)]
+    pub fn divided(ctx: NativeCallContext, work: FnPtr) -> Res<List> {
+        let (rank, count) = ranks::turn();
+        let done: Res<List> = work.call_within_context(&ctx, (rank as INT, count as INT));
+        if count == 1 {
+            return done;
+        }
+        let own = match done {
+            Ok(pairs) => {
+                Ok(pairs.into_iter().flat_map(|pair| pair.into_typed_array::<f64>().unwrap_or_default()).collect())
+            }
+            Err(error) if is_interrupted(&error) => Err(Error::interrupted()),
+            Err(error) => Err(carried("train::run", error)),
+        };
+        let all = ranks::in_order("an evaluation", 2, own)?;
+        Ok(all
+            .chunks(2)
+            .map(|pair| pair.iter().map(|number| Dynamic::from(*number)).collect::<List>().into())
+            .collect())
+    }
+
+    /// Checks that all ranks have the same parameters, and draw the same.
+    #[rhai_fn(name = "_check_ranks", return_raw)]
+    pub fn check_ranks(params: List) -> Res<()> {
+        Ok(over_ranks::check_same(&held("train::run", params)?)?)
+    }
+}
