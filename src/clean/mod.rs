@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod chinese;
+pub mod cuts;
 mod entities;
 mod html;
 pub mod language;
@@ -13,7 +14,9 @@ pub mod pii;
 mod rewrite;
 pub mod rules;
 pub mod run;
+mod shorten;
 mod sift;
+mod sorted;
 mod spill;
 mod unique;
 
@@ -22,5 +25,6 @@ pub use html::{Part, html_title, html_to_text};
 pub use mojibake::{fix as fix_mojibake, is_bad as is_mojibake};
 pub use normalize::{Form, Normalize, Space, Width, normalize};
 pub use rewrite::Rewrite;
+pub use shorten::{Shorten, UniqueParts};
 pub use sift::Sift;
 pub use unique::{Unique, near_groups, texts};

@@ -65,18 +65,6 @@ impl Spill {
         bytes[in_file..].copy_from_slice(&self.held[from..from + count - in_file]);
         Ok(bytes)
     }
-
-    /// All of it, a piece of up to `most` bytes at a time.
-    pub fn each(&self, most: usize, mut work: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut start = 0;
-        while start < self.len() {
-            crate::cancel::check()?;
-            let count = most.min((self.len() - start) as usize);
-            work(&self.read(start, count)?)?;
-            start += count as u64;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(unix)]

@@ -96,6 +96,7 @@ for part in 0..6 {
 let how = #{ piece_rows: 40, out: "out/clean" };
 clean::run(stream("rows-*.jsonl"), clean::usual(), how + #{ format: "parquet" });
 clean::run(stream("rows-*.jsonl"), [#{ rule: "unique", field: "n" }], how + #{ out: "out/once" });
+clean::run(stream("rows-*.jsonl"), [#{ rule: "quality_lines", c4_line_ends: false }, #{ rule: "unique_substrings", ngram: 4 }], how + #{ out: "out/cut" });
 "#,
     ),
     (

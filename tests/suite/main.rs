@@ -6,6 +6,7 @@ mod candle;
 mod chat;
 mod check;
 mod ci;
+mod clean;
 mod cli;
 mod core;
 mod damage;

@@ -1,6 +1,6 @@
 //! Runs of rules over rows, for `clean::run`.
 
-use super::{chinese, duplicates, pages, pii, quality, texts};
+use super::{chinese, duplicates, lines, pages, parts, pii, quality, texts};
 use crate::clean::run::{CleanRun, CleanStep};
 use crate::data::api::closure::keeping;
 use crate::data::{Dataset, Stream};
@@ -15,7 +15,7 @@ pub fn register(host: &mut Host) {
 const WHO: &str = "clean::run";
 
 /// The rules that a run knows.
-const RULES: [&str; 11] = [
+const RULES: [&str; 15] = [
     "html_to_text",
     "fix_mojibake",
     "unescape_html",
@@ -23,14 +23,18 @@ const RULES: [&str; 11] = [
     "to_simplified",
     "to_traditional",
     "quality",
+    "quality_lines",
     "unique",
+    "unique_lines",
+    "unique_paragraphs",
+    "unique_substrings",
     "near_duplicates",
     "mask_pii",
     "filter",
 ];
 
 /// A rule of a script, `#{ rule: "quality", … }`: its other keys are the options of the verb of that name, and `field`.
-fn step(context: &NativeCallContext, field: &str, given: Dynamic, number: usize) -> Res<CleanStep> {
+fn steps_of(context: &NativeCallContext, field: &str, given: Dynamic, number: usize) -> Res<Vec<CleanStep>> {
     let Some(mut options) = given.clone().try_cast::<Map>() else {
         bail!(WHO, "rule {number} is a map, as #{{ rule: \"quality\" }}, not {given}");
     };
@@ -40,7 +44,7 @@ fn step(context: &NativeCallContext, field: &str, given: Dynamic, number: usize)
     };
     let own = options.remove("field").and_then(Dynamic::try_cast::<ImmutableString>);
     let field = own.as_deref().unwrap_or(field);
-    Ok(match name.as_str() {
+    let step = match name.as_str() {
         "html_to_text" => CleanStep::Change(pages::reading(field, options)?),
         "fix_mojibake" => CleanStep::Change(texts::mending(field, options)?),
         "unescape_html" => CleanStep::Change(texts::unescaping(field, options)?),
@@ -48,6 +52,10 @@ fn step(context: &NativeCallContext, field: &str, given: Dynamic, number: usize)
         "to_simplified" => CleanStep::Change(chinese::converting("to_simplified", field, options)?),
         "to_traditional" => CleanStep::Change(chinese::converting("to_traditional", field, options)?),
         "quality" => CleanStep::Sift(quality::sift("quality", field, options)?),
+        "quality_lines" => CleanStep::Shorten(lines::shorten("quality_lines", field, options)?),
+        "unique_lines" => CleanStep::Cut(field.into(), parts::plan("unique_lines", options)?),
+        "unique_paragraphs" => CleanStep::Cut(field.into(), parts::plan("unique_paragraphs", options)?),
+        "unique_substrings" => CleanStep::Cut(field.into(), parts::plan("unique_substrings", options)?),
         "near_duplicates" => CleanStep::Near(field.into(), duplicates::plan(options)?),
         "mask_pii" => {
             let kinds = pii::kinds_of(options.get("kinds").cloned())?;
@@ -57,7 +65,8 @@ fn step(context: &NativeCallContext, field: &str, given: Dynamic, number: usize)
         "unique" => bail!(WHO, "rule {number}: `unique` has no options here; `near_duplicates` has"),
         "filter" => own_rule(context, options, number)?,
         other => return Err(Error::unknown(WHO, "rule", other, RULES).into()),
-    })
+    };
+    Ok(vec![step])
 }
 
 /// `#{ rule: "filter", name, keep: |row| … }`.
@@ -94,7 +103,8 @@ fn check_fields(steps: &[CleanStep], fields: &[impl AsRef<str>]) -> Res<()> {
         let (needs, makes) = match step {
             CleanStep::Change(rewrite) | CleanStep::Mask(rewrite, _) => (Some(&rewrite.field), Some(&rewrite.into)),
             CleanStep::Sift(sift) => (Some(&sift.field), None),
-            CleanStep::Unique(field) | CleanStep::Near(field, _) => (Some(field), None),
+            CleanStep::Unique(field) | CleanStep::Near(field, _) | CleanStep::Cut(field, _) => (Some(field), None),
+            CleanStep::Shorten(shorten) => (Some(&shorten.field), None),
             CleanStep::Keep(..) => (None, None),
         };
         if let Some(unknown) = needs.filter(|field| !known.contains(field)) {
@@ -124,8 +134,8 @@ mod verbs {
             None if fields.len() == 1 && !rules.iter().any(super::makes_text) => fields[0].clone(),
             None => "text".to_string(),
         };
-        let steps = rules.into_iter().enumerate().map(|(at, rule)| super::step(&context, &field, rule, at + 1));
-        let steps = steps.collect::<Res<Vec<_>>>()?;
+        let steps = rules.into_iter().enumerate().map(|(at, rule)| super::steps_of(&context, &field, rule, at + 1));
+        let steps: Vec<CleanStep> = steps.collect::<Res<Vec<_>>>()?.into_iter().flatten().collect();
         if steps.is_empty() {
             bail!(WHO, "there are no rules");
         }

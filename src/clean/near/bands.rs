@@ -1,47 +1,64 @@
 //! Rows whose MinHashes agree in a band are compared; what comes of it does not depend on threads, bands or chance.
 
 use super::{NearGroups, Sets, jaccard};
-use crate::clean::spill::Spill;
+use crate::clean::sorted::{Sorter, number};
 use crate::{Result, tasks};
 
 /// The keys of a band, with their rows.
-pub struct Band(Spill);
+pub struct Band(Sorter<ENTRY>);
 
 /// Bytes of a key and its row.
 const ENTRY: usize = 12;
 /// Rows of a bucket that others are compared with: in a large bucket of rows that are not near, not each with each.
 const LEADERS: usize = 32;
-/// Buckets that one thread looks at in one go.
+/// Buckets that one thread looks at in one go, and that all look at together.
 const BUCKETS: usize = 256;
+const TOGETHER: usize = 1 << 16;
 
 impl Band {
+    /// One that keeps up to `room` bytes in memory.
     pub fn new(room: usize) -> Band {
-        Band(Spill::new(room))
+        Band(Sorter::new(room))
     }
 
     pub fn push(&mut self, key: u64, row: u32) -> Result<()> {
         let mut entry = [0; ENTRY];
-        entry[..8].copy_from_slice(&key.to_le_bytes());
-        entry[8..].copy_from_slice(&row.to_le_bytes());
-        self.0.push(&entry)
+        entry[..8].copy_from_slice(&key.to_be_bytes());
+        entry[8..].copy_from_slice(&row.to_be_bytes());
+        self.0.push(entry)
     }
 
-    /// The rows of keys that several have, each bucket ascending.
-    fn buckets(&self) -> Result<Vec<Vec<u32>>> {
-        let mut entries: Vec<(u64, u32)> = Vec::with_capacity(self.0.len() as usize / ENTRY);
-        self.0.each(ENTRY << 16, |bytes| {
-            entries.extend(bytes.chunks_exact(ENTRY).map(|entry| {
-                let (mut key, mut row) = ([0; 8], [0; 4]);
-                key.copy_from_slice(&entry[..8]);
-                row.copy_from_slice(&entry[8..]);
-                (u64::from_le_bytes(key), u32::from_le_bytes(row))
-            }));
-            Ok(())
-        })?;
-        entries.sort_unstable();
-        let same = entries.chunk_by(|a, b| a.0 == b.0).filter(|bucket| bucket.len() > 1);
-        Ok(same.map(|bucket| bucket.iter().map(|(_, row)| *row).collect()).collect())
+    /// Runs of keys that are in a file.
+    pub fn runs(&self) -> usize {
+        self.0.runs()
     }
+
+    /// Calls `look` with the rows of keys that several have, each bucket ascending, some buckets at a time.
+    fn buckets(self, mut look: impl FnMut(Vec<Vec<u32>>) -> Result<()>) -> Result<()> {
+        let mut buckets = Vec::new();
+        let (mut key, mut open) = ([0; 8], Vec::new());
+        for entry in self.0.finish()? {
+            let entry = entry?;
+            if entry[..8] != key {
+                key.copy_from_slice(&entry[..8]);
+                close(&mut open, &mut buckets);
+                if buckets.len() >= TOGETHER {
+                    look(std::mem::take(&mut buckets))?;
+                }
+            }
+            open.push(number(&entry, 8));
+        }
+        close(&mut open, &mut buckets);
+        look(buckets)
+    }
+}
+
+/// Ends a bucket, which counts where it has several rows.
+fn close(open: &mut Vec<u32>, buckets: &mut Vec<Vec<u32>>) {
+    if open.len() > 1 {
+        buckets.push(open.clone());
+    }
+    open.clear();
 }
 
 /// A row and an earlier one that it is near to.
@@ -62,10 +79,12 @@ impl Pairs {
 
     /// Compares the rows that agree in a band.
     pub fn look(&mut self, band: Band, sets: &Sets, threshold: f64) -> Result<()> {
-        let buckets = band.buckets()?;
-        drop(band);
-        let cut = tasks::ranges(buckets.len(), BUCKETS);
-        let found = tasks::try_map(cut, &|_, some| {
+        band.buckets(|buckets| self.compare(&buckets, sets, threshold))
+    }
+
+    /// A row is in one bucket of a band, so that what is found in some does not count for others of the band.
+    fn compare(&mut self, buckets: &[Vec<u32>], sets: &Sets, threshold: f64) -> Result<()> {
+        let found = tasks::try_map(tasks::ranges(buckets.len(), BUCKETS), &|_, some| {
             let mut found = Vec::new();
             for bucket in &buckets[some] {
                 crate::cancel::check()?;

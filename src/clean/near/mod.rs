@@ -1,11 +1,13 @@
 //! Near duplicates: texts that share most of their shingles, found by MinHash in bands (Broder 1997; Leskovec et al. 2014, 3.4)
-//! and checked one by one. Beyond memory: bands and shingles lie in files, and a row holds some twenty bytes.
+//! and checked one by one. Beyond memory: the keys of each band lie in a file, sorted, and shingles in another; a row holds some twenty
+//! bytes.
 
 mod bands;
 mod units;
 
 pub use units::{
-    NGRAM, each as each_unit, is_running as units_are_running, jaccard, mixed, set, shingles, together, units,
+    NGRAM, each as each_unit, is_alone, is_running as units_are_running, is_word, jaccard, mixed, set, shingles,
+    together, units,
 };
 
 use super::spill::Spill;
@@ -92,13 +94,18 @@ struct Sketch {
 
 impl NearFinder {
     pub fn new(plan: NearPlan) -> NearFinder {
+        NearFinder::with_room(plan, ROOM)
+    }
+
+    /// One that keeps up to `room` bytes of keys, and as many of shingles, in memory.
+    pub fn with_room(plan: NearPlan, room: usize) -> NearFinder {
         let (bands, rows_of_band) = plan.shape();
         NearFinder {
             plan,
             family: HashFamily::new(bands * rows_of_band),
             rows_of_band,
-            bands: (0..bands).map(|_| Band::new(ROOM / bands)).collect(),
-            sets: Sets { shingles: Spill::new(ROOM), ends: Vec::new(), digests: Vec::new() },
+            bands: (0..bands).map(|_| Band::new(room / bands)).collect(),
+            sets: Sets { shingles: Spill::new(room), ends: Vec::new(), digests: Vec::new() },
         }
     }
 
@@ -141,6 +148,11 @@ impl NearFinder {
             }
         }
         Ok(())
+    }
+
+    /// Sorted runs of keys that are in files.
+    pub fn runs(&self) -> usize {
+        self.bands.iter().map(Band::runs).sum()
     }
 
     /// Finds the groups.

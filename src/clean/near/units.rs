@@ -43,6 +43,16 @@ fn class(char: char) -> u8 {
     }
 }
 
+/// Whether a character is compared by itself, as those of scripts without spaces between words are.
+pub fn is_alone(char: char) -> bool {
+    class(char) == ALONE
+}
+
+/// Whether a character is a word or part of one.
+pub fn is_word(char: char) -> bool {
+    class(char) != GAP
+}
+
 /// A letter as small, narrow letters are compared.
 #[inline]
 fn folded(char: char) -> u32 {

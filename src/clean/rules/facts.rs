@@ -76,6 +76,15 @@ pub fn letters(text: &str) -> f64 {
     text.chars().map(|char| chars_in_word(char).map_or_else(|| letters_of(char), |chars| WORD_LETTERS / chars)).sum()
 }
 
+/// Words of a text; of a script without spaces as many as its characters make on average.
+pub fn words(text: &str) -> f64 {
+    let mut words = 0.0;
+    each_unit(text, |_, place| {
+        words += text[place].chars().next().and_then(chars_in_word).map_or(1.0, |chars| 1.0 / chars);
+    });
+    words
+}
+
 impl<'t> Facts<'t> {
     pub fn of(text: &'t str) -> Facts<'t> {
         let mut facts = Facts {

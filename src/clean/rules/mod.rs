@@ -4,12 +4,15 @@
 //! without spaces, its characters make words of the length that they have on average, and count as that share of a word's letters.
 
 mod facts;
+mod lines;
 mod ngrams;
+mod policies;
 mod signs;
 mod stop_words;
 mod table;
 
 pub use facts::{Facts, letters};
+pub use lines::{LINE_RULES, LineRule, LineRules};
 pub use table::{RULES, Rule};
 
 use crate::text;

@@ -1,9 +1,10 @@
 //! A run: rows through steps to a folder, with what was removed, why, and what was counted. What is interrupted goes on to the same
 //! bytes, on any number of threads.
 //!
-//! Rows go a stretch at a time through all steps, and each stretch is a [piece](piece) on the disk. Near duplicates need all rows before
-//! the first of them goes: they begin another phase, which reads the pieces of the one before.
+//! Rows go a stretch at a time through all steps, and each stretch is a [piece](piece) on the disk. Steps that need all rows before the
+//! first of them goes, as near duplicates do, begin another [phase](phase), which reads the pieces of the one before.
 
+mod phase;
 mod piece;
 mod step;
 mod tally;
@@ -11,16 +12,15 @@ mod tally;
 pub use step::CleanStep;
 pub use tally::{Removed, StepTally, Tally};
 
-use super::language;
-use super::unique::{self, near_groups};
-use crate::data::{Cell, Column, Dataset, Source, Stream, TextForm, join_files, save, save_in};
+use super::unique;
+use crate::data::{Dataset, Source, Stream, TextForm, join_files, save, save_in};
 use crate::files::{self, Stage};
-use crate::{Error, Result, bail, cancel, progress, tasks, text};
-use piece::{Facts, Filling, Pieces, REMOVED};
+use crate::{Error, Result, cancel, progress, text};
+use phase::{Phase, pieces_stream};
+use piece::{Pieces, REMOVED, SHORTENED};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::PathBuf;
-use step::{Memory, Part, text_of};
 use twox_hash::XxHash3_128;
 
 const WHO: &str = "clean::run";
@@ -151,7 +151,9 @@ impl CleanRun {
         let there = |name: &str| files::is_file(&self.out.join(name));
         let Some(bytes) = files::read_if_there(WHO, &self.out.join("report.json"))? else { return Ok(None) };
         let report = serde_json::from_slice::<Report>(&bytes).ok();
-        let Some(report) = report.filter(|_| there(self.kept_name()) && there(REMOVED)) else { return Ok(None) };
+        let Some(report) = report.filter(|_| there(self.kept_name()) && there(REMOVED) && there(SHORTENED)) else {
+            return Ok(None);
+        };
         let report = (report.run == self.digest(stream)?).then_some(report);
         if report.is_some() {
             files::verify(WHO, &self.out.join(self.kept_name()))?;
@@ -165,7 +167,7 @@ impl CleanRun {
         let mut phases = Vec::new();
         let mut start = 0;
         for (at, step) in self.steps.iter().enumerate() {
-            if matches!(step, CleanStep::Near(..)) {
+            if step.needs_all() {
                 phases.push(&self.steps[start..at]);
                 start = at;
             }
@@ -190,207 +192,20 @@ impl CleanRun {
         Err(Error::new(WHO, what).help(help))
     }
 
-    /// Takes rows through the steps of a phase, piece by piece.
-    fn phase(&self, stream: &Stream, phase: Phase, mut pieces: Pieces) -> Result<Pieces> {
-        let mut memory = Memory::default();
-        for digests in pieces.digests()? {
-            memory.known.push(digests.into_iter().collect());
-        }
-        let last = pieces.facts.last().cloned().unwrap_or_default();
-        if last.rows > 0 {
-            let rows = text::counted(last.rows as usize, "row");
-            progress::warn(WHO, format!("{}: goes on after {rows}", self.out.display()));
-        }
-        if let Some(CleanStep::Near(field, plan)) = phase.steps.first() {
-            memory.groups = Some(near_groups(WHO, stream.blocks()?, field, *plan)?);
-            memory.numbers = numbers_of(stream)?;
-            memory.seen = last.rows as usize;
-        }
-        let (is_stateless, mut came) = (stream.is_stateless(), last.rows);
-        let mut blocks = stream.blocks_from(if is_stateless { last.read } else { 0 })?;
-        let mut filling =
-            Filling { facts: Facts { read: last.read, rows: came, ..Facts::default() }, ..Filling::default() };
-        let mut done = false;
-        while !done {
-            cancel::check()?;
-            let mut parts = Vec::new();
-            while parts.len() < rayon::current_num_threads().max(1) * 2 && !done {
-                match blocks.next_with_place() {
-                    None => done = true,
-                    Some(part) => parts.push(part?),
-                }
-            }
-            parts.retain(|(_, place)| *place > last.read);
-            let places: Vec<usize> = parts.iter().map(|(_, place)| *place).collect();
-            let mut numbered = Vec::new();
-            for (rows, _) in parts {
-                numbered.push(self.numbered(rows, came, phase.is_later)?);
-                came += numbered.last().map_or(0, |part: &Part| part.rows.len() as u64);
-            }
-            for (done, place) in self.through(phase, numbered, &mut memory)?.into_iter().zip(places) {
-                fill(&mut filling, done, place, phase.is_last)?;
-                if filling.facts.tally.rows >= self.piece_rows || filling.facts.tally.bytes >= BYTES {
-                    close(&mut pieces, &mut filling)?;
-                }
-            }
-        }
-        if filling.facts.tally.rows > 0 {
-            close(&mut pieces, &mut filling)?;
-        }
-        Ok(pieces)
-    }
-
-    /// Rows with their numbers: counted, or as an earlier phase has noted them.
-    fn numbered(&self, rows: Dataset, first: u64, is_later: bool) -> Result<Part> {
-        if !is_later {
-            if rows.fields().iter().any(|name| **name == *NUMBER) {
-                bail!(WHO, "rows have a field `{NUMBER}`, which a run uses itself");
-            }
-            let numbers = (first..first + rows.len() as u64).collect();
-            return Ok(Part { rows, numbers });
-        }
-        let column = rows.field(WHO, NUMBER)?;
-        let number = |at| match rows.cell(column, at) {
-            Cell::Int(number) => number as u64,
-            _ => 0,
-        };
-        let numbers = (0..rows.len()).map(number).collect();
-        Ok(Part { rows: rows.drop_fields(&[NUMBER])?, numbers })
-    }
-
-    /// What all steps make of parts, with what each counts.
-    fn through(&self, phase: Phase, parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<Through>> {
-        let before = |part: &Part| {
-            let mut tally = Tally { rows: part.rows.len() as u64, ..Tally::default() };
-            for at in 0..part.rows.len() {
-                let text = text_of(&part.rows, &self.field, at);
-                tally.bytes += text.len() as u64;
-                tally::count_length(&mut tally.lengths_before, &text);
-            }
-            tally
-        };
-        let mut all: Vec<Through> = tasks::map(parts, &|_, part| {
-            let tally = before(&part);
-            Through { part, gone: Vec::new(), tally, digests: Vec::new() }
-        });
-        for (place, step) in phase.steps.iter().enumerate() {
-            let parts = all.iter().map(|through| through.part.clone()).collect();
-            for (through, done) in all.iter_mut().zip(step.apply(&self.field, parts, place, memory)?) {
-                through.part = done.part;
-                through.gone.extend(done.gone);
-                through.tally.steps.push(StepTally { step: step.name(), ..done.tally });
-            }
-            // what a step has seen first belongs to the part in which it was; parts come in order, and a piece ends at one
-            if let CleanStep::Unique(_) = step {
-                share_digests(&mut all, place, memory);
-            }
-        }
-        Ok(tasks::map(all, &|_, mut through| {
-            through.gone.sort_by_key(|gone| gone.row);
-            self.left(&mut through, phase.is_last);
-            through
-        }))
-    }
-
-    /// Counts what is left.
-    fn left(&self, through: &mut Through, is_last: bool) {
-        let every = if through.part.numbers.len() > GUESSED { 8 } else { 1 };
-        let tally = &mut through.tally;
-        tally.kept_rows = through.part.rows.len() as u64;
-        for at in 0..through.part.rows.len() {
-            let text = text_of(&through.part.rows, &self.field, at);
-            tally.kept_bytes += text.len() as u64;
-            tally::count_length(&mut tally.lengths_after, &text);
-            if is_last && at % every == 0 {
-                let count = every.min(through.part.rows.len() - at) as u64;
-                let found = language::detect(&text).filter(|found| found.confidence >= 0.5);
-                *tally.languages.entry(found.map_or("unclear", |found| found.code).into()).or_default() += count;
-                *tally.scripts.entry(language::script_of(&text).unwrap_or("none").into()).or_default() += count;
-            }
-        }
-    }
-
     /// Joins the pieces to the files of the run, which come to their places together.
     fn finish(&self, phases: &[Pieces], report: &Report) -> Result<()> {
         let stage = Stage::begin(WHO, &self.out)?;
         let name = self.kept_name();
         let kept = phases.last().map(Pieces::kept_files).unwrap_or_default();
         stage.write(name, |out| join_files(&kept, &self.out.join(name), out))?;
-        let removed: Vec<PathBuf> = phases.iter().flat_map(Pieces::removed_files).collect();
-        match removed.is_empty() {
-            true => save_in(&stage, REMOVED, &piece::removed(&[])?)?,
-            false => stage.write(REMOVED, |out| join_files(&removed, &self.out.join(REMOVED), out))?,
-        }
+        let record = |name: &str, parts: Vec<PathBuf>| match parts.is_empty() {
+            true => save_in(&stage, name, &piece::removed(&[])?),
+            false => stage.write(name, |out| join_files(&parts, &self.out.join(name), out)),
+        };
+        record(REMOVED, phases.iter().flat_map(Pieces::removed_files).collect())?;
+        record(SHORTENED, phases.iter().flat_map(Pieces::shortened_files).collect())?;
         let bytes = serde_json::to_vec_pretty(report).map_err(|error| Error::new(WHO, error.to_string()))?;
         stage.write_all("report.json", &bytes)?;
         stage.commit()
     }
-}
-
-/// Steps that rows go through together.
-#[derive(Clone, Copy)]
-struct Phase<'r> {
-    steps: &'r [CleanStep],
-    /// Its rows are those of a phase before it.
-    is_later: bool,
-    is_last: bool,
-}
-
-/// A part behind all steps.
-struct Through {
-    part: Part,
-    gone: Vec<step::Gone>,
-    tally: Tally,
-    digests: Vec<Vec<u128>>,
-}
-
-/// Gives each part the digests that it has first.
-fn share_digests(all: &mut [Through], place: usize, memory: &mut Memory) {
-    // of no rows, as at the end of what was resumed, there is nothing
-    let Some(new) = memory.new.get_mut(place) else { return };
-    let mut new = std::mem::take(new).into_iter();
-    for through in all {
-        through.digests.resize(through.digests.len().max(place + 1), Vec::new());
-        through.digests[place] = new.by_ref().take(through.part.rows.len()).collect();
-    }
-}
-
-/// Ends a piece: the next begins where it ends.
-fn close(pieces: &mut Pieces, filling: &mut Filling) -> Result<()> {
-    let next = Facts { read: filling.facts.read, rows: filling.facts.rows, ..Facts::default() };
-    pieces.add(std::mem::replace(filling, Filling { facts: next, ..Filling::default() }))
-}
-
-fn fill(filling: &mut Filling, done: Through, place: usize, is_last: bool) -> Result<()> {
-    filling.facts.read = place;
-    filling.facts.rows += done.tally.rows;
-    filling.facts.tally.merge(&done.tally);
-    filling.gone.extend(done.gone);
-    filling.digests.resize(filling.digests.len().max(done.digests.len()), Vec::new());
-    filling.digests.iter_mut().zip(done.digests).for_each(|(own, more)| own.extend(more));
-    if is_last {
-        return filling.kept.append(&done.part.rows.gathered());
-    }
-    let mut numbers = Column::default();
-    done.part.numbers.iter().for_each(|number| numbers.push(Cell::Int(*number as i64)));
-    let rows = done.part.rows.with_columns(vec![(NUMBER.to_string(), numbers)]);
-    filling.kept.append(&rows.gathered())
-}
-
-/// The rows that a phase has kept.
-fn pieces_stream(pieces: &Pieces) -> Result<Stream> {
-    Stream::open(Source::of_files(pieces.kept_files()))
-}
-
-/// The numbers in the source of a later phase's rows.
-fn numbers_of(stream: &Stream) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for part in stream.select(vec![NUMBER.into()])?.blocks()? {
-        let part = part?;
-        numbers.extend((0..part.len()).map(|at| match part.cell(0, at) {
-            Cell::Int(number) => number as u64,
-            _ => 0,
-        }));
-    }
-    Ok(numbers)
 }

@@ -12,6 +12,8 @@ const WHO: &str = "clean::run";
 /// Which pieces there are, and how far they reach.
 const FACTS: &str = "piece.json";
 pub const REMOVED: &str = "removed.parquet";
+/// Parts of texts that were cut out of rows that stay.
+pub const SHORTENED: &str = "shortened.parquet";
 /// Digests of values that the piece has first.
 const DIGESTS: &str = "digests.bin";
 
@@ -24,6 +26,7 @@ pub struct Facts {
     /// Rows in its files.
     pub kept: u64,
     pub removed: u64,
+    pub shortened: u64,
     pub tally: Tally,
     /// How many digests each step has in it.
     pub digests: Vec<usize>,
@@ -42,6 +45,7 @@ pub struct Pieces {
 pub struct Filling {
     pub kept: TableBuilder,
     pub gone: Vec<Gone>,
+    pub cut: Vec<Gone>,
     pub facts: Facts,
     pub digests: Vec<Vec<u128>>,
 }
@@ -69,9 +73,10 @@ impl Pieces {
     pub fn add(&mut self, filling: Filling) -> Result<()> {
         let folder = self.place(self.facts.len());
         let kept = Dataset::from(filling.kept.finish());
-        let removed = removed(&filling.gone)?;
+        let (removed, shortened) = (removed(&filling.gone)?, removed(&filling.cut)?);
         let mut facts = filling.facts;
         (facts.kept, facts.removed) = (kept.len() as u64, removed.len() as u64);
+        facts.shortened = shortened.len() as u64;
         facts.digests = filling.digests.iter().map(Vec::len).collect();
         let stage = Stage::begin(WHO, &folder)?;
         if !kept.is_empty() {
@@ -79,6 +84,9 @@ impl Pieces {
         }
         if !removed.is_empty() {
             save_in(&stage, REMOVED, &removed)?;
+        }
+        if !shortened.is_empty() {
+            save_in(&stage, SHORTENED, &shortened)?;
         }
         let digests: Vec<u8> = filling.digests.iter().flatten().flat_map(|digest| digest.to_le_bytes()).collect();
         if !digests.is_empty() {
@@ -118,6 +126,10 @@ impl Pieces {
         self.files(REMOVED, |facts| facts.removed)
     }
 
+    pub fn shortened_files(&self) -> Vec<PathBuf> {
+        self.files(SHORTENED, |facts| facts.shortened)
+    }
+
     fn files(&self, name: &str, rows: impl Fn(&Facts) -> u64) -> Vec<PathBuf> {
         let filled = self.facts.iter().enumerate().filter(|(_, facts)| rows(facts) > 0);
         filled.map(|(at, _)| self.place(at).join(name)).collect()
@@ -131,7 +143,7 @@ impl Pieces {
     }
 }
 
-/// Removed rows as a table.
+/// Removed rows, or parts of rows, as a table.
 pub fn removed(gone: &[Gone]) -> Result<Dataset> {
     let mut rows = TableBuilder::with_names(["row", "rule", "evidence", "text"].map(Into::into));
     for gone in gone {

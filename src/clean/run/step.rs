@@ -1,13 +1,15 @@
 //! The steps of a run: each changes texts, or takes rows out and says why.
 
 use super::tally::{Example, StepTally};
+use crate::clean::cuts::{Cut, CutPlan, Cuts};
 use crate::clean::near::{NearGroups, NearPlan};
 use crate::clean::pii::{self, PiiKind};
-use crate::clean::{Rewrite, Sift, unique};
-use crate::data::Dataset;
+use crate::clean::shorten::Shortened;
+use crate::clean::{Rewrite, Shorten, Sift, unique};
 use crate::data::step::Step;
+use crate::data::{Dataset, Stream};
 use crate::{Result, tasks, text};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is done with rows, one step after the other.
@@ -20,6 +22,10 @@ pub enum CleanStep {
     Unique(String),
     /// The first of texts that are near to each other.
     Near(String, NearPlan),
+    /// Texts without the lines that break a rule.
+    Shorten(Shorten),
+    /// Texts without what earlier ones have too.
+    Cut(String, CutPlan),
     /// Rows that a step of a script keeps, which changes none.
     Keep(String, Arc<dyn Step>),
 }
@@ -31,7 +37,7 @@ pub struct Part {
     pub numbers: Vec<u64>,
 }
 
-/// A row that went.
+/// A row that went, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gone {
     pub row: u64,
@@ -44,9 +50,12 @@ pub struct Gone {
 pub struct Done {
     pub part: Part,
     pub gone: Vec<Gone>,
+    /// Parts that were cut out of rows that stay.
+    pub cut: Vec<Gone>,
     pub tally: StepTally,
 }
 
+const WHO: &str = "clean::run";
 /// Characters of a removed text that are kept with it.
 const SHOWN: usize = 200;
 
@@ -57,11 +66,20 @@ pub struct Memory {
     pub known: Vec<HashSet<u128>>,
     /// Those that are new since they were last taken.
     pub new: Vec<Vec<u128>>,
-    /// Near duplicates of the rows that this phase began with.
-    pub groups: Option<NearGroups>,
+    /// What was seen in all the rows that this phase began with.
+    pub all: Seen,
     /// Rows that the phase began with and has seen, and their numbers in the source.
     pub seen: usize,
     pub numbers: Vec<u64>,
+}
+
+/// What a step that needs all rows has seen in them.
+#[derive(Default)]
+pub enum Seen {
+    #[default]
+    Nothing,
+    Near(NearGroups),
+    Cuts(Cuts),
 }
 
 /// The text that is cleaned; nothing where a row has none.
@@ -77,6 +95,8 @@ impl CleanStep {
             CleanStep::Sift(_) => "quality".into(),
             CleanStep::Unique(_) => "unique".into(),
             CleanStep::Near(..) => "near_duplicates".into(),
+            CleanStep::Shorten(_) => "quality_lines".into(),
+            CleanStep::Cut(_, plan) => plan.rule().into(),
             CleanStep::Keep(name, _) => name.clone(),
         }
     }
@@ -88,8 +108,24 @@ impl CleanStep {
             CleanStep::Sift(sift) => sift.identity(),
             CleanStep::Unique(field) => format!("unique {field}"),
             CleanStep::Near(field, plan) => format!("near {field} {plan:?}"),
+            CleanStep::Shorten(shorten) => shorten.identity(),
+            CleanStep::Cut(field, plan) => format!("cut {field} {plan:?}"),
             CleanStep::Keep(name, step) => format!("{name} {}", step.identity()),
         }
+    }
+
+    /// Whether it has to see all rows before the first of them goes.
+    pub fn needs_all(&self) -> bool {
+        matches!(self, CleanStep::Near(..) | CleanStep::Cut(..))
+    }
+
+    /// Looks at all rows.
+    pub fn look(&self, stream: &Stream) -> Result<Seen> {
+        Ok(match self {
+            CleanStep::Near(field, plan) => Seen::Near(unique::near_groups(WHO, stream.blocks()?, field, *plan)?),
+            CleanStep::Cut(field, plan) => Seen::Cuts(plan.find(WHO, stream.blocks()?, field)?),
+            _ => Seen::Nothing,
+        })
     }
 
     /// What it does with parts that follow each other; `place` is its own among the steps.
@@ -106,6 +142,10 @@ impl CleanStep {
             }
             CleanStep::Unique(of) => Ok(parts.into_iter().map(|part| first(of, field, part, place, memory)).collect()),
             CleanStep::Near(..) => Ok(parts.into_iter().map(|part| far(field, part, memory)).collect()),
+            CleanStep::Shorten(shorten) => tasks::try_map(parts, &|_, part| {
+                self::shorten(&shorten.field, field, part, |_, text| Ok(shorten.rules.cuts(text)))
+            }),
+            CleanStep::Cut(of, plan) => parts.into_iter().map(|part| cut(of, plan, field, part, memory)).collect(),
         }
     }
 }
@@ -128,10 +168,10 @@ fn without(part: Part, field: &str, reason: impl Fn(usize) -> Option<(String, St
         gone.push(Gone { row, rule, evidence, text: shown });
     }
     if gone.is_empty() {
-        return Done { part, gone, tally };
+        return Done { part, gone, cut: Vec::new(), tally };
     }
     let numbers = kept.iter().map(|at| part.numbers[*at]).collect();
-    Done { part: Part { rows: part.rows.pick(kept), numbers }, gone, tally }
+    Done { part: Part { rows: part.rows.pick(kept), numbers }, gone, cut: Vec::new(), tally }
 }
 
 fn sift(sift: &Sift, field: &str, part: Part) -> Result<Done> {
@@ -171,7 +211,7 @@ fn first(of: &str, field: &str, part: Part, place: usize, memory: &mut Memory) -
 fn far(field: &str, part: Part, memory: &mut Memory) -> Done {
     let start = memory.seen;
     memory.seen += part.rows.len();
-    let Some(groups) = &memory.groups else { return without(part, field, |_| None) };
+    let Seen::Near(groups) = &memory.all else { return without(part, field, |_| None) };
     without(part, field, |at| {
         let row = start + at;
         if groups.stays(row) {
@@ -184,6 +224,46 @@ fn far(field: &str, part: Part, memory: &mut Memory) -> Done {
     })
 }
 
+fn cut(of: &str, plan: &CutPlan, field: &str, part: Part, memory: &mut Memory) -> Result<Done> {
+    let start = memory.seen;
+    memory.seen += part.rows.len();
+    let Seen::Cuts(cuts) = &mut memory.all else { return Ok(without(part, field, |_| None)) };
+    let numbers = &memory.numbers;
+    let number = |row: u32| numbers.get(row as usize).copied().unwrap_or(u64::from(row));
+    shorten(of, field, part, |at, text| Ok(plan.cuts(text, &cuts.of_row((start + at) as u32)?, number)))
+}
+
+/// A part whose texts, those of the field `of`, are shorter, without the rows of which nothing is left.
+fn shorten(of: &str, field: &str, part: Part, cuts: impl FnMut(usize, &str) -> Result<Vec<Cut>>) -> Result<Done> {
+    let made = Shortened::of(&part.rows, of, cuts)?;
+    let mut tally = StepTally::default();
+    let mut cut = Vec::new();
+    let mut emptied = HashMap::new();
+    for row in made.cut {
+        let number = part.numbers[row.at];
+        if row.is_gone {
+            let first = &row.cuts[0];
+            let evidence =
+                format!("nothing is left without {}: {}", text::counted(row.cuts.len(), "part"), first.evidence);
+            emptied.insert(row.at, (first.rule.to_string(), evidence));
+            continue;
+        }
+        tally.changed += 1;
+        for one in row.cuts {
+            let shown: String = row.text[one.range.clone()].trim().chars().take(SHOWN).collect();
+            let example = || Example { row: number, evidence: one.evidence.clone(), text: shown.clone() };
+            tally.shortened.entry(one.rule.to_string()).or_default().add(one.range.len(), example);
+            cut.push(Gone { row: number, rule: one.rule.to_string(), evidence: one.evidence, text: shown });
+        }
+    }
+    // what went is shown as it was
+    let done = without(part, field, |at| emptied.get(&at).cloned());
+    let kept = (0..made.rows.len()).filter(|at| !emptied.contains_key(at));
+    let part = Part { rows: made.rows.pick(kept), numbers: done.part.numbers };
+    tally = StepTally { changed: tally.changed, shortened: tally.shortened, ..done.tally };
+    Ok(Done { part, gone: done.gone, cut, tally })
+}
+
 fn change(rewrite: &Rewrite, field: &str, part: Part) -> Result<Done> {
     let rows = rewrite.apply(part.rows.clone(), 0)?;
     let mut tally = StepTally::default();
@@ -193,7 +273,7 @@ fn change(rewrite: &Rewrite, field: &str, part: Part) -> Result<Done> {
         tally.bytes += before.len() as u64;
         tally.changed += u64::from(before != after);
     }
-    Ok(Done { part: Part { rows, numbers: part.numbers }, gone: Vec::new(), tally })
+    Ok(Done { part: Part { rows, numbers: part.numbers }, gone: Vec::new(), cut: Vec::new(), tally })
 }
 
 fn mask(rewrite: &Rewrite, kinds: &[PiiKind], field: &str, part: Part) -> Result<Done> {

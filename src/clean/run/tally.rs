@@ -37,8 +37,11 @@ pub struct StepTally {
     pub masked: BTreeMap<String, u64>,
     /// Rows that went, by the rule that they broke.
     pub removed: BTreeMap<String, Removed>,
+    /// Parts that were cut out of rows that stay, by the rule that they broke.
+    pub shortened: BTreeMap<String, Removed>,
 }
 
+/// What went by one rule: rows, or parts of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Removed {
     pub rows: u64,
@@ -77,6 +80,13 @@ fn add_lengths(to: &mut Vec<u64>, more: &[u64]) {
 }
 
 impl Removed {
+    fn merge(&mut self, more: &Removed) {
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+        self.examples.extend(more.examples.iter().cloned());
+        self.examples.truncate(EXAMPLES);
+    }
+
     pub fn add(&mut self, bytes: usize, example: impl FnOnce() -> Example) {
         self.rows += 1;
         self.bytes += bytes as u64;
@@ -93,12 +103,9 @@ impl StepTally {
         self.bytes += more.bytes;
         self.changed += more.changed;
         add_each(&mut self.masked, &more.masked);
-        for (rule, removed) in &more.removed {
-            let own = self.removed.entry(rule.clone()).or_default();
-            own.rows += removed.rows;
-            own.bytes += removed.bytes;
-            own.examples.extend(removed.examples.iter().cloned());
-            own.examples.truncate(EXAMPLES);
+        let all = [(&mut self.removed, &more.removed), (&mut self.shortened, &more.shortened)];
+        for (own, more) in all {
+            more.iter().for_each(|(rule, removed)| own.entry(rule.clone()).or_default().merge(removed));
         }
     }
 
