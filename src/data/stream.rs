@@ -68,7 +68,8 @@ impl Stream {
     /// Reads the first part of the files, so that its faults are found at once.
     pub fn open(source: Source) -> Result<Stream> {
         for path in source.files() {
-            if format_of(WHO, path)?.0 == DataFormat::Json || source.form.by == By::Document {
+            let format = format_of(WHO, path)?.0;
+            if format == DataFormat::Json || source.form.by == By::Document && !format.is_archive() {
                 return Err(Error::new(WHO, format!("{} is one value, which is read as a whole", path.display()))
                     .help("save it as .jsonl or .parquet, or open it with `dataset`"));
             }

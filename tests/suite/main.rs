@@ -1,6 +1,7 @@
 //! What the product promises, in one binary: one module a promise or a noun.
 
 mod adapters;
+mod archives;
 mod bench;
 mod candle;
 mod chat;

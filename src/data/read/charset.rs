@@ -1,6 +1,6 @@
 //! Encodings of text: named, declared by the file, or guessed of its first bytes.
 
-use super::FilePosition;
+use super::{FilePosition, Input};
 use crate::{Error, Result, bail};
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -108,8 +108,6 @@ pub fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     })
 }
 
-type Input = Box<dyn Read + Send>;
-
 /// The input as UTF-8, and the name of what it was. What its encoding does not allow becomes a byte 0xff, which is no
 /// UTF-8 either: who reads lines finds it there.
 pub fn decoded(
@@ -165,11 +163,11 @@ pub fn labelled(label: &str) -> Option<&'static Encoding> {
 pub fn detect_file(who: &'static str, path: &std::path::Path) -> Result<Found> {
     let place = FilePosition::new(who, path);
     let (format, packing) = super::format_of(who, path)?;
-    if format == super::DataFormat::Parquet {
-        bail!(who, "{}: parquet holds no text of an encoding", path.display());
+    if format == super::DataFormat::Parquet || format.is_archive() {
+        bail!(who, "{}: it is no text, which alone has an encoding", path.display());
     }
     let mut sample = Vec::new();
-    let input = super::unpack(crate::files::open(who, path)?, packing, &place)?;
+    let input = super::unpack(Box::new(crate::files::open(who, path)?), packing, &place)?;
     input.take(SAMPLE).read_to_end(&mut sample).map_err(|error| place.io(&error))?;
     Ok(detect(&sample, (sample.len() as u64) < SAMPLE, format == super::DataFormat::Html))
 }

@@ -1,5 +1,6 @@
 //! Files to tables: by the ending of the path, a part at a time.
 
+mod archive;
 mod aside;
 mod cast;
 mod charset;
@@ -19,11 +20,14 @@ use super::table::ColumnTable;
 use crate::{Error, Result, bail, files, nearest};
 use aside::{Aside, Reject};
 use std::fs::{File, Metadata};
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// A file as a sequence of tables, none of them large.
 pub type Tables = Box<dyn Iterator<Item = Result<ColumnTable>> + Send>;
+
+/// Bytes, from wherever they come.
+type Input = Box<dyn Read + Send>;
 
 /// What a path's ending says about what is in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,15 @@ pub enum DataFormat {
     Txt,
     Html,
     Warc,
+    /// Files in one.
+    Zip,
+    Tar,
+}
+
+impl DataFormat {
+    pub fn is_archive(self) -> bool {
+        matches!(self, DataFormat::Zip | DataFormat::Tar)
+    }
 }
 
 /// How the whole file is compressed.
@@ -71,7 +84,7 @@ impl Default for TextForm {
     }
 }
 
-const ENDINGS: [(&str, DataFormat); 10] = [
+const ENDINGS: [(&str, DataFormat); 12] = [
     ("jsonl", DataFormat::Jsonl),
     ("ndjson", DataFormat::Jsonl),
     ("json", DataFormat::Json),
@@ -82,16 +95,29 @@ const ENDINGS: [(&str, DataFormat); 10] = [
     ("html", DataFormat::Html),
     ("htm", DataFormat::Html),
     ("warc", DataFormat::Warc),
+    ("zip", DataFormat::Zip),
+    ("tar", DataFormat::Tar),
 ];
+
+/// The name without the ending of its compression. Archives have endings that say both.
+fn split_packing(name: &str) -> (&str, Packing) {
+    for (ending, inner, packing) in [
+        (".tgz", ".tar", Packing::Gzip),
+        (".tzst", ".tar", Packing::Zstd),
+        (".gz", "", Packing::Gzip),
+        (".zst", "", Packing::Zstd),
+    ] {
+        if let Some(before) = name.strip_suffix(ending) {
+            return (if inner.is_empty() { before } else { inner }, packing);
+        }
+    }
+    (name, Packing::Plain)
+}
 
 /// What the ending of `path` says.
 pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let (inner, packing) = match name.rsplit_once('.') {
-        Some((inner, "gz")) => (inner, Packing::Gzip),
-        Some((inner, "zst")) => (inner, Packing::Zstd),
-        _ => (name.as_str(), Packing::Plain),
-    };
+    let (inner, packing) = split_packing(&name);
     let ending = inner.rsplit_once('.').map_or("", |(_, ending)| ending);
     if let Some((_, format)) = ENDINGS.iter().find(|(known, _)| *known == ending) {
         return Ok((*format, packing));
@@ -99,7 +125,8 @@ pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     let error = Error::new(who, format!("{}: the ending is not a data format", path.display()));
     let near = nearest(ending, ENDINGS.iter().map(|(known, _)| *known)).filter(|_| !ending.is_empty());
     let help = near.map(|near| format!("did you mean `.{near}`?"));
-    let known = "data is .jsonl .json .csv .tsv .parquet .txt .html or .warc, each also with .gz or .zst";
+    let known =
+        "data is .jsonl .json .csv .tsv .parquet .txt .html or .warc, each also with .gz or .zst, or in a .zip or .tar";
     Err(error.help(help.unwrap_or_else(|| known.to_string())))
 }
 
@@ -120,21 +147,30 @@ fn open(place: &FilePosition, form: TextForm, many: bool) -> Result<Tables> {
         return if many { Ok(Box::new(std::iter::empty())) } else { Err(empty(who, path)) };
     }
     let watched = Watched::of(&file, &meta, place);
-    let tables = opened(file, format, packing, form, place)?;
+    let tables = match (format, packing) {
+        (DataFormat::Zip, Packing::Plain) => archive::zip(file, form, place.clone())?,
+        (DataFormat::Zip, _) => bail!(who, "{}: a .zip is compressed in itself", path.display()),
+        (DataFormat::Tar, _) => archive::tar(file, packing, form, place.clone())?,
+        (DataFormat::Parquet, Packing::Plain) => place.told(parquet::open(file, place.clone())?),
+        _ => opened(unpack(Box::new(file), packing, place)?, format, form, place)?,
+    };
     Ok(match watched {
         Some(watched) => watched.over(tables),
         None => tables,
     })
 }
 
-fn opened(file: File, format: DataFormat, packing: Packing, form: TextForm, place: &FilePosition) -> Result<Tables> {
-    if format == DataFormat::Parquet {
-        return parquet::open(unpacked(file, packing, place)?, place.clone());
-    }
-    let input = unpack(file, packing, place)?;
-    if format == DataFormat::Warc {
-        return Ok(warc::open(input, place.clone()));
-    }
+/// The rows of bytes that are not compressed any more.
+fn opened(input: Input, format: DataFormat, form: TextForm, place: &FilePosition) -> Result<Tables> {
+    let tables = match format {
+        DataFormat::Parquet => parquet::open(in_file(input, place)?, place.clone())?,
+        DataFormat::Warc => warc::open(input, place.clone()),
+        _ => text_tables(input, format, form, place)?,
+    };
+    Ok(place.told(tables))
+}
+
+fn text_tables(input: Input, format: DataFormat, form: TextForm, place: &FilePosition) -> Result<Tables> {
     let (input, charset) = charset::decoded(input, place.charset, format == DataFormat::Html, place)?;
     let place = FilePosition { is_of: charset, ..place.clone() };
     match format {
@@ -199,6 +235,8 @@ pub(super) struct FilePosition {
     pub path: PathBuf,
     /// Where lines go that can't be read; without it they are errors.
     aside: Option<Aside>,
+    /// The field that tells of each row the file that it is from.
+    file_field: Option<String>,
     /// The encoding that was asked for, and the name of the one that it is.
     charset: Charset,
     is_of: &'static str,
@@ -206,7 +244,7 @@ pub(super) struct FilePosition {
 
 impl FilePosition {
     pub fn new(who: &'static str, path: &Path) -> FilePosition {
-        FilePosition { who, path: path.into(), aside: None, charset: Charset::Usual, is_of: "UTF-8" }
+        FilePosition { who, path: path.into(), aside: None, file_field: None, charset: Charset::Usual, is_of: "UTF-8" }
     }
 
     /// Whether lines that can't be read are left out.
@@ -217,6 +255,13 @@ impl FilePosition {
     /// Keeps lines that were left out.
     pub fn put_aside(&self, rejects: Vec<Reject>) -> Result<()> {
         self.aside.as_ref().map_or(Ok(()), |aside| aside.put(&self.path, rejects))
+    }
+
+    /// Tables whose rows tell where they are from, where that is asked for.
+    fn told(&self, tables: Tables) -> Tables {
+        let Some(field) = self.file_field.clone() else { return tables };
+        let (name, who) = (self.path.display().to_string(), self.who);
+        Box::new(tables.map(move |table| source::with_file(table?, &field, &name, who)))
     }
 
     pub fn error(&self, what: impl std::fmt::Display) -> Error {
@@ -240,9 +285,9 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// The bytes of the file behind its compression, which must be the one that its ending says.
-fn unpack(mut file: File, packing: Packing, place: &FilePosition) -> Result<Box<dyn Read + Send>> {
+fn unpack(mut input: Input, packing: Packing, place: &FilePosition) -> Result<Input> {
     let mut magic = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut magic).map_err(|error| place.io(&error))?;
+    (&mut input).take(4).read_to_end(&mut magic).map_err(|error| place.io(&error))?;
     let found = match () {
         _ if magic.starts_with(GZIP) => Packing::Gzip,
         _ if magic.starts_with(ZSTD) => Packing::Zstd,
@@ -257,12 +302,7 @@ fn unpack(mut file: File, packing: Packing, place: &FilePosition) -> Result<Box<
         let error = place.error(format!("the ending says {}, but it holds {}", says(packing), says(found)));
         return Err(error.help("name it by what it holds: .gz, .zst, or neither"));
     }
-    // what cannot be wound back (a pipe) gets its first bytes in front again
-    let whole: Box<dyn Read + Send> = match file.seek(SeekFrom::Start(0)) {
-        Ok(_) => Box::new(file),
-        Err(_) => Box::new(std::io::Cursor::new(magic).chain(file)),
-    };
-    let whole = BufReader::with_capacity(1 << 18, whole);
+    let whole = BufReader::with_capacity(1 << 18, Cursor::new(magic).chain(input));
     Ok(match packing {
         Packing::Plain => Box::new(whole),
         Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
@@ -270,13 +310,10 @@ fn unpack(mut file: File, packing: Packing, place: &FilePosition) -> Result<Box<
     })
 }
 
-/// For a format that is read from its end: the file itself, or its unpacked bytes in a file of their own.
-fn unpacked(file: File, packing: Packing, place: &FilePosition) -> Result<File> {
-    if packing == Packing::Plain {
-        return Ok(file);
-    }
+/// For a format that is read from its end: the bytes in a file of their own.
+fn in_file(mut input: Input, place: &FilePosition) -> Result<File> {
     let mut plain = files::scratch(place.who)?;
-    std::io::copy(&mut unpack(file, packing, place)?, &mut plain).map_err(|error| place.io(&error))?;
+    std::io::copy(&mut input, &mut plain).map_err(|error| place.io(&error))?;
     plain.seek(SeekFrom::Start(0)).map_err(|error| place.io(&error))?;
     Ok(plain.into_inner())
 }

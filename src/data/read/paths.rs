@@ -1,6 +1,6 @@
 //! Which files a path means: itself, those of a folder, or those that match a pattern.
 
-use super::ENDINGS;
+use super::{ENDINGS, split_packing};
 use crate::{Error, Result, bail, files, hub, progress, text};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,10 @@ pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
     })?;
     found.sort();
     if found.is_empty() {
-        bail!(who, "{given} has no data files: .jsonl .json .csv .tsv .parquet .txt .html or .warc");
+        bail!(
+            who,
+            "{given} has no data files: .jsonl .json .csv .tsv .parquet .txt .html or .warc, or a .zip or .tar of them"
+        );
     }
     if others > 0 {
         let files = text::counted(others, "file");
@@ -53,7 +56,7 @@ pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
 /// Whether the name ends as data does, compressed or not.
 fn has_ending(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let (inner, _) = split_packing(&name);
     inner.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.iter().any(|(known, _)| *known == ending))
 }
 

@@ -116,11 +116,9 @@ impl Source {
     }
 
     fn open_file(&self, who: &'static str, path: &Path, aside: Option<&Aside>) -> Result<Tables> {
-        let place = FilePosition { aside: aside.cloned(), charset: self.charset, ..FilePosition::new(who, path) };
-        let tables = open(&place, self.form, self.files.len() > 1)?;
-        let Some(field) = self.file_field.clone() else { return Ok(tables) };
-        let name = path.display().to_string();
-        Ok(Box::new(tables.map(move |table| with_file(table?, &field, &name, who))))
+        let (aside, file_field) = (aside.cloned(), self.file_field.clone());
+        let place = FilePosition { aside, file_field, charset: self.charset, ..FilePosition::new(who, path) };
+        open(&place, self.form, self.files.len() > 1)
     }
 
     /// Reads all rows.
@@ -148,7 +146,7 @@ impl Source {
     }
 }
 
-fn with_file(mut table: ColumnTable, field: &str, file: &str, who: &str) -> Result<ColumnTable> {
+pub(super) fn with_file(mut table: ColumnTable, field: &str, file: &str, who: &str) -> Result<ColumnTable> {
     if table.position(field).is_some() {
         bail!(who, "{file} has a field `{field}` already: give `file_field` another name");
     }

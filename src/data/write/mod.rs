@@ -62,7 +62,7 @@ pub fn join_files(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) 
 
 /// An error for what is not written in this format.
 fn fits(format: DataFormat, form: TextForm, path: &Path) -> Result<()> {
-    if matches!(format, DataFormat::Html | DataFormat::Warc) {
+    if format.is_archive() || matches!(format, DataFormat::Html | DataFormat::Warc) {
         return Err(Error::new(WHO, format!("{}: rows are not written as this", path.display()))
             .help("save them as .jsonl .csv .tsv .txt or .parquet"));
     }
