@@ -4,6 +4,7 @@ pub mod api;
 pub mod chinese;
 pub mod cuts;
 mod entities;
+pub mod fetch;
 mod html;
 pub mod language;
 pub mod leaks;

@@ -40,7 +40,10 @@ pub use column::{Cell, Column};
 pub use dataset::Dataset;
 pub use encoded::Encoded;
 pub use excerpts::{Cut, Excerpt, excerpts};
-pub use read::{By, Charset, DataFormat, Found, Packing, Source, TextForm, detect, detect_file, format_of, read};
+pub use read::{
+    By, Charset, DataFormat, Found, Packing, Source, TextForm, decode_lossy, detect, detect_file, format_of,
+    labelled_charset, read,
+};
 pub use stream::Stream;
 pub use stream_batches::{EncodedStream, RowPlan, StreamBatches};
 pub use table::{ColumnTable, TableBuilder};

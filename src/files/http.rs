@@ -32,11 +32,21 @@ pub fn permitted(who: &str) -> Result<()> {
 impl Client {
     /// A client whose waits (for a connection, for an answer, for its next bytes) end after `wait`.
     pub fn new(wait: Duration) -> Client {
+        Client::with(wait, REDIRECTS)
+    }
+
+    /// A client that goes nowhere else: what is sent on is an answer of status 300 and above, with its `location`.
+    pub fn without_redirects(wait: Duration) -> Client {
+        Client::with(wait, 0)
+    }
+
+    fn with(wait: Duration, redirects: u32) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("levain/", env!("CARGO_PKG_VERSION")))
             .proxy(Proxy::try_from_env())
-            .max_redirects(REDIRECTS)
+            .max_redirects(redirects)
+            .max_redirects_will_error(redirects > 0)
             // a key is for the host that was asked, and not for where it sends
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .timeout_resolve(Some(wait))
@@ -79,6 +89,14 @@ impl Answer {
     /// The bytes, as they come.
     pub fn reader(self) -> impl Read {
         self.response.into_body().into_reader()
+    }
+
+    /// The first bytes, up to `most`, as far as they come.
+    pub fn start(self, most: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // what came before a break counts
+        let _ = self.reader().take(most as u64).read_to_end(&mut bytes);
+        bytes
     }
 
     /// All bytes, of which there may be `most`.

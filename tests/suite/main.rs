@@ -17,6 +17,7 @@ mod encoders;
 mod environment;
 mod examples;
 mod faults;
+mod fetch;
 mod format;
 mod fuzz;
 mod gate;

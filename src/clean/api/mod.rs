@@ -2,6 +2,7 @@
 
 mod chinese;
 mod duplicates;
+mod fetch;
 mod languages;
 mod leaks;
 mod lines;
@@ -29,6 +30,7 @@ pub fn register(host: &mut Host) {
     pii::register(host);
     run::register(host);
     leaks::register(host);
+    fetch::register(host);
     chinese::register(host);
 }
 

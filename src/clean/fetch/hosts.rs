@@ -1,0 +1,101 @@
+//! Hosts: what each lets a program fetch, and when it may be asked next.
+
+use super::robots::{MOST, Robots};
+use super::{FetchPlan, WHO};
+use crate::files::http::Client;
+use crate::sync::unpoisoned;
+use crate::{Result, cancel};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a wait goes on before it is asked whether it has to end.
+const GLANCE: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+pub struct Hosts(Mutex<HashMap<String, Arc<Host>>>);
+
+#[derive(Default)]
+pub struct Host {
+    robots: Mutex<Option<Robots>>,
+    /// When it may be asked next.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Hosts {
+    pub fn of(&self, name: &str) -> Arc<Host> {
+        unpoisoned(self.0.lock()).entry(name.to_string()).or_default().clone()
+    }
+}
+
+impl Host {
+    /// What its robots.txt says. One that is not there allows all; one that can't be had now allows nothing (RFC 9309, 2.3.1).
+    pub fn robots(&self, name: &str, client: &Client, plan: &FetchPlan) -> Result<Robots> {
+        if !plan.robots {
+            return Ok(Robots::default());
+        }
+        let mut known = unpoisoned(self.robots.lock());
+        if let Some(robots) = &*known {
+            return Ok(robots.clone());
+        }
+        let mut url = format!("{name}/robots.txt");
+        let mut found = Robots::missing();
+        for _ in 0..5 {
+            cancel::check()?;
+            self.wait(plan.delay)?;
+            let Ok(answer) = client.get(WHO, &url, &plan.headers()) else { break };
+            let location = answer.header("location").map(str::to_string);
+            match (answer.status, location) {
+                (200..=299, _) => {
+                    let bytes = answer.start(MOST);
+                    found = Robots::read(&String::from_utf8_lossy(&bytes));
+                    break;
+                }
+                (300..=399, Some(to)) => {
+                    let Some(to) = super::PageUrl::parse(&url).and_then(|from| from.join(&to)) else { break };
+                    url = to.text();
+                }
+                (400..=499, _) if answer.status != 429 => {
+                    found = Robots::default();
+                    break;
+                }
+                _ => break,
+            }
+        }
+        *known = Some(found.clone());
+        Ok(found)
+    }
+
+    /// Waits until the host may be asked again; `delay` is the time from then to the next request.
+    pub fn wait(&self, delay: Duration) -> Result<()> {
+        let until = {
+            let mut next = unpoisoned(self.next.lock());
+            let now = Instant::now();
+            let until = next.unwrap_or(now).max(now);
+            *next = Some(until + delay);
+            until
+        };
+        pause(until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Asks nothing of the host for so long.
+    pub fn rest(&self, time: Duration) {
+        let mut next = unpoisoned(self.next.lock());
+        let until = Instant::now() + time;
+        *next = Some(next.map_or(until, |next| next.max(until)));
+    }
+}
+
+/// Waits, as long as nobody asks to stop.
+pub fn pause(time: Duration) -> Result<()> {
+    let end = Instant::now() + time;
+    loop {
+        cancel::check()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        thread::sleep(left.min(GLANCE));
+    }
+}

@@ -1,0 +1,91 @@
+//! Addresses of pages, as far as a fetcher needs them (RFC 3986).
+
+/// `http://host:port` and what is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageUrl {
+    /// With the scheme, in small letters.
+    pub host: String,
+    /// From the first slash on, with the query, without the part behind `#`.
+    pub path: String,
+}
+
+impl PageUrl {
+    /// None for what is no address of the web.
+    pub fn parse(text: &str) -> Option<PageUrl> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            return None;
+        }
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (host, path) = rest.split_at(end);
+        let default = if scheme == "http" { ":80" } else { ":443" };
+        let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix(default).unwrap_or(&host);
+        // a name and a password in an address are for nobody's log
+        if host.is_empty()
+            || host.contains('@')
+            || text.contains(|char: char| char.is_whitespace() || char.is_control())
+        {
+            return None;
+        }
+        let path = path.split('#').next().unwrap_or_default();
+        let path = if path.starts_with('/') { encoded(path) } else { format!("/{}", encoded(path)) };
+        Some(PageUrl { host: format!("{scheme}://{host}"), path })
+    }
+
+    /// Where a page leads that is at this address.
+    pub fn join(&self, to: &str) -> Option<PageUrl> {
+        let to = to.trim();
+        let scheme_end =
+            to.find(':').filter(|at| to[..*at].chars().all(|char| char.is_ascii_alphanumeric()) && *at > 0);
+        if scheme_end.is_some() {
+            return PageUrl::parse(to);
+        }
+        if let Some(rest) = to.strip_prefix("//") {
+            let scheme = self.host.split("://").next().unwrap_or("https");
+            return PageUrl::parse(&format!("{scheme}://{rest}"));
+        }
+        let bare = self.path.split('?').next().unwrap_or("/");
+        let path = match to {
+            _ if to.starts_with('/') => to.to_string(),
+            _ if to.starts_with('?') => format!("{bare}{to}"),
+            _ => format!("{}/{to}", &bare[..bare.rfind('/').unwrap_or(0)]),
+        };
+        let (path, query) = path.split_once('?').map_or((path.as_str(), ""), |(path, query)| (path, query));
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        PageUrl::parse(&format!("{}{}{query}", self.host, without_dots(path)))
+    }
+
+    pub fn text(&self) -> String {
+        format!("{}{}", self.host, self.path)
+    }
+}
+
+/// A path without its `.` and `..`.
+fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let last_is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let end = if last_is_folder && !parts.is_empty() { "/" } else { "" };
+    format!("/{}{end}", parts.join("/"))
+}
+
+/// Letters outside of ASCII as bytes in percent.
+fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'!'..=b'~' => out.push(char::from(byte)),
+            other => out += &format!("%{other:02X}"),
+        }
+    }
+    out
+}
