@@ -15,6 +15,7 @@ pub mod pii;
 mod rewrite;
 pub mod rules;
 pub mod run;
+pub mod score;
 mod shorten;
 mod sift;
 mod sorted;

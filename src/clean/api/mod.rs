@@ -11,6 +11,7 @@ mod parts;
 mod pii;
 mod quality;
 mod run;
+pub mod score;
 mod texts;
 
 use super::Rewrite;
@@ -29,6 +30,7 @@ pub fn register(host: &mut Host) {
     languages::register(host);
     pii::register(host);
     run::register(host);
+    score::register(host);
     leaks::register(host);
     fetch::register(host);
     chinese::register(host);

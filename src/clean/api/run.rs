@@ -1,6 +1,6 @@
 //! Runs of rules over rows, for `clean::run`.
 
-use super::{chinese, duplicates, lines, pages, parts, pii, quality, texts};
+use super::{chinese, duplicates, lines, pages, parts, pii, quality, score, texts};
 use crate::clean::run::{CleanRun, CleanStep};
 use crate::data::api::closure::keeping;
 use crate::data::{Dataset, Stream};
@@ -15,7 +15,7 @@ pub fn register(host: &mut Host) {
 const WHO: &str = "clean::run";
 
 /// The rules that a run knows.
-const RULES: [&str; 15] = [
+const RULES: [&str; 16] = [
     "html_to_text",
     "fix_mojibake",
     "unescape_html",
@@ -29,6 +29,7 @@ const RULES: [&str; 15] = [
     "unique_paragraphs",
     "unique_substrings",
     "near_duplicates",
+    "perplexity",
     "mask_pii",
     "filter",
 ];
@@ -45,6 +46,10 @@ fn steps_of(context: &NativeCallContext, field: &str, given: Dynamic, number: us
     let own = options.remove("field").and_then(Dynamic::try_cast::<ImmutableString>);
     let field = own.as_deref().unwrap_or(field);
     let step = match name.as_str() {
+        "perplexity" => {
+            let (score, choose) = score::steps(field, options)?;
+            return Ok(vec![CleanStep::Score(score), CleanStep::Choose(choose)]);
+        }
         "html_to_text" => CleanStep::Change(pages::reading(field, options)?),
         "fix_mojibake" => CleanStep::Change(texts::mending(field, options)?),
         "unescape_html" => CleanStep::Change(texts::unescaping(field, options)?),
@@ -105,6 +110,8 @@ fn check_fields(steps: &[CleanStep], fields: &[impl AsRef<str>]) -> Res<()> {
             CleanStep::Sift(sift) => (Some(&sift.field), None),
             CleanStep::Unique(field) | CleanStep::Near(field, _) | CleanStep::Cut(field, _) => (Some(field), None),
             CleanStep::Shorten(shorten) => (Some(&shorten.field), None),
+            CleanStep::Score(score) => (Some(&score.field), Some(&score.into)),
+            CleanStep::Choose(choose) => (Some(&choose.score), None),
             CleanStep::Keep(..) => (None, None),
         };
         if let Some(unknown) = needs.filter(|field| !known.contains(field)) {

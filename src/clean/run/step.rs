@@ -4,6 +4,7 @@ use super::tally::{Example, StepTally};
 use crate::clean::cuts::{Cut, CutPlan, Cuts};
 use crate::clean::near::{NearGroups, NearPlan};
 use crate::clean::pii::{self, PiiKind};
+use crate::clean::score::{Choose, Highest, Score};
 use crate::clean::shorten::Shortened;
 use crate::clean::{Rewrite, Shorten, Sift, unique};
 use crate::data::step::Step;
@@ -26,6 +27,10 @@ pub enum CleanStep {
     Shorten(Shorten),
     /// Texts without what earlier ones have too.
     Cut(String, CutPlan),
+    /// A score of each text, in a field.
+    Score(Score),
+    /// Rows by their score.
+    Choose(Choose),
     /// Rows that a step of a script keeps, which changes none.
     Keep(String, Arc<dyn Step>),
 }
@@ -80,6 +85,7 @@ pub enum Seen {
     Nothing,
     Near(NearGroups),
     Cuts(Cuts),
+    Scores(Highest),
 }
 
 /// The text that is cleaned; nothing where a row has none.
@@ -97,6 +103,8 @@ impl CleanStep {
             CleanStep::Near(..) => "near_duplicates".into(),
             CleanStep::Shorten(_) => "quality_lines".into(),
             CleanStep::Cut(_, plan) => plan.rule().into(),
+            CleanStep::Score(_) => "bits_per_byte".into(),
+            CleanStep::Choose(_) => "perplexity".into(),
             CleanStep::Keep(name, _) => name.clone(),
         }
     }
@@ -110,13 +118,19 @@ impl CleanStep {
             CleanStep::Near(field, plan) => format!("near {field} {plan:?}"),
             CleanStep::Shorten(shorten) => shorten.identity(),
             CleanStep::Cut(field, plan) => format!("cut {field} {plan:?}"),
+            CleanStep::Score(score) => score.identity(),
+            CleanStep::Choose(choose) => choose.text(),
             CleanStep::Keep(name, step) => format!("{name} {}", step.identity()),
         }
     }
 
     /// Whether it has to see all rows before the first of them goes.
     pub fn needs_all(&self) -> bool {
-        matches!(self, CleanStep::Near(..) | CleanStep::Cut(..))
+        match self {
+            CleanStep::Near(..) | CleanStep::Cut(..) => true,
+            CleanStep::Choose(choose) => choose.plan.keep.is_some(),
+            _ => false,
+        }
     }
 
     /// Looks at all rows.
@@ -124,6 +138,7 @@ impl CleanStep {
         Ok(match self {
             CleanStep::Near(field, plan) => Seen::Near(unique::near_groups(WHO, stream.blocks()?, field, *plan)?),
             CleanStep::Cut(field, plan) => Seen::Cuts(plan.find(WHO, stream.blocks()?, field)?),
+            CleanStep::Choose(choose) => Seen::Scores(choose.highest(stream.blocks()?)?),
             _ => Seen::Nothing,
         })
     }
@@ -142,6 +157,12 @@ impl CleanStep {
             }
             CleanStep::Unique(of) => Ok(parts.into_iter().map(|part| first(of, field, part, place, memory)).collect()),
             CleanStep::Near(..) => Ok(parts.into_iter().map(|part| far(field, part, memory)).collect()),
+            CleanStep::Score(score) => parts.into_iter().map(|part| scored(score, field, part)).collect(),
+            CleanStep::Choose(step) => {
+                let usual = Highest::default();
+                let highest = if let Seen::Scores(highest) = &memory.all { highest } else { &usual };
+                tasks::try_map(parts, &|_, part| choose(step, field, part, highest))
+            }
             CleanStep::Shorten(shorten) => tasks::try_map(parts, &|_, part| {
                 self::shorten(&shorten.field, field, part, |_, text| Ok(shorten.rules.cuts(text)))
             }),
@@ -222,6 +243,19 @@ fn far(field: &str, part: Part, memory: &mut Memory) -> Done {
         let of = memory.numbers.get(first as usize).copied().unwrap_or(u64::from(first));
         Some(("near_duplicates".to_string(), format!("{share:.2} of its shingles are those of row {of}")))
     })
+}
+
+fn scored(score: &Score, field: &str, part: Part) -> Result<Done> {
+    let rows = score.apply(part.rows.clone(), part.numbers.first().map_or(0, |row| *row as usize))?;
+    let done = without(part, field, |_| None);
+    Ok(Done { part: Part { rows, numbers: done.part.numbers }, ..done })
+}
+
+fn choose(step: &Choose, field: &str, part: Part, highest: &Highest) -> Result<Done> {
+    let reasons = step.reasons(&part.rows, part.numbers.first().map_or(0, |row| *row as usize), highest)?;
+    let mut done = without(part, field, |at| reasons[at].clone().map(|why| ("perplexity".to_string(), why)));
+    done.part.rows = step.without_score(done.part.rows)?;
+    Ok(done)
 }
 
 fn cut(of: &str, plan: &CutPlan, field: &str, part: Part, memory: &mut Memory) -> Result<Done> {

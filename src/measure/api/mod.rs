@@ -6,6 +6,7 @@ mod likelihood;
 mod predictions;
 mod resampled;
 mod retrieval;
+mod scorer;
 mod scores;
 
 use crate::data::api::listed;
@@ -19,6 +20,7 @@ pub fn register(host: &mut Host) {
     predictions::register(host);
     resampled::register(host);
     retrieval::register(host);
+    scorer::register(host);
     scores::register(host);
 }
 

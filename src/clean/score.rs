@@ -1,0 +1,201 @@
+//! Rows that stay by the score that a model gives their text: between two numbers, or the best part of all, of each language by itself
+//! (Wenzek et al. 2020, CCNet).
+
+use super::language;
+use super::unique::texts;
+use crate::data::step::Step;
+use crate::data::stream::{InOrder, Walk};
+use crate::data::{Cell, Column, Dataset, Stream};
+use crate::{Result, bail, cancel};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const WHO: &str = "clean::perplexity";
+
+/// What gives a number to a text; the lower, the better.
+pub trait Scorer: Send + Sync {
+    /// What tells it from others.
+    fn identity(&self) -> String;
+
+    /// None for a text of which nothing can be said.
+    fn score(&self, text: &str) -> Result<Option<f64>>;
+}
+
+/// Puts the score of each text into a field.
+pub struct Score {
+    pub field: String,
+    pub into: String,
+    pub scorer: Arc<dyn Scorer>,
+}
+
+impl Step for Score {
+    fn label(&self) -> String {
+        format!("bits per byte of {}", self.field)
+    }
+
+    fn identity(&self) -> String {
+        format!("{} {} {}", self.label(), self.into, self.scorer.identity())
+    }
+
+    fn apply(&self, rows: Dataset, first: usize) -> Result<Dataset> {
+        let mut column = Column::default();
+        for text in texts(WHO, &rows, &self.field, first)? {
+            cancel::check()?;
+            let score = text.as_deref().map_or(Ok(None), |text| self.scorer.score(text))?;
+            column.push(score.map_or(Cell::Null, Cell::Float));
+        }
+        Ok(rows.with_columns(vec![(self.into.clone(), column)]))
+    }
+
+    /// One part after the other: a model has all threads for itself.
+    fn apply_all(&self, parts: Vec<(usize, Dataset)>) -> Vec<Result<Dataset>> {
+        parts.into_iter().map(|(first, rows)| self.apply(rows, first)).collect()
+    }
+}
+
+/// Which scores stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChoosePlan {
+    pub between: Option<(f64, f64)>,
+    /// The share of the rows that stay, those with the lowest scores.
+    pub keep: Option<f64>,
+    /// Whether that is the share of each language.
+    pub by_language: bool,
+}
+
+/// Keeps rows by their score, which is in the field `score`.
+pub struct Choose {
+    /// The field with the text.
+    pub field: String,
+    pub score: String,
+    /// Whether the field with the score goes when it has been looked at.
+    pub drops: bool,
+    pub plan: ChoosePlan,
+}
+
+/// The highest score that stays, of each language.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Highest(BTreeMap<String, f64>);
+
+impl ChoosePlan {
+    pub fn check(&self) -> Result<()> {
+        match (self.between, self.keep) {
+            (None, None) => bail!(
+                WHO,
+                "neither `bits_per_byte`, the least and the most, nor `keep`, the share that stays, is given"
+            ),
+            (Some((least, most)), _) if least.is_nan() || most.is_nan() || least > most => {
+                bail!(WHO, "`bits_per_byte` is [{least}, {most}], not the least and the most")
+            }
+            (_, Some(keep)) if !(keep > 0.0 && keep <= 1.0) => {
+                bail!(WHO, "`keep` is {keep}, not a share above 0 and up to 1")
+            }
+            (_, None) if self.by_language => bail!(WHO, "`by: \"language\"` is for `keep`"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Choose {
+    fn group(&self, text: &str) -> String {
+        match self.plan.by_language {
+            true => language::detect(text).map_or("no language", |found| found.code).to_string(),
+            false => String::new(),
+        }
+    }
+
+    /// The score of each row with its group.
+    fn scores(&self, rows: &Dataset, first: usize) -> Result<Vec<Option<(f64, String)>>> {
+        let place = rows.fields().iter().position(|name| **name == *self.score);
+        let score = |at| match place.map(|place| rows.cell(place, at)) {
+            Some(Cell::Float(score)) => Some(score),
+            Some(Cell::Int(score)) => Some(score as f64),
+            _ => None,
+        };
+        let texts = texts(WHO, rows, &self.field, first)?;
+        let each = texts.iter().enumerate();
+        Ok(each.map(|(at, text)| Some((score(at)?, self.group(text.as_deref().unwrap_or_default())))).collect())
+    }
+
+    /// The highest scores that stay, of rows that come in parts.
+    pub fn highest(&self, parts: impl Iterator<Item = Result<Dataset>>) -> Result<Highest> {
+        let Some(keep) = self.plan.keep else { return Ok(Highest::default()) };
+        let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let mut first = 0;
+        for part in parts {
+            let part = part?;
+            cancel::check()?;
+            for (score, group) in self.scores(&part, first)?.into_iter().flatten() {
+                groups.entry(group).or_default().push(score);
+            }
+            first += part.len();
+        }
+        let highest = groups.into_iter().map(|(group, mut scores)| {
+            scores.sort_unstable_by(f64::total_cmp);
+            let place = ((keep * scores.len() as f64).ceil() as usize).clamp(1, scores.len()) - 1;
+            (group, scores[place])
+        });
+        Ok(Highest(highest.collect()))
+    }
+
+    /// Why each row goes, none where it stays.
+    pub fn reasons(&self, rows: &Dataset, first: usize, highest: &Highest) -> Result<Vec<Option<String>>> {
+        let scores = self.scores(rows, first)?;
+        Ok(scores.into_iter().map(|score| self.reason(score, highest)).collect())
+    }
+
+    fn reason(&self, score: Option<(f64, String)>, highest: &Highest) -> Option<String> {
+        let Some((score, group)) = score else { return Some("nothing for the model to read".into()) };
+        if let Some((least, most)) = self.plan.between {
+            let told = |side: &str, bound: f64| Some(format!("{score:.3} bits per byte, {side} {bound}"));
+            match () {
+                _ if score < least => return told("below", least),
+                _ if score > most => return told("above", most),
+                _ => {}
+            }
+        }
+        let most = highest.0.get(&group).filter(|most| score > **most)?;
+        let share = self.plan.keep.unwrap_or(1.0) * 100.0;
+        let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
+        Some(format!("{score:.3} bits per byte, above {most:.3} of the best {share:.1} %{of}"))
+    }
+
+    /// The rows that stay.
+    pub fn kept(&self, rows: Dataset, first: usize, highest: &Highest) -> Result<Dataset> {
+        let reasons = self.reasons(&rows, first, highest)?;
+        let kept = rows.pick((0..rows.len()).filter(|at| reasons[*at].is_none()));
+        self.without_score(kept)
+    }
+
+    pub fn without_score(&self, rows: Dataset) -> Result<Dataset> {
+        let has = rows.fields().iter().any(|name| **name == *self.score);
+        if self.drops && has { rows.drop_fields(&[&self.score]) } else { Ok(rows) }
+    }
+
+    pub fn text(&self) -> String {
+        format!("perplexity of {} {:?}", self.field, self.plan)
+    }
+}
+
+impl InOrder for Choose {
+    fn label(&self) -> String {
+        format!("perplexity of {}", self.field)
+    }
+
+    fn identity(&self) -> String {
+        self.text()
+    }
+
+    fn begin(self: Arc<Self>, upstream: &Stream) -> Result<Walk> {
+        let highest = match self.plan.keep {
+            Some(_) => self.highest(upstream.blocks()?)?,
+            None => Highest::default(),
+        };
+        let mut seen = 0;
+        Ok(Box::new(move |rows: Dataset| {
+            let first = seen;
+            seen += rows.len();
+            self.kept(rows, first, &highest)
+        }))
+    }
+}
