@@ -8,6 +8,9 @@ pub struct Doc {
     pub also: Vec<String>,
     /// A line `inner` says that it is a part of something else: help, Tab and the reference leave it out.
     pub is_inner: bool,
+    /// A line `effect` says that it does more than to return a value of its arguments: it writes, reads, prints, draws at random or opens
+    /// something. A closure that calls it runs on one thread.
+    pub has_effect: bool,
 }
 
 impl Doc {
@@ -25,6 +28,7 @@ impl Doc {
                 _ if is_code => text.push(line),
                 Some(words) => doc.also.extend(list(words)),
                 None if line == "inner" => doc.is_inner = true,
+                None if line == "effect" => doc.has_effect = true,
                 None => text.push(line),
             }
         }

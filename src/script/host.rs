@@ -8,7 +8,7 @@ use super::sources::Sources;
 use super::tables::{self, Known, OptionKey, Reader, Source};
 use super::{
     Cause, Fault, Input, Needs, Opt, Output, api, compile, current, explain, fault, forms, hygiene, library, natives,
-    needs, stdlib,
+    needs, purity, stdlib,
 };
 use crate::cancel::{self, Cancel};
 use crate::limits::{self, Bounds};
@@ -85,6 +85,7 @@ impl Host {
         for (name, register) in nouns {
             host.noun(name, register);
         }
+        purity::know(&host.nouns);
         library::announce(&mut host.engine);
         host
     }

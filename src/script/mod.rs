@@ -69,7 +69,7 @@ pub use options::{Kind, Opt, Options, opt};
 #[doc(hidden)]
 pub use output::Output;
 #[doc(hidden)]
-pub use purity::{Purity, purity};
+pub use purity::{Purity, is_pure, purity};
 pub use runtime::{Builder, Runtime, Script};
 #[doc(hidden)]
 pub use sources::{plain, read_script};

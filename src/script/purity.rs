@@ -2,10 +2,12 @@
 //!
 //! Read off its syntax tree, from the safe side: what is not known to be pure is not.
 
+use super::registry::function::known;
 use super::tables::{method, root};
-use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, FnPtr, Module, ScriptFuncDef, Shared, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, FnPtr, Module, ScriptFuncDef, Shared, Stmt};
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::{LazyLock, OnceLock};
 
 /// What a closure may do beside its result, as a person is told it; `None` for one that is pure.
 pub type Purity = Option<String>;
@@ -42,13 +44,37 @@ const READS: &[&str] = &[
     "matches",
     "is_match",
 ];
-/// What reaches beyond a call: output, files, random numbers, the clock, handles.
-#[rustfmt::skip]
-const EFFECTS: &[&str] = &[
-    "print", "debug", "input", "exit", "seed", "seed_dropout", "rand", "randn", "randint", "rand_like", "randn_like", "shuffle",
-    "dropout", "timestamp", "sleep", "save", "append", "log", "warn", "progress", "record", "checkpoint", "step", "once", "eval",
-    "Fn", "options", "args", "backward", "no_grad", "param", "model", "stream", "dataset", "tokenizer",
-];
+/// Of the language: what prints, asks the clock, ends the script, or runs what nobody has looked at.
+const EFFECTS: &[&str] = &["print", "debug", "timestamp", "exit", "eval", "Fn"];
+/// What the language does itself, without a function that is registered.
+const BUILT_IN: &[&str] = &["call", "curry", "type_of", "is_shared", "is_def_fn", "is_def_var"];
+
+/// What the nouns have registered.
+static NOUNS: OnceLock<Vec<Shared<Module>>> = OnceLock::new();
+
+/// Names of functions that only return a value of their arguments: those of the nouns and of the language without a line `effect` in
+/// their docs. What a host application has registered is not among them: nobody knows what it does.
+static PURE: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let mut engine = Engine::new();
+    for module in NOUNS.get().into_iter().flatten() {
+        engine.register_global_module(module.clone());
+    }
+    let functions = known(&engine);
+    let effects: HashSet<&str> =
+        functions.iter().filter(|function| function.has_effect).map(|function| function.name.as_str()).collect();
+    let pure = functions.iter().map(|function| function.name.as_str()).chain(BUILT_IN.iter().copied());
+    pure.filter(|name| !effects.contains(name) && !EFFECTS.contains(name)).map(str::to_string).collect()
+});
+
+/// Notes what nouns have registered, which is the same for all engines.
+pub fn know(nouns: &[(&'static str, Shared<Module>)]) {
+    NOUNS.get_or_init(|| nouns.iter().map(|(_, module)| module.clone()).collect());
+}
+
+/// Whether a function of this name does nothing but return a value of its arguments.
+pub fn is_pure(name: &str) -> bool {
+    PURE.contains(name)
+}
 
 /// Looks through `closure`, whose functions are in `lib`. `is_value` knows kinds of values that no verb of theirs changes.
 pub fn purity(closure: &FnPtr, lib: &[Shared<Module>], is_value: &dyn Fn(&Dynamic) -> bool) -> Purity {
@@ -132,9 +158,11 @@ impl Look<'_> {
             },
             ASTNode::Stmt(Stmt::Import(..)) => Err("it imports a script".into()),
             ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _)) => self.call(call, captured),
-            ASTNode::Expr(Expr::MethodCall(call, _)) if EFFECTS.contains(&call.name.as_str()) => {
-                Err(format!("it calls `{}`", call.name))
-            }
+            ASTNode::Expr(Expr::MethodCall(call, _)) => match self.function(&call.name, None) {
+                Some(_) => self.once(&call.name, &[]),
+                None if PURE.contains(call.name.as_str()) => Ok(()),
+                None => Err(format!("it calls `{}`", call.name)),
+            },
             ASTNode::Expr(chain @ Expr::Dot(parts, ..)) => match (held(root(chain), captured), method(&parts.rhs)) {
                 (Some(variable), Some(verb)) if !variable.is_value && !READS.contains(&verb) => {
                     Err(format!("it calls `{verb}` of `{}` from outside", variable.name))
@@ -166,7 +194,7 @@ impl Look<'_> {
         if self.function(name, Some(call.args.len())).is_some() {
             return self.once(name, &[]);
         }
-        if EFFECTS.contains(&name) {
+        if call.op_token.is_none() && !PURE.contains(name) {
             return Err(format!("it calls `{name}`"));
         }
         match call.args.first().and_then(|first| held(first, captured)) {

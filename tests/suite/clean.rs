@@ -127,3 +127,71 @@ fn substrings_are_those_that_are_found_by_comparing_all() {
         assert_eq!(told, cut, "row {row}");
     }
 }
+
+/// Which closures run on all threads is read off the docs: a verb that does more than to return a value has the line `effect`.
+#[test]
+fn effects_of_verbs_are_told_in_their_docs() {
+    let host = levain::script::Host::new();
+    let one_thread = [
+        "print",
+        "debug",
+        "write",
+        "input",
+        "exit",
+        "args",
+        "options",
+        "sleep",
+        "timestamp",
+        "seed",
+        "rand",
+        "randn",
+        "randint",
+        "dropout",
+        "save",
+        "progress",
+        "record",
+        "checkpoint",
+        "step",
+        "backward",
+        "no_grad",
+        "param",
+        "model",
+        "stream",
+        "dataset",
+        "tokenizer",
+        "eval",
+        "Fn",
+        "no_such_function",
+    ];
+    let wrong: Vec<&str> = one_thread.into_iter().filter(|name| levain::script::is_pure(name)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    // and all that has none of them is known
+    let functions = levain::script::registry::functions(&host, true);
+    let verbs = functions.iter().filter(|function| !function.has_effect && !function.name.contains("::"));
+    let called = verbs.filter(|function| function.name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_'));
+    let effects: Vec<&str> =
+        functions.iter().filter(|function| function.has_effect).map(|function| function.name.as_str()).collect();
+    let unknown = called.map(|function| function.name.as_str()).filter(|name| !levain::script::is_pure(name));
+    let mut unknown: Vec<&str> = unknown.filter(|name| !one_thread.contains(name) && !effects.contains(name)).collect();
+    unknown.dedup();
+    assert!(unknown.is_empty(), "a closure that calls these runs on one thread: {unknown:?}");
+}
+
+/// What a program that has levain in it registers may do anything.
+#[test]
+fn functions_of_a_host_program_run_on_one_thread() {
+    let runtime = levain::Runtime::builder()
+        .natives(|engine| {
+            engine.register_fn("discount", |price: i64| price / 2);
+        })
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "fn run(n) {{ clean::run(dataset([\"a\", \"b\"]), [#{{ rule: \"filter\", name: \"own\", keep: |row| discount(n) > 0 }}], #{{ out: \"{}\" }}) }}",
+        folder.path().join("out").display()
+    );
+    let mut script = runtime.load("own", &text).unwrap();
+    let told = script.call("run", (4,)).unwrap_err().to_string();
+    assert!(told.contains("looks at its row alone, and it calls `discount`"), "{told}");
+}

@@ -55,7 +55,8 @@ mod verbs {
 
     /// Opens files of rows: .jsonl, .json, .csv, .tsv, .parquet, .txt, .html or .warc, each also compressed (.gz, .zst).
     ///
-    /// A folder means all such files in it and below, `logs/**/*.jsonl` and `{a,b}.csv` those that match, in the order of their names.
+    /// A folder means all such files in it and below, `logs/**/*.jsonl` and `{a,b}.csv` those that match, in the order of their names. An archive
+    /// (.zip, .tar, .tar.gz, .tgz, .tar.zst) means all such files in it, in its order; one that unpacks to a hundred times its size is an error.
     ///
     /// The fields are the union over all rows; a row that lacks one has `()` there. A column of csv or tsv is numeric where
     /// all its values are. A .txt file has the field `text`, one row for each line that is not blank; a page (.html) is one row with
@@ -69,7 +70,9 @@ mod verbs {
     /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
     /// separator of thousands is text.
     ///
-    /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame, sep, separator
+    /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame, sep, separator, zipfile, tarfile, unzip
+    ///
+    /// effect
     ///
     /// ```rhai
     /// dataset("rows.jsom")    //=> error: dataset: rows.jsom: the ending is not a data format
@@ -92,6 +95,8 @@ mod verbs {
     ///
     /// also: from_list, from_dict, from_pandas
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let rows = dataset([#{ word: "levain", count: 3 }, #{ word: "bread" }]);
     /// rows            //=> dataset 2 rows: count, word
@@ -108,6 +113,8 @@ mod verbs {
     }
 
     /// Returns the dataset itself, so that a function may take either a dataset or a path.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// dataset(dataset(["a"])).len()    //=> 1
@@ -284,6 +291,8 @@ mod verbs {
     /// `decimal` are for .csv and .tsv, as in `dataset`.
     ///
     /// also: to_csv, to_json, to_parquet, save_to_disk
+    ///
+    /// effect
     ///
     /// ```rhai
     /// dataset(["a", "b"]).save("out/doc/words.parquet");

@@ -23,6 +23,8 @@ mod verbs {
     ///
     /// also: state_dict, torch.save, save_file, json.dump
     ///
+    /// effect
+    ///
     /// ```rhai
     /// save(#{ w: ones([2]) }, "/tmp/levain-doc/z.safetensors");
     /// save(#{ w: 1 }, "/tmp/levain-doc/z.safetensors")      //=> error: save: `w` is a whole number, not a tensor

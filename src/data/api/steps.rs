@@ -75,6 +75,8 @@ mod verbs {
     ///
     /// also: to_parquet, to_json, sink_parquet, sink_csv, append
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let rows = stream("scripts/data/definitions.jsonl").select(["term", "answer"]);
     /// rows.save("out/doc/terms.parquet")                          //=> 701

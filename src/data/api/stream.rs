@@ -126,6 +126,8 @@ mod verbs {
     ///
     /// also: IterableDataset, streaming=True, chunksize, lazy, scan_csv
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let words = 0;
     /// for text in stream("scripts/data/definitions.jsonl").column("answer").take(100) { words += text.len; }
@@ -143,6 +145,8 @@ mod verbs {
 
     /// Opens the files of several paths, one after the other.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// dataset(["one"]).save("out/doc/1.txt");
     /// dataset(["two"]).save("out/doc/2.txt");
@@ -156,6 +160,8 @@ mod verbs {
     }
 
     /// Returns the stream itself, so that a function may take either a stream or a path.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// stream(stream("scripts/data/definitions.jsonl"))    //=> stream scripts/data/definitions.jsonl

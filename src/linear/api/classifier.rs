@@ -162,6 +162,8 @@ mod verbs {
 
     /// Saves the model, as `.safetensors`.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// logistic_regression(tensor([[0.0], [1.0]]), ["no", "yes"]).save("out/doc/logistic.safetensors");
     /// ```

@@ -134,6 +134,8 @@ mod verbs {
 
     /// Saves the tagger, as `.safetensors`.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// crf_tagger(["ab", "ba"], [["A", "B"], ["B", "A"]]).save("out/doc/tagger.safetensors");
     /// ```

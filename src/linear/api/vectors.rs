@@ -117,6 +117,8 @@ mod verbs {
 
     /// Saves the n-grams and their weights, as `.safetensors`.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// tfidf(["the cat", "the dog"]).save("out/doc/tfidf.safetensors");
     /// tfidf("out/doc/tfidf.safetensors").terms      //=> ["cat", "dog", "the"]

@@ -243,6 +243,8 @@ mod verbs {
     ///
     /// also: AutoModelForCausalLM, AutoModelForCausalLM.from_pretrained, AutoModel, AutoConfig, LlamaForCausalLM, from_pretrained, from_config, torch_dtype
     ///
+    /// effect
+    ///
     /// ```rhai
     /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
     /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there
@@ -287,6 +289,8 @@ mod verbs {
     /// Weights are initialized as in transformers: normal with standard deviation 0.02, norms 1, biases 0.
     ///
     /// The same config and seed give the same weights.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// model(#{ model_type: "llama", vocab_size: 1000, hidden_size: 128, num_hidden_layers: 4, num_key_value_heads: 1 })

@@ -241,6 +241,8 @@ mod verbs {
     /// alone). The files come to their places together: after an error or a kill the folder holds the old ones, or all the new.
     /// `levain_checksums.json` beside them says what each was, so that `model` finds damage; to change one by hand, remove it.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let net = model(#{ model_type: "llama", vocab_size: 32, hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// net.save("out/examples/model");

@@ -161,6 +161,8 @@ mod verbs {
     ///
     /// also: savefig
     ///
+    /// effect
+    ///
     /// ```rhai
     /// chart("loss").line("train", [3.0, 2.5]).save("out/doc/loss.html");
     /// chart("loss").save("out/doc/loss.bmp")    //=> error: save: out/doc/loss.bmp: a chart is saved as .svg, .png or .html

@@ -111,6 +111,8 @@ mod verbs {
 
     /// Writes the page as .html.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// page("A report").add("It falls.").save("out/doc/report.html");
     /// page("A report").save("out/doc/report.pdf")      //=> error: save: out/doc/report.pdf: a page is saved as .html

@@ -48,6 +48,8 @@ mod verbs {
     ///
     /// also: tqdm
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let bar = progress(3, "training");
     /// for step in 0..3 { bar.tick(#{ loss: 2.5 - step, tokens: 512, bytes: 2048 }); }

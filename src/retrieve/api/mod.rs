@@ -100,6 +100,8 @@ mod verbs {
     /// The model is not in it: give it again, `index(folder, #{ model: net, tokenizer: tok })`, which checks that it is the
     /// same. Without it the index is searched by BM25 alone.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let ix = index(["The cat sat on the mat.", "A dog barked."]);
     /// ix.save("out/doc/index");

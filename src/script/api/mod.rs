@@ -125,6 +125,8 @@ mod verbs {
     ///
     /// also: time.sleep
     ///
+    /// effect
+    ///
     /// ```rhai
     /// sleep(0.001);
     /// ```
@@ -134,6 +136,8 @@ mod verbs {
     }
 
     /// Do nothing for so many seconds. Ctrl-C ends it.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// sleep(0);

@@ -47,6 +47,8 @@ mod verbs {
     ///
     /// also: argparse, defaults, keyword arguments, hyperparameters
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let cfg = options(#{ lr: 1e-3, steps: 300, out: () }, #{ steps: 20 });
     /// cfg.steps                                          //=> 20
@@ -59,6 +61,8 @@ mod verbs {
     }
 
     /// Like `options(defaults, given)`, with errors that name the verb `who`.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// options("sft::run", #{ lr: 1e-3 }, #{ rl: 1.0 })   //=> error: sft::run: there is no option `rl`

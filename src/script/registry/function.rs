@@ -37,6 +37,8 @@ pub struct Function {
     pub also: Vec<String>,
     /// A part of something else, or of a module that is one: help, Tab and the reference leave it out.
     pub is_inner: bool,
+    /// It does more than to return a value of its arguments.
+    pub has_effect: bool,
     /// Its last parameter is a map of options, which may be left out.
     pub optional: bool,
 }
@@ -171,6 +173,7 @@ pub(super) fn collect(engine: &Engine, language: bool) -> Vec<(Function, u64)> {
             doc: doc.text,
             also: doc.also,
             is_inner: doc.is_inner || stdlib::is_inner(&info.namespace),
+            has_effect: doc.has_effect,
             optional: false,
         };
         Some((function, facts.hash))

@@ -1,7 +1,7 @@
 //! The registry: every function that scripts can call, with what it says about itself. Help, errors, the checker
 //! and the tests of the examples read it.
 
-mod function;
+pub mod function;
 
 pub use function::{Form, Function, indexed, known, members, of_module, returns, script_type};
 

@@ -64,6 +64,8 @@ mod verbs {
     ///
     /// also: llama-server, vllm serve, ollama, OpenAI API, endpoint, deploy, chat page, web UI, REST
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let tok = tokenizer("tests/data/model/tokenizer.json");
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });

@@ -73,6 +73,8 @@ mod verbs {
     ///
     /// also: torch.save, np.save, save_file
     ///
+    /// effect
+    ///
     /// ```rhai
     /// tensor([[1.5], [2.5]]).save("/tmp/levain-doc/y.npy");
     /// tensor("/tmp/levain-doc/y.npy").shape          //=> [2, 1]

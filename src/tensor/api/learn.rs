@@ -25,6 +25,8 @@ mod verbs {
     ///
     /// also: nn.Parameter, Variable, requires_grad, requires_grad_, leaf tensor
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w = param(tensor([1.0, 2.0]));
     /// let g = (w * w).sum().backward();
@@ -37,6 +39,8 @@ mod verbs {
     }
 
     /// Makes a parameter with a name, for errors, gradients and files.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let w = param(tensor([1.0, 2.0]), "weight");
@@ -90,6 +94,8 @@ mod verbs {
     ///
     /// also: autograd, autograd.grad, gradients
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
     /// let loss = (w * w).sum();
@@ -104,6 +110,8 @@ mod verbs {
 
     /// Computes the gradient of the sum of this tensor times `grad`, of the same shape.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w = param(tensor([3.0, 4.0]));
     /// w.square().backward(tensor([1.0, 0.0]))[w]      //=> tensor([6., 0.])
@@ -116,6 +124,8 @@ mod verbs {
     /// Calls a closure without recording operations: evaluation in less memory.
     ///
     /// also: torch.no_grad, inference_mode
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let w = param(tensor([3.0]));

@@ -63,6 +63,8 @@ mod verbs {
     ///
     /// also: manual_seed, set_seed, random seed, random_state
     ///
+    /// effect
+    ///
     /// ```rhai
     /// seed(7);
     /// let a = rand([3]);
@@ -90,6 +92,8 @@ mod verbs {
     }
 
     /// Starts what dropout draws anew, and nothing else.
+    ///
+    /// effect
     #[rhai_fn(name = "_seed_dropout")]
     pub fn seed_dropout(n: INT) {
         rng::seed_dropout(n as u64);
@@ -247,6 +251,8 @@ mod verbs {
     ///
     /// also: torch.rand, uniform distribution
     ///
+    /// effect
+    ///
     /// ```rhai
     /// seed(1);
     /// rand([2, 3]).shape      //=> [2, 3]
@@ -261,6 +267,8 @@ mod verbs {
     /// Draws numbers from the standard normal distribution, in f32 by default.
     ///
     /// also: torch.randn, normal distribution, standard normal, Gaussian noise
+    ///
+    /// effect
     ///
     /// ```rhai
     /// seed(1);
@@ -277,6 +285,8 @@ mod verbs {
     /// Draws i64 integers from [low, high).
     ///
     /// also: random integers
+    ///
+    /// effect
     ///
     /// ```rhai
     /// seed(1);

@@ -62,6 +62,8 @@ mod verbs {
     ///
     /// also: nn.Module, nn.ModuleDict, nn.ParameterDict, state_dict, named_parameters
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w = param(#{ out: #{ weight: ones([2, 3]), bias: zeros([2]) } });
     /// w.out.weight.name                        //=> out.weight

@@ -117,6 +117,8 @@ mod verbs {
     ///
     /// also: nn.Dropout, F.dropout, eval, train mode
     ///
+    /// effect
+    ///
     /// ```rhai
     /// seed(1);
     /// let kept = (dropout(ones([1000]), 0.25) > 0).mean();

@@ -114,6 +114,8 @@ mod verbs {
     ///
     /// also: AutoTokenizer, from_pretrained, PreTrainedTokenizerFast, Tokenizer.from_file, SentencePieceProcessor, tiktoken
     ///
+    /// effect
+    ///
     /// ```rhai
     /// tokenizer(["to be or not to be"], #{ vocab_size: 270 }).save("out/doc/small");
     /// tokenizer("out/doc/small")       //=> tokenizer, byte-level BPE, 262 tokens, 3 special
@@ -327,6 +329,8 @@ mod verbs {
     /// special_tokens_map.json and the chat template.
     ///
     /// also: save_pretrained
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be or not to be"], #{ vocab_size: 265 });

@@ -42,6 +42,8 @@ mod verbs {
     /// It holds what a run needs to resume to the same bits: trainable parameters, optimizer state, random state, the step and
     /// whatever the script adds. A kill at any instant leaves the last complete one.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w     = param(tensor([1.0, 2.0]));
     /// let opt   = adamw([w], #{ lr: 0.1 });
@@ -61,6 +63,8 @@ mod verbs {
 
     /// Returns a checkpoint in memory, to return to within a run, or at the prompt with `:resume` after Ctrl-C.
     ///
+    /// effect
+    ///
     /// ```rhai
     /// checkpoint().exists                      //=> false
     /// ```
@@ -71,6 +75,8 @@ mod verbs {
 
     /// Saves the trainable parameters of `net` (a model or a list of parameters), the optimizer, the step, and the values of `state`,
     /// which come back to the last bit.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -88,6 +94,8 @@ mod verbs {
     }
 
     /// Saves the trainable parameters of `net`, the optimizer and the step.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));

@@ -195,6 +195,8 @@ mod verbs {
     /// Gradients are values and need no `zero_grad`. All are checked before the first update: one with a NaN or an infinity, and a
     /// parameter that the loss does not depend on, are errors that name the parameter (`allow_unused: true` skips the latter).
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let w   = param(tensor([1.0]));
     /// let b   = param(tensor([1.0]));

@@ -30,6 +30,8 @@ mod verbs {
     ///
     /// also: wandb, tensorboard, SummaryWriter, training log, metrics
     ///
+    /// effect
+    ///
     /// ```rhai
     /// let log = record();
     /// log.add(#{ step: 1, loss: 2.5 });
@@ -46,6 +48,8 @@ mod verbs {
     /// The first row replaces what is at `path`. `#{ resume: step }` continues the existing record instead, without its rows after
     /// `step`: the record of a run that resumes from a checkpoint of that step. With `tensorboard: true` every number of a row is a scalar in an event file
     /// in the same folder, which TensorBoard draws; `levain watch FOLDER` draws the record itself.
+    ///
+    /// effect
     ///
     /// ```rhai
     /// let log = record("out/examples/log.jsonl");
