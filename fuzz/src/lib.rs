@@ -64,6 +64,11 @@ pub const TARGETS: &[Target] = &[
     target("safetensors", &["x.safetensors"], r#"tensors("x.safetensors").to_string()"#),
     target("script", &["x.rhai"], ""),
     target(
+        "tekken",
+        &["tekken.json"],
+        r#"let tok = tokenizer("tekken.json"); tok.decode(tok.encode("the cat 专利权 sat").ids)"#,
+    ),
+    target(
         "tokenizer",
         &["x.json"],
         r#"let tok = tokenizer("x.json"); tok.decode(tok.encode("the cat 专利权 sat").ids)"#,

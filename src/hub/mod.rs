@@ -136,7 +136,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 fn is_of_tokenizer(file: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "tokenizer.json",
         "tokenizer_config.json",
         "vocab.json",
@@ -144,6 +144,7 @@ fn is_of_tokenizer(file: &str) -> bool {
         "merges.txt",
         "added_tokens.json",
         "special_tokens_map.json",
+        "tekken.json",
         "config.json",
     ];
     NAMES.contains(&file)

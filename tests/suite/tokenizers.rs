@@ -66,6 +66,79 @@ fn what_was_read_is_saved_so_that_it_reads_the_same() {
     }
 }
 
+/// Files of ranks: tiktoken's, by the names of their encodings, and Mistral's. `tests/reference/tokenizers/tiktoken_files.py` writes
+/// them, with the ids of tiktoken and mistral_common.
+#[test]
+fn ranks_give_the_ids_of_tiktoken_and_mistral_common() {
+    let folder = Path::new("tests/data/token/ranks");
+    let expect: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("expect.json")).unwrap()).unwrap();
+    let texts = texts(&expect);
+    let files = expect["files"].as_object().unwrap();
+    assert_eq!(files.len(), 6);
+    for (name, want) in files {
+        let tok = Tokenizer::open(folder.join(name)).unwrap();
+        for (token, id) in want["specials"].as_object().unwrap() {
+            assert_eq!(tok.id(token).map(u64::from), id.as_u64(), "{name}: {token}");
+            assert!(tok.is_special(tok.id(token).unwrap()), "{name}: {token}");
+        }
+        let saved = format!("out/tests/tokenizers/ranks/{name}");
+        tok.save(&saved).unwrap();
+        let again = Tokenizer::open(&saved).unwrap();
+        for (at, text) in texts.iter().enumerate() {
+            let ids = numbers(&want["ids"][at]);
+            assert_eq!(tok.encode(text, true).unwrap().ids, ids, "{name}: {text:?}");
+            assert_eq!(again.encode(text, true).unwrap().ids, ids, "{name}, saved: {text:?}");
+            if name != "qwen.tiktoken" {
+                assert_eq!(tok.decode(&ids, true).unwrap(), *text, "{name}");
+            }
+        }
+        let unused = tok.unused().join("\n");
+        assert_eq!(unused.contains("chat template"), name.contains("tekken"), "{name}: {unused}");
+        assert_eq!(unused.contains("`image` is not used"), name == "tekken-v11.json", "{name}: {unused}");
+    }
+}
+
+#[test]
+fn files_of_ranks_that_lie_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let error = Tokenizer::open(&path).err().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let text = format!("{error} / {}", error.advice().unwrap_or_default());
+        assert!(text.contains(name), "{text}");
+        text
+    };
+    let read = |name: &str| std::fs::read_to_string(Path::new("tests/data/token/ranks").join(name)).unwrap();
+    let lines = read("r50k_base.tiktoken");
+    assert!(told("mine.tiktoken", &lines).contains("name it by its encoding (gpt2, r50k_base, cl100k_base"));
+    assert!(told("qwen.tiktoken", &format!("{lines}nothing\n")).contains("line 701 is not `base64 rank`"));
+    assert!(told("qwen.tiktoken", &format!("{lines}AA== 900\n")).contains("ranks 0 and 900 are of one token"));
+    let mistral = read("tekken-v11.json");
+    let json: Value = serde_json::from_str(&mistral).unwrap();
+    let without = |change: &dyn Fn(&mut Value)| {
+        let mut json = json.clone();
+        change(&mut json);
+        told("tekken.json", &json.to_string())
+    };
+    assert!(
+        without(&|json| json["special_tokens"] = Value::Null)
+            .contains("`special_tokens` is missing, in a file of version \"v11\"")
+    );
+    assert!(without(&|json| json["special_tokens"][2]["rank"] = json!(7)).contains("has rank"));
+    assert!(
+        without(&|json| json["config"]["default_vocab_size"] = json!(4000))
+            .contains("`config.default_vocab_size` is 4000")
+    );
+    assert!(
+        without(&|json| json["config"]["default_num_special_tokens"] = json!(3))
+            .contains("`config.default_num_special_tokens` is 3")
+    );
+    assert!(without(&|json| json["vocab"][5]["rank"] = json!(6)).contains("entry 5 is no token of rank 5"));
+    assert!(without(&|json| json["config"]["pattern"] = Value::Null).contains("`config.pattern` is null"));
+}
+
 /// A metadata value of a GGUF file.
 enum Meta<'a> {
     Text(&'a str),

@@ -100,7 +100,8 @@ mod verbs {
     pub type Encoding = crate::token::Encoding;
 
     /// Opens a tokenizer: a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt, a vocab.txt (BERT's
-    /// WordPiece), a tokenizer.model (SentencePiece's BPE and Unigram, or tiktoken's lines), or a .gguf.
+    /// WordPiece), a tokenizer.model (SentencePiece's BPE and Unigram, or tiktoken's lines), a `cl100k_base.tiktoken` or another that is
+    /// known by its name, Mistral's tekken.json, or a .gguf.
     ///
     /// A folder is read as transformers' `AutoTokenizer` reads it: the class that `tokenizer_config.json` or `config.json`
     /// names decides how vocabulary files cut text, and its flags (`add_prefix_space`, `do_lower_case`, `strip_accents`,

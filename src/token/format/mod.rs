@@ -9,8 +9,10 @@ mod flags;
 mod gguf;
 mod open;
 mod pipeline;
+mod ranks;
 mod save;
 mod sentencepiece;
+mod tekken;
 mod tiktoken;
 mod wordpiece;
 

@@ -4,7 +4,7 @@ use super::assemble::{assemble, complete};
 use super::class::Class;
 use super::config::{Settings, content, read_json, read_text};
 use super::pipeline::{self, by_ids};
-use super::{added, flags, sentencepiece, tiktoken, wordpiece};
+use super::{added, flags, sentencepiece, tekken, tiktoken, wordpiece};
 use crate::format::gguf::Gguf;
 use crate::token::Tokenizer;
 use crate::token::engine::WHO;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 impl Tokenizer {
     /// Opens a Hugging Face folder, a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, a
-    /// `tokenizer.model` of SentencePiece or tiktoken, or a `.gguf`. What its files say and is not used is told in a line.
+    /// `tokenizer.model` of SentencePiece or tiktoken, a `tekken.json`, or a `.gguf`. What its files say and is not used is told in a line.
     pub fn open(path: impl AsRef<Path>) -> Result<Tokenizer> {
         let path = path.as_ref();
         files::readable(WHO, path)?;
@@ -29,7 +29,7 @@ impl Tokenizer {
 }
 
 const FORMS: &str = "it takes a Hugging Face folder, tokenizer.json, vocab.json with merges.txt, vocab.txt (WordPiece), \
-                     tokenizer.model (SentencePiece or tiktoken), or a .gguf";
+                     tokenizer.model (SentencePiece or tiktoken), tekken.json, or a .gguf";
 
 fn open_file(path: &Path) -> Result<Tokenizer> {
     if !files::exists(path) {
@@ -43,7 +43,7 @@ fn open_file(path: &Path) -> Result<Tokenizer> {
         Some("json") if name.ends_with("vocab.json") => {
             open_pair(path, &folder.join(name.replace("vocab.json", "merges.txt")), folder)
         }
-        Some("json") if name == "tekken.json" => Err(tekken(path)),
+        Some("json") if name.contains("tekken") => open_tekken(path, folder),
         Some("json") => open_json(path, folder),
         Some("txt") if name.ends_with("vocab.txt") => wordpiece::open(path, Settings::read(folder)?),
         Some("txt") if name.ends_with("merges.txt") => {
@@ -68,26 +68,32 @@ fn open_folder(folder: &Path) -> Result<Tokenizer> {
     if let Some(path) = file("vocab.txt") {
         return wordpiece::open(&path, Settings::read(folder)?);
     }
+    // before SentencePiece's: a folder of Mistral's may hold that of an earlier model beside it
+    if let Some(path) = file("tekken.json") {
+        return open_tekken(&path, folder);
+    }
     if let Some(path) = MODELS.into_iter().find_map(file) {
         return open_model(&path, folder);
     }
-    match ggufs(folder)?.as_slice() {
+    if let [path] = ending(folder, "tiktoken")?.as_slice() {
+        return open_model(path, folder);
+    }
+    match ending(folder, "gguf")?.as_slice() {
         [one] => open_file(one),
-        [] if file("tekken.json").is_some() => Err(tekken(&folder.join("tekken.json"))),
         [] => Err(Error::new(WHO, format!("there is no tokenizer in the folder {}", folder.display())).help(FORMS)),
         several => Err(Error::new(WHO, format!("{} holds {} .gguf files", folder.display(), several.len()))
             .help("name one of them")),
     }
 }
 
-fn tekken(path: &Path) -> Error {
-    Error::new(WHO, format!("{} is Mistral's own form, which is not read", path.display()))
-        .help("the same model is published with a tokenizer.json")
+fn open_tekken(path: &Path, folder: &Path) -> Result<Tokenizer> {
+    tekken::open(&read_json(path)?, Settings::read(folder)?).map_err(|error| error.at(path.display()))
 }
 
-fn ggufs(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files of a folder whose names end so.
+fn ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut paths = files::list(WHO, folder)?;
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "gguf"));
+    paths.retain(|path| path.extension().is_some_and(|own| own == ending));
     Ok(paths)
 }
 
@@ -138,7 +144,7 @@ fn open_model(path: &Path, folder: &Path) -> Result<Tokenizer> {
     let bytes = files::read(WHO, path)?;
     let settings = Settings::read(folder)?;
     let opened = match tiktoken::is(&bytes) {
-        true => tiktoken::open(&bytes, settings),
+        true => tiktoken::open(&bytes, &path.file_name().unwrap_or_default().to_string_lossy(), settings),
         false => sentencepiece::open(&bytes, settings),
     };
     opened.map_err(|error| error.at(path.display()))

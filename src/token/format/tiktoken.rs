@@ -1,16 +1,66 @@
-//! The lines of tiktoken (`base64 rank`), as Llama 3 was first published: byte-level BPE whose order of merges is that of
-//! its tokens. Read as transformers converts it: with Llama 3's expression, and each word that is a token taken whole.
+//! The lines of tiktoken (`base64 rank`): byte-level BPE whose order of merges is that of its tokens, and each word that is a
+//! token taken whole. How text is cut, and which tokens are special, is not in such a file, but in the code that reads it: it
+//! is known by the file's name, or of a `tokenizer.model` as transformers takes it, with Llama 3's expression.
 
 use super::assemble::complete;
 use super::class::Class;
 use super::config::Settings;
-use super::pipeline::{self, by_ids};
+use super::pipeline;
+use super::ranks::{Ranks, decoded};
+use crate::token::Tokenizer;
 use crate::token::engine::WHO;
-use crate::token::words::split::LLAMA3;
-use crate::token::{Tokenizer, alphabet, base64};
-use crate::{Result, bail};
-use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use crate::token::words::split::{LLAMA3, O200K, QWEN};
+use crate::{Error, Result, bail};
+use serde_json::{Value, json};
+
+/// What the code of a published encoding knows of it.
+struct Encoding {
+    /// The file's name without its ending.
+    name: &'static str,
+    /// The expression that cuts text; GPT-2's own, if none.
+    pattern: Option<&'static str>,
+    nfc: bool,
+    /// Special tokens, and how far each is behind the last rank.
+    specials: &'static [(&'static str, u64)],
+}
+
+const GPT2: Encoding = Encoding { name: "gpt2", pattern: None, nfc: false, specials: &[("<|endoftext|>", 0)] };
+
+/// OpenAI's encodings (`tiktoken_ext/openai_public.py`) and Qwen's (`tokenization_qwen.py`).
+const ENCODINGS: [Encoding; 5] = [
+    GPT2,
+    Encoding { name: "r50k_base", ..GPT2 },
+    Encoding {
+        name: "cl100k_base",
+        pattern: Some(LLAMA3),
+        nfc: false,
+        specials: &[
+            ("<|endoftext|>", 1),
+            ("<|fim_prefix|>", 2),
+            ("<|fim_middle|>", 3),
+            ("<|fim_suffix|>", 4),
+            ("<|endofprompt|>", 20),
+        ],
+    },
+    Encoding {
+        name: "o200k_base",
+        pattern: Some(O200K),
+        nfc: false,
+        specials: &[("<|endoftext|>", 1), ("<|endofprompt|>", 20)],
+    },
+    Encoding {
+        name: "qwen",
+        pattern: Some(QWEN),
+        nfc: true,
+        specials: &[("<|endoftext|>", 0), ("<|im_start|>", 1), ("<|im_end|>", 2)],
+    },
+];
+
+/// What a file is read as that has a name of its own, and says no more.
+const PLAIN: Encoding = Encoding { name: "", pattern: Some(LLAMA3), nfc: false, specials: &[] };
+
+/// Special tokens of Qwen behind those that have a name: `<|extra_0|>` and so on.
+const QWEN_EXTRAS: u64 = 205;
 
 /// Whether a file's first line is of this form.
 pub fn is(bytes: &[u8]) -> bool {
@@ -21,36 +71,64 @@ pub fn is(bytes: &[u8]) -> bool {
 fn entry(line: &[u8]) -> Option<(Vec<u8>, u64)> {
     let text = std::str::from_utf8(line).ok()?;
     let (token, rank) = text.trim_end().split_once(' ')?;
-    Some((base64::decode(token.as_bytes())?, rank.parse().ok()?))
+    Some((decoded(token)?, rank.parse().ok()?))
 }
 
-pub fn open(bytes: &[u8], mut settings: Settings) -> Result<Tokenizer> {
-    let mut ranks: HashMap<Vec<u8>, u64> = HashMap::new();
-    let mut tokens: Vec<(Vec<u8>, u64)> = Vec::new();
+/// The encoding of a file with this name.
+fn named(file: &str) -> Result<&'static Encoding> {
+    let Some(stem) = file.strip_suffix(".tiktoken") else { return Ok(&PLAIN) };
+    if let Some(known) = ENCODINGS.iter().find(|known| known.name == stem) {
+        return Ok(known);
+    }
+    let names: Vec<&str> = ENCODINGS.iter().map(|known| known.name).collect();
+    Err(Error::new(WHO, "a .tiktoken file does not say how text is cut, and which tokens are special").help(format!(
+        "name it by its encoding ({}), or `tiktoken.model` to have text cut as Llama 3 does",
+        names.join(", ")
+    )))
+}
+
+/// Opens the bytes of a file with this name.
+pub fn open(bytes: &[u8], file: &str, mut settings: Settings) -> Result<Tokenizer> {
+    let encoding = named(file)?;
+    let mut ranks = Ranks::default();
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let Some((token, rank)) = entry(line) else { bail!(WHO, "line {} is not `base64 rank`", number + 1) };
-        ranks.insert(token.clone(), rank);
-        tokens.push((token, rank));
+        ranks.push(token, rank).map_err(|error| error.at(format!("line {}", number + 1)))?;
     }
-    let spelled = |bytes: &[u8]| bytes.iter().map(|byte| alphabet::letters()[usize::from(*byte)]).collect::<String>();
-    let mut merges: Vec<(u64, u64, u64, Value)> = Vec::new();
-    for (token, rank) in &tokens {
-        for cut in 1..token.len() {
-            let (left, right) = token.split_at(cut);
-            if let (Some(a), Some(b)) = (ranks.get(left), ranks.get(right)) {
-                merges.push((*rank, *a, *b, json!([spelled(left), spelled(right)])));
-            }
-        }
-    }
-    merges.sort_by_key(|(rank, left, right, _)| (*rank, *left, *right));
-    let vocab: Map<String, Value> = tokens.iter().map(|(token, rank)| (spelled(token), json!(rank))).collect();
-    let merges = merges.into_iter().map(|(.., merge)| merge).collect();
     settings.class = Class::AsItIs;
-    let mut spec = pipeline::byte_level(
-        by_ids(vocab, merges),
-        Value::Null,
-        vec![pipeline::split(LLAMA3), pipeline::bytes(false, false)],
-    );
+    let normalizer = if encoding.nfc { json!({"type": "NFC"}) } else { Value::Null };
+    let pre = match encoding.pattern {
+        Some(pattern) => vec![pipeline::split(pattern), pipeline::bytes(false, false)],
+        None => vec![pipeline::bytes(false, true)],
+    };
+    let mut spec = pipeline::byte_level(ranks.vocabulary(0), normalizer, pre);
     spec["model"]["ignore_merges"] = json!(true);
+    spec["added_tokens"] = specials(encoding, ranks.end());
+    if let Some((end, _)) = encoding.specials.iter().find(|(token, _)| *token == "<|endoftext|>") {
+        settings.config.entry("eos_token").or_insert(json!(end));
+    }
     complete(spec, settings)
+}
+
+/// The special tokens behind `end` ranks; ids between them that nothing has are reserved, as transformers names them.
+fn specials(encoding: &Encoding, end: u64) -> Value {
+    let mut names: Vec<(String, u64)> = encoding.specials.iter().map(|(name, at)| (name.to_string(), *at)).collect();
+    if encoding.name == "qwen" {
+        let first = names.len() as u64;
+        names.extend((0..QWEN_EXTRAS).map(|extra| (format!("<|extra_{extra}|>"), first + extra)));
+    }
+    let last = names.iter().map(|(_, at)| at + 1).max().unwrap_or(0);
+    let name = |at: u64| match names.iter().find(|(_, own)| *own == at) {
+        Some((name, _)) => name.clone(),
+        None => format!("<|reserved_token_{}|>", end + at),
+    };
+    (0..last).map(|at| special(end + at, &name(at))).collect()
+}
+
+/// A special token with its id, as `tokenizer.json` has it.
+pub fn special(id: u64, content: &str) -> Value {
+    json!({
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": true,
+    })
 }
