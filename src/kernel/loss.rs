@@ -5,7 +5,7 @@ use super::mask::IGNORED;
 use super::math::{exp_sum, max, scale, sum};
 use super::matmul::multiply;
 use super::matrix::{Matrix, MatrixView, Precision};
-use super::softcap::{softcap_rows, softcap_slope};
+use super::score_scale::{softcap_rows, softcap_slope};
 use super::view::{array, view};
 use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};

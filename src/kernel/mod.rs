@@ -43,6 +43,7 @@ pub mod recurrent;
 pub mod reference;
 pub mod rope_cache;
 pub mod rotary;
+pub mod score_scale;
 mod shared;
 pub mod softcap;
 mod team;

@@ -2,7 +2,7 @@
 
 use super::mask::{AttentionMask, IGNORED, Sizes};
 use super::rope_cache::RopeCache;
-use super::softcap::ScoreScale;
+use super::score_scale::ScoreScale;
 use super::{Array, DType, profile};
 use crate::Result;
 use candle_core::{D, Device};

@@ -16,7 +16,7 @@ pub use crate::kernel::Precision;
 pub use crate::kernel::dropout::Dropout;
 pub use crate::kernel::loss::LossShape;
 pub use crate::kernel::mask::Mask;
-pub use crate::kernel::softcap::ScoreScale;
+pub use crate::kernel::score_scale::ScoreScale;
 
 /// x [.., in] · weightᵀ + bias, for a weight [out, in].
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {

@@ -288,6 +288,9 @@ fn attention() {
                         agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
                             nn::attention(&p[0], &p[1], &p[2], 0.3, &mask, precision).unwrap()
                         });
+                        if window != Some(7) {
+                            continue;
+                        }
                         let limited = ScoreScale { by: 0.3, cap: Some(0.8) };
                         agree(&[&[b, t, h, d], &[b, s, k, d], &[b, s, k, d]], near, &|p| {
                             nn::attention(&p[0], &p[1], &p[2], limited, &mask, precision).unwrap()

@@ -5,8 +5,8 @@ use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::math::{dot, exp_sum, max, scale};
 use crate::kernel::matrix::{Matrix, Values};
 use crate::kernel::portable;
+use crate::kernel::score_scale::ScoreScale;
 use crate::kernel::shared::SharedOutput;
-use crate::kernel::softcap::ScoreScale;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 

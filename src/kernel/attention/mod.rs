@@ -10,7 +10,7 @@ mod blocks;
 mod packed;
 
 use super::mask::{AttentionMask, Sizes};
-use super::softcap::ScoreScale;
+use super::score_scale::ScoreScale;
 use super::view::{array, view};
 use super::{Array, Precision, fused, reference};
 use crate::Result;

@@ -7,8 +7,8 @@ use crate::kernel::gemm::{Packed, is_available, multiply_packed, pack};
 use crate::kernel::mask::{AttentionMask, Sizes};
 use crate::kernel::math::{add_scaled, dot};
 use crate::kernel::matrix::{Matrix, Precision};
+use crate::kernel::score_scale::ScoreScale;
 use crate::kernel::shared::SharedOutput;
-use crate::kernel::softcap::ScoreScale;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 

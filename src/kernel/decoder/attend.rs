@@ -3,7 +3,7 @@
 use crate::kernel::Array;
 use crate::kernel::buffer::unwritten;
 use crate::kernel::math::{self, exp_sum, fma, fold, max, simd};
-use crate::kernel::softcap::ScoreScale;
+use crate::kernel::score_scale::ScoreScale;
 use crate::kernel::view::{array, view};
 use crate::{Result, bail};
 use rayon::prelude::*;

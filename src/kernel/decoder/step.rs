@@ -9,7 +9,7 @@ use crate::kernel::norm::rms_rows;
 use crate::kernel::profile::{self, Pass};
 use crate::kernel::rope_cache::RopeCache;
 use crate::kernel::rotary::apply_rope;
-use crate::kernel::softcap::ScoreScale;
+use crate::kernel::score_scale::ScoreScale;
 use crate::kernel::team::{self, Board, Phase, Worker};
 use crate::kernel::view::view;
 use crate::{Result, bail};
