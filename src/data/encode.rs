@@ -3,6 +3,8 @@
 //! Whether a token is in the loss depends on its position in the text, never on its id: it is if some of its text is inside a
 //! range that is.
 
+use super::chat_plan::ChatFields;
+pub use super::chat_plan::ChatPlan;
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset};
 use crate::token::{ChatOptions, Dropout, Tokenizer};
@@ -39,17 +41,6 @@ pub enum Overflow {
     Split,
     Skip,
     Error,
-}
-
-/// What the chat template of a row gets besides its messages.
-#[derive(Clone, Debug, Default)]
-pub struct ChatPlan {
-    /// For all rows.
-    pub options: ChatOptions,
-    /// Fields that hold each row's own tools, documents and other variables.
-    pub tools: Option<String>,
-    pub documents: Option<String>,
-    pub variables: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,7 +94,7 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Resul
 /// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
 pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
-    let chat = chat_fields(data, &plan.chat)?;
+    let chat = plan.chat.fields(data, matches!(plan.form, RowForm::Chat { .. }), number == 0)?;
     let all_in_loss = matches!(plan.form, RowForm::Text { .. });
     let mut flat = Flat::new(!all_in_loss);
     let mut counts = Counts::default();
@@ -229,13 +220,13 @@ fn row(
                         serde_json::json!({ "role": "user", "content": prompt }),
                         serde_json::json!({ "role": "assistant", "content": completion }),
                     ];
-                    let options = chat_options(data, chat_fields, at, &plan.chat)?;
+                    let options = plan.chat.of_row(data, chat_fields, at)?;
                     chat(tokenizer, &messages, &options, &LossOn::Role("assistant".into()), at)?
                 }
             }
         }
         (FormFields::Chat(field), RowForm::Chat { loss_on, .. }) => {
-            let options = chat_options(data, chat_fields, at, &plan.chat)?;
+            let options = plan.chat.of_row(data, chat_fields, at)?;
             chat(tokenizer, &messages(data, *field, at)?, &options, loss_on, at)?
         }
         _ => unreachable!("fields are found for the form"),
@@ -273,39 +264,6 @@ fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::V
         Ok(serde_json::Value::Array(messages)) => Ok(messages),
         _ => bail!(WHO, "row {at}, field `{name}`: {}, not a list of messages", Cell::Json(json).kind()),
     }
-}
-
-/// The columns of a row's own tools, documents and other variables of the chat template.
-type ChatFields = [Option<usize>; 3];
-
-fn chat_fields(data: &Dataset, plan: &ChatPlan) -> Result<ChatFields> {
-    let find = |field: &Option<String>| field.as_ref().map(|field| data.field(WHO, field)).transpose();
-    Ok([find(&plan.tools)?, find(&plan.documents)?, find(&plan.variables)?])
-}
-
-/// What the chat template of a row gets: its own values before those for all rows.
-fn chat_options(data: &Dataset, fields: &ChatFields, at: usize, plan: &ChatPlan) -> Result<ChatOptions> {
-    let mut options = plan.options.clone();
-    for (which, field) in fields.iter().enumerate() {
-        let Some(field) = *field else { continue };
-        let name = &data.fields()[field];
-        let wrong = |wanted: &str| Error::new(WHO, format!("row {at}, field `{name}`: not {wanted}"));
-        // as TRL has it, a field may also hold the JSON as text
-        let json = match data.cell(field, at) {
-            Cell::Null => continue,
-            Cell::Json(json) | Cell::Text(json) => serde_json::from_str(json).unwrap_or_default(),
-            _ => serde_json::Value::Null,
-        };
-        match (which, json) {
-            (2, serde_json::Value::Object(more)) => options.variables.extend(more),
-            (2, _) => return Err(wrong("a map of variables of the chat template")),
-            // Llama's templates write about tools where the list of them is empty: none is none, as in TRL
-            (0, serde_json::Value::Array(list)) => options.tools = Some(list).filter(|list| !list.is_empty()),
-            (1, serde_json::Value::Array(list)) => options.documents = Some(list),
-            _ => return Err(wrong("a list, or a text that holds one as JSON")),
-        }
-    }
-    Ok(options)
 }
 
 /// Messages in the tokenizer's chat template. What the turns of a role have to write is in the loss.

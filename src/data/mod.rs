@@ -6,6 +6,7 @@ mod batch;
 pub mod batches;
 mod blocks;
 pub mod cast;
+mod chat_plan;
 mod chunk;
 mod column;
 mod dataset;

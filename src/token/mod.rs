@@ -30,7 +30,7 @@ mod train;
 pub(crate) mod words;
 
 pub use bpe::{Dropout, Proposal};
-pub use chat::{Chat, ChatOptions, ChatSpan};
+pub use chat::{Around, Chat, ChatOptions, ChatSpan, TurnForm};
 pub use decode_stream::DecodeStream;
 pub use extend::{Audit, ExtendMethod, ExtensionInfo, SpelledWord, SubtokenRows, split_tokens};
 pub use kind::TokenizerKind;

@@ -40,6 +40,8 @@ struct TokenizerInner {
     template: Option<String>,
     /// The template, and the one for tools, when they were read.
     parsed: [OnceLock<Arc<Template>>; 2],
+    /// The same with special tokens that no message can hold.
+    plain: OnceLock<Arc<Tokenizer>>,
     config: Map<String, Value>,
     extension: Option<ExtensionInfo>,
     unused: Vec<String>,
@@ -73,6 +75,7 @@ impl Tokenizer {
             marked,
             template,
             parsed: Default::default(),
+            plain: OnceLock::new(),
             config,
             engine,
             extension: None,
@@ -212,6 +215,11 @@ impl Tokenizer {
     /// Where a template is kept once it is read: the usual one, or the one for tools.
     pub(super) fn parsed(&self, tools: bool) -> &OnceLock<Arc<Template>> {
         &self.0.parsed[usize::from(tools)]
+    }
+
+    /// Where that tokenizer is kept once it is made.
+    pub(super) fn plain(&self) -> &OnceLock<Arc<Tokenizer>> {
+        &self.0.plain
     }
 
     /// The same tokenizer with another chat template, and no others beside it.

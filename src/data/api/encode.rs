@@ -226,7 +226,7 @@ mod verbs {
     /// on any number of threads.
     ///
     /// The chat template gets `tools`, `documents`, `enable_thinking` and `chat_template_kwargs`, for all rows or as the name
-    /// of a field that holds each row's own. Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
+    /// of a field that holds each row's own; a field `tools` is taken unasked, as in TRL (`tools: []` leaves it out). Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
     ///
     /// `bos` prepends BOS to every sequence, the parts of a split text included; such rows stay whole when packed
     /// (`max_length` splits longer ones). A model that was trained with BOS uses it as an attention sink (Xiao et al. 2023,

@@ -3,7 +3,9 @@
 mod fault;
 mod header;
 mod parts;
+mod plain;
 mod spans;
+mod turns;
 
 use crate::token::Tokenizer;
 use crate::token::jinja::{Part, Template, Text, Variables};
@@ -12,12 +14,15 @@ use header::Header;
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::sync::Arc;
+pub use turns::{Around, TurnForm};
 
 /// A conversation as text, and its parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
     pub text: String,
     pub spans: Vec<ChatSpan>,
+    /// What of the text messages hold, in bytes and in order; the rest is the template's.
+    pub said: Vec<Range<usize>>,
 }
 
 /// What a message became, in bytes of the text. A message whose turn is in several places has several spans.
@@ -93,7 +98,8 @@ impl Tokenizer {
         }
         let writer = ChatWriter::new(self, options)?;
         let text = writer.render(messages, options.add_generation_prompt)?;
-        let mut chat = Chat { text: text.as_str().to_string(), spans: writer.spans(messages, &text) };
+        let said = text.runs().filter(|(_, source)| source.said.is_some()).map(|(range, _)| range).collect();
+        let mut chat = Chat { text: text.as_str().to_string(), spans: writer.spans(messages, &text), said };
         if options.continue_final_message {
             cut(&mut chat, &text, messages.len() - 1)?;
         }
@@ -109,6 +115,7 @@ fn cut(chat: &mut Chat, text: &Text, last: usize) -> Result<()> {
     };
     chat.text.truncate(end);
     chat.spans.retain(|span| span.turn.start < end);
+    chat.said.retain(|said| said.start < end);
     for span in &mut chat.spans {
         span.turn.end = span.turn.end.min(end);
         span.content = span.content.start.min(end)..span.content.end.min(end);
@@ -159,8 +166,13 @@ impl ChatWriter<'_> {
             .filter_map(|id| self.tokenizer.token(id))
             .chain(["<|im_end|>"])
             .collect();
-        let mut header = Header::new(messages, |messages, open| self.render(messages, open).ok());
-        spans::spans(messages, text, self.template.generates, &specials, &mut header)
+        // without thoughts a prompt may hold an empty one, and more of what is a model's own to write
+        let mut variables = self.variables.clone();
+        variables.retain(|name, _| name != "enable_thinking");
+        let plain = ChatWriter { template: self.template.clone(), variables, ..*self };
+        let mut header = Header::new(messages, move |messages, open| plain.render(messages, open).ok());
+        let end = self.tokenizer.eos().and_then(|id| self.tokenizer.token(id)).unwrap_or_default();
+        spans::spans(messages, text, self.template.generates, (&specials, end), &mut header)
     }
 }
 

@@ -17,12 +17,13 @@ struct Place {
 }
 
 /// The spans of a chat. Where the template says itself what an assistant writes (`generates`), that is the assistant's; else
-/// a turn reaches from behind the generation prompt to the special token that ends it.
+/// a turn reaches from behind the generation prompt to the special token that ends it; the last one's to the `end` of a text behind
+/// that, where the template writes one (Phi 3).
 pub fn spans(
     messages: &[Value],
     text: &Text,
     generates: bool,
-    specials: &[&str],
+    (specials, end): (&[&str], &str),
     header: &mut Header,
 ) -> Vec<ChatSpan> {
     let runs: Vec<(Range<usize>, Source)> = text.runs().collect();
@@ -60,6 +61,14 @@ pub fn spans(
         found.extend(turns.into_iter().map(|turn| (message, turn)));
     }
     found.sort_by_key(|(message, turn)| (turn.start, *message));
+    if let Some((message, turn)) = found.last_mut()
+        && !generates
+        && !end.is_empty()
+        && role(*message) == "assistant"
+        && text.as_str()[turn.end..].trim() == end
+    {
+        turn.end = text.as_str().trim_end().len();
+    }
     let span = |(message, turn): (usize, Range<usize>)| {
         let words = places[message].words.clone().unwrap_or(turn.start..turn.start);
         let content =
