@@ -22,6 +22,9 @@ pub struct Args {
     /// A PEFT adapter on the first model, as a model of its own
     #[arg(long, value_name = "NAME=FOLDER")]
     adapter: Vec<String>,
+    /// A folder of PEFT adapters on the first model, each in a folder under its name; later ones are found too
+    #[arg(long, value_name = "FOLDER")]
+    adapters: Option<PathBuf>,
     /// The address to listen on; 0.0.0.0 for other machines too
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
@@ -67,6 +70,7 @@ fn run(args: &Args) -> Result<()> {
         port: args.port,
         keys: args.key_file.as_deref().map_or_else(|| Ok(Vec::new()), read_keys)?,
         cors: args.cors.clone(),
+        adapters: args.adapters.clone(),
         max_batch: args.max_batch,
         max_queue: args.max_queue,
         prefix_bytes: args.prefix_cache << 20,
@@ -131,7 +135,8 @@ fn open(given: &str, dtype: Option<&str>) -> Result<Served> {
         _ => Model::open(path, DType::F32),
     };
     let mut net = net.map_err(told)?;
-    if net.check_causal("serve").is_err() && net.head() != "embed" {
+    let ranks = net.head() == "sequence" && net.config().labels == 1;
+    if net.check_causal("serve").is_err() && net.head() != "embed" && !ranks {
         net = Model::open_with(path, DType::F32, Some(&NewHead::named("embed", 0))).map_err(told)?;
     }
     match dtype {

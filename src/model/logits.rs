@@ -118,6 +118,28 @@ impl Model {
         Ok(WordLogits { logits: Array::from_vec(numbers, (count, labels), &Device::Cpu)?, found, split })
     }
 
+    /// Gives `take` the logits behind each of these ids, by the place of the id. Those of a few are in memory at a time.
+    pub fn each_logits(&self, ids: &[u32], mut take: impl FnMut(usize, &[f32])) -> Result<()> {
+        const AT_ONCE: usize = 64;
+        self.check_causal("logits")?;
+        let rows = TokenRows { rows: 1, length: ids.len(), ids, ..TokenRows::default() };
+        no_grad(|| {
+            let inner = self.read();
+            let pass = inner.pass("logits", &rows)?;
+            let hidden = inner.arch.hidden_states(&pass, false)?.value();
+            for start in (0..ids.len()).step_by(AT_ONCE) {
+                cancel::check()?;
+                let count = AT_ONCE.min(ids.len() - start);
+                let part = hidden.narrow(1, start, count)?.contiguous()?;
+                let logits =
+                    pass.logits(&part.into())?.value().to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+                let width = logits.len() / count;
+                (start..).zip(logits.chunks_exact(width)).for_each(|(at, logits)| take(at, logits));
+            }
+            Ok(())
+        })
+    }
+
     fn check_head(&self, who: &str, wanted: &str) -> Result<()> {
         let (head, kind) = (self.head(), self.config().model_type());
         if head == wanted {

@@ -7,6 +7,7 @@ use super::job::Work;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::queue::{Queue, Refusal};
+use super::registry::Registry;
 use super::served::Served;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub struct App {
-    pub served: Vec<Arc<Served>>,
+    pub models: Arc<Registry>,
     pub queue: Arc<Queue>,
     pub metrics: Arc<Metrics>,
     pub options: ServeOptions,
@@ -46,9 +47,9 @@ pub fn now() -> u64 {
 }
 
 impl App {
-    pub fn new(served: Vec<Arc<Served>>, queue: &Arc<Queue>, metrics: &Arc<Metrics>, options: &ServeOptions) -> App {
+    pub fn new(models: &Arc<Registry>, queue: &Arc<Queue>, metrics: &Arc<Metrics>, options: &ServeOptions) -> App {
         let (queue, metrics, options) = (queue.clone(), metrics.clone(), options.clone());
-        App { served, queue, metrics, options, started: now(), requests: AtomicU64::new(0) }
+        App { models: models.clone(), queue, metrics, options, started: now(), requests: AtomicU64::new(0) }
     }
 
     /// A number that no other request has.
@@ -57,17 +58,18 @@ impl App {
     }
 
     /// The model that a request names, and its place; a request that names none gets the first.
-    pub fn model(&self, fields: &Fields) -> Answer<(usize, &Arc<Served>)> {
+    pub fn model(&self, fields: &Fields) -> Answer<(usize, Arc<Served>)> {
         let Some(name) = fields.text("model")? else {
-            return self.served.first().map(|first| (0, first)).ok_or_else(|| ApiError::internal("there is no model"));
+            let first = self.models.get(0).map(|first| (0, first));
+            return first.ok_or_else(|| ApiError::internal("there is no model"));
         };
         self.named(name)
     }
 
-    pub fn named(&self, name: &str) -> Answer<(usize, &Arc<Served>)> {
-        let found = self.served.iter().enumerate().find(|(_, served)| served.name == name);
+    pub fn named(&self, name: &str) -> Answer<(usize, Arc<Served>)> {
+        let found = self.models.named(name).map_err(|error| ApiError::field("model", error.to_string()))?;
         found.ok_or_else(|| {
-            let names: Vec<&str> = self.served.iter().map(|served| served.name.as_str()).collect();
+            let names: Vec<String> = self.models.all().iter().map(|served| served.name.clone()).collect();
             let what = format!("there is no model `{name}`: choose from {}", names.join(", "));
             ApiError { param: Some("model".into()), ..ApiError::not_found(what).coded("model_not_found") }
         })

@@ -75,6 +75,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
     let body = renamed(&asked.body)?;
     let fields = Fields::of(&body, "")?;
     let (model, served) = app.model(&fields)?;
+    let served = &served;
     let mut generation = Generation::read(&fields, served, app.options.max_batch)?;
     let top_logprobs = top_logprobs(&fields)?;
     let tools = Tools::read(&fields, served)?;
@@ -98,6 +99,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
         include_usage: generation.include_usage,
         prompt_tokens: prompt.len(),
         echo: Vec::new(),
+        skip_special: generation.skip_special,
         choices: generation.choices,
     };
     app.enqueue(Work::Write(Box::new(Job {
@@ -110,6 +112,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
         sampling: generation.sampling,
         stops: generation.stops,
         top_logprobs,
+        prompt_logprobs: false,
         constraint,
         skip_special: generation.skip_special,
         events: sender,
@@ -126,7 +129,7 @@ fn top_logprobs(fields: &Fields) -> Answer<Option<usize>> {
     }
 }
 
-/// The ids of a conversation, by the model's chat template.
+/// The ids of a conversation, by the model's chat template. What messages hold is text, even where it spells a special token.
 pub fn prompt(fields: &Fields, served: &Served, messages: &[Value], tools: Option<&Tools>) -> Answer<Vec<u32>> {
     let continued = fields.flag("continue_final_message")?;
     let begun = fields.get("add_generation_prompt").map(|_| fields.flag("add_generation_prompt")).transpose()?;
@@ -145,5 +148,5 @@ pub fn prompt(fields: &Fields, served: &Served, messages: &[Value], tools: Optio
         .tok
         .apply_chat_template(messages, &options)
         .map_err(|error| ApiError::field("messages", error.to_string()))?;
-    Ok(served.tok.ids(&chat.text, false)?)
+    Ok(served.tok.chat_ids(&chat)?)
 }

@@ -30,14 +30,12 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
     let fields = Fields::of(&asked.body, "")?;
     fields.only(&[FIELDS, generation::FIELDS, generation::UNUSED].concat())?;
     let (model, served) = app.model(&fields)?;
+    let served = &served;
     let generation = Generation::read(&fields, served, app.options.max_batch)?;
     let top_logprobs = fields.count("logprobs", 0, 20)?;
     refuse(&fields, generation.choices)?;
     let prompts = prompts(fields.needed("prompt")?, served)?;
     let echo = fields.flag("echo")?;
-    if echo && top_logprobs.is_some() {
-        return Err(fields.wrong("echo", "gives no `logprobs` of the prompt: ask for one or the other"));
-    }
     let constraint = generation::constraint(&fields, served)?;
     let (sender, events) = unbounded_channel();
     let number = app.number();
@@ -54,6 +52,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
         include_usage: generation.include_usage,
         prompt_tokens: prompts.iter().map(Vec::len).sum(),
         echo: if echo { prompts.iter().map(shown).collect::<crate::Result<_>>()? } else { Vec::new() },
+        skip_special: generation.skip_special,
         choices: generation.choices * prompts.len(),
     };
     let mut jobs = Vec::new();
@@ -71,6 +70,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<Begun> {
             seed,
             stops: generation.stops,
             top_logprobs,
+            prompt_logprobs: echo && top_logprobs.is_some(),
             constraint: constraint.clone(),
             skip_special: generation.skip_special,
             events: sender.clone(),

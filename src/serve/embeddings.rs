@@ -49,6 +49,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<(EmbedJob, Reply)> {
     let fields = Fields::of(&asked.body, "")?;
     fields.only(&[&["input", "model", "encoding_format", "dimensions"], UNUSED].concat())?;
     let (model, served) = app.model(&fields)?;
+    let served = &served;
     let base64 = match fields.text("encoding_format")? {
         None | Some("float") => false,
         Some("base64") => true,
@@ -69,7 +70,7 @@ fn begin(app: &App, asked: &Asked) -> Answer<(EmbedJob, Reply)> {
     };
     // the place of the answer is put in where it is waited for
     let answer = oneshot::channel().0;
-    Ok((EmbedJob { client: asked.client.clone(), model, texts, answer }, reply))
+    Ok((EmbedJob { client: asked.client.clone(), model, texts, query: None, answer }, reply))
 }
 
 /// Texts, or ids, which become texts.

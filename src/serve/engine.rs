@@ -5,6 +5,7 @@ use super::job::{EmbedJob, Event, FinishReason, Job, TokenChance, Work};
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::queue::Queue;
+use super::registry::Registry;
 use super::served::Served;
 use super::vectors;
 use crate::cancel;
@@ -24,7 +25,7 @@ const EMBEDDED_AT_ONCE: usize = 8;
 const IDLE: Duration = Duration::from_millis(50);
 
 pub struct Engine {
-    served: Vec<Arc<Served>>,
+    models: Arc<Registry>,
     sessions: Vec<Option<Session>>,
     running: Vec<Running>,
     /// Texts that are embedded, with the vectors that are there already.
@@ -48,13 +49,12 @@ struct Running {
 }
 
 impl Engine {
-    pub fn new(served: &[Arc<Served>], queue: &Arc<Queue>, metrics: &Arc<Metrics>, options: &ServeOptions) -> Engine {
-        let prefix_bytes = options.prefix_bytes / served.len().max(1);
-        let sessions = served.iter().map(|_| None).collect();
+    pub fn new(models: &Arc<Registry>, queue: &Arc<Queue>, metrics: &Arc<Metrics>, options: &ServeOptions) -> Engine {
+        let prefix_bytes = options.prefix_bytes / models.all().len().max(1);
         let (queue, metrics) = (queue.clone(), metrics.clone());
-        let (served, running, max_batch) = (served.to_vec(), Vec::new(), options.max_batch);
+        let (models, running, max_batch) = (models.clone(), Vec::new(), options.max_batch);
         let embedding = VecDeque::new();
-        Engine { served, sessions, running, embedding, queue, metrics, max_batch, prefix_bytes }
+        Engine { models, sessions: Vec::new(), running, embedding, queue, metrics, max_batch, prefix_bytes }
     }
 
     /// Answers requests until a stop is asked for; then it finishes what runs.
@@ -98,16 +98,31 @@ impl Engine {
         self.running.iter().map(|running| if running.new == 0 { running.due() } else { 1 }).sum()
     }
 
+    fn served(&self, model: usize) -> Result<Arc<Served>> {
+        self.models.get(model).ok_or_else(|| Error::new("serve", "there is no such model"))
+    }
+
     fn session(&mut self, model: usize) -> Result<&mut Session> {
         let plan = SessionPlan { read_at_once: READ_AT_ONCE, prefix_bytes: self.prefix_bytes };
+        let served = self.served(model)?;
+        if self.sessions.len() <= model {
+            self.sessions.resize_with(model + 1, || None);
+        }
         let place = &mut self.sessions[model];
         if place.is_none() {
-            *place = Some(Session::new(&self.served[model].net, plan)?);
+            *place = Some(Session::new(&served.net, plan)?);
         }
         place.as_mut().ok_or_else(|| Error::new("serve", "there is no session"))
     }
 
     fn begin(&mut self, job: Job) {
+        let served = match self.served(job.model).and_then(|served| tell_prompt(&served, &job).map(|()| served)) {
+            Ok(served) => served,
+            Err(error) => return Work::Write(Box::new(job)).refuse(error.into()),
+        };
+        if job.sampling.max_new_tokens == 0 {
+            return end_at_once(&job);
+        }
         let joined = self.session(job.model).and_then(|session| {
             let line = session.join(&job.prompt)?;
             Ok((line, session.prompt(line)?.1))
@@ -117,7 +132,7 @@ impl Engine {
                 self.metrics.prompt(job.prompt.len(), cached);
                 // the client may have left, which the next step finds out
                 drop(job.events.send(Event::Read { cached }));
-                let running = Running::new(&self.served[job.model], Arc::new(job), line, 0);
+                let running = Running::new(&served, Arc::new(job), line, 0);
                 self.running.push(running);
             }
             Err(error) => Work::Write(Box::new(job)).refuse(error.into()),
@@ -129,9 +144,16 @@ impl Engine {
         let Some((job, mut vectors)) = self.embedding.pop_front().filter(|(job, _)| !job.answer.is_closed()) else {
             return;
         };
-        let served = &self.served[job.model];
+        let served = match self.served(job.model) {
+            Ok(served) => served,
+            Err(error) => return drop(job.answer.send(Err(error.into()))),
+        };
         let next = &job.texts[vectors.len()..job.texts.len().min(vectors.len() + EMBEDDED_AT_ONCE)];
-        match guarded(|| vectors::embed(served, next)) {
+        let made = guarded(|| match &job.query {
+            Some(query) => vectors::rank(&served, query, next),
+            None => vectors::embed(&served, next),
+        });
+        match made {
             Ok(more) => vectors.extend(more),
             Err(error) => return drop(job.answer.send(Err(error.into()))),
         }
@@ -179,13 +201,14 @@ impl Engine {
 
     fn advance(&mut self, model: usize, line: LineId) {
         let Some(at) = self.running.iter().position(|run| run.job.model == model && run.line == line) else { return };
+        let Ok(served) = self.served(model) else { return };
         let Some(session) = &mut self.sessions[model] else { return };
         let mut all = vec![];
         if self.running[at].new == 0 && self.running[at].choice == 0 {
             // the other answers begin where the prompt ends
             for choice in 1..self.running[at].job.choices {
                 if let Ok(line) = session.fork(line) {
-                    all.push(Running::new(&self.served[model], self.running[at].job.clone(), line, choice));
+                    all.push(Running::new(&served, self.running[at].job.clone(), line, choice));
                 }
             }
         }
@@ -208,6 +231,30 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// Tells how likely the tokens of a prompt were, where that is asked for. It is read whole for it, and again to be continued.
+fn tell_prompt(served: &Served, job: &Job) -> Result<()> {
+    let Some(count) = job.top_logprobs.filter(|_| job.prompt_logprobs) else { return Ok(()) };
+    let mut chances: Vec<TokenChance> =
+        job.prompt.first().map(|&id| TokenChance { id, logprob: None, top: Vec::new() }).into_iter().collect();
+    guarded(|| {
+        served.net.each_logits(&job.prompt, |at, logits| {
+            chances.extend(job.prompt.get(at + 1).map(|&next| chance(logits, next, count)));
+        })
+    })?;
+    let choices = job.first..job.first + job.choices;
+    // the client may have left
+    drop(job.events.send(Event::Prompt { choices, chances }));
+    Ok(())
+}
+
+/// A request for its prompt alone.
+fn end_at_once(job: &Job) {
+    drop(job.events.send(Event::Read { cached: 0 }));
+    for choice in job.first..job.first + job.choices {
+        drop(job.events.send(Event::End { choice, text: String::new(), reason: FinishReason::Length }));
     }
 }
 
@@ -279,5 +326,5 @@ fn chance(logits: &[f32], id: u32, count: usize) -> TokenChance {
     }
     order.truncate(count);
     order.sort_unstable_by(falling);
-    TokenChance { id, logprob: logprob(id), top: order.into_iter().map(|id| (id, logprob(id))).collect() }
+    TokenChance { id, logprob: Some(logprob(id)), top: order.into_iter().map(|id| (id, logprob(id))).collect() }
 }

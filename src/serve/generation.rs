@@ -56,7 +56,9 @@ impl Generation {
             let what = format!("the model `{}` writes no text: it gives embeddings", served.name);
             return Err(ApiError::field("model", what));
         }
-        let max_tokens = fields.count("max_tokens", 1, u32::MAX.into())?;
+        // who asks for an echo may want the prompt alone
+        let least = u64::from(!fields.flag("echo")?);
+        let max_tokens = fields.count("max_tokens", least, u32::MAX.into())?;
         let stream = fields.flag("stream")?;
         let options = fields.get("stream_options").map(|value| Fields::of(value, "stream_options")).transpose()?;
         if options.is_some() && !stream {

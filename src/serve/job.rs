@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::grammar::Constraint;
 use crate::model::Sampling;
+use std::ops::Range;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -21,6 +22,8 @@ pub struct Job {
     pub stops: Vec<String>,
     /// So many of the likeliest tokens are told with each token, which is told itself even with 0.
     pub top_logprobs: Option<usize>,
+    /// The tokens of the prompt are told too.
+    pub prompt_logprobs: bool,
     pub constraint: Option<Constraint>,
     /// Special tokens are left out of the text.
     pub skip_special: bool,
@@ -32,6 +35,8 @@ pub struct EmbedJob {
     pub client: String,
     pub model: usize,
     pub texts: Vec<String>,
+    /// What they are ranked by, where they are.
+    pub query: Option<String>,
     pub answer: oneshot::Sender<Result<Vec<Vec<f32>>, ApiError>>,
 }
 
@@ -77,8 +82,8 @@ impl Work {
 #[derive(Clone, Debug)]
 pub struct TokenChance {
     pub id: u32,
-    /// Natural logarithm.
-    pub logprob: f64,
+    /// Natural logarithm; the first token of a text has none.
+    pub logprob: Option<f64>,
     /// The likeliest tokens in its place.
     pub top: Vec<(u32, f64)>,
 }
@@ -95,6 +100,8 @@ pub enum FinishReason {
 pub enum Event {
     /// The prompt is read; so many of its tokens were known from earlier prompts.
     Read { cached: usize },
+    /// How likely the tokens of the prompt were, of these answers.
+    Prompt { choices: Range<usize>, chances: Vec<TokenChance> },
     /// One more token, and the text that is certain with it.
     Token { choice: usize, text: String, chance: Option<TokenChance> },
     /// The rest of the text, and why it ends.

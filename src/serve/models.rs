@@ -5,6 +5,7 @@ use super::error::{Answer, json_response};
 use super::openapi;
 use super::page;
 use super::served::Served;
+use crate::progress;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -23,19 +24,26 @@ impl App {
             "owned_by": "levain",
             "max_model_len": served.context(),
             "generates": served.is_causal(),
+            "reranks": served.reranks(),
             "defaults": served.defaults,
         })
     }
 }
 
-pub async fn list(State(app): State<Arc<App>>) -> Response {
-    let models: Vec<Value> = app.served.iter().map(|served| app.describe(served)).collect();
-    json_response(StatusCode::OK, &json!({ "object": "list", "data": models }))
+pub async fn list(State(app): State<Arc<App>>) -> Answer<Response> {
+    // adapters that were put into their folder since are opened now
+    for name in app.models.waiting()? {
+        if let Err(error) = app.models.named(&name) {
+            progress::warn("serve", format!("the adapter `{name}`: {error}"));
+        }
+    }
+    let models: Vec<Value> = app.models.all().iter().map(|served| app.describe(served)).collect();
+    Ok(json_response(StatusCode::OK, &json!({ "object": "list", "data": models })))
 }
 
 pub async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Response> {
     let (_, served) = app.named(&name)?;
-    Ok(json_response(StatusCode::OK, &app.describe(served)))
+    Ok(json_response(StatusCode::OK, &app.describe(&served)))
 }
 
 pub async fn health() -> Response {

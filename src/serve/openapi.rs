@@ -76,6 +76,11 @@ fn paths() -> Value {
         "/v1/chat/completions": post("Answers a conversation.", "ChatRequest", streamed("The answer.", "Completion")),
         "/v1/completions": post("Continues a text.", "CompletionRequest", streamed("The text.", "Completion")),
         "/v1/embeddings": post("Texts as vectors.", "EmbeddingRequest", answer("The vectors.", "application/json", object())),
+        "/v1/rerank": post(
+            "How well documents answer a query.",
+            "RerankRequest",
+            answer("The best first.", "application/json", object()),
+        ),
         "/tokenize": post("The ids of a text or a conversation.", "TokenizeRequest", answer("The ids.", "application/json", object())),
         "/detokenize": post("The text of ids.", "DetokenizeRequest", answer("The text.", "application/json", object())),
     })
@@ -181,13 +186,20 @@ fn schemas() -> Value {
         }), true),
         "CompletionRequest": request(&["prompt"], json!({
             "prompt": { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }, ids()] },
-            "echo": { "type": "boolean", "description": "Begins the answer with the prompt." },
+            "echo": { "type": "boolean", "description": "Begins the answer with the prompt, and `logprobs` with its tokens; `max_tokens` may then be 0." },
             "logprobs": { "type": "integer", "minimum": 0, "maximum": 20 },
         }), true),
         "EmbeddingRequest": request(&["input"], json!({
             "model": { "type": "string" },
             "input": one_or_many(json!({ "type": "string" })),
             "encoding_format": { "enum": ["float", "base64"] },
+        }), false),
+        "RerankRequest": request(&["query", "documents"], json!({
+            "model": { "type": "string" },
+            "query": { "type": "string", "minLength": 1 },
+            "documents": { "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } },
+            "top_n": count(1, "So many of the best."),
+            "return_documents": { "type": "boolean" },
         }), false),
         "TokenizeRequest": either(&["content", "messages"], request(&[], json!({
             "model": { "type": "string" },

@@ -1,6 +1,7 @@
 //! What a server may be told.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a server listens, and how much it takes on.
@@ -14,6 +15,8 @@ pub struct ServeOptions {
     pub keys: Vec<String>,
     /// Web pages of this origin may ask, or of any with `*`; by default only the server's own page.
     pub cors: Option<String>,
+    /// A folder with adapters of the first model, each in a folder under its name; those that are put there later are found.
+    pub adapters: Option<PathBuf>,
     /// Texts that are written side by side.
     pub max_batch: usize,
     /// Requests that may wait for their turn.
@@ -37,6 +40,7 @@ impl Default for ServeOptions {
             port: 8080,
             keys: Vec::new(),
             cors: None,
+            adapters: None,
             max_batch: 16,
             max_queue: 256,
             max_connections: 512,

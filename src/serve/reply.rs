@@ -24,6 +24,8 @@ pub struct Reply {
     pub prompt_tokens: usize,
     /// Written before each answer: the prompt, where it is echoed.
     pub echo: Vec<String>,
+    /// Special tokens are left out of texts.
+    pub skip_special: bool,
     pub choices: usize,
 }
 
@@ -33,6 +35,8 @@ pub struct Choice {
     pub text: String,
     pub tokens: usize,
     pub chances: Vec<TokenChance>,
+    /// The chances begin with those of the prompt.
+    pub echoed: bool,
     pub reason: Option<FinishReason>,
 }
 
@@ -77,7 +81,9 @@ impl Reply {
         let mut reason = choice.reason.map(reason_word);
         if self.kind == Kind::Completion {
             let echo = self.echo(index);
-            let logprobs = self.logprobs.then(|| self.legacy(&choice.chances, echo.chars().count()));
+            // with an echo the prompt's tokens are the first
+            let start = if choice.echoed { 0 } else { echo.chars().count() };
+            let logprobs = self.logprobs.then(|| self.legacy(&choice.chances, start));
             let text = format!("{echo}{}", choice.text);
             return json!({ "index": index, "text": text, "logprobs": logprobs, "finish_reason": reason });
         }
@@ -153,13 +159,13 @@ impl Reply {
 
     /// The shape of chats. `id` is beyond OpenAI's.
     fn chances(&self, chances: &[TokenChance]) -> Value {
-        let one = |id: u32, logprob: f64| {
+        let one = |id: u32, logprob: Option<f64>| {
             let (token, bytes) = self.token(id);
             json!({ "token": token, "logprob": logprob, "bytes": bytes, "id": id })
         };
         let list = chances.iter().map(|chance| {
             let mut made = one(chance.id, chance.logprob);
-            let top: Vec<Value> = chance.top.iter().map(|(id, logprob)| one(*id, *logprob)).collect();
+            let top: Vec<Value> = chance.top.iter().map(|(id, logprob)| one(*id, Some(*logprob))).collect();
             made["top_logprobs"] = top.into();
             made
         });
@@ -172,12 +178,13 @@ impl Reply {
         for chance in chances {
             let (token, _) = self.token(chance.id);
             offsets.push(at);
-            at += token.chars().count();
+            let hidden = self.skip_special && self.tok.is_special(chance.id);
+            at += if hidden { 0 } else { token.chars().count() };
             tokens.push(token);
             let pairs = chance.top.iter().map(|(id, logprob)| (self.token(*id).0, json!(logprob)));
-            top.push(Value::Object(pairs.collect()));
+            top.push(if chance.logprob.is_some() { Value::Object(pairs.collect()) } else { Value::Null });
         }
-        let logprobs: Vec<f64> = chances.iter().map(|chance| chance.logprob).collect();
+        let logprobs: Vec<Option<f64>> = chances.iter().map(|chance| chance.logprob).collect();
         json!({ "tokens": tokens, "token_logprobs": logprobs, "top_logprobs": top, "text_offset": offsets })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::app::{App, Client, Peer};
 use super::error::ApiError;
-use super::{chat, completions, embeddings, models, tokens};
+use super::{chat, completions, embeddings, models, rerank, tokens};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -27,6 +27,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/v1/chat/completions", post(chat::post))
         .route("/v1/completions", post(completions::post))
         .route("/v1/embeddings", post(embeddings::post))
+        .route("/v1/rerank", post(rerank::post))
+        .route("/rerank", post(rerank::post))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .method_not_allowed_fallback(not_allowed)
@@ -76,6 +78,8 @@ fn known(path: &str) -> &'static str {
         "/v1/chat/completions",
         "/v1/completions",
         "/v1/embeddings",
+        "/v1/rerank",
+        "/rerank",
         "/tokenize",
         "/detokenize",
     ];

@@ -49,6 +49,11 @@ impl Served {
         self.net.check_causal("serve").is_ok()
     }
 
+    /// Whether it says how well a text answers another.
+    pub fn reranks(&self) -> bool {
+        self.net.head() == "sequence" && self.net.config().labels == 1
+    }
+
     /// Tokens of a prompt and its answer.
     pub fn context(&self) -> usize {
         self.net.config().max_positions

@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::queue::Queue;
+use super::registry::Registry;
 use super::routes;
 use super::served::Served;
 use crate::{Result, bail};
@@ -15,10 +16,10 @@ use std::sync::Arc;
 /// Serves these models until a stop is asked for, on this thread and one for the connections. `ready` hears the address.
 pub fn serve(served: Vec<Served>, options: &ServeOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     check(&served, options)?;
-    let served: Vec<Arc<Served>> = served.into_iter().map(Arc::new).collect();
+    let models = Arc::new(Registry::new(served, options.adapters.clone()));
     let (queue, metrics) = (Arc::new(Queue::new(options.max_queue)), Arc::new(Metrics::default()));
-    let app = Arc::new(App::new(served.clone(), &queue, &metrics, options));
-    let mut engine = Engine::new(&served, &queue, &metrics, options);
+    let app = Arc::new(App::new(&models, &queue, &metrics, options));
+    let mut engine = Engine::new(&models, &queue, &metrics, options);
     let bounds = Bounds { max_connections: options.max_connections, read_within: options.read_within };
     let address = SocketAddr::new(options.host, options.port);
     let connections = connections::start("serve", address, routes::router(&app), bounds, metrics)?;

@@ -28,6 +28,11 @@ pub async fn whole(reply: Reply, mut events: UnboundedReceiver<Event>) -> Answer
     while choices.iter().any(|choice| choice.reason.is_none()) {
         match events.recv().await.ok_or_else(lost)? {
             Event::Read { cached } => cached_tokens += cached,
+            Event::Prompt { choices: range, chances } => {
+                for choice in &mut choices[range] {
+                    (choice.chances, choice.echoed) = (chances.clone(), true);
+                }
+            }
             Event::Token { choice, text, chance } => {
                 let choice = &mut choices[choice];
                 choice.text.push_str(&text);
@@ -51,6 +56,8 @@ struct Sent {
     /// Characters.
     at: usize,
     watch: Watch,
+    /// Of the prompt, until it is echoed.
+    prompt: Vec<TokenChance>,
     done: bool,
 }
 
@@ -95,6 +102,9 @@ impl Streaming {
     async fn take(&mut self, event: Option<Event>) -> Option<bool> {
         match event.unwrap_or_else(|| Event::Failed(lost())) {
             Event::Read { cached } => self.cached += cached,
+            Event::Prompt { choices, chances } => {
+                self.sent[choices].iter_mut().for_each(|sent| sent.prompt.clone_from(&chances));
+            }
             Event::Token { choice, text, chance } => {
                 self.tokens += 1;
                 self.begin(choice).await?;
@@ -134,7 +144,10 @@ impl Streaming {
         self.sent[choice].at = echo.chars().count();
         match echo.is_empty() {
             true => Some(()),
-            false => self.send(&self.reply.chunk(choice, json!({ "content": echo }), &[], 0, None)).await,
+            false => {
+                let chances = std::mem::take(&mut self.sent[choice].prompt);
+                self.send(&self.reply.chunk(choice, json!({ "content": echo }), &chances, 0, None)).await
+            }
         }
     }
 

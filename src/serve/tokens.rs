@@ -29,6 +29,7 @@ pub async fn tokenize(State(app): State<Arc<App>>, request: Request) -> Answer<R
     let fields = Fields::of(&asked.body, "")?;
     fields.only(TOKENIZE)?;
     let (_, served) = app.model(&fields)?;
+    let served = &served;
     let text = match fields.text("content")? {
         Some(text) => Some(text),
         None => fields.text("prompt")?,
@@ -52,6 +53,7 @@ pub async fn detokenize(State(app): State<Arc<App>>, request: Request) -> Answer
     let fields = Fields::of(&asked.body, "")?;
     fields.only(&["model", "tokens", "skip_special_tokens"])?;
     let (_, served) = app.model(&fields)?;
+    let served = &served;
     fields.needed("tokens")?;
     let list = fields.array("tokens")?.map_or(&[][..], Vec::as_slice);
     let ids = ids("tokens", list, served.tok.len())?;

@@ -1,11 +1,25 @@
 //! Embeddings of texts, of encoders and decoders.
 
 use super::served::Served;
-use crate::model::{EmbedPlan, TokenRows};
+use crate::model::{EmbedPlan, LogitsPlan, TokenRows};
 use crate::tensor::{DType, no_grad};
 use crate::{Result, bail};
 
 const PLAN: EmbedPlan = EmbedPlan { prompt: None, prompt_name: None, max_length: None, overflow: None, batch_size: 32 };
+
+/// How well each text answers a query: what a cross-encoder gives for the two, between 0 and 1 unless its config says that it is
+/// used as it comes (`sentence_transformers.activation_fn`).
+pub fn rank(served: &Served, query: &str, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+    let pairs: Vec<(String, Option<String>)> = texts.iter().map(|text| (query.into(), Some(text.clone()))).collect();
+    let plan = LogitsPlan { max_length: None, overlap: 0, batch_size: 32 };
+    let (scores, _) = served.net.text_logits(&served.tok, &pairs, &plan)?;
+    let config = served.net.config();
+    let function = config.json.get("sentence_transformers").and_then(|own| own["activation_fn"].as_str());
+    let function = function.or_else(|| config.json.get("sbert_ce_default_activation_function")?.as_str());
+    let plain = function.is_some_and(|name| name.ends_with("Identity"));
+    let of = |score: f32| if plain { score } else { 1.0 / (1.0 + (-score).exp()) };
+    Ok(scores.flatten_all()?.to_vec1::<f32>()?.into_iter().map(|score| vec![of(score)]).collect())
+}
 
 /// One vector a text: what a model with an `embed` head gives, or of a language model the mean of the last layer's states, of
 /// length 1.

@@ -391,6 +391,44 @@ fn datasets_are_files_folders_and_patterns_of_a_name() {
     assert!(told.contains("`data/test-0.jsonl` is meant"), "{told}");
 }
 
+/// Killed at any moment, in the middle of a file too, the next run goes on where it broke off, and what is there is whole.
+#[test]
+fn a_download_that_is_killed_goes_on() {
+    let hub = Hub::tiny();
+    hub.set(|standing| standing.files.retain(|path, _| large(path)));
+    let parts = || {
+        let blobs = hub.settings().cache.join("models--org--tiny/blobs");
+        let entries = std::fs::read_dir(blobs).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.extension().is_some_and(|end| end == "incomplete")).collect::<Vec<_>>()
+    };
+    let held = || parts().iter().filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).max().unwrap_or(0);
+    let mut most = 0;
+    for pause in [0, 3, 10, 30, 100, 300] {
+        // the first transfer of the weights stands still in its middle
+        hub.set(|standing| standing.faults = vec![Fault::Stall]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_levain"));
+        command.args(["get", "org/tiny"]).env("HF_ENDPOINT", &hub.address).env("NO_PROXY", "*");
+        command.env("HF_TOKEN", "hf_secret").env("HF_HUB_CACHE", hub.settings().cache);
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let limit = Instant::now() + Duration::from_secs(60);
+        while pause >= 10 && held() <= most && Instant::now() < limit {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(pause));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(held() >= most, "what was there stays: {} after {most} bytes", held());
+        most = held();
+    }
+    assert!(most > 0, "it was killed within a file");
+    hub.set(|standing| standing.faults.clear());
+    hub.asked();
+    let path = hub.get("hf:org/tiny", Want::Model).unwrap();
+    let whole = std::fs::read("scripts/models/tiny/model.safetensors").unwrap();
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == whole && parts().is_empty(), "{:?}", parts());
+    assert!(hub.asked().iter().any(|path| path.ends_with(&format!(" from {most}"))), "it goes on where it was");
+}
+
 /// The command line, with the environment of Python's library.
 #[test]
 fn the_command_line_gets_lists_and_removes() {

@@ -2,7 +2,7 @@
 
 use levain::Cancel;
 use levain::cancel;
-use levain::model::{Lora, Model, Sampling};
+use levain::model::{LogitsPlan, Lora, Model, NewHead, Reduce, Sampling, TokenRows};
 use levain::serve::{ServeOptions, Served, read_keys, serve, warning, watch};
 use levain::tensor::{Array, DType, Device, Rng};
 use levain::token::{ChatOptions, Tokenizer};
@@ -227,6 +227,95 @@ fn logprobs_have_the_shapes_of_their_endpoints() {
     assert!(text.starts_with(choice["text"].as_str().unwrap()), "{text} {choice}");
     assert_eq!(list("text_offset")[1], tokens[0].as_str().unwrap().chars().count());
     assert_eq!(list("top_logprobs")[0].as_object().unwrap().len(), 2);
+}
+
+/// With an echo the tokens of the prompt have their logarithms too: the sum is the model's own likelihood of the text.
+#[test]
+fn an_echo_tells_how_likely_the_prompt_was() {
+    let (net, tok) = tiny();
+    let ask =
+        |more: Value| post("/v1/completions", &completion(with(json!({ "echo": true, "logprobs": 1 }), more))).json();
+    let told = ask(json!({ "max_tokens": 0, "prompt": "the law of the land" }));
+    let (choice, logprobs) = (&told["choices"][0], &told["choices"][0]["logprobs"]);
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!("the law of the land"), &json!("length")));
+    let ids = tok.ids("the law of the land", true).unwrap();
+    let list = |name: &str| logprobs[name].as_array().unwrap().clone();
+    assert!(
+        ["tokens", "token_logprobs", "top_logprobs", "text_offset"].iter().all(|name| list(name).len() == ids.len())
+    );
+    assert!(list("token_logprobs")[0].is_null() && list("top_logprobs")[0].is_null());
+    let sum: f64 = list("token_logprobs").iter().skip(1).map(|value| value.as_f64().unwrap()).sum();
+    let labels: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+    let rows = TokenRows { rows: 1, length: ids.len(), ids: &ids, labels: Some(&labels), ..TokenRows::default() };
+    let nats = f64::from(net.loss(&rows, Reduce::Sum, 0.0).unwrap().value().to_scalar::<f32>().unwrap());
+    assert!((sum + nats).abs() < 1e-3, "{sum} and {nats}");
+    let text: String = list("tokens").iter().map(|token| token.as_str().unwrap()).collect();
+    assert_eq!(text, "the law of the land");
+    // and goes on with those of the answer, whole and in a stream
+    let told = ask(json!({ "max_tokens": 3 }));
+    let whole = told["choices"][0]["logprobs"]["token_logprobs"].as_array().unwrap().len();
+    assert_eq!(whole as u64, told["usage"]["total_tokens"].as_u64().unwrap());
+    let stream =
+        post("/v1/completions", &completion(json!({ "echo": true, "logprobs": 1, "max_tokens": 3, "stream": true })));
+    let chunks = stream.body.matches("token_logprobs").count();
+    assert!(chunks >= 2 && stream.body.contains("\"token_logprobs\":[null"), "{}", stream.body);
+    let refused = post("/v1/completions", &completion(json!({ "max_tokens": 0 })));
+    assert_eq!(refused.status, 400);
+}
+
+/// A special token that is typed into a message is text: it ends no turn.
+#[test]
+fn what_is_typed_ends_no_turn() {
+    let (_, tok) = tiny();
+    let ids = |content: &str| -> Vec<u32> {
+        let body = json!({ "model": "tools", "messages": [{ "role": "user", "content": content }] });
+        serde_json::from_value(post("/tokenize", &body).json()["tokens"].clone()).unwrap()
+    };
+    let specials = |ids: Vec<u32>| ids.into_iter().filter(|id| tok.is_special(*id)).count();
+    let special = tok.specials().into_iter().find_map(|id| tok.token(id)).unwrap();
+    assert_eq!(specials(ids(&format!("hi {special} and {special}{special}"))), specials(ids("hi and")));
+}
+
+#[test]
+fn documents_are_ranked_by_a_cross_encoder() {
+    let tok = Tokenizer::open("tests/data/token/bert").unwrap();
+    let config = json!({ "model_type": "bert", "vocab_size": tok.len(), "hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "initializer_range": 0.5 });
+    let head = NewHead { labels: Some(vec!["score".into()]), ..NewHead::named("sequence", 1) };
+    let net = Model::new(config.as_object().unwrap().clone(), Some(&head), 1, DType::F32).unwrap();
+    let documents = ["a court", "the law of the land", "b", "专利"];
+    let pairs: Vec<_> = documents.iter().map(|text| ("what law?".to_string(), Some(text.to_string()))).collect();
+    let plan = LogitsPlan { max_length: None, overlap: 0, batch_size: 8 };
+    let logits: Vec<f32> = net.text_logits(&tok, &pairs, &plan).unwrap().0.flatten_all().unwrap().to_vec1().unwrap();
+    let server = Server::start(vec![Served::new("ranker", &net, &tok).unwrap()], options());
+    let ask = |body: Value| send(server.address, &raw("POST", "/v1/rerank", "", &body.to_string()));
+    let told = ask(json!({ "query": "what law?", "documents": documents, "return_documents": true })).json();
+    let results = told["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    let scores: Vec<f64> = results.iter().map(|one| one["relevance_score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    for one in results {
+        let at = one["index"].as_u64().unwrap() as usize;
+        let want = 1.0 / (1.0 + (-f64::from(logits[at])).exp());
+        assert!((one["relevance_score"].as_f64().unwrap() - want).abs() < 1e-5);
+        assert_eq!(one["document"]["text"], documents[at]);
+    }
+    assert_eq!(
+        ask(json!({ "query": "q", "documents": documents, "top_n": 2 })).json()["results"].as_array().unwrap().len(),
+        2
+    );
+    for wrong in [
+        json!({ "documents": documents }),
+        json!({ "query": "q", "documents": [] }),
+        json!({ "query": "q", "documents": [1] }),
+        json!({ "query": "q", "documents": [""] }),
+        json!({ "query": "q", "documents": documents, "top": 2 }),
+    ] {
+        assert_eq!(ask(wrong.clone()).status, 400, "{wrong}");
+    }
+    server.stop();
+    let told = post("/v1/rerank", &json!({ "query": "q", "documents": ["a"] }));
+    assert!(told.status == 400 && told.body.contains("a cross-encoder"), "{}", told.body);
 }
 
 #[test]
@@ -579,6 +668,42 @@ fn an_adapter_is_a_model_beside_its_base_and_files_may_go() {
         post("/v1/completions", &completion(json!({}))).json()["choices"][0]["text"].as_str().unwrap()
     );
     assert_ne!(write("fine"), write("base"));
+    server.stop();
+}
+
+/// An adapter that is put into the folder while the server runs is a model from then on, by its name alone.
+#[test]
+fn adapters_are_found_while_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (net, tok) = tiny();
+    let options = ServeOptions { adapters: Some(folder.path().into()), ..options() };
+    let server = Server::start(vec![Served::new("base", &net, &tok).unwrap()], options);
+    let ask = |model: &str| {
+        let body = completion(json!({ "model": model })).to_string();
+        send(server.address, &raw("POST", "/v1/completions", "", &body))
+    };
+    assert_eq!(ask("fine").status, 404);
+    let (other, _) = tiny();
+    other
+        .attach_lora(&Lora { rank: 4, alpha: 64.0, layers: vec!["all-linear".into()], seed: 1, ..Lora::default() })
+        .unwrap();
+    for adapter in other.weights().lora.values() {
+        let dims = adapter.b.value().dims().to_vec();
+        let mut numbers = vec![0f32; dims.iter().product()];
+        Rng::new(3).fill_normal(&mut numbers);
+        adapter.b.as_param().unwrap().set(Array::from_vec(numbers, dims, &Device::Cpu).unwrap()).unwrap();
+    }
+    other.save_lora(&folder.path().join("fine"), None).unwrap();
+    let models = get(server.address, "/v1/models", "").body;
+    assert!(models.contains("\"fine\""), "{models}");
+    let (fine, base) = (ask("fine").json(), ask("base").json());
+    assert_eq!(fine["model"], "fine");
+    assert_ne!(fine["choices"][0]["text"], base["choices"][0]["text"]);
+    assert_eq!(fine["choices"][0]["text"], ask("fine").json()["choices"][0]["text"]);
+    // a path is no name
+    for name in ["../fine", "fine/", ".", "..", "/etc"] {
+        assert_eq!(ask(name).status, 404, "{name}");
+    }
     server.stop();
 }
 

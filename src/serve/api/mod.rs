@@ -14,6 +14,13 @@ const SERVE: &[Opt] = &[
     opt("port", Kind::Int, "8080", "port to listen on; 0 for any that is free"),
     opt("key_file", Kind::Text, "", "file of keys, one a line, of which a client has to show one").also(&["api_key"]),
     opt("cors", Kind::Text, "", "origin whose web pages may ask too, or `*` for any").also(&["allowed_origins"]),
+    opt(
+        "adapters",
+        Kind::Text,
+        "",
+        "folder with adapters of the model, each a folder under its name; later ones are found",
+    )
+    .also(&["lora_modules", "hot adapters"]),
     opt("max_batch", Kind::Int, "16", "answers written side by side").also(&["max_num_seqs", "parallel", "slots"]),
     opt("max_queue", Kind::Int, "256", "requests that may wait"),
     opt("prefix_cache", Kind::Int, "256", "MiB of memory for what earlier prompts begin with; 0 for none")
@@ -41,6 +48,7 @@ fn read(options: &Options) -> Res<ServeOptions> {
         port,
         keys,
         cors: text("cors")?,
+        adapters: text("adapters")?.map(Into::into),
         max_batch: options.count("max_batch")?,
         max_queue: options.count("max_queue")?,
         prefix_bytes: options.count("prefix_cache")? << 20,
@@ -58,8 +66,8 @@ mod verbs {
     ///
     /// `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings` take what OpenAI's take (streams, `n`, `seed`, `logprobs`,
     /// `stop`, `response_format` with a JSON schema, tools where the chat template has them), and `top_k`, `min_p` and
-    /// `repetition_penalty` too; `/tokenize`, `/detokenize`, `/health`, `/metrics` and `/openapi.json` are beside them. Requests are written
-    /// side by side, and none changes another's answer. It listens on this machine alone, unless `host` says otherwise. `levain serve
+    /// `repetition_penalty` too; `/v1/rerank` of a `sequence` head with one output, `/tokenize`, `/detokenize`, `/health`, `/metrics` and `/openapi.json` are beside them. Requests are written
+    /// side by side, and none changes another's answer. What messages hold is text: a `<|im_end|>` that is typed ends no turn. It listens on this machine alone, unless `host` says otherwise. `levain serve
     /// FOLDER` is the same from a shell, with adapters and several models.
     ///
     /// also: llama-server, vllm serve, ollama, OpenAI API, endpoint, deploy, chat page, web UI, REST
