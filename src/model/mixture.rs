@@ -11,7 +11,15 @@ type Part = fn(module: &str, layer: usize, layers: usize) -> &'static str;
 const MIXTURES: [(&str, Part); 4] = [("q3_k_m", q3_k_m), ("q4_k_s", q4_k_s), ("q4_k_m", q4_k_m), ("q5_k_m", q5_k_m)];
 
 /// The words of all mixtures.
-pub const WORDS: [&str; 4] = ["q3_k_m", "q4_k_s", "q4_k_m", "q5_k_m"];
+pub const WORDS: [&str; MIXTURES.len()] = {
+    let mut words = [""; MIXTURES.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = MIXTURES[at].0;
+        at += 1;
+    }
+    words
+};
 
 /// The first and the last eighth of the layers, and every third between.
 fn gets_more(layer: usize, layers: usize) -> bool {
@@ -22,7 +30,7 @@ fn q3_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
     match module {
         "attn_v" if layer < 2 => "q5_k",
         "ffn_down" if layer < layers / 16 => "q5_k",
-        "attn_v" | "attn_output" | "ffn_down" => "q4_k",
+        "attn_v" | "attn_qkv" | "attn_output" | "ffn_down" => "q4_k",
         _ => "q3_k",
     }
 }
@@ -37,12 +45,16 @@ fn q4_k_s(module: &str, layer: usize, layers: usize) -> &'static str {
 
 fn q4_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
     let more = matches!(module, "attn_v" | "ffn_down") && gets_more(layer, layers);
-    if more { "q6_k" } else { "q4_k" }
+    match module {
+        _ if more => "q6_k",
+        "attn_qkv" => "q5_k",
+        _ => "q4_k",
+    }
 }
 
 fn q5_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
     let more = matches!(module, "attn_v" | "ffn_down") && gets_more(layer, layers);
-    if more { "q6_k" } else { "q5_k" }
+    if more || module == "attn_qkv" { "q6_k" } else { "q5_k" }
 }
 
 /// What the mixture `word` stores the weight `name` as; `None` if it is none. Parts outside the layers are as most of it.

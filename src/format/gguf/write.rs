@@ -11,9 +11,12 @@ use std::io::Write;
 /// Where a tensor begins, in bytes: at a multiple of it, counted from the data section.
 const ALIGNMENT: u64 = 32;
 const VERSION: u32 = 3;
+/// The end of a key whose list llama.cpp reads as bytes.
+const BYTES: &str = "precompiled_charsmap";
 
 /// Numbers of the kinds of values.
 mod kinds {
+    pub const U8: u32 = 0;
     pub const U32: u32 = 4;
     pub const I32: u32 = 5;
     pub const F32: u32 = 6;
@@ -117,6 +120,9 @@ fn scalar_or_list(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
         Value::Bool(truth) => bytes.push(u8::from(*truth)),
         Value::Text(own) => text(bytes, own),
         Value::List(list) => {
+            if key.ends_with(BYTES) {
+                return raw(bytes, key, list);
+            }
             // an empty list is one of texts
             let of = list.first().map_or(kinds::TEXT, |first| match kind(first) {
                 kinds::U32 => kinds::I32,
@@ -125,6 +131,19 @@ fn scalar_or_list(bytes: &mut Vec<u8>, key: &str, value: &Value) -> Result<()> {
             bytes.extend(of.to_le_bytes());
             bytes.extend((list.len() as u64).to_le_bytes());
             list.iter().try_for_each(|value| element(bytes, key, value))?;
+        }
+    }
+    Ok(())
+}
+
+/// A list of single bytes.
+fn raw(bytes: &mut Vec<u8>, key: &str, list: &[Value]) -> Result<()> {
+    bytes.extend(kinds::U8.to_le_bytes());
+    bytes.extend((list.len() as u64).to_le_bytes());
+    for value in list {
+        match value.as_int().and_then(|byte| u8::try_from(byte).ok()) {
+            Some(byte) => bytes.push(byte),
+            None => bail!("save", "`{key}` holds something that is no byte"),
         }
     }
     Ok(())

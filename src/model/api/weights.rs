@@ -1,6 +1,8 @@
 //! Weights, embeddings and saving.
 
 use super::read::{self, Ids};
+use crate::kernel::quantize::WORDS as BLOCKS;
+use crate::model::mixture::WORDS as MIXTURES;
 use crate::model::{GgufSaving, Model, Saving};
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
@@ -22,21 +24,29 @@ const SAVE: &[Opt] = &[
     )
     .also(&["output-tensor-type", "token-embedding-type"]),
     opt("texts", Kind::List, "[]", "of a .gguf: texts that the tokenizer in it has to give the same ids for"),
+    opt("modelfile", Kind::Bool, "false", "of a .gguf: write a Modelfile for Ollama beside it").also(&["ollama"]),
 ];
 
-const QUANTIZE: &[Opt] = &[opt(
-    "output",
-    Kind::OneOf(&crate::kernel::quantize::WORDS),
-    "",
-    "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0",
-)
-.also(&["output-tensor-type"])];
+const QUANTIZE: &[Opt] =
+    &[opt("output", Kind::OneOf(&BLOCKS), "", "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0")
+        .also(&["output-tensor-type"])];
 
-/// What a `.gguf` stores matrices as.
-const KINDS: [&str; 17] = [
-    "f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q3_k_m",
-    "q4_k_s", "q4_k_m", "q5_k_m",
-];
+const PLAIN: [&str; 3] = ["f32", "f16", "bf16"];
+
+/// What a `.gguf` stores matrices as: plain numbers, blocks, and mixtures of blocks.
+const KINDS: [&str; PLAIN.len() + BLOCKS.len() + MIXTURES.len()] = {
+    let mut all = [""; PLAIN.len() + BLOCKS.len() + MIXTURES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = match at.checked_sub(PLAIN.len()) {
+            None => PLAIN[at],
+            Some(at) if at < BLOCKS.len() => BLOCKS[at],
+            Some(at) => MIXTURES[at - BLOCKS.len()],
+        };
+        at += 1;
+    }
+    all
+};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -268,6 +278,10 @@ mod verbs {
     /// the model, and the tokenizer has to give the same ids by GGUF's rules, for each of its tokens and for `texts`. GGUF has no
     /// key for words that are taken whole (`method: "whole"` of an extension), so such a tokenizer is an error.
     ///
+    /// `modelfile: true` writes `NAME.Modelfile` beside `NAME.gguf`, for `ollama create NAME -f NAME.Modelfile`: the chat template in
+    /// Ollama's form, where it does no more than to write each message between two texts, what ends a turn, and the defaults of
+    /// `generation_config.json`.
+    ///
     /// ```rhai
     /// let net = model("scripts/models/tiny");
     /// let tok = tokenizer("scripts/models/tiny");
@@ -285,7 +299,7 @@ mod verbs {
         {
             return super::save_gguf(net, path, &options);
         }
-        if let Some(of_file) = ["kind", "output", "texts"].into_iter().find(|name| options.has(name)) {
+        if let Some(of_file) = ["kind", "output", "texts", "modelfile"].into_iter().find(|name| options.has(name)) {
             let error = Error::new("save", format!("`{of_file}` is of a .gguf file, and {folder} is a folder"));
             return Err(error.help("a path that ends in .gguf makes one; `dtype` is what a folder stores").into());
         }
@@ -324,5 +338,9 @@ fn save_gguf(net: &Model, path: &Path, options: &Options) -> Res<()> {
     let texts = options.get("texts").into_typed_array::<String>();
     let Ok(texts) = texts else { bail!("save", "option `texts` takes a list of texts") };
     let saving = GgufSaving { tokenizer: &tok, kind: word("kind")?, output: word("output")?, texts };
-    Ok(net.save_gguf(path, &saving)?)
+    net.save_gguf(path, &saving)?;
+    match options.bool("modelfile")? {
+        true => Ok(net.save_modelfile(path, &tok)?),
+        false => Ok(()),
+    }
 }

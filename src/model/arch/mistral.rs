@@ -3,10 +3,10 @@
 use super::llama;
 use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
-use crate::model::gguf::names::GgufNames;
+use crate::model::gguf::names::{Facts, GgufNames};
 use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::Arch;
-use crate::progress;
+use crate::{Result, progress};
 use serde_json::Value;
 
 const LAYOUT: Layout = Layout { model_type: "mistral", ..llama::LAYOUT };
@@ -37,20 +37,24 @@ pub const ARCH: Arch = Arch {
             json["sliding_window"] = file.number("attention.sliding_window")?.unwrap_or_default();
             Ok(())
         },
-        rest: |config| {
-            let mut rest = llama::rest(config)?;
-            if let Some(window) = config.windows.first().copied().flatten() {
-                progress::warn(
-                    "save",
-                    format!(
-                        "llama.cpp lets a mistral see all of a text: one beyond its window of {window} tokens gets other predictions there"
-                    ),
-                );
-                rest.push(("attention.sliding_window", Meta::Int(window as i64)));
-            }
-            Ok(rest)
-        },
+        rest: windowed,
         ..llama::GGUF
     }),
     ..llama::ARCH
 };
+
+/// As Llama's, with the window that llama.cpp does not heed.
+pub fn windowed(config: &Config) -> Result<Facts> {
+    let mut rest = llama::rest(config)?;
+    if let Some(window) = config.windows.first().copied().flatten() {
+        let kind = config.model_type();
+        progress::warn(
+            "save",
+            format!(
+                "llama.cpp lets a {kind} see all of a text: one beyond its window of {window} tokens gets other predictions there"
+            ),
+        );
+        rest.push(("attention.sliding_window", Meta::Int(window as i64)));
+    }
+    Ok(rest)
+}

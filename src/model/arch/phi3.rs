@@ -1,9 +1,11 @@
 //! Phi 3, 3.5 and 4: Llama with one product for queries, keys and values, one for gate and up, and LongRoPE; in Phi 4 mini only a
 //! part of each head is rotated.
 
-use super::llama;
+use super::{llama, mistral};
+use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Layout};
 use crate::model::forward::Forward;
+use crate::model::gguf::names::GgufNames;
 use crate::model::head::{causal, embed, sequence, token};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::tensor::{Tensor, nn, ops};
@@ -41,9 +43,46 @@ pub const ARCH: Arch = Arch {
     },
     tensors,
     block,
-    gguf: None,
+    gguf: Some(&GGUF),
     decoder: None,
     ..llama::ARCH
+};
+
+const GGUF: GgufNames = GgufNames {
+    architecture: "phi3",
+    matches: |_| true,
+    more: |file, json| {
+        llama::more(file, json)?;
+        let whole = json["head_dim"].as_f64().unwrap_or_default();
+        let rotated = file.number("rope.dimension_count")?.and_then(|count| count.as_f64()).unwrap_or(whole);
+        json["partial_rotary_factor"] = json!(rotated / whole.max(1.0));
+        let positions = json["max_position_embeddings"].clone();
+        let original = file.number("rope.scaling.original_context_length")?;
+        json["original_max_position_embeddings"] = original.unwrap_or(positions);
+        let window = file.number("attention.sliding_window")?;
+        json["sliding_window"] = window.filter(|window| window.as_u64() != Some(0)).unwrap_or_default();
+        Ok(())
+    },
+    rest: |config| {
+        let rotated = config.rope.as_ref().map_or(1.0, |rope| rope.partial) * config.head_dim as f64;
+        let mut rest = mistral::windowed(config)?;
+        for (key, value) in &mut rest {
+            if *key == "rope.dimension_count" {
+                *value = Meta::Int(rotated as i64);
+            }
+        }
+        Ok(rest)
+    },
+    inner: &[
+        ("self_attn.qkv_proj", "attn_qkv"),
+        ("self_attn.o_proj", "attn_output"),
+        ("mlp.gate_up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+        ("input_layernorm", "attn_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+    ],
+    interleaved: &[],
+    ..llama::GGUF
 };
 
 fn tensors(config: &Config) -> Vec<TensorSpec> {

@@ -3,6 +3,7 @@
 mod blocks;
 mod check;
 mod lora;
+mod modelfile;
 pub mod names;
 mod read;
 pub mod rope;

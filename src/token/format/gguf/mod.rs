@@ -4,6 +4,7 @@
 mod pre;
 mod spm;
 mod tokens;
+mod unigram;
 mod write;
 
 use super::around::{self, Mark};

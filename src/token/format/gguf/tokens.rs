@@ -152,3 +152,10 @@ pub fn config(file: &Gguf, tokens: &[String]) -> Map<String, Value> {
     }
     config
 }
+
+/// An entry of the metadata, without the prefix of tokenizers.
+pub type Entry = (&'static str, Meta);
+
+pub fn list(values: impl Iterator<Item = Meta>) -> Meta {
+    Meta::List(values.collect())
+}

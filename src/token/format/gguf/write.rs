@@ -2,7 +2,8 @@
 //! pre-tokenizer does; what it has no name or key for is an error.
 
 use super::pre::{NAMES, PreTokenizer};
-use super::tokens::kinds;
+use super::tokens::{Entry, kinds, list};
+use super::unigram;
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::token::format::pipeline::steps;
 use crate::token::{Tokenizer, TokenizerKind, engine};
@@ -29,9 +30,10 @@ impl Tokenizer {
             TokenizerKind::ByteLevel => byte_level(&spec)?,
             TokenizerKind::ByteFallback => sentencepiece(self, &spec, rows)?,
             TokenizerKind::WordPiece => wordpiece(&spec)?,
+            TokenizerKind::Unigram => unigram::metadata(&spec, rows)?,
             other => {
                 return Err(Error::new(WHO, format!("a tokenizer of the kind {other} is not written into a .gguf"))
-                    .help("byte-level BPE, BPE with byte fallback and WordPiece are"));
+                    .help("byte-level BPE, BPE with byte fallback, WordPiece and Unigram are"));
             }
         };
         let types = types(self, &spec, rows);
@@ -53,6 +55,9 @@ impl Tokenizer {
         for (own, key) in ids {
             metadata.extend(self.special(own).map(|id| (key, Meta::Int(id.into()))));
         }
+        if let Some(unknown) = spec["model"]["unk_id"].as_i64().filter(|_| self.unk().is_none()) {
+            metadata.push(("unknown_token_id", Meta::Int(unknown)));
+        }
         // llama.cpp knows BERT's first token as its BOS
         let first = self.bos().or_else(|| self.special("cls").filter(|_| words));
         if self.bos().is_none() {
@@ -67,12 +72,6 @@ impl Tokenizer {
         let template = self.own_template().map(|text| ("tokenizer.chat_template".to_string(), Meta::Text(text.into())));
         Ok(named.chain(template).collect())
     }
-}
-
-type Entry = (&'static str, Meta);
-
-fn list(values: impl Iterator<Item = Meta>) -> Meta {
-    Meta::List(values.collect())
 }
 
 /// What stands for an id: its token, or what llama.cpp's converter calls a row without one.
@@ -92,10 +91,14 @@ fn types(tok: &Tokenizer, spec: &Value, rows: usize) -> Vec<i64> {
         .filter_map(|token| Some((token["id"].as_u64()?, token["special"] == true)))
         .collect();
     let bytes = tok.kind() == TokenizerKind::ByteFallback;
+    let unknown = match tok.kind() {
+        TokenizerKind::Unigram => spec["model"]["unk_id"].as_u64(),
+        _ => tok.unk().filter(|_| bytes).map(u64::from),
+    };
     let of = |id: usize| match tok.token(id as u32).filter(|token| !token.is_empty()) {
         None => kinds::UNUSED,
         Some(token) if bytes && is_byte(token) => kinds::BYTE,
-        Some(_) if bytes && tok.unk() == Some(id as u32) => kinds::UNKNOWN,
+        Some(_) if unknown == Some(id as u64) => kinds::UNKNOWN,
         Some(_) => match added.get(&(id as u64)) {
             Some(true) => kinds::CONTROL,
             Some(false) => kinds::USER_DEFINED,
