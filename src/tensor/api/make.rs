@@ -261,7 +261,18 @@ mod verbs {
     #[rhai_fn(name = "rand", return_raw)]
     pub fn rand(shape: Dynamic, options: Map) -> Res<Tensor> {
         let (mut rng, dtype) = chance("rand", RANDOM, options)?;
-        Ok(ops::cast(&ops::rand(&sizes("rand", &shape)?, &mut rng)?, dtype)?)
+        let drawn = ops::rand(&sizes("rand", &shape)?, &mut rng)?;
+        // half precision would round the highest up to 1
+        let steps = match dtype {
+            DType::F16 => Some(2048.0),
+            DType::BF16 => Some(256.0),
+            _ => None,
+        };
+        let drawn = match steps {
+            Some(steps) => ops::divide(&ops::floor(&ops::multiply(&drawn, steps)?)?, steps)?,
+            None => drawn,
+        };
+        Ok(ops::cast(&drawn, dtype)?)
     }
 
     /// Draws numbers from the standard normal distribution, in f32 by default.

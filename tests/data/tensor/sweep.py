@@ -29,9 +29,11 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "i64": torch.int64,
     "u8": torch.uint8,
+    "u32": torch.uint32,
 }
 FLOATS = ["f32", "f64", "f16", "bf16"]
-INTS = ["i64", "u8"]
+# of u32 PyTorch has a part of all functions: the others are left out
+INTS = ["i64", "u8", "u32"]
 ALL = FLOATS + INTS
 NAMES = {dtype: name for name, dtype in DTYPES.items()} | {torch.bool: "u8"}
 
@@ -76,6 +78,8 @@ declare("ties", [1, 2, 2, 7, 7, 2], [2, 3], INTS)
 declare("zeros", [0, 0, 0, 3, 0, 2], [2, 3], INTS)
 declare("large", [2**24 + 1, 2**53 + 1, 2**31 - 1, -(2**31), 2**32 + 3, 94906267], [2, 3], ["i64"])
 declare("large", [200, 100, 255, 3, 128, 77], [2, 3], ["u8"])
+declare("edge", [0, 1, 2, 7, 2**24 + 1, 2**31 - 1, 2**31, 2**32 - 1], dtypes=["u32"])
+declare("large", [2**31, 70000, 2**32 - 1, 3, 2**16, 77], [2, 3], ["u32"])
 declare("one", [5], None, INTS)
 declare("none", [], [0], INTS)
 declare("empty", [], [2, 0], INTS)
@@ -85,7 +89,7 @@ declare("cube", [5, 1, 2, 1, 5, 3, 2, 7, 1, 2, 4, 3], [2, 3, 2], INTS)
 special = lambda d: [0.0, -0.0, 1.0, -2.5, INF, -INF, NAN, 3.0, limits(d)[3], limits(d)[0]]
 declare("left", lambda d: [a for a in special(d) for _ in special(d)])
 declare("right", lambda d: [b for _ in special(d) for b in special(d)])
-whole = {"i64": [1, -1, 2, -7, 3, 2**53 + 1, 2**63 - 1, -(2**63)], "u8": [1, 2, 7, 128, 255]}
+whole = {"i64": [1, -1, 2, -7, 3, 2**53 + 1, 2**63 - 1, -(2**63)], "u8": [1, 2, 7, 128, 255], "u32": [1, 2, 7, 2**31, 2**32 - 1]}
 for d in INTS:
     declare("left", [a for a in whole[d] for _ in whole[d]], None, [d])
     declare("right", [b for _ in whole[d] for b in whole[d]], None, [d])
@@ -153,6 +157,9 @@ def ask(function, names):
     for tensor in given:
         if tensor.dtype.is_floating_point:
             tensor.requires_grad_()
+    # where PyTorch has no kernel for u32 it may still have an answer for nothing
+    if any(tensor.dtype == torch.uint32 for tensor in given) and not any(tensor.numel() for tensor in given) and len(given) > 1:
+        return None
     try:
         result = function(*given)
         case = [" ".join(names), NAMES[result.dtype], list(result.shape), text(result)]
@@ -162,7 +169,7 @@ def ask(function, names):
             case.append(grads)
         return case
     except (RuntimeError, IndexError, ValueError) as error:
-        if "not implemented for" in str(error):
+        if "not implemented for" in str(error) or any(tensor.dtype == torch.uint32 for tensor in given):
             return None
         return [" ".join(names), "", [], "error"]
 

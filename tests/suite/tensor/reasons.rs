@@ -8,6 +8,7 @@ const TOO_FEW: &str = "the variance of too few numbers is an error, not NaN with
 const OTHERS: &str =
     "the product of the other numbers, exact; PyTorch divides the product by the number: inf / inf, or 0 · inf";
 const IN_F64: &str = "running and whole products are f64 inside: they do not overflow on the way";
+const BEYOND: &str = "beyond the range the nearest number, on every processor; PyTorch leaves it to the processor";
 const UNSTABLE: &str = "equals: levain's order is stable, PyTorch's quantile takes another of them";
 const BESIDE_INF: &str = "at a rank that is a number of the data it is that number; PyTorch adds 0 · inf, which is NaN";
 const ZERO_NORM: &str = "how many numbers are not 0 has the gradient 0; PyTorch has none, or none of one number";
@@ -81,11 +82,7 @@ pub const REASONS: &[(&str, &str, &str, &str)] = &[
     ("x.square()", "edge.f16", "gradient", WIDE),
     ("x.std(*", "*", "error", TOO_FEW),
     ("x.variance(*", "*", "error", TOO_FEW),
-    (
-        "x.to(\"u8\")",
-        "*",
-        "value",
-        "beyond the range the nearest number, on every processor; PyTorch leaves it to the processor",
-    ),
+    ("x.to(\"u8\")", "*", "value", BEYOND),
+    ("x.to(\"u32\")", "*", "value", BEYOND),
     ("x.unique()", "*", "gradient", "the gradient goes to the first of equals; PyTorch has none"),
 ];
