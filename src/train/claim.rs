@@ -118,7 +118,7 @@ impl Claim {
             Lock::Held | Lock::Unknown => return Ok(Try::Busy(owner)),
         }
         // a lock on a file that was removed meanwhile, and perhaps made anew, is worth nothing
-        if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) {
+        if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) || bytes.is_empty() && is_young() {
             return Ok(Try::Again);
         }
         Claim::written(who, path, file, owner.map(|owner| owner.process))
