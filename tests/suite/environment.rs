@@ -49,7 +49,10 @@ fn names_that_are_misspelt() {
         ("LEVAIN_CPUS", "did you mean LEVAIN_CPU?"),
         ("LEVIAN_CPU", "did you mean LEVAIN_CPU?"),
         ("levain_threads", "did you mean LEVAIN_THREADS?"),
-        ("LEVAIN_PRECISION", "levain reads LEVAIN_THREADS, LEVAIN_KERNELS, LEVAIN_CPU"),
+        (
+            "LEVAIN_PRECISION",
+            "levain reads LEVAIN_THREADS, LEVAIN_KERNELS, LEVAIN_CPU, LEVAIN_MPI, LEVAIN_RANKS, LEVAIN_RANKS_TIMEOUT",
+        ),
     ] {
         let told = one(name, "1");
         assert_eq!((told.code, told.out.as_str()), (Some(0), "1\n"), "{name}");
