@@ -6,7 +6,7 @@ use crate::Result;
 use std::ops::Range;
 
 /// Bytes of a message.
-const PIECE: usize = 16 << 20;
+const PIECE: usize = 4 << 20;
 
 /// Who gets the rows.
 #[derive(Clone, Copy, PartialEq)]

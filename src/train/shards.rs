@@ -27,7 +27,9 @@ pub fn give_values(params: &[Arc<Param>], owners: &[usize]) -> Result<()> {
     let items = params.iter().zip(owners).map(|(param, owner)| {
         let value = param.value();
         let (dtype, dims, count) = (value.dtype(), value.dims().to_vec(), value.elem_count());
-        Ok(Item { owner: *owner, dtype, dims, bytes: count * dtype.size_in_bytes(), own: Some(value.contiguous()?) })
+        // the old values of others go as soon as the new ones come
+        let own = if *owner == ranks::rank() { Some(value.contiguous()?) } else { None };
+        Ok(Item { owner: *owner, dtype, dims, bytes: count * dtype.size_in_bytes(), own })
     });
     let items = items.collect::<Result<Vec<_>>>()?;
     given("the parameters of a step", &items, To::All, |at, array| params[at].set(array))
