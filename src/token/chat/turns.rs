@@ -49,7 +49,7 @@ impl Tokenizer {
         let options = ChatOptions { add_generation_prompt: open, ..ChatOptions::default() };
         let text = self.apply_chat_template(messages, &options)?.text;
         // some templates write a BOS that the tokenizer does not add: it is the template's own
-        let adds = |id: &u32| self.ids("", true).is_ok_and(|ids| ids.first() == Some(id));
+        let adds = |id: &u32| self.ids("a", true).is_ok_and(|ids| ids.first() == Some(id));
         let bos = self.bos().filter(adds).and_then(|id| self.token(id)).filter(|token| !token.is_empty());
         Ok(bos.and_then(|bos| text.strip_prefix(bos)).unwrap_or(&text).to_string())
     }
