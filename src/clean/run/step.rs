@@ -1,7 +1,7 @@
 //! The steps of a run: each changes texts, or takes rows out and says why.
 
 use super::tally::{Example, StepTally};
-use crate::clean::cuts::{Cut, CutPlan, Cuts};
+use crate::clean::cuts::{Cut, CutPlan, Cuts, Place};
 use crate::clean::near::{NearGroups, NearPlan};
 use crate::clean::pii::{self, PiiKind};
 use crate::clean::score::{Choose, Highest, Score};
@@ -166,7 +166,14 @@ impl CleanStep {
             CleanStep::Shorten(shorten) => tasks::try_map(parts, &|_, part| {
                 self::shorten(&shorten.field, field, part, |_, text| Ok(shorten.rules.cuts(text)))
             }),
-            CleanStep::Cut(of, plan) => parts.into_iter().map(|part| cut(of, plan, field, part, memory)).collect(),
+            CleanStep::Cut(of, plan) => {
+                let parts = with_places(parts, memory)?;
+                let numbers = &memory.numbers;
+                let number = |row: u32| numbers.get(row as usize).copied().unwrap_or(u64::from(row));
+                tasks::try_map(parts, &|_, (part, places)| {
+                    self::shorten(of, field, part, |at, text| Ok(plan.cuts(text, &places[at], number)))
+                })
+            }
         }
     }
 }
@@ -258,13 +265,17 @@ fn choose(step: &Choose, field: &str, part: Part, highest: &Highest) -> Result<D
     Ok(done)
 }
 
-fn cut(of: &str, plan: &CutPlan, field: &str, part: Part, memory: &mut Memory) -> Result<Done> {
-    let start = memory.seen;
-    memory.seen += part.rows.len();
-    let Seen::Cuts(cuts) = &mut memory.all else { return Ok(without(part, field, |_| None)) };
-    let numbers = &memory.numbers;
-    let number = |row: u32| numbers.get(row as usize).copied().unwrap_or(u64::from(row));
-    shorten(of, field, part, |at, text| Ok(plan.cuts(text, &cuts.of_row((start + at) as u32)?, number)))
+/// Parts with the places of each row that are cut: these are read in the order of the rows.
+fn with_places(parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<(Part, Vec<Vec<Place>>)>> {
+    let Seen::Cuts(cuts) = &mut memory.all else { unreachable!("the phase has looked at all rows") };
+    let mut ready = Vec::with_capacity(parts.len());
+    for part in parts {
+        let start = memory.seen;
+        memory.seen += part.rows.len();
+        let places = (start..memory.seen).map(|row| cuts.of_row(row as u32)).collect::<Result<_>>()?;
+        ready.push((part, places));
+    }
+    Ok(ready)
 }
 
 /// A part whose texts, those of the field `of`, are shorter, without the rows of which nothing is left.
