@@ -24,6 +24,7 @@ const NOUNS: &[(&str, &str)] = &[
     ("clean", "texts of any origin: encodings, normalizing, pages, near duplicates"),
     ("model", "language models: open, forward, loss, generate, resize, LoRA, save"),
     ("train", "optimizers, records, checkpoints"),
+    ("ranks", "several processes that share a run"),
     ("measure", "scores and statistics"),
     ("retrieve", "search over text"),
     ("linear", "models without a network: TF-IDF, logistic regression, a tagger"),

@@ -395,7 +395,6 @@ mod verbs {
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn encoding_to_string(encoding: &mut Encoding) -> String {
         let shown: Vec<String> = encoding.tokens.iter().map(|token| crate::token::readable(token)).collect();
-        let tokens = text::counted(encoding.ids.len(), "token");
-        format!("encoding, {tokens}: {}", text::cut(&shown.join("|"), 80))
+        format!("encoding, {}: {}", text::counted(encoding.ids.len(), "token"), text::cut(&shown.join("|"), 80))
     }
 }
