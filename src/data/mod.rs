@@ -43,7 +43,7 @@ pub use encoded::Encoded;
 pub use excerpts::{Cut, Excerpt, excerpts};
 pub use read::{
     By, Charset, DataFormat, Found, Packing, Source, TextForm, decode_lossy, detect, detect_file, format_of,
-    labelled_charset, read,
+    labeled_charset, read,
 };
 pub use stream::Stream;
 pub use stream_batches::{EncodedStream, RowPlan, StreamBatches};

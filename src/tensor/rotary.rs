@@ -31,6 +31,9 @@ pub enum RotaryScaling {
     LongRope { short: Vec<f64>, long: Vec<f64>, attention_factor: f64, original_max_position_embeddings: usize },
 }
 
+/// Angles in blocks, one for each length, and where each length's block begins.
+type Mixed = (BTreeMap<usize, usize>, Arc<RopeCache>);
+
 /// The angles of rotary position embedding, computed once and grown as positions need them.
 pub struct Rotary {
     width: usize,
@@ -43,7 +46,7 @@ pub struct Rotary {
     /// Each position by the frequencies of a sequence that ends there.
     steps: RwLock<Option<Arc<RopeCache>>>,
     /// Of the last sequences that have several frequencies, with the lengths of its blocks.
-    mixed: RwLock<Option<(BTreeMap<usize, usize>, Arc<RopeCache>)>>,
+    mixed: RwLock<Option<Mixed>>,
 }
 
 impl Rotary {

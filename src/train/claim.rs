@@ -210,10 +210,13 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// What a claim held when it was first seen so, and when that was.
+type Sight = (Vec<u8>, Instant);
+
 /// Whether a claim of another machine has stopped beating. It is watched for a whole minute, or, where the file system says that it has not
 /// been written for that long, for two beats: here, if `waits`, or from one call to the next.
 fn is_silent(who: &str, path: &Path, bytes: &[u8], waits: bool) -> Result<bool> {
-    static SEEN: Mutex<Option<HashMap<PathBuf, (Vec<u8>, Instant)>>> = Mutex::new(None);
+    static SEEN: Mutex<Option<HashMap<PathBuf, Sight>>> = Mutex::new(None);
     let watched = |bytes: &[u8]| {
         let mut seen = unpoisoned(SEEN.lock());
         let entry = seen.get_or_insert_default().entry(path.to_path_buf());

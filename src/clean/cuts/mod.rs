@@ -191,7 +191,7 @@ impl CutPlan {
                     let range = place.start as usize..place.end as usize;
                     Cut { rule, evidence: evidence(place), range }
                 };
-                let mut cuts = places.iter().map(cut).collect();
+                let mut cuts: Vec<Cut> = places.iter().map(cut).collect();
                 close_gaps(text, &mut cuts);
                 cuts
             }
@@ -216,7 +216,7 @@ pub fn each_line(text: &str, line: impl FnMut(Range<usize>)) {
 }
 
 /// Takes the blank lines behind cut lines to them, where there is a blank line, or nothing, before them.
-pub fn close_gaps(text: &str, cuts: &mut Vec<Cut>) {
+pub fn close_gaps(text: &str, cuts: &mut [Cut]) {
     let mut chain = 0..0;
     for at in 0..cuts.len() {
         let range = cuts[at].range.clone();

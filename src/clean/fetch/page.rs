@@ -2,7 +2,7 @@
 
 use super::hosts::Hosts;
 use super::{FetchPlan, PageUrl, WHO, dates, failure};
-use crate::data::{decode_lossy, labelled_charset};
+use crate::data::{decode_lossy, labeled_charset};
 use crate::files::http::{Answer, Client};
 use crate::{Result, cancel, text};
 use serde_json::{Map, Value, json};
@@ -90,7 +90,7 @@ fn page(url: &str, at: &PageUrl, answer: Answer, plan: &FetchPlan) -> Outcome {
         Err(error) => return Outcome::Never(failure(url, error.what(), Some(status))),
     };
     let label = rest.to_ascii_lowercase().split_once("charset=").map(|(_, label)| label.to_string());
-    let charset = label.and_then(|label| labelled_charset(label.split(';').next().unwrap_or_default()));
+    let charset = label.and_then(|label| labeled_charset(label.split(';').next().unwrap_or_default()));
     let mut row = Map::new();
     row.insert("url".into(), json!(url));
     row.insert("final_url".into(), json!(at.text()));

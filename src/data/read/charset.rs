@@ -155,7 +155,7 @@ pub fn lossy(bytes: &[u8], given: Option<&'static Encoding>) -> String {
 }
 
 /// The encoding of a label of the web, as a server sends it.
-pub fn labelled(label: &str) -> Option<&'static Encoding> {
+pub fn labeled(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.trim_matches(['"', '\'', ' ']).as_bytes())
 }
 

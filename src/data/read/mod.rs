@@ -13,7 +13,7 @@ mod source;
 mod text;
 mod warc;
 
-pub use charset::{Charset, Found, detect, detect_file, labelled as labelled_charset, lossy as decode_lossy};
+pub use charset::{Charset, Found, detect, detect_file, labeled as labeled_charset, lossy as decode_lossy};
 pub use source::Source;
 
 use super::table::ColumnTable;

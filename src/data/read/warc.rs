@@ -65,8 +65,8 @@ impl Record {
         if self.body.is_empty() || !(is_page || kind.starts_with("text/") || kind.ends_with("json")) {
             return self.body.len();
         }
-        let labelled = rest.to_ascii_lowercase().split_once("charset=").and_then(|(_, label)| charset::labelled(label));
-        let text = charset::lossy(&self.body, labelled);
+        let labeled = rest.to_ascii_lowercase().split_once("charset=").and_then(|(_, label)| charset::labeled(label));
+        let text = charset::lossy(&self.body, labeled);
         let field = if is_page { "html" } else { "text" };
         let mut set = |name: &str, cell: Cell| rows.column(name).push(cell);
         set("url", Cell::Text(&self.url));
