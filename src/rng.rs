@@ -211,6 +211,15 @@ pub fn dropout() -> Rng {
     RUN.with_borrow_mut(|run| run.dropout.fork())
 }
 
+/// A step of splitmix64 (Steele et al. 2014): numbers by counting, where a stream of [`Rng`] would be too much.
+pub fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 /// Ten rounds of Philox4x32 on one counter. `domain` 0 is for numbers, others for the keys of split streams.
 fn philox(key: u64, counter: u64, domain: u32) -> [u64; 2] {
     let mut block = [counter as u32, (counter >> 32) as u32, domain, 0];

@@ -1,9 +1,11 @@
 //! Dropout (Srivastava et al. 2014): which numbers are dropped is a function of a key and of each number's place. So it is the same for
 //! any number of threads, and a gradient asks again instead of keeping a mask.
 
+use super::buffer::unwritten;
 use super::math::simd;
 use super::view::{array, view};
 use super::{Array, Device, fused, parallel};
+use crate::rng::splitmix;
 use crate::{Result, bail};
 
 /// Numbers that share a row's key where an array is dropped as a whole.
@@ -33,26 +35,18 @@ simd! {
     }
 }
 
-/// A step of splitmix64 (Steele et al. 2014).
-fn mixed(key: u64) -> u64 {
-    let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 impl Dropout {
     /// Each number is dropped with probability `p`.
-    pub fn new(who: &str, p: f64, key: u64) -> Result<Dropout> {
+    pub fn new(who: &str, p: f64, mut key: u64) -> Result<Dropout> {
         if !(0.0..1.0).contains(&p) {
             bail!(who, "probability {p} of dropout is not in 0..1");
         }
-        Ok(Dropout { key: mixed(key), limit: (p * 2f64.powi(32)) as u32, kept: (1.0 / (1.0 - p)) as f32 })
+        Ok(Dropout { key: splitmix(&mut key), limit: (p * 2f64.powi(32)) as u32, kept: (1.0 / (1.0 - p)) as f32 })
     }
 
     /// Drops of the numbers of row `row` those from place `first` on.
     pub fn row(&self, row: usize, first: usize, x: &mut [f32]) {
-        let key = mixed(self.key ^ row as u64);
+        let key = splitmix(&mut (self.key ^ row as u64));
         drop_row(x, key as u32, (key >> 32) as u32, first as u32, self.limit, self.kept);
     }
 
@@ -74,8 +68,13 @@ impl Dropout {
             return Ok(x.mul(&factors.to_dtype(x.dtype())?)?);
         }
         let x = x.contiguous()?;
-        let mut y = view::<f32>(&x)?.to_vec();
-        parallel::pieces(&mut y, ROW, &|first, piece: &mut [f32]| self.row(first / ROW, 0, piece));
+        let values = view::<f32>(&x)?;
+        let values: &[f32] = &values;
+        let mut y = unwritten(values.len());
+        parallel::pieces(&mut y, ROW, &|first, piece: &mut [f32]| {
+            piece.copy_from_slice(&values[first..first + piece.len()]);
+            self.row(first / ROW, 0, piece);
+        });
         array(y, x.dims())
     }
 }

@@ -247,7 +247,10 @@ fn probabilities(scores: &Array, mask: &AttentionMask, sizes: Sizes) -> Result<A
 
 /// Weights times their factors of dropout.
 pub(super) fn dropped(weights: Array, factors: Option<&Array>) -> Result<Array> {
-    factors.map_or(Ok(weights.clone()), |factors| Ok(weights.mul(factors)?))
+    match factors {
+        Some(factors) => Ok(weights.mul(factors)?),
+        None => Ok(weights),
+    }
 }
 
 pub fn attention(q: &Array, k: &Array, v: &Array, scale: ScoreScale, mask: &AttentionMask) -> Result<Array> {

@@ -2,6 +2,7 @@
 //! Goldberg 2014: what skip-gram with negative sampling factorizes). They tell which old tokens resemble a new one, without
 //! a model.
 
+use crate::rng::splitmix;
 use crate::token::Tokenizer;
 use crate::token::words::{FastMap, in_tasks};
 use crate::{Error, Result, bail};
@@ -128,12 +129,5 @@ fn make_orthonormal(columns: &mut [Vec<f32>]) {
 /// Numbers between -1 and 1 by counting, so that nothing but the seed decides them.
 fn random(count: usize, seed: u64, stream: u64) -> Vec<f32> {
     let mut state = seed ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03);
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+    (0..count).map(|_| (splitmix(&mut state) >> 40) as f32 / (1u32 << 23) as f32 - 1.0).collect()
 }

@@ -2,6 +2,7 @@
 //! workers of which two are killed.
 
 use super::cli::Folder;
+use super::verdict::without_seconds;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -215,18 +216,7 @@ dataset(pairs).save("pairs.jsonl");
 
 /// A result without the seconds that it took.
 fn without_times(folder: &Folder, out: &str) -> String {
-    let text = std::fs::read_to_string(folder.path().join(out).join("result.json")).unwrap();
-    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    fn forget(value: &mut serde_json::Value) {
-        if let Some(map) = value.as_object_mut() {
-            map.remove("seconds");
-            map.values_mut().for_each(forget);
-        } else if let Some(list) = value.as_array_mut() {
-            list.iter_mut().for_each(forget);
-        }
-    }
-    forget(&mut value);
-    value.to_string()
+    without_seconds(&folder.path().join(out).join("result.json")).to_string()
 }
 
 #[test]

@@ -37,6 +37,11 @@ fn done(child: Child) {
 
 /// What came of it, without the seconds.
 fn result(folder: &Path) -> serde_json::Value {
+    without_seconds(&folder.join("out/result.json"))
+}
+
+/// A result without the seconds that it took.
+pub fn without_seconds(path: &Path) -> serde_json::Value {
     fn forget(value: &mut serde_json::Value) {
         if let Some(map) = value.as_object_mut() {
             map.remove("seconds");
@@ -45,8 +50,7 @@ fn result(folder: &Path) -> serde_json::Value {
             list.iter_mut().for_each(forget);
         }
     }
-    let text = std::fs::read_to_string(folder.join("out/result.json")).unwrap();
-    let mut value = serde_json::from_str(&text).unwrap();
+    let mut value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     forget(&mut value);
     value
 }

@@ -2,6 +2,7 @@
 //! some probability at each step, so that a model sees a word in several segmentations.
 
 use crate::cancel::{self, Pace};
+use crate::rng::splitmix;
 use crate::token::bpe::merges::Merges;
 use crate::token::bpe::tied::Symbol;
 use crate::token::tokenizer::Encoding;
@@ -33,11 +34,7 @@ impl Chance {
     }
 
     fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        splitmix(&mut self.state)
     }
 
     fn drops(&mut self) -> bool {
