@@ -1,5 +1,6 @@
 //! Syntax trees of scripts: as they run, and, for those who read them, as they are written.
 
+use super::hygiene;
 use super::language::{ASSIGNED, comparison, comparisons};
 use rhai::{
     AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, ParseErrorType, Position, Scope,
@@ -50,16 +51,18 @@ pub fn spoken(token: Token, position: Position) -> Token {
     token
 }
 
-/// The tree of a text as it runs.
-pub fn compile(engine: &Engine, scope: &Scope, text: &str) -> Result<AST, ParseError> {
+/// The tree of a text as it runs, after pieces that had the functions `earlier`.
+pub fn compile(engine: &Engine, scope: &Scope, text: &str, earlier: &AST) -> Result<AST, ParseError> {
     let ast = parsed(engine, scope, text)?;
+    let apart = hygiene::of_script(engine, &ast, earlier);
     let mut marks = Marks::of(engine, &ast);
     if !scope.is_empty() {
         // a variable of before may be anything
         marks.ints.clear();
     }
-    let is_plain = marks.assigned.is_empty() && marks.ints.is_empty();
-    let ast = if is_plain { ast } else { marked(marks, || engine.compile_with_scope(scope, text))? };
+    let is_plain = marks.assigned.is_empty() && marks.ints.is_empty() && apart.is_empty();
+    let again = || hygiene::script(&ast, &apart, || engine.compile_with_scope(scope, text));
+    let ast = if is_plain { ast } else { marked(marks, again)? };
     Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
 }
 

@@ -207,7 +207,7 @@ impl Host {
     /// Compiles a script; positions in it refer to `name`.
     pub fn compile(&self, name: &str, text: &str) -> Result<AST, Fault> {
         self.sources.add(name, text);
-        let compiled = compile::compile(&self.engine, &Scope::new(), text);
+        let compiled = compile::compile(&self.engine, &Scope::new(), text, &AST::empty());
         let mut ast = compiled.map_err(|error| self.fault(error.into(), name))?;
         self.intact(needs::modules_of(&ast))?;
         ast.set_source(name);

@@ -2,7 +2,7 @@
 
 use super::origins::Origins;
 use super::sources::Names;
-use super::{Res, compile};
+use super::{Res, compile, hygiene};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 /// What earlier pieces left behind: variables, functions (also those inside closures), and imports.
@@ -23,7 +23,7 @@ impl Session {
 
     /// Compiles one piece without running it.
     pub fn compile(&self, engine: &Engine, text: &str) -> Result<AST, rhai::ParseError> {
-        compile::compile(engine, &self.scope, &self.with_imports(text))
+        compile::compile(engine, &self.scope, &self.with_imports(text), &self.functions)
     }
 
     /// Runs one piece, and gives its value.
@@ -61,7 +61,7 @@ impl Session {
         let functions = self.functions.iter_functions().filter(|function| !function.name.contains('$'));
         Names {
             variables: self.scope.iter_raw().map(|(name, ..)| name.to_string()).collect(),
-            functions: functions.map(|function| (function.name.to_string(), function.params.len())).collect(),
+            functions: functions.map(|f| (hygiene::plain(f.name).to_string(), f.params.len())).collect(),
         }
     }
 

@@ -13,8 +13,6 @@ pub type Kind = Option<TypeId>;
 pub struct Overload {
     pub params: Vec<TypeId>,
     pub returns: Kind,
-    /// Its first parameter is a receiver: `x.verb(…)`.
-    pub is_method: bool,
     /// Which parameters are called `options`: those that a table says the keys of.
     options: Vec<usize>,
 }
@@ -134,8 +132,7 @@ impl Signatures {
             functions.entry(name).or_default().push(overload);
         }
         for (name, count) in LANGUAGE {
-            let overload =
-                Overload { params: vec![any(); *count], returns: None, is_method: false, options: Vec::new() };
+            let overload = Overload { params: vec![any(); *count], returns: None, options: Vec::new() };
             functions.entry(name.to_string()).or_default().push(overload);
         }
         Signatures { functions, names: types.names() }
@@ -218,14 +215,12 @@ impl Raw {
     }
 
     fn overload(self, types: &Types) -> (String, Overload) {
-        let first = self.infos.first().map(String::as_str).unwrap_or_default();
         let called_options = |info: &String| info.split(':').next().is_some_and(|name| name.trim() == "options");
         let overload = Overload {
             returns: match script_type(&self.returns).as_str() {
                 "" if !self.returns.is_empty() => kind_of::<()>(),
                 kind => types.of(kind),
             },
-            is_method: first.contains("&mut") || first.contains("& mut"),
             options: (0..self.infos.len()).filter(|place| called_options(&self.infos[*place])).collect(),
             params: self.params,
         };

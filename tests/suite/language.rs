@@ -73,3 +73,46 @@ fn a_closure_called_with_too_many_arguments_says_how_many_it_takes() {
     let told = folder.levain(&["run", "a.rhai"]);
     assert!(told.err.starts_with("error: f: takes 1 argument, not 2\n  a.rhai:3:9\n"), "{}", told.err);
 }
+
+/// The standard library calls natives by name, and verbs after a dot: a script's functions of the same names are the script's alone.
+#[test]
+fn functions_of_a_script_do_not_answer_inside_the_standard_library() {
+    let own = "fn options(a, b, c) { throw \"mine\" }\nfn progress(a, b, c) { throw \"mine\" }\nfn param(x) { throw \"mine\" }\n\
+        fn mean(xs) { xs.reduce(|sum, x| sum + x, 0.0) / xs.len() }\nfn contains(x) { throw \"mine\" }\nfn filter(x) { throw \"mine\" }\n";
+    let trained = "let w = param(tensor([0.0]), \"w\");\n\
+        let line = #{ parameters: [w], loss: |batch| (batch.x * w - batch.y).square().mean() };\n\
+        let batch = #{ x: tensor([1.0, 2.0]), y: tensor([3.0, 6.0]) };\n\
+        print(train::run(line, [batch], (), #{ steps: 5, lr: 0.1, quiet: true }).loss);\n";
+    let used =
+        "print(mean([1.0, 3.0]));\nprint([[1.0], [2.0, 4.0]].map(mean));\nlet mean = mean([5.0]);\nprint(mean);\n";
+    let wrong = "fn tokenizer(x) {\n    x.none()\n}\ntokenizer(1);\n";
+    let folder = Folder::new(&[
+        ("plain.rhai", trained),
+        ("own.rhai", &(own.to_string() + trained + used)),
+        ("wrong.rhai", wrong),
+        ("pointed.rhai", "fn mean(xs) { 7 }\nprint(Fn(\"mean\").call(1));\nprint(is_def_fn(\"mean\", 1));\n"),
+    ]);
+    let plain = folder.levain(&["run", "plain.rhai"]);
+    assert_eq!(plain.code, 0, "{}", plain.err);
+    let told = folder.levain(&["run", "own.rhai"]);
+    assert_eq!((told.code, told.out), (0, plain.out + "2.0\n[1.0, 3.0]\n5.0\n"), "{}", told.err);
+    let told = folder.levain(&["run", "wrong.rhai"]);
+    assert!(told.err.contains("wrong.rhai:2:7") && !told.err.contains("__of_"), "{}", told.err);
+    let told = folder.levain(&["run", "pointed.rhai"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "7\ntrue\n"), "{}", told.err);
+}
+
+#[test]
+fn functions_of_a_session_are_called_in_later_pieces() {
+    let mut notebook = levain::script::notebook::Notebook::new();
+    let mut told = |text: &str| notebook.run(text).result.map(|value| value.to_string()).map_err(|fault| fault.message);
+    told("fn mean(xs) { 7 }").unwrap();
+    assert_eq!(told("mean([1.0])").unwrap(), "7");
+    assert_eq!(told("tensor([1.0, 3.0]).mean().item()").unwrap(), "2.0");
+    told("fn twice(x) { mean(x) * 2 }").unwrap();
+    assert_eq!(told("twice(1)").unwrap(), "14");
+    told("fn mean(xs) { 8 }").unwrap();
+    assert_eq!(told("twice(1)").unwrap(), "16");
+    told("let f = |x| mean(x);").unwrap();
+    assert_eq!(told("f.call(1)").unwrap(), "8");
+}

@@ -60,10 +60,9 @@ impl Check<'_> {
         given.extend(call.args.iter().map(|argument| self.argument(argument)));
         self.note_end(receiver, call, position);
         let (name, arguments) = (call.name.as_str(), call.args.len());
-        self.dotted.insert((name.to_string(), arguments));
         // a closure may be held by any map
         let held = receiver.is_none_or(|kind| kind == TypeId::of::<Map>()) && self.is_key(name);
-        if self.has_own(name, arguments) || held || Signatures::is_of_any(name) || self.in_imports(name) {
+        if self.answers_dots(name, arguments) || held || Signatures::is_of_any(name) || self.in_imports(name) {
             return None;
         }
         match receiver.filter(|kind| *kind != TypeId::of::<Map>()) {
@@ -166,25 +165,5 @@ impl Check<'_> {
         if let Some(home) = host.module_source(&root) {
             self.options_of(&full, home, call);
         }
-    }
-
-    /// A function of the script that answers where a verb is meant: rhai asks the script first.
-    pub fn shadows(&mut self, name: &str, params: usize) {
-        let hidden = self.known.overloads(name).iter().filter(|verb| verb.is_method && verb.params.len() == params + 1);
-        let mut kinds: Vec<&str> = hidden.map(|verb| self.known.name(verb.params[0])).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        if kinds.is_empty() {
-            return;
-        }
-        let Some(at) = self.text.find(&format!("fn {name}(")) else { return };
-        let before = &self.text[..at];
-        let line = 1 + before.matches('\n').count();
-        let column = 4 + before.rsplit('\n').next().unwrap_or_default().chars().count();
-        let position =
-            Position::new(u16::try_from(line).unwrap_or(u16::MAX), u16::try_from(column).unwrap_or(u16::MAX));
-        let of = kinds.join(", ");
-        let told = format!("{name}: this function answers `x.{name}(…)` too, in place of the verb of {of}");
-        self.warn((told, Some("give it another name".to_string())), position);
     }
 }

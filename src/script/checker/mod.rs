@@ -15,7 +15,7 @@ use super::explain::Message;
 use super::registry::{self, Function};
 use super::signatures::{Kind, Signatures};
 use super::tables::{Source, Uses};
-use super::{Fault, Host, compile, declared, explain, modules, stdlib};
+use super::{Fault, Host, compile, declared, explain, hygiene, modules, stdlib};
 use crate::files;
 use given::Given;
 use rhai::{AST, ASTNode, EvalAltResult, ImmutableString, Module, Position, Scope, Stmt};
@@ -56,7 +56,6 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
     let mut seen: HashSet<PathBuf> = files::full(Path::new(name)).into_iter().collect();
     let mut findings = Vec::new();
     let mut files = vec![(name.to_string(), text.to_string())];
-    let script = name;
     while let Some((name, text)) = files.pop() {
         host.sources.add(&name, &text);
         let known = Signatures::of(&host.engine, &text);
@@ -71,10 +70,7 @@ pub fn look(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
                 imports.iter().map(|(alias, path)| (alias.as_str(), imported(host, path.as_deref()))).collect();
             let uses = Uses::of(&ast);
             let source = Source { text: &text, ast: &ast, uses: &uses };
-            let mut check = Check::new(host, &known, &functions, &name, source, &read);
-            // functions of modules answer to nobody's dots
-            check.is_script = name == script && !stdlib::is_source_name(script);
-            let mut found = check.run();
+            let mut found = Check::new(host, &known, &functions, &name, source, &read).run();
             // what follows a name of another library is that library's too
             let line = |finding: &Finding| finding.fault.place.as_ref().map(|place| place.line);
             let is_foreign = |finding: &&Finding| explain::is_foreign(&finding.fault.message);
@@ -150,8 +146,6 @@ fn undefined(host: &mut Host, name: &str, text: &str) -> Vec<Finding> {
 struct Body {
     params: Vec<ImmutableString>,
     statements: Vec<Stmt>,
-    /// `fn Tensor.double()` is meant as a method.
-    is_typed: bool,
 }
 
 /// The functions of a script by name and number of parameters, closures among them.
@@ -170,7 +164,7 @@ fn bodies(ast: &AST) -> HashMap<(String, usize), Body> {
             true
         });
         let params = function.params.iter().cloned().collect();
-        let body = Body { params, statements, is_typed: function.this_type.is_some() };
+        let body = Body { params, statements };
         found.insert((name.to_string(), count), body);
     }
     found
@@ -199,11 +193,11 @@ struct Check<'a> {
     text: &'a str,
     ast: &'a AST,
     source: Source<'a>,
-    /// What is run, and no module.
-    is_script: bool,
     /// But for those that are being looked at.
     bodies: HashMap<(String, usize), Body>,
     own: HashSet<(String, usize)>,
+    /// Those of them that natives answer for after a dot.
+    apart: Vec<(String, usize)>,
     /// Each imported file, where it can be read.
     imports: &'a HashMap<&'a str, Option<Imported>>,
     /// Words that are keys in some map: `m.f(x)` calls a closure that the map holds.
@@ -217,12 +211,8 @@ struct Check<'a> {
     globals: HashSet<String>,
     aliases: HashSet<String>,
     imported: Vec<(ImmutableString, Position)>,
-    /// What is called after a dot, with how many arguments.
-    dotted: HashSet<(String, usize)>,
     /// Inside of `assert::throws(…)`, where faults are on purpose.
     fails: bool,
-    /// The function that is being looked at says `this`.
-    says_this: bool,
     /// The verb that was looked at last.
     ended: Option<vain::Ended>,
     /// The block that comes is a loop's: its last value goes nowhere either.
@@ -259,8 +249,8 @@ impl<'a> Check<'a> {
             text,
             ast,
             source,
-            is_script: true,
             own,
+            apart: hygiene::apart(ast, |name| !known.overloads(name).is_empty()),
             bodies,
             imports,
             keys: OnceCell::new(),
@@ -270,9 +260,7 @@ impl<'a> Check<'a> {
             globals: HashSet::new(),
             aliases: HashSet::new(),
             imported: Vec::new(),
-            dotted: HashSet::new(),
             fails: false,
-            says_this: false,
             ended: None,
             is_loop: false,
             tries: 0,
@@ -317,6 +305,11 @@ impl<'a> Check<'a> {
 
     fn has_own(&self, name: &str, params: usize) -> bool {
         self.own.contains(&(name.to_string(), params))
+    }
+
+    /// Whether `x.name(…)` is a function of the script.
+    fn answers_dots(&self, name: &str, params: usize) -> bool {
+        self.has_own(name, params) && !self.apart.iter().any(|(own, count)| own == name && *count == params)
     }
 
     /// What is wrong, said once; it is found out only then.

@@ -15,22 +15,11 @@ impl Check<'_> {
         let mut named: Vec<(String, usize)> =
             self.bodies.keys().filter(|(name, _)| !name.starts_with("anon$")).cloned().collect();
         named.sort();
-        // those that are not meant as methods
-        let mut plain = Vec::new();
         for key in named {
-            self.says_this = false;
             self.function(&key, &[]);
-            if self.is_script && !self.says_this && !self.bodies.get(&key).is_some_and(|body| body.is_typed) {
-                plain.push(key);
-            }
         }
         let ast = self.ast;
         self.block(ast.statements());
-        for (name, params) in plain {
-            if self.dotted.contains(&(name.clone(), params)) {
-                self.shadows(&name, params);
-            }
-        }
         for (name, position) in std::mem::take(&mut self.imported) {
             if !self.aliases.contains(name.as_str()) && !name.starts_with('_') {
                 self.warn((format!("{name}: is imported and never used"), None), position);
@@ -254,10 +243,7 @@ impl Check<'_> {
                 self.namespace(variable.2.root(), &variable.1);
                 None
             }
-            Expr::ThisPtr(_) => {
-                self.says_this = true;
-                None
-            }
+            Expr::ThisPtr(_) => None,
             Expr::Stmt(block) => self.block(block.statements()),
             Expr::FnCall(call, position) => self.call(call, *position),
             Expr::Dot(..) | Expr::Index(..) => self.chained(expression, false),
@@ -306,13 +292,10 @@ impl Check<'_> {
     }
 
     fn closure(&mut self, name: &str, captured: &[Captured]) {
-        let says_this = self.says_this;
         let keys: Vec<(String, usize)> = self.bodies.keys().filter(|(known, _)| known == name).cloned().collect();
         for key in keys {
             self.function(&key, captured);
         }
-        // its `this` is another
-        self.says_this = says_this;
     }
 
     /// `a.b(c)[d].e`, read or set; gives the type of what it ends at.

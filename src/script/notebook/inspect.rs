@@ -1,7 +1,7 @@
 //! What is known of a name that the registry does not tell: variables, and where a function is written.
 
 use super::super::registry::{self, Form};
-use super::super::stdlib;
+use super::super::{hygiene, stdlib};
 use super::{Notebook, scan};
 use std::fmt::Write;
 
@@ -32,10 +32,11 @@ impl Notebook {
             }
             return Some(page);
         }
-        let function = self.state.functions().iter_functions().find(|function| function.name == name)?;
+        let function =
+            self.state.functions().iter_functions().find(|function| hygiene::plain(function.name) == name)?;
         let doc: Vec<&str> = function.comments.iter().map(|line| line.trim_start_matches('/').trim()).collect();
         let doc = if doc.is_empty() { String::new() } else { format!("    {}\n", doc.join("\n    ")) };
-        Some(format!("{}({})\n{doc}", function.name, function.params.join(", ")))
+        Some(format!("{name}({})\n{doc}", function.params.join(", ")))
     }
 
     /// The text of a function of the standard library or of this session, with the comments above it.
