@@ -36,6 +36,11 @@ fn few<K: Kind, const M: usize>(panel: &[u8], places: Places, x: &Rounded, first
             return super::avx2::products::<K, M>(panel, places, x, first, y);
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if super::neon::is_available() {
+        // SAFETY: the processor was asked
+        return unsafe { super::neon::products::<K, M>(panel, places, x, first, y) };
+    }
     plain::<K, M>(panel, places, x, first, y);
 }
 

@@ -8,6 +8,8 @@
 mod avx2;
 mod dots;
 mod kinds;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod panel;
 mod rounded;
 #[cfg(target_arch = "x86_64")]
