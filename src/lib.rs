@@ -54,7 +54,8 @@
 //! # Features
 //!
 //! `jupyter` (default) is the kernel for notebooks of the command line: `default-features = false` leaves it out, with the 48
-//! crates that it needs. `serve` (default) is a model behind HTTP, with 31. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are candle's, and untested.
+//! crates that it needs. `serve` (default) is a model behind HTTP, with 31. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are devices of candle's,
+//! tested without hardware alone.
 #![warn(missing_docs)]
 
 pub mod cancel;

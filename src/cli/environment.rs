@@ -2,8 +2,15 @@
 
 use crate::{nearest, progress};
 
-const KNOWN: [&str; 6] =
-    ["LEVAIN_THREADS", "LEVAIN_KERNELS", "LEVAIN_CPU", "LEVAIN_MPI", "LEVAIN_RANKS", "LEVAIN_RANKS_TIMEOUT"];
+const KNOWN: [&str; 7] = [
+    "LEVAIN_THREADS",
+    "LEVAIN_DEVICE",
+    "LEVAIN_KERNELS",
+    "LEVAIN_CPU",
+    "LEVAIN_MPI",
+    "LEVAIN_RANKS",
+    "LEVAIN_RANKS_TIMEOUT",
+];
 /// What the tests of levain itself read.
 const OF_TESTS: &str = "LEVAIN_TEST_";
 

@@ -68,13 +68,7 @@ impl Disentangled<'_> {
             let of_keys = k.matmul(&t(&spread(queries, sizes.rows)?)?)?;
             scores = (scores + t(&of_keys.gather(&t(&self.index(sizes)?)?, D::Minus1)?)?)?;
         }
-        let places = |row| (0..sizes.queries).flat_map(move |i| (0..sizes.keys).map(move |j| (row, i, j)));
-        let seen: Vec<f32> = (0..sizes.rows)
-            .flat_map(places)
-            .map(|(row, i, j)| if self.mask.sees(row, i, j) { 1.0 } else { 0.0 })
-            .collect();
-        let seen = Array::from_vec(seen, (sizes.rows, 1, sizes.queries, sizes.keys), &Device::Cpu)?;
-        let seen = seen.to_device(q.device())?.to_dtype(scores.dtype())?;
+        let seen = self.mask.seen(sizes, &scores)?;
         let scores = (scores * self.scale)?.broadcast_add(&((&seen - 1.0)? * 1e30)?)?;
         let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?.broadcast_mul(&seen)?;
         let total = e.sum_keepdim(D::Minus1)?;

@@ -59,13 +59,22 @@ impl Dropout {
         factors
     }
 
+    /// The factors of so many rows as an array of shape `dims`, which may be less, of the dtype and on the device of `like`. Which
+    /// numbers are dropped is decided here, the same on any device; a byte of each crosses.
+    pub fn factors_like(&self, rows: usize, width: usize, dims: &[usize], like: &Array) -> Result<Array> {
+        let mut factors = self.factors(rows, width);
+        factors.truncate(dims.iter().product());
+        if like.device().is_cpu() {
+            return Ok(Array::from_vec(factors, dims, &Device::Cpu)?.to_dtype(like.dtype())?);
+        }
+        let kept: Vec<u8> = factors.into_iter().map(|factor| u8::from(factor != 0.0)).collect();
+        Ok((Array::from_vec(kept, dims, like.device())?.to_dtype(like.dtype())? * f64::from(self.kept))?)
+    }
+
     /// An array, dropped as rows of the same length.
     pub fn apply(&self, x: &Array) -> Result<Array> {
         if !fused(&[x]) {
-            let mut factors = self.factors(x.elem_count().div_ceil(ROW), ROW);
-            factors.truncate(x.elem_count());
-            let factors = Array::from_vec(factors, x.dims(), &Device::Cpu)?.to_device(x.device())?;
-            return Ok(x.mul(&factors.to_dtype(x.dtype())?)?);
+            return Ok(x.mul(&self.factors_like(x.elem_count().div_ceil(ROW), ROW, x.dims(), x)?)?);
         }
         let x = x.contiguous()?;
         let values = view::<f32>(&x)?;

@@ -217,6 +217,70 @@ pub fn linear_cross_entropy(
     Ok((loss, grads))
 }
 
+/// What [`linear_cross_entropy_there`] makes, where its operands are.
+pub struct LossThere {
+    pub loss: Array,
+    pub hidden: Option<Array>,
+    /// For each output weight: its own and its bias's.
+    pub outputs: Vec<[Option<Array>; 2]>,
+}
+
+/// [`linear_cross_entropy`] in operations of candle, on another device than the CPU: it too holds the logits of a few rows at a time.
+pub fn linear_cross_entropy_there(
+    hidden: &Array,
+    outputs: &[OutputWeight],
+    targets: &[i64],
+    shape: LossShape,
+    learn_hidden: bool,
+) -> Result<LossThere> {
+    let (rows, vocabulary) = (hidden.dims()[0], outputs.iter().map(|output| output.weight.dims()[0]).sum());
+    let learns = |output: &OutputWeight| output.trainable || output.bias_trainable;
+    let learn = learn_hidden || outputs.iter().any(learns);
+    let mut loss: Option<Array> = None;
+    let (mut grads, mut of_hidden) = (vec![[None, None]; outputs.len()], Vec::new());
+    let most = rows_at_once(rows, vocabulary, outputs.iter().any(|output| output.trainable));
+    for start in (0..rows.max(1)).step_by(most) {
+        crate::cancel::check()?;
+        let count = most.min(rows - start);
+        let h = hidden.narrow(0, start, count)?;
+        let part = |output: &OutputWeight| reference::linear(&h, output.weight, output.bias, false);
+        let parts = outputs.iter().map(part).collect::<Result<Vec<Array>>>()?;
+        let logits = if let [one] = &parts[..] { one.clone() } else { Array::cat(&parts, 1)? };
+        let logits = shape.cap.map_or(Ok(logits.clone()), |cap| reference::softcap(&logits, cap))?;
+        let (part, slope) = reference::cross_entropy(&logits, &targets[start..][..count], shape.smoothing, learn)?;
+        plus(&mut loss, part)?;
+        let Some(slope) = slope else { continue };
+        let slope = shape.cap.map_or(Ok(slope.clone()), |cap| reference::softcap_backward(&logits, &slope, cap))?;
+        let (mut dh, mut from) = (None, 0);
+        for (output, [dw, db]) in outputs.iter().zip(&mut grads) {
+            let size = output.weight.dims()[0];
+            let d = slope.narrow(1, from, size)?.contiguous()?;
+            from += size;
+            if learn_hidden {
+                plus(&mut dh, reference::linear_input(&d, output.weight, false)?)?;
+            }
+            if output.trainable {
+                plus(dw, reference::linear_weight(&h, &d, false)?.to_dtype(output.weight.dtype())?)?;
+            }
+            if output.bias_trainable {
+                plus(db, reference::column_sum(&d)?)?;
+            }
+        }
+        of_hidden.extend(dh);
+    }
+    let hidden = if learn_hidden { Some(Array::cat(&of_hidden, 0)?) } else { None };
+    let Some(loss) = loss else { bail!("linear_cross_entropy", "there are no rows") };
+    Ok(LossThere { loss, hidden, outputs: grads })
+}
+
+fn plus(sum: &mut Option<Array>, more: Array) -> Result<()> {
+    *sum = Some(match sum.take() {
+        Some(sum) => (sum + more)?,
+        None => more,
+    });
+    Ok(())
+}
+
 /// The summed loss of logits [N, V] and, if `learn`, its gradient.
 pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: bool) -> Result<(Array, Option<Array>)> {
     let (rows, vocabulary) = logits.dims2()?;

@@ -109,9 +109,36 @@ impl AttentionMask {
     pub fn factors(&self, sizes: Sizes, like: &Array) -> Result<Option<Array>> {
         let Some(dropout) = &self.dropout else { return Ok(None) };
         let Sizes { rows, heads, queries, keys, .. } = sizes;
-        let factors = dropout.factors(rows * heads * queries, keys);
-        let factors = Array::from_vec(factors, (rows, heads, queries, keys), &Device::Cpu)?;
-        Ok(Some(factors.to_device(like.device())?.to_dtype(like.dtype())?))
+        dropout.factors_like(rows * heads * queries, keys, &[rows, heads, queries, keys], like).map(Some)
+    }
+
+    /// 1 where a query sees a key and 0 where not, `[B, 1, T, S]`, or `[1, 1, T, S]` where rows are alike; of the dtype and on the device of
+    /// `like`. On another device than the CPU it is made of the ranges there: T × S numbers never cross.
+    pub fn seen(&self, sizes: Sizes, like: &Array) -> Result<Array> {
+        let Sizes { rows, queries, keys, .. } = sizes;
+        if !like.device().is_cpu() {
+            return self.seen_there(rows, like);
+        }
+        let seen: Vec<f32> = (0..rows)
+            .flat_map(|row| (0..queries).flat_map(move |i| (0..keys).map(move |j| (row, i, j))))
+            .map(|(row, i, j)| if self.sees(row, i, j) { 1.0 } else { 0.0 })
+            .collect();
+        Ok(Array::from_vec(seen, (rows, 1, queries, keys), &Device::Cpu)?.to_dtype(like.dtype())?)
+    }
+
+    fn seen_there(&self, rows: usize, like: &Array) -> Result<Array> {
+        let there = like.device();
+        let apart = self.ranges.len() / self.queries.max(1);
+        let column = |numbers: Vec<u32>, rows: usize| Array::from_vec(numbers, (rows, 1, self.queries, 1), there);
+        let starts = column(self.ranges.iter().map(|range| range.0).collect(), apart)?;
+        let ends = column(self.ranges.iter().map(|range| range.1).collect(), apart)?;
+        let places = Array::from_vec((0..self.keys as u32).collect(), (1, 1, 1, self.keys), there)?;
+        let mut seen = (places.broadcast_ge(&starts)? * places.broadcast_lt(&ends)?)?;
+        if let Some((of_queries, of_keys)) = &self.segments {
+            let of_keys = Array::from_slice(of_keys, (rows, 1, 1, self.keys), there)?;
+            seen = seen.broadcast_mul(&of_keys.broadcast_eq(&column(of_queries.clone(), rows)?)?)?;
+        }
+        Ok(seen.to_dtype(like.dtype())?)
     }
 
     /// Whether query `i` of `row` sees key `j`.

@@ -16,6 +16,7 @@ pub mod channel_norm;
 pub mod conv;
 pub mod cpu;
 pub mod decoder;
+mod device;
 pub mod disentangled;
 mod dispatch;
 pub mod dropout;
@@ -53,15 +54,17 @@ mod view;
 pub use accumulate::{add_to, values};
 pub use bytes::{append_bytes, from_bytes};
 pub use candle_core::{DType, Device, Tensor as Array};
+pub use device::{DEVICES, default_device, device, device_name, scalar};
 pub use dispatch::{are_on, fused, on_reference};
 pub use elementwise::{add, added, divide, multiply, subtract};
 pub use matrix::Precision;
-pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum};
+pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum, square_sums};
 pub use view::held;
 
 /// An error where a variable of the environment asks for kernels by a word that is none of theirs.
 pub fn settings() -> crate::Result<()> {
     cpu::limit()?;
+    device::asked()?;
     dispatch::asked().map(|_| ())
 }
 
@@ -69,6 +72,14 @@ impl From<candle_core::Error> for crate::Error {
     /// An error of the layer below, in its first line and without its name.
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string();
-        crate::Error::new("tensor", text.lines().next().unwrap_or("failed"))
+        let first = text.lines().next().unwrap_or("failed");
+        match first.strip_prefix("device mismatch in ") {
+            Some(rest) => {
+                let verb = rest.split(',').next().unwrap_or("tensor");
+                crate::Error::new("tensor", format!("{verb}: one tensor is on another device than the other"))
+                    .help("`x.to(\"cuda\")` and `x.to(\"cpu\")` move a tensor, and `x.device` says where it is")
+            }
+            None => crate::Error::new("tensor", first),
+        }
     }
 }

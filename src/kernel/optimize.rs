@@ -6,8 +6,8 @@ use super::buffer::unwritten;
 use super::math::simd;
 use super::profile::{self, Pass};
 use super::view::{array, view};
-use super::{Array, DType, Device};
-use crate::{Result, bail};
+use super::{Array, DType, Device, device_name, scalar};
+use crate::{Error, Result, bail};
 use half::bf16;
 use rayon::prelude::*;
 
@@ -40,24 +40,50 @@ simd! {
 pub enum Moment {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
+    /// On another device than the CPU, where its parameter is; in f32.
+    There(Array),
 }
 
 impl Moment {
-    pub fn zeros(count: usize, half: bool) -> Moment {
-        if half { Moment::Bf16(vec![bf16::ZERO; count]) } else { Moment::F32(vec![0.0; count]) }
+    /// Zeros where `param` is.
+    pub fn zeros(param: &Array, half: bool) -> Result<Moment> {
+        let count = param.elem_count();
+        Ok(match param.device() {
+            Device::Cpu if half => Moment::Bf16(vec![bf16::ZERO; count]),
+            Device::Cpu => Moment::F32(vec![0.0; count]),
+            _ if half => return Err(no_half_there(param)),
+            there => Moment::There(Array::zeros(param.dims(), DType::F32, there)?),
+        })
     }
 
-    /// The numbers of an array, which is f32 or bf16.
-    pub fn of(array: &Array) -> Result<Moment> {
-        let flat = array.flatten_all()?;
-        Ok(if array.dtype() == DType::BF16 { Moment::Bf16(flat.to_vec1()?) } else { Moment::F32(flat.to_vec1()?) })
+    /// The numbers of an array, which is f32 or bf16, where `param` is.
+    pub fn of(array: &Array, param: &Array) -> Result<Moment> {
+        Ok(match (param.device(), array.dtype()) {
+            (Device::Cpu, DType::BF16) => Moment::Bf16(array.flatten_all()?.to_vec1()?),
+            (Device::Cpu, _) => Moment::F32(array.flatten_all()?.to_vec1()?),
+            (_, DType::BF16) => return Err(no_half_there(param)),
+            (there, _) => Moment::There(array.to_device(there)?),
+        })
     }
 
-    /// A copy.
+    /// Moves to where `param` is.
+    pub fn follow(&mut self, param: &Array) -> Result<()> {
+        let is_there = match self {
+            Moment::There(numbers) => numbers.device().same_device(param.device()),
+            _ => param.device().is_cpu(),
+        };
+        if !is_there {
+            *self = Moment::of(&self.array(param.dims())?, param)?;
+        }
+        Ok(())
+    }
+
+    /// The numbers, which nothing changes any more.
     pub fn array(&self, dims: &[usize]) -> Result<Array> {
         Ok(match self {
             Moment::F32(numbers) => Array::from_slice(numbers, dims, &Device::Cpu)?,
             Moment::Bf16(numbers) => Array::from_slice(numbers, dims, &Device::Cpu)?,
+            Moment::There(numbers) => numbers.clone(),
         })
     }
 
@@ -65,8 +91,16 @@ impl Moment {
         match self {
             Moment::F32(numbers) => numbers.len(),
             Moment::Bf16(numbers) => numbers.len(),
+            Moment::There(numbers) => numbers.elem_count(),
         }
     }
+}
+
+/// Moments in bf16 need stochastic rounding, which candle has no operations for.
+fn no_half_there(param: &Array) -> Error {
+    let device = device_name(param.device());
+    Error::new("moments_dtype", format!("moments of a parameter on {device} are kept in f32, not bf16"))
+        .help("leave out `moments_dtype`, or train on the CPU")
 }
 
 /// Sixteen random bits for each of two numbers, by their place and the step: mixed as in "lowbias32" (C. Wellons).
@@ -119,6 +153,7 @@ pub fn adamw(
 ) -> Result<Array> {
     let _timed = profile::span("adamw", Pass::Other);
     let (b1, b2) = options.betas;
+    check("adamw", param, grad, &[m.len(), v.len()])?;
     let correct = |beta: f64| 1.0 - beta.powi(options.step.min(i32::MAX as u64) as i32);
     let constants = [
         1.0 - options.lr * options.decay,
@@ -131,7 +166,10 @@ pub fn adamw(
         options.eps,
     ]
     .map(|x| x as f32);
-    step("adamw", param, grad, &[m.len(), v.len()], |p, g, out| {
+    if let (Moment::There(m), Moment::There(v)) = (&mut *m, &mut *v) {
+        return adamw_there(param, grad, m, v, constants.map(f64::from));
+    }
+    step(param, grad, |p, g, out| {
         let work = out.par_chunks_mut(PIECE).zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)));
         match (m, v) {
             (Moment::F32(m), Moment::F32(v)) => work
@@ -143,9 +181,19 @@ pub fn adamw(
                 .for_each(|(i, ((out, (p, g)), (m, v)))| {
                     adamw_half_piece(p, g, m, v, out, &constants, (i * PIECE) as u32, options.step as u32);
                 }),
-            _ => unreachable!("both moments are kept alike"),
+            _ => unreachable!("both moments are kept alike, and where their parameter is"),
         }
     })
+}
+
+/// [`adamw`] in operations of candle: the numbers stay where they are.
+fn adamw_there(param: &Array, grad: &Array, m: &mut Array, v: &mut Array, constants: [f64; 8]) -> Result<Array> {
+    let [keep, b1, c1, b2, c2, rate, root, eps] = constants;
+    let (p, g) = wide(param, grad)?;
+    *m = ((&*m * b1)? + (&g * c1)?)?;
+    *v = ((&*v * b2)? + (g.sqr()? * c2)?)?;
+    let step = ((&*m * rate)? / ((v.sqrt()? * root)? + eps)?)?;
+    Ok(((p * keep)? - step)?.to_dtype(param.dtype())?)
 }
 
 /// Stochastic gradient descent as PyTorch has it, without dampening.
@@ -178,18 +226,22 @@ simd! {
     }
 }
 
-/// The parameter after a step. `velocity` (zeros before the first) changes in place; it may be empty without momentum.
-pub fn sgd(param: &Array, grad: &Array, velocity: &mut [f32], factor: f64, options: &Sgd) -> Result<Array> {
+/// The parameter after a step. `velocity` (zeros before the first) changes in place; there is none without momentum.
+pub fn sgd(param: &Array, grad: &Array, velocity: Option<&mut Moment>, factor: f64, options: &Sgd) -> Result<Array> {
     let _timed = profile::span("sgd", Pass::Other);
+    check("sgd", param, grad, velocity.as_ref().map(|velocity| velocity.len()).as_slice())?;
     let c = [options.lr, options.momentum, options.decay, factor].map(|x| x as f32);
-    if options.momentum == 0.0 {
-        return step("sgd", param, grad, &[], |p, g, out| {
+    if !param.device().is_cpu() || matches!(velocity, Some(Moment::There(_))) {
+        return sgd_there(param, grad, velocity, c.map(f64::from), options.nesterov);
+    }
+    let Some(Moment::F32(velocity)) = velocity else {
+        return step(param, grad, |p, g, out| {
             out.par_chunks_mut(PIECE)
                 .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
                 .for_each(|(out, (p, g))| descend_piece(p, g, out, &c));
         });
-    }
-    step("sgd", param, grad, &[velocity.len()], |p, g, out| {
+    };
+    step(param, grad, |p, g, out| {
         out.par_chunks_mut(PIECE)
             .zip(p.par_chunks(PIECE).zip(g.par_chunks(PIECE)))
             .zip(velocity.par_chunks_mut(PIECE))
@@ -197,16 +249,34 @@ pub fn sgd(param: &Array, grad: &Array, velocity: &mut [f32], factor: f64, optio
     })
 }
 
-/// Runs `work(parameter, gradient, result)` on f32 slices; the result has the parameter's dtype and device.
-fn step(
-    verb: &str,
+/// [`sgd`] in operations of candle.
+fn sgd_there(
     param: &Array,
     grad: &Array,
-    states: &[usize],
-    work: impl FnOnce(&[f32], &[f32], &mut [f32]),
+    velocity: Option<&mut Moment>,
+    [lr, momentum, decay, factor]: [f64; 4],
+    nesterov: bool,
 ) -> Result<Array> {
-    let count = param.elem_count();
-    if param.dims() != grad.dims() || states.iter().any(|state| *state != count) {
+    let (p, g) = wide(param, grad)?;
+    let g = ((g * factor)? + (&p * decay)?)?;
+    let by = match velocity {
+        Some(Moment::There(velocity)) => {
+            *velocity = ((&*velocity * momentum)? + &g)?;
+            if nesterov { (g + (&*velocity * momentum)?)? } else { velocity.clone() }
+        }
+        _ => g,
+    };
+    Ok((p - (by * lr)?)?.to_dtype(param.dtype())?)
+}
+
+/// A parameter and its gradient in f32, where the parameter is.
+fn wide(param: &Array, grad: &Array) -> Result<(Array, Array)> {
+    Ok((param.to_dtype(DType::F32)?, grad.to_device(param.device())?.to_dtype(DType::F32)?))
+}
+
+/// An error where a gradient or a state is not the parameter's.
+fn check(verb: &str, param: &Array, grad: &Array, states: &[usize]) -> Result<()> {
+    if param.dims() != grad.dims() || states.iter().any(|state| *state != param.elem_count()) {
         bail!(
             verb,
             "a gradient of shape {:?} and states of {states:?} numbers for a parameter of shape {:?}",
@@ -214,11 +284,16 @@ fn step(
             param.dims()
         );
     }
-    let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?) };
-    let (p, g) = (here(param)?, here(grad)?);
-    let mut out = unwritten(count);
+    Ok(())
+}
+
+/// Runs `work(parameter, gradient, result)` on f32 slices of the CPU; the result has the parameter's dtype.
+fn step(param: &Array, grad: &Array, work: impl FnOnce(&[f32], &[f32], &mut [f32])) -> Result<Array> {
+    let (p, g) = wide(param, grad)?;
+    let (p, g) = (p.contiguous()?, g.contiguous()?);
+    let mut out = unwritten(param.elem_count());
     work(&view::<f32>(&p)?, &view::<f32>(&g)?, &mut out);
-    Ok(array(out, param.dims())?.to_dtype(param.dtype())?.to_device(param.device())?)
+    Ok(array(out, param.dims())?.to_dtype(param.dtype())?)
 }
 
 simd! {
@@ -241,12 +316,35 @@ simd! {
 pub fn square_sum(x: &Array) -> Result<f64> {
     let _timed = profile::span("square_sum", Pass::Other);
     if !super::fused(&[x]) {
-        return Ok(x.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?);
+        return scalar(&square_sum_there(x)?);
     }
     let x = x.contiguous()?;
     let values = view::<f32>(&x)?;
     let pieces: Vec<f64> = values.par_chunks(PIECE).map(square_sum_piece).collect();
     Ok(pieces.iter().sum())
+}
+
+/// The sum of squares where the numbers are; in f64, which Metal has not.
+fn square_sum_there(x: &Array) -> Result<Array> {
+    let dtype = if x.device().is_metal() { DType::F32 } else { DType::F64 };
+    Ok(x.to_dtype(dtype)?.sqr()?.sum_all()?)
+}
+
+/// The sum of squares of several arrays, in their order. Of those on another device than the CPU one number crosses.
+pub fn square_sums<'a>(arrays: impl Iterator<Item = &'a Array>) -> Result<f64> {
+    let (mut sum, mut there) = (0.0, None);
+    for x in arrays {
+        if x.device().is_cpu() {
+            sum += square_sum(x)?;
+        } else {
+            let own = square_sum_there(x)?;
+            there = Some(match there {
+                None => own,
+                Some(others) => (others + own)?,
+            });
+        }
+    }
+    Ok(sum + there.as_ref().map_or(Ok(0.0), scalar)?)
 }
 
 simd! {

@@ -5,7 +5,7 @@ use super::rope_cache::RopeCache;
 use super::score_scale::ScoreScale;
 use super::{Array, DType, profile};
 use crate::Result;
-use candle_core::{D, Device};
+use candle_core::D;
 
 /// Products and norms of half precision are computed in f32, as the kernels do.
 fn wide(x: &Array) -> Result<Array> {
@@ -28,6 +28,11 @@ fn matmul(x: &Array, y: &Array) -> Result<Array> {
     Ok(x.matmul(y)?)
 }
 
+/// A transposed factor as a product reads it: row by row on the CPU, elsewhere as it lies.
+fn in_rows(x: &Array) -> Result<Array> {
+    if x.device().is_cpu() { Ok(x.contiguous()?) } else { Ok(x.clone()) }
+}
+
 fn same(x: &Array, like: &Array) -> Result<Array> {
     Ok(x.to_dtype(like.dtype())?)
 }
@@ -35,7 +40,7 @@ fn same(x: &Array, like: &Array) -> Result<Array> {
 pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>, transposed: bool) -> Result<Array> {
     let w = wide(weight)?.to_dtype(wide(x)?.dtype())?;
     let w = if transposed { w } else { w.t()? };
-    let mut y = matmul(&wide(&flat(x)?)?, &w.contiguous()?)?;
+    let mut y = matmul(&wide(&flat(x)?)?, &in_rows(&w)?)?;
     if let Some(bias) = bias {
         y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
     }
@@ -61,7 +66,7 @@ pub fn linear_input(grad: &Array, weight: &Array, transposed: bool) -> Result<Ar
 pub fn linear_weight(x: &Array, grad: &Array, transposed: bool) -> Result<Array> {
     let (x, grad) = (wide(&flat(x)?)?, wide(&flat(grad)?)?);
     let (a, b) = if transposed { (x, grad) } else { (grad, x) };
-    matmul(&a.t()?.contiguous()?, &b)
+    matmul(&in_rows(&a.t()?)?, &b)
 }
 
 pub fn column_sum(grad: &Array) -> Result<Array> {
@@ -181,16 +186,10 @@ pub fn swiglu_backward(gate: &Array, up: &Array, grad: &Array) -> Result<(Array,
 pub fn rotate(x: &Array, rope: &RopeCache, positions: &[u32], back: bool) -> Result<Array> {
     let (rows, length, _, head) = x.dims4()?;
     let half = rope.half;
-    let rows_of = |table: &[f32], sign: f32| -> Result<Array> {
-        let picked: Vec<f32> = positions
-            .iter()
-            .flat_map(|at| table[*at as usize * half..][..half].iter().map(move |value| sign * value))
-            .collect();
-        Ok(Array::from_vec(picked, (rows, length, 1, half), &Device::Cpu)?.to_device(x.device())?)
-    };
     let xs = wide(x)?;
-    let (cos, sin) = (rows_of(&rope.cos, 1.0)?, rows_of(&rope.sin, if back { -1.0 } else { 1.0 })?);
-    let (cos, sin) = (cos.to_dtype(xs.dtype())?, sin.to_dtype(xs.dtype())?);
+    let at = |table: Array| -> Result<Array> { Ok(table.reshape((rows, length, 1, half))?.to_dtype(xs.dtype())?) };
+    let [cos, sin] = rope.rows(positions, x.device())?;
+    let (cos, sin) = (at(cos)?, at(if back { sin.neg()? } else { sin })?);
     let (x1, x2) = (xs.narrow(3, 0, half)?, xs.narrow(3, half, half)?);
     let y1 = (x1.broadcast_mul(&cos)? - x2.broadcast_mul(&sin)?)?;
     let y2 = (x2.broadcast_mul(&cos)? + x1.broadcast_mul(&sin)?)?;
@@ -233,12 +232,7 @@ fn scores(q: &Array, k: &Array, scale: ScoreScale) -> Result<Array> {
 
 /// The probabilities [B, H, T, S]; a row that sees nothing is zero.
 fn probabilities(scores: &Array, mask: &AttentionMask, sizes: Sizes) -> Result<Array> {
-    let seen: Vec<f32> = (0..sizes.rows)
-        .flat_map(|row| (0..sizes.queries).flat_map(move |i| (0..sizes.keys).map(move |j| (row, i, j))))
-        .map(|(row, i, j)| if mask.sees(row, i, j) { 1.0 } else { 0.0 })
-        .collect();
-    let seen = Array::from_vec(seen, (sizes.rows, 1, sizes.queries, sizes.keys), &Device::Cpu)?;
-    let seen = seen.to_device(scores.device())?.to_dtype(scores.dtype())?;
+    let seen = mask.seen(sizes, scores)?;
     let scores = scores.broadcast_add(&((&seen - 1.0)? * 1e30)?)?;
     let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?.broadcast_mul(&seen)?;
     let total = e.sum_keepdim(D::Minus1)?;
@@ -296,9 +290,9 @@ pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: boo
     let wide = wide(logits)?;
     let (dtype, device) = (wide.dtype(), wide.device());
     let live: Vec<f32> = targets.iter().map(|t| if *t == IGNORED { 0.0 } else { 1.0 }).collect();
-    let live = Array::from_vec(live, (targets.len(), 1), &Device::Cpu)?.to_device(device)?.to_dtype(dtype)?;
+    let live = Array::from_vec(live, (targets.len(), 1), device)?.to_dtype(dtype)?;
     let ids: Vec<u32> = targets.iter().map(|t| (*t).max(0) as u32).collect();
-    let ids = Array::from_vec(ids, (targets.len(), 1), &Device::Cpu)?.to_device(device)?;
+    let ids = Array::from_vec(ids, (targets.len(), 1), device)?;
     let shifted = wide.broadcast_sub(&wide.max_keepdim(1)?)?;
     let log_p = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(1)?.log()?)?;
     let right = (log_p.gather(&ids, 1)? * (smoothing - 1.0))?;
@@ -306,7 +300,11 @@ pub fn cross_entropy(logits: &Array, targets: &[i64], smoothing: f64, learn: boo
     let loss = ((right + spread)? * &live)?.sum_all()?;
     let grad = || -> Result<Array> {
         let share = (log_p.exp()? - smoothing / vocabulary as f64)?;
-        let hit = Array::full(smoothing - 1.0, (targets.len(), 1), device)?.to_dtype(dtype)?;
+        // Metal has no f64
+        let hit = match dtype {
+            DType::F64 => Array::full(smoothing - 1.0, (targets.len(), 1), device)?,
+            _ => Array::full((smoothing - 1.0) as f32, (targets.len(), 1), device)?,
+        };
         same(&share.scatter_add(&ids, &hit, 1)?.broadcast_mul(&live)?, logits)
     };
     Ok((same(&loss, logits)?, learn.then(grad).transpose()?))

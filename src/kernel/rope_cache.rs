@@ -1,10 +1,24 @@
 //! The angles of rotary position embeddings.
 
+use super::{Array, Device};
+use crate::Result;
+use crate::sync::unpoisoned;
+use std::sync::Mutex;
+
 /// Cosines and sines by position, `[positions, half]` each.
 pub struct RopeCache {
     pub half: usize,
     pub cos: Vec<f32>,
     pub sin: Vec<f32>,
+    /// The same on another device than the CPU, once it was asked for.
+    there: Mutex<Option<There>>,
+}
+
+struct There {
+    tables: [Array; 2],
+    /// The positions that were asked for last, and their rows: layer after layer asks for the same.
+    positions: Vec<u32>,
+    rows: [Array; 2],
 }
 
 impl RopeCache {
@@ -30,7 +44,38 @@ impl RopeCache {
             half,
             cos: angles().map(|angle| (angle as f64).cos() as f32 * factor).collect(),
             sin: angles().map(|angle| (angle as f64).sin() as f32 * factor).collect(),
+            there: Mutex::default(),
         }
+    }
+
+    /// The cosines and sines of these positions as arrays `[positions, half]`. The tables cross to another device once.
+    pub fn rows(&self, positions: &[u32], device: &Device) -> Result<[Array; 2]> {
+        if device.is_cpu() {
+            let rows = |table: &[f32]| -> Result<Array> {
+                let row = |at: &u32| &table[*at as usize * self.half..][..self.half];
+                let picked: Vec<f32> = positions.iter().flat_map(row).copied().collect();
+                Ok(Array::from_vec(picked, (positions.len(), self.half), device)?)
+            };
+            return Ok([rows(&self.cos)?, rows(&self.sin)?]);
+        }
+        let mut held = unpoisoned(self.there.lock());
+        let known = held.take().filter(|there| there.tables[0].device().same_device(device));
+        if let Some(there) = known.as_ref().filter(|there| there.positions == positions) {
+            let rows = there.rows.clone();
+            *held = known;
+            return Ok(rows);
+        }
+        let tables = match known {
+            Some(there) => there.tables,
+            None => {
+                let table = |numbers: &[f32]| Array::from_slice(numbers, (self.positions(), self.half), device);
+                [table(&self.cos)?, table(&self.sin)?]
+            }
+        };
+        let index = Array::from_slice(positions, positions.len(), device)?;
+        let rows = [tables[0].index_select(&index, 0)?, tables[1].index_select(&index, 0)?];
+        *held = Some(There { tables, positions: positions.to_vec(), rows: rows.clone() });
+        Ok(rows)
     }
 
     pub fn positions(&self) -> usize {

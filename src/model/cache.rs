@@ -3,7 +3,7 @@
 use crate::kernel::decoder::{Decoder, KvCache, attend_heads};
 use crate::kernel::fused;
 use crate::tensor::nn::{self, Mask, Precision, Rotary, ScoreScale};
-use crate::tensor::{Array, Device, Tensor};
+use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
 /// One sequence a row, each of its own length: keys and values layer by layer.
@@ -28,12 +28,11 @@ impl Cache {
     }
 
     /// Forgets the last of `count` tokens.
-    pub fn pop(&mut self, count: usize) {
+    pub fn pop(&mut self, count: usize) -> Result<()> {
         for layer in self.rows.iter_mut().flatten() {
-            for numbers in [&mut layer.keys, &mut layer.values] {
-                numbers.truncate(numbers.len() / count.max(1) * count.saturating_sub(1));
-            }
+            *layer = layer.first(count.saturating_sub(1), count)?;
         }
+        Ok(())
     }
 
     /// Logits after one more id of each row, by the kernel that does it all at once.
@@ -86,17 +85,7 @@ fn attend(
     if !cache.keys.is_empty() && q.dims()[1] == 1 && fused(&[q, k, v]) {
         return attend_heads(cache, q, k, v, scale, window);
     }
-    let [_, added, heads, size] = k.dims()[..] else { bail!("generate", "keys of shape {:?}", k.dims()) };
-    cache.push(k, v)?;
-    let (keys, values) = if cache.keys.len() == added * heads * size {
-        (k.clone(), v.clone())
-    } else {
-        let all = |numbers: &Vec<f32>| -> Result<Array> {
-            let dims = (1, numbers.len() / (heads * size), heads, size);
-            Ok(Array::from_slice(numbers, dims, &Device::Cpu)?.to_device(k.device())?)
-        };
-        (all(&cache.keys)?, all(&cache.values)?)
-    };
+    let [keys, values] = cache.with(k, v)?;
     let mask = Mask { causal: true, window, ..Mask::default() };
     Ok(nn::attention(&q.clone().into(), &keys.into(), &values.into(), scale, &mask, Precision::F32)?.value())
 }

@@ -3,7 +3,8 @@
 use super::Model;
 use super::head::embed;
 use super::rows::TokenRows;
-use crate::tensor::{Array, DType, Device, no_grad};
+use crate::kernel::default_device;
+use crate::tensor::{Array, DType, no_grad};
 use crate::token::Tokenizer;
 use crate::token::inputs::{Fit, Input, Inputs};
 use crate::{Error, Result, bail, cancel, progress};
@@ -67,7 +68,7 @@ impl Model {
         if parts.len() > texts.len() {
             vectors = joined(&parts, &vectors, texts.len(), self.config().normalize);
         }
-        Ok(Array::from_vec(vectors, (texts.len(), width), &Device::Cpu)?)
+        Ok(Array::from_vec(vectors, (texts.len(), width), &default_device()?)?)
     }
 
     /// The tokens of each text, in one part or several, text after text.

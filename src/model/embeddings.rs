@@ -64,9 +64,10 @@ fn reshape(
     // a bias that an untied head has beside its own
     let head = config.output.as_ref().map_or(&[][..], |output| output.head);
     let own = |name: &str| head.iter().any(|prefix| name.starts_with(prefix));
+    let device = weights.device();
     for (_, value) in weights.unused.iter_mut().filter(|(name, _)| own(name)) {
         if value.dims() == [config.vocab] {
-            *value = change(value)?;
+            *value = change(&value.to_device(&device)?)?;
         }
     }
     config.set_vocab(rows);
@@ -104,8 +105,8 @@ impl Model {
         self.check_trainable("select_embedding_rows")?;
         const WHO: &str = "select_embedding_rows";
         check(WHO, ids, self.config().vocab)?;
-        let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
         let mut inner = self.write();
+        let index = Array::from_vec(ids.to_vec(), ids.len(), &inner.weights.device())?;
         inner.reshape(WHO, ids.len(), |table| Ok(table.index_select(&index, 0)?))?;
         (inner.grown_from, inner.base_rows) = (None, None);
         Ok(ids.len())
@@ -121,7 +122,7 @@ impl Model {
             return Ok(blocks.select(ids)?.into());
         }
         let value = inner.weights.whole(&name)?;
-        let index = Array::from_vec(ids.to_vec(), ids.len(), &Device::Cpu)?;
+        let index = Array::from_vec(ids.to_vec(), ids.len(), value.device())?;
         Ok(value.index_select(&index, 0)?.into())
     }
 
@@ -160,6 +161,7 @@ impl Inner {
         check_free(who, self)?;
         let (mut config, mut weights) = (Config::clone(&self.config), Weights::clone(&self.weights));
         reshape(&mut config, &mut weights, rows, change)?;
+        weights.settle()?;
         (self.config, self.weights) = (Arc::new(config), Arc::new(weights));
         Ok(())
     }

@@ -266,6 +266,9 @@ fn reshape(x: &Tensor, dims: &[usize]) -> Result<Tensor> {
 
 /// Frozen rows of numbers, with `rows` in these places of them.
 fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
+    if !base.device().is_cpu() {
+        return put_rows_there(base, rows, &places);
+    }
     let width = base.dims().last().copied().unwrap_or(1);
     let mut numbers: Vec<f32> = base.flatten_all()?.to_vec1()?;
     let new: Vec<f32> = rows.value().flatten_all()?.to_vec1()?;
@@ -278,6 +281,25 @@ fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
             let grad: Vec<f32> = grad.flatten_all()?.to_vec1()?;
             let taken = places.iter().flat_map(|place| &grad[place * width..][..width]).copied().collect();
             Ok(Array::from_vec(taken, (places.len(), width), &Device::Cpu)?)
+        })
+    }))
+}
+
+/// [`put_rows`] on another device than the CPU: only the places cross.
+fn put_rows_there(base: &Array, rows: &Tensor, places: &[usize]) -> Result<Tensor> {
+    let width = base.dims().last().copied().unwrap_or(1);
+    let flat = base.reshape(((), width))?;
+    let count = flat.dims()[0];
+    // each row of the old ones or, behind them, of the new
+    let mut index: Vec<u32> = (0..count as u32).collect();
+    places.iter().zip(count as u32..).for_each(|(place, new)| index[*place] = new);
+    let index = Array::from_vec(index, count, base.device())?;
+    let value = Array::cat(&[&flat, &rows.value()], 0)?.index_select(&index, 0)?.reshape(base.dims())?;
+    let places: Vec<u32> = places.iter().map(|place| *place as u32).collect();
+    Ok(Tensor::derive(value, [rows], move |grad, flow| {
+        flow.add(0, || {
+            let index = Array::from_slice(&places, places.len(), grad.device())?;
+            Ok(grad.contiguous()?.reshape(((), width))?.index_select(&index, 0)?)
         })
     }))
 }

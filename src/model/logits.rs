@@ -3,7 +3,8 @@
 use super::Model;
 use super::head::{sequence, token};
 use super::rows::TokenRows;
-use crate::tensor::{Array, DType, Device, no_grad};
+use crate::kernel::default_device;
+use crate::tensor::{Array, DType, no_grad};
 use crate::token::Tokenizer;
 use crate::token::inputs::{Fit, Input, Inputs, best_windows};
 use crate::{Error, Result, bail, cancel};
@@ -70,7 +71,7 @@ impl Model {
             sums.iter_mut().zip(logits).for_each(|(sum, logit)| *sum += weight * f64::from(*logit));
         })?;
         let means = sums.iter().enumerate().map(|(at, sum)| (sum / weights[at / labels]) as f32).collect();
-        Ok((Array::from_vec::<_, f32>(means, (texts.len(), labels), &Device::Cpu)?, split))
+        Ok((Array::from_vec::<_, f32>(means, (texts.len(), labels), &default_device()?)?, split))
     }
 
     /// The logits of the first token of each word, in the window where it is furthest from an edge.
@@ -115,7 +116,7 @@ impl Model {
                 numbers[at * labels..][..labels].copy_from_slice(logits);
             }
         })?;
-        Ok(WordLogits { logits: Array::from_vec(numbers, (count, labels), &Device::Cpu)?, found, split })
+        Ok(WordLogits { logits: Array::from_vec(numbers, (count, labels), &default_device()?)?, found, split })
     }
 
     /// Gives `take` the logits behind each of these ids, by the place of the id. Those of a few are in memory at a time.

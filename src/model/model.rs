@@ -11,10 +11,10 @@ use super::rows::{Reduce, TokenRows};
 use super::sentence::Sentence;
 use super::spec::{Arch, Blueprint, Head, LossPlan, Targets};
 use super::weights::{Weight, Weights, embeddings_of};
-use crate::kernel::decoder::Decoder;
+use crate::kernel::{self, decoder::Decoder};
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
-use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
+use crate::tensor::{Array, DType, Device, Tensor, no_grad, ops, rng};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, text};
 use serde_json::{Map, Value};
@@ -151,8 +151,7 @@ impl Model {
         if let Some(candle) = self.candle() {
             return candle.nats(rows);
         }
-        let loss = no_grad(|| self.loss(rows, Reduce::Sum, 0.0))?.value();
-        Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
+        kernel::scalar(&no_grad(|| self.loss(rows, Reduce::Sum, 0.0))?.value())
     }
 
     pub(super) fn candle(&self) -> Option<Arc<CandleDecoder>> {
@@ -292,6 +291,28 @@ impl Model {
     /// Keeps only the inputs of layers for backward and recomputes the rest: less memory, a quarter more time.
     pub fn set_recompute(&self, recompute: bool) {
         self.write().recompute = recompute;
+    }
+
+    /// Moves the weights to where models go that name no device.
+    pub(super) fn by_default(self) -> Result<Model> {
+        let device = kernel::default_device()?;
+        if !device.is_cpu() {
+            self.move_to(&device)?;
+        }
+        Ok(self)
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> Device {
+        self.read().weights.device()
+    }
+
+    /// Moves the weights, and what is attached to them. The moments of an optimizer follow at its next step.
+    pub fn move_to(&self, device: &Device) -> Result<()> {
+        if !device.is_cpu() {
+            self.check_trainable("to")?;
+        }
+        self.read().weights.move_to(device)
     }
 
     /// Stores the weights in `dtype`.

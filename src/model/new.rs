@@ -19,6 +19,6 @@ impl Model {
             // one at a time: all of them in f32 might not fit
             weights.insert(&spec.name, initial(&spec, &rng, dtype)?);
         }
-        Ok(Model::assemble(blueprint, weights))
+        Model::assemble(blueprint, weights).by_default()
     }
 }

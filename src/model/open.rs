@@ -28,7 +28,7 @@ impl Model {
         if files::is_file(path) {
             if is_gguf(path) {
                 let (blueprint, weights) = gguf::open(path, dtype, false)?;
-                return Ok(opened(path, blueprint, weights));
+                return opened(path, blueprint, weights).by_default();
             }
             return Err(Error::new("model", format!("{} is not a model", path.display()))
                 .help("a model is a Hugging Face folder with config.json and safetensors, or a .gguf file"));
@@ -62,7 +62,7 @@ impl Model {
         let net = opened(path, blueprint, weights);
         net.write().sentence = sentence.unwrap_or_default().into();
         net.write().generation = generation(&folder)?;
-        Ok(net)
+        net.by_default()
     }
 
     /// Opens a `.gguf` file whose quantized weights stay in their blocks, frozen; the others are stored as `dtype`.

@@ -1,7 +1,7 @@
 //! One vector of the hidden states of each sequence.
 
 use crate::tensor::ops::{SegmentWeights as Weights, segment_mean};
-use crate::tensor::{Array, DType, Tensor, ops};
+use crate::tensor::{Array, DType, Device, Tensor, ops};
 use crate::{Error, Result};
 
 /// How the hidden states of a sequence become one, by the names of sentence-transformers.
@@ -63,7 +63,7 @@ impl Pooling {
 /// These rows.
 pub fn select(hidden: &Tensor, places: Vec<i64>) -> Result<Tensor> {
     let count = places.len();
-    ops::index_select(hidden, 0, &Array::from_vec(places, count, hidden.value().device())?.into())
+    ops::index_select(hidden, 0, &Array::from_vec(places, count, &Device::Cpu)?.into())
 }
 
 /// The greatest number of each column in each sequence.
@@ -80,5 +80,5 @@ fn greatest(hidden: &Tensor, sequences: &[Vec<u32>]) -> Result<Tensor> {
             places.push(i64::from(best.unwrap_or(0)));
         }
     }
-    ops::gather(hidden, 0, &Array::from_vec(places, (sequences.len(), width), value.device())?.into())
+    ops::gather(hidden, 0, &Array::from_vec(places, (sequences.len(), width), &Device::Cpu)?.into())
 }

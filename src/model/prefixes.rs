@@ -30,9 +30,9 @@ impl Prefixes {
         }
         // it was of use, so it goes last
         let prefix = self.known.remove(at)?;
-        let kv = prefix.kv.iter().map(|layer| first(layer, count, prefix.ids.len())).collect();
+        let kv = firsts(&prefix.kv, count, prefix.ids.len());
         self.known.push_back(prefix);
-        Some((kv, count))
+        Some((kv?, count))
     }
 
     /// Keeps the part that these ids left of the keys and values of `count` tokens, in the place of what it begins with.
@@ -40,7 +40,7 @@ impl Prefixes {
         if self.bytes == 0 || self.known.iter().any(|prefix| prefix.ids.starts_with(ids)) {
             return;
         }
-        let kv: Vec<KvCache> = kv.iter().map(|layer| first(layer, ids.len(), count)).collect();
+        let Some(kv) = firsts(kv, ids.len(), count) else { return };
         self.known.retain(|prefix| !ids.starts_with(&prefix.ids));
         self.known.push_back(Prefix { ids: ids.to_vec(), kv });
         while self.known.iter().map(Prefix::bytes).sum::<usize>() > self.bytes {
@@ -51,12 +51,11 @@ impl Prefixes {
 
 impl Prefix {
     fn bytes(&self) -> usize {
-        self.kv.iter().map(|layer| 4 * (layer.keys.len() + layer.values.len())).sum()
+        self.kv.iter().map(KvCache::bytes).sum()
     }
 }
 
-/// The keys and values of the first `take` of `count` tokens.
-fn first(layer: &KvCache, take: usize, count: usize) -> KvCache {
-    let part = |numbers: &Vec<f32>| numbers[..numbers.len() / count * take].to_vec();
-    KvCache { keys: part(&layer.keys), values: part(&layer.values) }
+/// The keys and values of the first `take` of `count` tokens, layer by layer. None where there is no room for them: they are read again.
+fn firsts(kv: &[KvCache], take: usize, count: usize) -> Option<Vec<KvCache>> {
+    kv.iter().map(|layer| layer.first(take, count).ok()).collect()
 }

@@ -92,6 +92,10 @@ impl Model {
         wanted.check(who)?;
         let mut inner = self.write();
         let config = inner.config.clone();
+        if !inner.weights.device().is_cpu() {
+            return Err(Error::new(who, "quantized weights stay on the CPU, and this model is elsewhere")
+                .help("`net.to(\"cpu\")` brings it back first"));
+        }
         if config.layout.transposed {
             bail!(who, "the matrices of a {} are stored transposed and cannot be quantized", config.model_type());
         }

@@ -265,7 +265,7 @@ impl Session {
             return Ok(());
         }
         let (_, mut cache) = self.net.last_logits(&[&line.ids], &[0], Cache::new(self.config.layers))?;
-        cache.pop(line.ids.len());
+        cache.pop(line.ids.len())?;
         self.lines[at].kv = cache.into_rows().pop().unwrap_or_default();
         Ok(())
     }

@@ -5,11 +5,12 @@ use super::adapt::lora::LoraLayer;
 use crate::kernel::decoder::FrozenWeight;
 use crate::kernel::quant::Blocks;
 use crate::progress;
+use crate::sync::unpoisoned;
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::text::glob;
 use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A named parameter. A frozen one is a constant in training, which costs neither memory nor time.
 #[derive(Clone)]
@@ -72,12 +73,44 @@ pub struct Weights {
     pub fresh: Vec<Arc<str>>,
     /// What was trainable before adapters were attached.
     trainable_before: Vec<Arc<str>>,
+    /// Where the numbers are; None: on the CPU. Weights that share their parameters share it.
+    device: Arc<Mutex<Option<Device>>>,
 }
 
 impl Weights {
     pub fn insert(&mut self, name: &str, value: Array) {
         let param = Tensor::param(value, Some(name));
         self.table.insert(name.into(), Weight { param, frozen: false, blocks: None });
+    }
+
+    /// Where the numbers are.
+    pub fn device(&self) -> Device {
+        unpoisoned(self.device.lock()).clone().unwrap_or(Device::Cpu)
+    }
+
+    /// Moves all weights, and what is attached to them. Blocks of quantized weights are read by kernels of the CPU alone.
+    pub fn move_to(&self, device: &Device) -> Result<()> {
+        let quantized = self.table.iter().find(|(_, weight)| weight.blocks.is_some());
+        if let Some((name, weight)) = quantized.filter(|_| !device.is_cpu()) {
+            let what = format!("`{name}` is {}, and quantized weights stay on the CPU", weight.kind());
+            return Err(Error::new("to", what).help("`net.to(\"bf16\")` widens all weights first"));
+        }
+        *unpoisoned(self.device.lock()) = Some(device.clone());
+        self.settle()
+    }
+
+    /// Brings what was put in or attached since to where the others are.
+    pub fn settle(&self) -> Result<()> {
+        let device = self.device();
+        let weights = self.table.values().filter(|weight| weight.blocks.is_none()).map(|weight| weight.param.clone());
+        let lora = self.lora.values().flat_map(LoraLayer::params);
+        let bottlenecks = self.bottlenecks.values().flat_map(Bottleneck::params);
+        for tensor in weights.chain(lora).chain(bottlenecks) {
+            if let Some(param) = tensor.as_param() {
+                param.relocate(&device)?;
+            }
+        }
+        Ok(())
     }
 
     /// A quantized weight.

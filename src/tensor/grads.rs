@@ -47,11 +47,12 @@ impl Grads {
 
     pub(super) fn fill(&mut self, id: u64, grad: Array) -> Result<()> {
         let Some(entry) = self.entries.get_mut(&id) else { return Ok(()) };
-        let shape = entry.param.value().dims().to_vec();
+        let value = entry.param.value();
+        let shape = value.dims().to_vec();
         if grad.dims() != shape {
             bail!("backward", "a gradient of shape {:?} for {} of shape {shape:?}", grad.dims(), entry.param.label());
         }
-        entry.grad = Some(grad);
+        entry.grad = Some(grad.to_device(value.device())?);
         Ok(())
     }
 
@@ -135,7 +136,7 @@ impl Grads {
         if let Some(&squares) = self.squares.get() {
             return Ok(squares);
         }
-        let squares = self.raw().map(|(_, grad)| crate::kernel::square_sum(grad)).sum::<Result<f64>>()?;
+        let squares = crate::kernel::square_sums(self.raw().map(|(_, grad)| grad))?;
         Ok(*self.squares.get_or_init(|| squares))
     }
 

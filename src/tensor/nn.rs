@@ -269,7 +269,8 @@ pub fn tables_cross_entropy(
         let f32_or_frozen = w.dtype() == DType::F32 || (w.dtype() == DType::BF16 && !learns(weight));
         f32_or_frozen && w.device().is_cpu() && kernel::fused(&[&h, b.as_ref().unwrap_or(&h)])
     };
-    if !tables.iter().zip(&arrays).all(|((weight, _), (w, b))| takes(weight, w, b)) {
+    let is_there = !h.device().is_cpu();
+    if !is_there && !tables.iter().zip(&arrays).all(|((weight, _), (w, b))| takes(weight, w, b)) {
         let logits = side_by_side(hidden, tables, precision)?;
         let logits = shape.cap.map_or(Ok(logits.clone()), |cap| softcap(&logits, cap))?;
         return cross_entropy(&logits, targets, shape.smoothing);
@@ -284,6 +285,10 @@ pub fn tables_cross_entropy(
             bias_trainable: bias.is_some_and(learns),
         })
         .collect();
+    if is_there {
+        let found = loss::linear_cross_entropy_there(&h, &wanted, targets, shape, learns(hidden))?;
+        return Ok(derived_there(found, hidden, tables));
+    }
     let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, shape, precision, learns(hidden))?;
     let value = Array::new(value as f32, h.device())?;
     // hidden, then each table's weight and its bias where it has one
@@ -309,6 +314,27 @@ pub fn tables_cross_entropy(
         }
         Ok(())
     }))
+}
+
+/// A loss with gradients that were computed along with it, and stay where they are.
+fn derived_there(found: loss::LossThere, hidden: &Tensor, tables: &[(&Tensor, Option<&Tensor>)]) -> Tensor {
+    let (mut inputs, mut grads) = (vec![hidden], vec![found.hidden]);
+    for ((weight, bias), [dw, db]) in tables.iter().zip(found.outputs) {
+        inputs.push(weight);
+        grads.push(dw);
+        if let Some(bias) = bias {
+            inputs.push(bias);
+            grads.push(db);
+        }
+    }
+    Tensor::derive_from(found.loss, &inputs, move |grad, flow| {
+        for (index, own) in grads.into_iter().enumerate() {
+            if let Some(own) = own {
+                flow.add(index, || Ok(own.broadcast_mul(&grad.to_dtype(own.dtype())?)?))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The logits of output embeddings that lie in several parts, side by side.

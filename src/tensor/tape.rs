@@ -5,7 +5,7 @@
 //! always newer than its inputs), so it is a loop, takes the first gradient by move, and frees what an operation saved
 //! as soon as it has run.
 
-use super::{Array, DType, Flow, Grads, timing};
+use super::{Array, DType, Device, Flow, Grads, timing};
 use crate::sync::unpoisoned;
 use crate::{Error, Result, bail, kernel};
 use std::cell::{Cell, RefCell};
@@ -276,6 +276,13 @@ impl Param {
         self.changed.load(Ordering::Relaxed)
     }
 
+    /// Keeps the numbers on another device.
+    pub fn relocate(&self, device: &Device) -> Result<()> {
+        let mut held = unpoisoned(self.value.write());
+        *held = held.to_device(device)?;
+        Ok(())
+    }
+
     /// Stores the numbers in another dtype.
     pub fn recast(&self, dtype: DType) -> Result<()> {
         let mut held = unpoisoned(self.value.write());
@@ -283,14 +290,14 @@ impl Param {
         Ok(())
     }
 
-    /// Replaces the numbers. The shape stays.
+    /// Replaces the numbers. The shape stays, and so does the device.
     pub fn set(&self, value: Array) -> Result<()> {
         self.changed.store(true, Ordering::Relaxed);
         let mut held = unpoisoned(self.value.write());
         if held.dims() != value.dims() {
             bail!("set", "shape {:?} for a parameter of shape {:?}", value.dims(), held.dims());
         }
-        *held = value;
+        *held = value.to_device(held.device())?;
         Ok(())
     }
 }

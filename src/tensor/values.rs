@@ -43,7 +43,12 @@ pub fn values<T: WithDType>(array: &Array) -> Result<Vec<T>> {
 
 /// The numbers of an array of any dtype as f64.
 pub fn values_f64(array: &Array) -> Result<Vec<f64>> {
-    values(&array.to_dtype(DType::F64)?)
+    values(&in_double(array)?)
+}
+
+/// The numbers as f64, here: not every device has that.
+pub fn in_double(array: &Array) -> Result<Array> {
+    Ok(array.to_device(&Device::Cpu)?.to_dtype(DType::F64)?)
 }
 
 /// Whole numbers of any dtype as i64.
@@ -122,23 +127,27 @@ pub fn zip3<T: WithDType, U: WithDType>(
 
 /// `make` of every number in f64, in the dtype of `x`: for functions that need not be fast.
 pub fn in_f64(x: &Array, make: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
-    Ok(map(&x.to_dtype(DType::F64)?, make)?.to_dtype(x.dtype())?)
+    Ok(map(&in_double(x)?, make)?.to_dtype(x.dtype())?.to_device(x.device())?)
 }
 
 /// [`in_f64`] of every pair of numbers of two arrays of one shape.
 pub fn pairs_in_f64(x: &Array, y: &Array, make: impl Fn(f64, f64) -> f64 + Sync) -> Result<Array> {
-    Ok(zip(&x.to_dtype(DType::F64)?, &y.to_dtype(DType::F64)?, make)?.to_dtype(x.dtype())?)
+    Ok(zip(&in_double(x)?, &in_double(y)?, make)?.to_dtype(x.dtype())?.to_device(x.device())?)
+}
+
+fn first<T: WithDType>(x: &Array) -> Result<T> {
+    with_values(x, |x: &[T]| x[0])
 }
 
 /// `make` of every number and the one number that a side without dimensions is.
 pub fn beside<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     match (x.rank(), y.rank()) {
         (_, 0) => {
-            let y = y.to_scalar::<T>()?;
+            let y = first(y)?;
             map(x, |x: T| make(x, y))
         }
         (0, _) => {
-            let x = x.to_scalar::<T>()?;
+            let x = first(x)?;
             map(y, |y: T| make(x, y))
         }
         _ => zip(x, y, make),
@@ -155,7 +164,9 @@ pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array>
         })
     })
     .flatten()?;
-    array(made, mask.dims(), mask)
+    // a mask or a number made on the CPU goes with numbers of a device
+    let there = [x, y, mask].into_iter().find(|side| !side.device().is_cpu());
+    array(made, mask.dims(), there.unwrap_or(mask))
 }
 
 /// `make(row, out)` for every row along the last dimension.

@@ -229,6 +229,8 @@ impl Inner {
 
     fn check(&self, grads: &Grads) -> Result<()> {
         let step = self.steps + 1;
+        // of all at once: on a device a number of each would wait for it
+        let finite = grads.known_finite() || grads.norm()?.is_finite();
         for slot in &self.slots {
             let dtype = slot.param.value().dtype();
             if !matches!(dtype, DType::F32 | DType::F64) {
@@ -239,7 +241,7 @@ impl Inner {
                 Some(grad) if grad.dims() != slot.param.value().dims() => {
                     bail!("step", "step {step}: a gradient of shape {:?} for {}", grad.dims(), slot.param.label());
                 }
-                Some(grad) if !grads.known_finite() && !kernel::square_sum(grad)?.is_finite() => {
+                Some(grad) if !finite && !kernel::square_sum(grad)?.is_finite() => {
                     return Err(Error::new(
                         "step",
                         format!("step {step}: the gradient of {} is not finite", slot.param.label()),
@@ -306,7 +308,7 @@ impl Inner {
                 if has != keeps {
                     bail!("load", "`{key}` is {}, and this optimizer keeps {}", has.as_str(), keeps.as_str());
                 }
-                memory.push(Moment::of(&array)?);
+                memory.push(Moment::of(&array, &slot.param.value())?);
             }
             memories.push((steps, memory));
         }
@@ -341,7 +343,10 @@ impl Slot {
     fn update(&mut self, grad: &Array, factor: f64, rule: Rule, lr: f64, half: bool) -> Result<()> {
         let value = self.param.value();
         self.steps += 1;
-        self.memory.resize_with(rule.memory().len(), || Moment::zeros(value.elem_count(), half));
+        while self.memory.len() < rule.memory().len() {
+            self.memory.push(Moment::zeros(&value, half)?);
+        }
+        self.memory.iter_mut().try_for_each(|moment| moment.follow(&value))?;
         let (lr, decay) = (lr * self.rate, self.weight_decay);
         let value = match (rule, &mut self.memory[..]) {
             (Rule::AdamW { betas, eps }, [m, v]) => {
@@ -349,11 +354,7 @@ impl Slot {
             }
             (Rule::Sgd { momentum, nesterov }, memory) => {
                 let by = Sgd { lr, momentum, nesterov, decay };
-                let velocity: &mut [f32] = match memory.first_mut() {
-                    Some(Moment::F32(velocity)) => velocity,
-                    _ => &mut [],
-                };
-                kernel::sgd(&value, grad, velocity, factor, &by)?
+                kernel::sgd(&value, grad, memory.first_mut(), factor, &by)?
             }
             (Rule::AdamW { .. }, _) => bail!("step", "the moments of {} are lost", self.param.label()),
         };

@@ -1,6 +1,6 @@
 //! What the ranks of a run bring together in a step, and hold against each other.
 
-use crate::kernel::{self, Array, DType};
+use crate::kernel::{self, Array, DType, Device};
 use crate::ranks::{self, Addend, Number, tree};
 use crate::tensor::{Grads, Param, rng};
 use crate::{Error, Result, bail};
@@ -51,7 +51,8 @@ fn arrays(params: &[Arc<Param>], grads: Option<Grads>) -> Result<Vec<Option<Arra
         )
         .help("under a launcher all parameters that the loss depends on are in `parameters`"));
     }
-    let arrays = params.iter().map(|param| grads.take(param).map(|array| array.contiguous()).transpose());
+    let here = |array: Array| array.to_device(&Device::Cpu)?.contiguous();
+    let arrays = params.iter().map(|param| grads.take(param).map(here).transpose());
     Ok(arrays.collect::<std::result::Result<_, _>>()?)
 }
 
@@ -160,7 +161,7 @@ pub fn check_same(params: &[Arc<Param>]) -> Result<()> {
     let mut bytes = Vec::new();
     for param in params {
         digest.add(param.label().as_bytes());
-        let value = param.value().contiguous()?;
+        let value = param.value().to_device(&Device::Cpu)?.contiguous()?;
         for from in (0..value.elem_count()).step_by(PIECE) {
             bytes.clear();
             kernel::append_bytes(&value, from..(from + PIECE).min(value.elem_count()), &mut bytes)?;

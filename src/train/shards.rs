@@ -1,7 +1,7 @@
 //! Moments divided among ranks, as in ZeRO's first stage (Rajbhandari et al. 2020): each rank updates the parameters that it owns, and
 //! gives the others their new values. The bits are those of one process, which updates them all.
 
-use crate::kernel::{self, Array, DType};
+use crate::kernel::{self, Array, DType, Device};
 use crate::ranks::{self, To};
 use crate::tensor::Param;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ pub fn give_values(params: &[Arc<Param>], owners: &[usize]) -> Result<()> {
         let value = param.value();
         let (dtype, dims, count) = (value.dtype(), value.dims().to_vec(), value.elem_count());
         // the old values of others go as soon as the new ones come
-        let own = if *owner == ranks::rank() { Some(value.contiguous()?) } else { None };
+        let own = if *owner == ranks::rank() { Some(value.to_device(&Device::Cpu)?.contiguous()?) } else { None };
         Ok(Item { owner: *owner, dtype, dims, bytes: count * dtype.size_in_bytes(), own })
     });
     let items = items.collect::<Result<Vec<_>>>()?;
@@ -38,16 +38,12 @@ pub fn give_values(params: &[Arc<Param>], owners: &[usize]) -> Result<()> {
 /// Adds the moments that other ranks own to those of rank 0, for a checkpoint. `wanted` are all, by name, owner and shape.
 pub fn collect(memory: &mut BTreeMap<String, Array>, wanted: &[(String, usize, Vec<usize>)], half: bool) -> Result<()> {
     let dtype = if half { DType::BF16 } else { DType::F32 };
-    let items: Vec<Item> = wanted
-        .iter()
-        .map(|(name, owner, dims)| Item {
-            owner: *owner,
-            dtype,
-            dims: dims.clone(),
-            bytes: dims.iter().product::<usize>() * dtype.size_in_bytes(),
-            own: memory.get(name).cloned(),
-        })
-        .collect();
+    let items = wanted.iter().map(|(name, owner, dims)| {
+        let own = memory.get(name).map(|own| own.to_device(&Device::Cpu)).transpose()?;
+        let bytes = dims.iter().product::<usize>() * dtype.size_in_bytes();
+        Ok(Item { owner: *owner, dtype, dims: dims.clone(), bytes, own })
+    });
+    let items = items.collect::<Result<Vec<_>>>()?;
     given("the moments of a checkpoint", &items, To::First, |at, array| {
         memory.insert(wanted[at].0.clone(), array);
         Ok(())

@@ -31,6 +31,13 @@ fn values_that_are_misspelt() {
         ("LEVAIN_CPU", "avx22", "`avx22` is not one of plain, avx2, avx512, bf16, amx\nhelp: did you mean `avx2`?\n"),
         ("LEVAIN_CPU", "sse", "`sse` is not one of plain, avx2, avx512, bf16, amx\n"),
         ("LEVAIN_KERNELS", "of", "`of` is neither `on` nor `off`\n"),
+        ("LEVAIN_DEVICE", "gpu", "there is no device `gpu`\n"),
+        (
+            "LEVAIN_DEVICE",
+            "metal",
+            "this levain was built without metal\nhelp: build it with `cargo build --release --features metal`\n",
+        ),
+        ("LEVAIN_DEVICE", "cpu:1", "there is no device `cpu:1`\n"),
         ("LEVAIN_KERNELS", "0", "`0` is neither `on` nor `off`\n"),
         ("RAYON_NUM_THREADS", "100000", "`100000` is not a number of threads from 1 to 1024\n"),
         ("CANDLE_NUM_THREADS", "5000", "`5000` is not a number of threads from 1 to 1024\n"),
@@ -51,7 +58,7 @@ fn names_that_are_misspelt() {
         ("levain_threads", "did you mean LEVAIN_THREADS?"),
         (
             "LEVAIN_PRECISION",
-            "levain reads LEVAIN_THREADS, LEVAIN_KERNELS, LEVAIN_CPU, LEVAIN_MPI, LEVAIN_RANKS, LEVAIN_RANKS_TIMEOUT",
+            "levain reads LEVAIN_THREADS, LEVAIN_DEVICE, LEVAIN_KERNELS, LEVAIN_CPU, LEVAIN_MPI, LEVAIN_RANKS, LEVAIN_RANKS_TIMEOUT",
         ),
     ] {
         let told = one(name, "1");

@@ -397,7 +397,8 @@ fn optimizers_are_pytorchs() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = |threads| {
         pool(threads).install(|| {
-            let (mut p, mut m, mut v) = (start.clone(), Moment::zeros(count, false), Moment::zeros(count, false));
+            let zeros = || Moment::zeros(&start, false).unwrap();
+            let (mut p, mut m, mut v) = (start.clone(), zeros(), zeros());
             for step in 1..=3 {
                 let options = Adamw { lr: 0.01, betas: (0.9, 0.95), eps: 1e-8, decay: 0.1, step };
                 p = adamw(&p, &grad, &mut m, &mut v, 0.5, &options).unwrap();
@@ -420,15 +421,15 @@ fn optimizers_are_pytorchs() {
         assert!((p - found[i] as f64).abs() < 1e-6 * (1.0 + p.abs()), "{p} and {}", found[i]);
     }
     let options = Sgd { lr: 0.1, momentum: 0.9, nesterov: false, decay: 0.01 };
-    let mut velocity = vec![0f32; count];
-    let p = sgd(&start, &grad, &mut velocity, 1.0, &options).unwrap();
-    let p = numbers(&sgd(&p, &grad, &mut velocity, 1.0, &options).unwrap());
+    let mut velocity = Moment::zeros(&start, false).unwrap();
+    let p = sgd(&start, &grad, Some(&mut velocity), 1.0, &options).unwrap();
+    let p = numbers(&sgd(&p, &grad, Some(&mut velocity), 1.0, &options).unwrap());
     let (s, g) = (numbers(&start)[5] as f64, numbers(&grad)[5] as f64);
     let first = g + 0.01 * s;
     let one = s - 0.1 * first;
     let two = one - 0.1 * (0.9 * first + g + 0.01 * one);
     assert!((two - p[5] as f64).abs() < 1e-6);
-    assert!(sgd(&start, &random(&[3], 0), &mut velocity, 1.0, &options).is_err());
+    assert!(sgd(&start, &random(&[3], 0), Some(&mut velocity), 1.0, &options).is_err());
 }
 
 #[test]
@@ -438,7 +439,8 @@ fn moments_in_bf16_are_right_on_average() {
     let count = 50_000;
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = |half: bool| {
-        let (mut p, mut m, mut v) = (random(&[count], 1), Moment::zeros(count, half), Moment::zeros(count, half));
+        let mut p = random(&[count], 1);
+        let (mut m, mut v) = (Moment::zeros(&p, half).unwrap(), Moment::zeros(&p, half).unwrap());
         for step in 1..=300 {
             let grad = random(&[count], step);
             let options = Adamw { lr: 1e-3, betas: (0.9, 0.999), eps: 1e-8, decay: 0.0, step };

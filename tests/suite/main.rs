@@ -48,6 +48,7 @@ mod verdict;
 
 mod data;
 mod decode;
+mod devices;
 #[cfg(unix)]
 mod dialogs;
 #[cfg(feature = "jupyter")]

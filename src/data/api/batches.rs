@@ -1,8 +1,9 @@
 //! What scripts see of batches.
 
 use crate::data::{Batch, Encoded, batches};
+use crate::kernel::default_device;
 use crate::script::prelude::*;
-use crate::tensor::{Array, Device, Rng, Tensor};
+use crate::tensor::{Array, Rng, Tensor};
 
 const BATCHES: &[Opt] = &[
     opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of an epoch may have fewer").also(&[
@@ -60,9 +61,10 @@ where
     Vec<T>: Into<TensorValues>,
 {
     let dims = [batch.rows, batch.length];
+    let there = default_device()?;
     let made = match values.into() {
-        TensorValues::Ids(values) => Array::from_vec(values, dims.as_slice(), &Device::Cpu),
-        TensorValues::Labels(values) => Array::from_vec(values, dims.as_slice(), &Device::Cpu),
+        TensorValues::Ids(values) => Array::from_vec(values, dims.as_slice(), &there),
+        TensorValues::Labels(values) => Array::from_vec(values, dims.as_slice(), &there),
     };
     Ok(Tensor::from(made.map_err(Error::from)?))
 }

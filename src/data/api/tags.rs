@@ -1,8 +1,9 @@
 //! What scripts see of tags.
 
 use crate::data::tags::{Missed, Scheme, Span, Tag, covered, spans, words};
+use crate::kernel::default_device;
 use crate::script::prelude::*;
-use crate::tensor::{Array, Device, Tensor};
+use crate::tensor::{Array, Tensor};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -155,7 +156,7 @@ mod verbs {
         ];
         let mut found = Map::new();
         for (name, allowed, dims) in sides {
-            let array = Array::from_vec(allowed, dims, &Device::Cpu).map_err(Error::from)?;
+            let array = Array::from_vec(allowed, dims, &default_device()?).map_err(Error::from)?;
             found.insert(name.into(), Dynamic::from(Tensor::from(array)));
         }
         Ok(found)

@@ -1,10 +1,10 @@
 //! Attention of one query to a KV cache.
 
-use crate::kernel::Array;
 use crate::kernel::buffer::unwritten;
 use crate::kernel::math::{self, exp_sum, fma, fold, max, simd};
 use crate::kernel::score_scale::ScoreScale;
 use crate::kernel::view::{array, view};
+use crate::kernel::{Array, Device};
 use crate::{Result, bail};
 use rayon::prelude::*;
 
@@ -13,6 +13,8 @@ use rayon::prelude::*;
 pub struct KvCache {
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
+    /// The same `[1, S, K, D]` on another device than the CPU, where the vectors stay empty.
+    there: Option<[Array; 2]>,
 }
 
 simd! {
@@ -119,5 +121,42 @@ impl KvCache {
         self.keys.extend(k.flatten_all()?.to_vec1::<f32>()?);
         self.values.extend(v.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
+    }
+
+    /// Appends the keys and values `[1, T, K, D]` of T more tokens, and returns all of them, `[1, S, K, D]`.
+    pub fn with(&mut self, k: &Array, v: &Array) -> Result<[Array; 2]> {
+        let &[1, _, heads, size] = k.dims() else { bail!("generate", "keys of shape {:?}", k.dims()) };
+        if !k.device().is_cpu() {
+            let all = match &self.there {
+                Some([keys, values]) => [Array::cat(&[keys, k], 1)?, Array::cat(&[values, v], 1)?],
+                None => [k.clone(), v.clone()],
+            };
+            self.there = Some(all.clone());
+            return Ok(all);
+        }
+        let is_first = self.keys.is_empty();
+        self.push(k, v)?;
+        if is_first {
+            return Ok([k.clone(), v.clone()]);
+        }
+        let dims = (1, self.keys.len() / (heads * size), heads, size);
+        let all = |numbers: &Vec<f32>| Array::from_slice(numbers, dims, &Device::Cpu);
+        Ok([all(&self.keys)?, all(&self.values)?])
+    }
+
+    /// The keys and values of the first `take` of `count` tokens.
+    pub fn first(&self, take: usize, count: usize) -> Result<KvCache> {
+        let part = |numbers: &Vec<f32>| numbers[..numbers.len() / count.max(1) * take].to_vec();
+        let there = match &self.there {
+            Some([keys, values]) => Some([keys.narrow(1, 0, take)?, values.narrow(1, 0, take)?]),
+            None => None,
+        };
+        Ok(KvCache { keys: part(&self.keys), values: part(&self.values), there })
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        let there = self.there.iter().flatten().map(Array::elem_count).sum::<usize>();
+        4 * (self.keys.len() + self.values.len() + there)
     }
 }

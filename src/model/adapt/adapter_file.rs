@@ -175,6 +175,7 @@ impl Model {
             }
             weights.bottlenecks.insert(layer.clone(), Bottleneck::new(layer, numbers, activation));
         }
+        weights.settle()?;
         inner.weights = Arc::new(weights);
         Ok(())
     }

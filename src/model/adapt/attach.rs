@@ -101,6 +101,7 @@ impl Model {
             };
             weights.lora.insert(name.clone(), layer.with_magnitude(name, magnitude));
         }
+        weights.settle()?;
         let weights = Arc::new(weights);
         if config.tied == inner.config.tied {
             inner.weights = weights;
@@ -260,6 +261,7 @@ impl Model {
             weights.bottlenecks.insert(layer.clone(), Bottleneck::new(&layer, numbers, wanted.activation));
         }
         let count = weights.bottlenecks.len();
+        weights.settle()?;
         inner.weights = Arc::new(weights);
         Ok(count)
     }

@@ -6,7 +6,7 @@ use crate::{Result, cancel};
 
 /// The nearest matrix of this rank to `weight [out, in]`: its part along the largest singular values.
 pub fn principal(weight: &Array, rank: usize) -> Result<Array> {
-    let w = weight.to_dtype(DType::F64)?;
+    let w = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let (out, inp) = w.dims2()?;
     // of the smaller side, whose eigenvectors are singular vectors
     let wide = out <= inp;
@@ -15,12 +15,12 @@ pub fn principal(weight: &Array, rank: usize) -> Result<Array> {
     let vectors = Symmetric::new(gram.flatten_all()?.to_vec1()?, size)?.largest(rank.min(size))?;
     let basis = Array::from_vec(vectors, (rank.min(size), size), &Device::Cpu)?;
     let part = if wide { basis.t()?.matmul(&basis.matmul(&w)?)? } else { w.matmul(&basis.t()?)?.matmul(&basis)? };
-    Ok(part.to_dtype(DType::F32)?)
+    Ok(part.to_dtype(DType::F32)?.to_device(weight.device())?)
 }
 
 /// `weight [out, in]` projected on the span of its first `rank` columns: Q R of its QR decomposition, cut at the rank.
 pub fn leading(weight: &Array, rank: usize) -> Result<Array> {
-    let w = weight.to_dtype(DType::F64)?;
+    let w = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let (out, inp) = w.dims2()?;
     let rank = rank.min(out).min(inp);
     let columns: Vec<Vec<f64>> = w.narrow(1, 0, rank)?.t()?.contiguous()?.to_vec2()?;
@@ -40,7 +40,7 @@ pub fn leading(weight: &Array, rank: usize) -> Result<Array> {
         }
     }
     let q = Array::from_vec(basis.concat(), (basis.len(), out), &Device::Cpu)?;
-    Ok(q.t()?.matmul(&q.matmul(&w)?)?.to_dtype(DType::F32)?)
+    Ok(q.t()?.matmul(&q.matmul(&w)?)?.to_dtype(DType::F32)?.to_device(weight.device())?)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -2,12 +2,20 @@
 
 use super::read;
 use crate::hub::{self, Want};
-use crate::model::{NewHead, Pooling, Problem};
+use crate::kernel;
+use crate::model::{Model, NewHead, Pooling, Problem};
 use crate::script::prelude::*;
-use crate::tensor::Rng;
+use crate::tensor::{Device, Rng};
 
 const MODEL: &[Opt] = &[
     opt("dtype", Kind::OneOf(&read::DTYPES), "\"f32\"", "dtype of the stored weights").also(&["torch_dtype"]),
+    opt(
+        "device",
+        Kind::Text,
+        "",
+        "where its weights are, and computed with: cpu, cuda, metal, or cuda:1; default: LEVAIN_DEVICE, or cpu",
+    )
+    .also(&["device_map", "gpu"]),
     opt("quantized", Kind::Bool, "false", "keep the blocks of a quantized .gguf file, as frozen weights")
         .also(&["load_in_8bit"]),
     opt(
@@ -132,8 +140,8 @@ const MODEL: &[Opt] = &[
 ];
 
 /// The options that are not of the config.
-const OWN: [&str; 10] =
-    ["dtype", "quantized", "engine", "head", "labels", "problem_type", "crf", "pooling", "normalize", "seed"];
+const OWN: [&str; 11] =
+    ["dtype", "device", "quantized", "engine", "head", "labels", "problem_type", "crf", "pooling", "normalize", "seed"];
 
 const HEADS: [&str; 8] =
     ["causal", "masked", "next_sentence", "pretraining", "sequence", "token", "replaced_token", "embed"];
@@ -156,6 +164,22 @@ fn config(given: &Map) -> Res<serde_json::Map<String, serde_json::Value>> {
         };
     }
     Ok(json)
+}
+
+/// Where the weights go; asked before they are read.
+fn device(options: &Options) -> Res<Option<Device>> {
+    let Some(word) = options.maybe("device", Options::text)? else { return Ok(None) };
+    match kernel::device("model", &word) {
+        Some(device) => Ok(Some(device?)),
+        None => Err(Error::unknown("model", "device", &word, kernel::DEVICES).into()),
+    }
+}
+
+fn placed(net: Model, device: &Option<Device>) -> Res<Model> {
+    if let Some(device) = device {
+        net.move_to(device).map_err(|error| error.attributed_to("model"))?;
+    }
+    Ok(net)
 }
 
 /// The seed of new weights.
@@ -216,7 +240,7 @@ fn labels(given: Dynamic) -> Res<Vec<String>> {
 
 #[export_module]
 mod verbs {
-    use super::{new_head, seed};
+    use super::{device, new_head, placed, seed};
 
     pub type Model = crate::model::Model;
 
@@ -249,6 +273,7 @@ mod verbs {
     /// model("tests/data/parity/qwen3")     //=> qwen3, 2 layers, 72.5 k parameters, f32
     /// model("tests/data/parity/qwen4")     //=> error: model: tests/data/parity/qwen4 is not there
     /// model("tests/data/parity/llama", #{ dtype: "bf16" })    //=> llama, 2 layers, 60.1 k parameters, bf16
+    /// model("tests/data/parity/llama", #{ device: "cuba" })   //=> error: model: there is no device `cuba`
     /// model("tests/data/parity/llama", #{ quantized: true })
     /// //=> error: model: tests/data/parity/llama is not a .gguf file, and not quantized
     /// model("tests/data/parity/bert-mlm", #{ head: "token", labels: ["O", "B-PER", "I-PER"], seed: 1 })
@@ -270,17 +295,18 @@ mod verbs {
             bail!("model", "option `{}` is for new models, and {path} has its own", other.name);
         }
         let dtype = read::dtype("model", &options.text("dtype")?)?;
+        let device = device(&options)?;
         let path = &*hub::local("model", path, Want::Model)?;
         if options.text("engine")? == "candle" {
             if options.has("head") || options.bool("quantized")? {
                 bail!("model", "engine \"candle\" has neither `head` nor `quantized`");
             }
-            return Ok(Model::open_candle(path, dtype)?);
+            return placed(Model::open_candle(path, dtype)?, &device);
         }
         if options.bool("quantized")? {
-            return Ok(Model::open_quantized(path, dtype)?);
+            return placed(Model::open_quantized(path, dtype)?, &device);
         }
-        Ok(Model::open_with(path, dtype, new_head(&options)?.as_ref())?)
+        placed(Model::open_with(path, dtype, new_head(&options)?.as_ref())?, &device)
     }
 
     /// Makes a new model from a config, with random weights. The config is a `config.json` as a map; a part of one gets
@@ -322,6 +348,7 @@ mod verbs {
         let head = new_head(&options)?;
         let dtype = read::dtype("model", &options.text("dtype")?)?;
         let seed = head.as_ref().map_or_else(|| seed(&options), |head| Ok(head.seed))?;
-        Ok(Model::new(json, head.as_ref(), seed, dtype)?)
+        let device = device(&options)?;
+        placed(Model::new(json, head.as_ref(), seed, dtype)?, &device)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::Embeddings;
 use crate::script::prelude::*;
+use crate::tensor::values::values_f64;
 use crate::tensor::{DType, Tensor};
 
 /// Whole numbers in rows of equal length.
@@ -73,9 +74,7 @@ impl Ids {
 /// Numbers, in a list, in lists or in a tensor, one behind the other.
 pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
     if let Some(tensor) = given.read_lock::<Tensor>() {
-        let flat =
-            tensor.value().to_dtype(DType::F64).and_then(|value| value.flatten_all()).and_then(|flat| flat.to_vec1());
-        return Ok(flat.map_err(Error::from)?);
+        return Ok(values_f64(&tensor.value())?);
     }
     let kind = given.type_name();
     let Some(list) = given.try_cast::<List>() else {

@@ -185,6 +185,18 @@ mod verbs {
         weights.get(net.config().layout.embeddings).map_or("f32".into(), |table| table.kind())
     }
 
+    /// Where the weights are, and computed with: `cpu`, `cuda` or `metal`.
+    ///
+    /// also: gpu, is_cuda
+    ///
+    /// ```rhai
+    /// model("tests/data/parity/llama").device      //=> cpu
+    /// ```
+    #[rhai_fn(pure, get = "device")]
+    pub fn device(net: &mut Model) -> ImmutableString {
+        crate::kernel::device_name(&net.device()).into()
+    }
+
     /// Names of all weights, in name order, as Hugging Face names them.
     ///
     /// also: named_parameters, state_dict

@@ -85,14 +85,18 @@ mod verbs {
         Ok(net.set_weight(name, &value.value())?)
     }
 
-    /// Stores the weights as `f32`, `bf16`, `f16` or `q8`. Half precision is for generation and for frozen weights;
+    /// Stores the weights as `f32`, `bf16`, `f16` or `q8`, or moves them to a device: `cpu`, `cuda` or `metal`. Half precision is for generation and for frozen weights;
     /// training needs f32.
     ///
     /// `q8` quantizes the matrices to 8 bits with a scale for each 32 numbers (llama.cpp's Q8_0): frozen, a quarter of the
     /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens them again, rounded. `quantize` has
     /// the other kinds.
     ///
-    /// also: half, bfloat16, load_in_8bit
+    /// What is attached moves with the weights, what is attached later goes there, and so do an optimizer's moments. Losses and gradients
+    /// are computed where the weights are, of batches that are not moved by hand: [devices](docs/devices.md). `cuda` and `metal` are
+    /// for a levain that was built with them; quantized weights stay on the CPU.
+    ///
+    /// also: half, bfloat16, load_in_8bit, cuda, gpu, device, model.to(device)
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -101,11 +105,17 @@ mod verbs {
     /// let net = model(#{ model_type: "llama", vocab_size: 64, hidden_size: 32, num_hidden_layers: 1 }, #{ seed: 1 });
     /// net.to("q8");
     /// net.dtype                                //=> q8_0
+    /// net.to("f32");
+    /// net.to("cpu");
+    /// net.device                               //=> cpu
     /// ```
     #[rhai_fn(name = "to", pure, return_raw)]
     pub fn convert(net: &mut Model, dtype: &str) -> Res<()> {
         if dtype == "q8" {
             return Ok(net.quantize("to", "q8_0", None)?);
+        }
+        if let Some(device) = crate::kernel::device("to", dtype) {
+            return Ok(net.move_to(&device?)?);
         }
         Ok(net.to(read::dtype("to", dtype)?)?)
     }

@@ -3,7 +3,7 @@
 
 use crate::format::gguf::Gguf;
 use crate::model::{Model, TokenRows, divergence};
-use crate::tensor::{Array, DType, no_grad};
+use crate::tensor::{Array, DType, Device, no_grad};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
 use std::path::Path;
@@ -81,7 +81,8 @@ pub fn model<'a>(
 
 /// The length of the difference, in parts of the length of the first.
 fn distance(own: &Array, read: &Array) -> Result<f64> {
-    let (own, read) = (own.to_dtype(DType::F32)?, read.to_dtype(DType::F32)?);
+    let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?) };
+    let (own, read) = (here(own)?, here(read)?);
     let length = |x: &Array| -> Result<f64> { Ok(f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt()) };
     let (far, long) = (length(&(&own - &read)?)?, length(&own)?);
     Ok(if far == 0.0 { 0.0 } else { far / long })

@@ -13,7 +13,7 @@ use crate::model::config::Config;
 use crate::model::quantize::{Instead, Wanted};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::model::{Model, Weights};
-use crate::tensor::DType;
+use crate::tensor::{DType, Device};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, files, ranks};
 use serde_json::{Map, Value, json};
@@ -227,7 +227,7 @@ impl Source {
                 None => blocks.bytes(all),
             });
         }
-        let array = self.weights.merged(&planned.name, planned.transposed)?;
+        let array = self.weights.merged(&planned.name, planned.transposed)?.to_device(&Device::Cpu)?;
         let array = if planned.transposed { array.t()?.contiguous()? } else { array };
         let array = match planned.heads {
             Some(heads) => interleave(&self.config, heads, array)?,

@@ -1,8 +1,9 @@
 //! Numbers in files: the ending of a path decides the format.
 
 use crate::format::{Safetensors, Shard, npy, safetensors};
+use crate::kernel::default_device;
 use crate::script::prelude::*;
-use crate::tensor::Tensor;
+use crate::tensor::{Array, Tensor};
 use std::path::Path;
 
 pub fn register(host: &mut Host) {
@@ -11,6 +12,11 @@ pub fn register(host: &mut Host) {
 
 fn ending(path: &str) -> String {
     Path::new(path).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// A tensor of a file, where tensors are made.
+fn there(array: Array) -> Res<Tensor> {
+    Ok(Tensor::from(array.to_device(&default_device()?).map_err(Error::from)?))
 }
 
 #[export_module]
@@ -27,11 +33,11 @@ mod verbs {
     #[rhai_fn(name = "tensor", return_raw)]
     pub fn tensor(path: &str) -> Res<Tensor> {
         match ending(path).as_str() {
-            "npy" => Ok(npy::open(path)?.into()),
+            "npy" => there(npy::open(path)?),
             "safetensors" => {
                 let file = Safetensors::open(path).map_err(|error| error.attributed_to("tensor"))?;
                 match file.names().as_slice() {
-                    [name] => Ok(file.read(name)?.into()),
+                    [name] => there(file.read(name)?),
                     names => {
                         let error = Error::new("tensor", format!("{path} holds {} tensors", names.len()));
                         Err(error.help(format!("take one by name: `tensors(\"{path}\")`")).into())
@@ -62,8 +68,7 @@ mod verbs {
             bail!("tensors", "{path}: `.{}` is not .safetensors, .bin, .pt or .pth", ending(path));
         }
         let file = Shard::open(Path::new(path))?;
-        let read =
-            |name: String| -> Res<_> { Ok((name.as_str().into(), Dynamic::from(Tensor::from(file.read(&name)?)))) };
+        let read = |name: String| -> Res<_> { Ok((name.as_str().into(), Dynamic::from(there(file.read(&name)?)?))) };
         file.names().into_iter().map(read).collect()
     }
 

@@ -1,9 +1,10 @@
 //! Nested lists as tensors.
 
 use super::{kind, number};
+use crate::kernel::default_device;
 use crate::script::prelude::*;
 use crate::tensor::ops::Scalar;
-use crate::tensor::{Array, DType, Device, Tensor};
+use crate::tensor::{Array, DType, Tensor};
 
 /// The numbers and the shape of nested lists.
 #[derive(Default)]
@@ -96,7 +97,7 @@ impl NestedList {
         if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
             self.check(dtype)?;
         }
-        let (here, whole) = (&Device::Cpu, self.floats.is_empty());
+        let (here, whole) = (&default_device()?, self.floats.is_empty());
         let natural = match (whole, self.mask, self.ints.is_empty()) {
             (true, true, false) => DType::U8,
             (true, _, false) => DType::I64,

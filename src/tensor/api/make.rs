@@ -2,6 +2,7 @@
 
 use super::lists::NestedList;
 use super::{DTYPES, count, dtype, number, sizes};
+use crate::kernel::default_device;
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar};
 use crate::tensor::{DType, Rng, Tensor, rng, values};
@@ -29,11 +30,11 @@ pub fn register(host: &mut Host) {
 /// A number as a tensor without dimensions.
 fn single(value: &Dynamic) -> crate::Result<Tensor> {
     if let Ok(on) = value.as_bool() {
-        return Scalar::Int(on.into()).to_dtype(DType::U8);
+        return Scalar::Int(on.into()).on(DType::U8, &default_device()?);
     }
     match number("tensor", value)? {
-        whole @ Scalar::Int(_) => whole.to_dtype(DType::I64),
-        number => number.to_dtype(DType::F32),
+        whole @ Scalar::Int(_) => whole.on(DType::I64, &default_device()?),
+        number => number.on(DType::F32, &default_device()?),
     }
 }
 

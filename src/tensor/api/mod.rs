@@ -31,7 +31,7 @@ mod value;
 
 use super::nn::Precision;
 use super::ops::{Operand, Scalar};
-use super::{DType, Device, Tensor, values};
+use super::{DType, Tensor, values};
 use crate::script::prelude::*;
 pub use network::named;
 
@@ -81,21 +81,6 @@ fn dtype(who: &str, name: &str) -> crate::Result<DType> {
         Ok(dtype) if DTYPES.contains(&name) => Ok(dtype),
         _ => Err(Error::unknown(who, "dtype", name, DTYPES)),
     }
-}
-
-/// The device that a script names, if it names one.
-fn device(who: &str, name: &str) -> Option<crate::Result<Device>> {
-    let made = match name {
-        "cpu" => return Some(Ok(Device::Cpu)),
-        "cuda" if candle_core::utils::cuda_is_available() => Device::new_cuda(0),
-        "metal" if candle_core::utils::metal_is_available() => Device::new_metal(0),
-        "cuda" | "metal" => {
-            return Some(Err(Error::new(who, format!("this levain was built without {name}"))
-                .help(format!("build it with `cargo build --release --features {name}`"))));
-        }
-        _ => return None,
-    };
-    Some(made.map_err(Into::into))
 }
 
 /// A whole number or one with a fraction.

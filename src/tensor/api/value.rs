@@ -1,6 +1,6 @@
 //! Properties of a tensor, its numbers as plain values, printing.
 
-use crate::kernel::held;
+use crate::kernel::{self, held};
 use crate::script::display::{Page, Weight};
 use crate::script::prelude::*;
 use crate::tensor::ops;
@@ -74,16 +74,7 @@ mod verbs {
     /// ```
     #[rhai_fn(get = "device", pure)]
     pub fn device(x: &mut Tensor) -> ImmutableString {
-        let value = x.value();
-        let device = value.device();
-        if device.is_cpu() {
-            "cpu"
-        } else if device.is_cuda() {
-            "cuda"
-        } else {
-            "metal"
-        }
-        .into()
+        kernel::device_name(x.value().device()).into()
     }
 
     /// Returns the size of the first dimension.
@@ -216,7 +207,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn to(x: &mut Tensor, name: &str) -> Res<Tensor> {
-        match crate::tensor::api::device("to", name) {
+        match kernel::device("to", name) {
             Some(device) => Ok(ops::to_device(x, &device?)?),
             None => Ok(ops::cast(x, crate::tensor::api::dtype("to", name)?)?),
         }

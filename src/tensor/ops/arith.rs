@@ -2,6 +2,7 @@
 //! fit their dtype loses its upper bits.
 
 use super::operand::{Operand, sides, stretched};
+use super::there::is_there;
 use super::{broadcast, real, sum_to};
 use crate::tensor::values::{each, zip};
 use crate::tensor::{Array, DType, Tensor};
@@ -173,14 +174,23 @@ pub(super) fn meeting(who: &str, a: &Tensor, b: &Tensor) -> Result<(Array, Array
 }
 
 fn shift(x: &Array, number: f64) -> Result<Array> {
+    if is_there(x) {
+        return Ok(x.affine(1.0, number)?);
+    }
     real_scalar(x, number, |x, n| x + n, |x, n| x + n)
 }
 
 pub(super) fn scale(x: &Array, number: f64) -> Result<Array> {
+    if is_there(x) {
+        return Ok(x.affine(number, 0.0)?);
+    }
     real_scalar(x, number, |x, n| x * n, |x, n| x * n)
 }
 
 pub(super) fn over(x: &Array, number: f64) -> Result<Array> {
+    if is_there(x) {
+        return Ok(x.affine(1.0 / number, 0.0)?);
+    }
     real_scalar(x, number, |x, n| x / n, |x, n| x / n)
 }
 

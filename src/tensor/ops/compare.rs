@@ -2,8 +2,8 @@
 
 use super::operand::{Operand, sides, stretched};
 use super::{broadcast, sum, sum_to};
-use crate::tensor::values::{beside, choose, map, number, values, with_values};
-use crate::tensor::{Array, DType, Tensor};
+use crate::tensor::values::{beside, choose, in_double, map, number, values, with_values};
+use crate::tensor::{Array, Tensor};
 use crate::{Error, Result, bail};
 use candle_core::WithDType;
 
@@ -152,7 +152,7 @@ pub fn close(a: &Tensor, b: &Tensor, tolerance: f64) -> Result<bool> {
     if x.dims() != y.dims() {
         return Ok(false);
     }
-    let (x, y) = stretched(&x.to_dtype(DType::F64)?, &y.to_dtype(DType::F64)?)?;
+    let (x, y) = stretched(&in_double(&x)?, &in_double(&y)?)?;
     let near = |x: f64, y: f64| x == y || (x - y).abs() <= tolerance;
     with_values(&x, |x: &[f64]| with_values(&y, |y: &[f64]| x.iter().zip(y).all(|(x, y)| near(*x, *y))))?
 }

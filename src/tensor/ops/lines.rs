@@ -2,8 +2,8 @@
 
 use super::reduce::reduced;
 use crate::Result;
-use crate::tensor::values::{array, each_line, values_f64, with_values};
-use crate::tensor::{Array, DType};
+use crate::tensor::Array;
+use crate::tensor::values::{array, each_line, in_double, values_f64, with_values};
 
 /// The numbers with the reduced dimensions last.
 struct Lines {
@@ -20,7 +20,7 @@ impl Lines {
         let order: Vec<usize> = (0..dims.len()).filter(|dim| !over.contains(dim)).chain(over.iter().copied()).collect();
         let width = over.iter().map(|dim| dims[*dim]).product();
         let count = order[..dims.len() - over.len()].iter().map(|dim| dims[*dim]).product();
-        let numbers = x.to_dtype(DType::F64)?.permute(order.as_slice())?.contiguous()?;
+        let numbers = in_double(x)?.permute(order.as_slice())?.contiguous()?;
         Ok(Lines { numbers, width, count, order })
     }
 
@@ -32,8 +32,10 @@ impl Lines {
 
 /// `make` of every line, in the dtype of `x`.
 pub(super) fn reduce(x: &Array, over: &[usize], keep: bool, make: impl Fn(&[f64]) -> f64 + Sync) -> Result<Array> {
-    let made = Lines::of(x, over)?.each(|_, line| make(line))?;
-    Ok(array(made, &reduced(x.dims(), over, keep), x)?.to_dtype(x.dtype())?)
+    let lines = Lines::of(x, over)?;
+    let made = lines.each(|_, line| make(line))?;
+    let lines = array(made, &reduced(x.dims(), over, keep), &lines.numbers)?;
+    Ok(lines.to_dtype(x.dtype())?.to_device(x.device())?)
 }
 
 /// The gradients of the lines of `x`: `make(line, result, grad of the result)` returns as many numbers as the line has.
@@ -49,6 +51,6 @@ pub(super) fn gradient(
     let made = lines.each(|at, line| make(line, results[at], grads[at]))?;
     let mut back = vec![0; lines.order.len()];
     lines.order.iter().enumerate().for_each(|(to, from)| back[*from] = to);
-    let whole = array(made.concat(), lines.numbers.dims(), x)?;
-    Ok(whole.permute(back)?.to_dtype(x.dtype())?)
+    let whole = array(made.concat(), lines.numbers.dims(), &lines.numbers)?;
+    Ok(whole.permute(back)?.to_dtype(x.dtype())?.to_device(x.device())?)
 }

@@ -116,7 +116,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, how: &CrossEntropy) -> R
     let mut whole = of_targets;
     if count < ids.len() {
         let counts = ids.iter().map(|id| u8::from(*id != how.ignore)).collect();
-        let counts: Tensor = array::<u8>(counts, &[ids.len()], &given)?.into();
+        let counts: Tensor = array::<u8>(counts, &[ids.len()], &losses.value())?.into();
         losses = where_(&counts, losses, Scalar::Float(0.0))?;
         whole = whole.map(|whole| where_(&counts, whole, Scalar::Float(0.0))).transpose()?;
     }

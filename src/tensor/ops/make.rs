@@ -1,17 +1,21 @@
 //! Constant and random tensors.
 
 use super::volume;
+use crate::kernel::default_device;
 use crate::tensor::values::values_i64;
-use crate::tensor::{Array, DType, Device, Rng, Tensor};
+use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Result, bail, cancel};
 
-const HERE: &Device = &Device::Cpu;
+/// Where new tensors are made.
+fn made<T: candle_core::WithDType>(numbers: Vec<T>, dims: impl Into<candle_core::Shape>) -> Result<Array> {
+    Ok(Array::from_vec(numbers, dims.into(), &default_device()?)?)
+}
 
 /// A tensor filled with one number.
 pub fn full(who: &str, dims: &[usize], number: super::Scalar, dtype: DType) -> Result<Tensor> {
     volume(who, dims)?;
     number.check(who, dtype)?;
-    Ok(number.to_dtype(dtype)?.value().broadcast_as(dims)?.contiguous()?.into())
+    Ok(number.on(dtype, &default_device()?)?.value().broadcast_as(dims)?.contiguous()?.into())
 }
 
 /// An identity matrix.
@@ -19,7 +23,7 @@ pub fn eye(n: usize, dtype: DType) -> Result<Tensor> {
     let count = volume("eye", &[n, n])?;
     let mut numbers = vec![0f32; count];
     numbers.iter_mut().step_by(n + 1).for_each(|number| *number = 1.0);
-    Ok(Array::from_vec(numbers, (n, n), HERE)?.to_dtype(dtype)?.into())
+    Ok(made(numbers, (n, n))?.to_dtype(dtype)?.into())
 }
 
 /// The integers from `start` to `end`, excluded.
@@ -30,7 +34,7 @@ pub fn arange(start: i64, end: i64, step: i64) -> Result<Tensor> {
     let count = (end as i128 - start as i128).unsigned_abs().div_ceil(step.unsigned_abs().into());
     let count = volume("arange", &[usize::try_from(count).unwrap_or(usize::MAX)])?;
     let numbers: Vec<i64> = (0..count as i64).map(|index| start + index * step).collect();
-    Ok(Array::from_vec(numbers, count, HERE)?.into())
+    Ok(made(numbers, count)?.into())
 }
 
 /// The numbers from `start` to `end`, excluded, in f32.
@@ -41,7 +45,7 @@ pub fn arange_float(start: f64, end: f64, step: f64) -> Result<Tensor> {
     }
     let count = volume("arange", &[count as usize])?;
     let numbers: Vec<f32> = (0..count).map(|index| (start + index as f64 * step) as f32).collect();
-    Ok(Array::from_vec(numbers, count, HERE)?.into())
+    Ok(made(numbers, count)?.into())
 }
 
 /// `count` equally spaced numbers from `start` to `end`, both included, in f32.
@@ -53,7 +57,7 @@ pub fn linspace(start: f64, end: f64, count: usize) -> Result<Tensor> {
         true => start + index as f64 * step,
         false => end - (count - 1 - index) as f64 * step,
     };
-    Ok(Array::from_vec((0..count).map(|index| number(index) as f32).collect::<Vec<_>>(), count, HERE)?.into())
+    Ok(made((0..count).map(|index| number(index) as f32).collect(), count)?.into())
 }
 
 /// Uniform in [0, 1), in f32.
@@ -61,7 +65,7 @@ pub fn rand(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     let mut numbers = vec![0f32; volume("rand", dims)?];
     rng.fill_uniform(&mut numbers);
     cancel::check()?;
-    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+    Ok(made(numbers, dims)?.into())
 }
 
 /// From the standard normal distribution, in f32.
@@ -69,7 +73,7 @@ pub fn randn(dims: &[usize], rng: &mut Rng) -> Result<Tensor> {
     let mut numbers = vec![0f32; volume("randn", dims)?];
     rng.fill_normal(&mut numbers);
     cancel::check()?;
-    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+    Ok(made(numbers, dims)?.into())
 }
 
 /// Uniform integers in [low, high), in i64.
@@ -85,7 +89,7 @@ pub fn randint(low: i64, high: i64, dims: &[usize], rng: &mut Rng) -> Result<Ten
         let more = (count - numbers.len()).min(1 << 16);
         numbers.extend((0..more).map(|_| low.wrapping_add(rng.below(span) as i64)));
     }
-    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+    Ok(made(numbers, dims)?.into())
 }
 
 /// One f32 row of `classes` numbers for each id: 1 at the id, 0 elsewhere.
@@ -101,5 +105,5 @@ pub fn one_hot(ids: &Tensor, classes: usize) -> Result<Tensor> {
             _ => bail!("one_hot", "{id} is not one of {classes} classes"),
         }
     }
-    Ok(Array::from_vec(numbers, dims, HERE)?.into())
+    Ok(made(numbers, dims)?.into())
 }

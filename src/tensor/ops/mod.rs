@@ -25,6 +25,7 @@ mod scatter;
 mod segment;
 mod shape;
 mod softmax;
+mod there;
 
 pub use activation::{elu, leaky_relu, nan_to_num, round_to, softplus};
 pub use arith::{add, divide, multiply, power, subtract};

@@ -1,6 +1,7 @@
 //! Vector norms.
 
 use super::reduce::{chosen, spread, sum_dims};
+use super::there::is_there;
 use super::{lines, real};
 use crate::tensor::values::each;
 use crate::tensor::{Array, DType, Tensor};
@@ -33,7 +34,8 @@ fn euclidean(x: &Tensor, over: Vec<usize>, keep: bool) -> Result<Tensor> {
     let dtype = x.dtype();
     let wide = if dtype == DType::F64 { dtype } else { DType::F32 };
     let input: Array = x.value().to_dtype(wide)?;
-    let value = sum_dims(&each!(&input; |x| x * x)?, &over, keep)?.sqrt()?;
+    let squares = if is_there(&input) { input.sqr()? } else { each!(&input; |x| x * x)? };
+    let value = sum_dims(&squares, &over, keep)?.sqrt()?;
     Ok(Tensor::derive(value.to_dtype(dtype)?, [x], move |grad, flow| {
         flow.add(0, || {
             let grad = grad.to_dtype(wide)?;

@@ -1,6 +1,6 @@
 //! The sides of an operator: tensors and numbers, brought to one dtype and shape.
 
-use super::{broadcast, cast, promoted};
+use super::{broadcast, cast, promoted, to_device};
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Result, bail};
 
@@ -21,14 +21,27 @@ impl Scalar {
 
     /// As a single number of the dtype that it takes beside a tensor of `beside`: the same, but f32 for a
     /// fraction beside whole numbers, and i64 for a whole number that does not fit.
-    fn tensor(self, beside: DType) -> Result<Tensor> {
+    fn tensor(self, beside: DType, device: &Device) -> Result<Tensor> {
         let dtype = match self {
             Scalar::Float(_) if !beside.is_float() => DType::F32,
             Scalar::Int(number) if beside == DType::U8 && u8::try_from(number).is_err() => DType::I64,
             Scalar::Int(number) if beside == DType::U32 && u32::try_from(number).is_err() => DType::I64,
             _ => beside,
         };
-        self.to_dtype(dtype)
+        self.on(dtype, device)
+    }
+
+    /// As a single number of a dtype on a device; nothing crosses to it.
+    pub fn on(self, dtype: DType, device: &Device) -> Result<Tensor> {
+        let array = match (self, dtype) {
+            _ if device.is_cpu() => return self.to_dtype(dtype),
+            (Scalar::Int(number), DType::I64) => Array::full(number, (), device)?,
+            (Scalar::Int(number), DType::U32) => Array::full(number as u32, (), device)?,
+            (Scalar::Int(number), DType::U8) => Array::full(number as u8, (), device)?,
+            (_, DType::F64) => Array::full(self.to_f64(), (), device)?,
+            _ => Array::full(self.to_f64() as f32, (), device)?.to_dtype(dtype)?,
+        };
+        Ok(array.into())
     }
 
     /// Whether the number is within the range of a dtype. A fraction is cut off, as in PyTorch.
@@ -123,13 +136,16 @@ impl From<f64> for Operand {
 /// Both sides as tensors of one dtype.
 pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Tensor, Tensor)> {
     match (a.into(), b.into()) {
-        (Operand::Tensor(a), Operand::Tensor(b)) => promoted(&a, &b),
+        (Operand::Tensor(a), Operand::Tensor(b)) => {
+            let (a, b) = beside(a, b)?;
+            promoted(&a, &b)
+        }
         (Operand::Tensor(a), Operand::Scalar(b)) => {
-            let b = b.tensor(a.dtype())?;
+            let b = b.tensor(a.dtype(), a.value().device())?;
             Ok((cast(&a, b.dtype())?, b))
         }
         (Operand::Scalar(a), Operand::Tensor(b)) => {
-            let a = a.tensor(b.dtype())?;
+            let a = a.tensor(b.dtype(), b.value().device())?;
             let dtype = a.dtype();
             Ok((a, cast(&b, dtype)?))
         }
@@ -139,6 +155,17 @@ pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Ten
             Ok((a.to_dtype(dtype)?, b.to_dtype(dtype)?))
         }
     }
+}
+
+/// Both on one device where one of them is a single number of the CPU, which goes to the other.
+fn beside(a: Tensor, b: Tensor) -> Result<(Tensor, Tensor)> {
+    let (x, y) = (a.value(), b.value());
+    let goes = |number: &Array, to: &Array| number.rank() == 0 && number.device().is_cpu() && !to.device().is_cpu();
+    Ok(match (goes(&x, &y), goes(&y, &x)) {
+        (true, _) => (to_device(&a, y.device())?, b),
+        (_, true) => (a, to_device(&b, x.device())?),
+        _ => (a, b),
+    })
 }
 
 /// Both as arrays of the shape that they broadcast to.

@@ -1,5 +1,6 @@
 //! Selection by index: rows, or a number from each row.
 
+use super::there::is_there;
 use super::{blocks, dimension, volume};
 use crate::tensor::values::{array, number, values_i64, with_values};
 use crate::tensor::{Array, Tensor};
@@ -14,6 +15,9 @@ pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     let mut dims = value.dims().to_vec();
     dims.splice(axis..=axis, ids_value.dims().iter().copied());
     volume("index_select", &dims)?;
+    if is_there(&value) {
+        return select_there(x, &value, axis, &ids, &dims);
+    }
     let (before, count, after) = blocks(value.dims(), axis);
     let picked = number!(value.dtype(), T => {
         let numbers = with_values(&value, |x: &[T]| {
@@ -29,6 +33,25 @@ pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     });
     let dims = value.dims().to_vec();
     Ok(Tensor::derive(picked, [x], move |grad, flow| flow.add(0, || put_back(&grad, &ids, &dims, axis))))
+}
+
+/// [`index_select`] on another device than the CPU: only the indices cross.
+fn select_there(x: &Tensor, value: &Array, axis: usize, ids: &[usize], dims: &[usize]) -> Result<Tensor> {
+    let index = places_there(ids, value)?;
+    let rows = value.contiguous()?.index_select(&index, axis)?;
+    let (from, shape) = (value.dims().to_vec(), rows.dims().to_vec());
+    Ok(Tensor::derive(rows.reshape(dims)?, [x], move |grad, flow| {
+        flow.add(0, || {
+            let zeros = Array::zeros(from.as_slice(), grad.dtype(), grad.device())?;
+            Ok(zeros.index_add(&index, &grad.reshape(shape)?.contiguous()?, axis)?)
+        })
+    }))
+}
+
+/// Places as an array on the device of `like`.
+fn places_there(places: &[usize], like: &Array) -> Result<Array> {
+    let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
+    Ok(Array::from_slice(&places, places.len(), like.device())?)
 }
 
 /// Adds rows to the rows that they were selected from.
@@ -95,6 +118,9 @@ pub(super) fn picked(x: &Tensor, places: Vec<usize>, dims: &[usize]) -> Result<T
 
 /// The numbers at `places`, counted row by row.
 pub(super) fn pick(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array> {
+    if is_there(x) {
+        return Ok(x.flatten_all()?.contiguous()?.index_select(&places_there(places, x)?, 0)?.reshape(dims)?);
+    }
     number!(x.dtype(), T => {
         let picked = with_values(x, |x: &[T]| places.iter().map(|place| x[*place]).collect::<Vec<T>>())?;
         array(picked, dims, x)
@@ -103,6 +129,10 @@ pub(super) fn pick(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array>
 
 /// Numbers added at `places` of zeros.
 pub(super) fn scatter(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array> {
+    if is_there(x) {
+        let zeros = Array::zeros(dims.iter().product::<usize>(), x.dtype(), x.device())?;
+        return Ok(zeros.index_add(&places_there(places, x)?, &x.flatten_all()?.contiguous()?, 0)?.reshape(dims)?);
+    }
     number!(x.dtype(), T => {
         let mut sums = vec![T::default(); dims.iter().product()];
         with_values(x, |x: &[T]| places.iter().zip(x).for_each(|(place, x)| sums[*place] += *x))?;

@@ -1,6 +1,7 @@
 //! Reductions over all numbers, over one dimension or several. Each sum is in an order of its own that does not
 //! depend on threads. Halves are reduced in f32 and rounded once, whole numbers exactly.
 
+use super::there::is_there;
 use super::{arith::over as over_number, arith::scale, blocks, dimension};
 use crate::kernel::parallel;
 use crate::tensor::values::{array, each, each_line, number, values_f64, wide, with_values};
@@ -210,8 +211,16 @@ pub(super) fn spread(grad: &Array, dims: &[usize], over: &[usize]) -> Result<Arr
     Ok(grad.reshape(reduced(dims, over, true))?.broadcast_as(dims)?)
 }
 
+/// Whether sums are those of candle, on another device than the CPU; whole numbers are summed here, exactly.
+fn stays(x: &Array) -> bool {
+    is_there(x) && x.dtype().is_float()
+}
+
 /// The sum of all numbers.
 fn total(x: &Array) -> Result<Array> {
+    if stays(x) {
+        return wide(x, |x| Ok(x.sum_all()?));
+    }
     wide(x, |x| match x.dtype() {
         DType::F32 => array(vec![with_values(x, fold::<f32>)?], &[], x),
         DType::F64 => array(vec![with_values(x, fold::<f64>)?], &[], x),
@@ -247,6 +256,9 @@ fn fold<T: WithDType>(x: &[T]) -> T {
 pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
     let (_, count, after) = blocks(x.dims(), dim);
     let dims = reduced(x.dims(), &[dim], keep);
+    if stays(x) {
+        return wide(x, |x| Ok(if keep { x.sum_keepdim(dim)? } else { x.sum(dim)? }));
+    }
     wide(x, |x| {
         number!(x.dtype(), T => {
             let sums = with_values(x, |x: &[T]| {

@@ -1,7 +1,7 @@
 //! Softmax, log-softmax and log-sum-exp along one dimension.
 
 use super::reduce::chosen;
-use super::{dimension, lines, real, transpose};
+use super::{dimension, lines, real, there, transpose};
 use crate::Result;
 use crate::tensor::Tensor;
 use crate::tensor::values::rows;
@@ -9,6 +9,9 @@ use crate::tensor::values::rows;
 /// Computes the softmax along a dimension.
 pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     along_last("softmax", x, dim, |x| {
+        if there::is_there(&x.value()) {
+            return there::softmax(x);
+        }
         let value = rows!(&x.value(); |x, y| {
             let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
             let mut sum = 0.0;
@@ -36,6 +39,9 @@ pub fn softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
 /// The logarithm of [`softmax`], accurate for small probabilities.
 pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
     along_last("log_softmax", x, dim, |x| {
+        if there::is_there(&x.value()) {
+            return there::log_softmax(x);
+        }
         let value = rows!(&x.value(); |x, y| {
             let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
             let mut sum = 0.0;

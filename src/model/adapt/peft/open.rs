@@ -33,6 +33,7 @@ impl Model {
         base.put_on()?;
         let Base { config, weights, whole, rows, taken, .. } = base;
         let count = weights.lora.len();
+        weights.settle()?;
         let weights = Arc::new(weights);
         if !whole.is_empty() || !rows.is_empty() || taken.is_some() || config.tied != inner.config.tied {
             inner.replaced = Some(Replaced {

@@ -122,7 +122,7 @@ impl Kept {
             arrays.push((format!("{PREFIX}{copy}"), weights.whole(of)?));
         }
         for (table, ids) in &self.rows {
-            let index = Array::from_vec(ids.clone(), ids.len(), &Device::Cpu)?;
+            let index = Array::from_vec(ids.clone(), ids.len(), &weights.device())?;
             let rows = match (&weights.get(table)?.blocks, weights.has(&rows_name(table))) {
                 (Some(blocks), false) => blocks.select(ids)?,
                 _ => weights.whole(table)?.index_select(&index, 0)?.to_dtype(DType::F32)?,
