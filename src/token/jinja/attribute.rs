@@ -144,6 +144,11 @@ fn own(value: &Value, name: &str) -> Res<Option<Value>> {
         Value::Namespace(space) => return Ok(space.get(name)),
         Value::Loop(of) => return of_loop(of, value, name),
         Value::Callable(callable) => return of_callable(callable, value, name),
+        Value::Int(_) | Value::Bool(_) | Value::Float(_)
+            if matches!(name, "real" | "imag" | "numerator" | "denominator") =>
+        {
+            return Ok(part_of_number(defined, name));
+        }
         Value::Float(_) => &["is_integer"],
         _ => &[],
     };
@@ -161,6 +166,18 @@ fn own(value: &Value, name: &str) -> Res<Option<Value>> {
         return Ok(Some(Value::undefined(told)));
     }
     Ok(None)
+}
+
+/// `number.real` and its like.
+fn part_of_number(value: &Value, name: &str) -> Option<Value> {
+    match (name, value.as_int(), value) {
+        ("real" | "numerator", Some(whole), _) => Some(Value::Int(whole)),
+        ("imag", Some(_), _) => Some(Value::Int(0)),
+        ("denominator", Some(_), _) => Some(Value::Int(1)),
+        ("real", _, Value::Float(_)) => Some(value.clone()),
+        ("imag", _, Value::Float(_)) => Some(Value::Float(0.0)),
+        _ => None,
+    }
 }
 
 /// What a loop knows without looking ahead.

@@ -4,6 +4,7 @@ use super::args::{Args, needed};
 use super::ast::{Comparison, Operator};
 use super::budget::{Budget, Res, fail};
 use super::compare::{compare, equal};
+use super::letters;
 use super::names::{FILTERS, TESTS};
 use super::number::arithmetic;
 use super::show;
@@ -63,9 +64,8 @@ pub fn check(name: &str, value: &Value, args: Args, budget: &mut Budget) -> Res<
         "even" => is_rest(value, &Value::Int(2), 0, budget)?,
         "lower" | "upper" => {
             let text = show::text(value, budget)?;
-            let (small, large) = (|letter: char| letter.is_lowercase(), |letter: char| letter.is_uppercase());
-            let has = |test: fn(char) -> bool| text.as_str().chars().any(test);
-            if name == "lower" { has(small) && !has(large) } else { has(large) && !has(small) }
+            let is = if name == "lower" { letters::is_lower } else { letters::is_upper };
+            is(text.as_str())
         }
         "filter" => value.as_str().is_some_and(|name| FILTERS.contains(&name)),
         "test" => value.as_str().is_some_and(|name| TESTS.contains(&name)),

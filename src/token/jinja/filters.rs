@@ -5,10 +5,12 @@ use super::attribute::attribute;
 use super::budget::{Budget, Res, fail};
 use super::float::rounded;
 use super::json;
+use super::letters;
 use super::lexer::is_space;
 use super::marked::{Text, Writer};
 use super::methods;
 use super::names::{FILTERS, REFUSED, SEQUENCES};
+use super::number::truncated;
 use super::percent;
 use super::sequences;
 use super::show;
@@ -70,14 +72,12 @@ fn of_text(name: &str, text: &Text, args: Args, budget: &mut Budget) -> Res<Valu
         return Ok(match name {
             "upper" => Value::Text(text.changed(string.to_uppercase())),
             "lower" => Value::Text(text.changed(string.to_lowercase())),
-            "capitalize" => Value::Text(text.changed(methods::capitalized(string))),
+            "capitalize" => Value::Text(text.changed(letters::capitalized(string))),
             "title" => Value::Text(text.changed(titled(string))),
             "e" | "escape" => Value::Text(text.changed(escaped(string))),
             "wordcount" => {
                 budget.spend(text.len() as u64 / 8)?;
-                let is_word = |part: &&str| part.chars().any(|letter| letter == '_' || letter.is_alphanumeric());
-                let words = string.split(|letter: char| letter != '_' && !letter.is_alphanumeric());
-                Value::Int(words.filter(is_word).count() as i128)
+                Value::Int(letters::words(string) as i128)
             }
             _ => Value::Text(text.clone()),
         });
@@ -168,11 +168,13 @@ fn to_int(value: &Value, args: Args) -> Res<Value> {
     let whole = match value {
         Value::Text(text) => {
             let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base)).unwrap_or(10);
-            let float =
-                || parse_float(text.as_str()).filter(|number| number.is_finite()).map(|number| number.trunc() as i128);
-            parse_int(text.as_str(), base).or_else(float)
+            let text = letters::with_digits(text.as_str());
+            match parse_int(&text, base) {
+                None => parse_float(&text).filter(|number| number.is_finite()).map(truncated).transpose()?,
+                whole => whole,
+            }
         }
-        Value::Float(number) if number.is_finite() => Some(number.trunc() as i128),
+        Value::Float(number) if number.is_finite() => Some(truncated(*number)?),
         other => other.defined()?.as_int(),
     };
     Ok(whole.map(Value::Int).or(default).unwrap_or(Value::Int(0)))
@@ -181,7 +183,7 @@ fn to_int(value: &Value, args: Args) -> Res<Value> {
 fn to_float(value: &Value, args: Args) -> Res<Value> {
     let [default] = args.bind("float", ["default"])?;
     let number = match value {
-        Value::Text(text) => parse_float(text.as_str()),
+        Value::Text(text) => parse_float(&letters::with_digits(text.as_str())),
         other => other.defined()?.as_number(),
     };
     Ok(number.map(Value::Float).or(default).unwrap_or(Value::Float(0.0)))
@@ -195,7 +197,7 @@ fn round(value: &Value, args: Args) -> Res<Value> {
     if method == "common" {
         return Ok(match value.as_int() {
             Some(whole) if places >= 0 => Value::Int(whole),
-            Some(_) => Value::Int(rounded(number, places) as i128),
+            Some(whole) => Value::Int(rounded_whole(whole, places)),
             None => Value::Float(rounded(number, places)),
         });
     }
@@ -205,7 +207,16 @@ fn round(value: &Value, args: Args) -> Res<Value> {
         "floor" => (number * scale).floor(),
         _ => fail!("method must be common, ceil or floor"),
     };
-    Ok(Value::Float(scaled / scale))
+    // as from a whole number, which has no -0
+    Ok(Value::Float((scaled + 0.0) / scale))
+}
+
+/// To tens, hundreds and so on, half to even.
+fn rounded_whole(whole: i128, places: i128) -> i128 {
+    let Some(unit) = u32::try_from(-places).ok().and_then(|zeros| 10i128.checked_pow(zeros)) else { return 0 };
+    let (down, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
+    let up = rest > unit - rest || rest == unit - rest && down % 2 != 0;
+    (down + i128::from(up)).saturating_mul(unit)
 }
 
 fn escaped(text: &str) -> String {
@@ -213,18 +224,16 @@ fn escaped(text: &str) -> String {
     text.replace('"', "&#34;").replace('\'', "&#39;")
 }
 
-/// Words begin behind white space, a hyphen or a bracket.
+/// Words begin behind white space, a hyphen or a bracket, and each is made small by itself.
 fn titled(text: &str) -> String {
+    let ends = |letter: char| is_space(letter) || "-({[<".contains(letter);
     let mut titled = String::with_capacity(text.len());
-    let mut inside = false;
-    for letter in text.chars() {
-        let ends = is_space(letter) || "-({[<".contains(letter);
-        if inside || ends {
-            titled.extend(letter.to_lowercase());
-        } else {
-            titled.extend(letter.to_uppercase());
-        }
-        inside = !ends;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|letter| ends(letter) != ends(first)).unwrap_or(rest.len());
+        titled.extend(first.to_uppercase());
+        titled.push_str(&rest[first.len_utf8()..end].to_lowercase());
+        rest = &rest[end..];
     }
     titled
 }

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::attribute::{attribute, item};
 use super::budget::{Budget, Res, fail};
 use super::float::float_text;
-use super::layout::{Layout, Sign, exponent, general, grouped};
+use super::layout::{Layout, Sign, exponent, general, grouped, pointed};
 use super::marked::{Text, Writer};
 use super::show::{ascii, repr, text};
 use super::value::Value;
@@ -140,8 +140,7 @@ fn lay(value: &Value, spec: &str, writer: &mut Writer, budget: &mut Budget) -> R
         return Ok(());
     }
     let spec = Spec::read(spec, value)?;
-    let whole = value.as_int().filter(|_| !matches!(value, Value::Bool(_)) || spec.kind.is_some());
-    match (value, whole) {
+    match (value, value.as_int()) {
         (Value::Text(text), _) if matches!(spec.kind, None | Some('s')) => spec.layout.write_text(text, writer, budget),
         (_, Some(whole)) if !matches!(spec.kind, Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%')) => {
             spec.whole(whole, writer, budget)
@@ -219,7 +218,7 @@ impl Spec {
     fn whole(&self, whole: i128, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
         let size = whole.unsigned_abs();
         let (digits, prefix) = match self.kind {
-            None | Some('d' | 'n') => (grouped(&size.to_string(), self.separator), ""),
+            None | Some('d' | 'n') => (size.to_string(), ""),
             Some('b') => (format!("{size:b}"), "0b"),
             Some('o') => (format!("{size:o}"), "0o"),
             Some('x') => (format!("{size:x}"), "0x"),
@@ -233,8 +232,31 @@ impl Spec {
         if self.layout.precision.is_some() {
             fail!("Precision not allowed in integer format specifier");
         }
+        let in_tens = matches!(self.kind, None | Some('d' | 'n'));
+        if !in_tens && self.separator == Some(',') {
+            fail!("Cannot specify ',' with '{}'.", self.kind.unwrap_or('x'));
+        }
         let prefix = if self.alternate { prefix } else { "" };
+        let digits = self.separated(&digits, whole < 0, prefix, if in_tens { 3 } else { 4 }, budget)?;
         self.layout.write_number(whole < 0, prefix, &digits, writer, budget)
+    }
+
+    /// Digits with their separators, and with those of the zeros that fill the field.
+    fn separated(&self, digits: &str, below: bool, prefix: &str, size: usize, budget: &mut Budget) -> Res<String> {
+        let Some(separator) = self.separator else { return Ok(digits.to_string()) };
+        let layout = &self.layout;
+        let whole = digits.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(digits.len());
+        let whole = if size == 3 { digits[..whole].find('e').unwrap_or(whole) } else { whole };
+        let sign = usize::from(below || layout.sign != Sign::Minus);
+        let mut wanted = whole;
+        if (layout.fill, layout.align) == (Some('0'), Some('=')) {
+            let room = layout.width.saturating_sub(sign + prefix.len() + digits.len() - whole);
+            // of so many places every fourth, or fifth, is a separator, and none is the first
+            wanted = whole.max(room - room.saturating_sub(1) / (size + 1));
+        }
+        budget.spend_bytes(wanted)?;
+        let filled = format!("{:0>wanted$}", &digits[..whole]);
+        Ok(grouped(&filled, separator, size) + &digits[whole..])
     }
 
     fn float(&self, number: f64, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
@@ -242,8 +264,8 @@ impl Spec {
         budget.spend_bytes(precision)?;
         let size = number.abs();
         let mut digits = match self.kind {
-            Some('f' | 'F') => format!("{size:.precision$}"),
-            Some('e' | 'E') => exponent(size, precision),
+            Some('f' | 'F') => pointed(format!("{size:.precision$}"), self.alternate && precision == 0),
+            Some('e' | 'E') => pointed(exponent(size, precision), self.alternate && precision == 0),
             Some('g' | 'G' | 'n') => general(size, precision, self.alternate),
             Some('%') => format!("{:.precision$}%", size * 100.0),
             None if self.layout.precision.is_none() => float_text(size),
@@ -261,6 +283,7 @@ impl Spec {
         }
         let below = number.is_sign_negative() && !number.is_nan();
         let layout = Layout { precision: None, ..self.layout.clone() };
-        layout.write_number(below, "", &grouped(&digits, self.separator), writer, budget)
+        let digits = if number.is_finite() { self.separated(&digits, below, "", 3, budget)? } else { digits };
+        layout.write_number(below, "", &digits, writer, budget)
     }
 }

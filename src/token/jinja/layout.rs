@@ -82,18 +82,16 @@ impl Layout {
     }
 }
 
-/// Digits with a separator after every third before the point.
-pub fn grouped(digits: &str, separator: Option<char>) -> String {
-    let Some(separator) = separator else { return digits.to_string() };
-    let whole = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+/// Digits in groups of `size`, counted from the end.
+pub fn grouped(digits: &str, separator: char, size: usize) -> String {
     let mut grouped = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (at, digit) in digits[..whole].char_indices() {
-        if at > 0 && (whole - at) % 3 == 0 {
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(size) {
             grouped.push(separator);
         }
         grouped.push(digit);
     }
-    grouped + &digits[whole..]
+    grouped
 }
 
 /// `1.500000e+03`
@@ -105,6 +103,15 @@ pub fn exponent(number: f64, precision: usize) -> String {
         None => ('+', exponent),
     };
     format!("{digits}e{sign}{size:0>2}")
+}
+
+/// Digits with a point behind them, where `#` asks for it.
+pub fn pointed(digits: String, asked: bool) -> String {
+    match digits.find('e') {
+        _ if !asked => digits,
+        Some(at) => format!("{}.{}", &digits[..at], &digits[at..]),
+        None => digits + ".",
+    }
 }
 
 /// C's `%g`: whichever of the two forms is shorter, without zeros at its end.

@@ -4,6 +4,7 @@ use super::args::{Args, int, needed, truth};
 use super::budget::{Budget, Res, fail};
 use super::compare::equal;
 use super::format;
+use super::letters;
 use super::lexer::is_space;
 use super::marked::{Text, Writer};
 use super::search::search;
@@ -146,59 +147,21 @@ fn of_text(text: &Text, name: &str, args: Args, budget: &mut Budget) -> Res<Valu
 /// Methods without arguments.
 fn plain(text: &Text, name: &str) -> Value {
     let string = text.as_str();
-    let all = |test: fn(char) -> bool| Value::Bool(!string.is_empty() && string.chars().all(test));
-    let cased = |test: fn(char) -> bool, other: fn(char) -> bool| {
-        Value::Bool(string.chars().any(test) && !string.chars().any(other))
-    };
     match name {
         "upper" => Value::Text(text.changed(string.to_uppercase())),
-        "lower" | "casefold" => Value::Text(text.changed(string.to_lowercase())),
-        "capitalize" => Value::Text(text.changed(capitalized(string))),
-        "title" => Value::Text(text.changed(titled(string))),
-        "swapcase" => {
-            let swapped = |letter: char| -> String {
-                if letter.is_uppercase() { letter.to_lowercase().collect() } else { letter.to_uppercase().collect() }
-            };
-            Value::Text(text.changed(string.chars().map(swapped).collect::<String>()))
-        }
-        "isspace" => all(is_space),
-        "isdigit" | "isnumeric" | "isdecimal" => all(char::is_numeric),
-        "isalnum" => all(char::is_alphanumeric),
-        "isalpha" => all(char::is_alphabetic),
+        "lower" => Value::Text(text.changed(string.to_lowercase())),
+        "casefold" => Value::Text(text.changed(letters::folded(string))),
+        "capitalize" => Value::Text(text.changed(letters::capitalized(string))),
+        "title" => Value::Text(text.changed(letters::titled(string))),
+        "swapcase" => Value::Text(text.changed(letters::swapped(string))),
+        "isspace" => Value::Bool(!string.is_empty() && string.chars().all(is_space)),
         "isprintable" => Value::Bool(string.chars().all(is_printable)),
         "isascii" => Value::Bool(string.is_ascii()),
-        "islower" => cased(char::is_lowercase, char::is_uppercase),
-        "isupper" => cased(char::is_uppercase, char::is_lowercase),
-        "istitle" => Value::Bool(string.chars().any(char::is_uppercase) && titled(string) == string),
-        _ => {
-            let begins = string.chars().next().is_some_and(|first| first == '_' || first.is_alphabetic());
-            Value::Bool(begins && string.chars().all(|letter| letter == '_' || letter.is_alphanumeric()))
-        }
+        "islower" => Value::Bool(letters::is_lower(string)),
+        "isupper" => Value::Bool(letters::is_upper(string)),
+        "istitle" => Value::Bool(letters::is_titled(string)),
+        _ => Value::Bool(letters::is_kind(name, string)),
     }
-}
-
-/// The first letter large, the others small.
-pub fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters.as_str().to_lowercase().chars()).collect(),
-        None => String::new(),
-    }
-}
-
-/// Each letter behind one that is none is large.
-fn titled(text: &str) -> String {
-    let mut titled = String::with_capacity(text.len());
-    let mut inside = false;
-    for letter in text.chars() {
-        if inside {
-            titled.extend(letter.to_lowercase());
-        } else {
-            titled.extend(letter.to_uppercase());
-        }
-        inside = letter.is_alphabetic();
-    }
-    titled
 }
 
 /// A text without white space, or these letters, at its ends.

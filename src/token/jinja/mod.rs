@@ -22,6 +22,7 @@ mod float;
 mod format;
 mod json;
 mod layout;
+mod letters;
 mod lexer;
 mod machine;
 mod marked;

@@ -96,14 +96,51 @@ fn float(operator: Operator, left: f64, right: f64) -> Res<Value> {
         Operator::Multiply => left * right,
         Operator::Divide | Operator::FloorDivide | Operator::Modulo if right == 0.0 => fail!("float division by zero"),
         Operator::Divide => left / right,
-        Operator::FloorDivide => (left / right).floor(),
-        Operator::Modulo => {
-            let rest = left % right;
-            if rest != 0.0 && (rest < 0.0) != (right < 0.0) { rest + right } else { rest }
-        }
-        Operator::Power => left.powf(right),
+        Operator::FloorDivide => divided(left, right).0,
+        Operator::Modulo => divided(left, right).1,
+        Operator::Power => return power(left, right),
     };
     Ok(Value::Float(value))
+}
+
+/// Python's `divmod`: the quotient towards minus infinity, and the rest with the divisor's sign.
+fn divided(left: f64, right: f64) -> (f64, f64) {
+    let mut rest = left % right;
+    let mut quotient = (left - rest) / right;
+    if rest != 0.0 {
+        if (rest < 0.0) != (right < 0.0) {
+            rest += right;
+            quotient -= 1.0;
+        }
+    } else {
+        rest = 0f64.copysign(right);
+    }
+    let floor = if quotient == 0.0 { 0f64.copysign(left / right) } else { quotient.floor() };
+    (if quotient - floor > 0.5 { floor + 1.0 } else { floor }, rest)
+}
+
+fn power(left: f64, right: f64) -> Res<Value> {
+    let value = left.powf(right);
+    if left == 0.0 && right < 0.0 {
+        fail!("0.0 cannot be raised to a negative power");
+    }
+    if left.is_finite() && right.is_finite() {
+        if value.is_infinite() {
+            fail!("(34, 'Numerical result out of range')");
+        }
+        if value.is_nan() {
+            fail!("{left} to the power {right} is a complex number");
+        }
+    }
+    Ok(Value::Float(value))
+}
+
+/// A float without its fraction, where it fits the whole numbers of a template.
+pub fn truncated(number: f64) -> Res<i128> {
+    if number.abs() >= 2f64.powi(127) {
+        fail!("a number of more than 127 bits");
+    }
+    Ok(number.trunc() as i128)
 }
 
 pub fn minus(value: &Value) -> Res<Value> {

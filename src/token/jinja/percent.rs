@@ -1,8 +1,9 @@
 //! `"%s of %d" % (…)`: Python's formatting by percent signs.
 
 use super::budget::{Budget, Res, fail};
-use super::layout::{Layout, Sign, exponent, general, grouped};
+use super::layout::{Layout, Sign, exponent, general, pointed};
 use super::marked::{Text, Writer};
+use super::number::truncated;
 use super::show::{ascii, repr, show};
 use super::value::{Sequence, Value};
 
@@ -173,8 +174,8 @@ impl Conversion {
                 budget.spend_bytes(precision)?;
                 let size = number.abs();
                 let mut digits = match self.kind {
-                    'f' | 'F' => grouped(&format!("{size:.precision$}"), None),
-                    'e' | 'E' => exponent(size, precision),
+                    'f' | 'F' => pointed(format!("{size:.precision$}"), self.alternate && precision == 0),
+                    'e' | 'E' => pointed(exponent(size, precision), self.alternate && precision == 0),
                     _ => general(size, precision, self.alternate),
                 };
                 if !number.is_finite() {
@@ -210,7 +211,7 @@ impl Conversion {
     fn whole(&self, value: &Value, cut: bool) -> Res<i128> {
         match (value.defined()?.as_int(), value) {
             (Some(whole), _) => Ok(whole),
-            (_, Value::Float(number)) if cut && number.is_finite() => Ok(number.trunc() as i128),
+            (_, Value::Float(number)) if cut && number.is_finite() => truncated(*number),
             (_, other) => {
                 let wanted = if cut { "a real number" } else { "an integer" };
                 fail!("%{} format: {wanted} is required, not {}", self.kind, other.kind())

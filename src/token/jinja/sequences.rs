@@ -234,7 +234,8 @@ fn dictsort(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
 }
 
 fn map(value: &Value, mut args: Args, filter: Filter, budget: &mut Budget) -> Res<Value> {
-    let items = value.walk(budget)?;
+    // of nothing, whatever its type, nothing comes
+    let items = if value.is_true() { value.walk(budget)? } else { Vec::new() };
     let mut mapped = Vec::with_capacity(items.len());
     if args.positional.is_empty() {
         let (attribute, default) = (args.take("attribute"), args.take("default"));
@@ -268,7 +269,7 @@ fn select(name: &str, value: &Value, mut args: Args, budget: &mut Budget) -> Res
     };
     let test = if args.positional.is_empty() { None } else { Some(args.positional.remove(0)) };
     let mut kept = Vec::new();
-    for item in value.walk(budget)? {
+    for item in if value.is_true() { value.walk(budget)? } else { Vec::new() } {
         let looked = path.of(&item, None, budget)?;
         let passes = match &test {
             None => looked.is_true(),
