@@ -166,8 +166,15 @@ fn added_token(value: &Value) -> Result<(u32, AddedToken)> {
     Ok((id, token))
 }
 
-/// Puts every added token into the model's vocabulary at its own id.
+/// Puts every added token into the model's vocabulary at its own id. A model that writes all that is in its vocabulary would find
+/// them where they do not stand (as a part of another word, or once a text is normalized): then they stay out, if the crate gives them
+/// the same ids. BPE writes nothing that no merge makes.
 fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
+    let is_by_merges = model.get("merges").is_some() && model["ignore_merges"] != true;
+    let is_found = !is_by_merges || added.iter().any(|(_, token)| token.single_word);
+    if is_found && follow(&model["vocab"], added) {
+        return Ok(());
+    }
     match &mut model["vocab"] {
         Value::Object(vocab) => {
             let missing: Vec<_> = added.iter().filter(|(_, token)| !vocab.contains_key(&token.content)).collect();
@@ -203,6 +210,20 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
         _ => bail!(WHO, "its model has no `vocab`"),
     }
     Ok(())
+}
+
+/// Whether the added tokens that a vocabulary lacks have the ids behind it, one after another.
+fn follow(vocab: &Value, added: &[(u32, AddedToken)]) -> bool {
+    let (known, ids): (std::collections::HashSet<&str>, Vec<u64>) = match vocab {
+        Value::Object(vocab) => {
+            vocab.iter().map(|(token, id)| (token.as_str(), id.as_u64().unwrap_or(u64::MAX))).unzip()
+        }
+        Value::Array(rows) => (0..).zip(rows).map(|(id, row)| (row[0].as_str().unwrap_or_default(), id)).unzip(),
+        _ => return false,
+    };
+    let is_dense = ids.iter().all(|id| (*id as usize) < ids.len());
+    let missing = added.iter().filter(|(_, token)| !known.contains(token.content.as_str()));
+    is_dense && (ids.len()..).zip(missing).all(|(next, (id, token))| *id as usize == next && !token.content.is_empty())
 }
 
 fn build_model(mut model: Value) -> Result<(ModelWrapper, Vec<MergeIds>)> {

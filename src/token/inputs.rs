@@ -30,6 +30,8 @@ pub struct Inputs {
     pub word_ids: Vec<Option<u32>>,
     /// 0 for tokens of the first input, 1 for those of the second, none for special tokens.
     pub sequence_ids: Vec<Option<usize>>,
+    /// Whether what is too long loses its beginning: `truncation_side` of tokenizer_config.json.
+    pub cuts_left: bool,
 }
 
 /// What is done with an input of more tokens than fit.
@@ -63,6 +65,7 @@ impl Inputs {
             offsets: at.clone().map(|&place| self.offsets[place]).collect(),
             word_ids: at.clone().map(|&place| self.word_ids[place]).collect(),
             sequence_ids: at.map(|&place| self.sequence_ids[place]).collect(),
+            cuts_left: self.cuts_left,
         }
     }
 
@@ -98,7 +101,11 @@ impl Inputs {
                 (short, long) = (room / 2, room / 2 + room % 2);
             }
             let (one, two) = if swapped { (long, short) } else { (short, long) };
-            return Ok(vec![self.without(&[&first[one.min(first.len())..], &second[two.min(second.len())..]])]);
+            let gone = |places: &[usize], kept: usize| {
+                let gone = places.len().saturating_sub(kept);
+                if self.cuts_left { places[..gone].to_vec() } else { places[places.len() - gone..].to_vec() }
+            };
+            return Ok(vec![self.without(&[&gone(&first, one), &gone(&second, two)])]);
         };
         let (long, fixed) = if second.is_empty() { (&first, 0) } else { (&second, first.len()) };
         let room = match room.checked_sub(fixed) {
@@ -176,8 +183,13 @@ impl Tokenizer {
             offsets: encoding.get_offsets().iter().enumerate().map(unspaced).collect(),
             word_ids: (0..encoding.len()).map(|at| of(at).and(encoding.get_word_ids()[at])).collect(),
             sequence_ids: (0..encoding.len()).map(of).collect(),
+            cuts_left: self.cuts_left(),
         }
         .fitted(fit)
+    }
+
+    fn cuts_left(&self) -> bool {
+        self.config().get("truncation_side").and_then(serde_json::Value::as_str) == Some("left")
     }
 
     fn sequence<'a>(&self, input: &Input<'a>) -> InputSequence<'a> {

@@ -1,6 +1,7 @@
 //! Tokenizers as they lie on disk: folders of a dozen families equal what transformers' AutoTokenizer makes of them, and
 //! GGUF files what llama.cpp does. `tests/reference/tokenizers/families.py` writes the folders and the answers.
 
+use levain::token::inputs::{Fit, Input};
 use levain::token::{SPECIALS, Tokenizer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,53 @@ fn what_was_read_is_saved_so_that_it_reads_the_same() {
             assert_eq!(again.decode(&ids, true).unwrap(), tok.decode(&ids, true).unwrap(), "{name}: {text:?}");
         }
     }
+}
+
+/// An added token is no entry of the model's vocabulary: it does not stand in other words (`single_word`), nor where only the
+/// normalized text has it. The ids are those of tokenizers 0.23.3.
+#[test]
+fn added_tokens_are_not_found_by_the_model() {
+    let word = |content: &str, id: u32, single_word: bool, special: bool| json!({ "id": id, "content": content, "single_word": single_word, "lstrip": false, "rstrip": false, "normalized": !special, "special": special });
+    let ids = |added: Vec<Value>, lower: bool, model: Value, text: &str| {
+        let normalizer = if lower { json!({ "type": "Lowercase" }) } else { Value::Null };
+        let cut = if model["type"] == "Unigram" { Value::Null } else { json!({ "type": "WhitespaceSplit" }) };
+        let spec = json!({ "version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": cut, "post_processor": null, "decoder": null, "model": model });
+        let tok = Tokenizer::from_json(spec, Default::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        tok.save(folder.path()).unwrap();
+        let again = Tokenizer::open(folder.path()).unwrap();
+        assert_eq!(again.ids(text, false).unwrap(), tok.ids(text, false).unwrap());
+        assert_eq!(again.tokens(), tok.tokens());
+        tok.ids(text, false).unwrap()
+    };
+    let parts = json!({ "<unk>": 0, "m": 1, "##ask": 2, "##s": 3, "un": 4, "##m": 5 });
+    let pieces = json!({ "type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": parts });
+    assert_eq!(ids(vec![word("mask", 6, true, false)], false, pieces, "mask masks unmask"), [6, 1, 2, 3, 4, 5, 2]);
+    let scores = json!([["<unk>", 0.0], ["m", -1.0], ["ask", -2.0], ["s", -3.0]]);
+    let unigram = json!({ "type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": scores });
+    assert_eq!(ids(vec![word("mask", 4, false, true)], true, unigram, "Mask masks"), [1, 2, 0, 4, 3]);
+    let words = json!({ "type": "WordLevel", "unk_token": "<unk>", "vocab": { "<unk>": 0, "the": 1 } });
+    let added = vec![word("big cat", 2, false, false), word("cat", 3, true, false)];
+    assert_eq!(ids(added, true, words, "the cat the-cat the BIG CAT cats"), [1, 3, 0, 3, 1, 2, 0]);
+}
+
+/// `truncation_side: left`: the ids of transformers 5.24, with `truncation=True, max_length=…`.
+#[test]
+fn what_is_too_long_is_cut_on_the_side_that_the_folder_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy("tests/data/token/bert/vocab.txt", folder.path().join("vocab.txt")).unwrap();
+    let cut = |side: &str, max_length: usize, second: Option<&str>| {
+        let config = json!({ "tokenizer_class": "BertTokenizer", "truncation_side": side });
+        std::fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        let tok = Tokenizer::open(folder.path()).unwrap();
+        let first = if second.is_some() { "the cat sat on" } else { "the cat sat on the mat today" };
+        let fit = Fit { max_length: Some(max_length), overlap: None };
+        let inputs = tok.inputs(&Input::Text(first), second.map(Input::Text).as_ref(), &fit).unwrap();
+        inputs[0].ids.clone()
+    };
+    assert_eq!(cut("left", 6, None), [2, 183, 1504, 174, 2942, 3]);
+    assert_eq!(cut("right", 6, None), [2, 183, 1988, 525, 288, 3]);
+    assert_eq!(cut("left", 9, Some("a dog and a cat on it")), [2, 1988, 525, 288, 3, 1988, 288, 241, 3]);
 }
 
 /// Files of ranks: tiktoken's, by the names of their encodings, and Mistral's. `tests/reference/tokenizers/tiktoken_files.py` writes
