@@ -235,37 +235,52 @@ impl Column {
     }
 
     /// A column of text as numbers or truth values, where every value is written as one; else as it was. `decimal` is
-    /// before the fraction of a number.
+    /// before the fraction of a number. Beside numbers NaN and the infinities are numbers, as this and Python write them.
     pub fn read_as_numbers(self, decimal: u8) -> Column {
         if !matches!(self.values, ColumnValues::Text(_)) {
             return self;
         }
         let mut column = Column::default();
+        let mut has_digits = false;
         for row in 0..self.len() {
             let Cell::Text(text) = self.get(row) else {
                 column.push(Cell::Null);
                 continue;
             };
-            let cell = match (text, text.parse::<i64>(), number(text, decimal)) {
+            // as pandas, numbers may have spaces around them
+            let bare = text.trim_matches(' ');
+            let cell = match (text, bare.parse::<i64>(), number(bare, decimal)) {
                 ("", ..) => Cell::Null,
-                ("true", ..) => Cell::Bool(true),
-                ("false", ..) => Cell::Bool(false),
+                // as JSON, Python and spreadsheets write them
+                ("true" | "True" | "TRUE", ..) => Cell::Bool(true),
+                ("false" | "False" | "FALSE", ..) => Cell::Bool(false),
                 // `007` and `+1` are names, not numbers
-                (_, Ok(number), _) if number.to_string() == text => Cell::Int(number),
+                (_, Ok(number), _) if number.to_string() == bare => Cell::Int(number),
                 (_, Err(_), Some(number)) => Cell::Float(number),
                 _ => return self,
             };
+            has_digits |= matches!(cell, Cell::Int(_) | Cell::Float(_)) && text.contains(|c: char| c.is_ascii_digit());
             column.push(cell);
             if matches!(column.values, ColumnValues::Json(_)) {
                 return self;
             }
         }
-        if matches!(column.values, ColumnValues::None(_)) { self } else { column }
+        match column.values {
+            ColumnValues::Bool(_) => column,
+            ColumnValues::Int(_) | ColumnValues::Float(_) if has_digits => column,
+            _ => self,
+        }
     }
 }
 
 /// A number with a fraction or an exponent. Whole numbers of too many digits are names, which a float would round.
 fn number(text: &str, decimal: u8) -> Option<f64> {
+    match text {
+        "NaN" | "nan" => return Some(f64::NAN),
+        "inf" | "Infinity" => return Some(f64::INFINITY),
+        "-inf" | "-Infinity" => return Some(f64::NEG_INFINITY),
+        _ => {}
+    }
     let number = match decimal {
         b'.' => text.parse::<f64>().ok(),
         _ if text.contains('.') => None,

@@ -2,10 +2,10 @@
 
 use super::value::{RowCollector, row};
 use super::{
-    ASIDE, DECIMAL, DELIMITER, ENCODING, FILE_FIELD, ON_ERROR, by, closure, count, place, show, source, span,
+    ASIDE, DECIMAL, DELIMITER, ENCODING, FILE_FIELD, ON_ERROR, QUOTES, by, closure, count, place, show, source, span,
     text_form, value,
 };
-use crate::data::{By, Dataset};
+use crate::data::{By, Dataset, TextForm};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
@@ -21,6 +21,7 @@ const DATASET: &[Opt] = &[
     .also(&["by"]),
     DELIMITER,
     DECIMAL,
+    QUOTES,
     ENCODING,
     ON_ERROR,
     ASIDE,
@@ -59,7 +60,7 @@ mod verbs {
     /// (.zip, .tar, .tar.gz, .tgz, .tar.zst) means all such files in it, in its order; one that unpacks to a hundred times its size is an error.
     ///
     /// The fields are the union over all rows; a row that lacks one has `()` there. A column of csv or tsv is numeric where
-    /// all its values are. A .txt file has the field `text`, one row for each line that is not blank; a page (.html) is one row with
+    /// all its values are (`NaN` and `inf` beside numbers too), and bool where all are `true` or `false` (`True`, `TRUE`). A .txt file has the field `text`, one row for each line that is not blank; a page (.html) is one row with
     /// the field `html`; of a crawl (.warc) each page or text is a row of `url`, `date`, `type`, `status` and `html` or `text`.
     ///
     /// `encoding` names the encoding of the text, or guesses it (`"auto"`), which is told; a page without the option is read as
@@ -68,7 +69,8 @@ mod verbs {
     ///
     /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format.
     /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
-    /// separator of thousands is text.
+    /// separator of thousands is text. A quote that is opened and not closed, or behind which a field over several lines goes on, is an
+    /// error; `quotes: false` takes quotes for letters.
     ///
     /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame, sep, separator, zipfile, tarfile, unzip
     ///
@@ -88,6 +90,7 @@ mod verbs {
     pub fn open(path: &str, options: Map) -> Res<Dataset> {
         let options = Options::read("dataset", DATASET, options)?;
         let form = text_form("dataset", &options, by(&options)?, true)?;
+        let form = TextForm { quotes: options.bool("quotes")?, ..form };
         Ok(source("dataset", &[path], &options, form)?.read("dataset")?.into())
     }
 

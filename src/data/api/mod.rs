@@ -112,6 +112,14 @@ const DECIMAL: Opt =
     opt("decimal", Kind::OneOf(&[".", ","]), "\".\"", "what is before the fraction of numbers in .csv and .tsv")
         .also(&["decimal comma", "decimal_separator"]);
 
+const QUOTES: Opt = opt(
+    "quotes",
+    Kind::Bool,
+    "true",
+    "a field of .csv and .tsv may stand in quotes; false: a quote is a letter as others are",
+)
+.also(&["quoting", "quotechar", "QUOTE_NONE"]);
+
 const ENCODING: Opt = opt(
     "encoding",
     Kind::Text,
@@ -165,7 +173,7 @@ fn text_form(who: &'static str, options: &Options, by: By, has_decimal: bool) ->
         }
     };
     let decimal = if has_decimal && options.text("decimal")?.as_str() == "," { b',' } else { b'.' };
-    Ok(TextForm { by, delimiter, decimal })
+    Ok(TextForm { by, delimiter, decimal, ..TextForm::default() })
 }
 
 fn by(options: &Options) -> Res<By> {

@@ -17,6 +17,7 @@ const STREAM: &[Opt] = &[
     )
     .also(&["by"]),
     super::DELIMITER,
+    super::QUOTES,
     super::ENCODING,
     super::ON_ERROR,
     super::ASIDE,
@@ -110,6 +111,7 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
 fn opened(paths: &[&str], options: Map) -> Res<Stream> {
     let options = Options::read("stream", STREAM, options)?;
     let form = super::text_form("stream", &options, super::by(&options)?, false)?;
+    let form = crate::data::TextForm { quotes: options.bool("quotes")?, ..form };
     Ok(Stream::open(super::source("stream", paths, &options, form)?)?)
 }
 

@@ -1,7 +1,7 @@
 //! Comma and tab separated values. The first record names the fields.
 
 use super::lines::LineBlocks;
-use super::{FilePosition, Reject, Tables};
+use super::{FilePosition, Reject, Tables, TextForm};
 use crate::data::column::Cell;
 use crate::data::table::TableBuilder;
 use crate::{Error, Result};
@@ -13,11 +13,17 @@ const OTHERS: [&str; 4] = [";", "\t", "|", ","];
 const ROWS: usize = 8192;
 
 /// Opens a file by its ending's delimiter, or by the one that was given.
-pub fn open(input: Box<dyn Read + Send>, ending: u8, given: Option<u8>, place: FilePosition) -> Result<Tables> {
+pub fn open(input: Box<dyn Read + Send>, ending: u8, form: TextForm, place: FilePosition) -> Result<Tables> {
+    let given = form.delimiter;
     let delimiter = given.unwrap_or(ending);
-    let checked =
-        Utf8 { blocks: LineBlocks::new(input, place.clone()), place: place.clone(), block: Vec::new(), at: 0 };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(checked);
+    let checked = Utf8 {
+        blocks: LineBlocks::new(input, place.clone()),
+        place: place.clone(),
+        quotes: form.quotes.then(|| Quotes { delimiter, line: 1, opened: 1, at: At::Start }),
+        block: Vec::new(),
+        at: 0,
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).quoting(form.quotes).from_reader(checked);
     let names: Vec<std::sync::Arc<str>> =
         reader.headers().map_err(|error| fault(&error, &place))?.iter().map(Into::into).collect();
     let mut seen = std::collections::HashSet::new();
@@ -105,10 +111,61 @@ fn reject(error: &csv::Error, record: &csv::StringRecord) -> Reject {
     Reject { line, why, text: record.iter().collect::<Vec<_>>().join(",") }
 }
 
+/// Where a reader is in a field.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote that closes the field, or is the first of two that stand for one.
+    Closed,
+}
+
+/// Watches quotes: one that closes nothing makes one field of rows, which the reader of csv takes in silence.
+struct Quotes {
+    delimiter: u8,
+    line: usize,
+    /// The line of the last quote that opened a field.
+    opened: usize,
+    at: At,
+}
+
+impl Quotes {
+    /// Goes on over a part of the file; an error is the line of a quote at fault, and what is wrong with it.
+    fn see(&mut self, bytes: &[u8]) -> Result<(), (usize, &'static str)> {
+        for &byte in bytes {
+            self.at = match (self.at, byte) {
+                (At::Start, b'"') => {
+                    self.opened = self.line;
+                    At::Quoted
+                }
+                (At::Quoted, b'"') => At::Closed,
+                (At::Closed, b'"') | (At::Quoted, _) => At::Quoted,
+                (_, b'\n' | b'\r') => At::Start,
+                (_, byte) if byte == self.delimiter => At::Start,
+                (At::Closed, _) if self.line > self.opened => {
+                    return Err((
+                        self.opened,
+                        "a quote opens a field over several lines, which goes on behind its end",
+                    ));
+                }
+                _ => At::Plain,
+            };
+            self.line += usize::from(byte == b'\n');
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), (usize, &'static str)> {
+        if self.at == At::Quoted { Err((self.opened, "a quote opens a field and is never closed")) } else { Ok(()) }
+    }
+}
+
 /// The text again as bytes, after a fault in it was told with its place.
 struct Utf8 {
     blocks: LineBlocks,
     place: FilePosition,
+    quotes: Option<Quotes>,
     block: Vec<u8>,
     at: usize,
 }
@@ -116,7 +173,18 @@ struct Utf8 {
 impl Read for Utf8 {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         if self.at == self.block.len() {
-            match self.blocks.next() {
+            let next = self.blocks.next();
+            let seen = match (&mut self.quotes, &next) {
+                (Some(quotes), Some(Ok(block))) => quotes.see(block.text.as_bytes()),
+                (Some(quotes), None) => quotes.end(),
+                _ => Ok(()),
+            };
+            seen.map_err(|(line, what)| {
+                const HELP: &str =
+                    "write a quote inside of a field in quotes twice; `quotes: false` takes quotes for letters";
+                std::io::Error::other(self.place.line(line, what).help(HELP))
+            })?;
+            match next {
                 None => return Ok(0),
                 Some(block) => {
                     let block = block.map_err(std::io::Error::other)?;

@@ -82,7 +82,24 @@ fn row(builder: &mut TableBuilder, line: &str) -> Result<(), String> {
     let line = digits::quoted(&plain);
     let mut parser = serde_json::Deserializer::from_str(&line);
     let read = JsonRow(builder).deserialize(&mut parser).and_then(|()| parser.end());
-    read.map_err(|error| fault(&error, builder))
+    read.map_err(|error| fault(&error, builder) + foreign(&line, error.column()))
+}
+
+/// What a line that is no JSON was meant as, by what stands at a column.
+fn foreign(line: &str, column: usize) -> &'static str {
+    let rest = column.checked_sub(1).and_then(|at| line.get(at..)).unwrap_or_default();
+    let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
+    if begins(&["NaN", "Infinity"]) {
+        "; JSON has no NaN and no Infinity: write null, or save as .parquet"
+    } else if begins(&["None", "True", "False"]) {
+        "; this is Python's: in JSON it is null, true or false (`json.dumps`)"
+    } else if begins(&["'"]) {
+        "; texts of JSON are in double quotes (`json.dumps`)"
+    } else if rest.trim_end() == "," {
+        "; a line is one object, without a comma behind it"
+    } else {
+        ""
+    }
 }
 
 /// A row of a log without its checksum.

@@ -76,11 +76,13 @@ pub struct TextForm {
     pub delimiter: Option<u8>,
     /// What separates a number's fraction from its whole part in csv and tsv.
     pub decimal: u8,
+    /// Whether a field of csv and tsv may stand in quotes.
+    pub quotes: bool,
 }
 
 impl Default for TextForm {
     fn default() -> TextForm {
-        TextForm { by: By::Line, delimiter: None, decimal: b'.' }
+        TextForm { by: By::Line, delimiter: None, decimal: b'.', quotes: true }
     }
 }
 
@@ -135,8 +137,8 @@ fn open(place: &FilePosition, form: TextForm, many: bool) -> Result<Tables> {
     let (who, path) = (place.who, place.path.as_path());
     let (format, packing) = format_of(who, path)?;
     let is_separated = matches!(format, DataFormat::Csv | DataFormat::Tsv);
-    if !is_separated && !many && (form.delimiter.is_some() || form.decimal != b'.') {
-        bail!(who, "{}: `delimiter` and `decimal` are for .csv and .tsv", path.display());
+    if !is_separated && !many && (form.delimiter.is_some() || form.decimal != b'.' || !form.quotes) {
+        bail!(who, "{}: `delimiter`, `decimal` and `quotes` are for .csv and .tsv", path.display());
     }
     let file = files::open(who, path)?;
     let meta = file.metadata().map_err(|error| Error::io(who, path, &error))?;
@@ -176,8 +178,8 @@ fn text_tables(input: Input, format: DataFormat, form: TextForm, place: &FilePos
     match format {
         DataFormat::Jsonl => Ok(json::lines(input, place)),
         DataFormat::Json => json::whole(input, place),
-        DataFormat::Csv => csv::open(input, b',', form.delimiter, place),
-        DataFormat::Tsv => csv::open(input, b'\t', form.delimiter, place),
+        DataFormat::Csv => csv::open(input, b',', form, place),
+        DataFormat::Tsv => csv::open(input, b'\t', form, place),
         DataFormat::Html => text::whole(input, "html", place),
         _ => text::open(input, form.by, place),
     }
