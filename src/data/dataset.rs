@@ -1,11 +1,11 @@
 //! Dataset: rows with named fields, as a value.
 
 use super::column::{Cell, Column};
+use super::order::{CellKey, SortKey};
 use super::table::{ColumnTable, TableBuilder};
 use crate::cancel::{self, Pace};
 use crate::tensor::Rng;
 use crate::{Error, Result, bail, text};
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -149,16 +149,26 @@ impl Dataset {
         Ok(self.pick(self.groups("unique", field)?.into_iter().map(|group| group[0])))
     }
 
-    /// Sorts by `field`, smallest first, NaN as the largest, rows without it last; equal ones keep their order.
+    /// Sorts by `field`, smallest first, NaN as the largest, lists by their elements, rows without it last; equal ones keep
+    /// their order.
     pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
         let field = self.field("sort", field)?;
         let mut places: Vec<usize> = (0..self.len()).collect();
         let pace = Pace::default();
+        // a list is read once, not at each comparison
+        let nested = self.table.columns[field].kind() == "nested";
+        let keys: Vec<SortKey> =
+            if nested { places.iter().map(|&at| SortKey::of(self.cell(field, at))).collect() } else { Vec::new() };
+        let turned = |a: &SortKey, b: &SortKey| {
+            let order = a.compare(b);
+            if descending && !a.is_null() && !b.is_null() { order.reverse() } else { order }
+        };
         let order = |&a: &usize, &b: &usize| {
             pace.step();
-            let (a, b) = (self.cell(field, a), self.cell(field, b));
-            let order = compare(a, b);
-            if descending && a != Cell::Null && b != Cell::Null { order.reverse() } else { order }
+            match keys.get(a).zip(keys.get(b)) {
+                Some((a, b)) => turned(a, b),
+                None => turned(&SortKey::of(self.cell(field, a)), &SortKey::of(self.cell(field, b))),
+            }
         };
         cancel::stoppable(|| places.sort_by(order))?;
         Ok(self.pick(places))
@@ -241,63 +251,5 @@ impl std::fmt::Display for Dataset {
         let names = self.table.names.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
         let what = if self.bare { "column" } else { "dataset" };
         write!(f, "{what} {}: {}", text::counted(self.len(), "row"), text::cut(&names, 80))
-    }
-}
-
-/// What decides whether two values are equal.
-#[derive(PartialEq, Eq, Hash)]
-enum CellKey<'a> {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(u64),
-    Text(&'a str),
-    Json(&'a str),
-}
-
-impl<'a> CellKey<'a> {
-    fn of(cell: Cell<'a>) -> CellKey<'a> {
-        match cell {
-            Cell::Null => CellKey::Null,
-            Cell::Bool(value) => CellKey::Bool(value),
-            Cell::Int(value) => CellKey::Int(value),
-            // all zeros are one, and all NaN: their sign is the processor's
-            Cell::Float(0.0) => CellKey::Float(0),
-            Cell::Float(value) if value.is_nan() => CellKey::Float(f64::NAN.to_bits()),
-            Cell::Float(value) => CellKey::Float(value.to_bits()),
-            Cell::Text(value) => CellKey::Text(value),
-            Cell::Json(value) => CellKey::Json(value),
-        }
-    }
-}
-
-/// Numbers before text before nested values before nothing.
-fn compare(a: Cell, b: Cell) -> Ordering {
-    fn rank(cell: Cell) -> u8 {
-        match cell {
-            Cell::Bool(_) => 0,
-            Cell::Int(_) | Cell::Float(_) => 1,
-            Cell::Text(_) => 2,
-            Cell::Json(_) => 3,
-            Cell::Null => 4,
-        }
-    }
-    fn number(cell: Cell) -> f64 {
-        match cell {
-            Cell::Int(value) => value as f64,
-            Cell::Float(value) => value,
-            _ => 0.0,
-        }
-    }
-    match (a, b) {
-        (Cell::Bool(a), Cell::Bool(b)) => a.cmp(&b),
-        (Cell::Int(a), Cell::Int(b)) => a.cmp(&b),
-        (Cell::Text(a), Cell::Text(b)) | (Cell::Json(a), Cell::Json(b)) => a.cmp(b),
-        (a, b) if rank(a) == 1 && rank(b) == 1 => {
-            let (a, b) = (number(a), number(b));
-            // NaN behind all numbers, as in pandas and PyTorch; by its sign it would be the processor's choice
-            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-        }
-        (a, b) => rank(a).cmp(&rank(b)),
     }
 }

@@ -19,6 +19,7 @@ pub mod grouped;
 pub mod labeled;
 pub mod mask;
 pub mod missing;
+mod order;
 mod pack;
 pub mod pairs;
 mod present;
