@@ -1,6 +1,7 @@
 //! Maps as files: tensors by name, and the figures of a run.
 
 use super::value::json;
+use crate::data::digits;
 use crate::files;
 use crate::format::safetensors;
 use crate::script::prelude::*;
@@ -42,6 +43,53 @@ mod verbs {
             _ => bail!("save", "{path}: a map is saved as .safetensors or .json"),
         }
     }
+
+    /// Writes the map as JSON. NaN and the infinities, which JSON has no word for, become null; a value that is no data is an error.
+    ///
+    /// also: json.dumps, stringify, serialize
+    ///
+    /// ```rhai
+    /// #{ loss: 1.5, curve: [2, ()] }.to_json()      //=> {"curve":[2,null],"loss":1.5}
+    /// #{ w: ones([2]) }.to_json()                   //=> error: to_json: `w` holds a tensor, which JSON can't say
+    /// ```
+    #[rhai_fn(name = "to_json", pure, return_raw)]
+    pub fn map_to_json(map: &mut Map) -> Res<String> {
+        Ok(figures("to_json", map).map(|object| serde_json::Value::Object(object).to_string())?)
+    }
+
+    /// Writes the list as JSON, as a map is written.
+    ///
+    /// ```rhai
+    /// [1, "a", #{ b: true }].to_json()              //=> [1,"a",{"b":true}]
+    /// ```
+    #[rhai_fn(name = "to_json", pure, return_raw)]
+    pub fn list_to_json(list: &mut List) -> Res<String> {
+        match json(&Dynamic::from(list.clone()), true) {
+            Ok(value) => Ok(value.to_string()),
+            Err(what) => bail!("to_json", "the list holds {what}, which JSON can't say"),
+        }
+    }
+
+    /// Reads a value from JSON: maps, lists, numbers, texts, `true`, `false`, and null as `()`.
+    ///
+    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, as in `dataset`.
+    ///
+    /// also: json.loads, deserialize
+    ///
+    /// ```rhai
+    /// parse_json("{\"a\": [1, 2.5, null]}")         //=> #{"a": [1, 2.5, ()]}
+    /// parse_json("[12345678901234567890]")          //=> ["12345678901234567890"]
+    /// parse_json("{'a': 1}")                        //=> error: parse_json: broken JSON at line 1, column 2: key must be a string
+    /// ```
+    #[rhai_fn(name = "parse_json", return_raw)]
+    pub fn parse_json(text: &str) -> Res<Dynamic> {
+        let value = serde_json::from_str::<serde_json::Value>(&digits::quoted(text)).map_err(|error| {
+            let told = error.to_string();
+            let what = told.rsplit_once(" at line ").map_or(told.as_str(), |(what, _)| what);
+            Error::new("parse_json", format!("broken JSON at line {}, column {}: {what}", error.line(), error.column()))
+        })?;
+        rhai::serde::to_dynamic(value)
+    }
 }
 
 fn save_tensors(map: Map, path: &str) -> Res<()> {
@@ -50,14 +98,18 @@ fn save_tensors(map: Map, path: &str) -> Res<()> {
     Ok(safetensors::save(path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?)
 }
 
+/// A map as JSON has it.
+fn figures(who: &str, map: &Map) -> crate::Result<serde_json::Map<String, serde_json::Value>> {
+    let pairs = map.iter().map(|(name, value)| match json(value, true) {
+        Ok(value) => Ok((name.to_string(), value)),
+        Err(what) => Err(Error::new(who, format!("`{name}` holds {what}, which JSON can't say"))),
+    });
+    pairs.collect()
+}
+
 /// Writes a map as one JSON object; NaN and the infinities are null there, and a value that JSON can't hold is an error
 /// that names its key.
 fn save_figures(map: &Map, path: &Path) -> Res<()> {
-    let pairs = map.iter().map(|(name, value)| match json(value, true) {
-        Ok(value) => Ok((name.to_string(), value)),
-        Err(what) => Err(Error::new("save", format!("`{name}` holds {what}, which JSON can't say"))),
-    });
-    let object: serde_json::Map<String, serde_json::Value> = pairs.collect::<crate::Result<_>>()?;
-    let text = serde_json::to_string_pretty(&object).unwrap_or_default() + "\n";
+    let text = serde_json::to_string_pretty(&figures("save", map)?).unwrap_or_default() + "\n";
     Ok(files::write_all("save", path, text.as_bytes())?)
 }

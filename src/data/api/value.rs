@@ -121,6 +121,10 @@ pub fn json(value: &Dynamic, nan_is_null: bool) -> Result<serde_json::Value, Str
     if let Ok(letter) = value.as_char() {
         return Ok(letter.to_string().into());
     }
+    // of a host
+    if let Some(number) = value.read_lock::<f32>() {
+        return json(&Dynamic::from_float(f64::from(*number)), nan_is_null);
+    }
     match (value.as_int(), value.as_bool()) {
         (Ok(number), _) => Ok(number.into()),
         (_, Ok(truth)) => Ok(truth.into()),
