@@ -187,6 +187,27 @@ mod asking {
         super::part("retain", &context, list, &closure, false)
     }
 
+    /// Removes the value at a place, and returns it. A place below 0 counts from the end.
+    ///
+    /// also: pop, del, list.remove
+    ///
+    /// ```rhai
+    /// let xs = [5, 6, 7];
+    /// xs.remove(1)                    //=> 6
+    /// xs                              //=> [5, 7]
+    /// xs.remove(7)                    //=> error: remove: index 7 of a list of 2
+    /// ```
+    #[rhai_fn(name = "remove", return_raw)]
+    pub fn remove_at(list: &mut List, place: INT) -> Res<Dynamic> {
+        let at = if place < 0 { place.saturating_add(list.len() as INT) } else { place };
+        match usize::try_from(at).ok().filter(|at| *at < list.len()) {
+            Some(at) => Ok(list.remove(at)),
+            None => Err(Error::new("remove", format!("index {place} of a list of {}", list.len()))
+                .help("it takes a place; values that are equal: `xs.retain(|x| x != value)`")
+                .into()),
+        }
+    }
+
     /// Removes values that are equal to the one before them, in place, and returns the list.
     ///
     /// also: unique, groupby

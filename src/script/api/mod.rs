@@ -2,6 +2,7 @@
 
 mod input;
 mod lists;
+mod numbers;
 mod options;
 mod sizes;
 mod sorting;
@@ -59,6 +60,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     input::register(host);
     lists::register(host);
+    numbers::register(host);
     options::register(host);
     sizes::register(host);
     sorting::register(host);

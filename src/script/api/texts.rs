@@ -115,6 +115,25 @@ mod verbs {
         super::joined(text.split(part), &other.to_string())
     }
 
+    /// Splits the text at every `separator`.
+    ///
+    /// also: str.split, partition
+    ///
+    /// ```rhai
+    /// "a, b, c".split(", ")       //=> ["a", "b", "c"]
+    /// "abc".split("")             //=> error: split: the separator is empty
+    /// "abc".to_chars()            //=> ['a', 'b', 'c']
+    /// ```
+    #[rhai_fn(name = "split", pure, return_raw)]
+    pub fn split(text: &mut ImmutableString, separator: &str) -> Res<List> {
+        if separator.is_empty() {
+            return Err(Error::new("split", "the separator is empty")
+                .help("`text.to_chars()` is its characters, `text.split()` its words")
+                .into());
+        }
+        Ok(text.split(separator).map(Into::into).collect())
+    }
+
     /// Removes every `part` of the text in place, and returns the text.
     ///
     /// ```rhai

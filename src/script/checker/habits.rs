@@ -2,13 +2,17 @@
 
 use super::Message;
 use crate::script::notebook::scan;
-use rhai::{AST, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Ident, Position, Stmt};
 
 /// What to warn of, and where.
 pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
     let mut found = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         let expression = match path.last() {
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => {
+                found.extend(parts.1.as_ref().and_then(|counter| counted(&parts.0, counter)));
+                return true;
+            }
             Some(ASTNode::Expr(expression)) => *expression,
             Some(ASTNode::Stmt(Stmt::Expr(expression))) => expression.as_ref(),
             _ => return true,
@@ -18,6 +22,7 @@ pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
                 .or_else(|| escaped(std::slice::from_ref(expression), *position, text))
                 .map(|told| (told, *position)),
             Expr::InterpolatedString(parts, position) => escaped(parts, *position, text).map(|told| (told, *position)),
+            Expr::FnCall(call, position) => powered(call, *position, text),
             _ => None,
         };
         found.extend(told);
@@ -26,6 +31,54 @@ pub fn warnings(ast: &AST, text: &str) -> Vec<(Message, Position)> {
     found.extend(commented(text));
     found.dedup_by(|a, b| a.1 == b.1);
     found
+}
+
+/// `-x ** 2`: elsewhere, and in mathematics, the power comes before the sign.
+fn powered(call: &FnCallExpr, position: Position, text: &str) -> Option<(Message, Position)> {
+    if call.op_token.is_none() || call.name != "**" || call.args.len() != 2 {
+        return None;
+    }
+    let sign = match &call.args[0] {
+        Expr::FnCall(minus, sign) if minus.name == "-" && minus.args.len() == 1 => *sign,
+        Expr::IntegerConstant(number, sign) if *number < 0 => *sign,
+        Expr::FloatConstant(number, sign) if number.is_sign_negative() => *sign,
+        _ => return None,
+    };
+    let between = text.get(byte(sign, text)?..byte(position, text)?)?;
+    let mut depth = 0i32;
+    let closed = scan::parts(between).iter().any(|part| {
+        depth += i32::from(part.is("(")) - i32::from(part.is(")"));
+        depth < 0
+    });
+    let told = ("**: the sign comes first: `-x ** 2` is `(-x) ** 2`", "write `-(x ** 2)`, or `(-x) ** 2`");
+    (!closed).then(|| ((told.0.to_string(), Some(told.1.to_string())), position))
+}
+
+/// `for (i, x) in xs`, `for (key, value) in map`: the second name counts.
+fn counted(item: &Ident, counter: &Ident) -> Option<(Message, Position)> {
+    let is_place = |name: &str| matches!(name, "i" | "idx" | "index");
+    let (first, second) = (item.name.as_str(), counter.name.as_str());
+    if is_place(first) && !is_place(second) && !matches!(second, "j" | "k" | "n" | "at" | "number" | "place" | "count")
+    {
+        let what = format!("for: `{second}` counts 0, 1, 2, and `{first}` is the value");
+        return Some(((what, Some(format!("write `for ({second}, {first}) in …`"))), counter.pos));
+    }
+    if matches!(second, "v" | "val" | "value" | "values") {
+        let what = format!("for: `{second}` counts 0, 1, 2: it is not the value of `{first}`");
+        return Some((
+            (what, Some(format!("write `for {first} in map {{ let {second} = map[{first}]; … }}`"))),
+            counter.pos,
+        ));
+    }
+    None
+}
+
+/// Where a position is in the text.
+fn byte(position: Position, text: &str) -> Option<usize> {
+    let line = text.split_inclusive('\n').nth(position.line()?.checked_sub(1)?)?;
+    let start = line.as_ptr() as usize - text.as_ptr() as usize;
+    let column = position.position()?.checked_sub(1)?;
+    Some(start + line.char_indices().nth(column).map_or(line.len(), |found| found.0))
 }
 
 /// `n // 3`, where what is left of it is a statement.

@@ -27,6 +27,12 @@ const CHANGES: &[&str] = &[
 ];
 /// Of a list, those that leave it as it is.
 const OF_LISTS: &[&str] = &["order", "order_by", "order_desc", "extract"];
+/// Verbs that change a list, a map, a text or a blob in place.
+#[rustfmt::skip]
+const IN_PLACE: &[&str] = &[
+    "push", "append", "insert", "pop", "shift", "remove", "clear", "sort", "sort_by", "sort_desc", "reverse", "dedup", "retain",
+    "drain", "truncate", "pad", "chop", "crop", "splice", "set", "mixin", "make_upper", "make_lower",
+];
 const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**"];
 const ORDERS: &[&str] = &["<", "<=", ">", ">="];
 /// What counts successes is divided for a share.
@@ -89,7 +95,16 @@ impl Check<'_> {
         let (name, arguments) = (ended.name.as_str(), ended.arguments);
         // a value of a type that is not known may be changed by it
         let Some(receiver) = ended.receiver else { return };
-        if self.has_own(name, arguments) || !CHANGES.contains(&name) || self.in_imports(name) {
+        if self.has_own(name, arguments) || self.in_imports(name) {
+            return;
+        }
+        let values = [kind_of::<Array>(), kind_of::<Map>(), kind_of::<ImmutableString>()];
+        if IN_PLACE.contains(&name) && values.contains(&Some(receiver)) && is_returned(chain, ended.position) {
+            let what = format!("{name}: it changes {}, which nobody gets", article(self.known.name(receiver)));
+            let help = "what a verb or function returns is a copy: keep it first, `let ys = …;`".to_string();
+            return self.tell(format!("{:?}", ended.position), |_| (what, Some(help)), ended.position);
+        }
+        if !CHANGES.contains(&name) {
             return;
         }
         let answers = |overload: &&crate::script::signatures::Overload| overload.answers(receiver, arguments);
@@ -194,6 +209,25 @@ impl Check<'_> {
         if is_share {
             let help = "a fraction is `a / b.to_float()`, the whole part `a.floor_divide(b)`";
             self.warn(("/: divides ints whole: 3 / 4 is 0".to_string(), Some(help.to_string())), position);
+        }
+    }
+}
+
+/// Whether the verb at this place is called on what a verb or a function returns.
+fn is_returned(chain: &Expr, verb: Position) -> bool {
+    let Expr::Dot(parts, ..) = chain else { return false };
+    let is_verb = |link: &Expr| matches!(link, Expr::MethodCall(_, position) if *position == verb);
+    let (mut before, mut rest) = (&parts.lhs, &parts.rhs);
+    loop {
+        if is_verb(rest) {
+            return matches!(before, Expr::MethodCall(..) | Expr::FnCall(..));
+        }
+        match rest {
+            Expr::Dot(parts, ..) => (before, rest) = (&parts.lhs, &parts.rhs),
+            _ => return false,
+        }
+        if is_verb(before) {
+            return false;
         }
     }
 }

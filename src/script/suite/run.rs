@@ -64,7 +64,11 @@ impl<'a> Runner<'a> {
                     let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
                     host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test.name, ())
                 });
-                host.value(done).map(|_| ())
+                host.value(done).map(|_| ())?;
+                match host.run_state.ended() {
+                    Some(0) => Err(Fault::plain("test: it ended with `exit(0)`: what stands behind that did not run")),
+                    _ => Ok(()),
+                }
             });
         }
     }
