@@ -50,6 +50,7 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
     let mut stops = Vec::new();
     for stop in options.get("stop").into_array().unwrap_or_default() {
         match stop.into_immutable_string() {
+            Ok(stop) if stop.is_empty() => bail!("generate", "option `stop` holds an empty string, which ends nothing"),
             Ok(stop) => stops.push(stop.to_string()),
             Err(kind) => bail!("generate", "option `stop` holds {kind}, not strings"),
         }
@@ -67,6 +68,13 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
         logit_bias: BTreeMap::new(),
         ends: net.ends().into_iter().chain(tok.eos()).collect(),
     };
+    let drawn =
+        [("top_k", sampling.top_k.is_some()), ("top_p", sampling.top_p.is_some()), ("min_p", sampling.min_p.is_some())];
+    if let Some((name, _)) = drawn.iter().find(|(_, is_given)| sampling.temperature == 0.0 && *is_given) {
+        let what =
+            format!("`{name}` changes nothing at temperature 0, which takes the most likely token; set `temperature`");
+        crate::progress::warn("generate", what);
+    }
     Ok((sampling, stops))
 }
 
