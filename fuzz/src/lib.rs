@@ -63,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     target("record", &["x.jsonl"], r#"record("x.jsonl", #{ resume: 3 }).rows().to_string()"#),
     target("safetensors", &["x.safetensors"], r#"tensors("x.safetensors").to_string()"#),
     target("script", &["x.rhai"], ""),
+    target("tar", &["x.tar"], r#"for row in dataset("x.tar") { row.to_string() }"#),
     target(
         "tekken",
         &["tekken.json"],
@@ -89,6 +90,7 @@ pub const TARGETS: &[Target] = &[
         r#"let tok = tokenizer("t"); tok.decode(tok.encode("the cat 专利权 sat").ids)"#,
     ),
     target("warc", &["x.warc"], r#"for row in dataset("x.warc") { row.to_string() }"#),
+    target("zip", &["x.zip"], r#"for row in dataset("x.zip") { row.to_string() }"#),
 ];
 
 /// What a small file may cost.

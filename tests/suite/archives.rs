@@ -66,7 +66,7 @@ fn header(name: &str, size: usize, kind: u8) -> Vec<u8> {
     block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
     block[148..156].copy_from_slice(b"        ");
     block[156] = kind;
-    block[257..263].copy_from_slice(b"ustar\0");
+    block[257..265].copy_from_slice(b"ustar\x0000");
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
     block
@@ -220,11 +220,28 @@ fn broken_archives_and_bombs_are_told() {
     assert!(fault("locked.zip", &locked).contains("rows.jsonl: it is encrypted"));
     let mut method = good;
     method[list + 10] = 12;
-    assert!(fault("method.zip", &method).contains("it is packed by method 12"));
+    assert!(fault("method.zip", &method).contains("rows.jsonl: it is packed by method Bzip2"));
+    // a length that lies: more comes out than the list says
+    let mut lying = zip(&[("rows.jsonl", b"{\"text\":\"one\"}\n", 8)]);
+    let list = lying.windows(4).position(|some| some == b"PK\x01\x02").unwrap();
+    lying[list + 24] = 3;
+    let told = fault("lying.zip", &lying);
+    assert!(told.contains("rows.jsonl: broken zip: File is larger than its declared"), "{told}");
+    for (name, bytes) in
+        [("out.zip", zip(&[("a/../../rows.jsonl", b"{}\n", 0)])), ("out.tar", tar(&[("../rows.jsonl", b"{}\n")]))]
+    {
+        let told = fault(name, &bytes);
+        assert!(told.contains("rows.jsonl: its name leads out of the archive"), "{told}");
+    }
     assert!(fault("pictures.zip", &zip(&[("a.png", b"x", 0)])).contains("no data files are in it, among 1 file"));
     assert!(fault("no.tar", &[b'x'; 2000]).contains("it is no tar file"));
     let tarred = tar(&[("rows.jsonl", "{\"text\":\"one\"}\n".repeat(90).as_bytes())]);
     assert!(fault("half.tar", &tarred[..1500]).contains("half.tar"));
+    let mut sum = tarred.clone();
+    sum[512] ^= 1;
+    assert!(fault("sum.tar", &sum).contains("broken tar: archive header checksum mismatch"));
+    let long = [header("././@LongLink", 2 << 20, b'L'), vec![b'x'; 2 << 20], tarred.clone()].concat();
+    assert!(fault("long.tar", &long).contains("broken tar: a name of more than 1 MB"));
     assert!(fault("named.tar.gz", &tarred).contains("the ending says gzip data"));
     // a fault in a file names it
     let told = fault("row.zip", &zip(&[("a.jsonl", b"{\"text\":\"one\"}\n", 0), ("b.jsonl", b"{\"text\":\n", 0)]));

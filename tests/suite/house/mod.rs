@@ -53,6 +53,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("csv", &["data"]),
     ("encoding_rs", &["data"]),
     ("chardetng", &["data"]),
+    ("zip", &["data", "format"]), // a module of that name reads PyTorch's
+    ("tar", &["data"]),
+    ("self_cell", &["data"]),
     ("unicode_normalization", &["clean"]),
     ("html5ever", &["clean"]),
     ("twox_hash", &["clean"]),

@@ -48,6 +48,11 @@ fn is_data(name: &str) -> bool {
     !name.split(['/', '\\']).any(is_hidden)
 }
 
+/// Whether an error is one of ours, which came through a reader.
+fn is_own(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|own| own.is::<Error>())
+}
+
 /// The tables of all files that are data.
 fn tables(mut members: Members, size: u64, form: TextForm, place: FilePosition) -> Tables {
     // members may be compressed themselves
@@ -103,6 +108,10 @@ fn end(read: usize, others: usize, place: &FilePosition) -> Option<Error> {
 /// The rows of a file in an archive; none where it is not data.
 fn open(member: Member, form: TextForm, place: &FilePosition, budget: &Budget) -> Result<Option<Tables>> {
     let Member { name, mut input } = member;
+    if name.split(['/', '\\']).any(|part| part == "..") {
+        let error = place.error(format!("{name}: its name leads out of the archive, as no honest one does"));
+        return Err(error.help("is it an attack? What you trust can be unpacked and read as a folder"));
+    }
     let own = format!("{}/{}", place.path.display(), name.trim_start_matches(['/', '\\']));
     let place = FilePosition { path: own.into(), ..place.clone() };
     if !is_data(&name) || !is_known(&name, place.who) {

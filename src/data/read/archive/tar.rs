@@ -1,12 +1,13 @@
-//! Tar (POSIX.1-2017, pax; GNU's long names): a header of 512 bytes before each file.
+//! Tar archives: what stands before each file (POSIX.1-2017, pax; GNU's long names) is read by the crate `tar`.
 
-use super::{FilePosition, Input, Member, Members, NAME};
+use super::{FilePosition, Input, Member, Members, NAME, is_own};
 use crate::sync::unpoisoned;
 use crate::{Result, cancel};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::{Arc, Mutex};
+use tar::{Archive, EntryType};
 
-const BLOCK: usize = 512;
+const BLOCK: u64 = 512;
 
 /// The archive, and what is left of the file that is being read.
 struct Tape {
@@ -34,10 +35,12 @@ impl Read for Content {
     }
 }
 
+/// What stands before a file.
 struct Header {
     name: String,
+    /// Bytes that follow.
     size: u64,
-    kind: u8,
+    kind: EntryType,
 }
 
 pub fn members(input: Input, place: FilePosition) -> Members {
@@ -52,31 +55,15 @@ pub fn members(input: Input, place: FilePosition) -> Members {
 
 /// The next file; folders, links and the rest are passed over.
 fn next(tape: &Arc<Mutex<Tape>>, place: &FilePosition, mut is_first: bool) -> Result<Option<Member>> {
-    let (mut long, mut size) = (None, None);
     loop {
         cancel::check()?;
         let mut held = unpoisoned(tape.lock());
         skip(&mut held, place)?;
-        let Some(header) = header(&mut held, place, is_first)? else { return Ok(None) };
+        let Some(header) = header(&mut held.input, place, is_first)? else { return Ok(None) };
         is_first = false;
-        let length = size.take().unwrap_or(header.size);
-        (held.left, held.padding) = (length, length.next_multiple_of(BLOCK as u64) - length);
-        match header.kind {
-            0 | b'0' | b'7' => {
-                drop(held);
-                let name = long.take().unwrap_or(header.name);
-                return Ok(Some(Member { name, input: Box::new(Content(tape.clone())) }));
-            }
-            b'L' => {
-                let bytes = content(&mut held, place)?;
-                long = Some(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_string());
-            }
-            b'x' => {
-                let bytes = content(&mut held, place)?;
-                (long, size) = records(&bytes, long, size);
-            }
-            // what follows is about this file alone
-            _ => (long, size) = (None, None),
+        (held.left, held.padding) = (header.size, header.size.next_multiple_of(BLOCK) - header.size);
+        if matches!(header.kind, EntryType::Regular | EntryType::Continuous) {
+            return Ok(Some(Member { name: header.name, input: Box::new(Content(tape.clone())) }));
         }
     }
 }
@@ -93,65 +80,27 @@ fn skip(tape: &mut Tape, place: &FilePosition) -> Result<()> {
     Ok(())
 }
 
-/// A name or a list that is longer than a header has room for.
-fn content(tape: &mut Tape, place: &FilePosition) -> Result<Vec<u8>> {
-    if tape.left > NAME {
-        return Err(place.error("broken tar: a name of more than 1 MB"));
-    }
-    let mut bytes = Vec::new();
-    (&mut tape.input).take(tape.left).read_to_end(&mut bytes).map_err(|error| place.io(&error))?;
-    tape.left -= bytes.len() as u64;
-    Ok(bytes)
-}
-
-/// `25 path=a long name\n`: what pax says of the file behind it.
-fn records(mut bytes: &[u8], mut name: Option<String>, mut size: Option<u64>) -> (Option<String>, Option<u64>) {
-    loop {
-        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let length = std::str::from_utf8(&bytes[..digits]).ok().and_then(|digits| digits.parse::<usize>().ok());
-        let Some(record) = length.and_then(|length| bytes.get(digits + 1..length)) else { return (name, size) };
-        let record = String::from_utf8_lossy(record);
-        match record.trim_end_matches('\n').split_once('=') {
-            Some(("path", path)) => name = Some(path.to_string()),
-            Some(("size", given)) => size = given.parse().ok().or(size),
-            _ => {}
+/// The next header, with a name that is longer than it has room for; none at the end. An archive of `tar` lends its files, so each
+/// header is the first of an archive of its own.
+fn header(input: &mut Input, place: &FilePosition, is_first: bool) -> Result<Option<Header>> {
+    let mut limited = input.take(NAME);
+    let next = Archive::new(&mut limited).entries().and_then(|mut entries| {
+        let Some(entry) = entries.next().transpose()? else { return Ok(None) };
+        // of a file with holes, those are not in the archive
+        let size =
+            if entry.header().entry_type().is_gnu_sparse() { entry.header().entry_size()? } else { entry.size() };
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        Ok(Some(Header { name, size, kind: entry.header().entry_type() }))
+    });
+    match next {
+        Err(_) if limited.limit() == 0 => Err(place.error("broken tar: a name of more than 1 MB")),
+        // of the input, not of the crate
+        Err(error) if error.kind() != ErrorKind::Other || is_own(&error) => Err(place.io(&error)),
+        Ok(None) | Err(_) if is_first => Err(place.error("it is no tar file")),
+        Err(error) => Err(place.error(format!("broken tar: {error}"))),
+        Ok(Some(header)) if header.size >= 1 << 60 => {
+            Err(place.error(format!("broken tar: {} does not tell its size", header.name)))
         }
-        bytes = &bytes[length.unwrap_or(bytes.len())..];
+        Ok(next) => Ok(next),
     }
-}
-
-/// The next header; none at the end.
-fn header(tape: &mut Tape, place: &FilePosition, is_first: bool) -> Result<Option<Header>> {
-    let mut block = Vec::with_capacity(BLOCK);
-    (&mut tape.input).take(BLOCK as u64).read_to_end(&mut block).map_err(|error| place.io(&error))?;
-    if !is_first && (block.is_empty() || block.iter().all(|byte| *byte == 0)) {
-        return Ok(None);
-    }
-    let sum: u64 =
-        block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum();
-    if block.len() < BLOCK || number(&block[148..156]) != Some(sum) {
-        let what =
-            if is_first { "it is no tar file" } else { "broken tar: a header has another checksum than it says" };
-        return Err(place.error(what));
-    }
-    let text = |range: std::ops::Range<usize>| {
-        let bytes = block[range].split(|byte| *byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(bytes).into_owned()
-    };
-    let prefix = if block[257..262] == *b"ustar" && block[262] == 0 { text(345..500) } else { String::new() };
-    let name = if prefix.is_empty() { text(0..100) } else { format!("{prefix}/{}", text(0..100)) };
-    let Some(size) = number(&block[124..136]).filter(|size| *size < 1 << 60) else {
-        return Err(place.error(format!("broken tar: {name} does not tell its size")));
-    };
-    Ok(Some(Header { name, size, kind: block[156] }))
-}
-
-/// A number: octal digits, or where its first bit is set bytes.
-fn number(field: &[u8]) -> Option<u64> {
-    if field[0] & 0x80 != 0 {
-        let bytes = field.iter().skip(1).skip_while(|byte| **byte == 0);
-        return bytes.clone().count().le(&8).then(|| bytes.fold(0, |number, byte| number << 8 | u64::from(*byte)));
-    }
-    let text = std::str::from_utf8(field).ok()?;
-    u64::from_str_radix(text.trim_matches(['\0', ' ']), 8).ok()
 }
