@@ -9,6 +9,7 @@ mod cache;
 mod candle;
 mod config;
 mod detokenize;
+mod device;
 mod divergence;
 mod dropout;
 mod embed_texts;

@@ -14,7 +14,7 @@ use super::weights::{Weight, Weights, embeddings_of};
 use crate::kernel::{self, decoder::Decoder};
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
-use crate::tensor::{Array, DType, Device, Tensor, no_grad, ops, rng};
+use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, text};
 use serde_json::{Map, Value};
@@ -291,28 +291,6 @@ impl Model {
     /// Keeps only the inputs of layers for backward and recomputes the rest: less memory, a quarter more time.
     pub fn set_recompute(&self, recompute: bool) {
         self.write().recompute = recompute;
-    }
-
-    /// Moves the weights to where models go that name no device.
-    pub(super) fn by_default(self) -> Result<Model> {
-        let device = kernel::default_device()?;
-        if !device.is_cpu() {
-            self.move_to(&device)?;
-        }
-        Ok(self)
-    }
-
-    /// Where the weights are.
-    pub fn device(&self) -> Device {
-        self.read().weights.device()
-    }
-
-    /// Moves the weights, and what is attached to them. The moments of an optimizer follow at its next step.
-    pub fn move_to(&self, device: &Device) -> Result<()> {
-        if !device.is_cpu() {
-            self.check_trainable("to")?;
-        }
-        self.read().weights.move_to(device)
     }
 
     /// Stores the weights in `dtype`.
