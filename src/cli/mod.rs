@@ -163,6 +163,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(FAULT);
     }
     quiet_panics();
+    crate::script::fix_hashes();
     let command = cli.command.unwrap_or(Command::Repl);
     // tests run on many threads, and none of them gives all the work
     let joins = !matches!(command, Command::Test(_));

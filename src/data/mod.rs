@@ -29,10 +29,12 @@ mod split;
 pub mod step;
 pub mod stream;
 mod stream_batches;
+mod stream_crew;
 mod stream_parts;
 mod strings;
 mod table;
 pub mod tags;
+pub mod wire;
 mod write;
 
 pub use batch::Batch;

@@ -3,6 +3,9 @@
 use super::Dataset;
 use super::read::{By, DataFormat, Source, Tables, format_of};
 use super::step::Step;
+use super::stream_crew;
+use super::wire::{Wire, broken};
+use crate::ranks::Crew;
 use crate::{Error, Result, bail};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -172,12 +175,17 @@ impl Stream {
 
     /// [`Stream::blocks`] from a row of the files on, for steps that remember nothing.
     pub fn blocks_from(&self, row: usize) -> Result<DatasetBlocks> {
+        self.blocks_by(row, Crew::alone())
+    }
+
+    /// [`Stream::blocks_from`], whose steps are done by the ranks of a crew: the others by [`Stream::help`].
+    pub fn blocks_by(&self, row: usize, crew: Crew) -> Result<DatasetBlocks> {
         let mut stages = Vec::new();
         for (at, stage) in self.stages.iter().enumerate() {
             stages.push(match stage {
                 Stage::Range(start, end) => Running::Range { start: *start, end: *end, seen: 0 },
                 Stage::Fields(fields, bare) => Running::Fields(fields.clone(), *bare),
-                Stage::Each(step) => Running::Each { step: step.clone(), seen: 0 },
+                Stage::Each(step) => Running::Each { step: step.clone(), seen: 0, place: at },
                 Stage::InOrder(step) => {
                     let upstream = Stream { source: self.source.clone(), stages: self.stages[..at].to_vec() };
                     Running::InOrder(step.clone().begin(&upstream)?)
@@ -185,7 +193,16 @@ impl Stream {
             });
         }
         let tables = self.source.open(WHO)?;
-        Ok(DatasetBlocks { tables, stages, ready: VecDeque::new(), read: row, skip: row, done: false })
+        Ok(DatasetBlocks { tables, stages, ready: VecDeque::new(), read: row, skip: row, done: false, crew })
+    }
+
+    /// Parts that rank 0 has sent through a step of this stream.
+    pub fn help(&self, job: &[u8]) -> Result<Vec<u8>> {
+        let mut wire = Wire(job);
+        match self.stages.get(wire.number()? as usize) {
+            Some(Stage::Each(step)) => stream_crew::answered(step.as_ref(), wire),
+            _ => Err(broken()),
+        }
     }
 
     /// What tells these rows from others: the files as they are now, and every stage.
@@ -218,7 +235,7 @@ impl std::fmt::Display for Stream {
 enum Running {
     Range { start: usize, end: usize, seen: usize },
     Fields(Vec<String>, bool),
-    Each { step: Arc<dyn Step>, seen: usize },
+    Each { step: Arc<dyn Step>, seen: usize, place: usize },
     InOrder(Walk),
 }
 
@@ -232,6 +249,7 @@ pub struct DatasetBlocks {
     /// Rows of the files that are left out at the start.
     skip: usize,
     done: bool,
+    crew: Crew,
 }
 
 /// A part on its way: its rows, and how many rows of the files were read with it.
@@ -271,7 +289,7 @@ impl DatasetBlocks {
     /// Reads some parts and sends them through the stages.
     fn refill(&mut self) -> Result<()> {
         let wide = self.stages.iter().any(|stage| matches!(stage, Running::Each { .. }));
-        let many = if wide { rayon::current_num_threads().max(1) * 2 } else { 1 };
+        let many = if wide { rayon::current_num_threads().max(1) * 2 * self.crew.count() } else { 1 };
         let mut parts: Vec<Part> = Vec::new();
         let mut fault = None;
         while parts.len() < many && !self.done {
@@ -294,7 +312,7 @@ impl DatasetBlocks {
             }
         }
         for stage in &mut self.stages {
-            let (through, error, ended) = run(stage, parts);
+            let (through, error, ended) = run(stage, parts, &self.crew);
             parts = through;
             if error.is_some() {
                 fault = error;
@@ -310,17 +328,17 @@ impl DatasetBlocks {
 }
 
 /// The parts behind a stage, up to the first error, and whether nothing comes after them.
-fn run(stage: &mut Running, parts: Vec<Part>) -> (Vec<Part>, Option<Error>, bool) {
+fn run(stage: &mut Running, parts: Vec<Part>, crew: &Crew) -> (Vec<Part>, Option<Error>, bool) {
     let (rows, places): (Vec<Dataset>, Vec<usize>) = parts.into_iter().unzip();
     let (results, ended): (Vec<Result<Dataset>>, bool) = match stage {
-        Running::Each { step, seen } => {
+        Running::Each { step, seen, place } => {
             let numbered = rows.into_iter().map(|rows| {
                 let first = *seen;
                 *seen += rows.len();
                 (first, rows)
             });
             let numbered = numbered.collect();
-            (step.apply_all(numbered), false)
+            (stream_crew::shared_out(step.as_ref(), *place, numbered, crew), false)
         }
         Running::InOrder(walk) => {
             let mut results = Vec::new();

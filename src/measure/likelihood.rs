@@ -39,8 +39,8 @@ pub struct Likelihood {
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
     checked("likelihood", net, by)?;
     let mut sum = Likelihood::default();
-    let mut batch = Filling::new(by);
-    for texts in texts.chunks(64) {
+    let mut batch = Filling::new(by, texts.len());
+    let read = texts.chunks(64).try_for_each(|texts| {
         cancel::check()?;
         for (text, ids) in texts.iter().zip(tok.encode_batch(texts, false)?) {
             let text = text.as_ref();
@@ -51,8 +51,9 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
             sum.bytes += text.len() - unread;
             sum.add(&mut batch, net, Reading::new(by.start, ids, 0))?;
         }
-    }
-    sum.end(batch, net)
+        Ok(())
+    });
+    sum.end(read, batch, net)
 }
 
 /// The likelihood of `texts`, each read after what stands before it: of its context at most `max_length - stride` tokens, the
@@ -69,8 +70,8 @@ pub fn likelihood_in_context<S: AsRef<str>>(
         bail!("likelihood", "{} contexts for {} texts", contexts.len(), texts.len());
     }
     let mut sum = Likelihood::default();
-    let mut batch = Filling::new(by);
-    for (context, text) in contexts.iter().zip(texts) {
+    let mut batch = Filling::new(by, texts.len());
+    let read = contexts.iter().zip(texts).try_for_each(|(context, text)| {
         cancel::check()?;
         let (context, text) = (context.as_ref(), text.as_ref());
         // together, so that they are the tokens of the whole
@@ -81,9 +82,9 @@ pub fn likelihood_in_context<S: AsRef<str>>(
         let is_unread = own == from && by.start.is_none();
         let unread = if is_unread { offsets.get(own).map_or(0, |(_, end)| end - context.len()) } else { 0 };
         sum.bytes += text.len() - unread;
-        sum.add(&mut batch, net, Reading::new(by.start, ids[from..].to_vec(), own - from))?;
-    }
-    sum.end(batch, net)
+        sum.add(&mut batch, net, Reading::new(by.start, ids[from..].to_vec(), own - from))
+    });
+    sum.end(read, batch, net)
 }
 
 pub(super) fn checked(who: &'static str, net: &Model, by: Windows) -> Result<()> {
@@ -113,15 +114,18 @@ impl Likelihood {
         self.tokens += text.ids.len().saturating_sub(text.first);
         for window in windows(text.ids.len(), text.first, batch.by) {
             if !batch.fits(window.ids.len()) {
-                self.nats += batch.run(net)?;
+                batch.run(net)?;
             }
             batch.add(&text.ids, window);
         }
         Ok(())
     }
 
-    fn end(mut self, mut batch: Filling, net: &Model) -> Result<Likelihood> {
-        self.nats += batch.run(net)?;
+    /// Of batches that ranks did in turn; `read` is what became of reading the texts.
+    fn end(mut self, read: Result<()>, mut batch: Filling, net: &Model) -> Result<Likelihood> {
+        let own = read.and_then(|()| batch.run(net)).map(|()| batch.nats);
+        let nats = if batch.turn.1 > 1 { ranks::in_order("an evaluation", 1, own)? } else { own? };
+        self.nats = nats.into_iter().sum();
         if self.tokens == 0 {
             bail!("likelihood", "there is no text to predict");
         }
@@ -185,10 +189,14 @@ pub(super) fn windows(len: usize, first: usize, by: Windows) -> impl Iterator<It
     })
 }
 
-/// Windows packed into rows.
+/// Windows packed into rows of batches, which ranks do in turn.
 struct Filling {
     by: Windows,
     rows: Vec<Row>,
+    turn: (usize, usize),
+    batches: usize,
+    /// The negative log likelihood of each batch that is this rank's.
+    nats: Vec<f64>,
 }
 
 #[derive(Default)]
@@ -200,8 +208,10 @@ struct Row {
 }
 
 impl Filling {
-    fn new(by: Windows) -> Filling {
-        Filling { by, rows: Vec::new() }
+    /// Of so many texts: one alone is not worth a meeting.
+    fn new(by: Windows, texts: usize) -> Filling {
+        let turn = if texts > 1 { ranks::turn() } else { (0, 1) };
+        Filling { by, rows: Vec::new(), turn, batches: 0, nats: Vec::new() }
     }
 
     fn has_room(&self, more: usize) -> bool {
@@ -226,12 +236,17 @@ impl Filling {
         }
     }
 
-    /// The negative log likelihood of what was gathered, which is empty after it.
-    fn run(&mut self, net: &Model) -> Result<f64> {
+    /// Adds the negative log likelihood of what was gathered, which is empty after it.
+    fn run(&mut self, net: &Model) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
         let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         if length == 0 {
-            return Ok(0.0);
+            return Ok(());
+        }
+        let number = self.batches;
+        self.batches += 1;
+        if number % self.turn.1 != self.turn.0 {
+            return Ok(());
         }
         fn padded<T: Copy>(rows: &[Row], length: usize, of: fn(&Row) -> &Vec<T>, pad: T) -> Vec<T> {
             let padding = |row| std::iter::repeat_n(pad, length - of(row).len());
@@ -242,6 +257,7 @@ impl Filling {
         let segments = padded(&rows, length, |row| &row.segments, 0);
         let positions = padded(&rows, length, |row| &row.positions, 0);
         let batch = Batch { rows: rows.len(), length, ids, labels, segments, positions, ..Batch::default() };
-        net.nats(&TokenRows::from(&batch))
+        self.nats.push(net.nats(&TokenRows::from(&batch))?);
+        Ok(())
     }
 }

@@ -26,21 +26,34 @@ impl Model {
         prompts: &[Vec<u32>],
         sampling: &Sampling,
         rng: &Rng,
+        token: impl FnMut(usize, u32) -> Result<bool>,
+    ) -> Result<Vec<Vec<u32>>> {
+        let rngs = (0..prompts.len() as u64).map(|row| rng.split(row)).collect();
+        self.generate_with(prompts, sampling, rngs, token)
+    }
+
+    /// [`Model::generate`], with the random numbers of each prompt.
+    pub fn generate_with(
+        &self,
+        prompts: &[Vec<u32>],
+        sampling: &Sampling,
+        rngs: Vec<Rng>,
         mut token: impl FnMut(usize, u32) -> Result<bool>,
     ) -> Result<Vec<Vec<u32>>> {
         sampling.check()?;
         self.check_causal("generate")?;
         if let Some(candle) = self.candle() {
-            return candle_texts(&candle, prompts, sampling, rng, self.config().max_positions, token);
+            return candle_texts(&candle, prompts, sampling, rngs, self.config().max_positions, token);
         }
         let mut done = vec![Vec::new(); prompts.len()];
         let mut session = Session::new(self, SessionPlan { read_at_once: usize::MAX, prefix_bytes: 0 })?;
-        let mut waiting = prompts.iter().take(if sampling.max_new_tokens > 0 { prompts.len() } else { 0 }).enumerate();
+        let asked = if sampling.max_new_tokens > 0 { prompts.len() } else { 0 };
+        let mut waiting = prompts.iter().zip(rngs).take(asked).enumerate();
         let mut texts: BTreeMap<LineId, Text> = BTreeMap::new();
         loop {
             // a line that is done makes room for the next prompt
-            for (row, prompt) in waiting.by_ref().take(TOGETHER - session.len()) {
-                texts.insert(session.join(prompt)?, Text { row, new: 0, rng: rng.split(row as u64) });
+            for (row, (prompt, rng)) in waiting.by_ref().take(TOGETHER - session.len()) {
+                texts.insert(session.join(prompt)?, Text { row, new: 0, rng });
             }
             if session.is_empty() {
                 return Ok(done);
@@ -78,15 +91,15 @@ fn candle_texts(
     candle: &CandleDecoder,
     prompts: &[Vec<u32>],
     sampling: &Sampling,
-    rng: &Rng,
+    rngs: Vec<Rng>,
     room: usize,
     mut token: impl FnMut(usize, u32) -> Result<bool>,
 ) -> Result<Vec<Vec<u32>>> {
     let mut session = candle.session();
     let mut done = Vec::new();
-    for (row, prompt) in prompts.iter().enumerate() {
+    for ((row, prompt), mut rng) in prompts.iter().enumerate().zip(rngs) {
         session.clear()?;
-        let (mut read, mut ids, mut rng) = (0, prompt.clone(), rng.split(row as u64));
+        let (mut read, mut ids) = (0, prompt.clone());
         while ids.len() < prompt.len() + sampling.max_new_tokens && ids.len() < room {
             cancel::check()?;
             let mut logits = session.step(&ids[read..], 1, read)?;

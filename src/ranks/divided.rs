@@ -1,7 +1,7 @@
 //! Work over many items that ranks divide among them: item by item in turn, and put together in the order of the items.
 
-use super::meeting::{self, gathered, meet};
-use super::world;
+use super::meeting::{gathered, meet};
+use super::world::{self, World};
 use crate::{Error, Result};
 
 /// Which items are this rank's: those whose number divided by the second leaves the first. All are where it does not share.
@@ -13,6 +13,31 @@ pub fn turn() -> (usize, usize) {
 /// interrupted in one rank, it was in all.
 pub fn in_order(what: &str, width: usize, own: Result<Vec<f64>>) -> Result<Vec<f64>> {
     let Some(world) = world::world().filter(|world| world.is_here()) else { return own };
+    let bytes: Vec<u8> = whole(world, what, own)?.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let rows: Vec<Vec<f64>> = gathered(what, &bytes)?.iter().map(|row| numbers(row)).collect();
+    let all = rows.iter().map(Vec::len).sum::<usize>() / width;
+    let item = |at: usize| rows[at % world.count].get(width * (at / world.count)..).into_iter().flatten().take(width);
+    Ok((0..all).flat_map(item).copied().collect())
+}
+
+/// [`in_order`] of texts.
+pub fn texts_in_order(what: &str, own: Result<Vec<String>>) -> Result<Vec<String>> {
+    let Some(world) = world::world().filter(|world| world.is_here()) else { return own };
+    let fault = |error: serde_json::Error| Error::new("ranks", format!("{what}: {error}"));
+    let bytes = serde_json::to_vec(&whole(world, what, own)?).map_err(fault)?;
+    let rows = gathered(what, &bytes)?;
+    let rows = rows.iter().map(|row| serde_json::from_slice::<Vec<String>>(row).map(Vec::into_iter));
+    let mut rows: Vec<_> = rows.collect::<std::result::Result<_, _>>().map_err(fault)?;
+    let mut all = Vec::new();
+    // the first row that has ended is the end of all
+    while let Some(text) = rows[all.len() % world.count].next() {
+        all.push(text);
+    }
+    Ok(all)
+}
+
+/// This rank's results, where the work was done in all ranks.
+fn whole<T>(world: &World, what: &str, own: Result<T>) -> Result<T> {
     let flag = match &own {
         Ok(_) => 0,
         Err(error) if error.is_interrupted() => 1,
@@ -20,19 +45,15 @@ pub fn in_order(what: &str, width: usize, own: Result<Vec<f64>>) -> Result<Vec<f
     };
     let cards = meet(world, what, flag, 0, 1)?;
     if let Some(failed) = cards.iter().position(|card| card.flag == 2) {
-        let own = own.map(drop);
-        let words = gathered(what, own.as_ref().err().map_or(String::new(), ToString::to_string).as_bytes())?;
+        let told = own.as_ref().err().map_or(String::new(), ToString::to_string);
+        let words = gathered(what, told.as_bytes())?;
         let words = String::from_utf8_lossy(&words[failed]).into_owned();
         return Err(own.err().unwrap_or_else(|| Error::new("ranks", format!("rank {failed}: {words}"))));
     }
     if cards.iter().any(|card| card.flag == 1) {
         return Err(own.err().unwrap_or_else(Error::interrupted));
     }
-    let bytes: Vec<u8> = own?.iter().flat_map(|number| number.to_le_bytes()).collect();
-    let rows: Vec<Vec<f64>> = meeting::gathered(what, &bytes)?.iter().map(|row| numbers(row)).collect();
-    let all = rows.iter().map(Vec::len).sum::<usize>() / width;
-    let item = |at: usize| rows[at % world.count].get(width * (at / world.count)..).into_iter().flatten().take(width);
-    Ok((0..all).flat_map(item).copied().collect())
+    own
 }
 
 fn numbers(bytes: &[u8]) -> Vec<f64> {

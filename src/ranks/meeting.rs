@@ -1,17 +1,15 @@
 //! Where ranks meet: each says what it has come for, so that ranks that have taken different ways are told, and not mixed.
 
-use super::world::{self, Occasion, OnItsOwn, Pace, World};
+use super::world::{self, Occasion, Pace, World};
 use crate::{Error, Result, cancel};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// What a rank brings to a meeting: its step, two facts, and what it has come for.
 const CARD: usize = 128;
 const LABEL: usize = CARD - 32;
 /// Bytes of one message.
-const MESSAGE: usize = 64 << 20;
+pub(super) const MESSAGE: usize = 64 << 20;
 /// What rank 0 does alone may take so many times as long.
-const LONG: u32 = 48;
+pub(super) const LONG: u32 = 48;
 
 /// What one rank brought.
 #[derive(Clone)]
@@ -132,69 +130,10 @@ pub fn gathered(what: &str, own: &[u8]) -> Result<Vec<Vec<u8>>> {
     Ok(all)
 }
 
-/// What `work` returns in rank 0, which alone does it; an error is an error of all.
-pub fn shared(what: &str, work: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-    let Some(world) = world::world() else { return work() };
-    // what the others may read yet changes only when they have come here
-    meet(world, what, 0, 0, 1)?;
-    if world.rank == 0 {
-        let own = OnItsOwn::begin();
-        let done = work();
-        drop(own);
-        let (failed, bytes) = match &done {
-            Ok(bytes) => (false, bytes.clone()),
-            Err(error) => (true, written(error)),
-        };
-        meet(world, what, u64::from(failed), bytes.len() as u64, LONG)?;
-        for piece in bytes.chunks(MESSAGE) {
-            let sends: Vec<(usize, &[u8])> = (1..world.count).map(|rank| (rank, piece)).collect();
-            world.exchange(&Occasion { what, pace: Pace::Busy, times: 1 }, &sends, &mut [])?;
-        }
-        return done;
-    }
-    let first = meet(world, what, 0, 0, LONG)?.swap_remove(0);
-    let mut bytes = vec![0; first.length as usize];
-    for piece in bytes.chunks_mut(MESSAGE) {
-        world.exchange(&Occasion { what, pace: Pace::Busy, times: 1 }, &[], &mut [(0, piece)])?;
-    }
-    if first.flag == 0 { Ok(bytes) } else { Err(read(&bytes)) }
-}
-
-/// Lets rank 0 alone do what all would do alike, such as writing a file; the others wait for it.
-pub fn first(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    shared(what, || work().map(|()| Vec::new())).map(drop)
-}
-
-/// As [`first`], and all have what it returns.
-pub fn first_value<T: Serialize + DeserializeOwned>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    if world::world().is_none() {
-        return work();
-    }
-    let fault = |error: serde_json::Error| Error::new(what, format!("can't be told to the other ranks: {error}"));
-    let bytes = shared(what, || serde_json::to_vec(&work()?).map_err(fault))?;
-    serde_json::from_slice(&bytes).map_err(fault)
-}
-
 /// The last meeting.
 pub fn at_the_end() -> Result<()> {
     match world::world() {
         None => Ok(()),
         Some(world) => meet(world, "the end of the script", 0, 0, LONG).map(drop),
-    }
-}
-
-fn written(error: &Error) -> Vec<u8> {
-    let parts = (error.who(), error.what(), error.advice(), error.is_interrupted());
-    serde_json::to_vec(&parts).unwrap_or_default()
-}
-
-fn read(bytes: &[u8]) -> Error {
-    match serde_json::from_slice::<(String, String, Option<String>, bool)>(bytes) {
-        Ok((.., true)) => Error::interrupted(),
-        Ok((who, what, help, _)) => match help {
-            Some(help) => Error::new(who, what).help(help),
-            None => Error::new(who, what),
-        },
-        Err(error) => Error::new("ranks", format!("rank 0 failed, and its words are no text: {error}")),
     }
 }

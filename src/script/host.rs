@@ -322,6 +322,13 @@ thread_local! {
     static PANIC: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
 }
 
+/// Gives Rhai's hashes one seed, before the first engine: what tells a closure from others (`identity`) is then the same in every process, so that
+/// what was interrupted goes on. For the program alone, since the seed is that of the whole process.
+pub fn fix_hashes() {
+    // where it has been set, it is not random either
+    let _ = rhai::config::hashing::set_hashing_seed(Some([0x6c65_7661, 0x696e, 1, 2]));
+}
+
 /// Keeps what a panic says of itself, with its place, for the fault that tells it.
 pub fn note_panic(text: &str) {
     PANIC.with(|noted| noted.replace(Some(text.to_string())));

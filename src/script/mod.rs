@@ -56,7 +56,7 @@ pub use fault::{Cause, Fault, Place};
 #[doc(hidden)]
 pub use fault::{Res, carried, is_interrupted};
 #[doc(hidden)]
-pub use host::{Host, Noun, note_panic};
+pub use host::{Host, Noun, fix_hashes, note_panic};
 #[doc(hidden)]
 pub use input::Input;
 pub use natives::Natives;

@@ -3,6 +3,7 @@
 
 use levain::ranks::{Launch, launch, tree};
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +34,26 @@ let w   = [param(randn([8, 16]) * 0.1), param(randn([16, 1]) * 0.1)];
 let net = #{ parameters: w, loss: |x| (dropout((x @ w[0]).tanh(), 0.2) @ w[1] - x.sum(1).unsqueeze(1) + randn([6, 1])).square().mean() };
 let run = train::run(net, |number| randn([6, 8]), (), #{ steps: cfg.steps, grad_accum: 4, lr: 1e-2, quiet: true });
 print(`${run.steps} ${run.loss} ${w[0].sum().item()} ${w[1].sum().item()} ${rand([1]).item()}`);
+"#;
+
+/// Rules over six files of four encodings, a stream that is saved, texts that are written and scored.
+const ROWS: &str = r#"
+let net  = model(#{ model_type: "llama", vocab_size: 260, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 }, #{ seed: 1 });
+let tok  = tokenizer(["to be"], #{ vocab_size: 260 });
+let rows = stream("dirty", #{ encoding: "auto", on_error: "skip", aside: "out/broken.jsonl", file_field: "file" });
+let rules = clean::usual(#{ html: "html", languages: ["en", "zh"], lines: true });
+rules.insert(3, #{ rule: "filter", name: "long", keep: |row| row.text.len < 100000 });
+rules.push(#{ rule: "perplexity", model: net, tokenizer: tok, keep: 0.9, max_length: 64 });
+let done = clean::run(rows, rules, #{ out: "out/clean", piece_rows: 50 });
+print(clean::report(done));
+print(rows.map(|row| #{ text: `${row.get("text")}`, file: row.file, n: `${row.get("text")}`.len }).filter(|row| row.n > 20).normalize("text").save("out/mapped.jsonl"));
+print(clean::run(dataset(["We the people", "We the people", "of the United States"]), [#{ rule: "normalize" }, #{ rule: "unique" }], #{ out: "out/small" }).kept_rows);
+let prompts = [];
+for n in 0..7 { prompts.push(`row ${n} of some text`); }
+print(net.generate(tok, prompts, #{ max_new_tokens: 5, temperature: 1.0, seed: 3 }));
+print(likelihood(net, tok, prompts, #{ batch_size: 2, max_length: 32 }));
+print(net.generate(tok, "one", #{ max_new_tokens: 5 }));
+try { stream("out/mapped.jsonl").map(|row| row.none + 1).save("out/none.jsonl"); } catch { print("fails"); }
 "#;
 
 /// The launchers that there are here, by their names.
@@ -102,6 +123,32 @@ fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Every file below a folder, with its bytes.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push((path.strip_prefix(folder).unwrap().into(), std::fs::read(&path).unwrap())),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether a launcher is there; what is not tried without one is told.
+fn launcher(skipped: &str) -> Option<&'static str> {
+    let found = launchers().first().copied();
+    if found.is_none() {
+        let _ = writeln!(std::io::stderr(), "skipped: {skipped}: there is no mpirun");
+    }
+    found
+}
+
 /// The processes of a launcher's children that run levain.
 fn ranks_of(launcher: u32) -> Vec<i32> {
     let mut found = Vec::new();
@@ -128,6 +175,7 @@ fn signal(process: i32, signal: i32) {
 #[test]
 fn ranks_come_to_the_bits_of_one_process() {
     let folder = Folder::new();
+    launcher("training under ranks");
     for words in [
         ["train.rhai", "precision=f32"],
         ["train.rhai", "precision=bf16"],
@@ -145,9 +193,75 @@ fn ranks_come_to_the_bits_of_one_process() {
     }
 }
 
+/// Rows shared out among ranks come to the bytes of one process: cleaning in all its phases, a stream that is saved, generation, scores.
+#[test]
+fn rows_are_shared_out_and_come_to_the_bytes_of_one_process() {
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("rows.rhai"), ROWS).unwrap();
+    std::fs::create_dir(folder.path().join("dirty")).unwrap();
+    for entry in std::fs::read_dir("scripts/data/dirty").unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join("dirty").join(path.file_name().unwrap())).unwrap();
+    }
+    let out = folder.path().join("out");
+    let alone = folder.alone(&["--threads", "1", "rows.rhai"]);
+    let whole = files(&out);
+    assert!(whole.iter().filter(|(_, bytes)| bytes.len() > 500).count() >= 5, "{alone}");
+    assert!(alone.ends_with("fails\n"), "{alone}");
+    let Some(launcher) = launcher("cleaning, saving and generating under ranks") else { return };
+    for count in [2, 4] {
+        std::fs::remove_dir_all(&out).unwrap();
+        let output = folder.ranks(launcher, count, &["rows.rhai"]).output().unwrap();
+        assert_eq!(alone, printed(&output), "{count} ranks: {}", told(&output));
+        let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let found = files(&out);
+        assert_eq!(names(&whole), names(&found));
+        let differs = whole.iter().zip(&found).find(|(a, b)| a != b);
+        assert!(differs.is_none(), "{count} ranks: {:?}", differs.map(|(file, _)| &file.0));
+    }
+}
+
+/// A rank that is killed while rows are shared out ends the job, and the same command goes on to the same bytes, with any number of ranks.
+#[test]
+fn cleaning_goes_on_where_a_rank_was_killed() {
+    let Some(launcher) = launcher("a rank that is killed while it cleans") else { return };
+    let folder = Folder::new();
+    let script = r#"
+let rules = [#{ rule: "normalize" }, #{ rule: "quality" }, #{ rule: "unique" }, #{ rule: "near_duplicates" }, #{ rule: "mask_pii" }];
+clean::run(stream("rows-*.jsonl"), rules, #{ out: "out", piece_rows: 40 });
+"#;
+    std::fs::write(folder.path().join("clean.rhai"), script).unwrap();
+    for part in 0..9 {
+        let row = |n: usize| {
+            format!(
+                "{{\"text\": \"The committee of year {} agreed that member {} is to read report {n} to all of them.\"}}\n",
+                n * n + part,
+                n + part
+            )
+        };
+        let text: String = (0..30).map(row).collect();
+        std::fs::write(folder.path().join(format!("rows-{part}.jsonl")), text).unwrap();
+    }
+    folder.alone(&["clean.rhai"]);
+    let out = folder.path().join("out");
+    let whole = files(&out);
+    std::fs::remove_dir_all(&out).unwrap();
+    for call in [9, 30, 60] {
+        // rank 0 alone writes, and ends before one such call
+        let output = folder
+            .ranks(launcher, 3, &["clean.rhai"])
+            .env("LEVAIN_TEST_FAULT", format!("kill@{call}"))
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{call}");
+    }
+    printed(&folder.ranks(launcher, 2, &["clean.rhai"]).output().unwrap());
+    assert!(files(&out) == whole);
+}
+
 #[test]
 fn a_killed_rank_ends_the_job_and_the_same_command_resumes_with_any_number_of_ranks() {
-    let Some(launcher) = launchers().first().copied() else { return };
+    let Some(launcher) = launcher("a rank that is killed while it trains") else { return };
     let folder = Folder::new();
     let whole = folder.alone(&["train.rhai", "steps=30", "out=whole"]);
     let words = ["train.rhai", "steps=30", "out=killed"];
@@ -165,7 +279,7 @@ fn a_killed_rank_ends_the_job_and_the_same_command_resumes_with_any_number_of_ra
 /// Moments divided among ranks: the same bits, and the same files, from which any number of ranks resumes, dividing them or not.
 #[test]
 fn divided_moments_change_no_bit_and_no_checkpoint() {
-    let Some(launcher) = launchers().first().copied() else { return };
+    let Some(launcher) = launcher("divided moments") else { return };
     let folder = Folder::new();
     for (kind, resumed) in [("f32", "shard=true"), ("bf16", "shard=false")] {
         let words = |name: &str, more: &str| {
@@ -187,7 +301,7 @@ fn divided_moments_change_no_bit_and_no_checkpoint() {
 
 #[test]
 fn a_rank_that_stops_is_named_with_the_step() {
-    let Some(launcher) = launchers().first().copied() else { return };
+    let Some(launcher) = launcher("a rank that stops") else { return };
     let folder = Folder::new();
     let mut command = folder.ranks(launcher, 4, &["train.rhai", "steps=2000", "out=out"]);
     let mut child = command.env("LEVAIN_RANKS_TIMEOUT", "1").spawn().unwrap();
@@ -215,7 +329,7 @@ fn what_ranks_cannot_share_is_an_error_that_says_what_to_set() {
     );
     assert!(error(4, 1).advice().unwrap().starts_with("set `grad_accum: 4` and `batch_size` so that"));
     assert!(error(2, 6).advice().unwrap().ends_with("or start 3 or 6 ranks"), "{:?}", error(2, 6).advice());
-    let Some(launcher) = launchers().first().copied() else { return };
+    let Some(launcher) = launcher("micro-batches that ranks cannot share") else { return };
     let folder = Folder::new();
     let output = folder.ranks(launcher, 4, &["train.rhai", "grad_accum=2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -303,7 +417,7 @@ fn a_library_that_is_missing_or_lies_is_an_error() {
 
 #[test]
 fn rank_0_alone_prints_and_writes_and_ranks_that_differ_are_told() {
-    let Some(launcher) = launchers().first().copied() else { return };
+    let Some(launcher) = launcher("who prints and writes") else { return };
     let folder = Folder::new();
     let script = r#"
 print(`${world_size()} ${[0, 1, 2].contains(rank())}`);
@@ -341,6 +455,7 @@ try { data.save("out/rows.jsonl/x.jsonl"); } catch (e) { print(e.what); }
 fn ctrl_c_is_agreed_on_at_a_step() {
     let folder = Folder::new();
     let whole = folder.alone(&["train.rhai", "steps=40", "out=whole", "save_every=0"]);
+    launcher("Ctrl-C under ranks");
     for launcher in launchers() {
         let out = format!("out={launcher}");
         let words = ["train.rhai", "steps=40", &out, "save_every=0"];

@@ -4,7 +4,6 @@ use super::{chinese, duplicates, lines, pages, parts, pii, quality, score, texts
 use crate::clean::run::{CleanRun, CleanStep};
 use crate::data::api::closure::keeping;
 use crate::data::{Dataset, Stream};
-use crate::ranks;
 use crate::script::prelude::*;
 use std::path::Path;
 
@@ -155,10 +154,9 @@ mod verbs {
             _ => bail!(WHO, "option `piece_rows` is a whole number above 0"),
         };
         let run = CleanRun { steps, field, out: Path::new(&text("out")).into(), format: text("format"), piece_rows };
-        let told = format!("{WHO} {}", run.out.display());
         let tally = match (rows.read_lock::<Dataset>(), rows.read_lock::<Stream>()) {
-            (Some(data), _) => ranks::first_value(&told, || run.run_dataset(&data))?,
-            (_, Some(stream)) => ranks::first_value(&told, || run.run(&stream))?,
+            (Some(data), _) => run.run_dataset(&data)?,
+            (_, Some(stream)) => run.run(&stream)?,
             _ => bail!(WHO, "rows are a dataset or a stream, not {}", rows.type_name()),
         };
         rhai::serde::to_dynamic(tally)

@@ -4,6 +4,7 @@
 //! Rows go a stretch at a time through all steps, and each stretch is a [piece](piece) on the disk. Steps that need all rows before the
 //! first of them goes, as near duplicates do, begin another [phase](phase), which reads the pieces of the one before.
 
+mod crew;
 mod phase;
 mod piece;
 mod step;
@@ -15,6 +16,7 @@ pub use tally::{Removed, StepTally, Tally};
 use super::unique;
 use crate::data::{Dataset, Source, Stream, TextForm, join_files, save, save_in};
 use crate::files::{self, Stage};
+use crate::ranks::{self, Crew};
 use crate::{Error, Result, cancel, progress, text};
 use phase::{Phase, pieces_stream};
 use piece::{Pieces, REMOVED, SHORTENED};
@@ -84,8 +86,14 @@ impl CleanRun {
         Ok(format!("{:032x}", hash.finish_128()))
     }
 
-    /// Runs all steps, or what an earlier run of the same has left to do.
+    /// Runs all steps, or what an earlier run of the same has left to do. Rank 0 reads and writes; steps that look at rows one by one
+    /// are shared out among all.
     pub fn run(&self, stream: &Stream) -> Result<Tally> {
+        let told = format!("{WHO} {}", self.out.display());
+        ranks::led(&told, |crew| self.run_by(stream, &crew), |job| self.help(stream, job))
+    }
+
+    fn run_by(&self, stream: &Stream, crew: &Crew) -> Result<Tally> {
         files::make_folder(WHO, &self.out)?;
         files::settle(WHO, &self.out)?;
         let work = self.out.join(WORK);
@@ -103,15 +111,17 @@ impl CleanRun {
         let mut tally: Option<Tally> = None;
         let mut phases: Vec<Pieces> = Vec::new();
         let cut = self.phases();
+        let mut first = 0;
         for (number, steps) in cut.iter().enumerate() {
             let is_last = number + 1 == cut.len();
             let pieces = Pieces::open(work.join(format!("phase-{number}")), self.kept_name())?;
             let pieces = match phases.last() {
-                None => self.phase(stream, Phase { steps, is_later: false, is_last }, pieces)?,
+                None => self.phase(stream, Phase { steps, first, is_later: false, is_last, crew }, pieces)?,
                 Some(before) => {
-                    self.phase(&pieces_stream(before)?, Phase { steps, is_later: true, is_last }, pieces)?
+                    self.phase(&pieces_stream(before)?, Phase { steps, first, is_later: true, is_last, crew }, pieces)?
                 }
             };
+            first += steps.len();
             let counted = pieces.tally();
             self.leaves_some(&counted)?;
             match &mut tally {
@@ -138,11 +148,12 @@ impl CleanRun {
             }
         }
         let path = self.out.join(format!("rows-{digest:032x}.jsonl"));
-        if !files::is_file(&path) {
-            save(data, &path, TextForm::default())?;
-        }
+        ranks::first(&format!("{WHO} {}", path.display()), || match files::is_file(&path) {
+            true => Ok(()),
+            false => save(data, &path, TextForm::default()),
+        })?;
         let tally = self.run(&Stream::open(Source::from(path.as_path()))?)?;
-        files::remove(WHO, &path)?;
+        ranks::first(&format!("{WHO} {}", path.display()), || files::remove(WHO, &path))?;
         Ok(tally)
     }
 

@@ -6,6 +6,7 @@ use super::tally::{self, StepTally, Tally};
 use super::{BYTES, CleanRun, GUESSED, NUMBER, WHO};
 use crate::clean::language;
 use crate::data::{Cell, Column, Dataset, Source, Stream};
+use crate::ranks::Crew;
 use crate::{Result, bail, cancel, progress, tasks, text};
 
 impl CleanRun {
@@ -26,14 +27,15 @@ impl CleanRun {
             memory.seen = last.rows as usize;
         }
         let (is_stateless, mut came) = (stream.is_stateless(), last.rows);
-        let mut blocks = stream.blocks_from(if is_stateless { last.read } else { 0 })?;
+        let mut blocks = stream.blocks_by(if is_stateless { last.read } else { 0 }, phase.crew.clone())?;
+        let together = rayon::current_num_threads().max(1) * 2 * phase.crew.count();
         let mut filling =
             Filling { facts: Facts { read: last.read, rows: came, ..Facts::default() }, ..Filling::default() };
         let mut done = false;
         while !done {
             cancel::check()?;
             let mut parts = Vec::new();
-            while parts.len() < rayon::current_num_threads().max(1) * 2 && !done {
+            while parts.len() < together && !done {
                 match blocks.next_with_place() {
                     None => done = true,
                     Some(part) => parts.push(part?),
@@ -88,22 +90,22 @@ impl CleanRun {
             }
             tally
         };
-        let mut all: Vec<Through> = tasks::map(parts, &|_, part| {
-            let tally = before(&part);
-            Through { part, gone: Vec::new(), cut: Vec::new(), tally, digests: Vec::new() }
-        });
-        for (place, step) in phase.steps.iter().enumerate() {
-            let parts = all.iter().map(|through| through.part.clone()).collect();
-            for (through, done) in all.iter_mut().zip(step.apply(&self.field, parts, place, memory)?) {
-                through.part = done.part;
-                through.gone.extend(done.gone);
-                through.cut.extend(done.cut);
-                through.tally.steps.push(StepTally { step: step.name(), ..done.tally });
+        let mut all: Vec<Through> = tasks::map(parts, &|_, part| Through { tally: before(&part), ..Through::of(part) });
+        let mut place = 0;
+        while let Some(step) = phase.steps.get(place) {
+            let alone = phase.steps[place..].iter().take_while(|step| step.is_alone()).count();
+            if alone > 0 {
+                let steps = phase.first + place..phase.first + place + alone;
+                all = self.shared_out(steps, all, phase.crew)?;
+                place += alone;
+                continue;
             }
+            self.step(step, place, &mut all, memory)?;
             // what a step has seen first belongs to the part in which it was; parts come in order, and a piece ends at one
             if let CleanStep::Unique(_) = step {
                 share_digests(&mut all, place, memory);
             }
+            place += 1;
         }
         Ok(tasks::map(all, &|_, mut through| {
             through.gone.sort_by_key(|gone| gone.row);
@@ -111,6 +113,18 @@ impl CleanRun {
             self.left(&mut through, phase.is_last);
             through
         }))
+    }
+
+    /// What one step makes of parts, with what it counts.
+    pub(super) fn step(&self, step: &CleanStep, place: usize, all: &mut [Through], memory: &mut Memory) -> Result<()> {
+        let parts = all.iter().map(|through| through.part.clone()).collect();
+        for (through, done) in all.iter_mut().zip(step.apply(&self.field, parts, place, memory)?) {
+            through.part = done.part;
+            through.gone.extend(done.gone);
+            through.cut.extend(done.cut);
+            through.tally.steps.push(StepTally { step: step.name(), ..done.tally });
+        }
+        Ok(())
     }
 
     /// Counts what is left.
@@ -136,19 +150,28 @@ impl CleanRun {
 #[derive(Clone, Copy)]
 pub(super) struct Phase<'r> {
     pub steps: &'r [CleanStep],
+    /// The number of the first of them among all.
+    pub first: usize,
     /// Its rows are those of a phase before it.
     pub is_later: bool,
     pub is_last: bool,
+    pub crew: &'r Crew,
 }
 
-/// A part behind all steps.
-struct Through {
-    part: Part,
-    gone: Vec<step::Gone>,
+/// A part on its way through the steps, with what they did to it.
+pub(super) struct Through {
+    pub part: Part,
+    pub gone: Vec<step::Gone>,
     /// Parts of texts that were cut out.
-    cut: Vec<step::Gone>,
-    tally: Tally,
+    pub cut: Vec<step::Gone>,
+    pub tally: Tally,
     digests: Vec<Vec<u128>>,
+}
+
+impl Through {
+    pub fn of(part: Part) -> Through {
+        Through { part, gone: Vec::new(), cut: Vec::new(), tally: Tally::default(), digests: Vec::new() }
+    }
 }
 
 /// Gives each part the digests that it has first.

@@ -10,6 +10,7 @@ use crate::clean::{Rewrite, Shorten, Sift, unique};
 use crate::data::step::Step;
 use crate::data::{Dataset, Stream};
 use crate::{Result, tasks, text};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub struct Part {
 }
 
 /// A row that went, or a part of one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gone {
     pub row: u64,
     pub rule: String,
@@ -131,6 +132,11 @@ impl CleanStep {
             CleanStep::Choose(choose) => choose.plan.keep.is_some(),
             _ => false,
         }
+    }
+
+    /// Whether what becomes of a row depends on it alone, so that any rank can do it.
+    pub fn is_alone(&self) -> bool {
+        !matches!(self, CleanStep::Unique(_)) && !self.needs_all()
     }
 
     /// Looks at all rows.

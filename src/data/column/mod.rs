@@ -1,5 +1,7 @@
 //! One field of all rows, stored as tightly as its values allow.
 
+mod wire;
+
 use super::digits;
 use super::present::Present;
 use super::strings::Strings;

@@ -7,7 +7,8 @@ use crate::data::read::{DataFormat, Packing, TextForm, format_of};
 use crate::data::stream::DatasetBlocks;
 use crate::data::{Dataset, Stream, TableBuilder};
 use crate::files::{self, Counted};
-use crate::{Error, Result, bail, cancel, progress, ranks, tasks, text};
+use crate::ranks::{self, Crew};
+use crate::{Error, Result, bail, cancel, progress, tasks, text};
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -45,10 +46,11 @@ struct Progress {
 
 /// Writes the rows, and returns how many there are.
 pub fn save_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<usize> {
-    ranks::first_value(&format!("{WHO} {}", path.display()), || write_stream(stream, path, options))
+    let told = format!("{WHO} {}", path.display());
+    ranks::led(&told, |crew| write_stream(stream, path, options, crew), |job| stream.help(job))
 }
 
-fn write_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<usize> {
+fn write_stream(stream: &Stream, path: &Path, options: SaveOptions, crew: Crew) -> Result<usize> {
     let (format, packing) = format_of(WHO, path)?;
     fits(format, options.form, path)?;
     if format == DataFormat::Json {
@@ -77,7 +79,7 @@ fn write_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<us
         }
         _ => Progress { key, ..Progress::default() },
     };
-    let mut run = Run { path, part: path.with_file_name(format!("{file_name}.part")), state, progress, options };
+    let mut run = Run { path, part: path.with_file_name(format!("{file_name}.part")), state, progress, options, crew };
     let done = match format {
         DataFormat::Parquet => run.groups(stream),
         _ => run.text(stream, format, packing),
@@ -103,15 +105,16 @@ struct Run<'a> {
     state: PathBuf,
     progress: Progress,
     options: SaveOptions,
+    crew: Crew,
 }
 
 impl Run<'_> {
     /// The rows behind those that were written, and whether what comes first was written before.
     fn blocks(&self, stream: &Stream) -> Result<(DatasetBlocks, usize)> {
         match stream.is_stateless() {
-            true => Ok((stream.blocks_from(self.progress.read)?, 0)),
+            true => Ok((stream.blocks_by(self.progress.read, self.crew.clone())?, 0)),
             // what remembers rows has to see them again
-            false => Ok((stream.blocks()?, self.progress.read)),
+            false => Ok((stream.blocks_by(0, self.crew.clone())?, self.progress.read)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::read::Ids;
 use crate::model::{Detokenizer, Model, Sampling};
+use crate::ranks;
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
@@ -95,12 +96,14 @@ fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
     Ok((vec![Ids::read("generate", "ids", given)?.unsigned("generate")?], true))
 }
 
-/// Writes on; `show` hears the text of each row as it becomes certain, and says whether to go on.
+/// Writes on; `show` hears the text of each row as it becomes certain, and says whether to go on. Where nobody has to hear it, several
+/// texts are divided among ranks.
 fn write(
     net: &Model,
     tok: &Tokenizer,
     prompt: Dynamic,
     options: Map,
+    is_divided: bool,
     mut show: impl FnMut(&str) -> Res<bool>,
 ) -> Res<Dynamic> {
     let options = Options::read("generate", GENERATE, options)?;
@@ -117,10 +120,14 @@ fn write(
     let (sampling, stops) = sampling(net, tok, &options)?;
     let rng = Rng::or_run(options.maybe("seed", Options::int)?.map(|seed| seed as u64));
     let skip_special = options.bool("skip_special_tokens")?;
+    // ranks write texts in turn; each of several has random numbers of its own
+    let (rank, count) = if is_divided && !single { ranks::turn() } else { (0, 1) };
+    let rngs = (rank as u64..prompts.len() as u64).step_by(count).map(|row| rng.split(row)).collect();
+    let prompts: Vec<Vec<u32>> = prompts.into_iter().skip(rank).step_by(count).collect();
     let mut writers: Vec<Detokenizer> = prompts.iter().map(|_| Detokenizer::new(tok, &stops, skip_special)).collect();
     // what the script's closure throws has to get through the loop
     let mut thrown = None;
-    let written = net.generate(&prompts, &sampling, &rng, |row, id| {
+    let written = net.generate_with(&prompts, &sampling, rngs, |row, id| {
         // embedding rows beyond the tokens have no text
         if (id as usize) >= tok.len() {
             return Ok(true);
@@ -138,13 +145,19 @@ fn write(
     if let Some(fault) = thrown {
         return Err(fault);
     }
-    written?;
-    let mut texts = Vec::new();
-    for writer in &mut writers {
-        let rest = writer.finish()?;
-        show(&rest)?;
-        texts.push(Dynamic::from(writer.text.clone()));
+    let finished = || {
+        written?;
+        writers.iter_mut().map(Detokenizer::finish).collect::<crate::Result<Vec<String>>>()
+    };
+    let rests = finished();
+    if !is_divided {
+        for rest in rests.as_ref().into_iter().flatten() {
+            show(rest)?;
+        }
     }
+    let texts = rests.map(|_| writers.into_iter().map(|writer| writer.text).collect::<Vec<String>>());
+    let texts = if count > 1 { ranks::texts_in_order("generation", texts)? } else { texts? };
+    let mut texts: List = texts.into_iter().map(Dynamic::from).collect();
     Ok(if single { texts.pop().unwrap_or_default() } else { texts.into() })
 }
 
@@ -196,7 +209,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
     pub fn generate(net: &mut Model, tok: Tokenizer, prompt: Dynamic, options: Map) -> Res<Dynamic> {
-        write(net, &tok, prompt, options, |_| Ok(true))
+        write(net, &tok, prompt, options, true, |_| Ok(true))
     }
 
     /// Generate text from a prompt and stream it: `show` is called with each new part, and ends generation by returning
@@ -221,7 +234,7 @@ mod verbs {
         options: Map,
         show: FnPtr,
     ) -> Res<Dynamic> {
-        write(&net, &tok, prompt, options, |part| {
+        write(&net, &tok, prompt, options, false, |part| {
             if part.is_empty() {
                 return Ok(true);
             }
