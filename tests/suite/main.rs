@@ -51,6 +51,7 @@ mod decode;
 mod devices;
 #[cfg(unix)]
 mod dialogs;
+mod dirty;
 #[cfg(feature = "jupyter")]
 mod jupyter;
 mod kernel;

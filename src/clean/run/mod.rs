@@ -102,7 +102,8 @@ impl CleanRun {
             files::remove_folder(WHO, &work)?;
             return Ok(report.tally);
         }
-        let key = format!("{}\n{}\n{}", self.identity(), self.piece_rows, stream.fingerprint());
+        let source = stream.fingerprint();
+        let key = format!("{}\n{}\n{source}", self.identity(), self.piece_rows);
         let begun = files::read_if_there(WHO, &work.join("key"))?;
         if begun.is_none_or(|begun| begun != key.as_bytes()) {
             files::remove_folder(WHO, &work)?;
@@ -131,6 +132,10 @@ impl CleanRun {
             phases.push(pieces);
         }
         let report = Report { run: self.digest(stream)?, tally: tally.unwrap_or_default() };
+        if stream.fingerprint() != source {
+            let what = format!("{} was written to while it was cleaned", stream.source());
+            return Err(Error::new(WHO, what).help("run it again when nothing writes to it"));
+        }
         self.finish(&phases, &report)?;
         files::remove_folder(WHO, &work)?;
         Ok(report.tally)

@@ -11,29 +11,44 @@ use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Rows in a table of the stream.
 const ROWS: usize = 8192;
 
 pub fn open(file: File, place: FilePosition) -> Result<Tables> {
-    let told = |error: &dyn std::fmt::Display| place.error(format!("not a whole parquet file: {error}"));
-    let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.with_batch_size(ROWS).build())
-        .map_err(|error| told(&plain(&error.to_string())))?;
+    let told = |error: String| place.error(format!("not a whole parquet file: {error}"));
+    let opened = caught(|| {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file);
+        builder.and_then(|builder| builder.with_batch_size(ROWS).build()).map_err(|error| plain(&error.to_string()))
+    });
+    let mut reader = opened.and_then(|reader| reader).map_err(told)?;
     let mut done = false;
     Ok(Box::new(std::iter::from_fn(move || {
         if done {
             return None;
         }
-        let next = reader.next()?;
-        let table = crate::cancel::check().and_then(|()| match next {
-            Ok(batch) => table(&batch, &place),
-            Err(error) => Err(place.error(format!("broken parquet data: {}", plain(&error.to_string())))),
+        let broken = |error: String| place.error(format!("broken parquet data: {error}"));
+        let next = match caught(|| reader.next()) {
+            Ok(next) => next?.map_err(|error| plain(&error.to_string())),
+            Err(panic) => Err(panic),
+        };
+        let table = next.map_err(broken).and_then(|batch| {
+            crate::cancel::check()?;
+            table(&batch, &place)
         });
         done = table.is_err();
         Some(table)
     })))
+}
+
+/// The crate panics where lengths lie: what it said.
+fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("its lengths lie").to_string()
+    })
 }
 
 /// `Parquet error: EOF: …` without the layers that it came through.
