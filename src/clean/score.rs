@@ -1,28 +1,65 @@
-//! Rows that stay by the score that a model gives their text: between two numbers, or the best part of all, of each language by itself
-//! (Wenzek et al. 2020, CCNet).
+//! Rows that stay by the score that a model gives their text: between two numbers, or the best part of all, of each language by itself.
+//! By what a language model finds likely (Wenzek et al. 2020, CCNet), or by a classifier (Penedo et al. 2024, FineWeb-Edu).
 
 use super::language;
 use super::unique::texts;
 use crate::data::step::Step;
 use crate::data::stream::{InOrder, Walk};
 use crate::data::{Cell, Column, Dataset, Stream};
-use crate::{Result, bail, cancel};
+use crate::{Result, bail, cancel, tasks};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const WHO: &str = "clean::perplexity";
+/// What scores are called, and which end of them is good.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ScoreKind {
+    /// The function of scripts.
+    pub who: &'static str,
+    /// The rule of a run, and its step that scores.
+    pub rule: &'static str,
+    pub step: &'static str,
+    /// Behind a number.
+    pub unit: &'static str,
+    /// The option with the least and the most.
+    pub option: &'static str,
+    pub is_high_best: bool,
+}
 
-/// What gives a number to a text; the lower, the better.
+pub const PERPLEXITY: ScoreKind = ScoreKind {
+    who: "clean::perplexity",
+    rule: "perplexity",
+    step: "bits_per_byte",
+    unit: " bits per byte",
+    option: "bits_per_byte",
+    is_high_best: false,
+};
+
+pub const CLASSIFIER: ScoreKind = ScoreKind {
+    who: "clean::classifier",
+    rule: "classifier",
+    step: "classifier_score",
+    unit: "",
+    option: "score",
+    is_high_best: true,
+};
+
+/// What gives a number to a text.
 pub trait Scorer: Send + Sync {
     /// What tells it from others.
     fn identity(&self) -> String;
 
     /// None for a text of which nothing can be said.
     fn score(&self, text: &str) -> Result<Option<f64>>;
+
+    /// Whether it uses all threads for one text, as a net does.
+    fn is_wide(&self) -> bool {
+        true
+    }
 }
 
 /// Puts the score of each text into a field.
 pub struct Score {
+    pub kind: &'static ScoreKind,
     pub field: String,
     pub into: String,
     pub scorer: Arc<dyn Scorer>,
@@ -30,7 +67,7 @@ pub struct Score {
 
 impl Step for Score {
     fn label(&self) -> String {
-        format!("bits per byte of {}", self.field)
+        format!("{} of {}", self.kind.step, self.field)
     }
 
     fn identity(&self) -> String {
@@ -39,7 +76,7 @@ impl Step for Score {
 
     fn apply(&self, rows: Dataset, first: usize) -> Result<Dataset> {
         let mut column = Column::default();
-        for text in texts(WHO, &rows, &self.field, first)? {
+        for text in texts(self.kind.who, &rows, &self.field, first)? {
             cancel::check()?;
             let score = text.as_deref().map_or(Ok(None), |text| self.scorer.score(text))?;
             column.push(score.map_or(Cell::Null, Cell::Float));
@@ -47,17 +84,21 @@ impl Step for Score {
         Ok(rows.with_columns(vec![(self.into.clone(), column)]))
     }
 
-    /// One part after the other: a model has all threads for itself.
+    /// One part after the other, where a model has all threads for itself.
     fn apply_all(&self, parts: Vec<(usize, Dataset)>) -> Vec<Result<Dataset>> {
-        parts.into_iter().map(|(first, rows)| self.apply(rows, first)).collect()
+        match self.scorer.is_wide() {
+            true => parts.into_iter().map(|(first, rows)| self.apply(rows, first)).collect(),
+            false => tasks::map(parts, &|_, (first, rows)| self.apply(rows, first)),
+        }
     }
 }
 
 /// Which scores stay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChoosePlan {
+    pub kind: &'static ScoreKind,
     pub between: Option<(f64, f64)>,
-    /// The share of the rows that stay, those with the lowest scores.
+    /// The share of the rows that stay, those with the best scores.
     pub keep: Option<f64>,
     /// Whether that is the share of each language.
     pub by_language: bool,
@@ -73,24 +114,24 @@ pub struct Choose {
     pub plan: ChoosePlan,
 }
 
-/// The highest score that stays, of each language.
+/// The last score that stays, of each language.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Highest(BTreeMap<String, f64>);
+pub struct LastKept(BTreeMap<String, f64>);
 
 impl ChoosePlan {
     pub fn check(&self) -> Result<()> {
+        let ScoreKind { who, option, .. } = self.kind;
         match (self.between, self.keep) {
-            (None, None) => bail!(
-                WHO,
-                "neither `bits_per_byte`, the least and the most, nor `keep`, the share that stays, is given"
-            ),
+            (None, None) => {
+                bail!(*who, "neither `{option}`, the least and the most, nor `keep`, the share that stays, is given")
+            }
             (Some((least, most)), _) if least.is_nan() || most.is_nan() || least > most => {
-                bail!(WHO, "`bits_per_byte` is [{least}, {most}], not the least and the most")
+                bail!(*who, "`{option}` is [{least}, {most}], not the least and the most")
             }
             (_, Some(keep)) if !(keep > 0.0 && keep <= 1.0) => {
-                bail!(WHO, "`keep` is {keep}, not a share above 0 and up to 1")
+                bail!(*who, "`keep` is {keep}, not a share above 0 and up to 1")
             }
-            (_, None) if self.by_language => bail!(WHO, "`by: \"language\"` is for `keep`"),
+            (_, None) if self.by_language => bail!(*who, "`by: \"language\"` is for `keep`"),
             _ => Ok(()),
         }
     }
@@ -112,14 +153,14 @@ impl Choose {
             Some(Cell::Int(score)) => Some(score as f64),
             _ => None,
         };
-        let texts = texts(WHO, rows, &self.field, first)?;
+        let texts = texts(self.plan.kind.who, rows, &self.field, first)?;
         let each = texts.iter().enumerate();
         Ok(each.map(|(at, text)| Some((score(at)?, self.group(text.as_deref().unwrap_or_default())))).collect())
     }
 
-    /// The highest scores that stay, of rows that come in parts.
-    pub fn highest(&self, parts: impl Iterator<Item = Result<Dataset>>) -> Result<Highest> {
-        let Some(keep) = self.plan.keep else { return Ok(Highest::default()) };
+    /// The last scores that stay, of rows that come in parts.
+    pub fn last_kept(&self, parts: impl Iterator<Item = Result<Dataset>>) -> Result<LastKept> {
+        let Some(keep) = self.plan.keep else { return Ok(LastKept::default()) };
         let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         let mut first = 0;
         for part in parts {
@@ -130,39 +171,44 @@ impl Choose {
             }
             first += part.len();
         }
-        let highest = groups.into_iter().map(|(group, mut scores)| {
+        let last = groups.into_iter().map(|(group, mut scores)| {
             scores.sort_unstable_by(f64::total_cmp);
+            if self.plan.kind.is_high_best {
+                scores.reverse();
+            }
             let place = ((keep * scores.len() as f64).ceil() as usize).clamp(1, scores.len()) - 1;
             (group, scores[place])
         });
-        Ok(Highest(highest.collect()))
+        Ok(LastKept(last.collect()))
     }
 
     /// Why each row goes, none where it stays.
-    pub fn reasons(&self, rows: &Dataset, first: usize, highest: &Highest) -> Result<Vec<Option<String>>> {
+    pub fn reasons(&self, rows: &Dataset, first: usize, last: &LastKept) -> Result<Vec<Option<String>>> {
         let scores = self.scores(rows, first)?;
-        Ok(scores.into_iter().map(|score| self.reason(score, highest)).collect())
+        Ok(scores.into_iter().map(|score| self.reason(score, last)).collect())
     }
 
-    fn reason(&self, score: Option<(f64, String)>, highest: &Highest) -> Option<String> {
+    fn reason(&self, score: Option<(f64, String)>, last: &LastKept) -> Option<String> {
         let Some((score, group)) = score else { return Some("nothing for the model to read".into()) };
+        let ScoreKind { unit, is_high_best, .. } = *self.plan.kind;
         if let Some((least, most)) = self.plan.between {
-            let told = |side: &str, bound: f64| Some(format!("{score:.3} bits per byte, {side} {bound}"));
+            let told = |side: &str, bound: f64| Some(format!("{score:.3}{unit}, {side} {bound}"));
             match () {
                 _ if score < least => return told("below", least),
                 _ if score > most => return told("above", most),
                 _ => {}
             }
         }
-        let most = highest.0.get(&group).filter(|most| score > **most)?;
+        let last = last.0.get(&group).filter(|last| if is_high_best { score < **last } else { score > **last })?;
         let share = self.plan.keep.unwrap_or(1.0) * 100.0;
         let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
-        Some(format!("{score:.3} bits per byte, above {most:.3} of the best {share:.1} %{of}"))
+        let side = if is_high_best { "below" } else { "above" };
+        Some(format!("{score:.3}{unit}, {side} {last:.3} of the best {share:.1} %{of}"))
     }
 
     /// The rows that stay.
-    pub fn kept(&self, rows: Dataset, first: usize, highest: &Highest) -> Result<Dataset> {
-        let reasons = self.reasons(&rows, first, highest)?;
+    pub fn kept(&self, rows: Dataset, first: usize, last: &LastKept) -> Result<Dataset> {
+        let reasons = self.reasons(&rows, first, last)?;
         let kept = rows.pick((0..rows.len()).filter(|at| reasons[*at].is_none()));
         self.without_score(kept)
     }
@@ -173,13 +219,13 @@ impl Choose {
     }
 
     pub fn text(&self) -> String {
-        format!("perplexity of {} {:?}", self.field, self.plan)
+        format!("{} of {} {:?}", self.plan.kind.rule, self.field, self.plan)
     }
 }
 
 impl InOrder for Choose {
     fn label(&self) -> String {
-        format!("perplexity of {}", self.field)
+        format!("{} of {}", self.plan.kind.rule, self.field)
     }
 
     fn identity(&self) -> String {
@@ -187,15 +233,15 @@ impl InOrder for Choose {
     }
 
     fn begin(self: Arc<Self>, upstream: &Stream) -> Result<Walk> {
-        let highest = match self.plan.keep {
-            Some(_) => self.highest(upstream.blocks()?)?,
-            None => Highest::default(),
+        let last = match self.plan.keep {
+            Some(_) => self.last_kept(upstream.blocks()?)?,
+            None => LastKept::default(),
         };
         let mut seen = 0;
         Ok(Box::new(move |rows: Dataset| {
             let first = seen;
             seen += rows.len();
-            self.kept(rows, first, &highest)
+            self.kept(rows, first, &last)
         }))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{chinese, duplicates, lines, pages, parts, pii, quality, score, texts};
 use crate::clean::run::{CleanRun, CleanStep};
+use crate::clean::score::{CLASSIFIER, PERPLEXITY};
 use crate::data::api::closure::keeping;
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
@@ -14,7 +15,7 @@ pub fn register(host: &mut Host) {
 const WHO: &str = "clean::run";
 
 /// The rules that a run knows.
-const RULES: [&str; 16] = [
+const RULES: [&str; 17] = [
     "html_to_text",
     "fix_mojibake",
     "unescape_html",
@@ -29,6 +30,7 @@ const RULES: [&str; 16] = [
     "unique_substrings",
     "near_duplicates",
     "perplexity",
+    "classifier",
     "mask_pii",
     "filter",
 ];
@@ -45,8 +47,9 @@ fn steps_of(context: &NativeCallContext, field: &str, given: Dynamic, number: us
     let own = options.remove("field").and_then(Dynamic::try_cast::<ImmutableString>);
     let field = own.as_deref().unwrap_or(field);
     let step = match name.as_str() {
-        "perplexity" => {
-            let (score, choose) = score::steps(field, options)?;
+        "perplexity" | "classifier" => {
+            let kind = if name == "perplexity" { &PERPLEXITY } else { &CLASSIFIER };
+            let (score, choose) = score::steps(kind, field, options)?;
             return Ok(vec![CleanStep::Score(score), CleanStep::Choose(choose)]);
         }
         "html_to_text" => CleanStep::Change(pages::reading(field, options)?),

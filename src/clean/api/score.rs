@@ -1,13 +1,9 @@
-//! Rows that stay by what a model says of their text, for `clean::perplexity`.
+//! Rows that stay by what a model says of their text, for `clean::perplexity` and `clean::classifier`.
 
-use crate::clean::score::{Choose, ChoosePlan, Score, Scorer};
+use crate::clean::score::{CLASSIFIER, Choose, ChoosePlan, PERPLEXITY, Score, ScoreKind, Scorer};
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use std::sync::Arc;
-
-const WHO: &str = "clean::perplexity";
-/// Where scores are that nobody asked to see.
-const HIDDEN: &str = "levain: bits per byte";
 
 /// What scores texts, as a script passes it on.
 #[derive(Clone)]
@@ -19,7 +15,8 @@ pub fn register(host: &mut Host) {
 }
 
 /// Two numbers, either of which may be `()`.
-fn between(given: &Dynamic) -> Res<Option<(f64, f64)>> {
+fn between(kind: &ScoreKind, given: &Dynamic) -> Res<Option<(f64, f64)>> {
+    let ScoreKind { who, option, .. } = kind;
     if given.is_unit() {
         return Ok(None);
     }
@@ -31,40 +28,61 @@ fn between(given: &Dynamic) -> Res<Option<(f64, f64)>> {
     match list.as_deref().map(Vec::as_slice) {
         Some([least, most]) => match (bound(least, f64::NEG_INFINITY), bound(most, f64::INFINITY)) {
             (Ok(least), Ok(most)) => Ok(Some((least, most))),
-            _ => bail!(WHO, "option `bits_per_byte` is [least, most], numbers or (), not {given}"),
+            _ => bail!(*who, "option `{option}` is [least, most], numbers or (), not {given}"),
         },
-        _ => bail!(WHO, "option `bits_per_byte` is [least, most], not {given}"),
+        _ => bail!(*who, "option `{option}` is [least, most], not {given}"),
     }
 }
 
 /// The two steps of a rule: what scores, and what chooses by it.
-pub fn steps(field: &str, mut given: Map) -> Res<(Score, Choose)> {
+pub fn steps(kind: &'static ScoreKind, field: &str, mut given: Map) -> Res<(Score, Choose)> {
+    let who = kind.who;
     let Some(ScorerHandle(scorer)) = given.remove("scorer").and_then(Dynamic::try_cast) else {
-        bail!(WHO, "a model is needed: `model` and `tokenizer` of a rule of clean::run");
+        bail!(who, "a model is needed: `model` and `tokenizer` of a rule of clean::run");
     };
     let option = |name: &str| given.get(name).cloned().unwrap_or_default();
     let keep = option("keep");
     let keep = match keep.as_float().or_else(|_| keep.as_int().map(|keep| keep as f64)) {
         Ok(keep) => Some(keep),
         Err(_) if keep.is_unit() => None,
-        Err(kind) => bail!(WHO, "option `keep` is a share above 0 and up to 1, not {kind}"),
+        Err(kind) => bail!(who, "option `keep` is a share above 0 and up to 1, not {kind}"),
     };
     let by_language = option("by").to_string() == "language";
-    let plan = ChoosePlan { between: between(&option("bits_per_byte"))?, keep, by_language };
+    let plan = ChoosePlan { kind, between: between(kind, &option(kind.option))?, keep, by_language };
     plan.check()?;
     let into = option("into");
     let drops = into.is_unit();
-    let into = if drops { HIDDEN.to_string() } else { into.to_string() };
-    let score = Score { field: field.into(), into: into.clone(), scorer };
+    // nobody asked to see it
+    let into = if drops { format!("levain: {}", kind.step) } else { into.to_string() };
+    let score = Score { kind, field: field.into(), into: into.clone(), scorer };
     Ok((score, Choose { field: field.into(), score: into, drops, plan }))
 }
 
-fn field(data: &Dataset, given: &Map) -> Res<String> {
+fn field(who: &str, data: &Dataset, given: &Map) -> Res<String> {
     let at = match given.get("field").filter(|field| !field.is_unit()) {
-        Some(name) => data.field(WHO, &name.to_string())?,
-        None => data.text_field(WHO)?,
+        Some(name) => data.field(who, &name.to_string())?,
+        None => data.text_field(who)?,
     };
     Ok(data.fields()[at].to_string())
+}
+
+/// The rows of a dataset or a stream that stay.
+fn choose(kind: &'static ScoreKind, rows: &Dynamic, given: Map) -> Res<Dynamic> {
+    let who = kind.who;
+    if let Some(data) = rows.read_lock::<Dataset>() {
+        let (score, choose) = steps(kind, &field(who, &data, &given)?, given)?;
+        let bare = data.is_bare();
+        let scored = data.through(&score)?;
+        let last = choose.last_kept(std::iter::once(Ok(scored.clone())))?;
+        let kept = choose.kept(scored, 0, &last)?;
+        return Ok(Dynamic::from(if bare && choose.drops { kept.into_bare() } else { kept }));
+    }
+    let Some(stream) = rows.read_lock::<Stream>() else {
+        bail!(who, "rows are a dataset or a stream, not {}", rows.type_name());
+    };
+    let Some(first) = stream.first()? else { return Ok(rows.clone()) };
+    let (score, choose) = steps(kind, &field(who, &first, &given)?, given)?;
+    Ok(Dynamic::from(stream.through(Arc::new(score)).in_order(Arc::new(choose))))
 }
 
 #[export_module]
@@ -74,19 +92,14 @@ mod verbs {
     /// inner
     #[rhai_fn(name = "_perplexity", return_raw)]
     pub fn perplexity(rows: Dynamic, given: Map) -> Res<Dynamic> {
-        if let Some(data) = rows.read_lock::<Dataset>() {
-            let (score, choose) = super::steps(&super::field(&data, &given)?, given)?;
-            let bare = data.is_bare();
-            let scored = data.through(&score)?;
-            let highest = choose.highest(std::iter::once(Ok(scored.clone())))?;
-            let kept = choose.kept(scored, 0, &highest)?;
-            return Ok(Dynamic::from(if bare && choose.drops { kept.into_bare() } else { kept }));
-        }
-        let Some(stream) = rows.read_lock::<Stream>() else {
-            bail!(WHO, "rows are a dataset or a stream, not {}", rows.type_name());
-        };
-        let Some(first) = stream.first()? else { return Ok(rows.clone()) };
-        let (score, choose) = super::steps(&super::field(&first, &given)?, given)?;
-        Ok(Dynamic::from(stream.through(Arc::new(score)).in_order(Arc::new(choose))))
+        super::choose(&PERPLEXITY, &rows, given)
+    }
+
+    /// Keeps rows by what a classifier says of their text, for `clean::classifier`.
+    ///
+    /// inner
+    #[rhai_fn(name = "_classifier", return_raw)]
+    pub fn classifier(rows: Dynamic, given: Map) -> Res<Dynamic> {
+        super::choose(&CLASSIFIER, &rows, given)
     }
 }

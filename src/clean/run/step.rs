@@ -4,7 +4,7 @@ use super::tally::{Example, StepTally};
 use crate::clean::cuts::{Cut, CutPlan, Cuts, Place};
 use crate::clean::near::{NearGroups, NearPlan};
 use crate::clean::pii::{self, PiiKind};
-use crate::clean::score::{Choose, Highest, Score};
+use crate::clean::score::{Choose, LastKept, Score};
 use crate::clean::shorten::Shortened;
 use crate::clean::{Rewrite, Shorten, Sift, unique};
 use crate::data::step::Step;
@@ -86,7 +86,7 @@ pub enum Seen {
     Nothing,
     Near(NearGroups),
     Cuts(Cuts),
-    Scores(Highest),
+    Scores(LastKept),
 }
 
 /// The text that is cleaned; nothing where a row has none.
@@ -104,8 +104,8 @@ impl CleanStep {
             CleanStep::Near(..) => "near_duplicates".into(),
             CleanStep::Shorten(_) => "quality_lines".into(),
             CleanStep::Cut(_, plan) => plan.rule().into(),
-            CleanStep::Score(_) => "bits_per_byte".into(),
-            CleanStep::Choose(_) => "perplexity".into(),
+            CleanStep::Score(score) => score.kind.step.into(),
+            CleanStep::Choose(choose) => choose.plan.kind.rule.into(),
             CleanStep::Keep(name, _) => name.clone(),
         }
     }
@@ -144,7 +144,7 @@ impl CleanStep {
         Ok(match self {
             CleanStep::Near(field, plan) => Seen::Near(unique::near_groups(WHO, stream.blocks()?, field, *plan)?),
             CleanStep::Cut(field, plan) => Seen::Cuts(plan.find(WHO, stream.blocks()?, field)?),
-            CleanStep::Choose(choose) => Seen::Scores(choose.highest(stream.blocks()?)?),
+            CleanStep::Choose(choose) => Seen::Scores(choose.last_kept(stream.blocks()?)?),
             _ => Seen::Nothing,
         })
     }
@@ -163,11 +163,16 @@ impl CleanStep {
             }
             CleanStep::Unique(of) => Ok(parts.into_iter().map(|part| first(of, field, part, place, memory)).collect()),
             CleanStep::Near(..) => Ok(parts.into_iter().map(|part| far(field, part, memory)).collect()),
-            CleanStep::Score(score) => parts.into_iter().map(|part| scored(score, field, part)).collect(),
+            CleanStep::Score(score) => {
+                let rows =
+                    parts.iter().map(|part| (part.numbers.first().map_or(0, |row| *row as usize), part.rows.clone()));
+                let scored = score.apply_all(rows.collect());
+                parts.into_iter().zip(scored).map(|(part, rows)| Ok(unchanged(field, part, rows?))).collect()
+            }
             CleanStep::Choose(step) => {
-                let usual = Highest::default();
-                let highest = if let Seen::Scores(highest) = &memory.all { highest } else { &usual };
-                tasks::try_map(parts, &|_, part| choose(step, field, part, highest))
+                let usual = LastKept::default();
+                let last = if let Seen::Scores(last) = &memory.all { last } else { &usual };
+                tasks::try_map(parts, &|_, part| choose(step, field, part, last))
             }
             CleanStep::Shorten(shorten) => tasks::try_map(parts, &|_, part| {
                 self::shorten(&shorten.field, field, part, |_, text| Ok(shorten.rules.cuts(text)))
@@ -258,15 +263,15 @@ fn far(field: &str, part: Part, memory: &mut Memory) -> Done {
     })
 }
 
-fn scored(score: &Score, field: &str, part: Part) -> Result<Done> {
-    let rows = score.apply(part.rows.clone(), part.numbers.first().map_or(0, |row| *row as usize))?;
+/// Rows that have another field now.
+fn unchanged(field: &str, part: Part, rows: Dataset) -> Done {
     let done = without(part, field, |_| None);
-    Ok(Done { part: Part { rows, numbers: done.part.numbers }, ..done })
+    Done { part: Part { rows, numbers: done.part.numbers }, ..done }
 }
 
-fn choose(step: &Choose, field: &str, part: Part, highest: &Highest) -> Result<Done> {
-    let reasons = step.reasons(&part.rows, part.numbers.first().map_or(0, |row| *row as usize), highest)?;
-    let mut done = without(part, field, |at| reasons[at].clone().map(|why| ("perplexity".to_string(), why)));
+fn choose(step: &Choose, field: &str, part: Part, last: &LastKept) -> Result<Done> {
+    let reasons = step.reasons(&part.rows, part.numbers.first().map_or(0, |row| *row as usize), last)?;
+    let mut done = without(part, field, |at| reasons[at].clone().map(|why| (step.plan.kind.rule.to_string(), why)));
     done.part.rows = step.without_score(done.part.rows)?;
     Ok(done)
 }

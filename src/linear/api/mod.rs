@@ -1,6 +1,7 @@
 //! What scripts see of linear models.
 
 mod classifier;
+mod scorer;
 mod tagger;
 mod vectors;
 
@@ -10,6 +11,7 @@ use crate::script::prelude::*;
 pub fn register(host: &mut Host) {
     vectors::register(host);
     classifier::register(host);
+    scorer::register(host);
     tagger::register(host);
 }
 
