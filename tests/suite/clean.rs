@@ -74,7 +74,14 @@ fn cuts(plan: CutPlan, rows: &Dataset, part: usize, room: usize) -> (Vec<Vec<Pla
 #[test]
 fn lines_and_substrings_are_the_same_on_the_disk_on_threads_and_in_parts() {
     let rows = rows(&texts());
-    let lines = LinePlan { kind: LineKind::Line, min_documents: 2, min_words: 1, keeps_first: true, numbers: false };
+    let lines = LinePlan {
+        kind: LineKind::Line,
+        min_documents: 2,
+        min_words: 1,
+        keeps_first: true,
+        numbers: false,
+        keeps_whole: false,
+    };
     let plans = [
         CutPlan::Lines(lines),
         CutPlan::Lines(LinePlan { min_documents: 90, keeps_first: false, ..lines }),

@@ -6,7 +6,7 @@ use crate::script::prelude::*;
 use std::sync::Arc;
 
 const LINES: &[Opt] = &[
-    opt("min_documents", Kind::Int, "2", "rows that have a line at least, before it is cut out of them").also(&[
+    opt("min_documents", Kind::Int, "3", "rows that have a line at least, before it is cut out of them").also(&[
         "min_count",
         "boilerplate",
         "frequency",
@@ -27,6 +27,13 @@ const LINES: &[Opt] = &[
         "whether lines that differ in their numbers alone are the same, as CCNet has it",
     )
     .also(&["digits"]),
+    opt(
+        "on_empty",
+        Kind::OneOf(&["keep", "drop"]),
+        "\"keep\"",
+        "whether a row whose lines are all such stays as it is, or goes",
+    )
+    .also(&["min_length"]),
 ];
 
 const SUBSTRINGS: &[Opt] = &[
@@ -66,6 +73,7 @@ pub fn plan(who: &'static str, options: Map) -> Res<CutPlan> {
                 min_words: options.count("min_words")?,
                 keeps_first: options.text("keep")?.as_str() == "first",
                 numbers: options.bool("ignore_numbers")?,
+                keeps_whole: options.text("on_empty")?.as_str() == "keep",
             })
         }
     };
@@ -89,21 +97,24 @@ mod verbs {
     pub type Stream = crate::data::Stream;
 
     /// Cuts lines out of texts that other rows have too: menus, notices, headers of a site. The first row that has a line keeps it
-    /// (`keep: "none"`: no row does); a row of which nothing is left goes.
+    /// (`keep: "none"`: no row does).
     ///
     /// Lines are the same where their words are: case, marks and width do not count, and a line without a letter or digit stays (Wenzek
-    /// et al. 2020, CCNet). `min_documents` says how many rows a line must be in, so that boilerplate goes and what two rows
-    /// quote stays. Hashes of all lines are sorted, beyond 32 MB in a file: the result does not depend on threads.
+    /// et al. 2020, CCNet). Three rows must have a line, as in trafilatura (Barbaresi 2021): what two have is a quotation more often than
+    /// boilerplate. A row whose lines are all such stays as it is: a formula that is a whole text, as the last article of a law, is no boilerplate,
+    /// and whole rows that are equal are for `unique`. CCNet and RefinedWeb drop such rows (`min_documents: 2, on_empty: "drop"`), after
+    /// which pages are too short. Hashes of all lines are sorted, beyond 32 MB in a file: the result does not depend on threads.
     ///
-    /// also: line dedup, boilerplate, CCNet, RefinedWeb line-wise filtering, Dolma paragraph dedup, sentence dedup
+    /// also: line dedup, boilerplate, CCNet, RefinedWeb line-wise filtering, Dolma paragraph dedup, sentence dedup, trafilatura deduplicate
     ///
     /// ```rhai
     /// let pages = dataset(["Home | News\nThe court heard the case.", "HOME, NEWS\nThe law was changed in May.", "home news"]);
     /// let left = pages.unique_lines("text");
-    /// left.len()                                                         //=> 2
     /// left[1].text                                                       //=> The law was changed in May.
+    /// left[2].text                                                       //=> home news
+    /// pages.unique_lines("text", #{ on_empty: "drop" }).len()            //=> 2
     /// pages.unique_lines("text", #{ keep: "none" })[0].text              //=> The court heard the case.
-    /// pages.unique_lines("text", #{ min_documents: 4 })[2].text          //=> home news
+    /// pages.take(2).unique_lines("text")[1].text.split("\n").len()       //=> 2
     /// pages.unique_lines("text", #{ min_documents: 1 })    //=> error: unique_lines: `min_documents` is 1, and what one row has is not cut: 2 or more
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -127,7 +138,7 @@ mod verbs {
     ///
     /// ```rhai
     /// let notice = "All rights reserved.\nNo part of it may be copied.";
-    /// let pages = dataset(["The first text.\n\n" + notice + "\n\nIts end.", "The second text.\n\n" + notice]);
+    /// let pages = dataset(["The first text.\n\n" + notice + "\n\nIts end.", "The second text.\n\n" + notice, "The third.\n\n" + notice]);
     /// pages.unique_paragraphs("text")[1].text                            //=> The second text.
     /// pages.unique_paragraphs("text", #{ keep: "none" })[0].text.split("\n\n")    //=> ["The first text.", "Its end."]
     /// ```

@@ -26,6 +26,8 @@ pub struct LinePlan {
     pub keeps_first: bool,
     /// Whether all numbers are the same.
     pub numbers: bool,
+    /// Whether a row of which nothing would be left stays as it is.
+    pub keeps_whole: bool,
 }
 
 impl LinePlan {

@@ -185,7 +185,7 @@ impl CutPlan {
     pub fn cuts(&self, text: &str, places: &[Place], number: impl Fn(u32) -> u64) -> Vec<Cut> {
         let rule = self.rule();
         match self {
-            CutPlan::Lines(_) => {
+            CutPlan::Lines(plan) => {
                 let evidence = |place: &Place| format!("row {} has it too", number(place.of));
                 let cut = |place: &Place| {
                     let range = place.start as usize..place.end as usize;
@@ -193,6 +193,10 @@ impl CutPlan {
                 };
                 let mut cuts: Vec<Cut> = places.iter().map(cut).collect();
                 close_gaps(text, &mut cuts);
+                // boilerplate stands beside a text; what is all of a text is one
+                if plan.keeps_whole && without(text, &cuts).is_none() {
+                    cuts.clear();
+                }
                 cuts
             }
             CutPlan::Spans(_) if places.is_empty() => Vec::new(),
