@@ -13,11 +13,25 @@ pub struct Detected {
     pub is_reliable: bool,
 }
 
-/// Bytes that are looked at: more of a text says hardly more of its language, and takes as much longer.
+/// Bytes that are looked at in one place: more of a text says hardly more of its language, and takes as much longer.
 const BYTES: usize = 256;
+/// Longer texts are looked at in three places and in five: a page may begin with names, code, or a menu.
+const LONG: [usize; 2] = [1024, 4096];
 
-/// The language of a text; none of one without letters.
+/// The language of a text, of most of the places that are looked at; none of one without letters.
 pub fn detect(text: &str) -> Option<Detected> {
+    let places = 1 + 2 * LONG.iter().filter(|long| text.len() >= **long).count();
+    let start = |at: usize| text.floor_char_boundary((text.len().saturating_sub(BYTES)) * at / (places - 1).max(1));
+    let found: Vec<Detected> = (0..places).filter_map(|at| detect_head(&text[start(at)..])).collect();
+    let weight = |code: &str| found.iter().filter(|one| one.code == code).map(|one| one.confidence).sum::<f64>();
+    // the first of those that are as likely
+    let best = found.iter().rev().max_by(|a, b| weight(a.code).total_cmp(&weight(b.code)))?;
+    let reliable = found.iter().filter(|one| one.code == best.code && one.is_reliable).count();
+    let confidence = weight(best.code) / found.len() as f64;
+    Some(Detected { code: best.code, confidence, is_reliable: 2 * reliable > found.len() })
+}
+
+fn detect_head(text: &str) -> Option<Detected> {
     let found = guess(head(text))?;
     Some(Detected { code: code(found.lang()), confidence: found.confidence(), is_reliable: found.is_reliable() })
 }

@@ -30,8 +30,11 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Guesses the language of a text, of seventy, from its first 256 bytes: `language` (ISO 639-1; `""` of a text without letters),
-    /// `confidence` from 0 to 1, `reliable`, and `script`, which most of its letters are of.
+    /// Guesses the language of a text, of seventy: `language` (ISO 639-1; `""` of a text without letters), `confidence` from 0 to 1,
+    /// `reliable`, and `script`, which most of the letters of its first 256 bytes are of.
+    ///
+    /// Texts of 1024 bytes and more are looked at in three places of 256 bytes, of 4096 and more in five, and the language is that of most of
+    /// them: a page may begin with a menu, names or code.
     ///
     /// By script and by trigrams (whatlang). A line of a few words in Latin letters is often not reliable, and code never is a
     /// language.

@@ -98,8 +98,22 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Measures the page without what is not shown, and, `strict`, without what seldom is the page's subject.
-    pub fn of(page: &Page, strict: bool) -> Weights {
+    /// Measures the page without what is not shown, and without what seldom is the page's subject. What holds the page's heading and most
+    /// of its text is the subject, whatever it is called (`<section class="core-header">`).
+    pub fn strict(page: &Page, shown: &Weights, body: usize) -> Weights {
+        let mut has_heading = vec![false; page.nodes.len()];
+        for &node in page.order(0).iter().rev().filter(|node| !shown.left_out[**node]) {
+            has_heading[node] |= page.name(node) == "h1";
+            if let Some(parent) = page.nodes[node].parent {
+                has_heading[parent] |= has_heading[node];
+            }
+        }
+        let is_most = |node: usize| has_heading[node] && shown.length[node] > shown.length[body] * 0.5;
+        Weights::of(page, |node| is_unlikely(page, node) && !is_most(node))
+    }
+
+    /// Measures the page without what is not shown or left out.
+    pub fn of(page: &Page, leaves_out: impl Fn(usize) -> bool) -> Weights {
         let count = page.nodes.len();
         let mut weights = Weights {
             length: vec![0.0; count],
@@ -110,7 +124,7 @@ impl Weights {
         let order = page.order(0);
         for &node in &order {
             let above = page.nodes[node].parent.is_some_and(|parent| weights.left_out[parent]);
-            weights.left_out[node] = above || is_silent(page, node) || strict && is_unlikely(page, node);
+            weights.left_out[node] = above || is_silent(page, node) || leaves_out(node);
         }
         for &node in order.iter().rev().filter(|node| !weights.left_out[**node]) {
             if let Data::Text(text) = &page.nodes[node].data {
@@ -151,7 +165,21 @@ fn is_silent(page: &Page, node: usize) -> bool {
     SILENT.contains(&name)
         || page.attribute(node, "aria-hidden") == "true" && !page.attribute(node, "class").contains("fallback-image")
         || has(page, node, "hidden")
+        || name == "a" && is_permalink(page, node)
         || HIDDEN.is_match(page.attribute(node, "style"))
+}
+
+/// The sign behind a heading that links to itself, as `¶` of Sphinx and `#` of others: it is shown to the mouse alone.
+fn is_permalink(page: &Page, node: usize) -> bool {
+    let mut signs = false;
+    let is_sign = page.order(node).into_iter().all(|node| match &page.nodes[node].data {
+        Data::Text(text) => {
+            signs |= !text.trim().is_empty();
+            !text.chars().any(char::is_alphanumeric)
+        }
+        _ => true,
+    });
+    is_sign && signs && page.attribute(node, "href").starts_with('#')
 }
 
 fn has(page: &Page, node: usize, name: &str) -> bool {

@@ -21,17 +21,18 @@ const SHORT: f64 = 250.0;
 /// The text of a page: blocks with a blank line between them, items and rows on lines of their own.
 pub fn html_to_text(html: &str, part: Part) -> String {
     let page = Page::parse(html);
-    let shown = Weights::of(&page, false);
+    let shown = Weights::of(&page, |_| false);
     let body = page.find("body").unwrap_or(0);
     if part == Part::All {
         return text(&page, &shown, &[body], false);
     }
-    let strict = Weights::of(&page, true);
+    let strict = Weights::strict(&page, &shown, body);
     for weights in [&strict, &shown] {
-        let found = article(&page, weights);
-        let length: f64 = found.iter().map(|node| weights.length[*node]).sum();
-        if length >= SHORT || length > shown.length[body] * 0.5 {
-            return text(&page, weights, &found, true);
+        // what is found may be lists of links, of which nothing is left
+        let found = text(&page, weights, &article(&page, weights), true);
+        let length = article::length(&found);
+        if length >= SHORT || length > 0.0 && length > shown.length[body] * 0.5 {
+            return found;
         }
     }
     // a page of few words: what of it is no link

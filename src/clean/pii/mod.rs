@@ -97,6 +97,7 @@ pub fn find(text: &str, kinds: &[PiiKind]) -> Vec<Pii> {
         let mut start = 0;
         while let Some(hit) = kind.pattern().find_at(text, start) {
             let place = trimmed(text, hit.range());
+            let place = if kind == PiiKind::Email { unquoted(text, place) } else { place };
             if kind.is(text, &place) && !found.iter().any(|other| overlap(&other.place, &place)) {
                 start = place.end;
                 found.push(Pii { kind, place });
@@ -113,6 +114,14 @@ pub fn find(text: &str, kinds: &[PiiKind]) -> Vec<Pii> {
 /// Without white space and signs at its end.
 fn trimmed(text: &str, place: Range<usize>) -> Range<usize> {
     place.start..place.start + text[place].trim_end_matches([' ', '-', '.', '(']).len()
+}
+
+/// A mail address in quotes without what stands before the first of them, as in `u'a@b.org'`: apostrophes are letters of addresses.
+fn unquoted(text: &str, place: Range<usize>) -> Range<usize> {
+    match text[place.clone()].rfind('\'') {
+        Some(quote) if text[place.end..].starts_with('\'') => place.start + quote + 1..place.end,
+        _ => place,
+    }
 }
 
 /// Bytes of the letters and digits that stand together, at least one.

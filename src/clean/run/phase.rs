@@ -81,10 +81,18 @@ impl CleanRun {
 
     /// What all steps make of parts, with what each counts.
     fn through(&self, phase: Phase, parts: Vec<Part>, memory: &mut Memory) -> Result<Vec<Through>> {
+        // of a page whose text is yet to be made the page counts
+        let raw = phase.steps.iter().find_map(|step| match step {
+            CleanStep::Change(rewrite) if rewrite.into == self.field && !phase.is_later => Some(rewrite.field.as_str()),
+            _ => None,
+        });
         let before = |part: &Part| {
             let mut tally = Tally { rows: part.rows.len() as u64, ..Tally::default() };
             for at in 0..part.rows.len() {
-                let text = text_of(&part.rows, &self.field, at);
+                let mut text = text_of(&part.rows, &self.field, at);
+                if let Some(raw) = raw.filter(|_| text.is_empty()) {
+                    text = text_of(&part.rows, raw, at);
+                }
                 tally.bytes += text.len() as u64;
                 tally::count_length(&mut tally.lengths_before, &text);
             }

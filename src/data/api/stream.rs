@@ -11,9 +11,9 @@ use crate::token::Tokenizer;
 const STREAM: &[Opt] = &[
     opt(
         "sample_by",
-        Kind::OneOf(&["line", "paragraph"]),
+        Kind::OneOf(&["line", "paragraph", "document"]),
         "\"line\"",
-        "what a row of a .txt file is; blank lines are left out",
+        "what a row of a .txt file is, blank lines left out; a whole file (document) is one of an archive alone",
     )
     .also(&["by"]),
     super::DELIMITER,
