@@ -143,7 +143,7 @@ fn open(given: &str, dtype: Option<&str>) -> Result<Served> {
         Some("f32") | None => {}
         Some("bf16") => net.to(DType::BF16).map_err(told)?,
         Some("f16") => net.to(DType::F16).map_err(told)?,
-        Some(kind) => net.quantize("serve", kind, None).map_err(told)?,
+        Some(kind) => net.quantize("serve", kind, None, None).map_err(told)?,
     }
     let tok = Tokenizer::open(path).map_err(told)?;
     Served::new(&name, &net, &tok)

@@ -1,151 +1,35 @@
 //! Rounding to the K kinds of ggml: 256 numbers a block, in groups of 16 or 32 with a scale each, and the scales rounded too.
 //!
-//! The searches for scales are those of ggml's reference (`make_qx_quants`, `make_q3_quants`, `make_qkx2_quants` and `quantize_row_q*_K_ref`
-//! in `ggml-quants.c` of llama.cpp, MIT), for blocks that are no worse than llama.cpp's: candle has those of an older version.
+//! Blocks are those of llama.cpp's quantizer: without `weights` of `quantize_row_q*_K_ref`, with them of `quantize_row_q*_K_impl`
+//! (`ggml-quants.c` of llama.cpp, MIT). candle has those of an older version.
 
-use half::f16;
+use super::scale_search::{Search, affine, extreme, is_tiny, nearest, positive, stored, symmetric, three_bits};
 
 /// Numbers in a block.
 pub const BLOCK: usize = 256;
-/// Groups whose largest number is below are zeros.
-const TINY: f32 = 1e-15;
 
-/// To the nearest whole number, of two the even one.
-fn nearest(number: f32) -> i32 {
-    number.round_ties_even() as i32
-}
+/// What each number weighs where an importance matrix is given.
+pub type Weights<'a> = Option<&'a [f32]>;
 
-/// A scale as it is stored, and as it is read back.
-fn stored(number: f32, to: &mut [u8]) -> f32 {
-    let half = f16::from_f32(number);
-    to.copy_from_slice(&half.to_le_bytes());
-    half.to_f32()
-}
-
-/// How the levels of a group with a scale and a minimum are searched for.
-struct Search {
-    levels: i32,
-    first: f32,
-    steps: usize,
-    /// By absolute errors in place of squares.
-    absolute: bool,
-}
-
-/// The scale and the (negated) minimum with which levels from 0 to `search.levels` say a group best.
-fn affine(x: &[f32], weights: &[f32], search: &Search) -> (f32, f32) {
-    let most = search.levels as f32;
-    let (mut min, max) = x.iter().fold((x[0], x[0]), |(min, max), &x| (min.min(x), max.max(x)));
-    let sum_w: f32 = weights.iter().sum();
-    let sum_x: f32 = x.iter().zip(weights).map(|(x, w)| w * x).sum();
-    min = min.min(0.0);
-    if max == min {
-        return (0.0, -min);
-    }
-    let level = |x: f32, by: f32, min: f32| nearest(by * (x - min)).clamp(0, search.levels) as f32;
-    // levels are those over `low`, the minimum that was the best before
-    let error = |by: f32, low: f32, scale: f32, min: f32| -> f32 {
-        let one = |(&x, &w): (&f32, &f32)| {
-            let off = scale * level(x, by, low) + min - x;
-            w * if search.absolute { off.abs() } else { off * off }
+/// Scales and minima of the groups of `width` numbers, by `weights` or by those that a kind has of its own.
+fn groups(
+    x: &[f32],
+    width: usize,
+    weights: Weights,
+    own: impl Fn(&[f32]) -> Vec<f32>,
+    search: &Search,
+) -> Vec<(f32, f32)> {
+    let group = |(at, group): (usize, &[f32])| {
+        let found = match weights {
+            None => affine(group, &own(group), search),
+            Some(weights) => {
+                let search = Search { levels: search.levels, ..Search::WEIGHTED };
+                affine(group, &weights[at * width..][..width], &search)
+            }
         };
-        x.iter().zip(weights).map(one).sum()
+        (found.scale, found.min)
     };
-    let by = most / (max - min);
-    let mut scale = 1.0 / by;
-    let mut best = error(by, min, scale, min);
-    for step in 0..=search.steps {
-        let by = (search.first + 0.1 * step as f32 + most) / (max - min);
-        let (mut sum_l, mut sum_l2, mut sum_xl) = (0.0f32, 0.0f32, 0.0f32);
-        for (&x, &w) in x.iter().zip(weights) {
-            let l = level(x, by, min);
-            sum_l += w * l;
-            sum_l2 += w * l * l;
-            sum_xl += w * l * x;
-        }
-        let determinant = sum_w * sum_l2 - sum_l * sum_l;
-        if determinant <= 0.0 {
-            continue;
-        }
-        let mut this = (sum_w * sum_xl - sum_x * sum_l) / determinant;
-        let mut this_min = (sum_l2 * sum_x - sum_l * sum_xl) / determinant;
-        if this_min > 0.0 {
-            (this_min, this) = (0.0, sum_xl / sum_l2);
-        }
-        let found = error(by, min, this, this_min);
-        if found < best {
-            (best, scale, min) = (found, this, this_min);
-        }
-    }
-    (scale, -min)
-}
-
-/// The number that is farthest from 0.
-fn extreme(x: &[f32]) -> f32 {
-    x.iter().fold(0.0f32, |most, &x| if x.abs() > most.abs() { x } else { most })
-}
-
-/// The scale with which levels from -`half` to `half` - 1 say a group best, large numbers weighing more.
-fn symmetric(x: &[f32], half: i32) -> f32 {
-    let largest = extreme(x);
-    if largest.abs() < TINY {
-        return 0.0;
-    }
-    let sums = |by: f32| {
-        x.iter().fold((0.0f32, 0.0f32), |(lx, l2), &x| {
-            let (l, w) = (nearest(by * x).clamp(-half, half - 1) as f32, x * x);
-            (lx + w * x * l, l2 + w * l * l)
-        })
-    };
-    let (lx, l2) = sums(-(half as f32) / largest);
-    let mut scale = if l2 == 0.0 { 0.0 } else { lx / l2 };
-    let mut best = scale * lx;
-    for step in (-9..=9).filter(|step| *step != 0) {
-        let (lx, l2) = sums(-(half as f32 + 0.1 * step as f32) / largest);
-        if l2 > 0.0 && lx * lx > best * l2 {
-            scale = lx / l2;
-            best = scale * lx;
-        }
-    }
-    scale
-}
-
-/// As [`symmetric`] for 3 bits: levels are moved one at a time while that helps.
-fn three_bits(x: &[f32]) -> f32 {
-    let largest = extreme(x);
-    if largest.abs() < TINY {
-        return 0.0;
-    }
-    let by = -4.0 / largest;
-    let mut levels: Vec<f32> = x.iter().map(|&x| nearest(by * x).clamp(-4, 3) as f32).collect();
-    let (mut lx, mut l2) = (0.0f32, 0.0f32);
-    for (&x, &l) in x.iter().zip(&levels) {
-        lx += x * x * x * l;
-        l2 += x * x * l * l;
-    }
-    for _ in 0..5 {
-        let mut changed = false;
-        for (&x, level) in x.iter().zip(&mut levels) {
-            let w = x * x;
-            let (rest_lx, rest_l2) = (lx - w * x * *level, l2 - w * *level * *level);
-            if rest_lx <= 0.0 {
-                continue;
-            }
-            let new = nearest(x * rest_l2 / rest_lx).clamp(-4, 3) as f32;
-            let (new_lx, new_l2) = (rest_lx + w * x * new, rest_l2 + w * new * new);
-            if new != *level && new_l2 > 0.0 && new_lx * new_lx * l2 > lx * lx * new_l2 {
-                (*level, lx, l2, changed) = (new, new_lx, new_l2, true);
-            }
-        }
-        if !changed {
-            break;
-        }
-    }
-    if l2 > 0.0 { lx / l2 } else { 0.0 }
-}
-
-/// Scales and minima of the groups of `width` numbers.
-fn groups(x: &[f32], width: usize, weights: impl Fn(&[f32]) -> Vec<f32>, search: &Search) -> Vec<(f32, f32)> {
-    x.chunks(width).map(|group| affine(group, &weights(group), search)).collect()
+    x.chunks(width).enumerate().map(group).collect()
 }
 
 /// What large numbers of a group weigh more.
@@ -154,12 +38,20 @@ fn from_mean(group: &[f32]) -> Vec<f32> {
     group.iter().map(|x| mean + x.abs()).collect()
 }
 
-fn largest(groups: &[(f32, f32)]) -> (f32, f32) {
-    groups.iter().fold((0.0, 0.0), |(scale, min), group| (scale.max(group.0), min.max(group.1)))
+/// The sums of the weights of the groups of `width` numbers.
+fn sums(weights: &[f32], width: usize) -> Vec<f32> {
+    weights.chunks(width).map(|group| group.iter().sum()).collect()
 }
 
-fn inverse(most: f32, levels: f32) -> f32 {
-    if most > 0.0 { levels / most } else { 0.0 }
+/// Scales of groups, or minima, as levels from 0 to `most` and what a level is worth: by the largest, or so that groups that weigh
+/// much are said best.
+fn rounded(scales: &[f32], most: i32, group_weights: Option<&[f32]>) -> (f32, Vec<u8>) {
+    if let Some(weights) = group_weights {
+        return positive(scales, most, weights);
+    }
+    let largest = scales.iter().fold(0.0f32, |largest, &scale| largest.max(scale));
+    let by = if largest > 0.0 { most as f32 / largest } else { 0.0 };
+    (largest / most as f32, scales.iter().map(|scale| nearest(by * scale).clamp(0, most) as u8).collect())
 }
 
 /// Levels of a group by its scale and minimum as they are read back; without a scale as they are.
@@ -179,37 +71,53 @@ fn pack_2(levels: &[u8], to: &mut [u8]) {
 }
 
 /// `scales [16] levels [64] d dmin`
-pub fn q2_k(x: &[f32], to: &mut [u8]) {
-    let search = Search { levels: 3, first: -0.5, steps: 15, absolute: true };
-    let groups = groups(x, 16, |group| group.iter().map(|x| x.abs()).collect(), &search);
-    let (scale, min) = largest(&groups);
-    let (by, by_min) = (inverse(scale, 15.0), inverse(min, 15.0));
+pub fn q2_k(x: &[f32], weights: Weights, to: &mut [u8]) {
+    let search = Search { levels: 3, first: -0.5, step: 0.1, steps: 15, absolute: true };
+    let groups = groups(x, 16, weights, |group| group.iter().map(|x| x.abs()).collect(), &search);
+    let (of_scales, of_mins): (Vec<f32>, Vec<f32>) = groups.into_iter().unzip();
+    let by_group = weights.map(|weights| sums(weights, 16));
+    let (scale, scale_levels) = rounded(&of_scales, 15, by_group.as_deref());
+    let (min, min_levels) = rounded(&of_mins, 15, by_group.as_deref());
     let (scales, rest) = to.split_at_mut(16);
     let (packed, halves) = rest.split_at_mut(64);
-    let (d, dmin) = (stored(scale / 15.0, &mut halves[..2]), stored(min / 15.0, &mut halves[2..]));
+    let (d, dmin) = (stored(scale, &mut halves[..2]), stored(min, &mut halves[2..]));
     let mut all = [0; BLOCK];
-    for (at, (group, own)) in groups.iter().zip(all.chunks_mut(16)).enumerate() {
-        let (s, m) = (nearest(by * group.0) as u8, nearest(by_min * group.1) as u8);
+    for (at, own) in all.chunks_mut(16).enumerate() {
+        let (s, m) = (scale_levels[at], min_levels[at]);
         scales[at] = s | m << 4;
         levels(&x[16 * at..16 * at + 16], d * f32::from(s), dmin * f32::from(m), 3, own);
     }
     pack_2(&all, packed);
 }
 
+/// The scale of the groups of Q3_K, and their own as levels from -32 to 31.
+fn q3_k_scales(x: &[f32], weights: Weights) -> (f32, Vec<i32>) {
+    let Some(weights) = weights else {
+        let groups: Vec<f32> = x.chunks(16).map(three_bits).collect();
+        let most = extreme(&groups);
+        let by = if most == 0.0 { 0.0 } else { -32.0 / most };
+        let own = |group: &f32| if most == 0.0 { -32 } else { nearest(by * group).clamp(-32, 31) };
+        return (if most == 0.0 { 0.0 } else { 1.0 / by }, groups.iter().map(own).collect());
+    };
+    let group = |(x, weights)| symmetric(x, 4, Some(weights)).map_or(0.0, |(scale, _)| scale);
+    let groups: Vec<f32> = x.chunks(16).zip(weights.chunks(16)).map(group).collect();
+    match symmetric(&groups, 32, Some(&sums(weights, 16))) {
+        Some((scale, by)) => (scale, groups.iter().map(|group| nearest(by * group).clamp(-32, 31)).collect()),
+        None => (0.0, vec![-32; groups.len()]),
+    }
+}
+
 /// `high bits [32] levels [64] scales [12] d`
-pub fn q3_k(x: &[f32], to: &mut [u8]) {
-    let groups: Vec<f32> = x.chunks(16).map(three_bits).collect();
-    let most = extreme(&groups);
+pub fn q3_k(x: &[f32], weights: Weights, to: &mut [u8]) {
+    let (scale, of_group) = q3_k_scales(x, weights);
     let (high, rest) = to.split_at_mut(32);
     let (packed, rest) = rest.split_at_mut(64);
     let (scales, d) = rest.split_at_mut(12);
-    let by = if most == 0.0 { 0.0 } else { -32.0 / most };
-    let d = stored(if most == 0.0 { 0.0 } else { 1.0 / by }, d);
-    let (mut all, mut of_group) = ([0u8; BLOCK], [0i32; 16]);
+    let d = stored(scale, d);
+    let mut all = [0u8; BLOCK];
     scales.fill(0);
-    for (at, group) in groups.iter().enumerate() {
-        of_group[at] = nearest(by * group).clamp(-32, 31);
-        let bits = if most == 0.0 { 0 } else { (of_group[at] + 32) as u8 };
+    for (at, group) in of_group.iter().enumerate() {
+        let bits = (group + 32) as u8;
         scales[at % 8] |= (bits & 15) << (4 * (at / 8));
         scales[8 + at % 4] |= (bits >> 4) << (2 * (at / 4));
     }
@@ -228,16 +136,18 @@ pub fn q3_k(x: &[f32], to: &mut [u8]) {
 }
 
 /// The groups of Q4_K and Q5_K: `d dmin scales [12]`, and the levels.
-fn by_32(x: &[f32], search: &Search, to: &mut [u8]) -> [u8; BLOCK] {
-    let groups = groups(x, 32, from_mean, search);
-    let (scale, min) = largest(&groups);
-    let (by, by_min) = (inverse(scale, 63.0), inverse(min, 63.0));
+fn by_32(x: &[f32], weights: Weights, search: &Search, to: &mut [u8]) -> [u8; BLOCK] {
+    let groups = groups(x, 32, weights, from_mean, search);
+    let (of_scales, of_mins): (Vec<f32>, Vec<f32>) = groups.into_iter().unzip();
+    let by_group = weights.map(|weights| sums(weights, 32));
+    let (scale, scale_levels) = rounded(&of_scales, 63, by_group.as_deref());
+    let (min, min_levels) = rounded(&of_mins, 63, by_group.as_deref());
     let (halves, scales) = to.split_at_mut(4);
-    let (d, dmin) = (stored(scale / 63.0, &mut halves[..2]), stored(min / 63.0, &mut halves[2..]));
+    let (d, dmin) = (stored(scale, &mut halves[..2]), stored(min, &mut halves[2..]));
     scales.fill(0);
     let mut all = [0; BLOCK];
-    for (at, (group, own)) in groups.iter().zip(all.chunks_mut(32)).enumerate() {
-        let (s, m) = (nearest(by * group.0).clamp(0, 63) as u8, nearest(by_min * group.1).clamp(0, 63) as u8);
+    for (at, own) in all.chunks_mut(32).enumerate() {
+        let (s, m) = (scale_levels[at], min_levels[at]);
         // 6 bits each: of the later four the upper 2 bits stand above those of the earlier four
         if at < 4 {
             scales[at] |= s;
@@ -260,28 +170,32 @@ fn pack_4(levels: &[u8], to: &mut [u8]) {
 }
 
 /// `d dmin scales [12] levels [128]`
-pub fn q4_k(x: &[f32], to: &mut [u8]) {
+pub fn q4_k(x: &[f32], weights: Weights, to: &mut [u8]) {
     let (head, packed) = to.split_at_mut(16);
-    let all = by_32(x, &Search { levels: 15, first: -1.0, steps: 20, absolute: false }, head);
+    let search = Search { levels: 15, first: -1.0, step: 0.1, steps: 20, absolute: false };
+    let all = by_32(x, weights, &search, head);
     pack_4(&all, packed);
 }
 
 /// `d dmin scales [12] high bits [32] levels [128]`
-pub fn q5_k(x: &[f32], to: &mut [u8]) {
+pub fn q5_k(x: &[f32], weights: Weights, to: &mut [u8]) {
     let (head, rest) = to.split_at_mut(16);
     let (high, packed) = rest.split_at_mut(32);
-    let all = by_32(x, &Search { levels: 31, first: -0.5, steps: 15, absolute: false }, head);
+    let search = Search { levels: 31, first: -0.5, step: 0.1, steps: 15, absolute: false };
+    let all = by_32(x, weights, &search, head);
     high.fill(0);
     all.iter().enumerate().for_each(|(at, level)| high[at % 32] |= (level >> 4) << (at / 32));
     pack_4(&all, packed);
 }
 
 /// `low bits [128] high bits [64] scales [16] d`
-pub fn q6_k(x: &[f32], to: &mut [u8]) {
-    let groups: Vec<f32> = x.chunks(16).map(|group| symmetric(group, 32)).collect();
+pub fn q6_k(x: &[f32], weights: Weights, to: &mut [u8]) {
+    let of_group = |at: usize| weights.map(|weights| &weights[16 * at..16 * at + 16]);
+    let group = |(at, group): (usize, &[f32])| symmetric(group, 32, of_group(at)).map_or(0.0, |(scale, _)| scale);
+    let groups: Vec<f32> = x.chunks(16).enumerate().map(group).collect();
     let most = extreme(&groups);
     to.fill(0);
-    if most.abs() < TINY {
+    if is_tiny(most) {
         return;
     }
     let (low, rest) = to.split_at_mut(128);

@@ -44,12 +44,14 @@ pub mod recurrent;
 pub mod reference;
 pub mod rope_cache;
 pub mod rotary;
+mod scale_search;
 pub mod score_scale;
 mod shared;
 pub mod softcap;
 mod team;
 pub mod threads;
 mod view;
+mod weighted_quants;
 
 pub use accumulate::{add_to, values};
 pub use bytes::{append_bytes, from_bytes};

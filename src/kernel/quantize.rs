@@ -1,12 +1,12 @@
 //! Quantizing to ggml's blocks: which kinds there are, and which a row of some width can have.
 //!
-//! The rounding is ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`): what llama.cpp's own quantizer writes without an
-//! importance matrix, to the byte for the kinds without `_k`.
+//! The rounding is that of llama.cpp's own quantizer, to the byte: ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`), or, where
+//! an importance matrix says what each column weighs, `quantize_row_*_impl`.
 
-use super::k_quants;
+use super::k_quants::{self, Weights};
 use super::quant::Blocks;
 use super::view::view;
-use super::{Array, DType};
+use super::{Array, DType, weighted_quants};
 use crate::{Error, Result, bail};
 use candle_core::quantized::{GgmlType, k_quants::*};
 use rayon::prelude::*;
@@ -14,22 +14,50 @@ use rayon::prelude::*;
 pub use super::quant::word;
 pub use candle_core::quantized::GgmlDType;
 
-/// Rounds the numbers of a block to its bytes.
-type Round = fn(&[f32], &mut [u8]);
+/// Rounds the numbers of a block to its bytes, by what each weighs if that is given.
+type Round = fn(&[f32], Weights, &mut [u8]);
 
-/// What weights can be stored as beside f32, f16 and bf16: our word, the kind for rows that it does not divide, as
-/// llama.cpp falls back (it has IQ4_NL where Q4_0 stands here for Q2_K and Q3_K).
-const KINDS: &[(&str, GgmlDType, Option<&str>, Round)] = &[
-    ("q4_0", GgmlDType::Q4_0, None, simple::<BlockQ4_0>),
-    ("q4_1", GgmlDType::Q4_1, None, simple::<BlockQ4_1>),
-    ("q5_0", GgmlDType::Q5_0, None, simple::<BlockQ5_0>),
-    ("q5_1", GgmlDType::Q5_1, None, simple::<BlockQ5_1>),
-    ("q8_0", GgmlDType::Q8_0, None, simple::<BlockQ8_0>),
-    ("q2_k", GgmlDType::Q2K, Some("q4_0"), k_quants::q2_k),
-    ("q3_k", GgmlDType::Q3K, Some("q4_0"), k_quants::q3_k),
-    ("q4_k", GgmlDType::Q4K, Some("q5_0"), k_quants::q4_k),
-    ("q5_k", GgmlDType::Q5K, Some("q5_1"), k_quants::q5_k),
-    ("q6_k", GgmlDType::Q6K, Some("q8_0"), k_quants::q6_k),
+/// What a number weighs by the importance of its column: as much as that, or more where it is large beside the others of its row or block,
+/// whose mean square counts once or twice.
+#[derive(Clone, Copy)]
+enum Weighing {
+    Column,
+    BesideRow,
+    BesideBlock(f32),
+}
+
+/// What weights can be stored as beside f32, f16 and bf16.
+struct Kind {
+    word: &'static str,
+    kind: GgmlDType,
+    /// The kind for rows that it does not divide, as llama.cpp falls back (it has IQ4_NL where Q4_0 stands here for Q2_K and Q3_K).
+    instead: Option<&'static str>,
+    round: Round,
+    weighing: Weighing,
+}
+
+const fn kind(
+    word: &'static str,
+    kind: GgmlDType,
+    instead: Option<&'static str>,
+    round: Round,
+    weighing: Weighing,
+) -> Kind {
+    Kind { word, kind, instead, round, weighing }
+}
+
+const KINDS: &[Kind] = &[
+    kind("q4_0", GgmlDType::Q4_0, None, q4_0, Weighing::BesideRow),
+    kind("q4_1", GgmlDType::Q4_1, None, q4_1, Weighing::BesideRow),
+    kind("q5_0", GgmlDType::Q5_0, None, q5_0, Weighing::BesideRow),
+    kind("q5_1", GgmlDType::Q5_1, None, q5_1, Weighing::BesideRow),
+    // 8 bits are the same whatever their columns weigh
+    kind("q8_0", GgmlDType::Q8_0, None, |x, _, to| simple::<BlockQ8_0>(x, to), Weighing::Column),
+    kind("q2_k", GgmlDType::Q2K, Some("q4_0"), k_quants::q2_k, Weighing::BesideBlock(1.0)),
+    kind("q3_k", GgmlDType::Q3K, Some("q4_0"), k_quants::q3_k, Weighing::BesideBlock(2.0)),
+    kind("q4_k", GgmlDType::Q4K, Some("q5_0"), k_quants::q4_k, Weighing::BesideBlock(2.0)),
+    kind("q5_k", GgmlDType::Q5K, Some("q5_1"), k_quants::q5_k, Weighing::BesideBlock(2.0)),
+    kind("q6_k", GgmlDType::Q6K, Some("q8_0"), k_quants::q6_k, Weighing::Column),
 ];
 
 /// The words of [`quantized`].
@@ -37,7 +65,7 @@ pub const WORDS: [&str; 10] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "
 
 /// The kind of blocks that is called so.
 pub fn quantized(word: &str) -> Option<GgmlDType> {
-    KINDS.iter().find(|(known, ..)| *known == word).map(|(_, kind, ..)| *kind)
+    KINDS.iter().find(|known| known.word == word).map(|known| known.kind)
 }
 
 /// The kind itself where rows of `columns` numbers divide into its blocks, else the one that stands in for it; `None` where none
@@ -46,22 +74,9 @@ pub fn fitting(kind: GgmlDType, columns: usize) -> Option<GgmlDType> {
     if columns.is_multiple_of(kind.block_size()) {
         return Some(kind);
     }
-    let (_, _, instead, _) = KINDS.iter().find(|(_, known, ..)| *known == kind)?;
-    quantized((*instead)?).filter(|kind| columns.is_multiple_of(kind.block_size()))
+    let instead = KINDS.iter().find(|known| known.kind == kind)?.instead?;
+    quantized(instead).filter(|kind| columns.is_multiple_of(kind.block_size()))
 }
-
-/// Rows in blocks of `size` numbers, each of `bytes` bytes, on all threads.
-fn rows(numbers: &[f32], size: usize, bytes: usize, round: impl Fn(&[f32], &mut [u8]) + Sync) -> Vec<u8> {
-    let mut all = vec![0; numbers.len() / size * bytes];
-    let each = |(numbers, to): (&[f32], &mut [u8])| {
-        numbers.chunks(size).zip(to.chunks_mut(bytes)).for_each(|(numbers, to)| round(numbers, to));
-    };
-    numbers.par_chunks(PART * size).zip(all.par_chunks_mut(PART * bytes)).for_each(each);
-    all
-}
-
-/// Blocks that one thread takes at a time.
-const PART: usize = 64;
 
 /// By candle, whose rounding to these kinds is ggml's.
 fn simple<T: GgmlType>(numbers: &[f32], to: &mut [u8]) {
@@ -72,21 +87,82 @@ fn simple<T: GgmlType>(numbers: &[f32], to: &mut [u8]) {
     to.copy_from_slice(bytes);
 }
 
+macro_rules! of_32 {
+    ($($name:ident $block:ident)*) => {$(
+        fn $name(x: &[f32], weights: Weights, to: &mut [u8]) {
+            match weights {
+                None => simple::<$block>(x, to),
+                Some(weights) => weighted_quants::$name(x, weights, to),
+            }
+        }
+    )*};
+}
+
+of_32! { q4_0 BlockQ4_0 q4_1 BlockQ4_1 q5_0 BlockQ5_0 q5_1 BlockQ5_1 }
+
+fn mean_square(x: &[f32]) -> f32 {
+    x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32
+}
+
+impl Weighing {
+    /// What the numbers of a row weigh, in blocks of `size`.
+    fn weights(self, row: &[f32], importance: &[f32], size: usize, to: &mut [f32]) {
+        let of_row = match self {
+            Weighing::Column => return to.copy_from_slice(importance),
+            Weighing::BesideRow => Some(mean_square(row)),
+            Weighing::BesideBlock(_) => None,
+        };
+        for ((x, own), to) in row.chunks(size).zip(importance.chunks(size)).zip(to.chunks_mut(size)) {
+            let square = match self {
+                Weighing::BesideBlock(times) => times * mean_square(x),
+                _ => of_row.unwrap_or_default(),
+            };
+            for ((to, x), own) in to.iter_mut().zip(x).zip(own) {
+                *to = own * (square + x * x).sqrt();
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// A row in blocks.
+    fn row(&self, numbers: &[f32], importance: Option<&[f32]>, to: &mut [u8]) {
+        let (size, bytes) = (self.kind.block_size(), self.kind.type_size());
+        let weights = importance.map(|importance| {
+            let mut weights = vec![0.0; numbers.len()];
+            self.weighing.weights(numbers, importance, size, &mut weights);
+            weights
+        });
+        for (at, (numbers, to)) in numbers.chunks(size).zip(to.chunks_mut(bytes)).enumerate() {
+            (self.round)(numbers, weights.as_ref().map(|weights| &weights[at * size..(at + 1) * size]), to);
+        }
+    }
+}
+
 impl Blocks {
-    /// A matrix in blocks of this kind along its rows.
-    pub fn quantize(kind: GgmlDType, matrix: &Array) -> Result<Blocks> {
+    /// A matrix in blocks of this kind along its rows. With `importance`, a number for each column, errors in columns that weigh much are
+    /// kept small at the cost of the others.
+    pub fn quantize(kind: GgmlDType, matrix: &Array, importance: Option<&[f32]>) -> Result<Blocks> {
         let (count, columns) = matrix.dims2()?;
         if !columns.is_multiple_of(kind.block_size()) {
             let error = format!("rows of {columns} numbers don't divide into blocks of {}", kind.block_size());
             return Err(Error::new("quantize", error));
         }
+        if let Some(importance) = importance.filter(|importance| importance.len() != columns) {
+            bail!("quantize", "the importance of {} columns for a matrix of {columns}", importance.len());
+        }
         let matrix = matrix.to_dtype(DType::F32)?.contiguous()?;
         let numbers = view::<f32>(&matrix)?;
         let numbers: &[f32] = &numbers;
-        let Some((.., round)) = KINDS.iter().find(|(_, known, ..)| *known == kind) else {
+        let Some(known) = KINDS.iter().find(|known| known.kind == kind) else {
             bail!("quantize", "weights can't be quantized to {kind:?}");
         };
-        let bytes = rows(numbers, kind.block_size(), kind.type_size(), round);
+        let row_bytes = columns / kind.block_size() * kind.type_size();
+        let mut bytes = vec![0; count * row_bytes];
+        if columns > 0 {
+            let rows = numbers.par_chunks(columns).zip(bytes.par_chunks_mut(row_bytes));
+            rows.for_each(|(row, to)| known.row(row, importance, to));
+        }
         Blocks::new(kind, [count, columns], &bytes)
     }
 }

@@ -3,6 +3,7 @@
 use super::adapt::lora::Beneath;
 use super::cache::Cache;
 use super::config::{Config, OutputEmbeddings};
+use super::importance::Observer;
 use super::input::Input;
 use super::relative::Relative;
 use super::weights::{Weights, rows_name};
@@ -26,6 +27,8 @@ pub struct Forward {
     pub(super) cache: Option<Arc<Mutex<Cache>>>,
     /// What dropout draws from, in training.
     pub(super) dropout: Option<Rng>,
+    /// What looks at the inputs of linear layers.
+    pub(super) observer: Option<Arc<Observer>>,
 }
 
 impl Forward {
@@ -326,6 +329,9 @@ impl At<'_> {
         let layer = self.name(name);
         let weights = &self.pass.weights;
         let name = format!("{layer}.weight");
+        if let Some(observer) = &self.pass.observer {
+            observer.add(&name, x)?;
+        }
         let bias = format!("{layer}.bias");
         let bias = if weights.has(&bias) { Some(weights.working(&bias)?) } else { None };
         let precision = self.pass.precision;

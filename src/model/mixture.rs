@@ -21,6 +21,11 @@ pub const WORDS: [&str; MIXTURES.len()] = {
     words
 };
 
+/// Values are among the queries and keys where those are one matrix: llama.cpp counts it as values.
+fn is_values(module: &str) -> bool {
+    matches!(module, "attn_v" | "attn_qkv")
+}
+
 /// The first and the last eighth of the layers, and every third between.
 fn gets_more(layer: usize, layers: usize) -> bool {
     layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2
@@ -28,7 +33,7 @@ fn gets_more(layer: usize, layers: usize) -> bool {
 
 fn q3_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
     match module {
-        "attn_v" if layer < 2 => "q5_k",
+        _ if is_values(module) && layer < 2 => "q5_k",
         "ffn_down" if layer < layers / 16 => "q5_k",
         "attn_v" | "attn_qkv" | "attn_output" | "ffn_down" => "q4_k",
         _ => "q3_k",
@@ -37,24 +42,20 @@ fn q3_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
 
 fn q4_k_s(module: &str, layer: usize, layers: usize) -> &'static str {
     match module {
-        "attn_v" if layer < 4 => "q5_k",
+        _ if is_values(module) && layer < 4 => "q5_k",
         "ffn_down" if layer < layers / 8 => "q5_k",
         _ => "q4_k",
     }
 }
 
 fn q4_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
-    let more = matches!(module, "attn_v" | "ffn_down") && gets_more(layer, layers);
-    match module {
-        _ if more => "q6_k",
-        "attn_qkv" => "q5_k",
-        _ => "q4_k",
-    }
+    let more = (is_values(module) || module == "ffn_down") && gets_more(layer, layers);
+    if more { "q6_k" } else { "q4_k" }
 }
 
 fn q5_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
-    let more = matches!(module, "attn_v" | "ffn_down") && gets_more(layer, layers);
-    if more || module == "attn_qkv" { "q6_k" } else { "q5_k" }
+    let more = (is_values(module) || module == "ffn_down") && gets_more(layer, layers);
+    if more { "q6_k" } else { "q5_k" }
 }
 
 /// What the mixture `word` stores the weight `name` as; `None` if it is none. Parts outside the layers are as most of it.

@@ -384,6 +384,7 @@ impl Inner {
             input: Arc::new(input),
             cache: None,
             dropout: None,
+            observer: None,
         })
     }
 }

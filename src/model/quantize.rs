@@ -2,6 +2,7 @@
 
 use super::Model;
 use super::config::Config;
+use super::importance::Importance;
 use super::mixture;
 use super::spec::Arch;
 use crate::kernel::Precision;
@@ -85,8 +86,8 @@ impl Instead {
 
 impl Model {
     /// Stores every matrix in blocks of this kind, and the output embeddings in blocks of `output`. They are frozen then. A matrix that is
-    /// in blocks already stays as it is.
-    pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>) -> Result<()> {
+    /// in blocks already stays as it is. With `importance`, what columns weigh is heeded where it is known.
+    pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>, importance: Option<&Importance>) -> Result<()> {
         self.check_trainable(who)?;
         let wanted = Wanted { kind, output };
         wanted.check(who)?;
@@ -98,6 +99,9 @@ impl Model {
         }
         if config.layout.transposed {
             bail!(who, "the matrices of a {} are stored transposed and cannot be quantized", config.model_type());
+        }
+        if let Some(importance) = importance {
+            importance.check(who, &inner.weights)?;
         }
         let table = config.output.as_ref().map(|output| output.weight.clone());
         let mut instead = Instead::default();
@@ -112,12 +116,13 @@ impl Model {
             let Some(fits) = instead.fitting(kind, dims[1]) else {
                 bail!(who, "`{name}`: rows of {} numbers don't divide into blocks of 32", dims[1]);
             };
-            planned.push((name.clone(), fits));
+            let columns = importance.map(|importance| importance.of(who, name, dims[1])).transpose()?.flatten();
+            planned.push((name.clone(), fits, columns));
         }
         instead.tell(who);
-        for (name, kind) in planned {
+        for (name, kind, importance) in planned {
             let value = inner.weights.get(&name)?.value()?;
-            let blocks = Blocks::quantize(kind, &value)?;
+            let blocks = Blocks::quantize(kind, &value, importance.as_deref())?;
             Arc::make_mut(&mut inner.weights).insert_blocks(&name, blocks)?;
         }
         if inner.precision == Precision::F32 {

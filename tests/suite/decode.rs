@@ -217,7 +217,7 @@ fn eight_bits_are_near() {
     let rows = TokenRows { rows: 1, length: ids.len(), ids: &ids, ..TokenRows::default() };
     let logits = || no_grad(|| net.forward(&rows).unwrap().value().flatten_all().unwrap().to_vec1::<f32>().unwrap());
     let before = logits();
-    net.quantize("quantize", "q8_0", None).unwrap();
+    net.quantize("quantize", "q8_0", None, None).unwrap();
     let after = logits();
     let size = before.iter().map(|x| x * x).sum::<f32>().sqrt();
     let off = before.iter().zip(&after).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();

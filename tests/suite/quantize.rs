@@ -9,7 +9,7 @@ use levain::tensor::{Array, Device};
 fn random(kind: &str, [rows, columns]: [usize; 2]) -> Blocks {
     let number = |i: usize| ((i * 7919 + (i / 16) * (i / 7)) % 1001) as f32 / 400.0 - 1.25;
     let array = matrix((0..rows * columns).map(number).collect(), columns);
-    Blocks::quantize(quantized(kind).unwrap(), &array).unwrap()
+    Blocks::quantize(quantized(kind).unwrap(), &array, None).unwrap()
 }
 
 fn matrix(numbers: Vec<f32>, columns: usize) -> Array {
@@ -27,17 +27,43 @@ fn row() -> Array {
     Array::from_vec((0..256).map(|i| number(i) / 256.0).collect::<Vec<f32>>(), (1, 256), &Device::Cpu).unwrap()
 }
 
+/// What its columns weighed for tests/data/quantized/llamacpp-weighted.txt.
+fn importance() -> Vec<f32> {
+    (0..256).map(|i| ((37 * i) % 101 + 1) as f32 / 32.0).collect()
+}
+
 #[test]
 fn blocks_have_the_bytes_of_llamacpp() {
-    let lines = std::fs::read_to_string("tests/data/quantized/llamacpp.txt").unwrap();
-    let known: Vec<(&str, &str)> =
-        lines.lines().filter_map(|line| line.split_once(' ')).filter(|(kind, _)| *kind != "#").collect();
-    assert_eq!(known.len(), WORDS.len());
-    for (kind, hex) in known {
-        let blocks = Blocks::quantize(quantized(kind).unwrap(), &row()).unwrap();
-        let bytes: String = blocks.bytes(0..1).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(bytes, hex, "{kind}");
+    let weighted = importance();
+    for (file, importance) in [("llamacpp", None), ("llamacpp-weighted", Some(&weighted[..]))] {
+        let lines = std::fs::read_to_string(format!("tests/data/quantized/{file}.txt")).unwrap();
+        let known: Vec<(&str, &str)> =
+            lines.lines().filter_map(|line| line.split_once(' ')).filter(|(kind, _)| *kind != "#").collect();
+        assert_eq!(known.len(), WORDS.len());
+        for (kind, hex) in known {
+            let blocks = Blocks::quantize(quantized(kind).unwrap(), &row(), importance).unwrap();
+            let bytes: String = blocks.bytes(0..1).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(bytes, hex, "{file}, {kind}");
+        }
     }
+}
+
+/// The weighted error goes down, of every kind that heeds what columns weigh; columns that weigh nothing do no harm.
+#[test]
+fn what_weighs_much_is_nearer() {
+    let own = flat(&row());
+    let steep: Vec<f32> = (0..256).map(|i| if i % 8 == 0 { 100.0 } else { 0.01 }).collect();
+    let error = |kind: &str, importance: Option<&[f32]>| -> f32 {
+        let back = flat(&Blocks::quantize(quantized(kind).unwrap(), &row(), importance).unwrap().array().unwrap());
+        own.iter().zip(back).zip(&steep).map(|((a, b), weight)| weight * (a - b).powi(2)).sum()
+    };
+    for kind in WORDS.iter().filter(|kind| **kind != "q8_0") {
+        let (plain, weighted) = (error(kind, None), error(kind, Some(&steep)));
+        assert!(weighted < plain, "{kind}: {weighted} of {plain}");
+        assert!(error(kind, Some(&[0.0; 256])).is_finite(), "{kind}");
+    }
+    assert_eq!(error("q8_0", None), error("q8_0", Some(&steep)));
+    assert!(Blocks::quantize(quantized("q4_0").unwrap(), &row(), Some(&[1.0; 32])).is_err());
 }
 
 /// The more bits, the nearer.
@@ -45,7 +71,7 @@ fn blocks_have_the_bytes_of_llamacpp() {
 fn more_bits_are_nearer() {
     let own: Vec<f32> = row().flatten_all().unwrap().to_vec1().unwrap();
     let error = |kind: &str| -> f32 {
-        let back = Blocks::quantize(quantized(kind).unwrap(), &row()).unwrap().array().unwrap();
+        let back = Blocks::quantize(quantized(kind).unwrap(), &row(), None).unwrap().array().unwrap();
         let back: Vec<f32> = back.flatten_all().unwrap().to_vec1().unwrap();
         own.iter().zip(back).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
     };
@@ -59,7 +85,7 @@ fn extremes_are_numbers() {
     let rows: [Vec<f32>; 4] = [vec![0.0; 256], [vec![3.0], vec![0.0; 255]].concat(), vec![6e4; 256], vec![-1e-30; 256]];
     for (kind, numbers) in WORDS.iter().flat_map(|kind| rows.iter().map(move |row| (kind, row))) {
         let array = Array::from_vec(numbers.clone(), (1, 256), &Device::Cpu).unwrap();
-        let back = Blocks::quantize(quantized(kind).unwrap(), &array).unwrap().array().unwrap();
+        let back = Blocks::quantize(quantized(kind).unwrap(), &array, None).unwrap().array().unwrap();
         let back: Vec<f32> = back.flatten_all().unwrap().to_vec1().unwrap();
         assert!(back.iter().all(|x| x.is_finite()), "{kind} of {}", numbers[0]);
         let largest = numbers[0].abs().max(1e-6);

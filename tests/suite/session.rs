@@ -83,7 +83,7 @@ fn a_line_of_a_session_is_the_line_alone_bit_for_bit() {
         ("llama", DType::F32, Some("q4_0")),
     ] {
         let net = net(model_type, dtype);
-        blocks.map_or(Ok(()), |kind| net.quantize("test", kind, None)).unwrap();
+        blocks.map_or(Ok(()), |kind| net.quantize("test", kind, None, None)).unwrap();
         let mut session = Session::new(&net, PLAN).unwrap();
         let mut writers = BTreeMap::new();
         let mut asked = Vec::new();

@@ -3,7 +3,7 @@
 use super::read::{self, Ids};
 use crate::kernel::quantize::WORDS as BLOCKS;
 use crate::model::mixture::WORDS as MIXTURES;
-use crate::model::{GgufSaving, Model, Saving};
+use crate::model::{GgufSaving, Importance, Model, Saving};
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
 use std::path::Path;
@@ -24,12 +24,27 @@ const SAVE: &[Opt] = &[
     )
     .also(&["output-tensor-type", "token-embedding-type"]),
     opt("texts", Kind::List, "[]", "of a .gguf: texts that the tokenizer in it has to give the same ids for"),
+    opt("importance", Kind::Any, "", "of a .gguf with a `kind` of blocks: as in `quantize`").also(&["imatrix"]),
     opt("modelfile", Kind::Bool, "false", "of a .gguf: write a Modelfile for Ollama beside it").also(&["ollama"]),
 ];
 
-const QUANTIZE: &[Opt] =
-    &[opt("output", Kind::OneOf(&BLOCKS), "", "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0")
-        .also(&["output-tensor-type"])];
+const QUANTIZE: &[Opt] = &[
+    opt("output", Kind::OneOf(&BLOCKS), "", "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0")
+        .also(&["output-tensor-type"]),
+    opt(
+        "importance",
+        Kind::Any,
+        "",
+        "what the columns of matrices weigh: what `net.importance` returns, or the path of a file of llama.cpp's `llama-imatrix`",
+    )
+    .also(&["imatrix", "calibration"]),
+];
+
+const IMPORTANCE: &[Opt] = &[
+    opt("max_length", Kind::Int, "512", "tokens that are read at once: a longer text is read in parts")
+        .also(&["ctx-size", "n_ctx"]),
+    opt("out", Kind::Text, "", "a .gguf that llama.cpp's `llama-quantize --imatrix` reads; default: none is written"),
+];
 
 const PLAIN: [&str; 3] = ["f32", "f16", "bf16"];
 
@@ -53,12 +68,14 @@ pub fn register(host: &mut Host) {
     host.options("resize_embeddings", RESIZE);
     host.options("quantize", QUANTIZE);
     host.options("save", SAVE);
+    host.options("importance", IMPORTANCE);
 }
 
 #[export_module]
 mod verbs {
     pub type Model = crate::model::Model;
     pub type Tensor = crate::tensor::Tensor;
+    pub type Tokenizer = crate::token::Tokenizer;
 
     /// Returns the weight with this name: a parameter, under its Hugging Face name and in its layout.
     ///
@@ -112,7 +129,7 @@ mod verbs {
     #[rhai_fn(name = "to", pure, return_raw)]
     pub fn convert(net: &mut Model, dtype: &str) -> Res<()> {
         if dtype == "q8" {
-            return Ok(net.quantize("to", "q8_0", None)?);
+            return Ok(net.quantize("to", "q8_0", None, None)?);
         }
         if let Some(device) = crate::kernel::device("to", dtype) {
             return Ok(net.move_to(&device?)?);
@@ -127,7 +144,9 @@ mod verbs {
     /// as in llama.cpp. A kind with `_k` needs rows of a multiple of 256 numbers: a matrix with others gets the kind that stands in
     /// for it, and that is told. What is quantized already stays as it is. `measure::kld` says what it costs.
     ///
-    /// The rounding is that of llama.cpp without an importance matrix (`quantize_row_*_ref` in `ggml-quants.c`).
+    /// The rounding is that of llama.cpp, without an importance matrix (`quantize_row_*_ref` in `ggml-quants.c`) or with one
+    /// (`quantize_row_*_impl`): `importance` keeps errors small in the columns that texts use most. The fewer bits, the more that helps;
+    /// `q8_0` is the same either way.
     ///
     /// also: load_in_4bit, bitsandbytes, qlora, int8, q4_k_m, llama-quantize, post-training quantization
     ///
@@ -142,7 +161,45 @@ mod verbs {
     pub fn quantize(net: &mut Model, kind: &str, options: Map) -> Res<()> {
         let options = Options::read("quantize", QUANTIZE, options)?;
         let output = options.maybe("output", Options::text)?;
-        Ok(net.quantize("quantize", kind, output.as_deref())?)
+        let importance = super::importance("quantize", net, options.get("importance"))?;
+        Ok(net.quantize("quantize", kind, output.as_deref(), importance.as_ref())?)
+    }
+
+    /// Computes what the columns of each matrix of the layers weigh, for `quantize` and `save`: a map with a tensor for each weight, the
+    /// mean square of each column's input over the tokens of texts (llama.cpp's importance matrix).
+    ///
+    /// Some ten thousand tokens are enough, of texts like those that the model is for; other texts than those it is then measured on. Output
+    /// embeddings are not among them, as in llama.cpp. `out` also writes the file of `llama-imatrix`.
+    ///
+    /// also: imatrix, llama-imatrix, importance matrix, calibration data, activation statistics
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// let found = net.importance(tok, ["The people of the United States", "in order to form a more perfect union"]);
+    /// found["model.layers.0.mlp.down_proj.weight"].shape == [net.config.intermediate_size]      //=> true
+    /// net.quantize("q4_0", #{ importance: found });
+    /// net.quantize("q4_0", #{ importance: #{ a: found["model.layers.0.mlp.down_proj.weight"] } })
+    /// //=> error: quantize: the importance names `a`, which this model has not
+    /// ```
+    ///
+    /// ```rhai
+    /// let net = model("scripts/models/tiny");
+    /// let tok = tokenizer("scripts/models/tiny");
+    /// net.importance(tok, ["The people of the United States"], #{ out: "out/examples/imatrix.gguf" });
+    /// net.save("out/examples/tiny-q4.gguf", #{ tok: tok, kind: "q4_0", importance: "out/examples/imatrix.gguf" });
+    /// ```
+    #[rhai_fn(name = "importance", pure, return_raw)]
+    pub fn importance(net: &mut Model, tok: Tokenizer, texts: Dynamic, options: Map) -> Res<Map> {
+        let options = Options::read("importance", IMPORTANCE, options)?;
+        let max_length = options.count("max_length")?;
+        let found =
+            crate::token::api::with_texts("importance", &texts, |texts| net.importance(&tok, texts, max_length))?;
+        if let Some(out) = options.maybe("out", Options::text)? {
+            net.save_importance(Path::new(out.as_str()), &found, max_length)?;
+        }
+        let arrays = found.arrays()?.into_iter();
+        Ok(arrays.map(|(name, columns)| (name.into(), Dynamic::from(Tensor::from(columns)))).collect())
     }
 
     /// Bytes that the weights take in memory, without what is attached to them.
@@ -283,8 +340,8 @@ mod verbs {
     /// | `q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m` | | llama.cpp's mixtures: values and the second matrix of the MLP get more bits in some layers |
     ///
     /// Kinds with `_k` need rows of a multiple of 256 numbers; a matrix with others is stored as llama.cpp's fallback, and told.
-    /// Output embeddings are `q6_k` where the other matrices are quantized to less than `q8_0`. Rounding is that of llama.cpp
-    /// without an importance matrix. What was written is read again before it gets its name: the weights have to be those of
+    /// Output embeddings are `q6_k` where the other matrices are quantized to less than `q8_0`. Rounding is that of llama.cpp; `importance`
+    /// is what `quantize` takes. What was written is read again before it gets its name: the weights have to be those of
     /// the model, and the tokenizer has to give the same ids by GGUF's rules, for each of its tokens and for `texts`. GGUF has no
     /// key for words that are taken whole (`method: "whole"` of an extension), so such a tokenizer is an error.
     ///
@@ -309,7 +366,9 @@ mod verbs {
         {
             return super::save_gguf(net, path, &options);
         }
-        if let Some(of_file) = ["kind", "output", "texts", "modelfile"].into_iter().find(|name| options.has(name)) {
+        if let Some(of_file) =
+            ["kind", "output", "texts", "importance", "modelfile"].into_iter().find(|name| options.has(name))
+        {
             let error = Error::new("save", format!("`{of_file}` is of a .gguf file, and {folder} is a folder"));
             return Err(error.help("a path that ends in .gguf makes one; `dtype` is what a folder stores").into());
         }
@@ -336,6 +395,29 @@ fn tokenizer(options: &Options) -> Res<Option<Tokenizer>> {
     }
 }
 
+/// What the option `importance` names: a map of tensors by weight, or a file.
+fn importance(who: &str, net: &Model, given: Dynamic) -> Res<Option<Importance>> {
+    if given.is_unit() {
+        return Ok(None);
+    }
+    if given.is_string() {
+        let path = given.into_immutable_string().unwrap_or_default();
+        return Ok(Some(net.open_importance(Path::new(path.as_str()))?));
+    }
+    let Some(map) = given.read_lock::<Map>().map(|map| map.clone()) else {
+        let error = Error::new(who, format!("option `importance` takes a map or a path, not {}", given.type_name()));
+        return Err(error.help("`net.importance(tok, texts)` makes the map").into());
+    };
+    let mut found = Importance::default();
+    for (name, value) in map {
+        let Some(tensor) = value.try_cast::<crate::tensor::Tensor>() else {
+            bail!(who, "the importance of `{name}` is not a tensor");
+        };
+        found.insert(&name, &tensor.value())?;
+    }
+    Ok(Some(found))
+}
+
 fn save_gguf(net: &Model, path: &Path, options: &Options) -> Res<()> {
     let Some(tok) = tokenizer(options)? else {
         bail!("save", "a .gguf holds the tokenizer of its model: give it as `tok`");
@@ -347,7 +429,14 @@ fn save_gguf(net: &Model, path: &Path, options: &Options) -> Res<()> {
     let word = |name: &str| options.maybe(name, Options::text).map(|word| word.map(|word| word.to_string()));
     let texts = options.get("texts").into_typed_array::<String>();
     let Ok(texts) = texts else { bail!("save", "option `texts` takes a list of texts") };
-    let saving = GgufSaving { tokenizer: &tok, kind: word("kind")?, output: word("output")?, texts };
+    let kind = word("kind")?;
+    let importance = importance("save", net, options.get("importance"))?;
+    if importance.is_some() && kind.as_ref().is_none_or(|kind| PLAIN.contains(&kind.as_str())) {
+        return Err(Error::new("save", "`importance` is for a `kind` of blocks, and nothing is quantized here")
+            .help("name one: `kind: \"q4_k\"`")
+            .into());
+    }
+    let saving = GgufSaving { tokenizer: &tok, kind, output: word("output")?, texts, importance };
     net.save_gguf(path, &saving)?;
     match options.bool("modelfile")? {
         true => Ok(net.save_modelfile(path, &tok)?),

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod check;
+mod imatrix;
 mod lora;
 mod modelfile;
 pub mod names;

@@ -12,7 +12,7 @@ use crate::kernel::quantize::GgmlDType;
 use crate::model::config::Config;
 use crate::model::quantize::{Instead, Wanted};
 use crate::model::spec::{Arch, Start, TensorSpec};
-use crate::model::{Model, Weights};
+use crate::model::{Importance, Model, Weights};
 use crate::tensor::{DType, Device};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, files, ranks};
@@ -31,6 +31,8 @@ pub struct GgufSaving<'a> {
     pub output: Option<String>,
     /// Texts that the tokenizer in the file has to give the same ids for, beside each of its tokens.
     pub texts: Vec<String>,
+    /// What the columns of matrices weigh when they are quantized.
+    pub importance: Option<Importance>,
 }
 
 /// A weight on its way into the file.
@@ -61,6 +63,9 @@ impl Model {
     fn write_gguf(&self, path: &Path, saving: &GgufSaving) -> Result<()> {
         self.check_trainable(WHO)?;
         let source = self.source(path)?;
+        if let Some(importance) = &saving.importance {
+            importance.check(WHO, &source.weights)?;
+        }
         let metadata = source.metadata(saving)?;
         let mut planned = source.plan(saving)?;
         planned.sort_by(|a, b| a.name.cmp(&b.name));
@@ -70,7 +75,7 @@ impl Model {
             entries.push(TensorEntry::new("rope_freqs.weight", &[factors.len()], GgmlDType::F32));
         }
         let fill = |index: usize| match (planned.get(index), &factors) {
-            (Some(planned), _) => source.bytes(planned),
+            (Some(planned), _) => source.bytes(planned, saving.importance.as_ref()),
             (None, Some(factors)) => Ok(factors.iter().flat_map(|factor| factor.to_le_bytes()).collect()),
             (None, None) => unreachable!("there is an entry for each tensor"),
         };
@@ -216,7 +221,7 @@ impl Source {
         Wanted { kind: word, output }.of(WHO, self.arch, &self.config, &spec.name, is_output)
     }
 
-    fn bytes(&self, planned: &Planned) -> Result<Vec<u8>> {
+    fn bytes(&self, planned: &Planned, importance: Option<&Importance>) -> Result<Vec<u8>> {
         let weight = self.weights.get(&planned.name)?;
         let layer = planned.name.strip_suffix(".weight").unwrap_or(&planned.name);
         let kept = weight.blocks.as_deref().filter(|blocks| blocks.ggml_type() == planned.dtype);
@@ -242,7 +247,9 @@ impl Source {
             GgmlDType::F16 => numbers::encode(&array.to_dtype(DType::F16)?),
             GgmlDType::BF16 => numbers::encode(&array.to_dtype(DType::BF16)?),
             kind => {
-                let blocks = Blocks::quantize(kind, &array)?;
+                let columns = array.dims().last().copied().unwrap_or(0);
+                let importance = importance.map(|known| known.of(WHO, &planned.name, columns)).transpose()?.flatten();
+                let blocks = Blocks::quantize(kind, &array, importance.as_deref())?;
                 Ok(blocks.bytes(0..blocks.dims()[0]))
             }
         }

@@ -1,0 +1,125 @@
+//! What the columns of each matrix weigh: the mean squares of what texts multiply them with, llama.cpp's importance matrix.
+
+use super::{Model, TokenRows, Weights};
+use crate::sync::unpoisoned;
+use crate::tensor::{Array, DType, Device, Tensor, no_grad};
+use crate::token::Tokenizer;
+use crate::{Error, Result, bail, cancel};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+const WHO: &str = "importance";
+
+/// The mean square of each column's input, by the name of the weight.
+#[derive(Clone, Debug, Default)]
+pub struct Importance {
+    pub columns: BTreeMap<String, Vec<f32>>,
+    /// Tokens that were read.
+    pub tokens: usize,
+}
+
+/// Sums of squares by column of what linear layers are given, while texts pass through a model.
+#[derive(Default)]
+pub struct Observer(Mutex<BTreeMap<String, Vec<f64>>>);
+
+impl Observer {
+    /// Adds the input `[.., columns]` of the layer with this weight.
+    pub fn add(&self, weight: &str, x: &Tensor) -> Result<()> {
+        let x = x.value().to_dtype(DType::F32)?;
+        let columns = x.dims().last().copied().unwrap_or(0);
+        let squares: Vec<f32> = x.reshape(((), columns))?.sqr()?.sum(0)?.to_vec1()?;
+        let mut sums = unpoisoned(self.0.lock());
+        let own = sums.entry(weight.into()).or_insert_with(|| vec![0.0; columns]);
+        own.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
+        Ok(())
+    }
+}
+
+impl Importance {
+    /// Takes the numbers of an array for what the columns of a weight weigh.
+    pub fn insert(&mut self, weight: &str, columns: &Array) -> Result<()> {
+        let columns = columns.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        self.columns.insert(weight.into(), columns);
+        Ok(())
+    }
+
+    /// An array for each weight.
+    pub fn arrays(&self) -> Result<Vec<(&str, Array)>> {
+        let mut arrays = Vec::new();
+        for (name, columns) in &self.columns {
+            arrays.push((name.as_str(), Array::new(columns.as_slice(), &Device::Cpu)?));
+        }
+        Ok(arrays)
+    }
+
+    /// What the columns of a weight weigh, if that is known. A column that no text reached weighs a little: it may matter to other texts.
+    pub fn of(&self, who: &str, weight: &str, columns: usize) -> Result<Option<Vec<f32>>> {
+        let Some(own) = self.columns.get(weight) else { return Ok(None) };
+        if own.len() != columns {
+            bail!(who, "the importance of `{weight}` is of {} columns, and it has {columns}", own.len());
+        }
+        if let Some(wrong) = own.iter().find(|square| !square.is_finite() || **square < 0.0) {
+            bail!(who, "the importance of `{weight}` has {wrong}, which is no mean of squares");
+        }
+        let mean = own.iter().sum::<f32>() / columns.max(1) as f32;
+        let least = if mean > 0.0 { 1e-6 * mean } else { 1.0 };
+        Ok(Some(own.iter().map(|square| if *square > 0.0 { *square } else { least }).collect()))
+    }
+
+    /// An error where it is of another model.
+    pub fn check(&self, who: &str, weights: &Weights) -> Result<()> {
+        match self.columns.keys().find(|name| !weights.has(name)) {
+            None if self.columns.is_empty() => bail!(who, "the importance names no weight"),
+            None => Ok(()),
+            Some(name) => Err(Error::new(who, format!("the importance names `{name}`, which this model has not"))
+                .help("`net.importance(tok, texts)` makes it of this model")),
+        }
+    }
+}
+
+impl Model {
+    /// Reads texts and says how large the inputs of each matrix of the layers are, by column. A text longer than `max_length` tokens is
+    /// read in parts.
+    pub fn importance<S: AsRef<str> + Sync>(
+        &self,
+        tokenizer: &Tokenizer,
+        texts: &[S],
+        max_length: usize,
+    ) -> Result<Importance> {
+        self.check_trainable(WHO)?;
+        self.check_vocabulary(WHO, tokenizer)?;
+        let longest = max_length.min(self.config().max_positions);
+        if longest == 0 {
+            bail!(WHO, "max_length 0: a part has at least one token");
+        }
+        let observer = Arc::new(Observer::default());
+        let mut tokens = 0;
+        for texts in texts.chunks(64) {
+            for ids in tokenizer.encode_batch(texts, true)? {
+                for ids in ids.chunks(longest) {
+                    cancel::check()?;
+                    self.observe(ids, &observer)?;
+                    tokens += ids.len();
+                }
+            }
+        }
+        if tokens == 0 {
+            return Err(Error::new(WHO, "there is no token in the texts"));
+        }
+        let sums = std::mem::take(&mut *unpoisoned(observer.0.lock()));
+        let mean = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / tokens as f64) as f32).collect();
+        let columns: BTreeMap<String, Vec<f32>> = sums.into_iter().map(|(name, sums)| (name, mean(sums))).collect();
+        if let Some((name, _)) = columns.iter().find(|(_, means)| means.iter().any(|mean| !mean.is_finite())) {
+            bail!(WHO, "the inputs of `{name}` are not numbers: the model has overflowed");
+        }
+        Ok(Importance { columns, tokens })
+    }
+
+    fn observe(&self, ids: &[u32], observer: &Arc<Observer>) -> Result<()> {
+        let batch = TokenRows { rows: 1, length: ids.len(), ids, ..TokenRows::default() };
+        let inner = self.read();
+        let mut pass = inner.pass(WHO, &batch)?;
+        pass.observer = Some(observer.clone());
+        no_grad(|| inner.arch.hidden_states(&pass, false)).map(|_| ())
+    }
+}
