@@ -123,9 +123,9 @@ struct Scratch {
 /// The least bytes of weights that are taken at once: where a part starts, memory is not yet on its way.
 const PART: usize = 32 << 10;
 
-/// Rows of a matrix that are taken at once.
-fn unit(row_bytes: usize) -> usize {
-    (PART / row_bytes.max(1)).max(1)
+/// Rows of a matrix that are taken at once, of as many bytes as `row_bytes` each.
+fn unit(linear: &LinearView, row_bytes: usize) -> usize {
+    (PART / row_bytes.max(1)).max(1).next_multiple_of(linear.rows_together())
 }
 
 impl TokenStep<'_> {
@@ -168,7 +168,7 @@ impl TokenStep<'_> {
         let width: usize = linears.iter().map(|linear| linear.output).sum();
         let Scratch { x, y, .. } = scratch;
         x.clear();
-        worker.share(&self.phases[phase], width, unit(linears[0].row_bytes()), |range| {
+        worker.share(&self.phases[phase], width, unit(linears[0], linears[0].row_bytes()), |range| {
             let (x, add) = match input {
                 Input::Normed(weight) => {
                     if x.is_empty() {
@@ -204,7 +204,7 @@ impl TokenStep<'_> {
         let [gate, up] = &layer.gate_up;
         let width = gate.output;
         scratch.x.clear();
-        worker.share(&self.phases[phase], width, unit(2 * gate.row_bytes()), |range| {
+        worker.share(&self.phases[phase], width, unit(gate, 2 * gate.row_bytes()), |range| {
             if scratch.x.is_empty() {
                 self.normed(&layer.mlp_norm, &mut scratch.x);
             }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::kernel::matrix::{MatrixView, Precision};
-use crate::kernel::quant::Blocks;
+use crate::kernel::quant::{self, Blocks};
 use crate::kernel::view::{View, view};
 use crate::kernel::{Array, DType, fused, math, matvec, profile};
 use std::ops::Range;
@@ -117,6 +117,14 @@ impl LinearView<'_> {
             WeightView::Plain(MatrixView::F32(_)) => 4 * self.input,
             WeightView::Plain(MatrixView::Bf16(_)) => 2 * self.input,
             WeightView::Blocks(blocks) => blocks.row_bytes(),
+        }
+    }
+
+    /// Rows that a product computes together: a part that begins or ends between them computes them for nothing.
+    pub fn rows_together(&self) -> usize {
+        match &self.weight {
+            WeightView::Plain(_) => 1,
+            WeightView::Blocks(_) => quant::ROWS,
         }
     }
 

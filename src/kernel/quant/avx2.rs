@@ -5,6 +5,9 @@ use super::panel::{Places, ROWS};
 use super::rounded::Rounded;
 use std::arch::x86_64::*;
 
+/// How far ahead memory is asked for, in bytes.
+const AHEAD: usize = 4096;
+
 /// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel.
 ///
 /// # Safety
@@ -21,18 +24,47 @@ pub unsafe fn products<K: Kind, const M: usize>(
     assert!(panel.len() >= places.bytes && x.units == units, "a panel of another width");
     assert!(x.levels.len() >= (first + M) * units * 32 && x.sums.len() >= (first + M) * units, "rows beyond x");
     assert!(x.scales.len() == x.sums.len(), "rows beyond x");
-    for side in 0..2 {
-        let mut sums = [_mm256_setzero_ps(); M];
-        for unit in 0..units {
-            // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as was asked above
-            unsafe {
-                let steps = steps::<K>(panel.as_ptr().add(unit * 64 * K::BITS), side);
-                let scales = scales::<K>(panel.as_ptr(), places, unit, side);
+    if M > 1 {
+        // sums of both halves would not leave registers for the levels
+        for side in 0..2 {
+            // SAFETY: the caller's, and what was asked above
+            unsafe { sides::<K, M, 1>(panel, places, x, first, side, y) };
+        }
+    } else {
+        // SAFETY: as before
+        unsafe { sides::<K, M, 2>(panel, places, x, first, 0, y) };
+    }
+}
+
+/// The same of `S` halves of the panel, eight rows each, from `side` on.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn sides<K: Kind, const M: usize, const S: usize>(
+    panel: &[u8],
+    places: Places,
+    x: &Rounded,
+    first: usize,
+    side: usize,
+    y: &mut [[f32; ROWS]; M],
+) {
+    let units = places.units;
+    let mut sums = [[_mm256_setzero_ps(); S]; M];
+    for unit in 0..units {
+        // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as the caller says; a prefetch may name any address
+        unsafe {
+            let lines = panel.as_ptr().add(unit * 64 * K::BITS);
+            for at in 0..K::BITS {
+                _mm_prefetch::<_MM_HINT_T0>(lines.wrapping_add(64 * at + AHEAD).cast());
+            }
+            for s in 0..S {
+                let steps = steps::<K>(lines, side + s);
+                let scales = scales::<K>(panel.as_ptr(), places, unit, side + s);
                 for (m, sums) in sums.iter_mut().enumerate() {
                     let at = (first + m) * units + unit;
                     let numbers = x.levels.as_ptr().add(at * 32).cast::<i32>();
                     let by = _mm256_set1_ps(*x.scales.get_unchecked(at));
                     let own = *x.sums.get_unchecked(at);
+                    let sums = &mut sums[s];
                     for group in 0..K::GROUPS {
                         let sum = if K::GROUPS == 1 { own[0] + own[1] } else { own[group] };
                         // levels of eight bits are taken with their sign
@@ -53,9 +85,11 @@ pub unsafe fn products<K: Kind, const M: usize>(
                 }
             }
         }
-        for (y, sums) in y.iter_mut().zip(sums) {
+    }
+    for (y, sums) in y.iter_mut().zip(sums) {
+        for (s, sums) in sums.into_iter().enumerate() {
             // SAFETY: eight numbers of sixteen
-            unsafe { _mm256_storeu_ps(y.as_mut_ptr().add(8 * side), sums) };
+            unsafe { _mm256_storeu_ps(y.as_mut_ptr().add(8 * (side + s)), sums) };
         }
     }
 }
