@@ -454,6 +454,20 @@ fn what_is_wrong_is_said_in_openais_shape() {
     }
 }
 
+/// Nothing of it is set aside for other requests: what fills the context to its last token is answered, twice at once, and one token more is not.
+#[test]
+fn the_context_of_each_request_is_whole() {
+    let ids: Vec<u32> = (0..1020).map(|at| 100 + at % 900).collect();
+    let ask = |tokens: u32| {
+        let more = json!({ "prompt": [ids, ids], "max_tokens": tokens, "ignore_eos": true });
+        post("/v1/completions", &completion(more))
+    };
+    let told = ask(4);
+    assert_eq!((told.status, &told.json()["usage"]["completion_tokens"]), (200, &json!(8)), "{}", told.body);
+    assert!(told.json()["choices"].as_array().unwrap().iter().all(|choice| choice["finish_reason"] == "length"));
+    assert_eq!(ask(5).json()["error"]["code"], "context_length_exceeded");
+}
+
 #[test]
 fn what_is_no_request_is_refused_at_once() {
     let address = SERVER.address;
