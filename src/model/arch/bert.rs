@@ -96,7 +96,7 @@ const GGUF: GgufNames = GgufNames {
         ("bert.embeddings.LayerNorm.weight", "token_embd_norm.weight"),
         ("bert.embeddings.LayerNorm.bias", "token_embd_norm.bias"),
     ],
-    inner: &[
+    inner: &[&[
         ("attention.self.query", "attn_q"),
         ("attention.self.key", "attn_k"),
         ("attention.self.value", "attn_v"),
@@ -105,7 +105,7 @@ const GGUF: GgufNames = GgufNames {
         ("intermediate.dense", "ffn_up"),
         ("output.dense", "ffn_down"),
         ("output.LayerNorm", "layer_output_norm"),
-    ],
+    ]],
     interleaved: &[],
     norms_from_one: false,
 };

@@ -80,14 +80,14 @@ const GGUF: GgufNames = GgufNames {
         ("transformer.ln_f.weight", "output_norm.weight"),
         ("transformer.ln_f.bias", "output_norm.bias"),
     ],
-    inner: &[
+    inner: &[&[
         ("ln_1", "attn_norm"),
         ("attn.c_attn", "attn_qkv"),
         ("attn.c_proj", "attn_output"),
         ("ln_2", "ffn_norm"),
         ("mlp.c_fc", "ffn_up"),
         ("mlp.c_proj", "ffn_down"),
-    ],
+    ]],
     interleaved: &[],
     norms_from_one: false,
 };

@@ -8,7 +8,7 @@ use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
 use crate::model::fields::Fields;
 use crate::model::forward::Forward;
-use crate::model::gguf::names::{GgufNames, Metadata, fact, fact_or};
+use crate::model::gguf::names::{GgufNames, Metadata, ModuleNames, fact, fact_or};
 use crate::model::gguf::rope;
 use crate::model::head::names::HeadNames;
 use crate::model::head::{causal, embed, sequence, token};
@@ -52,6 +52,23 @@ pub const ARCH: Arch = Arch {
     decoder: Some(decoder),
 };
 
+/// The modules of a layer that all of Llama's family have.
+pub const MODULES: &ModuleNames = &[
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("input_layernorm", "attn_norm"),
+];
+
+/// The norm behind attention, where it stands before the MLP.
+pub const NORM: &ModuleNames = &[("post_attention_layernorm", "ffn_norm")];
+
 pub const GGUF: GgufNames = GgufNames {
     architecture: "llama",
     head: causal::HEAD.name,
@@ -78,19 +95,7 @@ pub const GGUF: GgufNames = GgufNames {
     },
     rest,
     outer: &[("model.norm.weight", "output_norm.weight")],
-    inner: &[
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("self_attn.o_proj", "attn_output"),
-        ("self_attn.q_norm", "attn_q_norm"),
-        ("self_attn.k_norm", "attn_k_norm"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-        ("input_layernorm", "attn_norm"),
-        ("post_attention_layernorm", "ffn_norm"),
-    ],
+    inner: &[MODULES, NORM],
     interleaved: &[("self_attn.q_proj", |config| config.heads), ("self_attn.k_proj", |config| config.kv_heads)],
     norms_from_one: false,
 };

@@ -73,14 +73,7 @@ const GGUF: GgufNames = GgufNames {
         }
         Ok(rest)
     },
-    inner: &[
-        ("self_attn.qkv_proj", "attn_qkv"),
-        ("self_attn.o_proj", "attn_output"),
-        ("mlp.gate_up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-        ("input_layernorm", "attn_norm"),
-        ("post_attention_layernorm", "ffn_norm"),
-    ],
+    inner: &[&[("self_attn.qkv_proj", "attn_qkv"), ("mlp.gate_up_proj", "ffn_up")], llama::MODULES, llama::NORM],
     interleaved: &[],
     ..llama::GGUF
 };

@@ -22,14 +22,17 @@ pub struct GgufNames {
     pub rest: fn(&Config) -> Result<Facts>,
     /// Weights outside the layers beside the embeddings: our name, theirs.
     pub outer: &'static [(&'static str, &'static str)],
-    /// Modules in the layers: our name, theirs.
-    pub inner: &'static [(&'static str, &'static str)],
+    /// Modules in the layers, in tables that architectures share.
+    pub inner: &'static [&'static ModuleNames],
     /// Modules whose rows are in llama.cpp's order, with their number of heads: it rotates neighboring rows of Llama's
     /// queries and keys, where Hugging Face rotates the two halves of a head.
     pub interleaved: &'static [(&'static str, HeadCount)],
     /// The weights of norms are 1 more in the file.
     pub norms_from_one: bool,
 }
+
+/// Modules: our name, theirs.
+pub type ModuleNames = [(&'static str, &'static str)];
 
 /// Metadata without the prefix of an architecture.
 pub type Facts = Vec<(&'static str, Meta)>;
@@ -144,7 +147,7 @@ impl GgufNames {
         let place = name.strip_prefix(config.layout.blocks).and_then(|rest| rest.split_once('.'));
         let found = place.and_then(|(layer, rest)| {
             let (module, part) = rest.rsplit_once('.')?;
-            let (_, theirs) = self.inner.iter().find(|(own, _)| *own == module)?;
+            let (_, theirs) = self.inner.iter().copied().flatten().find(|(own, _)| *own == module)?;
             Some(format!("blk.{layer}.{theirs}.{part}"))
         });
         found.unwrap_or_else(|| name.into())
