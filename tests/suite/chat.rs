@@ -243,6 +243,9 @@ fn a_modelfile_holds_the_template_in_ollamas_form() {
     );
     assert_eq!(written(&chatml), wanted);
     assert!(!written(turns).contains("SYSTEM"));
+    // Ollama has no escapes: what stands between the quotes is the text
+    assert!(written(&turns.replace("<|im_end|>", "<\\\"end>")).ends_with("PARAMETER stop \"<\\\"end>\"\n"));
+    assert!(written(&turns.replace("<|im_end|>", "<end>\n--")).ends_with("PARAMETER stop \"\"\"<end>\n--\"\"\"\n"));
     // what numbers the turns, or holds Go's braces, is not of that form
     let odd = "{% for m in messages %}{{ loop.index }}{{ m.role }}: {{ m.content }}\n{% endfor %}\
                {% if add_generation_prompt %}assistant: {% endif %}";

@@ -57,16 +57,19 @@ impl Model {
     }
 }
 
-/// A text in quotes.
+/// A text in quotes. Ollama takes what is between them as it stands, and has no way to escape anything: a text of several lines stands
+/// between three.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    let quotes = if text.contains('\n') { "\"\"\"" } else { "\"" };
+    format!("{quotes}{text}{quotes}")
 }
 
 /// The template in Go's language: a message of each role, and the beginning of an answer behind the last.
 fn written(form: &TurnForm) -> Option<String> {
     let parts = [&form.system, &form.user, &form.assistant];
     let texts = parts.iter().flat_map(|part| [&part.before, &part.behind]).chain(&form.default_system);
-    if texts.into_iter().any(|text| text.contains("{{") || text.contains("\"\"\"")) {
+    let ends_quotes = |text: &str| text.contains("\"\"\"") || text.trim().starts_with("\"\"");
+    if texts.into_iter().any(|text| text.contains("{{") || ends_quotes(text)) {
         return None;
     }
     let turn = |Around { before, behind }: &Around| format!("{before}{{{{ .Content }}}}{behind}");
