@@ -70,7 +70,9 @@ fn blocks<K: Kind>() -> Vec<u8> {
 fn check<K: Kind, const M: usize>(name: &str) {
     let places = Places::of::<K>(COLUMNS);
     let mut own = vec![0u8; places.bytes];
-    panel::pack::<K>(&blocks::<K>(), COLUMNS, &mut own);
+    let blocks = blocks::<K>();
+    let rows: Vec<&[u8]> = blocks.chunks(COLUMNS / K::BLOCK * K::BYTES).collect();
+    panel::pack::<K>(&rows, COLUMNS, &mut own);
     let numbers: Vec<f32> = (0..M * COLUMNS).map(|i| ((i * 7919 + i / 16) % 1001) as f32 / 400.0 - 1.25).collect();
     let x = Rounded::of(&numbers, COLUMNS);
     let (mut plain, mut fast) = ([[0f32; ROWS]; M], [[0f32; ROWS]; M]);

@@ -192,6 +192,26 @@ pub fn mapped(file: &File) -> std::io::Result<Mmap> {
     unsafe { Mmap::map(file) }
 }
 
+/// Reads bytes at a place of a file: threads that share it do not wait for one another.
+#[cfg(unix)]
+pub fn read_at(file: &File, start: u64, into: &mut [u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, start)
+}
+
+/// Reads bytes at a place of a file.
+#[cfg(windows)]
+pub fn read_at(file: &File, mut start: u64, mut into: &mut [u8]) -> std::io::Result<()> {
+    while !into.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, into, start)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        start += count as u64;
+        into = &mut into[count..];
+    }
+    Ok(())
+}
+
 /// A file without a name, where the system keeps such, to write and then to read from its start; it is gone when it
 /// is closed.
 pub fn scratch(who: &str) -> Result<Counted<File>> {

@@ -26,8 +26,19 @@ impl Gguf {
         Gguf::parse(&bytes).map_err(|error| error.at(path.display()))
     }
 
+    /// As [`Gguf::open`], without the lists whose keys begin so: a vocabulary takes longer to read than all the rest.
+    pub fn open_without(path: impl AsRef<Path>, lists: &str) -> Result<Gguf> {
+        let path = path.as_ref();
+        let bytes = files::map("gguf", path)?;
+        Gguf::read(&bytes, Some(lists)).map_err(|error| error.at(path.display()))
+    }
+
     /// The same from the bytes of a whole file.
     pub fn parse(bytes: &[u8]) -> Result<Gguf> {
+        Gguf::read(bytes, None)
+    }
+
+    fn read(bytes: &[u8], without: Option<&str>) -> Result<Gguf> {
         let mut reader = Reader { bytes, at: 0 };
         if reader.take(4, "the magic number")? != b"GGUF" {
             bail!("gguf", "this is not a GGUF file (it does not begin with `GGUF`)");
@@ -42,6 +53,10 @@ impl Gguf {
         for _ in 0..metadata_count {
             let key = reader.text("a metadata key")?;
             let kind = reader.u32(&key)?;
+            if kind == LIST && without.is_some_and(|without| key.starts_with(without)) {
+                reader.pass_list(&key, 0)?;
+                continue;
+            }
             let value = reader.value(kind, &key, 0)?;
             metadata.push((key, value));
         }
@@ -127,6 +142,10 @@ impl Gguf {
     }
 }
 
+/// The kinds of values that have no size of their own.
+const TEXT: u32 = 8;
+const LIST: u32 = 9;
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -192,8 +211,8 @@ impl<'a> Reader<'a> {
             5 => Value::Int(i32::from_le_bytes(self.array(key)?).into()),
             6 => Value::Float(f32::from_le_bytes(self.array(key)?).into()),
             7 => Value::Bool(self.array::<1>(key)?[0] != 0),
-            8 => Value::Text(self.text(key)?),
-            9 => self.list(key, depth)?,
+            TEXT => Value::Text(self.text(key)?),
+            LIST => self.list(key, depth)?,
             10 => Value::Int(self.u64(key)? as i64),
             11 => Value::Int(self.u64(key)? as i64),
             12 => Value::Float(f64::from_le_bytes(self.array(key)?)),
@@ -201,7 +220,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn list(&mut self, key: &str, depth: usize) -> Result<Value> {
+    /// The kind and the number of a list's values, and the least bytes of one.
+    fn list_head(&mut self, key: &str, depth: usize) -> Result<(u32, usize, usize)> {
         if depth == 4 {
             bail!("gguf", "`{key}` nests lists too deep");
         }
@@ -210,10 +230,28 @@ impl<'a> Reader<'a> {
             0 | 1 | 7 => 1,
             2 | 3 => 2,
             4..=6 => 4,
-            9 => 12,
+            LIST => 12,
             _ => 8,
         };
-        let count = self.count(key, least)?;
+        Ok((kind, self.count(key, least)?, least))
+    }
+
+    /// Goes past a list.
+    fn pass_list(&mut self, key: &str, depth: usize) -> Result<()> {
+        let (kind, count, least) = self.list_head(key, depth)?;
+        match kind {
+            TEXT => (0..count).try_for_each(|_| {
+                let length = self.count(key, 1)?;
+                self.take(length, key).map(drop)
+            }),
+            LIST => (0..count).try_for_each(|_| self.pass_list(key, depth + 1)),
+            0..=12 => self.take(count * least, key).map(drop),
+            other => bail!("gguf", "`{key}` is of the unknown kind {other}"),
+        }
+    }
+
+    fn list(&mut self, key: &str, depth: usize) -> Result<Value> {
+        let (kind, count, _) = self.list_head(key, depth)?;
         let mut list = Vec::with_capacity(count);
         for _ in 0..count {
             list.push(self.value(kind, key, depth + 1)?);

@@ -28,6 +28,7 @@ use panel::Places;
 pub(super) use panel::ROWS;
 use rayon::prelude::*;
 use rounded::Rounded;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// A matrix `[rows, columns]` in blocks along its rows.
@@ -47,11 +48,14 @@ struct Line([u8; 64]);
 /// Rows dequantized at once in a matmul.
 const TILE: usize = 256;
 
+/// Reads the bytes from a place on.
+pub type ReadBytes<'a> = dyn Fn(usize, &mut [u8]) -> Result<()> + Sync + 'a;
+
 /// What is done with a kind of blocks.
 struct Format {
     kind: GgmlDType,
     places: fn(columns: usize) -> Places,
-    pack: fn(rows: &[u8], columns: usize, panel: &mut [u8]),
+    pack: fn(rows: &[&[u8]], columns: usize, panel: &mut [u8]),
     unpack: Unpack,
     widen: fn(panel: &[u8], columns: usize, row: usize, to: &mut [f32]),
     products: Products,
@@ -101,24 +105,51 @@ impl Blocks {
 
     /// From the bytes of a file.
     pub fn new(kind: GgmlDType, [rows, columns]: [usize; 2], bytes: &[u8]) -> Result<Blocks> {
+        let row_bytes = row_bytes(kind, columns);
+        if bytes.len() != rows * row_bytes {
+            bail!("model", "{} bytes are not {rows} rows of {columns} numbers in {kind:?}", bytes.len());
+        }
+        Blocks::read(kind, [rows, columns], &[], &|start, to| {
+            to.copy_from_slice(&bytes[start..start + to.len()]);
+            Ok(())
+        })
+    }
+
+    /// From the bytes that `read` gives, by where they start: some rows at a time, so that no second copy of them is in memory.
+    /// `order` says which row of as many as it is long comes where, the same for all such parts.
+    pub fn read(kind: GgmlDType, [rows, columns]: [usize; 2], order: &[usize], read: &ReadBytes) -> Result<Blocks> {
         let Some(format) = FORMATS.iter().find(|format| format.kind == kind) else {
             bail!("model", "blocks of {kind:?} can't stay as they are");
         };
         if !columns.is_multiple_of(kind.block_size()) {
             bail!("model", "{columns} columns don't divide into blocks of {kind:?}");
         }
-        let row_bytes = columns / kind.block_size() * kind.type_size();
-        if bytes.len() != rows * row_bytes {
-            bail!("model", "{} bytes are not {rows} rows of {columns} numbers in {kind:?}", bytes.len());
-        }
+        let row_bytes = row_bytes(kind, columns);
         let places = (format.places)(columns);
         let each = places.bytes / 64;
         let mut lines = vec![Line([0; 64]); rows.div_ceil(ROWS) * each];
-        parallel::pieces(&mut lines, each, &|first, panel| {
-            let first = first / each.max(1) * ROWS;
-            let own = &bytes[first * row_bytes..rows.min(first + ROWS) * row_bytes];
-            (format.pack)(own, columns, bytes_of_mut(panel));
-        });
+        let part = part_rows(row_bytes, order.len());
+        let packed = |(index, panels): (usize, &mut [Line])| -> Result<()> {
+            let first = index * part;
+            let count = part.min(rows - first);
+            with_buffer(count * row_bytes, |bytes| {
+                read(first * row_bytes, bytes)?;
+                for (at, panel) in panels.chunks_mut(each).enumerate() {
+                    let row = |row: usize| {
+                        let row = if order.is_empty() {
+                            row
+                        } else {
+                            row / order.len() * order.len() + order[row % order.len()]
+                        };
+                        &bytes[row * row_bytes..(row + 1) * row_bytes]
+                    };
+                    let own: Vec<&[u8]> = (at * ROWS..count.min((at + 1) * ROWS)).map(row).collect();
+                    (format.pack)(&own, columns, bytes_of_mut(panel));
+                }
+                Ok(())
+            })
+        };
+        lines.par_chunks_mut((part / ROWS * each).max(1)).enumerate().try_for_each(packed)?;
         Ok(Blocks { format, rows, columns, places, lines })
     }
 
@@ -137,7 +168,7 @@ impl Blocks {
 
     /// Bytes of a row in ggml's blocks.
     pub fn row_bytes(&self) -> usize {
-        self.columns / self.format.kind.block_size() * self.format.kind.type_size()
+        row_bytes(self.format.kind, self.columns)
     }
 
     /// Bytes that all take in memory.
@@ -305,6 +336,33 @@ impl Blocks {
             }
         }
     }
+}
+
+/// Bytes of a row in ggml's blocks.
+fn row_bytes(kind: GgmlDType, columns: usize) -> usize {
+    columns / kind.block_size() * kind.type_size()
+}
+
+/// Rows that are read at once: whole panels, and whole parts of what is reordered.
+fn part_rows(row_bytes: usize, order: usize) -> usize {
+    const BYTES: usize = 256 << 10;
+    let mut least = ROWS;
+    while order > 0 && !least.is_multiple_of(order) {
+        least += ROWS;
+    }
+    (BYTES / (least * row_bytes).max(1)).max(1) * least
+}
+
+/// Lends a thread's buffer: memory that is asked for anew has to be zeroed by the system.
+fn with_buffer<T>(bytes: usize, work: impl FnOnce(&mut [u8]) -> T) -> T {
+    thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+    let mut buffer = BUFFER.take();
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+    let done = work(&mut buffer[..bytes]);
+    BUFFER.set(buffer);
+    done
 }
 
 fn bytes_of(lines: &[Line]) -> &[u8] {

@@ -124,11 +124,11 @@ pub fn levels<K: Kind>(from: &[u8], row: usize) -> [u32; 8] {
     levels
 }
 
-/// Writes up to sixteen rows of blocks, one after the other, into a panel of zeros.
-pub fn pack<K: Kind>(rows: &[u8], columns: usize, panel: &mut [u8]) {
+/// Writes up to sixteen rows of blocks into a panel of zeros.
+pub fn pack<K: Kind>(rows: &[&[u8]], columns: usize, panel: &mut [u8]) {
     let places = Places::of::<K>(columns);
     let mut fields = Fields::default();
-    for (row, blocks) in rows.chunks_exact(columns / K::BLOCK * K::BYTES).enumerate() {
+    for (row, blocks) in rows.iter().enumerate() {
         for (at, block) in blocks.chunks_exact(K::BYTES).enumerate() {
             K::read(block, &mut fields);
             let first = at * (K::BLOCK / UNIT);

@@ -13,13 +13,9 @@ pub fn deinterleave(config: &Config, heads: usize, array: Array) -> Result<Array
     Ok(ordered.reshape(dims)?)
 }
 
-/// As [`deinterleave`], for rows that stay in their blocks.
-pub fn deinterleave_blocks(config: &Config, heads: usize, blocks: Blocks) -> Result<Blocks> {
-    let half = config.head_dim / 2;
-    let row = |head: usize, part: usize, at: usize| head * config.head_dim + 2 * at + part;
-    let order: Vec<usize> =
-        (0..heads).flat_map(|head| (0..2).flat_map(move |part| (0..half).map(move |at| row(head, part, at)))).collect();
-    blocks.reordered(&order)
+/// As [`deinterleave`], for rows that are read into blocks: which of llama.cpp's rows of a head comes where.
+pub fn deinterleaved(config: &Config) -> Vec<usize> {
+    (0..2).flat_map(|part| (0..config.head_dim / 2).map(move |at| 2 * at + part)).collect()
 }
 
 /// The inverse of [`deinterleave`]: from the order of Hugging Face to that of llama.cpp.

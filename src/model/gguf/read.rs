@@ -1,38 +1,33 @@
 //! Reading a GGUF file: its config from the metadata, its weights under their Hugging Face names.
 
-use super::blocks::{deinterleave, deinterleave_blocks};
+use super::blocks::{deinterleave, deinterleaved};
 use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT, POOLING, POOLINGS};
 use crate::format::gguf::{Gguf, TensorEntry};
 use crate::kernel::quant::Blocks;
 use crate::model::pooling::Pooling;
 use crate::model::spec::{Arch, Blueprint, TensorSpec};
 use crate::model::{Weights, arch, folder};
-use crate::sync::unpoisoned;
 use crate::tensor::{Array, DType};
 use crate::{Error, Result, bail, cancel, files};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Mutex;
 
 const FACTORS: &str = "rope_freqs.weight";
 
 /// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, those that are quantized stay so.
 pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights)> {
-    let header = Gguf::open(path).map_err(|error| error.attributed_to("model"))?;
+    let header = Gguf::open_without(path, "tokenizer.").map_err(|error| error.attributed_to("model"))?;
     let place = path.display().to_string();
     let tell = |error: Error| error.attributed_to("model").at(&place);
     let (arch, names) = arch_of(&header).map_err(tell)?;
     let entries: BTreeMap<&str, &TensorEntry> =
         header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
-    let mut file = files::open("model", path)?;
+    let file = files::open("model", path)?;
     let factors = match entries.get(FACTORS) {
-        Some(entry) => {
-            Some(entry.decode(&raw(&mut file, &header, entry).map_err(tell)?).map_err(tell)?.to_vec1::<f32>()?)
-        }
+        Some(entry) => Some(entry.decode(&raw(&file, &header, entry).map_err(tell)?).map_err(tell)?.to_vec1::<f32>()?),
         None => None,
     };
     let metadata = Metadata { header: &header, architecture: names.architecture, factors };
@@ -50,14 +45,21 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
             arch.model_type()
         );
     }
-    // one tensor's bytes a thread, so that a file is never in memory beside what is made of it
-    let (file, stop) = (Mutex::new(file), cancel::current());
+    // no more than one tensor's bytes a thread, so that a file is never in memory beside what is made of it
+    let stop = cancel::current();
     let read = |(spec, entry): (TensorSpec, &TensorEntry)| {
-        let bytes = cancel::under(&stop, || {
-            let mut file = unpoisoned(file.lock());
-            raw(&mut file, &header, entry)
-        })?;
-        held(&blueprint, names, &spec, entry, &bytes, dtype, keep).map(|held| (spec.name, held))
+        let held = if keep && spec.shape.len() == 2 && Blocks::keeps(entry.ggml_type()?) {
+            let shape = [spec.shape[0], spec.shape[1]];
+            let order =
+                names.interleaved_heads(&blueprint.config, &spec.name).map(|_| deinterleaved(&blueprint.config));
+            Held::Blocks(Blocks::read(entry.ggml_type()?, shape, &order.unwrap_or_default(), &|start, to| {
+                cancel::under(&stop, || raw_part(&file, &header, entry, start, to))
+            })?)
+        } else {
+            let bytes = cancel::under(&stop, || raw(&file, &header, entry))?;
+            Held::Array(array(&blueprint, names, &spec, entry, &bytes, dtype)?)
+        };
+        Ok((spec.name, held))
     };
     let parts = places(&place, &blueprint, names, &entries)?;
     let arrays = parts.into_par_iter().map(read).collect::<Result<Vec<_>>>().map_err(tell)?;
@@ -80,12 +82,17 @@ fn pooling_of(number: Option<i64>) -> Result<Pooling> {
 }
 
 /// The bytes of a tensor.
-fn raw(file: &mut File, header: &Gguf, entry: &TensorEntry) -> Result<Vec<u8>> {
-    cancel::check()?;
+fn raw(file: &File, header: &Gguf, entry: &TensorEntry) -> Result<Vec<u8>> {
     let mut bytes = vec![0; entry.byte_size()?];
-    let read = file.seek(SeekFrom::Start(header.data + entry.offset)).and_then(|_| file.read_exact(&mut bytes));
-    read.map_err(|error| Error::new("model", format!("`{}` can't be read: {error}", entry.name)))?;
+    raw_part(file, header, entry, 0, &mut bytes)?;
     Ok(bytes)
+}
+
+/// Some of them, from a place on.
+fn raw_part(file: &File, header: &Gguf, entry: &TensorEntry, start: usize, to: &mut [u8]) -> Result<()> {
+    cancel::check()?;
+    let read = files::read_at(file, header.data + entry.offset + start as u64, to);
+    read.map_err(|error| Error::new("model", format!("`{}` can't be read: {error}", entry.name)))
 }
 
 /// The architecture of a file.
@@ -176,27 +183,18 @@ enum Held {
     Blocks(Blocks),
 }
 
-fn held(
+/// A weight in numbers.
+fn array(
     blueprint: &Blueprint,
     names: &GgufNames,
     spec: &TensorSpec,
     entry: &TensorEntry,
     bytes: &[u8],
     dtype: DType,
-    keep: bool,
-) -> Result<Held> {
+) -> Result<Array> {
     let config = &blueprint.config;
-    let heads = names.interleaved_heads(config, &spec.name);
-    let kind = entry.ggml_type()?;
-    if keep && spec.shape.len() == 2 && Blocks::keeps(kind) {
-        let blocks = Blocks::new(kind, [spec.shape[0], spec.shape[1]], bytes)?;
-        return Ok(Held::Blocks(match heads {
-            Some(heads) => deinterleave_blocks(config, heads, blocks)?,
-            None => blocks,
-        }));
-    }
     let array = entry.decode(bytes)?;
-    let array = match heads {
+    let array = match names.interleaved_heads(config, &spec.name) {
         _ if is_transposed(blueprint, spec) => array.t()?.contiguous()?,
         Some(heads) => deinterleave(config, heads, array)?,
         None => array,
@@ -205,5 +203,5 @@ fn held(
         0.0 => array,
         offset => (array.to_dtype(DType::F32)? - offset)?,
     };
-    Ok(Held::Array(array.to_dtype(dtype)?.contiguous()?))
+    Ok(array.to_dtype(dtype)?.contiguous()?)
 }
