@@ -10,7 +10,7 @@ use crate::token::special::{SPECIALS, SpecialIds};
 use crate::{Result, bail, cancel, text};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use tokenizers::OffsetType;
@@ -34,7 +34,6 @@ struct TokenizerInner {
     engine: Engine,
     kind: TokenizerKind,
     tokens: Vec<String>,
-    ids: HashMap<String, u32>,
     special: SpecialIds,
     marked: HashSet<u32>,
     template: Option<String>,
@@ -61,8 +60,6 @@ impl Tokenizer {
         template: Option<String>,
     ) -> Tokenizer {
         let tokens = engine::tokens(&engine);
-        let ids = tokens.iter().enumerate().filter(|(_, token)| !token.is_empty());
-        let ids = ids.map(|(id, token)| (token.clone(), id as u32)).collect();
         let added = engine.get_added_tokens_decoder();
         let marked = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         let kind = TokenizerKind::of(&engine);
@@ -70,7 +67,6 @@ impl Tokenizer {
         Tokenizer(Arc::new(TokenizerInner {
             kind,
             tokens,
-            ids,
             special,
             marked,
             template,
@@ -158,7 +154,7 @@ impl Tokenizer {
     }
 
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.0.ids.get(token).copied()
+        Some(token).filter(|token| !token.is_empty()).and_then(|token| self.0.engine.token_to_id(token))
     }
 
     /// Whether an id is marked as special: never part of ordinary text, and left out when decoding skips special tokens.

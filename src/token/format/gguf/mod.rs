@@ -66,21 +66,26 @@ fn byte_level(file: &Gguf, kind: &str, tokens: &[String]) -> Result<(Value, Arou
         true => spaces_back(false),
         false => json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}),
     };
-    // the space in a merge may be its first letter
-    let halves = |merge: &&str| {
+    // the space in a merge may be its first letter: any other is a line, which is made sooner than a list
+    let halves = |merge: &str| {
+        if !merge.starts_with(' ') {
+            return Value::String(merge.to_string());
+        }
         let cut = merge.char_indices().skip(1).find(|(_, letter)| *letter == ' ').map_or(0, |(at, _)| at);
         json!([merge[..cut], merge[cut..].strip_prefix(' ').unwrap_or_default()])
     };
     let around = Around { bos: pre.add_bos, eos: false, sep: pre.add_sep };
-    let spec = json!({
+    let mut spec = json!({
         "normalizer": pre.normalizer,
         "pre_tokenizer": steps(pre.steps),
         "decoder": decoder,
         "model": {
-            "type": "BPE", "vocab": vocabulary(tokens)?, "merges": merges.iter().map(halves).collect::<Vec<Value>>(),
-            "ignore_merges": pre.ignore_merges, "byte_fallback": pre.spaces, "fuse_unk": pre.spaces,
+            "type": "BPE", "ignore_merges": pre.ignore_merges, "byte_fallback": pre.spaces, "fuse_unk": pre.spaces,
         },
     });
+    // put in as they are: `json!` copies what it is given
+    spec["model"]["vocab"] = Value::Object(vocabulary(tokens)?);
+    spec["model"]["merges"] = Value::Array(merges.into_iter().map(halves).collect());
     Ok((spec, around))
 }
 

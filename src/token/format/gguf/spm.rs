@@ -48,13 +48,16 @@ pub fn bpe(file: &Gguf, tokens: &[String], unknown: Option<usize>) -> Result<Val
         normalizers.insert(0, json!({"type": "Prepend", "prepend": "▁"}));
     }
     let mut model = json!({
-        "type": "BPE", "vocab": vocabulary(tokens)?, "merges": written,
-        "unk_token": unknown.map(|id| tokens[id].as_str()), "fuse_unk": true, "byte_fallback": true,
+        "type": "BPE", "unk_token": unknown.map(|id| tokens[id].as_str()), "fuse_unk": true, "byte_fallback": true,
     });
+    model["vocab"] = Value::Object(vocabulary(tokens)?);
+    model["merges"] = Value::Array(written);
     if let Some(levels) = levels {
         model[LEVELS] = json!(levels);
     }
-    Ok(json!({"normalizer": sequence(normalizers), "decoder": spaces_back(prefix), "model": model}))
+    let mut spec = json!({"normalizer": sequence(normalizers), "decoder": spaces_back(prefix)});
+    spec["model"] = model;
+    Ok(spec)
 }
 
 /// The level of each merge, where tokens tie: such merges are made from left to right. `None` where every token has a score
