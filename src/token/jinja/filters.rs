@@ -3,14 +3,13 @@
 use super::args::{Args, int, needed, truth};
 use super::attribute::attribute;
 use super::budget::{Budget, Res, fail};
-use super::float::rounded;
+use super::float::{rounded, truncated};
 use super::json;
 use super::letters;
 use super::lexer::is_space;
 use super::marked::{Text, Writer};
 use super::methods;
 use super::names::{FILTERS, REFUSED, SEQUENCES};
-use super::number::truncated;
 use super::percent;
 use super::sequences;
 use super::show;

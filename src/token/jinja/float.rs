@@ -1,5 +1,7 @@
 //! Floating-point numbers as Python writes and rounds them.
 
+use super::budget::{Res, fail};
+
 /// A number as Python's `repr` writes it.
 pub fn float_text(value: f64) -> String {
     if value.is_nan() {
@@ -29,4 +31,12 @@ pub fn rounded(value: f64, places: i128) -> f64 {
             if scale.is_infinite() { 0.0 } else { (value / scale).round_ties_even() * scale }
         }
     }
+}
+
+/// A float without its fraction, where it fits the whole numbers of a template.
+pub fn truncated(number: f64) -> Res<i128> {
+    if number.abs() >= 2f64.powi(127) {
+        fail!("a number of more than 127 bits");
+    }
+    Ok(number.trunc() as i128)
 }

@@ -135,14 +135,6 @@ fn power(left: f64, right: f64) -> Res<Value> {
     Ok(Value::Float(value))
 }
 
-/// A float without its fraction, where it fits the whole numbers of a template.
-pub fn truncated(number: f64) -> Res<i128> {
-    if number.abs() >= 2f64.powi(127) {
-        fail!("a number of more than 127 bits");
-    }
-    Ok(number.trunc() as i128)
-}
-
 pub fn minus(value: &Value) -> Res<Value> {
     match (value.defined()?.as_int(), value) {
         (Some(whole), _) => match whole.checked_neg() {

@@ -1,9 +1,9 @@
 //! `"%s of %d" % (…)`: Python's formatting by percent signs.
 
 use super::budget::{Budget, Res, fail};
+use super::float::truncated;
 use super::layout::{Layout, Sign, exponent, general, pointed};
 use super::marked::{Text, Writer};
-use super::number::truncated;
 use super::show::{ascii, repr, show};
 use super::value::{Sequence, Value};
 
