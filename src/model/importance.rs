@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 
 const WHO: &str = "importance";
 
-/// The mean square of each column's input, by the name of the weight.
+/// The mean square of each column's input, by the name of the weight: as sums, from which a file and a map give the same means to the bit.
 #[derive(Clone, Debug, Default)]
 pub struct Importance {
-    pub columns: BTreeMap<String, Vec<f32>>,
-    /// Tokens that were read.
+    pub sums: BTreeMap<String, Vec<f32>>,
+    /// What divides them: the tokens that were read.
     pub tokens: usize,
 }
 
@@ -38,23 +38,27 @@ impl Observer {
 impl Importance {
     /// Takes the numbers of an array for what the columns of a weight weigh.
     pub fn insert(&mut self, weight: &str, columns: &Array) -> Result<()> {
-        let columns = columns.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        self.columns.insert(weight.into(), columns);
+        self.tokens = 1;
+        self.sums.insert(weight.into(), columns.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?);
         Ok(())
+    }
+
+    fn means(&self, sums: &[f32]) -> Vec<f32> {
+        sums.iter().map(|sum| sum / self.tokens.max(1) as f32).collect()
     }
 
     /// An array for each weight.
     pub fn arrays(&self) -> Result<Vec<(&str, Array)>> {
         let mut arrays = Vec::new();
-        for (name, columns) in &self.columns {
-            arrays.push((name.as_str(), Array::new(columns.as_slice(), &Device::Cpu)?));
+        for (name, sums) in &self.sums {
+            arrays.push((name.as_str(), Array::new(self.means(sums).as_slice(), &Device::Cpu)?));
         }
         Ok(arrays)
     }
 
     /// What the columns of a weight weigh, if that is known. A column that no text reached weighs a little: it may matter to other texts.
     pub fn of(&self, who: &str, weight: &str, columns: usize) -> Result<Option<Vec<f32>>> {
-        let Some(own) = self.columns.get(weight) else { return Ok(None) };
+        let Some(own) = self.sums.get(weight).map(|sums| self.means(sums)) else { return Ok(None) };
         if own.len() != columns {
             bail!(who, "the importance of `{weight}` is of {} columns, and it has {columns}", own.len());
         }
@@ -68,8 +72,8 @@ impl Importance {
 
     /// An error where it is of another model.
     pub fn check(&self, who: &str, weights: &Weights) -> Result<()> {
-        match self.columns.keys().find(|name| !weights.has(name)) {
-            None if self.columns.is_empty() => bail!(who, "the importance names no weight"),
+        match self.sums.keys().find(|name| !weights.has(name)) {
+            None if self.sums.is_empty() => bail!(who, "the importance names no weight"),
             None => Ok(()),
             Some(name) => Err(Error::new(who, format!("the importance names `{name}`, which this model has not"))
                 .help("`net.importance(tok, texts)` makes it of this model")),
@@ -107,12 +111,12 @@ impl Model {
             return Err(Error::new(WHO, "there is no token in the texts"));
         }
         let sums = std::mem::take(&mut *unpoisoned(observer.0.lock()));
-        let mean = |sums: Vec<f64>| sums.into_iter().map(|sum| (sum / tokens as f64) as f32).collect();
-        let columns: BTreeMap<String, Vec<f32>> = sums.into_iter().map(|(name, sums)| (name, mean(sums))).collect();
-        if let Some((name, _)) = columns.iter().find(|(_, means)| means.iter().any(|mean| !mean.is_finite())) {
+        let rounded = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect();
+        let sums: BTreeMap<String, Vec<f32>> = sums.into_iter().map(|(name, sums)| (name, rounded(sums))).collect();
+        if let Some((name, _)) = sums.iter().find(|(_, sums)| sums.iter().any(|sum| !sum.is_finite())) {
             bail!(WHO, "the inputs of `{name}` are not numbers: the model has overflowed");
         }
-        Ok(Importance { columns, tokens })
+        Ok(Importance { sums, tokens })
     }
 
     fn observe(&self, ids: &[u32], observer: &Arc<Observer>) -> Result<()> {

@@ -36,10 +36,9 @@ impl Model {
         ]
         .map(|(key, value)| (key.to_string(), value));
         let mut parts: Vec<(String, Vec<f32>)> = Vec::new();
-        for (name, columns) in &importance.columns {
+        for (name, sums) in &importance.sums {
             let theirs = names.name(&config, name);
-            let sums = columns.iter().map(|mean| (f64::from(*mean) * importance.tokens as f64) as f32);
-            parts.push((format!("{theirs}{SUMS}"), sums.collect()));
+            parts.push((format!("{theirs}{SUMS}"), sums.clone()));
             parts.push((format!("{theirs}{COUNTS}"), vec![importance.tokens as f32]));
         }
         let entries =
@@ -70,7 +69,7 @@ impl Model {
             let bytes = &bytes[start..start + entry.byte_size()?];
             Ok(entry.decode(bytes)?.flatten_all()?.to_vec1()?)
         };
-        let mut importance = Importance::default();
+        let mut importance = Importance { tokens: 1, ..Importance::default() };
         for sums in &header.tensors {
             let Some(theirs) = sums.name.strip_suffix(SUMS) else { continue };
             let Some(name) = own.get(theirs) else {
@@ -83,10 +82,9 @@ impl Model {
             };
             let count = numbers(counts)?.first().copied().unwrap_or(0.0);
             let mean = |sum: f32| if count > 0.0 { sum / count } else { 1.0 };
-            importance.tokens = importance.tokens.max(count as usize);
-            importance.columns.insert((*name).into(), numbers(sums)?.into_iter().map(mean).collect());
+            importance.sums.insert((*name).into(), numbers(sums)?.into_iter().map(mean).collect());
         }
-        if importance.columns.is_empty() {
+        if importance.sums.is_empty() {
             bail!(WHO, "there is no importance matrix in the file: no tensor ends in `{SUMS}`");
         }
         Ok(importance)
