@@ -122,7 +122,7 @@ mod verbs {
     /// ```rhai
     /// "a, b, c".split(", ")       //=> ["a", "b", "c"]
     /// "abc".split("")             //=> error: split: the separator is empty
-    /// "abc".to_chars()            //=> ['a', 'b', 'c']
+    /// "abc".to_chars()            //=> [a, b, c]
     /// ```
     #[rhai_fn(name = "split", pure, return_raw)]
     pub fn split(text: &mut ImmutableString, separator: &str) -> Res<List> {
