@@ -49,7 +49,7 @@ def library(folder):
 
 
 def compare(lib, folder, name, kind, columns=None):
-    """Quantizes the file NAMEf32.gguf, and says whether NAMEkind.gguf has the same bytes."""
+    """Quantizes the file `name`f32.gguf, and says whether `name`kind.gguf has the same bytes."""
     params = lib.llama_model_quantize_default_params()
     params.threads, params.ftype = 2, KINDS[kind]
     if columns:
