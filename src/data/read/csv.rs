@@ -19,7 +19,7 @@ pub fn open(input: Box<dyn Read + Send>, ending: u8, form: TextForm, place: File
     let checked = Utf8 {
         blocks: LineBlocks::new(input, place.clone()),
         place: place.clone(),
-        quotes: form.quotes.then(|| Quotes { delimiter, line: 1, opened: 1, at: At::Start }),
+        quotes: form.quotes.then_some(Quotes { delimiter, line: 1, opened: 1, at: At::Start }),
         block: Vec::new(),
         at: 0,
     };
