@@ -3,8 +3,8 @@
 use super::adapt::lora::Beneath;
 use super::cache::Cache;
 use super::config::{Config, OutputEmbeddings};
-use super::importance::Observer;
 use super::input::Input;
+use super::observer::Observer;
 use super::relative::Relative;
 use super::weights::{Weights, rows_name};
 use crate::sync::unpoisoned;

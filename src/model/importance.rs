@@ -1,12 +1,12 @@
 //! What the columns of each matrix weigh: the mean squares of what texts multiply them with, llama.cpp's importance matrix.
 
+use super::observer::Observer;
 use super::{Model, TokenRows, Weights};
-use crate::sync::unpoisoned;
-use crate::tensor::{Array, DType, Device, Tensor, no_grad};
+use crate::tensor::{Array, DType, Device, no_grad};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, cancel};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const WHO: &str = "importance";
 
@@ -16,23 +16,6 @@ pub struct Importance {
     pub sums: BTreeMap<String, Vec<f32>>,
     /// What divides them: the tokens that were read.
     pub tokens: usize,
-}
-
-/// Sums of squares by column of what linear layers are given, while texts pass through a model.
-#[derive(Default)]
-pub struct Observer(Mutex<BTreeMap<String, Vec<f64>>>);
-
-impl Observer {
-    /// Adds the input `[.., columns]` of the layer with this weight.
-    pub fn add(&self, weight: &str, x: &Tensor) -> Result<()> {
-        let x = x.value().to_dtype(DType::F32)?;
-        let columns = x.dims().last().copied().unwrap_or(0);
-        let squares: Vec<f32> = x.reshape(((), columns))?.sqr()?.sum(0)?.to_vec1()?;
-        let mut sums = unpoisoned(self.0.lock());
-        let own = sums.entry(weight.into()).or_insert_with(|| vec![0.0; columns]);
-        own.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
-        Ok(())
-    }
 }
 
 impl Importance {
@@ -110,7 +93,7 @@ impl Model {
         if tokens == 0 {
             return Err(Error::new(WHO, "there is no token in the texts"));
         }
-        let sums = std::mem::take(&mut *unpoisoned(observer.0.lock()));
+        let sums = observer.take();
         let rounded = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect();
         let sums: BTreeMap<String, Vec<f32>> = sums.into_iter().map(|(name, sums)| (name, rounded(sums))).collect();
         if let Some((name, _)) = sums.iter().find(|(_, sums)| sums.iter().any(|sum| !sum.is_finite())) {

@@ -30,6 +30,7 @@ mod mixture;
 #[allow(clippy::module_inception)]
 mod model;
 mod new;
+mod observer;
 mod open;
 mod pair_logits;
 mod pooling;

@@ -1,7 +1,7 @@
 //! Syntax trees of scripts: as they run, and, for those who read them, as they are written.
 
-use super::hygiene;
 use super::language::{ASSIGNED, comparison, comparisons};
+use super::own_names;
 use rhai::{
     AST, ASTFlags, ASTNode, BinaryExpr, Engine, Expr, OptimizationLevel, ParseError, ParseErrorType, Position, Scope,
     Stmt, Token,
@@ -54,14 +54,14 @@ pub fn spoken(token: Token, position: Position) -> Token {
 /// The tree of a text as it runs, after pieces that had the functions `earlier`.
 pub fn compile(engine: &Engine, scope: &Scope, text: &str, earlier: &AST) -> Result<AST, ParseError> {
     let ast = parsed(engine, scope, text)?;
-    let apart = hygiene::of_script(engine, &ast, earlier);
+    let apart = own_names::of_script(engine, &ast, earlier);
     let mut marks = Marks::of(engine, &ast);
     if !scope.is_empty() {
         // a variable of before may be anything
         marks.ints.clear();
     }
     let is_plain = marks.assigned.is_empty() && marks.ints.is_empty() && apart.is_empty();
-    let again = || hygiene::script(&ast, &apart, || engine.compile_with_scope(scope, text));
+    let again = || own_names::script(&ast, &apart, || engine.compile_with_scope(scope, text));
     let ast = if is_plain { ast } else { marked(marks, again)? };
     Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
 }

@@ -6,26 +6,17 @@
 //! `assert::eq` a user's own `eq(a, b)` in a closure that `assert::throws` calls. So each module is compiled with names of
 //! its own inside: its functions, and calls of them, are `line__of_vocab`. The plain name is only there for others, behind
 //! the module's: inside it nothing has it.
-//!
-//! A script's function called as a native one is (`fn options(a, b, c)`, `fn mean(xs)`) would likewise answer inside the standard
-//! library, in place of the native and, with a receiver, of a verb. It gets a name of its own too.
 
 use super::compile;
+use super::own_names::{self, Named, own_name, plain};
 use rhai::{
     AST, ASTNode, Dynamic, EncapsulatedEnviron, Engine, Expr, FnAccess, FuncRegistration, Module, NativeCallContext,
-    ParseError, ParseErrorType, Position, RhaiFunc, Scope, ScriptFuncDef, Shared, Stmt, Token,
+    RhaiFunc, Scope, ScriptFuncDef, Shared, Stmt,
 };
 use std::any::TypeId;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-
-const OF: &str = "__of_";
-/// What stands for the module's name in functions of a script.
-const SCRIPT: &str = "script";
 
 thread_local! {
-    /// While a module is compiled: its names for calls, by where they stand, and for definitions.
-    static NAMES: RefCell<Option<Names>> = const { RefCell::new(None) };
     /// What is in sight of a module's functions, when all of the module has run.
     static SIGHT: RefCell<Option<Shared<EncapsulatedEnviron>>> = const { RefCell::new(None) };
 }
@@ -33,34 +24,14 @@ thread_local! {
 /// Notes what is in sight where it is called: the last call of a module.
 const SEE: &str = "_see";
 
-struct Names {
-    calls: HashMap<Position, String>,
-    defined: HashMap<String, String>,
-    /// The last token was `fn`.
-    defines: bool,
-}
-
 /// Lets the engine compile modules with names of their own.
 #[allow(deprecated)] // rhai's word for volatile: its version is pinned, and tests of the host hold what it does
 pub fn install(engine: &mut Engine) {
     engine.on_parse_token(|token, position, _| {
         let token = compile::spoken(token, position);
-        NAMES.with_borrow_mut(|names| renamed(names.as_mut(), token, position))
+        own_names::renamed(token, position)
     });
     engine.register_fn(SEE, |ctx: NativeCallContext| SIGHT.set(Some(Shared::new(ctx.global_runtime_state().into()))));
-}
-
-fn renamed(names: Option<&mut Names>, token: Token, position: Position) -> Token {
-    let Some(names) = names else { return token };
-    let defines = std::mem::replace(&mut names.defines, matches!(token, Token::Fn));
-    let Token::Identifier(name) = &token else { return token };
-    let own = if defines { names.defined.get(name.as_str()) } else { names.calls.get(&position) };
-    own.map_or(token, |own| Token::Identifier(Box::new(own.as_str().into())))
-}
-
-/// The name that people gave a function.
-pub fn plain(name: &str) -> &str {
-    name.split_once(OF).map_or(name, |(name, _)| name)
 }
 
 /// Compiles and runs the module in `text`, of which `written` is the tree, and whose positions refer to `source`; `label`
@@ -134,11 +105,6 @@ fn with_forms(
     Ok(all)
 }
 
-/// What a module calls its function among those of others.
-fn own_name(name: &str, label: &str) -> String {
-    format!("{name}{OF}{label}")
-}
-
 /// A function of a module under the name that was written.
 fn by_plain_name(function: &ScriptFuncDef) -> Option<ScriptFuncDef> {
     let name = plain(&function.name);
@@ -165,174 +131,4 @@ fn calls_by_plain_names(written: &AST) -> bool {
         !found
     });
     found
-}
-
-/// While it lives, what is compiled gets names of its own.
-struct Named;
-
-impl Named {
-    fn new(written: &AST, functions: &[(String, usize)], label: &str) -> Named {
-        let own = |name: &str| own_name(name, label);
-        let names: HashSet<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
-        let declared = variables(written);
-        let mut calls = HashMap::new();
-        written.walk(&mut |path: &[ASTNode]| {
-            match path.last() {
-                Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) => {
-                    let is_own =
-                        |(name, count): &(String, usize)| *name == call.name.as_str() && *count == call.args.len();
-                    if call.namespace.is_empty() && functions.iter().any(is_own) {
-                        calls.insert(*position, own(&call.name));
-                    }
-                }
-                // `xs.map(line)`
-                Some(ASTNode::Expr(Expr::Variable(variable, _, position))) => {
-                    let name = variable.1.as_str();
-                    if variable.2.is_empty() && names.contains(name) && !declared.contains(name) {
-                        calls.insert(*position, own(name));
-                    }
-                }
-                _ => {}
-            }
-            true
-        });
-        let defined = names.iter().filter(|name| !name.contains('$')).map(|name| (name.to_string(), own(name)));
-        NAMES.set(Some(Names { calls, defined: defined.collect(), defines: false }));
-        Named
-    }
-}
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        NAMES.set(None);
-    }
-}
-
-/// Names of variables and parameters, wherever they are declared.
-fn variables(written: &AST) -> HashSet<String> {
-    let mut found: HashSet<String> = HashSet::new();
-    for function in written.iter_functions() {
-        found.extend(function.params.iter().map(ToString::to_string));
-    }
-    written.walk(&mut |path: &[ASTNode]| {
-        match path.last() {
-            Some(ASTNode::Stmt(Stmt::Var(parts, ..))) => drop(found.insert(parts.0.name.to_string())),
-            Some(ASTNode::Stmt(Stmt::For(parts, _))) => {
-                found.insert(parts.0.name.to_string());
-                found.extend(parts.1.iter().map(|counter| counter.name.to_string()));
-            }
-            Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) => {
-                if let Expr::Variable(error, ..) = &flow.expr {
-                    found.insert(error.1.to_string());
-                }
-            }
-            _ => {}
-        }
-        true
-    });
-    found
-}
-
-/// Functions of a script that are called as native ones are, by name and number of parameters. Those that are meant as methods, or
-/// looked for by a text, keep their names.
-pub fn apart(script: &AST, is_native: impl Fn(&str) -> bool) -> Vec<(String, usize)> {
-    let mut functions: Vec<(String, usize)> = Vec::new();
-    let mut kept: HashSet<String> = HashSet::new();
-    for function in script.iter_fn_def().filter(|function| !function.name.contains('$')) {
-        let (name, count) = (function.name.to_string(), function.params.len());
-        if !is_native(&name) || function.this_type.is_some() || says_this(script, &name, count) {
-            kept.insert(name);
-        } else {
-            functions.push((name, count));
-        }
-    }
-    if !functions.is_empty() {
-        kept.extend(pointed(script));
-    }
-    functions.retain(|(name, _)| !kept.contains(name) && !kept.contains(""));
-    functions
-}
-
-fn says_this(script: &AST, name: &str, count: usize) -> bool {
-    let mut found = false;
-    let mut alone = script.clone_functions_only();
-    alone.retain_functions(|_, _, other, params| other == name && params == count);
-    alone.walk(&mut |path: &[ASTNode]| {
-        found |= matches!(path.last(), Some(ASTNode::Expr(Expr::ThisPtr(_))));
-        !found
-    });
-    found
-}
-
-/// Functions that are looked for by a text: `Fn("line")`; an empty name for one that is computed.
-fn pointed(script: &AST) -> Vec<String> {
-    let mut found = Vec::new();
-    script.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) = path.last()
-            && ["Fn", "is_def_fn", "call"].contains(&call.name.as_str())
-        {
-            match call.args.first() {
-                Some(Expr::StringConstant(name, _)) => found.push(name.to_string()),
-                Some(_) if call.name != "call" => found.push(String::new()),
-                _ => {}
-            }
-        }
-        true
-    });
-    found
-}
-
-/// The functions of a script, and those of pieces before it, that get names of their own.
-pub fn of_script(engine: &Engine, script: &AST, earlier: &AST) -> Vec<(String, usize)> {
-    let own: HashSet<(String, usize)> =
-        script.iter_functions().map(|function| (function.name.to_string(), function.params.len())).collect();
-    let before = earlier.iter_functions().filter(|function| function.name != plain(function.name));
-    let mut found: Vec<(String, usize)> =
-        before.map(|function| (plain(function.name).to_string(), function.params.len())).collect();
-    found.retain(|function| !own.contains(function));
-    let names: HashSet<&str> = own.iter().map(|(name, _)| name.as_str()).filter(|name| !name.contains('$')).collect();
-    if !names.is_empty() {
-        let native = natives(engine, &names);
-        found.extend(apart(script, |name| native.contains(name)));
-    }
-    found
-}
-
-/// Which of `names` native functions have.
-fn natives(engine: &Engine, names: &HashSet<&str>) -> HashSet<String> {
-    let among = |info: rhai::FuncInfo| {
-        let name = &info.metadata.name;
-        names.contains(name.as_str()).then(|| name.to_string())
-    };
-    engine.collect_fn_metadata(None, among, true).into_iter().collect()
-}
-
-/// Compiles a script with names of their own for `functions`.
-pub fn script(
-    script: &AST,
-    functions: &[(String, usize)],
-    work: impl Fn() -> Result<AST, ParseError>,
-) -> Result<AST, ParseError> {
-    let mut functions = functions.to_vec();
-    while !functions.is_empty() {
-        let named = Named::new(script, &functions, SCRIPT);
-        let found = work();
-        drop(named);
-        match found.as_ref().map_err(|error| error.err_type()) {
-            Ok(_) => return found,
-            // both a function and, elsewhere, a variable: it keeps its name
-            Err(ParseErrorType::VariableUndefined(name)) if functions.iter().any(|(own, _)| own == name) => {
-                functions.retain(|(own, _)| own != name);
-            }
-            Err(_) => break,
-        }
-    }
-    work()
-}
-
-/// What a script's function is called in its tree.
-pub fn called(script: &AST, name: &str, count: usize) -> String {
-    let own = own_name(name, SCRIPT);
-    let has = script.iter_functions().any(|function| function.name == own && function.params.len() == count);
-    if has { own } else { name.to_string() }
 }

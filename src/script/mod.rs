@@ -38,6 +38,7 @@ mod options;
 mod origins;
 #[doc(hidden)]
 pub mod output;
+mod own_names;
 mod purity;
 #[doc(hidden)]
 pub mod registry;

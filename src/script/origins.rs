@@ -2,7 +2,7 @@
 //! closure for one of whoever calls it: so what it says of an error is corrected before anybody reads it.
 
 use super::explain::Spot;
-use super::hygiene;
+use super::own_names;
 use rhai::{AST, EvalAltResult, Position};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn is_closure(name: &str) -> bool {
 /// With how many arguments a function is called at a place of a text, if that is what is there.
 fn arguments(text: &str, name: &str, call: Position) -> Option<usize> {
     let spot = Spot::new(text, call);
-    if spot.word(0) != hygiene::plain(name) || spot.word(1) != "(" {
+    if spot.word(0) != own_names::plain(name) || spot.word(1) != "(" {
         return None;
     }
     let close = crate::script::notebook::scan::partner(&spot.parts, spot.at + 1)?;

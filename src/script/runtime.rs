@@ -16,7 +16,7 @@
 //! ```
 
 use super::abroad::Abroad;
-use super::{Fault, Host, Natives, Res, Value, checker, forms, hygiene, natives, sources};
+use super::{Fault, Host, Natives, Res, Value, checker, forms, natives, own_names, sources};
 use crate::cancel::Cancel;
 use crate::limits::{self, Bounds, Limits, Root};
 use crate::progress::Sink;
@@ -355,7 +355,7 @@ impl Script<'_> {
         let host = &self.runtime.host;
         let args = Arguments(args.into_iter().map(|value| value.0).collect());
         let functions = &self.functions;
-        let function = hygiene::called(functions, function, args.0.len());
+        let function = own_names::called(functions, function, args.0.len());
         let value = self.runtime.work(&self.name, || {
             // imports and constants belong to a run, and so are made anew for each call
             let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);

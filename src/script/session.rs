@@ -2,7 +2,7 @@
 
 use super::origins::Origins;
 use super::sources::Names;
-use super::{Res, compile, hygiene};
+use super::{Res, compile, own_names};
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
 /// What earlier pieces left behind: variables, functions (also those inside closures), and imports.
@@ -61,7 +61,7 @@ impl Session {
         let functions = self.functions.iter_functions().filter(|function| !function.name.contains('$'));
         Names {
             variables: self.scope.iter_raw().map(|(name, ..)| name.to_string()).collect(),
-            functions: functions.map(|f| (hygiene::plain(f.name).to_string(), f.params.len())).collect(),
+            functions: functions.map(|f| (own_names::plain(f.name).to_string(), f.params.len())).collect(),
         }
     }
 

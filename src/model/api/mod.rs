@@ -8,6 +8,7 @@ mod logits;
 mod loss;
 mod open;
 mod read;
+mod save;
 mod show;
 mod trainable;
 mod weights;
@@ -35,6 +36,7 @@ pub fn register(host: &mut Host) {
         fill_mask::register,
         trainable::register,
         weights::register,
+        save::register,
         generate::register,
         adapt::register,
     ] {

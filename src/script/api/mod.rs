@@ -182,7 +182,7 @@ mod verbs {
     pub fn closure_to_string(closure: &mut FnPtr) -> String {
         match closure.is_anonymous() {
             true => "closure".to_string(),
-            false => format!("Fn({:?})", crate::script::hygiene::plain(closure.fn_name())),
+            false => format!("Fn({:?})", crate::script::own_names::plain(closure.fn_name())),
         }
     }
 

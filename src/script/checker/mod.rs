@@ -15,7 +15,7 @@ use super::explain::Message;
 use super::registry::{self, Function};
 use super::signatures::{Kind, Signatures};
 use super::tables::{Source, Uses};
-use super::{Fault, Host, compile, declared, explain, hygiene, modules, stdlib};
+use super::{Fault, Host, compile, declared, explain, modules, own_names, stdlib};
 use crate::files;
 use given::Given;
 use rhai::{AST, ASTNode, EvalAltResult, ImmutableString, Module, Position, Scope, Stmt};
@@ -250,7 +250,7 @@ impl<'a> Check<'a> {
             ast,
             source,
             own,
-            apart: hygiene::apart(ast, |name| !known.overloads(name).is_empty()),
+            apart: own_names::apart(ast, |name| !known.overloads(name).is_empty()),
             bodies,
             imports,
             keys: OnceCell::new(),

@@ -3,7 +3,7 @@
 use super::explain;
 use crate::script::fault::{innermost, is_interrupted, is_of_host};
 use crate::script::sources::{Names, Sources};
-use crate::script::{Cause, Fault, Place, compile, hygiene, stdlib, tables};
+use crate::script::{Cause, Fault, Place, compile, own_names, stdlib, tables};
 use rhai::{ASTNode, Engine, EvalAltResult, Position, Scope};
 
 /// What went wrong in the script called `source`.
@@ -120,7 +120,7 @@ fn sites(error: &EvalAltResult, source: &str) -> Vec<Site> {
         sites.push(Site { function: function.take(), source: source.clone(), position: error.position() });
         match error {
             EvalAltResult::ErrorInFunctionCall(name, callee, inner, _) => {
-                function = Some(hygiene::plain(name).to_string());
+                function = Some(own_names::plain(name).to_string());
                 if !callee.is_empty() {
                     source = callee.clone();
                 }

@@ -2,7 +2,7 @@
 
 use super::super::OptionKey;
 use super::super::registry::{self, Form, Function};
-use super::super::{hygiene, stdlib};
+use super::super::{own_names, stdlib};
 use super::kinds::Known;
 use super::place::{self, Call, Place};
 use super::{Notebook, scan};
@@ -174,7 +174,7 @@ impl Notebook {
         let free = functions.iter().filter(|function| function.form == Form::Function && !function.name.contains("::"));
         let own = self.state.functions().iter_functions().filter(|function| !function.name.contains('$'));
         let own = own.map(|function| {
-            let name = hygiene::plain(function.name);
+            let name = own_names::plain(function.name);
             Candidate { text: name.to_string(), note: format!("{name}({})", function.params.join(", ")) }
         });
         let modules = stdlib::MODULES.iter().filter(|(name, _)| !stdlib::is_inner(name));

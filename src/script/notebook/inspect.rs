@@ -1,7 +1,7 @@
 //! What is known of a name that the registry does not tell: variables, and where a function is written.
 
 use super::super::registry::{self, Form};
-use super::super::{hygiene, stdlib};
+use super::super::{own_names, stdlib};
 use super::{Notebook, scan};
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ impl Notebook {
             return Some(page);
         }
         let function =
-            self.state.functions().iter_functions().find(|function| hygiene::plain(function.name) == name)?;
+            self.state.functions().iter_functions().find(|function| own_names::plain(function.name) == name)?;
         let doc: Vec<&str> = function.comments.iter().map(|line| line.trim_start_matches('/').trim()).collect();
         let doc = if doc.is_empty() { String::new() } else { format!("    {}\n", doc.join("\n    ")) };
         Some(format!("{name}({})\n{doc}", function.params.join(", ")))

@@ -459,8 +459,9 @@ fn segment_means() {
     }
 }
 
-/// Operations that change numbers too coarsely for finite differences, or need hardware: their gradient is the cast back.
-const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks"];
+/// Operations that change numbers too coarsely for finite differences, whose gradient is the cast back; and those of other devices, whose
+/// gradients tests/foreign holds to the CPU's.
+const BESIDE: &[&str] = &["cast", "to_device", "linear_blocks", "derived", "derived_there", "select_there"];
 
 /// The functions of a file that record an operation: those with a `Tensor::derive` in them, and those that macros make
 /// which have one.
