@@ -1,7 +1,7 @@
 //! The gate to files: nothing else of what scripts can call opens, writes, lists or removes one.
 //!
 //! Every path is held against the [bounds](crate::limits) of the running script, which are those of its thread: open
-//! a file there, and take the open file to helper threads. What verbs write is there [whole](self::whole), or not at all, and what
+//! a file there, and take the open file to helper threads. What verbs write is there whole (`whole.rs`), or not at all, and what
 //! levain wrote is held against its [checksums](self::sums) when it is read.
 //! `who` is always the verb that errors name.
 

@@ -103,7 +103,7 @@ impl Geometry {
     }
 }
 
-/// x [B, C, H, W] with a weight [O, C / groups, h, w], plus a bias [O]; all f32 on the CPU.
+/// x `[B, C, H, W]` with a weight `[O, C / groups, h, w]`, plus a bias `[O]`; all f32 on the CPU.
 pub fn forward(x: &Array, weight: &Array, bias: Option<&Array>, g: &Geometry) -> Result<Array> {
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     let bias = bias.map(|bias| bias.contiguous()).transpose()?;

@@ -1,7 +1,7 @@
 //! Operations that must be fast: each forward and backward, over plain arrays without gradients.
 //!
 //! A function here takes arrays on any device and in any float dtype. f32 on the CPU runs the fused kernel;
-//! everything else, and everything under `LEVAIN_KERNELS=off`, runs the same mathematics as [`reference`] operations
+//! everything else, and everything under `LEVAIN_KERNELS=off`, runs the same mathematics as [`mod@reference`] operations
 //! of candle's. No result depends on the number of threads: work is split by shape alone.
 //!
 //! Nearly all `unsafe` of the crate is in this folder; a test lists the few lines elsewhere.

@@ -20,7 +20,7 @@ pub struct Divergence {
 }
 
 /// The Kullback-Leibler divergence (1951) of the predictions of `other` from those of `net`, over each token of `texts`, in the windows that
-/// [`super::likelihood`] reads.
+/// `measure::likelihood` reads.
 pub fn divergence<S: AsRef<str> + Sync>(
     net: &Model,
     other: &Model,

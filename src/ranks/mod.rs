@@ -5,7 +5,7 @@
 //! and where a stop may have been asked for. Rank 0 alone prints and writes. In a process that no launcher started all of this is
 //! nothing: no library is opened, and what is asked of the others is answered at once.
 //!
-//! MPI is opened at run time, so that levain needs nothing of it to be built or started ([`library`]). All that is used of it are
+//! MPI is opened at run time, so that levain needs nothing of it to be built or started (`library`). All that is used of it are
 //! messages of bytes between two ranks; sums are made here, in an order that does not depend on the number of ranks ([`tree`]).
 
 pub mod api;

@@ -1,6 +1,6 @@
 //! Tokenizers: open, train, extend, audit, save, and the chat template.
 //!
-//! The `tokenizers` crate segments text ([`engine`]). Beside it are the formats in which a tokenizer comes (`format`), BPE
+//! The `tokenizers` crate segments text (`engine`). Beside it are the formats in which a tokenizer comes (`format`), BPE
 //! that trains, continues and encodes by ids (`bpe`), words and their counts (`words`), changes of a vocabulary with their
 //! audit (`extend`), mining of terms (`mine`), and chat templates (`chat`) that know who said what, since Jinja (`jinja`) keeps the sources of its text.
 

@@ -2,7 +2,7 @@
 //! and none does what another is doing.
 //!
 //! The file is created exclusively, locked for as long as its process lives, and written anew every few seconds with a count of
-//! [beats](super::heartbeat) and how far the work is. Under the same kernel (on the same machine, from its start on, in whichever
+//! beats (`heartbeat.rs`) and how far the work is. Under the same kernel (on the same machine, from its start on, in whichever
 //! container) a claim without a lock is stale and is taken over. Whether a process of another machine has ended is seen by its beats
 //! alone: a claim that has not changed for a minute is taken over by a rename, of which one comes first. Nothing compares the clocks of
 //! two machines, whose names may be the same: minutes are counted here, and ages are differences of times that the folder's own file

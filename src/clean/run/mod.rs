@@ -1,8 +1,8 @@
 //! A run: rows through steps to a folder, with what was removed, why, and what was counted. What is interrupted goes on to the same
 //! bytes, on any number of threads.
 //!
-//! Rows go a stretch at a time through all steps, and each stretch is a [piece](piece) on the disk. Steps that need all rows before the
-//! first of them goes, as near duplicates do, begin another [phase](phase), which reads the pieces of the one before.
+//! Rows go a stretch at a time through all steps, and each stretch is a piece (`piece.rs`) on the disk. Steps that need all rows before the
+//! first of them goes, as near duplicates do, begin another phase (`phase.rs`), which reads the pieces of the one before.
 
 mod crew;
 mod phase;

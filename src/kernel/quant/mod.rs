@@ -1,6 +1,6 @@
 //! Weights quantized in ggml's blocks: a few bits a number and one or two scales a block. They are never trained.
 //!
-//! They lie as [`panel`] says, sixteen rows side by side. A product rounds its input to 8 bits, 32 numbers with one scale ([`rounded`]), and
+//! They lie as `panel` says, sixteen rows side by side. A product rounds its input to 8 bits, 32 numbers with one scale (`rounded`), and
 //! multiplies whole numbers; or, where f32 is asked for, dequantizes some rows at a time and multiplies those.
 //! llama.cpp rounds so too (`ggml_vec_dot_q4_K_q8_K` and its like), with one scale for 256 numbers beside the `_k` kinds.
 
