@@ -13,7 +13,7 @@ const OF: &str = "__of_";
 const SCRIPT: &str = "script";
 
 thread_local! {
-    /// While a module is compiled: its names for calls, by where they stand, and for definitions.
+    /// While a text is compiled: its names for calls, by where they stand, and for definitions.
     static NAMES: RefCell<Option<Names>> = const { RefCell::new(None) };
 }
 
