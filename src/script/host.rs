@@ -50,9 +50,10 @@ pub struct Host {
     pairs: Pairs,
     /// How values of the nouns' types are shown and weighed.
     pub looks: Looks,
-    /// Which noun registered which functions, and the one that registers now.
+    /// Which noun registered which functions.
     nouns: Vec<(&'static str, Shared<Module>)>,
-    registering: &'static str,
+    /// What the noun that registers now has shown so far.
+    registering: Module,
 }
 
 impl Host {
@@ -78,7 +79,7 @@ impl Host {
             pairs,
             looks: Looks::default(),
             nouns: Vec::new(),
-            registering: "script",
+            registering: Module::new(),
         };
         host.output.stops(&host.cancel);
         host.noun("script", api::register);
@@ -159,16 +160,18 @@ impl Host {
         Ok(())
     }
 
+    /// Registers a noun as one module: the engine asks every module for each function that it looks for.
     fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {
-        self.registering = name;
         register(self);
+        let module: Shared<Module> = std::mem::take(&mut self.registering).into();
+        self.nouns.push((name, module.clone()));
+        self.engine.register_global_module(module);
     }
 
-    /// Shows a noun's functions to scripts, those with options in the form without them too.
+    /// Shows functions of a noun to scripts, those with options in the form without them too.
     pub fn module(&mut self, module: Module) {
-        let module: Shared<Module> = forms::without_options(module, &mut self.verbs, &self.pairs).into();
-        self.nouns.push((self.registering, module.clone()));
-        self.engine.register_global_module(module);
+        let module = forms::without_options(module, &mut self.verbs, &self.pairs);
+        self.registering.combine_flatten(module);
     }
 
     /// Which noun registered which functions.

@@ -1,16 +1,8 @@
 //! Damage: a bit that is another in any byte of what levain wrote is found by what reads it, and told by the file's name.
 
+use super::chance::next;
 use levain::script::Host;
 use std::path::{Path, PathBuf};
-
-/// A step of splitmix64 (Steele et al. 2014).
-fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 1) as usize
-}
 
 /// What a script says is wrong, or nothing.
 fn run(script: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What a script cannot see of datasets.
 
+use super::chance::next;
 use super::cli::Folder;
 use levain::data::encode::{ChatPlan, EncodePlan, Overflow, RowForm, encode};
 use levain::data::{Cell, Column, ColumnTable, Dataset, Encoded, TableBuilder};
@@ -112,15 +113,6 @@ fn long_text_lies_in_a_file() {
     let rows = other.len();
     let data = Dataset::from(ColumnTable { names: vec!["text".into()], columns: vec![other.into()], rows });
     assert_eq!(data.shuffle(3).sort("text", false).unwrap().len(), rows);
-}
-
-/// A step of splitmix64 (Steele et al. 2014).
-fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 1) as usize
 }
 
 /// A column of whole numbers and others is one of floats, and one without a common kind of JSON.

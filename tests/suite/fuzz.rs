@@ -3,20 +3,12 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
+use super::chance::next;
 use std::path::Path;
 use targets::TARGETS;
 
 /// Changes of each seed.
 const CHANGES: u64 = 40;
-
-/// A step of splitmix64 (Steele et al. 2014).
-fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 1) as usize
-}
 
 /// What files suffer: flipped bits, numbers at the ends of their ranges, ends cut off, stretches that are doubled or lost.
 fn changed(seed: &[u8], state: &mut u64) -> Vec<u8> {

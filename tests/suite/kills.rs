@@ -4,6 +4,7 @@
 //! `LEVAIN_TEST_FAULT=kill@N` ends levain before its Nth such call (src/files/calls.rs). The suite kills at some of them; `tests/kills.sh` at
 //! each, then at 500 random moments, and interrupts 200 times.
 
+use super::chance::share;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -288,15 +289,6 @@ fn a_claim_that_is_left_behind_a_result_is_removed() {
     std::fs::write(run.out().join("0.01.json.claim"), "{}").unwrap();
     run.finish("sweep again");
     is_same("a claim left behind", &tree(&run.out()), &whole);
-}
-
-/// A step of splitmix64 (Steele et al. 2014), as a share of 1.
-fn share(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Runs it again and again, and sends a signal to each after a random part of the time that it takes, until one ends

@@ -4,6 +4,7 @@ mod adapters;
 mod archives;
 mod bench;
 mod candle;
+mod chance;
 mod chat;
 mod check;
 mod ci;

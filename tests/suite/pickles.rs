@@ -1,5 +1,6 @@
 //! `pytorch_model.bin`: the same numbers as safetensors, nothing that runs, and no file that hurts.
 
+use super::chance::next;
 use levain::format::{Pytorch, Safetensors, Shard};
 use levain::model::Model;
 use levain::tensor::{Array, DType};
@@ -153,15 +154,6 @@ fn a_tensor_that_is_larger_than_its_file_is_an_error() {
     large[at + 3] = 20;
     let error = fault(&large);
     assert!(error.contains("does not fit a storage") || error.contains("more than twice"), "{error}");
-}
-
-/// A step of splitmix64 (Steele et al. 2014).
-fn next(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 1) as usize
 }
 
 /// Damage where it hurts: in the pickle and the tables of the archive, and anywhere.

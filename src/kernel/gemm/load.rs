@@ -5,6 +5,12 @@ use std::arch::x86_64::*;
 
 /// Numbers that can be loaded as f32 and as bf16.
 pub trait Load: Copy {
+    /// Its bits as f32.
+    fn bits(self) -> u32;
+
+    /// Eight of them as f32, those from `count` on zero and not read. The processor has AVX2.
+    unsafe fn eight(from: *const Self, count: usize) -> __m256i;
+
     /// Sixteen of them as f32, those outside `mask` zero.
     unsafe fn whole(from: *const Self, mask: __mmask16) -> __m512i;
 
@@ -75,12 +81,41 @@ fn parts<const PARTS: usize>(low: __m512i, high: __m512i) -> [__m512i; PARTS] {
     })
 }
 
+/// The first `count` of eight numbers as f32, and zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn first<T: Load>(from: *const T, count: usize) -> __m256i {
+    let mut numbers = [0; 8];
+    for (at, to) in numbers.iter_mut().enumerate().take(count) {
+        // SAFETY: as promised by the caller
+        *to = unsafe { (*from.add(at)).bits() };
+    }
+    // SAFETY: eight numbers
+    unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+}
+
 #[inline(always)]
 pub fn mask(count: usize) -> __mmask16 {
     ((1u32 << count.min(16)) - 1) as u16
 }
 
 impl Load for f32 {
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.to_bits()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn eight(from: *const f32, count: usize) -> __m256i {
+        if count >= 8 {
+            // SAFETY: as promised by the caller
+            return unsafe { _mm256_loadu_si256(from.cast()) };
+        }
+        // SAFETY: as promised by the caller
+        unsafe { first(from, count) }
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
     unsafe fn whole(from: *const f32, mask: __mmask16) -> __m512i {
@@ -97,6 +132,22 @@ impl Load for f32 {
 }
 
 impl Load for bf16 {
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        u32::from(self.to_bits()) << 16
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn eight(from: *const bf16, count: usize) -> __m256i {
+        if count >= 8 {
+            // SAFETY: as promised by the caller
+            return unsafe { _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()))) };
+        }
+        // SAFETY: as promised by the caller
+        unsafe { first(from, count) }
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
     unsafe fn whole(from: *const bf16, mask: __mmask16) -> __m512i {

@@ -1,11 +1,11 @@
-//! Matrix products by AVX-512, AVX512-BF16 or AMX, with f32 sums.
+//! Matrix products by AVX2, AVX-512, AVX512-BF16 or AMX, with f32 sums.
 //!
 //! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
 //! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
 //! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
 //! number of threads.
 //!
-//! Products of f32 are by vectors, in one order on every processor with AVX-512. AMX multiplies bf16 alone, but so much faster that
+//! Products of f32 are by vectors, in one order on every processor with AVX2. AMX multiplies bf16 alone, but so much faster that
 //! there is another precision for it: a number of 24 bits is the sum of three bf16 of 8, and of the nine products of such parts
 //! the six largest are made (Henry, Tang, Heinecke 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product,
 //! of either sign, where f32 rounds each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those
@@ -16,6 +16,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod emulate;
 #[cfg(target_arch = "x86_64")]
@@ -39,12 +41,12 @@ use crate::cancel;
 #[cfg(target_arch = "x86_64")]
 use prefetch::Prefetch;
 #[cfg(target_arch = "x86_64")]
-use unit::{GROUP, NC, NR, PARALLEL, STEPS, STRIDE, Unit};
+use unit::{GROUP, NC, PARALLEL, STEPS, STRIDE, Unit};
 
 /// Whether the processor has the instructions.
 pub fn is_available(precision: Precision) -> bool {
     let is_f32 = matches!(precision, Precision::F32 | Precision::Int8);
-    super::cpu::level() >= if is_f32 { Level::Avx512 } else { Level::Bf16 }
+    super::cpu::level() >= if is_f32 { Level::Avx2 } else { Level::Bf16 }
 }
 
 /// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense one way.
@@ -63,13 +65,13 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     let blocks = k.div_ceil(STEPS * unit.each());
     let block = unit.room(k.div_ceil(blocks).div_ceil(unit.each())) * unit.each();
     let blocks = k.div_ceil(block);
-    let size = unit.columns(block / unit.each());
+    let (size, wide) = (unit.columns(block / unit.each()), unit.width());
     let rows = unit.task(m);
     let out = &mut out[..m * n];
     let mut packed = scratch::take();
     for column in (0..n).step_by(NC) {
         let columns = NC.min(n - column);
-        let panels = columns.div_ceil(NR);
+        let panels = columns.div_ceil(wide);
         // as many blocks as the threads need not wait for each other between
         let group = (GROUP / (panels * size)).clamp(1, blocks);
         for first in (0..blocks).step_by(group) {
@@ -81,8 +83,8 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
             let count = group.len() * panels;
             scratch::grow(&mut packed, count * size);
             let pack = |(index, to): (usize, &mut [u32])| {
-                let ((from, inner), start) = (span(first + index / panels), column + index % panels * NR);
-                pack::columns(b, from, inner, start, NR.min(column + columns - start), to, unit);
+                let ((from, inner), start) = (span(first + index / panels), column + index % panels * wide);
+                pack::columns(b, from, inner, start, wide.min(column + columns - start), to, unit);
             };
             let to = &mut packed[..count * size];
             if parallel && count * size > 1 << 14 {
@@ -132,9 +134,9 @@ fn block_rows(
     }
     let tall = count.div_ceil(unit.rows());
     let ready = tile::Ready::new(unit, by_rows);
-    for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(NR)).enumerate() {
-        let column = panel * NR;
-        let wide = NR.min(columns - column);
+    for (panel, b) in b.chunks_exact(panel_size).take(columns.div_ceil(unit.width())).enumerate() {
+        let column = panel * unit.width();
+        let wide = unit.width().min(columns - column);
         for (block, a) in packed.chunks_exact(size).take(tall).enumerate() {
             let first = block * unit.rows();
             let high = unit.rows().min(count - first);
@@ -170,11 +172,12 @@ pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
     let unit = Unit::of(precision);
     let steps = unit.room(k.div_ceil(unit.each()));
     let mut values = scratch::take();
-    let panels = n.div_ceil(NR);
+    let wide = unit.width();
+    let panels = n.div_ceil(wide);
     let size = unit.columns(steps);
     scratch::grow(&mut values, panels * size);
     for (panel, to) in values.chunks_exact_mut(size.max(1)).take(panels).enumerate() {
-        pack::columns(b, 0, k, panel * NR, NR.min(n - panel * NR), to, unit);
+        pack::columns(b, 0, k, panel * wide, wide.min(n - panel * wide), to, unit);
     }
     Packed { values, steps, columns: n, unit }
 }
@@ -193,7 +196,7 @@ pub fn multiply_packed(
 ) {
     let unit = b.unit;
     assert!(
-        row.is_multiple_of(unit.each() * unit.room(1)) && column.is_multiple_of(NR),
+        row.is_multiple_of(unit.each() * unit.room(1)) && column.is_multiple_of(unit.width()),
         "a part of a packed operand starts at {row}, {column}"
     );
     super::profile::count_matmul([m, n, k]);
@@ -210,11 +213,20 @@ pub fn multiply_packed(
     for first in (0..m).step_by(unit.rows()) {
         let high = unit.rows().min(m - first);
         pack::rows(a, first, high, 0, k, &mut packed[..size], unit);
-        for at in (0..n).step_by(NR) {
-            let panel = unit.columns(b.steps) * ((column + at) / NR) + unit.columns(row / unit.each());
+        for at in (0..n).step_by(unit.width()) {
+            let panel = unit.columns(b.steps) * ((column + at) / unit.width()) + unit.columns(row / unit.each());
             let panel = &b.values[panel..][..unit.columns(steps)];
             let out = &mut out[first * stride + at..];
-            ready.tile(steps, &packed[..size], panel, out, stride, [high, NR.min(n - at)], add, Prefetch::none(panel));
+            ready.tile(
+                steps,
+                &packed[..size],
+                panel,
+                out,
+                stride,
+                [high, unit.width().min(n - at)],
+                add,
+                Prefetch::none(panel),
+            );
         }
     }
     scratch::give(packed);

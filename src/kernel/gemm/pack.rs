@@ -1,16 +1,17 @@
 //! Packing of operands in steps of 32 bits along the inner dimension: a number in f32, or two neighbors in bf16, the first one
 //! low.
 
+use super::avx2;
 use super::layout::{convert_row, copy, copy_row, interleave, tile_columns, tile_rows, transpose, transpose_pairs};
 use super::load::Load;
-use super::unit::{MR, NR, STRIDE, TILE_ROWS, TILE_STEPS, Unit};
+use super::unit::{AVX2_NR, MR, NR, STRIDE, TILE_ROWS, TILE_STEPS, Unit};
 use crate::kernel::matrix::{Matrix, Values};
 use half::bf16;
 
-/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]`, or `[steps / 16][parts][16][32]`, zeros beyond.
+/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]` (AVX2: 16 of both), or `[steps / 16][parts][16][32]`, zeros beyond.
 pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
-    assert!(count <= NR && to.len() >= unit.columns(steps), "the panel of b is too short");
+    assert!(count <= unit.width() && to.len() >= unit.columns(steps), "the panel of b is too short");
     b.check(from + inner, start + count);
     if !steps.is_multiple_of(TILE_STEPS) {
         // past the last step of a tile
@@ -47,6 +48,8 @@ unsafe fn columns_of<T: Load>(
         match (unit, dense) {
             (Unit::F32, true) => copy::<T, NR>(from, stride, inner, count, to),
             (Unit::F32, false) => transpose(from, stride, inner, count, to),
+            (Unit::Avx2F32, true) => avx2::copy::<T, AVX2_NR>(from, stride, inner, count, to),
+            (Unit::Avx2F32, false) => avx2::transpose(from, stride, inner, count, to),
             (unit, true) if unit.parts() == 3 => interleave::<T, 3, NR>(from, stride, inner, count, to),
             (unit, false) if unit.parts() == 3 => transpose_pairs::<T, 3>(from, stride, inner, count, to),
             (_, true) => interleave::<T, 1, NR>(from, stride, inner, count, to),
@@ -71,6 +74,10 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
             match (a.values, unit) {
                 (Values::F32(v), Unit::F32) => copy::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
                 (Values::Bf16(v), Unit::F32) => copy::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::F32(v), Unit::Avx2F32) => avx2::copy::<f32, MR>(v.as_ptr().add(at), stride, inner, count, to),
+                (Values::Bf16(v), Unit::Avx2F32) => {
+                    avx2::copy::<bf16, MR>(v.as_ptr().add(at), stride, inner, count, to)
+                }
                 (Values::F32(v), _) => interleave::<_, 1, MR>(v.as_ptr().add(at), stride, inner, count, to),
                 (Values::Bf16(v), _) => interleave::<_, 1, MR>(v.as_ptr().add(at), stride, inner, count, to),
             }
@@ -89,6 +96,8 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
             match (a.values, unit) {
                 (Values::F32(v), Unit::F32) => copy_row(v.as_ptr().add(at), inner, row),
                 (Values::Bf16(v), Unit::F32) => copy_row(v.as_ptr().add(at), inner, row),
+                (Values::F32(v), Unit::Avx2F32) => avx2::copy_row(v.as_ptr().add(at), inner, row),
+                (Values::Bf16(v), Unit::Avx2F32) => avx2::copy_row(v.as_ptr().add(at), inner, row),
                 (Values::F32(v), _) => convert_row(v.as_ptr().add(at), inner, row),
                 (Values::Bf16(v), _) => convert_row(v.as_ptr().add(at), inner, row),
             }

@@ -1,6 +1,7 @@
 //! The tile in registers: 12 rows of two vectors, or fewer.
 
 use super::amx::Tiles;
+use super::avx2;
 use super::prefetch::Prefetch;
 use super::unit::{MR, NR, STRIDE, Unit};
 use std::arch::x86_64::*;
@@ -39,7 +40,7 @@ impl Ready {
             Ready::Vectors { unit, by_rows } => (*unit, *by_rows),
             Ready::Tiles(tiles) => (tiles.unit, true),
         };
-        assert!((1..=unit.rows()).contains(&high) && (1..=NR).contains(&wide), "a tile of {high} × {wide}");
+        assert!((1..=unit.rows()).contains(&high) && (1..=unit.width()).contains(&wide), "a tile of {high} × {wide}");
         assert!(steps > 0 && out.len() >= (high - 1) * width + wide, "the tile does not fit");
         assert!(b.len() >= unit.columns(steps), "the panel of b is too short");
         assert!(a.len() >= unit.panel(steps, by_rows), "the panel of a is too short");
@@ -57,6 +58,14 @@ impl Ready {
         unsafe {
             match (self, unit, high) {
                 (Ready::Tiles(tiles), ..) => tiles.multiply(steps, a, b, out, width, [high, wide], add, prefetch),
+                (_, Unit::Avx2F32, _) if by_rows => {
+                    let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
+                    avx2::tile::<STRIDE, 1>(steps, a, b, out, width, [high, wide], add, prefetch);
+                }
+                (_, Unit::Avx2F32, _) => {
+                    let (a, b, out) = (a.as_ptr(), b.as_ptr(), out.as_mut_ptr());
+                    avx2::tile::<1, MR>(steps, a, b, out, width, [high, wide], add, prefetch);
+                }
                 (_, Unit::F32, 9..) => run!(f32_tile, 12),
                 (_, Unit::F32, 5..=8) => run!(f32_tile, 8),
                 (_, Unit::F32, _) => run!(f32_tile, 4),

@@ -6,8 +6,10 @@ use crate::kernel::matrix::Precision;
 /// What multiplies, and so how operands are packed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Vectors of f32.
+    /// Vectors of f32, of AVX-512.
     F32,
+    /// Vectors of f32, of AVX2.
+    Avx2F32,
     /// Vectors of pairs of bf16 (`vdpbf16ps`).
     Bf16Dot,
     /// AMX tiles of pairs of bf16.
@@ -21,6 +23,7 @@ pub enum Unit {
 impl Unit {
     pub fn of(precision: Precision) -> Unit {
         match (precision, level() >= Level::Amx) {
+            (Precision::F32 | Precision::Int8, _) if level() < Level::Avx512 => Unit::Avx2F32,
             (Precision::F32 | Precision::Int8, _) => Unit::F32,
             (Precision::Bf16, false) => Unit::Bf16Dot,
             (Precision::Bf16, true) => Unit::AmxBf16,
@@ -35,7 +38,7 @@ impl Unit {
 
     /// Whether operands are packed as tiles.
     pub fn is_tiled(self) -> bool {
-        !matches!(self, Unit::F32 | Unit::Bf16Dot)
+        !matches!(self, Unit::F32 | Unit::Avx2F32 | Unit::Bf16Dot)
     }
 
     /// Parts that make a number.
@@ -45,7 +48,7 @@ impl Unit {
 
     /// Numbers in a step along the inner dimension.
     pub fn each(self) -> usize {
-        if self == Unit::F32 { 1 } else { 2 }
+        if matches!(self, Unit::F32 | Unit::Avx2F32) { 1 } else { 2 }
     }
 
     /// Rows of results that are made at once.
@@ -78,15 +81,22 @@ impl Unit {
         }
     }
 
+    /// Columns of results that are made at once: those of a packed panel of `b`, which the nearest cache holds.
+    pub fn width(self) -> usize {
+        if self == Unit::Avx2F32 { AVX2_NR } else { NR }
+    }
+
     /// 32 bits of a packed panel of `b`.
     pub fn columns(self, steps: usize) -> usize {
-        self.room(steps) * NR * self.parts()
+        self.room(steps) * self.width() * self.parts()
     }
 }
 
 /// Rows and columns of one tile of vectors.
 pub const MR: usize = 12;
 pub const NR: usize = 32;
+/// Columns of one of AVX2, which has half as many registers of half the width.
+pub const AVX2_NR: usize = 16;
 /// Rows of results, and steps of factors, in the tiles of AMX.
 pub const TILE_ROWS: usize = 32;
 pub const TILE_STEPS: usize = 16;

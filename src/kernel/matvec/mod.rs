@@ -3,8 +3,11 @@
 //! Every result is one dot product in sixteen sums: a row's results do not depend on the number of rows.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod wide;
 
+use super::cpu::{Level, level};
 use super::math::{fma, fold, simd};
 use super::matrix::{Matrix, Values};
 use super::team::Board;
@@ -21,7 +24,7 @@ const PIECE: usize = 1 << 15;
 
 /// Whether [`multiply`] supports this: few rows, and both operands dense one way.
 pub fn supports(m: usize, a: &Matrix, b: &Matrix) -> bool {
-    let wide = b.rows == 1 && super::cpu::level() >= super::cpu::Level::Avx512;
+    let wide = b.rows == 1 && level() >= Level::Avx2;
     let most = if wide { WIDE_ROWS } else { ROWS };
     m <= most && a.columns == 1 && matches!(a.values, Values::F32(_)) && (b.rows == 1 || b.columns == 1)
 }
@@ -91,13 +94,15 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     }
     assert_eq!(y.len() * k, x.len() * range.len(), "results of another size");
     #[cfg(target_arch = "x86_64")]
-    if super::cpu::level() >= super::cpu::Level::Avx512 {
-        return wide::rows(x, k, w, stride, range, y);
+    match level() {
+        Level::Plain => {}
+        Level::Avx2 => return avx2::rows(x, k, w, stride, range, y),
+        Level::Avx512 | Level::Bf16 | Level::Amx => return wide::rows(x, k, w, stride, range, y),
     }
     plain_rows(x, k, w, stride, range, y);
 }
 
-/// [`rows`] in portable code: for processors without AVX-512, and to test the other against.
+/// [`rows`] in portable code: for processors without AVX2, and to test the others against.
 pub fn plain_rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(range.len())) {
         match w {

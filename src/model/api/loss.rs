@@ -288,7 +288,7 @@ mod verbs {
     /// to 8 bits, 32 numbers with one scale, and multiplies whole numbers, as llama.cpp does; all else is in f32, and so are gradients.
     /// Such products have the same bits on every processor with AVX2. `f32` dequantizes the weights and rounds nothing, at a fraction of the speed.
     ///
-    /// `f32` gives the same bits on every processor with AVX-512. `bf16x3` is as exact and faster by AMX (Intel, from Sapphire
+    /// `f32` gives the same bits on every processor with AVX2. `bf16x3` is as exact and faster by AMX (Intel, from Sapphire
     /// Rapids on); other processors with AVX512-BF16 make the same sums by vectors, many times slower; elsewhere it is an error.
     /// `bf16` gives one kind of bits by AMX and another by AVX512-BF16. Without these, products in `bf16` are f32.
     ///
