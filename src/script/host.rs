@@ -168,7 +168,8 @@ impl Host {
         self.engine.register_global_module(module);
     }
 
-    /// Shows functions of a noun to scripts, those with options in the form without them too.
+    /// Shows functions of a noun to scripts, those with options in the form without them too. A type's name is the engine's to know
+    /// (`register_type_with_name`): what is combined keeps none.
     pub fn module(&mut self, module: Module) {
         let module = forms::without_options(module, &mut self.verbs, &self.pairs);
         self.registering.combine_flatten(module);

@@ -78,7 +78,7 @@ fn fifty_steps_are_the_same_bits_on_one_thread_or_two_in_one_go_or_resumed() {
 
 /// Precisions whose bits do not depend on which processor computes them, as far as this one can stand for others.
 #[test]
-fn f32_is_the_same_bits_on_every_processor_with_avx512() {
+fn f32_is_the_same_bits_on_every_processor_with_avx2() {
     let folder = tempfile::tempdir().unwrap();
     let file = script(folder.path(), TRAIN);
     let run = |cpu: &str, precision: &str| {
@@ -89,8 +89,8 @@ fn f32_is_the_same_bits_on_every_processor_with_avx512() {
     };
     use levain::kernel::cpu::{Level, level};
     let whole = run("amx", "precision=f32").unwrap();
-    if level() >= Level::Avx512 {
-        for cpu in ["avx512", "bf16"] {
+    if level() >= Level::Avx2 {
+        for cpu in ["avx2", "avx512", "bf16"] {
             assert_eq!(run(cpu, "precision=f32").as_ref(), Some(&whole), "{cpu}");
         }
     }

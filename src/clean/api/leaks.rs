@@ -40,11 +40,13 @@ fn plan(given: &Map) -> Res<LeakPlan> {
         }
     };
     let near = given.get("near").filter(|near| !near.is_unit());
-    let near = near.map(|near| near.as_float().or_else(|_| near.as_int().map(|near| near as f64)));
-    let near = match near.transpose() {
-        Ok(near) => near,
-        Err(kind) => bail!(WHO, "option `near` is a number or (), not {kind}"),
+    let number = |near: &Dynamic| -> Res<f64> {
+        match near.as_float().or_else(|_| near.as_int().map(|near| near as f64)) {
+            Ok(near) => Ok(near),
+            Err(_) => bail!(WHO, "option `near` is a number or (), not {}", type_in_words(near)),
+        }
     };
+    let near = near.map(number).transpose()?;
     Ok(LeakPlan { words: count("ngram")?, characters: count("characters")?, near })
 }
 
@@ -68,7 +70,7 @@ mod verbs {
                 let of_train = super::field(&first, named.as_deref())?;
                 leaks(stream.blocks()?, &test, (&of_train, &of_test), plan)?
             }
-            _ => bail!(WHO, "the texts of the training are a dataset or a stream, not {}", train.type_name()),
+            _ => bail!(WHO, "the texts of the training are a dataset or a stream, not {}", type_in_words(&train)),
         };
         super::rows(found)
     }

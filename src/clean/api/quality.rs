@@ -75,10 +75,11 @@ pub fn sift(who: &'static str, field: &str, options: Map) -> Res<Sift> {
 fn words(who: &'static str, options: &Options, name: &str) -> Res<Vec<String>> {
     let given = options.maybe(name, |options, name| Ok(options.get(name)))?;
     let list = given.map(Dynamic::cast::<List>).unwrap_or_default();
-    match list.into_iter().map(Dynamic::into_immutable_string).collect::<Result<Vec<_>, _>>() {
-        Ok(words) => Ok(words.into_iter().map(|word| word.to_string()).collect()),
-        Err(kind) => bail!(who, "option `{name}` is a list of words, not of {kind}s"),
-    }
+    let word = |word: Dynamic| match word.read_lock::<ImmutableString>() {
+        Some(word) => Ok(word.to_string()),
+        None => bail!(who, "option `{name}` is a list of words, and one is {}", type_in_words(&word)),
+    };
+    list.into_iter().map(word).collect()
 }
 
 /// What a script gave for a rule: `false`, `true`, a number, or two.

@@ -45,7 +45,7 @@ pub fn steps(kind: &'static ScoreKind, field: &str, mut given: Map) -> Res<(Scor
     let keep = match keep.as_float().or_else(|_| keep.as_int().map(|keep| keep as f64)) {
         Ok(keep) => Some(keep),
         Err(_) if keep.is_unit() => None,
-        Err(kind) => bail!(who, "option `keep` is a share above 0 and up to 1, not {kind}"),
+        Err(_) => bail!(who, "option `keep` is a share above 0 and up to 1, not {}", type_in_words(&keep)),
     };
     let by_language = option("by").to_string() == "language";
     let plan = ChoosePlan { kind, between: between(kind, &option(kind.option))?, keep, by_language };
@@ -78,7 +78,7 @@ fn choose(kind: &'static ScoreKind, rows: &Dynamic, given: Map) -> Res<Dynamic> 
         return Ok(Dynamic::from(if bare && choose.drops { kept.into_bare() } else { kept }));
     }
     let Some(stream) = rows.read_lock::<Stream>() else {
-        bail!(who, "rows are a dataset or a stream, not {}", rows.type_name());
+        bail!(who, "rows are a dataset or a stream, not {}", type_in_words(&rows));
     };
     let Some(first) = stream.first()? else { return Ok(rows.clone()) };
     let (score, choose) = steps(kind, &field(who, &first, &given)?, given)?;

@@ -47,7 +47,7 @@ pub fn register(host: &mut Host) {
 pub(super) fn replay(given: Dynamic) -> Res<batches::Replay> {
     let options = Options::read("batches", REPLAY, given.try_cast::<Map>().unwrap_or_default())?;
     let rows = options.get("rows");
-    let kind = rows.type_name();
+    let kind = type_in_words(&rows);
     match rows.try_cast::<Encoded>() {
         Some(data) => Ok(batches::Replay { data, ratio: options.float("ratio")? }),
         None => Err(Error::new("batches", format!("`rows` of `replay` are encoded rows, not {kind}"))

@@ -90,7 +90,7 @@ mod verbs {
     /// ```rhai
     /// ["abc", "defg"].chunk(4)[1]                         //=> defg
     /// ["abc", "defg"].chunk(3, #{ limit: 1 }).len()       //=> 1
-    /// ["abc", 4].chunk(3)                                 //=> error: chunk: texts are a dataset, a list of texts, or a text, not array
+    /// ["abc", 4].chunk(3)                                 //=> error: chunk: texts are a dataset, a list of texts, or a text, not a list
     /// ```
     #[rhai_fn(name = "chunk", pure, return_raw)]
     pub fn chunk_list(texts: &mut List, chars: INT, options: Map) -> Res<Dataset> {

@@ -70,10 +70,14 @@ impl Closure {
         let (mut kept, call) = (Vec::new(), self.own());
         for at in 0..data.len() {
             crate::cancel::check()?;
-            match self.one(&call, engine, data, at)?.as_bool() {
+            let answer = self.one(&call, engine, data, at)?;
+            match answer.as_bool() {
                 Ok(true) => kept.push(at),
                 Ok(false) => {}
-                Err(kind) => bail!(self.who, "row {}: the closure gave a {kind}, not true or false", first + at),
+                Err(_) => {
+                    let what = type_in_words(&answer);
+                    bail!(self.who, "row {}: the closure gave {what}, not true or false", first + at)
+                }
             }
         }
         Ok(kept)

@@ -64,7 +64,7 @@ fn own(value: Dynamic) -> Res<Own> {
         (_, Ok(value), _) => Own::Float(value),
         (.., Ok(value)) => Own::Bool(value),
         _ if value.is_string() => Own::Text(value.to_string()),
-        _ => bail!("fill", "`value` is a number, a text or a truth value, not {}", value.type_name()),
+        _ => bail!("fill", "`value` is a number, a text or a truth value, not {}", type_in_words(&value)),
     })
 }
 

@@ -26,6 +26,12 @@ use crate::script::prelude::*;
 use crate::text;
 
 pub fn register(host: &mut Host) {
+    let names = &mut host.engine;
+    names.register_type_with_name::<Dataset>("Dataset");
+    names.register_type_with_name::<super::Stream>("Stream");
+    names.register_type_with_name::<super::Encoded>("Encoded");
+    names.register_type_with_name::<super::Batch>("Batch");
+    names.register_type_with_name::<super::Batches>("Batches");
     crate::token::api::accept_texts(texts::texts_of);
     dataset::register(host);
     split::register(host);
@@ -70,7 +76,7 @@ pub fn listed(who: &'static str, what: &str, given: &Dynamic) -> Res<List> {
         return Ok(list.clone());
     }
     let Some(data) = given.read_lock::<Dataset>() else {
-        bail!(who, "{what} are a list or a column of a dataset, not {}", given.type_name());
+        bail!(who, "{what} are a list or a column of a dataset, not {}", type_in_words(&given));
     };
     if !data.is_bare() {
         let fields = data.fields().join("`, `");
@@ -91,7 +97,7 @@ fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
     fields
         .into_iter()
         .map(|name| {
-            let kind = name.type_name();
+            let kind = type_in_words(&name);
             match name.into_immutable_string() {
                 Ok(name) => Ok(name),
                 Err(_) => bail!(who, "a field is named by a string, not by a {kind}"),
@@ -189,7 +195,7 @@ pub fn texts(who: &str, given: Dynamic, field: Option<&str>) -> Res<Vec<String>>
     if given.is_string() {
         return Ok(vec![given.to_string()]);
     }
-    let kind = given.type_name();
+    let kind = type_in_words(&given);
     if let Some(data) = given.read_lock::<Dataset>() {
         let field = match field {
             Some(name) => data.field(who, name)?,

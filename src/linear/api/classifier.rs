@@ -35,7 +35,7 @@ fn rows(who: &str, given: &Dynamic) -> Res<Sparse> {
         return Ok(x.clone());
     }
     let Some(x) = given.read_lock::<Tensor>() else {
-        bail!(who, "rows are a sparse matrix or a tensor, not {}", given.type_name());
+        bail!(who, "rows are a sparse matrix or a tensor, not {}", type_in_words(&given));
     };
     match x.shape()[..] {
         [_, columns] => Ok(Sparse::dense(who, values::values_f64(&x.value())?, columns)?),
@@ -76,7 +76,7 @@ mod verbs {
             none if none.is_unit() => None,
             given => match given.clone().try_cast::<LogisticRegression>() {
                 Some(model) => Some(model),
-                None => bail!(WHO, "option `start` is {}, not a model of `logistic_regression`", given.type_name()),
+                None => bail!(WHO, "option `start` is {}, not a model of `logistic_regression`", type_in_words(&given)),
             },
         };
         let wanted = listed(WHO, "labels", &wanted)?;

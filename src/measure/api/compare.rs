@@ -12,14 +12,14 @@ pub fn register(host: &mut Host) {
 fn number(who: &str, value: &Dynamic) -> Res<f64> {
     match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
         Ok(number) => Ok(number),
-        Err(kind) => bail!(who, "a score is {kind}, not a number"),
+        Err(_) => bail!(who, "a score is {}, not a number", type_in_words(value)),
     }
 }
 
 fn numbers(who: &str, list: &Dynamic) -> Res<Vec<f64>> {
     match list.read_lock::<List>() {
         Some(list) => list.iter().map(|value| number(who, value)).collect(),
-        None => bail!(who, "scores are a list of numbers, not {}", list.type_name()),
+        None => bail!(who, "scores are a list of numbers, not {}", type_in_words(&list)),
     }
 }
 
@@ -100,7 +100,7 @@ fn texts(who: &str, name: &str, value: &Dynamic) -> Res<Option<Vec<String>>> {
     }
     match value.read_lock::<List>() {
         Some(list) => Ok(Some(list.iter().map(Dynamic::to_string).collect())),
-        None => bail!(who, "option `{name}` takes a list, one of each item, not {}", value.type_name()),
+        None => bail!(who, "option `{name}` takes a list, one of each item, not {}", type_in_words(&value)),
     }
 }
 

@@ -256,7 +256,7 @@ mod verbs {
         for value in values {
             match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
                 Ok(number) => numbers.push(number),
-                Err(kind) => bail!("bootstrap", "a value is {kind}, not a number"),
+                Err(_) => bail!("bootstrap", "a value is {}, not a number", type_in_words(&value)),
             }
         }
         let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);

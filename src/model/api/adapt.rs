@@ -73,9 +73,9 @@ mod verbs {
         let options = Options::read("attach_lora", ATTACH, options)?;
         let mut layers = Vec::new();
         for layer in options.get("layers").into_array().unwrap_or_default() {
-            match layer.into_immutable_string() {
+            match layer.clone().into_immutable_string() {
                 Ok(layer) => layers.push(layer.to_string()),
-                Err(kind) => bail!("attach_lora", "option `layers` holds {kind}, not names"),
+                Err(_) => bail!("attach_lora", "option `layers` holds {}, not names", type_in_words(&layer)),
             }
         }
         let seed = match options.maybe("seed", Options::int)? {

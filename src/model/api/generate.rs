@@ -1,6 +1,8 @@
 //! Writing text with a model.
 
 use super::read::Ids;
+use crate::data::Dataset;
+use crate::data::api::listed;
 use crate::model::{Detokenizer, Model, Sampling};
 use crate::ranks;
 use crate::script::prelude::*;
@@ -50,10 +52,10 @@ pub fn register(host: &mut Host) {
 fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, Vec<String>)> {
     let mut stops = Vec::new();
     for stop in options.get("stop").into_array().unwrap_or_default() {
-        match stop.into_immutable_string() {
+        match stop.clone().into_immutable_string() {
             Ok(stop) if stop.is_empty() => bail!("generate", "option `stop` holds an empty string, which ends nothing"),
             Ok(stop) => stops.push(stop.to_string()),
-            Err(kind) => bail!("generate", "option `stop` holds {kind}, not strings"),
+            Err(_) => bail!("generate", "option `stop` holds {}, not strings", type_in_words(&stop)),
         }
     }
     let sampling = Sampling {
@@ -84,6 +86,7 @@ fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
     if given.is_string() {
         return Ok((vec![tok.ids(&given.to_string(), true)?], true));
     }
+    let given = if given.is::<Dataset>() { listed("generate", "prompts", &given)?.into() } else { given };
     let list = given.clone().try_cast::<List>().unwrap_or_default();
     if !list.is_empty() && list.iter().all(Dynamic::is_string) {
         let texts: Vec<String> = list.into_iter().map(|text| text.to_string()).collect();
@@ -182,7 +185,7 @@ mod verbs {
 
     /// Generate text from a prompt, and return the new text: greedy decoding, at most 100 tokens.
     ///
-    /// `prompt` is a text, a list of texts (the result is then a list), or ids.
+    /// `prompt` is a text, a list or a column of texts (the result is then a list), or ids.
     ///
     /// Generate text from a prompt, with options.
     ///
@@ -202,6 +205,8 @@ mod verbs {
     /// let how = #{ max_new_tokens: 20, temperature: 0.8, top_p: 0.9, seed: 1, stop: ["\n"] };
     /// net.generate(tok, "the cat", how) == net.generate(tok, "the cat", how)     //=> true
     /// net.generate(tok, ["the cat", "The"], #{ max_new_tokens: 2 }).len()                  //=> 2
+    /// net.generate(tok, dataset(["the cat", "The"]).column("text")).len()                  //=> 2
+    /// net.generate(tok, dataset(["the cat"]))       //=> error: generate: prompts are a list or a column of a dataset, not rows of `text`
     /// net.generate(tok, "the cat", #{ temperature: 1.0, min_p: 0.1, min_new_tokens: 5, seed: 1 });
     /// net.generate(tok, "the cat", #{ min_p: 1.5 })             //=> error: generate: option `min_p` is 1.5, and it has to be from 0 to 1
     /// net.generate(tok, "the cat", how + #{ bos: true });         // as it was trained, if it was with `bos`

@@ -30,7 +30,11 @@ fn plan(who: &str, given: &Map) -> Res<LogitsPlan> {
 fn text(who: &str, at: usize, value: &Dynamic) -> Res<String> {
     match value.read_lock::<ImmutableString>() {
         Some(text) => Ok(text.to_string()),
-        None => bail!(who, "text {at} is {}, not text", if value.is_unit() { "missing" } else { value.type_name() }),
+        None => bail!(
+            who,
+            "text {at} is {}, not text",
+            if value.is_unit() { "missing".into() } else { type_in_words(&value) }
+        ),
     }
 }
 
@@ -62,7 +66,7 @@ mod verbs {
         let plan = super::plan(who, &given)?;
         let row = |(at, row): (usize, &Dynamic)| -> Res<Vec<String>> {
             let Some(words) = row.read_lock::<List>() else {
-                bail!(who, "row {at} is {}, not a list of words", row.type_name())
+                bail!(who, "row {at} is {}, not a list of words", type_in_words(&row))
             };
             words.iter().map(|word| super::text(who, at, word)).collect()
         };

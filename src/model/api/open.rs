@@ -160,7 +160,7 @@ fn config(given: &Map) -> Res<serde_json::Map<String, serde_json::Value>> {
     for (key, value) in given.iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
         match rhai::serde::from_dynamic(value) {
             Ok(value) => json.insert(key.to_string(), value),
-            Err(_) => bail!("model", "`{key}` is {}, which a config.json cannot hold", value.type_name()),
+            Err(_) => bail!("model", "`{key}` is {}, which a config.json cannot hold", type_in_words(&value)),
         };
     }
     Ok(json)
@@ -224,7 +224,7 @@ fn labels(given: Dynamic) -> Res<Vec<String>> {
             _ => bail!("model", "{count} labels: give their names, or a number above 0"),
         };
     }
-    let kind = given.type_name();
+    let kind = type_in_words(&given);
     let Some(list) = given.try_cast::<List>() else {
         bail!("model", "`labels` is {kind}, not a list of names or a number");
     };

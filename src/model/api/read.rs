@@ -15,7 +15,7 @@ pub struct Ids {
 impl Ids {
     /// A list of ids, a list of such lists, or a tensor of one or two dimensions.
     pub fn read(who: &str, what: &str, given: Dynamic) -> Res<Ids> {
-        let kind = given.type_name();
+        let kind = type_in_words(&given);
         if let Some(tensor) = given.read_lock::<Tensor>() {
             return Ids::of_tensor(who, what, &tensor);
         }
@@ -28,7 +28,7 @@ impl Ids {
         }
         let mut all = Ids { rows: list.len(), length: 0, ids: Vec::new() };
         for (index, item) in list.into_iter().enumerate() {
-            let kind = item.type_name();
+            let kind = type_in_words(&item);
             let Some(item) = item.try_cast::<List>() else {
                 bail!(who, "row {index} of the {what} is no list but {kind}");
             };
@@ -76,7 +76,7 @@ pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
     if let Some(tensor) = given.read_lock::<Tensor>() {
         return Ok(values_f64(&tensor.value())?);
     }
-    let kind = given.type_name();
+    let kind = type_in_words(&given);
     let Some(list) = given.try_cast::<List>() else {
         bail!(who, "the {what} are a list, a list of lists or a tensor, not {kind}");
     };
@@ -85,7 +85,7 @@ pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
         match item.as_float().or_else(|_| item.as_int().map(|whole| whole as f64)) {
             Ok(number) => all.push(number),
             Err(_) if item.is_array() => all.extend(numbers(who, what, item)?),
-            Err(kind) => bail!(who, "the {what} are numbers, not {kind}"),
+            Err(_) => bail!(who, "the {what} are numbers, not {}", type_in_words(&item)),
         }
     }
     Ok(all)
@@ -94,7 +94,7 @@ pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
 fn row(who: &str, what: &str, list: List) -> Res<Vec<i64>> {
     let whole = |item: Dynamic| match item.as_int() {
         Ok(id) => Ok(id),
-        Err(kind) => bail!(who, "the {what} are whole numbers, not {kind}"),
+        Err(_) => bail!(who, "the {what} are whole numbers, not {}", type_in_words(&item)),
     };
     list.into_iter().map(whole).collect()
 }

@@ -132,7 +132,7 @@ fn tokenizer(options: &Options) -> Res<Option<Tokenizer>> {
     }
     match given.clone().try_cast::<Tokenizer>() {
         Some(tok) => Ok(Some(tok)),
-        None => bail!("save", "option `tok` takes a tokenizer, not {}", given.type_name()),
+        None => bail!("save", "option `tok` takes a tokenizer, not {}", type_in_words(&given)),
     }
 }
 

@@ -22,7 +22,7 @@ fn words(who: &str, given: Dynamic) -> Res<Vec<String>> {
     if given.is_string() {
         return Ok(vec![given.to_string()]);
     }
-    let kind = given.type_name();
+    let kind = type_in_words(&given);
     match given.into_typed_array::<ImmutableString>() {
         Ok(words) => Ok(words.iter().map(|word| word.to_string()).collect()),
         Err(_) => bail!(who, "parts are a word or a list of words, not {kind}"),

@@ -285,7 +285,8 @@ pub fn importance(who: &str, net: &Model, given: Dynamic) -> Res<Option<Importan
         return Ok(Some(net.open_importance(Path::new(path.as_str()))?));
     }
     let Some(map) = given.read_lock::<Map>().map(|map| map.clone()) else {
-        let error = Error::new(who, format!("option `importance` takes a map or a path, not {}", given.type_name()));
+        let error =
+            Error::new(who, format!("option `importance` takes a map or a path, not {}", type_in_words(&given)));
         return Err(error.help("`net.importance(tok, texts)` makes the map").into());
     };
     let mut found = Importance::default();

@@ -39,7 +39,7 @@ pub fn register(host: &mut Host) {
 
 fn effect(row: Dynamic) -> Res<Effect> {
     const WHO: &str = "forest";
-    let kind = row.type_name();
+    let kind = type_in_words(&row);
     let Some(row) = row.try_cast::<Map>() else { bail!(WHO, "an effect is a map, not {kind}") };
     let row = Options::read(WHO, EFFECT, row)?;
     let (low, high, margin) = (row.float("low")?, row.float("high")?, row.float("margin")?);

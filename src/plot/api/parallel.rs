@@ -29,7 +29,7 @@ fn told(plot: &Parallel) -> String {
 }
 
 fn axis(axis: Dynamic) -> Res<(String, Measure)> {
-    let kind = axis.type_name();
+    let kind = type_in_words(&axis);
     let Some(axis) = axis.try_cast::<Map>() else { bail!(WHO, "an axis is a map, not {kind}") };
     let axis = Options::read(WHO, AXIS, axis)?;
     let name = axis.text("name")?.to_string();

@@ -31,6 +31,7 @@ const SEARCH: &[Opt] = &[
 ];
 
 pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<super::Index>("Index");
     host.module(exported_module!(verbs));
     host.options("index", INDEX);
     host.options("search", SEARCH);

@@ -53,7 +53,7 @@ mod verbs {
     /// let cfg = options(#{ lr: 1e-3, steps: 300, out: () }, #{ steps: 20 });
     /// cfg.steps                                          //=> 20
     /// options(#{ lr: 1e-3, steps: 300 }, #{ stepz: 20 }) //=> error: options: there is no option `stepz`
-    /// options(#{ steps: 300 }, #{ steps: "many" })       //=> error: options: option `steps` takes a whole number, not text (many)
+    /// options(#{ steps: 300 }, #{ steps: "many" })       //=> error: options: option `steps` takes a whole number, not a string (many)
     /// ```
     #[rhai_fn(return_raw)]
     pub fn options(defaults: Map, given: Map) -> Res<Map> {
@@ -135,7 +135,7 @@ fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> 
     if default.is_unit() || default.type_id() == value.type_id() {
         return Ok(value);
     }
-    bail!(who, "option `{key}` takes {}, not {} ({value})", kind(default), kind(&value))
+    bail!(who, "option `{key}` takes {}, not {} ({value})", type_in_words(default), type_in_words(&value))
 }
 
 /// Text from the command line as the kind that the default has; as it is, where it can't be read so.
@@ -167,17 +167,4 @@ fn elements(default: &Dynamic, text: &str) -> List {
     let first = default.as_array_ref().ok().and_then(|list| list.first().cloned()).unwrap_or_default();
     let parts = inside.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| read(&first, part.trim_matches('"').to_string().into())).collect()
-}
-
-fn kind(value: &Dynamic) -> String {
-    match value.type_name() {
-        "i64" => "a whole number".to_string(),
-        "f64" => "a number".to_string(),
-        "bool" => "true or false".to_string(),
-        "string" | "&str" | "alloc::string::String" => "text".to_string(),
-        "array" => "a list".to_string(),
-        "map" => "a map".to_string(),
-        "Fn" => "a closure".to_string(),
-        other => other.rsplit("::").next().unwrap_or(other).to_lowercase(),
-    }
 }

@@ -245,6 +245,23 @@ pub fn type_name(kind: &str, engine: &Engine) -> String {
     }
 }
 
+/// What a value is, in a message: `a list`, `a whole number`, `a Dataset`; never a path of Rust.
+pub fn type_in_words(value: &Dynamic) -> String {
+    let words = match value.type_name() {
+        "()" => "nothing",
+        "bool" => "true or false",
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "char" => "a character",
+        "string" | "&str" | "alloc::string::String" => "a string",
+        "array" => "a list",
+        "map" => "a map",
+        "Fn" => "a closure",
+        other => return article(other.rsplit("::").next().unwrap_or(other).trim_end_matches('>')),
+    };
+    words.to_string()
+}
+
 pub fn article(kind: &str) -> String {
     match kind {
         "nothing" | "bool" | "timestamp" => kind.replace("bool", "true or false"),

@@ -95,7 +95,10 @@ impl Options {
 /// A value that an option does not take; of a word that is none of its words, with the nearest.
 pub fn misfit(who: &str, key: &str, takes: &str, words: &[impl AsRef<str>], value: &Dynamic) -> Error {
     let Some(word) = value.read_lock::<ImmutableString>().filter(|_| !words.is_empty()) else {
-        return Error::new(who, format!("option `{key}` takes {takes}, not {} ({value})", value.type_name()));
+        return Error::new(
+            who,
+            format!("option `{key}` takes {takes}, not {} ({value})", super::explain::type_in_words(value)),
+        );
     };
     let error = Error::new(who, format!("option `{key}` takes {takes}, not `{}`", word.as_str()));
     error.meant(&word, words.iter().map(AsRef::as_ref))

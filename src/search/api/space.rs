@@ -10,21 +10,11 @@ pub struct Given {
     choices: Vec<List>,
 }
 
-/// What a value is called in a message.
-pub fn kind(value: &Dynamic) -> &str {
-    match value.type_name() {
-        "i64" | "f64" => "a number",
-        "string" | "&str" => "a text",
-        "()" => "()",
-        other => other,
-    }
-}
-
 pub fn number(map: &Map, key: &str) -> Res<f64> {
     let value = map.get(key).cloned().unwrap_or_default();
     match value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)) {
         Ok(number) => Ok(number),
-        Err(_) => bail!(WHO, "`{key}` of a range is a number, not {}", kind(&value)),
+        Err(_) => bail!(WHO, "`{key}` of a range is a number, not {}", type_in_words(&value)),
     }
 }
 
@@ -39,7 +29,7 @@ impl Given {
             match param.clone().try_cast::<Map>().filter(|param| param.contains_key("kind")) {
                 Some(param) => named.push((name.to_string(), param)),
                 None => {
-                    let what = format!("`{name}` is {}, and not a range", kind(param));
+                    let what = format!("`{name}` is {}, and not a range", type_in_words(param));
                     let help = "make one with search::float, search::int or search::choice; what is always the same is no parameter";
                     return Err(Error::new(WHO, what).help(help).into());
                 }

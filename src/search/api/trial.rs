@@ -1,6 +1,5 @@
 //! A trial that runs: its parameters, how far it goes, and what it reported so far.
 
-use super::space::kind;
 use crate::progress;
 use crate::script::prelude::*;
 use crate::search::Rung;
@@ -166,7 +165,7 @@ mod verbs {
     pub fn report(trial: &mut Trial, step: INT, score: Dynamic) -> Res<bool> {
         let number = score.as_float().or_else(|_| score.as_int().map(|whole| whole as f64));
         let (Ok(number), Ok(step)) = (number, usize::try_from(step)) else {
-            bail!("report", "a report is a step from 0 on and a number, not {step} and {}", kind(&score));
+            bail!("report", "a report is a step from 0 on and a number, not {step} and {}", type_in_words(&score));
         };
         Ok(trial.report(step, number))
     }

@@ -230,7 +230,7 @@ fn gradients(ctx: &NativeCallContext, f: &FnPtr, x: &Tensor, step: f64) -> Res<(
     };
     let loss = |param: &Tensor| -> Res<Tensor> {
         let loss = f.call_within_context::<Dynamic>(ctx, (param.clone(),))?;
-        let kind = loss.type_name();
+        let kind = type_in_words(&loss);
         Ok(loss
             .try_cast::<Tensor>()
             .ok_or_else(|| Error::new("assert::gradient", format!("the closure gives {kind}, not a tensor")))?)

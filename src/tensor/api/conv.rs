@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::{count, ints, kind, tensor_of};
+use super::{count, ints, tensor_of};
 use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use crate::tensor::layers::{self, ConvWindow, Padding};
@@ -40,7 +40,7 @@ pub(super) fn pair(who: &str, name: &str, given: &Dynamic) -> Res<[usize; 2]> {
         return Ok([both, both]);
     }
     let Some(list) = given.read_lock::<List>() else {
-        bail!(who, "`{name}` takes a whole number or a list of two, not {}", kind(given));
+        bail!(who, "`{name}` takes a whole number or a list of two, not {}", type_in_words(given));
     };
     match ints(who, &list)?[..] {
         [rows, columns] => Ok([count(who, rows)?, count(who, columns)?]),

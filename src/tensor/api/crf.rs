@@ -1,6 +1,6 @@
 //! Conditional random fields.
 
-use super::{kind, places};
+use super::places;
 use crate::script::prelude::*;
 use crate::tensor::layers::{self, Allowed, Crf, CrfReduction};
 use crate::tensor::ops::Reduction;
@@ -44,7 +44,7 @@ fn named(who: &str, map: &Map) -> Res<[Option<Tensor>; 3]> {
     for (found, name) in found.iter_mut().zip(NAMES) {
         if let Some(value) = map.get(name) {
             let Some(tensor) = value.read_lock::<Tensor>() else {
-                bail!(who, "`{name}` is {}, not a tensor", kind(value));
+                bail!(who, "`{name}` is {}, not a tensor", type_in_words(value));
             };
             *found = Some(tensor.clone());
         }

@@ -1,6 +1,6 @@
 //! Indexing and assignment: `x[0]`, `x[-1]`, `x[1..3]`, `x[[0..2, 1]]`, `x[ids]`, `x[mask]`; and loops over rows.
 
-use super::{ints, kind, operand};
+use super::{ints, operand};
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, At};
 use crate::tensor::{Array, Device, Tensor};
@@ -86,7 +86,7 @@ fn entry(value: Dynamic) -> crate::Result<At> {
     if value.is_unit() {
         return Ok(At::All);
     }
-    bail!("index", "{} is not an index, a range, a list or a tensor of indices", kind(&value))
+    bail!("index", "{} is not an index, a range, a list or a tensor of indices", type_in_words(&value))
 }
 
 /// A part that an index getter returned.

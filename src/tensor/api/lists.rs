@@ -1,6 +1,6 @@
 //! Nested lists as tensors.
 
-use super::{kind, number};
+use super::number;
 use crate::kernel::default_device;
 use crate::script::prelude::*;
 use crate::tensor::ops::Scalar;
@@ -66,7 +66,7 @@ impl NestedList {
                 let error = Error::new("tensor", format!("{} is a tensor", at(place)));
                 return Err(error.help("join tensors with `stack(list, 0)`"));
             }
-            Err(_) => bail!("tensor", "{} is {}, not a number", at(place), kind(value)),
+            Err(_) => bail!("tensor", "{} is {}, not a number", at(place), type_in_words(value)),
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ use crate::script::prelude::*;
 pub use network::named;
 
 pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<Tensor>("Tensor");
+    host.engine.register_type_with_name::<super::Grads>("Grads");
     value::register(host);
     make::register(host);
     operators::register(host);
@@ -90,7 +92,7 @@ fn number(who: &str, value: &Dynamic) -> crate::Result<Scalar> {
     }
     match value.as_float() {
         Ok(number) => Ok(Scalar::Float(number)),
-        Err(_) => bail!(who, "a number is needed, not {}", kind(value)),
+        Err(_) => bail!(who, "a number is needed, not {}", type_in_words(value)),
     }
 }
 
@@ -105,26 +107,12 @@ fn operand(who: &str, value: Dynamic) -> crate::Result<Operand> {
     Ok(Operand::Scalar(number(who, &value)?))
 }
 
-/// What a value is, in a message.
-pub fn kind(value: &Dynamic) -> &str {
-    match value.type_name() {
-        "array" => "a list",
-        "map" => "a map",
-        "string" => "a string",
-        "()" => "nothing",
-        "bool" => "true or false",
-        "i64" => "a whole number",
-        "f64" => "a number",
-        other => other.rsplit("::").next().unwrap_or(other),
-    }
-}
-
 /// Whole numbers of a list: sizes, dimensions, places.
 fn ints(who: &str, list: &[Dynamic]) -> crate::Result<Vec<i64>> {
     let int = |value: &Dynamic| {
-        value
-            .as_int()
-            .map_err(|_| Error::new(who, format!("a list of whole numbers is needed; it holds {}", kind(value))))
+        value.as_int().map_err(|_| {
+            Error::new(who, format!("a list of whole numbers is needed; it holds {}", type_in_words(value)))
+        })
     };
     list.iter().map(int).collect()
 }
@@ -134,7 +122,7 @@ fn sizes(who: &str, shape: &Dynamic) -> crate::Result<Vec<usize>> {
     let list = match (shape.as_int(), shape.read_lock::<List>()) {
         (Ok(size), _) => vec![size],
         (_, Some(list)) => ints(who, &list)?,
-        _ => bail!(who, "a shape is a list of sizes, not {}", kind(shape)),
+        _ => bail!(who, "a shape is a list of sizes, not {}", type_in_words(shape)),
     };
     let size = |size: &i64| usize::try_from(*size).map_err(|_| Error::new(who, format!("a size of {size}")));
     list.iter().map(size).collect()
@@ -148,7 +136,7 @@ fn count(who: &str, number: INT) -> crate::Result<usize> {
 fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
     let given = options.get(name);
     if !given.is_unit() && !given.is::<Tensor>() {
-        bail!(options.who(), "option `{name}` takes a tensor, not {}", kind(&given));
+        bail!(options.who(), "option `{name}` takes a tensor, not {}", type_in_words(&given));
     }
     Ok(given.try_cast::<Tensor>())
 }
@@ -173,7 +161,7 @@ fn precision(options: &Options) -> Res<Precision> {
 /// The tensors of a list.
 fn tensors(who: &str, list: List) -> crate::Result<Vec<Tensor>> {
     let tensor = |value: Dynamic| {
-        let found = kind(&value).to_string();
+        let found = type_in_words(&value).to_string();
         value
             .try_cast::<Tensor>()
             .ok_or_else(|| Error::new(who, format!("a list of tensors is needed; it holds {found}")))

@@ -1,6 +1,6 @@
 //! Networks as maps: parameters and buffers by their places, kept and loaded together.
 
-use super::{kind, learn};
+use super::learn;
 use crate::format::Safetensors;
 use crate::script::prelude::*;
 use crate::tensor::Tensor;
@@ -41,7 +41,7 @@ fn walk(who: &str, place: &str, value: &Dynamic, make: &mut dyn FnMut(&str, &Ten
         let walked = list.iter().enumerate().map(|(at, value)| walk(who, &inside(&at.to_string()), value, make));
         return walked.collect::<Res<List>>().map(Dynamic::from);
     }
-    bail!(who, "`{place}` is {}, not a tensor", kind(value))
+    bail!(who, "`{place}` is {}, not a tensor", type_in_words(value))
 }
 
 /// The tensors of a map that are held.

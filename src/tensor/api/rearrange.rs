@@ -1,7 +1,7 @@
 //! Turning around, repeating, triangles and diagonals.
 
 use super::reduce::dims;
-use super::{count, ints, kind, number};
+use super::{count, ints, number};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
@@ -99,7 +99,7 @@ mod verbs {
             (Ok(one), ..) => vec![count(WHO, one)?],
             (_, Some(list), _) => sizes(WHO, &list)?,
             (.., Some(counts)) => ops::counts_of(WHO, &counts)?,
-            _ => bail!(WHO, "a count, a list or a tensor of them is needed, not {}", kind(&counts)),
+            _ => bail!(WHO, "a count, a list or a tensor of them is needed, not {}", type_in_words(&counts)),
         };
         Ok(ops::repeat_interleave(x, &counts, dim)?)
     }

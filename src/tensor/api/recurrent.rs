@@ -62,7 +62,7 @@ fn layers(who: &str, cell: Cell, weights: &Map, input: usize) -> Res<Vec<Vec<Dir
         match weights.get(name.as_str()) {
             None => Ok(None),
             Some(value) if value.is::<Tensor>() => Ok(value.clone().try_cast()),
-            Some(value) => bail!(who, "weight `{name}` is {}, not a tensor", super::kind(value)),
+            Some(value) => bail!(who, "weight `{name}` is {}, not a tensor", type_in_words(value)),
         }
     };
     let needed = |part: &str, layer: usize, side: usize| -> Res<Tensor> {

@@ -1,6 +1,6 @@
 //! Reductions: sums, means, extremes, softmax.
 
-use super::{ints, kind};
+use super::ints;
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
@@ -24,7 +24,7 @@ pub(super) fn dims(who: &str, value: &Dynamic) -> crate::Result<Vec<i64>> {
     match (value.as_int(), value.read_lock::<List>()) {
         (Ok(dim), _) => Ok(vec![dim]),
         (_, Some(list)) => ints(who, &list),
-        _ => bail!(who, "a dimension is a whole number, not {}", kind(value)),
+        _ => bail!(who, "a dimension is a whole number, not {}", type_in_words(value)),
     }
 }
 

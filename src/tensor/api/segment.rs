@@ -1,6 +1,6 @@
 //! Means of rows that lists of indices pick, as scripts see them.
 
-use super::{kind, number};
+use super::number;
 use crate::script::prelude::*;
 use crate::tensor::ops::{self, Scalar, SegmentWeights};
 use crate::tensor::{Tensor, api::ints};
@@ -24,7 +24,7 @@ fn lists<T>(
 ) -> crate::Result<Vec<Vec<T>>> {
     let list = |list: &Dynamic| match list.read_lock::<List>() {
         Some(list) => read(&list),
-        None => bail!("segment_mean", "the {what} are a list of lists; it holds {}", kind(list)),
+        None => bail!("segment_mean", "the {what} are a list of lists; it holds {}", type_in_words(list)),
     };
     lists.iter().map(list).collect()
 }

@@ -75,6 +75,8 @@ const APPLY_CHAT_TEMPLATE: &[Opt] = &[
 ];
 
 pub fn register(host: &mut Host) {
+    host.engine.register_type_with_name::<super::Tokenizer>("Tokenizer");
+    host.engine.register_type_with_name::<super::Encoding>("Encoding");
     host.module(exported_module!(verbs));
     host.options("tokenizer", TOKENIZER);
     host.options("encode", ENCODE);

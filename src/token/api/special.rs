@@ -20,7 +20,9 @@ pub fn start_token(who: &'static str, tok: &Tokenizer, given: Dynamic) -> Res<Op
     match given.as_int().map(u32::try_from) {
         Ok(Ok(id)) if (id as usize) < tok.len() => Ok(Some(id)),
         Ok(_) => bail!(who, "option `bos` is {given}, and the tokenizer has {} tokens", tok.len()),
-        Err(kind) => bail!(who, "option `bos` takes true, false, a token or its id, not {kind} ({given})"),
+        Err(_) => {
+            bail!(who, "option `bos` takes true, false, a token or its id, not {} ({given})", type_in_words(&given))
+        }
     }
 }
 

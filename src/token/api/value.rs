@@ -71,9 +71,8 @@ pub fn owned_texts(who: &str, given: &Dynamic) -> Res<Vec<String>> {
 pub fn kind(value: &Dynamic) -> String {
     match value.type_name() {
         "i64" => format!("the number {value}"),
-        "array" => "a list".into(),
         "string" => format!("the string \"{value}\""),
-        other => format!("{other} {value}").trim().to_string(),
+        _ => type_in_words(value),
     }
 }
 

@@ -18,7 +18,7 @@ fn params(who: &str, net: Dynamic) -> Res<Vec<Arc<Param>>> {
     if let Some(net) = net.read_lock::<Model>() {
         return Ok(net.parameters().iter().filter_map(|tensor| tensor.as_param().cloned()).collect());
     }
-    let kind = net.type_name();
+    let kind = type_in_words(&net);
     match net.try_cast::<List>() {
         Some(list) => held(who, list),
         None => bail!(who, "expected a model or a list of parameters, got {kind}"),

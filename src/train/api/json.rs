@@ -20,13 +20,13 @@ pub fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, Value>> {
 }
 
 /// A value as JSON, or the kind that cannot be.
-fn to_value(value: &Dynamic) -> Result<Value, &'static str> {
+fn to_value(value: &Dynamic) -> Result<Value, String> {
     if let Ok(items) = value.as_array_ref() {
         return items.iter().map(to_value).collect();
     }
     if let Ok(map) = value.as_map_ref() {
         let pairs = map.iter().map(|(name, value)| Ok((name.to_string(), to_value(value)?)));
-        return Ok(Value::Object(pairs.collect::<Result<_, &str>>()?));
+        return Ok(Value::Object(pairs.collect::<Result<_, String>>()?));
     }
     if let Ok(number) = value.as_float()
         && !number.is_finite()
@@ -34,7 +34,7 @@ fn to_value(value: &Dynamic) -> Result<Value, &'static str> {
         let is_it = |known: f64| known == number || (known.is_nan() && number.is_nan());
         return Ok(WORDS.iter().find(|(_, known)| is_it(*known)).map_or(Value::Null, |(word, _)| (*word).into()));
     }
-    rhai::serde::from_dynamic(value).map_err(|_| value.type_name())
+    rhai::serde::from_dynamic(value).map_err(|_| type_in_words(value))
 }
 
 /// The value of what [`to_json`] made.

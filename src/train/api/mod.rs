@@ -35,7 +35,7 @@ fn held(who: &str, params: List) -> Res<Vec<Arc<Param>>> {
 fn of_list(who: &str, params: List, find: fn(&Tensor) -> Option<&Arc<Param>>) -> Res<Vec<Arc<Param>>> {
     let mut found = Vec::new();
     for (index, item) in params.into_iter().enumerate() {
-        let kind = item.type_name();
+        let kind = type_in_words(&item);
         match item.try_cast::<Tensor>().as_ref().map(find) {
             Some(Some(param)) => found.push(param.clone()),
             Some(None) => {

@@ -82,7 +82,7 @@ mod verbs {
     /// log.add(#{ step: 1, loss: 2.5 });
     /// log.add(#{ step: 2, loss: -1.0 / 0.0 });
     /// log.last.loss                            //=> -inf
-    /// log.add(#{ loss: || 1 })                 //=> error: add: `loss` holds Fn, which can't be written as JSON
+    /// log.add(#{ loss: || 1 })                 //=> error: add: `loss` holds a closure, which can't be written as JSON
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn add(log: &mut Record, row: Map) -> Res<()> {
