@@ -101,7 +101,7 @@ def generate(levain, path, threads, clients, tokens):
         script, rows = Path(folder) / "generate.rhai", Path(folder) / "prompts.jsonl"
         script.write_text(GENERATE)
         rows.write_text("".join(json.dumps({"text": prompts(client)[0]}) + "\n" for client in range(clients)))
-        out = subprocess.run([levain, "run", str(script), f"model={path}", f"prompts={rows}", f"tokens={tokens}", f"threads={threads}"],
+        out = subprocess.run([levain, "run", str(script), f"model={Path(path).resolve()}", f"prompts={rows}", f"tokens={tokens}", f"threads={threads}"],
                              capture_output=True, text=True, check=True).stdout
         return float(out.split()[-1])
 

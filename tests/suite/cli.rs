@@ -224,7 +224,10 @@ fn arguments_are_typed_by_their_defaults() {
     let told = folder.levain(&["run", "a.rhai", "steps=20", "lr=1", "name=007", "flag=true", "out=3e2"]);
     assert_eq!(told.out, "#{\"flag\": true, \"lr\": 1.0, \"name\": \"007\", \"out\": 300.0, \"steps\": 20}\n");
     let told = folder.levain(&["run", "a.rhai", "steps=many"]);
-    assert_eq!(told.err.lines().next(), Some("error: options: option `steps` takes a whole number, not text (many)"));
+    assert_eq!(
+        told.err.lines().next(),
+        Some("error: options: option `steps` takes a whole number, not a string (many)")
+    );
     let told = folder.levain(&["run", "a.rhai", "steps"]);
     assert_eq!((told.code, told.err.as_str()), (2, "error: args: `steps` is not key=value\n"));
     let told = folder.levain(&["run", "b.rhai", "steps=2"]);

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, bail};
 use candle_core::quantized::{GgmlDType, ggml_file::qtensor_from_ggml};
-use candle_core::{Device, Tensor as Array};
+use candle_core::{DType, Device, Tensor as Array};
 
 /// One tensor's entry: its name, its dimensions as GGUF orders them (fastest first), its ggml type and its place.
 #[derive(Clone, Debug)]
@@ -54,9 +54,19 @@ impl TensorEntry {
 
     /// Its numbers in f32, from its bytes in the file; dimensions in the order of PyTorch.
     pub fn decode(&self, bytes: &[u8]) -> Result<Array> {
-        let dims = self.dims.iter().rev().map(|&size| size as usize).collect();
-        let here = Device::Cpu;
-        Ok(qtensor_from_ggml(self.ggml_type()?, bytes, dims, &here)?.dequantize(&here)?)
+        Ok(self.stored(bytes)?.to_dtype(DType::F32)?)
+    }
+
+    /// The same in the dtype that they are stored as; those of blocks in f32.
+    pub fn stored(&self, bytes: &[u8]) -> Result<Array> {
+        let (dims, here): (Vec<usize>, _) = (self.dims.iter().rev().map(|&size| size as usize).collect(), Device::Cpu);
+        let dtype = match self.ggml_type()? {
+            GgmlDType::F32 => DType::F32,
+            GgmlDType::F16 => DType::F16,
+            GgmlDType::BF16 => DType::BF16,
+            blocks => return Ok(qtensor_from_ggml(blocks, bytes, dims, &here)?.dequantize(&here)?),
+        };
+        Ok(Array::from_raw_buffer(bytes, dtype, &dims, &here)?)
     }
 }
 

@@ -193,7 +193,7 @@ fn array(
     dtype: DType,
 ) -> Result<Array> {
     let config = &blueprint.config;
-    let array = entry.decode(bytes)?;
+    let array = entry.stored(bytes)?;
     let array = match names.interleaved_heads(config, &spec.name) {
         _ if is_transposed(blueprint, spec) => array.t()?.contiguous()?,
         Some(heads) => deinterleave(config, heads, array)?,

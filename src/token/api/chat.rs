@@ -5,6 +5,17 @@ use crate::script::prelude::*;
 use crate::token::{Chat, ChatOptions, ChatSpan};
 use serde_json::Value;
 
+pub const APPLY_CHAT_TEMPLATE: &[Opt] = &[
+    opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn").also(&["open"]),
+    opt("continue_final_message", Kind::Bool, "false", "end with the words of the last message, for a model to go on")
+        .also(&["prefill"]),
+    opt("tools", Kind::List, "", "JSON schemas of tools, as maps or as JSON texts")
+        .also(&["functions", "function calling"]),
+    opt("documents", Kind::List, "", "documents to answer from: maps with `title` and `text`").also(&["RAG"]),
+    opt("enable_thinking", Kind::Bool, "", "variable `enable_thinking` of the template").also(&["reasoning", "think"]),
+    opt("chat_template_kwargs", Kind::Map, "", "other variables of the template").also(&["template variables"]),
+];
+
 const WHO: &str = "apply_chat_template";
 
 /// Keys that JSON schemas, messages and tool calls have, in the order that transformers gives them. Maps of a script have none.

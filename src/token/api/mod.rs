@@ -63,17 +63,6 @@ const ENCODE: &[Opt] = &[
 const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")
     .also(&["special", "clean_up_tokenization_spaces"])];
 
-const APPLY_CHAT_TEMPLATE: &[Opt] = &[
-    opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn").also(&["open"]),
-    opt("continue_final_message", Kind::Bool, "false", "end with the words of the last message, for a model to go on")
-        .also(&["prefill"]),
-    opt("tools", Kind::List, "", "JSON schemas of tools, as maps or as JSON texts")
-        .also(&["functions", "function calling"]),
-    opt("documents", Kind::List, "", "documents to answer from: maps with `title` and `text`").also(&["RAG"]),
-    opt("enable_thinking", Kind::Bool, "", "variable `enable_thinking` of the template").also(&["reasoning", "think"]),
-    opt("chat_template_kwargs", Kind::Map, "", "other variables of the template").also(&["template variables"]),
-];
-
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<super::Tokenizer>("Tokenizer");
     host.engine.register_type_with_name::<super::Encoding>("Encoding");
@@ -81,7 +70,7 @@ pub fn register(host: &mut Host) {
     host.options("tokenizer", TOKENIZER);
     host.options("encode", ENCODE);
     host.options("decode", DECODE);
-    host.options("apply_chat_template", APPLY_CHAT_TEMPLATE);
+    host.options("apply_chat_template", chat::APPLY_CHAT_TEMPLATE);
     mine::register(host);
     special::register(host);
     split_tokens::register(host);
@@ -311,7 +300,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn apply_chat_template(tokenizer: &mut Tokenizer, messages: List, options: Map) -> Res<Map> {
-        let options = chat::options(&Options::read("apply_chat_template", APPLY_CHAT_TEMPLATE, options)?)?;
+        let options = chat::options(&Options::read("apply_chat_template", chat::APPLY_CHAT_TEMPLATE, options)?)?;
         Ok(chat::shown(&tokenizer.apply_chat_template(&chat::messages(&messages)?, &options)?))
     }
 
