@@ -6,6 +6,7 @@ use crate::script::explain::foreign_word;
 use crate::script::lookup::{Catalog, plain};
 use crate::script::registry::Function;
 use crate::script::{Fault, Host, stdlib};
+use std::sync::LazyLock;
 
 /// Verbs and modules whose names, docs or options have all the words: those that are called so first.
 pub fn found(catalog: &Catalog, words: &str) -> Result<String, Box<Fault>> {
@@ -15,8 +16,9 @@ pub fn found(catalog: &Catalog, words: &str) -> Result<String, Box<Fault>> {
         let names = function.also.iter().map(|also| plain(also)).chain([plain(&function.name)]);
         names.map(|name| if name == wanted { 0 } else { 1 + usize::from(!fits(&name)) }).min().unwrap_or(2)
     };
-    let shown = catalog.functions.iter().filter(|function| !function.is_inner && fits(&catalog.text(function)));
-    let mut shown: Vec<&Function> = shown.collect();
+    let shown = catalog.functions.iter().zip(catalog.texts());
+    let mut shown: Vec<&Function> =
+        shown.filter(|(function, text)| !function.is_inner && fits(text)).map(|(function, _)| function).collect();
     shown.sort_by_key(|function| named(function));
     let mut lines = rows(shown.into_iter());
     lines.extend(modules(|module, doc| fits(&plain(&format!("{module} {} {}", doc.text, doc.also.join(" "))))));
@@ -41,10 +43,16 @@ pub fn elsewhere(host: &Host, name: &str) -> Option<String> {
     (told.is_some() || found.is_some()).then(|| [told, found].into_iter().flatten().collect::<Vec<_>>().join("\n"))
 }
 
-fn modules(fits: impl Fn(&str, &Doc) -> bool) -> Vec<(String, String)> {
+/// The modules of the standard library that people see.
+static MODULES: LazyLock<Vec<(&str, Doc)>> = LazyLock::new(|| {
     let shown = stdlib::MODULES.iter().filter(|(module, _)| !stdlib::is_inner(module));
-    let read = shown.map(|(module, text)| (*module, Doc::of_module(text)));
-    read.filter(|(module, doc)| fits(module, doc))
+    shown.map(|(module, text)| (*module, Doc::of_module(text))).collect()
+});
+
+fn modules(fits: impl Fn(&str, &Doc) -> bool) -> Vec<(String, String)> {
+    MODULES
+        .iter()
+        .filter(|(module, doc)| fits(module, doc))
         .map(|(module, doc)| (format!("{module}::"), doc::summary(&doc.text).replace('\n', " ")))
         .collect()
 }

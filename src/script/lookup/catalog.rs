@@ -14,6 +14,7 @@ pub struct Catalog {
     options: BTreeMap<String, Vec<OptionKey>>,
     /// By option, the words under which it is looked for: a key means the same wherever it stands.
     words: BTreeMap<String, Vec<String>>,
+    texts: OnceLock<Vec<String>>,
 }
 
 /// Makes the whole of it, where there is a program that has it.
@@ -37,7 +38,7 @@ impl Catalog {
         for key in options.values().flatten() {
             words.entry(key.name.clone()).or_default().extend(key.also.iter().map(|also| plain(also)));
         }
-        Catalog { functions, options, words }
+        Catalog { functions, options, words, texts: OnceLock::new() }
     }
 
     /// The whole of it, whatever a script has loaded; made when it is first asked for.
@@ -80,8 +81,12 @@ impl Catalog {
         stdlib::MODULES.iter().filter(|(_, text)| has(text)).map(|(name, _)| *name).collect()
     }
 
-    /// All that is known of a function as one text: its names, its doc, and the options that it takes.
-    pub fn text(&self, function: &Function) -> String {
+    /// All that is known of each function as one text: its names, its doc, and the options that it takes.
+    pub fn texts(&self) -> &[String] {
+        self.texts.get_or_init(|| self.functions.iter().map(|function| self.text(function)).collect())
+    }
+
+    fn text(&self, function: &Function) -> String {
         let mut text = format!("{} {} {} {}", function.name, function.noun, function.doc, function.also.join(" "));
         for key in self.options.get(&function.name).into_iter().flatten() {
             let words = self.words.get(&key.name).map(|words| words.join(" ")).unwrap_or_default();
