@@ -293,11 +293,13 @@ fn aligned(inputs: &Inputs, tags: &[i64], plan: &LabeledPlan, own: impl Fn(u32) 
     (0..inputs.len()).map(label).collect()
 }
 
-/// The tag of what goes on: `I-PER` of `B-PER`, where there is one.
+/// The tag of what goes on: `I-PER` of `B-PER`, or `M-PER` of BMES, where there is one. Other tags stay: a word's tag is read from its first token, so that later
+/// ones need not be well formed.
 fn inside(tag: i64, labels: &[String]) -> i64 {
     let name = usize::try_from(tag).ok().and_then(|tag| labels.get(tag));
     let Some(kind) = name.and_then(|name| name.strip_prefix("B-")) else { return tag };
-    labels.iter().position(|label| label.strip_prefix("I-") == Some(kind)).map_or(tag, |at| at as i64)
+    let of = |letter| labels.iter().position(|label| label.strip_prefix(letter) == Some(kind));
+    of("I-").or_else(|| of("M-")).map_or(tag, |at| at as i64)
 }
 
 /// A class by its name, or by its number.

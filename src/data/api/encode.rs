@@ -92,7 +92,7 @@ const ENCODE: &[Opt] = &[
     opt("tags", Kind::Text, "", "for encoders: the field with a tag for each word").also(&["ner_tags", "word_labels"]),
     opt("labels", Kind::List, "[]", "names of the classes or tags, as in `net.labels`; without them they are numbers")
         .also(&["label2id", "label_list"]),
-    opt("label_all", Kind::Bool, "false", "later tokens of a word have its tag too, `I-` after `B-`; else no loss")
+    opt("label_all", Kind::Bool, "false", "later tokens of a word have its tag too, `I-` (or `M-`) after `B-`; else no loss")
         .also(&["label_all_tokens", "b_to_i_label"]),
     opt("mask", Kind::Map, "", "for masked models: tokens of each batch are hidden and predicted; `#{ mlm_probability, … }`, or `#{}`")
         .also(&["mlm", "DataCollatorForLanguageModeling", "mlm_probability"]),
