@@ -57,7 +57,7 @@ try { stream("out/mapped.jsonl").map(|row| row.none + 1).save("out/none.jsonl");
 "#;
 
 /// The launchers that there are here, by their names.
-fn launchers() -> Vec<&'static str> {
+pub fn launchers() -> Vec<&'static str> {
     let there = |name: &&str| {
         let found = Command::new(name).arg("--version").output();
         found.is_ok_and(|output| output.status.success())
@@ -191,6 +191,52 @@ fn ranks_come_to_the_bits_of_one_process() {
             assert_eq!(alone, printed(&output), "{words:?} under {launcher}: {}", told(&output));
         }
     }
+}
+
+/// The blocks of docs/ranks.md in a language, in their order.
+fn blocks(language: &str) -> Vec<String> {
+    let page = std::fs::read_to_string("docs/ranks.md").unwrap();
+    let fence = format!("\n```{language}\n");
+    let parts = page.split(&fence).skip(1);
+    parts.map(|part| part.split_once("\n```").unwrap().0.to_string()).collect()
+}
+
+/// docs/ranks.md, done as it is written there: its script in one process, in four, and on two hosts with a wire between them.
+#[test]
+fn the_page_does_what_it_tells() {
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("train.rhai"), &blocks("rhai")[0]).unwrap();
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::os::unix::fs::symlink(levain(), folder.path().join("bin/levain")).unwrap();
+    let [processes, shell, hosts] = blocks("sh").try_into().unwrap();
+    let (shell, inside) = shell.split_once('\n').unwrap();
+    let bash = |shell: &str, commands: &str| {
+        // "$0" is the commands
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("exec {shell} -ec \"$0\""), commands]).current_dir(folder.path());
+        let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        command.env("PATH", path).stdin(Stdio::null());
+        // what the page says about roots, containers and machines of few cores
+        command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+        command.env("OMPI_MCA_btl_vader_single_copy_mechanism", "none").env("OMPI_MCA_rmaps_base_oversubscribe", "1");
+        command.output().unwrap()
+    };
+    let Some(_) = launcher("the page of ranks") else { return };
+    let (install, processes) = processes.split_once('\n').unwrap();
+    assert!(install.starts_with("apt-get install "), "{install}");
+    printed(&bash("bash", processes));
+    let open = bash("bash", "mpirun --version").stdout.starts_with(b"mpirun (Open MPI)");
+    let spaces = bash(shell, &format!("{inside}\nip netns add one\nip link add v1 type veth peer name v2"));
+    if !open || !spaces.status.success() {
+        let why = if open { told(&spaces) } else { "mpirun is not Open MPI's".to_string() };
+        let _ = writeln!(std::io::stderr(), "skipped: two hosts of the page of ranks: {}", why.trim());
+        return;
+    }
+    let output = bash(shell, &format!("{inside}\n{hosts}"));
+    let wire = printed(&output);
+    let received = wire.lines().skip_while(|line| !line.contains("RX:")).nth(1).unwrap_or_else(|| panic!("{wire}"));
+    let bytes: u64 = received.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(bytes > 2_000_000, "{bytes} bytes went over the wire, fewer than the gradients:\n{wire}");
 }
 
 /// Rows shared out among ranks come to the bytes of one process: cleaning in all its phases, a stream that is saved, generation, scores.
