@@ -1,10 +1,12 @@
 """The test functions of search.rhai with Optuna's multivariate TPE: the median over seeds of the best of 50 trials.
 
-    pip install optuna scikit-learn; python scripts/bench/optuna_search.py 20
-    python scripts/bench/optuna_search.py 5 importance          # its fANOVA over 100 random trials
-    python scripts/bench/optuna_search.py 20 goals              # hypervolume of two goals
+    pip install optuna scikit-learn scipy; python scripts/bench/optuna_search.py 20
+    python scripts/bench/optuna_search.py 20 best out/search.json       # beside what `search.rhai out=` kept, with a test of ranks (Mann and Whitney 1947)
+    python scripts/bench/optuna_search.py 5 importance                  # its fANOVA over 100 random trials
+    python scripts/bench/optuna_search.py 20 goals out/goals.json        # hypervolume of two goals
 """
 
+import json
 import math
 import statistics
 import sys
@@ -81,15 +83,28 @@ def volume(sampler, shape):
     return sum((right[0] - left[0]) * (11 - left[1]) for left, right in zip(front, front[1:] + [(1.1, 0)]))
 
 
+def beside(name, theirs):
+    """What levain's TPE came to, how often a seed of it is below one of Optuna's, and how probable so large a difference is by chance."""
+    if name not in levain:
+        return ""
+    from scipy.stats import mannwhitneyu
+    ours = levain[name]["tpe"]
+    test = mannwhitneyu(ours, theirs)
+    below = 1 - test.statistic / (len(ours) * len(theirs))
+    return f"  levain {statistics.median(ours):10.4f}  below {100 * below:4.0f} %  p {test.pvalue:.3f}"
+
+
 seeds = range(int(sys.argv[1]))
 what = sys.argv[2] if len(sys.argv) > 2 else "best"
+levain = json.load(open(sys.argv[3])) if len(sys.argv) > 3 else {}
 if what == "goals":
     shapes = {"zdt1": lambda f, g: 1 - math.sqrt(f / g), "zdt2": lambda f, g: 1 - (f / g) ** 2,
               "zdt3": lambda f, g: 1 - math.sqrt(f / g) - f / g * math.sin(10 * math.pi * f)}
     for name, shape in shapes.items():
-        samplers = {"tpe": lambda s: optuna.samplers.TPESampler(seed=s, multivariate=True), "nsga2": lambda s: optuna.samplers.NSGAIISampler(seed=s),
-                    "random": lambda s: optuna.samplers.RandomSampler(seed=s)}
-        print(name, {kind: round(statistics.median(volume(make(s), shape) for s in seeds), 4) for kind, make in samplers.items()})
+        samplers = {"tpe": lambda s: optuna.samplers.TPESampler(seed=s, multivariate=True), "random": lambda s: optuna.samplers.RandomSampler(seed=s)}
+        volumes = {kind: [volume(make(s), shape) for s in seeds] for kind, make in samplers.items()}
+        medians = "  ".join(f"{kind} {statistics.median(each):.4f}" for kind, each in volumes.items())
+        print(f"{name:12} {medians}{beside(name, volumes['tpe'])}", flush=True)
     sys.exit()
 for name, (ranges, function) in FUNCTIONS.items():
     if what == "importance":
@@ -98,6 +113,6 @@ for name, (ranges, function) in FUNCTIONS.items():
                 for s in seeds]
         print(f"{name:12}", "  ".join(f"{statistics.mean(shares[key] for shares in each):.3f}" for key in sorted(each[0])))
         continue
-    tpe = statistics.median(best(ranges, function, optuna.samplers.TPESampler(seed=s, multivariate=True)) for s in seeds)
+    tpe = [best(ranges, function, optuna.samplers.TPESampler(seed=s, multivariate=True)) for s in seeds]
     random = statistics.median(best(ranges, function, optuna.samplers.RandomSampler(seed=s)) for s in seeds)
-    print(f"{name:12} tpe {tpe:10.4f}  random {random:10.4f}")
+    print(f"{name:12} tpe {statistics.median(tpe):10.4f}  random {random:10.4f}{beside(name, tpe)}", flush=True)
