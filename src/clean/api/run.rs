@@ -93,7 +93,7 @@ fn fields_of(rows: &Dynamic) -> Res<Vec<String>> {
     match (rows.read_lock::<Dataset>(), rows.read_lock::<Stream>()) {
         (Some(data), _) => Ok(names(&data)),
         (_, Some(stream)) => Ok(stream.first()?.as_ref().map(names).unwrap_or_default()),
-        _ => bail!(WHO, "rows are a dataset or a stream, not {}", type_in_words(&rows)),
+        _ => bail!(WHO, "rows are a dataset or a stream, not {}", type_in_words(rows)),
     }
 }
 

@@ -78,7 +78,7 @@ fn choose(kind: &'static ScoreKind, rows: &Dynamic, given: Map) -> Res<Dynamic> 
         return Ok(Dynamic::from(if bare && choose.drops { kept.into_bare() } else { kept }));
     }
     let Some(stream) = rows.read_lock::<Stream>() else {
-        bail!(who, "rows are a dataset or a stream, not {}", type_in_words(&rows));
+        bail!(who, "rows are a dataset or a stream, not {}", type_in_words(rows));
     };
     let Some(first) = stream.first()? else { return Ok(rows.clone()) };
     let (score, choose) = steps(kind, &field(who, &first, &given)?, given)?;

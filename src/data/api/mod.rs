@@ -76,7 +76,7 @@ pub fn listed(who: &'static str, what: &str, given: &Dynamic) -> Res<List> {
         return Ok(list.clone());
     }
     let Some(data) = given.read_lock::<Dataset>() else {
-        bail!(who, "{what} are a list or a column of a dataset, not {}", type_in_words(&given));
+        bail!(who, "{what} are a list or a column of a dataset, not {}", type_in_words(given));
     };
     if !data.is_bare() {
         let fields = data.fields().join("`, `");

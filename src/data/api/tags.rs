@@ -12,7 +12,7 @@ pub fn register(host: &mut Host) {
 fn text_list(who: &str, row: &Dynamic, what: &str) -> Res<Vec<String>> {
     match row.read_lock::<List>() {
         Some(row) => Ok(row.iter().map(Dynamic::to_string).collect()),
-        None => bail!(who, "{what} is {}, not a list of tags", type_in_words(&row)),
+        None => bail!(who, "{what} is {}, not a list of tags", type_in_words(row)),
     }
 }
 

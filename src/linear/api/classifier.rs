@@ -35,7 +35,7 @@ fn rows(who: &str, given: &Dynamic) -> Res<Sparse> {
         return Ok(x.clone());
     }
     let Some(x) = given.read_lock::<Tensor>() else {
-        bail!(who, "rows are a sparse matrix or a tensor, not {}", type_in_words(&given));
+        bail!(who, "rows are a sparse matrix or a tensor, not {}", type_in_words(given));
     };
     match x.shape()[..] {
         [_, columns] => Ok(Sparse::dense(who, values::values_f64(&x.value())?, columns)?),

@@ -34,7 +34,7 @@ fn tokens(who: &str, rows: &List) -> Res<Vec<Vec<String>>> {
         }
         match row.read_lock::<List>() {
             Some(row) => Ok(labels(&row)),
-            None => bail!(who, "row {at} is {}, neither a list of tokens nor a text", type_in_words(&row)),
+            None => bail!(who, "row {at} is {}, neither a list of tokens nor a text", type_in_words(row)),
         }
     };
     rows.iter().enumerate().map(row).collect()
@@ -84,7 +84,7 @@ mod verbs {
             .enumerate()
             .map(|(at, row)| match row.read_lock::<List>() {
                 Some(row) => Ok(labels(&row)),
-                None => bail!(WHO, "row {at} of the tags is {}, not a list", type_in_words(&row)),
+                None => bail!(WHO, "row {at} of the tags is {}, not a list", type_in_words(row)),
             })
             .collect::<Res<_>>()?;
         Ok(CrfTagger::fit(&tokens(WHO, &rows)?, &tags, &how)?)

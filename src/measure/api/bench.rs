@@ -216,7 +216,7 @@ fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     if value.is_int() || value.is_bool() {
         return Ok(value.to_string());
     }
-    bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", type_in_words(&value))
+    bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", type_in_words(value))
 }
 
 /// An option that is a number, 0 or above.
@@ -288,7 +288,7 @@ fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
     } else if let Some(map) = value.read_lock::<Map>() {
         map.iter().map(|(key, value)| score(key, value)).collect()
     } else {
-        bail!(who, "takes a list or a map of scores, not {}", type_in_words(&value))
+        bail!(who, "takes a list or a map of scores, not {}", type_in_words(value))
     };
     let found = found?;
     if found.is_empty() {

@@ -1,5 +1,6 @@
 //! What `stdlib/measure.rhai` and the verdict need of Rust: comparisons with their intervals, p values, power, and exact match.
 
+use crate::data::api::listed;
 use crate::measure::paired::Scores;
 use crate::measure::power::{Assurance, Rule, Size};
 use crate::measure::{Normalization, Paired, distributions, multiple, power, proportion};
@@ -19,7 +20,7 @@ fn number(who: &str, value: &Dynamic) -> Res<f64> {
 fn numbers(who: &str, list: &Dynamic) -> Res<Vec<f64>> {
     match list.read_lock::<List>() {
         Some(list) => list.iter().map(|value| number(who, value)).collect(),
-        None => bail!(who, "scores are a list of numbers, not {}", type_in_words(&list)),
+        None => bail!(who, "scores are a list of numbers, not {}", type_in_words(list)),
     }
 }
 
@@ -94,14 +95,12 @@ fn count(who: &str, name: &str, value: INT, least: usize) -> Res<usize> {
     }
 }
 
-fn texts(who: &str, name: &str, value: &Dynamic) -> Res<Option<Vec<String>>> {
+fn texts(who: &'static str, name: &str, value: &Dynamic) -> Res<Option<Vec<String>>> {
     if value.is_unit() {
         return Ok(None);
     }
-    match value.read_lock::<List>() {
-        Some(list) => Ok(Some(list.iter().map(Dynamic::to_string).collect())),
-        None => bail!(who, "option `{name}` takes a list, one of each item, not {}", type_in_words(&value)),
-    }
+    let list = listed(who, &format!("`{name}`"), value)?;
+    Ok(Some(list.iter().map(Dynamic::to_string).collect()))
 }
 
 #[export_module]

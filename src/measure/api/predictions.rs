@@ -31,14 +31,14 @@ fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
         };
     }
     let Some(list) = given.read_lock::<List>() else {
-        bail!(who, "scores are a tensor or a list of numbers, not {}", type_in_words(&given));
+        bail!(who, "scores are a tensor or a list of numbers, not {}", type_in_words(given));
     };
     if !list.first().is_some_and(Dynamic::is_array) {
         return Ok((list.iter().map(|value| number(who, value)).collect::<Res<_>>()?, None));
     }
     let (mut found, mut columns) = (Vec::new(), None);
     for (at, row) in list.iter().enumerate() {
-        let Some(row) = row.read_lock::<List>() else { bail!(who, "item {at} is {}, not a list", type_in_words(&row)) };
+        let Some(row) = row.read_lock::<List>() else { bail!(who, "item {at} is {}, not a list", type_in_words(row)) };
         if *columns.get_or_insert(row.len()) != row.len() {
             bail!(who, "item {at} has {} classes, the first one {}", row.len(), columns.unwrap_or_default());
         }
@@ -56,7 +56,7 @@ fn expected(who: &str, given: &Dynamic) -> Res<List> {
     }
     match given.read_lock::<List>() {
         Some(list) => Ok(list.clone()),
-        None => bail!(who, "what is expected is a list of labels, not {}", type_in_words(&given)),
+        None => bail!(who, "what is expected is a list of labels, not {}", type_in_words(given)),
     }
 }
 
@@ -133,7 +133,7 @@ fn predictions(
 fn tag_rows(who: &str, rows: &List) -> Res<Vec<Vec<String>>> {
     let tags = |(at, row): (usize, &Dynamic)| match row.read_lock::<List>() {
         Some(row) => Ok(labels(&row)),
-        None => bail!(who, "row {at} is {}, not a list of tags", type_in_words(&row)),
+        None => bail!(who, "row {at} is {}, not a list of tags", type_in_words(row)),
     };
     rows.iter().enumerate().map(tags).collect()
 }

@@ -43,7 +43,7 @@ fn sets(predicted: &List, expected: &List, numbers: &mut Numbers) -> Res<ItemCou
     let set = |at: usize, row: &Dynamic| -> Res<Vec<String>> {
         match row.read_lock::<List>() {
             Some(row) => Ok(labels(&row)),
-            None => bail!(WHO, "item {at} is {}, not a list of labels", type_in_words(&row)),
+            None => bail!(WHO, "item {at} is {}, not a list of labels", type_in_words(row)),
         }
     };
     let mut items = Vec::new();
@@ -67,7 +67,7 @@ fn entities(predicted: &List, expected: &List, numbers: &mut Numbers, scheme: Sc
     let read = |at: usize, row: &Dynamic| -> Res<Vec<String>> {
         match row.read_lock::<List>() {
             Some(row) => Ok(labels(&row)),
-            None => bail!(WHO, "row {at} is {}, not a list of tags", type_in_words(&row)),
+            None => bail!(WHO, "row {at} is {}, not a list of tags", type_in_words(row)),
         }
     };
     let mut items = Vec::new();

@@ -33,7 +33,7 @@ fn text(who: &str, at: usize, value: &Dynamic) -> Res<String> {
         None => bail!(
             who,
             "text {at} is {}, not text",
-            if value.is_unit() { "missing".into() } else { type_in_words(&value) }
+            if value.is_unit() { "missing".into() } else { type_in_words(value) }
         ),
     }
 }
@@ -66,7 +66,7 @@ mod verbs {
         let plan = super::plan(who, &given)?;
         let row = |(at, row): (usize, &Dynamic)| -> Res<Vec<String>> {
             let Some(words) = row.read_lock::<List>() else {
-                bail!(who, "row {at} is {}, not a list of words", type_in_words(&row))
+                bail!(who, "row {at} is {}, not a list of words", type_in_words(row))
             };
             words.iter().map(|word| super::text(who, at, word)).collect()
         };

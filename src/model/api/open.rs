@@ -168,7 +168,7 @@ fn config(given: &Map) -> Res<serde_json::Map<String, serde_json::Value>> {
     for (key, value) in given.iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
         match rhai::serde::from_dynamic(value) {
             Ok(value) => json.insert(key.to_string(), value),
-            Err(_) => bail!("model", "`{key}` is {}, which a config.json cannot hold", type_in_words(&value)),
+            Err(_) => bail!("model", "`{key}` is {}, which a config.json cannot hold", type_in_words(value)),
         };
     }
     Ok(json)

@@ -17,7 +17,7 @@ fn ids(what: &str, list: &Dynamic) -> crate::Result<Vec<u32>> {
     };
     match list.read_lock::<List>() {
         Some(list) => list.iter().map(id).collect(),
-        None => bail!("split_tokens", "{what} are a list of ids, not {}", type_in_words(&list)),
+        None => bail!("split_tokens", "{what} are a list of ids, not {}", type_in_words(list)),
     }
 }
 
