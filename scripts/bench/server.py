@@ -84,7 +84,7 @@ def theirs(path, threads, clients):
 GENERATE = """
 let cfg = options(#{ model: "", prompts: "", tokens: 64, threads: 2 }, args());
 threads(cfg.threads);
-let net = model(cfg.model);
+let net = model(cfg.model, #{ quantized: true });
 let tok = tokenizer(cfg.model);
 let prompts = dataset(cfg.prompts).column("text");
 let how = #{ max_new_tokens: cfg.tokens, temperature: 0.0 };
