@@ -350,7 +350,8 @@ fn a_rank_that_stops_is_named_with_the_step() {
     let Some(launcher) = launcher("a rank that stops") else { return };
     let folder = Folder::new();
     let mut command = folder.ranks(launcher, 4, &["train.rhai", "steps=2000", "out=out"]);
-    let mut child = command.env("LEVAIN_RANKS_TIMEOUT", "1").spawn().unwrap();
+    // four ranks on two cores: one that goes on is silent for a second too
+    let mut child = command.env("LEVAIN_RANKS_TIMEOUT", "4").spawn().unwrap();
     folder.wait_for("out", 5, &mut child);
     // the ranks are started in their order
     let mut ranks = ranks_of(child.id());
@@ -359,7 +360,7 @@ fn a_rank_that_stops_is_named_with_the_step() {
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success());
     let told = told(&output);
-    let named = told.lines().find(|line| line.contains("has waited 1 s for")).unwrap_or_else(|| panic!("{told}"));
+    let named = told.lines().find(|line| line.contains("has waited 4 s for")).unwrap_or_else(|| panic!("{told}"));
     assert!(named.contains("at step ") && named.contains("rank 2"), "{told}");
 }
 
