@@ -35,16 +35,39 @@ pub fn extend<T: Send, I: Iterator<Item = T>>(
     length: usize,
     values: impl Fn(Range<usize>) -> I + Sync,
 ) {
+    extend_by(out, range, length, &|range, places| places.write(values(range)));
+}
+
+/// Places of a vector that hold nothing yet, and how many of them were written.
+pub struct Places<'a, T> {
+    empty: &'a mut [MaybeUninit<T>],
+    written: usize,
+}
+
+impl<T> Places<'_, T> {
+    /// Writes the values into the first of the places.
+    pub fn write(&mut self, values: impl Iterator<Item = T>) {
+        let mut written = 0;
+        for (place, value) in self.empty.iter_mut().zip(values) {
+            place.write(value);
+            written += 1;
+        }
+        self.written = written;
+    }
+}
+
+/// Writes the values of a range into as many places.
+pub type Fill<'a, T> = &'a (dyn Fn(Range<usize>, &mut Places<T>) + Sync);
+
+/// The body of [`extend`], compiled once for a type of value.
+pub fn extend_by<T: Send>(out: &mut Vec<T>, range: Range<usize>, length: usize, fill: Fill<T>) {
     let (start, count) = (out.len(), range.len());
     out.reserve(count);
     pieces(&mut out.spare_capacity_mut()[..count], length, &|first, piece: &mut [MaybeUninit<T>]| {
         let (first, length) = (range.start + first, piece.len());
-        let mut written = 0;
-        for (place, value) in piece.iter_mut().zip(values(first..first + length)) {
-            place.write(value);
-            written += 1;
-        }
-        assert!(written == length, "a range has fewer values than it is long");
+        let mut places = Places { empty: piece, written: 0 };
+        fill(first..first + length, &mut places);
+        assert!(places.written == length, "a range has fewer values than it is long");
     });
     // SAFETY: every piece was written whole, or the assertion, which panics through `pieces`, had come before this
     unsafe { out.set_len(start + count) };

@@ -72,22 +72,25 @@ pub fn map<T: WithDType, U: WithDType>(x: &Array, make: impl Fn(T) -> U + Sync) 
     array(made, x.dims(), x)
 }
 
-/// The values of `0..count`, range by range and in parallel, where each takes as long as `width` numbers; between two groups
-/// of ranges it can be interrupted.
+/// The values of `0..count`, range by range and in parallel, where each takes as long as `width` numbers.
 fn collect<U: Send, I>(count: usize, width: usize, values: impl Fn(Range<usize>) -> I + Sync) -> Result<Vec<U>>
 where
     I: Iterator<Item = U>,
 {
-    let width = width.max(1);
+    collect_by(count, width.max(1), &|range, places| places.write(values(range)))
+}
+
+/// The body of [`collect`], compiled once for a type of value. Between two groups of ranges it can be interrupted.
+fn collect_by<U: Send>(count: usize, width: usize, fill: parallel::Fill<U>) -> Result<Vec<U>> {
     let mut made = Vec::with_capacity(count);
     if count * width < PARALLEL {
-        parallel::extend(&mut made, 0..count, count, &values);
+        parallel::extend_by(&mut made, 0..count, count, fill);
         return Ok(made);
     }
     let (least, group) = ((PARALLEL / 4).div_ceil(width), GROUP.div_ceil(width));
     for from in (0..count).step_by(group) {
         cancel::check()?;
-        parallel::extend(&mut made, from..count.min(from + group), least, &values);
+        parallel::extend_by(&mut made, from..count.min(from + group), least, fill);
     }
     Ok(made)
 }
@@ -170,12 +173,12 @@ pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array>
 }
 
 /// `make(row, out)` for every row along the last dimension.
-pub fn map_rows<T: WithDType>(x: &Array, make: impl Fn(&[T], &mut [T]) + Sync) -> Result<Array> {
-    zip_rows(x, x, |x, _, out| make(x, out))
+pub fn map_rows<T: WithDType>(x: &Array, make: &(dyn Fn(&[T], &mut [T]) + Sync)) -> Result<Array> {
+    zip_rows(x, x, &|x, _, out| make(x, out))
 }
 
 /// `make(row, row, out)` for the rows of two arrays of one shape.
-pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: impl Fn(&[T], &[T], &mut [T]) + Sync) -> Result<Array> {
+pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: &(dyn Fn(&[T], &[T], &mut [T]) + Sync)) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
     let width = x.dims().last().copied().unwrap_or(1);
     if x.elem_count() == 0 {
@@ -248,18 +251,18 @@ pub(crate) use each;
 macro_rules! rows {
     ($x:expr; |$a:ident, $out:ident| $made:expr) => {
         $crate::tensor::values::wide($x, |x| match x.dtype() {
-            $crate::tensor::DType::F64 => $crate::tensor::values::map_rows(x, |$a: &[f64], $out: &mut [f64]| $made),
-            _ => $crate::tensor::values::map_rows(x, |$a: &[f32], $out: &mut [f32]| $made),
+            $crate::tensor::DType::F64 => $crate::tensor::values::map_rows(x, &|$a: &[f64], $out: &mut [f64]| $made),
+            _ => $crate::tensor::values::map_rows(x, &|$a: &[f32], $out: &mut [f32]| $made),
         })
     };
     ($x:expr, $y:expr; |$a:ident, $b:ident, $out:ident| $made:expr) => {
         $crate::tensor::values::wide($x, |x| match x.dtype() {
             $crate::tensor::DType::F64 => {
-                $crate::tensor::values::zip_rows(x, $y, |$a: &[f64], $b: &[f64], $out: &mut [f64]| $made)
+                $crate::tensor::values::zip_rows(x, $y, &|$a: &[f64], $b: &[f64], $out: &mut [f64]| $made)
             }
             dtype => {
                 let y = $y.to_dtype(dtype)?;
-                $crate::tensor::values::zip_rows(x, &y, |$a: &[f32], $b: &[f32], $out: &mut [f32]| $made)
+                $crate::tensor::values::zip_rows(x, &y, &|$a: &[f32], $b: &[f32], $out: &mut [f32]| $made)
             }
         })
     };
