@@ -44,7 +44,7 @@ pub const CLASSIFIER: ScoreKind = ScoreKind {
 };
 
 /// What gives a number to a text.
-pub trait Scorer: Send + Sync {
+pub trait TextScorer: Send + Sync {
     /// What tells it from others.
     fn identity(&self) -> String;
 
@@ -62,7 +62,7 @@ pub struct Score {
     pub kind: &'static ScoreKind,
     pub field: String,
     pub into: String,
-    pub scorer: Arc<dyn Scorer>,
+    pub scorer: Arc<dyn TextScorer>,
 }
 
 impl Step for Score {

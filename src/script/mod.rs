@@ -81,7 +81,7 @@ pub use value::Value;
 /// What an `api/mod.rs` needs: `use crate::script::prelude::*;`
 #[doc(hidden)]
 pub mod prelude {
-    pub use super::explain::type_in_words;
+    pub use super::explain::{as_number, type_in_words};
     pub use super::{Host, Kind, Opt, Options, Res, opt};
     pub use crate::{Error, bail};
     pub use rhai::plugin::*;

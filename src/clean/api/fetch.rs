@@ -13,8 +13,8 @@ pub fn register(host: &mut Host) {
 
 fn number(given: &Map, name: &str) -> Res<f64> {
     let value = given.get(name).cloned().unwrap_or_default();
-    match value.as_float().or_else(|_| value.as_int().map(|value| value as f64)) {
-        Ok(number) if (0.0..1e12).contains(&number) => Ok(number),
+    match as_number(&value) {
+        Some(number) if (0.0..1e12).contains(&number) => Ok(number),
         _ => bail!(WHO, "option `{name}` is a number from 0 on, not {value}"),
     }
 }

@@ -41,9 +41,9 @@ fn plan(given: &Map) -> Res<LeakPlan> {
     };
     let near = given.get("near").filter(|near| !near.is_unit());
     let number = |near: &Dynamic| -> Res<f64> {
-        match near.as_float().or_else(|_| near.as_int().map(|near| near as f64)) {
-            Ok(near) => Ok(near),
-            Err(_) => bail!(WHO, "option `near` is a number or (), not {}", type_in_words(near)),
+        match as_number(near) {
+            Some(near) => Ok(near),
+            None => bail!(WHO, "option `near` is a number or (), not {}", type_in_words(near)),
         }
     };
     let near = near.map(number).transpose()?;

@@ -31,7 +31,7 @@ fn rules(who: &'static str, options: Map) -> Res<LineRules> {
     let mut rules = LineRules::default();
     for (at, rule) in LINE_RULES.iter().enumerate() {
         let given = options.get(rule.name);
-        let number = given.as_float().or_else(|_| given.as_int().map(|number| number as f64)).ok();
+        let number = as_number(&given);
         match (given.as_bool(), number, rule.limit) {
             (Ok(false), ..) => {}
             (Ok(true), _, limit) => rules.rules.push((at, limit.unwrap_or_default())),

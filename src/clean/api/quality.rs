@@ -87,9 +87,8 @@ fn limit(who: &'static str, name: &str, usual: Limit, given: Dynamic) -> Res<Opt
     if let Ok(is_on) = given.as_bool() {
         return Ok(is_on.then_some(usual));
     }
-    let number = |value: &Dynamic| value.as_float().or_else(|_| value.as_int().map(|value| value as f64)).ok();
-    let pair = given.as_array_ref().ok().map(|list| list.iter().map(number).collect::<Option<Vec<f64>>>());
-    match (usual, number(&given), pair.flatten().as_deref()) {
+    let pair = given.as_array_ref().ok().map(|list| list.iter().map(as_number).collect::<Option<Vec<f64>>>());
+    match (usual, as_number(&given), pair.flatten().as_deref()) {
         (Limit::AtLeast(_), Some(least), _) => Ok(Some(Limit::AtLeast(least))),
         (Limit::AtMost(_), Some(most), _) => Ok(Some(Limit::AtMost(most))),
         (Limit::Between(..), _, Some([least, most])) if least <= most => Ok(Some(Limit::Between(*least, *most))),

@@ -1,16 +1,16 @@
 //! Rows that stay by what a model says of their text, for `clean::perplexity` and `clean::classifier`.
 
-use crate::clean::score::{CLASSIFIER, Choose, ChoosePlan, PERPLEXITY, Score, ScoreKind, Scorer};
+use crate::clean::score::{CLASSIFIER, Choose, ChoosePlan, PERPLEXITY, Score, ScoreKind, TextScorer};
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
 /// What scores texts, as a script passes it on.
 #[derive(Clone)]
-pub struct ScorerHandle(pub Arc<dyn Scorer>);
+pub struct Scorer(pub Arc<dyn TextScorer>);
 
 pub fn register(host: &mut Host) {
-    host.engine.register_type_with_name::<ScorerHandle>("Scorer");
+    host.engine.register_type_with_name::<Scorer>("Scorer");
     host.module(exported_module!(verbs));
 }
 
@@ -21,13 +21,13 @@ fn between(kind: &ScoreKind, given: &Dynamic) -> Res<Option<(f64, f64)>> {
         return Ok(None);
     }
     let bound = |value: &Dynamic, open: f64| match value.is_unit() {
-        true => Ok(open),
-        false => value.as_float().or_else(|_| value.as_int().map(|value| value as f64)),
+        true => Some(open),
+        false => as_number(value),
     };
     let list = given.as_array_ref().ok();
     match list.as_deref().map(Vec::as_slice) {
         Some([least, most]) => match (bound(least, f64::NEG_INFINITY), bound(most, f64::INFINITY)) {
-            (Ok(least), Ok(most)) => Ok(Some((least, most))),
+            (Some(least), Some(most)) => Ok(Some((least, most))),
             _ => bail!(*who, "option `{option}` is [least, most], numbers or (), not {given}"),
         },
         _ => bail!(*who, "option `{option}` is [least, most], not {given}"),
@@ -37,15 +37,15 @@ fn between(kind: &ScoreKind, given: &Dynamic) -> Res<Option<(f64, f64)>> {
 /// The two steps of a rule: what scores, and what chooses by it.
 pub fn steps(kind: &'static ScoreKind, field: &str, mut given: Map) -> Res<(Score, Choose)> {
     let who = kind.who;
-    let Some(ScorerHandle(scorer)) = given.remove("scorer").and_then(Dynamic::try_cast) else {
+    let Some(Scorer(scorer)) = given.remove("scorer").and_then(Dynamic::try_cast) else {
         bail!(who, "a model is needed: `model` and `tokenizer` of a rule of clean::run");
     };
     let option = |name: &str| given.get(name).cloned().unwrap_or_default();
     let keep = option("keep");
-    let keep = match keep.as_float().or_else(|_| keep.as_int().map(|keep| keep as f64)) {
-        Ok(keep) => Some(keep),
-        Err(_) if keep.is_unit() => None,
-        Err(_) => bail!(who, "option `keep` is a share above 0 and up to 1, not {}", type_in_words(&keep)),
+    let keep = match as_number(&keep) {
+        Some(keep) => Some(keep),
+        None if keep.is_unit() => None,
+        None => bail!(who, "option `keep` is a share above 0 and up to 1, not {}", type_in_words(&keep)),
     };
     let by_language = option("by").to_string() == "language";
     let plan = ChoosePlan { kind, between: between(kind, &option(kind.option))?, keep, by_language };

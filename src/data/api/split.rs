@@ -42,8 +42,7 @@ fn parts<const N: usize>(parts: [(&str, Dataset); N]) -> Map {
 
 /// Shares as numbers, which add up to 1.
 fn shares(given: &List) -> Res<Vec<f64>> {
-    let number = |share: &Dynamic| share.as_float().or_else(|_| share.as_int().map(|share| share as f64));
-    let found: Vec<f64> = given.iter().filter_map(|share| number(share).ok()).collect();
+    let found: Vec<f64> = given.iter().filter_map(as_number).collect();
     let whole: f64 = found.iter().sum();
     if found.len() != given.len() || !(2..=3).contains(&found.len()) {
         return Err(Error::new(WHO, format!("{} are not shares", Dynamic::from(given.clone())))

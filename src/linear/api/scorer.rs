@@ -1,7 +1,7 @@
 //! A linear model that scores texts one by one, for `clean::classifier`.
 
-use crate::clean::api::score::ScorerHandle;
-use crate::clean::score::{CLASSIFIER, Scorer};
+use crate::clean::api::score::Scorer;
+use crate::clean::score::{CLASSIFIER, TextScorer};
 use crate::linear::{LogisticRegression, TfIdf};
 use crate::script::prelude::*;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl ClassScore {
     }
 }
 
-impl Scorer for ClassScore {
+impl TextScorer for ClassScore {
     fn identity(&self) -> String {
         let (weights, intercepts) = self.model.coefficients();
         let sum: f64 = weights.iter().chain(intercepts).sum();
@@ -53,7 +53,7 @@ mod verbs {
     ///
     /// inner
     #[rhai_fn(name = "_class_scorer", return_raw)]
-    pub fn class_scorer(model: LogisticRegression, vectors: TfIdf, given: Map) -> Res<ScorerHandle> {
+    pub fn class_scorer(model: LogisticRegression, vectors: TfIdf, given: Map) -> Res<Scorer> {
         let who = CLASSIFIER.who;
         if model.columns() != vectors.terms().len() {
             bail!(
@@ -73,6 +73,6 @@ mod verbs {
             }
             None => return Err(Error::unknown(who, "label", &named, model.classes().iter().map(String::as_str)).into()),
         };
-        Ok(ScorerHandle(Arc::new(ClassScore { model, vectors, class })))
+        Ok(Scorer(Arc::new(ClassScore { model, vectors, class })))
     }
 }

@@ -11,9 +11,9 @@ pub fn register(host: &mut Host) {
 }
 
 fn number(who: &str, value: &Dynamic) -> Res<f64> {
-    match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(who, "a score is {}, not a number", type_in_words(value)),
+    match as_number(value) {
+        Some(number) => Ok(number),
+        None => bail!(who, "a score is {}, not a number", type_in_words(value)),
     }
 }
 

@@ -19,9 +19,9 @@ fn rows_of(who: &'static str, scores: &Tensor) -> Res<(Vec<f64>, usize)> {
 }
 
 fn numbers(who: &'static str, list: List) -> Res<Vec<f64>> {
-    let number = |value: Dynamic| match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(who, "a value is {}, not a number", type_in_words(&value)),
+    let number = |value: Dynamic| match as_number(&value) {
+        Some(number) => Ok(number),
+        None => bail!(who, "a value is {}, not a number", type_in_words(&value)),
     };
     list.into_iter().map(number).collect()
 }

@@ -1,7 +1,7 @@
 //! Models that score texts one by one, for `clean::perplexity` and `clean::classifier`.
 
-use crate::clean::api::score::ScorerHandle;
-use crate::clean::score::{CLASSIFIER, Scorer};
+use crate::clean::api::score::Scorer;
+use crate::clean::score::{CLASSIFIER, TextScorer};
 use crate::measure::{Likelihood, Windows};
 use crate::model::{LogitsPlan, Model, Problem};
 use crate::script::prelude::*;
@@ -27,7 +27,7 @@ impl BitsPerByte {
     }
 }
 
-impl Scorer for BitsPerByte {
+impl TextScorer for BitsPerByte {
     fn identity(&self) -> String {
         let probe = self.likelihood(PROBE).map(|found| found.nats.to_bits()).unwrap_or_default();
         format!("{probe:x} {} {:?}", self.net.parameter_count(), self.by)
@@ -63,7 +63,7 @@ impl LabelScore {
     }
 }
 
-impl Scorer for LabelScore {
+impl TextScorer for LabelScore {
     fn identity(&self) -> String {
         let probe = self.of(PROBE).map(f64::to_bits).unwrap_or_default();
         format!("{probe:x} {} {:?} {}", self.net.parameter_count(), self.plan, self.label)
@@ -113,7 +113,7 @@ mod verbs {
     ///
     /// inner
     #[rhai_fn(name = "_scorer", return_raw)]
-    pub fn scorer(net: Model, tok: Tokenizer, given: Map) -> Res<ScorerHandle> {
+    pub fn scorer(net: Model, tok: Tokenizer, given: Map) -> Res<Scorer> {
         let count = |name: &str, usual: usize| super::count(WHO, &given, name, usual, 1);
         net.check_causal(WHO)?;
         let max_length = count("max_length", 512)?;
@@ -124,13 +124,13 @@ mod verbs {
         let bos = given.get("bos").filter(|bos| !bos.is_unit()).cloned().unwrap_or_else(|| true.into());
         let start = start_token(WHO, &tok, bos)?;
         let by = Windows { max_length, stride, batch_size: count("batch_size", 8)?, start };
-        Ok(ScorerHandle(Arc::new(BitsPerByte { net, tok, by })))
+        Ok(Scorer(Arc::new(BitsPerByte { net, tok, by })))
     }
     /// Makes a scorer of a net with a sequence head, for `clean::classifier`.
     ///
     /// inner
     #[rhai_fn(name = "_class_scorer", return_raw)]
-    pub fn class_scorer(net: Model, tok: Tokenizer, given: Map) -> Res<ScorerHandle> {
+    pub fn class_scorer(net: Model, tok: Tokenizer, given: Map) -> Res<Scorer> {
         let who = CLASSIFIER.who;
         if net.head() != "sequence" {
             return Err(Error::new(
@@ -147,6 +147,6 @@ mod verbs {
             batch_size: super::count(who, &given, "batch_size", 8, 1)?,
         };
         let label = super::label(&net, given.get("label").unwrap_or(&Dynamic::UNIT))?;
-        Ok(ScorerHandle(Arc::new(LabelScore { net, tok, plan, label })))
+        Ok(Scorer(Arc::new(LabelScore { net, tok, plan, label })))
     }
 }

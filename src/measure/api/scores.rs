@@ -254,9 +254,9 @@ mod verbs {
         let options = Options::read("bootstrap", BOOTSTRAP, options)?;
         let mut numbers = Vec::with_capacity(values.len());
         for value in values {
-            match value.as_float().or_else(|_| value.as_int().map(|int| int as f64)) {
-                Ok(number) => numbers.push(number),
-                Err(_) => bail!("bootstrap", "a value is {}, not a number", type_in_words(&value)),
+            match as_number(&value) {
+                Some(number) => numbers.push(number),
+                None => bail!("bootstrap", "a value is {}, not a number", type_in_words(&value)),
             }
         }
         let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);

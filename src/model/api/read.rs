@@ -82,10 +82,10 @@ pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
     };
     let mut all = Vec::with_capacity(list.len());
     for item in list {
-        match item.as_float().or_else(|_| item.as_int().map(|whole| whole as f64)) {
-            Ok(number) => all.push(number),
-            Err(_) if item.is_array() => all.extend(numbers(who, what, item)?),
-            Err(_) => bail!(who, "the {what} are numbers, not {}", type_in_words(&item)),
+        match as_number(&item) {
+            Some(number) => all.push(number),
+            None if item.is_array() => all.extend(numbers(who, what, item)?),
+            None => bail!(who, "the {what} are numbers, not {}", type_in_words(&item)),
         }
     }
     Ok(all)

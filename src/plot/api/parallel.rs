@@ -53,7 +53,7 @@ fn row(axes: &[(String, Measure)], number: usize, row: &Dynamic) -> Res<Vec<Opti
         let place = match measure {
             Measure::Words(words) => words.iter().position(|word| *word == value.to_string()).map(|at| at as f64),
             Measure::Number { log } => {
-                let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)).ok();
+                let number = as_number(value);
                 number.filter(|number| number.is_finite() && (!log || *number > 0.0))
             }
         };

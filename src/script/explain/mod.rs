@@ -245,6 +245,11 @@ pub fn type_name(kind: &str, engine: &Engine) -> String {
     }
 }
 
+/// A number that a script gave: a whole one, or one with a fraction.
+pub fn as_number(value: &Dynamic) -> Option<f64> {
+    value.as_float().ok().or_else(|| value.as_int().ok().map(|whole| whole as f64))
+}
+
 /// What a value is, in a message: `a list`, `a whole number`, `a Dataset`; never a path of Rust.
 pub fn type_in_words(value: &Dynamic) -> String {
     let words = match value.type_name() {

@@ -24,11 +24,9 @@ fn whole(map: &Map, key: &str) -> usize {
 fn scores(value: Option<&Dynamic>, goals: usize) -> Vec<f64> {
     let list = value.and_then(|value| value.read_lock::<List>());
     match list {
-        Some(list) => list
-            .iter()
-            .map(|score| score.as_float().or_else(|_| score.as_int().map(|whole| whole as f64)))
-            .map(|score| score.ok().filter(|score| !score.is_nan()).unwrap_or(f64::INFINITY))
-            .collect(),
+        Some(list) => {
+            list.iter().map(|score| as_number(score).filter(|score| !score.is_nan()).unwrap_or(f64::INFINITY)).collect()
+        }
         None => vec![f64::INFINITY; goals],
     }
 }

@@ -12,9 +12,9 @@ pub struct Given {
 
 pub fn number(map: &Map, key: &str) -> Res<f64> {
     let value = map.get(key).cloned().unwrap_or_default();
-    match value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(WHO, "`{key}` of a range is a number, not {}", type_in_words(&value)),
+    match as_number(&value) {
+        Some(number) => Ok(number),
+        None => bail!(WHO, "`{key}` of a range is a number, not {}", type_in_words(&value)),
     }
 }
 
@@ -115,7 +115,7 @@ impl Given {
         let number = match param.domain {
             Domain::Choice { .. } => self.choice(at, value).map(|choice| choice as f64),
             Domain::Number { low, high, .. } => {
-                let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64)).ok();
+                let number = as_number(value);
                 number.filter(|number| (low..=high).contains(number))
             }
         };

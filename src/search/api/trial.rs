@@ -163,8 +163,7 @@ mod verbs {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn report(trial: &mut Trial, step: INT, score: Dynamic) -> Res<bool> {
-        let number = score.as_float().or_else(|_| score.as_int().map(|whole| whole as f64));
-        let (Ok(number), Ok(step)) = (number, usize::try_from(step)) else {
+        let (Some(number), Ok(step)) = (as_number(&score), usize::try_from(step)) else {
             bail!("report", "a report is a step from 0 on and a number, not {step} and {}", type_in_words(&score));
         };
         Ok(trial.report(step, number))

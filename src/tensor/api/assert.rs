@@ -13,7 +13,7 @@ mod verbs {
     /// What differs, in words; empty when nothing does.
     #[rhai_fn(name = "_difference", return_raw)]
     pub fn difference(ctx: NativeCallContext, actual: Dynamic, expected: Dynamic, tolerance: Dynamic) -> Res<String> {
-        let tolerance = tolerance.as_float().or_else(|_| tolerance.as_int().map(|whole| whole as f64)).unwrap_or(0.0);
+        let tolerance = as_number(&tolerance).unwrap_or(0.0);
         Ok(super::compare(&ctx, &actual, &expected, tolerance, "")?.unwrap_or_default())
     }
 
@@ -65,10 +65,6 @@ fn show(ctx: &NativeCallContext, value: &Dynamic) -> String {
     shown.map_or_else(|_| value.to_string(), |text| text.to_string())
 }
 
-fn number(value: &Dynamic) -> Option<f64> {
-    value.as_float().ok().or_else(|| value.as_int().ok().map(|whole| whole as f64))
-}
-
 /// What differs between two values, with the place inside them.
 fn compare(
     ctx: &NativeCallContext,
@@ -84,7 +80,7 @@ fn compare(
     {
         return Ok(None);
     }
-    if let (Some(a), Some(b)) = (number(actual), number(expected)) {
+    if let (Some(a), Some(b)) = (as_number(actual), as_number(expected)) {
         return Ok(if near(a, b, tolerance) {
             None
         } else {

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 /// Defers interrupts for as long as a copy of it lives, or until it is released.
 #[derive(Clone)]
-pub struct Hold(Arc<Mutex<Option<Arc<cancel::Hold>>>>);
+pub struct Interrupt(Arc<Mutex<Option<Arc<cancel::Hold>>>>);
 
-impl Hold {
+impl Interrupt {
     fn is_pending(&self) -> bool {
         self.held().is_some_and(|hold| hold.is_requested())
     }
@@ -70,12 +70,12 @@ fn fault_text(error: &EvalAltResult) -> String {
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.engine.register_type_with_name::<Hold>("Interrupt");
+    host.engine.register_type_with_name::<Interrupt>("Interrupt");
 }
 
 #[export_module]
 mod verbs {
-    pub type Hold = super::Hold;
+    pub type Interrupt = super::Interrupt;
 
     /// Defers Ctrl-C: nothing is interrupted until the returned handle goes out of scope or is released.
     ///
@@ -92,8 +92,8 @@ mod verbs {
     /// ```
     ///
     /// also: Ctrl-C, SIGINT, KeyboardInterrupt, signal handler
-    pub fn defer_interrupt() -> Hold {
-        Hold(Arc::new(Mutex::new(Some(Arc::new(cancel::current().hold())))))
+    pub fn defer_interrupt() -> Interrupt {
+        Interrupt(Arc::new(Mutex::new(Some(Arc::new(cancel::current().hold())))))
     }
 
     /// Runs `work` and lets an interrupt end it; returns its result, or `()` if it was interrupted.
@@ -108,7 +108,7 @@ mod verbs {
     /// loss                                     //=> 1.5
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn interruptible(ctx: NativeCallContext, hold: Hold, work: FnPtr) -> Res<Dynamic> {
+    pub fn interruptible(ctx: NativeCallContext, hold: Interrupt, work: FnPtr) -> Res<Dynamic> {
         hold.interruptible(|| work.call_within_context(&ctx, ()))
     }
 
@@ -118,7 +118,7 @@ mod verbs {
     /// defer_interrupt().pending                //=> false
     /// ```
     #[rhai_fn(get = "pending", pure, return_raw)]
-    pub fn pending(hold: &mut Hold) -> Res<bool> {
+    pub fn pending(hold: &mut Interrupt) -> Res<bool> {
         let own = hold.is_pending();
         hold.agrees_to_stop(own)
     }
@@ -130,13 +130,13 @@ mod verbs {
     /// stop.release();
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn release(hold: &mut Hold) -> Res<()> {
+    pub fn release(hold: &mut Interrupt) -> Res<()> {
         hold.release();
         Ok(cancel::check()?)
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn hold_to_string(hold: &mut Hold) -> String {
+    pub fn hold_to_string(hold: &mut Interrupt) -> String {
         format!("interrupts deferred{}", if hold.is_pending() { ", one pending" } else { "" })
     }
 }

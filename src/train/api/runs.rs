@@ -5,18 +5,18 @@ use crate::files;
 use crate::files::sums::{self, Check, KEY};
 use crate::script::prelude::*;
 use crate::sync::unpoisoned;
-use crate::train::{Claim, Status};
+use crate::train::{self, Status};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
-    host.engine.register_type_with_name::<Handle>("Claim");
+    host.engine.register_type_with_name::<Claim>("Claim");
 }
 
 /// A claim that a script holds: it ends with its last copy, or when it is released.
 #[derive(Clone)]
-pub struct Handle(Arc<Mutex<Option<Claim>>>);
+pub struct Claim(Arc<Mutex<Option<train::Claim>>>);
 
 fn line(map: Map) -> Res<String> {
     let json = to_json("runs::once", map)?;
@@ -97,7 +97,7 @@ fn digest_of(path: &Path) -> Res<String> {
 
 #[export_module]
 mod verbs {
-    pub type Claim = super::Handle;
+    pub type Claim = super::Claim;
 
     /// The JSON object in a file, or `()` where there is no file.
     #[rhai_fn(name = "_stored", return_raw)]
@@ -142,14 +142,14 @@ mod verbs {
     /// Claims a file for this process. `who` is the verb that is refused where another has it.
     #[rhai_fn(name = "_claim", return_raw)]
     pub fn claim(who: &str, path: &str) -> Res<Claim> {
-        Ok(super::Handle(Arc::new(Mutex::new(Some(crate::train::Claim::take(who, path)?)))))
+        Ok(super::Claim(Arc::new(Mutex::new(Some(train::Claim::take(who, path)?)))))
     }
 
     /// Claims a file for this process, or `()` where another has it.
     #[rhai_fn(name = "_attempt", return_raw)]
     pub fn attempt(who: &str, path: &str) -> Res<Dynamic> {
-        let claim = crate::train::Claim::attempt(who, path)?;
-        Ok(claim.map_or(Dynamic::UNIT, |claim| Dynamic::from(super::Handle(Arc::new(Mutex::new(Some(claim)))))))
+        let claim = train::Claim::attempt(who, path)?;
+        Ok(claim.map_or(Dynamic::UNIT, |claim| Dynamic::from(super::Claim(Arc::new(Mutex::new(Some(claim)))))))
     }
 
     /// An error where another process has taken a claim over.
@@ -182,7 +182,7 @@ mod verbs {
     /// Removes a claim that was left behind.
     #[rhai_fn(name = "_sweep")]
     pub fn sweep(who: &str, path: &str) {
-        crate::train::Claim::sweep(who, path);
+        train::Claim::sweep(who, path);
     }
 
     /// The process whose stale claim was taken over, or `()`.

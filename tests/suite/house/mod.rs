@@ -239,6 +239,24 @@ fn crates_are_named_where_they_belong() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// Messages name the type of a value as Rust does, `type_of` and help as the engine does.
+#[test]
+fn a_type_of_scripts_has_one_name() {
+    const REGISTERS: &str = "register_type_with_name::<";
+    let mut names = BTreeSet::new();
+    for file in House::read(Path::new("src")).files {
+        let text = std::fs::read_to_string(Path::new("src").join(&file.name)).unwrap();
+        for found in text.split(REGISTERS).skip(1) {
+            // `Natives` passes on what a host program names
+            let Some((path, name)) = found.split_once(">(\"") else { continue };
+            let (path, name) = (path.rsplit("::").next().unwrap(), name.split('"').next().unwrap());
+            assert!(path == name, "src/{}: {path} in Rust is {name} to scripts", file.name);
+            assert!(names.insert(name.to_string()), "src/{}: {name} is registered a second time", file.name);
+        }
+    }
+    assert!(names.len() > 30, "{names:?}");
+}
+
 /// Whether a file names a crate, and not a module of ours of that name.
 fn names_crate(code: &str, name: &str) -> bool {
     let ours = name == "safetensors" && code.contains("crate::format::");
