@@ -90,6 +90,13 @@ mod verbs {
         Ok(all.iter().map(|values| given.params(values).into()).collect())
     }
 
+    /// A list in an order that a seed draws.
+    #[rhai_fn(name = "_shuffled")]
+    pub fn shuffled(mut list: List, seed: INT) -> List {
+        Rng::new(seed as u64).split("order").shuffle(&mut list);
+        list
+    }
+
     /// The parameters of a known trial, without those that are not there beside the others; an error for what the space has not got.
     #[rhai_fn(name = "_known", return_raw)]
     pub fn known(space: Map, params: Map) -> Res<Map> {
