@@ -164,7 +164,7 @@ pub fn frac(x: &Tensor) -> Result<Tensor> {
     super::subtract(x, &trunc(x)?)
 }
 
-/// The absolute value. Its gradient at 0 and NaN is 0.
+/// The absolute value. Its slope at 0 and NaN is 0, so that an infinite gradient becomes NaN there, as in PyTorch.
 pub fn abs(x: &Tensor) -> Result<Tensor> {
     let value = x.value();
     match value.dtype() {
@@ -173,7 +173,7 @@ pub fn abs(x: &Tensor) -> Result<Tensor> {
         _ => {}
     }
     Ok(Tensor::derive(each!(&value; |x| x.abs())?, [x], move |grad, flow| {
-        flow.add(0, || each!(&value, &grad; |x, g| if x > 0.0 { g } else if x < 0.0 { -g } else { 0.0 }))
+        flow.add(0, || each!(&value, &grad; |x, g| if x > 0.0 { g } else if x < 0.0 { -g } else { 0.0 * g }))
     }))
 }
 
