@@ -18,18 +18,20 @@ impl<'a> Header<'a> {
         Header { messages, render: Box::new(render), prompt: None, usual: None }
     }
 
-    /// The messages before the assistant's first turn.
-    fn before(&self) -> &'a [Value] {
-        let first =
-            self.messages.iter().position(|message| message["role"] == "assistant").unwrap_or(self.messages.len());
-        &self.messages[..first]
+    /// The messages before the assistant's first turn; a question where there are none, which templates want.
+    fn before(&self) -> Vec<Value> {
+        let first = self.messages.iter().position(|message| message["role"] == "assistant");
+        match &self.messages[..first.unwrap_or(self.messages.len())] {
+            [] => vec![json!({ "role": "user", "content": "x" })],
+            before => before.to_vec(),
+        }
     }
 
     /// The generation prompt, if the template has one.
     pub fn prompt(&mut self) -> &str {
         if self.prompt.is_none() {
             let before = self.before();
-            let prompt = (self.render)(before, true).zip((self.render)(before, false));
+            let prompt = (self.render)(&before, true).zip((self.render)(&before, false));
             let prompt =
                 prompt.and_then(|(open, closed)| open.as_str().strip_prefix(closed.as_str()).map(str::to_string));
             self.prompt = Some(own(prompt.unwrap_or_default()));
@@ -43,7 +45,7 @@ impl<'a> Header<'a> {
             let before = self.before();
             let number = before.len() as u32;
             let messages: Vec<Value> =
-                before.iter().cloned().chain([json!({ "role": "assistant", "content": "x" })]).collect();
+                before.into_iter().chain([json!({ "role": "assistant", "content": "x" })]).collect();
             let usual = (self.render)(&messages, false).and_then(|text| {
                 let turn = text.runs().find(|(_, source)| source.turn == Some(number))?.0.start;
                 let said = text.runs().find(|(_, source)| source.said == Some(number))?.0.start;

@@ -177,11 +177,20 @@ impl Looker<'_> {
         };
         let limit = place.said.as_ref().map_or(turn.end, |said| said.start.clamp(turn.start, turn.end));
         let written = &self.text[turn.start..limit];
-        let mut known = self.common(header.prompt(), written);
+        let mut known = self.behind(header.prompt(), written);
         if known == 0 {
-            known = self.common(header.usual(), written);
+            known = self.behind(header.usual(), written);
         }
         Some(turn.start + known)
+    }
+
+    /// The place behind what is usual before the words: a template may write more in front of it (a default system message), or
+    /// a part of it.
+    fn behind(&self, usual: &str, written: &str) -> usize {
+        match written.find(usual) {
+            Some(at) if !usual.trim().is_empty() => at + usual.len(),
+            _ => self.common(usual, written),
+        }
     }
 
     /// How much of what is usual before the words is written here: all of it, or as much as ends with a token or white space.

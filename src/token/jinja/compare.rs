@@ -74,7 +74,7 @@ pub fn equal(left: &Value, right: &Value, budget: &mut Budget) -> Res<bool> {
 }
 
 /// The order of two numbers, exactly, and none where one is NaN.
-fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
+pub fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
     match (left.as_int(), right.as_int()) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),
         (Some(left), None) => number::order(left, right.as_number()?),

@@ -143,6 +143,9 @@ impl Parser {
             } else if filters && self.skip_sign("|") {
                 self.filter(&mut posts)?;
             } else if filters && self.skip_word("is") {
+                if matches!(posts.last(), Some(Post::Test(..))) {
+                    fail!("a test stands behind a test");
+                }
                 posts.push(self.test()?);
             } else {
                 break;

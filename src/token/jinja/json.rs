@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::budget::{Budget, Fault, Res, fail};
+use super::compare::{numbers, order};
 use super::float::float_text;
 use super::marked::{Part, Source, Text, Writer};
 use super::value::{Dict, Sequence, Value};
@@ -95,6 +96,24 @@ pub fn dumps(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
     Ok(Value::Text(writer.finish()))
 }
 
+/// An entry with its key, and the text of that.
+type Entry<'v> = (&'v Value, Text, &'v Value);
+
+/// Sorts entries by their keys as they are, and not by their texts: 9 is before 10, and a number beside a text is a fault.
+fn by_key(entries: &mut [Entry], budget: &mut Budget) -> Res<()> {
+    for at in 1..entries.len() {
+        order(entries[0].0, entries[at].0, "<", budget)?;
+    }
+    // paid for before, so that the order holds to the end
+    budget.spend(entries.len() as u64 * u64::from(entries.len().max(1).ilog2()))?;
+    let is_nan = |value: &Value| matches!(value, Value::Float(number) if number.is_nan());
+    entries.sort_by(|(one, one_text, _), (two, two_text, _)| match (one, two) {
+        (Value::Text(_), _) => one_text.as_str().cmp(two_text.as_str()),
+        _ => numbers(one, two).unwrap_or_else(|| is_nan(one).cmp(&is_nan(two))),
+    });
+    Ok(())
+}
+
 impl Style {
     fn dump(&self, value: &Value, level: usize, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
         budget.spend(1)?;
@@ -113,14 +132,15 @@ impl Style {
                 self.parts(items, ["[", "]"], level, writer, budget)?;
             }
             Value::Dict(dict) => {
-                let mut entries: Vec<(Option<Text>, &Value)> = Vec::with_capacity(dict.entries.len());
+                let mut entries: Vec<Entry> = Vec::with_capacity(dict.entries.len());
                 for (key, value) in &dict.entries {
-                    entries.push((Some(key_text(key)?), value));
+                    entries.push((key, key_text(key)?, value));
                 }
                 if self.sorted {
-                    entries.sort_by(|one, two| one.0.as_ref().map(Text::as_str).cmp(&two.0.as_ref().map(Text::as_str)));
+                    by_key(&mut entries, budget)?;
                 }
-                self.parts(entries.into_iter(), ["{", "}"], level, writer, budget)?;
+                let parts = entries.into_iter().map(|(_, key, value)| (Some(key), value));
+                self.parts(parts, ["{", "}"], level, writer, budget)?;
             }
             other => fail!("Object of type {} is not JSON serializable", other.kind()),
         }

@@ -315,6 +315,12 @@ fn number(rest: &str) -> Res<(Kind, usize)> {
     }
     let whole = digits(rest, 10);
     let mut length = whole;
+    if rest.starts_with('0')
+        && rest[..whole].contains(|digit| digit != '0' && digit != '_')
+        && !rest[whole..].starts_with(['.', 'e', 'E'])
+    {
+        fail!("`{}` begins with a zero, which numbers don't", &rest[..whole]);
+    }
     if rest[length..].starts_with('.') {
         let fraction = digits(&rest[length + 1..], 10);
         length += if fraction > 0 { 1 + fraction } else { 0 };

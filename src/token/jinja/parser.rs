@@ -345,6 +345,9 @@ impl Parser {
                 }
                 let param = self.expect_name()?;
                 let name = self.name(&param);
+                if params.iter().any(|other| other.name == name) {
+                    fail!("the parameter `{param}` is there twice");
+                }
                 let default = if self.skip_sign("=") { Some(self.expression()?) } else { None };
                 if default.is_none() && params.last().is_some_and(|last| last.default.is_some()) {
                     fail!("the parameter `{param}` without a default stands behind one that has a default");
