@@ -529,3 +529,36 @@ fn descriptions_that_are_none_are_errors() {
     let far = json!({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]}, "added_tokens": [{"id": 5, "content": "<x>"}]});
     assert!(error(far).contains("the added token `<x>` has the id 5, but the vocabulary has 1 entries"));
 }
+
+/// Folders with one setting changed are read as AutoTokenizer reads them: `tests/reference/tokenizers/siblings.py`.
+#[test]
+fn one_changed_setting_means_what_it_means_to_autotokenizer() {
+    let text = std::fs::read_to_string("tests/data/token/siblings.jsonl").unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts = texts(&lines.next().unwrap());
+    let (mut count, mut wrong) = (0, Vec::new());
+    for line in lines {
+        let folder = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(Path::new(FAMILIES).join(line["base"].as_str().unwrap())).unwrap() {
+            let path = file.unwrap().path();
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+        for (name, keys) in line["files"].as_object().unwrap() {
+            let path = folder.path().join(name);
+            let known = std::fs::read_to_string(&path).unwrap_or("{}".into());
+            let mut json: Value = serde_json::from_str(&known).unwrap();
+            json.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+            std::fs::write(&path, json.to_string()).unwrap();
+        }
+        count += 1;
+        let tok = Tokenizer::open(folder.path()).unwrap();
+        for (text, ids) in texts.iter().zip(line["ids"].as_array().unwrap()) {
+            let (ids, found) = (numbers(ids), tok.encode(text, true).unwrap().ids);
+            if found != ids {
+                wrong.push(format!("{}, {}, {text:?}: {found:?}, not {ids:?}", line["base"], line["change"]));
+            }
+        }
+    }
+    assert!(count > 300, "{count}");
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -1,7 +1,8 @@
 //! Added tokens: those of `tokenizer.json`, of the config's `added_tokens_decoder`, of `added_tokens.json`, the named special
-//! tokens and the additional ones, put together as transformers does. One that is new gets the id that its file says, else
-//! the next.
+//! tokens and the additional ones, put together as transformers does. One that is new gets the next id, whatever its file
+//! says.
 
+use super::class::Class;
 use super::config::{NAMED, Settings, content};
 use crate::token::engine::WHO;
 use crate::{Result, bail};
@@ -59,27 +60,10 @@ pub fn complete(spec: &mut Value, settings: &mut Settings) -> Result<()> {
             return Ok(());
         }
     };
-    let named: Vec<String> = NAMED.into_iter().filter_map(|name| settings.token(name)).map(String::from).collect();
     let vocab = Vocab::of(&spec["model"]);
     let mut added = Added { next: vocab.len(), list: Vec::new(), places: HashMap::new(), vocab };
-    for token in own {
-        let Value::Object(token) = token else { bail!(WHO, "an added token is {token}, not a map") };
-        added.push(token);
-    }
-    for (id, mut token) in listed(settings)? {
-        if let Some(other) = added.put(id, &mut token, &named) {
-            let content = token["content"].as_str().unwrap_or_default();
-            settings
-                .unused
-                .push(format!("added_tokens_decoder: the id {id} of `{content}` is not used: it is {other}"));
-        }
-    }
-    let named = NAMED.into_iter().filter_map(|name| settings.config.get(name));
-    let others = settings.config.iter().filter(|(key, value)| is_other(key, value)).map(|(_, value)| value);
-    named.chain(others).for_each(|token| added.special(token));
-    let more = additional(settings).map(|token| (token, true));
-    let pieces = settings.pieces.iter().map(|piece| (piece, piece["special"] == true));
-    more.chain(pieces).for_each(|(token, special)| added.fresh(token, special));
+    added.take_listed(own, settings)?;
+    added.take_named(settings);
     spec["added_tokens"] = added.list.into_iter().map(Value::Object).collect();
     Ok(())
 }
@@ -89,16 +73,13 @@ fn is_other(key: &str, value: &Value) -> bool {
     key.ends_with("_token") && !NAMED.contains(&key) && content(value).is_some()
 }
 
-/// `extra_special_tokens`, or as it was called before, `additional_special_tokens`: a list, or a map by names.
+/// Special tokens without a name, or a map of those of the model's own names.
+const EXTRA: &str = "extra_special_tokens";
+
+/// The list `extra_special_tokens`, or as it was called before, `additional_special_tokens`.
 fn additional(settings: &Settings) -> impl Iterator<Item = &Value> {
-    let filled = |key: &str| {
-        let given = settings.config.get(key)?;
-        let empty = given.as_array().is_some_and(Vec::is_empty) || given.is_null();
-        (!empty).then_some(given)
-    };
-    let given = filled("extra_special_tokens").or_else(|| filled("additional_special_tokens"));
-    let list = given.and_then(Value::as_array).into_iter().flatten();
-    list.chain(given.and_then(Value::as_object).into_iter().flat_map(|map| map.values()))
+    let filled = |key: &str| settings.config.get(key)?.as_array().filter(|list| !list.is_empty());
+    filled(EXTRA).or_else(|| filled("additional_special_tokens")).into_iter().flatten()
 }
 
 /// The tokens that the config lists with their ids, or `added_tokens.json`, by id.
@@ -135,6 +116,49 @@ fn whole(content: &str, special: bool) -> Value {
 }
 
 impl Added<'_> {
+    /// The tokens of `tokenizer.json`, and those that are listed with their ids. A class that is built anew has the listed ones alone.
+    fn take_listed(&mut self, own: Vec<Value>, settings: &mut Settings) -> Result<()> {
+        let named: Vec<String> = NAMED.into_iter().filter_map(|name| settings.token(name)).map(String::from).collect();
+        let listed = listed(settings)?;
+        let rebuilt = settings.class.is_rebuilt() && settings.config.contains_key("added_tokens_decoder");
+        for token in own {
+            let Value::Object(token) = token else { bail!(WHO, "an added token is {token}, not a map") };
+            let name = token.get("content").and_then(Value::as_str).unwrap_or_default();
+            if !rebuilt || listed.iter().any(|(_, known)| known.get("content").and_then(Value::as_str) == Some(name)) {
+                self.push(token);
+            } else if self.vocab.id(name).is_none() && !named.iter().any(|known| known == name) {
+                settings.unused.push(format!(
+                    "tokenizer.json: the added token `{name}` is not used: tokenizer_config.json lists others"
+                ));
+            }
+        }
+        for (id, mut token) in listed {
+            if let Some(other) = self.put(id, &mut token, &named) {
+                let content = token["content"].as_str().unwrap_or_default();
+                settings
+                    .unused
+                    .push(format!("added_tokens_decoder: the id {id} of `{content}` is not used: it is {other}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The special tokens that the settings name, and the additional ones.
+    fn take_named(&mut self, settings: &Settings) {
+        let names = NAMED.into_iter().filter_map(|name| settings.config.get(name));
+        let others = settings.config.iter().filter(|(key, value)| is_other(key, value)).map(|(_, value)| value);
+        let by_name = settings.config.get(EXTRA).and_then(Value::as_object).into_iter().flat_map(|map| map.values());
+        let named: Vec<&Value> = names.chain(others).chain(by_name).collect();
+        named.iter().for_each(|token| self.special(token));
+        let more = additional(settings).map(|token| (token, true));
+        let pieces = settings.pieces.iter().map(|piece| (piece, piece["special"] == true));
+        more.chain(pieces).for_each(|(token, special)| self.fresh(token, special));
+        if settings.class == Class::Qwen2 {
+            // its constructor adds all special tokens once more, by their texts alone
+            named.into_iter().chain(additional(settings)).filter_map(content).for_each(|token| self.plain(token));
+        }
+    }
+
     fn push(&mut self, token: Map<String, Value>) {
         let name = token.get("content").and_then(Value::as_str).unwrap_or_default().to_string();
         if let Some(id) = token.get("id").and_then(Value::as_u64) {
@@ -154,8 +178,9 @@ impl Added<'_> {
         let place = self.places.get(&name).copied();
         let before = place.and_then(|place| self.list[place].get("id")?.as_u64());
         let known = before.or_else(|| self.vocab.id(&name));
+        let own = known.unwrap_or(self.next);
         let mut token = token.clone();
-        token.insert("id".into(), json!(known.unwrap_or(id)));
+        token.insert("id".into(), json!(own));
         match place {
             Some(place) => {
                 let before = self.list[place].get("special") == Some(&json!(true));
@@ -165,7 +190,15 @@ impl Added<'_> {
             }
             None => self.push(token),
         }
-        known.filter(|known| *known != id)
+        (own != id).then_some(own)
+    }
+
+    /// A token that is found whatever stands around it.
+    fn plain(&mut self, name: &str) {
+        let Some(place) = self.places.get(name) else { return };
+        for flag in ["lstrip", "rstrip", "single_word", "normalized"] {
+            self.list[*place].insert(flag.into(), json!(false));
+        }
     }
 
     /// A token that a name stands for: special, and new where it is not there yet.

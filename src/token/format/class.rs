@@ -178,6 +178,11 @@ impl Class {
         known.map_or_else(|| Class::Other(name.to_string()), |(class, _)| class.clone())
     }
 
+    /// Whether transformers builds a tokenizer of this class anew from the vocabulary in a `tokenizer.json`.
+    pub fn is_rebuilt(&self) -> bool {
+        !matches!(self, Class::Unnamed | Class::AsItIs | Class::Other(_))
+    }
+
     /// The special tokens that a class takes where the config names none.
     pub fn tokens(&self) -> &'static [(&'static str, &'static str)] {
         const END: &str = "<|endoftext|>";

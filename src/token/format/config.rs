@@ -43,17 +43,21 @@ impl Settings {
         let listed = config.contains_key("added_tokens_decoder");
         let specials = map("special_tokens_map.json")?.unwrap_or_default();
         if listed {
-            let differs =
-                |key: &&String| config.get(*key).is_some_and(|value| content(value) != content(&specials[*key]));
-            if let Some(key) = specials.keys().find(differs) {
-                unused
-                    .push(format!("special_tokens_map.json: `{key}` is not used: tokenizer_config.json says another"));
+            let same = |key: &str| match (config.get(key), &specials[key]) {
+                (Some(said), other) => content(said).map_or(said == other, |said| content(other) == Some(said)),
+                (None, _) => false,
+            };
+            if let Some(key) = specials.keys().find(|key| !same(key)) {
+                unused.push(format!(
+                    "special_tokens_map.json: `{key}` is not used: it is older than tokenizer_config.json, which lists its added tokens"
+                ));
             }
-            specials.into_iter().for_each(|(key, value)| {
-                config.entry(key).or_insert(value);
-            });
         } else {
-            config.extend(specials);
+            // a list of the config's own, which is called otherwise today, stands before that of the older file
+            let has_list = ["extra_special_tokens", "additional_special_tokens"]
+                .iter()
+                .any(|key| config.get(*key).and_then(Value::as_array).is_some_and(|list| !list.is_empty()));
+            config.extend(specials.into_iter().filter(|(key, _)| !(has_list && key == "additional_special_tokens")));
         }
         let added = if listed { None } else { map("added_tokens.json")? };
         if let Some(template) = template_files(folder, config.get("chat_template"))? {

@@ -111,6 +111,7 @@ fn open_json(path: &Path, folder: &Path) -> Result<Tokenizer> {
         }
         flags::apply(&mut spec, &mut settings);
         added::complete(&mut spec, &mut settings).map_err(told)?;
+        pipeline::renew_ends(&mut spec, &settings);
     }
     assemble(spec, settings).map_err(told)
 }

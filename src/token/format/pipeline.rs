@@ -207,8 +207,23 @@ fn deberta(vocabulary: Vocabulary, settings: &Settings) -> Value {
 pub fn surround(spec: &Value, settings: &Settings) -> Value {
     let ids = Ids(spec);
     let mark = |name: &str| ids.mark(settings.token(name)?);
+    let own = of_class(spec, settings);
+    let code = settings.class == Class::CodeLlama;
+    let bos = mark("bos_token").filter(|_| settings.flag("add_bos_token").unwrap_or(code));
+    let eos = mark("eos_token").filter(|_| settings.flag("add_eos_token").unwrap_or(false));
+    match own {
+        Some(own) => own,
+        None if bos.is_none() && eos.is_none() => spec.get("post_processor").cloned().unwrap_or_default(),
+        None => around::template(bos, eos),
+    }
+}
+
+/// What the class itself puts around a text.
+fn of_class(spec: &Value, settings: &Settings) -> Option<Value> {
+    let ids = Ids(spec);
+    let mark = |name: &str| ids.mark(settings.token(name)?);
     let both = |one: &str, other: &str| Some((mark(one)?, mark(other)?));
-    let own = match &settings.class {
+    match &settings.class {
         Class::Roberta => both("cls_token", "sep_token").map(|(cls, sep)| around::roberta(cls, sep)),
         Class::XlmRoberta | Class::Camembert | Class::Clip => {
             both("bos_token", "eos_token").map(|(bos, eos)| around::roberta(bos, eos))
@@ -218,14 +233,19 @@ pub fn surround(spec: &Value, settings: &Settings) -> Value {
         }
         Class::T5 => mark("eos_token").map(around::ends),
         _ => None,
+    }
+}
+
+/// Puts the class's own tokens around a text where `tokenizer.json` puts others there than `tokenizer_config.json` names.
+pub fn renew_ends(spec: &mut Value, settings: &Settings) {
+    let held = spec["post_processor"].to_string();
+    let own = of_class(spec, settings);
+    let misses = |own: &Value| {
+        let names = own["special_tokens"].as_object().into_iter().flat_map(|tokens| tokens.keys());
+        names.into_iter().any(|name| !held.contains(&json!(name).to_string()))
     };
-    let code = settings.class == Class::CodeLlama;
-    let bos = mark("bos_token").filter(|_| settings.flag("add_bos_token").unwrap_or(code));
-    let eos = mark("eos_token").filter(|_| settings.flag("add_eos_token").unwrap_or(false));
-    match own {
-        Some(own) => own,
-        None if bos.is_none() && eos.is_none() => spec.get("post_processor").cloned().unwrap_or_default(),
-        None => around::template(bos, eos),
+    if let Some(own) = own.filter(misses) {
+        spec["post_processor"] = own;
     }
 }
 
