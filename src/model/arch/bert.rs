@@ -108,6 +108,7 @@ const GGUF: GgufNames = GgufNames {
     ]],
     interleaved: &[],
     norms_from_one: false,
+    longrope: false,
 };
 
 /// What encoders know as the activation of a feed-forward layer.

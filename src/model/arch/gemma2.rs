@@ -79,6 +79,7 @@ pub const GGUF: GgufNames = GgufNames {
     ],
     interleaved: &[],
     norms_from_one: true,
+    longrope: false,
     ..llama::GGUF
 };
 

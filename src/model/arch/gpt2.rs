@@ -90,6 +90,7 @@ const GGUF: GgufNames = GgufNames {
     ]],
     interleaved: &[],
     norms_from_one: false,
+    longrope: false,
 };
 
 const POSITIONS: &str = "transformer.wpe.weight";

@@ -98,6 +98,7 @@ pub const GGUF: GgufNames = GgufNames {
     inner: &[MODULES, NORM],
     interleaved: &[("self_attn.q_proj", |config| config.heads), ("self_attn.k_proj", |config| config.kv_heads)],
     norms_from_one: false,
+    longrope: false,
 };
 
 pub fn has_window(header: &Gguf) -> bool {

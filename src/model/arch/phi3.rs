@@ -75,6 +75,7 @@ const GGUF: GgufNames = GgufNames {
     },
     inner: &[&[("self_attn.qkv_proj", "attn_qkv"), ("mlp.gate_up_proj", "ffn_up")], llama::MODULES, llama::NORM],
     interleaved: &[],
+    longrope: true,
     ..llama::GGUF
 };
 

@@ -5,6 +5,7 @@ use crate::model::config::Config;
 use crate::model::pooling::Pooling;
 use crate::{Error, Result, bail};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The names of an architecture in GGUF.
 pub struct GgufNames {
@@ -29,6 +30,8 @@ pub struct GgufNames {
     pub interleaved: &'static [(&'static str, HeadCount)],
     /// The weights of norms are 1 more in the file.
     pub norms_from_one: bool,
+    /// llama.cpp scales its rotary positions by longrope where the file has the factors.
+    pub longrope: bool,
 }
 
 /// Modules: our name, theirs.
@@ -78,8 +81,8 @@ pub const TOKEN_TYPES: &str = "tokenizer.ggml.token_type_count";
 pub struct Metadata<'a> {
     pub header: &'a Gguf,
     pub architecture: &'static str,
-    /// The factors of `rope_freqs.weight`.
-    pub factors: Option<Vec<f32>>,
+    /// The divisors of rotary frequencies, by the names of their tensors.
+    pub factors: BTreeMap<&'static str, Vec<f32>>,
 }
 
 impl Metadata<'_> {

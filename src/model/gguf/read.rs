@@ -2,6 +2,7 @@
 
 use super::blocks::{deinterleave, deinterleaved};
 use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT, POOLING, POOLINGS};
+use super::rope;
 use crate::format::gguf::{Gguf, TensorEntry};
 use crate::kernel::quant::Blocks;
 use crate::model::pooling::Pooling;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-const FACTORS: &str = "rope_freqs.weight";
+/// The tensors that the config is made of.
+const FACTORS: [&str; 3] = [rope::FACTORS, rope::LONG, rope::SHORT];
 
 /// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, those that are quantized stay so.
 pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights)> {
@@ -26,10 +28,7 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
     let entries: BTreeMap<&str, &TensorEntry> =
         header.tensors.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     let file = files::open("model", path)?;
-    let factors = match entries.get(FACTORS) {
-        Some(entry) => Some(entry.decode(&raw(&file, &header, entry).map_err(tell)?).map_err(tell)?.to_vec1::<f32>()?),
-        None => None,
-    };
+    let factors = factors(&file, &header, &entries).map_err(tell)?;
     let metadata = Metadata { header: &header, architecture: names.architecture, factors };
     let json = config(&metadata, arch, names, &entries);
     let mut blueprint = json.and_then(|json| arch::read(json, None)).map_err(tell)?;
@@ -71,6 +70,19 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
         }
     }
     Ok((blueprint, weights))
+}
+
+/// The divisors of rotary frequencies, by the names of their tensors.
+fn factors(
+    file: &File,
+    header: &Gguf,
+    entries: &BTreeMap<&str, &TensorEntry>,
+) -> Result<BTreeMap<&'static str, Vec<f32>>> {
+    let present = FACTORS.into_iter().filter_map(|name| Some((name, entries.get(name)?)));
+    let read = |(name, entry): (&'static str, &&TensorEntry)| {
+        Ok((name, entry.decode(&raw(file, header, entry)?)?.flatten_all()?.to_vec1()?))
+    };
+    present.map(read).collect()
 }
 
 /// What llama.cpp's number of a pooling is here.
@@ -154,7 +166,7 @@ fn places<'a>(
     let wanted: BTreeMap<String, TensorSpec> =
         blueprint.tensors().into_iter().map(|spec| (names.name(config, &spec.name), spec)).collect();
     let missing: Vec<&str> = wanted.keys().map(String::as_str).filter(|name| !entries.contains_key(name)).collect();
-    let computed = |name: &str| name == FACTORS || (config.tied && name == OUTPUT);
+    let computed = |name: &str| FACTORS.contains(&name) || (config.tied && name == OUTPUT);
     let unknown: Vec<&str> =
         entries.keys().copied().filter(|name| !wanted.contains_key(*name) && !computed(name)).collect();
     folder::complain(place, config, &missing, &unknown)?;

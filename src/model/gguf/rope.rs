@@ -4,18 +4,30 @@ use super::names::Metadata;
 use crate::format::gguf::Value as Meta;
 use crate::model::config::{Config, Rope};
 use crate::tensor::nn::RotaryScaling;
-use crate::{Result, bail};
+use crate::{Result, bail, progress};
 use serde_json::{Value, json};
 
 /// What YaRN has where nothing else is said, in llama.cpp as in transformers.
 const BETAS: (f64, f64) = (32.0, 1.0);
 
+/// The tensors that hold divisors of frequencies: Llama 3's, and longrope's for texts beyond the length of pretraining and
+/// for the others.
+pub const FACTORS: &str = "rope_freqs.weight";
+pub const LONG: &str = "rope_factors_long.weight";
+pub const SHORT: &str = "rope_factors_short.weight";
+/// What longrope multiplies the queries and keys by.
+const ATTENTION: &str = "rope.scaling.attn_factor";
+const ORIGINAL: &str = "rope.scaling.original_context_length";
+
 /// `rope_scaling` of `config.json`.
 pub fn scaling(file: &Metadata, theta: f64, head_dim: usize) -> Result<Value> {
     let header = file.header;
-    if let Some(factors) = &file.factors {
+    if let Some(scaling) = longrope(file)? {
+        return Ok(scaling);
+    }
+    if let Some(factors) = file.factors.get(FACTORS) {
         let factor = factors.iter().copied().fold(1.0, f32::max);
-        let original = header.int(&file.key("rope.scaling.original_context_length")).unwrap_or(8192);
+        let original = header.int(&file.key(ORIGINAL)).unwrap_or(8192);
         let expected = llama3_factors(theta, head_dim, f64::from(factor), original as f64);
         let close = |(got, want): (&f32, f64)| (f64::from(*got) - want).abs() <= 1e-3 * want;
         if factors.len() != expected.len() || !factors.iter().zip(expected).all(close) {
@@ -36,15 +48,37 @@ pub fn scaling(file: &Metadata, theta: f64, head_dim: usize) -> Result<Value> {
             let Some(factor) = header.float(&file.key("rope.scaling.factor")) else {
                 bail!("model", "the metadata `{}` is missing", file.key("rope.scaling.factor"));
             };
-            let original = header.int(&file.key("rope.scaling.original_context_length"));
+            let original = header.int(&file.key(ORIGINAL));
             let length = header.int(&file.key("context_length")).unwrap_or_default();
             Ok(json!({
                 "rope_type": "yarn", "factor": factor,
                 "original_max_position_embeddings": original.unwrap_or_else(|| (length as f64 / factor) as i64),
             }))
         }
+        Some("longrope") => {
+            bail!("model", "its scaling is longrope, and the tensors `{LONG}` and `{SHORT}` are missing")
+        }
         Some(other) => bail!("model", "rotary scaling `{other}` is not supported"),
     }
+}
+
+/// LongRoPE, which a file says by its two tensors: the converter of llama.cpp writes no name of it for Phi 3.
+fn longrope(file: &Metadata) -> Result<Option<Value>> {
+    let (long, short) = match (file.factors.get(LONG), file.factors.get(SHORT)) {
+        (Some(long), Some(short)) => (long, short),
+        (None, None) => return Ok(None),
+        _ => bail!("model", "of the tensors `{LONG}` and `{SHORT}` it has one alone"),
+    };
+    let Some(original) = file.header.int(&file.key(ORIGINAL)) else {
+        bail!("model", "the metadata `{}` is missing", file.key(ORIGINAL));
+    };
+    // the fewest digits that say a number of the file, which config.json had
+    let digits =
+        |factors: &[f32]| factors.iter().map(|x| x.to_string().parse().unwrap_or(f64::NAN)).collect::<Vec<f64>>();
+    Ok(Some(json!({
+        "rope_type": "longrope", "long_factor": digits(long), "short_factor": digits(short),
+        "original_max_position_embeddings": original, "attention_factor": file.number(ATTENTION)?,
+    })))
 }
 
 /// The inverse of [`scaling`], without the factors.
@@ -53,7 +87,7 @@ pub fn written(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
     let named = |name: &str, factor: f64| {
         vec![("rope.scaling.type", Meta::Text(name.into())), ("rope.scaling.factor", Meta::Float(factor))]
     };
-    let original = |length: usize| ("rope.scaling.original_context_length", Meta::Int(length as i64));
+    let original = |length: usize| (ORIGINAL, Meta::Int(length as i64));
     Ok(match &rope.scaling {
         RotaryScaling::None => Vec::new(),
         RotaryScaling::Linear { factor } => named("linear", *factor),
@@ -79,20 +113,32 @@ pub fn written(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
             all.push(original(*original_max_position_embeddings));
             all
         }
-        RotaryScaling::Dynamic { .. } | RotaryScaling::LongRope { .. } => {
-            bail!(
+        RotaryScaling::LongRope { attention_factor, original_max_position_embeddings, .. } => {
+            progress::warn(
                 "save",
-                "rotary positions by dynamic or longrope scaling, which llama.cpp has not got for this architecture"
-            )
+                format!(
+                    "llama.cpp takes the long factors for every text where its context (`-c`) is beyond {original_max_position_embeddings}: short ones get other predictions there"
+                ),
+            );
+            vec![original(*original_max_position_embeddings), (ATTENTION, Meta::Float(*attention_factor))]
+        }
+        RotaryScaling::Dynamic { .. } => {
+            bail!("save", "rotary positions by dynamic scaling, which llama.cpp has not got")
         }
     })
 }
 
-/// The tensor `rope_freqs.weight` of a model that has one: the divisors of its frequencies.
-pub fn factors(rope: &Rope, head_dim: usize) -> Option<Vec<f32>> {
-    let RotaryScaling::Llama3 { factor, original_max_position_embeddings, .. } = &rope.scaling else { return None };
-    let factors = llama3_factors(rope.theta, head_dim, *factor, *original_max_position_embeddings as f64);
-    Some(factors.into_iter().map(|factor| factor as f32).collect())
+/// The tensors with divisors of frequencies.
+pub fn factors(rope: &Rope, head_dim: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let narrow = |factors: &[f64]| factors.iter().map(|&factor| factor as f32).collect();
+    match &rope.scaling {
+        RotaryScaling::Llama3 { factor, original_max_position_embeddings, .. } => {
+            let factors = llama3_factors(rope.theta, head_dim, *factor, *original_max_position_embeddings as f64);
+            vec![(FACTORS, narrow(&factors))]
+        }
+        RotaryScaling::LongRope { long, short, .. } => vec![(LONG, narrow(long)), (SHORT, narrow(short))],
+        _ => Vec::new(),
+    }
 }
 
 /// The divisors of Llama 3's frequencies, as llama.cpp computes them.

@@ -13,6 +13,7 @@ use crate::model::config::Config;
 use crate::model::quantize::{Instead, Wanted};
 use crate::model::spec::{Arch, Start, TensorSpec};
 use crate::model::{Importance, Model, Weights};
+use crate::tensor::nn::RotaryScaling;
 use crate::tensor::{DType, Device};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, files, ranks};
@@ -69,15 +70,13 @@ impl Model {
         let metadata = source.metadata(saving)?;
         let mut planned = source.plan(saving)?;
         planned.sort_by(|a, b| a.name.cmp(&b.name));
-        let factors = source.config.rope.as_ref().and_then(|rope| rope::factors(rope, source.config.head_dim));
+        let rope = source.config.rope.as_ref();
+        let factors = rope.map(|rope| rope::factors(rope, source.config.head_dim)).unwrap_or_default();
         let mut entries: Vec<TensorEntry> = planned.iter().map(|planned| source.entry(planned)).collect();
-        if let Some(factors) = &factors {
-            entries.push(TensorEntry::new("rope_freqs.weight", &[factors.len()], GgmlDType::F32));
-        }
-        let fill = |index: usize| match (planned.get(index), &factors) {
-            (Some(planned), _) => source.bytes(planned, saving.importance.as_ref()),
-            (None, Some(factors)) => Ok(factors.iter().flat_map(|factor| factor.to_le_bytes()).collect()),
-            (None, None) => unreachable!("there is an entry for each tensor"),
+        entries.extend(factors.iter().map(|(name, of)| TensorEntry::new(*name, &[of.len()], GgmlDType::F32)));
+        let fill = |index: usize| match planned.get(index) {
+            Some(planned) => source.bytes(planned, saving.importance.as_ref()),
+            None => Ok(factors[index - planned.len()].1.iter().flat_map(|factor| factor.to_le_bytes()).collect()),
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         files::make_folder(WHO, folder)?;
@@ -103,6 +102,11 @@ impl Model {
         if names.head != inner.head.name {
             let error = format!("a {model_type} with a {} head can't be written as GGUF", inner.head.name);
             return Err(Error::new(WHO, error).help(format!("llama.cpp knows it with a {} head", names.head)));
+        }
+        let scaling = inner.config.rope.as_ref().map(|rope| &rope.scaling);
+        if matches!(scaling, Some(RotaryScaling::LongRope { .. })) && !names.longrope {
+            let error = format!("rotary positions by longrope scaling, which llama.cpp has not got for a {model_type}");
+            return Err(Error::new(WHO, error).help("a folder keeps them: name one"));
         }
         if !inner.weights.bottlenecks.is_empty() {
             return Err(Error::new(WHO, "bottleneck adapters are attached, which can't be merged into weights")
