@@ -1,7 +1,7 @@
 //! Input and output embeddings: growing them with the vocabulary, and their rows by id.
 
 use super::model::Inner;
-use super::weights::{Weights, rows_name};
+use super::weights::Weights;
 use super::{Config, Model};
 use crate::tensor::ops::volume;
 use crate::tensor::{Array, DType, Device, Tensor};
@@ -145,12 +145,13 @@ impl Model {
             numbers[*id as usize * hidden..][..hidden].copy_from_slice(row);
         }
         let whole = Array::from_vec(numbers, value.dims(), &Device::Cpu)?;
-        let first = inner.weights.get(&name)?.dims()[0];
-        if ids.iter().any(|&id| id as usize >= first) {
-            inner.weights.set(&rows_name(&name), &whole.narrow(0, first, value.dims()[0] - first)?)?;
+        let apart = inner.weights.ids_apart(&name)?;
+        if let Some(rows) = inner.weights.rows_apart(&name)?.filter(|_| ids.iter().any(|id| apart.contains(id))) {
+            let index = Array::from_vec(apart.clone(), apart.len(), whole.device())?;
+            inner.weights.set(&rows.weight, &whole.index_select(&index, 0)?)?;
         }
-        if ids.iter().any(|&id| (id as usize) < first) {
-            inner.weights.set(&name, &whole.narrow(0, 0, first)?)?;
+        if ids.iter().any(|id| !apart.contains(id)) {
+            inner.weights.set(&name, &whole.narrow(0, 0, inner.weights.get(&name)?.dims()[0])?)?;
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::config::{Config, OutputEmbeddings};
 use super::input::Input;
 use super::observer::Observer;
 use super::relative::Relative;
-use super::weights::{Weights, rows_name};
+use super::rows_apart::IdsApart;
+use super::weights::Weights;
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{self, Dropout, LossShape, Mask, Precision, Rotary};
 use crate::tensor::{Array, DType, Device, Rng, Tensor, ops};
@@ -72,20 +73,17 @@ impl Forward {
     }
 
     fn table_rows(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
-        let rows = rows_name(table);
-        if !self.weights.has(&rows) {
-            return self.lookup(table, ids);
-        }
-        // two lookups: of the old rows, which are frozen, and of the new ones
-        let first = self.weights.get(table)?.dims()[0] as u32;
-        let old: Vec<u32> = ids.iter().map(|&id| if id < first { id } else { 0 }).collect();
-        let places: Vec<usize> = (0..ids.len()).filter(|&place| ids[place] >= first).collect();
+        let Some(apart) = self.weights.rows_apart(table)? else { return self.lookup(table, ids) };
+        // two lookups: of the rows of the table, which are frozen, and of those that are apart
+        let new = apart.places(ids);
+        let old: Vec<u32> = ids.iter().zip(&new).map(|(&id, new)| if new.is_some() { 0 } else { id }).collect();
+        let places: Vec<usize> = (0..ids.len()).filter(|&place| new[place].is_some()).collect();
         let base = self.lookup(table, &old)?;
-        let learned = self.weights.working(&rows)?;
+        let learned = self.weights.working(&apart.weight)?;
         if places.is_empty() {
             return untouched(&base.value(), &learned);
         }
-        let new: Vec<u32> = places.iter().map(|&place| ids[place] - first).collect();
+        let new: Vec<u32> = new.into_iter().flatten().collect();
         put_rows(&base.value(), &nn::embedding(&learned, &new, &[new.len()])?, places)
     }
 
@@ -201,17 +199,18 @@ impl Forward {
         self.config.output.as_ref().ok_or_else(|| Error::new("model", "this head has no output embeddings"))
     }
 
-    /// The output embeddings with their bias: as one, or as their old rows and their new ones.
+    /// The output embeddings with their bias: as one, or as their old rows and their new ones, which are the last.
     fn output_tables(&self) -> Result<Vec<(Tensor, Option<Tensor>)>> {
         let OutputEmbeddings { weight, bias, .. } = self.output()?;
-        let rows = rows_name(weight);
         let bias = bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
-        let old = self.weights.factor(weight)?;
-        if !self.weights.has(&rows) {
-            return Ok(vec![(old, bias)]);
-        }
-        let new = self.weights.factor(&rows)?;
-        let first = old.value().dims()[0] as i64;
+        let Some(apart) = self.weights.rows_apart(weight)? else {
+            return Ok(vec![(self.weights.factor(weight)?, bias)]);
+        };
+        let first = match apart.ids {
+            IdsApart::Of(ids) => return Ok(vec![(self.weights.with_scattered(weight, &apart.weight, ids)?, bias)]),
+            IdsApart::From(first) => i64::from(first),
+        };
+        let (old, new) = (self.weights.factor(weight)?, self.weights.factor(&apart.weight)?);
         let count = new.value().dims()[0] as i64;
         let part = |from: i64, size: i64| bias.as_ref().map(|bias| ops::narrow(bias, 0, from, size)).transpose();
         Ok(vec![(old, part(0, first)?), (new, part(first, count)?)])

@@ -40,6 +40,7 @@ mod relative;
 mod replace_masked;
 mod rope;
 mod rows;
+mod rows_apart;
 mod sampling;
 mod save;
 mod sentence;

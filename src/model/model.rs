@@ -8,9 +8,11 @@ use super::forward::Forward;
 use super::head::{classes, token};
 use super::input::Input;
 use super::rows::{Reduce, TokenRows};
+use super::rows_apart::embeddings_of;
 use super::sentence::Sentence;
 use super::spec::{Arch, Blueprint, Head, LossPlan, Targets};
-use super::weights::{Weight, Weights, embeddings_of};
+
+use super::weights::{Weight, Weights};
 use crate::kernel::{self, decoder::Decoder};
 use crate::sync::unpoisoned;
 use crate::tensor::nn::{Precision, Rotary};
@@ -18,6 +20,7 @@ use crate::tensor::{Array, DType, Tensor, no_grad, ops, rng};
 use crate::token::Tokenizer;
 use crate::{Error, Result, bail, text};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -341,13 +344,20 @@ impl Inner {
 
     /// The fused decoder of this model, if there is one for it.
     pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
-        // the fused decoder supports neither bottleneck adapters nor divided embeddings
-        if !self.weights.bottlenecks.is_empty() || self.weights.iter().any(|(name, _)| embeddings_of(name).is_some()) {
+        // the fused decoder supports neither bottleneck adapters nor embeddings that are cut in two
+        let apart = self.weights.iter().filter_map(|(name, _)| embeddings_of(name));
+        let (scattered, cut): (Vec<String>, Vec<String>) =
+            apart.partition(|table| self.weights.scattered.contains_key(table));
+        if !self.weights.bottlenecks.is_empty() || !cut.is_empty() {
             return Ok(None);
         }
         match self.arch.decoder {
             Some(decoder) => {
-                let decoder = Decoder { precision: self.precision, ..decoder(&self.config, &self.weights)? };
+                let mut weights = Cow::Borrowed(&*self.weights);
+                if !scattered.is_empty() {
+                    weights.to_mut().join()?;
+                }
+                let decoder = Decoder { precision: self.precision, ..decoder(&self.config, &weights)? };
                 Ok(Some(decoder).filter(Decoder::is_supported))
             }
             None => Ok(None),

@@ -3,7 +3,8 @@
 use super::fields::write_json;
 use super::folder::{INDEX, SINGLE};
 use super::head::embed;
-use super::weights::{Weights, embeddings_of, rows_name};
+use super::rows_apart::{embeddings_of, rows_name};
+use super::weights::Weights;
 use super::{Config, Model};
 use crate::files::{self, Stage};
 use crate::format::safetensors;

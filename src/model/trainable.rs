@@ -3,10 +3,11 @@
 //! While only new embedding rows are trained they are a weight of their own, `….new_rows` beside `….weight`, which then
 //! holds the old rows and is frozen. So the old rows cannot move, and have neither gradients nor optimizer state.
 
-use super::weights::{Weights, embeddings_of, rows_name};
+use super::rows_apart::{IdsApart, RowsApart, embeddings_of, rows_name};
+use super::weights::Weights;
 use super::{Config, Model};
-use crate::tensor::{DType, Tensor};
-use crate::{Error, Result, bail};
+use crate::tensor::Tensor;
+use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ impl Model {
             }
         }
         let mut weights = Weights::clone(&inner.weights);
+        let scattered = weights.scattered.clone();
         weights.join()?;
         weights.freeze_all(true);
         let config = inner.config.clone();
@@ -80,11 +82,12 @@ impl Model {
             if whole.iter().any(|part| parts.contains(part)) {
                 weights.set_frozen(&table, false)?;
             } else if new.iter().any(|part| parts.contains(part)) {
-                let Some(first) = from.or(inner.grown_from) else {
-                    return Err(Error::new(WHO, "cannot tell which embedding rows are new: this model was not resized")
-                        .help("give the first new id, as in `net.train_only(\"new_embeddings\", #{ first_new_id: old.len() })`"));
-                };
-                weights.divide(&table, first)?;
+                match (from.or(inner.grown_from), scattered.get(&table)) {
+                    (None, Some(rows)) => weights.divide_at(&table, &rows.ids)?,
+                    (Some(first), _) => weights.divide(&table, first)?,
+                    (None, None) => return Err(Error::new(WHO, "cannot tell which embedding rows are new: this model was not resized")
+                        .help("give the first new id, as in `net.train_only(\"new_embeddings\", #{ first_new_id: old.len() })`")),
+                }
             }
         }
         if parts.contains(&Part::Layers) {
@@ -139,10 +142,11 @@ impl Model {
     /// The first new row, where new rows are a weight of their own.
     pub fn new_rows_from(&self) -> Option<usize> {
         let inner = self.read();
-        let mut names = tables(&inner.config).into_iter().map(|(table, ..)| table);
-        names
-            .find(|table| inner.weights.has(&rows_name(table)))
-            .and_then(|table| inner.weights.get(&table).ok().map(|old| old.dims()[0]))
+        let from = |table: &String| match inner.weights.rows_apart(table) {
+            Ok(Some(RowsApart { ids: IdsApart::From(first), .. })) => Some(first as usize),
+            _ => None,
+        };
+        tables(&inner.config).iter().find_map(|(table, ..)| from(table))
     }
 }
 
@@ -158,41 +162,5 @@ fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
             (input, vec![Part::Input], vec![Part::NewInput]),
             (output.weight.clone(), vec![Part::Output], vec![Part::NewOutput]),
         ],
-    }
-}
-
-impl Weights {
-    /// Divides embeddings: the rows from `first` on become a trainable weight, the rest is frozen.
-    pub fn divide(&mut self, table: &str, first: usize) -> Result<()> {
-        let value = self.get(table)?.value()?;
-        let held = value.dims()[0];
-        if first == 0 || first >= held {
-            bail!("train_only", "`first_new_id` is {first}, and the embeddings have {held} rows");
-        }
-        if self.lora.keys().any(|layer| format!("{layer}.weight") == table) {
-            return Err(Error::new(
-                "train_only",
-                format!("LoRA is attached to `{table}`, whose new rows are to be trained"),
-            )
-            .help("attach it to other layers"));
-        }
-        // the old rows stay where they are; the new ones get numbers of their own, in f32, which training needs
-        let new = value.narrow(0, first, held - first)?.to_dtype(DType::F32)?.copy()?;
-        self.insert(table, value.narrow(0, 0, first)?);
-        self.set_frozen(table, true)?;
-        self.insert(&rows_name(table), new);
-        Ok(())
-    }
-
-    /// Joins embeddings whose old rows are trainable.
-    pub fn join_trainable(&mut self) -> Result<()> {
-        let divided: Vec<String> = self.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
-        if divided.iter().any(|table| self.get(table).is_ok_and(|old| !old.frozen)) {
-            let learning: Vec<String> =
-                divided.into_iter().filter(|table| self.get(table).is_ok_and(|old| !old.frozen)).collect();
-            self.join()?;
-            learning.iter().try_for_each(|table| self.set_frozen(table, false))?;
-        }
-        Ok(())
     }
 }

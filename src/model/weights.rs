@@ -59,6 +59,14 @@ impl Weight {
     }
 }
 
+/// Rows among the others of a table of embeddings, which are a weight of their own: see `rows_apart`.
+#[derive(Clone)]
+pub struct Scattered {
+    pub ids: Arc<[u32]>,
+    /// The weight of the rows: that of another table where both learn the same ones.
+    pub weight: String,
+}
+
 /// All weights in name order, and the adapters that are attached to some of them.
 #[derive(Clone, Default)]
 pub struct Weights {
@@ -67,6 +75,8 @@ pub struct Weights {
     pub lora: BTreeMap<String, LoraLayer>,
     /// Bottleneck adapters, by the name of the linear layer that they follow.
     pub bottlenecks: BTreeMap<String, Bottleneck>,
+    /// Rows that are a weight of their own and not cut off their table, by the name of the embeddings.
+    pub scattered: BTreeMap<String, Scattered>,
     /// What the file holds and no computation uses: it is saved again.
     pub unused: BTreeMap<Arc<str>, Array>,
     /// The weights that the file lacked: those of a new head.
@@ -209,6 +219,7 @@ impl Weights {
     /// The weights of the base as they were before an adapter replaced some of them.
     pub fn restore(&mut self, base: &Weights) {
         self.table.clone_from(&base.table);
+        self.scattered.clone_from(&base.scattered);
         self.unused.clone_from(&base.unused);
         self.trainable_before.clone_from(&base.trainable_before);
         if !self.bottlenecks.is_empty() {
@@ -329,39 +340,4 @@ fn widen(weight: &Tensor) -> Result<Tensor> {
     Ok(Tensor::derive(value.to_dtype(DType::F32)?, [weight], move |grad, flow| {
         flow.add(0, || Ok(grad.to_dtype(dtype)?))
     }))
-}
-
-/// The name of the new rows of embeddings, where they are a weight of their own: `model.embed_tokens.new_rows` beside
-/// `model.embed_tokens.weight`.
-pub fn rows_name(embeddings: &str) -> String {
-    format!("{}.new_rows", embeddings.strip_suffix(".weight").unwrap_or(embeddings))
-}
-
-/// The embeddings that a weight of new rows belongs to.
-pub fn embeddings_of(rows: &str) -> Option<String> {
-    rows.strip_suffix(".new_rows").map(|embeddings| format!("{embeddings}.weight"))
-}
-
-impl Weights {
-    /// Makes all divided embeddings whole again, in the dtype of their old rows.
-    pub fn join(&mut self) -> Result<()> {
-        let divided: Vec<String> = self.iter().filter_map(|(name, _)| embeddings_of(name)).collect();
-        for embeddings in divided {
-            let whole = self.whole(&embeddings)?;
-            self.remove(&rows_name(&embeddings));
-            self.insert(&embeddings, whole);
-        }
-        Ok(())
-    }
-
-    /// The numbers of a weight, with the new rows below the old ones where embeddings are divided.
-    pub fn whole(&self, name: &str) -> Result<Array> {
-        let old = self.get(name)?.value()?;
-        let rows = rows_name(name);
-        if !self.has(&rows) {
-            return Ok(old);
-        }
-        let new = self.get(&rows)?.param.value().to_dtype(old.dtype())?;
-        Ok(Array::cat(&[old, new], 0)?)
-    }
 }

@@ -3,7 +3,7 @@
 
 use levain::format::safetensors::{self, Safetensors};
 use levain::model::{Model, Sampling, TokenRows};
-use levain::tensor::{Array, DType, Rng, no_grad};
+use levain::tensor::{Array, DType, Device, Rng, no_grad};
 use levain::{Result, Runtime};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -131,9 +131,19 @@ fn what_is_not_used_is_told() {
 
 #[test]
 fn writing_with_an_adapter_is_the_forward_without_a_cache() {
-    for case in
-        ["dora", "dora-embeddings", "dora-lm-head", "lora-bias", "embeddings-tied", "lm-head-tied", "tokens-last"]
-    {
+    for case in [
+        "dora",
+        "dora-embeddings",
+        "dora-lm-head",
+        "lora-bias",
+        "embeddings-tied",
+        "lm-head-tied",
+        "tokens-last",
+        "tokens",
+        "tokens-tied",
+        "tokens-tied-apart",
+        "tokens-tied-lora-head",
+    ] {
         let net = Model::open(&peft(case), DType::F32).unwrap();
         let mut ids = vec![5, 6, 7];
         let sampling = Sampling { max_new_tokens: 8, ..Sampling::default() };
@@ -146,6 +156,48 @@ fn writing_with_an_adapter_is_the_forward_without_a_cache() {
             ids.push(*id);
         }
         assert_eq!(ids.len(), 11, "{case}");
+    }
+}
+
+/// A head that was trained whole is opened under all its names, though the base ties some of them.
+#[test]
+fn a_masked_head_that_was_trained_whole_is_opened() {
+    let base = parity("bert-mlm");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("adapter_model.safetensors");
+    let net = Model::open(&base, DType::F32).unwrap();
+    let value = |name: &str, by: f64| (net.weight(name).unwrap().value() * by).unwrap();
+    let (table, bias) = ("bert.embeddings.word_embeddings.weight", "cls.predictions.bias");
+    let query = "bert.encoder.layer.0.attention.self.query";
+    let width = net.config().hidden;
+    let zeros = |rows, columns| Array::zeros((rows, columns), DType::F32, &Device::Cpu).unwrap();
+    let mut arrays = vec![
+        (format!("{query}.lora_A.weight"), zeros(1, width)),
+        (format!("{query}.lora_B.weight"), zeros(width, 1)),
+        ("cls.predictions.decoder.weight".into(), value(table, 2.0)),
+        ("cls.predictions.decoder.bias".into(), value(bias, 3.0)),
+        (bias.into(), value(bias, 3.0)),
+    ];
+    for name in ["dense.weight", "dense.bias", "LayerNorm.weight", "LayerNorm.bias"] {
+        let name = format!("cls.predictions.transform.{name}");
+        arrays.push((name.clone(), value(&name, 1.5)));
+    }
+    let arrays: Vec<(String, Array)> =
+        arrays.into_iter().map(|(name, array)| (format!("base_model.model.{name}"), array)).collect();
+    safetensors::save(&path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[]).unwrap();
+    let config = json!({
+        "peft_type": "LORA", "r": 1, "target_modules": ["query"], "layers_to_transform": [0], "modules_to_save": ["cls"],
+        "base_model_name_or_path": base,
+    });
+    std::fs::write(folder.path().join("adapter_config.json"), config.to_string()).unwrap();
+    let before = logits(&net, &[1, 2, 3]);
+    net.open_lora(folder.path()).unwrap();
+    assert!(logits(&net, &[1, 2, 3]) != before);
+    for (name, by) in [("cls.predictions.decoder.weight", 2.0), ("cls.predictions.decoder.bias", 3.0)] {
+        let own = if name.ends_with("bias") { bias } else { table };
+        let held = Model::open(&base, DType::F32).unwrap().weight(own).unwrap().value();
+        let numbers = |array: Array| array.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(numbers(net.weight(name).unwrap().value()), numbers((held * by).unwrap()), "{name}");
     }
 }
 

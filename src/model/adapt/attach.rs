@@ -6,7 +6,7 @@ use super::replaced::Replaced;
 use crate::model::activation::Activation;
 use crate::model::model::Inner;
 use crate::model::tie::untie;
-use crate::model::weights::{Weights, rows_name};
+use crate::model::weights::Weights;
 use crate::model::{Config, Model};
 use crate::tensor::{Array, DType, Device, Rng};
 use crate::text::glob;
@@ -135,7 +135,7 @@ impl Model {
         let count = weights.lora.len();
         if merge {
             let names = weights.merge_targets(who)?;
-            if names.iter().any(|name| weights.has(&rows_name(name))) {
+            if names.iter().any(|name| matches!(weights.rows_apart(name), Ok(Some(_)))) {
                 weights.join()?;
             }
             let merged = names

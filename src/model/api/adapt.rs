@@ -198,8 +198,9 @@ mod verbs {
     /// something else, or changes the base in a way that the folder does not hold (LoftQ, CorDA, LoRA-GA, `pissa_niter_…`), is an
     /// error; what is not used is told.
     ///
-    /// Modules that were saved whole and biases are trained on with LoRA, and so are the rows of tokens where they are the last of the
-    /// embeddings; other rows stay as they are.
+    /// Modules that were saved whole and biases are trained on with LoRA, and so are the rows of tokens, wherever they are in the
+    /// embeddings: they are a weight of their own, `model.embed_tokens.new_rows`. Tied embeddings stay so where the adapter changes
+    /// both sides alike (`ensure_weight_tying`, or rows of tokens); else they become two, and that is told.
     ///
     /// also: PeftModel.from_pretrained, load_adapter, PiSSA, modules_to_save
     ///

@@ -54,7 +54,9 @@ EXPECT = {"ids": IDS}
 
 # whose gradients are kept too
 GRADIENTS = {"rank-regex", "pissa", "dora", "dora-conv1d", "dora-embeddings", "dora-lm-head", "lora-bias", "bias-lora-only", "lm-head-tied",
-             "embeddings-tied", "saved-head-norm", "saved-tied-input", "tokens-last"}
+             "embeddings-tied", "saved-head-norm", "saved-tied-input", "tokens-last", "tokens", "tokens-tied", "tokens-tied-apart", "tokens-tied-output",
+             "tokens-unsorted", "tokens-gpt2", "tokens-tied-lora-head", "tokens-alone-both", "tokens-alone-tied-head", "saved-tied-kept",
+             "saved-tied-head-kept"}
 
 
 def gradients(name, net):
@@ -68,8 +70,8 @@ def gradients(name, net):
                 key = key.replace(".modules_to_save", "").removeprefix("base_model.model.")
             if ".base_layer" in key:
                 key = key.replace(".base_layer", "").removeprefix("base_model.model.")
-            if ".token_adapter" in key:
-                key = key.replace(".token_adapter.trainable_tokens_delta", ".new_rows").removeprefix("base_model.model.")
+            if ".trainable_tokens_delta" in key:
+                key = key.replace(".token_adapter", "").replace(".trainable_tokens_delta", ".new_rows").removeprefix("base_model.model.")
             EXPECT[f"{name}/{key.replace('lora_magnitude_vector.weight', 'lora_magnitude_vector')}"] = weight.grad.float()
 
 
@@ -180,6 +182,13 @@ def cases():
     case("tokens-last", "llama", target_modules=qv, trainable_token_indices={"embed_tokens": [46, 47], "lm_head": [46, 47]})
     case("tokens-grown-tied", "tied", rows=51, target_modules=qv, trainable_token_indices=[48, 49, 50])
     case("tokens-alone", "llama", config=TrainableTokensConfig(token_indices=[3, 40], target_modules=["embed_tokens"], task_type="CAUSAL_LM"))
+    case("tokens-unsorted", "llama", target_modules=qv, trainable_token_indices=[40, 3, 21])
+    case("tokens-gpt2", "gpt2", target_modules=["c_attn"], trainable_token_indices={"wte": [5, 9]})
+    # PEFT gives the tied output the same rows, beneath its LoRA
+    case("tokens-tied-lora-head", "tied", target_modules=["q_proj", "lm_head"], trainable_token_indices=[3, 40])
+    case("tokens-alone-both", "llama", config=TrainableTokensConfig(token_indices=[3, 40], target_modules=["embed_tokens", "lm_head"], task_type="CAUSAL_LM"))
+    case("tokens-alone-tied-head", "tied", config=TrainableTokensConfig(token_indices=[3, 40], target_modules=["lm_head"], task_type="CAUSAL_LM"))
+    case("saved-tied-head-kept", "tied", target_modules=qv, modules_to_save=["lm_head"], ensure_weight_tying=True)
     case("tokens-alone-tied", "tied", config=TrainableTokensConfig(token_indices=[3, 40], task_type="CAUSAL_LM"))
 
 

@@ -25,6 +25,8 @@ pub struct Base<'a> {
     pub file: &'a AdapterTensors,
     /// Names of copies of tied weights, and what they are copies of.
     pub ties: BTreeMap<String, String>,
+    /// The same for weights that were tied, and are two now.
+    pub parted: BTreeMap<String, String>,
     /// LoRA of the embeddings is attached to the output embeddings too.
     pub keeps_ties: bool,
     pub whole: BTreeSet<String>,
@@ -43,9 +45,9 @@ impl<'a> Base<'a> {
     ) -> Base<'a> {
         let ties = if config.tied { (head.ties)(config).into_iter().collect() } else { BTreeMap::new() };
         let (config, weights) = (config.clone(), weights.clone());
-        let (whole, rows) = Default::default();
+        let (whole, rows, parted) = Default::default();
         let keeps_ties = adapter.keeps_ties && config.tied;
-        Base { head, arch, config, weights, adapter, file, ties, keeps_ties, whole, rows, taken: None }
+        Base { head, arch, config, weights, adapter, file, ties, parted, keeps_ties, whole, rows, taken: None }
     }
 
     /// Whether a weight is of a module that was trained whole.
@@ -58,7 +60,10 @@ impl<'a> Base<'a> {
         let found = [name.to_string(), format!("{}{name}", self.arch.layout.prefix)]
             .into_iter()
             .map(|name| self.ties.get(&name).cloned().unwrap_or(name));
-        found.into_iter().find(|name| self.weights.has(name))
+        // of weights that were parted, the one that is read may be the copy alone
+        let copy = |name: &String| self.parted.iter().find(|(_, of)| *of == name).map(|(copy, _)| copy.clone());
+        let own = |name: String| if self.weights.has(&name) { Some(name) } else { copy(&name) };
+        found.into_iter().filter_map(own).find(|name| self.weights.has(name))
     }
 
     /// What this model calls a layer of the file, tied output embeddings included.
@@ -186,7 +191,7 @@ impl<'a> Base<'a> {
         let copies = |layer: &str| of(layer).is_some_and(|name| self.ties.contains_key(&name));
         let originals = |layer: &str| of(layer).is_some_and(|name| self.ties.values().any(|of| *of == name));
         let module = |name: &'a String| name.strip_suffix(".weight").unwrap_or(name);
-        let saved = || self.file.whole.keys().filter(|name| self.is_saved(name)).map(module);
+        let saved = || self.file.whole.keys().filter(|name| self.is_saved(name) && !self.keeps_ties).map(module);
         self.file.lora.keys().map(String::as_str).chain(saved()).any(|layer| copies(layer) || originals(layer))
             || rows.iter().any(|layer| copies(layer))
     }
@@ -196,8 +201,10 @@ impl<'a> Base<'a> {
         let Some(of) = self.layer(layer).and_then(|layer| self.ties.get(&format!("{layer}.weight"))) else {
             return false;
         };
+        let of_input = |layer: &String| self.layer(layer).is_some_and(|layer| format!("{layer}.weight") == *of);
         let own = self.adapter.indices(layer, false);
-        own.is_none() || own == self.adapter.indices(of.strip_suffix(".weight").unwrap_or(of), true)
+        let same = || own == self.adapter.indices(of.strip_suffix(".weight").unwrap_or(of), true);
+        own.is_none() || self.file.rows.iter().any(of_input) && same()
     }
 
     pub fn indices(&self, layer: &str) -> Result<&'a [u32]> {
@@ -208,7 +215,7 @@ impl<'a> Base<'a> {
         self.adapter.indices(layer, is_input).ok_or_else(missing)
     }
 
-    /// Replaces rows of embeddings. Those at the end can be trained.
+    /// Replaces rows of embeddings, which can be trained.
     pub fn replace_rows(&mut self, layer: &str) -> Result<()> {
         let Some(table) = self.weight(&format!("{layer}.weight")) else { return Err(self.unknown(layer)) };
         let ids = self.indices(layer)?;
@@ -233,11 +240,25 @@ impl<'a> Base<'a> {
         let mut sorted = ids.to_vec();
         sorted.sort_unstable();
         let first = count - sorted.len().min(count);
-        if first > 0 && sorted.iter().copied().eq(first as u32..count as u32) {
-            self.weights.divide(&table, first)?;
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(self.file.wrong(format!("`trainable_token_indices` names id {} of `{layer}` twice", twice[0])));
+        }
+        match first > 0 && sorted.iter().copied().eq(first as u32..count as u32) {
+            true => self.weights.divide(&table, first)?,
+            false => self.weights.divide_at(&table, ids)?,
         }
         self.whole.remove(&table);
         self.rows.insert(table, ids.to_vec());
+        Ok(())
+    }
+
+    /// Gives output embeddings that were tied the rows of the input's: as in PEFT, both learn the same ones.
+    pub fn share_rows(&mut self) -> Result<()> {
+        for (copy, of) in self.parted.clone() {
+            if self.rows.contains_key(&of) && !self.rows.contains_key(&copy) && !self.is_saved(&copy) {
+                self.weights.share_rows(&of, &copy)?;
+            }
+        }
         Ok(())
     }
 

@@ -71,6 +71,8 @@ pub enum TokenIndices {
     None,
     /// Of the input embeddings.
     Input(Vec<u32>),
+    /// Of every layer whose rows the file holds.
+    All(Vec<u32>),
     /// By the end of the layer's name.
     Layers(BTreeMap<String, Vec<u32>>),
 }
@@ -189,6 +191,7 @@ impl PeftConfig {
                 let read = |(layer, ids): (&String, &Value)| Ok((layer.clone(), ids_of(key, ids)?));
                 TokenIndices::Layers(layers.iter().map(read).collect::<Result<_>>()?)
             }
+            ids if is_set(ids) && tokens_alone => TokenIndices::All(ids_of(key, ids)?),
             ids if is_set(ids) => TokenIndices::Input(ids_of(key, ids)?),
             _ => TokenIndices::None,
         };
@@ -275,6 +278,7 @@ impl PeftConfig {
         match &self.token_indices {
             TokenIndices::None => None,
             TokenIndices::Input(ids) => is_input.then_some(ids),
+            TokenIndices::All(ids) => Some(ids),
             TokenIndices::Layers(layers) => {
                 let found = layers.iter().find(|(name, _)| layer == *name || ends_with(layer, name));
                 found.map(|(_, ids)| ids.as_slice())

@@ -72,12 +72,14 @@ impl Base<'_> {
                 format!("{place}: it changes one of the embeddings that this model ties: they are two now"),
             );
             untie(self.head, &mut self.config, &mut self.weights);
-            let ties = std::mem::take(&mut self.ties).into_iter();
-            self.whole.extend(ties.filter(|(_, of)| self.whole.contains(of)).map(|(copy, _)| copy).collect::<Vec<_>>());
+            self.parted = std::mem::take(&mut self.ties);
+            let copies = self.parted.iter().filter(|(_, of)| self.whole.contains(*of)).map(|(copy, _)| copy.clone());
+            self.whole.extend(copies.collect::<Vec<_>>());
         }
         for layer in rows {
             self.replace_rows(layer)?;
         }
+        self.share_rows()?;
         for name in saved {
             let name = self.replace(name)?;
             self.weights.set_frozen(&name, false)?;

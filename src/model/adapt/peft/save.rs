@@ -9,7 +9,8 @@ use crate::model::adapt::lora::{BIAS, LoraLayer, PREFIX};
 use crate::model::embeddings::by_id;
 use crate::model::fields::write_json;
 use crate::model::model::Inner;
-use crate::model::weights::{Weights, embeddings_of, rows_name};
+use crate::model::rows_apart::{embeddings_of, rows_name};
+use crate::model::weights::Weights;
 use crate::progress;
 use crate::tensor::{Array, DType, Device};
 use crate::{Error, Result, ranks};
@@ -75,11 +76,11 @@ impl Kept {
             Some(replaced) => (replaced.whole.clone(), replaced.rows.clone()),
             None => Default::default(),
         };
-        for (name, weight) in weights.iter().filter(|(_, weight)| !weight.frozen) {
+        for (name, _) in weights.iter().filter(|(_, weight)| !weight.frozen) {
             match embeddings_of(name) {
                 Some(table) => {
-                    let first = weights.get(&table).map_or(0, |old| old.dims()[0]) as u32;
-                    rows.entry(table).or_insert_with(|| (first..first + weight.dims()[0] as u32).collect());
+                    let ids = weights.ids_apart(&table).unwrap_or_default();
+                    rows.entry(table).or_insert(ids);
                 }
                 None => drop(whole.insert(name.to_string())),
             }
@@ -244,6 +245,7 @@ fn config(inner: &Inner, weights: &Weights, kept: &Kept, base: Option<String>) -
         "inference_mode": true,
         "init_lora_weights": taken.map_or(json!(true), |name| json!(name)),
         "modules_to_save": kept.modules(weights),
+        "ensure_weight_tying": !kept.copies.is_empty(),
         "trainable_token_indices": kept.indices(),
     }))
 }
