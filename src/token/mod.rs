@@ -1,7 +1,7 @@
 //! Tokenizers: open, train, extend, audit, save, and the chat template.
 //!
 //! The `tokenizers` crate segments text (`engine`). Beside it are the formats in which a tokenizer comes (`format`), BPE
-//! that trains, continues and encodes by ids (`bpe`), words and their counts (`words`), changes of a vocabulary with their
+//! that trains, continues and encodes by ids (`bpe`), training of Unigram (`unigram`), words and their counts (`words`), changes of a vocabulary with their
 //! audit (`extend`), mining of terms (`mine`), and chat templates (`chat`) that know who said what, since Jinja (`jinja`) keeps the sources of its text.
 
 mod alphabet;
@@ -27,6 +27,7 @@ mod stats;
 mod token_bytes;
 mod tokenizer;
 mod train;
+mod unigram;
 pub(crate) mod words;
 
 pub use bpe::{Dropout, Proposal};

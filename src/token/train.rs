@@ -2,13 +2,12 @@
 
 use crate::token::bpe::bpe_train::{self, MergeLimits, Vocabulary};
 use crate::token::bpe::pair_index::Corpus;
-use crate::token::engine::told;
+use crate::token::unigram::{self, UnigramLimits};
 use crate::token::words::CountedWords;
 use crate::token::{Tokenizer, alphabet, format, words};
 use crate::{Error, Result, bail, cancel};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 
 const WHO: &str = "tokenizer";
 
@@ -217,68 +216,32 @@ fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<To
     let fixed: Vec<(String, f64)> = special.iter().cloned().chain(bytes).map(|token| (token, 0.0)).collect();
     let empty = Tokenizer::from_json(spec(json!(fixed)), Map::new())?;
     let counted = words::count(&empty, texts)?;
-    let scored = unigram_tokens(&counted, room, how)?;
+    let scored = unigram_tokens(&counted, &fixed, room, how)?;
     let lowest = scored.iter().map(|(_, score)| *score).fold(0.0, f64::min);
-    // a byte is dearer than any character
-    let rows: Vec<(String, f64)> = fixed.into_iter().map(|(token, _)| (token, lowest - 2.0)).chain(scored).collect();
+    // dearer than the six letters of its name: text that looks like the token of a byte is text
+    let rows: Vec<(String, f64)> =
+        fixed.into_iter().map(|(token, _)| (token, 6.0 * lowest - 2.0)).chain(scored).collect();
     Tokenizer::from_json(spec(json!(rows)), Map::new())
 }
 
-fn unigram_tokens(counted: &CountedWords, room: usize, how: &Training) -> Result<Vec<(String, f64)>> {
-    let sentences: Vec<(String, u32)> =
-        counted.iter().map(|(word, count)| (word.into_owned(), u32::try_from(count).unwrap_or(u32::MAX))).collect();
-    let characters: std::collections::BTreeSet<char> = sentences.iter().flat_map(|(word, _)| word.chars()).collect();
-    if characters.len() > room {
-        return Err(Error::new(
-            WHO,
-            format!(
-                "the texts have {} characters, but size {} leaves room for {room} tokens",
-                characters.len(),
-                how.vocab_size
-            ),
-        )
-        .help(format!("ask for at least {}", how.vocab_size - room + characters.len())));
+fn unigram_tokens(
+    counted: &CountedWords,
+    barred: &[(String, f64)],
+    room: usize,
+    how: &Training,
+) -> Result<Vec<(String, f64)>> {
+    let corpus = unigram::Corpus::new(WHO, counted.iter())?;
+    let letters = corpus.letters.len();
+    if letters > room {
+        let what =
+            format!("the texts have {letters} characters, but size {} leaves room for {room} tokens", how.vocab_size);
+        return Err(Error::new(WHO, what).help(format!("ask for at least {}", how.vocab_size - room + letters)));
     }
-    let trainer = UnigramTrainer::builder()
-        .show_progress(false)
-        .vocab_size(u32::try_from(room).unwrap_or(u32::MAX))
-        .max_piece_length(how.max_token_length.max(1))
-        .build()
-        .map_err(told)?;
-    // one thread: sums of parts would depend on how many there are
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(told)?;
-    let model = cancel::apart(move || {
-        let mut model = Unigram::default();
-        pool.install(|| trainer.do_train(sentences, &mut model)).map(|_| model)
-    })?;
-    let model = model.map_err(told)?;
-    let mut tokens: Vec<(String, f64)> = model.iter().cloned().collect();
-    settle(&mut tokens, counted);
-    Ok(tokens)
-}
-
-/// The trainer gives characters that lost their place scores just above the lowest, in the order of a random hash.
-/// Here they get them by how often they occur, and equal scores are ordered by the token.
-fn settle(tokens: &mut [(String, f64)], counted: &CountedWords) {
-    const STEP: f64 = 0.0001;
-    let lowest = tokens.iter().map(|(_, score)| *score).fold(0.0, f64::min);
-    let rank = |(token, score): &(String, f64)| {
-        let steps = (score - lowest) / STEP;
-        (token.chars().count() == 1 && (steps - steps.round()).abs() < 1e-6).then_some(steps.round() as usize)
+    let limits = UnigramLimits {
+        size: room,
+        min_frequency: how.min_frequency,
+        max_token_length: how.max_token_length,
+        barred: barred.iter().map(|(token, _)| token.as_str()).collect(),
     };
-    let mut ranked: Vec<(usize, usize)> =
-        tokens.iter().enumerate().filter_map(|(at, row)| Some((rank(row)?, at))).collect();
-    ranked.sort_unstable();
-    let near = ranked.iter().zip(ranked.iter().skip(1)).take_while(|((one, _), (next, _))| *next <= one + 1).count();
-    let chain = if ranked.is_empty() { 0 } else { near + 1 };
-    let mut count: BTreeMap<char, u64> = BTreeMap::new();
-    counted
-        .iter()
-        .for_each(|(word, times)| word.chars().for_each(|character| *count.entry(character).or_default() += times));
-    let mut names: Vec<String> = ranked[..chain].iter().map(|(_, at)| tokens[*at].0.clone()).collect();
-    names.sort_by_key(|name| (name.chars().next().and_then(|character| count.get(&character)).copied(), name.clone()));
-    for ((_, at), name) in ranked[..chain].iter().zip(names) {
-        tokens[*at].0 = name;
-    }
-    tokens.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    unigram::train(&corpus, &limits)
 }

@@ -45,6 +45,7 @@ mod tests;
 mod token;
 mod tokenizers;
 mod train;
+mod unigram;
 mod verdict;
 
 mod data;

@@ -23,7 +23,7 @@ const TOKENIZER: &[Opt] = &[
     ]),
     opt("vocab_size", Kind::Int, "8000", "vocabulary entries, special tokens and alphabet included")
         .also(&["size", "n_tokens"]),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&[
+    opt("min_frequency", Kind::Int, "2", "how often a pair (Unigram: a token of several characters) must occur to become a token").also(&[
         "least",
         "min_freq",
         "min_count",
@@ -133,7 +133,8 @@ mod verbs {
     ///
     /// Byte-level BPE (Sennrich et al. 2016, Radford et al. 2019) encodes any text; WordPiece (Schuster and Nakajima
     /// 2012) is BERT's; Unigram (Kudo 2018) is SentencePiece's, here with a token for every byte. The same texts give
-    /// the same vocabulary, on any number of threads. Training ends early when no pair occurs `min_frequency` times.
+    /// the same vocabulary, on any number of threads. Training ends early when no pair (Unigram: no other substring of a word) occurs `min_frequency` times: the vocabulary is smaller
+    /// then than `vocab_size`. Unigram is trained by SentencePiece's steps (EM over all cuts of a word, a quarter of the tokens left out at a time), on all threads.
     ///
     /// also: BpeTrainer, WordPieceTrainer, UnigramTrainer, train_from_iterator, SentencePieceTrainer
     ///
@@ -142,6 +143,7 @@ mod verbs {
     /// let tok = tokenizer(texts, #{ vocab_size: 270 });
     /// tok.encode("the cat").tokens       //=> ["the", "Ġcat"]
     /// tokenizer(texts, #{ model_type: "wordpiece", vocab_size: 50 })     //=> tokenizer, WordPiece, 24 tokens, 5 special
+    /// tokenizer(texts, #{ model_type: "unigram", vocab_size: 280 })     //=> tokenizer, Unigram, 280 tokens, 4 special
     /// tokenizer(texts, #{ vocab_size: 100 })   //=> error: tokenizer: vocab_size 100 is below the 259 special tokens and letters that are needed
     /// ```
     #[rhai_fn(name = "tokenizer", return_raw)]
