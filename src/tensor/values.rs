@@ -177,8 +177,11 @@ pub fn map_rows<T: WithDType>(x: &Array, make: &(dyn Fn(&[T], &mut [T]) + Sync))
     zip_rows(x, x, &|x, _, out| make(x, out))
 }
 
+/// `make(row, row, out)`, compiled for itself: the loop over rows is there once for a type of number.
+type MakeRow<'a, T> = &'a (dyn Fn(&[T], &[T], &mut [T]) + Sync);
+
 /// `make(row, row, out)` for the rows of two arrays of one shape.
-pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: &(dyn Fn(&[T], &[T], &mut [T]) + Sync)) -> Result<Array> {
+pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: MakeRow<T>) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
     let width = x.dims().last().copied().unwrap_or(1);
     if x.elem_count() == 0 {

@@ -5,6 +5,7 @@ use super::lattice::{Lattice, NONE, Scratch, Step};
 use super::seeds::{Seed, Seeds};
 use crate::{Result, cancel, tasks};
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Letters between two looks for an interruption.
 const LOOK: usize = 1 << 14;
@@ -13,6 +14,9 @@ const TOGETHER: usize = 1 << 14;
 
 /// How often a token has to be expected to stay.
 const LEAST: f64 = 0.5;
+
+/// Adds what a word with its count is worth to the sums of its tokens.
+type Work<'a> = &'a (dyn Fn(Range<usize>, f64, &mut Scratch, &mut [f64]) + Sync);
 
 pub struct Model<'c> {
     corpus: &'c Corpus,
@@ -153,10 +157,7 @@ impl<'c> Model<'c> {
     }
 
     /// One sum for each token of what `work(word, count, scratch, sums)` adds, over all words: parts of the corpus on all threads, then parts in order.
-    fn over_words(
-        &self,
-        work: &(dyn Fn(std::ops::Range<usize>, f64, &mut Scratch, &mut [f64]) + Sync),
-    ) -> Result<Vec<f64>> {
+    fn over_words(&self, work: Work) -> Result<Vec<f64>> {
         let parts = tasks::try_map(self.corpus.parts(), &|_, words| {
             let (mut scratch, mut sums, mut letters) = (Scratch::default(), vec![0.0; self.len()], LOOK);
             for word in &self.corpus.words[words] {
