@@ -58,7 +58,6 @@
 //! tested without hardware alone.
 #![warn(missing_docs)]
 
-pub mod cancel;
 #[doc(hidden)]
 pub mod clean;
 #[doc(hidden)]
@@ -66,30 +65,20 @@ pub mod cli;
 #[doc(hidden)]
 pub mod data;
 #[doc(hidden)]
-pub mod error;
-#[doc(hidden)]
 pub mod files;
 #[doc(hidden)]
 pub mod format;
 #[doc(hidden)]
 pub mod hub;
 #[doc(hidden)]
-pub mod kernel;
-pub mod limits;
-#[doc(hidden)]
 pub mod linear;
 #[doc(hidden)]
 pub mod measure;
 #[doc(hidden)]
-pub mod memory;
-#[doc(hidden)]
 pub mod model;
 mod nouns;
-mod number;
 #[doc(hidden)]
 pub mod plot;
-#[doc(hidden)]
-pub mod progress;
 #[doc(hidden)]
 pub mod ranks;
 mod regular;
@@ -97,27 +86,28 @@ mod regular;
 pub mod resume;
 #[doc(hidden)]
 pub mod retrieve;
-#[doc(hidden)]
-pub mod rng;
-mod scoped;
 pub mod script;
 #[doc(hidden)]
 pub mod search;
 #[cfg(feature = "serve")]
 #[doc(hidden)]
 pub mod serve;
-mod sync;
 #[doc(hidden)]
 pub mod tasks;
 #[doc(hidden)]
 pub mod tensor;
 #[doc(hidden)]
-pub mod text;
-#[doc(hidden)]
 pub mod token;
 #[doc(hidden)]
 pub mod train;
 
+#[doc(hidden)]
+pub use levain_core::{bail, error, kernel, memory, progress, rng, text};
+#[doc(inline)]
+pub use levain_core::{cancel, limits};
+use levain_core::{number, scoped, sync, thrown};
+
+#[doc(inline)]
 pub use cancel::Cancel;
 #[doc(hidden)]
 pub use error::nearest;

@@ -7,7 +7,7 @@
 # The kernel's files are compiled as they are, in a crate of their own.
 set -eu
 cd "$(dirname "$0")/.."
-quant=$(realpath src/kernel/quant) math=$(realpath src/kernel/math.rs)
+quant=$(realpath core/src/kernel/quant) math=$(realpath core/src/kernel/math.rs)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/src"

@@ -1,9 +1,9 @@
 //! Sums over ranks, number by number, in the order of the tree: every rank adds its share of all numbers, and gives the others the
 //! sums of it.
 
-use super::number::Number;
 use super::world::{self, Occasion, Pace, World};
 use super::{meeting, tree};
+use crate::number::Number;
 use crate::{Result, bail};
 use std::ops::{Add, Range};
 

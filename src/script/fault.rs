@@ -2,38 +2,16 @@
 
 use crate::Error;
 use crate::error::INTERRUPTED;
-use rhai::{Dynamic, EvalAltResult, Map, Position};
+use crate::thrown::fields;
+use rhai::{EvalAltResult, Map, Position};
 use std::fmt;
 
 /// What a native function that can fail returns to a script.
 pub type Res<T> = Result<T, Box<EvalAltResult>>;
 
-impl From<Error> for Box<EvalAltResult> {
-    /// Catchable in a script: `catch (e)` gives `e.who`, `e.what`, `e.help`. An interruption or a limit is not.
-    fn from(error: Error) -> Self {
-        if let Some(own) = error.origin::<EvalAltResult>() {
-            return own;
-        }
-        let fields = fields(&error).into();
-        match error.is_final() {
-            true => EvalAltResult::ErrorTerminated(fields, Position::NONE).into(),
-            false => EvalAltResult::ErrorRuntime(fields, Position::NONE).into(),
-        }
-    }
-}
-
 /// A script's fault on its way through a native loop, from which it comes out as it was.
 pub fn carried(who: &str, fault: Box<EvalAltResult>) -> Error {
     Error::new(who, innermost(&fault).to_string()).made_of(fault)
-}
-
-/// An error as scripts see it.
-pub fn fields(error: &Error) -> Map {
-    let mut fields = Map::new();
-    fields.insert("who".into(), error.who().into());
-    fields.insert("what".into(), error.what().into());
-    fields.insert("help".into(), error.advice().map_or(Dynamic::UNIT, |help| help.to_string().into()));
-    fields
 }
 
 /// Whether the script was interrupted, between two operations or inside a native verb.

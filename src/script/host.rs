@@ -317,8 +317,8 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, 
 fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
     let (cancel, bounds) = (cancel.clone(), bounds.clone());
     engine.on_progress(move |_| match bounds.charge(1) {
-        Err(error) => Some(super::fault::fields(&error).into()),
-        Ok(()) => cancel.is_requested().then(|| super::fault::fields(&cancel.error()).into()),
+        Err(error) => Some(crate::thrown::fields(&error).into()),
+        Ok(()) => cancel.is_requested().then(|| crate::thrown::fields(&cancel.error()).into()),
     });
 }
 

@@ -1,7 +1,8 @@
 //! What the ranks of a run bring together in a step, and hold against each other.
 
 use crate::kernel::{self, Array, DType, Device};
-use crate::ranks::{self, Addend, Number, tree};
+use crate::number::Number;
+use crate::ranks::{self, Addend, tree};
 use crate::tensor::{Grads, Param, rng};
 use crate::{Error, Result, bail};
 use std::cell::RefCell;

@@ -52,6 +52,7 @@ impl BacktrackingBpe {
     }
 
     /// Appends the ids of a word. Nothing, and false, where it has a byte that is no letter here, or is 0.
+    #[inline]
     pub fn write(&self, word: &[u8], merges: &Merges, notes: &mut Notes, ids: &mut Vec<u32>) -> bool {
         if word.contains(&END) {
             return false;
@@ -196,8 +197,11 @@ impl Births {
 
 impl Notes {
     fn begin(&mut self, places: usize) {
-        self.dead.clear();
-        self.dead.resize(places / 64 + 1, 0);
+        let words = places / 64 + 1;
+        if self.dead.len() < words {
+            self.dead.resize(words, 0);
+        }
+        self.dead[..words].fill(0);
     }
 
     fn kill(&mut self, at: usize) {

@@ -2,7 +2,7 @@
 
 mod source;
 
-use source::House;
+use source::{House, ROOTS, collect};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &[
         "error", "text", "limits", "memory", "cancel", "scoped", "files", "ranks", "regular", "number", "progress",
-        "resume", "rng", "sync", "tasks",
+        "resume", "rng", "sync", "tasks", "thrown",
     ],
     &["kernel", "format", "hub"],
     &["tensor"],
@@ -63,7 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("scoped_tls", &["script"]),
     ("resvg", &["plot"]),
     ("indicatif", &["plot"]),
-    ("rhai", &["script", "cli", "nouns", "lib", "api"]),
+    ("rhai", &["script", "cli", "nouns", "lib", "api", "thrown"]),
     ("rustyline", &["cli"]),
     ("nix", &["cli"]),
     ("clap", &["cli"]),
@@ -141,19 +141,19 @@ fn advice(user: &str, used: &str) -> &'static str {
 
 #[test]
 fn a_file_uses_its_own_noun_and_the_floors_below() {
-    let house = House::read(Path::new("src"));
+    let house = House::read();
     let mut wrong = Vec::new();
     for found in house.uses() {
         if !may_use(&found.from, &found.to) {
             let advice = advice(&found.from, &found.to);
-            wrong.push(format!("src/{} uses {} ({}): {advice}", found.from, found.path, found.to));
+            wrong.push(format!("{} uses {} ({}): {advice}", found.from, found.path, found.to));
         }
     }
     for file in &house.files {
         let noun = noun(&file.name);
         let known = ["main", "lib", "cli", "script", "nouns", BESIDE].contains(&noun) || floor(noun).is_some();
         if !known {
-            wrong.push(format!("src/{}: `{noun}` has no floor: give it one in {}", file.name, file!()));
+            wrong.push(format!("{}: `{noun}` has no floor: give it one in {}", file.path.display(), file!()));
         }
     }
     assert!(wrong.is_empty(), "{} arrows up the floors:\n{}", wrong.len(), wrong.join("\n"));
@@ -161,7 +161,7 @@ fn a_file_uses_its_own_noun_and_the_floors_below() {
 
 #[test]
 fn files_of_a_noun_use_each_other_in_no_circle() {
-    let house = House::read(Path::new("src"));
+    let house = House::read();
     let uses = house.uses();
     let ground = |file: &str| floor(noun(file)) == Some(0);
     let counts = |from: &str, to: &str| {
@@ -183,7 +183,7 @@ fn files_of_a_noun_use_each_other_in_no_circle() {
         }
         wrong.push(format!("{} files in a circle: {}", circle.len(), Vec::from_iter(circle.clone()).join(" ")));
         for found in uses.iter().filter(|found| circle.contains(&found.from) && circle.contains(&found.to)) {
-            wrong.push(format!("    src/{} uses {} ({})", found.from, found.path, found.to));
+            wrong.push(format!("    {} uses {} ({})", found.from, found.path, found.to));
         }
     }
     let solved = CIRCLES.iter().zip(met).filter(|(_, met)| !met).map(|((files, _), _)| files.join(" "));
@@ -194,21 +194,22 @@ fn files_of_a_noun_use_each_other_in_no_circle() {
 
 #[test]
 fn folders_have_one_form_and_files_one_page() {
-    let house = House::read(Path::new("src"));
+    let house = House::read();
     let names: BTreeSet<&str> = house.files.iter().map(|file| file.name.as_str()).collect();
     let mut wrong = Vec::new();
     for file in &house.files {
         let folder = file.name.trim_end_matches(".rs").to_string() + "/";
         if names.range(folder.as_str()..).next().is_some_and(|next| next.starts_with(&folder)) {
-            wrong.push(format!("src/{} and a folder of that name: it is src/{folder}mod.rs", file.name));
+            wrong.push(format!("{} and a folder of that name: it is {folder}mod.rs", file.path.display()));
         }
         if file.name.ends_with("/api.rs") {
-            wrong.push(format!("src/{}: what scripts see is always a folder, api/mod.rs", file.name));
+            wrong.push(format!("{}: what scripts see is always a folder, api/mod.rs", file.path.display()));
         }
         if file.lines > LINES && !LONG.iter().any(|(name, _)| *name == file.name) {
             wrong.push(format!(
-                "src/{}: {} lines, above {LINES}: split it where its meaning splits",
-                file.name, file.lines
+                "{}: {} lines, above {LINES}: split it where its meaning splits",
+                file.path.display(),
+                file.lines
             ));
         }
     }
@@ -224,13 +225,13 @@ fn folders_have_one_form_and_files_one_page() {
 
 #[test]
 fn crates_are_named_where_they_belong() {
-    let house = House::read(Path::new("src"));
+    let house = House::read();
     let mut wrong = BTreeMap::new();
     for file in &house.files {
         for (name, allowed) in CRATES {
             let here = allowed.contains(&noun(&file.name)) || is_api(&file.name) && allowed.contains(&"api");
             if names_crate(&file.code, name) && !here {
-                wrong.insert(format!("src/{} names the crate {name}", file.name), allowed.join(", "));
+                wrong.insert(format!("{} names the crate {name}", file.path.display()), allowed.join(", "));
             }
         }
     }
@@ -244,14 +245,14 @@ fn crates_are_named_where_they_belong() {
 fn a_type_of_scripts_has_one_name() {
     const REGISTERS: &str = "register_type_with_name::<";
     let mut names = BTreeSet::new();
-    for file in House::read(Path::new("src")).files {
-        let text = std::fs::read_to_string(Path::new("src").join(&file.name)).unwrap();
+    for file in House::read().files {
+        let text = std::fs::read_to_string(&file.path).unwrap();
         for found in text.split(REGISTERS).skip(1) {
             // `Natives` passes on what a host program names
             let Some((path, name)) = found.split_once(">(\"") else { continue };
             let (path, name) = (path.rsplit("::").next().unwrap(), name.split('"').next().unwrap());
-            assert!(path == name, "src/{}: {path} in Rust is {name} to scripts", file.name);
-            assert!(names.insert(name.to_string()), "src/{}: {name} is registered a second time", file.name);
+            assert!(path == name, "{}: {path} in Rust is {name} to scripts", file.path.display());
+            assert!(names.insert(name.to_string()), "{}: {name} is registered a second time", file.path.display());
         }
     }
     assert!(names.len() > 30, "{names:?}");
@@ -281,29 +282,29 @@ fn the_library_has_manners() {
         ("println!", &["cli/", "script/suite/", "script/output.rs"]),
         ("stdout()", &["cli/", "script/output.rs", "plot/api/chart.rs", "data/api/show.rs", "measure/bench/"]),
     ];
-    let house = House::read(Path::new("src"));
+    let house = House::read();
     let mut wrong = Vec::new();
     for file in &house.files {
         for (sign, allowed) in SIGNS {
             // `eprintln!` is no output
             let found = file.code.match_indices(sign).any(|(at, _)| !file.code[..at].ends_with('e'));
             if found && !allowed.iter().any(|place| file.name.starts_with(place)) {
-                wrong.push(format!("src/{}: `{sign}` is the program's to say, in {}", file.name, allowed.join(", ")));
+                wrong.push(format!(
+                    "{}: `{sign}` is the program's to say, in {}",
+                    file.path.display(),
+                    allowed.join(", ")
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
+/// The files below both roots.
+fn sources() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    ROOTS.iter().for_each(|root| collect(Path::new(root), &mut paths));
+    paths
 }
 
 /// The code of a file, without its comments and strings.
@@ -318,8 +319,8 @@ const UNSAFE: &[(&str, usize)] = &[
     ("src/cli/mod.rs", 1),
     ("src/data/strings.rs", 2),
     ("src/files/mod.rs", 1),
-    ("src/memory/mod.rs", 1),
-    ("src/memory/system.rs", 7),
+    ("core/src/memory/mod.rs", 1),
+    ("core/src/memory/system.rs", 7),
     ("src/ranks/library.rs", 18),
     ("src/ranks/world.rs", 2),
     ("src/regular.rs", 1),
@@ -333,16 +334,14 @@ fn is_unsafe(line: &str) -> bool {
 
 #[test]
 fn unsafe_lives_in_the_kernels_and_says_why_it_is_sound() {
-    let mut paths = Vec::new();
-    sources(Path::new("src"), &mut paths);
     let mut wrong = Vec::new();
-    for path in paths {
+    for path in sources() {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let found: Vec<usize> = (0..lines.len()).filter(|at| is_unsafe(lines[*at])).collect();
         let name = path.to_string_lossy().replace('\\', "/");
         let allowed = UNSAFE.iter().find(|(file, _)| *file == name).map_or(0, |(_, count)| *count);
-        if !name.starts_with("src/kernel/") && found.len() != allowed {
+        if !name.starts_with("core/src/kernel/") && found.len() != allowed {
             wrong.push(format!("{name}: {} unsafe, {allowed} allowed", found.len()));
         }
         for at in found {
@@ -391,11 +390,9 @@ fn files_are_opened_behind_one_gate() {
         "tempfile::",
         "Command::new",
     ];
-    let mut paths = Vec::new();
-    sources(Path::new("src"), &mut paths);
     let mut wrong = Vec::new();
-    for path in paths {
-        let inside = path.strip_prefix("src").unwrap();
+    for path in sources() {
+        let inside = ROOTS.iter().find_map(|root| path.strip_prefix(root).ok()).unwrap();
         if FREE.iter().any(|free| inside.starts_with(free)) {
             continue;
         }

@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A file of src.
+/// Where the sources are: the ground with its kernels, and levain on it, which offers the ground's modules under its own name.
+pub const ROOTS: [&str; 2] = ["core/src", "src"];
+
+/// A file below one of the roots.
 pub struct Source {
-    /// From `src` on, with slashes: `kernel/gemm/mod.rs`.
+    /// From the root on, with slashes: `kernel/gemm/mod.rs`.
     pub name: String,
+    /// With the root.
+    pub path: PathBuf,
     /// As modules: `["kernel", "gemm"]`.
     pub module: Vec<String>,
     /// Without comments and the insides of strings.
@@ -33,11 +38,8 @@ pub struct House {
 }
 
 impl House {
-    pub fn read(root: &Path) -> House {
-        let mut paths = Vec::new();
-        collect(root, &mut paths);
-        paths.sort();
-        let files: Vec<Source> = paths.iter().map(|path| source(root, path)).collect();
+    pub fn read() -> House {
+        let files: Vec<Source> = ROOTS.iter().flat_map(|root| sources(Path::new(root))).collect();
         let by_module = files.iter().enumerate().map(|(at, file)| (file.module.clone(), at)).collect();
         let mut house = House { files, by_module, offered: BTreeMap::new(), globs: BTreeMap::new() };
         for file in &house.files {
@@ -132,7 +134,14 @@ impl House {
     }
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+fn sources(root: &Path) -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect(root, &mut paths);
+    paths.sort();
+    paths.iter().map(|path| source(root, path)).collect()
+}
+
+pub fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -150,7 +159,7 @@ fn source(root: &Path, path: &Path) -> Source {
     if module.last().is_some_and(|last| last == "mod") || name == "lib.rs" {
         module.pop();
     }
-    Source { lines: text.lines().count(), code: bare(&text), name, module }
+    Source { lines: text.lines().count(), code: bare(&text), path: path.to_path_buf(), name, module }
 }
 
 /// A text without comments and the insides of strings. A lifetime is not the start of a character.

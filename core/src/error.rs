@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` is the problem with its values, `help` is
-/// the cure. Bad data also carries its place. In a script an error becomes a [`Fault`](crate::script::Fault).
+/// the cure. Bad data also carries its place. In a script an error becomes a `Fault`.
 #[derive(Clone, PartialEq)]
 pub struct Error(Box<Inner>);
 

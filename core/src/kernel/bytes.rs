@@ -2,7 +2,7 @@
 
 use super::view::{array, view};
 use super::{Array, DType};
-use crate::ranks::Number;
+use crate::number::Number;
 use crate::{Result, bail};
 use candle_core::WithDType;
 use std::ops::Range;

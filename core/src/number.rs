@@ -1,6 +1,18 @@
-//! Numbers as bytes of a message.
+//! Numbers: the order of two of different kinds, and the bytes of one.
 
-/// A number whose bytes can be sent as they are. Ranks are machines of one kind: the order of bytes is not changed.
+use std::cmp::Ordering;
+
+/// The order of a whole number and a float, exactly: nothing is rounded, and beside NaN there is none.
+pub fn order(whole: i128, float: f64) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
+    }
+    // saturates where a float is beyond all whole numbers
+    let order = whole.cmp(&(float.floor() as i128));
+    Some(if order == Ordering::Equal && float.fract() != 0.0 { Ordering::Less } else { order })
+}
+
+/// A number whose bytes can be sent to another process as they are: the order of bytes is the machine's.
 pub trait Number: Copy + 'static {
     /// Puts its bytes in place of others.
     fn put(self, to: &mut [u8]);

@@ -33,7 +33,7 @@ pub mod matvec;
 pub mod minhash;
 pub mod norm;
 pub mod optimize;
-pub(crate) mod parallel;
+pub mod parallel;
 pub mod pool;
 mod portable;
 mod precision;
