@@ -50,6 +50,8 @@ mod shared;
 pub mod softcap;
 mod team;
 pub mod threads;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 mod view;
 mod weighted_quants;
 

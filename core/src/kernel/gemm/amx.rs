@@ -1,54 +1,33 @@
 //! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own. (Without
 //! one [`emulate`] does the same with three parts.)
 //!
-//! The compiler has no stable names for the instructions yet, so they are written as assembly. Two tiles of `a` and two
-//! of `b` make four of results: as many products for what is loaded as the eight registers allow.
+//! Two tiles of `a` and two of `b` make four of results: as many products for what is loaded as the eight registers allow.
+//! The compiler has no stable names for the instructions yet, so they are written as assembly.
 
 use super::emulate::emulate;
 use super::prefetch::Prefetch;
 use super::unit::{NR, TILE_ROWS, TILE_STEPS, Unit};
 use crate::kernel::cpu::{Level, level};
 use crate::kernel::math;
+use crate::kernel::tiles::{Layout, Registers};
 use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-use std::marker::PhantomData;
 
 /// This thread's tile registers, laid out for [`Tiles::multiply`] until this is dropped; or none, where vectors do their work.
 pub struct Tiles {
     pub unit: Unit,
-    /// The registers are this thread's.
-    here: PhantomData<*const ()>,
+    /// Held, and given back with this.
+    _registers: Option<Registers>,
 }
 
 impl Tiles {
     /// Panics where the processor has none and the unit asks for them.
     pub fn open(unit: Unit) -> Tiles {
-        /// The layout as the processor reads it.
-        #[repr(C, align(64))]
-        struct Layout {
-            palette: u8,
-            start: u8,
-            reserved: [u8; 14],
-            bytes: [u16; 16],
-            rows: [u8; 16],
-        }
-        const fn of_eight<T: Copy>(each: T, none: T) -> [T; 16] {
-            let mut all = [none; 16];
-            let mut i = 0;
-            while i < 8 {
-                all[i] = each;
-                i += 1;
-            }
-            all
-        }
-        static LAYOUT: Layout =
-            Layout { palette: 1, start: 0, reserved: [0; 14], bytes: of_eight(64, 0), rows: of_eight(16, 0) };
-        if unit.is_amx() {
-            assert!(level() >= Level::Amx, "no tiles on this processor");
-            // SAFETY: the instructions are there; the layout has 64 bytes, and asks for eight tiles of the largest size
-            unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const LAYOUT, options(nostack, readonly, preserves_flags)) };
-        }
-        Tiles { unit, here: PhantomData }
+        static WHOLE: Layout = Layout::of([(16, 64); 8]);
+        assert!(!unit.is_amx() || level() >= Level::Amx, "no tiles on this processor");
+        // SAFETY: the processor was asked
+        let open = || unsafe { Registers::open(&WHOLE) };
+        Tiles { unit, _registers: unit.is_amx().then(open) }
     }
 
     /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. A number's
@@ -116,15 +95,6 @@ type Run = unsafe fn(usize, *const u32, *const u32, *mut f32, usize, bool, Prefe
 /// A tile of its own, whose rows are lines of the cache.
 #[repr(align(64))]
 struct Whole([f32; TILE_ROWS * NR]);
-
-impl Drop for Tiles {
-    fn drop(&mut self) {
-        if self.unit.is_amx() {
-            // SAFETY: gives the registers back; a thread that holds none is cheaper to switch
-            unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
-        }
-    }
-}
 
 /// Defines the product of some rows by what it does with a block of factors.
 macro_rules! rows {

@@ -2,7 +2,7 @@
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
-use super::rounded::Rounded;
+use super::rounded::{Rounded, total_of};
 use std::arch::x86_64::*;
 
 /// How far ahead memory is asked for, in bytes.
@@ -23,7 +23,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     let units = places.units;
     assert!(panel.len() >= places.bytes && x.units == units, "a panel of another width");
     assert!(x.levels.len() >= (first + M) * units * 32 && x.sums.len() >= (first + M) * units, "rows beyond x");
-    assert!(x.scales.len() == x.sums.len(), "rows beyond x");
+    assert!([x.scales.len(), x.totals.len()] == [x.sums.len(); 2], "rows beyond x");
     if M > 1 {
         // sums of both halves would not leave registers for the levels
         for side in 0..2 {
@@ -78,8 +78,8 @@ unsafe fn sides<K: Kind, const M: usize, const S: usize>(
                         let (scale, min) = scales[group];
                         *sums = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_mul_ps(scale, by), *sums);
                         if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
-                            let sum = _mm256_mul_ps(by, _mm256_set1_ps(sum as f32));
-                            *sums = _mm256_fmadd_ps(min, sum, *sums);
+                            let total = x.totals.get_unchecked(at)[total_of(K::GROUPS, group)];
+                            *sums = _mm256_fmadd_ps(min, _mm256_set1_ps(total), *sums);
                         }
                     }
                 }

@@ -2,12 +2,26 @@
 
 use super::kinds::{Fields, Kind, Scales};
 use super::panel::{self, Places, ROWS, UNIT};
-use super::rounded::Rounded;
+use super::rounded::{Rounded, total_of};
 use crate::kernel::cpu::{Level, level};
 use crate::kernel::math::fma;
 
+/// Products of all rows of `x` with the rows of some panels: in `y` those of one panel after those of another.
+pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) {
+    let m = x.scales.len() / x.units.max(1);
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if m >= super::amx::TILE && super::amx::is_available() {
+        done = m / super::amx::TILE * super::amx::TILE;
+        super::amx::products::<K>(panels, places, x, y);
+    }
+    for (panel, y) in panels.chunks_exact(places.bytes.max(1)).zip(y.chunks_exact_mut(m.max(1))) {
+        of_panel::<K>(panel, places, x, done, &mut y[done..]);
+    }
+}
+
 /// Products of the rows of `x` from `first` on, as many as `y` has, with the rows of a panel.
-pub fn products<K: Kind>(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]) {
+fn of_panel<K: Kind>(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]) {
     let mut at = 0;
     while at < y.len() {
         let some = match y.len() - at {
@@ -72,7 +86,7 @@ pub fn plain<K: Kind, const M: usize>(
                     let dots = (dots - K::OFFSET * whole) as f32;
                     *sum = add(dots, scale * x.scales[at], *sum);
                     if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
-                        *sum = add(min, x.scales[at] * whole as f32, *sum);
+                        *sum = add(min, x.totals[at][total_of(K::GROUPS, group)], *sum);
                     }
                 }
             }

@@ -5,6 +5,8 @@
 //! llama.cpp rounds so too (`ggml_vec_dot_q4_K_q8_K` and its like), with one scale for 256 numbers beside the `_k` kinds.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 mod dots;
 mod kinds;
@@ -47,6 +49,8 @@ struct Line([u8; 64]);
 
 /// Rows dequantized at once in a matmul.
 const TILE: usize = 256;
+/// Panels that rows of `x` are multiplied with one after the other, while they are near.
+const PANELS: usize = 4;
 
 /// Reads the bytes from a place on.
 pub type ReadBytes<'a> = dyn Fn(usize, &mut [u8]) -> Result<()> + Sync + 'a;
@@ -64,8 +68,8 @@ struct Format {
 /// Writes the block at a place, its row in the panel and its number in the row.
 type Unpack = fn(panel: &[u8], columns: usize, place: (usize, usize), block: &mut [u8]);
 
-/// Products of rows of `x` with those of a panel.
-type Products = fn(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]]);
+/// Products of the rows of `x` with those of some panels.
+type Products = fn(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]);
 
 const fn format<K: Kind>(kind: GgmlDType) -> Format {
     Format {
@@ -177,8 +181,12 @@ impl Blocks {
     }
 
     fn panel(&self, at: usize) -> &[u8] {
+        self.panels(at..at + 1)
+    }
+
+    fn panels(&self, range: Range<usize>) -> &[u8] {
         let each = self.places.bytes / 64;
-        bytes_of(&self.lines[at * each..(at + 1) * each])
+        bytes_of(&self.lines[range.start * each..range.end * each])
     }
 
     /// Some rows in ggml's blocks.
@@ -263,14 +271,21 @@ impl Blocks {
         let x = Rounded::of(x, self.columns);
         let (m, panels) = (y.len() / self.rows.max(1), self.rows.div_ceil(ROWS));
         let board = Board::new(y);
-        (0..panels).into_par_iter().for_each(|at| {
-            let mut own = vec![[0f32; ROWS]; m];
-            (self.format.products)(self.panel(at), self.places, &x, 0, &mut own);
-            let count = ROWS.min(self.rows - at * ROWS);
-            for (i, own) in own.iter().enumerate() {
-                let first = i * self.rows + at * ROWS;
-                // SAFETY: these columns are this task's alone
-                unsafe { board.write(first..first + count) }.copy_from_slice(&own[..count]);
+        (0..panels.div_ceil(PANELS)).into_par_iter().for_each(|task| {
+            let range = task * PANELS..panels.min((task + 1) * PANELS);
+            let mut own = vec![[0f32; ROWS]; range.len() * m];
+            (self.format.products)(self.panels(range.clone()), self.places, &x, &mut own);
+            for i in 0..m {
+                for (at, own) in range.clone().zip(own.iter().skip(i).step_by(m)) {
+                    let count = ROWS.min(self.rows - at * ROWS);
+                    let first = i * self.rows + at * ROWS;
+                    // SAFETY: these columns are this task's alone
+                    let to = unsafe { board.write(first..first + count) };
+                    match <&mut [f32; ROWS]>::try_from(&mut *to) {
+                        Ok(to) => *to = *own,
+                        Err(_) => to.copy_from_slice(&own[..count]),
+                    }
+                }
             }
         });
         crate::cancel::check()
@@ -329,7 +344,7 @@ impl Blocks {
         let m = x.scales.len() / x.units.max(1);
         let mut own = vec![[0f32; ROWS]; m];
         for at in range.start / ROWS..range.end.div_ceil(ROWS) {
-            (self.format.products)(self.panel(at), self.places, &x, 0, &mut own);
+            (self.format.products)(self.panel(at), self.places, &x, &mut own);
             let (start, end) = (range.start.max(at * ROWS), range.end.min((at + 1) * ROWS));
             for (own, y) in own.iter().zip(y.chunks_exact_mut(range.len())) {
                 y[start - range.start..end - range.start].copy_from_slice(&own[start - at * ROWS..end - at * ROWS]);

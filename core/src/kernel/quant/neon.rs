@@ -4,7 +4,7 @@
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
-use super::rounded::Rounded;
+use super::rounded::{Rounded, total_of};
 use std::arch::aarch64::*;
 use std::arch::asm;
 
@@ -30,7 +30,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     let units = places.units;
     assert!(panel.len() >= places.bytes && x.units == units, "a panel of another width");
     assert!(x.levels.len() >= (first + M) * units * 32 && x.sums.len() >= (first + M) * units, "rows beyond x");
-    assert!(x.scales.len() == x.sums.len(), "rows beyond x");
+    assert!([x.scales.len(), x.totals.len()] == [x.sums.len(); 2], "rows beyond x");
     for quarter in 0..ROWS / LANES {
         let mut sums = [vdupq_n_f32(0.0); M];
         for unit in 0..units {
@@ -55,8 +55,8 @@ pub unsafe fn products<K: Kind, const M: usize>(
                         let (scale, min) = scales[group];
                         *sums = vaddq_f32(vmulq_f32(vcvtq_f32_s32(dots), vmulq_f32(scale, by)), *sums);
                         if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
-                            let sum = vmulq_f32(by, vdupq_n_f32(sum as f32));
-                            *sums = vaddq_f32(vmulq_f32(min, sum), *sums);
+                            let total = x.totals.get_unchecked(at)[total_of(K::GROUPS, group)];
+                            *sums = vaddq_f32(vmulq_f32(min, vdupq_n_f32(total)), *sums);
                         }
                     }
                 }

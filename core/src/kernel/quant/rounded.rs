@@ -11,6 +11,8 @@ pub struct Rounded {
     pub scales: Vec<f32>,
     /// Sums of the levels of each 16 numbers.
     pub sums: Vec<[i32; 2]>,
+    /// What they come to: of the first 16 numbers, of the last, and of all 32.
+    pub totals: Vec<[f32; 3]>,
 }
 
 impl Rounded {
@@ -19,11 +21,20 @@ impl Rounded {
     pub fn of(x: &[f32], width: usize) -> Rounded {
         let units = width / UNIT;
         let count = x.len() / UNIT;
-        let mut rounded =
-            Rounded { units, levels: vec![0; x.len()], scales: vec![0.0; count], sums: vec![[0; 2]; count] };
-        round(x, &mut rounded.levels, &mut rounded.scales, &mut rounded.sums);
-        rounded
+        let (mut levels, mut scales) = (vec![0; x.len()], vec![0.0; count]);
+        let mut sums = vec![[0; 2]; count];
+        round(x, &mut levels, &mut scales, &mut sums);
+        let total =
+            |(scale, [first, last]): (&f32, &[i32; 2])| [*first, *last, first + last].map(|sum| scale * sum as f32);
+        let totals = scales.iter().zip(&sums).map(total).collect();
+        Rounded { units, levels, scales, sums, totals }
     }
+}
+
+/// Which of [`Rounded::totals`] is of a group, where 32 numbers are so many groups.
+#[inline(always)]
+pub fn total_of(groups: usize, group: usize) -> usize {
+    if groups == 1 { 2 } else { group }
 }
 
 simd! {

@@ -2,7 +2,7 @@
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
-use super::rounded::Rounded;
+use super::rounded::{Rounded, total_of};
 use std::arch::x86_64::*;
 
 pub fn is_available() -> bool {
@@ -27,7 +27,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     let units = places.units;
     assert!(panel.len() >= places.bytes && x.units == units, "a panel of another width");
     assert!(x.levels.len() >= (first + M) * units * 32 && x.sums.len() >= (first + M) * units, "rows beyond x");
-    assert!(x.scales.len() == x.sums.len(), "rows beyond x");
+    assert!([x.scales.len(), x.totals.len()] == [x.sums.len(); 2], "rows beyond x");
     let mut sums = [_mm512_setzero_ps(); M];
     for unit in 0..units {
         // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as was asked above
@@ -51,8 +51,8 @@ pub unsafe fn products<K: Kind, const M: usize>(
                     let (scale, min) = scales[group];
                     *sums = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_mul_ps(scale, by), *sums);
                     if !matches!(K::SCALES, Scales::Half | Scales::Byte) {
-                        let sum = _mm512_mul_ps(by, _mm512_set1_ps(sum as f32));
-                        *sums = _mm512_fmadd_ps(min, sum, *sums);
+                        let total = x.totals.get_unchecked(at)[total_of(K::GROUPS, group)];
+                        *sums = _mm512_fmadd_ps(min, _mm512_set1_ps(total), *sums);
                     }
                 }
             }
@@ -67,7 +67,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
 /// The levels of 32 columns, a vector for each four.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
+pub unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
     let mut steps = [_mm512_setzero_si512(); 8];
     // SAFETY: the caller's: K::BITS lines follow; a prefetch may name any address
     unsafe {
@@ -125,7 +125,7 @@ unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
 /// Scales and minima of the groups of 32 columns, of sixteen rows each.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-unsafe fn scales<K: Kind>(panel: *const u8, places: Places, unit: usize) -> [(__m512, __m512); 2] {
+pub unsafe fn scales<K: Kind>(panel: *const u8, places: Places, unit: usize) -> [(__m512, __m512); 2] {
     let zero = _mm512_setzero_ps();
     let mut both = [(zero, zero); 2];
     // SAFETY: the caller's: these places are inside the panel
