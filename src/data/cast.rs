@@ -57,7 +57,7 @@ pub fn cast(cell: Cell, target: Target) -> Option<Own> {
         (Target::Text, Cell::Int(value)) => Some(Own::Text(value.to_string())),
         (Target::Text, Cell::Bool(value)) => Some(Own::Text(value.to_string())),
         (Target::Text, Cell::Float(value)) => Some(Own::Text(format!("{value:?}"))),
-        (target, Cell::Json(json)) => match serde_json::from_str(json).ok()? {
+        (target, Cell::Json(json)) => match digits::value(json).ok()? {
             Value::String(text) => cast(Cell::Text(&text), target),
             Value::Bool(value) => cast(Cell::Bool(value), target),
             Value::Number(number) => match number.as_i64() {

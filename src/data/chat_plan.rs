@@ -2,10 +2,11 @@
 
 use super::{Cell, Dataset};
 use crate::token::ChatOptions;
-use crate::{Error, Result, progress};
+use crate::{Error, Result, progress, token};
 
 const WHO: &str = "encode";
 const TOOLS: &str = "tools";
+const VARIABLES: &str = "chat_template_kwargs";
 /// What tools are called in data of others.
 const LIKE_TOOLS: [&str; 5] = ["functions", "function", "available_tools", "tool_schemas", "tool_definitions"];
 
@@ -39,7 +40,11 @@ impl ChatPlan {
                 );
             }
         }
-        Ok([tools, find(&self.documents)?, find(&self.variables)?])
+        let mut variables = find(&self.variables)?;
+        if is_chat && variables.is_none() && self.options.variables.is_empty() {
+            variables = data.fields().iter().position(|name| &**name == VARIABLES);
+        }
+        Ok([tools, find(&self.documents)?, variables])
     }
 
     /// What the chat template of a row gets: its own values before those for all rows.
@@ -52,7 +57,7 @@ impl ChatPlan {
             // as TRL has it, a field may also hold the JSON as text
             let json = match data.cell(field, at) {
                 Cell::Null => continue,
-                Cell::Json(json) | Cell::Text(json) => serde_json::from_str(json).unwrap_or_default(),
+                Cell::Json(json) | Cell::Text(json) => token::digits::parse(json).unwrap_or_default(),
                 _ => serde_json::Value::Null,
             };
             match (which, json) {

@@ -1,67 +1,51 @@
-//! Whole numbers of more digits than 64 bits hold: identifiers, which stay what they are as text.
+//! Whole numbers of more digits than 64 bits hold: identifiers, which stay what they are as text. Inside of lists and maps they stay numbers.
 
+pub use crate::token::digits::is_whole;
+use crate::token::digits::replaced;
+use serde_json::Value;
 use std::borrow::Cow;
 
-/// Digits that 64 bits may not hold.
-const LONG: usize = 19;
-
-/// Whether a text is a whole number, of any length.
-pub fn is_whole(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether so many digits are in a row anywhere in a text. Looks at one byte of nineteen.
-fn has_long_run(text: &[u8]) -> bool {
-    let run = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(LONG).take_while(|byte| byte.is_ascii_digit()).count();
-    let is_in_run = |at: usize| run(&mut text[..at].iter().rev()) + run(&mut text[at..].iter()) >= LONG;
-    (LONG - 1..text.len()).step_by(LONG).any(|at| text[at].is_ascii_digit() && is_in_run(at))
-}
+/// What a nested number begins with on its way through a reader: no letter, so that no file has it.
+const MARK: char = '\u{10fffe}';
 
 /// JSON with quotes around the whole numbers that do not fit 64 bits with a sign, which a reader would round.
 pub fn quoted(json: &str) -> Cow<'_, str> {
-    let bytes = json.as_bytes();
-    if !has_long_run(bytes) {
-        return Cow::Borrowed(json);
+    replaced(json, |number, _| format!("\"{number}\""))
+}
+
+/// The same for rows, whose fields are `depth` brackets deep: what is deeper is marked too, for [`bare`].
+pub fn quoted_row(json: &str, depth: usize) -> Cow<'_, str> {
+    if json.contains(MARK) {
+        return quoted(json);
     }
-    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
-    while at < bytes.len() {
-        let start = at;
-        match bytes[at] {
-            b'"' => at = end_of_string(bytes, at),
-            b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
-                at += bytes[at..].iter().take_while(|byte| is_part(byte)).count();
-                if is_too_long(&json[start..at]) && !is_key(&bytes[at..]) {
-                    out += &json[copied..start];
-                    out.push('"');
-                    out += &json[start..at];
-                    out.push('"');
-                    copied = at;
-                }
+    replaced(json, |number, at| if at > depth { format!("\"{MARK}{number}\"") } else { format!("\"{number}\"") })
+}
+
+/// A list or a map of a row as JSON, with the numbers that were marked.
+pub fn bare(json: String) -> String {
+    if !json.contains(MARK) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json.as_str();
+    while let Some((before, after)) = rest.split_once(MARK) {
+        match (before.strip_suffix('"'), after.split_once('"')) {
+            (Some(before), Some((number, after))) if is_whole(number) => {
+                out += before;
+                out += number;
+                rest = after;
             }
-            _ => at += 1,
+            _ => {
+                out += before;
+                out.push(MARK);
+                rest = after;
+            }
         }
     }
-    out += &json[copied..];
-    Cow::Owned(out)
+    out + rest
 }
 
-/// The place after the string that begins at `at`.
-fn end_of_string(bytes: &[u8], at: usize) -> usize {
-    let mut end = at + 1;
-    while end < bytes.len() && bytes[end] != b'"' {
-        end += if bytes[end] == b'\\' { 2 } else { 1 };
-    }
-    (end + 1).min(bytes.len())
-}
-
-/// A whole number as JSON writes it, without zeros before it, that does not fit.
-fn is_too_long(number: &str) -> bool {
-    is_whole(number) && !number.trim_start_matches('-').starts_with('0') && number.parse::<i64>().is_err()
-}
-
-/// Whether a colon comes next: what is before it should be a string, and is a fault as it is.
-fn is_key(rest: &[u8]) -> bool {
-    rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+/// The JSON of a cell, in which numbers that do not fit are texts.
+pub fn value(json: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(&quoted(json))
 }

@@ -3,11 +3,14 @@
 //! Whether a token is in the loss depends on its position in the text, never on its id: it is if some of its text is inside a
 //! range that is.
 
+use super::Dataset;
 use super::chat_plan::ChatFields;
 pub use super::chat_plan::ChatPlan;
+use super::chat_rows::{chat, check_dialog, dialog, is_list, messages};
 use super::encoded::{Counts, Encoded, Flat};
-use super::{Cell, Dataset};
-use crate::token::{ChatOptions, Dropout, Tokenizer};
+use super::source::{InLoss, Source};
+pub use super::source::{JOINED, LossOn};
+use crate::token::{Dropout, Tokenizer};
 use crate::{Error, Result, bail, cancel};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -21,17 +24,11 @@ const CHUNK: usize = 1024;
 pub enum RowForm {
     /// Every token is in the loss.
     Text { field: String },
-    /// The completion is in the loss. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template.
+    /// The completion is in the loss. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template,
+    /// which takes lists of messages too.
     Prompt { prompt: String, completion: String, template: Option<String> },
     /// Messages with `role` and `content`; those of `loss_on` are in the loss.
     Chat { field: String, loss_on: LossOn },
-}
-
-/// The turns of a chat that are in the loss.
-#[derive(Clone, Debug)]
-pub enum LossOn {
-    All,
-    Role(String),
 }
 
 /// The treatment of a row of more tokens than `max_length`.
@@ -69,16 +66,6 @@ struct EncodedRow {
     in_loss: Option<Vec<bool>>,
 }
 
-/// A text, and the ranges of it that are in the loss (none: all of it).
-struct Source {
-    text: String,
-    in_loss: Option<Vec<Range<usize>>>,
-    /// Whether the tokenizer adds its special tokens.
-    special: bool,
-    start: Option<u32>,
-    eos: bool,
-}
-
 /// [`encode_part`] of rows of which one at least has a loss token.
 pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Result<Encoded> {
     if data.is_empty() {
@@ -94,7 +81,8 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Resul
 /// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
 pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
-    let chat = plan.chat.fields(data, matches!(plan.form, RowForm::Chat { .. }), number == 0)?;
+    let is_chat = matches!(plan.form, RowForm::Chat { .. }) || fields.is_dialog(data);
+    let chat = plan.chat.fields(data, is_chat, number == 0)?;
     let all_in_loss = matches!(plan.form, RowForm::Text { .. });
     let mut flat = Flat::new(!all_in_loss);
     let mut counts = Counts::default();
@@ -180,6 +168,16 @@ enum FormFields {
 }
 
 impl FormFields {
+    /// Whether prompts or completions are lists of messages.
+    fn is_dialog(&self, data: &Dataset) -> bool {
+        match self {
+            FormFields::Prompt(prompt, completion) => {
+                (0..data.len()).any(|at| is_list(data, *prompt, at) || is_list(data, *completion, at))
+            }
+            _ => false,
+        }
+    }
+
     fn find(data: &Dataset, form: &RowForm) -> Result<FormFields> {
         Ok(match form {
             RowForm::Text { field } if field.is_empty() => FormFields::Text(data.text_field(WHO)?),
@@ -208,8 +206,19 @@ fn row(
     plan: &EncodePlan,
 ) -> Result<EncodedRow> {
     let source = match (fields, &plan.form) {
-        (FormFields::Text(field), _) => {
-            Source { text: text(data, *field, at)?, in_loss: None, special: true, start: plan.start, eos: plan.eos }
+        (FormFields::Text(field), _) => Source {
+            text: text(data, *field, at)?,
+            in_loss: InLoss::All,
+            special: true,
+            start: plan.start,
+            eos: plan.eos,
+        },
+        (FormFields::Prompt(prompt, completion), RowForm::Prompt { template, .. })
+            if is_list(data, *prompt, at) || is_list(data, *completion, at) =>
+        {
+            check_dialog(template.as_deref())?;
+            let options = plan.chat.of_row(data, chat_fields, at)?;
+            dialog(tokenizer, [*prompt, *completion], data, &options, plan.bpe_dropout.rate > 0.0, at)?
         }
         (FormFields::Prompt(prompt, completion), RowForm::Prompt { template, .. }) => {
             let (prompt, completion) = (text(data, *prompt, at)?, text(data, *completion, at)?);
@@ -237,7 +246,11 @@ fn row(
         let encoding = tokenizer.encode_dropping(&source.text, source.special, plan.bpe_dropout, number);
         encoding.map(|encoding| (encoding.ids, encoding.offsets))
     };
-    let (ids, offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
+    let (mut ids, mut offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
+    // a prompt that a chat template wrote has its BOS
+    let second = tokenizer.second_bos(&source.text, &ids);
+    ids.drain(..second);
+    offsets.drain(..second);
     Ok(tokens(source, ids, offsets, tokenizer))
 }
 
@@ -252,38 +265,7 @@ fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> 
     let before = format!("{first}{prompt}{second}");
     let in_loss = before.len()..before.len() + completion.len() + last.len();
     let text = format!("{before}{completion}{last}");
-    Ok(Source { text, in_loss: Some(vec![in_loss]), special: true, start: plan.start, eos: plan.eos })
-}
-
-fn messages(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
-    let name = &data.fields()[field];
-    let Cell::Json(json) = data.cell(field, at) else {
-        bail!(WHO, "row {at}, field `{name}`: {}, not a list of messages", data.cell(field, at).kind());
-    };
-    match serde_json::from_str(json) {
-        Ok(serde_json::Value::Array(messages)) => Ok(messages),
-        _ => bail!(WHO, "row {at}, field `{name}`: {}, not a list of messages", Cell::Json(json).kind()),
-    }
-}
-
-/// Messages in the tokenizer's chat template. What the turns of a role have to write is in the loss.
-fn chat(
-    tokenizer: &Tokenizer,
-    messages: &[serde_json::Value],
-    options: &ChatOptions,
-    loss_on: &LossOn,
-    at: usize,
-) -> Result<Source> {
-    let chat = tokenizer
-        .apply_chat_template(messages, options)
-        .map_err(|error| error.attributed_to(WHO).at(format!("row {at}")))?;
-    let in_loss = match loss_on {
-        LossOn::All => None,
-        LossOn::Role(role) => {
-            Some(chat.spans.into_iter().filter(|span| span.role == *role).map(|span| span.turn).collect())
-        }
-    };
-    Ok(Source { text: chat.text, in_loss, special: false, start: None, eos: false })
+    Ok(Source { text, in_loss: InLoss::Ranges(vec![in_loss]), special: true, start: plan.start, eos: plan.eos })
 }
 
 /// Which tokens have some of their text inside a range. A tokenizer that trims its offsets (`trim_offsets`) gives an empty one
@@ -312,7 +294,14 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         let rest = source.text.len() - covered.min(source.text.len());
         *last = last.saturating_add(rest.min(u16::MAX as usize) as u16);
     }
-    let mut in_loss: Option<Vec<bool>> = source.in_loss.map(|spans| inside(&offsets, &spans));
+    let mut in_loss: Option<Vec<bool>> = match source.in_loss {
+        InLoss::All => None,
+        InLoss::Ranges(ranges) => Some(inside(&offsets, &ranges)),
+        InLoss::After(prompt) => {
+            let shared = ids.iter().zip(&prompt).take_while(|(one, two)| one == two).count();
+            Some((0..ids.len()).map(|at| at >= shared).collect())
+        }
+    };
     if let Some(eos) = tokenizer.eos().filter(|_| source.eos)
         && ids.last() != Some(&eos)
     {

@@ -2,7 +2,7 @@
 //! sentences and how alike they are.
 
 use super::encoded::{Counts, Encoded, Flat};
-use super::{Cell, Dataset};
+use super::{Cell, Dataset, digits};
 use crate::token::Tokenizer;
 use crate::token::inputs::{Fit, Input, Inputs};
 use crate::{Error, Result, bail, cancel, progress};
@@ -120,9 +120,8 @@ fn texts(data: &Dataset, field: usize, at: usize, several: bool) -> Result<Vec<S
     let (name, cell) = (&data.fields()[field], data.cell(field, at));
     match cell {
         Cell::Null if several => Ok(Vec::new()),
-        Cell::Json(json) if several && json.starts_with('[') => {
-            serde_json::from_str(json).map_err(|_| Error::new(WHO, format!("field `{name}` is not a list of texts")))
-        }
+        Cell::Json(json) if several && json.starts_with('[') => serde_json::from_str(&digits::quoted(json))
+            .map_err(|_| Error::new(WHO, format!("field `{name}` is not a list of texts"))),
         _ => match cell.text() {
             Ok(text) => Ok(vec![text.into_owned()]),
             Err(kind) => bail!(WHO, "field `{name}` is {kind}, not text"),

@@ -2,7 +2,7 @@
 //! stay around what is cut.
 
 use super::encoded::{Counts, Encoded, Flat};
-use super::{Cell, Dataset};
+use super::{Cell, Dataset, digits};
 use crate::token::Tokenizer;
 use crate::token::inputs::{Fit, Input, Inputs, best_windows};
 use crate::{Error, Result, bail, cancel};
@@ -186,7 +186,7 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
 fn list(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
     match data.cell(field, at) {
         Cell::Json(json) if json.starts_with('[') => {
-            serde_json::from_str(json).map_err(|error| Error::new(WHO, error.to_string()))
+            serde_json::from_str(&digits::quoted(json)).map_err(|error| Error::new(WHO, error.to_string()))
         }
         other => bail!(WHO, "field `{}` is {}, not a list", data.fields()[field], other.kind()),
     }
@@ -331,7 +331,7 @@ fn value(data: &Dataset, field: usize, at: usize) -> Result<serde_json::Value> {
         Cell::Float(number) if number.is_finite() => number.into(),
         Cell::Float(number) => bail!(WHO, "field `{}` is {number}", data.fields()[field]),
         Cell::Text(text) => text.into(),
-        Cell::Json(json) => serde_json::from_str(json).map_err(|error| Error::new(WHO, error.to_string()))?,
+        Cell::Json(json) => digits::value(json).map_err(|error| Error::new(WHO, error.to_string()))?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! How the values of a field compare: which comes first, and which are equal.
 
 use super::column::Cell;
+use super::digits;
 use crate::number;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -26,7 +27,7 @@ impl<'a> SortKey<'a> {
             Cell::Int(value) => SortKey::Int(value),
             Cell::Float(value) => SortKey::Float(value),
             Cell::Text(value) => SortKey::Text(value.into()),
-            Cell::Json(json) => match serde_json::from_str(json) {
+            Cell::Json(json) => match digits::value(json) {
                 Ok(value) => SortKey::nested(value),
                 Err(_) => SortKey::Map(json.into()),
             },
@@ -105,7 +106,7 @@ impl<'a> CellKey<'a> {
             Cell::Float(value) => CellKey::Float(value.to_bits()),
             Cell::Text(value) => CellKey::Text(value),
             Cell::Json(json) => {
-                CellKey::Json(serde_json::from_str(json).map_or(json.into(), |value| plain(value).to_string()))
+                CellKey::Json(digits::value(json).map_or(json.into(), |value| plain(value).to_string()))
             }
         }
     }

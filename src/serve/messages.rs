@@ -2,6 +2,7 @@
 
 use super::error::{Answer, ApiError};
 use super::fields::Fields;
+use crate::token::digits;
 use serde_json::{Map, Value, json};
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
@@ -94,7 +95,7 @@ fn tool_call(call: &Value, path: &str) -> Answer<Value> {
     let arguments = match function.get("arguments") {
         Some(Value::String(text)) if text.is_empty() => json!({}),
         Some(Value::String(text)) => {
-            serde_json::from_str(text).map_err(|error| function.wrong("arguments", format!("is not JSON: {error}")))?
+            digits::parse(text).map_err(|error| function.wrong("arguments", format!("is not JSON: {error}")))?
         }
         Some(value) => value.clone(),
         None => json!({}),

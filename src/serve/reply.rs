@@ -2,7 +2,7 @@
 
 use super::job::{FinishReason, TokenChance};
 use super::tools::{Call, Tools};
-use crate::token::Tokenizer;
+use crate::token::{Tokenizer, digits};
 use serde_json::{Map, Value, json};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -114,7 +114,7 @@ impl Reply {
 
     pub fn calls(&self, choice: usize, calls: &[Call], chunk: bool) -> Value {
         let one = |(at, call): (usize, &Call)| {
-            let function = json!({ "name": call.name, "arguments": call.arguments.to_string() });
+            let function = json!({ "name": call.name, "arguments": digits::written(&call.arguments) });
             let id = format!("call_{}_{choice}_{at}", self.id.rsplit('-').next().unwrap_or_default());
             let mut made = json!({ "id": id, "type": "function", "function": function });
             if chunk {

@@ -4,6 +4,7 @@ use super::error::{Answer, ApiError};
 use super::fields::Fields;
 use super::grammar::Constraint;
 use super::served::Served;
+use crate::token::digits;
 use serde_json::{Map, Value, json};
 
 /// What a model of the Hermes family (Qwen too) writes around a call.
@@ -154,7 +155,7 @@ fn between_tags(text: &str) -> (String, Vec<Call>) {
     while let Some((before, after)) = rest.split_once(OPEN) {
         let (inside, behind) = after.split_once(CLOSE).unwrap_or((after, ""));
         words.push_str(before);
-        match serde_json::from_str(inside.trim()).ok().as_ref().and_then(call) {
+        match digits::parse(inside.trim()).ok().as_ref().and_then(call) {
             Some(call) => calls.push(call),
             None => return (text.to_string(), Vec::new()),
         }
@@ -166,7 +167,7 @@ fn between_tags(text: &str) -> (String, Vec<Call>) {
 
 /// A text that is one call, or a list of them.
 fn whole(text: &str) -> (String, Vec<Call>) {
-    let calls = match serde_json::from_str::<Value>(text.trim()) {
+    let calls = match digits::parse(text.trim()) {
         Ok(Value::Array(list)) => list.iter().map(call).collect::<Option<Vec<_>>>(),
         Ok(value @ Value::Object(_)) => call(&value).map(|call| vec![call]),
         _ => None,

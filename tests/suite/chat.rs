@@ -68,7 +68,7 @@ fn renderings_equal_transformers() {
             count += 1;
         }
     }
-    assert_eq!(count, 72 * 14);
+    assert_eq!(count, 72 * 32);
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -98,8 +98,14 @@ fn training_row(case: &Value) -> Value {
 
 /// Which tokens of a conversation are learned; none where nothing is.
 fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
+    let form = RowForm::Chat { field: "messages".into(), loss_on: LossOn::Role("assistant".into()) };
+    mask_of(tok, &training_row(case), form).ok()
+}
+
+/// The same of any row.
+fn mask_of(tok: &Tokenizer, row: &Value, form: RowForm) -> Result<String, Error> {
     let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
-    std::fs::write(file.path(), format!("{}\n", training_row(case))).unwrap();
+    std::fs::write(file.path(), format!("{row}\n")).unwrap();
     let data = Dataset::from(levain::data::read("test", file.path(), TextForm::default()).unwrap());
     let field = |name: &str| Some(name.to_string());
     let chat = ChatPlan {
@@ -109,7 +115,7 @@ fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
         ..ChatPlan::default()
     };
     let plan = EncodePlan {
-        form: RowForm::Chat { field: "messages".into(), loss_on: LossOn::Role("assistant".into()) },
+        form,
         chat,
         start: None,
         eos: false,
@@ -118,8 +124,68 @@ fn mask(tok: &Tokenizer, case: &Value) -> Option<String> {
         skip_empty: true,
         bpe_dropout: Dropout { rate: 0.0, seed: 0 },
     };
-    let batch = encode(&data, tok, &plan).ok()?.batch(&[0], 0);
-    Some(batch.labels.iter().map(|label| if *label >= 0 { '1' } else { '0' }).collect())
+    let batch = encode(&data, tok, &plan)?.batch(&[0], 0);
+    Ok(batch.labels.iter().map(|label| if *label >= 0 { '1' } else { '0' }).collect())
+}
+
+/// Whole numbers that 64 bits do not hold stay numbers on their way from a file into a template. The answer is transformers'.
+#[test]
+fn large_numbers_are_written_as_python_writes_them() {
+    let message = r#"{"role":"user","content":"q","x":{"id":12345678901234567890,"low":-9223372036854775809,"wide":99999999999999999999999999999999999,"list":[18446744073709551616,1e22,1e16,123456789.0,1e-7,-0.0,5e-324,1.7976931348623157e308,9007199254740993,0.1],"12345678901234567890":"12345678901234567890"}}"#;
+    let want = r#"{"id": 12345678901234567890, "low": -9223372036854775809, "wide": 99999999999999999999999999999999999, "list": [18446744073709551616, 1e+22, 1e+16, 123456789.0, 1e-07, -0.0, 5e-324, 1.7976931348623157e+308, 9007199254740993, 0.1], "12345678901234567890": "12345678901234567890"}|{'id': 12345678901234567890, 'low': -9223372036854775809, 'wide': 99999999999999999999999999999999999, 'list': [18446744073709551616, 1e+22, 1e+16, 123456789.0, 1e-07, -0.0, 5e-324, 1.7976931348623157e+308, 9007199254740993, 0.1], '12345678901234567890': '12345678901234567890'}|12345678901234567891|-9223372036854775809|9999999999999999999999999999999999|True|[-0.0, 5e-324, 1e-07, 0.1, 123456789.0, 9007199254740993, 1e+16, 18446744073709551616, 1e+22, 1.7976931348623157e+308]|True|12345678901234567890|6.172839450617284e+18"#;
+    let template = "{% set x = messages[0].x %}{{ x | tojson }}|{{ x }}|{{ x.id + 1 }}|{{ x.low | string }}|{{ x.wide // 10 }}|{{ x.id == 12345678901234567890 }}|{{ x.list | sort }}|{{ x.id is integer }}|{{ '%d' % x.id }}|{{ x.id / 2 }}";
+    let tok = smollm2().with_chat_template(Some(template.into()));
+    let parsed = levain::token::digits::parse(message).unwrap();
+    assert_eq!(tok.apply_chat_template(&[parsed], &ChatOptions::default()).unwrap().text, want);
+    for (ending, text) in [
+        (".jsonl", format!("{{\"id\": 12345678901234567890, \"messages\": [{message}]}}\n")),
+        (".json", format!("[{{\"id\": 12345678901234567890, \"messages\": [{message}]}}]")),
+    ] {
+        let file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let data = Dataset::from(levain::data::read("test", file.path(), TextForm::default()).unwrap());
+        let ids = rows_of(&data, &tok, RowForm::Chat { field: "messages".into(), loss_on: LossOn::All }, 0.0);
+        assert_eq!(tok.decode(&ids, false).unwrap(), want, "{ending}");
+    }
+    // what no template can count with is told
+    let message = format!("{{\"role\":\"user\",\"content\":\"q\",\"x\":{{\"id\":{}}}}}", "9".repeat(50));
+    let parsed = levain::token::digits::parse(&message).unwrap();
+    assert_eq!(levain::token::digits::written(&parsed), message);
+    let error = tok.apply_chat_template(&[parsed], &ChatOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("a number of more than 127 bits"), "{error}");
+}
+
+/// Prompts and completions that are lists of messages, in each of TRL's templates: `completions.py`.
+#[test]
+fn completions_that_are_messages_equal_trl() {
+    let (tok, cases, expect) = (smollm2(), json_of("conversations.json"), json_of("completions.json"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for row in trl() {
+        let name = row["name"].as_str().unwrap();
+        let tok = tok.with_chat_template(Some(row["template"].as_str().unwrap().into()));
+        for (conversation, want) in expect[name].as_object().unwrap() {
+            let (case, at) = conversation.rsplit_once(", ").unwrap();
+            let mut row = training_row(&cases[case]);
+            let messages = row["messages"].take();
+            let (prompt, completion) = messages.as_array().unwrap().split_at(at.parse().unwrap());
+            (row["prompt"], row["completion"]) = (json!(prompt), json!(completion));
+            let form = RowForm::Prompt { prompt: "prompt".into(), completion: "completion".into(), template: None };
+            let got = mask_of(&tok, &row, form);
+            count += 1;
+            let want = want.as_array().map(|pair| {
+                let [before, all] = [0, 1].map(|at| pair[at].as_u64().unwrap() as usize);
+                format!("{}{}", "0".repeat(before), "1".repeat(all - before))
+            });
+            match (got, want) {
+                (Ok(got), Some(want)) if got == want => {}
+                (Err(_), None) => {}
+                (Ok(got), want) => wrong.push(format!("{name}, {conversation}: {got} and not {want:?}")),
+                (Err(error), _) => wrong.push(format!("{name}, {conversation}: {error}")),
+            }
+        }
+    }
+    assert_eq!(count, 3816);
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -281,6 +347,28 @@ fn tokens_of_spaces_alone_are_learned() {
     assert!(want.matches('1').count() > 15, "{want}");
 }
 
+/// The ids of a row of plain text.
+fn encoded_text(tok: &Tokenizer, text: &str, rate: f64) -> Vec<u32> {
+    let file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
+    std::fs::write(file.path(), json!({ "text": text }).to_string()).unwrap();
+    let data = Dataset::from(levain::data::read("test", file.path(), TextForm::default()).unwrap());
+    rows_of(&data, tok, RowForm::Text { field: "text".into() }, rate)
+}
+
+fn rows_of(data: &Dataset, tok: &Tokenizer, form: RowForm, rate: f64) -> Vec<u32> {
+    let plan = EncodePlan {
+        form,
+        chat: ChatPlan::default(),
+        start: None,
+        eos: false,
+        max_length: None,
+        overflow: Overflow::Error,
+        skip_empty: false,
+        bpe_dropout: Dropout { rate, seed: 0 },
+    };
+    encode(data, tok, &plan).unwrap().batch(&[0], 0).ids
+}
+
 /// A template may write BOS where the tokenizer puts it in front too: there is one, as in transformers' `apply_chat_template`.
 #[test]
 fn a_conversation_has_one_bos() {
@@ -295,13 +383,23 @@ fn a_conversation_has_one_bos() {
     for (text, starts) in
         [("hi", 1), ("<|im_start|>hi", 1), ("<|im_start|><|im_start|>hi", 2), (" <|im_start|>", 1), ("", 1)]
     {
+        let ids = tok.prompt_ids(text).unwrap();
+        assert_eq!(count(&ids), starts, "{text:?}");
+        assert_eq!(tok.prompt_batch(&[text]).unwrap(), [ids.clone()]);
+        // what is no prompt is encoded as transformers does
         let encoding = tok.encode(text, true).unwrap();
-        assert_eq!(count(&encoding.ids), starts, "{text:?}");
+        let second = usize::from(text.starts_with("<|im_start|>"));
+        assert_eq!(encoding.ids[second..], ids, "{text:?}");
         assert_eq!((encoding.tokens.len(), encoding.offsets.len()), (encoding.ids.len(), encoding.ids.len()));
         assert_eq!(tok.ids(text, true).unwrap(), encoding.ids);
         assert_eq!(tok.ids_and_offsets(text, true).unwrap().0, encoding.ids);
         let dropping = tok.encode_dropping(text, true, Dropout { rate: 0.0, seed: 0 }, 0).unwrap();
         assert_eq!(dropping.ids, encoding.ids);
+        // rows for training have one, by BPE-dropout too
+        for rate in [0.0, 1e-9] {
+            let rows = encoded_text(&tok, &format!("{text}the cat"), rate);
+            assert_eq!(count(&rows), starts, "{text:?}");
+        }
     }
     // without special tokens nothing is taken away
     assert_eq!(count(&tok.encode("<|im_start|><|im_start|>hi", false).unwrap().ids), 2);

@@ -49,6 +49,27 @@ fn folders_are_read_as_autotokenizer_reads_them() {
     }
 }
 
+/// A text that begins with the token that is put in front of it gets it all the same, as from AutoTokenizer; a prompt does not.
+#[test]
+fn a_text_that_begins_with_bos_gets_another_and_a_prompt_does_not() {
+    let expect: Value =
+        serde_json::from_str(&std::fs::read_to_string("tests/data/token/begins.json").unwrap()).unwrap();
+    let folders = expect.as_object().unwrap();
+    assert!(folders.len() > 25);
+    for (name, texts) in folders {
+        let tok = open(name);
+        let begin = numbers(&texts["the patent"])[0];
+        for (text, ids) in texts.as_object().unwrap() {
+            let ids = numbers(ids);
+            assert_eq!(tok.encode(text, true).unwrap().ids, ids, "{name}: {text:?}");
+            assert_eq!(tok.ids(text, true).unwrap(), ids, "{name}: {text:?}");
+            assert_eq!(tok.encode_batch(&[text], true).unwrap(), std::slice::from_ref(&ids), "{name}: {text:?}");
+            let is_second = tok.bos() == Some(begin) && text.starts_with(tok.token(begin).unwrap());
+            assert_eq!(tok.prompt_ids(text).unwrap(), ids[usize::from(is_second)..], "{name}: {text:?}");
+        }
+    }
+}
+
 #[test]
 fn what_was_read_is_saved_so_that_it_reads_the_same() {
     let expect = expect();

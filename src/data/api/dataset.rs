@@ -67,7 +67,8 @@ mod verbs {
     /// it declares. `on_error: "skip"` leaves broken lines out, tells how many, and keeps them in the file `aside`. A file that
     /// changes while it is read is an error.
     ///
-    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format.
+    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format. Inside of lists and maps
+    /// they stay numbers for a chat template, and in a file that is saved.
     /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
     /// separator of thousands is text. A quote that is opened and not closed, or behind which a field over several lines goes on, is an
     /// error; `quotes: false` takes quotes for letters.

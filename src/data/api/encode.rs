@@ -4,7 +4,7 @@ use super::grouped::grouped;
 use super::labeled::{OF_ENCODERS, labeled};
 use super::masked::masked;
 use crate::data::Encoded;
-use crate::data::encode::{ChatPlan, EncodePlan, LossOn, Overflow, RowForm};
+use crate::data::encode::{ChatPlan, EncodePlan, JOINED, LossOn, Overflow, RowForm};
 use crate::script::display::Weight;
 use crate::script::prelude::*;
 use crate::text;
@@ -19,12 +19,12 @@ const ENCODE: &[Opt] = &[
         "the field to encode as plain text, with loss on every token (default `text`, or the only field)",
     )
     .also(&["dataset_text_field", "text_column"]),
-    opt("prompt", Kind::Text, "", "the field without loss; with `completion`").also(&[
+    opt("prompt", Kind::Text, "", "the field without loss, text or messages; with `completion`").also(&[
         "question",
         "instruction",
         "input",
     ]),
-    opt("completion", Kind::Text, "", "the field with loss; with `prompt`").also(&["answer", "output", "response"]),
+    opt("completion", Kind::Text, "", "the field with loss, text or messages; with `prompt`").also(&["answer", "output", "response"]),
     opt(
         "template",
         Kind::Text,
@@ -190,7 +190,7 @@ fn form(options: &Options) -> Res<RowForm> {
     let [plain, prompt, chat] = forms;
     Ok(match (prompt, chat) {
         (Some(prompt), _) => {
-            let template = text("template")?.unwrap_or_else(|| "{prompt}\n{completion}".into());
+            let template = text("template")?.unwrap_or_else(|| JOINED.into());
             let completion = text("completion")?.unwrap_or_default();
             RowForm::Prompt { prompt, completion, template: (template != "chat").then_some(template) }
         }
@@ -226,7 +226,12 @@ mod verbs {
     /// on any number of threads.
     ///
     /// The chat template gets `tools`, `documents`, `enable_thinking` and `chat_template_kwargs`, for all rows or as the name
-    /// of a field that holds each row's own; a field `tools` is taken unasked, as in TRL (`tools: []` leaves it out). Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
+    /// of a field that holds each row's own; fields `tools` and `chat_template_kwargs` are taken unasked, as in TRL (`tools: []` leaves it out). Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
+    ///
+    /// Prompt and completion may be lists of messages, as in TRL's conversational form: the chat template writes both, and what is
+    /// behind the prompt with the beginning of the assistant's turn is in the loss, token for token as in TRL.
+    ///
+    /// A whole number that 64 bits do not hold reaches the template as the number that it is.
     ///
     /// `bos` prepends BOS to every sequence, the parts of a split text included; such rows stay whole when packed
     /// (`max_length` splits longer ones). A model that was trained with BOS uses it as an attention sink (Xiao et al. 2023,
@@ -263,6 +268,9 @@ mod verbs {
     /// rows.len()     //=> 2
     /// let rows = dataset([#{ ask: "1+1", say: "2" }]);
     /// rows.encode(tok, #{ prompt: "ask", completion: "say" }).loss_tokens      //=> 2
+    /// let said = |role, words| [#{ role: role, content: words }];
+    /// let turns = dataset([#{ ask: said.call("user", "1+1"), say: said.call("assistant", "2") }]);
+    /// turns.encode(tok, #{ prompt: "ask", completion: "say" }).loss_tokens     //=> 3
     /// rows.encode(tok, #{ prompt: "ask", completion: "answer" })    //=> error: encode: there is no field `answer`
     /// let bpe = tokenizer(["the cat sat on the mat"], #{ vocab_size: 270, min_frequency: 1 });
     /// dataset(["the cat"]).encode(bpe, #{ eos: false, bpe_dropout: 1.0 }).tokens      //=> 7

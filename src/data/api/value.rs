@@ -11,7 +11,7 @@ pub fn to_dynamic(who: &str, cell: Cell) -> Res<Dynamic> {
         Cell::Int(value) => value.into(),
         Cell::Float(value) => value.into(),
         Cell::Text(value) => value.into(),
-        Cell::Json(json) => match serde_json::from_str(json) {
+        Cell::Json(json) => match serde_json::from_str(&crate::data::digits::quoted(json)) {
             Ok(value) => value,
             Err(error) => bail!(who, "broken nested value: {error}"),
         },

@@ -350,5 +350,5 @@ impl<'a> Cell<'a> {
 
 /// The value of a nested cell.
 pub fn nested(who: &str, json: &str) -> Result<serde_json::Value> {
-    serde_json::from_str(json).map_err(|error| Error::new(who, format!("broken nested value: {error}")))
+    digits::value(json).map_err(|error| Error::new(who, format!("broken nested value: {error}")))
 }

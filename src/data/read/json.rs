@@ -79,7 +79,7 @@ fn row(builder: &mut TableBuilder, line: &str) -> Result<(), String> {
         return Ok(());
     }
     let plain = if sums::is_sealed_line(line) { Cow::Owned(unsealed(line)?) } else { line.into() };
-    let line = digits::quoted(&plain);
+    let line = digits::quoted_row(&plain, 1);
     let mut parser = serde_json::Deserializer::from_str(&line);
     let read = JsonRow(builder).deserialize(&mut parser).and_then(|()| parser.end());
     read.map_err(|error| fault(&error, builder) + foreign(&line, error.column()))
@@ -121,10 +121,10 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
     if sums::checked(text.as_bytes()) != Check::Absent {
         text = unsealed(&text).map_err(|why| place.line(1, why))?;
     }
-    let text = digits::quoted(&text);
-    let mut parser = serde_json::Deserializer::from_str(&text);
     // one object is one row: the figures of a run
     let is_row = text.trim_start().starts_with('{');
+    let text = digits::quoted_row(&text, if is_row { 1 } else { 2 });
+    let mut parser = serde_json::Deserializer::from_str(&text);
     let read = cancel::stoppable(|| match is_row {
         true => JsonRow(&mut builder).deserialize(&mut parser),
         false => RowList(&mut builder, Pace::default()).deserialize(&mut parser),
@@ -251,12 +251,12 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
         let value = serde_json::Value::deserialize(SeqAccessDeserializer::new(items))?;
-        self.0.push(Cell::Json(&value.to_string()));
+        self.0.push(Cell::Json(&digits::bare(value.to_string())));
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
         let value = serde_json::Value::deserialize(MapAccessDeserializer::new(fields))?;
-        self.0.push(Cell::Json(&value.to_string()));
+        self.0.push(Cell::Json(&digits::bare(value.to_string())));
         Ok(())
     }
 }

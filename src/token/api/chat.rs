@@ -2,7 +2,7 @@
 
 use super::value::{int, kind, list, map, range};
 use crate::script::prelude::*;
-use crate::token::{Chat, ChatOptions, ChatSpan};
+use crate::token::{Chat, ChatOptions, ChatSpan, digits};
 use serde_json::Value;
 
 pub const APPLY_CHAT_TEMPLATE: &[Opt] = &[
@@ -84,7 +84,7 @@ pub fn fill(who: &str, options: &mut ChatOptions, tools: Dynamic, documents: Dyn
 /// A map, or a text that holds one as JSON.
 fn one(who: &str, what: &str, given: &Dynamic) -> Res<Value> {
     if let Some(text) = given.read_lock::<ImmutableString>() {
-        return match serde_json::from_str::<Value>(&text) {
+        return match digits::parse(&text) {
             Ok(value) if value.is_object() => Ok(value),
             Ok(_) => bail!(who, "{what}; this JSON text is no map: {}", crate::text::cut(&text, 60)),
             Err(error) => bail!(who, "{what}; this text is not JSON ({error}): {}", crate::text::cut(&text, 60)),

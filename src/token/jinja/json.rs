@@ -6,6 +6,7 @@ use super::compare::{numbers, order};
 use super::float::float_text;
 use super::marked::{Part, Source, Text, Writer};
 use super::value::{Dict, Sequence, Value};
+use crate::token::digits;
 use serde_json::Value as Json;
 use std::rc::Rc;
 
@@ -22,6 +23,12 @@ pub fn from_json(json: &Json, source: Source, budget: &mut Budget) -> Res<Value>
         Json::String(text) => Value::Text(Text::new(text.as_str(), source)),
         Json::Array(items) => {
             Value::list(items.iter().map(|item| from_json(item, source, budget)).collect::<Res<_>>()?)?
+        }
+        Json::Object(fields) if digits::whole(fields).is_some() => {
+            match digits::whole(fields).and_then(|digits| digits.parse().ok()) {
+                Some(whole) => Value::Int(whole),
+                None => fail!("a number of more than 127 bits"),
+            }
         }
         Json::Object(fields) => {
             let mut pairs = Vec::with_capacity(fields.len());

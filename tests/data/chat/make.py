@@ -70,4 +70,5 @@ def main():
             file.write(json.dumps({"template": snippet, **expect}, ensure_ascii=False) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
     python families.py build FOLDER              writes the folders and `expect.json` (tests/data/token/families)
     python families.py lines OUT [REAL]   writes the folders too, 10,000 lines of six scripts and more, and the ids of each folder
                                           for them; REAL holds real vocabularies (gpt2, qwen3, llama2, bert-base-chinese).
+    python families.py begins FOLDER OUT  texts that begin with what each tokenizer adds (tests/data/token/begins.json)
     python families.py compare OUT LEVAIN encodes the lines with the binary LEVAIN, and says where ids differ
 
 Vocabularies are trained here, on the sentences below: a few hundred tokens in the shape of each family, with the settings
@@ -500,6 +501,20 @@ def build(root):
     save(root, "expect.json", expect)
 
 
+def begins(root, out):
+    """Texts that begin with the token that is put in front of them, of each folder that puts one there."""
+    folders = {}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        added = tokenizer("the")["input_ids"][: -len(tokenizer("the", add_special_tokens=False)["input_ids"])]
+        if not added or added[0] not in tokenizer.all_special_ids:
+            continue
+        begin = tokenizer.convert_ids_to_tokens(added[0])
+        texts = [f"{begin}the patent", f"{begin} the patent", f"{begin}{begin}a", f" {begin}a", begin, "the patent"]
+        folders[folder.name] = {text: tokenizer(text)["input_ids"] for text in texts}
+    out.write_text(json.dumps(folders, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
 def sampled(seed, count):
     """Lines in scripts of which there are no texts here: letters of each block, in words of a plausible length."""
     draws = random.Random(seed)
@@ -618,6 +633,8 @@ if __name__ == "__main__":
             build(Path(root))
         case ["lines", out, *source]:
             lines(Path(out), Path(source[0]) if source else None)
+        case ["begins", root, out]:
+            begins(Path(root), Path(out))
         case ["compare", out, levain]:
             compare(Path(out), levain)
         case _:
