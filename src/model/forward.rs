@@ -242,7 +242,7 @@ impl Forward {
             Some(blocks) => nn::linear_blocks(x, blocks, None, self.precision),
             None => nn::linear(x, &self.weights.factor(&output.weight)?, None, self.precision),
         };
-        let numbers = || self.weights.plain(&output.weight);
+        let numbers = || Ok(self.weights.whole(&output.weight)?.to_dtype(DType::F32)?);
         let beneath = Beneath { weight: &numbers, product: &product, bias: bias.as_ref() };
         let mut rng = self.dropout.as_ref().map(|rng| rng.split(output.layer()));
         adapter.apply(&logits, hidden, &beneath, rng.as_mut(), self.precision)

@@ -52,6 +52,7 @@ mod weights;
 
 pub use activation::Activation;
 pub use adapt::attach::{Bottlenecks, Lora};
+pub use adapt::tables::TokenIndices;
 pub use config::{Config, Problem, Rope};
 pub use detokenize::Detokenizer;
 pub use divergence::divergence;

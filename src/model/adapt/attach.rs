@@ -3,6 +3,7 @@
 use super::bottleneck::Bottleneck;
 use super::lora::{LoraLayer, norms};
 use super::replaced::Replaced;
+use super::tables::{TokenIndices, lookups, rows};
 use crate::model::activation::Activation;
 use crate::model::model::Inner;
 use crate::model::tie::untie;
@@ -11,7 +12,7 @@ use crate::model::{Config, Model};
 use crate::tensor::{Array, DType, Device, Rng};
 use crate::text::glob;
 use crate::{Error, Result, bail};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The LoRA to attach.
@@ -20,7 +21,7 @@ pub struct Lora {
     pub rank: usize,
     pub alpha: f64,
     pub dropout: f64,
-    /// Names of linear layers or of the embeddings, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is
+    /// Names of linear layers or of embeddings, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is
     /// all in blocks.
     pub layers: Vec<String>,
     pub seed: u64,
@@ -28,11 +29,23 @@ pub struct Lora {
     pub dora: bool,
     /// alpha is divided by the root of the rank (Kalajdzievski 2023).
     pub rslora: bool,
+    /// Ids whose rows of the embeddings are trained beside LoRA, as PEFT's option of this name says it.
+    pub token_indices: TokenIndices,
 }
 
 impl Default for Lora {
     fn default() -> Lora {
-        Lora { rank: 8, alpha: 16.0, dropout: 0.0, layers: Vec::new(), seed: 0, dora: false, rslora: false }
+        let token_indices = TokenIndices::new();
+        Lora {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            layers: Vec::new(),
+            seed: 0,
+            dora: false,
+            rslora: false,
+            token_indices,
+        }
     }
 }
 
@@ -73,24 +86,43 @@ impl Model {
                 .help("merge or detach them first, with `net.merge_lora()` or `net.detach_lora()`"));
         }
         let layers = select(&inner, &lora.layers)?;
+        let rows = rows(&inner.config, inner.head, &lora.token_indices)?;
         let rng = Rng::new(lora.seed).split("lora");
         let mut weights = Weights::clone(&inner.weights);
         let mut config = Config::clone(&inner.config);
         weights.freeze_for_adapters();
+        let tables: BTreeSet<String> = lookups(&config, &weights).into_iter().map(|(name, _)| name).collect();
         let table = config.layout.embeddings;
         let apart = |(name, _): &(String, [usize; 2])| {
             !weights.has(&format!("{name}.weight")) || format!("{name}.weight") == table
         };
-        if config.tied && layers.iter().any(apart) {
+        let parted = config.tied && (layers.iter().any(apart) || rows.keys().any(|name| name != table));
+        if parted {
             untie(inner.head, &mut config, &mut weights);
+        }
+        for (table, ids) in &rows {
+            weights.divide_at(table, ids)?;
+        }
+        if parted
+            && rows.contains_key(table)
+            && let Some(output) = &config.output
+            && !rows.contains_key(&output.weight)
+        {
+            // both sides learn the same rows, as they do while they are tied
+            weights.share_rows(table, &output.weight)?;
         }
         for (name, sizes) in &layers {
             let [output, input] = *sizes;
-            if lora.rank > output.min(input) {
+            let weight = format!("{name}.weight");
+            let embedding = tables.contains(name);
+            // a table of a few rows, of two types for example, takes any rank that its rows have room for
+            if lora.rank > if embedding { output } else { output.min(input) } {
                 bail!(WHO, "rank {} for the layer `{name}` of {input} → {output}", lora.rank);
             }
-            let weight = format!("{name}.weight");
-            let embedding = weight == table;
+            if rows.contains_key(&weight) && embedding {
+                return Err(Error::new(WHO, format!("`trainable_token_indices` and `layers` both name `{name}`"))
+                    .help("rows of embeddings are trained, or LoRA beside all of them"));
+            }
             let layer = lora.layer(name, *sizes, embedding, &rng)?;
             let magnitude = match lora.dora {
                 true => {
@@ -103,15 +135,14 @@ impl Model {
         }
         weights.settle()?;
         let weights = Arc::new(weights);
-        if config.tied == inner.config.tied {
+        if config.tied == inner.config.tied && rows.is_empty() {
             inner.weights = weights;
         } else {
             let (config, weights) = (
                 std::mem::replace(&mut inner.config, Arc::new(config)),
                 std::mem::replace(&mut inner.weights, weights),
             );
-            inner.replaced =
-                Some(Replaced { config, weights, whole: BTreeSet::new(), rows: BTreeMap::new(), taken: None });
+            inner.replaced = Some(Replaced { config, weights, whole: BTreeSet::new(), rows, taken: None });
         }
         Ok(layers.len())
     }
@@ -135,7 +166,9 @@ impl Model {
         let count = weights.lora.len();
         if merge {
             let names = weights.merge_targets(who)?;
-            if names.iter().any(|name| matches!(weights.rows_apart(name), Ok(Some(_)))) {
+            let apart =
+                names.iter().map(|name| Ok(weights.rows_apart(name)?.is_some())).collect::<Result<Vec<bool>>>()?;
+            if apart.contains(&true) {
                 weights.join()?;
             }
             let merged = names
@@ -189,7 +222,7 @@ fn select(inner: &Inner, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>>
         return Err(Error::new("attach_lora", "no layers are named").help(format!("this model has {}", ends(&all))));
     }
     let layer = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_string();
-    let mut tables = vec![(layer(config.layout.embeddings), [config.embedding, config.vocab])];
+    let mut tables = lookups(config, weights);
     if config.tied {
         let copies = (inner.head.ties)(config).into_iter().filter(|(_, of)| of == config.layout.embeddings);
         tables.extend(copies.map(|(copy, _)| (layer(&copy), [config.vocab, config.embedding])));
@@ -209,6 +242,7 @@ fn select(inner: &Inner, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>>
         if !found {
             let error = Error::new("attach_lora", format!("no linear layer is called `{pattern}`"));
             let all = linears(config, weights);
+            let all: Vec<_> = all.into_iter().chain(lookups(config, weights)).collect();
             let short: BTreeSet<&str> = all.iter().filter_map(|(layer, _)| layer.rsplit('.').next()).collect();
             return Err(error.meant(pattern, short).or_help(format!("this model has {}", ends(&all))));
         }

@@ -7,3 +7,4 @@ pub mod lora;
 pub mod peft;
 mod principal;
 pub mod replaced;
+pub mod tables;

@@ -1,7 +1,7 @@
 //! LoRA and bottleneck adapters for scripts.
 
 use crate::model::adapt::bottleneck::ACTIVATIONS;
-use crate::model::{Activation, Bottlenecks, Lora};
+use crate::model::{Activation, Bottlenecks, Lora, TokenIndices};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 use std::path::Path;
@@ -15,9 +15,16 @@ const ATTACH: &[Opt] = &[
         "layers",
         Kind::List,
         "[\"q_proj\", \"v_proj\"]",
-        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers; `embed_tokens` for the embeddings",
+        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers; `embed_tokens`, `wpe` and others for embeddings",
     )
     .also(&["target_modules"]),
+    opt(
+        "trainable_token_indices",
+        Kind::Any,
+        "",
+        "ids whose rows of the embeddings are trained too: a list for those of the input, or `#{ embed_tokens: […], lm_head: […] }`",
+    )
+    .also(&["new tokens", "added tokens", "TrainableTokensConfig"]),
     opt("use_dora", Kind::Bool, "false", "DoRA: a magnitude for each output beside the product"),
     opt("use_rslora", Kind::Bool, "false", "divide alpha by the root of the rank, as rsLoRA does"),
     opt("seed", Kind::Int, "", "seed of A; default: the run's stream"),
@@ -46,6 +53,28 @@ pub fn register(host: &mut Host) {
     host.options("save_lora", SAVE);
 }
 
+/// `trainable_token_indices`: ids of the input, or those of each of the embeddings.
+fn token_indices(given: Dynamic) -> Res<TokenIndices> {
+    const WHO: &str = "attach_lora";
+    let ids = |given: Dynamic| -> Res<Vec<u32>> {
+        let Some(list) = given.clone().try_cast::<List>() else {
+            bail!(WHO, "option `trainable_token_indices` holds {}, not lists of ids", type_in_words(&given))
+        };
+        let id = |id: &Dynamic| match id.as_int().ok().and_then(|id| u32::try_from(id).ok()) {
+            Some(id) => Ok(id),
+            None => Err(Error::new(WHO, format!("option `trainable_token_indices` holds {id}, which is no id")).into()),
+        };
+        list.iter().map(id).collect()
+    };
+    if given.is_unit() {
+        return Ok(TokenIndices::new());
+    }
+    match given.clone().try_cast::<Map>() {
+        Some(map) => map.into_iter().map(|(name, given)| Ok((Some(name.to_string()), ids(given)?))).collect(),
+        None => Ok(std::iter::once((None, ids(given)?)).collect()),
+    }
+}
+
 #[export_module]
 mod verbs {
     pub type Model = crate::model::Model;
@@ -56,7 +85,11 @@ mod verbs {
     ///
     /// `use_dora` trains a magnitude for each output beside the product (DoRA: Liu et al. 2024), as PEFT computes it: slower, since the
     /// norms of the whole weight are taken in each pass. `use_rslora` scales by alpha / √rank (Kalajdzievski 2023). Embeddings take
-    /// LoRA where they are named, `embed_tokens` and `lm_head`: tied ones become two weights then.
+    /// LoRA where they are named, `embed_tokens` and `lm_head`, which become two weights where they are tied, and tables of positions and
+    /// types, such as GPT-2's `wpe`.
+    ///
+    /// `trainable_token_indices` trains the rows of some ids beside LoRA, as PEFT does: those of new tokens, while all other rows stay as
+    /// they are. Tied embeddings learn them on both sides, unless `lm_head` is given other ids: they are two then. `save_lora` writes them, and PEFT opens the folder.
     ///
     /// also: get_peft_model, LoraConfig, target_modules, DoRA, rsLoRA
     ///
@@ -67,6 +100,9 @@ mod verbs {
     /// net                                      //=> llama, 2 layers, 60.1 k parameters, f32, LoRA on 4 layers
     /// let net = model("tests/data/parity/llama");
     /// net.attach_lora(#{ rank: 4, layers: ["q_proj", "lm_head"], use_dora: true, seed: 1 })    //=> 3
+    /// let net = model("tests/data/parity/llama");
+    /// net.attach_lora(#{ rank: 4, trainable_token_indices: [3, 7], seed: 1 });
+    /// net.parameters()[0].shape                    //=> [2, 48]
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn attach_lora(net: &mut Model, options: Map) -> Res<INT> {
@@ -90,6 +126,7 @@ mod verbs {
             seed,
             dora: options.bool("use_dora")?,
             rslora: options.bool("use_rslora")?,
+            token_indices: token_indices(options.get("trainable_token_indices"))?,
         };
         Ok(net.attach_lora(&lora)? as INT)
     }

@@ -1,17 +1,18 @@
 """Adapters that PEFT wrote, and what PEFT computes with them. Run in this folder, with torch, transformers and peft:
 
     python make.py
+    python make.py NAME…       only these cases or bases, beside the ones that are there
 
 bases/NAME                 tiny random models
 cases/NAME                 an adapter of one of them, every parameter of it random, saved by `save_pretrained`
 expect.safetensors         per case the logits of `PeftModel.from_pretrained(base, case)` for `ids`, and of some the gradients
 """
-import json, os, shutil, warnings, zlib
+import json, os, shutil, sys, warnings, zlib
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, TrainableTokensConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, BertConfig, GPT2Config, LlamaConfig, Qwen2Config
 
 warnings.filterwarnings("ignore")
 transformers.utils.logging.disable_progress_bar()
@@ -25,11 +26,18 @@ BASES = {
     "tied": Qwen2Config(vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
                         num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=True),
     "gpt2": GPT2Config(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=32, bos_token_id=0, eos_token_id=0),
+    "bert": BertConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=32,
+                       hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
 }
+ONLY = sys.argv[1:]
+
+
+def auto(name):
+    return AutoModelForMaskedLM if name == "bert" else AutoModelForCausalLM
 
 
 def base(name):
-    return AutoModelForCausalLM.from_pretrained(f"bases/{name}", dtype=torch.float32, local_files_only=True)
+    return auto(name).from_pretrained(f"bases/{name}", dtype=torch.float32, local_files_only=True)
 
 
 def logits(model):
@@ -39,14 +47,18 @@ def logits(model):
 
 
 def bases():
-    shutil.rmtree("bases", ignore_errors=True)
+    if not ONLY:
+        shutil.rmtree("bases", ignore_errors=True)
     for number, (name, config) in enumerate(BASES.items()):
+        if ONLY and name not in ONLY:
+            continue
         torch.manual_seed(number)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = auto(name).from_config(config, dtype=torch.float32)
         for weight in model.parameters():
             weight.data.normal_(0, 0.3) if weight.dim() > 1 else weight.data.normal_(1 if weight.mean() > 0.5 else 0, 0.2)
         model.save_pretrained(f"bases/{name}")
-        os.remove(f"bases/{name}/generation_config.json")
+        if os.path.exists(f"bases/{name}/generation_config.json"):
+            os.remove(f"bases/{name}/generation_config.json")
 
 
 EXPECT = {"ids": IDS}
@@ -56,7 +68,7 @@ EXPECT = {"ids": IDS}
 GRADIENTS = {"rank-regex", "pissa", "dora", "dora-conv1d", "dora-embeddings", "dora-lm-head", "lora-bias", "bias-lora-only", "lm-head-tied",
              "embeddings-tied", "saved-head-norm", "saved-tied-input", "tokens-last", "tokens", "tokens-tied", "tokens-tied-apart", "tokens-tied-output",
              "tokens-unsorted", "tokens-gpt2", "tokens-tied-lora-head", "tokens-alone-both", "tokens-alone-tied-head", "saved-tied-kept",
-             "saved-tied-head-kept"}
+             "saved-tied-head-kept", "positions", "positions-dora"}
 
 
 def gradients(name, net):
@@ -77,11 +89,13 @@ def gradients(name, net):
 
 def case(name, base_name, config=None, rows=None, edit=None, **given):
     """An adapter with random parameters. `rows` resizes the embeddings, `edit` changes adapter_config.json afterwards."""
+    if ONLY and name not in ONLY:
+        return
     torch.manual_seed(zlib.crc32(name.encode()))
     model = base(base_name)
     if rows:
         model.resize_token_embeddings(rows, mean_resizing=False)
-    given = {"r": 2, "lora_alpha": 8, "task_type": "CAUSAL_LM", **given}
+    given = {"r": 2, "lora_alpha": 8, "task_type": None if base_name == "bert" else "CAUSAL_LM", **given}
     net = get_peft_model(model, config or LoraConfig(**given))
     for key, weight in net.named_parameters():
         if weight.requires_grad:
@@ -116,7 +130,8 @@ def case(name, base_name, config=None, rows=None, edit=None, **given):
 
 
 def cases():
-    shutil.rmtree("cases", ignore_errors=True)
+    if not ONLY:
+        shutil.rmtree("cases", ignore_errors=True)
     qv = ["q_proj", "v_proj"]
     case("plain", "llama", target_modules=qv)
     # patterns
@@ -161,6 +176,12 @@ def cases():
     case("embeddings-tied-both", "tied", target_modules=["embed_tokens", "lm_head"])
     case("embeddings-tied-kept", "tied", target_modules=["q_proj", "embed_tokens", "lm_head"], ensure_weight_tying=True)
     case("embeddings-gpt2", "gpt2", target_modules=["c_attn", "wte"], fan_in_fan_out=True)
+    # tables of positions and types
+    case("positions", "gpt2", target_modules=["c_attn", "wpe"], fan_in_fan_out=True)
+    case("positions-dora", "gpt2", target_modules=["wpe", "wte"], use_dora=True, fan_in_fan_out=True)
+    case("positions-alone", "gpt2", r=4, target_modules=["wpe"], use_rslora=True, rank_pattern={"wpe": 3})
+    case("positions-and-types", "bert", target_modules=["query", "position_embeddings", "token_type_embeddings"])
+    case("types-of-higher-rank", "bert", r=5, target_modules=["word_embeddings", "token_type_embeddings"])
     # modules_to_save
     case("saved-head-norm", "llama", target_modules=qv, modules_to_save=["lm_head", "model.norm"])
     case("saved-embeddings", "llama", target_modules=qv, modules_to_save=["embed_tokens", "lm_head"])
@@ -193,8 +214,11 @@ def cases():
 
 
 if __name__ == "__main__":
+    if ONLY:
+        EXPECT.update(load_file("expect.safetensors"))
     bases()
     for name in BASES:
-        EXPECT[f"base.{name}"] = logits(base(name))
+        if not ONLY or name in ONLY:
+            EXPECT[f"base.{name}"] = logits(base(name))
     cases()
     save_file({name: value.contiguous() for name, value in EXPECT.items()}, "expect.safetensors")

@@ -7,6 +7,7 @@ use crate::model::Model;
 use crate::model::adapt::attach::linears;
 use crate::model::adapt::lora::{BIAS, LoraLayer, MAGNITUDE};
 use crate::model::adapt::replaced::Replaced;
+use crate::model::adapt::tables::lookups;
 use crate::model::tie::untie;
 use crate::progress;
 use crate::tensor::{Array, DType};
@@ -93,6 +94,7 @@ impl Base<'_> {
 
     fn attach(&mut self) -> Result<()> {
         let linears: BTreeMap<String, [usize; 2]> = linears(&self.config, &self.weights).into_iter().collect();
+        let lookups: BTreeMap<String, [usize; 2]> = lookups(&self.config, &self.weights).into_iter().collect();
         let mut left_out = Vec::new();
         for layer in self.file.lora.keys() {
             let Some(own) = self.layer(layer) else {
@@ -104,14 +106,13 @@ impl Base<'_> {
                 continue;
             }
             let (pair, embedding) = self.file.pair(layer)?;
-            let is_input = format!("{own}.weight") == self.config.layout.embeddings;
-            let Some([output, input]) = (match embedding {
-                true => is_input.then_some([self.config.embedding, self.config.vocab]),
-                false => linears.get(&own).copied(),
-            }) else {
-                return Err(self
-                    .file
-                    .wrong(format!("`{layer}` is no {}", if embedding { "embeddings" } else { "linear layer" })));
+            let sizes = if embedding { &lookups } else { &linears };
+            let Some([output, input]) = sizes.get(&own).copied() else {
+                let kind = match embedding {
+                    true => "table that is read row by row: LoRA of another one changes nothing in PEFT either",
+                    false => "linear layer",
+                };
+                return Err(self.file.wrong(format!("`{layer}` is no {kind}")));
             };
             let [a, b] = &pair;
             let rank = a.dims().first().copied().unwrap_or(0);
