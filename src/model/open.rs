@@ -7,7 +7,7 @@ use super::spec::{Blueprint, NewHead};
 use super::{Model, Weights, arch, beside, folder, gguf, sentence};
 use crate::kernel::Precision;
 use crate::tensor::DType;
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, progress};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -82,10 +82,15 @@ impl Model {
     }
 }
 
-/// What a folder says about generation, if it says so in JSON.
+/// What a folder says about generation. What is no map is not used, as in transformers, and told: tokens that end a text may
+/// be named there alone.
 pub(in crate::model) fn generation(folder: &Path) -> Result<Map<String, Value>> {
-    let bytes = files::read_if_there("model", &folder.join("generation_config.json"))?.unwrap_or_default();
-    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    let path = folder.join("generation_config.json");
+    let Some(bytes) = files::read_if_there("model", &path)? else { return Ok(Map::new()) };
+    serde_json::from_slice(&bytes).or_else(|error| {
+        progress::warn("model", format!("{}: it is not used: {error}", path.display()));
+        Ok(Map::new())
+    })
 }
 
 fn opened(path: &Path, blueprint: Blueprint, weights: Weights) -> Model {

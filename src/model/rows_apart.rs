@@ -123,7 +123,7 @@ impl Weights {
 
     fn check_divisible(&self, table: &str) -> Result<()> {
         if self.lora.keys().any(|layer| format!("{layer}.weight") == table) {
-            let what = format!("LoRA is attached to `{table}`, whose new rows are to be trained");
+            let what = format!("LoRA is attached to `{table}`, whose rows are to be trained");
             return Err(Error::new("train_only", what).help("attach it to other layers"));
         }
         Ok(())
@@ -143,8 +143,12 @@ impl Weights {
 
     /// Joins embeddings whose old rows are trainable.
     pub fn join_trainable(&mut self) -> Result<()> {
-        let learning: Vec<String> =
-            self.divided().into_iter().filter(|table| self.get(table).is_ok_and(|old| !old.frozen)).collect();
+        let mut learning = Vec::new();
+        for table in self.divided() {
+            if !self.get(&table)?.frozen {
+                learning.push(table);
+            }
+        }
         if !learning.is_empty() {
             self.join()?;
             learning.iter().try_for_each(|table| self.set_frozen(table, false))?;

@@ -140,13 +140,14 @@ impl Model {
     }
 
     /// The first new row, where new rows are a weight of their own.
-    pub fn new_rows_from(&self) -> Option<usize> {
+    pub fn new_rows_from(&self) -> Result<Option<usize>> {
         let inner = self.read();
-        let from = |table: &String| match inner.weights.rows_apart(table) {
-            Ok(Some(RowsApart { ids: IdsApart::From(first), .. })) => Some(first as usize),
-            _ => None,
-        };
-        tables(&inner.config).iter().find_map(|(table, ..)| from(table))
+        for (table, ..) in tables(&inner.config) {
+            if let Some(RowsApart { ids: IdsApart::From(first), .. }) = inner.weights.rows_apart(&table)? {
+                return Ok(Some(first as usize));
+            }
+        }
+        Ok(None)
     }
 }
 

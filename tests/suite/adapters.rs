@@ -54,6 +54,36 @@ fn told(script: &str) -> String {
     lines.lock().unwrap().clone()
 }
 
+/// What a folder says about generation may name the tokens that end a text: it is not passed over in silence.
+#[test]
+fn a_generation_config_that_does_not_read_is_told() {
+    let folder = copy(&parity("llama"));
+    let script = format!("model(`{}`);", folder.path().display());
+    std::fs::write(folder.path().join("generation_config.json"), "{\"eos_token_id\": 2}").unwrap();
+    assert_eq!(told(&script), "");
+    for broken in ["{", "[2]", ""] {
+        std::fs::write(folder.path().join("generation_config.json"), broken).unwrap();
+        assert!(told(&script).contains("generation_config.json: it is not used: "), "{broken}: {}", told(&script));
+    }
+}
+
+/// It is told once that a text spells what is put in front of it, over however many texts.
+#[test]
+fn a_second_bos_is_told_once() {
+    let open = "let tok = tokenizer(`tests/data/token/families/llama2`);";
+    let rows = "let rows = dataset(`<s>the,<s>a,the`.split(`,`));";
+    let warning = "warning: encode: the text begins with <s>, which is added too: two stand there, as in transformers; \
+                   `add_special_tokens: false` adds none";
+    for (work, times) in [
+        ("tok.encode(`<s>the`); tok.encode(rows); tok.encode(`<s>`);", 1),
+        ("tok.encode(rows);", 1),
+        ("tok.encode(rows, #{ add_special_tokens: false }); tok.encode(`the <s>`);", 0),
+        ("rows.encode(tok);", 0),
+    ] {
+        assert_eq!(told(&format!("{open} {rows} {work}")), warning.repeat(times), "{work}");
+    }
+}
+
 #[test]
 fn what_is_not_lora_is_refused_by_name() {
     let cases: [(Value, &str); 24] = [

@@ -88,7 +88,7 @@ impl Model {
             "base_model_name_or_path": base.map_or_else(|| source.display().to_string(), String::from),
             "base_hash": hash(&source)?,
             "vocab_size": vocab,
-            "new_rows": { "from": self.new_rows_from(), "tables": rows },
+            "new_rows": { "from": self.new_rows_from()?, "tables": rows },
             "lora": lora,
             "bottlenecks": bottlenecks,
         });

@@ -50,7 +50,7 @@ mod verbs {
         if net.candle().is_some() {
             line += ", computed by candle";
         }
-        if let Some(from) = net.new_rows_from() {
+        if let Ok(Some(from)) = net.new_rows_from() {
             line += &format!(", new rows from {}", crate::text::thousands(from));
         }
         line

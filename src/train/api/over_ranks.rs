@@ -11,6 +11,16 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
+/// The numbers of a pair.
+fn floats(pair: Dynamic) -> crate::Result<Vec<f64>> {
+    let number = |number: &Dynamic| number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64));
+    let numbers = pair.read_lock::<List>().map(|pair| pair.iter().map(number).collect::<Result<Vec<f64>, _>>());
+    match numbers {
+        Some(Ok(numbers)) if numbers.len() == 2 => Ok(numbers),
+        _ => Err(Error::new("train::run", format!("an evaluation gave {pair}, and not a pair of numbers"))),
+    }
+}
+
 #[export_module]
 mod verbs {
     pub type Optimizer = crate::train::Optimizer;
@@ -45,9 +55,7 @@ mod verbs {
             return done;
         }
         let own = match done {
-            Ok(pairs) => {
-                Ok(pairs.into_iter().flat_map(|pair| pair.into_typed_array::<f64>().unwrap_or_default()).collect())
-            }
+            Ok(pairs) => pairs.into_iter().map(floats).collect::<crate::Result<Vec<_>>>().map(|pairs| pairs.concat()),
             Err(error) if is_interrupted(&error) => Err(Error::interrupted()),
             Err(error) => Err(carried("train::run", error)),
         };

@@ -33,7 +33,7 @@ impl Model {
             return Err(Error::new(WHO, "bottleneck adapters are attached, which a PEFT folder does not keep")
                 .help("`net.save_adapter(folder)` keeps them"));
         }
-        let kept = Kept::of(&inner);
+        let kept = Kept::of(&inner)?;
         weights.warn_of_changes(WHO, |name| kept.holds(name));
         let (base, path) = named(&inner, base);
         let config = config(&inner, &weights, &kept, base)?;
@@ -70,7 +70,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(inner: &Inner) -> Kept {
+    fn of(inner: &Inner) -> Result<Kept> {
         let (config, weights) = (&inner.config, &inner.weights);
         let (mut whole, mut rows) = match &inner.replaced {
             Some(replaced) => (replaced.whole.clone(), replaced.rows.clone()),
@@ -79,7 +79,7 @@ impl Kept {
         for (name, _) in weights.iter().filter(|(_, weight)| !weight.frozen) {
             match embeddings_of(name) {
                 Some(table) => {
-                    let ids = weights.ids_apart(&table).unwrap_or_default();
+                    let ids = weights.ids_apart(&table)?;
                     rows.entry(table).or_insert(ids);
                 }
                 None => drop(whole.insert(name.to_string())),
@@ -107,7 +107,7 @@ impl Kept {
         whole.extend(weights.iter().map(|(name, _)| name).filter(beside).map(|name| name.to_string()));
         let ties = if config.tied { (inner.head.ties)(config) } else { Vec::new() };
         let copies = ties.into_iter().filter(|(_, of)| whole.contains(of)).collect();
-        Kept { whole, rows, copies }
+        Ok(Kept { whole, rows, copies })
     }
 
     fn holds(&self, name: &str) -> bool {
