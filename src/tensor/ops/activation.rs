@@ -62,7 +62,7 @@ pub fn nan_to_num(x: &Tensor, nan: f64, above: Option<f64>, below: Option<f64>) 
         x => x,
     })?;
     Ok(Tensor::derive(value, [x], move |grad, flow| {
-        flow.add(0, || pairs_in_f64(&input, &grad, |x, g| if x.is_finite() { g } else { 0.0 }))
+        flow.add(0, || pairs_in_f64(&input, &grad, |x, g| if x.is_finite() { g } else { 0.0 * g }))
     }))
 }
 

@@ -2,7 +2,8 @@
 
 use super::reduce::{flattened, one_of_all};
 use super::{
-    add, argsort, dimension, gather, is_nan, multiply, narrow, real, reshape, sort, squeeze, stack, subtract, where_,
+    add, argsort, clamp, dimension, gather, is_nan, multiply, narrow, real, reshape, sort, squeeze, stack, subtract,
+    sum, where_,
 };
 use crate::tensor::values::values_f64;
 use crate::tensor::{DType, Tensor};
@@ -20,8 +21,12 @@ pub fn median(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     }
     let order = argsort(&flat, axis, false)?;
     let (middle, last) = (narrow(&order, axis, (size - 1) / 2, 1)?, narrow(&order, axis, size - 1, 1)?);
-    let most = gather(&flat.detach(), axis, &last)?;
-    let place = where_(&is_nan(&most)?, &last, &middle)?;
+    let (numbers, most) = (flat.detach(), gather(&flat.detach(), axis, &last)?);
+    // NaN are at the end of the order: the first of them, as in PyTorch
+    let nans = sum(&is_nan(&numbers)?, Some(&[axis]), true)?;
+    let first = clamp(&subtract(size, &nans)?, None, Some((size - 1).into()))?;
+    let first = gather(&order, axis, &first)?;
+    let place = where_(&is_nan(&most)?, &first, &middle)?;
     if dim.is_none() {
         return one_of_all(x, &place.value());
     }
