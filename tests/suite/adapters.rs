@@ -173,6 +173,8 @@ fn writing_with_an_adapter_is_the_forward_without_a_cache() {
         "tokens-tied",
         "tokens-tied-apart",
         "tokens-tied-lora-head",
+        "positions",
+        "positions-dora",
     ] {
         let net = Model::open(&peft(case), DType::F32).unwrap();
         let mut ids = vec![5, 6, 7];

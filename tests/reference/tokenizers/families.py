@@ -613,7 +613,7 @@ for folder in dataset(out + "/folders.jsonl") {
     let differ = 0;
     for (ids, at) in got {
         if ids == want[at] { continue; }
-        if differ == 0 { print(`${folder.name}: line ${at}: ${texts[at].to_debug()}\\n    here ${ids}\\n    want ${want[at]}`); }
+        if differ == 0 { print(`${folder.name}: line ${at}: ${texts[at].to_debug()}\n    here ${ids}\n    want ${want[at]}`); }
         differ += 1;
     }
     print(`${folder.name}: ${texts.len() - differ} of ${texts.len()} lines equal`);
