@@ -142,9 +142,8 @@ mod verbs {
     #[rhai_fn(return_raw)]
     pub fn adamw(params: List, options: Map) -> Res<Optimizer> {
         let options = Options::read("adamw", ADAMW, options)?;
-        let number = |number: Dynamic| number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64)).ok();
-        let betas: Option<Vec<f64>> =
-            options.get("betas").into_array().unwrap_or_default().into_iter().map(number).collect();
+        let betas = options.get("betas").into_array().unwrap_or_default();
+        let betas: Option<Vec<f64>> = betas.iter().map(as_number).collect();
         let betas = betas.unwrap_or_default();
         let &[first, second] = &betas[..] else { bail!("adamw", "option `betas` is two numbers, [0.9, 0.999]") };
         if let Some(beta) = betas.iter().find(|beta| !(0.0..1.0).contains(*beta)) {

@@ -13,10 +13,9 @@ pub fn register(host: &mut Host) {
 
 /// The numbers of a pair.
 fn floats(pair: Dynamic) -> crate::Result<Vec<f64>> {
-    let number = |number: &Dynamic| number.as_float().or_else(|_| number.as_int().map(|whole| whole as f64));
-    let numbers = pair.read_lock::<List>().map(|pair| pair.iter().map(number).collect::<Result<Vec<f64>, _>>());
+    let numbers = pair.read_lock::<List>().and_then(|pair| pair.iter().map(as_number).collect::<Option<Vec<f64>>>());
     match numbers {
-        Some(Ok(numbers)) if numbers.len() == 2 => Ok(numbers),
+        Some(numbers) if numbers.len() == 2 => Ok(numbers),
         _ => Err(Error::new("train::run", format!("an evaluation gave {pair}, and not a pair of numbers"))),
     }
 }
