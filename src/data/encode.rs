@@ -246,11 +246,7 @@ fn row(
         let encoding = tokenizer.encode_dropping(&source.text, source.special, plan.bpe_dropout, number);
         encoding.map(|encoding| (encoding.ids, encoding.offsets))
     };
-    let (mut ids, mut offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
-    // a prompt that a chat template wrote has its BOS
-    let second = tokenizer.second_bos(&source.text, &ids);
-    ids.drain(..second);
-    offsets.drain(..second);
+    let (ids, offsets) = written.map_err(|error| error.at(format!("row {at}")))?;
     Ok(tokens(source, ids, offsets, tokenizer))
 }
 

@@ -82,7 +82,7 @@ impl Model {
         let observer = Arc::new(Observer::default());
         let mut tokens = 0;
         for texts in texts.chunks(64) {
-            for ids in tokenizer.prompt_batch(texts)? {
+            for ids in tokenizer.encode_batch(texts, true)? {
                 for ids in ids.chunks(longest) {
                     cancel::check()?;
                     self.observe(ids, &observer)?;

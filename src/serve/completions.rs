@@ -95,7 +95,7 @@ fn refuse(fields: &Fields, choices: usize) -> Answer<()> {
 fn prompts(value: &Value, served: &Served) -> Answer<Vec<Vec<u32>>> {
     let vocab = served.net.config().vocab;
     let list = match value {
-        Value::String(text) => return Ok(vec![served.tok.prompt_ids(text)?]),
+        Value::String(text) => return Ok(vec![served.tok.ids(text, true)?]),
         Value::Array(list) if list.is_empty() => return Err(ApiError::field("prompt", "`prompt` is empty")),
         Value::Array(list) if list.iter().all(Value::is_number) => return Ok(vec![ids("prompt", list, vocab)?]),
         Value::Array(list) => list,
@@ -107,7 +107,7 @@ fn prompts(value: &Value, served: &Served) -> Answer<Vec<Vec<u32>>> {
         return Err(ApiError::field("prompt", format!("{} prompts, more than {PROMPTS}", list.len())));
     }
     let read = |(at, value): (usize, &Value)| match value {
-        Value::String(text) => Ok(served.tok.prompt_ids(text)?),
+        Value::String(text) => Ok(served.tok.ids(text, true)?),
         Value::Array(list) => ids(&format!("prompt[{at}]"), list, vocab),
         _ => Err(ApiError::field("prompt", format!("`prompt[{at}]` is neither a string nor token ids"))),
     };

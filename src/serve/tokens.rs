@@ -37,8 +37,7 @@ pub async fn tokenize(State(app): State<Arc<App>>, request: Request) -> Answer<R
     let ids = match text {
         Some(text) => {
             let special = fields.get("add_special_tokens").map(|_| fields.flag("add_special_tokens")).transpose()?;
-            // as a completion reads it
-            if special.unwrap_or(true) { served.tok.prompt_ids(text)? } else { served.tok.ids(text, false)? }
+            served.tok.ids(text, special.unwrap_or(true))?
         }
         None => chat::prompt(&fields, served, &messages::read(&fields)?, None)?,
     };

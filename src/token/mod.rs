@@ -23,7 +23,6 @@ mod oniguruma;
 mod parts;
 mod ppmi;
 pub mod script;
-mod second_bos;
 mod special;
 mod stats;
 mod token_bytes;

@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use tokenizers::OffsetType;
 
@@ -47,8 +46,6 @@ struct TokenizerInner {
     unused: Vec<String>,
     merges: OnceLock<Arc<Merges>>,
     fast_encode: OnceLock<Option<FastEncode>>,
-    /// Whether it was told that a text spells what is added to it.
-    told_of_two: AtomicBool,
 }
 
 /// Texts per thread between two checks of the cancel flag.
@@ -81,7 +78,6 @@ impl Tokenizer {
             unused: Vec::new(),
             merges: OnceLock::new(),
             fast_encode: OnceLock::new(),
-            told_of_two: AtomicBool::new(false),
         }))
     }
 
@@ -217,10 +213,6 @@ impl Tokenizer {
         &self.0.parsed[usize::from(tools)]
     }
 
-    pub(super) fn told_of_two(&self) -> &AtomicBool {
-        &self.0.told_of_two
-    }
-
     /// Where that tokenizer is kept once it is made.
     pub(super) fn plain(&self) -> &OnceLock<Arc<Tokenizer>> {
         &self.0.plain
@@ -235,21 +227,35 @@ impl Tokenizer {
     }
 
     /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
-    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such, and added all the
-    /// same, as transformers does: what a chat template wrote is encoded by [`Tokenizer::prompt_ids`].
+    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such. A text that
+    /// begins with BOS, as chat templates write it, gets no second one.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
         let encoding = self.encoded(text, special, OffsetType::Byte)?;
+        let from = self.second_bos(text, encoding.get_ids());
         Ok(Encoding {
-            ids: encoding.get_ids().to_vec(),
-            tokens: encoding.get_tokens().to_vec(),
-            offsets: encoding.get_offsets().to_vec(),
+            ids: encoding.get_ids()[from..].to_vec(),
+            tokens: encoding.get_tokens()[from..].to_vec(),
+            offsets: encoding.get_offsets()[from..].to_vec(),
         })
+    }
+
+    /// How many tokens stand before the BOS that a text begins with: 1 where the tokenizer added its own, else 0.
+    pub(super) fn second_bos(&self, text: &str, ids: &[u32]) -> usize {
+        let Some(bos) = self.bos().filter(|bos| ids.starts_with(&[*bos, *bos])) else { return 0 };
+        let Some(token) = self.token(bos).filter(|token| !token.is_empty()) else { return 0 };
+        let (mut rest, mut written) = (text, 0);
+        while let Some(after) = rest.strip_prefix(token) {
+            (rest, written) = (after, written + 1);
+        }
+        let found = ids.iter().take_while(|id| **id == bos).count();
+        usize::from(written > 0 && found > written)
     }
 
     /// Encodes a text to ids and byte offsets, without the tokens themselves.
     pub fn ids_and_offsets(&self, text: &str, special: bool) -> Result<(Vec<u32>, Offsets)> {
         let encoding = self.encoded(text, special, OffsetType::Byte)?;
-        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
+        let from = self.second_bos(text, encoding.get_ids());
+        Ok((encoding.get_ids()[from..].to_vec(), encoding.get_offsets()[from..].to_vec()))
     }
 
     /// Encodes a text to ids alone, which is faster.
@@ -262,7 +268,8 @@ impl Tokenizer {
         if let Some(ids) = fast.and_then(|fast| fast.ids(text, special)) {
             return Ok(ids);
         }
-        Ok(self.encoded(text, special, OffsetType::None)?.get_ids().to_vec())
+        let encoding = self.encoded(text, special, OffsetType::None)?;
+        Ok(encoding.get_ids()[self.second_bos(text, encoding.get_ids())..].to_vec())
     }
 
     /// By the engine, or where its merges tie by ours.

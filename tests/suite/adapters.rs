@@ -67,23 +67,6 @@ fn a_generation_config_that_does_not_read_is_told() {
     }
 }
 
-/// It is told once that a text spells what is put in front of it, over however many texts.
-#[test]
-fn a_second_bos_is_told_once() {
-    let open = "let tok = tokenizer(`tests/data/token/families/llama2`);";
-    let rows = "let rows = dataset(`<s>the,<s>a,the`.split(`,`));";
-    let warning = "warning: encode: the text begins with <s>, which is added too: two stand there, as in transformers; \
-                   `add_special_tokens: false` adds none";
-    for (work, times) in [
-        ("tok.encode(`<s>the`); tok.encode(rows); tok.encode(`<s>`);", 1),
-        ("tok.encode(rows);", 1),
-        ("tok.encode(rows, #{ add_special_tokens: false }); tok.encode(`the <s>`);", 0),
-        ("rows.encode(tok);", 0),
-    ] {
-        assert_eq!(told(&format!("{open} {rows} {work}")), warning.repeat(times), "{work}");
-    }
-}
-
 #[test]
 fn what_is_not_lora_is_refused_by_name() {
     let cases: [(Value, &str); 24] = [

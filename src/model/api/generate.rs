@@ -84,13 +84,13 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
 /// Prompts as ids, and whether it was one.
 fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
     if given.is_string() {
-        return Ok((vec![tok.prompt_ids(&given.to_string())?], true));
+        return Ok((vec![tok.ids(&given.to_string(), true)?], true));
     }
     let given = if given.is::<Dataset>() { listed("generate", "prompts", &given)?.into() } else { given };
     let list = given.clone().try_cast::<List>().unwrap_or_default();
     if !list.is_empty() && list.iter().all(Dynamic::is_string) {
         let texts: Vec<String> = list.into_iter().map(|text| text.to_string()).collect();
-        return Ok((tok.prompt_batch(&texts)?, false));
+        return Ok((tok.encode_batch(&texts, true)?, false));
     }
     if list.iter().any(Dynamic::is_array) {
         let read = |row: Dynamic| Ids::read("generate", "ids", row)?.unsigned("generate");

@@ -166,9 +166,8 @@ mod verbs {
 
     /// Encodes a text: ids, tokens and offsets. A list or a dataset is encoded in parallel and returns a list of lists of ids.
     ///
-    /// The ids are transformers': a text that begins with the token that is put in front of it (`<s>`, as a chat template may have
-    /// written it) has two of them, which is told once; `add_special_tokens: false` adds none. Prompts of `generate`, `likelihood` and rows that
-    /// are encoded for training have one.
+    /// A text that begins with BOS, as a chat template writes it, gets no second one (transformers adds one, unless its
+    /// `apply_chat_template` tokenizes). Otherwise the ids are AutoTokenizer's.
     ///
     /// `bpe_dropout` segments a word in random ways (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same
     /// ids, and each text of a list draws its own.
@@ -201,9 +200,9 @@ mod verbs {
             return value::id_lists(&batch);
         }
         if let Some(text) = text.read_lock::<ImmutableString>() {
-            return Ok(Dynamic::from(tokenizer.encode_told(&text, special)?));
+            return Ok(Dynamic::from(tokenizer.encode(&text, special)?));
         }
-        let batch = value::with_texts("encode", &text, |texts| tokenizer.encode_batch_told(texts, special))?;
+        let batch = value::with_texts("encode", &text, |texts| tokenizer.encode_batch(texts, special))?;
         value::id_lists(&batch)
     }
 

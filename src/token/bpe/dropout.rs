@@ -56,10 +56,11 @@ impl Tokenizer {
         let mut chance = Chance::new(dropout, number);
         let merged = |symbols| merge(&merges, symbols, &mut chance);
         let encoding = cancel::stoppable(|| self.encode_symbols(text, special, OffsetType::Byte, merged)).flatten()?;
+        let from = self.second_bos(text, encoding.get_ids());
         Ok(Encoding {
-            ids: encoding.get_ids().to_vec(),
-            tokens: encoding.get_tokens().to_vec(),
-            offsets: encoding.get_offsets().to_vec(),
+            ids: encoding.get_ids()[from..].to_vec(),
+            tokens: encoding.get_tokens()[from..].to_vec(),
+            offsets: encoding.get_offsets()[from..].to_vec(),
         })
     }
 
