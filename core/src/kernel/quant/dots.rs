@@ -9,15 +9,27 @@ use crate::kernel::math::fma;
 /// Products of all rows of `x` with the rows of some panels: in `y` those of one panel after those of another.
 pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) {
     let m = x.scales.len() / x.units.max(1);
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if m >= super::amx::TILE && super::amx::is_available() {
-        done = m / super::amx::TILE * super::amx::TILE;
-        super::amx::products::<K>(panels, places, x, y);
-    }
+    let done = by_tiles::<K>(panels, places, x, y);
     for (panel, y) in panels.chunks_exact(places.bytes.max(1)).zip(y.chunks_exact_mut(m.max(1))) {
         of_panel::<K>(panel, places, x, done, &mut y[done..]);
     }
+}
+
+/// Those of as many rows as make whole tiles, where the processor has AMX: how many they are.
+#[cfg(target_arch = "x86_64")]
+fn by_tiles<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) -> usize {
+    use super::amx::{self, TILE};
+    let rows = x.scales.len() / x.units.max(1) / TILE * TILE;
+    if rows == 0 || !amx::is_available() {
+        return 0;
+    }
+    amx::products::<K>(panels, places, x, y);
+    rows
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn by_tiles<K: Kind>(_: &[u8], _: Places, _: &Rounded, _: &mut [[f32; ROWS]]) -> usize {
+    0
 }
 
 /// Products of the rows of `x` from `first` on, as many as `y` has, with the rows of a panel.
