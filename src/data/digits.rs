@@ -8,6 +8,11 @@ use std::borrow::Cow;
 /// What a nested number begins with on its way through a reader: no letter, so that no file has it.
 const MARK: char = '\u{10fffe}';
 
+/// Whether the mark is anywhere. Its first byte is looked for first, since its last is common in Chinese.
+fn has_mark(json: &str) -> bool {
+    json.as_bytes().contains(&0xf4) && json.contains(MARK)
+}
+
 /// JSON with quotes around the whole numbers that do not fit 64 bits with a sign, which a reader would round.
 pub fn quoted(json: &str) -> Cow<'_, str> {
     replaced(json, |number, _| format!("\"{number}\""))
@@ -15,7 +20,7 @@ pub fn quoted(json: &str) -> Cow<'_, str> {
 
 /// The same for rows, whose fields are `depth` brackets deep: what is deeper is marked too, for [`bare`].
 pub fn quoted_row(json: &str, depth: usize) -> Cow<'_, str> {
-    if json.contains(MARK) {
+    if has_mark(json) {
         return quoted(json);
     }
     replaced(json, |number, at| if at > depth { format!("\"{MARK}{number}\"") } else { format!("\"{number}\"") })
@@ -23,7 +28,7 @@ pub fn quoted_row(json: &str, depth: usize) -> Cow<'_, str> {
 
 /// A list or a map of a row as JSON, with the numbers that were marked.
 pub fn bare(json: String) -> String {
-    if !json.contains(MARK) {
+    if !has_mark(&json) {
         return json;
     }
     let mut out = String::with_capacity(json.len());
