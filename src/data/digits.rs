@@ -2,7 +2,7 @@
 
 pub use crate::token::digits::is_whole;
 use crate::token::digits::replaced;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
 /// What a nested number begins with on its way through a reader: no letter, so that no file has it.
@@ -50,7 +50,7 @@ pub fn bare(json: String) -> String {
     out + rest
 }
 
-/// The JSON of a cell, in which numbers that do not fit are texts.
-pub fn value(json: &str) -> serde_json::Result<Value> {
+/// The value of JSON, in which numbers that do not fit are texts.
+pub fn value<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
     serde_json::from_str(&quoted(json))
 }

@@ -120,8 +120,9 @@ fn texts(data: &Dataset, field: usize, at: usize, several: bool) -> Result<Vec<S
     let (name, cell) = (&data.fields()[field], data.cell(field, at));
     match cell {
         Cell::Null if several => Ok(Vec::new()),
-        Cell::Json(json) if several && json.starts_with('[') => serde_json::from_str(&digits::quoted(json))
-            .map_err(|_| Error::new(WHO, format!("field `{name}` is not a list of texts"))),
+        Cell::Json(json) if several && json.starts_with('[') => {
+            digits::value(json).map_err(|_| Error::new(WHO, format!("field `{name}` is not a list of texts")))
+        }
         _ => match cell.text() {
             Ok(text) => Ok(vec![text.into_owned()]),
             Err(kind) => bail!(WHO, "field `{name}` is {kind}, not text"),

@@ -186,7 +186,7 @@ fn text(data: &Dataset, field: usize, at: usize) -> Result<String> {
 fn list(data: &Dataset, field: usize, at: usize) -> Result<Vec<serde_json::Value>> {
     match data.cell(field, at) {
         Cell::Json(json) if json.starts_with('[') => {
-            serde_json::from_str(&digits::quoted(json)).map_err(|error| Error::new(WHO, error.to_string()))
+            digits::value(json).map_err(|error| Error::new(WHO, error.to_string()))
         }
         other => bail!(WHO, "field `{}` is {}, not a list", data.fields()[field], other.kind()),
     }

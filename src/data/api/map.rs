@@ -83,7 +83,7 @@ mod verbs {
     /// ```
     #[rhai_fn(name = "parse_json", return_raw)]
     pub fn parse_json(text: &str) -> Res<Dynamic> {
-        let value = serde_json::from_str::<serde_json::Value>(&digits::quoted(text)).map_err(|error| {
+        let value = digits::value::<serde_json::Value>(text).map_err(|error| {
             let told = error.to_string();
             let what = told.rsplit_once(" at line ").map_or(told.as_str(), |(what, _)| what);
             Error::new("parse_json", format!("broken JSON at line {}, column {}: {what}", error.line(), error.column()))

@@ -1,5 +1,6 @@
 //! Values of rows, between columns and scripts.
 
+use crate::data::digits;
 use crate::data::{Cell, Column, Dataset, TableBuilder};
 use crate::script::prelude::*;
 
@@ -11,7 +12,7 @@ pub fn to_dynamic(who: &str, cell: Cell) -> Res<Dynamic> {
         Cell::Int(value) => value.into(),
         Cell::Float(value) => value.into(),
         Cell::Text(value) => value.into(),
-        Cell::Json(json) => match serde_json::from_str(&crate::data::digits::quoted(json)) {
+        Cell::Json(json) => match digits::value(json) {
             Ok(value) => value,
             Err(error) => bail!(who, "broken nested value: {error}"),
         },

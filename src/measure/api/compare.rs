@@ -1,5 +1,6 @@
 //! What `stdlib/measure.rhai` and the verdict need of Rust: comparisons with their intervals, p values, power, and exact match.
 
+use super::number;
 use crate::data::api::listed;
 use crate::measure::paired::Scores;
 use crate::measure::power::{Assurance, Rule, Size};
@@ -10,16 +11,9 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-fn number(who: &str, value: &Dynamic) -> Res<f64> {
-    match as_number(value) {
-        Some(number) => Ok(number),
-        None => bail!(who, "a score is {}, not a number", type_in_words(value)),
-    }
-}
-
 fn numbers(who: &str, list: &Dynamic) -> Res<Vec<f64>> {
     match list.read_lock::<List>() {
-        Some(list) => list.iter().map(|value| number(who, value)).collect(),
+        Some(list) => list.iter().map(|value| number(who, "a score", value)).collect(),
         None => bail!(who, "scores are a list of numbers, not {}", type_in_words(list)),
     }
 }
@@ -29,7 +23,7 @@ fn runs(who: &str, scores: &List) -> Res<Vec<Vec<f64>>> {
     if scores.first().is_some_and(Dynamic::is_array) {
         scores.iter().map(|run| numbers(who, run)).collect()
     } else {
-        Ok(vec![scores.iter().map(|value| number(who, value)).collect::<Res<_>>()?])
+        Ok(vec![scores.iter().map(|value| number(who, "a score", value)).collect::<Res<_>>()?])
     }
 }
 
@@ -110,7 +104,7 @@ mod verbs {
     pub fn paired(before: List, after: List, options: Map) -> Res<Map> {
         const WHO: &str = "measure::paired";
         let option = |name: &str| options.get(name).cloned().unwrap_or_default();
-        let level = super::level(WHO, "level", super::number(WHO, &option("level"))?)?;
+        let level = super::level(WHO, "level", super::number(WHO, "the level", &option("level"))?)?;
         let documents = super::texts(WHO, "documents", &option("documents"))?;
         let bytes = option("denominators");
         let bytes = if bytes.is_unit() { None } else { Some(super::numbers(WHO, &bytes)?) };
@@ -140,7 +134,7 @@ mod verbs {
         const WHO: &str = "measure::adjust";
         let mut numbers = Vec::with_capacity(values.len());
         for value in &values {
-            numbers.push(super::share(WHO, "a p value of", super::number(WHO, value)?)?);
+            numbers.push(super::share(WHO, "a p value of", super::number(WHO, "a p value", value)?)?);
         }
         let how = match method {
             "bonferroni" => multiple::Adjust::Bonferroni,
@@ -197,14 +191,15 @@ mod verbs {
     pub fn required(found: Map, bounds: List, plan: Map) -> Res<Dynamic> {
         const WHO: &str = "judge::required";
         let pair = super::pair(WHO, &found)?;
-        let bounds = bounds.iter().map(|bound| super::number(WHO, bound)).collect::<Res<Vec<f64>>>()?;
+        let bounds = bounds.iter().map(|bound| super::number(WHO, "a bound", bound)).collect::<Res<Vec<f64>>>()?;
         let value = |name: &str| plan.get(name).cloned().unwrap_or_default();
         let most = |name: &str, least: usize| -> Res<usize> {
             Ok(super::count(WHO, name, value(name).as_int().unwrap_or_default(), 0)?.max(least))
         };
         let most = Size { seeds: most("seeds", pair.seeds)?, documents: most("documents", pair.documents)? };
-        let rule = Rule { bounds: &bounds, alpha: super::level(WHO, "alpha", super::number(WHO, &value("alpha"))?)? };
-        let wanted = super::level(WHO, "power", super::number(WHO, &value("power"))?)?;
+        let rule =
+            Rule { bounds: &bounds, alpha: super::level(WHO, "alpha", super::number(WHO, "alpha", &value("alpha"))?)? };
+        let wanted = super::level(WHO, "power", super::number(WHO, "the power", &value("power"))?)?;
         let documents_first = value("documents_first").as_bool().unwrap_or_default();
         let size = Assurance::of(&pair).and_then(|chance| chance.required(&rule, wanted, most, documents_first));
         Ok(size.map_or(Dynamic::UNIT, |size| {

@@ -34,6 +34,14 @@ fn sides(who: &'static str, predicted: &Dynamic, expected: &Dynamic) -> Res<[Lis
     Ok([listed(who, "predicted labels", predicted)?, listed(who, "expected labels", expected)?])
 }
 
+/// A number that a script gave; `what` it is, in the message where it is none.
+fn number(who: &str, what: &str, value: &Dynamic) -> Res<f64> {
+    match as_number(value) {
+        Some(number) => Ok(number),
+        None => bail!(who, "{what} is {}, not a number", type_in_words(value)),
+    }
+}
+
 fn map(scores: Scores) -> Map {
     let mut map = Map::new();
     map.insert("precision".into(), scores.precision.into());

@@ -1,6 +1,6 @@
 //! What `stdlib/measure/` needs of Rust: scores of probabilities and rankings, of items with several labels, and of entities.
 
-use super::{labels, map, sides};
+use super::{labels, map, number, sides};
 use crate::data::tags::{Scheme, Span, spans};
 use crate::measure::calibration::Bin;
 use crate::measure::entities::read_row;
@@ -12,11 +12,11 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-fn number(who: &str, value: &Dynamic) -> Res<f64> {
-    let whole = value.as_int().map(|int| int as f64).or_else(|_| value.as_bool().map(|on| f64::from(u8::from(on))));
-    match value.as_float().or(whole) {
-        Ok(number) => Ok(number),
-        Err(_) => bail!(who, "a score is {}, not a number", type_in_words(value)),
+/// A score; of two classes it may be said as true or false.
+fn score(who: &str, value: &Dynamic) -> Res<f64> {
+    match value.as_bool() {
+        Ok(truth) => Ok(f64::from(u8::from(truth))),
+        Err(_) => number(who, "a score", value),
     }
 }
 
@@ -34,7 +34,7 @@ fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
         bail!(who, "scores are a tensor or a list of numbers, not {}", type_in_words(given));
     };
     if !list.first().is_some_and(Dynamic::is_array) {
-        return Ok((list.iter().map(|value| number(who, value)).collect::<Res<_>>()?, None));
+        return Ok((list.iter().map(|value| score(who, value)).collect::<Res<_>>()?, None));
     }
     let (mut found, mut columns) = (Vec::new(), None);
     for (at, row) in list.iter().enumerate() {
@@ -43,7 +43,7 @@ fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
             bail!(who, "item {at} has {} classes, the first one {}", row.len(), columns.unwrap_or_default());
         }
         for value in row.iter() {
-            found.push(number(who, value)?);
+            found.push(score(who, value)?);
         }
     }
     Ok((found, columns))

@@ -1,5 +1,6 @@
 //! What `stdlib/measure/retrieval.rhai` needs of Rust.
 
+use super::number;
 use crate::measure::retrieval::{Found, spearman};
 use crate::script::prelude::*;
 use crate::tensor::{DType, Tensor};
@@ -19,11 +20,7 @@ fn rows_of(who: &'static str, scores: &Tensor) -> Res<(Vec<f64>, usize)> {
 }
 
 fn numbers(who: &'static str, list: List) -> Res<Vec<f64>> {
-    let number = |value: Dynamic| match as_number(&value) {
-        Some(number) => Ok(number),
-        None => bail!(who, "a value is {}, not a number", type_in_words(&value)),
-    };
-    list.into_iter().map(number).collect()
+    list.iter().map(|value| number(who, "a value", value)).collect()
 }
 
 #[export_module]

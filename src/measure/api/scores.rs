@@ -1,6 +1,6 @@
 //! What scripts see of scores over items.
 
-use super::{labels, map, sides};
+use super::{labels, map, number, sides};
 use crate::measure::{Distance, Scores};
 use crate::script::prelude::*;
 
@@ -252,13 +252,7 @@ mod verbs {
     #[rhai_fn(return_raw)]
     pub fn bootstrap(values: List, options: Map) -> Res<Map> {
         let options = Options::read("bootstrap", BOOTSTRAP, options)?;
-        let mut numbers = Vec::with_capacity(values.len());
-        for value in values {
-            match as_number(&value) {
-                Some(number) => numbers.push(number),
-                None => bail!("bootstrap", "a value is {}, not a number", type_in_words(&value)),
-            }
-        }
+        let numbers = values.iter().map(|value| number("bootstrap", "a value", value)).collect::<Res<Vec<f64>>>()?;
         let (samples, seed) = (options.count("samples")?, options.count("seed")? as u64);
         let method = match options.text("method")?.as_str() {
             "bca" => crate::measure::Method::Bca,

@@ -39,7 +39,7 @@ pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f
         };
     }
     thread_local!(static LEVELS: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) });
-    let (units, m) = (places.units, x.scales.len() / x.units.max(1));
+    let (units, m) = (places.units, x.rows());
     assert!(is_available(), "no tiles of bytes on this processor");
     assert!(x.units == units && units > 0, "panels of another width");
     assert!(x.levels.len() == m * units * 32 && x.totals.len() == m * units, "rows of another width");

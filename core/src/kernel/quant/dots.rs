@@ -8,7 +8,7 @@ use crate::kernel::math::fma;
 
 /// Products of all rows of `x` with the rows of some panels: in `y` those of one panel after those of another.
 pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) {
-    let m = x.scales.len() / x.units.max(1);
+    let m = x.rows();
     let done = by_tiles::<K>(panels, places, x, y);
     for (panel, y) in panels.chunks_exact(places.bytes.max(1)).zip(y.chunks_exact_mut(m.max(1))) {
         of_panel::<K>(panel, places, x, done, &mut y[done..]);
@@ -19,7 +19,7 @@ pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f
 #[cfg(target_arch = "x86_64")]
 fn by_tiles<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) -> usize {
     use super::amx::{self, TILE};
-    let rows = x.scales.len() / x.units.max(1) / TILE * TILE;
+    let rows = x.rows() / TILE * TILE;
     if rows == 0 || !amx::is_available() {
         return 0;
     }

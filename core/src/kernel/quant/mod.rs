@@ -341,7 +341,7 @@ impl Blocks {
             return matvec::rows(x, self.columns, (&wide[..]).into(), self.columns, 0..range.len(), y);
         }
         let x = Rounded::of(x, self.columns);
-        let m = x.scales.len() / x.units.max(1);
+        let m = x.rows();
         let mut own = vec![[0f32; ROWS]; m];
         for at in range.start / ROWS..range.end.div_ceil(ROWS) {
             (self.format.products)(self.panel(at), self.places, &x, &mut own);

@@ -16,6 +16,11 @@ pub struct Rounded {
 }
 
 impl Rounded {
+    /// How many rows they are: of a width of no numbers, none.
+    pub fn rows(&self) -> usize {
+        self.scales.len() / self.units.max(1)
+    }
+
     /// Rounds rows of `width` numbers, whose scale is the largest magnitude of 32 by 127. What holds a number that is not finite has
     /// NaN for its scale, and so have all products with it.
     pub fn of(x: &[f32], width: usize) -> Rounded {
