@@ -44,10 +44,16 @@ impl Doc {
     }
 }
 
-/// The first sentence of a doc.
+/// The first sentence of a doc, without its full stop. One after an abbreviation does not end it.
 pub fn summary(text: &str) -> &str {
     let paragraph = text.split("\n\n").next().unwrap_or_default().trim();
-    let sentence = paragraph.split_once(". ").map_or(paragraph, |(sentence, _)| sentence);
+    let ends = |at: &usize| {
+        let (before, after) = (&paragraph[..*at], &paragraph[at + 1..]);
+        let is_short = ["et al", "e.g", "i.e"].iter().any(|short| before.ends_with(short));
+        after.starts_with(char::is_whitespace) && !is_short
+    };
+    let end = paragraph.match_indices('.').map(|(at, _)| at).find(ends);
+    let sentence = end.map_or(paragraph, |at| &paragraph[..at]);
     sentence.strip_suffix('.').unwrap_or(sentence)
 }
 

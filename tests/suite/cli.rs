@@ -296,7 +296,7 @@ fn help_of_a_verb_and_of_nothing() {
         (2, "error: help: nothing is called `opitons`\nhelp: did you mean `options`?\n")
     );
     assert!(folder.levain(&["help"]).out.contains("standard library"));
-    assert!(folder.levain(&["help", "--search", "thousands apart"]).out.starts_with("grouped(x: int)"));
+    assert!(folder.levain(&["help", "--search", "grouped thousands"]).out.starts_with("grouped(x: int)"));
 }
 
 #[test]

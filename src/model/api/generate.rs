@@ -1,4 +1,4 @@
-//! Writing text with a model.
+//! Text generation.
 
 use super::read::Ids;
 use crate::data::Dataset;
@@ -12,25 +12,25 @@ use crate::token::api::start_token;
 use std::collections::BTreeMap;
 
 const GENERATE: &[Opt] = &[
-    opt("max_new_tokens", Kind::Int, "100", "most tokens to generate").also(&["max_length", "max_tokens"]),
-    opt("min_new_tokens", Kind::Int, "0", "fewest tokens to generate: until then no EOS is chosen")
+    opt("max_new_tokens", Kind::Int, "100", "maximum number of new tokens").also(&["max_length", "max_tokens"]),
+    opt("min_new_tokens", Kind::Int, "0", "minimum number of new tokens, before which EOS is not chosen")
         .also(&["min_length", "min_tokens"]),
     opt("temperature", Kind::Float, "0.0", "0 is greedy decoding; 1 samples from the model's own distribution")
         .also(&["do_sample"]),
     opt("top_k", Kind::Int, "", "sample from the k most likely tokens only"),
     opt("top_p", Kind::Float, "", "sample from the most likely tokens of this total probability only")
         .also(&["nucleus sampling"]),
-    opt("min_p", Kind::Float, "", "sample from the tokens of at least this share of the highest probability only")
+    opt("min_p", Kind::Float, "", "sample only from tokens of at least this share of the highest probability")
         .also(&["min-p sampling"]),
-    opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens that are there already less likely (CTRL)"),
+    opt("repetition_penalty", Kind::Float, "1.0", "above 1 makes tokens already in the text less likely (CTRL)"),
     opt(
         "frequency_penalty",
         Kind::Float,
         "0.0",
-        "taken from the logit of a token for each time that it was generated (OpenAI)",
+        "subtracted from a token's logit for each time it was generated (OpenAI)",
     ),
-    opt("presence_penalty", Kind::Float, "0.0", "taken once from the logit of each token that was generated (OpenAI)"),
-    opt("stop", Kind::List, "[]", "strings that end the text; they are not part of it")
+    opt("presence_penalty", Kind::Float, "0.0", "subtracted once from the logit of each generated token (OpenAI)"),
+    opt("stop", Kind::List, "[]", "strings that end generation; the text excludes them")
         .also(&["stop_strings", "stopping_criteria"]),
     opt("seed", Kind::Int, "", "seed of the sampling; default: the run's stream"),
     opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text"),
@@ -38,7 +38,7 @@ const GENERATE: &[Opt] = &[
         "bos",
         Kind::Any,
         "false",
-        "true: prepend BOS to each prompt (EOS where there is no BOS); or a token of one's choice",
+        "true: prepend BOS to each prompt (EOS where there is no BOS); or a token to prepend",
     )
     .also(&["add_bos_token", "prefix_token_id"]),
 ];
@@ -48,7 +48,7 @@ pub fn register(host: &mut Host) {
     host.options("generate", GENERATE);
 }
 
-/// What the options say, and the stop strings.
+/// The sampling settings, and the stop strings.
 fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, Vec<String>)> {
     let mut stops = Vec::new();
     for stop in options.get("stop").into_array().unwrap_or_default() {
@@ -81,7 +81,7 @@ fn sampling(net: &Model, tok: &Tokenizer, options: &Options) -> Res<(Sampling, V
     Ok((sampling, stops))
 }
 
-/// Prompts as ids, and whether it was one.
+/// Prompts as ids, and whether there was a single one.
 fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
     if given.is_string() {
         return Ok((vec![tok.ids(&given.to_string(), true)?], true));
@@ -99,8 +99,8 @@ fn prompts(tok: &Tokenizer, given: Dynamic) -> Res<(Vec<Vec<u32>>, bool)> {
     Ok((vec![Ids::read("generate", "ids", given)?.unsigned("generate")?], true))
 }
 
-/// Writes on; `show` hears the text of each row as it becomes certain, and says whether to go on. Where nobody has to hear it, several
-/// texts are divided among ranks.
+/// Generates; `show` receives the text of each row as it becomes final, and returns whether to continue. Without a listener,
+/// several texts are divided among ranks.
 fn write(
     net: &Model,
     tok: &Tokenizer,
@@ -123,15 +123,15 @@ fn write(
     let (sampling, stops) = sampling(net, tok, &options)?;
     let rng = Rng::or_run(options.maybe("seed", Options::int)?.map(|seed| seed as u64));
     let skip_special = options.bool("skip_special_tokens")?;
-    // ranks write texts in turn; each of several has random numbers of its own
+    // ranks take texts in turn; each of several texts has its own random numbers
     let (rank, count) = if is_divided && !single { ranks::turn() } else { (0, 1) };
     let rngs = (rank as u64..prompts.len() as u64).step_by(count).map(|row| rng.split(row)).collect();
     let prompts: Vec<Vec<u32>> = prompts.into_iter().skip(rank).step_by(count).collect();
     let mut writers: Vec<Detokenizer> = prompts.iter().map(|_| Detokenizer::new(tok, &stops, skip_special)).collect();
-    // what the script's closure throws has to get through the loop
+    // an error thrown by the script's closure has to pass through the loop
     let mut thrown = None;
     let written = net.generate_with(&prompts, &sampling, rngs, |row, id| {
-        // embedding rows beyond the tokens have no text
+        // embedding rows beyond the vocabulary have no text
         if (id as usize) >= tok.len() {
             return Ok(true);
         }
@@ -164,7 +164,8 @@ fn write(
     Ok(if single { texts.pop().unwrap_or_default() } else { texts.into() })
 }
 
-/// A tokenizer with more tokens than the model has embedding rows is another model's, or was extended and the model not.
+/// Checks that the tokenizer has no more tokens than the model has embedding rows. Otherwise it is another model's, or was
+/// extended without the model.
 fn fits(net: &Model, tok: &Tokenizer) -> Res<()> {
     let (tokens, rows) = (tok.len(), net.config().vocab);
     if tokens > rows {
@@ -183,18 +184,16 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Generate text from a prompt, and return the new text: greedy decoding, at most 100 tokens.
+    /// Generates text from a prompt, and returns the new text: by default greedy decoding of at most 100 tokens.
     ///
     /// `prompt` is a text, a list or a column of texts (the result is then a list), or ids.
-    ///
-    /// Generate text from a prompt, with options.
     ///
     /// The same seed gives the same text. Generation ends at the EOS token of the model or the tokenizer (not before
     /// `min_new_tokens` tokens), at a stop string, or after `max_new_tokens` tokens.
     ///
-    /// `temperature`, `top_k`, `top_p` and `min_p` (Nguyen et al. 2024, arXiv 2407.01082) narrow the choice one after the other,
-    /// in this order, as in transformers. `repetition_penalty` counts the tokens of the prompt too, `frequency_penalty` and
-    /// `presence_penalty` generated ones alone.
+    /// `temperature`, `top_k`, `top_p` and `min_p` (Nguyen et al. 2024, arXiv 2407.01082) are applied in this order, as in
+    /// transformers. `repetition_penalty` also counts the tokens of the prompt, `frequency_penalty` and `presence_penalty` only
+    /// generated tokens.
     ///
     /// also: sampling, greedy decoding, KV cache, text generation, pipeline, nucleus sampling, beam search
     ///
@@ -209,7 +208,7 @@ mod verbs {
     /// net.generate(tok, dataset(["the cat"]))       //=> error: generate: prompts are a list or a column of a dataset, not rows of `text`
     /// net.generate(tok, "the cat", #{ temperature: 1.0, min_p: 0.1, min_new_tokens: 5, seed: 1 });
     /// net.generate(tok, "the cat", #{ min_p: 1.5 })             //=> error: generate: option `min_p` is 1.5, and it has to be from 0 to 1
-    /// net.generate(tok, "the cat", how + #{ bos: true });         // as it was trained, if it was with `bos`
+    /// net.generate(tok, "the cat", how + #{ bos: true });         // for a model trained with `bos`
     /// net.generate(tok, "the cat", #{ temprature: 0.8 })        //=> error: generate: there is no option `temprature`
     /// ```
     #[rhai_fn(name = "generate", pure, return_raw)]
@@ -217,8 +216,8 @@ mod verbs {
         write(net, &tok, prompt, options, true, |_| Ok(true))
     }
 
-    /// Generate text from a prompt and stream it: `show` is called with each new part, and ends generation by returning
-    /// `false`.
+    /// Generates text from a prompt and streams it to `show`. `show` is called with each new part, and ends generation by
+    /// returning `false`.
     ///
     /// A function rather than a method, so that the closure may use `net` too.
     ///
@@ -227,7 +226,7 @@ mod verbs {
     /// let net = model(#{ model_type: "llama", vocab_size: tok.len(), hidden_size: 16, num_hidden_layers: 1 }, #{ seed: 1 });
     /// let parts = [];
     /// let text  = generate(net, tok, "the cat", #{ max_new_tokens: 8 }, |part| parts.push(part));
-    /// parts.reduce(|all, part| all + part, "") == text         //=> true
+    /// parts.join("") == text                                   //=> true
     /// generate(net, tok, "the cat", #{ max_new_tokens: 8 }, |part| write(part));
     /// ```
     #[rhai_fn(name = "generate", return_raw)]

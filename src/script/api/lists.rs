@@ -1,4 +1,4 @@
-//! Verbs of lists that ask a closure about each value. An answer that is neither true nor false is an error.
+//! List verbs that call a closure for each value. An answer that is neither true nor false is an error.
 
 use super::sorting::kind;
 use crate::script::language::equal_values;
@@ -8,7 +8,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(asking));
 }
 
-/// What a closure says of each value in turn, until `see` has seen enough.
+/// Calls the closure for each value in turn, until `see` returns false.
 fn ask(
     who: &str,
     context: &NativeCallContext,
@@ -38,13 +38,13 @@ pub fn truth(who: &str, context: &NativeCallContext, said: &Dynamic) -> Res<bool
     })
 }
 
-/// Where a search begins: a place below 0 counts from the end.
+/// Start index of a search; a negative index counts from the end.
 fn start(list: &List, from: INT) -> usize {
     let place = if from < 0 { (list.len() as INT).saturating_add(from).max(0) } else { from };
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-/// Parts the values for which the closure says `wanted` from the others.
+/// Splits off the values for which the closure returns `wanted`.
 fn part(who: &str, context: &NativeCallContext, list: &mut List, closure: &FnPtr, wanted: bool) -> Res<List> {
     let mut out = Vec::with_capacity(list.len());
     ask(who, context, list, 0, closure, |_, said| {
@@ -57,9 +57,9 @@ fn part(who: &str, context: &NativeCallContext, list: &mut List, closure: &FnPtr
 
 #[export_module]
 mod asking {
-    /// Returns the values for which the closure says `true`.
+    /// Returns the values for which the closure returns `true`.
     ///
-    /// The closure takes a value, or a value and its place.
+    /// The closure takes a value, or a value and its index.
     ///
     /// also: list comprehension if
     ///
@@ -77,7 +77,7 @@ mod asking {
         Ok(list.iter().zip(kept).filter(|(_, kept)| *kept).map(|(value, _)| value.clone()).collect())
     }
 
-    /// Whether the closure says `true` of any value.
+    /// Returns whether the closure returns `true` for any value.
     ///
     /// also: any
     ///
@@ -94,7 +94,7 @@ mod asking {
         Ok(found)
     }
 
-    /// Whether the closure says `true` of every value.
+    /// Returns whether the closure returns `true` for every value.
     ///
     /// ```rhai
     /// [1, 2, 3].all(|x| x > 2)        //=> false
@@ -109,7 +109,7 @@ mod asking {
         Ok(whole)
     }
 
-    /// Returns the first value for which the closure says `true`; `()` where there is none.
+    /// Returns the first value for which the closure returns `true`; `()` if there is none.
     ///
     /// also: next
     ///
@@ -121,7 +121,7 @@ mod asking {
         find_from(context, list, closure, 0)
     }
 
-    /// Returns the first value from `start` on for which the closure says `true`; `()` where there is none.
+    /// Returns the first value from index `start` on for which the closure returns `true`; `()` if there is none.
     ///
     /// ```rhai
     /// [1, 5, 7].find(|x| x > 2, 2)    //=> 7
@@ -137,7 +137,7 @@ mod asking {
         Ok(found.map_or(Dynamic::UNIT, |index| list[index].clone()))
     }
 
-    /// Returns the place of the first value for which the closure says `true`; -1 where there is none.
+    /// Returns the index of the first value for which the closure returns `true`; -1 if there is none.
     ///
     /// ```rhai
     /// [1, 5, 7].index_of(|x| x > 2)   //=> 1
@@ -147,7 +147,7 @@ mod asking {
         index_of_from(context, list, closure, 0)
     }
 
-    /// Returns the place of the first value from `start` on for which the closure says `true`; -1 where there is none.
+    /// Returns the index of the first value from `start` on for which the closure returns `true`; -1 if there is none.
     ///
     /// ```rhai
     /// [1, 5, 7].index_of(|x| x > 2, 2)    //=> 2
@@ -163,7 +163,46 @@ mod asking {
         Ok(found)
     }
 
-    /// Removes the values for which the closure says `true`, and returns them.
+    /// Calls the closure with each value in turn.
+    ///
+    /// The closure takes a value, or a value and its index. Without parameters it has the value in `this`, and may change it
+    /// there.
+    ///
+    /// also: forEach, for in, enumerate
+    ///
+    /// ```rhai
+    /// let sum = 0;
+    /// [5, 6, 7].for_each(|x| sum += x);
+    /// sum                             //=> 18
+    /// let xs = [5, 6, 7];
+    /// xs.for_each(|| this *= 2);
+    /// xs                              //=> [10, 12, 14]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn for_each(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<()> {
+        for (index, value) in list.iter_mut().enumerate() {
+            let place = Dynamic::from(INT::try_from(index).unwrap_or(INT::MAX));
+            drop(closure.call_raw_with_extra_args("for_each", &context, Some(value), [], [place], Some(0))?);
+        }
+        Ok(())
+    }
+
+    /// Calls the closure with each key and its value, in the order of the keys.
+    ///
+    /// ```rhai
+    /// let total = 0;
+    /// #{ a: 1, b: 2 }.for_each(|key, value| total += value);
+    /// total                           //=> 3
+    /// ```
+    #[rhai_fn(name = "for_each", return_raw)]
+    pub fn for_each_entry(context: NativeCallContext, map: &mut Map, closure: FnPtr) -> Res<()> {
+        for (key, value) in map.iter_mut() {
+            drop(closure.call_raw_with_extra_args("for_each", &context, Some(value), [key.into()], [], Some(1))?);
+        }
+        Ok(())
+    }
+
+    /// Removes the values for which the closure returns `true`, and returns them.
     ///
     /// ```rhai
     /// let xs = [1, 2, 3, 4];
@@ -175,7 +214,7 @@ mod asking {
         super::part("drain", &context, list, &closure, true)
     }
 
-    /// Keeps the values for which the closure says `true`, and returns the others.
+    /// Keeps the values for which the closure returns `true`, and returns the others.
     ///
     /// ```rhai
     /// let xs = [1, 2, 3, 4];
@@ -187,7 +226,7 @@ mod asking {
         super::part("retain", &context, list, &closure, false)
     }
 
-    /// Removes the value at a place, and returns it. A place below 0 counts from the end.
+    /// Removes the value at an index, and returns it. A negative index counts from the end.
     ///
     /// also: pop, del, list.remove
     ///
@@ -208,7 +247,7 @@ mod asking {
         }
     }
 
-    /// Removes values that are equal to the one before them, in place, and returns the list.
+    /// Removes values equal to the one before them, in place, and returns the list.
     ///
     /// also: unique, groupby
     ///
@@ -221,7 +260,7 @@ mod asking {
         without_repeats(list, |first, next| equal_values(&context, first, next))
     }
 
-    /// Removes values of which the closure says that they are as the one before them, in place, and returns the list.
+    /// Removes values that the closure calls equal to the one before them, in place, and returns the list.
     ///
     /// ```rhai
     /// ["a", "A", "b"].dedup(|first, next| first.to_lower() == next.to_lower())    //=> ["a", "b"]

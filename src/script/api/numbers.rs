@@ -1,4 +1,4 @@
-//! Numbers, where Rhai's own verbs give another number than is meant in silence.
+//! Number verbs where Rhai's own silently return unexpected numbers.
 
 use crate::script::prelude::*;
 
@@ -6,7 +6,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// A float without its fraction. NaN, and what is beyond 64 bits, has none.
+/// Truncates a float to an int. NaN, and floats beyond 64 bits, are errors.
 fn whole(x: f64) -> Res<INT> {
     // the first number above, and the last below, are exact as floats
     if x.is_nan() || !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
@@ -19,20 +19,21 @@ fn whole(x: f64) -> Res<INT> {
 
 #[export_module]
 mod verbs {
-    /// Returns the float without its fraction, as an int.
+    /// Truncates the float to an int.
     ///
     /// also: int, trunc, astype
     ///
     /// ```rhai
     /// (-2.7).to_int()             //=> -2
+    /// int(2.7)                    //=> 2
     /// (0.0 / 0.0).to_int()        //=> error: to_int: NaN is not a whole number
     /// ```
-    #[rhai_fn(name = "to_int", return_raw)]
+    #[rhai_fn(name = "to_int", name = "int", get = "int", return_raw)]
     pub fn to_int(x: f64) -> Res<INT> {
         super::whole(x)
     }
 
-    /// Rounds to the nearest whole number, halves to the even one, as Python's `round` and a tensor's do.
+    /// Rounds to the nearest whole number, halves to even, as Python's `round` and a tensor's do.
     ///
     /// ```rhai
     /// [0.5, 1.5, 2.5, -2.5].map(|x| x.round())      //=> [0.0, 2.0, 2.0, -2.0]
@@ -42,8 +43,8 @@ mod verbs {
         x.round_ties_even()
     }
 
-    /// Returns what is left of the number by the divisor, with the divisor's sign: Python's `%`, and that of tensors. The sign `%` of two
-    /// ints gives it the sign of the number.
+    /// Returns the remainder of division, with the divisor's sign, as Python's `%` and tensors do. The operator `%` of two ints
+    /// has the sign of the dividend.
     ///
     /// also: torch.remainder, modulo, mod, wrap around
     ///
@@ -61,7 +62,7 @@ mod verbs {
         Ok(if rest != 0 && (rest < 0) != (divisor < 0) { rest + divisor } else { rest })
     }
 
-    /// Returns what is left of the number by the divisor, with the divisor's sign, as Python's `%` does.
+    /// Returns the remainder of division, with the divisor's sign, as Python's `%` does.
     ///
     /// ```rhai
     /// (-7.5).remainder(2.0)       //=> 0.5

@@ -1,5 +1,4 @@
-//! Texts. `trim` and `replace` give a new text, as every verb of a value does; those that change a text in place give it
-//! back too.
+//! Texts. `trim` and `replace` return a new text, as every verb of a value does; verbs that change a text in place return it too.
 
 use crate::cancel;
 use crate::script::prelude::*;
@@ -8,7 +7,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// So many characters from a place on; a place below 0 counts from the end.
+/// Takes `count` characters from an index on; a negative index counts from the end.
 fn crop(text: &mut ImmutableString, start: INT, count: INT) -> ImmutableString {
     let length = text.chars().count() as INT;
     let start = if start < 0 { (length + start).max(0) } else { start };
@@ -28,7 +27,7 @@ fn pad(context: &NativeCallContext, text: &mut ImmutableString, length: INT, fil
     Ok(text.clone())
 }
 
-/// The parts with `other` between them.
+/// Joins the parts with `other` between them.
 fn joined<'t>(parts: impl Iterator<Item = &'t str>, other: &str) -> Res<ImmutableString> {
     let pace = cancel::Pace::default();
     let join = || {
@@ -45,7 +44,8 @@ fn joined<'t>(parts: impl Iterator<Item = &'t str>, other: &str) -> Res<Immutabl
 
 #[export_module]
 mod verbs {
-    /// Writes the text as a script does: in quotes, with what can't be seen as its code. So texts are shown in lists and maps.
+    /// Formats the text as a script literal, in quotes, with escapes for invisible characters. Lists and maps show texts this
+    /// way.
     ///
     /// also: repr, str.__repr__
     ///
@@ -58,7 +58,7 @@ mod verbs {
         crate::text::quoted(text)
     }
 
-    /// Returns the text without spaces, tabs and line ends at both ends. The text itself stays as it is.
+    /// Returns the text without whitespace at both ends. The text itself does not change.
     ///
     /// also: strip, lstrip, rstrip
     ///
@@ -72,7 +72,7 @@ mod verbs {
         text.trim().into()
     }
 
-    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    /// Returns the text with every `part` replaced by `other`. The text itself does not change.
     ///
     /// also: str.replace, re.sub
     ///
@@ -85,7 +85,7 @@ mod verbs {
         super::joined(text.split(part), other)
     }
 
-    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    /// Returns the text with every `part` replaced by `other`. The text itself does not change.
     ///
     /// ```rhai
     /// "a--b".replace("--", '-')   //=> a-b
@@ -95,7 +95,7 @@ mod verbs {
         super::joined(text.split(part), &other.to_string())
     }
 
-    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    /// Returns the text with every `part` replaced by `other`. The text itself does not change.
     ///
     /// ```rhai
     /// "a-b".replace('-', " to ")  //=> a to b
@@ -105,7 +105,7 @@ mod verbs {
         super::joined(text.split(part), other)
     }
 
-    /// Returns the text with every `part` replaced. The text itself stays as it is.
+    /// Returns the text with every `part` replaced by `other`. The text itself does not change.
     ///
     /// ```rhai
     /// "a-b".replace('-', '+')     //=> a+b
@@ -134,6 +134,24 @@ mod verbs {
         Ok(text.split(separator).map(Into::into).collect())
     }
 
+    /// Joins the values of a list into one text, with `separator` between them.
+    ///
+    /// also: str.join, implode, concat
+    ///
+    /// ```rhai
+    /// ["to", "be"].join(" ")      //=> to be
+    /// [1, 2.5, "x"].join(", ")    //=> 1, 2.5, x
+    /// [].join("-").is_empty()     //=> true
+    /// ```
+    #[rhai_fn(name = "join", pure, return_raw)]
+    pub fn joined_values(context: NativeCallContext, list: &mut List, separator: &str) -> Res<ImmutableString> {
+        let written = |value: &Dynamic| context.call_native_fn::<ImmutableString>("to_string", (value.clone(),));
+        let parts = list.iter().map(written).collect::<Res<Vec<_>>>()?;
+        let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
+        super::super::sizes::text("join", &context, bytes.saturating_add(separator.len().saturating_mul(parts.len())))?;
+        super::joined(parts.iter().map(|part| part.as_str()), separator)
+    }
+
     /// Removes every `part` of the text in place, and returns the text.
     ///
     /// ```rhai
@@ -146,7 +164,7 @@ mod verbs {
         text.clone()
     }
 
-    /// Removes a character everywhere in the text, in place, and returns the text.
+    /// Removes every occurrence of a character, in place, and returns the text.
     ///
     /// ```rhai
     /// "a-b-c".remove('-')         //=> abc
@@ -157,7 +175,7 @@ mod verbs {
         text.clone()
     }
 
-    /// Cuts the text in place to so many characters, and returns it.
+    /// Truncates the text in place to `length` characters, and returns it.
     ///
     /// ```rhai
     /// "to be or".truncate(5)      //=> to be
@@ -167,9 +185,9 @@ mod verbs {
         super::crop(text, 0, length)
     }
 
-    /// Cuts out `count` characters from the place `start` on, in place, and returns the text.
+    /// Crops the text to `count` characters from the index `start`, in place, and returns it.
     ///
-    /// A place below 0 counts from the end.
+    /// A negative index counts from the end.
     ///
     /// also: slice, substring
     ///
@@ -182,7 +200,7 @@ mod verbs {
         super::crop(text, start, count)
     }
 
-    /// Drops what is before the place `start`, in place, and returns the text.
+    /// Removes the characters before the index `start`, in place, and returns the text.
     ///
     /// ```rhai
     /// "to be or not".crop(6)      //=> or not
@@ -192,7 +210,7 @@ mod verbs {
         super::crop(text, start, INT::MAX)
     }
 
-    /// Cuts out a range of characters, in place, and returns the text.
+    /// Crops the text to a range of characters, in place, and returns it.
     ///
     /// ```rhai
     /// "to be or not".crop(3..5)   //=> be
@@ -202,7 +220,7 @@ mod verbs {
         super::crop(text, range.start.max(0), range.end.saturating_sub(range.start.max(0)))
     }
 
-    /// Cuts out a range of characters with its end, in place, and returns the text.
+    /// Crops the text to an inclusive range of characters, in place, and returns it.
     ///
     /// ```rhai
     /// "to be or not".crop(3..=4)  //=> be
@@ -213,7 +231,7 @@ mod verbs {
         super::crop(text, start, range.end().saturating_sub(start).saturating_add(1))
     }
 
-    /// Fills the text up to `length` characters with `filling`, in place, and returns it.
+    /// Pads the text to `length` characters with `filling`, in place, and returns it.
     ///
     /// also: ljust, center, format
     ///
@@ -230,7 +248,7 @@ mod verbs {
         super::pad(&context, text, length, filling)
     }
 
-    /// Fills the text up to `length` characters with the character `filling`, in place, and returns it.
+    /// Pads the text to `length` characters with the character `filling`, in place, and returns it.
     ///
     /// ```rhai
     /// "ab".pad(5, '.')            //=> ab...
@@ -245,7 +263,7 @@ mod verbs {
         super::pad(&context, text, length, &filling.to_string())
     }
 
-    /// Makes the text's letters capitals, in place, and returns it.
+    /// Converts the text to uppercase, in place, and returns it.
     ///
     /// ```rhai
     /// "to be".make_upper()        //=> TO BE
@@ -256,7 +274,7 @@ mod verbs {
         text.clone()
     }
 
-    /// Makes the text's letters small, in place, and returns it.
+    /// Converts the text to lowercase, in place, and returns it.
     ///
     /// ```rhai
     /// "To Be".make_lower()        //=> to be

@@ -1,28 +1,110 @@
-//! Parameters that a function changes for nobody: it gets copies, and what is not returned or used is lost.
+//! Changes of a copy that nobody reads: of a parameter, of the variable of a loop, of a variable that holds a part of something.
 
 use super::{Body, Message};
 use crate::script::signatures::Signatures;
 use crate::script::tables::{self, Link, links};
-use rhai::{AST, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt};
 use std::collections::{HashMap, HashSet};
+
+type Warning = (Message, Position);
 
 /// Verbs that change a list or a map and return nothing.
 const CHANGES: &[&str] = &["push", "insert", "append", "clear", "truncate", "mixin"];
 /// Those that change a list and return it too.
 const RETURNS: &[&str] = &["sort", "reverse", "dedup"];
 
-/// What to warn of, and where.
-pub fn warnings(ast: &AST, bodies: &HashMap<(String, usize), Body>, known: &Signatures) -> Vec<(Message, Position)> {
+/// Warnings about a script, and where.
+pub fn warnings(ast: &AST, bodies: &HashMap<(String, usize), Body>, known: &Signatures) -> Vec<Warning> {
     let captured = captured(ast);
     let mut named: Vec<_> = bodies.iter().collect();
     named.sort_by_key(|(key, _)| *key);
-    let found = named.into_iter().flat_map(|((name, _), body)| {
-        // what a closure captures is no copy
-        let own = body.params.iter().skip(captured.get(name).copied().unwrap_or(0));
-        let own = own.filter(|param| !param.starts_with('_'));
-        own.filter_map(|param| Some((told(param, name), lost(param, body, known)?))).collect::<Vec<_>>()
-    });
-    found.collect()
+    let mut found = Vec::new();
+    variables(ast.statements(), known, &mut found);
+    for ((name, _), Body { params, statements }) in named {
+        // a captured variable is not a copy
+        let own = params.iter().skip(captured.get(name).copied().unwrap_or(0));
+        for param in own.filter(|param| !param.starts_with('_')) {
+            let place = lost(param, statements, tails(statements), known);
+            found.extend(place.map(|place| (told(param, name), place)));
+        }
+        variables(statements, known, &mut found);
+    }
+    found
+}
+
+/// Adds those about variables of loops, and of `let`, in statements and all blocks in them.
+fn variables(statements: &[Stmt], known: &Signatures, found: &mut Vec<Warning>) {
+    parts(statements, known, found);
+    for statement in statements {
+        statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+            for block in path.last().map(blocks).unwrap_or_default() {
+                parts(block, known, found);
+            }
+            if let Some(ASTNode::Stmt(Stmt::For(flow, _))) = path.last() {
+                found.extend(item(&flow.0.name, &flow.2.expr, flow.2.body.statements(), known));
+            }
+            true
+        });
+    }
+}
+
+/// The lists of statements that a node holds.
+fn blocks<'n>(node: &ASTNode<'n>) -> Vec<&'n [Stmt]> {
+    match node {
+        ASTNode::Stmt(Stmt::If(flow, _) | Stmt::TryCatch(flow, _)) => {
+            vec![flow.body.statements(), flow.branch.statements()]
+        }
+        ASTNode::Stmt(Stmt::While(flow, _) | Stmt::Do(flow, ..)) => vec![flow.body.statements()],
+        ASTNode::Stmt(Stmt::For(flow, _)) => vec![flow.2.body.statements()],
+        ASTNode::Stmt(Stmt::Block(block)) => vec![block.statements()],
+        ASTNode::Expr(Expr::Stmt(block)) => vec![block.statements()],
+        _ => Vec::new(),
+    }
+}
+
+/// The variable of a loop, changed at the end of a turn.
+fn item(name: &str, over: &Expr, body: &[Stmt], known: &Signatures) -> Option<Warning> {
+    let place = lost(name, body, HashSet::new(), known).filter(|_| !name.starts_with('_'))?;
+    if is_range(over) {
+        let help = "a step is `for i in range(from, to, step)`, and a loop of any steps `while`".to_string();
+        return Some(((format!("{name}: is a copy, and the loop continues with the next number"), Some(help)), place));
+    }
+    let of = variable(over).unwrap_or("xs");
+    let help = format!(
+        "a new list is `{of} = {of}.map(|{name}| {{ …; {name} }})`; in place, `for i in 0..{of}.len() {{ {of}[i] = … }}`"
+    );
+    Some(((format!("{name}: is a copy, and {} stays as it was", source(over)), Some(help)), place))
+}
+
+/// Variables that a `let` of this list gives another variable, or a part of one, and that are changed at its end.
+fn parts(statements: &[Stmt], known: &Signatures, found: &mut Vec<Warning>) {
+    for (at, statement) in statements.iter().enumerate() {
+        let Stmt::Var(declared, flags, _) = statement else { continue };
+        let (name, value) = (declared.0.name.as_str(), &declared.1);
+        let is_part =
+            variable(tables::root(value)).is_some() && !links(value).iter().any(|link| matches!(link, Link::Call(..)));
+        if !is_part || name.starts_with('_') || flags.intersects(ASTFlags::EXPORTED) {
+            continue;
+        }
+        let rest = &statements[at + 1..];
+        if let Some(place) = lost(name, rest, tails(rest), known) {
+            let of = source(tables::root(value));
+            let help = format!("an assignment copies: change {of} itself, or put `{name}` back into it");
+            found.push(((format!("{name}: is a copy, and {of} stays as it was"), Some(help)), place));
+        }
+    }
+}
+
+fn variable(value: &Expr) -> Option<&str> {
+    match value {
+        Expr::Variable(variable, ..) if variable.2.is_empty() => Some(variable.1.as_str()),
+        _ => None,
+    }
+}
+
+/// What a copy was made of, in a message.
+fn source(value: &Expr) -> String {
+    variable(value).map_or("what it was taken from".to_string(), |name| format!("`{name}`"))
 }
 
 fn told(param: &str, function: &str) -> Message {
@@ -49,13 +131,11 @@ fn captured(ast: &AST) -> HashMap<String, usize> {
     found
 }
 
-/// Where the last change of a parameter is, if nobody reads it.
-fn lost(name: &str, body: &Body, known: &Signatures) -> Option<Position> {
-    let mut last = HashSet::new();
-    tails(&body.statements, &mut last);
+/// Where the last change of a variable is, if nobody reads it afterwards in these statements; `last` are those whose value is used.
+fn lost(name: &str, statements: &[Stmt], last: HashSet<Position>, known: &Signatures) -> Option<Position> {
     let (counted, writes, reads) = Default::default();
     let mut uses = Uses { name, known, last, counted, writes, reads, is_other: false, again: None };
-    for statement in &body.statements {
+    for statement in statements {
         statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
             uses.see(path);
             true
@@ -64,14 +144,20 @@ fn lost(name: &str, body: &Body, known: &Signatures) -> Option<Position> {
     uses.lost()
 }
 
-/// Where the statements are whose value is that of the function.
-fn tails(statements: &[Stmt], found: &mut HashSet<Position>) {
+/// Where the statements are whose value is that of these.
+fn tails(statements: &[Stmt]) -> HashSet<Position> {
+    let mut found = HashSet::new();
+    add_tails(statements, &mut found);
+    found
+}
+
+fn add_tails(statements: &[Stmt], found: &mut HashSet<Position>) {
     match statements.last() {
         Some(Stmt::If(flow, _)) => {
-            tails(flow.body.statements(), found);
-            tails(flow.branch.statements(), found);
+            add_tails(flow.body.statements(), found);
+            add_tails(flow.branch.statements(), found);
         }
-        Some(Stmt::Block(block)) => tails(block.statements(), found),
+        Some(Stmt::Block(block)) => add_tails(block.statements(), found),
         Some(Stmt::Expr(value)) => drop(found.insert(value.start_position())),
         _ => {}
     }
@@ -97,6 +183,10 @@ impl Uses<'_> {
     fn see(&mut self, path: &[ASTNode]) {
         match path {
             [.., ASTNode::Stmt(Stmt::Var(parts, ..))] => self.is_other |= parts.0.name == self.name,
+            // a closure has it too
+            [.., ASTNode::Stmt(Stmt::Share(names))] => {
+                self.is_other |= names.iter().any(|(name, _)| name.name == self.name)
+            }
             [.., ASTNode::Stmt(Stmt::For(parts, _))] => {
                 self.declared(&parts.0, parts.1.as_ref(), &parts.2.expr);
             }

@@ -75,7 +75,7 @@ pub fn unknown_verb(name: &str, kind: &str, arguments: usize, text: &str, functi
     let plain = |function: &&Function| matches!(function.form, Form::Function | Form::Method);
     let near =
         || meant(nearest(name, functions.iter().filter(plain).filter(own).map(|function| function.name.as_str())));
-    let help = words::verb(name, kind).map(str::to_string).or_else(near);
+    let help = words::verb(name, kind).map(str::to_string).or_else(|| super::of_type(name, kind)).or_else(near);
     let help = help.unwrap_or_else(|| format!("it is {}", shown(same)));
     (format!("{name}: no such verb on {}", article(kind)), Some(help))
 }

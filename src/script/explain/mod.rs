@@ -188,18 +188,23 @@ fn foreign(name: &str, text: &str) -> Option<String> {
         .or_else(|| known(name, None))
 }
 
+/// The verbs of a type that are called `word` elsewhere.
+fn of_type(word: &str, kind: &str) -> Option<String> {
+    let fits = |function: &&Function| function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind));
+    here(Catalog::whole().verbs(word).into_iter().filter(fits).collect())
+}
+
+fn here(verbs: Vec<&Function>) -> Option<String> {
+    let signatures: Vec<String> = verbs.into_iter().map(Function::signature).collect();
+    (!signatures.is_empty()).then(|| format!("here it is {}", alternatives(&signatures)))
+}
+
 /// What is called `word` elsewhere: verbs, those of the type first, modules, options.
 fn known(word: &str, kind: Option<&str>) -> Option<String> {
     let catalog = Catalog::whole();
-    let mut verbs = catalog.verbs(word);
-    if let Some(kind) = kind {
-        let fits = |function: &&Function| function.params.first().is_some_and(|(_, of)| of.eq_ignore_ascii_case(kind));
-        if verbs.iter().any(fits) {
-            verbs.retain(|function| fits(function));
-        }
-    }
-    if !verbs.is_empty() {
-        return Some(format!("here it is {}", alternatives(&verbs.iter().map(|f| f.signature()).collect::<Vec<_>>())));
+    let verbs = kind.and_then(|kind| of_type(word, kind)).or_else(|| here(catalog.verbs(word)));
+    if verbs.is_some() {
+        return verbs;
     }
     if let Some(module) = catalog.modules(word).first() {
         return Some(format!("here it is the module `{module}::`; see `levain help {module}`"));
