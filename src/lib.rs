@@ -1,6 +1,6 @@
 //! The Rhai scripting language with tensors, tokenizers, datasets, language models and training in it, inside a Rust program.
 //!
-//! A [`Runtime`] runs scripts, within [`Limits`], with the program's own functions, and gives values back:
+//! A [`Runtime`] runs scripts, within [`Limits`], with the program's own functions, and returns values:
 //!
 //! ```no_run
 //! use levain::{Limits, Runtime};
@@ -18,11 +18,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Builder`] says what a script may use: files, memory, operations, modules and natives of the program, where `print`,
-//!   progress and `input` go, and what stops it from another thread ([`Cancel`]).
-//! - [`Script`] is one that has run: its variables are read with [`Script::get`], its functions called with [`Script::call`].
-//! - [`Value`] goes both ways by serde. Tensors are not copied: [`Value::tensor`] is a [`Tensor`], whose numbers
-//!   [`Tensor::with_numbers`] reads in place. Numbers go in as an array, on a device:
+//! - [`Builder`] configures what a script may use: files, memory, operations, modules and native functions of the program; the
+//!   destinations of `print`, progress and `input`; and a handle that stops it from another thread ([`Cancel`]).
+//! - [`Script`] is a script that has run: read its variables with [`Script::get`], call its functions with [`Script::call`].
+//! - [`Value`] converts from and to Rust types by serde. Tensors are not copied: [`Value::tensor`] returns a [`Tensor`], whose
+//!   numbers [`Tensor::with_numbers`] reads in place. A tensor is made from an array on a device:
 //!
 //! ```no_run
 //! use levain::{Array, Device, Runtime, Tensor, Value};
@@ -35,27 +35,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Fault`] is what went wrong, with its [`Place`] in the script and its [`Cause`]: the script, a limit, an interruption,
-//!   `exit(code)`, or a panic of the program's own function.
+//! - [`Fault`] is an error with its [`Place`] in the script and its [`Cause`]: the script, a limit, an interruption,
+//!   `exit(code)`, or a panic in one of the program's functions.
 //!
 //! # What is stable
 //!
-//! What this page shows: [`Runtime`], [`Builder`], [`Script`], [`Value`], [`Limits`], [`Cancel`], [`Fault`], [`Cause`], [`Place`],
-//! [`Natives`], [`Error`], [`Tensor`] with [`Array`], [`Device`] and [`DType`], [`PoolAllocator`], and [`rhai`], whose version is part of the
-//! promise. The modules that are not shown here are the mechanism behind the scripts' verbs: public for the tests of this
-//! crate, and changed without notice.
+//! The items on this page: [`Runtime`], [`Builder`], [`Script`], [`Value`], [`Limits`], [`Cancel`], [`Fault`], [`Cause`],
+//! [`Place`], [`Natives`], [`Error`], [`Tensor`] with [`Array`], [`Device`] and [`DType`], [`PoolAllocator`], and [`rhai`], whose
+//! version is covered too. Hidden modules implement the scripts' verbs: they are public for this crate's tests, and change
+//! without notice.
 //!
-//! # Manners of a guest
+//! # Effects on the host process
 //!
-//! The library installs no allocator and no signal handler, sets up no threads, sets no panic hook and writes nothing to
-//! standard output, unless the program asks for it. Native work runs on rayon's global pool, which is the program's: a script can't
-//! change it. [`PoolAllocator`] makes training faster, and is the program's to install.
+//! Unless the program asks for it, the library installs no allocator, signal handler or panic hook, configures no threads, and
+//! writes nothing to standard output. Native work runs on rayon's global pool, which belongs to the program: a script can't
+//! change it. [`PoolAllocator`] makes training faster; the program may install it.
 //!
 //! # Features
 //!
-//! `jupyter` (default) is the kernel for notebooks of the command line: `default-features = false` leaves it out, with the 48
-//! crates that it needs. `serve` (default) is a model behind HTTP, with 31. `candle-models` adds architectures for generation and measuring, `cuda` and `metal` are devices of candle's,
-//! tested without hardware alone.
+//! - `jupyter` (default): the command line's notebook kernel; 48 crates, which `default-features = false` leaves out.
+//! - `serve` (default): models behind HTTP; 31 crates.
+//! - `candle-models`: more architectures for generation and measuring.
+//! - `cuda`, `metal`: candle's devices, tested only without hardware.
 #![warn(missing_docs)]
 
 #[doc(hidden)]
@@ -115,7 +116,7 @@ pub use error::{Error, Result};
 pub use kernel::pool::PoolAllocator;
 pub use kernel::{Array, DType, Device};
 pub use limits::Limits;
-/// The script language, for what a host application registers.
+/// The script language, for functions that a host application registers.
 pub use rhai;
 pub use script::{Builder, Cause, Fault, Natives, Place, Runtime, Script, Value};
 pub use tensor::Tensor;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The products of quantized weights by NEON, under qemu on another processor: the bits of the portable code, for every kind. Half a minute.
+# Compares NEON products of quantized weights, under qemu, with the portable code, to the bit, for every block type. Half a minute.
 #
 #   apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross; rustup target add aarch64-unknown-linux-gnu
 #   tests/neon.sh
 #
-# The kernel's files are compiled as they are, in a crate of their own.
+# The kernel's files are compiled unchanged, in a separate crate.
 set -eu
 cd "$(dirname "$0")/.."
 quant=$(realpath core/src/kernel/quant) math=$(realpath core/src/kernel/math.rs)
@@ -50,7 +50,7 @@ use kernel::quant::{dots, kinds::*, neon, panel::{self, Places, ROWS}, rounded::
 
 const COLUMNS: usize = 768;
 
-/// Bytes that are any levels and byte scales, with halves that are small numbers.
+/// Blocks with random levels and byte scales, and small f16 numbers.
 fn blocks<K: Kind>() -> Vec<u8> {
     let mut state = 7u64;
     let mut next = || { state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); (state >> 33) as u32 };

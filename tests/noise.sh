@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Shows that `levain bench` does not cry wolf, and does not sleep, on the machine that it runs on. Takes about 15 minutes:
+# Measures false alarms and missed regressions of `levain bench` on this machine. Takes about 15 minutes:
 #
 #   tests/noise.sh [levain binary] [RUNS]
 #
-# Of RUNS (20) runs each: the same binary against its own baseline and against itself, and two copies of it against each other, either
-# way, in time and in memory, give no FAIL; a case 10 % slower
-# is FAIL or INCONCLUSIVE with --against in at least 9 of 10, one 20 % slower FAIL in at least 3 of 4; a changed seed
-# in a loss is FAIL every time. Exits with 1 where that does not hold.
+# With RUNS (20) runs each: the same binary against its own baseline and against itself, and two copies of it against each other, both
+# ways, in time and in memory, produce no FAIL; a case that is 10 % slower
+# is FAIL or INCONCLUSIVE with --against in at least 9 of 10, a case that is 20 % slower FAIL in at least 3 of 4; a changed seed
+# in a loss is FAIL every time. Exits with 1 if one of these does not hold.
 set -eu
 cd "$(dirname "$0")/.."
 levain=$(realpath "${1:-target/release/levain}")
@@ -15,7 +15,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
-# products of matrices, on all threads, and a loop of the interpreter: two kinds of work
+# two kinds of work: matrix products on all threads, and an interpreter loop
 work() {
   cat <<RHAI
 let a = randn([128, 128]);
@@ -34,7 +34,7 @@ bench::exact("loss after 5 steps", net.loss(#{ ids: ids }).item());
 RHAI
 }
 
-# a training, whose memory is measured at three places
+# a training run whose memory is measured at three points
 memory() {
   cat <<RHAI
 bench::memory("start");
@@ -47,7 +47,7 @@ bench::memory("list");
 RHAI
 }
 
-# the binary that is compared with: this one, on the script of 200 turns
+# the binary to compare with: this one, on the script with 200 iterations
 mkdir old
 work 200 > old/case.rhai
 cat > other <<SH
@@ -56,11 +56,11 @@ cd "$folder/old" && exec "$levain" "\$@"
 SH
 chmod +x other
 
-# how many runs of a command gave FAIL, INCONCLUSIVE, PASS over all their cases: "f i p"
+# counts of FAIL, INCONCLUSIVE and PASS over all cases of a command's runs: "f i p"
 count() {
   local fail=0 unsure=0 pass=0 out
   for run in $(seq "$runs"); do
-    # 1 is a FAIL; what goes wrong ends all
+    # 1 is a FAIL; any other error exits
     out=$("$levain" bench case.rhai "$@") || [ $? = 1 ] || { echo "levain bench went wrong: $out" >&2; exit 2; }
     fail=$((fail + $(grep -c '^  FAIL' <<< "$out" || true)))
     unsure=$((unsure + $(grep -c '^  INCONCLUSIVE' <<< "$out" || true)))
@@ -71,7 +71,7 @@ count() {
 }
 
 short=0
-judge() { # what, counts, condition in words, whether it holds
+judge() { # name, counts, condition as text, whether it holds
   echo "$1: $2 (FAIL INCONCLUSIVE PASS); $3"
   [ "$4" = 1 ] || { echo "  does not hold"; short=1; }
 }
@@ -83,7 +83,7 @@ counts=$(count); set -- $counts
 judge "same binary, stored baseline" "$counts" "no FAIL" $(($1 == 0))
 counts=$(count --against ./other); set -- $counts
 judge "same binary, --against" "$counts" "no FAIL" $(($1 == 0))
-# two files of the same bytes lie elsewhere in the system's cache
+# identical files have different places in the system's cache
 cp "$levain" copy && cp copy second
 for pair in "$levain ./copy" "./copy $levain" "./copy ./second"; do
   first=${pair% *} second=${pair#* }

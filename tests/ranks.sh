@@ -1,6 +1,6 @@
 #!/bin/bash
-# tests/ranks.sh [LEVAIN] — the long campaign of ranks: weights and logs of 1, 2 and 4 ranks and 1 and 2 threads, under every
-# launcher here; two hosts; a rank killed at twenty random steps; 4 ranks resumed with 4, 2 and one. Needs an optimized levain and an mpirun.
+# tests/ranks.sh [LEVAIN] — the long campaign of ranks: weights and logs of 1, 2 and 4 ranks and 1 and 2 threads, with every
+# installed launcher; two hosts; a rank killed at twenty random steps; 4 ranks resumed with 4, 2 and 1. Requires an optimized levain and an mpirun.
 set -u
 levain=$(realpath "${1:-target/release/levain}")
 page=$(realpath "$(dirname "$0")/../docs/ranks.md")
@@ -23,7 +23,7 @@ train::run(net, data.train.encode(tok), data.test.encode(tok), #{
 net.save(cfg.out + "/model");
 EOF
 failed=0
-same() { # name, one folder, another: logs, and all weights
+same() { # name, two folders: compares logs and all weights
     local one=$2 other=$3
     if diff -r "$one" "$other" > /dev/null; then echo "equal    $1"; else echo "DIFFERS  $1"; failed=1; fi
 }
@@ -51,7 +51,7 @@ for kind in "lora=false precision=f32" "lora=false precision=bf16" "lora=true pr
         done
     done
 done
-# two namespaces of the network as hosts: the commands of docs/ranks.md, in the shell that the page tells
+# two network namespaces as hosts: the commands of docs/ranks.md, in the shell that the page starts
 blocks() { sed -n '/^### Two hosts/,/^## /p' "$page" | sed -n '/^```sh/,/^```/p' | grep -v '^```'; }
 shell=$(blocks | head -n 1)
 if mpirun --version 2> /dev/null | grep -q "Open MPI" && $shell -c "mount -t tmpfs none /run && mkdir /run/netns && ip netns add one" 2> /dev/null; then
@@ -64,7 +64,7 @@ if mpirun --version 2> /dev/null | grep -q "Open MPI" && $shell -c "mount -t tmp
 else
     echo "skipped  two hosts: there is no Open MPI, or no network namespaces"
 fi
-# a random rank of 4 is killed at twenty random steps; a run that ends before is begun anew
+# kills a random rank of 4 at twenty random steps; a run that ends before is started again
 rm -rf one killed
 "$levain" run train.rhai out=one steps=100
 launcher=${launchers[0]}

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A handle that asks the work that runs under it to stop.
+/// A handle that requests the work under it to stop.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<Flag>);
 
@@ -19,41 +19,41 @@ pub struct Cancel(Arc<Flag>);
 struct Flag {
     requested: AtomicBool,
     holds: AtomicUsize,
-    /// When all time is taken, by [`limits::clock`]; 0 for never.
+    /// The end of the time limit, by [`limits::clock`]; 0 for never.
     deadline: AtomicU64,
-    /// How much that was, in nanoseconds.
+    /// The time limit, in nanoseconds.
     time: AtomicU64,
-    /// Why the work means nothing any more, and whether it does.
+    /// Why the results of the work are invalid, if they are.
     fault: Mutex<Option<Error>>,
     failed: AtomicBool,
 }
 
 impl Cancel {
-    /// Asks for a stop. Work ends at its next poll.
+    /// Requests a stop. Work ends at its next poll.
     pub fn request(&self) {
         self.0.requested.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets an earlier request, before new work begins.
+    /// Clears an earlier request, before new work begins.
     pub fn clear(&self) {
         self.0.requested.store(false, Ordering::Relaxed);
         self.0.failed.store(false, Ordering::Relaxed);
         *unpoisoned(self.0.fault.lock()) = None;
     }
 
-    /// Ends the work with a fault that its own verbs have no way to return. Nobody holds that back.
+    /// Ends the work with a fault that its own verbs can't return. [`Cancel::hold`] does not defer it.
     pub fn fail(&self, fault: Error) {
         unpoisoned(self.0.fault.lock()).get_or_insert(fault);
         self.0.failed.store(true, Ordering::Relaxed);
         self.request();
     }
 
-    /// The fault that ended the work.
+    /// Returns the fault that ended the work.
     pub fn fault(&self) -> Option<Error> {
         if self.0.failed.load(Ordering::Relaxed) { unpoisoned(self.0.fault.lock()).clone() } else { None }
     }
 
-    /// Work ends `limit` from now; nobody holds that back.
+    /// Ends the work after `limit` from now; [`Cancel::hold`] does not defer it.
     pub fn end_after(&self, limit: Option<Duration>) {
         let time = limit.map_or(0, limits::nanoseconds);
         let deadline = limit.map_or(0, |_| limits::clock().saturating_add(time).max(1));
@@ -61,13 +61,13 @@ impl Cancel {
         self.0.deadline.store(deadline, Ordering::Relaxed);
     }
 
-    /// Whether work has to end: a stop was asked for, and nobody holds it back, or its time is over.
+    /// Whether work must end: a stop was requested and is not held, or the time is over.
     pub fn is_requested(&self) -> bool {
         let held = || self.0.holds.load(Ordering::Relaxed) > 0 && !self.0.failed.load(Ordering::Relaxed);
         self.0.requested.load(Ordering::Relaxed) && !held() || self.is_late()
     }
 
-    /// Why work ends, where it has to.
+    /// The reason, if work must end.
     pub fn error(&self) -> Error {
         match (self.fault(), self.is_late()) {
             (Some(fault), _) => fault,
@@ -81,29 +81,29 @@ impl Cancel {
         deadline > 0 && limits::clock() > deadline
     }
 
-    /// Whether a stop was asked for, even if somebody holds it back.
+    /// Whether a stop was requested, even if it is held.
     pub fn is_asked(&self) -> bool {
         self.0.requested.load(Ordering::Relaxed)
     }
 
-    /// Holds a stop back until the result is dropped: for work that stops at a place of its own choice, such as
-    /// the end of a training step, and asks [`Hold::is_requested`] there.
+    /// Defers a stop until the returned [`Hold`] is dropped: for work that stops at a point of its own choice, such as the end of
+    /// a training step, and checks [`Hold::is_requested`] there.
     pub fn hold(&self) -> Hold {
         self.0.holds.fetch_add(1, Ordering::Relaxed);
         Hold(self.clone())
     }
 }
 
-/// As long as this lives, nothing under the handle is stopped.
+/// Defers stops under the handle while it exists.
 pub struct Hold(Cancel);
 
 impl Hold {
-    /// Whether a stop was asked for meanwhile.
+    /// Whether a stop has been requested meanwhile.
     pub fn is_requested(&self) -> bool {
         self.0.0.requested.load(Ordering::Relaxed)
     }
 
-    /// Lets a stop through while `work` runs, and holds it back again after it.
+    /// Lets a stop through while `work` runs, then defers it again.
     pub fn lift<T>(&self, work: impl FnOnce() -> T) -> T {
         struct Lifted<'a>(&'a Hold);
         impl Drop for Lifted<'_> {
@@ -132,17 +132,17 @@ pub fn under<T>(cancel: &Cancel, work: impl FnOnce() -> T) -> T {
     scoped::with(&CURRENT, cancel.clone(), work)
 }
 
-/// The handle that this thread's work runs under: take it along into helper threads.
+/// The handle of this thread's work: pass it on to helper threads.
 pub fn current() -> Cancel {
     CURRENT.with(|current| current.borrow().clone())
 }
 
-/// Whether this thread's work has to end.
+/// Whether this thread's work must end.
 pub fn is_requested() -> bool {
     CURRENT.with(|current| current.borrow().is_requested())
 }
 
-/// An error when a stop was asked for, or when the script has taken all that it may.
+/// Returns an error if a stop was requested or the script has reached a limit.
 pub fn check() -> Result<()> {
     limits::check()?;
     CURRENT.with(|current| {
@@ -151,16 +151,16 @@ pub fn check() -> Result<()> {
     })
 }
 
-/// What unwinds the stack of work that has no other way to end early.
+/// The panic payload of work that has no other way to end early.
 struct Stopped(Error);
 
-/// Ends this thread's work where it has to end, by unwinding to [`stoppable`]: for what gives no `Result`, such as the comparison
-/// of a sort. Looks once in 4096 calls, so that it costs next to nothing.
+/// Ends this thread's work by unwinding to [`stoppable`], for code that returns no `Result`, such as the comparison of a sort.
+/// Checks once in 4096 calls, so that it costs almost nothing.
 #[derive(Default)]
 pub struct Pace(Cell<u32>);
 
 impl Pace {
-    /// One round; ends the work where it has to end.
+    /// One round; ends the work if it must end.
     #[inline]
     pub fn step(&self) {
         let calls = self.0.get().wrapping_add(1);
@@ -178,13 +178,13 @@ pub fn stoppable<T>(work: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| stopped(panic).unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
-/// Why a [`Pace`] ended what was caught; else the panic.
+/// The error with which a [`Pace`] ended the caught work; otherwise the panic.
 pub fn stopped(panic: Box<dyn Any + Send>) -> Result<Error, Box<dyn Any + Send>> {
     panic.downcast::<Stopped>().map(|stopped| stopped.0)
 }
 
-/// Runs work that never asks whether it has to stop, on a thread of its own. When a stop is asked for, it is left to itself
-/// and what comes of it is dropped.
+/// Runs work that never checks for a stop, on its own thread. When a stop is requested, the thread is abandoned and its result
+/// dropped.
 pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     const POLL: Duration = Duration::from_millis(20);
     let (done, wait) = mpsc::channel();
@@ -193,7 +193,7 @@ pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Re
         match wait.recv_timeout(POLL) {
             Ok(found) => return Ok(found),
             Err(RecvTimeoutError::Timeout) => check()?,
-            // it panicked before it had anything
+            // it panicked before it returned a result
             Err(RecvTimeoutError::Disconnected) => match thread.join() {
                 Err(panic) => resume_unwind(panic),
                 Ok(()) => return Err(Error::new("work", "ended without a result")),

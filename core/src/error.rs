@@ -6,11 +6,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// What every fallible function of the library returns.
+/// The result of every fallible function of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` is the problem with its values, `help` is
-/// the cure. Bad data also carries its place. In a script an error becomes a `Fault`.
+/// A failed verb. `who` is the verb as the user wrote it (`matmul`), `what` is the problem with its values, `help` is a suggested
+/// fix. An error in data also carries its place. In a script an error becomes a `Fault`.
 #[derive(Clone, PartialEq)]
 pub struct Error(Box<Inner>);
 
@@ -23,12 +23,12 @@ struct Inner {
     origin: Origin,
 }
 
-/// What an error was made of, for who knows how to read it: a script's own fault that passed through a native loop. It
-/// is taken out once, and says nothing of whether two errors are equal.
+/// The source of an error, for a caller that can interpret it: a script's own fault that passed through a native loop. It can be
+/// taken out once, and does not count in comparing two errors.
 #[derive(Clone, Default)]
 struct Origin(Option<Arc<Mutex<Taken>>>);
 
-/// What is taken out once.
+/// A value that can be taken out once.
 type Taken = Option<Box<dyn Any + Send>>;
 
 impl PartialEq for Origin {
@@ -37,7 +37,7 @@ impl PartialEq for Origin {
     }
 }
 
-/// The `who` of work that was asked to stop.
+/// The `who` of interrupted work.
 pub const INTERRUPTED: &str = "interrupted";
 
 /// Why work was stopped: a script cannot catch it.
@@ -49,7 +49,7 @@ enum Stop {
 }
 
 impl Error {
-    /// An error of the verb `who`, where `what` is wrong.
+    /// An error of the verb `who` with the message `what`.
     pub fn new(who: impl Into<String>, what: impl Into<String>) -> Error {
         Error(Box::new(Inner { who: who.into(), what: what.into(), help: None, stop: None, origin: Origin::default() }))
     }
@@ -68,16 +68,16 @@ impl Error {
         error
     }
 
-    /// Values that were computed with are not what they were: what comes of them means nothing.
+    /// Values used in the computation have changed: its results are invalid.
     pub fn damage(who: impl Into<String>, what: impl Into<String>) -> Error {
         let mut error = Error::new(who, what);
         error.0.stop = Some(Stop::Damage);
         error
     }
 
-    /// A failure of input or output, named by its path.
+    /// An I/O error, named by its path.
     pub fn io(who: &str, path: impl AsRef<Path>, error: &std::io::Error) -> Error {
-        // an error of ours that came through a writer
+        // one of our own errors that came through a writer
         if let Some(own) = error.get_ref().and_then(|own| own.downcast_ref::<Error>()) {
             return own.clone();
         }
@@ -89,7 +89,7 @@ impl Error {
         }
     }
 
-    /// There is no `noun` called `name` among `names`: the help is the nearest of them, or the list.
+    /// `name` is not among `names`: the help suggests the nearest of them, or lists them.
     pub fn unknown<'a>(
         who: impl Into<String>,
         noun: &str,
@@ -99,14 +99,14 @@ impl Error {
         Error::new(who, format!("there is no {noun} `{name}`")).choose(name, names)
     }
 
-    /// Adds the nearest of `names` to `name` as help, or the list of them.
+    /// Adds as help the nearest of `names` to `name`, or the list of them.
     pub fn choose<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
         let names: Vec<&str> = names.into_iter().collect();
         let error = self.meant(name, names.iter().copied());
         if names.is_empty() { error } else { error.or_help(format!("choose from {}", listed(&names))) }
     }
 
-    /// Adds the nearest of `names` to `name` as help, where one is near.
+    /// Adds as help the nearest of `names` to `name`, if one is near.
     pub fn meant<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
         match nearest(name, names) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
@@ -114,7 +114,7 @@ impl Error {
         }
     }
 
-    /// Adds help where there is none yet.
+    /// Adds help if there is none yet.
     pub fn or_help(self, help: impl Into<String>) -> Error {
         if self.0.help.is_none() { self.help(help) } else { self }
     }
@@ -125,7 +125,7 @@ impl Error {
         self
     }
 
-    /// The same error as another verb's: of what a user called, not of what that called.
+    /// The same error attributed to another verb: the one the user called, not one that it called in turn.
     pub fn attributed_to(mut self, who: impl Into<String>) -> Error {
         if self.0.stop.is_none() {
             self.0.who = who.into();
@@ -133,19 +133,19 @@ impl Error {
         self
     }
 
-    /// Puts a place in front of the problem: `data.jsonl:12: …`.
+    /// Prefixes the message with a place: `data.jsonl:12: …`.
     pub fn at(mut self, place: impl fmt::Display) -> Error {
         self.0.what = format!("{place}: {}", self.0.what);
         self
     }
 
-    /// Keeps what the error was made of, with its place in a script and the calls that led there.
+    /// Attaches the source of the error, with its place in a script and the calls that led there.
     pub fn made_of(mut self, origin: Box<dyn Any + Send>) -> Error {
         self.0.origin = Origin(Some(Arc::new(Mutex::new(Some(origin)))));
         self
     }
 
-    /// Takes out what the error was made of.
+    /// Takes out the source of the error.
     pub fn origin<T: 'static>(&self) -> Option<Box<T>> {
         let held = self.0.origin.0.as_ref()?;
         unpoisoned(held.lock()).take()?.downcast().ok()
@@ -156,12 +156,12 @@ impl Error {
         &self.0.who
     }
 
-    /// What is wrong, with the values.
+    /// The message, with the values.
     pub fn what(&self) -> &str {
         &self.0.what
     }
 
-    /// What to do about it.
+    /// A suggested fix.
     pub fn advice(&self) -> Option<&str> {
         self.0.help.as_deref()
     }
@@ -196,7 +196,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// The nearest of `names` to a misspelt `name`, if one is near enough to be what was meant.
+/// The nearest of `names` to a misspelled `name`, if one is near enough.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let near = |distance: usize, candidate: &str| {
@@ -211,7 +211,7 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// The names, each once and in their order; of many only the first.
+/// The names without duplicates, in order; of many only the first.
 pub fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 16;
     let mut seen = std::collections::HashSet::new();

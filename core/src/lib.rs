@@ -1,7 +1,7 @@
-//! What everything in levain stands on: errors, limits, interruption, random numbers, and the kernels.
+//! The foundation of levain: errors, limits, interruption, random numbers, and the kernels.
 //!
-//! A crate of its own, since kernels have to be compiled in one piece to be fast, and the rest compiles in half the time
-//! where it does not have to be. `levain` shows all of it under its own name, and promises nothing for this one.
+//! A separate crate, because kernels must be compiled in one piece to be fast, and the rest compiles in half the time if it need
+//! not be. `levain` re-exports all of it, and promises no stability for this crate.
 #![warn(missing_docs)]
 
 pub mod cancel;

@@ -1,9 +1,8 @@
-//! What a script may take: how much work, time and memory, and which files. Without bounds everything is allowed.
+//! Limits of a script: work, time, memory, and files. Without them everything is allowed.
 //!
-//! Rhai's own count of operations does not reach what native verbs do: a closure that `map` calls counts on a copy
-//! that is dropped, and a native loop does not count at all. So the count is here. The engine adds one for every
-//! operation, in closures too, and a native loop adds one whenever it asks whether it has to stop
-//! ([`cancel::check`](crate::cancel::check)).
+//! Rhai's own count of operations does not cover native verbs: a closure that `map` calls counts on a copy that is dropped, and a
+//! native loop does not count at all. So operations are counted here: the engine adds one for every operation, also in closures,
+//! and a native loop adds one whenever it checks whether to stop ([`cancel::check`](crate::cancel::check)).
 
 use crate::{Error, Result, bail, memory, scoped, text};
 use std::cell::RefCell;
@@ -13,41 +12,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-/// How much a script may take. `None` is as much as it likes.
+/// Resource limits of a script. `None` is unlimited.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Operations of one run: those of the language, and the rounds of native loops.
+    /// Operations per run: those of the language, and the rounds of native loops.
     pub operations: Option<u64>,
-    /// Time of one run by the clock. A run ends at its next operation, or at the next round of the native loop that it is
-    /// in; the command line ends the process where that takes longer than half a second.
+    /// Wall-clock time per run. A run ends at its next operation, or at the next round of its current native loop; the command
+    /// line ends the process if that takes longer than half a second.
     pub time: Option<Duration>,
-    /// Bytes that the whole process may hold while the script runs. It is looked at a thousand times a second, and
-    /// before a tensor is made; with an allocator that holds the limit by itself, as the command line's does, for each block.
-    /// Linux, macOS and Windows say how much that is; elsewhere this limit is refused.
+    /// Bytes that the whole process may hold while the script runs. Checked a thousand times a second, and before a tensor is
+    /// made; for each block with an allocator that enforces the limit itself, such as the command line's. Supported on Linux,
+    /// macOS and Windows; elsewhere this limit is an error.
     pub memory: Option<u64>,
-    /// Bytes that one run may write to files, over all: what is written again counts again, and what is unpacked into a
-    /// temporary file to be read counts too.
+    /// Bytes that one run may write to files, in total: rewriting counts again, and so does unpacking into a temporary file.
     pub disk: Option<u64>,
-    /// Calls inside calls.
+    /// Depth of nested calls.
     pub calls: usize,
     /// Bytes of one string.
     pub text: Option<usize>,
-    /// Elements of one list, those of lists in it counted too. With a limit on text, lists or maps Rhai measures a
-    /// value anew at each change, so that a list of 100,000 that grows one by one costs seconds; a dataset does not.
+    /// Elements of one list, including those of nested lists. With a limit on text, lists or maps Rhai measures a value anew at
+    /// each change, so that appending 100,000 elements one by one costs seconds; a dataset is not affected.
     pub list: Option<usize>,
-    /// Keys of one map, those of maps in it counted too.
+    /// Keys of one map, including those of nested maps.
     pub map: Option<usize>,
 }
 
 impl Default for Limits {
-    /// No limits, but for the depth of calls.
+    /// No limits, except on the depth of calls.
     fn default() -> Limits {
         Limits { operations: None, time: None, memory: None, disk: None, calls: 256, text: None, list: None, map: None }
     }
 }
 
 impl Limits {
-    /// For scripts of strangers: ten minutes, 4 GiB of memory, 16 GiB of files.
+    /// For untrusted scripts: ten minutes, 4 GiB of memory, 16 GiB of files.
     pub fn strict() -> Limits {
         Limits {
             operations: Some(1_000_000_000),
@@ -61,7 +59,7 @@ impl Limits {
         }
     }
 
-    /// An error where there is a limit that this system gives no means to hold.
+    /// Returns an error if this system can't enforce one of the limits.
     pub fn enforceable(&self) -> Result<()> {
         if self.memory.is_some() && !memory::is_told() {
             return Err(Error::new("limits", "this system does not say how much memory a process holds")
@@ -71,34 +69,34 @@ impl Limits {
     }
 }
 
-/// A folder or file that a script may use, with all below it.
+/// A file, or a folder and everything below it, that a script may use.
 #[derive(Clone, Debug)]
 pub struct Root {
-    /// Where it begins.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Whether it may be written too.
+    /// Whether writing is allowed too.
     pub writable: bool,
 }
 
-/// The bounds of one script, and what it has taken of them.
+/// The limits of one script, and its usage so far.
 #[derive(Clone, Debug, Default)]
 pub struct Bounds(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     limits: Limits,
-    /// `None`: every path.
+    /// `None` allows every path.
     roots: Option<Vec<Root>>,
     operations: AtomicU64,
     /// Bytes written to files.
     written: AtomicU64,
-    /// When this run began, in nanoseconds of [`clock`].
+    /// Start of this run, in nanoseconds of [`clock`].
     began: AtomicU64,
-    /// When memory was looked at last.
+    /// Time of the last memory check.
     looked: AtomicU64,
 }
 
-/// Nanoseconds since the first question.
+/// Nanoseconds since the first call.
 pub fn clock() -> u64 {
     static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(FIRST.elapsed().as_nanos()).unwrap_or(u64::MAX)
@@ -113,7 +111,7 @@ pub fn within<T>(bounds: &Bounds, work: impl FnOnce() -> T) -> T {
     scoped::with(&CURRENT, bounds.clone(), work)
 }
 
-/// The bounds that this thread works within.
+/// The bounds of this thread's work.
 pub fn current() -> Bounds {
     CURRENT.with(|current| current.borrow().clone())
 }
@@ -123,12 +121,12 @@ pub fn check() -> Result<()> {
     CURRENT.with(|current| current.borrow().charge(1))
 }
 
-/// An error when `bytes` more are beyond the limit, or beyond the memory of this machine, before they are asked for; it names
-/// `what` takes them.
+/// Returns an error, before memory is requested, if `bytes` more exceed the limit or the memory of this machine; the error names
+/// `what` needs them.
 pub fn room(who: &str, bytes: u64, what: impl Display) -> Result<()> {
-    /// A block in large pages begins or ends inside of one, and holds the whole of it.
+    /// A block in large pages may begin or end inside one, which it then holds entirely.
     const PAGE: u64 = 2 << 20;
-    // small ones are seen soon enough
+    // the regular check catches small ones soon enough
     if bytes <= 1 << 20 {
         return Ok(());
     }
@@ -147,39 +145,39 @@ pub fn room(who: &str, bytes: u64, what: impl Display) -> Result<()> {
 }
 
 impl Bounds {
-    /// These limits, and where there are `roots`, no file outside of them.
+    /// These limits; with `roots`, also no file outside them.
     pub fn new(limits: Limits, roots: Option<Vec<Root>>) -> Bounds {
         Bounds(Arc::new(Inner { limits, roots, began: clock().into(), ..Inner::default() }))
     }
 
-    /// How much the script may take.
+    /// The limits of the script.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// Whether some paths are out of bounds.
+    /// Whether file access is restricted.
     pub fn is_confined(&self) -> bool {
         self.0.roots.is_some()
     }
 
-    /// What may be used, for an error.
+    /// The allowed files and folders, for an error.
     pub fn roots(&self) -> &[Root] {
         self.0.roots.as_deref().unwrap_or_default()
     }
 
-    /// A new run: nothing is counted yet.
+    /// Starts a new run: resets all counts.
     pub fn begin(&self) {
         self.0.operations.store(0, Ordering::Relaxed);
         self.0.written.store(0, Ordering::Relaxed);
         self.0.began.store(clock(), Ordering::Relaxed);
     }
 
-    /// Operations of this run so far; counted only where they are limited.
+    /// Number of operations of this run so far; counted only under a limit.
     pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::Relaxed)
     }
 
-    /// Counts operations; an error when a limit is passed. A script can't catch it.
+    /// Counts operations; returns an error past a limit. A script can't catch it.
     pub fn charge(&self, operations: u64) -> Result<()> {
         if let Some(limit) = self.0.limits.operations
             && self.0.operations.fetch_add(operations, Ordering::Relaxed).saturating_add(operations) > limit
@@ -187,7 +185,7 @@ impl Bounds {
             let what = format!("more than {} operations", text::thousands(limit));
             return Err(Error::limit(what).help("a loop without an end?"));
         }
-        // whoever wrote may have taken the error for one of the disk's, which a script can catch
+        // the writer may have reported the error as a disk error, which a script can catch
         self.write(0)?;
         let limits = &self.0.limits;
         if limits.time.is_none() && limits.memory.is_none() {
@@ -209,7 +207,7 @@ impl Bounds {
         if memory::held_bytes() <= limit {
             return Ok(());
         }
-        // what nobody uses does not count
+        // unused memory does not count
         memory::give_back();
         match memory::held_bytes() {
             held if held > limit => {
@@ -220,7 +218,7 @@ impl Bounds {
         }
     }
 
-    /// Counts bytes before they are written to a file; an error when there are too many. A script can't catch it.
+    /// Counts bytes before they are written to a file; returns an error past the limit. A script can't catch it.
     pub fn write(&self, bytes: u64) -> Result<()> {
         match self.0.limits.disk {
             Some(limit) if self.0.written.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit => {
@@ -230,7 +228,7 @@ impl Bounds {
         }
     }
 
-    /// Once a millisecond: asking the system costs some microseconds, and in a millisecond not much memory is filled.
+    /// Once a millisecond: asking the system takes some microseconds, and little memory is filled in a millisecond.
     fn is_time_to_look(&self, now: u64) -> bool {
         let last = self.0.looked.load(Ordering::Relaxed);
         let due = last == 0 || now.saturating_sub(last) > nanoseconds(Duration::from_millis(1));
@@ -240,7 +238,7 @@ impl Bounds {
         due
     }
 
-    /// Whether a script may read `path`, or write it. Links are followed to where they lead.
+    /// Whether a script may read, or write, `path`. Links are resolved.
     pub fn allow(&self, path: &Path, write: bool) -> bool {
         let Some(roots) = &self.0.roots else { return true };
         let Some(real) = resolve(path) else { return false };
@@ -250,12 +248,12 @@ impl Bounds {
     }
 }
 
-/// The whole of a time, as [`clock`] counts.
+/// A duration in the nanoseconds of [`clock`].
 pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What is said where a run has taken all its time.
+/// The message for a run that reached its time limit.
 pub fn time_text(limit: Duration) -> String {
     match limit.as_secs_f64() {
         1.0 => "more than 1 second".to_string(),
@@ -263,8 +261,8 @@ pub fn time_text(limit: Duration) -> String {
     }
 }
 
-/// Where a path really leads, of which the last parts may not be there yet. `None` where that can't be told: a link
-/// to nothing, or `..` in what is not there.
+/// The real location of a path whose last components may not exist yet. `None` if it can't be determined: a dangling link, or
+/// `..` below a missing folder.
 fn resolve(path: &Path) -> Option<PathBuf> {
     let full = std::path::absolute(path).ok()?;
     let mut missing = Vec::new();

@@ -1,24 +1,24 @@
-//! Numbers: the order of two of different kinds, and the bytes of one.
+//! Numbers: comparing integers with floats, and converting numbers to bytes.
 
 use std::cmp::Ordering;
 
-/// The order of a whole number and a float, exactly: nothing is rounded, and beside NaN there is none.
+/// Compares an integer with a float exactly, without rounding; `None` for NaN.
 pub fn order(whole: i128, float: f64) -> Option<Ordering> {
     if float.is_nan() {
         return None;
     }
-    // saturates where a float is beyond all whole numbers
+    // saturates if the float is beyond all integers
     let order = whole.cmp(&(float.floor() as i128));
     Some(if order == Ordering::Equal && float.fract() != 0.0 { Ordering::Less } else { order })
 }
 
-/// A number whose bytes can be sent to another process as they are: the order of bytes is the machine's.
+/// A number whose bytes can be sent to another process unchanged, in native byte order.
 pub trait Number: Copy + 'static {
-    /// Puts its bytes in place of others.
+    /// Writes its bytes.
     fn put(self, to: &mut [u8]);
-    /// The number whose bytes these are.
+    /// Reads a number from its bytes.
     fn read(from: &[u8]) -> Self;
-    /// The bytes of one.
+    /// Bytes of one number.
     const SIZE: usize;
 }
 

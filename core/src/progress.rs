@@ -1,4 +1,5 @@
-//! Where the progress of long work and warnings go, and how what is printed keeps clear of bars. What draws bars is above.
+//! Destination of progress and warnings, and coordination of other output with progress bars. The bars themselves are drawn
+//! elsewhere.
 
 use crate::scoped;
 use crate::sync::unpoisoned;
@@ -9,13 +10,13 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-/// Where the progress of a script is shown.
+/// Destination of a script's progress.
 #[derive(Clone, Default)]
 pub enum Sink {
-    /// On standard error, or where the program says.
+    /// Standard error, or the program's listener.
     #[default]
     Process,
-    /// Lines now and then, without their ends.
+    /// A line now and then, without its newline.
     Lines(Line),
     Nowhere,
 }
@@ -28,23 +29,23 @@ thread_local! {
 
 static SILENT: AtomicBool = AtomicBool::new(false);
 
-/// Runs `work` on this thread with its progress going to `sink`.
+/// Runs `work` on this thread with its progress sent to `sink`.
 pub fn shown_by<T>(sink: &Sink, work: impl FnOnce() -> T) -> T {
     scoped::with(&SINK, sink.clone(), work)
 }
 
-/// Where the progress of this thread's work goes.
+/// The destination of this thread's progress.
 pub fn sink() -> Sink {
     if SILENT.load(Ordering::Relaxed) { Sink::Nowhere } else { SINK.with(|sink| sink.borrow().clone()) }
 }
 
-/// Shows nothing from now on: for tests.
+/// Disables progress from now on: for tests.
 pub fn silence() {
     SILENT.store(true, Ordering::Relaxed);
 }
 
-/// Warns of what does not stop the work, as `warning: WHO: WHAT`: something that a file or an option holds and that is not
-/// used, or not as it is written.
+/// Prints a warning that does not stop the work, as `warning: WHO: WHAT`: something in a file or an option that is ignored, or
+/// not used as written.
 pub fn warn(who: &str, what: impl Display) {
     let line = format!("warning: {who}: {what}");
     match sink() {
@@ -55,20 +56,20 @@ pub fn warn(who: &str, what: impl Display) {
     }
 }
 
-/// The piece of work that moved last: what it is called, how far it is, and of how much.
+/// The operation that advanced last: its label, position and total.
 static DOING: Mutex<Option<(String, u64, u64)>> = Mutex::new(None);
 
-/// Notes how far a piece of work is, shown or not.
+/// Records the position of an operation, shown or not.
 pub fn note(label: &str, at: u64, of: u64) {
     *unpoisoned(DOING.lock()) = Some((label.into(), at, of));
 }
 
-/// What this process does, as far as it was noted.
+/// The last recorded operation of this process.
 pub fn doing() -> Option<(String, u64, u64)> {
     unpoisoned(DOING.lock()).clone()
 }
 
-/// Writes a line to standard error. Where that can't be written nobody is left to tell.
+/// Writes a line to standard error; a failure is ignored, since it can't be reported anywhere.
 pub fn to_stderr(line: &str) {
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
@@ -76,9 +77,8 @@ pub fn to_stderr(line: &str) {
 type Listener = Box<dyn Fn(&str) + Send>;
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
-/// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline
-/// at the end of a piece of work. A carriage return goes back and clears nothing, so what is shorter than the text before
-/// it has spaces behind it.
+/// Sends progress to `listener` instead of the terminal: one line that is rewritten after carriage returns, with a newline at the
+/// end of an operation. A carriage return clears nothing, so text shorter than the previous one is padded with spaces.
 pub fn tell_to(listener: impl Fn(&str) + Send + 'static) {
     *listening() = Some(Box::new(listener));
 }
@@ -88,11 +88,11 @@ pub fn is_heard() -> bool {
     listening().is_some()
 }
 
-/// Rewrites the line that the listener shows, and ends it where nothing is to take its place.
+/// Rewrites the line that the listener shows, and ends it if nothing will replace it.
 pub fn listened(line: &str, ends: bool) {
     let listener = listening();
     let Some(listener) = &*listener else { return };
-    // front ends count letters, terminals columns
+    // front ends count characters, terminals columns
     let (letters, columns) = (line.chars().count(), text::width(line));
     let mut before = unpoisoned(REWRITTEN.lock());
     let rest = before.0.saturating_sub(letters).max(before.1.saturating_sub(columns));
@@ -100,14 +100,14 @@ pub fn listened(line: &str, ends: bool) {
     *before = if ends { (0, 0) } else { (letters, columns) };
 }
 
-/// How long the line is that is rewritten next: letters and columns.
+/// Length of the line to be rewritten: characters and columns.
 static REWRITTEN: Mutex<(usize, usize)> = Mutex::new((0, 0));
 
 fn listening() -> MutexGuard<'static, Option<Listener>> {
     unpoisoned(LISTENER.lock())
 }
 
-/// What draws bars on the terminal.
+/// Draws bars on the terminal.
 pub trait Bars: Sync {
     /// Runs `work`, which writes to the terminal, with the bars hidden.
     fn hidden(&self, work: &mut dyn FnMut());
@@ -119,7 +119,7 @@ pub trait Bars: Sync {
 
 static BARS: OnceLock<&'static dyn Bars> = OnceLock::new();
 
-/// Notes who draws bars, before the first.
+/// Registers the drawer of bars, before the first bar.
 pub fn drawn_by(bars: &'static dyn Bars) {
     let _ = BARS.set(bars);
 }

@@ -13,15 +13,15 @@ use std::cell::RefCell;
 /// Numbers that one thread draws at a time.
 const PIECE: usize = 1 << 16;
 
-/// A stream of random numbers. Its state is the value itself: clone it or write it with serde, and go on from there.
+/// A stream of random numbers. Its state is the value itself: clone or serialize it to continue from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rng {
     key: u64,
-    /// How many 64-bit words were drawn.
+    /// Number of 64-bit words drawn.
     position: u64,
 }
 
-/// What names a stream that is split off another: a text or a number.
+/// The label of a split stream: a text or a number.
 pub struct Label(u64, u32);
 
 impl From<&str> for Label {
@@ -45,20 +45,20 @@ impl Rng {
         Rng { key: seed, position: 0 }
     }
 
-    /// A stream of its own for `label` (a text or a `u64`): the same label of the same stream always gives the
-    /// same, wherever this stream stands. Nothing is drawn.
+    /// An independent stream for `label` (a text or a `u64`): the same label of the same stream always returns the same stream,
+    /// at any position. Nothing is drawn.
     pub fn split(&self, label: impl Into<Label>) -> Rng {
         let Label(name, kind) = label.into();
         Rng::new(philox(self.key, name, kind)[0])
     }
 
-    /// A stream of its own, different at every call: takes one word of this one.
+    /// A new stream, different at every call: draws one word from this one.
     pub fn fork(&mut self) -> Rng {
         let word = self.next_u64();
         self.split(word)
     }
 
-    /// The generator of a verb with an optional `seed:`: from the seed, or a fork of this run's stream.
+    /// The generator of a verb with an optional `seed:`: from the seed, or a fork of the run's stream.
     pub fn or_run(seed: Option<u64>) -> Rng {
         seed.map_or_else(|| with_run(Rng::fork), Rng::new)
     }
@@ -79,20 +79,20 @@ impl Rng {
         gauss(self.next_u64())
     }
 
-    /// A whole number in `0..n`. `n` must be above 0.
+    /// A uniform integer in `0..n`. `n` must be above 0.
     pub fn below(&mut self, n: u64) -> u64 {
         // the product's high word; its bias is below n / 2^64
         ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
-    /// Fisher and Yates.
+    /// Shuffles by Fisher and Yates.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
         }
     }
 
-    /// The order of `0..n` that [`Rng::shuffle`] gives.
+    /// The permutation of `0..n` by [`Rng::shuffle`].
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         self.shuffle(&mut order);
@@ -110,7 +110,7 @@ impl Rng {
         self.fill(out, |word| gauss(word) as f32);
     }
 
-    /// One word for each place of `out`. Asked to stop it leaves some undone, which whoever called finds by
+    /// Draws one word for each element of `out`. If interrupted it leaves some elements unset; callers detect this by
     /// [`cancel::check`].
     pub fn fill<T: Send>(&mut self, out: &mut [T], make: impl Fn(u64) -> T + Sync) {
         let start = self.position;
@@ -150,12 +150,12 @@ impl Rng {
     }
 }
 
-/// The random state of a run. Clone it to return to it.
+/// The random state of a run. Clone it to restore it later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {
-    /// What verbs draw from that were not given a `seed:`.
+    /// The stream for verbs without a `seed:`.
     numbers: Rng,
-    /// What dropout draws from. Apart, so that a training can seed it and leave the script's numbers alone.
+    /// The stream for dropout. Separate, so that training can seed it without changing the script's numbers.
     dropout: Rng,
 }
 
@@ -164,7 +164,7 @@ impl RunState {
         RunState { numbers: Rng::new(seed), dropout: Rng::new(seed).split("dropout") }
     }
 
-    /// The state for a part of a step: the same wherever and in whichever order parts are computed. `word` is the step's, of
+    /// The state for a part of a step, independent of where and in which order parts are computed. `word` is the step's, from
     /// [`dropout_word`].
     pub fn part(&self, word: u64, number: u64) -> RunState {
         RunState {
@@ -178,12 +178,12 @@ thread_local! {
     static RUN: RefCell<RunState> = RefCell::new(RunState::new(0));
 }
 
-/// Starts this run's random state (of this thread) anew. It starts at seed 0, never from the clock.
+/// Reseeds the random state of this thread's run. It starts at seed 0, never from the clock.
 pub fn seed(seed: u64) {
     restore(RunState::new(seed));
 }
 
-/// Starts what dropout draws anew, and nothing else.
+/// Reseeds the dropout stream only.
 pub fn seed_dropout(seed: u64) {
     RUN.with_borrow_mut(|run| run.dropout = RunState::new(seed).dropout);
 }
@@ -196,22 +196,22 @@ pub fn restore(state: RunState) {
     RUN.set(state);
 }
 
-/// Draws from this run's stream: what verbs use that were not given a `seed:`.
+/// Draws from this run's stream, used by verbs without a `seed:`.
 pub fn with_run<T>(draw: impl FnOnce(&mut Rng) -> T) -> T {
     RUN.with_borrow_mut(|run| draw(&mut run.numbers))
 }
 
-/// Takes a word of what dropout draws from.
+/// Draws a word from the dropout stream.
 pub fn dropout_word() -> u64 {
     RUN.with_borrow_mut(|run| run.dropout.next_u64())
 }
 
-/// A stream for the masks of one pass: another one at every call.
+/// A stream for the masks of one pass, different at every call.
 pub fn dropout() -> Rng {
     RUN.with_borrow_mut(|run| run.dropout.fork())
 }
 
-/// A step of splitmix64 (Steele et al. 2014): numbers by counting, where a stream of [`Rng`] would be too much.
+/// A step of splitmix64 (Steele et al. 2014): counter-based numbers, for cases that don't need an [`Rng`].
 pub fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -220,7 +220,7 @@ pub fn splitmix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Ten rounds of Philox4x32 on one counter. `domain` 0 is for numbers, others for the keys of split streams.
+/// Ten rounds of Philox4x32 on one counter. `domain` 0 is for numbers, other values for the keys of split streams.
 fn philox(key: u64, counter: u64, domain: u32) -> [u64; 2] {
     let mut block = [counter as u32, (counter >> 32) as u32, domain, 0];
     let mut key = [key as u32, (key >> 32) as u32];
@@ -255,7 +255,7 @@ fn ratio(x: f64, [above, below]: &[[f64; 8]; 2]) -> f64 {
     horner(above) / horner(below)
 }
 
-/// The natural logarithm of a positive normal number, from its own series: the library's differs by machine.
+/// The natural logarithm of a positive normal number, by our own series: the library's result differs by machine.
 fn ln(x: f64) -> f64 {
     let bits = x.to_bits();
     let (mut exponent, mut mantissa) =

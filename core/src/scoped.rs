@@ -1,9 +1,9 @@
-//! A thread's own value of something, while some work runs.
+//! Thread-local values for the duration of some work.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-/// Runs `work` on this thread with `value` in place; what was there before is back after it, after a panic too.
+/// Runs `work` on this thread with `value` in place; restores the previous value afterwards, also after a panic.
 pub fn with<T: 'static, R>(place: &'static LocalKey<RefCell<T>>, value: T, work: impl FnOnce() -> R) -> R {
     struct Restore<T: 'static> {
         place: &'static LocalKey<RefCell<T>>,

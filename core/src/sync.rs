@@ -1,8 +1,8 @@
-//! Locks that outlive a panic: what they guard is whole after every single change, so the next one may go on.
+//! Locks that ignore poisoning: the guarded data is consistent after every single change, so the next thread may continue.
 
 use std::sync::{LockResult, PoisonError};
 
-/// The guard of a lock, also where a thread panicked while it held the lock.
+/// The guard of a lock, even if a thread panicked while holding it.
 pub fn unpoisoned<T>(locked: LockResult<T>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }

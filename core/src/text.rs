@@ -1,9 +1,8 @@
-//! Text: numbers and words in a line of a terminal (thousands, display width, cutting, padding), and patterns of names.
+//! Text in a terminal line (thousands separators, display width, truncation, padding), and glob patterns.
 
 use unicode_width::UnicodeWidthChar;
 
-/// A text as a script writes it: in quotes, and letters as they are, with what is set above and below them. What can't be seen
-/// is written as its code.
+/// A text as a script literal: quoted, with letters and combining marks unchanged, and invisible characters escaped.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
@@ -17,7 +16,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// Whether a letter is set above, below or around the one before it: it takes no column, and is seen.
+/// Whether a character is a combining mark: it takes no column, but is visible.
 fn is_mark(c: char) -> bool {
     let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     c.width() == Some(0) && !unseen && !c.is_control()
@@ -43,7 +42,7 @@ pub fn counted(count: usize, one: &str) -> String {
     format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
-/// Bytes in the unit that a person reads: `512 B`, `2.3 kB`, `6.1 MB`, `1.20 GB`.
+/// Bytes in a readable unit: `512 B`, `2.3 kB`, `6.1 MB`, `1.20 GB`.
 pub fn bytes(count: u64) -> String {
     let value = count as f64;
     match count {
@@ -54,7 +53,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// Columns of a terminal that `text` takes: a Chinese character takes two.
+/// Terminal columns of `text`: a Chinese character takes two.
 pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
@@ -63,7 +62,7 @@ fn char_width(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// `text` on one line and at most `limit` columns wide, with `…` where it was cut.
+/// `text` on one line and at most `limit` columns wide, truncated with `…`.
 pub fn cut(text: &str, limit: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
@@ -87,12 +86,12 @@ pub fn cut(text: &str, limit: usize) -> String {
     out
 }
 
-/// `text` filled with spaces on its right up to `columns`.
+/// `text` padded with spaces on the right to `columns`.
 pub fn left(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// `text` filled with spaces on its left up to `columns`.
+/// `text` padded with spaces on the left to `columns`.
 pub fn right(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
 }

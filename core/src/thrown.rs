@@ -1,10 +1,11 @@
-//! An error as Rhai throws it. It is here, below all that knows the language, since Rust wants a conversion beside one of its types.
+//! Conversion of an error to Rhai's error type. It is in this crate because Rust requires the conversion next to one of the two
+//! types.
 
 use crate::Error;
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 impl From<Error> for Box<EvalAltResult> {
-    /// Catchable in a script: `catch (e)` gives `e.who`, `e.what`, `e.help`. An interruption or a limit is not.
+    /// Catchable in a script: `catch (e)` has `e.who`, `e.what`, `e.help`. An interruption or a limit is not.
     fn from(error: Error) -> Self {
         if let Some(own) = error.origin::<EvalAltResult>() {
             return own;
@@ -17,7 +18,7 @@ impl From<Error> for Box<EvalAltResult> {
     }
 }
 
-/// An error as scripts see it.
+/// The fields of an error in scripts.
 pub fn fields(error: &Error) -> Map {
     let mut fields = Map::new();
     fields.insert("who".into(), error.who().into());

@@ -8,17 +8,17 @@ use crate::{Result, bail, text};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// hf:ORG/NAME or hf:datasets/ORG/NAME, then @REVISION and /FILE where they are wanted; `hf:` may be left out
+    /// hf:ORG/NAME or hf:datasets/ORG/NAME, optionally with @REVISION and /FILE; `hf:` may be omitted
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// All files, and not only those that levain reads
+    /// Download all files, not only those that levain reads
     #[arg(long)]
     all: bool,
 }
 
 #[derive(clap::Args)]
 pub struct CacheArgs {
-    /// Take this model or dataset out of the cache
+    /// Remove this model or dataset from the cache
     #[arg(long, value_name = "NAME")]
     remove: Option<String>,
 }

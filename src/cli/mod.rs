@@ -39,79 +39,79 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "levain", version, disable_help_subcommand = true)]
 struct Cli {
-    /// How many threads to use; all cores by default, or what LEVAIN_THREADS says
+    /// Number of threads; default: LEVAIN_THREADS, or all cores
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
-    /// Without one: the prompt, or at the end of a pipe the script on standard input
+    /// By default the prompt, or in a pipe the script on standard input
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a script; `-` is the one on standard input
+    /// Run a script; `-` reads it from standard input
     Run {
         file: PathBuf,
         /// key=value, read by the script with `args()`
         args: Vec<String>,
-        /// At the end tell where time and memory went, by operation
+        /// Report time and memory by operation at the end
         #[arg(long)]
         profile: bool,
-        /// Write every operation, with its time, for Perfetto or chrome://tracing
+        /// Write a trace of every operation, for Perfetto or chrome://tracing
         #[arg(long, value_name = "OUT.json")]
         trace: Option<PathBuf>,
         #[command(flatten)]
         sandbox: run::Sandbox,
     },
-    /// Find what is wrong with scripts without running them
+    /// Check scripts for errors without running them
     Check {
         /// scripts, or folders of them
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// What the findings are written as
+        /// Output format of the findings
         #[arg(long, value_enum, default_value_t = check::Format::Text)]
         format: check::Format,
     },
-    /// Write .d.rhai files, from which the Rhai language server knows all verbs
+    /// Write .d.rhai files that declare all verbs for the Rhai language server
     Definitions {
         #[arg(default_value = "definitions")]
         folder: PathBuf,
     },
-    /// Tell about a verb, a noun or a module of the standard library
+    /// Show help for a verb, a noun or a module of the standard library
     Help {
         name: Option<String>,
-        /// list the verbs whose doc has these words
+        /// list the verbs whose docs have these words
         #[arg(long, value_name = "WORDS")]
         search: Option<String>,
-        /// the whole reference, to standard output: one file
+        /// write the whole reference to standard output, as one file
         #[arg(long, value_enum, conflicts_with_all = ["name", "search"])]
         format: Option<help::Format>,
     },
-    /// Write an experiment to begin with: a project in a folder (`.` is this one), or one script where the name ends in .rhai
+    /// Write a starter experiment: a project in a folder (`.` is this one), or one script if the name ends in .rhai
     New { name: String },
-    /// Write what a shell needs to complete levain's commands, to standard output
+    /// Write completions of levain's commands for a shell to standard output
     Completions { shell: clap_complete::Shell },
-    /// The prompt
+    /// Start the interactive prompt
     Repl,
     /// Run tests: `fn test_…()` in .rhai files, transcripts, and the examples in docs
     Test(test::Args),
-    /// The prompt's engine as a Jupyter kernel
+    /// Run as a Jupyter kernel
     #[cfg(feature = "jupyter")]
     #[command(subcommand)]
     Jupyter(jupyter::Jupyter),
     /// Download a model or dataset by name, such as hf:ORG/NAME, into the cache
     Get(get::Args),
-    /// List what is in the cache of models and datasets, or take something out
+    /// List the cache of models and datasets, or remove an entry
     Cache(get::CacheArgs),
-    /// Serve models over HTTP: OpenAI's endpoints, and a page to chat with
+    /// Serve models over HTTP: OpenAI's endpoints, and a chat page
     #[cfg(feature = "serve")]
     Serve(serve::Args),
-    /// Draw the curves of runs in a browser, as they are written
+    /// Draw the curves of runs in a browser, live
     #[cfg(feature = "serve")]
     Watch(serve::WatchArgs),
-    /// Who works on which run of a folder that several processes share, how far they are, and when they will be done
+    /// Show the status of a folder of runs that several processes share: workers, progress, and remaining time
     Status(status::Args),
-    /// Run benchmarks, and judge them against a baseline
+    /// Run benchmarks, and compare them with a baseline
     Bench(bench::Args),
 }
 

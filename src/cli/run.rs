@@ -12,19 +12,19 @@ use std::time::Duration;
 /// Bounds for a script of a stranger.
 #[derive(clap::Args, Default)]
 pub struct Sandbox {
-    /// read and write only below this folder, and take no more than the limits below
+    /// read and write only below this folder, within the limits below
     #[arg(long, value_name = "DIR")]
     sandbox: Option<PathBuf>,
-    /// operations of the script, rounds of native loops counted too [in a sandbox: 1000000000]
+    /// operations of the script, including rounds of native loops [in a sandbox: 1000000000]
     #[arg(long, value_name = "N")]
     operations: Option<u64>,
-    /// seconds by the clock that the script may take [in a sandbox: 600]
+    /// wall-clock seconds for the script [in a sandbox: 600]
     #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
     time: Option<f64>,
-    /// memory that the process may hold, as 512M or 4G [in a sandbox: 4G]
+    /// memory of the process, such as 512M or 4G [in a sandbox: 4G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
-    /// bytes that the script may write to files, over all [in a sandbox: 16G]
+    /// total bytes that the script may write to files [in a sandbox: 16G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     disk: Option<u64>,
 }

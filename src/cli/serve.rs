@@ -19,37 +19,37 @@ pub struct Args {
     /// Hugging Face folders, .gguf files or names such as hf:ORG/NAME, each alone or as NAME=PATH
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
-    /// A PEFT adapter on the first model, as a model of its own
+    /// Serve a PEFT adapter on the first model, as a model of its own
     #[arg(long, value_name = "NAME=FOLDER")]
     adapter: Vec<String>,
-    /// A folder of PEFT adapters on the first model, each in a folder under its name; later ones are found too
+    /// Serve a folder of PEFT adapters on the first model, each a subfolder; adapters added later are found
     #[arg(long, value_name = "FOLDER")]
     adapters: Option<PathBuf>,
-    /// The address to listen on; 0.0.0.0 for other machines too
+    /// Address to listen on; 0.0.0.0 accepts other machines too
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The port to listen on; 0 for any that is free
+    /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// A file of keys, one a line, of which a client has to show one
+    /// File of API keys, one per line; a client must send one of them
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// An origin whose web pages may ask too, or `*` for any
+    /// Origin whose web pages may send requests, or `*` for any
     #[arg(long, value_name = "ORIGIN")]
     cors: Option<String>,
-    /// What the weights are stored as: f32, bf16, f16 or a kind of blocks such as q8_0; a .gguf keeps its own
+    /// Dtype of the weights: f32, bf16, f16 or a kind of blocks such as q8_0; a .gguf keeps its own
     #[arg(long, value_name = "DTYPE")]
     dtype: Option<String>,
-    /// Answers written side by side
+    /// Number of answers generated in parallel
     #[arg(long, value_name = "N", default_value_t = 16)]
     max_batch: usize,
-    /// Requests that may wait
+    /// Maximum number of waiting requests
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_queue: usize,
-    /// MiB of memory for what earlier prompts begin with
+    /// Memory for cached prompt prefixes, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     prefix_cache: usize,
-    /// The seed of requests that bring none
+    /// Seed of requests without one
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -102,10 +102,10 @@ pub struct WatchArgs {
     /// Folders of runs, such as the `out` of `train::run`, or files of records
     #[arg(required = true, value_name = "OUT")]
     runs: Vec<PathBuf>,
-    /// The address to listen on
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The port to listen on; 0 for any that is free
+    /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = 8081)]
     port: u16,
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The folder of a verdict, a search, a sweep or a training: their `out`
+    /// The `out` folder of a verdict, a search, a sweep or a training
     #[arg(required = true, value_name = "OUT")]
     folders: Vec<PathBuf>,
 }

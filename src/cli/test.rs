@@ -9,31 +9,31 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// files or folders; without any: tests/, and the examples of README.md and docs/
+    /// files or folders; by default tests/, and the examples of README.md and docs/
     paths: Vec<PathBuf>,
-    /// Only tests whose name holds this text
+    /// Run only tests whose name contains this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// A test that takes longer is ended, and has failed
+    /// Time limit of a test; a slower one is stopped and fails
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::seconds)]
     limit: f64,
-    /// Rewrite the transcripts (NAME.out) that differ; an empty file begins one
+    /// Rewrite the transcripts (NAME.out) that differ; an empty file starts one
     #[arg(long)]
     bless: bool,
-    /// Write the results as JUnit XML too
+    /// Also write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// What standard output gets
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-/// What standard output gets.
+/// Format of standard output.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people
+    /// Plain text
     Text,
-    /// The same, and what failed as annotations of GitHub Actions
+    /// Plain text, and failures as annotations of GitHub Actions
     Github,
 }
 

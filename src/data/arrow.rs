@@ -1,4 +1,4 @@
-//! Rows as arrow record batches, which is how parquet is written.
+//! Rows as arrow record batches, for writing parquet.
 
 use super::Dataset;
 use super::column::{Cell, nested};
@@ -12,7 +12,7 @@ use arrow_schema::{DataType, Field, Fields, Schema};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The arrow types of the fields; nested values must agree among themselves.
+/// The arrow types of the fields; nested values must have a common type.
 pub fn schema(who: &str, data: &Dataset) -> Result<Arc<Schema>> {
     let mut fields = Vec::new();
     for (at, (name, column)) in data.columns().enumerate() {
@@ -54,7 +54,7 @@ fn kind_of_all(who: &str, data: &Dataset, field: usize) -> Result<DataType> {
     Ok(kind)
 }
 
-/// The arrow type of one value; none if its items have no common one.
+/// The arrow type of one value; `None` if its items have no common type.
 fn kind_of(value: &Value) -> Option<DataType> {
     Some(match value {
         Value::Null => DataType::Null,

@@ -1,23 +1,23 @@
-//! Batch: what a model is given in one step.
+//! Batch: the input of a model in one step.
 
 /// Rows of tokens of equal length: plain, padded on the right, or packed from several sequences.
 ///
-/// Labels are aligned with the ids; which position predicts them is the matter of a model's head.
+/// Labels are aligned with the ids; a model's head decides which position predicts them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub rows: usize,
     pub length: usize,
     /// `rows × length`.
     pub ids: Vec<u32>,
-    /// Aligned with `ids`: the id where a loss sees the token, else -100.
+    /// Aligned with `ids`: the id if the token has a loss, otherwise -100.
     pub labels: Vec<i64>,
-    /// 0 is padding, 1 and up says which sequence of the row.
+    /// 0 is padding; from 1 on, the sequence in the row.
     pub segments: Vec<u32>,
     /// Restart at 0 in each segment.
     pub positions: Vec<u32>,
-    /// Which part of a pair each token belongs to (BERT's sentence A and B); empty where all are the first.
+    /// The part of a pair that each token belongs to (BERT's sentence A and B); empty if all are the first.
     pub token_types: Vec<u32>,
-    /// A class or several numbers for each sequence, row by row, for models that answer about whole sequences; empty without them.
+    /// A class or several numbers for each sequence, row by row, for sequence models; empty without them.
     pub targets: Vec<f64>,
     pub step: usize,
     pub total: usize,
@@ -32,7 +32,7 @@ impl Batch {
         self.segments.iter().filter(|&&segment| segment > 0).count()
     }
 
-    /// Targets that a loss sees: tokens, or where none has a label those of sequences.
+    /// Number of targets with a loss: tokens, or sequences if no token has a label.
     pub fn loss_tokens(&self) -> usize {
         match self.labels.iter().filter(|&&label| label >= 0).count() {
             0 => self.targets.iter().filter(|&&target| target != -100.0).count(),
@@ -40,14 +40,14 @@ impl Batch {
         }
     }
 
-    /// Bytes of text behind these.
+    /// Bytes of text behind these targets.
     pub fn bytes(&self) -> usize {
         self.row_bytes.iter().sum()
     }
 }
 
 impl Batch {
-    /// The rows of both, filled up with `pad` to the longer ones.
+    /// The rows of both, padded with `pad` to the longer length.
     pub fn join(self, other: Batch, pad: u32) -> Batch {
         let length = self.length.max(other.length);
         let typed = !self.token_types.is_empty() || !other.token_types.is_empty();
@@ -101,14 +101,14 @@ impl Batch {
         self.segments.chunks_exact(self.length.max(1)).skip(from).take(rows).map(sequences).sum()
     }
 
-    /// The targets of `rows` rows from the row `from` on: those of their sequences.
+    /// The targets of the sequences in `rows` rows from row `from` on.
     fn targets_of(&self, from: usize, rows: usize) -> Vec<f64> {
         let each = self.targets.len() / self.sequences().max(1);
         let (before, own) = (self.sequences_of(0, from), self.sequences_of(from, rows));
         self.targets.iter().skip(before * each).take(own * each).copied().collect()
     }
 
-    /// `rows` rows from the row `from` on.
+    /// `rows` rows from row `from` on.
     fn narrow(&self, from: usize, rows: usize) -> Batch {
         let at = from * self.length..(from + rows) * self.length;
         Batch {

@@ -14,7 +14,7 @@ const BUCKET: usize = 50;
 pub struct Batches {
     data: Encoded,
     batch_size: usize,
-    /// None: in the order of the rows.
+    /// `None` is the order of the rows.
     order: Option<Rng>,
     group_by_length: bool,
     replay: Option<Replay>,
@@ -22,7 +22,7 @@ pub struct Batches {
     total: usize,
 }
 
-/// Rows of other text mixed in, against forgetting.
+/// Rows of other text to replay, against forgetting.
 #[derive(Clone)]
 pub struct Replay {
     pub data: Encoded,
@@ -33,7 +33,7 @@ pub struct Replay {
 impl Replay {
     /// Number of replayed rows among the first `rows`: their share, rounded down.
     fn among(&self, rows: usize) -> usize {
-        // a hair above, so that 0.1 of 10 is 1
+        // slightly above, so that 0.1 of 10 is 1
         (rows as f64 * self.ratio + 1e-9) as usize
     }
 
@@ -55,7 +55,7 @@ impl Replay {
         Ok(())
     }
 
-    /// A batch of the own rows, if there are any, and the replayed ones at `places`.
+    /// A batch of own rows, if any, and the replayed ones at `places`.
     pub fn mixed(&self, own: Option<Batch>, places: Range<usize>, order: Option<&Rng>, pad: u32) -> Option<Batch> {
         let pass = (places.start / self.data.len()) as u64;
         let others = drawn(&self.data, order.map(|rng| rng.split("replay")), places);
@@ -86,14 +86,14 @@ fn drawn(data: &Encoded, order: Option<Rng>, places: Range<usize>) -> Vec<usize>
 }
 
 pub struct BatchPlan {
-    /// Rows of a batch.
+    /// Rows per batch.
     pub batch_size: usize,
     pub epochs: usize,
     /// Number of steps, over as many epochs as needed; replaces `epochs`.
     pub steps: Option<usize>,
-    /// None: in the order of the rows.
+    /// `None` is the order of the rows.
     pub order: Option<Rng>,
-    /// Rows of about the same length share a batch.
+    /// Batch rows of similar length.
     pub group_by_length: bool,
     pub replay: Option<Replay>,
     /// The first step.
@@ -112,7 +112,7 @@ impl Batches {
             replay.check()?;
         }
         let each = match &plan.replay {
-            // epochs are the data's own
+            // epochs count the data's own rows
             Some(replay) => (plan.epochs as f64 * data.len() as f64 / (plan.batch_size as f64 * (1.0 - replay.ratio))
                 - 1e-9)
                 .ceil() as usize,
@@ -138,7 +138,7 @@ impl Batches {
         self.total
     }
 
-    /// Number of batches left.
+    /// Number of remaining batches.
     pub fn len(&self) -> usize {
         self.total - self.start_step
     }
@@ -156,7 +156,7 @@ impl Batches {
         &self.data
     }
 
-    /// The order of the rows in an epoch, by the seed.
+    /// The seeded row order of an epoch.
     fn epoch(&self, epoch: usize) -> Arc<Vec<usize>> {
         Arc::new(match &self.order {
             Some(rng) if self.group_by_length => self.by_length(&rng.split(epoch as u64)),
@@ -165,8 +165,8 @@ impl Batches {
         })
     }
 
-    /// Shuffled rows, sorted by length within stretches of [`BUCKET`] batches, and those batches shuffled: little padding, and
-    /// neighbors that are drawn by chance nevertheless. The last batch, which may be smaller, stays the last.
+    /// Shuffled rows, sorted by length within runs of [`BUCKET`] batches, and these batches shuffled: little padding, with still
+    /// random neighbors. The last batch, which may be smaller, stays last.
     fn by_length(&self, rng: &Rng) -> Vec<usize> {
         let mut order = rng.clone().permutation(self.data.len());
         for stretch in order.chunks_mut(BUCKET * self.batch_size) {
@@ -178,7 +178,7 @@ impl Batches {
         batches.concat()
     }
 
-    /// A batch of own and replayed rows, each continuing where the step before ended, epoch after epoch.
+    /// A batch of own and replayed rows, each continuing after the previous step, epoch after epoch.
     fn mixed(&self, step: usize, replay: &Replay) -> Option<Batch> {
         let (own, others) = replay.shares(step, self.batch_size);
         let epoch = own.start / self.data.len();

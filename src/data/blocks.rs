@@ -1,28 +1,27 @@
-//! Checksums of a file that grows at its end: a part of it is checked when it is read for the first time since it came from the
-//! disk.
+//! Checksums of an append-only file: a part is verified when it is first read after coming from the disk.
 
 use crate::files::sums;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes of a part.
+/// Bytes per part.
 const BLOCK: usize = 1 << 18;
 
 #[derive(Debug, Default)]
 pub struct Blocks {
     blocks: Vec<Block>,
-    /// Bytes in all.
+    /// Total bytes.
     length: usize,
 }
 
 #[derive(Debug, Default)]
 struct Block {
     crc32: u32,
-    /// Whether it was found whole.
+    /// Whether it has been verified.
     seen: AtomicBool,
 }
 
 impl Blocks {
-    /// Notes bytes that were written behind the others.
+    /// Records appended bytes.
     pub fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.length == self.blocks.len() * BLOCK {
@@ -38,7 +37,7 @@ impl Blocks {
         }
     }
 
-    /// Whether the parts of a file that hold the bytes from `start` to `end` are as they were written.
+    /// Whether the parts of a file that hold the bytes from `start` to `end` are intact.
     pub fn are_whole(&self, file: &[u8], start: usize, end: usize) -> bool {
         let blocks = &self.blocks[start / BLOCK..end.div_ceil(BLOCK)];
         blocks.iter().zip(file[start / BLOCK * BLOCK..].chunks(BLOCK)).all(|(block, bytes)| {
@@ -51,7 +50,7 @@ impl Blocks {
         })
     }
 
-    /// The parts will come from the disk again.
+    /// Marks the parts as to be read from the disk again.
     pub fn forget(&self) {
         self.blocks.iter().for_each(|block| block.seen.store(false, Ordering::Relaxed));
     }

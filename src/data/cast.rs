@@ -1,4 +1,4 @@
-//! Values of a field as another kind.
+//! Casting of a field's values.
 
 use super::missing::{Gaps, Own};
 use super::step::Step;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const WHO: &str = "cast";
 
-/// What a value becomes.
+/// The type to cast to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Int,
@@ -30,10 +30,10 @@ impl Target {
     }
 }
 
-/// Largest whole numbers that a float holds exactly.
+/// Largest integer up to which a float is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A value as the target's kind; `None` where it is none without loss.
+/// A value cast to the target type; `None` if it can't be cast without loss.
 pub fn cast(cell: Cell, target: Target) -> Option<Own> {
     match (target, cell) {
         (_, Cell::Null) => Some(Own::Null),
@@ -84,7 +84,7 @@ fn number(text: &str) -> Option<f64> {
     exact(bare).or_else(|| exact(&grouped(bare)?))
 }
 
-/// `1,234,567.5` without its commas, which stand before each three digits.
+/// `1,234,567.5` without its commas, which must separate groups of three digits.
 fn grouped(text: &str) -> Option<String> {
     let (number, fraction) = text.split_once('.').map_or((text, None), |(number, fraction)| (number, Some(fraction)));
     let mut parts = number.trim_start_matches('-').split(',');
@@ -103,17 +103,17 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Makes the values of a field one kind.
+/// Casts the values of a field.
 #[derive(Clone, Debug)]
 pub struct Cast {
     pub field: String,
     pub target: Target,
-    /// What cannot be cast is left without a value; else it is an error.
+    /// Values that can't be cast become missing, instead of an error.
     pub skips: bool,
 }
 
 impl Cast {
-    /// Places of rows whose value cannot be cast.
+    /// Indices of rows whose value can't be cast.
     pub fn misfits(&self, rows: &Dataset) -> Result<Vec<usize>> {
         let Some(field) = rows.fields().iter().position(|name| **name == *self.field) else { return Ok(Vec::new()) };
         cancel::check()?;
@@ -122,7 +122,7 @@ impl Cast {
     }
 }
 
-/// Missing values in their many spellings are no misfits: they become missing.
+/// Missing values in any spelling are accepted: they become missing.
 fn fits(cell: Cell, target: Target) -> bool {
     target != Target::Text && Gaps { words: true }.has(cell) || cast(cell, target).is_some()
 }

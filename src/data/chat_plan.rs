@@ -1,4 +1,4 @@
-//! What the chat template of a row gets besides its messages: tools, documents, and variables of its own.
+//! Inputs of a row's chat template besides its messages: tools, documents, and other variables.
 
 use super::{Cell, Dataset};
 use crate::token::ChatOptions;
@@ -7,10 +7,10 @@ use crate::{Error, Result, progress, token};
 const WHO: &str = "encode";
 const TOOLS: &str = "tools";
 const VARIABLES: &str = "chat_template_kwargs";
-/// What tools are called in data of others.
+/// Common names for tools in datasets.
 const LIKE_TOOLS: [&str; 5] = ["functions", "function", "available_tools", "tool_schemas", "tool_definitions"];
 
-/// What the chat template of a row gets besides its messages.
+/// Inputs of a row's chat template besides its messages.
 #[derive(Clone, Debug, Default)]
 pub struct ChatPlan {
     /// For all rows.
@@ -21,16 +21,16 @@ pub struct ChatPlan {
     pub variables: Option<String>,
 }
 
-/// The columns of a row's own tools, documents and other variables of the chat template.
+/// The columns of a row's own tools, documents and other template variables.
 pub type ChatFields = [Option<usize>; 3];
 
 impl ChatPlan {
-    /// The columns of the fields. What is not used is told for the first rows of a stream alone.
+    /// The columns of the fields. Unused fields are reported only for the first rows of a stream.
     pub fn fields(&self, data: &Dataset, is_chat: bool, is_first: bool) -> Result<ChatFields> {
         let find = |field: &Option<String>| field.as_ref().map(|field| data.field(WHO, field)).transpose();
         let mut tools = find(&self.tools)?;
         if is_chat && tools.is_none() && self.options.tools.is_none() {
-            // as TRL: a column of this name is for the template, unasked
+            // as in TRL, a column of this name is used by the template by default
             tools = data.fields().iter().position(|name| &**name == TOOLS);
             let other = data.fields().iter().find(|name| LIKE_TOOLS.contains(&&***name));
             if let Some(name) = other.filter(|_| is_first && tools.is_none()) {
@@ -47,14 +47,14 @@ impl ChatPlan {
         Ok([tools, find(&self.documents)?, variables])
     }
 
-    /// What the chat template of a row gets: its own values before those for all rows.
+    /// The template inputs of a row: its own values take precedence over those for all rows.
     pub fn of_row(&self, data: &Dataset, fields: &ChatFields, at: usize) -> Result<ChatOptions> {
         let mut options = self.options.clone();
         for (which, field) in fields.iter().enumerate() {
             let Some(field) = *field else { continue };
             let name = &data.fields()[field];
             let wrong = |wanted: &str| Error::new(WHO, format!("row {at}, field `{name}`: not {wanted}"));
-            // as TRL has it, a field may also hold the JSON as text
+            // as in TRL, a field may also hold the JSON as text
             let json = match data.cell(field, at) {
                 Cell::Null => continue,
                 Cell::Json(json) | Cell::Text(json) => token::digits::parse(json).unwrap_or_default(),
@@ -68,7 +68,7 @@ impl ChatPlan {
                 _ => return Err(wrong("a list, or a text that holds one as JSON")),
             }
         }
-        // Llama's templates write about tools where the list of them is empty: none is none, as in TRL
+        // Llama's templates mention tools even if the list is empty: an empty list means none, as in TRL
         options.tools = options.tools.filter(|list| !list.is_empty());
         Ok(options)
     }

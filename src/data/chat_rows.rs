@@ -1,4 +1,4 @@
-//! Rows of messages, in the tokenizer's chat template: a conversation, or a prompt and what is to be written after it.
+//! Rows of messages, in the tokenizer's chat template: a conversation, or a prompt with its completion.
 
 use super::source::{InLoss, JOINED, LossOn, Source};
 use super::{Cell, Dataset};
@@ -30,7 +30,7 @@ fn rendered(tokenizer: &Tokenizer, messages: &[Value], options: &ChatOptions, at
     chat.map_err(|error| error.attributed_to(WHO).at(format!("row {at}")))
 }
 
-/// Messages in the tokenizer's chat template. What the turns of a role have to write is in the loss.
+/// Messages in the tokenizer's chat template. The generated parts of a role's turns are in the loss.
 pub fn chat(
     tokenizer: &Tokenizer,
     messages: &[Value],
@@ -48,7 +48,7 @@ pub fn chat(
     Ok(Source { text: chat.text, in_loss, special: false, start: None, eos: false })
 }
 
-/// A template that joins texts joins no messages.
+/// Returns an error for messages with a template that joins texts.
 pub fn check_dialog(template: Option<&str>) -> Result<()> {
     match template {
         None | Some(JOINED) => Ok(()),
@@ -59,8 +59,8 @@ pub fn check_dialog(template: Option<&str>) -> Result<()> {
     }
 }
 
-/// A prompt and a completion that are lists of messages, as in TRL: what the chat template writes of both, behind what it writes of the
-/// prompt with the beginning of the next turn, is in the loss. `is_drawn`: tokens differ from one encoding to the next.
+/// A prompt and a completion that are lists of messages, as in TRL: the loss covers the template's output for both, after its
+/// output for the prompt with a generation prompt. `is_drawn`: tokens differ between encodings.
 pub fn dialog(
     tokenizer: &Tokenizer,
     fields: [usize; 2],
@@ -83,7 +83,7 @@ pub fn dialog(
     let in_loss = if !is_drawn {
         InLoss::After(tokenizer.ids(&prompt, false).map_err(|error| error.at(format!("row {at}")))?)
     } else {
-        // tokens are drawn, letters are not
+        // tokens are random, characters are not
         let shared = text.char_indices().zip(prompt.chars()).take_while(|((_, one), two)| one == two).last();
         let from = shared.map_or(0, |((place, letter), _)| place + letter.len_utf8());
         InLoss::Ranges(std::iter::once(from..text.len()).collect())

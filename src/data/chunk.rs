@@ -1,10 +1,10 @@
-//! Texts as chunks of so many characters each.
+//! Texts as chunks of equal length in characters.
 
 use crate::{Result, bail, cancel};
 use std::borrow::Cow;
 
-/// Joins `texts`, a line break after each, and splits the whole every `chars` characters, into `limit` chunks at most. What
-/// is left at the end is dropped.
+/// Joins `texts`, a line break after each, and splits the whole every `chars` characters, into `limit` chunks at most. The
+/// remainder is dropped.
 pub fn chunk<'t>(
     texts: impl IntoIterator<Item = Result<Cow<'t, str>>>,
     chars: usize,

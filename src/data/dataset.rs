@@ -15,11 +15,11 @@ use std::sync::Arc;
 pub struct Dataset {
     table: ColumnTable,
     rows: RowOrder,
-    /// Made by `column`: one field, whose rows are its values and not maps.
+    /// Made by `column`: one field, whose rows are plain values instead of maps.
     bare: bool,
 }
 
-/// Which rows of the columns, in which order.
+/// The rows of the columns, and their order.
 #[derive(Clone)]
 enum RowOrder {
     Range(usize, usize),
@@ -49,12 +49,12 @@ impl Dataset {
         &self.table.names
     }
 
-    /// Its columns, of which a row is [`Dataset::row`].
+    /// Its columns, indexed by [`Dataset::row`].
     pub fn columns(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Column>)> {
         self.table.names.iter().zip(&self.table.columns)
     }
 
-    /// Whether rows are plain values and not maps.
+    /// Whether rows are plain values instead of maps.
     pub fn is_bare(&self) -> bool {
         self.bare
     }
@@ -64,7 +64,7 @@ impl Dataset {
         self
     }
 
-    /// Where row `at` of this dataset is in its columns.
+    /// The index of row `at` in its columns.
     pub fn row(&self, at: usize) -> usize {
         match &self.rows {
             RowOrder::Range(start, _) => start + at,
@@ -72,12 +72,12 @@ impl Dataset {
         }
     }
 
-    /// The value of column number `field` in row `at`.
+    /// The value in column `field` of row `at`.
     pub fn cell(&self, field: usize, at: usize) -> Cell<'_> {
         self.table.columns[field].get(self.row(at))
     }
 
-    /// The number of the column `name`, or an error that names the nearest.
+    /// The index of column `name`, or an error that suggests the nearest.
     pub fn field(&self, who: &str, name: &str) -> Result<usize> {
         let Some(at) = self.table.position(name) else {
             return Err(Error::unknown(who, "field", name, self.table.names.iter().map(|name| &**name)));
@@ -85,7 +85,7 @@ impl Dataset {
         Ok(at)
     }
 
-    /// The field whose text a verb reads when it was not told: the only one, or `text`.
+    /// The default text field of a verb: the only one, or `text`.
     pub fn text_field(&self, who: &str) -> Result<usize> {
         match self.table.names.len() {
             1 => Ok(0),
@@ -102,7 +102,7 @@ impl Dataset {
         })
     }
 
-    /// Rows `start` up to `end`.
+    /// Rows from `start` to `end`, excluded.
     pub fn slice(&self, start: usize, end: usize) -> Dataset {
         let end = end.min(self.len());
         let start = start.min(end);
@@ -113,20 +113,20 @@ impl Dataset {
         Dataset { rows, ..self.clone() }
     }
 
-    /// The rows at these places, in this order.
+    /// The rows at these indices, in this order.
     pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Dataset {
         let rows = RowOrder::Picked(places.into_iter().map(|at| self.row(at) as u32).collect());
         Dataset { rows, ..self.clone() }
     }
 
-    /// In an order that only `seed` and the number of rows decide.
+    /// Shuffles in an order that depends only on `seed` and the number of rows.
     pub fn shuffle(&self, seed: u64) -> Dataset {
         let mut places: Vec<usize> = (0..self.len()).collect();
         Rng::new(seed).shuffle(&mut places);
         self.pick(places)
     }
 
-    /// Places of rows by equal `field`, groups in the order of their first row.
+    /// Row indices grouped by equal `field`, in the order of the groups' first rows.
     pub fn groups(&self, who: &str, field: &str) -> Result<Vec<Vec<usize>>> {
         let field = self.field(who, field)?;
         let mut known: HashMap<CellKey, usize> = HashMap::new();
@@ -144,18 +144,17 @@ impl Dataset {
         Ok(groups)
     }
 
-    /// The first row of every value of `field`.
+    /// The first row for each value of `field`.
     pub fn unique(&self, field: &str) -> Result<Dataset> {
         Ok(self.pick(self.groups("unique", field)?.into_iter().map(|group| group[0])))
     }
 
-    /// Sorts by `field`, smallest first, NaN as the largest, lists by their elements, rows without it last; equal ones keep
-    /// their order.
+    /// Sorts by `field` in ascending order: NaN last, lists by their elements, rows without the field at the end; stable.
     pub fn sort(&self, field: &str, descending: bool) -> Result<Dataset> {
         let field = self.field("sort", field)?;
         let mut places: Vec<usize> = (0..self.len()).collect();
         let pace = Pace::default();
-        // a list is read once, not at each comparison
+        // a list is parsed once, not at each comparison
         let nested = self.table.columns[field].kind() == "nested";
         let keys: Vec<SortKey> =
             if nested { places.iter().map(|&at| SortKey::of(self.cell(field, at))).collect() } else { Vec::new() };
@@ -225,7 +224,7 @@ impl Dataset {
         Ok(Dataset { bare: self.bare && other.bare, ..Dataset::from(all.finish()) })
     }
 
-    /// Its rows as a table of their own.
+    /// Its rows as a separate table.
     pub fn gathered(&self) -> ColumnTable {
         match &self.rows {
             RowOrder::Range(0, end) if *end == self.table.rows => self.table.clone(),
@@ -234,12 +233,12 @@ impl Dataset {
         }
     }
 
-    /// Bytes of memory that its columns hold.
+    /// Bytes of memory of its columns.
     pub fn size(&self) -> usize {
         self.table.size()
     }
 
-    /// Lets go of memory that comes back from a file when it is read: for a walk through many rows.
+    /// Releases memory that is backed by a file: for iterating over many rows.
     pub fn unload(&self) {
         self.table.columns.iter().for_each(|column| column.unload());
     }

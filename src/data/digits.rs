@@ -1,24 +1,24 @@
-//! Whole numbers of more digits than 64 bits hold: identifiers, which stay what they are as text. Inside of lists and maps they stay numbers.
+//! Integers beyond 64 bits: identifiers, which are preserved as text. Inside lists and maps they remain numbers.
 
 pub use crate::token::digits::is_whole;
 use crate::token::digits::replaced;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
-/// What a nested number begins with on its way through a reader: no letter, so that no file has it.
+/// Prefix that marks a nested number on its way through a reader: a noncharacter, so that it is in no file.
 const MARK: char = '\u{10fffe}';
 
-/// Whether the mark is anywhere. Its first byte is looked for first, since its last is common in Chinese.
+/// Whether the mark occurs. Its first byte is searched for first, since its last is common in Chinese.
 fn has_mark(json: &str) -> bool {
     json.as_bytes().contains(&0xf4) && json.contains(MARK)
 }
 
-/// JSON with quotes around the whole numbers that do not fit 64 bits with a sign, which a reader would round.
+/// JSON with quotes around integers that do not fit signed 64 bits, which a reader would round.
 pub fn quoted(json: &str) -> Cow<'_, str> {
     replaced(json, |number, _| format!("\"{number}\""))
 }
 
-/// The same for rows, whose fields are `depth` brackets deep: what is deeper is marked too, for [`bare`].
+/// The same for rows, whose fields are `depth` brackets deep: deeper numbers are marked too, for [`bare`].
 pub fn quoted_row(json: &str, depth: usize) -> Cow<'_, str> {
     if has_mark(json) {
         return quoted(json);
@@ -26,7 +26,7 @@ pub fn quoted_row(json: &str, depth: usize) -> Cow<'_, str> {
     replaced(json, |number, at| if at > depth { format!("\"{MARK}{number}\"") } else { format!("\"{number}\"") })
 }
 
-/// A list or a map of a row as JSON, with the numbers that were marked.
+/// A list or map of a row as JSON, with the marked numbers.
 pub fn bare(json: String) -> String {
     if !has_mark(&json) {
         return json;
@@ -50,7 +50,7 @@ pub fn bare(json: String) -> String {
     out + rest
 }
 
-/// The value of JSON, in which numbers that do not fit are texts.
+/// The parsed JSON, in which integers that do not fit are text.
 pub fn value<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
     serde_json::from_str(&quoted(json))
 }

@@ -1,7 +1,7 @@
-//! Encoding of rows: plain text, prompt and completion, or messages, with loss only where it is asked for.
+//! Encoding of rows: plain text, prompt and completion, or messages, with loss only where requested.
 //!
-//! Whether a token is in the loss depends on its position in the text, never on its id: it is if some of its text is inside a
-//! range that is.
+//! Whether a token is in the loss depends on its position in the text, never on its id: it is if part of its text is inside a
+//! range with loss.
 
 use super::Dataset;
 use super::chat_plan::ChatFields;
@@ -19,19 +19,19 @@ const WHO: &str = "encode";
 /// Rows encoded between two checks of the cancel flag.
 const CHUNK: usize = 1024;
 
-/// The fields that a row is made of.
+/// The fields of a row.
 #[derive(Clone, Debug)]
 pub enum RowForm {
     /// Every token is in the loss.
     Text { field: String },
-    /// The completion is in the loss. The template holds `{prompt}` and `{completion}`, or none: the tokenizer's chat template,
-    /// which takes lists of messages too.
+    /// The completion is in the loss. The template holds `{prompt}` and `{completion}`; without one, the tokenizer's chat
+    /// template is used, which also accepts lists of messages.
     Prompt { prompt: String, completion: String, template: Option<String> },
-    /// Messages with `role` and `content`; those of `loss_on` are in the loss.
+    /// Messages with `role` and `content`; those selected by `loss_on` are in the loss.
     Chat { field: String, loss_on: LossOn },
 }
 
-/// The treatment of a row of more tokens than `max_length`.
+/// The treatment of a row longer than `max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     Truncate,
@@ -44,13 +44,13 @@ pub enum Overflow {
 pub struct EncodePlan {
     pub form: RowForm,
     pub chat: ChatPlan,
-    /// The id to prepend to each sequence, the parts of a split text included (a chat template writes its own).
+    /// The id to prepend to each sequence, including the parts of a split text (a chat template writes its own).
     pub start: Option<u32>,
-    /// Appends EOS, where the tokenizer has one and the text does not end with it.
+    /// Appends EOS, if the tokenizer has one and the text does not end with it.
     pub eos: bool,
     pub max_length: Option<usize>,
     pub overflow: Overflow,
-    /// Skips rows without loss tokens, instead of failing.
+    /// Skips rows without loss tokens instead of failing.
     pub skip_empty: bool,
     /// The rate and seed of BPE-dropout.
     pub bpe_dropout: Dropout,
@@ -66,7 +66,7 @@ struct EncodedRow {
     in_loss: Option<Vec<bool>>,
 }
 
-/// [`encode_part`] of rows of which one at least has a loss token.
+/// [`encode_part`], with an error if no row has a loss token.
 pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Result<Encoded> {
     if data.is_empty() {
         bail!(WHO, "there are no rows");
@@ -78,7 +78,7 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan) -> Resul
     Ok(rows)
 }
 
-/// Encodes all rows, in parallel, in order. `number` is that of the first row: BPE-dropout draws by it.
+/// Encodes all rows, in parallel, in order. `number` is the first row's: it seeds BPE-dropout.
 pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, number: u64) -> Result<Encoded> {
     let fields = FormFields::find(data, &plan.form)?;
     let is_chat = matches!(plan.form, RowForm::Chat { .. }) || fields.is_dialog(data);
@@ -98,7 +98,7 @@ pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &EncodePlan, num
         }
     }
     let pad = tokenizer.pad().or(tokenizer.eos()).unwrap_or(0);
-    // a text that is cut would go on without the token that it has to begin with
+    // a split text would continue without its required first token
     Ok(Encoded::new(flat, ends, pad, counts, all_in_loss && plan.start.is_none()))
 }
 
@@ -134,7 +134,7 @@ fn add(
     };
     let before = ends.len();
     for part in parts {
-        // the first token of a sequence is predicted from nothing, so it is never a target
+        // the first token of a sequence has no context, so it is never a target
         let first = 1 - row.start.iter().len();
         let has_loss = |part: &Range<usize>| match &row.in_loss {
             None => part.len() > first,
@@ -160,7 +160,7 @@ fn add(
     Ok(())
 }
 
-/// The columns that a form reads.
+/// The columns of a row form.
 enum FormFields {
     Text(usize),
     Prompt(usize, usize),
@@ -264,8 +264,8 @@ fn filled(template: &str, prompt: &str, completion: &str, plan: &EncodePlan) -> 
     Ok(Source { text, in_loss: InLoss::Ranges(vec![in_loss]), special: true, start: plan.start, eos: plan.eos })
 }
 
-/// Which tokens have some of their text inside a range. A tokenizer that trims its offsets (`trim_offsets`) gives an empty one
-/// to a token of spaces alone: its text lies between the token before it and the place it is given.
+/// The tokens with some text inside a range. A tokenizer that trims its offsets (`trim_offsets`) gives an empty range to a token
+/// of spaces alone: its text lies between the previous token and its position.
 fn inside(offsets: &[(usize, usize)], ranges: &[Range<usize>]) -> Vec<bool> {
     let mut covered = 0;
     let mut inside = Vec::with_capacity(offsets.len());
@@ -280,7 +280,7 @@ fn inside(offsets: &[(usize, usize)], ranges: &[Range<usize>]) -> Vec<bool> {
 /// The ids of a text as a row, with the bytes behind each and whether it is in the loss.
 fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, tokenizer: &Tokenizer) -> EncodedRow {
     let mut bytes = Vec::with_capacity(ids.len() + 1);
-    // a character that several tokens share counts for the first; what no token covers, for the next one
+    // a character shared by several tokens counts for the first; text not covered by a token counts for the next one
     let mut covered = 0;
     for &(_, end) in &offsets {
         bytes.push(end.saturating_sub(covered).min(u16::MAX as usize) as u16);
@@ -308,7 +308,7 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
         && ids.last().copied() == tokenizer.eos()
         && let Some(last) = in_loss.as_mut().and_then(|in_loss| in_loss.last_mut())
     {
-        // the tokenizer put it there itself
+        // the tokenizer added it itself
         *last = true;
     }
     let start = source.start;
@@ -316,7 +316,7 @@ fn tokens(source: Source, mut ids: Vec<u32>, offsets: Vec<(usize, usize)>, token
     let is_own_bos = first == tokenizer.bos() && offsets.first().is_some_and(|(from, to)| from == to);
     let is_there = first == start && start.is_some_and(|id| tokenizer.is_special(id));
     if start.is_some() && first.is_some() && (is_there || is_own_bos) {
-        // the tokenizer put it there itself, or the text begins with it
+        // the tokenizer added it itself, or the text begins with it
         ids.remove(0);
         bytes.remove(0);
         if let Some(in_loss) = &mut in_loss {

@@ -1,4 +1,4 @@
-//! Encoded rows as a value, to be packed, padded and batched.
+//! Encoded rows as a value, for packing, padding and batching.
 
 use super::mask::{MaskedTokens, Masking, NEVER};
 use super::{Batch, pack};
@@ -11,11 +11,11 @@ pub struct Flat {
     ids: Vec<u32>,
     /// Bytes of text behind each token.
     bytes: Vec<u16>,
-    /// Which tokens are in the loss; none: all.
+    /// Whether each token is in the loss; `None`: all are.
     in_loss: Option<Vec<bool>>,
-    /// Labels of tokens that are not the tokens themselves, and types of tokens; of rows for encoders.
+    /// Labels that differ from the tokens, and token types; for encoder rows.
     labeled: Option<(Vec<i64>, Vec<u32>)>,
-    /// How tokens are masked, of rows for that.
+    /// How tokens are masked, for masked rows.
     masked: Option<MaskedTokens>,
 }
 
@@ -24,12 +24,12 @@ impl Flat {
         Flat { ids: Vec::new(), bytes: Vec::new(), in_loss: masked.then(Vec::new), labeled: None, masked: None }
     }
 
-    /// For tokens with labels and types of their own.
+    /// For tokens with their own labels and types.
     pub fn labeled() -> Flat {
         Flat { labeled: Some((Vec::new(), Vec::new())), ..Flat::new(false) }
     }
 
-    /// For tokens that are masked.
+    /// For masked tokens.
     pub fn masked(masking: Arc<Masking>) -> Flat {
         Flat { masked: Some(MaskedTokens::new(masking)), ..Flat::new(false) }
     }
@@ -69,12 +69,12 @@ impl Flat {
         self.in_loss.as_ref().is_none_or(|in_loss| in_loss[token])
     }
 
-    /// Whether its rows are for encoders: with special tokens, and targets that are not the next token.
+    /// Whether its rows are for encoders: with special tokens, and targets other than the next token.
     fn is_whole(&self) -> bool {
         self.labeled.is_some() || self.masked.is_some()
     }
 
-    /// The type of a token, where tokens have types.
+    /// The type of a token, if tokens have types.
     fn type_of(&self, token: usize) -> Option<u32> {
         let labeled = self.labeled.as_ref().map(|(_, types)| types[token]);
         labeled.or_else(|| self.masked.as_ref().map(|masked| u32::from(masked.types[token])))
@@ -89,32 +89,32 @@ pub struct Counts {
     pub skipped: usize,
 }
 
-/// Encoded rows. A row is one sequence, or after [`Encoded::pack`] several.
+/// Encoded rows. A row is one sequence, or several after [`Encoded::pack`].
 #[derive(Clone)]
 pub struct Encoded {
     flat: Arc<Flat>,
-    /// The sequences of `flat` that rows consist of.
+    /// The sequences of `flat` that make up the rows.
     sequences: Arc<Vec<(usize, usize)>>,
     /// The end of each row in `sequences`.
     ends: Arc<Vec<usize>>,
-    /// The length to which rows are padded; none: the longest of the batch.
+    /// The length to which rows are padded; `None`: the longest of the batch.
     length: Option<usize>,
     pad: u32,
     counts: Counts,
     /// Plain text, which packing may split anywhere.
     stream: bool,
-    /// What is to be predicted of whole sequences.
+    /// Targets of whole sequences.
     answers: Option<Arc<Answers>>,
 }
 
-/// Targets of sequences, by where these begin.
+/// Targets of sequences, by their starts.
 struct Answers {
     starts: Vec<usize>,
     targets: Vec<f64>,
 }
 
 impl Answers {
-    /// Those of the sequence that begins here.
+    /// The targets of the sequence that starts here.
     fn of(&self, start: usize) -> &[f64] {
         let each = self.targets.len() / self.starts.len().max(1);
         match self.starts.binary_search(&start) {
@@ -142,7 +142,7 @@ impl Encoded {
         }
     }
 
-    /// Rows for encoders, with targets of the rows, as many each, or none.
+    /// Rows for encoders, with the same number of targets for each, or none.
     pub(super) fn labeled(flat: Flat, ends: Vec<usize>, pad: u32, counts: Counts, targets: Vec<f64>) -> Encoded {
         let rows = Encoded::new(flat, ends, pad, counts, false);
         let starts = rows.sequences.iter().map(|(start, _)| *start).collect();
@@ -150,7 +150,7 @@ impl Encoded {
         Encoded { answers, ..rows }
     }
 
-    /// The same sequences, several in a row: `ends` is where each row ends among them.
+    /// The same sequences, several per row: `ends` is the end of each row among them.
     pub(super) fn grouped(self, ends: Vec<usize>) -> Encoded {
         Encoded { ends: Arc::new(ends), ..self }
     }
@@ -182,7 +182,7 @@ impl Encoded {
         self.pad
     }
 
-    /// The length to which rows are padded, if it is fixed.
+    /// The fixed length to which rows are padded, if any.
     pub fn length(&self) -> Option<usize> {
         self.length
     }
@@ -212,7 +212,7 @@ impl Encoded {
         self.sequences.iter().flat_map(|&(start, end)| start + 1..end).filter(|&token| self.flat.is_in_loss(token))
     }
 
-    /// Number of targets: of tokens, or of sequences. Of tokens that are masked, how many there are on average.
+    /// Number of targets: of tokens, or of sequences. For masked tokens the expected number.
     pub fn loss_tokens(&self) -> usize {
         if let Some(masked) = &self.flat.masked {
             return masked.expected(&self.sequences);
@@ -237,7 +237,7 @@ impl Encoded {
         (0..self.len()).map(|row| self.tokens_of(row)).max().unwrap_or(0)
     }
 
-    /// The share of padding, where the length of rows is fixed.
+    /// The share of padding, if rows have a fixed length.
     pub fn padding(&self) -> Option<f64> {
         let share = |length| 1.0 - self.tokens() as f64 / (length * self.len()) as f64;
         self.length.map(|length| if self.is_empty() { 0.0 } else { share(length) })
@@ -253,8 +253,8 @@ impl Encoded {
         Ok(Encoded { length: Some(length), ..self.clone() })
     }
 
-    /// Packs sequences into rows of exactly `length` tokens: split at the ends of blocks (`cut`), or whole and combined so
-    /// that little is padding.
+    /// Packs sequences into rows of exactly `length` tokens: split at block ends (`cut`), or whole and combined to minimize
+    /// padding.
     pub fn pack(&self, length: usize, cut: bool) -> Result<Encoded> {
         if cut && self.flat.is_whole() {
             bail!("pack", "rows for encoders are not split: `wrapped` is for plain text");
@@ -292,7 +292,7 @@ impl Encoded {
         Encoded { sequences: Arc::new(sequences), ends: Arc::new(ends), ..self.clone() }
     }
 
-    /// These rows as one batch, in a pass over them: tokens are masked anew in each.
+    /// These rows as one batch, in pass `pass`: tokens are masked anew in each pass.
     pub fn batch(&self, rows: &[usize], pass: u64) -> Batch {
         let mut batch = self.unmasked(rows);
         if let Some(masked) = &self.flat.masked {
@@ -326,7 +326,7 @@ impl Encoded {
             for (segment, &(start, end)) in self.row(row).iter().enumerate() {
                 batch.targets.extend(self.answers.iter().flat_map(|answers| answers.of(start)));
                 for token in start..end {
-                    // nothing is before the first token of a sequence that it could be predicted from
+                    // the first token of a sequence has no context to be predicted from
                     let (id, in_loss) = (self.flat.ids[token], token > start && self.flat.is_in_loss(token));
                     batch.ids.push(id);
                     batch.labels.push(match &self.flat.labeled {
@@ -352,7 +352,7 @@ impl Encoded {
                 batch.token_types.resize(end, 0);
             }
         }
-        // what has one type alone needs no types: many models have no embeddings of them
+        // rows of a single type need no types: many models have no embeddings of them
         if batch.token_types.iter().all(|&kind| kind == 0) {
             batch.token_types.clear();
         }

@@ -1,4 +1,4 @@
-//! Excerpts of documents: items to measure on, each with what stands before it in its own document.
+//! Excerpts of documents as evaluation items, each with its preceding context in the same document.
 
 use crate::tensor::Rng;
 use crate::{Result, bail, cancel};
@@ -8,9 +8,9 @@ use crate::{Result, bail, cancel};
 pub struct Cut {
     /// Characters of an excerpt.
     pub chars: usize,
-    /// Characters of context before it, at most.
+    /// Maximum characters of context before it.
     pub context: usize,
-    /// Excerpts in all, at most.
+    /// Maximum number of excerpts in total.
     pub limit: usize,
     pub seed: u64,
 }
@@ -19,15 +19,15 @@ pub struct Cut {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Excerpt {
     pub text: String,
-    /// What stands before it.
+    /// The preceding text.
     pub context: String,
-    /// The number of its document.
+    /// The index of its document.
     pub document: usize,
 }
 
 /// Cuts each of `documents` into parts that do not overlap, and takes the documents in turn: one part of each, then another of
-/// each that has more. Documents, and parts within each, come in an order that `seed` decides, so that fewer excerpts are the first
-/// of more.
+/// each that has more. Documents, and parts within each, are in an order given by `seed`, so that a smaller number of excerpts is
+/// a prefix of a larger one.
 pub fn excerpts(documents: &[String], by: Cut) -> Result<Vec<Excerpt>> {
     if by.chars == 0 {
         bail!("excerpts", "excerpts of 0 characters");
@@ -43,7 +43,7 @@ pub fn excerpts(documents: &[String], by: Cut) -> Result<Vec<Excerpt>> {
             if found.len() == by.limit {
                 return Ok(found);
             }
-            // documents that no turn reaches are not cut
+            // documents never reached are not cut
             let parts = parts[*document].get_or_insert_with(|| {
                 let seed = Rng::new(by.seed).split(*document as u64);
                 Parts::of(&documents[*document], by.chars, seed)
@@ -72,7 +72,7 @@ fn back(text: &str, end: usize, chars: usize) -> usize {
     }
 }
 
-/// The parts of a document as ranges of bytes, in the order in which they are taken.
+/// The parts of a document as byte ranges, in the order in which they are taken.
 struct Parts {
     ranges: Vec<(usize, usize)>,
 }
@@ -93,8 +93,8 @@ impl Parts {
     }
 }
 
-/// The bytes of the first part of `text`: about `chars` characters, up to the last break between words in its second half. A rest
-/// of less than half a part belongs to it.
+/// The bytes of the first part of `text`: about `chars` characters, up to the last word break in its second half. A remainder of
+/// less than half a part belongs to it.
 fn length(text: &str, chars: usize) -> usize {
     let mut signs = text.char_indices().map(|(at, sign)| (at, at + sign.len_utf8(), sign));
     if signs.clone().nth(chars + chars / 2).is_none() {
@@ -108,14 +108,15 @@ fn length(text: &str, chars: usize) -> usize {
             last = break_at(from, to, sign).or(last);
         }
     }
-    // what follows may begin a word
+    // the following text may begin a word
     match text[end..].chars().next() {
         Some(next) if next.is_whitespace() => end,
         _ => last.unwrap_or(end),
     }
 }
 
-/// Where words part beside a sign: before a space, which tokens have at their front, and after a mark of scripts without spaces.
+/// Word breaks at a character: before a space, which tokens have in front, and after a punctuation mark in scripts without
+/// spaces.
 fn break_at(from: usize, to: usize, sign: char) -> Option<usize> {
     match sign {
         sign if sign.is_whitespace() => Some(from),

@@ -1,4 +1,4 @@
-//! Fields of rows chosen, left out and renamed, also where some of the rows lack them.
+//! Selecting, dropping and renaming fields, also if some rows lack them.
 
 use super::step::Step;
 use super::{Column, ColumnTable, Dataset};
@@ -6,7 +6,7 @@ use crate::{Result, bail};
 use std::sync::Arc;
 
 impl Dataset {
-    /// These fields, empty where no row has them; bare: the values of the one field alone.
+    /// These fields, empty if no row has them; with `bare`, the values of the single field.
     pub fn fields_or_none(&self, fields: &[String], bare: bool) -> Result<Dataset> {
         let missing: Vec<&String> =
             fields.iter().filter(|name| !self.fields().iter().any(|known| **known == ***name)).collect();
@@ -22,7 +22,7 @@ impl Dataset {
         Dataset::from(table).fields_or_none(fields, bare)
     }
 
-    /// Puts columns with as many rows in place of those of their names, or behind the others.
+    /// Replaces columns of the same names, and appends the others; they must have as many rows.
     pub fn with_columns(&self, columns: Vec<(String, Column)>) -> Dataset {
         let mut table = self.gathered();
         for (name, column) in columns {
@@ -45,7 +45,7 @@ impl Dataset {
     }
 }
 
-/// Leaves fields out.
+/// Drops fields.
 pub struct DropFields(pub Vec<String>);
 
 impl Step for DropFields {

@@ -1,5 +1,5 @@
-//! Rows of several texts each, which are compared and do not see each other: a question, its answer and wrong answers, or two
-//! sentences and how alike they are.
+//! Rows of several separate texts that are compared: a question, its answer and wrong answers, or two sentences and their
+//! similarity.
 
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset, digits};
@@ -16,21 +16,21 @@ const CHUNK: usize = 1024;
 pub struct GroupPlan {
     /// The fields of the texts: those after the second may hold a list of texts, or nothing.
     pub fields: Vec<String>,
-    /// What is written before the texts of each field, or nothing.
+    /// Prefixes of the texts of each field, possibly empty.
     pub prompts: Vec<String>,
-    /// The field with how alike the first two texts are.
+    /// The field with the similarity of the first two texts.
     pub score: Option<String>,
     pub max_length: Option<usize>,
 }
 
-/// A row: the tokens of its texts, how alike they are, and how many were cut.
+/// A row: the tokens of its texts, their similarity, and the number of truncated texts.
 struct Group {
     texts: Vec<Inputs>,
     score: Option<f64>,
     cut: usize,
 }
 
-/// Encodes all rows, in parallel, in order. The target of each sequence is the number of its row, or the score of the row.
+/// Encodes all rows, in parallel, in order. The target of each sequence is the index of its row, or the score of the row.
 pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &GroupPlan) -> Result<Encoded> {
     check(data, plan)?;
     let fields = plan.fields.iter().map(|name| data.field(WHO, name)).collect::<Result<Vec<usize>>>()?;
@@ -115,7 +115,7 @@ fn group(
     Ok(group)
 }
 
-/// The text of a field, or where `several` the texts of a list, which may be missing.
+/// The text of a field, or with `several` the texts of a list, which may be missing.
 fn texts(data: &Dataset, field: usize, at: usize, several: bool) -> Result<Vec<String>> {
     let (name, cell) = (&data.fields()[field], data.cell(field, at));
     match cell {

@@ -1,5 +1,5 @@
-//! Rows for encoders: a text or a pair, or words that come split, with a class for the row or a tag for each word. Special tokens
-//! stay around what is cut.
+//! Rows for encoders: a text, a pair, or pre-split words, with a class for the row or a tag for each word. Truncation keeps
+//! special tokens.
 
 use super::encoded::{Counts, Encoded, Flat};
 use super::{Cell, Dataset, digits};
@@ -17,33 +17,33 @@ pub struct LabeledPlan {
     /// The field of the text, or of its words.
     pub first: String,
     pub second: Option<String>,
-    /// The fields hold lists of words.
+    /// Whether the fields hold lists of words.
     pub words: bool,
     pub answer: Answer,
-    /// Names of the classes; none: classes are numbers.
+    /// Class names; if empty, classes are numbers.
     pub labels: Vec<String>,
-    /// The later tokens of a word have its tag too, and not only the first.
+    /// Also label the later tokens of a word, not only the first.
     pub label_all: bool,
     pub max_length: Option<usize>,
     pub overflow: LabeledOverflow,
-    /// Rows without a token are left out.
+    /// Skip rows without a token.
     pub skip_empty: bool,
-    /// A tag that nothing can learn is an error.
+    /// Treat an unusable tag as an error.
     pub lost_is_error: bool,
 }
 
-/// What becomes of a row of more tokens than `max_length`.
+/// Treatment of a row longer than `max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabeledOverflow {
     Truncate,
-    /// Windows that share so many tokens. Each has the class of its row; a tag is learned in the window where it is furthest
-    /// from an edge.
+    /// Windows that share this many tokens. Each has the class of its row; a tag is used in the window where it is furthest from
+    /// an edge.
     Split(usize),
     Skip,
     Error,
 }
 
-/// What is to be predicted.
+/// The target.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Nothing,
@@ -53,7 +53,7 @@ pub enum Answer {
     Words(String),
 }
 
-/// A row as tokens: in one window, or several.
+/// A row as tokens, in one or several windows.
 #[derive(Default)]
 struct LabeledRow {
     windows: Vec<(Inputs, Vec<i64>)>,
@@ -63,13 +63,13 @@ struct LabeledRow {
     lost: Lost,
 }
 
-/// What was lost on the way, which no score would show.
+/// Losses that no score would show.
 #[derive(Default)]
 struct Lost {
-    /// Words without a token, whose tags are lost, and the first of them: its row, and the word.
+    /// Number of words without a token, whose tags are lost, and the first of them: its row, and the word.
     words: usize,
     word: Option<(usize, String)>,
-    /// Words that were cut off, and the first of them.
+    /// Number of truncated words, and the first of them.
     cut: usize,
     first_cut: Option<(usize, String)>,
 }
@@ -88,7 +88,7 @@ impl Lost {
         first.get_or_insert_with(|| (row, word.to_string()));
     }
 
-    /// Tags that nothing can learn or be measured by, a line each.
+    /// Warnings about unusable tags, one line each.
     fn lines(&self) -> Vec<(String, &'static str)> {
         let mut lines = Vec::new();
         if let Some((row, word)) = &self.word {
@@ -205,7 +205,7 @@ fn words(data: &Dataset, field: usize, at: usize) -> Result<Vec<String>> {
     list(data, field, at)?.into_iter().map(word).collect()
 }
 
-/// A row as tokens, of any number, and its words where it has some.
+/// A row as tokens of any number, and its words if it has some.
 fn inputs(
     data: &Dataset,
     columns: &Columns,
@@ -277,7 +277,7 @@ fn row(data: &Dataset, columns: &Columns, at: usize, tokenizer: &Tokenizer, plan
     Ok(row)
 }
 
-/// The tag of each token: of the first of a word, or of all.
+/// The tag of each token: only for the first of a word, or for all.
 fn aligned(inputs: &Inputs, tags: &[i64], plan: &LabeledPlan, own: impl Fn(u32) -> bool) -> Vec<i64> {
     let mut before = None;
     let label = |at: usize| {
@@ -293,8 +293,8 @@ fn aligned(inputs: &Inputs, tags: &[i64], plan: &LabeledPlan, own: impl Fn(u32) 
     (0..inputs.len()).map(label).collect()
 }
 
-/// The tag of what goes on: `I-PER` of `B-PER`, or `M-PER` of BMES, where there is one. Other tags stay: a word's tag is read from its first token, so that later
-/// ones need not be well formed.
+/// The tag of a continued entity: `I-PER` for `B-PER`, or `M-PER` in BMES, if it exists. Other tags are unchanged: a word's tag
+/// is read from its first token, so later ones need not be well formed.
 fn inside(tag: i64, labels: &[String]) -> i64 {
     let name = usize::try_from(tag).ok().and_then(|tag| labels.get(tag));
     let Some(kind) = name.and_then(|name| name.strip_prefix("B-")) else { return tag };
@@ -302,7 +302,7 @@ fn inside(tag: i64, labels: &[String]) -> i64 {
     of("I-").or_else(|| of("M-")).map_or(tag, |at| at as i64)
 }
 
-/// A class by its name, or by its number.
+/// A class by its name, or by its index.
 fn class(value: &serde_json::Value, labels: &[String], field: &str) -> Result<f64> {
     let name = match value {
         serde_json::Value::String(name) => name.clone(),
@@ -335,7 +335,7 @@ fn value(data: &Dataset, field: usize, at: usize) -> Result<serde_json::Value> {
     })
 }
 
-/// What is to be predicted of a row: its class, each class or not, or numbers.
+/// The target of a row: its class, a boolean per class, or numbers.
 fn answer(data: &Dataset, field: usize, at: usize, labels: &[String]) -> Result<Vec<f64>> {
     let name = &data.fields()[field];
     match value(data, field, at)? {

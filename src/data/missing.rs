@@ -1,4 +1,4 @@
-//! Missing values: what is not there, and what only stands for it; filled, or their rows left out.
+//! Missing values: absent values and placeholders for them; filling them, or dropping their rows.
 
 use super::step::Step;
 use super::stream::{InOrder, Walk};
@@ -9,27 +9,27 @@ use std::sync::Arc;
 
 const WHO: &str = "fill";
 
-/// How a value is missing.
+/// Why a value is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
     /// The row has no such field, or null.
     Null,
-    /// A text without a letter.
+    /// An empty or blank text.
     Empty,
-    /// A word that says so: `N/A`, `null`, 未知.
+    /// A placeholder word: `N/A`, `null`, 未知.
     Word,
-    /// No number.
+    /// NaN.
     Nan,
 }
 
-/// Which values count as missing, beside those that are not there and NaN.
+/// The values that count as missing, besides absent ones and NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
-    /// Empty texts, and words that say that there is nothing.
+    /// Empty texts, and placeholder words.
     pub words: bool,
 }
 
-/// Words that say that there is nothing: those of pandas, and of Chinese tables.
+/// Placeholder words: those of pandas, and of Chinese tables.
 const WORDS: &[&str] = &[
     "n/a",
     "#n/a",
@@ -64,7 +64,7 @@ const WORDS: &[&str] = &[
     "未填",
 ];
 
-/// How a value is missing; `None` for one that is there.
+/// Why a value is missing; `None` if it is present.
 pub fn gap(cell: Cell) -> Option<Gap> {
     match cell {
         Cell::Null => Some(Gap::Null),
@@ -75,7 +75,7 @@ pub fn gap(cell: Cell) -> Option<Gap> {
             word if word.len() <= 16 && WORDS.contains(&word.to_lowercase().as_str()) => Some(Gap::Word),
             _ => None,
         },
-        // a text beside values of other kinds
+        // a text among values of other types
         Cell::Json(json) if json.starts_with('"') => gap(Cell::Text(&cell.text().ok()?)),
         _ => None,
     }
@@ -91,7 +91,7 @@ impl Gaps {
     }
 }
 
-/// What is counted of a field.
+/// Counts of a field.
 #[derive(Clone, Debug, Default)]
 pub struct MissingCount {
     pub rows: usize,
@@ -99,16 +99,16 @@ pub struct MissingCount {
     pub empty: usize,
     pub word: usize,
     pub nan: usize,
-    /// The word that says most often that there is nothing.
+    /// Placeholder words with their counts.
     pub words: HashMap<String, usize>,
     pub kind: &'static str,
 }
 
-/// Adds what is missing in some rows to the counts of their fields, in the order in which fields are first seen.
+/// Adds the missing values of some rows to the counts of their fields, in the order in which fields first appear.
 pub fn count(rows: &Dataset, counts: &mut Vec<(String, MissingCount)>, before: usize) -> Result<()> {
     for (field, name) in rows.fields().iter().enumerate() {
         let at = counts.iter().position(|(known, _)| **known == **name).unwrap_or_else(|| {
-            // a field that comes late was missing before
+            // a field that appears late was missing before
             counts.push((
                 name.to_string(),
                 MissingCount { rows: before, null: before, kind: "nothing", ..Default::default() },
@@ -146,7 +146,7 @@ pub fn count(rows: &Dataset, counts: &mut Vec<(String, MissingCount)>, before: u
     Ok(())
 }
 
-/// What two kinds of values are together.
+/// The common type of two values.
 fn joined(a: &'static str, b: &'static str) -> &'static str {
     match (a, b) {
         (a, "nothing") => a,
@@ -157,18 +157,18 @@ fn joined(a: &'static str, b: &'static str) -> &'static str {
     }
 }
 
-/// What takes the place of missing values.
+/// The replacement of missing values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filler {
     Value(Own),
     Mean,
     Median,
     Mode,
-    /// The last value before.
+    /// The previous value.
     Forward,
 }
 
-/// A value that is not a column's.
+/// An owned value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Own {
     Null,
@@ -209,7 +209,7 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// The rows with the field filled; `last`: the value that was there last.
+    /// The rows with the field filled; `last` is the previous value.
     fn fill(&self, rows: &Dataset, last: &mut Own, value: &Own) -> Dataset {
         let field = rows.fields().iter().position(|name| **name == *self.field);
         let mut column = Column::default();
@@ -229,7 +229,7 @@ impl Fill {
         rows.with_columns(vec![(self.field.clone(), column)])
     }
 
-    /// What stands in for missing values of all these rows.
+    /// The replacement of missing values in all these rows.
     fn value(&self, parts: impl Iterator<Item = Result<Dataset>>) -> Result<Own> {
         match &self.filler {
             Filler::Value(value) => Ok(value.clone()),
@@ -268,7 +268,7 @@ impl Fill {
             entry.0 += 1;
             Ok(())
         })?;
-        // of equally frequent ones the first
+        // the first in a tie
         match counts.into_values().max_by_key(|(count, first, _)| (*count, *first)) {
             Some((.., value)) => Ok(value),
             None => bail!(WHO, "field `{}` has no values at all", self.field),
@@ -328,7 +328,7 @@ impl InOrder for Fill {
     }
 }
 
-/// Leaves out rows in which one of these fields is missing; without fields, any.
+/// Drops rows in which one of these fields is missing; without fields, any.
 #[derive(Clone, Debug)]
 pub struct DropMissing {
     pub fields: Vec<String>,

@@ -1,4 +1,4 @@
-//! How the values of a field compare: which comes first, and which are equal.
+//! Ordering and equality of field values.
 
 use super::column::Cell;
 use super::digits;
@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// A value as it is put in order: truth values before numbers before text before lists before maps before nothing. Lists are
-/// compared element by element; maps have no order of their own, and are by their JSON text.
+/// A value's sort key: booleans before numbers before text before lists before maps before missing values. Lists are compared
+/// element by element; maps have no natural order, and are compared by their JSON text.
 pub enum SortKey<'a> {
     Bool(bool),
     Int(i64),
@@ -64,7 +64,7 @@ impl<'a> SortKey<'a> {
     }
 
     pub fn compare(&self, other: &SortKey) -> Ordering {
-        // NaN behind all numbers, as in pandas and PyTorch; by its sign it would be the processor's choice
+        // NaN after all numbers, as in pandas and PyTorch; ordering by its sign would depend on the processor
         let float = |a: f64, b: f64| a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
         let mixed = |whole: i64, float: f64| number::order(whole.into(), float).unwrap_or(Ordering::Less);
         match (self, other) {
@@ -83,7 +83,7 @@ impl<'a> SortKey<'a> {
     }
 }
 
-/// What decides whether two values are equal: a whole number is the float that it equals, a map is its fields in any order.
+/// A value's equality key: an integer equals the float of the same value, and maps ignore the order of their fields.
 #[derive(PartialEq, Eq, Hash)]
 pub enum CellKey<'a> {
     Null,
@@ -100,7 +100,7 @@ impl<'a> CellKey<'a> {
             Cell::Null => CellKey::Null,
             Cell::Bool(value) => CellKey::Bool(value),
             Cell::Int(value) => CellKey::Int(value),
-            // all NaN are one: their sign is the processor's
+            // all NaN are equal: their sign depends on the processor
             Cell::Float(value) if value.is_nan() => CellKey::Float(f64::NAN.to_bits()),
             Cell::Float(value) if is_whole(value) => CellKey::Int(value as i64),
             Cell::Float(value) => CellKey::Float(value.to_bits()),
@@ -116,7 +116,7 @@ fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && number::order(i64::MAX.into(), value) == Some(Ordering::Greater) && value >= i64::MIN as f64
 }
 
-/// The same for equal values: fields sorted, numbers in one way.
+/// A canonical form for equal values: fields sorted, numbers in one representation.
 fn plain(value: Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => match number.as_f64().filter(|value| is_whole(*value)) {

@@ -1,5 +1,5 @@
-//! Pairs of neighboring parts of documents, and whether the second follows on the first: what BERT learns beside masked tokens
-//! (Devlin et al. 2019, `create_pretraining_data.py`), and ALBERT (Lan et al. 2020), whose second part is the first one instead.
+//! Pairs of neighboring parts of documents, and whether the second follows the first: BERT's second pre-training task (Devlin et
+//! al. 2019, `create_pretraining_data.py`), and ALBERT's (Lan et al. 2020), whose negative pairs are swapped.
 
 use crate::tensor::Rng;
 use crate::token::Tokenizer;
@@ -9,43 +9,43 @@ use unicode_segmentation::UnicodeSegmentation;
 
 const WHO: &str = "sentence_pairs";
 
-/// What is asked of a pair.
+/// The task of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairKind {
-    /// Whether the second part follows, or is of another document.
+    /// Whether the second part follows, or is from another document.
     Next,
-    /// Whether the parts are in their order.
+    /// Whether the parts are in order.
     Order,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct PairPlan {
     pub kind: PairKind,
-    /// Tokens of both parts that are aimed at.
+    /// Target number of tokens of both parts.
     pub tokens: usize,
-    /// The share of pairs that are made shorter, of a length drawn between 2 and that.
+    /// The share of shortened pairs, whose length is drawn between 2 and `tokens`.
     pub short: f64,
     pub seed: u64,
 }
 
-/// Two parts of documents. Class 0: the second follows on the first, or they are in their order.
+/// Two parts of documents. Class 0: the second follows the first, or they are in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentencePair {
     pub first: String,
     pub second: String,
     pub class: u8,
-    /// The number of the first part's document.
+    /// The index of the first part's document.
     pub document: usize,
 }
 
-/// A document as sentences: where each is in the text, and its number of tokens.
+/// A document as sentences: their positions in the text, and their numbers of tokens.
 struct Sentences<'t> {
     text: &'t str,
     all: Vec<(usize, usize, usize)>,
 }
 
 impl<'t> Sentences<'t> {
-    /// Sentences end with their line, or where the rules of Unicode end them (UAX #29).
+    /// Sentences end with their line, or by Unicode's rules (UAX #29).
     fn of(text: &'t str, tokenizer: &Tokenizer) -> Result<Sentences<'t>> {
         let mut all = Vec::new();
         for (at, line) in lines(text) {
@@ -64,12 +64,12 @@ impl<'t> Sentences<'t> {
         self.all[from..to].iter().map(|sentence| sentence.2).sum()
     }
 
-    /// The text from one sentence to before another.
+    /// The text from one sentence up to another, excluded.
     fn part(&self, from: usize, to: usize) -> String {
         self.text[self.all[from].0..self.all[to - 1].1].into()
     }
 
-    /// Where a part ends that begins here and has this many tokens, or as many as are left.
+    /// The end of a part that begins here and has this many tokens, or all that remain.
     fn end(&self, from: usize, tokens: usize) -> usize {
         let mut sum = 0;
         let reached = |at: &usize| {
@@ -80,7 +80,7 @@ impl<'t> Sentences<'t> {
     }
 }
 
-/// The lines of a text, and where each begins.
+/// The lines of a text, with their starts.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split_inclusive('\n').map(move |line| {
@@ -90,7 +90,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The pairs of all documents, in their order.
+/// The pairs of all documents, in order.
 pub fn sentence_pairs(documents: &[String], tokenizer: &Tokenizer, plan: &PairPlan) -> Result<Vec<SentencePair>> {
     if plan.tokens < 2 {
         bail!(WHO, "a pair of {} tokens has no two parts", plan.tokens);
@@ -122,13 +122,13 @@ pub fn sentence_pairs(documents: &[String], tokenizer: &Tokenizer, plan: &PairPl
 
 struct Maker<'a> {
     all: &'a [Sentences<'a>],
-    /// The documents that have a sentence.
+    /// The documents with at least one sentence.
     full: &'a [usize],
     plan: &'a PairPlan,
 }
 
 impl Maker<'_> {
-    /// Goes through a document part by part; sentences that a pair had no use for begin the next one.
+    /// Goes through a document part by part; sentences unused by a pair begin the next one.
     fn pairs_of(&self, document: usize, mut rng: Rng) -> Vec<SentencePair> {
         let own = &self.all[document];
         let mut pairs = Vec::new();
@@ -147,7 +147,7 @@ impl Maker<'_> {
         pairs
     }
 
-    /// A pair of the sentences from `start` to `end`, and where the next one begins.
+    /// A pair from the sentences `start` to `end`, and the start of the next one.
     fn next(&self, document: usize, start: usize, end: usize, tokens: usize, rng: &mut Rng) -> (Option<Parts>, usize) {
         let own = &self.all[document];
         let middle = if end - start > 1 { start + 1 + rng.below((end - start - 1) as u64) as usize } else { end };
@@ -155,7 +155,7 @@ impl Maker<'_> {
         if middle < end && rng.uniform() >= 0.5 {
             return (Some((first, own.part(middle, end), 0)), end);
         }
-        // any document but this one
+        // any document except this one
         let drawn = rng.below(self.full.len() as u64 - 1) as usize;
         let before = self.full.partition_point(|&other| other < document);
         let other = &self.all[self.full[drawn + usize::from(drawn >= before)]];
@@ -167,7 +167,7 @@ impl Maker<'_> {
 
 type Parts = (String, String, u8);
 
-/// Two parts in their order, or the other way round.
+/// Two parts in order, or swapped.
 fn order(own: &Sentences, start: usize, end: usize, rng: &mut Rng) -> Option<Parts> {
     if end - start < 2 {
         return None;

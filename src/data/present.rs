@@ -1,24 +1,24 @@
-//! Which rows of a column have a value: a bit a row, so that a field that few rows have costs little.
+//! The rows of a column that have a value: a bit per row, so that a rarely present field costs little.
 
-/// Rows that have a value, and those that don't. The values lie one after the other, without gaps.
+/// Rows with and without a value. The values are contiguous, without gaps.
 #[derive(Clone, Debug, Default)]
 pub struct Present {
     bits: Vec<u64>,
-    /// How many rows before each word of the bits have a value.
+    /// Number of rows with a value before each word of the bits.
     before: Vec<u32>,
     rows: usize,
     given: usize,
 }
 
 impl Present {
-    /// So many rows that all have a value.
+    /// `rows` rows that all have a value.
     pub fn all(rows: usize) -> Present {
         let mut present = Present::default();
         present.extend(rows, true);
         present
     }
 
-    /// So many rows that have none.
+    /// `rows` rows without a value.
     pub fn none(rows: usize) -> Present {
         let mut present = Present::default();
         present.extend(rows, false);
@@ -34,7 +34,7 @@ impl Present {
         self.bits.len() * 8 + self.before.len() * 4
     }
 
-    /// Which of the values is the row's.
+    /// The index of the row's value.
     pub fn place(&self, row: usize) -> Option<usize> {
         let (word, bit) = (self.bits[row / 64], row % 64);
         (word >> bit & 1 == 1).then(|| {
@@ -55,7 +55,7 @@ impl Present {
         self.rows += 1;
     }
 
-    /// More rows, of which all or none have a value.
+    /// Appends rows that all have a value, or none.
     pub fn extend(&mut self, rows: usize, has: bool) {
         let end = self.rows + rows;
         while self.rows < end && !self.rows.is_multiple_of(64) {
@@ -71,7 +71,7 @@ impl Present {
         }
     }
 
-    /// The rows of another column behind these.
+    /// Appends the rows of another column.
     pub fn append(&mut self, more: &Present) {
         for row in 0..more.rows {
             self.push(more.bits[row / 64] >> (row % 64) & 1 == 1);

@@ -1,11 +1,12 @@
-//! The same text in two parts of the data, and one text with two labels: what makes scores memory, or learning a contradiction.
+//! Texts shared by two parts of the data, and texts with contradictory labels: scores then measure memorization, or training
+//! learns a contradiction.
 
 use super::column::json_text;
 use super::{Cell, Dataset};
 use crate::{Result, progress, text};
 use std::collections::{HashMap, HashSet};
 
-/// Rows of one part whose text is in another part too.
+/// Rows of one part whose text also occurs in another part.
 pub struct Shared {
     pub rows: usize,
     pub of: usize,
@@ -14,7 +15,7 @@ pub struct Shared {
     pub text: String,
 }
 
-/// What a field holds, as a text to compare: nothing where it is empty.
+/// The text of a field for comparison; `None` if it is empty.
 fn key(data: &Dataset, field: usize, at: usize) -> Option<String> {
     match data.cell(field, at) {
         Cell::Null => None,
@@ -32,7 +33,7 @@ fn short(text: &str) -> String {
     if text.chars().count() <= MOST { text.into() } else { text.chars().take(MOST).chain(['…']).collect() }
 }
 
-/// The rows of `test` whose `fields` are those of a row of `train`.
+/// The rows of `test` whose `fields` equal those of a row of `train`.
 pub fn shared(who: &str, train: &Dataset, test: &Dataset, fields: &[&str]) -> Result<Option<Shared>> {
     let places = |data: &Dataset| fields.iter().map(|name| data.field(who, name)).collect::<Result<Vec<usize>>>();
     let (own, others) = (places(train)?, places(test)?);
@@ -47,7 +48,7 @@ pub fn shared(who: &str, train: &Dataset, test: &Dataset, fields: &[&str]) -> Re
 }
 
 impl Shared {
-    /// A line that tells of it.
+    /// A line that reports it.
     pub fn line(&self, part: &str) -> String {
         let share = 100.0 * self.rows as f64 / self.of as f64;
         let (rows, of) = (text::thousands(self.rows), text::thousands(self.of));
@@ -58,15 +59,15 @@ impl Shared {
     }
 }
 
-/// Texts that have more than one label.
+/// Texts with more than one label.
 pub struct Conflicts {
     pub texts: usize,
-    /// The first two rows of the first of them, and its text, shortened.
+    /// The first two rows of the first such text, and its text, shortened.
     pub rows: (usize, usize),
     pub text: String,
 }
 
-/// The texts (`fields`) that have several values of `label`.
+/// The texts (`fields`) with several values of `label`.
 pub fn conflicts(who: &str, data: &Dataset, fields: &[&str], label: &str) -> Result<Option<Conflicts>> {
     let label = data.field(who, label)?;
     let fields = fields.iter().map(|name| data.field(who, name)).collect::<Result<Vec<usize>>>()?;
@@ -86,13 +87,13 @@ pub fn conflicts(who: &str, data: &Dataset, fields: &[&str], label: &str) -> Res
     Ok(found)
 }
 
-/// The field that holds the texts of rows, for those who did not name one: `text`, or the only field.
+/// The default text field: `text`, or the only field.
 fn text_field(data: &Dataset) -> Option<String> {
     let field = data.text_field("split").ok()?;
     Some(data.fields()[field].to_string())
 }
 
-/// Warns where a split left the same text on both sides.
+/// Warns if a split left the same text on both sides.
 pub fn tell(train: &Dataset, parts: &[(&str, &Dataset)]) -> Result<()> {
     let Some(field) = text_field(train) else { return Ok(()) };
     for (name, part) in parts {

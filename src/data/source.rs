@@ -1,18 +1,18 @@
-//! A row as text, and what of it is in the loss.
+//! A row as text, and its ranges with loss.
 
 use std::ops::Range;
 
-/// How prompt and completion are joined where nothing else is said.
+/// The default template for prompt and completion.
 pub const JOINED: &str = "{prompt}\n{completion}";
 
-/// The turns of a chat that are in the loss.
+/// The turns of a chat with loss.
 #[derive(Clone, Debug)]
 pub enum LossOn {
     All,
     Role(String),
 }
 
-/// A text, and what of it is in the loss.
+/// A text, and its ranges with loss.
 pub struct Source {
     pub text: String,
     pub in_loss: InLoss,
@@ -22,10 +22,10 @@ pub struct Source {
     pub eos: bool,
 }
 
-/// What of a text is in the loss.
+/// The ranges of a text with loss.
 pub enum InLoss {
     All,
     Ranges(Vec<Range<usize>>),
-    /// The tokens behind those that these begin with too.
+    /// The tokens after the common prefix with these.
     After(Vec<u32>),
 }

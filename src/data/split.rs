@@ -1,18 +1,18 @@
-//! Splits: the rows of a dataset on two sides, plain, by groups, or with the classes in proportion.
+//! Splits a dataset in two: plain, by groups, or stratified.
 
 use super::Dataset;
 use super::column::{Cell, json_text};
 use crate::{Error, Result, bail, text};
 
 impl Dataset {
-    /// The first `fraction` of the rows, and the others.
+    /// The first `fraction` of the rows, and the rest.
     pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset)> {
         let cut = self.cut(fraction)?;
         Ok((self.slice(0, cut), self.slice(cut, self.len())))
     }
 
-    /// Like [`Dataset::split`], with rows of equal `field` on the same side: whole groups, in the order of their first
-    /// row, for as long as that brings the first side nearer to its share.
+    /// Like [`Dataset::split`], with rows of equal `field` on the same side: whole groups, in the order of their first row, while
+    /// that brings the first side nearer to its share.
     pub fn split_by(&self, fraction: f64, field: &str) -> Result<(Dataset, Dataset)> {
         let goal = self.cut(fraction)?;
         let groups = self.groups("split", field)?;
@@ -41,8 +41,8 @@ impl Dataset {
         Ok(cut)
     }
 
-    /// Like [`Dataset::split`], with the values of `field` in the same proportions on both sides. What is left over
-    /// goes to the largest remainders, as in scikit-learn's `train_test_split`; of equal ones to the first value.
+    /// Like [`Dataset::split`], with the values of `field` in the same proportions on both sides. The remaining rows go to the
+    /// largest remainders, as in scikit-learn's `train_test_split`; in a tie to the first value.
     pub fn split_stratified(&self, fraction: f64, field: &str) -> Result<(Dataset, Dataset)> {
         let goal = self.cut(fraction)?;
         let classes = self.groups("split", field)?;
@@ -63,7 +63,7 @@ impl Dataset {
         Ok((self.pick(train), self.pick(test)))
     }
 
-    /// An error where a class cannot be on both sides.
+    /// Returns an error if a class can't be on both sides.
     fn check_classes(&self, goal: usize, field: &str, classes: &[Vec<usize>]) -> Result<()> {
         if let Some(class) = classes.iter().find(|class| class.len() < 2) {
             let value = match self.cell(self.field("split", field)?, class[0]) {

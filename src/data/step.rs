@@ -1,32 +1,32 @@
-//! Steps: what makes rows of rows, for a whole dataset or a part of a stream at a time.
+//! Steps: transformations of rows, for a whole dataset or one part of a stream at a time.
 
 use super::{Dataset, TableBuilder};
 use crate::{Result, tasks};
 
-/// A step that looks at rows one by one: what becomes of a row depends on it alone. Parts go through it side by side.
+/// A row-wise step: the result for a row depends on it alone. Parts are processed in parallel.
 pub trait Step: Send + Sync {
-    /// What it does, as `filter` or `normalize text`: streams are shown with it.
+    /// Its label, as `filter` or `normalize text`, shown for streams.
     fn label(&self) -> String;
 
-    /// What tells it from others that do the same in another way.
+    /// Distinguishes it from other steps with the same label.
     fn identity(&self) -> String {
         self.label()
     }
 
-    /// What the rows become; `first` is the number of the first of them.
+    /// Transforms the rows; `first` is the index of the first of them.
     fn apply(&self, rows: Dataset, first: usize) -> Result<Dataset>;
 
-    /// [`Step::apply`] of several parts, each with the number of its first row.
+    /// [`Step::apply`] for several parts, each with the index of its first row.
     fn apply_all(&self, parts: Vec<(usize, Dataset)>) -> Vec<Result<Dataset>> {
         tasks::map(parts, &|_, (first, rows)| self.apply(rows, first))
     }
 }
 
-/// Rows of a dataset that go through a step together.
+/// Rows of a dataset processed together.
 const ROWS: usize = 1024;
 
 impl Dataset {
-    /// The rows that a step makes of these.
+    /// Applies a step to these rows.
     pub fn through(&self, step: &dyn Step) -> Result<Dataset> {
         let cut = tasks::ranges(self.len(), ROWS);
         if cut.len() < 2 {

@@ -12,28 +12,28 @@ use std::sync::Arc;
 
 const WHO: &str = "stream";
 
-/// Rows of files, and what becomes of them. A value: every pass reads the files anew.
+/// Rows of files, and their transformations. A value: every pass reads the files anew.
 #[derive(Clone)]
 pub struct Stream {
     source: Arc<Source>,
     stages: Vec<Stage>,
 }
 
-/// What happens to the rows on their way.
+/// A transformation of the rows.
 #[derive(Clone)]
 pub enum Stage {
-    /// Rows from one number up to another.
+    /// Rows from one index to another, excluded.
     Range(usize, usize),
-    /// These fields; bare: the values of the one field alone.
+    /// These fields; with `true`, the values of the single field.
     Fields(Vec<String>, bool),
     Each(Arc<dyn Step>),
     InOrder(Arc<dyn InOrder>),
 }
 
-/// What a walk does with each part, in order.
+/// The transformation of each part, in order.
 pub type Walk = Box<dyn FnMut(Dataset) -> Result<Dataset> + Send>;
 
-/// A step that has to see the rows in their order, since it remembers some of them.
+/// A step that must see the rows in order, since it remembers some of them.
 pub trait InOrder: Send + Sync {
     fn label(&self) -> String;
 
@@ -41,7 +41,7 @@ pub trait InOrder: Send + Sync {
         self.label()
     }
 
-    /// Begins a walk; `upstream` gives the rows that will come.
+    /// Begins a walk; `upstream` supplies the rows.
     fn begin(self: Arc<Self>, upstream: &Stream) -> Result<Walk>;
 }
 
@@ -57,7 +57,7 @@ impl Stage {
         }
     }
 
-    /// What tells it from others.
+    /// Distinguishes it from other stages.
     pub fn identity(&self) -> String {
         match self {
             Stage::Each(step) => step.identity(),
@@ -68,7 +68,7 @@ impl Stage {
 }
 
 impl Stream {
-    /// Reads the first part of the files, so that its faults are found at once.
+    /// Reads the first part of the files, so that errors are found at once.
     pub fn open(source: Source) -> Result<Stream> {
         for path in source.files() {
             let format = format_of(WHO, path)?.0;
@@ -93,7 +93,7 @@ impl Stream {
         &self.stages
     }
 
-    /// The rows as they are in the files.
+    /// The rows as stored in the files.
     pub fn raw(&self) -> Stream {
         Stream { stages: Vec::new(), ..self.clone() }
     }
@@ -104,12 +104,12 @@ impl Stream {
         Stream { source: self.source.clone(), stages }
     }
 
-    /// The rows that a step makes of these.
+    /// Applies a step.
     pub fn through(&self, step: Arc<dyn Step>) -> Stream {
         self.then(Stage::Each(step))
     }
 
-    /// The rows that a step which sees them in order makes of these.
+    /// Applies a step that sees the rows in order.
     pub fn in_order(&self, step: Arc<dyn InOrder>) -> Stream {
         self.then(Stage::InOrder(step))
     }
@@ -131,7 +131,7 @@ impl Stream {
         Ok(self.then(Stage::Fields(fields, bare)))
     }
 
-    /// An error for fields that are not in the first rows.
+    /// Returns an error for fields missing in the first rows.
     pub fn has_fields(&self, who: &'static str, fields: &[String]) -> Result<()> {
         if let Some(first) = self.first()? {
             for field in fields {
@@ -168,17 +168,17 @@ impl Stream {
         Stream { source: self.source.clone(), stages }
     }
 
-    /// The rows as datasets of as many rows as are read at a time.
+    /// The rows as datasets of the size in which they are read.
     pub fn blocks(&self) -> Result<DatasetBlocks> {
         self.blocks_from(0)
     }
 
-    /// [`Stream::blocks`] from a row of the files on, for steps that remember nothing.
+    /// [`Stream::blocks`] from a row of the files on, for stateless steps.
     pub fn blocks_from(&self, row: usize) -> Result<DatasetBlocks> {
         self.blocks_by(row, Crew::alone())
     }
 
-    /// [`Stream::blocks_from`], whose steps are done by the ranks of a crew: the others by [`Stream::help`].
+    /// [`Stream::blocks_from`], with steps run by the ranks of a crew: the others use [`Stream::help`].
     pub fn blocks_by(&self, row: usize, crew: Crew) -> Result<DatasetBlocks> {
         let mut stages = Vec::new();
         for (at, stage) in self.stages.iter().enumerate() {
@@ -196,7 +196,7 @@ impl Stream {
         Ok(DatasetBlocks { tables, stages, ready: VecDeque::new(), read: row, skip: row, done: false, crew })
     }
 
-    /// Parts that rank 0 has sent through a step of this stream.
+    /// Applies a step of this stream to parts sent by rank 0.
     pub fn help(&self, job: &[u8]) -> Result<Vec<u8>> {
         let mut wire = Wire(job);
         match self.stages.get(wire.number()? as usize) {
@@ -205,13 +205,13 @@ impl Stream {
         }
     }
 
-    /// What tells these rows from others: the files as they are now, and every stage.
+    /// Identifies these rows: the current files, and every stage.
     pub fn fingerprint(&self) -> String {
         let stages = self.stages.iter().map(Stage::identity);
         format!("{}\n{}", self.source.fingerprint(), stages.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Whether what becomes of a row depends on the row alone.
+    /// Whether the result for a row depends on the row alone.
     pub fn is_stateless(&self) -> bool {
         self.stages.iter().all(|stage| matches!(stage, Stage::Each(_) | Stage::Fields(..)))
     }
@@ -231,7 +231,7 @@ impl std::fmt::Display for Stream {
     }
 }
 
-/// A stage in the middle of a walk.
+/// A stage during a walk.
 enum Running {
     Range { start: usize, end: usize, seen: usize },
     Fields(Vec<String>, bool),
@@ -239,24 +239,24 @@ enum Running {
     InOrder(Walk),
 }
 
-/// A walk through a stream, as the files are read.
+/// A walk through a stream, reading the files.
 pub struct DatasetBlocks {
     tables: Tables,
     stages: Vec<Running>,
     ready: VecDeque<Result<(Dataset, usize)>>,
-    /// Rows of the files that were read.
+    /// Number of file rows read.
     read: usize,
-    /// Rows of the files that are left out at the start.
+    /// Number of file rows skipped at the start.
     skip: usize,
     done: bool,
     crew: Crew,
 }
 
-/// A part on its way: its rows, and how many rows of the files were read with it.
+/// A part: its rows, and the number of file rows read for it.
 type Part = (Dataset, usize);
 
 impl DatasetBlocks {
-    /// The next part, with the number of rows of the files up to its end.
+    /// The next part, with the number of file rows up to its end.
     pub fn next_with_place(&mut self) -> Option<Result<Part>> {
         loop {
             if let Some(ready) = self.ready.pop_front() {
@@ -275,7 +275,7 @@ impl DatasetBlocks {
         }
     }
 
-    /// The parts that are ready together; none at the end.
+    /// The parts that are ready together; empty at the end.
     pub fn next_parts(&mut self) -> Vec<Result<Part>> {
         let mut parts: Vec<Result<Part>> = self.next_with_place().into_iter().collect();
         if parts.iter().all(Result::is_ok) {
@@ -327,7 +327,7 @@ impl DatasetBlocks {
     }
 }
 
-/// The parts behind a stage, up to the first error, and whether nothing comes after them.
+/// The parts after a stage, up to the first error, and whether the walk ends with them.
 fn run(stage: &mut Running, parts: Vec<Part>, crew: &Crew) -> (Vec<Part>, Option<Error>, bool) {
     let (rows, places): (Vec<Dataset>, Vec<usize>) = parts.into_iter().unzip();
     let (results, ended): (Vec<Result<Dataset>>, bool) = match stage {
@@ -375,7 +375,7 @@ fn run(stage: &mut Running, parts: Vec<Part>, crew: &Crew) -> (Vec<Part>, Option
 }
 
 impl DatasetBlocks {
-    /// Ends the walk: nothing comes any more.
+    /// Ends the walk.
     pub fn stop(&mut self) {
         self.done = true;
         self.ready.clear();

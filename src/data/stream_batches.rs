@@ -12,13 +12,13 @@ use std::sync::Arc;
 /// How rows are encoded.
 #[derive(Clone)]
 pub enum RowPlan {
-    /// Text that is written, token by token.
+    /// Text with loss token by token.
     Written(Arc<encode::EncodePlan>),
     /// For masked models.
     Masked(Arc<MaskPlan>),
 }
 
-/// A stream that is encoded as it is read, and packed where a length is given.
+/// A stream that is encoded while it is read, and packed if a length is given.
 #[derive(Clone)]
 pub struct EncodedStream {
     stream: Stream,
@@ -36,7 +36,7 @@ impl EncodedStream {
         EncodedStream { pack: Some((length, cut)), ..self.clone() }
     }
 
-    /// The rows of a buffer, of which the first has this number: each time that the file is read another one.
+    /// Encodes the rows of a buffer, the first of which has this index: it differs each time the file is read.
     fn encode(&self, part: &Dataset, number: u64) -> Result<Encoded> {
         let rows = match &self.plan {
             RowPlan::Written(plan) => encode::encode_part(part, &self.tokenizer, plan, number)?,
@@ -63,12 +63,12 @@ pub struct StreamPlan {
     /// Rows that are read, encoded, packed and shuffled at a time.
     pub buffer_size: usize,
     pub order: Option<Rng>,
-    /// Rows of other text among them.
+    /// Rows of other text to replay.
     pub replay: Option<Replay>,
     pub start_step: usize,
 }
 
-/// Batches of a stream: in the order of the file, shuffled within a buffer, over and over until there were enough.
+/// Batches of a stream: in file order, shuffled within a buffer, repeating the file as needed.
 #[derive(Clone)]
 pub struct StreamBatches {
     rows: EncodedStream,
@@ -123,19 +123,19 @@ impl std::fmt::Display for StreamBatches {
 pub struct StreamWalk {
     batches: StreamBatches,
     parts: Option<DatasetParts>,
-    /// Buffers so far, over all epochs.
+    /// Number of buffers so far, over all epochs.
     part: usize,
     buffer: Option<ShuffleBuffer>,
     step: usize,
     epoch: usize,
-    /// Whether this pass through the file had a row to train on.
+    /// Whether this pass through the file had a usable row.
     found: bool,
     failed: bool,
 }
 
-/// Rows that are held, and the order in which they come.
+/// Buffered rows, and their order.
 struct ShuffleBuffer {
-    /// Its number, over all epochs.
+    /// Its index, over all epochs.
     part: usize,
     rows: Encoded,
     order: Vec<usize>,
@@ -143,7 +143,7 @@ struct ShuffleBuffer {
 }
 
 impl ShuffleBuffer {
-    /// The next `count` rows, or those that are left.
+    /// The next `count` rows, or the remaining ones.
     fn take(&mut self, count: usize) -> Option<Batch> {
         let rows = &self.order[self.at..self.order.len().min(self.at + count)];
         self.at += rows.len();
@@ -166,7 +166,7 @@ impl StreamWalk {
             }
             let step = self.step;
             self.step += 1;
-            // going on reads the file again up to there
+            // resuming reads the file again up to that point
             if step < plan.start_step {
                 continue;
             }
@@ -180,7 +180,7 @@ impl StreamWalk {
         Ok(None)
     }
 
-    /// The next buffer; at the end of the file, of the first one again.
+    /// Opens the next buffer; at the end of the file, the first one again.
     fn open_part(&mut self, plan: &StreamPlan) -> Result<()> {
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
@@ -190,7 +190,7 @@ impl StreamWalk {
         match parts.next() {
             Some(part) => {
                 let rows = self.batches.rows.encode(&part?, (self.part * plan.buffer_size) as u64)?;
-                // of a buffer whose rows were all skipped nothing comes
+                // a buffer whose rows were all skipped yields no rows
                 self.found |= !rows.is_empty();
                 let order = match &plan.order {
                     Some(rng) => rng.split(self.part as u64).split(0u64).permutation(rows.len()),

@@ -1,4 +1,4 @@
-//! Parts of a stream on their way through a step, shared out among ranks.
+//! Distributes parts of a stream among ranks to apply a step.
 
 use super::Dataset;
 use super::step::Step;
@@ -6,7 +6,8 @@ use super::wire::{Wire, put_number};
 use crate::Result;
 use crate::ranks::Crew;
 
-/// Parts, each with the number of its first row, through a step by all ranks of the crew; `place` is the step's among the stages.
+/// Applies a step to parts, each with the index of its first row, by all ranks of the crew; `place` is the step's index among the
+/// stages.
 pub fn shared_out(step: &dyn Step, place: usize, parts: Vec<(usize, Dataset)>, crew: &Crew) -> Vec<Result<Dataset>> {
     if crew.count() == 1 {
         return step.apply_all(parts);
@@ -31,7 +32,7 @@ pub fn shared_out(step: &dyn Step, place: usize, parts: Vec<(usize, Dataset)>, c
     }
 }
 
-/// What another rank answers to its share of the parts, behind the place of the step.
+/// Another rank's answer to its share of the parts, after the index of the step.
 pub fn answered(step: &dyn Step, mut wire: Wire) -> Result<Vec<u8>> {
     let mut parts = Vec::new();
     while !wire.0.is_empty() {

@@ -1,4 +1,4 @@
-//! A stream in parts of one size.
+//! A stream in parts of equal size.
 
 use super::stream::{DatasetBlocks, Stream};
 use super::{Dataset, TableBuilder};
@@ -11,18 +11,18 @@ impl Stream {
     }
 }
 
-/// A walk through a stream, by so many rows at a time.
+/// A walk through a stream by a fixed number of rows.
 pub struct DatasetParts {
     blocks: DatasetBlocks,
     rows: usize,
     waiting: TableBuilder,
     bare: bool,
-    /// Parts so far.
+    /// Number of parts so far.
     given: usize,
 }
 
 impl DatasetParts {
-    /// Whether no part was asked for yet.
+    /// Whether no part has been requested yet.
     pub fn is_fresh(&self) -> bool {
         self.given == 0
     }

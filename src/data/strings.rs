@@ -1,5 +1,5 @@
-//! Many strings end to end. The first of them lie in a file of their own once they are many, so that a dataset may be
-//! larger than memory; the system brings their pages in as they are read.
+//! Many concatenated strings. Once they are many the first ones are moved to a file, so that a dataset may be larger than memory;
+//! the system pages them in as they are read.
 
 use super::blocks::Blocks;
 use crate::cancel::{self, Cancel};
@@ -13,16 +13,16 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Strings {
     filed: Option<Arc<Filed>>,
-    /// Those after what is filed.
+    /// The strings after the filed ones.
     text: String,
     ends: Vec<usize>,
-    /// There was no room for a file: everything stays in memory.
+    /// There was no space for a file: everything stays in memory.
     stays: bool,
 }
 
 const WHO: &str = "dataset";
 
-/// How many bytes stay in memory.
+/// Maximum bytes in memory.
 const HELD: usize = 16 << 20;
 
 impl Strings {
@@ -34,7 +34,7 @@ impl Strings {
 
     pub fn append(&mut self, more: &Strings) {
         let base = self.split() + self.text.len();
-        // a file may be many times as large as what stays in memory: by so much at a time, whole strings
+        // a file may be many times as large as the part in memory: copy it in pieces of whole strings
         let mut from = 0;
         while let Some(start) = (from < more.len()).then(|| more.start(from)) {
             let to = more.ends.partition_point(|end| *end < start + HELD).max(from + 1).min(more.len());
@@ -57,7 +57,7 @@ impl Strings {
         self.ends.len()
     }
 
-    /// Bytes of memory that they hold, without what is filed.
+    /// Bytes of memory, without filed strings.
     pub fn size(&self) -> usize {
         self.text.len() + self.ends.len() * size_of::<usize>()
     }
@@ -67,7 +67,7 @@ impl Strings {
         self.ends.shrink_to_fit();
     }
 
-    /// Lets go of the pages of the file; they come back when they are read.
+    /// Releases the pages of the file; they are paged in again when read.
     pub fn unload(&self) {
         if let Some(filed) = &self.filed {
             filed.unload();
@@ -78,12 +78,12 @@ impl Strings {
         if row == 0 { 0 } else { self.ends[row - 1] }
     }
 
-    /// Where what is in memory begins.
+    /// The start of the part in memory.
     fn split(&self) -> usize {
         self.filed.as_ref().map_or(0, |filed| filed.length)
     }
 
-    /// Moves what is in memory to the file, if it is much.
+    /// Moves the part in memory to the file, if it is large.
     fn file(&mut self) {
         if self.text.len() < HELD || self.stays {
             return;
@@ -91,7 +91,7 @@ impl Strings {
         let done = if let Some(own) = self.filed.as_mut().and_then(Arc::get_mut) {
             own.append(&self.text)
         } else {
-            // what another column means is never written to
+            // a file shared with another column is never written to
             Filed::of(self.filed.as_deref(), &self.text).map(|filed| self.filed = Some(Arc::new(filed)))
         };
         match done {
@@ -105,20 +105,20 @@ fn told(error: std::io::Error) -> Error {
     Error::new(WHO, error.to_string())
 }
 
-/// Strings in a file that nobody else has a name for.
+/// Strings in an unnamed file.
 #[derive(Debug)]
 struct Filed {
     file: Counted<File>,
     map: Mmap,
-    /// What counts of the file.
+    /// Valid bytes of the file.
     length: usize,
     blocks: Blocks,
-    /// What ends where the file is damaged.
+    /// The work to end if the file is damaged.
     work: Work,
 }
 
 impl Filed {
-    /// A file of what another holds, and more after it.
+    /// A new file with the contents of another, followed by more.
     fn of(before: Option<&Filed>, text: &str) -> Result<Filed> {
         let file = files::scratch(WHO)?;
         let map = files::mapped(file.get_ref()).map_err(told)?;
@@ -134,7 +134,7 @@ impl Filed {
         Ok(filed)
     }
 
-    /// Writes behind what counts. Where that fails, nothing has changed.
+    /// Appends after the valid bytes. On an error nothing has changed.
     fn append(&mut self, text: &str) -> Result<()> {
         self.file.seek(SeekFrom::Start(self.length as u64)).map_err(told)?;
         self.file.write_all(text.as_bytes()).map_err(told)?;
@@ -144,7 +144,7 @@ impl Filed {
         Ok(())
     }
 
-    /// Strings as they were written. Damaged ones are none, and end the work: callers have no way to say so.
+    /// Returns strings as written. Damaged ones are empty, and end the work: callers can't report an error.
     fn get(&self, start: usize, end: usize) -> &str {
         if start < end && !self.blocks.are_whole(&self.map[..self.length], start, end) {
             let error = Error::damage(
@@ -162,7 +162,7 @@ impl Filed {
 
     fn unload(&self) {
         self.blocks.forget();
-        // SAFETY: the pages are those of a file: they are read from it again
+        // SAFETY: the pages belong to a file, from which they are read again
         let _ = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) };
     }
 }

@@ -5,7 +5,7 @@ use crate::{Error, Result, text};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Columns of equal length, each with its name, in the order in which the names were first seen.
+/// Columns of equal length, each with its name, in the order of first appearance.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnTable {
     pub names: Vec<Arc<str>>,
@@ -13,28 +13,28 @@ pub struct ColumnTable {
     pub rows: usize,
 }
 
-/// A table that grows row by row. Fields that a row does not have are missing in it.
+/// A table that grows row by row. Fields that a row lacks are missing.
 #[derive(Default)]
 pub struct TableBuilder {
     names: Vec<Arc<str>>,
-    /// Where each name is.
+    /// The index of each name.
     places: HashMap<Arc<str>, usize>,
-    /// A column ends with the last row that has its field, until the table is whole.
+    /// A column ends with the last row that has its field, until the table is complete.
     columns: Vec<Column>,
     rows: usize,
-    /// How many values there are in all rows.
+    /// Number of values in all rows.
     given: usize,
-    /// Where the next field is looked for first: rows mostly have their fields in one order.
+    /// The index at which the next field is looked up first: rows usually have their fields in the same order.
     next: usize,
 }
 
-/// More places of rows and fields than this have to be worth it:
+/// A larger number of cells must be justified:
 const PLACES: usize = 1 << 24;
-/// of so many one has a value.
+/// at least one in this many must have a value.
 const EMPTY: usize = 1 << 10;
 
 impl TableBuilder {
-    /// The columns `names` from the start, for formats that tell them before the first row.
+    /// Starts with the columns `names`, for formats that list them before the first row.
     pub fn with_names(names: impl IntoIterator<Item = Arc<str>>) -> TableBuilder {
         let mut builder = TableBuilder::default();
         for name in names {
@@ -59,7 +59,7 @@ impl TableBuilder {
         self.columns.iter().map(Column::size).sum()
     }
 
-    /// The column of field `name` in the row that is being filled.
+    /// The column of field `name` in the current row.
     pub fn column(&mut self, name: &str) -> &mut Column {
         let at = match self.names.get(self.next) {
             Some(known) if &**known == name => self.next,
@@ -72,7 +72,7 @@ impl TableBuilder {
         column
     }
 
-    /// Puts a value into the row that is being filled; `false` if it has one for that field.
+    /// Sets a value in the current row; `false` if the field already has one.
     #[must_use]
     pub fn set(&mut self, name: &str, cell: Cell) -> bool {
         let rows = self.rows;
@@ -84,14 +84,14 @@ impl TableBuilder {
         free
     }
 
-    /// Ends the row that is being filled; what is wrong where the fields of rows differ too much.
+    /// Ends the current row; an error if the fields of rows differ too much.
     pub fn end_row(&mut self) -> Result<(), String> {
         self.rows += 1;
         self.next = 0;
         self.fits()
     }
 
-    /// What is wrong where the fields of rows differ too much: what a table costs is bounded by what it holds.
+    /// Returns an error if the fields of rows differ too much: the size of a table is bounded by its contents.
     pub fn fits(&self) -> Result<(), String> {
         let places = self.rows.saturating_mul(self.columns.len());
         if places <= PLACES.saturating_add(self.given.saturating_mul(EMPTY)) {
@@ -102,7 +102,7 @@ impl TableBuilder {
         Err(format!("{rows} have {fields}, of which a row has {each:.1}: names that differ from row to row are values"))
     }
 
-    /// More rows. Fields meet by name.
+    /// Appends rows. Fields are matched by name.
     pub fn append(&mut self, more: &ColumnTable) -> Result<()> {
         for (name, column) in more.names.iter().zip(&more.columns) {
             self.column(name).append(column);
@@ -130,7 +130,7 @@ impl TableBuilder {
 }
 
 impl ColumnTable {
-    /// All rows of several tables, one after the other.
+    /// All rows of several tables, concatenated.
     pub fn concat(tables: impl IntoIterator<Item = Result<ColumnTable>>) -> Result<ColumnTable> {
         let mut tables = tables.into_iter();
         let Some(first) = tables.next().transpose()? else { return Ok(ColumnTable::default()) };

@@ -1,4 +1,4 @@
-//! Rows as bytes, for the other ranks of a run: every value as it is, and columns of the kind that they are.
+//! Rows as bytes, for the other ranks of a run: values are exact, and columns keep their types.
 
 use super::column::Column;
 use super::dataset::Dataset;
@@ -6,7 +6,7 @@ use super::table::ColumnTable;
 use crate::{Error, Result};
 use std::sync::Arc;
 
-/// Bytes that are read from their start.
+/// Bytes read from their start.
 pub struct Wire<'a>(pub &'a [u8]);
 
 impl<'a> Wire<'a> {
@@ -36,7 +36,7 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-/// What no message of a rank of the same levain is.
+/// The error for a message that no rank of the same levain sends.
 pub fn broken() -> Error {
     Error::damage("ranks", "rows that came from another rank are broken")
 }

@@ -1,4 +1,4 @@
-//! Baselines: what benchmarks gave earlier, in a file that is committed, for one class of machine.
+//! Baselines: earlier benchmark results, in a committed file, for one class of machine.
 
 use super::bench::rule::Stored;
 use super::machine::Machine;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Raised when the meaning of the file changes.
+/// Incremented when the meaning of the file changes.
 pub const FORMAT: u32 = 1;
 
-/// What a set of scripts gave, by script and case.
+/// The results of a set of scripts, by script and case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Baseline {
     pub format: u32,
@@ -60,8 +60,8 @@ impl Baseline {
     }
 }
 
-/// The baseline in a folder for this class of machine; another's, where there is none, for what does not depend on
-/// the machine: one whose numbers the same kernels computed, if there is one.
+/// The baseline in a folder for this class of machine; otherwise another's, for results that do not depend on the machine,
+/// preferably one computed by the same kernels.
 pub fn find(folder: &Path, machine: &Machine) -> Option<PathBuf> {
     let own = folder.join(machine.file_name());
     if files::exists(&own) {

@@ -13,15 +13,15 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Which quantiles of the resampled means are the interval's ends.
+/// The quantiles of the resampled means at the interval's ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Percentile,
-    /// Bias-corrected and accelerated: where the means are skewed, the quantiles shift.
+    /// Bias-corrected and accelerated: the quantiles shift for skewed means.
     Bca,
 }
 
-/// Resamples `values` with replacement `samples` times. The same seed gives the same interval.
+/// Resamples `values` with replacement `samples` times. The same seed returns the same interval.
 pub fn bootstrap(values: &[f64], samples: usize, level: f64, seed: u64, method: Method) -> Result<Interval> {
     if values.len() < 2 || samples == 0 {
         bail!("bootstrap", "{} values and {samples} samples give no interval", values.len());
@@ -49,7 +49,7 @@ pub fn bootstrap(values: &[f64], samples: usize, level: f64, seed: u64, method: 
     Ok(Interval { mean, low: quantile(&means, low), high: quantile(&means, high) })
 }
 
-/// The quantiles that BCa takes in place of `tail` and 1 − `tail`: from the share of resampled means below the mean, and the
+/// The quantiles that BCa uses instead of `tail` and 1 − `tail`: from the share of resampled means below the mean, and the
 /// skewness of the mean without each value in turn (the jackknife).
 fn shifted(values: &[f64], means: &[f64], mean: f64, tail: f64) -> (f64, f64) {
     let below = means.iter().filter(|value| **value < mean).count();

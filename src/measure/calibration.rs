@@ -1,8 +1,8 @@
-//! Calibration: whether probabilities mean what they say.
+//! Calibration: whether predicted probabilities match frequencies.
 
 use crate::{Error, Result, bail};
 
-/// A row of numbers for each item, a column for each class, and the class that was right.
+/// A row of numbers per item, a column per class, and the correct class.
 pub struct Predictions {
     numbers: Vec<f64>,
     classes: usize,
@@ -15,9 +15,9 @@ pub struct Bin {
     pub low: f64,
     pub high: f64,
     pub count: u64,
-    /// The mean probability of the predicted class; 0 in an empty bin.
+    /// The mean probability of the predicted class; 0 for an empty bin.
     pub confidence: f64,
-    /// The proportion of items whose predicted class is right; 0 in an empty bin.
+    /// The proportion of items predicted correctly; 0 for an empty bin.
     pub accuracy: f64,
 }
 
@@ -42,7 +42,7 @@ impl Predictions {
         Ok(Predictions { numbers, classes, right })
     }
 
-    /// Probabilities: each in 0 to 1, and those of an item sum to 1.
+    /// Probabilities: each from 0 to 1, summing to 1 per item.
     pub fn probabilities(who: &str, numbers: Vec<f64>, classes: usize, right: Vec<usize>) -> Result<Predictions> {
         let found = Predictions::of(who, numbers, classes, right)?;
         let fault = |at: usize, what: String| {
@@ -68,14 +68,14 @@ impl Predictions {
         self.right.len() as f64
     }
 
-    /// The mean negative logarithm of the probability of the right class, which is held off 0 by the rounding of f64, as in
+    /// The mean negative logarithm of the probability of the correct class, clamped away from 0 by the f64 epsilon, as in
     /// scikit-learn.
     pub fn log_loss(&self) -> f64 {
         let loss = |(row, right): (&[f64], &usize)| -row[*right].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
         self.rows().zip(&self.right).map(loss).sum::<f64>() / self.len()
     }
 
-    /// The mean squared distance of the probabilities from the right answer, summed over classes (Brier 1950).
+    /// The mean squared distance of the probabilities from the correct answer, summed over classes (Brier 1950).
     pub fn brier(&self) -> f64 {
         let far = |(row, right): (&[f64], &usize)| -> f64 {
             row.iter().enumerate().map(|(at, p)| (p - f64::from(u8::from(at == *right))).powi(2)).sum()
@@ -83,7 +83,7 @@ impl Predictions {
         self.rows().zip(&self.right).map(far).sum::<f64>() / self.len()
     }
 
-    /// Bins of equal width by the probability of the predicted class, the first of the largest.
+    /// Bins of equal width by the probability of the predicted class, the first in a tie.
     pub fn reliability(&self, bins: usize) -> Result<Vec<Bin>> {
         if bins == 0 {
             bail!("reliability", "there are no bins");
@@ -141,7 +141,7 @@ impl Predictions {
         Ok(2.0 / (low + high))
     }
 
-    /// The slope of the log loss by the inverse temperature: the expected logit less that of the right class.
+    /// The slope of the log loss by the inverse temperature: the expected logit minus the logit of the correct class.
     fn slope(&self, inverse: f64) -> f64 {
         let of = |(row, right): (&[f64], &usize)| {
             let top = row[predicted(row)];
@@ -153,7 +153,7 @@ impl Predictions {
     }
 }
 
-/// The first of the largest.
+/// The index of the largest number, the first in a tie.
 fn predicted(row: &[f64]) -> usize {
     (0..row.len()).fold(0, |top, at| if row[at] > row[top] { at } else { top })
 }

@@ -3,8 +3,8 @@
 use crate::{Error, Result, bail};
 use std::collections::{BTreeSet, HashMap};
 
-/// Counts of (expected, predicted) pairs. Labels are in the order of numbers where all are whole numbers, else in
-/// alphabetical order, or in the order given.
+/// Counts of (expected, predicted) pairs. Labels are in numeric order if all are integers, otherwise in alphabetical order, or in
+/// the given order.
 #[derive(Clone, Debug, Default)]
 pub struct Confusion {
     labels: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Of so many hits among the predicted and the expected. A ratio without cases is 0, as in scikit-learn.
+    /// From the number of hits among the predicted and the expected. A ratio without cases is 0, as in scikit-learn.
     pub fn of(right: u64, predicted: u64, expected: u64) -> Scores {
         Scores {
             precision: ratio(right, predicted),
@@ -33,7 +33,7 @@ impl Scores {
         }
     }
 
-    /// The mean of several, each with the weight that `weight` gives it; 0 where all weights are.
+    /// The mean of several, weighted by `weight`; 0 if all weights are 0.
     pub fn mean(all: &[Scores], weight: impl Fn(&Scores) -> f64) -> Scores {
         let whole: f64 = all.iter().map(&weight).sum();
         let mean = |of: fn(&Scores) -> f64| {
@@ -59,14 +59,14 @@ impl Scores {
     }
 }
 
-/// How far apart two labels are, for Cohen's kappa.
+/// Distance of two labels, for Cohen's kappa.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distance {
-    /// Other labels are all as far.
+    /// All different labels are equally far apart.
     Equal,
-    /// By their places in the order of labels.
+    /// By their positions in the order of labels.
     Linear,
-    /// By the square of that.
+    /// By the squared difference of their positions.
     Quadratic,
 }
 
@@ -82,7 +82,7 @@ impl Distance {
 }
 
 impl Confusion {
-    /// Of the labels that occur.
+    /// From the labels that occur.
     pub fn of(predicted: &[String], expected: &[String]) -> Result<Confusion> {
         let labels: BTreeSet<&String> = predicted.iter().chain(expected).collect();
         let mut labels: Vec<String> = labels.into_iter().cloned().collect();
@@ -92,7 +92,7 @@ impl Confusion {
         Confusion::among(predicted, expected, labels)
     }
 
-    /// Of these labels, which may be more than occur.
+    /// From these labels, which may include labels that do not occur.
     pub fn among(predicted: &[String], expected: &[String], labels: Vec<String>) -> Result<Confusion> {
         const WHO: &str = "confusion";
         if predicted.len() != expected.len() {
@@ -130,7 +130,7 @@ impl Confusion {
         self.counts.iter().flatten().sum()
     }
 
-    /// The proportion that is right.
+    /// The proportion of correct predictions.
     pub fn accuracy(&self) -> f64 {
         ratio(self.right(0..self.labels.len()), self.total())
     }
@@ -150,18 +150,18 @@ impl Confusion {
         Scores::weighted_average(&self.scores())
     }
 
-    /// Over all cases, without the labels in `skip`: `O` for entity tags.
+    /// Over all cases, without the labels in `skip`, such as `O` for entity tags.
     pub fn micro_average(&self, skip: &[String]) -> Scores {
         self.pooled((0..self.labels.len()).filter(|label| !skip.contains(&self.labels[*label])))
     }
 
-    /// The mean recall of the labels that are expected anywhere.
+    /// The mean recall of the labels that occur among the expected.
     pub fn balanced_accuracy(&self) -> f64 {
         let known: Vec<f64> = self.scores().iter().filter(|one| one.support > 0).map(|one| one.recall).collect();
         known.iter().sum::<f64>() / known.len() as f64
     }
 
-    /// Matthews' correlation coefficient, of any number of labels (Gorodkin 2004); 0 where one side has a single label.
+    /// Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 if one side has a single label.
     pub fn mcc(&self) -> f64 {
         let (expected, predicted) = self.sums();
         let of = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -171,7 +171,7 @@ impl Confusion {
         if own * other == 0.0 { 0.0 } else { together / (own * other).sqrt() }
     }
 
-    /// Cohen's kappa: the agreement beyond that of chance.
+    /// Cohen's kappa: agreement beyond chance.
     pub fn kappa(&self, distance: Distance) -> Result<f64> {
         let (expected, predicted) = self.sums();
         let (mut found, mut chance) = (0.0, 0.0);
@@ -189,7 +189,7 @@ impl Confusion {
         Ok(1.0 - found / chance)
     }
 
-    /// How often each label is expected, and how often predicted.
+    /// Number of times each label is expected, and predicted.
     fn sums(&self) -> (Vec<f64>, Vec<f64>) {
         let expected = self.counts.iter().map(|row| row.iter().sum::<u64>() as f64).collect();
         let predicted = (0..self.labels.len()).map(|at| self.counts.iter().map(|row| row[at]).sum::<u64>() as f64);

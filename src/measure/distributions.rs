@@ -1,11 +1,11 @@
 //! Distributions behind intervals and tests: normal, Student's t (central and not), chi-squared and beta.
 //!
-//! Tails are computed as tails, so that a small probability keeps its digits. What is inverted is inverted by bisection or by
-//! Newton's method on the logarithm of the tail: right to about 1e-12.
+//! Tails are computed as tails, so that a small probability keeps its digits. Inverses use bisection or Newton's method on the
+//! logarithm of the tail, accurate to about 1e-12.
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 
-/// Steps of a continued fraction or a series, beyond any that converges.
+/// Maximum steps of a continued fraction or a series, more than any convergent one needs.
 const STEPS: usize = 20_000;
 const TINY: f64 = 1e-300;
 
@@ -154,7 +154,8 @@ pub fn t_upper(tail: f64, df: f64) -> f64 {
     }
     let scale = ln_gamma((df + 1.0) / 2.0) - ln_gamma(df / 2.0) - 0.5 * (df * PI).ln();
     let ln_density = |x: f64| scale - (df + 1.0) / 2.0 * (x * x / df).ln_1p();
-    // of the tails' own size, so that the logarithms are nearly linear: a power of x far out, the normal's near
+    // start from an estimate of the tail's own size, so that the logarithms are nearly linear: a power of x far out, the normal's
+    // near the center
     let normal = normal_upper(tail);
     let far = ((scale + (df - 1.0) / 2.0 * df.ln() - tail.ln()) / df).exp();
     let mut x = if far * far > 4.0 * df { far } else { normal * (1.0 + (normal * normal + 1.0) / (4.0 * df)) };
@@ -178,12 +179,12 @@ pub fn chi_squared_upper(tail: f64, df: f64) -> f64 {
     bisect(beyond, 0.0, 2.0 * df + 400.0)
 }
 
-/// The x below which a beta variable with parameters `a`, `b` lies with probability `below`.
+/// The x with P(X ≤ x) = `below` for a beta variable X with parameters `a`, `b`.
 pub fn beta_quantile(below: f64, a: f64, b: f64) -> f64 {
     bisect(|x| beta_ratio(a, b, x, 1.0 - x) >= below, 0.0, 1.0)
 }
 
-/// Where between `low` and `high` something becomes true.
+/// The point between `low` and `high` where a predicate becomes true.
 pub fn bisect(is_beyond: impl Fn(f64) -> bool, mut low: f64, mut high: f64) -> f64 {
     for _ in 0..200 {
         let middle = (low + high) / 2.0;
@@ -199,8 +200,8 @@ pub fn bisect(is_beyond: impl Fn(f64) -> bool, mut low: f64, mut high: f64) -> f
     (low + high) / 2.0
 }
 
-/// P(T ≤ x) of the noncentral t with `df` degrees of freedom and noncentrality `shift`: the normal's probability, averaged
-/// over the law of √(χ²/df) by Simpson's rule.
+/// P(T ≤ x) of the noncentral t with `df` degrees of freedom and noncentrality `shift`: the normal's probability, averaged over
+/// the distribution of √(χ²/df) by Simpson's rule.
 pub fn noncentral_t_cdf(x: f64, df: f64, shift: f64) -> f64 {
     const PANELS: usize = 4_000;
     let spread = 12.0 / (2.0 * df).sqrt();

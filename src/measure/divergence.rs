@@ -1,5 +1,5 @@
-//! How far the predictions of a model are from those of another, token by token: what quantizing, pruning or distilling costs, more finely
-//! than the likelihood of one text says it.
+//! Divergence of one model's predictions from another's, token by token: the cost of quantizing, pruning or distilling, with
+//! finer resolution than the likelihood of a text.
 
 use super::likelihood::{Windows, checked, windows};
 use crate::model::{self, Model, TokenRows};
@@ -8,19 +8,19 @@ use crate::token::Tokenizer;
 use crate::{Result, bail, cancel};
 use rayon::prelude::*;
 
-/// Of some texts together.
+/// The divergence over some texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Divergence {
     /// The sum of the KL divergences of the predictions, in nats.
     pub nats: f64,
-    /// Predictions in which both models hold the same token for the likeliest.
+    /// Number of predictions for which both models have the same most likely token.
     pub same: usize,
-    /// Tokens that were predicted.
+    /// Number of predicted tokens.
     pub tokens: usize,
 }
 
-/// The Kullback-Leibler divergence (1951) of the predictions of `other` from those of `net`, over each token of `texts`, in the windows that
-/// `measure::likelihood` reads.
+/// The Kullback-Leibler divergence (1951) of the predictions of `other` from those of `net`, over each token of `texts`, in the
+/// windows of `measure::likelihood`.
 pub fn divergence<S: AsRef<str> + Sync>(
     net: &Model,
     other: &Model,
@@ -53,7 +53,7 @@ pub fn divergence<S: AsRef<str> + Sync>(
 }
 
 impl Divergence {
-    /// The tokens of a window from `counted` on, each predicted by the one before it.
+    /// Adds the tokens of a window from `counted` on, each predicted by the one before it.
     fn add(&mut self, net: &Model, other: &Model, ids: &[u32], counted: usize) -> Result<()> {
         let batch = TokenRows { rows: 1, length: ids.len(), ids, ..TokenRows::default() };
         let predicted = ids.len() - counted;
@@ -63,7 +63,7 @@ impl Divergence {
         };
         let (own, theirs) = (logits(net)?, logits(other)?);
         let columns = own.len() / predicted.max(1);
-        // collected in order and then added, so that the sum does not depend on threads
+        // collected and summed in order, so that the sum does not depend on threads
         let found: Vec<(f64, bool)> = own
             .par_chunks(columns)
             .zip(theirs.par_chunks(columns))

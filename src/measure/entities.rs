@@ -1,11 +1,11 @@
-//! Scores of entities: an entity is right where its label, its first word and its last word are.
+//! Scores of entities: an entity is correct if its label, its first word and its last word are.
 
 use super::confusion::Scores;
 use crate::data::tags::{Scheme, Span, Tag, spans};
 use crate::{Result, bail};
 use std::collections::BTreeMap;
 
-/// How many entities of a label are right, predicted and expected.
+/// Number of correct, predicted and expected entities of a label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub right: u64,
@@ -13,14 +13,14 @@ pub struct Count {
     pub expected: u64,
 }
 
-/// The entities of rows of tags, counted.
+/// Counts of the entities in rows of tags.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EntityCounts {
     /// By label, in alphabetical order.
     pub labels: BTreeMap<String, Count>,
-    /// Tags that are right, and all.
+    /// Number of correct tags, and of all tags.
     pub tags: (u64, u64),
-    /// Rows of predicted tags, and of expected ones, that are not well formed in the scheme.
+    /// Rows of predicted and of expected tags that are malformed in the scheme.
     pub malformed: (Vec<usize>, Vec<usize>),
 }
 
@@ -52,7 +52,7 @@ impl EntityCounts {
     }
 }
 
-/// Reads the tags of a row; an error says where.
+/// Reads the tags of a row; an error names the position.
 pub fn read_row<'a>(who: &str, scheme: Scheme, row: usize, tags: &'a [String]) -> Result<Vec<Tag<'a>>> {
     let read = |(at, tag): (usize, &'a String)| {
         scheme.read(who, tag).map_err(|error| error.at(format!("row {row}, tag {at}")))
@@ -60,7 +60,7 @@ pub fn read_row<'a>(who: &str, scheme: Scheme, row: usize, tags: &'a [String]) -
     tags.iter().enumerate().map(read).collect()
 }
 
-/// Counts the entities of rows of tags: see [`spans`] for what `strict` means.
+/// Counts the entities in rows of tags: see [`spans`] for the meaning of `strict`.
 pub fn entity_counts(
     predicted: &[Vec<String>],
     expected: &[Vec<String>],
@@ -97,7 +97,7 @@ impl EntityCounts {
         for span in predicted {
             let count = self.labels.entry(span.label.clone()).or_default();
             count.predicted += 1;
-            // a span is found once in a row
+            // a span occurs only once in a row
             count.right += u64::from(expected.contains(span));
         }
         for span in expected {

@@ -1,4 +1,4 @@
-//! Exact match: what is left out of answers before they are compared.
+//! Exact match: normalization of answers before the comparison.
 
 use crate::{Error, Result};
 use regex::Regex;
@@ -6,20 +6,20 @@ use regex::Regex;
 /// Python's `string.punctuation`.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// What is left out, as the flags of lm-evaluation-harness' `exact_match` name it, in its order; then SQuAD's.
+/// The parts to ignore, by the `exact_match` flags of lm-evaluation-harness, in its order; then SQuAD's.
 #[derive(Clone, Debug, Default)]
 pub struct Normalization {
     pub regexes_to_ignore: Vec<Regex>,
     pub ignore_case: bool,
     pub ignore_punctuation: bool,
     pub ignore_numbers: bool,
-    /// As SQuAD's evaluation script (Rajpurkar et al. 2016): lower case, without punctuation and the articles a, an, the, runs of
-    /// whitespace as one space.
+    /// As SQuAD's evaluation script (Rajpurkar et al. 2016): lowercase, without punctuation and the articles a, an, the, with
+    /// runs of whitespace as one space.
     pub squad: bool,
 }
 
 impl Normalization {
-    /// Expressions as `regex` has them, compiled.
+    /// Compiles the regular expressions.
     pub fn ignoring(patterns: &[String]) -> Result<Vec<Regex>> {
         let compile = |pattern: &String| {
             let fault = |error: regex::Error| {
@@ -32,7 +32,7 @@ impl Normalization {
         patterns.iter().map(compile).collect()
     }
 
-    /// A text with what is ignored left out, and without whitespace around it.
+    /// A text without the ignored parts, and without surrounding whitespace.
     pub fn of(&self, text: &str) -> String {
         let mut text = text.to_string();
         for pattern in &self.regexes_to_ignore {
@@ -54,7 +54,7 @@ impl Normalization {
     }
 }
 
-/// Words between single spaces, but for articles. An article is one between any signs that are not of words, as `\b` has it.
+/// Words between single spaces, without articles. An article is delimited by word boundaries, as in `\b`.
 fn without_articles(text: &str) -> String {
     let of_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut kept = String::new();

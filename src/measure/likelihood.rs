@@ -1,8 +1,8 @@
-//! Negative log likelihood of texts: bits per byte and perplexity divide it.
+//! Negative log likelihood of texts, the basis of bits per byte and perplexity.
 //!
-//! Texts longer than a window are read in overlapping windows: each token counts once, in the first window that reaches
-//! it, so that all but the first window's tokens have at least `max_length - stride` tokens of context. What stands before a
-//! text can be read with it and not counted.
+//! Texts longer than a window are read in overlapping windows: each token counts once, in the first window that reaches it, so
+//! that all but the first window's tokens have at least `max_length - stride` tokens of context. A preceding context can be read
+//! without being counted.
 
 use crate::data::batches::BatchPlan;
 use crate::data::{Batch, Batches, Encoded};
@@ -10,32 +10,32 @@ use crate::model::{Model, TokenRows};
 use crate::token::Tokenizer;
 use crate::{Result, bail, cancel, ranks};
 
-/// How texts are read.
+/// The windows in which texts are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Windows {
-    /// Tokens in a window.
+    /// Tokens per window.
     pub max_length: usize,
-    /// Tokens from the start of one window to the next.
+    /// Tokens between the starts of two windows.
     pub stride: usize,
-    /// Rows in a batch.
+    /// Rows per batch.
     pub batch_size: usize,
-    /// The id that each text is read after.
+    /// The id prepended to each text.
     pub start: Option<u32>,
 }
 
-/// Of some texts together.
+/// The likelihood of some texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Likelihood {
     /// Negative log likelihood, natural logarithm.
     pub nats: f64,
-    /// Tokens that were predicted.
+    /// Number of predicted tokens.
     pub tokens: usize,
-    /// Bytes of text that these tokens encode.
+    /// Bytes of text encoded by these tokens.
     pub bytes: usize,
 }
 
-/// The likelihood of `texts`. Each is read after the start token, so that its first token is predicted too; without
-/// one, the first token and its bytes are left out.
+/// The likelihood of `texts`. The start token is prepended to each, so that its first token is predicted too; without a start
+/// token, the first token and its bytes are not counted.
 pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S], by: Windows) -> Result<Likelihood> {
     checked("likelihood", net, by)?;
     let mut sum = Likelihood::default();
@@ -56,8 +56,8 @@ pub fn likelihood<S: AsRef<str> + Sync>(net: &Model, tok: &Tokenizer, texts: &[S
     sum.end(read, batch, net)
 }
 
-/// The likelihood of `texts`, each read after what stands before it: of its context at most `max_length - stride` tokens, the
-/// start token among them. Only tokens that end in the text count; its first token is predicted from the context.
+/// The likelihood of `texts`, each read after its context: at most `max_length - stride` tokens of it, including the start token.
+/// Only tokens that end in the text count; its first token is predicted from the context.
 pub fn likelihood_in_context<S: AsRef<str>>(
     net: &Model,
     tok: &Tokenizer,
@@ -74,7 +74,7 @@ pub fn likelihood_in_context<S: AsRef<str>>(
     let read = contexts.iter().zip(texts).try_for_each(|(context, text)| {
         cancel::check()?;
         let (context, text) = (context.as_ref(), text.as_ref());
-        // together, so that they are the tokens of the whole
+        // encoded together, so that the tokens are those of the whole
         let (ids, offsets) = tok.ids_and_offsets(&format!("{context}{text}"), false)?;
         let own = offsets.iter().position(|(_, end)| *end > context.len()).unwrap_or(ids.len());
         let room = by.max_length - by.stride - usize::from(by.start.is_some());
@@ -94,17 +94,17 @@ pub(super) fn checked(who: &'static str, net: &Model, by: Windows) -> Result<()>
     net.check_causal(who)
 }
 
-/// The tokens of a text with what is read before it, and the first that counts.
+/// The tokens of a text with its context, and the first that counts.
 struct Reading {
     ids: Vec<u32>,
     first: usize,
 }
 
 impl Reading {
-    /// `before` of `ids` are context.
+    /// The first `before` of `ids` are context.
     fn new(start: Option<u32>, mut ids: Vec<u32>, before: usize) -> Reading {
         ids.splice(0..0, start);
-        // nothing predicts the very first token
+        // the very first token is not predicted
         Reading { ids, first: (before + usize::from(start.is_some())).max(1) }
     }
 }
@@ -121,7 +121,7 @@ impl Likelihood {
         Ok(())
     }
 
-    /// Of batches that ranks did in turn; `read` is what became of reading the texts.
+    /// Combines batches computed by ranks in turn; `read` is the result of reading the texts.
     fn end(mut self, read: Result<()>, mut batch: Filling, net: &Model) -> Result<Likelihood> {
         let own = read.and_then(|()| batch.run(net)).map(|()| batch.nats);
         let nats = if batch.turn.1 > 1 { ranks::in_order("an evaluation", 1, own)? } else { own? };
@@ -154,7 +154,7 @@ pub fn likelihood_of_rows(net: &Model, rows: &Encoded, batch_size: usize) -> Res
     Ok(sum)
 }
 
-/// The likelihood of each batch that is this rank's; tokens and bytes of all are counted.
+/// The likelihood of each of this rank's batches; tokens and bytes of all batches are counted.
 fn own_nats(net: &Model, batches: Batches, sum: &mut Likelihood) -> Result<Vec<f64>> {
     let (rank, count) = ranks::turn();
     let mut nats = Vec::new();
@@ -189,13 +189,13 @@ pub(super) fn windows(len: usize, first: usize, by: Windows) -> impl Iterator<It
     })
 }
 
-/// Windows packed into rows of batches, which ranks do in turn.
+/// Windows packed into rows of batches, which ranks compute in turn.
 struct Filling {
     by: Windows,
     rows: Vec<Row>,
     turn: (usize, usize),
     batches: usize,
-    /// The negative log likelihood of each batch that is this rank's.
+    /// The negative log likelihood of each of this rank's batches.
     nats: Vec<f64>,
 }
 
@@ -208,7 +208,7 @@ struct Row {
 }
 
 impl Filling {
-    /// Of so many texts: one alone is not worth a meeting.
+    /// For `texts` texts: a single one is not worth synchronizing ranks.
     fn new(by: Windows, texts: usize) -> Filling {
         let turn = if texts > 1 { ranks::turn() } else { (0, 1) };
         Filling { by, rows: Vec::new(), turn, batches: 0, nats: Vec::new() }
@@ -236,7 +236,7 @@ impl Filling {
         }
     }
 
-    /// Adds the negative log likelihood of what was gathered, which is empty after it.
+    /// Adds the negative log likelihood of the gathered windows, and clears them.
     fn run(&mut self, net: &Model) -> Result<()> {
         let rows = std::mem::take(&mut self.rows);
         let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);

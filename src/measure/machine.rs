@@ -1,21 +1,21 @@
-//! The class of machine that a baseline is for.
+//! The class of machine of a baseline.
 
 use crate::kernel::{self, cpu};
 use serde::{Deserialize, Serialize};
 
-/// What decides which numbers can be compared bit for bit, and which times at all.
+/// The properties that decide which numbers can be compared bit for bit, and which times at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
     pub cores: usize,
-    /// Those that the processor has, that the system lets this process use, and that change which kernels run.
+    /// The features of the processor that the system lets this process use and that select different kernels.
     pub features: Vec<String>,
-    /// The kernels that computed: those of the last feature, or what `LEVAIN_CPU` and `LEVAIN_KERNELS` made of it.
+    /// The kernels used: those of the last feature, unless limited by `LEVAIN_CPU` and `LEVAIN_KERNELS`.
     #[serde(default)]
     pub kernels: String,
 }
 
-/// The features by the level of kernels that needs them, least first.
+/// The features by the kernel level that needs them, in ascending order.
 const FEATURES: [(cpu::Level, &str); 4] = [
     (cpu::Level::Avx2, "avx2"),
     (cpu::Level::Avx512, "avx512"),
@@ -24,7 +24,7 @@ const FEATURES: [(cpu::Level, &str); 4] = [
 ];
 
 impl Machine {
-    /// The machine that this process runs on, with as many cores as it uses.
+    /// The machine of this process, with the number of cores it uses.
     pub fn here() -> Machine {
         let has = cpu::detected();
         let known = FEATURES.iter().filter(|(level, _)| *level <= has).map(|(_, name)| name.to_string());
@@ -38,14 +38,14 @@ impl Machine {
         }
     }
 
-    /// The kernels, where they are not those that the features promise.
+    /// The kernels, if they differ from those of the features.
     fn limited(&self) -> Option<&str> {
         let promised = FEATURES.iter().rev().find(|(_, name)| self.features.iter().any(|feature| feature == name));
         let promised = promised.map_or(cpu::Level::Plain, |(level, _)| *level).name();
         (self.kernels != promised && !self.kernels.is_empty()).then_some(self.kernels.as_str())
     }
 
-    /// Its class as the name of a file.
+    /// A file name for its class.
     pub fn file_name(&self) -> String {
         let mut name = String::new();
         let kernels = self.limited().map(|kernels| format!(" kernels {kernels}")).unwrap_or_default();
@@ -72,7 +72,7 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// What the system calls the processor.
+/// The system's name for the processor.
 fn model() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -80,7 +80,7 @@ fn model() -> String {
         Some(line.split_once(':')?.1.trim().to_string())
     };
     match (field("model name"), field("cpu family"), field("model")) {
-        // clouds hide the name, not the numbers
+        // clouds hide the name, but not the numbers
         (Some(name), Some(family), Some(model)) => format!("{name} (family {family} model {model})"),
         (Some(name), ..) => name,
         _ => format!("{} {}", std::env::consts::ARCH, std::env::consts::OS),

@@ -1,4 +1,4 @@
-//! Measuring: what a model is worth, in numbers that can be compared.
+//! Measuring: the quality of a model, in comparable numbers.
 
 pub mod api;
 pub mod baseline;

@@ -3,7 +3,7 @@
 use super::confusion::Scores;
 use crate::{Result, bail};
 
-/// Which labels were predicted and which expected, `labels` truth values an item.
+/// The predicted and expected labels, with `labels` booleans per item.
 pub struct MultiLabel<'a> {
     predicted: &'a [bool],
     expected: &'a [bool],
@@ -36,21 +36,21 @@ impl<'a> MultiLabel<'a> {
         scores(self.pairs())
     }
 
-    /// The mean over items of the scores of each: those of its own labels.
+    /// The mean over items of each item's scores, computed from its own labels.
     pub fn samples_average(&self) -> Scores {
         let rows = self.predicted.chunks_exact(self.labels).zip(self.expected.chunks_exact(self.labels));
         let all: Vec<Scores> = rows.map(|(predicted, expected)| scores(predicted.iter().zip(expected))).collect();
         Scores::macro_average(&all)
     }
 
-    /// The proportion of items whose labels are all right.
+    /// The proportion of items whose labels are all correct.
     pub fn subset_accuracy(&self) -> f64 {
         let rows = self.predicted.chunks_exact(self.labels).zip(self.expected.chunks_exact(self.labels));
         let right = rows.filter(|(predicted, expected)| predicted == expected).count();
         right as f64 / (self.expected.len() / self.labels) as f64
     }
 
-    /// The proportion of pairs of an item and a label that are wrong.
+    /// The proportion of wrong item-label pairs.
     pub fn hamming_loss(&self) -> f64 {
         self.pairs().filter(|(predicted, expected)| predicted != expected).count() as f64 / self.expected.len() as f64
     }

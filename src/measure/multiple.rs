@@ -1,17 +1,17 @@
-//! Several tests at once: p values, adjusted.
+//! Multiple tests: adjusted p values.
 
-/// How p values are adjusted.
+/// The method of adjusting p values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjust {
-    /// The chance of one wrong rejection or more, whatever the tests depend on (Holm 1979).
+    /// Controls the probability of any false rejection, under any dependence of the tests (Holm 1979).
     Holm,
     /// The same, in one step (Dunn 1961).
     Bonferroni,
-    /// The expected share of wrong ones among the rejections (Benjamini and Hochberg 1995).
+    /// Controls the expected share of false rejections (Benjamini and Hochberg 1995).
     BenjaminiHochberg,
 }
 
-/// Adjusted p values, in the order of `values`: a test is rejected at a level where its own is at most the level.
+/// Adjusted p values, in the order of `values`: a test is rejected at a level if its adjusted value is at most the level.
 pub fn adjusted(values: &[f64], how: Adjust) -> Vec<f64> {
     let count = values.len();
     let mut order: Vec<usize> = (0..count).collect();

@@ -1,13 +1,13 @@
-//! Paired comparison of scores of the same items, over seeds and over the documents that the items come from.
+//! Paired comparison of scores of the same items, over seeds and over the documents that contain the items.
 //!
-//! Seeds and documents are both drawn at random and crossed. The variance of the mean over either is estimated from its own
-//! means, and the interval adds their squares, each with its own quantile of Student's t: the sum of t² · variance of Banerjee
-//! (1961) and Cochran. What seed and document share is counted twice, so the interval is rather too wide than too narrow.
+//! Seeds and documents are crossed random factors. The variance of the mean over either is estimated from its own means, and the
+//! interval adds their squares, each with its own quantile of Student's t: the sum of t² · variance of Banerjee (1961) and
+//! Cochran. The interaction of seed and document is counted twice, so the interval is too wide rather than too narrow.
 //!
 //! - Items of one document are not independent: their residuals are added before they are squared (Liang and Zeger 1986), and
 //!   degrees of freedom count documents (for language models: Miller 2024).
-//! - A score of the form bits per byte is a ratio of sums. Its items are linearized around it, so that a long item that costs
-//!   many bits is no surprise (Cochran 1977, 6.3).
+//! - A score such as bits per byte is a ratio of sums. Its items are linearized around it, so that a long item that costs many
+//!   bits does not inflate the variance (Cochran 1977, 6.3).
 
 use super::distributions::{bisect, t_upper};
 use crate::{Error, Result, bail};
@@ -15,30 +15,30 @@ use std::collections::HashMap;
 
 const WHO: &str = "measure::paired";
 
-/// What is compared: scores by seed and item, before and after.
+/// The input: scores by seed and item, before and after.
 #[derive(Clone, Copy, Debug)]
 pub struct Scores<'a> {
     pub before: &'a [Vec<f64>],
     pub after: &'a [Vec<f64>],
-    /// The document of each item; every item is one of its own without.
+    /// The document of each item; without it every item is its own document.
     pub documents: Option<&'a [String]>,
-    /// What scores of items are totals over, as bytes for bits; without, a score is a mean over items.
+    /// Denominators of the items' scores, such as bytes for bits; without them a score is a mean over items.
     pub denominators: Option<&'a [f64]>,
 }
 
 /// A mean difference with its standard errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
-    /// After less before.
+    /// After minus before.
     pub mean: f64,
     pub items: usize,
     pub documents: usize,
-    /// How many documents of equal weight say as much: fewer, where a few hold most (Kish 1965).
+    /// Effective number of documents of equal weight: lower if a few hold most items (Kish 1965).
     pub effective_documents: f64,
     pub seeds: usize,
     /// Standard error over documents.
     pub se_items: f64,
-    /// Standard error over seeds; one says nothing of others.
+    /// Standard error over seeds; `None` with a single seed.
     pub se_seeds: Option<f64>,
 }
 
@@ -73,7 +73,7 @@ impl Paired {
         Ok(Paired { mean, items, documents, effective_documents, seeds, se_items, se_seeds })
     }
 
-    /// The two parts of half the width of the interval: over items, and over seeds.
+    /// The two components of the interval's half-width: over items, and over seeds.
     pub fn halves(&self, level: f64) -> (f64, f64) {
         self.halves_beyond((1.0 - level) / 2.0)
     }
@@ -84,14 +84,14 @@ impl Paired {
         (part(self.se_items, self.documents), self.se_seeds.map_or(0.0, |error| part(error, self.seeds)))
     }
 
-    /// The lower and upper end of the interval.
+    /// The lower and upper ends of the interval.
     pub fn interval(&self, level: f64) -> (f64, f64) {
         let (items, seeds) = self.halves(level);
         let half = items.hypot(seeds);
         (self.mean - half, self.mean + half)
     }
 
-    /// The two-sided p value that the mean is `value`: one less the highest level whose interval leaves it out.
+    /// The two-sided p value of the hypothesis that the mean is `value`: 1 minus the highest level whose interval excludes it.
     pub fn p_value(&self, value: f64) -> f64 {
         let gap = (self.mean - value).abs();
         if gap == 0.0 {
@@ -106,7 +106,7 @@ impl Paired {
     }
 }
 
-/// The numbers of seeds and items, of scores that can be compared.
+/// The numbers of seeds and items, after checking that the scores are comparable.
 fn checked(scores: &Scores) -> Result<(usize, usize)> {
     let (before, after) = (scores.before, scores.after);
     if before.len() != after.len() {
@@ -147,7 +147,7 @@ fn checked(scores: &Scores) -> Result<(usize, usize)> {
     Ok((before.len(), items))
 }
 
-/// The number of documents, and the sum of squares of what their items add up to.
+/// The number of documents, and the sum of squares of their item totals.
 fn clustered(values: impl Iterator<Item = f64>, documents: Option<&[String]>) -> (usize, f64) {
     let Some(documents) = documents else {
         return values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value * value));

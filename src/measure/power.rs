@@ -1,11 +1,10 @@
-//! How much more it takes: power of the t test, and the chance that a comparison is decided with more seeds or documents.
+//! Required sample sizes: power of the t test, and the probability that a comparison is decided with more seeds or documents.
 
 use super::distributions::{chi_squared_upper, noncentral_t_cdf, normal_cdf, t_upper};
 use super::paired::Paired;
 
-/// The power of the two-sided one-sample t test (paired differences, one a sample): the chance that `n` values with the mean
-/// `effect` and the standard deviation `sd` reject zero at the level `alpha` (noncentral t: Cohen 1988; as statsmodels'
-/// `TTestPower`).
+/// The power of the two-sided one-sample t test (paired differences, one per sample): the probability that `n` values with mean
+/// `effect` and standard deviation `sd` reject zero at level `alpha` (noncentral t: Cohen 1988; as statsmodels' `TTestPower`).
 pub fn power(effect: f64, sd: f64, n: usize, alpha: f64) -> f64 {
     let df = (n - 1) as f64;
     let shift = effect.abs() / sd * (n as f64).sqrt();
@@ -13,12 +12,12 @@ pub fn power(effect: f64, sd: f64, n: usize, alpha: f64) -> f64 {
     1.0 - noncentral_t_cdf(critical, df, shift) + noncentral_t_cdf(-critical, df, shift)
 }
 
-/// The smallest n, 2 or more, that has `wanted` power; `None` above `most`.
+/// The smallest n, 2 or more, with power `wanted`; `None` above `most`.
 pub fn required_n(effect: f64, sd: f64, alpha: f64, wanted: f64, most: usize) -> Option<usize> {
     smallest(2, most, |n| power(effect, sd, n, alpha) >= wanted)
 }
 
-/// The smallest of `from..=most` that is enough, of numbers of which all above one that is enough are.
+/// The smallest number in `from..=most` that is enough; if a number is enough, so are all larger ones.
 fn smallest(from: usize, most: usize, is_enough: impl Fn(usize) -> bool) -> Option<usize> {
     if from > most {
         return None;
@@ -42,43 +41,44 @@ fn smallest(from: usize, most: usize, is_enough: impl Fn(usize) -> bool) -> Opti
     Some(above)
 }
 
-/// What decides, and when.
+/// The decision rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule<'a> {
-    /// The values that the interval must leave out, ascending.
+    /// The values that the interval must exclude, ascending.
     pub bounds: &'a [f64],
-    /// One less the level of the interval.
+    /// 1 minus the level of the interval.
     pub alpha: f64,
 }
 
-/// Seeds and documents of a comparison.
+/// Numbers of seeds and documents of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub seeds: usize,
     pub documents: usize,
 }
 
-/// An unknown variance, given an estimate with `df` degrees of freedom and no prior knowledge of its size: a quantile of its posterior
-/// (scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3.2), above the median, since small samples show too little.
+/// An unknown variance, given an estimate with `df` degrees of freedom and no prior knowledge of its size: a quantile of its
+/// posterior (scaled inverse chi-squared: Gelman et al., Bayesian Data Analysis, 3.2), above the median, since small samples
+/// underestimate it.
 fn variance(estimate: f64, df: f64) -> f64 {
     const CAREFUL: f64 = 0.6;
     estimate * df / chi_squared_upper(CAREFUL, df)
 }
 
-/// The chance that a comparison of another size, which takes in all that was found, is decided: the predictive power or
-/// assurance (Spiegelhalter, Freedman and Blackburn 1986; O'Hagan and Stevens 2001). The mean is not taken as known: the chance is
-/// the average over what it may be, given what was found.
+/// The probability that a larger comparison that includes the current data is decided: the predictive power or assurance
+/// (Spiegelhalter, Freedman and Blackburn 1986; O'Hagan and Stevens 2001). The true mean is unknown: the probability is averaged
+/// over its distribution, given the data.
 pub struct Assurance {
     mean: f64,
     now: Size,
-    /// The variance of one seed's mean: as found, and as it may be.
+    /// The variance of one seed's mean: as estimated, and as it may be.
     seeds: (f64, f64),
-    /// The variance of one document's.
+    /// The variance of one document's mean: as estimated, and as it may be.
     documents: (f64, f64),
 }
 
 impl Assurance {
-    /// `None` of one seed, which says nothing of the spread.
+    /// `None` for one seed, which has no spread.
     pub fn of(found: &Paired) -> Option<Assurance> {
         let (seeds, documents) = (found.seeds as f64, found.documents as f64);
         let of = |error: f64, count: f64| {
@@ -94,22 +94,23 @@ impl Assurance {
     }
 
     pub fn chance(&self, size: Size, rule: &Rule) -> f64 {
-        // what a part of half the width will be: of the values that there are, and of those that come
+        // a component of the half-width then: from existing values, and from future ones
         let part = |(found, truth): (f64, f64), now: usize, then: usize| {
             let estimate = ((now - 1) as f64 * found + (then - now) as f64 * truth) / (then - 1) as f64;
             t_upper(rule.alpha / 2.0, (then - 1) as f64) * (estimate / then as f64).sqrt()
         };
         let seeds = part(self.seeds, self.now.seeds, size.seeds);
         let documents = part(self.documents, self.now.documents, size.documents);
-        // the mean then, given the mean now: what is still to come of its variance
+        // the mean then, given the mean now: the remaining part of its variance
         let to_come = |truth: f64, now: usize, then: usize| truth * (1.0 / now as f64 - 1.0 / then as f64);
         let variance = to_come(self.seeds.1, self.now.seeds, size.seeds)
             + to_come(self.documents.1, self.now.documents, size.documents);
         decided(self.mean, variance.max(0.0).sqrt(), seeds.hypot(documents), rule.bounds)
     }
 
-    /// The smallest larger size with at least the chance `wanted`: more documents alone where these are enough and can be had
-    /// without training (`documents_first`), else more seeds alone, else both. At most `most`; `None` where that is not enough.
+    /// The smallest larger size with at least the probability `wanted`: only more documents if these are enough and available
+    /// without training (`documents_first`), otherwise only more seeds, otherwise both. At most `most`; `None` if that is not
+    /// enough.
     pub fn required(&self, rule: &Rule, wanted: f64, most: Size, documents_first: bool) -> Option<Size> {
         let now = self.now;
         let enough = |size: Size| self.chance(size, rule) >= wanted;
@@ -123,14 +124,14 @@ impl Assurance {
         };
         let alone = if documents_first { documents(now.seeds, now.documents + 1) } else { None };
         alone.or_else(|| seeds(now.documents)).or_else(|| {
-            // all the documents there are, and as many seeds as that takes; then no more documents than needed
+            // use all documents and the seeds that this requires; then reduce the documents to those needed
             let found = seeds(most.documents)?;
             documents(found.seeds, now.documents).or(Some(found))
         })
     }
 }
 
-/// The chance that a normal mean is further than `half` from each of `bounds`.
+/// The probability that a normal mean is further than `half` from each of `bounds`.
 fn decided(mean: f64, sd: f64, half: f64, bounds: &[f64]) -> f64 {
     let below = |x: f64| {
         if sd > 0.0 {

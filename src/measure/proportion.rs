@@ -1,8 +1,9 @@
-//! Answers that are right or wrong: intervals of a proportion, and of the difference of two on the same items.
+//! Correct or wrong answers: intervals of a proportion, and of the difference of two on the same items.
 
 use super::distributions::{beta_quantile, bisect, normal_upper};
 
-/// The interval of the proportion `count` of `n` (Clopper and Pearson 1934): exact, at least `level` sure, at 0 and n too.
+/// The confidence interval of the proportion `count` of `n` (Clopper and Pearson 1934): exact, with coverage of at least `level`,
+/// also at 0 and n.
 pub fn interval(count: u64, n: u64, level: f64) -> (f64, f64) {
     let tail = (1.0 - level) / 2.0;
     let (hits, rest) = (count as f64, (n - count) as f64);
@@ -11,8 +12,8 @@ pub fn interval(count: u64, n: u64, level: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// The interval of the gain (`won` less `lost`, over `n`) of answers to the same items: the differences that a score test
-/// does not reject (Tango 1998), of which McNemar's test is the one at zero.
+/// The interval of the gain (`won` minus `lost`, over `n`) of answers to the same items: the differences not rejected by a score
+/// test (Tango 1998), which at zero is McNemar's test.
 pub fn paired_interval(won: u64, lost: u64, n: u64, level: f64) -> (f64, f64) {
     let (won, lost, n) = (won as f64, lost as f64, n as f64);
     let limit = normal_upper((1.0 - level) / 2.0);
@@ -31,7 +32,8 @@ pub fn paired_interval(won: u64, lost: u64, n: u64, level: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// McNemar's exact test: how likely flips as one-sided as `lost` and `won` are, when either way is as likely.
+/// McNemar's exact test: the probability of flips at least as one-sided as `lost` and `won`, if both directions are equally
+/// likely.
 pub fn mcnemar(lost: u64, won: u64) -> f64 {
     let (flips, fewer) = (lost + won, lost.min(won));
     // sums of binomial coefficients over 2^flips, in logarithms

@@ -1,4 +1,4 @@
-//! Pseudo-log-likelihood of texts: each token in turn is masked, and costs what a masked model makes of it (Salazar et al. 2020).
+//! Pseudo-log-likelihood of texts: each token in turn is masked and scored by a masked model (Salazar et al. 2020).
 
 use super::Likelihood;
 use crate::model::{Model, TokenRows};
@@ -8,15 +8,15 @@ use crate::{Error, Result, bail, cancel};
 
 const WHO: &str = "pseudo_likelihood";
 
-/// How texts are scored.
+/// Options of scoring texts.
 #[derive(Clone, Copy, Debug)]
 pub struct PseudoPlan {
-    /// Most tokens of a window, special ones counted: a longer text is read in windows that do not overlap.
+    /// Maximum tokens per window, including special ones: a longer text is read in windows that do not overlap.
     pub max_length: usize,
-    /// Tokens of a pass.
+    /// Tokens per forward pass.
     pub batch_tokens: usize,
-    /// The tokens of the same word on the right are masked too, which scores no token by the rest of its own word (Kauf and
-    /// Ivanova 2023).
+    /// Also mask the following tokens of the same word, so that no token is scored by the rest of its own word (Kauf and Ivanova
+    /// 2023).
     pub within_word: bool,
 }
 
@@ -57,19 +57,19 @@ pub fn pseudo_likelihood<S: AsRef<str>>(
     Ok(found)
 }
 
-/// The bytes of unknown tokens, which nothing is said of.
+/// The bytes of unknown tokens, which can't be scored.
 fn unread(inputs: &Inputs, tok: &Tokenizer) -> usize {
     let unknown =
         (0..inputs.len()).filter(|&at| inputs.sequence_ids[at].is_some() && Some(inputs.ids[at]) == tok.unk());
     unknown.map(|at| inputs.offsets[at].1 - inputs.offsets[at].0).sum()
 }
 
-/// Whether a token is to be predicted: special ones are not, and of the unknown one it is not known what it stands for.
+/// Whether a token is predicted: special tokens are not, nor is the unknown token, whose text is not known.
 fn is_scored(inputs: &Inputs, place: usize, tok: &Tokenizer) -> bool {
     inputs.sequence_ids[place].is_some() && !tok.is_special(inputs.ids[place])
 }
 
-/// Copies of texts, each with another token masked, one behind the other in one row.
+/// Copies of texts, each with another token masked, concatenated in one row.
 struct Pack {
     mask: u32,
     plan: PseudoPlan,
@@ -107,7 +107,7 @@ impl Pack {
         }
     }
 
-    /// Adds what the copies cost to their texts, and is empty again.
+    /// Adds the loss of the copies to their texts, and clears them.
     fn score(&mut self, net: &Model, found: &mut [Likelihood]) -> Result<()> {
         if self.ids.is_empty() {
             return Ok(());

@@ -1,8 +1,8 @@
-//! Scores of rankings: how well numbers sort what is right before what is not.
+//! Ranking metrics: how well scores separate positive from negative items.
 
 use crate::{Error, Result, bail};
 
-/// Scores in falling order, ties together: how many of each are right, and how many not.
+/// Scores in descending order, ties grouped: the numbers of positive and negative items of each.
 fn groups(scores: &[f64], positive: &[bool]) -> Vec<(u64, u64)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -21,7 +21,7 @@ fn groups(scores: &[f64], positive: &[bool]) -> Vec<(u64, u64)> {
     groups
 }
 
-/// Checks lengths, that every score is finite, and that both kinds occur.
+/// Checks lengths, that every score is finite, and that both classes occur.
 fn check(who: &str, scores: &[f64], positive: &[bool]) -> Result<()> {
     if scores.len() != positive.len() {
         bail!(who, "{} scores for {} expected", scores.len(), positive.len());
@@ -35,7 +35,7 @@ fn check(who: &str, scores: &[f64], positive: &[bool]) -> Result<()> {
     Ok(())
 }
 
-/// The area under the ROC curve: the chance that a positive item has a higher score than a negative one, ties half.
+/// The area under the ROC curve: the probability that a positive item has a higher score than a negative one, ties counting half.
 pub fn roc_auc(scores: &[f64], positive: &[bool]) -> Result<f64> {
     const WHO: &str = "roc_auc";
     check(WHO, scores, positive)?;
@@ -54,7 +54,7 @@ pub fn roc_auc(scores: &[f64], positive: &[bool]) -> Result<f64> {
     Ok(twice as f64 / (2.0 * right as f64 * wrong as f64))
 }
 
-/// The mean precision over the ranks of the positive items: the sum of precision times what recall gains, score by score.
+/// The average precision over the ranks of the positive items: the sum of precision times the increase in recall, score by score.
 pub fn average_precision(scores: &[f64], positive: &[bool]) -> Result<f64> {
     const WHO: &str = "average_precision";
     check(WHO, scores, positive)?;
@@ -71,8 +71,8 @@ pub fn average_precision(scores: &[f64], positive: &[bool]) -> Result<f64> {
     Ok(sum)
 }
 
-/// The threshold of one label that has the best F1 among items with these scores, and that F1. An item counts as predicted from the
-/// threshold on, which lies in the middle between two scores; of several with the same F1 the highest.
+/// The threshold of one label with the best F1 among items with these scores, and that F1. An item counts as predicted if its
+/// score is at least the threshold, which is midway between two scores; in a tie the highest is returned.
 pub fn best_threshold(scores: &[f64], positive: &[bool]) -> Result<(f64, f64)> {
     const WHO: &str = "thresholds";
     check(WHO, scores, positive)?;

@@ -1,4 +1,4 @@
-//! Bootstrap of F1, which is no mean over items (Efron 1979): items are drawn again with their counts, for all arms the same.
+//! Bootstrap of F1, which is not a mean over items (Efron 1979): items are resampled with their counts, the same for all arms.
 
 use super::bootstrap::Interval;
 use super::confusion::Scores;
@@ -7,17 +7,17 @@ use super::statistics::quantile;
 use crate::tensor::Rng;
 use crate::{Result, bail, cancel};
 
-/// What each item adds to the counts of classes.
+/// Each item's contributions to the counts of classes.
 pub type ItemCounts = Vec<Vec<(usize, Count)>>;
 
-/// How the scores of classes become one.
+/// Averaging of the scores of classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Average {
     /// The mean over classes that are expected or predicted.
     Macro,
-    /// Of all counts together.
+    /// From the total of all counts.
     Micro,
-    /// The mean over classes, by how often each is expected.
+    /// The mean over classes, weighted by expected occurrences.
     Weighted,
 }
 
@@ -29,13 +29,13 @@ pub struct Resampling {
     pub seed: u64,
 }
 
-/// The score of the first arm and of each other, and what the first is above that one.
+/// The scores of the first arm and of each other arm, and the first's difference from it.
 pub struct Resampled {
     pub score: Interval,
     pub difference: Option<Interval>,
 }
 
-/// The scores of the arms with their intervals; the differences are paired by item.
+/// The scores of the arms with their intervals; differences are paired by item.
 pub fn resampled_f1(arms: &[ItemCounts], classes: usize, how: &Resampling) -> Result<Vec<Resampled>> {
     const WHO: &str = "f1_interval";
     let items = arms.first().map_or(0, Vec::len);

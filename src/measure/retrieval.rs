@@ -1,17 +1,17 @@
-//! Scores of search: at which ranks the right passages are found.
+//! Retrieval metrics, from the ranks of the relevant passages.
 
 use crate::{Result, bail};
 
-/// Of one question.
+/// The result of one question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// The rank of each right passage, from 1, ascending.
+    /// The rank of each relevant passage, from 1, ascending.
     ranks: Vec<usize>,
 }
 
 impl Found {
-    /// The ranks of the right passages by their scores. Of equal scores the right ones come last: a model that gives all passages
-    /// one score finds nothing.
+    /// The ranks of the relevant passages by their scores. In a tie relevant ones rank last: a model that gives all passages the
+    /// same score finds nothing.
     pub fn new(scores: &[f64], right: &[usize]) -> Result<Found> {
         const WHO: &str = "retrieval";
         if let Some(at) = scores.iter().position(|score| score.is_nan()) {
@@ -29,12 +29,12 @@ impl Found {
         Ok(Found { ranks: own.iter().enumerate().map(|(before, &score)| 1 + before + wrong(score)).collect() })
     }
 
-    /// The share of the right passages among the first `k`.
+    /// The share of the relevant passages among the first `k`.
     pub fn recall(&self, k: usize) -> f64 {
         self.ranks.iter().filter(|&&rank| rank <= k).count() as f64 / self.ranks.len() as f64
     }
 
-    /// One divided by the rank of the first right passage, 0 where it is not among the first `k`.
+    /// The reciprocal of the rank of the first relevant passage, 0 if it is not among the first `k`.
     pub fn reciprocal_rank(&self, k: usize) -> f64 {
         self.ranks.first().filter(|&&rank| rank <= k).map_or(0.0, |&rank| 1.0 / rank as f64)
     }
@@ -48,7 +48,7 @@ impl Found {
     }
 }
 
-/// The correlation of ranks (Spearman 1904), ties with their mean rank.
+/// Rank correlation (Spearman 1904), ties with their mean rank.
 pub fn spearman(a: &[f64], b: &[f64]) -> Result<f64> {
     const WHO: &str = "spearman";
     if a.len() != b.len() {
@@ -63,7 +63,7 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Result<f64> {
     Ok(pearson(&ranks(a), &ranks(b)))
 }
 
-/// Ranks from 1, equal numbers with the mean of theirs.
+/// Ranks from 1; ties get their mean rank.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
@@ -76,7 +76,7 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The correlation of numbers; 0 where one side is all the same.
+/// The Pearson correlation; 0 if one side is constant.
 fn pearson(a: &[f64], b: &[f64]) -> f64 {
     let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));

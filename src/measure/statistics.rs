@@ -1,9 +1,9 @@
-//! What repeated measurements say: medians with bootstrap intervals (Efron 1979), outliers by Tukey's fences, and ratios of
+//! Statistics of repeated measurements: medians with bootstrap intervals (Efron 1979), outliers by Tukey's fences, and ratios of
 //! paired samples.
 
 use crate::tensor::Rng;
 
-/// A number, and the interval that holds it at the level that was asked for.
+/// A number, and its confidence interval at the requested level.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
     pub value: f64,
@@ -17,25 +17,25 @@ impl Estimate {
         (self.high - self.low) / self.value.abs()
     }
 
-    /// The interval that holds all of `parts`, around the median of their values.
+    /// The interval that contains all of `parts`, around the median of their values.
     pub fn hull(parts: &[Estimate]) -> Option<Estimate> {
         let low = parts.iter().map(|part| part.low).reduce(f64::min)?;
         let high = parts.iter().map(|part| part.high).reduce(f64::max)?;
         Some(Estimate { value: median(&parts.iter().map(|part| part.value).collect::<Vec<_>>()), low, high })
     }
 
-    /// This over that: the widest interval that the two allow.
+    /// This divided by that: the widest interval consistent with both.
     pub fn over(&self, other: &Estimate) -> Estimate {
         Estimate { value: self.value / other.value, low: self.low / other.high, high: self.high / other.low }
     }
 }
 
-/// How often things are resampled.
+/// Number of bootstrap resamples.
 const SAMPLES: usize = 1000;
-/// How sure the intervals of times are: sampling stops when they are narrow, which makes them look better than they are.
+/// The level of intervals of times: sampling stops when they are narrow, which makes them look better than they are.
 pub const SURE: f64 = 0.99;
 
-/// The median; NaN of nothing.
+/// The median; NaN if empty.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -50,14 +50,14 @@ fn middle(sorted: &[f64]) -> f64 {
     }
 }
 
-/// By linear interpolation between the two nearest of `sorted`.
+/// Linear interpolation between the two nearest of `sorted`.
 pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (place.floor() as usize, place.ceil() as usize);
     sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }
 
-/// The middle `level` of what resampling gives.
+/// The middle `level` of the resampled values.
 fn interval(value: f64, mut resampled: Vec<f64>, level: f64) -> Estimate {
     resampled.sort_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
@@ -68,7 +68,7 @@ fn draw<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
     &from[rng.below(from.len() as u64) as usize]
 }
 
-/// The median of `values` (at least one) and its bootstrap interval. The same values give the same interval.
+/// The median of `values` (at least one) and its bootstrap interval. The same values return the same interval.
 pub fn median_interval(values: &[f64]) -> Estimate {
     let mut rng = Rng::new(0);
     let mut drawn = vec![0.0; values.len()];
@@ -81,8 +81,8 @@ pub fn median_interval(values: &[f64]) -> Estimate {
     interval(median(values), medians, SURE)
 }
 
-/// The ratio that paired samples show, from rounds of pairs: rounds are resampled, and pairs within each, since
-/// two starts of one program differ by more than their samples tell. The value is the median of the rounds' medians.
+/// The ratio of paired samples, from rounds of pairs: rounds are resampled, and pairs within each, since two starts of one
+/// program differ by more than their samples show. The value is the median of the rounds' medians.
 pub fn ratio_interval(rounds: &[Vec<f64>]) -> Option<Estimate> {
     let rounds: Vec<&Vec<f64>> = rounds.iter().filter(|round| !round.is_empty()).collect();
     if rounds.is_empty() {
@@ -91,7 +91,7 @@ pub fn ratio_interval(rounds: &[Vec<f64>]) -> Option<Estimate> {
     let mut rng = Rng::new(0);
     let value = median(&rounds.iter().map(|round| median(round)).collect::<Vec<_>>());
     let resampled = (0..SAMPLES).map(|_| {
-        // the mean of so few medians: their median would jump from one to the next
+        // the mean of the few medians: their median would jump between them
         let drawn = (0..rounds.len()).map(|_| {
             let round = draw(&mut rng, &rounds);
             let pairs: Vec<f64> = round.iter().map(|_| *draw(&mut rng, round)).collect();
@@ -105,7 +105,7 @@ pub fn ratio_interval(rounds: &[Vec<f64>]) -> Option<Estimate> {
     Some(Estimate { value, low: found.low.min(value), high: found.high.max(value) })
 }
 
-/// How many of `values` lie beyond Tukey's outer fences (three times the middle half's width): below, above.
+/// Number of `values` outside Tukey's outer fences (three times the interquartile range): below, above.
 pub fn outliers(values: &[f64]) -> (usize, usize) {
     if values.len() < 4 {
         return (0, 0);

@@ -8,12 +8,12 @@ pub enum Activation {
     Relu,
     Silu,
     Gelu,
-    /// GELU by its tanh approximation.
+    /// GELU in its tanh approximation.
     GeluTanh,
     Tanh,
 }
 
-/// All names; of an activation with several the first is the one that is written.
+/// All names; for an activation with several, the first is used for writing.
 const NAMES: [(&str, Activation); 8] = [
     ("relu", Activation::Relu),
     ("silu", Activation::Silu),
@@ -26,7 +26,7 @@ const NAMES: [(&str, Activation); 8] = [
 ];
 
 impl Activation {
-    /// The activation with this name, if it is one of `known`.
+    /// The activation of this name, if it is one of `known`.
     pub fn named(who: &str, name: &str, known: &[Activation]) -> Result<Activation> {
         let known = || NAMES.iter().filter(|(_, activation)| known.contains(activation));
         match known().find(|(own, _)| *own == name) {

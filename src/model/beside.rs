@@ -1,17 +1,17 @@
-//! What lies beside a model's weights and does not fit them: told in a line when it is opened.
+//! Checks files beside a model's weights that do not fit them, and prints a warning when the model is opened.
 
 use super::config::Config;
 use crate::text::thousands;
 use crate::{Result, files, progress};
 use std::path::Path;
 
-/// A `tokenizer.json` above this is not looked at: it would take longer than opening the model.
+/// A larger `tokenizer.json` is not checked: reading it would take longer than opening the model.
 const LARGEST: u64 = 64 << 20;
 
-/// Architectures whose positions and special tokens are those of byte-level BPE or Unigram.
+/// Architectures whose positions and special tokens belong to byte-level BPE or Unigram.
 const NOT_WORDPIECE: [&str; 3] = ["roberta", "xlm-roberta", "camembert"];
 
-/// Looks at the vocabulary in a model's folder.
+/// Checks the vocabulary in a model's folder.
 pub fn tell(folder: &Path, config: &Config) -> Result<()> {
     let Some(list) = files::read_if_there("model", &folder.join("vocab.txt"))? else { return Ok(()) };
     let tokens = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count();
@@ -31,7 +31,7 @@ pub fn tell(folder: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Whether the vocabulary beside a `vocab.txt` is WordPiece, as far as the folder says.
+/// Whether a folder with a `vocab.txt` has a WordPiece vocabulary, as far as its files show.
 fn is_wordpiece(folder: &Path) -> Result<bool> {
     let here = |name: &str| files::exists(&folder.join(name));
     if ["merges.txt", "vocab.json", "sentencepiece.bpe.model", "spm.model"].into_iter().any(here) {

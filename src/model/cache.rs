@@ -1,4 +1,4 @@
-//! The KV cache: the keys and values of earlier tokens, so that a new token costs one token.
+//! The KV cache: keys and values of earlier tokens, so that a new token costs one token.
 
 use crate::kernel::decoder::{Decoder, KvCache, attend_heads};
 use crate::kernel::fused;
@@ -6,7 +6,7 @@ use crate::tensor::nn::{self, Mask, Precision, Rotary, ScoreScale};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
-/// One sequence a row, each of its own length: keys and values layer by layer.
+/// One sequence per row, each with its own length: keys and values layer by layer.
 #[derive(Default)]
 pub struct Cache {
     rows: Vec<Vec<KvCache>>,
@@ -18,7 +18,7 @@ impl Cache {
         Cache { rows: vec![vec![KvCache::default(); layers]] }
     }
 
-    /// Of these sequences.
+    /// A cache of these sequences.
     pub fn of(rows: Vec<Vec<KvCache>>) -> Cache {
         Cache { rows }
     }
@@ -27,7 +27,7 @@ impl Cache {
         self.rows
     }
 
-    /// Forgets the last of `count` tokens.
+    /// Drops the last of `count` tokens.
     pub fn pop(&mut self, count: usize) -> Result<()> {
         for layer in self.rows.iter_mut().flatten() {
             *layer = layer.first(count.saturating_sub(1), count)?;
@@ -35,7 +35,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Logits after one more id of each row, by the kernel that does it all at once.
+    /// Logits after one more id of each row, by the fused decoding kernel.
     pub fn step(
         &mut self,
         decoder: &Decoder,
@@ -47,7 +47,7 @@ impl Cache {
         decoder.step(ids, positions, rope.as_deref(), &mut self.rows)
     }
 
-    /// Attention of the new queries to everything that was read, the new keys and values included.
+    /// Attention of the new queries to all tokens so far, including the new ones.
     pub fn attend(
         &mut self,
         layer: usize,
@@ -73,7 +73,7 @@ impl Cache {
     }
 }
 
-/// Attention of one row's new queries, and its new keys and values kept.
+/// Attention of one row's new queries; stores its new keys and values.
 fn attend(
     cache: &mut KvCache,
     q: &Array,

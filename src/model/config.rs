@@ -1,4 +1,4 @@
-//! The shape of a model as plain numbers, and where the parts of a checkpoint are.
+//! The shape of a model as plain numbers, and the names of a checkpoint's parts.
 
 use super::activation::Activation;
 use super::dropout::DropoutRates;
@@ -15,78 +15,78 @@ pub struct Config {
     pub layout: &'static Layout,
     pub vocab: usize,
     pub hidden: usize,
-    /// Width of the embeddings, where it is not that of the hidden states (ELECTRA, ALBERT).
+    /// Width of the embeddings, if it differs from the hidden size (ELECTRA, ALBERT).
     pub embedding: usize,
     pub ff: usize,
     pub layers: usize,
-    /// How many of the layers have weights of their own: ALBERT's share them.
+    /// Number of layers with their own weights: ALBERT's layers share them.
     pub layer_groups: usize,
     pub heads: usize,
     pub kv_heads: usize,
     pub head_dim: usize,
     pub max_positions: usize,
-    /// Position embeddings before that of the first token: RoBERTa's begin after the padding's id.
+    /// Position embeddings before the first token's: RoBERTa's positions begin after the padding id.
     pub first_position: usize,
-    /// Kinds of token (BERT's sentence A and B); 0 where the model has no embeddings of them.
+    /// Number of token types (BERT's sentence A and B); 0 without token type embeddings.
     pub token_types: usize,
     pub norm_eps: f64,
-    /// Rotary positions; a model without them has position embeddings.
+    /// Rotary positions; without them the model has position embeddings.
     pub rope: Option<Rope>,
-    /// Those of the layers with a window, where they are others (ModernBERT).
+    /// Rotary positions of the layers with a window, if different (ModernBERT).
     pub local_rope: Option<Rope>,
-    /// Scores by the distance of two tokens (DeBERTa).
+    /// Attention scores by relative distance (DeBERTa).
     pub relative: Option<Relative>,
-    /// How far back each layer attends, or in both directions where it is not causal; `None` is all the way.
+    /// Attention window of each layer, in both directions if not causal; `None` is unlimited.
     pub windows: Vec<Option<usize>>,
     pub qkv_bias: bool,
     pub out_bias: bool,
     pub mlp_bias: bool,
     /// Norms on the queries and keys of each head (Qwen3).
     pub qk_norm: bool,
-    /// Norms multiply by 1 more than their weight (Gemma).
+    /// Norms multiply by 1 + weight (Gemma).
     pub norm_from_one: bool,
-    /// What scores are divided by the root of, where it is not the size of a head (Gemma).
+    /// Scores are divided by the root of this instead of the head size (Gemma).
     pub query_pre_attn_scalar: Option<f64>,
-    /// Scores of attention are limited softly to this (Gemma 2).
+    /// Soft cap of attention scores (Gemma 2).
     pub score_softcap: Option<f64>,
-    /// So are logits of tokens.
+    /// Soft cap of the logits.
     pub logit_softcap: Option<f64>,
-    /// Norms have a bias beside their weight.
+    /// Norms have a bias besides their weight.
     pub norm_bias: bool,
     /// The activation of the feed-forward layer.
     pub activation: Activation,
-    /// That of a masked head, before its norm.
+    /// The activation of a masked head, before its norm.
     pub masked_activation: Activation,
-    /// That of the layer between a pooled state and its classifier.
+    /// The activation of the layer between a pooled state and its classifier.
     pub pooled_activation: Activation,
-    /// That layer has a bias.
+    /// Whether that layer has a bias.
     pub pooled_bias: bool,
-    /// Output embeddings have a bias, in the heads that know one.
+    /// Output embeddings have a bias, in heads that support it.
     pub output_bias: bool,
-    /// What a head for whole sequences makes of their tokens.
+    /// Pooling of token states in sequence heads.
     pub pooling: Pooling,
-    /// The embedding of a sequence is scaled to length 1.
+    /// Whether sequence embeddings are scaled to length 1.
     pub normalize: bool,
-    /// Input and output embeddings are one.
+    /// Whether input and output embeddings are tied.
     pub tied: bool,
-    /// What training drops.
+    /// Dropout rates in training.
     pub dropout: DropoutRates,
     /// Standard deviation of a new weight.
     pub init_range: f64,
     pub eos: Vec<u32>,
-    /// Classes of the heads that have such: their number, by `id2label`.
+    /// Number of classes, from `id2label`, for heads with classes.
     pub labels: usize,
-    /// What the classes of a whole sequence are.
+    /// The kind of classes of a sequence head.
     pub problem: Problem,
-    /// The labels of tokens are states of a conditional random field, whose scores are in the checkpoint.
+    /// Token labels are states of a conditional random field, whose scores are in the checkpoint.
     pub crf: bool,
-    /// The weights of the head that have one row a token id, if it has such.
+    /// The head's weights with one row per token id, if any.
     pub output: Option<OutputEmbeddings>,
-    /// The file as it was, so that keys that levain does not know are saved again.
+    /// The original file, so that keys unknown to levain are saved again.
     pub json: Map<String, Value>,
 }
 
-/// `problem_type`: what a head for whole sequences learns.
+/// `problem_type`: the objective of a sequence head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// One class of several.
@@ -120,7 +120,7 @@ impl Problem {
 pub struct Rope {
     pub theta: f64,
     pub scaling: RotaryScaling,
-    /// The part of a head that is rotated, from its beginning.
+    /// The part of a head that is rotated, from its start.
     pub partial: f64,
 }
 
@@ -130,7 +130,7 @@ impl Rope {
     }
 }
 
-/// Where the parts of an architecture's checkpoint are.
+/// The names of the parts of an architecture's checkpoint.
 pub struct Layout {
     /// `model_type` in `config.json`.
     pub model_type: &'static str,
@@ -138,27 +138,27 @@ pub struct Layout {
     pub embeddings: &'static str,
     /// The prefix of the names of all weights below the head; a file may lack it.
     pub prefix: &'static str,
-    /// The prefix of the layers, before their number.
+    /// The prefix of the layers, before their index.
     pub blocks: &'static str,
-    /// The linear layers beside the layers and the head.
+    /// The linear layers outside the layers and the head.
     pub outer: &'static [&'static str],
-    /// The linear layers that add to the residual stream: the last of attention, and of the feed-forward.
+    /// The linear layers that add to the residual stream: the last of attention, and of the feed-forward layer.
     pub outputs: [&'static str; 2],
-    /// A position attends to itself and earlier ones only.
+    /// A position attends only to itself and earlier ones.
     pub causal: bool,
-    /// What its heads are called.
+    /// The names of its heads' weights.
     pub heads: HeadNames,
     /// Linear weights in the layers are stored `[in, out]` (GPT-2's Conv1D).
     pub transposed: bool,
-    /// Endings of names in old files, and what they are now.
+    /// Suffixes of names in old files, and their current form.
     pub renamed: &'static [(&'static str, &'static str)],
-    /// Names, or prefixes of names, that a file may hold and no computation here uses. They are saved again.
+    /// Names, or prefixes of names, of weights that a file may hold but no computation here uses. They are saved again.
     pub unused: &'static [&'static str],
-    /// Names, or ends of names, of tensors that a file may hold and that are computed: they are left out.
+    /// Names, or suffixes of names, of computed tensors that a file may hold: they are skipped.
     pub computed: &'static [&'static str],
 }
 
-/// The weights of a head with one row a token id. They grow and shrink with the vocabulary.
+/// The weights of a head with one row per token id. They grow and shrink with the vocabulary.
 #[derive(Clone)]
 pub struct OutputEmbeddings {
     pub weight: String,
@@ -168,14 +168,14 @@ pub struct OutputEmbeddings {
 }
 
 impl OutputEmbeddings {
-    /// The name of the linear layer that they are.
+    /// The name of their linear layer.
     pub fn layer(&self) -> &str {
         self.weight.strip_suffix(".weight").unwrap_or(&self.weight)
     }
 }
 
 impl Config {
-    /// Sizes of 0, and what most architectures have.
+    /// Sizes of 0, and defaults of most architectures.
     pub fn base(layout: &'static Layout) -> Config {
         Config {
             layout,
@@ -224,7 +224,7 @@ impl Config {
         }
     }
 
-    /// The number in the names of the weights of a layer.
+    /// The index in the names of a layer's weights.
     pub fn group_of(&self, layer: usize) -> usize {
         // as transformers computes it, rounding included
         (layer as f64 / (self.layers as f64 / self.layer_groups as f64)) as usize
@@ -263,7 +263,7 @@ impl Config {
         self.layout.model_type
     }
 
-    /// What products of queries and keys become before the softmax.
+    /// The scaling of attention scores before the softmax.
     pub fn score_scale(&self) -> ScoreScale {
         let size = self.query_pre_attn_scalar.unwrap_or(self.head_dim as f64);
         ScoreScale { by: 1.0 / size.sqrt(), cap: self.score_softcap }
@@ -274,13 +274,13 @@ impl Config {
         self.layout.transposed && name.starts_with(self.layout.blocks)
     }
 
-    /// Input and output embeddings are two weights from now on, here and in `config.json`.
+    /// Unties input and output embeddings, here and in `config.json`.
     pub fn untie(&mut self) {
         self.tied = false;
         self.json.insert("tie_word_embeddings".into(), json!(false));
     }
 
-    /// Changes the number of vocabulary rows, here and in `config.json`.
+    /// Sets the number of vocabulary rows, here and in `config.json`.
     pub fn set_vocab(&mut self, rows: usize) {
         self.vocab = rows;
         self.json.insert("vocab_size".into(), json!(rows));

@@ -1,15 +1,15 @@
-//! Streaming detokenization: whole characters only, and nothing of a stop string.
+//! Streaming detokenization: only whole characters, and nothing of a stop string.
 
 use crate::Result;
 use crate::token::{DecodeStream, Tokenizer};
 
-/// Turns new ids into text that is certain, and knows when a stop string was written.
+/// Turns new ids into final text, and detects stop strings.
 pub struct Detokenizer {
     stream: DecodeStream,
     stops: Vec<String>,
-    /// Everything that was given out.
+    /// All text returned so far.
     pub text: String,
-    /// What may be the beginning of a stop string.
+    /// Text that may be the beginning of a stop string.
     held: String,
     pub stopped: bool,
 }
@@ -26,13 +26,13 @@ impl Detokenizer {
         }
     }
 
-    /// Takes one id and gives the text that is now certain.
+    /// Adds an id and returns the text that is now final.
     pub fn push(&mut self, id: u32) -> Result<String> {
         let more = self.stream.push(id)?;
         Ok(self.release(more, false))
     }
 
-    /// What is left at the end.
+    /// Returns the rest at the end.
     pub fn finish(&mut self) -> Result<String> {
         if self.stopped {
             return Ok(String::new());
@@ -59,7 +59,7 @@ impl Detokenizer {
     }
 }
 
-/// How many bytes at the end of `text` may be the beginning of `stop`.
+/// Number of bytes at the end of `text` that may be the beginning of `stop`.
 fn overlap(text: &str, stop: &str) -> usize {
     let longest = text.len().min(stop.len() - 1);
     let fits = |&size: &usize| stop.is_char_boundary(size) && text.ends_with(&stop[..size]);

@@ -1,11 +1,11 @@
-//! Where a model is computed.
+//! The device of a model.
 
 use super::Model;
 use crate::tensor::Device;
 use crate::{Result, kernel};
 
 impl Model {
-    /// Moves the weights to where models go that name no device.
+    /// Moves the weights to the default device.
     pub(super) fn by_default(self) -> Result<Model> {
         let device = kernel::default_device()?;
         if !device.is_cpu() {
@@ -14,12 +14,12 @@ impl Model {
         Ok(self)
     }
 
-    /// Where the weights are.
+    /// The device of the weights.
     pub fn device(&self) -> Device {
         self.read().weights.device()
     }
 
-    /// Moves the weights, and what is attached to them. The moments of an optimizer follow at its next step.
+    /// Moves the weights and attached adapters. Optimizer moments follow at the next step.
     pub fn move_to(&self, device: &Device) -> Result<()> {
         if !device.is_cpu() {
             self.check_trainable("to")?;

@@ -1,6 +1,6 @@
-//! How far one prediction is from another.
+//! Divergence of one prediction from another.
 
-/// The Kullback-Leibler divergence, in nats, of the prediction that `theirs` are the logits of from that of `own`.
+/// The Kullback-Leibler divergence, in nats, of the prediction with logits `theirs` from the one with logits `own`.
 pub fn divergence(own: &[f32], theirs: &[f32]) -> f64 {
     let (a, b) = (log_sum(own), log_sum(theirs));
     let part = |(p, q): (&f32, &f32)| {

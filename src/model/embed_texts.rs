@@ -1,4 +1,4 @@
-//! Texts to embeddings: a model with an `embed` head, and its tokenizer.
+//! Embeds texts: a model with an `embed` head, and its tokenizer.
 
 use super::Model;
 use super::head::embed;
@@ -14,26 +14,26 @@ const WHO: &str = "embed";
 
 #[derive(Clone, Debug)]
 pub struct EmbedPlan {
-    /// Written before each text.
+    /// Prefix of each text.
     pub prompt: Option<String>,
     /// The name of one of the model's prompts.
     pub prompt_name: Option<String>,
-    /// Most tokens of a text; by default what the model's folder says, or its positions.
+    /// Maximum tokens of a text; by default from the model's folder, or its positions.
     pub max_length: Option<usize>,
-    /// What becomes of a longer text; none: it is cut, and told.
+    /// Treatment of a longer text; `None` truncates it with a warning.
     pub overflow: Option<EmbedOverflow>,
-    /// Texts at a time.
+    /// Texts per batch.
     pub batch_size: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmbedOverflow {
     Truncate,
-    /// The mean of its parts, each weighted by its tokens.
+    /// The mean of its parts' embeddings, weighted by their tokens.
     Mean,
 }
 
-/// Ids and token types of a part of a text, and the text's number.
+/// Ids and token types of a part of a text, and the text's index.
 struct TextPart {
     text: usize,
     ids: Vec<u32>,
@@ -41,7 +41,7 @@ struct TextPart {
 }
 
 impl Model {
-    /// The embeddings of texts, `[texts, hidden]`, in their order.
+    /// The embeddings of texts, `[texts, hidden]`, in order.
     pub fn embed<S: AsRef<str> + Sync>(&self, tokenizer: &Tokenizer, texts: &[S], plan: &EmbedPlan) -> Result<Array> {
         if self.head() != embed::HEAD.name {
             let (head, kind) = (self.head(), self.config().model_type());
@@ -54,7 +54,7 @@ impl Model {
         self.check_vocabulary(WHO, tokenizer)?;
         let width = self.config().hidden;
         let parts = self.parts(tokenizer, texts, plan)?;
-        // texts of about the same length one behind the other, so that one batch costs what another does
+        // sorted by length, so that batches cost about the same
         let mut order: Vec<usize> = (0..parts.len()).collect();
         order.sort_by_key(|&at| (std::cmp::Reverse(parts[at].ids.len()), at));
         let mut vectors = vec![0f32; parts.len() * width];
@@ -71,7 +71,7 @@ impl Model {
         Ok(Array::from_vec(vectors, (texts.len(), width), &default_device()?)?)
     }
 
-    /// The tokens of each text, in one part or several, text after text.
+    /// The tokens of each text, in one or several parts, text by text.
     fn parts<S: AsRef<str> + Sync>(
         &self,
         tokenizer: &Tokenizer,
@@ -119,7 +119,7 @@ impl Model {
         Ok(all)
     }
 
-    /// The vectors of a batch, its texts as the segments of one row: nothing is padded.
+    /// The vectors of a batch, whose texts are the segments of one row: nothing is padded.
     fn packed(&self, parts: &[TextPart], batch: &[usize]) -> Result<Vec<f32>> {
         let (mut ids, mut segments, mut types) = (Vec::new(), Vec::new(), Vec::new());
         for (segment, &at) in batch.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Model {
     }
 }
 
-/// A vector for each text: the mean of those of its parts by their tokens, of length 1 again where vectors are.
+/// One vector per text: the mean of its parts' vectors by their tokens, renormalized if vectors are normalized.
 fn joined(parts: &[TextPart], vectors: &[f32], texts: usize, normalize: bool) -> Vec<f32> {
     let width = vectors.len() / parts.len();
     let mut all = vec![0f32; texts * width];

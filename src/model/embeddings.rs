@@ -1,4 +1,4 @@
-//! Input and output embeddings: growing them with the vocabulary, and their rows by id.
+//! Input and output embeddings: growing them with the vocabulary, and access to rows by id.
 
 use super::model::Inner;
 use super::weights::Weights;
@@ -8,7 +8,7 @@ use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Error, Result, bail};
 use std::sync::Arc;
 
-/// Which embeddings: those of the ids that are read, or those that score the next id. Where they are tied they are one.
+/// The input embeddings, or the output embeddings (lm_head). Tied embeddings are both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Embeddings {
     Input,
@@ -25,7 +25,7 @@ impl Embeddings {
     }
 }
 
-/// The names of the weights with one row a token id: they grow and shrink together.
+/// The names of the weights with one row per token id, which grow and shrink together.
 pub(super) fn by_id(config: &Config) -> Vec<String> {
     let mut names = vec![config.layout.embeddings.to_string()];
     if let Some(output) = &config.output {
@@ -35,7 +35,7 @@ pub(super) fn by_id(config: &Config) -> Vec<String> {
     names
 }
 
-/// An error where an adapter holds the embeddings at the size that they have.
+/// Returns an error if an adapter depends on the current size of the embeddings.
 fn check_free(who: &str, inner: &Inner) -> Result<()> {
     let names = by_id(&inner.config);
     let attached =
@@ -47,7 +47,7 @@ fn check_free(who: &str, inner: &Inner) -> Result<()> {
     Ok(())
 }
 
-/// Replaces every weight with one row a token id by what `change` makes of it.
+/// Applies `change` to every weight with one row per token id.
 fn reshape(
     config: &mut Config,
     weights: &mut Weights,
@@ -55,13 +55,13 @@ fn reshape(
     change: impl Fn(&Array) -> Result<Array>,
 ) -> Result<()> {
     weights.join()?;
-    // all of them first, so that an error changes nothing
+    // compute all of them first, so that an error changes nothing
     let names = by_id(config);
     let changed = names.iter().map(|name| change(&weights.get(name)?.value()?)).collect::<Result<Vec<Array>>>()?;
     for (name, value) in names.iter().zip(changed) {
         weights.replace(name, value);
     }
-    // a bias that an untied head has beside its own
+    // a separate bias of an untied head
     let head = config.output.as_ref().map_or(&[][..], |output| output.head);
     let own = |name: &str| head.iter().any(|prefix| name.starts_with(prefix));
     let device = weights.device();
@@ -74,14 +74,14 @@ fn reshape(
     Ok(())
 }
 
-/// Embeddings of exactly so many rows; new rows start as the mean of the old.
+/// Resizes the embeddings to exactly `rows` rows; new rows start as the mean of the old.
 pub(super) fn resize(config: &mut Config, weights: &mut Weights, rows: usize) -> Result<()> {
     reshape(config, weights, rows, |table| resized(table, rows))
 }
 
 impl Model {
-    /// Grows the embeddings, the bias of the output and the config to at least `rows` rows, or cuts them to exactly that
-    /// many with `shrink`. Old rows keep their numbers; new rows start as the mean of the old. Returns the number of rows.
+    /// Grows the embeddings, the output bias and the config to at least `rows` rows, or with `shrink` truncates them to exactly
+    /// that number. Old rows keep their values; new rows start as the mean of the old. Returns the number of rows.
     pub fn resize_embeddings(&self, rows: usize, shrink: bool) -> Result<usize> {
         self.check_trainable("resize_embeddings")?;
         const WHO: &str = "resize_embeddings";
@@ -100,7 +100,7 @@ impl Model {
         Ok(rows)
     }
 
-    /// Makes the embeddings of only the rows of these ids, in this order: a row may be taken several times.
+    /// Reduces the embeddings to the rows of these ids, in this order; an id may repeat.
     pub fn select_embedding_rows(&self, ids: &[u32]) -> Result<usize> {
         self.check_trainable("select_embedding_rows")?;
         const WHO: &str = "select_embedding_rows";
@@ -126,7 +126,7 @@ impl Model {
         Ok(value.index_select(&index, 0)?.into())
     }
 
-    /// Replaces the rows of these ids by those of `rows`, `[ids, hidden]`.
+    /// Replaces the rows of these ids by `rows`, `[ids, hidden]`.
     pub fn set_embedding_rows(&self, side: Embeddings, ids: &[u32], rows: &Array) -> Result<()> {
         let inner = self.read();
         let name = side.name("set_embedding_rows", &inner.config)?;
@@ -185,7 +185,7 @@ fn twice(ids: &[u32]) -> Option<u32> {
     sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
-/// Embeddings, or their bias, with more or fewer rows, in their own dtype.
+/// Embeddings, or their bias, with more or fewer rows, in the same dtype.
 fn resized(table: &Array, rows: usize) -> Result<Array> {
     let held = table.dims()[0];
     if rows <= held {

@@ -17,11 +17,11 @@ pub fn write_json(stage: &Stage, name: &str, json: &Value) -> Result<()> {
     stage.write_all(name, format!("{json:#}\n").as_bytes())
 }
 
-/// The fields of a `config.json`, under any of the names that a field has had.
+/// The fields of a `config.json`, under any of the names used for a field.
 pub struct Fields<'a>(pub &'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    /// The first of `names` that is there and not null.
+    /// The first of `names` that is present and not null.
     pub fn get(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| self.0.get(*name)).filter(|value| !value.is_null())
     }
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A number of layers. Names and facts of each are made before the first weight is: so many would end the process.
+    /// A number of layers. Names and specs of every layer are made before the first weight: too many would end the process.
     pub fn layers(&self, names: &[&str]) -> Result<usize> {
         const MOST: usize = 1 << 16;
         match self.count(names)? {
@@ -83,7 +83,7 @@ impl<'a> Fields<'a> {
         self.get(names).and_then(Value::as_str).unwrap_or(otherwise)
     }
 
-    /// Ids where a single one or a list of them may stand.
+    /// Ids given as a single id or a list.
     pub fn ids(&self, name: &str) -> Vec<u32> {
         let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         match self.get(&[name]) {
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The attention heads of a new model: one for 64 of its hidden size.
+    /// Attention heads of a new model: one per 64 of its hidden size.
     pub fn heads(&self, hidden: usize) -> Result<usize> {
         match self.count_or(&["num_attention_heads", "n_head"], (hidden / 64).max(1))? {
             0 => bail!("model", "`num_attention_heads` is 0"),
@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The size of a head of a new model: its share of the hidden size.
+    /// Head size of a new model: the hidden size divided by the heads.
     pub fn head_dim(&self, hidden: usize, heads: usize) -> Result<usize> {
         if self.get(&["head_dim"]).is_none() && !hidden.is_multiple_of(heads) {
             bail!("model", "hidden_size {hidden} is not divisible by {heads} heads");
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
         Ok(hidden / heads)
     }
 
-    /// The number of classes: of `id2label`, of `num_labels`, or two.
+    /// The number of classes: from `id2label`, from `num_labels`, or two.
     pub fn labels(&self) -> Result<usize> {
         match self.get(&["id2label"]) {
             Some(Value::Object(names)) if !names.is_empty() => {
@@ -137,7 +137,7 @@ impl<'a> Fields<'a> {
         (0..count).map(name).collect()
     }
 
-    /// `problem_type`; where it is not given one class is a number, and several are alternatives.
+    /// `problem_type`; if not given, one class means regression, and several are alternatives.
     pub fn problem(&self, labels: usize) -> Result<Problem> {
         match self.get(&["problem_type"]).map(|value| (value, value.as_str())) {
             None if labels == 1 => Ok(Problem::Regression),

@@ -1,4 +1,4 @@
-//! What a masked model predicts at the tokens that are asked for: the most likely ids, and what the label costs.
+//! Predictions of a masked model at labeled tokens: the most likely ids, and the loss of the label.
 
 use super::Model;
 use super::head::masked;
@@ -7,31 +7,31 @@ use crate::tensor::{DType, Rng, no_grad, ops};
 use crate::{Error, Result, cancel};
 use rayon::prelude::*;
 
-/// Tokens whose scores are held at a time.
+/// Tokens whose scores are held at once.
 const CHUNK: usize = 256;
 
-/// Of one token.
+/// The prediction at one token.
 #[derive(Clone, Debug)]
 pub struct MaskGuess {
-    /// Its place in `rows × length`.
+    /// Its position in `rows × length`.
     pub place: usize,
-    /// The id that is asked for.
+    /// The target id.
     pub label: u32,
     /// The negative log likelihood of the label.
     pub nats: f32,
-    /// Whether no other id is more likely than the label.
+    /// Whether no id is more likely than the label.
     pub is_best: bool,
-    /// The most likely ids with their probabilities, the first of them first.
+    /// The most likely ids with their probabilities, in descending order.
     pub top: Vec<(u32, f32)>,
 }
 
 impl Model {
-    /// The predictions at every token with a label, in their order, with the `top` most likely ids.
+    /// The predictions at every labeled token, in order, with the `top` most likely ids.
     pub fn fill_mask(&self, who: &'static str, rows: &TokenRows, top: usize) -> Result<Vec<MaskGuess>> {
         self.at_labels(who, rows, |scores, place, label| guess(scores, place, label, top))
     }
 
-    /// An id for every token with a label, drawn by its probability: the only one of `top`.
+    /// A sampled id for every labeled token: the only one in `top`.
     pub fn draw_masked(&self, who: &'static str, rows: &TokenRows, rng: &Rng) -> Result<Vec<MaskGuess>> {
         self.at_labels(who, rows, |scores, place, label| {
             let id = drawn(scores, rng.split(place as u64).uniform());
@@ -40,7 +40,7 @@ impl Model {
         })
     }
 
-    /// What `make` makes of the scores of every token with a label.
+    /// Applies `make` to the scores of every labeled token.
     fn at_labels(
         &self,
         who: &'static str,
@@ -69,7 +69,7 @@ impl Model {
     }
 }
 
-/// The id at which the sum of probabilities first reaches `point`, from 0 to 1.
+/// The id at which the cumulative probability first reaches `point`, from 0 to 1.
 fn drawn(scores: &[f32], point: f64) -> u32 {
     let mut sum = 0.0;
     let reached = |score: &f32| {

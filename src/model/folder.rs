@@ -1,4 +1,4 @@
-//! Hugging Face folders: `config.json` and safetensors or `pytorch_model.bin`, in one file or in shards.
+//! Hugging Face folders: `config.json` and safetensors or `pytorch_model.bin`, in one file or shards.
 
 use super::Weights;
 use super::config::Config;
@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 
 pub const SINGLE: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
-/// One file, or the index of several; what is not in the files of safetensors may be in PyTorch's.
+/// A single file, or the index of several; weights missing from safetensors files may be in PyTorch's.
 const FILES: [(&str, &str); 2] = [(SINGLE, INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json")];
 
-/// The weights of a folder as `dtype`: every one that the config asks for, and no other. With a new head its weights may be
-/// missing, and those of another head are left out. Embeddings that the config ties and the files do not are two weights, as in
+/// Reads the weights of a folder as `dtype`: exactly those that the config requires. With a new head its weights may be missing,
+/// and those of another head are skipped. Embeddings that the config ties but that differ in the files become two weights, as in
 /// transformers 5.
 pub fn read_weights(
     folder: &Path,
@@ -56,7 +56,7 @@ pub fn read_weights(
                 continue;
             }
         }
-        // of a new head, or of one with other classes
+        // of a new head, or of a head with other classes
         let seed = new_head.map_or(0, |head| head.seed);
         weights.insert(&spec.name, initial(&spec, &Rng::new(seed), dtype)?);
         weights.fresh.push(spec.name.as_str().into());
@@ -68,7 +68,7 @@ pub fn read_weights(
     Ok((blueprint, weights))
 }
 
-/// What a person has to know of a model that was opened, a line each.
+/// Prints notes about an opened model, one per line.
 fn tell(folder: &Path, blueprint: &Blueprint, weights: &Weights, left: &[String]) {
     let place = folder.display();
     let several = |names: &[&str]| match names {
@@ -137,13 +137,13 @@ pub(super) fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// Where tensors are, by the names that they have here: the file's index and the name that the file uses.
+/// The location of tensors by their names here: the file's index, and the name in the file.
 type Place = BTreeMap<String, (usize, String)>;
 
 struct Places {
-    /// What the config asks for.
+    /// Required by the config.
     wanted: Place,
-    /// What is only kept.
+    /// Stored but unused.
     unused: Place,
     /// Copies of tied weights.
     copies: Place,
@@ -152,7 +152,7 @@ struct Places {
 }
 
 impl Places {
-    /// A weight of `ties` that is missing is where its original is.
+    /// A missing weight of `ties` is read from its original.
     fn find(
         folder: &Path,
         blueprint: &Blueprint,
@@ -166,7 +166,7 @@ impl Places {
         let tied: BTreeSet<String> =
             (blueprint.head.ties)(config).into_iter().flat_map(|(copy, of)| [copy, of]).collect();
         let mut found = Places { wanted: Place::new(), unused: Place::new(), copies: Place::new(), left: Vec::new() };
-        // a base has no head of its own, and its file may have one
+        // a base has no head, but its file may have one
         let is_base = blueprint.head.name == embed::HEAD.name;
         let prefixed = files.iter().any(|file| file.names().iter().any(|name| name.starts_with(layout.prefix)));
         let is_base = is_base && prefixed;
@@ -182,7 +182,7 @@ impl Places {
                     found.wanted.entry(whole).or_insert((index, name));
                 } else if layout.computed.iter().any(|end| name.ends_with(end)) {
                 } else if tied.contains(&own) {
-                    // beside untied embeddings it is a weight of its own
+                    // with untied embeddings it is a separate weight
                     let place = if config.tied { &mut found.copies } else { &mut found.unused };
                     place.insert(own, (index, name));
                 } else if kept(&own) || kept(&whole) {
@@ -206,7 +206,7 @@ impl Places {
         Ok(found)
     }
 
-    /// A copy that is none: its name, and that of what it should be a copy of.
+    /// A supposed copy of a tied weight that differs from it: its name, and the name of the original.
     fn untied<'a>(&self, files: &[Shard], ties: &'a [(String, String)]) -> Result<Option<(&'a String, &'a String)>> {
         for (copy, of) in ties {
             if let (Some((file, name)), Some((other, original))) = (self.copies.get(copy), self.wanted.get(of))
@@ -219,13 +219,13 @@ impl Places {
     }
 }
 
-/// The name that a tensor of an old file has today.
+/// The current name of a tensor of an old file.
 fn today(renamed: &[(&str, &str)], name: &str) -> String {
     let found = renamed.iter().find_map(|(old, new)| Some(format!("{}{new}", name.strip_suffix(old)?)));
     found.unwrap_or_else(|| name.into())
 }
 
-/// The error for weights that are missing or that nothing uses.
+/// The error for missing or unused weights.
 pub fn complain(place: &str, config: &Config, missing: &[impl AsRef<str>], unknown: &[impl AsRef<str>]) -> Result<()> {
     let kind = config.model_type();
     if let Some(first) = missing.first() {

@@ -1,4 +1,4 @@
-//! One forward pass of token rows: what architectures and heads are written with.
+//! One forward pass over token rows: the operations that architectures and heads are written in.
 
 use super::adapt::lora::Beneath;
 use super::cache::Cache;
@@ -15,20 +15,20 @@ use crate::{Error, Result};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
-/// A forward pass. Cheap to copy: a layer that is recomputed keeps one.
+/// A forward pass. Cheap to clone: a recomputed layer keeps a copy.
 #[derive(Clone)]
 pub struct Forward {
     pub(super) config: Arc<Config>,
     pub(super) weights: Arc<Weights>,
     pub(super) rotary: Option<Arc<Rotary>>,
-    /// That of the layers with a window, where it is another.
+    /// For the layers with a window, if different.
     pub(super) local_rotary: Option<Arc<Rotary>>,
     pub(super) precision: Precision,
     pub(super) input: Arc<Input>,
     pub(super) cache: Option<Arc<Mutex<Cache>>>,
-    /// What dropout draws from, in training.
+    /// The random stream of dropout, in training.
     pub(super) dropout: Option<Rng>,
-    /// What looks at the inputs of linear layers.
+    /// Observes the inputs of linear layers.
     pub(super) observer: Option<Arc<Observer>>,
 }
 
@@ -45,7 +45,7 @@ impl Forward {
         &self.input.positions
     }
 
-    /// The token type of every token, 0 where none is given.
+    /// The token type of every token, 0 by default.
     pub fn token_types(&self) -> Cow<'_, [u32]> {
         match &self.input.token_types {
             Some(types) => Cow::Borrowed(types),
@@ -63,7 +63,7 @@ impl Forward {
         At { pass: self, path: path.into() }
     }
 
-    /// Rows of embeddings with what is attached to them, `[rows, length, hidden]`.
+    /// Embedding lookup with attached adapters, `[rows, length, hidden]`.
     pub fn embedding(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
         let rows = self.table_rows(table, ids)?;
         let adapter = table.strip_suffix(".weight").and_then(|layer| self.weights.lora.get(layer));
@@ -74,7 +74,7 @@ impl Forward {
 
     fn table_rows(&self, table: &str, ids: &[u32]) -> Result<Tensor> {
         let Some(apart) = self.weights.rows_apart(table)? else { return self.lookup(table, ids) };
-        // two lookups: of the rows of the table, which are frozen, and of those that are apart
+        // two lookups: in the frozen table, and in the separate rows
         let new = apart.places(ids);
         let old: Vec<u32> = ids.iter().zip(&new).map(|(&id, new)| if new.is_some() { 0 } else { id }).collect();
         let places: Vec<usize> = (0..ids.len()).filter(|&place| new[place].is_some()).collect();
@@ -95,7 +95,7 @@ impl Forward {
         }
         let value = weight.param.value();
         if value.dtype() != DType::F32 && (weight.frozen || !Tensor::records(&[&weight.param])) {
-            // only the rows that are read are widened
+            // convert only the rows that are read
             let index = Array::from_vec(ids.to_vec(), ids.len(), value.device())?;
             let rows = value.index_select(&index, 0)?.to_dtype(DType::F32)?;
             return Ok(rows.reshape((dims[0], dims[1], ()))?.into());
@@ -103,12 +103,12 @@ impl Forward {
         nn::embedding(&self.weights.working(table)?, ids, &dims)
     }
 
-    /// A linear layer by its whole name: see [`At::linear`].
+    /// A linear layer by its full name: see [`At::linear`].
     pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         At { pass: self, path: String::new() }.linear(name, x)
     }
 
-    /// A weight by its whole name.
+    /// A weight by its full name.
     pub fn weight(&self, name: &str) -> Result<Tensor> {
         self.weights.working(name)
     }
@@ -117,17 +117,17 @@ impl Forward {
         At { pass: self, path: String::new() }.layer_norm(name, x)
     }
 
-    /// The tokens of each sequence, as places in `rows × length`.
+    /// The tokens of each sequence, as positions in `rows × length`.
     pub fn sequences(&self) -> Vec<Vec<u32>> {
         self.input.sequences()
     }
 
-    /// Rotary positions on `[rows, length, heads, head_dim]`.
+    /// Applies rotary positions to `[rows, length, heads, head_dim]`.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         self.rotated(x, &self.rotary)
     }
 
-    /// The same for a layer, whose positions are others where it has a window.
+    /// The same for a layer, whose rotary positions may differ if it has a window.
     pub fn rotate_in(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
         match &self.local_rotary {
             local @ Some(_) if self.config.windows[layer].is_some() => self.rotated(x, local),
@@ -149,7 +149,7 @@ impl Forward {
         }
     }
 
-    /// Sets numbers to 0 with this probability, in training: the same ones wherever `place` is computed again.
+    /// Applies dropout with this probability, in training: the mask is the same whenever `place` is recomputed.
     pub fn drop(&self, place: &str, x: &Tensor, p: f64) -> Result<Tensor> {
         match &self.dropout {
             Some(rng) if p > 0.0 => nn::dropout(x, p, &mut rng.split("dropout").split(place)),
@@ -157,7 +157,7 @@ impl Forward {
         }
     }
 
-    /// What a token of a layer sees, and which weights of it are dropped: the same ones where the layer is computed again.
+    /// The attention mask and dropout of a layer: the same when the layer is recomputed.
     fn mask(&self, layer: usize) -> Result<Mask<'_>> {
         let (window, p) = (self.config.windows[layer], self.config.dropout.attention);
         let rng = self.dropout.as_ref().filter(|_| p > 0.0).map(|rng| rng.split("attention").split(layer as u64));
@@ -165,7 +165,7 @@ impl Forward {
         Ok(Mask { causal: self.config.layout.causal, window, segments: self.input.segments.as_deref(), dropout })
     }
 
-    /// Attention with scores of the distance of two tokens: `keys` and `queries` are those of distances.
+    /// Attention with relative-position scores: `keys` and `queries` are the relative embeddings.
     pub fn attend_by_distance(
         &self,
         layer: usize,
@@ -199,7 +199,7 @@ impl Forward {
         self.config.output.as_ref().ok_or_else(|| Error::new("model", "this head has no output embeddings"))
     }
 
-    /// The output embeddings with their bias: as one, or as their old rows and their new ones, which are the last.
+    /// The output embeddings with their bias: one table, or its old rows followed by its new rows.
     fn output_tables(&self) -> Result<Vec<(Tensor, Option<Tensor>)>> {
         let OutputEmbeddings { weight, bias, .. } = self.output()?;
         let bias = bias.as_ref().map(|bias| self.weights.working(bias)).transpose()?;
@@ -248,8 +248,7 @@ impl Forward {
         adapter.apply(&logits, hidden, &beneath, rng.as_mut(), self.precision)
     }
 
-    /// Summed cross-entropy of hidden states `[N, hidden]` without holding all logits; with them where LoRA is attached
-    /// to the output embeddings.
+    /// Summed cross-entropy of hidden states `[N, hidden]` without holding all logits, except with LoRA on the output embeddings.
     pub fn cross_entropy(&self, hidden: &Tensor, targets: &[i64], smoothing: f64) -> Result<Tensor> {
         if self.weights.lora.contains_key(self.output()?.layer()) {
             return nn::cross_entropy(&self.logits(hidden)?, targets, smoothing);
@@ -261,12 +260,12 @@ impl Forward {
     }
 }
 
-/// Another shape for the same numbers.
+/// Reshapes a tensor.
 fn reshape(x: &Tensor, dims: &[usize]) -> Result<Tensor> {
     ops::reshape(x, &dims.iter().map(|&size| size as i64).collect::<Vec<_>>())
 }
 
-/// Frozen rows of numbers, with `rows` in these places of them.
+/// A frozen array with the rows at `places` replaced by `rows`.
 fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
     if !base.device().is_cpu() {
         return put_rows_there(base, rows, &places);
@@ -287,12 +286,12 @@ fn put_rows(base: &Array, rows: &Tensor, places: Vec<usize>) -> Result<Tensor> {
     }))
 }
 
-/// [`put_rows`] on another device than the CPU: only the places cross.
+/// [`put_rows`] on a device other than the CPU: only the indices are transferred.
 fn put_rows_there(base: &Array, rows: &Tensor, places: &[usize]) -> Result<Tensor> {
     let width = base.dims().last().copied().unwrap_or(1);
     let flat = base.reshape(((), width))?;
     let count = flat.dims()[0];
-    // each row of the old ones or, behind them, of the new
+    // each index points to an old row or, beyond them, to a new one
     let mut index: Vec<u32> = (0..count as u32).collect();
     places.iter().zip(count as u32..).for_each(|(place, new)| index[*place] = new);
     let index = Array::from_vec(index, count, base.device())?;
@@ -306,7 +305,7 @@ fn put_rows_there(base: &Array, rows: &Tensor, places: &[usize]) -> Result<Tenso
     }))
 }
 
-/// Numbers that could have come from `rows` and do not, here: its gradient is 0 rather than missing.
+/// A result that does not depend on `rows` here: their gradient is 0 instead of missing.
 fn untouched(numbers: &Array, rows: &Tensor) -> Result<Tensor> {
     let zero = rows.value();
     Ok(Tensor::derive(numbers.clone(), [rows], move |_, flow| flow.add(0, || Ok(zero.zeros_like()?))))
@@ -323,7 +322,7 @@ impl At<'_> {
         if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }
 
-    /// A linear layer with its bias, if it has one, and with what is attached to it and behind it.
+    /// A linear layer with its bias, if any, and the adapters attached to it or after it.
     pub fn linear(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let layer = self.name(name);
         let weights = &self.pass.weights;
@@ -361,7 +360,7 @@ impl At<'_> {
         }
     }
 
-    /// The output of a sublayer with its dropout.
+    /// Applies dropout to the output of a sublayer.
     pub fn dropped(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let y = self.linear(name, x)?;
         self.pass.drop(&self.name(name), &y, self.pass.config.dropout.hidden)
@@ -381,7 +380,7 @@ impl At<'_> {
         nn::layer_norm(x, &weight, bias.as_ref(), self.pass.config.norm_eps)
     }
 
-    /// `[rows, length, heads × head_dim]` seen as heads.
+    /// `[rows, length, heads × head_dim]` reshaped to heads.
     pub fn heads(&self, x: &Tensor, heads: usize) -> Result<Tensor> {
         let input = &self.pass.input;
         reshape(x, &[input.rows, input.length, heads, self.pass.config.head_dim])

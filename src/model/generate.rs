@@ -1,4 +1,4 @@
-//! Autoregressive generation: a closed list of prompts through a [`Session`].
+//! Autoregressive generation for a fixed list of prompts through a [`Session`].
 
 use super::Model;
 use super::candle::CandleDecoder;
@@ -8,7 +8,7 @@ use crate::tensor::Rng;
 use crate::{Result, cancel};
 use std::collections::BTreeMap;
 
-/// Texts in a batch of generation: the weights are read once for all of them.
+/// Texts per batch of generation, which share one read of the weights.
 const TOGETHER: usize = 32;
 
 /// The text of one prompt.
@@ -19,8 +19,8 @@ struct Text {
 }
 
 impl Model {
-    /// Continues each prompt. `token(row, id)` is called with every new token and returns whether its row continues.
-    /// Returns the new ids, without the id that ended them. A row's text does not depend on the rows beside it.
+    /// Continues each prompt. `token(row, id)` is called with every new token and returns whether its row continues. Returns the
+    /// new ids, without the id that ended the text. A row's text does not depend on the other rows.
     pub fn generate(
         &self,
         prompts: &[Vec<u32>],
@@ -32,7 +32,7 @@ impl Model {
         self.generate_with(prompts, sampling, rngs, token)
     }
 
-    /// [`Model::generate`], with the random numbers of each prompt.
+    /// [`Model::generate`], with separate random numbers for each prompt.
     pub fn generate_with(
         &self,
         prompts: &[Vec<u32>],
@@ -51,7 +51,7 @@ impl Model {
         let mut waiting = prompts.iter().zip(rngs).take(asked).enumerate();
         let mut texts: BTreeMap<LineId, Text> = BTreeMap::new();
         loop {
-            // a line that is done makes room for the next prompt
+            // a finished line makes room for the next prompt
             for (row, (prompt, rng)) in waiting.by_ref().take(TOGETHER - session.len()) {
                 texts.insert(session.join(prompt)?, Text { row, new: 0, rng });
             }
@@ -70,7 +70,7 @@ impl Model {
 }
 
 impl Text {
-    /// Chooses the next token; false where the text ends.
+    /// Chooses the next token; false at the end of the text.
     fn advance(
         &mut self,
         session: &mut Session,
@@ -86,7 +86,7 @@ impl Text {
     }
 }
 
-/// As [`Model::generate`], one prompt after the other.
+/// Like [`Model::generate`], one prompt after the other.
 fn candle_texts(
     candle: &CandleDecoder,
     prompts: &[Vec<u32>],

@@ -1,4 +1,4 @@
-//! What the columns of each matrix weigh: the mean squares of what texts multiply them with, llama.cpp's importance matrix.
+//! The importance of each matrix's columns: the mean squares of their inputs over texts, llama.cpp's importance matrix.
 
 use super::observer::Observer;
 use super::{Model, TokenRows, Weights};
@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 const WHO: &str = "importance";
 
-/// The mean square of each column's input, by the name of the weight: as sums, from which a file and a map give the same means to the bit.
+/// The mean square of each column's input, by weight name; stored as sums, so that a file and a map yield the same means to the
+/// bit.
 #[derive(Clone, Debug, Default)]
 pub struct Importance {
     pub sums: BTreeMap<String, Vec<f32>>,
-    /// What divides them: the tokens that were read.
+    /// The divisor: number of tokens read.
     pub tokens: usize,
 }
 
 impl Importance {
-    /// Takes the numbers of an array for what the columns of a weight weigh.
+    /// Adds an array as the column importance of a weight.
     pub fn insert(&mut self, weight: &str, columns: &Array) -> Result<()> {
         self.tokens = 1;
         self.sums.insert(weight.into(), columns.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?);
@@ -39,7 +40,8 @@ impl Importance {
         Ok(arrays)
     }
 
-    /// What the columns of a weight weigh, if that is known. A column that no text reached weighs a little: it may matter to other texts.
+    /// The column importance of a weight, if known. A column that no text reached has a small weight: it may matter to other
+    /// texts.
     pub fn of(&self, who: &str, weight: &str, columns: usize) -> Result<Option<Vec<f32>>> {
         let Some(own) = self.sums.get(weight).map(|sums| self.means(sums)) else { return Ok(None) };
         if own.len() != columns {
@@ -53,7 +55,7 @@ impl Importance {
         Ok(Some(own.iter().map(|square| if *square > 0.0 { *square } else { least }).collect()))
     }
 
-    /// An error where it is of another model.
+    /// Returns an error if it belongs to another model.
     pub fn check(&self, who: &str, weights: &Weights) -> Result<()> {
         match self.sums.keys().find(|name| !weights.has(name)) {
             None if self.sums.is_empty() => bail!(who, "the importance names no weight"),
@@ -65,7 +67,7 @@ impl Importance {
 }
 
 impl Model {
-    /// Reads texts and says how large the inputs of each matrix of the layers are, by column. A text longer than `max_length` tokens is
+    /// Reads texts and measures the inputs of each matrix in the layers, by column. A text longer than `max_length` tokens is
     /// read in parts.
     pub fn importance<S: AsRef<str> + Sync>(
         &self,

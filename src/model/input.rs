@@ -1,22 +1,22 @@
-//! The rows of a pass, checked.
+//! Validated rows of a forward pass.
 
 use super::config::Config;
 use super::rows::{TokenRows, sequences};
 use crate::{Result, bail};
 
-/// The rows of a pass, checked, with every position.
+/// Validated rows of a forward pass, with every position.
 pub struct Input {
     pub rows: usize,
     pub length: usize,
     pub ids: Vec<u32>,
     pub positions: Vec<u32>,
-    /// Only where there is more than one, or padding.
+    /// Only if there is more than one segment, or padding.
     pub segments: Option<Vec<u32>>,
     pub token_types: Option<Vec<u32>>,
 }
 
 impl Input {
-    /// Checks rows from outside: their sizes, every id against the embeddings, and the token types.
+    /// Validates rows: their sizes, every id against the embeddings, and the token types.
     pub fn new(who: &str, rows: &TokenRows, config: &Config) -> Result<Input> {
         let count = rows.rows * rows.length;
         if count == 0 {

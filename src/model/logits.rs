@@ -1,4 +1,4 @@
-//! Logits of texts and of words of any length: windows that overlap, put together again.
+//! Logits of texts and words of any length, combined from overlapping windows.
 
 use super::Model;
 use super::head::{sequence, token};
@@ -12,33 +12,33 @@ use rayon::prelude::*;
 
 #[derive(Clone, Debug)]
 pub struct LogitsPlan {
-    /// Most tokens of a window, special ones counted; by default the model's positions, and 512 at most.
+    /// Maximum tokens per window, including special ones; by default the model's positions, and 512 at most.
     pub max_length: Option<usize>,
-    /// Tokens that windows share.
+    /// Tokens shared by consecutive windows.
     pub overlap: usize,
-    /// Windows at a time.
+    /// Windows per batch.
     pub batch_size: usize,
 }
 
 /// The logits of words.
 pub struct WordLogits {
-    /// `[words, labels]`, row by row, of the words that have a token.
+    /// `[words, labels]`, row by row, for words that have a token.
     pub logits: Array,
     /// Whether each word of each row has a token.
     pub found: Vec<Vec<bool>>,
-    /// Rows of more than one window.
+    /// Number of rows with more than one window.
     pub split: usize,
 }
 
-/// A part of an item that fits.
+/// A part of an item that fits into one window.
 struct Window {
     item: usize,
     inputs: Inputs,
 }
 
 impl Model {
-    /// The logits of texts, or of pairs, `[texts, labels]`: the mean over the windows of a text, each weighing as many tokens as it
-    /// has. And how many texts took more than one.
+    /// The logits of texts, or of pairs, `[texts, labels]`: the mean over the windows of a text, weighted by their tokens. Also
+    /// returns the number of texts with more than one window.
     pub fn text_logits(
         &self,
         tokenizer: &Tokenizer,
@@ -74,7 +74,7 @@ impl Model {
         Ok((Array::from_vec::<_, f32>(means, (texts.len(), labels), &default_device()?)?, split))
     }
 
-    /// The logits of the first token of each word, in the window where it is furthest from an edge.
+    /// The logits of the first token of each word, from the window where it is furthest from an edge.
     pub fn word_logits(&self, tokenizer: &Tokenizer, rows: &[Vec<String>], plan: &LogitsPlan) -> Result<WordLogits> {
         const WHO: &str = "word_logits";
         self.check_head(WHO, token::HEAD.name)?;
@@ -88,7 +88,7 @@ impl Model {
         };
         let windows: Vec<Vec<Inputs>> = rows.par_iter().enumerate().map(read).collect::<Result<_>>()?;
         let split = windows.iter().filter(|windows| windows.len() > 1).count();
-        // which word each token of a window stands for
+        // the word that each token of a window represents
         let (mut all, mut words, mut found, mut first) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut count = 0;
         for (row, windows) in windows.into_iter().enumerate() {
@@ -119,7 +119,7 @@ impl Model {
         Ok(WordLogits { logits: Array::from_vec(numbers, (count, labels), &default_device()?)?, found, split })
     }
 
-    /// Gives `take` the logits behind each of these ids, by the place of the id. Those of a few are in memory at a time.
+    /// Passes `take` the logits after each of these ids, with the id's index. Only a few are in memory at a time.
     pub fn each_logits(&self, ids: &[u32], mut take: impl FnMut(usize, &[f32])) -> Result<()> {
         const AT_ONCE: usize = 64;
         self.check_causal("logits")?;
@@ -161,7 +161,7 @@ impl Model {
         Ok(Fit { max_length: Some(max_length), overlap: Some(plan.overlap) })
     }
 
-    /// Gives `take` the logits of each window (at place 0), or of each of its tokens.
+    /// Passes `take` the logits of each window (at index 0), or of each of its tokens.
     fn each_window(
         &self,
         windows: &[Window],
@@ -169,7 +169,7 @@ impl Model {
         mut take: impl FnMut(usize, usize, &[f32]),
     ) -> Result<()> {
         let labels = self.config().labels;
-        // those of about the same length one behind the other, so that one batch costs what another does
+        // sorted by length, so that batches cost about the same
         let mut order: Vec<usize> = (0..windows.len()).collect();
         order.sort_by_key(|&at| (std::cmp::Reverse(windows[at].inputs.len()), at));
         let of_tokens = self.head() == token::HEAD.name;
@@ -187,7 +187,7 @@ impl Model {
         Ok(())
     }
 
-    /// The outputs of windows that are the segments of one row: nothing is padded.
+    /// The outputs of windows as the segments of one row: nothing is padded.
     fn packed_logits(&self, windows: &[Window], batch: &[usize]) -> Result<Vec<f32>> {
         let (mut ids, mut segments, mut types) = (Vec::new(), Vec::new(), Vec::new());
         for (segment, &at) in batch.iter().enumerate() {
@@ -209,7 +209,7 @@ impl Model {
     }
 }
 
-/// For each token of a window the word that it is the first of, where the window is that word's own.
+/// For each token of a window the word whose first token it is, if the word belongs to that window.
 fn firsts(inputs: &Inputs, own: impl Fn(u32) -> bool) -> Vec<Option<u32>> {
     let mut before = None;
     let first = |word: &Option<u32>| {

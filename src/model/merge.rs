@@ -1,4 +1,4 @@
-//! Weights with what is attached to them: merged, or side by side as decoding takes them.
+//! Weights with their adapters: merged, or separate for decoding.
 
 use super::adapt::lora::LoraLayer;
 use super::weights::Weights;
@@ -7,8 +7,8 @@ use crate::tensor::{Array, DType};
 use crate::{Error, Result};
 
 impl Weights {
-    /// A linear layer `[out, in]` for decoding, with its bias and its adapter if it has them. An adapter that is more than a
-    /// product is merged.
+    /// A linear layer `[out, in]` for decoding, with its bias and its adapter, if any. An adapter that is not just a product is
+    /// merged.
     pub fn linear(&self, layer: &str) -> Result<Linear> {
         let name = format!("{layer}.weight");
         let bias = format!("{layer}.bias");
@@ -38,8 +38,7 @@ impl Weights {
         }
     }
 
-    /// As [`Weights::whole`], with LoRA merged in where it is attached. `transposed` weights are stored `[in, out]`, as
-    /// embeddings always are.
+    /// Like [`Weights::whole`], with attached LoRA merged. `transposed` weights are stored `[in, out]`, as embeddings always are.
     pub fn merged(&self, name: &str, transposed: bool) -> Result<Array> {
         let value = self.whole(name)?;
         let added = name.strip_suffix(".bias").and_then(|layer| self.lora.get(layer));
@@ -57,7 +56,7 @@ impl Weights {
         name.strip_suffix(".weight").and_then(|layer| self.lora.get(layer))
     }
 
-    /// The names of what a merge changes; an error where a layer without a bias would get one.
+    /// The names of the weights that a merge changes; an error if a layer without a bias would get one.
     pub fn merge_targets(&self, who: &str) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for (layer, adapter) in &self.lora {

@@ -1,16 +1,16 @@
-//! llama.cpp's mixtures of kinds: parts of a model that lose most by rounding get more bits (`llama_tensor_get_type` of
+//! llama.cpp's quantization mixtures: parts of a model that lose most by rounding get more bits (`llama_tensor_get_type` of
 //! `llama-quant.cpp`).
 
 use crate::kernel::quantize::{self, GgmlDType};
 use crate::model::config::Config;
 use crate::model::gguf::names::GgufNames;
 
-/// What a mixture stores a part as: its module by llama.cpp's name, its layer, and the number of layers.
+/// The kind of a part in a mixture, by its module's llama.cpp name, its layer, and the number of layers.
 type Part = fn(module: &str, layer: usize, layers: usize) -> &'static str;
 
 const MIXTURES: [(&str, Part); 4] = [("q3_k_m", q3_k_m), ("q4_k_s", q4_k_s), ("q4_k_m", q4_k_m), ("q5_k_m", q5_k_m)];
 
-/// The words of all mixtures.
+/// The names of all mixtures.
 pub const WORDS: [&str; MIXTURES.len()] = {
     let mut words = [""; MIXTURES.len()];
     let mut at = 0;
@@ -21,7 +21,7 @@ pub const WORDS: [&str; MIXTURES.len()] = {
     words
 };
 
-/// Values are among the queries and keys where those are one matrix: llama.cpp counts it as values.
+/// Where queries, keys and values are one matrix, llama.cpp counts it as values.
 fn is_values(module: &str) -> bool {
     matches!(module, "attn_v" | "attn_qkv")
 }
@@ -58,7 +58,8 @@ fn q5_k_m(module: &str, layer: usize, layers: usize) -> &'static str {
     if more { "q6_k" } else { "q5_k" }
 }
 
-/// What the mixture `word` stores the weight `name` as; `None` if it is none. Parts outside the layers are as most of it.
+/// The kind in which the mixture `word` stores the weight `name`; `None` if `word` is not a mixture. Parts outside the layers get
+/// its main kind.
 pub fn kind_of(word: &str, names: Option<&GgufNames>, config: &Config, name: &str) -> Option<GgmlDType> {
     let (_, part) = MIXTURES.iter().find(|(known, _)| *known == word)?;
     let theirs = names.map_or_else(String::new, |names| names.name(config, name));

@@ -1,4 +1,4 @@
-//! Model: language models that train and generate, in and out of Hugging Face folders and GGUF.
+//! Models: language models that train and generate, read from and written to Hugging Face folders and GGUF.
 
 mod activation;
 pub mod adapt;

@@ -1,4 +1,4 @@
-//! The model, a handle: every copy is the same model, and a verb changes it for all.
+//! The model handle: all clones refer to the same model, so a change is visible to all.
 
 use super::adapt::replaced::Replaced;
 use super::candle::{CandleDecoder, no_training};
@@ -36,19 +36,19 @@ pub(super) struct Inner {
     pub recompute: bool,
     /// `generation_config.json`.
     pub generation: Map<String, Value>,
-    /// What a folder of sentence-transformers says of its embeddings.
+    /// Embedding settings of a sentence-transformers folder.
     pub sentence: Arc<Sentence>,
-    /// Where it was opened.
+    /// The path it was opened from.
     pub source: Option<PathBuf>,
-    /// How many rows the embeddings had before they grew.
+    /// Number of embedding rows before they grew.
     pub grown_from: Option<usize>,
-    /// How many rows of the embeddings are where the base has them; `None` where they were reordered.
+    /// Number of embedding rows unchanged from the base; `None` if they were reordered.
     pub base_rows: Option<usize>,
-    /// What an adapter put in the place of weights of the base.
+    /// Weights of the base that an adapter replaced.
     pub replaced: Option<Replaced>,
     rotary: Option<Arc<Rotary>>,
     local_rotary: Option<Arc<Rotary>>,
-    /// What computes it, where that is candle.
+    /// The candle model, if candle computes it.
     pub candle: Option<Arc<CandleDecoder>>,
 }
 
@@ -91,7 +91,7 @@ impl Model {
         self.read().config.clone()
     }
 
-    /// The weights as they are now; the numbers in them stay shared.
+    /// The current weights; their numbers are shared, not copied.
     pub fn weights(&self) -> Arc<Weights> {
         self.read().weights.clone()
     }
@@ -101,14 +101,14 @@ impl Model {
         self.read().weights.trainable()
     }
 
-    /// What the head makes of every position: the logits `[rows, length, vocabulary]` of a language model.
+    /// The head's outputs at every position: the logits `[rows, length, vocabulary]` of a language model.
     pub fn forward(&self, rows: &TokenRows) -> Result<Tensor> {
         let inner = self.read();
         let pass = inner.pass("forward", rows)?;
         (inner.head.outputs)(&pass, &inner.arch.hidden_states(&pass, inner.recompute)?)
     }
 
-    /// As [`Model::forward`], with the dropout of training where operations are recorded.
+    /// Like [`Model::forward`], with training dropout when operations are recorded.
     pub fn forward_dropping(&self, rows: &TokenRows) -> Result<Tensor> {
         let inner = self.read();
         let mut pass = inner.pass("forward", rows)?;
@@ -161,7 +161,7 @@ impl Model {
         self.read().candle.clone()
     }
 
-    /// An error where candle computes this model.
+    /// Returns an error if candle computes this model.
     pub(super) fn check_trainable(&self, who: &str) -> Result<()> {
         match self.candle() {
             Some(_) => no_training().map_err(|error: Error| error.attributed_to(who)),
@@ -174,13 +174,13 @@ impl Model {
         self.candle().map_or_else(|| self.weights().count(), |candle| candle.parameters)
     }
 
-    /// The targets of a batch, as its head sees them.
+    /// The targets of a batch, as read by the head.
     pub fn targets(&self, rows: &TokenRows) -> Result<Targets> {
         let inner = self.read();
         (inner.head.targets)(rows, &inner.config)
     }
 
-    /// What the mean of the losses of a batch divides their sum by.
+    /// The divisor of the mean loss of a batch.
     pub fn loss_weight(&self, rows: &TokenRows, plan: &LossPlan) -> Result<f64> {
         let inner = self.read();
         inner.check_plan(plan)?;
@@ -193,7 +193,7 @@ impl Model {
         self.read().head.name
     }
 
-    /// The names of the classes of its head, where it has such.
+    /// The class names of its head, if it has classes.
     pub fn labels(&self) -> Vec<String> {
         let inner = self.read();
         match inner.head.classes {
@@ -206,7 +206,7 @@ impl Model {
         self.read().sentence.clone()
     }
 
-    /// An error where a tokenizer has ids that the embeddings have no row for.
+    /// Returns an error if a tokenizer has ids without an embedding row.
     pub fn check_vocabulary(&self, who: &str, tokenizer: &Tokenizer) -> Result<()> {
         let (tokens, rows) = (tokenizer.len(), self.config().vocab);
         if tokens <= rows {
@@ -217,7 +217,7 @@ impl Model {
             .help("`net.resize_embeddings(tok.len())` grows them"))
     }
 
-    /// An error unless this model reads from left to right.
+    /// Returns an error unless this model is causal.
     pub fn check_causal(&self, who: &str) -> Result<()> {
         let inner = self.read();
         if inner.head.next_token {
@@ -229,7 +229,7 @@ impl Model {
         ))
     }
 
-    /// Freezes or unfreezes the weights whose names match, and says how many did.
+    /// Freezes or unfreezes the weights whose names match, and returns their number.
     pub fn freeze(&self, pattern: &str, frozen: bool) -> Result<usize> {
         let mut inner = self.write();
         let mut weights = Weights::clone(&inner.weights);
@@ -239,7 +239,7 @@ impl Model {
         Ok(matched)
     }
 
-    /// The weight `name`, widened where it is quantized.
+    /// The weight `name`, dequantized if it is quantized.
     pub fn weight(&self, name: &str) -> Result<Tensor> {
         let inner = self.read();
         let weight = inner.weights.get(name)?;
@@ -262,19 +262,19 @@ impl Model {
         self.read().recompute
     }
 
-    /// The ids that end a text, by `config.json` and `generation_config.json`.
+    /// The ids that end a text, from `config.json` and `generation_config.json`.
     pub fn ends(&self) -> Vec<u32> {
         let inner = self.read();
         let generation = Fields(&inner.generation).ids("eos_token_id");
         inner.config.eos.iter().copied().chain(generation).filter(|&id| (id as usize) < inner.config.vocab).collect()
     }
 
-    /// `generation_config.json`, as the model's folder has it.
+    /// The `generation_config.json` of the model's folder.
     pub fn generation_config(&self) -> Map<String, Value> {
         self.read().generation.clone()
     }
 
-    /// A second model with the same numbers in memory: an adapter that is put on one of them is not on the other.
+    /// A second model that shares the numbers in memory: an adapter attached to one is not attached to the other.
     pub fn share(&self) -> Result<Model> {
         self.check_trainable("share")?;
         let inner = self.read();
@@ -313,7 +313,7 @@ impl Model {
 }
 
 impl Model {
-    /// Quantized weights become parameters in f32.
+    /// Converts quantized weights to f32 parameters.
     fn widen(&self) -> Result<()> {
         let mut inner = self.write();
         let quantized = |(name, weight): (&Arc<str>, &Weight)| weight.blocks.is_some().then(|| name.clone());
@@ -330,7 +330,7 @@ impl Model {
 }
 
 impl Inner {
-    /// An error where a plan is not for the head.
+    /// Returns an error if a plan does not fit the head.
     fn check_plan(&self, plan: &LossPlan) -> Result<()> {
         if self.head.classes {
             return classes::check(plan, &self.config, self.head.name == token::HEAD.name);
@@ -342,9 +342,9 @@ impl Inner {
         }
     }
 
-    /// The fused decoder of this model, if there is one for it.
+    /// The fused decoder of this model, if supported.
     pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
-        // the fused decoder supports neither bottleneck adapters nor embeddings that are cut in two
+        // the fused decoder supports neither bottleneck adapters nor split embeddings
         let apart = self.weights.iter().filter_map(|(name, _)| embeddings_of(name));
         let (scattered, cut): (Vec<String>, Vec<String>) =
             apart.partition(|table| self.weights.scattered.contains_key(table));
@@ -364,7 +364,7 @@ impl Inner {
         }
     }
 
-    /// Whether something is dropped: only in training, which is where operations are recorded.
+    /// Whether dropout applies: only in training, when operations are recorded.
     fn drops(&self) -> bool {
         let recorded = |param: &Tensor| Tensor::records(&[param]);
         let of_lora = || self.weights.lora.values().any(|adapter| adapter.dropout > 0.0 && recorded(&adapter.a));
@@ -378,7 +378,7 @@ impl Inner {
     pub(super) fn pass(&self, who: &str, rows: &TokenRows) -> Result<Forward> {
         let input = Input::new(who, rows, &self.config)?;
         let longest = input.positions.iter().max().map_or(0, |&last| last as usize + 1);
-        // rotary positions and distances have no end, position embeddings do
+        // rotary and relative positions are unlimited, position embeddings are not
         let endless = self.rotary.is_some() || self.config.relative.is_some_and(|relative| !relative.absolute);
         if !endless && longest > self.config.max_positions {
             let room = self.config.max_positions;

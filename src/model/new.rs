@@ -8,8 +8,7 @@ use crate::{Result, cancel};
 use serde_json::{Map, Value};
 
 impl Model {
-    /// A new model of this config (see [`arch::complete`]), with the head of its `architectures` or another, stored as
-    /// `dtype`.
+    /// A new model of this config (see [`arch::complete`]), with the head of its `architectures` or another, stored as `dtype`.
     pub fn new(json: Map<String, Value>, head: Option<&NewHead>, seed: u64, dtype: DType) -> Result<Model> {
         let blueprint = arch::read(arch::complete(json)?, head)?;
         let rng = Rng::new(seed);

@@ -1,4 +1,4 @@
-//! What linear layers are given, while texts pass through a model.
+//! Inputs of linear layers, observed while texts pass through a model.
 
 use crate::Result;
 use crate::sync::unpoisoned;
@@ -6,7 +6,7 @@ use crate::tensor::{DType, Tensor};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-/// Sums of squares by column of what linear layers are given, while texts pass through a model.
+/// Column sums of squares of the inputs of linear layers.
 #[derive(Default)]
 pub struct Observer(Mutex<BTreeMap<String, Vec<f64>>>);
 
@@ -21,7 +21,7 @@ impl Observer {
         own.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
         Ok(())
     }
-    /// The sums by the names of the weights, which begin anew.
+    /// Returns the sums by weight name, and resets them.
     pub fn take(&self) -> BTreeMap<String, Vec<f64>> {
         std::mem::take(&mut *unpoisoned(self.0.lock()))
     }

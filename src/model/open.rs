@@ -18,8 +18,8 @@ impl Model {
         Model::open_with(path, dtype, None)
     }
 
-    /// As [`Model::open`], with another head: weights that the file lacks are new, drawn from its seed, and those of another
-    /// head are left out.
+    /// Like [`Model::open`], with another head: weights missing in the file are drawn from its seed, and those of another head
+    /// are skipped.
     pub fn open_with(path: &Path, dtype: DType, head: Option<&NewHead>) -> Result<Model> {
         files::readable("model", path)?;
         if !files::exists(path) {
@@ -65,7 +65,7 @@ impl Model {
         net.by_default()
     }
 
-    /// Opens a `.gguf` file whose quantized weights stay in their blocks, frozen; the others are stored as `dtype`.
+    /// Opens a `.gguf` file and keeps its quantized weights quantized and frozen; the others are stored as `dtype`.
     pub fn open_quantized(path: &Path, dtype: DType) -> Result<Model> {
         files::readable("model", path)?;
         if !files::exists(path) {
@@ -82,8 +82,8 @@ impl Model {
     }
 }
 
-/// What a folder says about generation. What is no map is not used, as in transformers, and told: tokens that end a text may
-/// be named there alone.
+/// Reads a folder's generation config. One that is not a map is ignored, as in transformers, with a warning: it may be the only
+/// place that names the tokens that end a text.
 pub(in crate::model) fn generation(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join("generation_config.json");
     let Some(bytes) = files::read_if_there("model", &path)? else { return Ok(Map::new()) };
@@ -103,7 +103,7 @@ fn is_gguf(path: &Path) -> bool {
     files::is_file(path) && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
 }
 
-/// A path that does not exist, with the nearest name beside it.
+/// The error for a path that does not exist, with the nearest name in its folder.
 fn missing(path: &Path) -> Error {
     let error = Error::new("model", format!("{} is not there", path.display()));
     let (Some(name), Some(parent)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else {

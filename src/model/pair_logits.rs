@@ -1,4 +1,4 @@
-//! What a head for pairs says beside masked tokens.
+//! The pair classifier of a head for pairs and masked tokens.
 
 use super::Model;
 use super::head::next_sentence;
@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 use crate::{Error, Result};
 
 impl Model {
-    /// Logits `[sequences, 2]`: that the second text of each sequence follows on the first, and that it does not.
+    /// Logits `[sequences, 2]`: the second text of each sequence follows the first, or does not.
     pub fn pair_logits(&self, rows: &TokenRows) -> Result<Tensor> {
         const WHO: &str = "pair_logits";
         let inner = self.read();

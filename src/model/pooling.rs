@@ -1,13 +1,13 @@
-//! One vector of the hidden states of each sequence.
+//! Pools the hidden states of each sequence into one vector.
 
 use crate::tensor::ops::{SegmentWeights as Weights, segment_mean};
 use crate::tensor::{Array, DType, Device, Tensor, ops};
 use crate::{Error, Result};
 
-/// How the hidden states of a sequence become one, by the names of sentence-transformers.
+/// Pooling modes, by the names of sentence-transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
-    /// The first token, which is `[CLS]` or `<s>`.
+    /// The first token, `[CLS]` or `<s>`.
     First,
     Last,
     Mean,
@@ -35,7 +35,7 @@ impl Pooling {
         Pooling::ALL.iter().position(|own| *own == self).map_or("", |at| Pooling::NAMES[at])
     }
 
-    /// The pooled states `[sequences, hidden]` of hidden states `[tokens, hidden]`. No sequence is empty.
+    /// The pooled states `[sequences, hidden]` of hidden states `[tokens, hidden]`. Sequences must not be empty.
     pub fn apply(self, hidden: &Tensor, sequences: &[Vec<u32>]) -> Result<Tensor> {
         let pick = |at: fn(&Vec<u32>) -> Option<&u32>| {
             let places: Vec<i64> = sequences.iter().filter_map(at).map(|&place| i64::from(place)).collect();
@@ -60,13 +60,13 @@ impl Pooling {
     }
 }
 
-/// These rows.
+/// Selects these rows.
 pub fn select(hidden: &Tensor, places: Vec<i64>) -> Result<Tensor> {
     let count = places.len();
     ops::index_select(hidden, 0, &Array::from_vec(places, count, &Device::Cpu)?.into())
 }
 
-/// The greatest number of each column in each sequence.
+/// The maximum of each column in each sequence.
 fn greatest(hidden: &Tensor, sequences: &[Vec<u32>]) -> Result<Tensor> {
     let value = hidden.value();
     let width = value.dims().last().copied().unwrap_or(0);

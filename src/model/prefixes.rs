@@ -1,13 +1,13 @@
-//! What prompts left behind: keys and values for the next prompt that begins alike.
+//! Prefix cache: keys and values of earlier prompts for the next prompt with the same beginning.
 
 use crate::kernel::decoder::KvCache;
 use crate::kernel::matvec::WIDE_ROWS;
 use std::collections::VecDeque;
 
-/// The prompts that were read last, within a bound of memory.
+/// The most recent prompts, within a memory limit.
 pub struct Prefixes {
     bytes: usize,
-    /// The oldest first.
+    /// Oldest first.
     known: VecDeque<Prefix>,
 }
 
@@ -21,21 +21,21 @@ impl Prefixes {
         Prefixes { bytes, known: VecDeque::new() }
     }
 
-    /// The keys and values of the longest beginning of `prompt` that is known, at most `most` tokens, and its length.
+    /// The keys and values of the longest known prefix of `prompt`, at most `most` tokens, and its length.
     pub fn find(&mut self, prompt: &[u32], most: usize) -> Option<(Vec<KvCache>, usize)> {
         let shared = |prefix: &Prefix| prefix.ids.iter().zip(&prompt[..most]).take_while(|(a, b)| a == b).count();
         let (at, count) = self.known.iter().map(shared).enumerate().max_by_key(|(_, count)| *count)?;
         if count <= WIDE_ROWS {
             return None;
         }
-        // it was of use, so it goes last
+        // it was used, so it moves to the end
         let prefix = self.known.remove(at)?;
         let kv = firsts(&prefix.kv, count, prefix.ids.len());
         self.known.push_back(prefix);
         Some((kv?, count))
     }
 
-    /// Keeps the part that these ids left of the keys and values of `count` tokens, in the place of what it begins with.
+    /// Stores the keys and values for these ids, out of those of `count` tokens, replacing entries that are prefixes of them.
     pub fn keep(&mut self, ids: &[u32], kv: &[KvCache], count: usize) {
         if self.bytes == 0 || self.known.iter().any(|prefix| prefix.ids.starts_with(ids)) {
             return;
@@ -55,7 +55,7 @@ impl Prefix {
     }
 }
 
-/// The keys and values of the first `take` of `count` tokens, layer by layer. None where there is no room for them: they are read again.
+/// The keys and values of the first `take` of `count` tokens, layer by layer. `None` if there is no room: they are recomputed.
 fn firsts(kv: &[KvCache], take: usize, count: usize) -> Option<Vec<KvCache>> {
     kv.iter().map(|layer| layer.first(take, count).ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! Weights in ggml's blocks: which matrices get which kind.
+//! Quantization: the block kind of each matrix.
 
 use super::Model;
 use super::config::Config;
@@ -13,21 +13,21 @@ use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The kind that `word` names, for errors of the verb `who`.
+/// The kind named by `word`, for errors of the verb `who`.
 fn kind_of(who: &str, word: &str) -> Result<GgmlDType> {
     let words = quantize::WORDS.into_iter().chain(mixture::WORDS);
     quantize::quantized(word)
         .ok_or_else(|| Error::new(who, format!("`{word}` is no kind of blocks")).choose(word, words))
 }
 
-/// What matrices are to be stored as, and the output embeddings: a kind, or a mixture of them.
+/// The requested kinds of the matrices and of the output embeddings: a kind, or a mixture.
 pub struct Wanted<'a> {
     pub kind: &'a str,
     pub output: Option<&'a str>,
 }
 
 impl Wanted<'_> {
-    /// An error for a word that is none, whether or not a matrix is left for it.
+    /// Returns an error for an unknown word, even if no matrix would use it.
     fn check(&self, who: &str) -> Result<()> {
         for word in [Some(self.kind), self.output].into_iter().flatten() {
             if !mixture::WORDS.contains(&word) {
@@ -50,17 +50,17 @@ impl Wanted<'_> {
     }
 }
 
-/// The kind of the output embeddings where none is asked for: the table that logits come from is rounded least, as llama.cpp does.
+/// The default kind of the output embeddings: more precise than the rest, as in llama.cpp, since logits come from them.
 fn kind_of_output(kind: GgmlDType) -> GgmlDType {
     if kind.block_size() == 1 || kind == GgmlDType::Q8_0 { kind } else { GgmlDType::Q6K }
 }
 
-/// Matrices that got another kind than was asked for, since their rows don't divide: counted, and told together.
+/// Matrices stored as another kind than requested because of their row width: counted, and reported together.
 #[derive(Default)]
 pub struct Instead(BTreeMap<(String, String, usize), usize>);
 
 impl Instead {
-    /// The kind itself or the one that stands in for it. `None` where no block divides the rows.
+    /// The kind itself or its fallback. `None` if no block size divides the rows.
     pub fn fitting(&mut self, wanted: GgmlDType, columns: usize) -> Option<GgmlDType> {
         if wanted.block_size() == 1 {
             return Some(wanted);
@@ -85,8 +85,8 @@ impl Instead {
 }
 
 impl Model {
-    /// Stores every matrix in blocks of this kind, and the output embeddings in blocks of `output`. They are frozen then. A matrix that is
-    /// in blocks already stays as it is. With `importance`, what columns weigh is heeded where it is known.
+    /// Quantizes every matrix to this kind, and the output embeddings to `output`, and freezes them. Matrices that are already
+    /// quantized are left unchanged. `importance` is used for the weights it covers.
     pub fn quantize(&self, who: &str, kind: &str, output: Option<&str>, importance: Option<&Importance>) -> Result<()> {
         self.check_trainable(who)?;
         let wanted = Wanted { kind, output };
@@ -106,7 +106,7 @@ impl Model {
         let table = config.output.as_ref().map(|output| output.weight.clone());
         let mut instead = Instead::default();
         let mut planned = Vec::new();
-        // all are looked at first, so that what fails changes nothing; then one by one, never all of them twice
+        // all are checked first, so that a failure changes nothing; then converted one by one, never all of them in memory twice
         for (name, weight) in inner.weights.iter() {
             let dims = weight.dims();
             if weight.blocks.is_some() || dims.len() != 2 {
@@ -131,7 +131,7 @@ impl Model {
         Ok(())
     }
 
-    /// Bytes that the weights take in memory, without what is attached to them.
+    /// Bytes of the weights in memory, without adapters.
     pub fn memory_footprint(&self) -> usize {
         let bytes = |weight: &super::Weight| match &weight.blocks {
             Some(blocks) => blocks.size(),

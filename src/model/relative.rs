@@ -1,30 +1,30 @@
-//! Positions as distances between tokens, in buckets that widen with the distance (He et al. 2021, DeBERTa).
+//! Relative positions, in buckets that widen with the distance (He et al. 2021, DeBERTa).
 
-/// What a `config.json` says of them.
+/// The relative-position settings of a `config.json`.
 #[derive(Clone, Copy, Debug)]
 pub struct Relative {
-    /// Distances from this on share buckets; 0: none do.
+    /// Distances from here on share buckets; 0: none do.
     pub buckets: usize,
-    /// The greatest distance that is told apart.
+    /// The greatest distance that is distinguished.
     pub max_distance: usize,
-    /// Distances go through the layer's own projections of keys and queries.
+    /// Relative embeddings go through the layer's own projections of keys and queries.
     pub shared_keys: bool,
     /// Content to position, and position to content.
     pub to_position: bool,
     pub to_content: bool,
-    /// Their embeddings have a norm.
+    /// Relative embeddings have a norm.
     pub norm: bool,
-    /// Tokens have position embeddings beside.
+    /// Tokens also have position embeddings.
     pub absolute: bool,
 }
 
 impl Relative {
-    /// Half the rows of the table of distances.
+    /// Half the rows of the table of relative embeddings.
     pub fn span(&self) -> usize {
         if self.buckets > 0 { self.buckets } else { self.max_distance }
     }
 
-    /// The row of a distance: that of the query less that of the key.
+    /// The row of a distance: query position minus key position.
     fn row(&self, distance: i64) -> u32 {
         let span = self.span() as i64;
         let bucket = if self.buckets > 0 { self.bucket(distance) } else { distance };

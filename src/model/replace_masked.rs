@@ -1,5 +1,5 @@
-//! Rows for replaced-token detection (Clark et al. 2020, ELECTRA): a generator's guesses in the places of masked tokens, and which
-//! tokens are no longer the text's own.
+//! Rows for replaced-token detection (Clark et al. 2020, ELECTRA): a generator's samples in place of masked tokens, and labels of
+//! replaced tokens.
 
 use super::Model;
 use super::fill_mask::MaskGuess;
@@ -7,14 +7,15 @@ use super::rows::TokenRows;
 use crate::Result;
 use crate::tensor::Rng;
 
-/// Ids with guesses among them, and for each token whether it was replaced: -100 of padding.
+/// Ids with sampled replacements, and for each token whether it was replaced: -100 for padding.
 pub struct Replaced {
     pub ids: Vec<u32>,
     pub labels: Vec<i64>,
 }
 
 impl Model {
-    /// Draws an id for every token with a label, by this model's probabilities. A guess that hits is no replacement.
+    /// Samples an id for every labeled token from this model's probabilities. A sample equal to the original is not a
+    /// replacement.
     pub fn replace_masked(&self, rows: &TokenRows, rng: &Rng) -> Result<Replaced> {
         let guesses = self.draw_masked("replace_masked", rows, rng)?;
         let mut ids = rows.ids.to_vec();

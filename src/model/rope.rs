@@ -7,13 +7,13 @@ use crate::{Error, Result, bail};
 use serde_json::Value;
 
 impl Fields<'_> {
-    /// `rope_parameters` of transformers 5, or `rope_theta` and `rope_scaling` of before. `width` is that of a head.
+    /// `rope_parameters` of transformers 5, or the earlier `rope_theta` and `rope_scaling`. `width` is the head size.
     pub fn rope(&self, width: usize, max_positions: usize) -> Result<Rope> {
         let scaled = self.under("rope_parameters").or_else(|| self.under("rope_scaling"));
         self.rope_of(scaled.as_ref(), width, max_positions)
     }
 
-    /// The rotary positions of one kind of layer, as transformers 5 and 4 write them: 4 has only a base, under `old`.
+    /// The rotary positions of one kind of layer, in the format of transformers 5 or 4: 4 has only a base, under `old`.
     pub fn rope_in(&self, kind: &str, old: &str, otherwise: f64, width: usize, max_positions: usize) -> Result<Rope> {
         let theta = self.float_or(&[old], otherwise)?;
         let plain = Rope { theta, scaling: RotaryScaling::None, partial: 1.0 };
@@ -28,7 +28,7 @@ impl Fields<'_> {
         Ok(if own.get(&["rope_theta"]).is_some() { rope } else { Rope { theta, ..rope } })
     }
 
-    /// The same by these fields of the scaling.
+    /// The same from the given scaling fields.
     pub fn rope_of(&self, scaled: Option<&Fields>, width: usize, max_positions: usize) -> Result<Rope> {
         let either = |name: &str, otherwise: f64| match scaled {
             Some(scaled) => scaled.float_or(&[name], self.float_or(&[name], otherwise)?),
@@ -47,7 +47,7 @@ impl Fields<'_> {
     }
 
     fn scaling(&self, scaled: &Fields, half: usize, max_positions: usize) -> Result<RotaryScaling> {
-        // the config's own counts before that of the scaling, as some models have it
+        // the config's own value takes precedence over the scaling's, as some models require
         let original = || {
             let names = ["original_max_position_embeddings"];
             self.count_or(&names, scaled.count_or(&names, max_positions)?)
@@ -113,7 +113,7 @@ impl Fields<'_> {
         }
     }
 
-    /// A list of so many numbers above 0.
+    /// A list of exactly `count` numbers above 0.
     fn numbers(&self, name: &str, count: usize) -> Result<Vec<f64>> {
         let list = self.get(&[name]).and_then(Value::as_array);
         let numbers: Vec<f64> = list.into_iter().flatten().filter_map(Value::as_f64).filter(|x| *x > 0.0).collect();

@@ -1,19 +1,19 @@
-//! What a model is given.
+//! The input of a model.
 
-/// A batch of token rows, borrowed. Segments and positions are those of packing: segment 0 is padding, and positions
-/// start at 0 in each segment. By default a row is one segment that starts at position 0.
+/// A borrowed batch of token rows. Segments and positions are those of packing: segment 0 is padding, and positions start at 0 in
+/// each segment. By default a row is one segment that starts at position 0.
 #[derive(Clone, Copy, Default)]
 pub struct TokenRows<'a> {
     pub rows: usize,
     pub length: usize,
     pub ids: &'a [u32],
-    /// Aligned with the ids: what each token is, as a target, or -100 where it has no loss.
+    /// Aligned with the ids: the target id of each token, or -100 for no loss.
     pub labels: Option<&'a [i64]>,
     pub segments: Option<&'a [u32]>,
     pub positions: Option<&'a [u32]>,
-    /// Which part of a pair each token belongs to (BERT's sentence A and B).
+    /// The part of a pair that each token belongs to (BERT's sentence A and B).
     pub token_types: Option<&'a [u32]>,
-    /// A class or several numbers for each segment, row by row, for the heads that answer about whole sequences; -100 is none.
+    /// A class or several numbers for each segment, row by row, for sequence heads; -100 is none.
     pub targets: Option<&'a [f64]>,
 }
 
@@ -24,8 +24,8 @@ impl TokenRows<'_> {
     }
 }
 
-/// The tokens of each sequence, as places in `rows × length`: a segment is one, and a row without segments. Those of a row come
-/// in the order of their first tokens.
+/// The tokens of each sequence, as positions in `rows × length`: a sequence is a segment, or a row without segments. The
+/// sequences of a row are in the order of their first tokens.
 pub fn sequences(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<Vec<u32>> {
     let mut found: Vec<Vec<u32>> = Vec::new();
     for row in 0..rows {
@@ -37,7 +37,7 @@ pub fn sequences(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<Ve
         let first = found.len();
         let mut known: Vec<u32> = Vec::new();
         for place in places.filter(|&place| segments[place] != 0) {
-            // the last one first: segments lie one behind the other
+            // the last one first: segments are usually contiguous
             let at = known.iter().rposition(|&id| id == segments[place]).unwrap_or_else(|| {
                 known.push(segments[place]);
                 found.push(Vec::new());
@@ -49,7 +49,7 @@ pub fn sequences(rows: usize, length: usize, segments: Option<&[u32]>) -> Vec<Ve
     found
 }
 
-/// How the loss of many targets becomes one number.
+/// Reduction of the losses of many targets to one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reduce {
     Mean,

@@ -1,7 +1,7 @@
-//! Rows of embeddings that are trained alone: a weight of their own, `….new_rows` beside `….weight`, which is frozen. So
-//! the other rows cannot move, and have neither gradients nor optimizer state.
+//! Embedding rows that are trained separately: a weight of their own, `….new_rows` beside `….weight`, which is frozen. So the
+//! other rows cannot change, and have neither gradients nor optimizer state.
 //!
-//! The last rows are cut off their table. Rows among the others stay in it, and those of the weight count in their place.
+//! New rows at the end are cut off their table. Other rows stay in it, and are overridden by the separate weight.
 
 use super::weights::{Scattered, Weights};
 use crate::tensor::{Array, DType, Tensor};
@@ -9,7 +9,7 @@ use crate::{Error, Result, bail};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The name of rows that are a weight of their own: `model.embed_tokens.new_rows` beside `model.embed_tokens.weight`.
+/// The name of a separate weight of rows: `model.embed_tokens.new_rows` beside `model.embed_tokens.weight`.
 pub fn rows_name(embeddings: &str) -> String {
     format!("{}.new_rows", embeddings.strip_suffix(".weight").unwrap_or(embeddings))
 }
@@ -19,23 +19,23 @@ pub fn embeddings_of(rows: &str) -> Option<String> {
     rows.strip_suffix(".new_rows").map(|embeddings| format!("{embeddings}.weight"))
 }
 
-/// Rows of embeddings that are a weight of their own.
+/// Embedding rows stored as a separate weight.
 pub struct RowsApart {
     /// The name of the weight.
     pub weight: String,
     pub ids: IdsApart,
 }
 
-/// Which rows of embeddings are a weight of their own.
+/// The ids of separate embedding rows.
 pub enum IdsApart {
-    /// All from this one on: they are cut off the table.
+    /// All from this id on: they are cut off the table.
     From(u32),
-    /// Those of these ids, in the order that they have in the weight.
+    /// These ids, in their order in the weight.
     Of(Arc<[u32]>),
 }
 
 impl RowsApart {
-    /// The row that each of some ids has in the weight.
+    /// The row in the weight of each of these ids.
     pub fn places(&self, ids: &[u32]) -> Vec<Option<u32>> {
         match &self.ids {
             IdsApart::From(first) => ids.iter().map(|id| id.checked_sub(*first)).collect(),
@@ -48,7 +48,7 @@ impl RowsApart {
 }
 
 impl Weights {
-    /// The rows of a table that are a weight of their own, if there are any.
+    /// The separate rows of a table, if any.
     pub fn rows_apart(&self, table: &str) -> Result<Option<RowsApart>> {
         if let Some(Scattered { ids, weight }) = self.scattered.get(table) {
             return Ok(Some(RowsApart { weight: weight.clone(), ids: IdsApart::Of(ids.clone()) }));
@@ -61,7 +61,7 @@ impl Weights {
         Ok(Some(RowsApart { weight, ids: IdsApart::From(first) }))
     }
 
-    /// The ids of the rows of a table that are a weight of their own.
+    /// The ids of the separate rows of a table.
     pub fn ids_apart(&self, table: &str) -> Result<Vec<u32>> {
         let Some(apart) = self.rows_apart(table)? else { return Ok(Vec::new()) };
         Ok(match apart.ids {
@@ -70,12 +70,12 @@ impl Weights {
         })
     }
 
-    /// The tables with rows that are a weight of their own.
+    /// The tables with separate rows.
     fn divided(&self) -> BTreeSet<String> {
         self.iter().filter_map(|(name, _)| embeddings_of(name)).chain(self.scattered.keys().cloned()).collect()
     }
 
-    /// Divides embeddings: the rows from `first` on become a trainable weight, the rest is frozen.
+    /// Splits embeddings: the rows from `first` on become a trainable weight, the rest is frozen.
     pub fn divide(&mut self, table: &str, first: usize) -> Result<()> {
         let value = self.get(table)?.value()?;
         let held = value.dims()[0];
@@ -83,7 +83,7 @@ impl Weights {
             bail!("train_only", "`first_new_id` is {first}, and the embeddings have {held} rows");
         }
         self.check_divisible(table)?;
-        // the old rows stay where they are; the new ones get numbers of their own, in f32, which training needs
+        // the old rows stay in place; the new ones get their own numbers, in f32, which training needs
         let new = value.narrow(0, first, held - first)?.to_dtype(DType::F32)?.copy()?;
         self.insert(table, value.narrow(0, 0, first)?);
         self.set_frozen(table, true)?;
@@ -91,7 +91,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The same for the rows of these ids, which are all different and rows of the table.
+    /// The same for the rows of these ids, which must be distinct and in the table.
     pub fn divide_at(&mut self, table: &str, ids: &[u32]) -> Result<()> {
         self.check_divisible(table)?;
         let value = self.get(table)?.value()?;
@@ -103,7 +103,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Gives a second table of the same size the rows that a first one has apart: they learn from both.
+    /// Lets a second table of the same size use the separate rows of a first one: they are trained through both.
     pub fn share_rows(&mut self, of: &str, with: &str) -> Result<()> {
         self.join_cut(of)?;
         if let Some(rows) = self.scattered.get(of).cloned() {
@@ -112,7 +112,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Puts rows that are cut off their table back under it; they stay a weight of their own.
+    /// Appends rows that were cut off back to their table; they remain a separate weight.
     fn join_cut(&mut self, table: &str) -> Result<()> {
         let Some(RowsApart { weight, ids: IdsApart::From(_) }) = self.rows_apart(table)? else { return Ok(()) };
         let (ids, whole) = (self.ids_apart(table)?, self.whole(table)?);
@@ -129,7 +129,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Makes all divided embeddings whole again, in the dtype of their old rows.
+    /// Joins all split embeddings again, in the dtype of their old rows.
     pub fn join(&mut self) -> Result<()> {
         let divided = self.divided();
         let whole = divided.iter().map(|table| self.whole(table)).collect::<Result<Vec<Array>>>()?;
@@ -156,7 +156,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The numbers of a weight, with the rows of embeddings that are apart in their places.
+    /// The numbers of a weight, with separate embedding rows in place.
     pub fn whole(&self, name: &str) -> Result<Array> {
         let old = self.get(name)?.value()?;
         let Some(apart) = self.rows_apart(name)? else { return Ok(old) };
@@ -167,7 +167,7 @@ impl Weights {
         }
     }
 
-    /// A table with these of its rows, in f32, whose gradient they have.
+    /// A table with these rows replaced, in f32; the rows receive the gradient.
     pub fn with_scattered(&self, table: &str, weight: &str, ids: Arc<[u32]>) -> Result<Tensor> {
         let rows = self.working(weight)?;
         let value = with_rows(&self.plain(table)?, &rows.value(), &ids)?;
@@ -180,7 +180,7 @@ impl Weights {
     }
 }
 
-/// A table whose rows of these ids are others.
+/// A table with the rows of these ids replaced.
 fn with_rows(table: &Array, rows: &Array, ids: &[u32]) -> Result<Array> {
     let dims = rows.dims();
     let index = Array::from_vec(ids.to_vec(), (ids.len(), 1), table.device())?.broadcast_as(dims)?.contiguous()?;

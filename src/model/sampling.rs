@@ -1,29 +1,29 @@
-//! How the next token is chosen from the logits.
+//! Sampling of the next token from the logits.
 
 use crate::tensor::Rng;
 use crate::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the next token is chosen.
+/// How the next token is sampled.
 #[derive(Clone, Debug)]
 pub struct Sampling {
-    /// At most so many new tokens.
+    /// Maximum number of new tokens.
     pub max_new_tokens: usize,
-    /// No token ends a text before so many new ones.
+    /// Minimum number of new tokens before the text may end.
     pub min_new_tokens: usize,
-    /// 0 takes the most likely token.
+    /// 0 chooses the most likely token.
     pub temperature: f64,
-    /// Only the k most likely.
+    /// Only the k most likely tokens.
     pub top_k: Option<usize>,
-    /// Only the most likely that together have this probability.
+    /// Only the most likely tokens that together reach this probability.
     pub top_p: Option<f64>,
-    /// Only those of at least this share of the highest probability.
+    /// Only tokens with at least this share of the highest probability.
     pub min_p: Option<f64>,
-    /// Divides the logits of what was written before (CTRL; Keskar et al. 2019). 1 changes nothing.
+    /// Divides the logits of earlier tokens (CTRL; Keskar et al. 2019). 1 changes nothing.
     pub repetition_penalty: f64,
-    /// Taken from the logit of each token that was generated, once for every time. OpenAI's.
+    /// Subtracted from the logit of each generated token, once per occurrence (OpenAI).
     pub frequency_penalty: f64,
-    /// Taken once from the logit of each token that was generated. OpenAI's.
+    /// Subtracted once from the logit of each generated token (OpenAI).
     pub presence_penalty: f64,
     /// Added to the logits of these ids.
     pub logit_bias: BTreeMap<u32, f32>,
@@ -50,7 +50,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// An error that names the first option out of its range.
+    /// Returns an error that names the first option out of range.
     pub fn check(&self) -> Result<()> {
         let (least, most) = (self.min_new_tokens, self.max_new_tokens);
         if least > most {
@@ -72,7 +72,7 @@ impl Sampling {
         }
     }
 
-    /// The next id, from the logits and all ids before, the last `new` of which were generated; `None` where it ends the text.
+    /// The next id, from the logits and all ids so far, the last `new` of which were generated; `None` if it ends the text.
     pub fn next(&self, logits: &mut [f32], ids: &[u32], new: usize, rng: &mut Rng) -> Result<Option<u32>> {
         if new < self.min_new_tokens {
             for &end in &self.ends {
@@ -84,7 +84,7 @@ impl Sampling {
         Ok((!self.ends.contains(&id)).then_some(id))
     }
 
-    /// Biases, and what was generated made less likely.
+    /// Applies the biases and penalties.
     fn penalize(&self, logits: &mut [f32], generated: &[u32]) {
         for (&id, bias) in &self.logit_bias {
             logits.get_mut(id as usize).into_iter().for_each(|logit| *logit += bias);
@@ -101,9 +101,9 @@ impl Sampling {
         }
     }
 
-    /// One id by its odds, from the logits and all ids before.
+    /// Samples one id, from the logits and all ids so far.
     pub fn choose(&self, logits: &mut [f32], before: &[u32], rng: &mut Rng) -> Result<u32> {
-        // no early end: so it is a loop over vectors
+        // no early exit, so that the compiler vectorizes the loop
         if logits.iter().fold(false, |found, logit| found | logit.is_nan()) {
             bail!("generate", "the logits are not numbers: the weights of this model are broken");
         }
@@ -130,7 +130,7 @@ impl Sampling {
         Ok(last)
     }
 
-    /// The ids that may be chosen with their odds.
+    /// The candidate ids with their odds.
     fn odds(&self, logits: &[f32]) -> Vec<(u32, f64)> {
         let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let odds = |(id, logit): (usize, &f32)| (id as u32, (f64::from(logit - highest) / self.temperature).exp());
@@ -142,7 +142,7 @@ impl Sampling {
         }
         if let Some(p) = self.top_p.filter(|&p| p < 1.0) {
             let total: f64 = all.iter().map(|(_, odds)| odds).sum();
-            // what is rarer than this can't be among them, and need not be sorted
+            // rarer tokens can't be among them, and need not be sorted
             let least = (1.0 - p) * total / all.len() as f64;
             all.retain(|(_, odds)| *odds >= least);
             all.sort_unstable_by(falling);
@@ -163,9 +163,9 @@ impl Sampling {
     }
 }
 
-/// The id of the highest logit, the first of equals.
+/// The id of the highest logit, the first in a tie.
 fn best(logits: &[f32]) -> u32 {
-    // the first loop is one that the compiler turns into vectors
+    // the compiler vectorizes the first loop
     let highest = logits.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
     logits.iter().position(|&logit| logit == highest).unwrap_or(0) as u32
 }

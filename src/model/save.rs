@@ -14,12 +14,12 @@ use crate::{Error, Result, bail, cancel, ranks};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// How a model is saved.
+/// Options of saving a model.
 #[derive(Clone, Copy)]
 pub struct Saving {
-    /// What the weights are stored as; as they are, if not given.
+    /// The dtype of the weights; unchanged if not given.
     pub dtype: Option<DType>,
-    /// More bytes than this are split into several files.
+    /// Maximum bytes per file before the weights are split.
     pub shard: usize,
 }
 
@@ -30,21 +30,22 @@ impl Default for Saving {
 }
 
 impl Model {
-    /// Writes `config.json`, `generation_config.json` and the weights into `folder`. Attached adapters are merged
-    /// into what is written. All come to their places together: when something is wrong, nothing there has changed.
+    /// Writes `config.json`, `generation_config.json` and the weights into `folder`, with attached adapters merged. The files are
+    /// replaced together: on an error nothing there has changed.
     pub fn save(&self, folder: &Path, saving: Saving) -> Result<()> {
         self.check_trainable("save")?;
         check_folder(folder)?;
         let (config, weights, generation, prefix) = {
             let inner = self.read();
             let mut weights = Weights::clone(&inner.weights);
-            // transformers has a place for what a head of its own has twice, and would call it newly initialized
+            // transformers expects both copies of a weight that the head has twice, and would otherwise report it as newly
+            // initialized
             let twice = if inner.config.tied { Vec::new() } else { (inner.head.ties)(&inner.config) };
             for (own, of) in twice.iter().filter(|(_, of)| !inner.weights.has(of)) {
                 let value = weights.whole(own)?;
                 weights.unused.entry(of.as_str().into()).or_insert(value);
             }
-            // a base is saved as transformers saves one: without a prefix
+            // a base is saved as in transformers: without a prefix
             let prefix = if inner.head.name == embed::HEAD.name { inner.config.layout.prefix } else { "" };
             (inner.config.clone(), weights, inner.generation.clone(), prefix)
         };
@@ -82,7 +83,7 @@ impl Model {
         if self.head() == embed::HEAD.name {
             self.sentence().save(&stage, config.pooling, config.normalize, config.hidden)?;
         }
-        // weights of an earlier save in another form would be read instead of these, or be in the way
+        // weights of an earlier save in another format would be read instead of these, or be in the way
         let old =
             files::list("save", folder)?.into_iter().filter_map(|path| path.file_name()?.to_str().map(String::from));
         old.filter(|name| holds_weights(name) && !names.contains(name)).for_each(|name| stage.remove(&name));
@@ -90,14 +91,14 @@ impl Model {
     }
 }
 
-/// Whether a file is the weights of a folder, or a part of them.
+/// Whether a file holds weights of a folder, or a part of them.
 fn holds_weights(name: &str) -> bool {
     let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     let shard = name.strip_prefix("model-").and_then(|name| name.strip_suffix(".safetensors")?.split_once("-of-"));
     name == SINGLE || name == INDEX || shard.is_some_and(|(one, of)| digits(one) && digits(of))
 }
 
-/// An error for a path that asks for a file: weights are saved in a folder.
+/// Returns an error if the path names a file: weights are saved in a folder.
 fn check_folder(folder: &Path) -> Result<()> {
     const FILES: [&str; 7] = ["gguf", "safetensors", "bin", "pt", "pth", "onnx", "json"];
     let ending = folder.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
@@ -114,7 +115,7 @@ fn check_folder(folder: &Path) -> Result<()> {
     })
 }
 
-/// What most numbers are stored as, and f32 for those that are quantized.
+/// The dtype of most weights, f32 for quantized ones.
 fn stored(weights: &Weights) -> DType {
     let mut counts = [(DType::F32, 0), (DType::BF16, 0), (DType::F16, 0)];
     for (_, weight) in weights.iter() {
@@ -124,7 +125,7 @@ fn stored(weights: &Weights) -> DType {
     counts.into_iter().max_by_key(|(_, count)| *count).map_or(DType::F32, |(dtype, _)| dtype)
 }
 
-/// Writes the weights in one file or several, their names without `prefix`, and gives the files' names.
+/// Writes the weights in one or several files, their names without `prefix`, and returns the file names.
 fn write_weights(
     stage: &Stage,
     config: &Config,
@@ -135,7 +136,7 @@ fn write_weights(
 ) -> Result<Vec<String>> {
     let bare = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_string();
     let mut shards: Vec<(usize, Vec<&str>)> = vec![(0, Vec::new())];
-    // new rows are written with the embeddings that they belong to
+    // new rows are written with their embeddings
     let own = weights.iter().filter(|(name, _)| embeddings_of(name).is_none()).map(|(name, weight)| {
         let new = weights.get(&rows_name(name)).map_or(0, |rows| rows.param.value().elem_count());
         (name, weight.dims().iter().product::<usize>() + new)

@@ -1,4 +1,4 @@
-//! sentence-transformers' folders: what they say of pooling, length and prompts beside the model.
+//! sentence-transformers folders: their settings for pooling, length and prompts.
 
 use super::fields::{Fields, read_json, write_json};
 use super::pooling::Pooling;
@@ -7,18 +7,18 @@ use crate::{Error, Result, bail, progress};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-/// What a folder says of embeddings.
+/// The embedding settings of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct Sentence {
     pub pooling: Option<Pooling>,
     pub normalize: bool,
-    /// Most tokens of a text, special ones counted.
+    /// Maximum tokens of a text, including special ones.
     pub max_length: Option<usize>,
     pub lowercase: bool,
-    /// Texts before a text, by name: `query`, `passage`.
+    /// Prefixes of a text, by name: `query`, `passage`.
     pub prompts: Vec<(String, String)>,
     pub default_prompt: Option<String>,
-    /// `config_sentence_transformers.json` as it was.
+    /// The original `config_sentence_transformers.json`.
     json: Map<String, Value>,
 }
 
@@ -26,14 +26,14 @@ const MODULES: &str = "modules.json";
 const PROMPTS: &str = "config_sentence_transformers.json";
 const LENGTH: &str = "sentence_bert_config.json";
 
-/// Where the model of a folder is: in a folder of its own, where an old one has no config of its own.
+/// The folder of the model itself: a subfolder, in old folders without a config of their own.
 pub fn model_folder(folder: &Path) -> PathBuf {
     let inner = folder.join("0_Transformer");
     let is_old = files::exists(&folder.join(MODULES)) && !files::exists(&folder.join("config.json"));
     if is_old && files::exists(&inner.join("config.json")) { inner } else { folder.into() }
 }
 
-/// What the folder says, if it is one of sentence-transformers.
+/// The settings, if it is a sentence-transformers folder.
 pub fn read(folder: &Path) -> Result<Option<Sentence>> {
     let place = folder.join(MODULES);
     if !files::exists(&place) {
@@ -104,7 +104,7 @@ fn pooling(place: &Path) -> Result<Pooling> {
 
 impl Sentence {
     fn read_length(&mut self, folder: &Path) -> Result<()> {
-        // the name is that of the class that wrote it
+        // the file is named after the class that wrote it
         let names = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"];
         let found = names.iter().map(|name| folder.join(format!("sentence_{name}_config.json")));
         let Some(place) = found.into_iter().find(|place| files::exists(place)) else { return Ok(()) };
@@ -125,7 +125,7 @@ impl Sentence {
         }
     }
 
-    /// Writes the files of sentence-transformers beside those of the model.
+    /// Writes the sentence-transformers files beside the model's.
     pub fn save(&self, stage: &Stage, pooling: Pooling, normalize: bool, width: usize) -> Result<()> {
         let kind = |name: &str| format!("sentence_transformers.models.{name}");
         let module = |at: usize, path: &str, name: &str| json!({ "idx": at, "name": at.to_string(), "path": path, "type": kind(name) });

@@ -1,8 +1,8 @@
 //! Continuous batching: lines of text that join and leave a running batch between two tokens.
 //!
-//! What a line computes does not depend on the lines beside it, on when they joined, or on whether the beginning of its prompt
-//! was read before: the same bits. Prompts are read in chunks, so that a long one does not stall the lines that are written,
-//! and the keys and values of prompts are kept for the next prompt that begins alike.
+//! The result of a line has the same bits regardless of the other lines, of when they joined, and of whether the beginning of its
+//! prompt was cached. Prompts are read in chunks, so that a long one does not stall the lines being generated, and the keys and
+//! values of prompts are kept for the next prompt with the same beginning.
 
 use super::Model;
 use super::cache::Cache;
@@ -18,19 +18,19 @@ use crate::tensor::{Array, no_grad};
 use crate::{Result, bail, cancel};
 use std::sync::{Arc, Mutex};
 
-/// Tokens of a prompt in one pass.
+/// Prompt tokens per pass.
 const CHUNK: usize = 512;
 
-/// How a session shares its time and memory.
+/// Time and memory budget of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionPlan {
-    /// Tokens of prompts that one step reads, about; at least one chunk.
+    /// Approximate prompt tokens per step; at least one chunk.
     pub read_at_once: usize,
-    /// Memory for what earlier prompts left behind.
+    /// Memory of the prefix cache.
     pub prefix_bytes: usize,
 }
 
-/// The name of a line, never used again.
+/// The id of a line, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineId(u64);
 
@@ -38,16 +38,16 @@ pub struct LineId(u64);
 struct Line {
     id: LineId,
     ids: Vec<u32>,
-    /// How many of them are the prompt's.
+    /// Number of prompt ids.
     prompt: usize,
-    /// How many have their keys and values in `kv`.
+    /// Number of ids with keys and values in `kv`.
     read: usize,
     kv: Vec<KvCache>,
-    /// Of the token behind the last one, once all are read.
+    /// The logits after the last token, once all are read.
     logits: Vec<f32>,
 }
 
-/// A batch of lines over one model, whose weights stay as they were when the session began.
+/// A batch of lines over one model, with the weights as of the start of the session.
 pub struct Session {
     net: Model,
     config: Arc<Config>,
@@ -93,13 +93,13 @@ impl Session {
         self.lines.is_empty()
     }
 
-    /// Takes in a prompt. What is known of its beginning is not read again: see [`Session::prompt`].
+    /// Adds a prompt. A cached prefix is not read again: see [`Session::prompt`].
     pub fn join(&mut self, prompt: &[u32]) -> Result<LineId> {
         if prompt.is_empty() {
             bail!("generate", "there are no ids");
         }
         let id = self.fresh_id();
-        // where frequencies depend on the length, so do the keys of a prompt's beginning
+        // if frequencies depend on the length, so do the keys of a prompt's prefix
         let kept = if self.by_length() { None } else { self.prefixes.find(prompt, prompt.len() - self.least(prompt)) };
         let (kv, read) = kept.unwrap_or_else(|| (vec![KvCache::default(); self.config.layers], 0));
         let ids = prompt.to_vec();
@@ -107,8 +107,7 @@ impl Session {
         Ok(id)
     }
 
-    /// The least tokens that a pass over this prompt reads: fewer would be multiplied by another kernel, whose sums have
-    /// another order.
+    /// The minimum tokens of a pass over this prompt: fewer would use another kernel, which sums in another order.
     fn least(&self, prompt: &[u32]) -> usize {
         prompt.len().min(WIDE_ROWS + 1)
     }
@@ -129,7 +128,7 @@ impl Session {
         }
     }
 
-    /// A second line that continues as this one would.
+    /// A copy of a line, which continues from the same state.
     pub fn fork(&mut self, line: LineId) -> Result<LineId> {
         let (at, id) = (self.place(line)?, self.fresh_id());
         let Line { ids, prompt, read, kv, logits, .. } = &self.lines[at];
@@ -139,7 +138,7 @@ impl Session {
         Ok(id)
     }
 
-    /// Tokens of a line's prompt, and how many of them have been read.
+    /// Number of prompt tokens of a line, and how many of them have been read.
     pub fn prompt(&self, line: LineId) -> Result<(usize, usize)> {
         let line = &self.lines[self.place(line)?];
         Ok((line.prompt, line.read.min(line.prompt)))
@@ -152,7 +151,7 @@ impl Session {
         Ok((&mut line.logits, &line.ids))
     }
 
-    /// Gives a line its next token; false where the model has no position for one more.
+    /// Appends the next token of a line; false if the model has no further position.
     pub fn push(&mut self, line: LineId, id: u32) -> Result<bool> {
         let at = self.place(line)?;
         let line = &mut self.lines[at];
@@ -163,11 +162,11 @@ impl Session {
         Ok(self.config.rope.is_some() || line.ids.len() < self.config.max_positions)
     }
 
-    /// Drops a line, whatever it is at, and returns its ids. Its prompt is kept for those that begin alike.
+    /// Drops a line at any point, and returns its ids. Its prompt is cached.
     pub fn leave(&mut self, line: LineId) -> Vec<u32> {
         let Ok(at) = self.place(line) else { return Vec::new() };
         let Line { ids, prompt, read, kv, .. } = self.lines.remove(at);
-        // what was written token by token has other bits than the same read as a prompt
+        // tokens generated one by one have other bits than the same tokens read as a prompt
         let known = read.min(prompt);
         if known > WIDE_ROWS && !self.by_length() {
             self.prefixes.keep(&ids[..known], &kv, read);
@@ -175,8 +174,8 @@ impl Session {
         ids
     }
 
-    /// Reads a part of the prompts and one token of each line that got one. Returns the lines whose next token may be chosen
-    /// now; each needs a [`Session::push`] or a [`Session::leave`] before it takes part in the next step.
+    /// Reads a part of the prompts, and one token of each line that got one. Returns the lines whose next token may now be
+    /// chosen; each needs a [`Session::push`] or a [`Session::leave`] before it takes part in the next step.
     pub fn step(&mut self) -> Result<Vec<LineId>> {
         let mut fresh = self.read_prompts()?;
         fresh.extend(self.write()?);
@@ -184,7 +183,7 @@ impl Session {
         Ok(fresh)
     }
 
-    /// Prompts in turn, as many tokens as a step has; those that are read whole.
+    /// Reads prompts in turn, up to the tokens of a step; returns those read completely.
     fn read_prompts(&mut self) -> Result<Vec<LineId>> {
         let (mut left, mut whole) = (self.plan.read_at_once, Vec::new());
         while let Some(at) = self.next_prompt() {
@@ -207,7 +206,7 @@ impl Session {
         Ok(whole)
     }
 
-    /// The prompt behind the one that was read last.
+    /// The prompt after the one that was read last.
     fn next_prompt(&self) -> Option<usize> {
         let reading = |line: &&Line| line.read < line.prompt;
         let behind = self.lines.iter().filter(reading).find(|line| line.id > self.turn);
@@ -215,7 +214,7 @@ impl Session {
         self.place(next).ok()
     }
 
-    /// How many tokens of its prompt a line reads next. No pass is left with so few that another kernel would read them.
+    /// Number of prompt tokens that a line reads next. No pass is left with so few that another kernel would be used.
     fn chunk(&self, line: &Line) -> usize {
         let left = line.prompt - line.read;
         if left <= CHUNK + WIDE_ROWS || self.by_length() { left } else { CHUNK }
@@ -258,7 +257,7 @@ impl Session {
         Ok(due.iter().map(|&at| self.lines[at].id).collect())
     }
 
-    /// Computes all keys of a line again, where those frequencies no longer hold from the next token on.
+    /// Recomputes all keys of a line if the frequencies change from the next token on.
     fn turn_angles(&mut self, at: usize) -> Result<()> {
         let line = &self.lines[at];
         if !self.rotary.as_ref().is_some_and(|rotary| rotary.turns_at(line.ids.len())) {
@@ -285,15 +284,15 @@ impl Session {
 }
 
 impl Line {
-    /// Whether it has a token to be read that was not in its prompt.
+    /// Whether it has an unread token that is not part of its prompt.
     fn is_due(&self) -> bool {
         self.read >= self.prompt && self.read < self.ids.len()
     }
 }
 
 impl Model {
-    /// Logits after the last id of each row (all of one length), whose first ids are at `starts`, and the cache with
-    /// these rows read.
+    /// Logits after the last id of each row (all of equal length), whose first ids are at positions `starts`, and the cache
+    /// including these rows.
     fn last_logits(&self, ids: &[&[u32]], starts: &[u32], cache: Cache) -> Result<(Vec<f32>, Cache)> {
         let length = ids.first().map_or(0, |ids| ids.len());
         let positions: Vec<u32> = starts.iter().flat_map(|&start| start..start + length as u32).collect();

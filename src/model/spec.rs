@@ -1,5 +1,4 @@
-//! What a model is made by: an architecture, which turns tokens into hidden states, and a head, which makes of them
-//! what is asked for.
+//! Building blocks of a model: an architecture, which turns tokens into hidden states, and a head, which turns them into outputs.
 
 use super::config::{Config, Layout, OutputEmbeddings, Problem};
 use super::fields::Fields;
@@ -13,14 +12,14 @@ use crate::tensor::{Tensor, no_grad};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
-/// An architecture: how it reads its config, which tensors it has, and what a layer computes.
+/// An architecture: how it reads its config, its tensors, and the computation of a layer.
 pub struct Arch {
     pub layout: &'static Layout,
-    /// Its heads by the class of transformers, as in `architectures`; the first is that of a new model.
+    /// Its heads by transformers class, as in `architectures`; the first is the default for a new model.
     pub heads: &'static [(&'static str, &'static Head)],
-    /// Keys of `config.json` that this architecture calls otherwise than most: the usual name, its own.
+    /// Keys of `config.json` with another name in this architecture: the usual name, its own.
     pub keys: &'static [(&'static str, &'static str)],
-    /// `config.json` of a new model with these fields given: every key that the architecture has.
+    /// The `config.json` of a new model with these fields given: every key of the architecture.
     pub defaults: fn(&Fields) -> Result<Value>,
     pub config: fn(&Fields) -> Result<Config>,
     /// Every tensor of the checkpoint below the head, under its Hugging Face name.
@@ -28,49 +27,49 @@ pub struct Arch {
     /// Input ids to the first layer's input `[rows, length, hidden]`.
     pub embed: fn(&Forward) -> Result<Tensor>,
     pub block: fn(&Forward, usize, &Tensor) -> Result<Tensor>,
-    /// What follows the last layer.
+    /// The computation after the last layer.
     pub finish: fn(&Forward, &Tensor) -> Result<Tensor>,
-    /// Its names in GGUF, where llama.cpp has it.
+    /// Its names in GGUF, if llama.cpp supports it.
     pub gguf: Option<&'static GgufNames>,
-    /// All of it as the one fused operation that decoding has for its like.
+    /// The fused decoder, if this architecture has one.
     pub decoder: Option<fn(&Config, &Weights) -> Result<Decoder>>,
 }
 
-/// A head: an objective over hidden states, and the weights that it has for it.
+/// A head: an objective over hidden states, and its weights.
 pub struct Head {
-    /// What `model(path, #{ head: … })` calls it.
+    /// Its name in `model(path, #{ head: … })`.
     pub name: &'static str,
-    /// It predicts the next token, so that it can generate.
+    /// It predicts the next token, so it can generate.
     pub next_token: bool,
     /// Its outputs are the classes of `id2label`.
     pub classes: bool,
-    /// Its weights with one row a token id, if it has such.
+    /// Its weights with one row per token id, if any.
     pub output: fn(&Config) -> Option<OutputEmbeddings>,
-    /// Its tensors, under their Hugging Face names. Output embeddings that are the input embeddings are not among them.
+    /// Its tensors, under their Hugging Face names, without output embeddings that are tied to the input embeddings.
     pub tensors: fn(&Config) -> Vec<TensorSpec>,
     /// Hidden states `[rows, length, hidden]` to what `forward` returns.
     pub outputs: fn(&Forward, &Tensor) -> Result<Tensor>,
-    /// The names that a file may hold copies of tied weights under, and what they are copies of. Where the embeddings are
-    /// not tied the first are weights of their own.
+    /// Names of copies of tied weights that a file may hold, and the original of each. If the embeddings are not tied the former
+    /// are separate weights.
     pub ties: fn(&Config) -> Vec<(String, String)>,
-    /// What it is to predict.
+    /// The targets of a batch.
     pub targets: fn(&TokenRows, &Config) -> Result<Targets>,
     /// The summed loss of hidden states `[rows × length, hidden]`.
     pub loss: fn(&Forward, &Tensor, &Targets, &LossPlan) -> Result<Tensor>,
-    /// The `task_type` of a PEFT folder, where PEFT has one for it.
+    /// The `task_type` of a PEFT folder, if PEFT has one.
     pub peft_task: Option<&'static str>,
 }
 
-/// A head that is put on a model.
+/// A head to be put on a model.
 #[derive(Clone, Debug, Default)]
 pub struct NewHead {
     pub name: String,
-    /// What its new weights are drawn from.
+    /// The seed of its new weights.
     pub seed: u64,
-    /// Its classes; none: those of the config.
+    /// Its classes; `None`: those of the config.
     pub labels: Option<Vec<String>>,
     pub problem: Option<Problem>,
-    /// A conditional random field over the labels of tokens.
+    /// A conditional random field over the token labels.
     pub crf: bool,
     pub pooling: Option<Pooling>,
     pub normalize: Option<bool>,
@@ -89,7 +88,7 @@ impl NewHead {
             json.insert("id2label".into(), Value::Object(ids));
             json.insert("label2id".into(), Value::Object(names.map(|(id, name)| (name.clone(), json!(id))).collect()));
             json.remove("num_labels");
-            // that of the file is about other classes
+            // the file's value refers to other classes
             json.remove("problem_type");
         }
         if self.crf {
@@ -103,40 +102,40 @@ impl NewHead {
     }
 }
 
-/// The targets of a batch, and how many of them there are: a mean loss is divided by it.
+/// The targets of a batch, and their number: the divisor of a mean loss.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
-    /// Of tokens or of sequences, as the head reads them; -100 where there is no loss.
+    /// Targets of tokens or sequences, as the head reads them; -100 for no loss.
     pub ids: Vec<i64>,
-    /// Numbers of sequences, where the head learns such.
+    /// Numeric targets of sequences, for regression.
     pub values: Vec<f32>,
-    /// Of sequences, where the ids are those of tokens.
+    /// Targets of sequences, if the ids are targets of tokens.
     pub pairs: Vec<i64>,
     pub count: usize,
 }
 
 impl Targets {
-    /// Where the targets are that have a loss, and what they are.
+    /// The positions of targets with a loss, and their values.
     pub fn labeled(&self) -> (Vec<i64>, Vec<i64>) {
         let all = self.ids.iter().enumerate().filter(|(_, id)| **id >= 0);
         all.map(|(at, id)| (at as i64, *id)).unzip()
     }
 }
 
-/// What a loss is told beside its targets.
+/// Options of a loss besides its targets.
 #[derive(Clone, Debug)]
 pub struct LossPlan {
-    /// The share of a target that is spread over all classes.
+    /// Label smoothing: the share of a target spread over all classes.
     pub smoothing: f64,
-    /// What each class weighs; a mean is then over what the targets weigh.
+    /// Class weights; a mean is then weighted by the targets' classes.
     pub class_weight: Option<Vec<f64>>,
-    /// What positive targets weigh, where several labels may be true: one number for each, or one for all.
+    /// Weight of positive targets in multi-label problems: one number per label, or one for all.
     pub pos_weight: Option<Vec<f64>>,
-    /// A loss is multiplied by (1 - p)^gamma of its target's probability p (focal loss).
+    /// The loss is multiplied by (1 - p)^gamma for a target of probability p (focal loss).
     pub gamma: f64,
-    /// What cosines are multiplied by, where embeddings are compared.
+    /// Factor of cosines when embeddings are compared.
     pub scale: f64,
-    /// Positives look for their anchors too.
+    /// Also train positives to find their anchors.
     pub symmetric: bool,
 }
 
@@ -147,7 +146,7 @@ impl Default for LossPlan {
 }
 
 impl LossPlan {
-    /// An option of heads with classes that is given, if one is.
+    /// The name of a given option that only heads with classes support, if any.
     pub fn of_classes(&self) -> Option<&'static str> {
         let given = [
             ("class_weight", self.class_weight.is_some()),
@@ -158,7 +157,7 @@ impl LossPlan {
     }
 }
 
-/// Label smoothing alone.
+/// Only label smoothing.
 impl From<f64> for LossPlan {
     fn from(smoothing: f64) -> LossPlan {
         LossPlan { smoothing, ..LossPlan::default() }
@@ -181,7 +180,7 @@ impl Blueprint {
         specs
     }
 
-    /// The same with output embeddings of their own.
+    /// Gives the output embeddings their own weights.
     pub fn untie(&mut self) {
         self.config.untie();
         self.config.output = (self.head.output)(&self.config);
@@ -195,10 +194,10 @@ pub struct TensorSpec {
     pub start: Start,
 }
 
-/// What a new weight starts as.
+/// Initialization of a new weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// Normal with this standard deviation.
+    /// Normal distribution with this standard deviation.
     Normal(f64),
     Ones,
     Zeros,
@@ -215,12 +214,12 @@ impl Arch {
         self.layout.model_type
     }
 
-    /// What this architecture's config calls the key that others call `key`.
+    /// This architecture's config key for the usual `key`.
     pub fn own_key<'a>(&self, key: &'a str) -> &'a str {
         self.keys.iter().find(|(usual, _)| *usual == key).map_or(key, |(_, own)| own)
     }
 
-    /// The head called `name`.
+    /// The head of this name.
     pub fn head(&self, name: &str) -> Result<&'static Head> {
         if let Some((_, head)) = self.heads.iter().find(|(_, head)| head.name == name) {
             return Ok(head);
@@ -229,13 +228,13 @@ impl Arch {
             .choose(name, self.heads.iter().map(|(_, head)| head.name)))
     }
 
-    /// The class of transformers for this architecture with a head.
+    /// The transformers class of this architecture with a head.
     pub fn class(&self, head: &Head) -> &'static str {
         self.heads.iter().find(|(_, own)| own.name == head.name).map_or("", |(class, _)| class)
     }
 
-    /// All layers and what follows them: hidden states `[rows, length, hidden]`. With `recompute` a layer keeps only
-    /// its input, and computes the rest again for its gradient.
+    /// All layers and the final norm: hidden states `[rows, length, hidden]`. With `recompute` a layer keeps only its input, and
+    /// recomputes the rest for its gradient.
     pub fn hidden_states(&'static self, pass: &Forward, recompute: bool) -> Result<Tensor> {
         let mut x = (self.embed)(pass)?;
         for layer in 0..pass.config().layers {

@@ -1,10 +1,10 @@
-//! Tied embeddings: one weight that is read and that scores the next token. What changes only one of the two makes them two.
+//! Tied embeddings: one weight used as input and output embeddings. A change to only one of them unties them.
 
 use super::config::Config;
 use super::spec::Head;
 use super::weights::Weights;
 
-/// Makes the output embeddings a weight of their own, with the numbers that both have now.
+/// Makes the output embeddings a separate weight, with the same numbers.
 pub fn untie(head: &Head, config: &mut Config, weights: &mut Weights) {
     for (copy, of) in (head.ties)(config) {
         weights.copy(&of, &copy);

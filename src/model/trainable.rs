@@ -1,7 +1,7 @@
-//! Which parts of a model are trained: new embedding rows, embeddings, layers, adapters, or all.
+//! The trainable parts of a model: new embedding rows, embeddings, layers, adapters, or all.
 //!
-//! While only new embedding rows are trained they are a weight of their own, `….new_rows` beside `….weight`, which then
-//! holds the old rows and is frozen. So the old rows cannot move, and have neither gradients nor optimizer state.
+//! While only new embedding rows are trained they are a separate weight, `….new_rows` beside `….weight`, which holds the old rows
+//! and is frozen. So the old rows cannot change, and have neither gradients nor optimizer state.
 
 use super::rows_apart::{IdsApart, RowsApart, embeddings_of, rows_name};
 use super::weights::Weights;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 /// A part of a model that can be trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The new rows of the input embeddings, of the output embeddings. Where they are tied each is both.
+    /// The new rows of the input embeddings or of the output embeddings. If tied, each is both.
     NewInput,
     NewOutput,
     /// All rows of the embeddings.
     Input,
     Output,
-    /// Everything but the embeddings and the adapters.
+    /// Everything except the embeddings and the adapters.
     Layers,
     Lora,
     Bottleneck,
@@ -55,8 +55,8 @@ pub fn parts(who: &str, words: &[impl AsRef<str>]) -> Result<BTreeSet<Part>> {
 }
 
 impl Model {
-    /// Makes these parts trainable and freezes all others; returns the number of trainable weights. New rows are those
-    /// from `from` on, or what the last resize added.
+    /// Makes these parts trainable and freezes all others; returns the number of trainable weights. New rows start at `from`, by
+    /// default at the first row added by the last resize.
     pub fn train_only(&self, parts: &BTreeSet<Part>, from: Option<usize>) -> Result<usize> {
         self.check_trainable("train_only")?;
         const WHO: &str = "train_only";
@@ -68,7 +68,7 @@ impl Model {
             (Part::Lora, !inner.weights.lora.is_empty(), "no LoRA is attached"),
             (Part::Bottleneck, !inner.weights.bottlenecks.is_empty(), "no bottleneck adapter is attached"),
         ] {
-            // "all" is all that there is
+            // "all" includes whatever exists
             if parts.contains(&part) && !held && !parts.contains(&Part::Layers) {
                 return Err(Error::new(WHO, how).help("attach it first"));
             }
@@ -105,8 +105,8 @@ impl Model {
         Ok(count)
     }
 
-    /// The parameters of some parts: the trainable ones, or with `frozen` all. Among all, new rows that are not apart are
-    /// their embeddings.
+    /// The parameters of some parts: the trainable ones, or with `frozen` all. With `frozen`, embeddings stand in for new rows
+    /// that are not a separate weight.
     pub fn parameters_of(&self, parts: &BTreeSet<Part>, frozen: bool) -> Vec<Tensor> {
         let inner = self.read();
         let weights = &inner.weights;
@@ -139,7 +139,7 @@ impl Model {
         found
     }
 
-    /// The first new row, where new rows are a weight of their own.
+    /// The first new row, if new rows are a separate weight.
     pub fn new_rows_from(&self) -> Result<Option<usize>> {
         let inner = self.read();
         for (table, ..) in tables(&inner.config) {
@@ -151,7 +151,7 @@ impl Model {
     }
 }
 
-/// The embeddings of a model: their names, and the parts that they are as a whole and by their new rows.
+/// The embeddings of a model: their names, and the parts that cover them, whole or by new rows.
 fn tables(config: &Config) -> Vec<(String, Vec<Part>, Vec<Part>)> {
     let input = config.layout.embeddings.to_string();
     match &config.output {

@@ -1,4 +1,4 @@
-//! The weights of a model by their Hugging Face names, and which of them are trainable.
+//! The weights of a model by their Hugging Face names, and whether they are trainable.
 
 use super::adapt::bottleneck::Bottleneck;
 use super::adapt::lora::LoraLayer;
@@ -12,17 +12,17 @@ use crate::{Error, Result, bail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// A named parameter. A frozen one is a constant in training, which costs neither memory nor time.
+/// A named parameter. A frozen one is a constant in training, and costs neither memory nor time.
 #[derive(Clone)]
 pub struct Weight {
     pub param: Tensor,
     pub frozen: bool,
-    /// The quantized numbers, if they are quantized: the parameter is then empty and frozen.
+    /// The quantized numbers, if quantized: the parameter is then empty and frozen.
     pub blocks: Option<Arc<Blocks>>,
 }
 
 impl Weight {
-    /// The numbers; quantized ones in f32.
+    /// The numbers, dequantized to f32 if quantized.
     pub fn value(&self) -> Result<Array> {
         match &self.blocks {
             Some(blocks) => blocks.array(),
@@ -30,7 +30,7 @@ impl Weight {
         }
     }
 
-    /// Whether it was trained or set since it was made.
+    /// Whether it was trained or set since its creation.
     pub fn is_changed(&self) -> bool {
         self.param.as_param().is_some_and(|param| param.is_changed())
     }
@@ -42,7 +42,7 @@ impl Weight {
         }
     }
 
-    /// What it is stored as: `f32`, `bf16`, `q8_0`, …
+    /// Its storage type: `f32`, `bf16`, `q8_0`, …
     pub fn kind(&self) -> String {
         match &self.blocks {
             Some(blocks) => blocks.kind(),
@@ -50,7 +50,7 @@ impl Weight {
         }
     }
 
-    /// As a product reads a frozen weight.
+    /// A frozen weight as a matmul operand.
     pub fn as_frozen(&self) -> FrozenWeight {
         match &self.blocks {
             Some(blocks) => FrozenWeight::Blocks(blocks.clone()),
@@ -59,31 +59,31 @@ impl Weight {
     }
 }
 
-/// Rows among the others of a table of embeddings, which are a weight of their own: see `rows_apart`.
+/// Separate rows that remain in their embedding table: see `rows_apart`.
 #[derive(Clone)]
 pub struct Scattered {
     pub ids: Arc<[u32]>,
-    /// The weight of the rows: that of another table where both learn the same ones.
+    /// The weight of the rows; another table's if both share them.
     pub weight: String,
 }
 
-/// All weights in name order, and the adapters that are attached to some of them.
+/// All weights in name order, and the adapters attached to them.
 #[derive(Clone, Default)]
 pub struct Weights {
     table: BTreeMap<Arc<str>, Weight>,
-    /// LoRA, by the name of the linear layer that it is attached to.
+    /// LoRA, by the name of its linear layer.
     pub lora: BTreeMap<String, LoraLayer>,
     /// Bottleneck adapters, by the name of the linear layer that they follow.
     pub bottlenecks: BTreeMap<String, Bottleneck>,
-    /// Rows that are a weight of their own and not cut off their table, by the name of the embeddings.
+    /// Separate rows that are not cut off their table, by the name of the embeddings.
     pub scattered: BTreeMap<String, Scattered>,
-    /// What the file holds and no computation uses: it is saved again.
+    /// Weights of the file that no computation uses: they are saved again.
     pub unused: BTreeMap<Arc<str>, Array>,
-    /// The weights that the file lacked: those of a new head.
+    /// Weights missing in the file: those of a new head.
     pub fresh: Vec<Arc<str>>,
-    /// What was trainable before adapters were attached.
+    /// The trainable weights before adapters were attached.
     trainable_before: Vec<Arc<str>>,
-    /// Where the numbers are; None: on the CPU. Weights that share their parameters share it.
+    /// The device of the numbers; `None` is the CPU. Weights that share their parameters share it.
     device: Arc<Mutex<Option<Device>>>,
 }
 
@@ -93,12 +93,12 @@ impl Weights {
         self.table.insert(name.into(), Weight { param, frozen: false, blocks: None });
     }
 
-    /// Where the numbers are.
+    /// The device of the numbers.
     pub fn device(&self) -> Device {
         unpoisoned(self.device.lock()).clone().unwrap_or(Device::Cpu)
     }
 
-    /// Moves all weights, and what is attached to them. Blocks of quantized weights are read by kernels of the CPU alone.
+    /// Moves all weights and adapters. Quantized blocks are supported only by CPU kernels.
     pub fn move_to(&self, device: &Device) -> Result<()> {
         let quantized = self.table.iter().find(|(_, weight)| weight.blocks.is_some());
         if let Some((name, weight)) = quantized.filter(|_| !device.is_cpu()) {
@@ -109,7 +109,7 @@ impl Weights {
         self.settle()
     }
 
-    /// Brings what was put in or attached since to where the others are.
+    /// Moves newly inserted or attached parts to the device of the others.
     pub fn settle(&self) -> Result<()> {
         let device = self.device();
         let weights = self.table.values().filter(|weight| weight.blocks.is_none()).map(|weight| weight.param.clone());
@@ -152,7 +152,7 @@ impl Weights {
         }
     }
 
-    /// The operand of a product, in f32: trainable unless it is frozen.
+    /// A matmul operand in f32: trainable unless it is frozen.
     pub fn working(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
         if weight.blocks.is_some() {
@@ -162,7 +162,7 @@ impl Weights {
         if tensor.dtype() == DType::F32 { Ok(tensor) } else { widen(&tensor) }
     }
 
-    /// The operand of a product, in bf16 where it is frozen: kernels read it as it is.
+    /// A matmul operand, in bf16 if it is frozen: kernels read it directly.
     pub fn factor(&self, name: &str) -> Result<Tensor> {
         let weight = self.get(name)?;
         match weight.param.dtype() {
@@ -177,7 +177,7 @@ impl Weights {
         Ok(self.get(name)?.value()?.to_dtype(DType::F32)?)
     }
 
-    /// The trainable parameters in name order: weights that are not frozen, then what is attached.
+    /// The trainable parameters in name order: weights that are not frozen, then adapters.
     pub fn trainable(&self) -> Vec<Tensor> {
         self.trainable_below("")
     }
@@ -199,7 +199,7 @@ impl Weights {
         self.table.remove(name);
     }
 
-    /// A second weight with the numbers of one.
+    /// Adds a second weight with the same numbers.
     pub fn copy(&mut self, from: &str, to: &str) {
         let Some(weight) = self.table.get(from).cloned() else { return };
         if self.trainable_before.iter().any(|name| &**name == from) {
@@ -209,14 +209,14 @@ impl Weights {
         self.table.insert(to.into(), Weight { param, ..weight });
     }
 
-    /// Keeps a weight that no computation uses any more.
+    /// Keeps a weight that is no longer used in computation.
     pub fn retire(&mut self, name: &str) {
         if let Some(weight) = self.table.remove(name) {
             self.unused.insert(name.into(), weight.param.value());
         }
     }
 
-    /// The weights of the base as they were before an adapter replaced some of them.
+    /// Restores the weights of the base that an adapter replaced.
     pub fn restore(&mut self, base: &Weights) {
         self.table.clone_from(&base.table);
         self.scattered.clone_from(&base.scattered);
@@ -240,12 +240,12 @@ impl Weights {
         self.table.values_mut().for_each(|weight| weight.frozen = frozen || weight.blocks.is_some());
     }
 
-    /// Detaching adapters makes no weight trainable that is frozen now.
+    /// Ensures that detaching adapters does not unfreeze weights that are frozen now.
     pub fn forget_trainable_before(&mut self) {
         self.trainable_before.clear();
     }
 
-    /// Replaces a weight by a new parameter, perhaps of another shape.
+    /// Replaces a weight by a new parameter, possibly of another shape.
     pub fn replace(&mut self, name: &str, value: Array) {
         let frozen = self.table.get(name).is_some_and(|weight| weight.frozen);
         self.insert(name, value);
@@ -254,14 +254,14 @@ impl Weights {
         }
     }
 
-    /// Freezes all, remembering what was frozen before.
+    /// Freezes all weights, and remembers which were frozen.
     pub fn freeze_for_adapters(&mut self) {
         let learning = self.table.iter().filter(|(_, weight)| !weight.frozen).map(|(name, _)| name.clone());
         self.trainable_before = learning.chain(std::mem::take(&mut self.trainable_before)).collect();
         self.freeze_all(true);
     }
 
-    /// As it was before [`Weights::freeze_for_adapters`], once nothing is attached any more.
+    /// Undoes [`Weights::freeze_for_adapters`] once no adapter is attached.
     pub fn thaw_after_adapters(&mut self) {
         if !self.lora.is_empty() || !self.bottlenecks.is_empty() {
             return;
@@ -273,7 +273,7 @@ impl Weights {
         }
     }
 
-    /// Tells which weights of the base have changed that a folder of an adapter does not hold.
+    /// Warns about changed base weights that an adapter folder does not hold.
     pub fn warn_of_changes(&self, who: &str, holds: impl Fn(&str) -> bool) {
         let mut changed = self.table.iter().filter(|(name, weight)| weight.is_changed() && !holds(name));
         if let Some((first, _)) = changed.next() {
@@ -333,7 +333,7 @@ impl Weights {
     }
 }
 
-/// A weight that is stored in half precision, in f32; its gradient goes back in its own dtype.
+/// A half-precision weight in f32; its gradient is returned in its own dtype.
 fn widen(weight: &Tensor) -> Result<Tensor> {
     let value = weight.value();
     let dtype = value.dtype();

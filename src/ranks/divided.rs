@@ -1,16 +1,16 @@
-//! Work over many items that ranks divide among them: item by item in turn, and put together in the order of the items.
+//! Work over many items divided among ranks: items are assigned in turn, and results are collected in item order.
 
 use super::meeting::{gathered, meet};
 use super::world::{self, World};
 use crate::{Error, Result};
 
-/// Which items are this rank's: those whose number divided by the second leaves the first. All are where it does not share.
+/// This rank's items: those whose index modulo the second number is the first. Without sharing, all items.
 pub fn turn() -> (usize, usize) {
     world::world().filter(|world| world.is_here()).map_or((0, 1), |world| (world.rank, world.count))
 }
 
-/// Results of all items in their order, `width` numbers each, of those of this rank's [`turn`]. Where the work failed or was
-/// interrupted in one rank, it was in all.
+/// Results of all items in order, `width` numbers each, from each rank's own results for its [`turn`]. If the work failed or was
+/// interrupted in one rank, all ranks get an error.
 pub fn in_order(what: &str, width: usize, own: Result<Vec<f64>>) -> Result<Vec<f64>> {
     let Some(world) = world::world().filter(|world| world.is_here()) else { return own };
     let bytes: Vec<u8> = whole(world, what, own)?.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -20,7 +20,7 @@ pub fn in_order(what: &str, width: usize, own: Result<Vec<f64>>) -> Result<Vec<f
     Ok((0..all).flat_map(item).copied().collect())
 }
 
-/// [`in_order`] of texts.
+/// [`in_order`] for texts.
 pub fn texts_in_order(what: &str, own: Result<Vec<String>>) -> Result<Vec<String>> {
     let Some(world) = world::world().filter(|world| world.is_here()) else { return own };
     let fault = |error: serde_json::Error| Error::new("ranks", format!("{what}: {error}"));
@@ -29,14 +29,14 @@ pub fn texts_in_order(what: &str, own: Result<Vec<String>>) -> Result<Vec<String
     let rows = rows.iter().map(|row| serde_json::from_slice::<Vec<String>>(row).map(Vec::into_iter));
     let mut rows: Vec<_> = rows.collect::<std::result::Result<_, _>>().map_err(fault)?;
     let mut all = Vec::new();
-    // the first row that has ended is the end of all
+    // the first row that ends is the end of all
     while let Some(text) = rows[all.len() % world.count].next() {
         all.push(text);
     }
     Ok(all)
 }
 
-/// This rank's results, where the work was done in all ranks.
+/// This rank's results, if the work succeeded in all ranks.
 fn whole<T>(world: &World, what: &str, own: Result<T>) -> Result<T> {
     let flag = match &own {
         Ok(_) => 0,

@@ -1,10 +1,10 @@
-//! How ranks end: all together, or all when one has failed.
+//! Ending of ranks: all together, or all when one has failed.
 
 use super::{meeting, world};
 use crate::progress;
 
-/// Ends this process's part with its exit code: ranks that have all come to their end end together, and one that failed ends all.
-/// `words` says what a rank other than the first has to say, when rank 0 has had its time to say it for all.
+/// Ends this process's part with its exit code: ranks that all reach their end finish together, and a failed rank ends all.
+/// `words` prints the message of a rank other than 0, after rank 0 has had time to print it for all.
 pub fn end(code: u8, words: impl FnOnce()) {
     let Some(world) = world::joined() else { return };
     if code == 0 {
@@ -21,7 +21,7 @@ pub fn end(code: u8, words: impl FnOnce()) {
     world.abort(if code == 0 { FAULT } else { code });
 }
 
-/// The exit code where ranks do not end alike.
+/// The exit code if ranks end differently.
 const FAULT: u8 = 2;
 
 fn told(error: &crate::Error) -> String {

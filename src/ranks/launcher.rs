@@ -1,22 +1,22 @@
-//! Which launcher started this process, by the variables that it sets.
+//! Detects the launcher of this process by its environment variables.
 
 use crate::{Error, Result};
 
 /// Whether a process is one of several.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Launch {
-    /// Nobody started it together with others.
+    /// Started alone.
     Alone,
-    /// It is one of several that talk by MPI.
+    /// One of several that communicate by MPI.
     Together {
         /// The launcher, for messages and to find its library.
         by: Launcher,
-        /// How many there are, where the variables say it.
+        /// The number of processes, if the variables tell.
         count: Option<usize>,
     },
 }
 
-/// A launcher by the variables that it sets.
+/// Launchers, identified by their environment variables.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Launcher {
     /// Open MPI's mpirun.
@@ -37,7 +37,7 @@ impl Launcher {
     }
 }
 
-/// Reads the variables, which `variable` looks up.
+/// Reads the variables, through `variable`.
 pub fn launch(variable: impl Fn(&str) -> Option<String>) -> Result<Launch> {
     match variable("LEVAIN_RANKS").as_deref() {
         None | Some("" | "on") => {}
@@ -69,7 +69,7 @@ pub fn launch(variable: impl Fn(&str) -> Option<String>) -> Result<Launch> {
             count => Launch::Together { by: Launcher::Pmix, count },
         });
     }
-    // several processes that can't talk would each train the same
+    // several processes that can't communicate would each train the same model
     let apart = |by: &str, count: usize, cure: &str| {
         Err(Error::new("ranks", format!("{by} started {count} processes without MPI: each would do all the work"))
             .help(format!("{cure}; LEVAIN_RANKS=off runs each process for itself")))
@@ -92,13 +92,13 @@ pub fn launch(variable: impl Fn(&str) -> Option<String>) -> Result<Launch> {
     }
 }
 
-/// The number that the launcher gave this process.
+/// The rank that the launcher gave this process.
 pub fn number_told(variable: impl Fn(&str) -> Option<String>) -> usize {
     let names = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"];
     names.into_iter().find_map(|name| variable(name)?.trim().parse().ok()).unwrap_or(0)
 }
 
-/// How many processes the launcher started on this machine, where it says so: they share its cores.
+/// Number of processes that the launcher started on this machine, if known: they share its cores.
 pub fn neighbors(variable: impl Fn(&str) -> Option<String>) -> usize {
     if !matches!(launch(&variable), Ok(Launch::Together { .. })) {
         return 1;

@@ -1,5 +1,5 @@
-//! What rank 0 does alone while the others wait for it, such as writing a file, and work that it shares out among them meanwhile: they
-//! need neither read nor know what it does it for.
+//! Work done by rank 0 alone while the others wait, such as writing a file, and parts of it that it distributes among them: they
+//! need not read or know its purpose.
 
 use super::meeting::{LONG, MESSAGE, meet};
 use super::world::{self, Occasion, OnItsOwn, Pace, World};
@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// What rank 0 has come to a meeting for.
+/// The reason for which rank 0 comes to a meeting.
 const DONE: u64 = 0;
 const FAILED: u64 = 1;
 const SHARES: u64 = 2;
 
-/// Rank 0 with those that wait to help it; alone where there are no others.
+/// Rank 0 with the ranks waiting to help it; alone if there are no others.
 #[derive(Clone)]
 pub struct Crew(Option<(&'static World, Arc<str>)>);
 
@@ -22,13 +22,13 @@ impl Crew {
         Crew(None)
     }
 
-    /// Those who work.
+    /// The number of workers.
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, |(world, _)| world.count)
     }
 
-    /// Shares out items among all, in stretches of equal length: rank 0 works on its own by `own`, and `write` puts those of another into
-    /// a message, from whose answer `read` takes the results. All are returned in the order of the items, or the first error.
+    /// Distributes items among all, in runs of equal length: rank 0 processes its own by `own`; `write` serializes those of
+    /// another rank, and `read` deserializes its results. Returns all results in item order, or the first error.
     pub fn each<T, R>(
         &self,
         mut items: Vec<T>,
@@ -40,7 +40,7 @@ impl Crew {
         let mut jobs = Vec::new();
         for rank in (1..world.count).rev() {
             let mut job = Vec::new();
-            // those that are left are shared by the ranks up to this one; of few rank 0 has the first
+            // the remaining items are divided among the ranks up to this one; if there are few, rank 0 has the first
             let given = items.split_off((items.len() * rank).div_ceil(rank + 1));
             if !given.is_empty() {
                 write(given, &mut job);
@@ -71,7 +71,7 @@ impl Crew {
     }
 }
 
-/// Sends each rank but this one its bytes, all of which know their length.
+/// Sends each other rank its bytes, whose length all know.
 fn send(world: &World, what: &str, bytes: &[&[u8]]) -> Result<()> {
     for from in (0..longest(bytes)).step_by(MESSAGE) {
         let cut = |bytes: &'_ [u8]| from.min(bytes.len())..(from + MESSAGE).min(bytes.len());
@@ -98,7 +98,7 @@ fn longest(bytes: &[impl AsRef<[u8]>]) -> usize {
     bytes.iter().map(|bytes| bytes.as_ref().len()).max().unwrap_or(0)
 }
 
-/// Another rank gets so many bytes of rank 0.
+/// Another rank receives this many bytes from rank 0.
 fn from_first(world: &World, what: &str, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     for piece in bytes.chunks_mut(MESSAGE) {
@@ -107,14 +107,14 @@ fn from_first(world: &World, what: &str, length: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What `lead` returns in rank 0; an error is an error of all. The others do by `help` what it shares out.
+/// The result of `lead` in rank 0; an error is an error of all. The other ranks process by `help` what it distributes.
 fn led_bytes(
     what: &str,
     lead: impl FnOnce(Crew) -> Result<Vec<u8>>,
     help: impl Fn(&[u8]) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let Some(world) = world::world() else { return lead(Crew::alone()) };
-    // what the others may read yet changes only when they have come here
+    // data that the others may still read changes only after they have come here
     meet(world, what, 0, 0, 1)?;
     if world.rank > 0 {
         return follow(world, what, help);
@@ -131,7 +131,7 @@ fn led_bytes(
     done
 }
 
-/// Helps rank 0 until it has ended.
+/// Helps rank 0 until it has finished.
 fn follow(world: &World, what: &str, help: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
     loop {
         let first = meet(world, what, 0, 0, LONG)?.swap_remove(0);
@@ -155,22 +155,22 @@ fn follow(world: &World, what: &str, help: impl Fn(&[u8]) -> Result<Vec<u8>>) ->
     }
 }
 
-/// What `work` returns in rank 0, which alone does it; an error is an error of all.
+/// The result of `work`, which only rank 0 runs; an error is an error of all.
 pub fn shared(what: &str, work: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
     led_bytes(what, |_| work(), |_| Ok(Vec::new()))
 }
 
-/// Lets rank 0 alone do what all would do alike, such as writing a file; the others wait for it.
+/// Runs in rank 0 alone what all ranks would do identically, such as writing a file; the others wait.
 pub fn first(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     shared(what, || work().map(|()| Vec::new())).map(drop)
 }
 
-/// As [`first`], and all have what it returns.
+/// Like [`first`], and returns the result in all ranks.
 pub fn first_value<T: Serialize + DeserializeOwned>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     led(what, |_| work(), |_| Ok(Vec::new()))
 }
 
-/// As [`first_value`], of work that rank 0 shares out: what another gets is done by `help`.
+/// Like [`first_value`], for work that rank 0 distributes: other ranks process it by `help`.
 pub fn led<T: Serialize + DeserializeOwned>(
     what: &str,
     lead: impl FnOnce(Crew) -> Result<T>,

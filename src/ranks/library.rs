@@ -1,6 +1,6 @@
-//! A library of MPI, opened at run time: Open MPI, the family of MPICH (Intel MPI, MVAPICH, Cray), or the ABI of MPI 5.
+//! An MPI library, opened at run time: Open MPI, the family of MPICH (Intel MPI, MVAPICH, Cray), or the ABI of MPI 5.
 //!
-//! Messages of bytes between two ranks are all that is used, so that two constants are all that differs.
+//! Only messages of bytes between two ranks are used, so that only two constants differ.
 
 use super::launcher::Launcher;
 use crate::{Error, Result, bail};
@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-/// A handle of MPI, wide enough for a pointer or an int.
+/// An MPI handle, wide enough for a pointer or an int.
 type Handle = usize;
 
 /// An outstanding message.
@@ -17,7 +17,8 @@ type Handle = usize;
 #[derive(Clone, Copy, Default)]
 pub struct Request([u64; 2]);
 
-// SAFETY: what MPI's standard says of each is to be kept: buffers live until their request is done, and calls come from one thread
+// SAFETY: callers must keep what the MPI standard requires: buffers live until their request is done, and calls come from one
+// thread
 type Init = unsafe extern "C" fn(*mut c_int, *mut c_void) -> c_int;
 type Ask = unsafe extern "C" fn(Handle, *mut c_int) -> c_int;
 type Send = unsafe extern "C" fn(*const c_void, c_int, Handle, c_int, c_int, Handle, *mut Request) -> c_int;
@@ -26,7 +27,7 @@ type Test = unsafe extern "C" fn(*mut Request, *mut c_int, *mut c_void) -> c_int
 type Finalize = unsafe extern "C" fn() -> c_int;
 type Abort = unsafe extern "C" fn(Handle, c_int) -> c_int;
 
-/// The functions of a library, and the two handles that a message needs.
+/// The functions of a library, and the two handles needed by messages.
 pub struct Library {
     world: Handle,
     byte: Handle,
@@ -37,11 +38,11 @@ pub struct Library {
     abort: Abort,
 }
 
-/// All messages have this tag: between two ranks they keep their order.
+/// The tag of all messages, which between two ranks arrive in order.
 const TAG: c_int = 77;
 const WHO: &str = "ranks";
 
-/// The names under which libraries are found, those of the launcher first.
+/// Library names to try, those of the launcher first.
 fn names(by: Launcher) -> &'static [&'static str] {
     match by {
         _ if cfg!(target_os = "macos") => &["libmpi.40.dylib", "libmpi.12.dylib", "libmpi_abi.dylib", "libmpi.dylib"],
@@ -67,8 +68,8 @@ fn names(by: Launcher) -> &'static [&'static str] {
 }
 
 impl Library {
-    /// Opens the library at `path`, or else the first that there is, and starts MPI; returns this process's rank and the number of
-    /// all too.
+    /// Opens the library at `path`, otherwise the first one found, and starts MPI; also returns this process's rank and the
+    /// number of ranks.
     pub fn start(by: Launcher, path: Option<&str>) -> Result<(Library, usize, usize)> {
         let given = path.map(|path| vec![path]);
         let names = given.as_deref().unwrap_or(names(by));
@@ -100,15 +101,15 @@ impl Library {
                     .help("LEVAIN_MPI=/path/libmpi.so names the right one")
             })
         };
-        // Open MPI's handles are addresses of objects, those of MPICH and of the ABI are numbers
+        // Open MPI's handles are addresses of objects, those of MPICH and the ABI are numbers
         let (world, byte) = match (find(library, "ompi_mpi_comm_world"), find(library, "ompi_mpi_byte")) {
             (Some(world), Some(byte)) => (world as Handle, byte as Handle),
             _ if name.contains("mpi_abi") => (0x101, 0x247),
             _ => (0x4400_0000, 0x4c00_010d),
         };
         let [init, rank, size] = [function("MPI_Init")?, function("MPI_Comm_rank")?, function("MPI_Comm_size")?];
-        // SAFETY: these are functions of MPI with their standard signatures; a handle that is an int is taken from the low half
-        // of a register, as all 64-bit calling conventions have it
+        // SAFETY: these are MPI functions with their standard signatures; an int handle is taken from the low half of a register,
+        // as in all 64-bit calling conventions
         let (init, rank, size, library): (Init, Ask, Ask, Library) = unsafe {
             let library = Library {
                 world,
@@ -127,7 +128,7 @@ impl Library {
             )
         };
         let (mut own, mut all): (c_int, c_int) = (-1, -1);
-        // SAFETY: MPI takes no arguments since MPI-2, and writes one int each
+        // SAFETY: MPI has taken no arguments since MPI-2, and writes one int each
         let codes = unsafe { [init(ptr::null_mut(), ptr::null_mut()), rank(world, &mut own), size(world, &mut all)] };
         if let Some(code) = codes.into_iter().find(|code| *code != 0) {
             bail!(WHO, "{name} can't start MPI: its code is {code}");
@@ -138,50 +139,50 @@ impl Library {
         }
     }
 
-    /// Begins to send.
+    /// Starts a send.
     ///
     /// # Safety
     ///
-    /// The bytes have to stay where they are until the request is done.
+    /// The bytes must stay in place until the request is done.
     pub unsafe fn send(&self, to: usize, bytes: &[u8]) -> Result<Request> {
         let mut request = Request::default();
         let (count, to) = (length(bytes.len())?, length(to)?);
-        // SAFETY: the bytes are there, as the caller promises
+        // SAFETY: the bytes are valid, as the caller promises
         let code = unsafe { (self.isend)(bytes.as_ptr().cast(), count, self.byte, to, TAG, self.world, &mut request) };
         checked("send", code).map(|()| request)
     }
 
-    /// Begins to receive.
+    /// Starts a receive.
     ///
     /// # Safety
     ///
-    /// The bytes have to stay where they are, and belong to nobody else, until the request is done.
+    /// The bytes must stay in place, unused by anything else, until the request is done.
     pub unsafe fn receive(&self, from: usize, bytes: &mut [u8]) -> Result<Request> {
         let mut request = Request::default();
         let (count, from) = (length(bytes.len())?, length(from)?);
-        // SAFETY: the bytes are there, as the caller promises
+        // SAFETY: the bytes are valid, as the caller promises
         let code =
             unsafe { (self.irecv)(bytes.as_mut_ptr().cast(), count, self.byte, from, TAG, self.world, &mut request) };
         checked("receive", code).map(|()| request)
     }
 
-    /// Whether a message has gone or come; moves messages on.
+    /// Whether a message is complete; makes progress on messages.
     pub fn is_done(&self, request: &mut Request) -> Result<bool> {
         let (mut done, mut status): (c_int, [u64; 16]) = (0, [0; 16]);
-        // SAFETY: a status has at most 32 bytes in any of the families
+        // SAFETY: a status has at most 32 bytes in all of these libraries
         let code = unsafe { (self.test)(request, &mut done, status.as_mut_ptr().cast()) };
         checked("wait", code).map(|()| done != 0)
     }
 
-    /// Ends MPI, when all ranks do.
+    /// Finalizes MPI, together with all ranks.
     pub fn finalize(&self) {
-        // SAFETY: nothing is on its way any more
+        // SAFETY: no message is in transit
         unsafe { (self.finalize)() };
     }
 
     /// Ends all ranks with an exit code.
     pub fn abort(&self, code: u8) {
-        // SAFETY: it does not come back
+        // SAFETY: it does not return
         unsafe { (self.abort)(self.world, c_int::from(code)) };
     }
 }
@@ -194,12 +195,11 @@ fn checked(what: &str, code: c_int) -> Result<()> {
     if code == 0 { Ok(()) } else { bail!(WHO, "MPI can't {what}: its code is {code}") }
 }
 
-/// Opens a library; else what the system says.
+/// Opens a library; otherwise the system's message.
 #[cfg(unix)]
 fn open(name: &str) -> std::result::Result<*mut c_void, String> {
     let path = CString::new(name).map_err(|_| "a name with a zero byte".to_string())?;
-    // SAFETY: a library may run code when it is opened, which is what opening it is for; parts of MPI look for its symbols
-    // among all that are open
+    // SAFETY: opening a library may run its code, which is intended; parts of MPI look up its symbols among all open libraries
     unsafe {
         let library = libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
         if !library.is_null() {
@@ -213,7 +213,7 @@ fn open(name: &str) -> std::result::Result<*mut c_void, String> {
 #[cfg(unix)]
 fn find(library: *mut c_void, symbol: &str) -> Option<*mut c_void> {
     let symbol = CString::new(symbol).ok()?;
-    // SAFETY: the library is open, and stays so
+    // SAFETY: the library is open, and stays open
     let found = unsafe { libc::dlsym(library, symbol.as_ptr()) };
     (!found.is_null()).then_some(found)
 }

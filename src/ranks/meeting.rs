@@ -1,21 +1,21 @@
-//! Where ranks meet: each says what it has come for, so that ranks that have taken different ways are told, and not mixed.
+//! Meetings of ranks: each states its purpose, so that ranks that have diverged are reported, not mixed up.
 
 use super::world::{self, Occasion, Pace, World};
 use crate::{Error, Result, cancel};
 
-/// What a rank brings to a meeting: its step, two facts, and what it has come for.
+/// Bytes of a rank's card at a meeting: its step, two facts, and its purpose.
 const CARD: usize = 128;
 const LABEL: usize = CARD - 32;
 /// Bytes of one message.
 pub(super) const MESSAGE: usize = 64 << 20;
-/// What rank 0 does alone may take so many times as long.
+/// Factor of the time limit for work that rank 0 does alone.
 pub(super) const LONG: u32 = 48;
 
-/// What one rank brought.
+/// A rank's contribution to a meeting.
 #[derive(Clone)]
 pub struct Card {
     pub flag: u64,
-    /// Whether a stop was asked for in it.
+    /// Whether a stop was requested in it.
     stops: bool,
     pub length: u64,
     what: Vec<u8>,
@@ -52,7 +52,7 @@ impl Card {
     }
 }
 
-/// Waits for all ranks, which must have come for the same; returns what each brought.
+/// Waits for all ranks, which must have the same purpose; returns each rank's card.
 pub fn meet(world: &World, what: &str, flag: u64, length: u64, times: u32) -> Result<Vec<Card>> {
     let label = what.as_bytes();
     let (what_for, stops) = (label[..label.len().min(LABEL)].to_vec(), cancel::current().is_asked());
@@ -68,7 +68,7 @@ pub fn meet(world: &World, what: &str, flag: u64, length: u64, times: u32) -> Re
     let cards: Vec<Card> = table.iter().map(|bytes| Card::read(bytes)).collect();
     match cards.iter().position(|card| card.what != cards[0].what) {
         None => Ok(cards),
-        // a stop ends work in its middle, in one rank before another
+        // a stop ends work midway, in one rank before another
         Some(_) if cards.iter().any(|card| card.stops) => Err(Error::interrupted()),
         Some(other) => Err(Error::damage(
             "ranks",
@@ -82,7 +82,7 @@ pub fn meet(world: &World, what: &str, flag: u64, length: u64, times: u32) -> Re
     }
 }
 
-/// Whether any rank says yes. For a question that all ranks ask.
+/// Whether any rank answers yes, to a question that all ranks ask.
 pub fn agreed(what: &str, own: bool) -> Result<bool> {
     match world::world() {
         None => Ok(own),
@@ -90,12 +90,12 @@ pub fn agreed(what: &str, own: bool) -> Result<bool> {
     }
 }
 
-/// What came of a piece of work that every rank did for itself: where it failed in one, it failed in all.
+/// The result of work that every rank did itself: if it failed in one, it failed in all.
 pub fn together(what: &str, fault: Option<String>) -> Result<()> {
     let Some(world) = world::world() else { return Ok(()) };
     let cards = loop {
         match meet(world, what, u64::from(fault.is_some()), 0, 1) {
-            // others have met inside of the work, and come here as soon as they know of the stop
+            // others have met inside the work, and come here as soon as they know of the stop
             Err(error) if error.is_interrupted() => {}
             cards => break cards?,
         }
@@ -106,7 +106,7 @@ pub fn together(what: &str, fault: Option<String>) -> Result<()> {
     Err(Error::new("ranks", format!("rank {failed}: {words}")))
 }
 
-/// The bytes of every rank, in their order.
+/// The bytes of every rank, in rank order.
 pub fn gathered(what: &str, own: &[u8]) -> Result<Vec<Vec<u8>>> {
     let Some(world) = world::world() else { return Ok(vec![own.to_vec()]) };
     let cards = meet(world, what, 0, own.len() as u64, 1)?;

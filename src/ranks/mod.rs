@@ -1,12 +1,12 @@
-//! Ranks: the processes that a launcher of MPI (`mpirun`, `srun`) started for one run, which share its work and come to the bits of
-//! one process.
+//! Ranks: the processes that an MPI launcher (`mpirun`, `srun`) started for one run, which share its work and compute the same
+//! bits as one process.
 //!
-//! Every rank runs the same script, and meets the others at the same places: where gradients are summed, where something is written,
-//! and where a stop may have been asked for. Rank 0 alone prints and writes. In a process that no launcher started all of this is
-//! nothing: no library is opened, and what is asked of the others is answered at once.
+//! Every rank runs the same script, and meets the others at the same points: where gradients are summed, where something is
+//! written, and where a stop may have been requested. Only rank 0 prints and writes. In a process without a launcher all of this
+//! does nothing: no library is opened, and questions to other ranks are answered immediately.
 //!
-//! MPI is opened at run time, so that levain needs nothing of it to be built or started (`library`). All that is used of it are
-//! messages of bytes between two ranks; sums are made here, in an order that does not depend on the number of ranks ([`tree`]).
+//! MPI is opened at run time, so that levain needs no part of it to build or start (`library`). Only messages of bytes between
+//! two ranks are used; sums are computed here, in an order that does not depend on the number of ranks ([`tree`]).
 
 pub mod api;
 mod divided;

@@ -1,22 +1,22 @@
-//! Rows of bytes, one of each rank, that the others get in pieces: neither side has to hold one whole.
+//! Rows of bytes, one per rank, that the other ranks receive in pieces, so that no side holds a whole row.
 
 use super::meeting;
 use super::world::{self, Occasion, Pace};
 use crate::Result;
 use std::ops::Range;
 
-/// Bytes of a message.
+/// Bytes per message.
 const PIECE: usize = 4 << 20;
 
-/// Who gets the rows.
+/// The receivers of the rows.
 #[derive(Clone, Copy, PartialEq)]
 pub enum To {
     All,
     First,
 }
 
-/// Gives every rank's row of bytes, whose `lengths` all know, to the others. `read` appends the bytes of a range of the own row; `write`
-/// gets the next bytes of the row of a rank that is another, in order.
+/// Sends every rank's row of bytes, whose `lengths` all know, to the others. `read` appends the bytes of a range of the own row;
+/// `write` receives the next bytes of another rank's row, in order.
 pub fn spread(
     what: &str,
     lengths: &[usize],

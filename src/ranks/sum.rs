@@ -1,5 +1,4 @@
-//! Sums over ranks, number by number, in the order of the tree: every rank adds its share of all numbers, and gives the others the
-//! sums of it.
+//! Elementwise sums over ranks, in tree order: every rank adds its share of all numbers, and sends the sums to the others.
 
 use super::world::{self, Occasion, Pace, World};
 use super::{meeting, tree};
@@ -7,20 +6,21 @@ use crate::number::Number;
 use crate::{Result, bail};
 use std::ops::{Add, Range};
 
-/// Numbers of a message: 4 MB of f32. Smaller ones are slow over TCP.
+/// Numbers per message: 4 MB of f32. Smaller ones are slow over TCP.
 const PIECE: usize = 1 << 20;
-/// Numbers of all messages of one round at most.
+/// Maximum numbers in all messages of one round.
 const ROUND: usize = 1 << 24;
 
-/// Numbers that some ranks have, all at the same places of one long row.
+/// Numbers that some ranks have, all at the same position of one long row.
 pub struct Addend {
     pub length: usize,
-    /// Which ranks have them. The others' are no zeros, but nothing: the sum of one is that one to the sign of a zero.
+    /// The ranks that have them. The others' numbers are not zeros, but absent: the sum of one is itself, including the sign of a
+    /// zero.
     pub has: Vec<bool>,
 }
 
-/// Sums the row that the addends make, one after the other. `read` appends the bytes of so many of this rank's numbers, anything for
-/// those that it has not; `write` gets the bytes of the sums in order.
+/// Sums the row of concatenated addends. `read` appends the bytes of a range of this rank's numbers, with arbitrary bytes for
+/// those that it lacks; `write` receives the bytes of the sums in order.
 pub fn sum<T: Number + Add<Output = T>>(
     what: &str,
     addends: &[Addend],
@@ -53,7 +53,7 @@ pub fn sum<T: Number + Add<Output = T>>(
     Ok(())
 }
 
-/// Where the addends lie.
+/// The positions of the addends.
 struct Row<'a> {
     addends: &'a [Addend],
     starts: Vec<usize>,
@@ -69,7 +69,7 @@ impl Row<'_> {
         Row { addends, starts: starts.collect() }
     }
 
-    /// The parts of a range that are of one addend, from the range's start on, with who has them.
+    /// The parts of a range by addend, relative to the range's start, with the ranks that have them.
     fn parts(&self, range: &Range<usize>) -> impl Iterator<Item = (Range<usize>, &[bool])> {
         let first = self.starts.partition_point(|start| *start <= range.start).saturating_sub(1);
         let of = self.addends[first..].iter().zip(&self.starts[first..]);
@@ -86,16 +86,16 @@ impl Row<'_> {
 struct Round<'a> {
     world: &'a World,
     what: &'a str,
-    /// This rank's numbers, for all.
+    /// This rank's numbers, for the others.
     outgoing: Vec<u8>,
-    /// All ranks' numbers of this rank's share.
+    /// All ranks' numbers in this rank's share.
     incoming: Vec<Vec<u8>>,
     /// The sums of each rank's share.
     sums: Vec<Vec<u8>>,
 }
 
 impl Round<'_> {
-    /// Gives every rank this one's numbers of its share.
+    /// Sends every rank this one's numbers of its share.
     fn spread<T: Number + Add<Output = T>>(&mut self, cuts: &[Range<usize>]) -> Result<()> {
         let (rank, first) = (self.world.rank, cuts[0].start);
         let bytes = |cut: &Range<usize>| (cut.start - first) * T::SIZE..(cut.end - first) * T::SIZE;
@@ -134,7 +134,7 @@ impl Round<'_> {
         }
     }
 
-    /// Gives every rank the sums of this one's share.
+    /// Sends every rank the sums of this one's share.
     fn collect<T: Number + Add<Output = T>>(&mut self, cuts: &[Range<usize>]) -> Result<()> {
         let rank = self.world.rank;
         self.sums.resize_with(cuts.len(), Vec::new);

@@ -1,7 +1,7 @@
-//! The aligned binary tree in which sums over micro-batches are made, and how ranks share it.
+//! The aligned binary tree in which micro-batches are summed, and its division among ranks.
 //!
-//! Of eight, 0 and 1 are added, 2 and 3, then both sums, and so on. A rank owns a whole subtree, so that what is above it is the
-//! same tree over ranks.
+//! Among eight, 0 and 1 are added, 2 and 3, then both sums, and so on. A rank owns a whole subtree, so that the part above it is
+//! the same tree over ranks.
 
 use crate::{Error, Result};
 use std::ops::Range;
@@ -35,7 +35,7 @@ fn fits(count: usize, grad_accum: usize) -> bool {
     grad_accum.is_multiple_of(count) && (grad_accum / count).is_power_of_two()
 }
 
-/// Joins values in the order of the tree; those that are not there are left out.
+/// Joins values in tree order, skipping absent ones.
 pub fn joined<T>(mut values: Vec<Option<T>>, mut join: impl FnMut(T, T) -> T) -> Option<T> {
     for (left, right) in pairs(values.len()) {
         let (mine, theirs) = (values[left].take(), values[right].take());
@@ -47,7 +47,7 @@ pub fn joined<T>(mut values: Vec<Option<T>>, mut join: impl FnMut(T, T) -> T) ->
     values.into_iter().next().flatten()
 }
 
-/// Which of so many is added to which, in order: the sum of all is the first's in the end.
+/// Which of `count` is added to which, in order: at the end the first holds the sum of all.
 pub fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     let widths = std::iter::successors(Some(1), |width| Some(width * 2)).take_while(move |width| *width < count);
     widths.flat_map(move |width| {

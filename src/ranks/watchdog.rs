@@ -1,4 +1,4 @@
-//! A thread that ends the process where ranks wait for one that does not come: MPI itself would wait for ever.
+//! A thread that ends the process when ranks wait for a missing one: MPI itself would wait forever.
 
 use crate::memory;
 use crate::sync::unpoisoned;
@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often it looks.
+/// Time between checks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What this rank waits for.
+/// The wait in progress.
 struct Wait {
     what: String,
     step: u64,
     /// The ranks that have not answered.
     missing: Vec<usize>,
-    /// Since the last of them did.
+    /// Time of the last answer.
     since: Instant,
     limit: Duration,
 }
 
-/// A handle: copies watch the same wait.
+/// A handle: clones watch the same wait.
 #[derive(Clone)]
 pub struct Watchdog {
     wait: Arc<Mutex<Option<Wait>>>,
@@ -32,7 +32,7 @@ impl Watchdog {
     pub fn start(rank: usize) -> Watchdog {
         let dog = Watchdog { wait: Arc::default(), rank };
         let own = dog.clone();
-        // without it a rank that stops is waited for, as MPI does
+        // without it a stopped rank is waited for, as in MPI
         drop(thread::Builder::new().name("ranks".into()).stack_size(1 << 17).spawn(move || {
             loop {
                 thread::sleep(LOOK);
@@ -44,14 +44,14 @@ impl Watchdog {
         dog
     }
 
-    /// A wait begins, for `missing`; it may take `limit` without an answer.
+    /// Begins a wait for `missing`, which may last `limit` without an answer.
     pub fn begin(&self, what: &str, step: u64, missing: Vec<usize>, limit: Option<Duration>) {
         let Some(limit) = limit else { return };
         *unpoisoned(self.wait.lock()) =
             Some(Wait { what: what.to_string(), step, missing, since: Instant::now(), limit });
     }
 
-    /// One of them has answered.
+    /// Records an answer.
     pub fn answered(&self, rank: usize) {
         if let Some(wait) = &mut *unpoisoned(self.wait.lock()) {
             if let Some(at) = wait.missing.iter().position(|other| *other == rank) {
@@ -65,11 +65,11 @@ impl Watchdog {
         *unpoisoned(self.wait.lock()) = None;
     }
 
-    /// The last words of a rank whose wait is over.
+    /// The final message of a rank whose wait has timed out.
     fn overdue(&self) -> Option<String> {
         let wait = unpoisoned(self.wait.lock());
         let wait = wait.as_ref()?;
-        // rank 0 speaks first: it knows best who is missing
+        // rank 0 reports first: it knows best which rank is missing
         let grace = if self.rank == 0 { Duration::ZERO } else { Duration::from_secs(2) };
         if wait.since.elapsed() < wait.limit + grace {
             return None;

@@ -1,4 +1,4 @@
-//! The ranks of this run, and messages among them.
+//! The ranks of this run, and messages between them.
 
 use super::launcher::{Launch, Launcher, launch, number_told};
 use super::library::{Library, Request};
@@ -10,33 +10,33 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 const WHO: &str = "ranks";
-/// How long ranks wait for one that does not answer.
+/// Default time limit in seconds for a rank that does not answer.
 const PATIENCE: u64 = 1800;
-/// Whoever waits asks the processor so long without rest.
+/// Duration of busy waiting.
 const SPIN: Duration = Duration::from_millis(2);
 const REST: Duration = Duration::from_micros(100);
-/// So long rank 0 has the word alone.
+/// Time in which only rank 0 may report.
 const GRACE: Duration = Duration::from_millis(1500);
 
-/// This process among the others.
+/// This process as a rank.
 pub struct World {
     library: Library,
     pub rank: usize,
     pub count: usize,
-    /// The one that talks to the others: that of the script.
+    /// The thread that communicates: the script's.
     thread: ThreadId,
     dog: Watchdog,
     patience: Option<Duration>,
 }
 
-/// As long as nobody has joined, this process is alone.
+/// Unset until this process joins other ranks.
 static WORLD: OnceLock<World> = OnceLock::new();
 static STEP: AtomicU64 = AtomicU64::new(0);
-/// Whether rank 0 does something by itself that the others wait for.
+/// Whether rank 0 works alone while the others wait.
 static ON_ITS_OWN: AtomicBool = AtomicBool::new(false);
 
-/// Joins the other ranks, where a launcher started this process with others. For the program alone, at its start, on the thread
-/// that runs the script.
+/// Joins the other ranks, if a launcher started this process with others. For the binary only, at its start, on the thread that
+/// runs the script.
 pub fn begin() -> Result<()> {
     let Launch::Together { by, count } = launch(|name| std::env::var(name).ok())? else { return Ok(()) };
     let patience = patience()?;
@@ -62,7 +62,7 @@ pub fn begin() -> Result<()> {
     Ok(())
 }
 
-/// An error where the library counts other processes than the launcher.
+/// Returns an error if the library's number of processes differs from the launcher's.
 fn agrees(by: Launcher, told: Option<usize>, found: usize) -> Result<()> {
     let launcher = by.name();
     match told {
@@ -89,34 +89,34 @@ fn patience() -> Result<Option<Duration>> {
     }
 }
 
-/// The others, where there are some and this thread is not at work for itself.
+/// The other ranks, if there are any and this thread does not work alone.
 pub fn world() -> Option<&'static World> {
     WORLD.get().filter(|_| !is_on_its_own())
 }
 
-/// Gives rank 0 the word alone for a while.
+/// Gives rank 0 time to report alone.
 pub fn grace() {
     thread::sleep(GRACE);
 }
 
-/// Waits a little where a launcher counts this process behind another, which may have the same to say.
+/// Waits briefly if the launcher numbers this process after another, which may report the same.
 pub fn wait_for_first() {
     if number_told(|name| std::env::var(name).ok()) > 0 {
         grace();
     }
 }
 
-/// The ranks, whatever this one does.
+/// The ranks, whether or not this one works alone.
 pub fn joined() -> Option<&'static World> {
     WORLD.get()
 }
 
-/// The number of ranks; 1 in a process that no launcher started.
+/// The number of ranks; 1 in a process without a launcher.
 pub fn count() -> usize {
     WORLD.get().map_or(1, |world| world.count)
 }
 
-/// The number of this rank, from 0.
+/// The rank of this process, from 0.
 pub fn rank() -> usize {
     WORLD.get().map_or(0, |world| world.rank)
 }
@@ -126,12 +126,12 @@ pub fn is_first() -> bool {
     rank() == 0
 }
 
-/// Whether what is done now is done by this rank alone, while the others wait or after they have ended.
+/// Whether this rank works alone, while the others wait or after they have ended.
 fn is_on_its_own() -> bool {
     ON_ITS_OWN.load(Ordering::Relaxed)
 }
 
-/// As long as this lives, rank 0 is on its own, on all its threads.
+/// While this exists, rank 0 works alone, on all its threads.
 pub struct OnItsOwn;
 
 impl OnItsOwn {
@@ -147,7 +147,7 @@ impl Drop for OnItsOwn {
     }
 }
 
-/// Notes the step that is at work, for messages.
+/// Records the current step, for messages.
 pub fn set_step(step: u64) {
     STEP.store(step, Ordering::Relaxed);
 }
@@ -156,7 +156,7 @@ pub fn step() -> u64 {
     STEP.load(Ordering::Relaxed)
 }
 
-/// An error for a call that changes the disk, in a rank that must not: what no verb has withheld.
+/// Returns an error for a disk write in a rank that must not write: a backstop behind the verbs.
 pub fn refuse_writing() -> std::io::Result<()> {
     match rank() {
         0 => Ok(()),
@@ -167,25 +167,25 @@ pub fn refuse_writing() -> std::io::Result<()> {
     }
 }
 
-/// How an exchange waits.
+/// How to wait in an exchange.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// For ranks that may be at work yet: it leaves them the processor.
+    /// For ranks that may still be working: yields the processor.
     Patient,
-    /// For bytes that are on their way.
+    /// For bytes in transit.
     Busy,
 }
 
-/// An exchange: what for, and how it waits.
+/// An exchange: its purpose, and how it waits.
 pub struct Occasion<'a> {
     pub what: &'a str,
     pub pace: Pace,
-    /// How often the usual patience it may take: for what one rank does alone and may take long.
+    /// Factor of the usual time limit, for work that one rank does alone.
     pub times: u32,
 }
 
 impl World {
-    /// Ends MPI, when all ranks do: nobody is met any more.
+    /// Finalizes MPI, together with all ranks, after the last meeting.
     pub fn finalize(&self) {
         ON_ITS_OWN.store(true, Ordering::Relaxed);
         self.library.finalize();
@@ -196,12 +196,12 @@ impl World {
         self.library.abort(code);
     }
 
-    /// Whether this is the thread that may meet the others.
+    /// Whether this is the thread that may communicate.
     pub fn is_here(&self) -> bool {
         thread::current().id() == self.thread
     }
 
-    /// Sends and receives, and returns when all of it is done. Nothing is on its way afterwards.
+    /// Sends and receives, and returns when all messages are complete.
     pub fn exchange(
         &self,
         occasion: &Occasion,
@@ -217,8 +217,8 @@ impl World {
         }
         let mut open: Vec<(usize, Request)> = Vec::new();
         for (from, bytes) in receives.iter_mut().filter(|(_, bytes)| !bytes.is_empty()) {
-            // SAFETY: the bytes are borrowed until this function returns, which it does when all is done; an error of MPI ends
-            // all ranks, since nothing sets another handler
+            // SAFETY: the bytes are borrowed until this function returns, which it does when all messages are complete; an MPI
+            // error ends all ranks, since no other error handler is set
             open.push((*from, unsafe { self.library.receive(*from, bytes)? }));
         }
         for (to, bytes) in sends.iter().filter(|(_, bytes)| !bytes.is_empty()) {

@@ -1,4 +1,4 @@
-//! Faults: errors at their place in a script, as `catch` gets them and as a person reads them.
+//! Faults: errors with their place in a script, as `catch` receives them and as a person reads them.
 
 use crate::Error;
 use crate::error::INTERRUPTED;
@@ -6,10 +6,10 @@ use crate::thrown::fields;
 use rhai::{EvalAltResult, Map, Position};
 use std::fmt;
 
-/// What a native function that can fail returns to a script.
+/// The result of a fallible native function.
 pub type Res<T> = Result<T, Box<EvalAltResult>>;
 
-/// A script's fault on its way through a native loop, from which it comes out as it was.
+/// A script's fault on its way through a native loop, from which it emerges unchanged.
 pub fn carried(who: &str, fault: Box<EvalAltResult>) -> Error {
     Error::new(who, innermost(&fault).to_string()).made_of(fault)
 }
@@ -23,23 +23,23 @@ pub fn is_interrupted(error: &EvalAltResult) -> bool {
     }
 }
 
-/// The key of an error that says that the host application panicked.
+/// The key of an error that reports a panic in the host application.
 const PANICKED: &str = "panicked";
 
-/// The error of a function of the host application that panicked: it ends the script, which can't catch it.
+/// The error for a panic in a host function: it ends the script, which can't catch it.
 pub fn panicked(name: &str, panic: &str) -> Box<EvalAltResult> {
     let mut fields = fields(&Error::new(name, format!("a function of the application panicked: {panic}")));
     fields.insert(PANICKED.into(), true.into());
     EvalAltResult::ErrorTerminated(fields.into(), Position::NONE).into()
 }
 
-/// Whether a function of the host application panicked.
+/// Whether a host function panicked.
 pub fn is_of_host(error: &EvalAltResult) -> bool {
     let EvalAltResult::ErrorTerminated(token, _) = innermost(error) else { return false };
     token.read_lock::<Map>().is_some_and(|fields| fields.contains_key(PANICKED))
 }
 
-/// Whether the script asked to end, by `exit`: in a closure that a native verb calls this comes as an error.
+/// Whether the script called `exit`: a closure that a native verb calls reports this as an error.
 pub fn is_exit(error: &EvalAltResult) -> bool {
     matches!(innermost(error), EvalAltResult::Exit(..))
 }
@@ -48,47 +48,47 @@ pub fn is_exit(error: &EvalAltResult) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Something in it is wrong.
+    /// An error in the script.
     Script,
     /// It was asked to stop.
     Interrupted,
-    /// It ended itself, by `exit(code)` with another code than 0.
+    /// It called `exit(code)` with a nonzero code.
     Exit(u8),
     /// A function or closure of the host application panicked.
     Host,
-    /// levain itself is wrong.
+    /// A bug in levain.
     Internal,
 }
 
 /// A line of a script.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// The file, or the name that the script was given.
+    /// The file, or the name given to the script.
     pub source: String,
     /// Counted from 1.
     pub line: usize,
     /// Counted from 1, in characters.
     pub column: usize,
-    /// The line itself, where its script is known.
+    /// The line itself, if its script is known.
     pub text: Option<String>,
 }
 
 /// An error of a script with its place, as a person reads it.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Why it ended.
+    /// Why the script ended.
     pub cause: Cause,
     /// `verb: what is wrong`
     pub message: String,
-    /// What to do about it.
+    /// A suggested fix.
     pub help: Option<String>,
-    /// Where in the script.
+    /// The place in the script.
     pub place: Option<Place>,
-    /// The calls that led there, the innermost first.
+    /// The calls that led there, innermost first.
     pub trail: Vec<String>,
-    /// What a test had printed before.
+    /// The output of a test before it failed.
     pub printed: String,
-    /// The message is a value that the script threw, as it is.
+    /// Whether the message is a value that the script threw, unchanged.
     pub is_thrown: bool,
 }
 
@@ -106,7 +106,7 @@ impl Fault {
         }
     }
 
-    /// The end that a script asked for with `exit(code)`.
+    /// The fault of a script that called `exit(code)`.
     pub fn exit(code: u8) -> Fault {
         let mut fault = Fault::plain(format!("exit: the script ended itself with code {code}"));
         fault.cause = Cause::Exit(code);
@@ -120,7 +120,7 @@ impl Fault {
         fault
     }
 
-    /// A panic, where it may have been in a function of the host application or in levain.
+    /// A panic in either a host function or levain.
     pub fn unclear(panic: &str) -> Fault {
         let mut fault = Fault::plain(format!("panic: a function of the application, or of levain, panicked: {panic}"));
         fault.cause = Cause::Internal;
@@ -128,7 +128,7 @@ impl Fault {
         fault
     }
 
-    /// A panic of levain itself.
+    /// A panic in levain itself.
     pub fn internal(panic: &str) -> Fault {
         let mut fault = Fault::plain(format!("internal error: {panic}"));
         fault.cause = Cause::Internal;
@@ -138,7 +138,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// What the message is about, where it says so, and the rest: `matmul` of `matmul: cannot multiply …`.
+    /// The subject of the message, if it has one, and the rest: `matmul` of `matmul: cannot multiply …`.
     pub fn parts(&self) -> (Option<&str>, &str) {
         match self.message.split_once(": ") {
             Some((who, what)) if !self.is_thrown && !who.contains(char::is_whitespace) => (Some(who), what),
@@ -182,7 +182,7 @@ impl Place {
         let Some(text) = &self.text else { return Ok(()) };
         let number = self.line.to_string();
         writeln!(f, "{number} | {}", text.trim_end())?;
-        // tabs stay tabs, wide characters take two columns, so that the caret stands under its column
+        // tabs stay tabs and wide characters take two columns, so that the caret is under its column
         let before: String = text.chars().take(self.column.saturating_sub(1)).collect();
         let space: String = before
             .chars()
@@ -219,7 +219,7 @@ impl Fault {
     }
 }
 
-/// A deep recursion in a few lines.
+/// Shortens the trail of a deep recursion to a few lines.
 fn shortened(trail: &[String]) -> Vec<String> {
     if trail.len() <= 8 {
         return trail.to_vec();

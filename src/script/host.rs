@@ -1,4 +1,4 @@
-//! The engine factory: one way to make an engine, for the command line, the prompt and the tests.
+//! The engine factory: the same engine for the command line, the prompt and the tests.
 
 use super::api::Run;
 use super::display::Looks;
@@ -16,48 +16,48 @@ use crate::progress::{self, Sink};
 use rhai::{AST, Dynamic, Engine, FnAccess, Module, OptimizationLevel, Scope, Shared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A noun: its folder, and the function that shows it to scripts.
+/// A noun: its folder, and the function that registers it.
 pub type Noun = (&'static str, fn(&mut Host));
 
-/// What is being put together: the engine, and what the registry knows beside the engine's own metadata.
+/// An engine under construction, and what the registry knows in addition to the engine's own metadata.
 #[doc(hidden)]
 pub struct Host {
     pub engine: Engine,
     pub sources: Sources,
-    /// Where `print` goes.
+    /// Destination of `print`.
     pub output: Output,
-    /// Where `input` reads.
+    /// Source of `input`.
     pub input: Input,
-    /// Where progress goes.
+    /// Destination of progress.
     pub progress: Sink,
-    /// What the run was given, and how it asked to end.
+    /// The arguments of the run, and its exit code.
     pub run_state: Run,
-    /// Stops what runs.
+    /// Stops the running script.
     pub cancel: Cancel,
-    /// What the script may take.
+    /// The limits of the script.
     pub bounds: Bounds,
-    /// Whether a host application has registered functions of its own.
+    /// Whether a host application has registered functions.
     pub has_guests: bool,
     /// Modules of the standard library that don't compile, with the reason.
     pub broken: Vec<(&'static str, Fault)>,
-    /// What the script asks for that it was made for.
+    /// What the script that this engine was made for needs.
     pub needs: Needs,
-    /// The modules of the standard library that are loaded.
+    /// The loaded modules of the standard library.
     scripts: Vec<library::Script>,
     options: Vec<(&'static str, &'static [Opt])>,
     verbs: forms::Verbs,
-    /// Types that nouns compare with others.
+    /// Types that nouns compare with other types.
     pairs: Pairs,
-    /// How values of the nouns' types are shown and weighed.
+    /// Display and size of values of the nouns' types.
     pub looks: Looks,
-    /// Which noun registered which functions.
+    /// The functions that each noun registered.
     nouns: Vec<(&'static str, Shared<Module>)>,
-    /// What the noun that registers now has shown so far.
+    /// Functions of the noun that is being registered.
     registering: Module,
 }
 
 impl Host {
-    /// An engine with these nouns and without the standard library: [`Host::need`] brings it in piece by piece.
+    /// An engine with these nouns and without the standard library, whose modules [`Host::need`] loads on demand.
     pub fn with(bounds: Bounds, nouns: &[Noun]) -> Host {
         let (output, sources, cancel) = (Output::default(), Sources::default(), Cancel::default());
         let pairs = Pairs::default();
@@ -91,14 +91,14 @@ impl Host {
         host
     }
 
-    /// Lets `cancel` stop what runs, in place of a handle of its own.
+    /// Lets `cancel` stop the script, instead of the host's own handle.
     pub fn use_cancel(&mut self, cancel: &Cancel) {
         self.cancel = cancel.clone();
         self.output.stops(cancel);
         stops(&mut self.engine, cancel, &self.bounds);
     }
 
-    /// Loads what is missing of these modules of the standard library, and of those that they name.
+    /// Loads those of these modules of the standard library, and of their dependencies, that are not loaded yet.
     pub fn load(&mut self, names: &[&'static str]) {
         let scripts = self.scripts.iter().map(|script| script.name);
         let known: Vec<&str> = scripts.chain(self.broken.iter().map(|(name, _)| *name)).collect();
@@ -118,7 +118,7 @@ impl Host {
         }
     }
 
-    /// Functions of a module whose last parameter is a map of options, which may be left out: name and all parameters.
+    /// Functions of a module whose last parameter is an optional map of options: name and all parameters.
     pub fn optional(&self, source: Source) -> Vec<(String, Vec<String>)> {
         let reader = Reader::new(self, |_| None);
         let functions: Vec<_> = source.ast.iter_functions().filter(|f| f.access == FnAccess::Public).collect();
@@ -134,19 +134,19 @@ impl Host {
         optional.map(named).collect()
     }
 
-    /// Loads the modules of the standard library that a text needs and that are not there yet.
+    /// Loads the modules of the standard library that a text needs.
     pub fn need(&mut self, name: &str, text: &str) -> Result<(), Fault> {
         let needs = Needs::of(&mut self.engine, name, text);
         self.load(&needs.modules);
         self.intact(needs.modules)
     }
 
-    /// Loads what is missing of the standard library.
+    /// Loads all of the standard library.
     pub fn load_all(&mut self) {
         self.load(&stdlib::MODULES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 
-    /// The fault of a module that does not compile, where one of `names`, or one that these name, is such.
+    /// The fault of a module that does not compile, among `names` and their dependencies.
     fn intact(&self, mut names: Vec<&'static str>) -> Result<(), Fault> {
         let mut next = 0;
         while let Some(name) = names.get(next).copied().filter(|_| !self.broken.is_empty()) {
@@ -160,7 +160,7 @@ impl Host {
         Ok(())
     }
 
-    /// Registers a noun as one module: the engine asks every module for each function that it looks for.
+    /// Registers a noun as one module: the engine asks every module for each function that it looks up.
     fn noun(&mut self, name: &'static str, register: impl FnOnce(&mut Host)) {
         register(self);
         let module: Shared<Module> = std::mem::take(&mut self.registering).into();
@@ -168,24 +168,24 @@ impl Host {
         self.engine.register_global_module(module);
     }
 
-    /// Shows functions of a noun to scripts, those with options in the form without them too. A type's name is the engine's to know
-    /// (`register_type_with_name`): what is combined keeps none.
+    /// Registers functions of a noun; those with options also without them. Only the engine knows a type's name
+    /// (`register_type_with_name`): combining modules loses it.
     pub fn module(&mut self, module: Module) {
         let module = forms::without_options(module, &mut self.verbs, &self.pairs);
         self.registering.combine_flatten(module);
     }
 
-    /// Which noun registered which functions.
+    /// The functions that each noun registered.
     pub fn nouns(&self) -> &[(&'static str, Shared<Module>)] {
         &self.nouns
     }
 
-    /// Tells which options a verb takes.
+    /// Declares the options of a verb.
     pub fn options(&mut self, verb: &'static str, table: &'static [Opt]) {
         self.options.push((verb, table));
     }
 
-    /// The keys that a verb takes, by the name that help has for it: native, or `module::function`.
+    /// The option keys of a verb, by its name in help: native, or `module::function`.
     pub fn option_keys(&self, verb: &str) -> Vec<OptionKey> {
         let reader = Reader::new(self, |_| None).told();
         let Some((module, function)) = verb.split_once("::") else { return reader.native(verb).unwrap_or_default() };
@@ -195,7 +195,7 @@ impl Host {
         tables.filter_map(|(count, place)| reader.taken(source, function, count, place)).next().unwrap_or_default()
     }
 
-    /// Every call of `options(…)` in the standard library, as `stdlib/sft.rhai:25`, with the keys that were read of it.
+    /// Every call of `options(…)` in the standard library, as `stdlib/sft.rhai:25`, with the keys that it reads.
     pub fn option_calls(&self) -> Vec<(String, Option<Vec<OptionKey>>)> {
         let mut found = Vec::new();
         for script in &self.scripts {
@@ -218,20 +218,20 @@ impl Host {
         Ok(ast)
     }
 
-    /// Runs a script that is given as text.
+    /// Runs a script.
     pub fn run(&self, name: &str, text: &str) -> Result<Dynamic, Fault> {
         let ast = self.compile(name, text)?;
         self.value(self.guard(name, || self.engine.eval_ast_with_scope(&mut Scope::new(), &ast)))
     }
 
-    /// Runs `work` on scripts: what it throws, and a panic too, comes back as a fault.
+    /// Runs `work` on scripts; an error or a panic is returned as a fault.
     pub fn guard<T>(&self, name: &str, work: impl FnOnce() -> super::Res<T>) -> Result<T, Fault> {
         self.bounds.begin();
         self.cancel.end_after(self.bounds.limits().time);
         let work = || progress::shown_by(&self.progress, || limits::within(&self.bounds, work));
         let work = || current::within(&self.engine, || cancel::under(&self.cancel, work));
         match catch_unwind(AssertUnwindSafe(work)) {
-            // the last verb of a script has no operation after it, and others may have stumbled over what is damaged
+            // no operation follows a script's last verb, and other verbs may have failed because of the damage
             Ok(result) => match self.cancel.fault() {
                 Some(fault) => Err(fault.into()),
                 None => result.map_err(|error| self.fault(error, name)),
@@ -243,7 +243,7 @@ impl Host {
         }
     }
 
-    /// What a script gives that has ended itself: nothing, and its code is with the run.
+    /// The result of a script that exited is `()`; its code is in the run state.
     pub fn value(&self, result: Result<Dynamic, Fault>) -> Result<Dynamic, Fault> {
         match result {
             Err(fault) if matches!(fault.cause, Cause::Exit(_)) => Ok(Dynamic::UNIT),
@@ -251,7 +251,7 @@ impl Host {
         }
     }
 
-    /// Whose mistake a panic is.
+    /// Attributes a panic to the host application or to levain.
     fn panic(&self, panic: &(dyn std::any::Any + Send)) -> Fault {
         match natives::blamed() {
             Some((what, text)) => Fault::of_host(what, &text),
@@ -267,7 +267,7 @@ impl Host {
         }
     }
 
-    /// What `print` shows of a value.
+    /// The text that `print` shows for a value.
     pub fn show(&self, value: &Dynamic) -> String {
         let shown = self.engine.eval_fn_call::<rhai::ImmutableString>("to_string", None, (value.clone(),));
         shown.map_or_else(|_| value.to_string(), |text| text.to_string())
@@ -289,7 +289,7 @@ impl tables::Known for Host {
     }
 }
 
-/// The language as levain speaks it: strict, and with the same limits in every build.
+/// levain's dialect of the language: strict, and with the same limits in every build.
 fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, pairs: &Pairs) -> Engine {
     let mut engine = Engine::new();
     let out = output.clone();
@@ -297,7 +297,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, 
     stops(&mut engine, cancel, bounds);
     engine.set_module_resolver(Modules::new(sources.clone()));
     engine.set_strict_variables(true);
-    // a text is read as it is written, and folded when it has been looked through
+    // a text is parsed as written, and folded after it has been checked
     engine.set_optimization_level(OptimizationLevel::None);
     let limits = bounds.limits();
     engine.set_max_call_levels(limits.calls);
@@ -313,7 +313,7 @@ fn engine(output: &Output, sources: &Sources, cancel: &Cancel, bounds: &Bounds, 
     engine
 }
 
-/// What ends a script at its next operation: a request, or the end of what it may take.
+/// Ends a script at its next operation: on request, or at a limit.
 fn stops(engine: &mut Engine, cancel: &Cancel, bounds: &Bounds) {
     let (cancel, bounds) = (cancel.clone(), bounds.clone());
     engine.on_progress(move |_| match bounds.charge(1) {
@@ -326,14 +326,14 @@ thread_local! {
     static PANIC: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Gives Rhai's hashes one seed, before the first engine: what tells a closure from others (`identity`) is then the same in every process, so that
-/// what was interrupted goes on. For the program alone, since the seed is that of the whole process.
+/// Fixes the seed of Rhai's hashes, before the first engine is made: the identity of a closure (`identity`) is then the same in
+/// every process, so that an interrupted run can resume. Only for the binary, since the seed is process-wide.
 pub fn fix_hashes() {
-    // where it has been set, it is not random either
+    // if already set, it is not random either
     let _ = rhai::config::hashing::set_hashing_seed(Some([0x6c65_7661, 0x696e, 1, 2]));
 }
 
-/// Keeps what a panic says of itself, with its place, for the fault that tells it.
+/// Keeps the text of a panic, with its place, for the fault that reports it.
 pub fn note_panic(text: &str) {
     PANIC.with(|noted| noted.replace(Some(text.to_string())));
 }

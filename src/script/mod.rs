@@ -1,6 +1,6 @@
-//! Scripts: what runs them inside a program ([`Runtime`]), and what goes wrong in them ([`Fault`]).
+//! Scripts: the runtime that runs them inside a program ([`Runtime`]), and their errors ([`Fault`]).
 //!
-//! The host: everything that knows Rhai, apart from the nouns' own `api/`.
+//! The host: everything that depends on Rhai, except the nouns' own `api/`.
 
 mod abroad;
 mod api;
@@ -78,7 +78,7 @@ pub use sources::{plain, read_script};
 pub use tables::OptionKey;
 pub use value::Value;
 
-/// What an `api/mod.rs` needs: `use crate::script::prelude::*;`
+/// The imports of every `api/mod.rs`: `use crate::script::prelude::*;`
 #[doc(hidden)]
 pub mod prelude {
     pub use super::explain::{as_number, type_in_words};

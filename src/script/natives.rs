@@ -1,4 +1,4 @@
-//! What a host application registers: its functions, whose panics are its own.
+//! Functions registered by a host application, whose panics are attributed to it.
 
 use super::abroad::Abroad;
 use super::fault::{Res, panicked};
@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// The engine of a runtime, to register types and functions with, as Rhai's own book tells. A panic in a function that is
-/// registered here is a fault at the script's line, with the cause [`Cause::Host`](super::Cause::Host).
+/// The engine of a runtime, for registering types and functions as described in the Rhai book. A panic in a function registered
+/// here is a fault at the script's line, with the cause [`Cause::Host`](super::Cause::Host).
 pub struct Natives<'a>(&'a mut Engine);
 
 impl Deref for Natives<'_> {
@@ -45,19 +45,19 @@ impl<'a> Natives<'a> {
         self.register(FuncRegistration::new(name.clone()), &name, func)
     }
 
-    /// Registers a type, under its name in Rust.
+    /// Registers a type under its Rust name.
     pub fn register_type<T: Variant + Clone>(&mut self) -> &mut Self {
         self.0.register_type::<T>();
         self
     }
 
-    /// Registers a type under a name for messages.
+    /// Registers a type under a display name for messages.
     pub fn register_type_with_name<T: Variant + Clone>(&mut self, name: &str) -> &mut Self {
         self.0.register_type_with_name::<T>(name);
         self
     }
 
-    /// Registers what reads a property.
+    /// Registers a property getter.
     pub fn register_get<A: 'static, const X: bool, R: Variant + Clone, const F: bool>(
         &mut self,
         name: &str,
@@ -66,7 +66,7 @@ impl<'a> Natives<'a> {
         self.register(FuncRegistration::new_getter(name), name, get)
     }
 
-    /// Registers what changes a property.
+    /// Registers a property setter.
     pub fn register_set<A: 'static, const X: bool, R: Variant + Clone, const F: bool>(
         &mut self,
         name: &str,
@@ -75,7 +75,7 @@ impl<'a> Natives<'a> {
         self.register(FuncRegistration::new_setter(name), name, set)
     }
 
-    /// Registers what reads and what changes a property.
+    /// Registers a property getter and setter.
     #[rustfmt::skip]
     pub fn register_get_set<
         A: 'static, const X: bool, R: Variant + Clone, const F: bool,
@@ -89,7 +89,7 @@ impl<'a> Natives<'a> {
         self.register_get(name, get).register_set(name, set)
     }
 
-    /// Registers what reads `value[index]`.
+    /// Registers a getter for `value[index]`.
     pub fn register_indexer_get<A: 'static, const X: bool, R: Variant + Clone, const F: bool>(
         &mut self,
         get: impl RhaiNativeFunc<A, 2, X, R, F> + Send + Sync + 'static,
@@ -97,7 +97,7 @@ impl<'a> Natives<'a> {
         self.register(FuncRegistration::new_index_getter(), "[]", get)
     }
 
-    /// Registers what changes `value[index]`.
+    /// Registers a setter for `value[index]`.
     pub fn register_indexer_set<A: 'static, const X: bool, R: Variant + Clone, const F: bool>(
         &mut self,
         set: impl RhaiNativeFunc<A, 3, X, R, F> + Send + Sync + 'static,
@@ -105,7 +105,7 @@ impl<'a> Natives<'a> {
         self.register(FuncRegistration::new_index_setter(), "[]", set)
     }
 
-    /// Registers what reads and what changes `value[index]`.
+    /// Registers a getter and setter for `value[index]`.
     #[rustfmt::skip]
     pub fn register_indexer_get_set<
         A: 'static, const X: bool, R: Variant + Clone, const F: bool,
@@ -129,13 +129,13 @@ impl<'a> Natives<'a> {
     }
 }
 
-/// A function whose panic is an error of the script.
+/// A function whose panic becomes a script error.
 struct Guarded<T> {
     func: T,
     name: String,
 }
 
-/// A function as the engine holds it.
+/// A function as the engine stores it.
 type Native = dyn Fn(Option<NativeCallContext>, &mut [&mut Dynamic]) -> Res<Dynamic> + Send + Sync;
 
 impl<T> Guarded<T> {
@@ -175,18 +175,18 @@ impl<A: 'static, const N: usize, const X: bool, R: 'static, const F: bool, T: Rh
     }
 }
 
-/// What a panic says.
+/// The text of a panic.
 pub fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no message").to_string()
 }
 
 thread_local! {
-    /// Which closure of the application panicked, and what it said, on the way to where the script was started.
+    /// The closure of the application that panicked, and its message, on the way to where the script was started.
     static BLAMED: RefCell<Option<(&'static str, String)>> = const { RefCell::new(None) };
 }
 
-/// Calls a closure of the application, which takes what a script prints or gives what it reads. Its panic ends the script.
+/// Calls a closure of the application that receives a script's output or supplies its input. Its panic ends the script.
 pub fn call<T>(what: &'static str, closure: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(closure)).unwrap_or_else(|panic| {
         BLAMED.with(|blamed| blamed.replace(Some((what, text(&*panic)))));
@@ -194,15 +194,15 @@ pub fn call<T>(what: &'static str, closure: impl FnOnce() -> T) -> T {
     })
 }
 
-/// The closure of the application that a panic came from.
+/// The closure of the application that caused a panic.
 pub fn blamed() -> Option<(&'static str, String)> {
     BLAMED.with(|blamed| blamed.take())
 }
 
-/// A function by name and kinds of parameters.
+/// A function by name and parameter types.
 type Signature = (String, Vec<TypeId>);
 
-/// How often each function is registered that scripts find without a module.
+/// Number of registrations of each function that scripts can call without a module.
 pub fn known(engine: &Engine) -> HashMap<Signature, usize> {
     let function = |info: FuncInfo| {
         let facts = info.metadata;
@@ -216,8 +216,8 @@ pub fn known(engine: &Engine) -> HashMap<Signature, usize> {
     counts
 }
 
-/// The name of a function that was there `before` for kinds of arguments that another now takes from it. For a type of its own an
-/// application may have what levain has for all.
+/// The name of a function that existed `before` and that another now shadows for some parameter types. An application may define
+/// for its own type a function that levain has for all types.
 pub fn hidden(before: &HashMap<Signature, usize>, engine: &Engine) -> Option<String> {
     let any = TypeId::of::<Dynamic>();
     let kinds: HashSet<&TypeId> = before.keys().flat_map(|(_, types)| types).collect();

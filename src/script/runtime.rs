@@ -1,4 +1,4 @@
-//! levain inside another program: a runtime with limits, its own output, and the program's own functions.
+//! Embedding levain: a runtime with limits, its own output, and the program's own functions.
 //!
 //! ```no_run
 //! use levain::{Limits, Runtime};
@@ -33,32 +33,32 @@ use std::time::Duration;
 /// Bytes of stack for scripts: deep graphs and deep calls need more than an ordinary thread has.
 const STACK: usize = 1 << 29;
 
-/// Runs scripts. One at a time: a second thread that asks waits until the first is done. A function of the application that a
-/// script calls can't use the runtime that this script runs in, which is an error; another runtime it can.
+/// Runs scripts, one at a time: a second thread that runs one waits until the first is done. A host function called by a script
+/// can't use the runtime that runs this script, which is an error; it can use another runtime.
 pub struct Runtime {
     host: Host,
-    /// Tells this runtime from others.
+    /// Identifies this runtime.
     id: u64,
-    /// Where the random numbers of the scripts stand.
+    /// State of the scripts' random number generator.
     random: Mutex<RunState>,
-    /// How long a function of the application may take while another thread waits for this runtime.
+    /// Maximum time of a host function while another thread waits for this runtime.
     patience: Duration,
     abroad: Abroad,
 }
 
 thread_local! {
-    /// The runtimes whose scripts led to what this thread does.
+    /// The runtimes whose scripts led to this thread's current work.
     static INSIDE: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes each line that a script prints, or that tells of its progress.
+/// Receives each line of output or progress of a script.
 type Print = Box<dyn FnMut(&str) + Send>;
-/// Gives the next line that a script reads; `None` at the end.
+/// Returns the next line of input for a script; `None` at the end.
 type Ask = Box<dyn FnMut() -> Option<String> + Send>;
-/// Gives an engine functions of the host application.
+/// Registers functions of the host application with an engine.
 type Register = Box<dyn FnOnce(&mut Natives)>;
 
-/// What a [`Runtime`] is to be like.
+/// Configures a [`Runtime`].
 #[derive(Default)]
 pub struct Builder {
     limits: Limits,
@@ -73,28 +73,28 @@ pub struct Builder {
     patience: Option<Duration>,
 }
 
-/// A minute: no function of an application that is waited for takes so long.
+/// One minute: longer than any host function that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Builder {
-    /// How much a script may take. Without this: as much as it likes, with calls at most 256 deep.
+    /// Limits the resources of a script. Default: unlimited, except that calls nest at most 256 deep.
     pub fn limits(mut self, limits: Limits) -> Builder {
         self.limits = limits;
         self
     }
 
-    /// Scripts may read and write below this folder, and from then on nowhere but in what was allowed. Links are
-    /// followed to where they lead, which must be inside too.
+    /// Lets scripts read and write below this folder. Once a folder is allowed, all other files are forbidden. Links are
+    /// resolved, and their targets must be inside too.
     pub fn allow(self, path: impl Into<PathBuf>) -> Builder {
         self.root(path.into(), true)
     }
 
-    /// Scripts may read below this folder, and from then on nowhere but in what was allowed.
+    /// Lets scripts read below this folder. Once a folder is allowed, all other files are forbidden.
     pub fn allow_reading(self, path: impl Into<PathBuf>) -> Builder {
         self.root(path.into(), false)
     }
 
-    /// Scripts may use no files, but for what is allowed beside.
+    /// Forbids all files, except those explicitly allowed.
     pub fn no_files(mut self) -> Builder {
         self.roots.get_or_insert_default();
         self
@@ -105,62 +105,60 @@ impl Builder {
         self
     }
 
-    /// Receives each line that scripts print, in order. Without this it is dropped: the library writes nothing to
-    /// standard output by itself.
+    /// Receives each line that scripts print, in order. Default: dropped; the library itself writes nothing to standard output.
     pub fn print(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
         self.print = Some(Box::new(line));
         self
     }
 
-    /// Gives scripts the lines that they ask for with `input`; `None` is the end. Without this there is nobody to ask: the
-    /// library reads nothing from standard input by itself.
+    /// Supplies the lines that scripts read with `input`; `None` is the end. Default: there is no input; the library itself reads
+    /// nothing from standard input.
     pub fn input(mut self, line: impl FnMut() -> Option<String> + Send + 'static) -> Builder {
         self.input = Some(Box::new(line));
         self
     }
 
-    /// Receives the progress of long work: a line now and then, and one at the end of each piece of work. Without this
-    /// it is dropped.
+    /// Receives the progress of long work: a line now and then, and one when each operation ends. Default: dropped.
     pub fn progress(mut self, line: impl FnMut(&str) + Send + 'static) -> Builder {
         self.progress = Some(Box::new(line));
         self
     }
 
-    /// What stops a script from another thread: keep a clone of `cancel` and call its `request`. The script ends at
-    /// its next operation, or at the next round of the native loop that it is in.
+    /// Stops a script from another thread: keep a clone of `cancel` and call its `request`. The script ends at its next
+    /// operation, or at the next round of its current native loop.
     pub fn cancel(mut self, cancel: &Cancel) -> Builder {
         self.cancel = cancel.clone();
         self
     }
 
-    /// What `args()` gives scripts: words `key=value`.
+    /// The arguments that scripts see as `args()`: words `key=value`.
     pub fn args(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Builder {
         self.args = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Functions of the host application, which scripts call as `name::function(…)`.
+    /// Adds functions of the host application, which scripts call as `name::function(…)`.
     pub fn module(mut self, name: impl Into<String>, module: Module) -> Builder {
         self.modules.push((name.into(), module));
         self
     }
 
-    /// Types, operators, methods and functions of the host application, registered as Rhai's own book tells. A native loop of the
-    /// host's is stopped and counted where it calls [`cancel::check`](crate::cancel::check).
+    /// Registers types, operators, methods and functions of the host application, as described in the Rhai book. A native loop of
+    /// the host is stopped and counted where it calls [`cancel::check`](crate::cancel::check).
     pub fn natives(mut self, register: impl FnOnce(&mut Natives) + 'static) -> Builder {
         self.natives.push(Box::new(register));
         self
     }
 
-    /// How long a thread waits for the runtime while the script that runs in it is in one call of one of `natives`: a minute without
-    /// this. Longer is an error: the function may wait for this very thread, and neither would ever end.
+    /// Sets how long a thread waits for the runtime while its current script is inside one call of one of `natives`; one minute
+    /// by default. After that it is an error: the function may be waiting for this very thread, a deadlock.
     pub fn patience(mut self, time: Duration) -> Builder {
         self.patience = Some(time);
         self
     }
 
-    /// Makes the runtime. An error names a module that has the name of one of the standard library, a function that levain has
-    /// for the same kinds of arguments, a word of `args` that is not `key=value`, or a limit that this system can't hold.
+    /// Builds the runtime. It is an error if a module has the name of one in the standard library, a function has the name and
+    /// parameter types of one of levain's, a word of `args` is not `key=value`, or this system can't enforce a limit.
     pub fn build(self) -> Result<Runtime> {
         self.limits.enforceable()?;
         let mut host = Host::bounded(Bounds::new(self.limits, self.roots));
@@ -203,7 +201,7 @@ impl Builder {
 }
 
 impl Default for Runtime {
-    /// Without limits, and silent.
+    /// A runtime without limits and without output.
     fn default() -> Runtime {
         let mut host = Host::new();
         host.progress = Sink::Nowhere;
@@ -220,23 +218,22 @@ impl Runtime {
         Runtime { host, id, random, patience: PATIENCE, abroad: Abroad::default() }
     }
 
-    /// What a runtime is to be like.
+    /// Returns a builder with the defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Runs a script that is given as text, and gives the value of its last expression.
+    /// Runs a script and returns the value of its last expression.
     pub fn run(&self, text: &str) -> Result<Value, Fault> {
         Ok(self.load("script", text)?.value)
     }
 
-    /// Runs the script in a file, and gives the value of its last expression. Its imports are relative to it.
+    /// Runs a script file and returns the value of its last expression. Its imports are relative to the file.
     pub fn run_file(&self, path: impl AsRef<Path>) -> Result<Value, Fault> {
         Ok(self.load_file(path)?.value)
     }
 
-    /// Runs a script once, and keeps what it leaves: variables to read, and functions to call. Faults name the
-    /// script as `name`.
+    /// Runs a script once and keeps its variables and functions, to read and to call. Faults name the script as `name`.
     pub fn load(&self, name: &str, text: &str) -> Result<Script<'_>, Fault> {
         let ast = self.host.compile(name, text)?;
         let mut scope = Scope::new();
@@ -245,42 +242,41 @@ impl Runtime {
         Ok(Script { runtime: self, name: name.into(), functions, scope, value: Value(value) })
     }
 
-    /// [`Runtime::load`] of a file. The path is the host application's own, and not held against what scripts may
-    /// read.
+    /// Like [`Runtime::load`], for a file. The path comes from the host application, and is not subject to the scripts' file
+    /// limits.
     pub fn load_file(&self, path: impl AsRef<Path>) -> Result<Script<'_>, Fault> {
         let path = path.as_ref();
         self.load(&path.display().to_string(), &sources::read_script(path)?)
     }
 
-    /// What is wrong with a script, found without running it: misspelt names, wrong numbers of arguments, options
-    /// that are not there.
+    /// Checks a script without running it: returns misspelled names, wrong numbers of arguments, unknown options.
     pub fn check(&mut self, name: &str, text: &str) -> Vec<Fault> {
         let bounds = self.host.bounds.clone();
         limits::within(&bounds, || checker::check(&mut self.host, name, text))
     }
 
-    /// Stops what runs, from any thread.
+    /// Returns the handle that stops the running script, from any thread.
     pub fn cancel(&self) -> &Cancel {
         &self.host.cancel
     }
 
-    /// Operations of the last run, or of the one that runs; counted only under a limit.
+    /// Number of operations of the last or current run; counted only under a limit.
     pub fn operations(&self) -> u64 {
         self.host.bounds.operations()
     }
 
-    /// The code with which the last run or call ended itself by `exit(code)`, where it did. One that is not 0 is also the cause
-    /// of its fault.
+    /// The code with which the last run or call ended itself by `exit(code)`, if it did. A nonzero code is also the cause of its
+    /// fault.
     pub fn exit_code(&self) -> Option<u8> {
         self.host.run_state.ended()
     }
 
-    /// What scripts can call, for help and completion.
+    /// The functions that scripts can call, for help and completion.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Runs `work` on a thread with a large stack, whose random numbers go on where the last run left them.
+    /// Runs `work` on a thread with a large stack, whose random numbers continue where the last run ended.
     fn work(&self, name: &str, work: impl FnOnce() -> Res<Dynamic> + Send) -> Result<Dynamic, Fault> {
         let mut inside = INSIDE.with_borrow(Vec::clone);
         if inside.contains(&self.id) {
@@ -313,7 +309,7 @@ impl Runtime {
         }
     }
 
-    /// A script that ended itself with another code than 0 has not done what it was run for.
+    /// A script that exited with a nonzero code has failed.
     fn ended(&self, value: Dynamic) -> Result<Dynamic, Fault> {
         match self.exit_code() {
             None | Some(0) => Ok(value),
@@ -332,32 +328,32 @@ pub struct Script<'a> {
 }
 
 impl Script<'_> {
-    /// The value of its last expression.
+    /// Returns the value of its last expression.
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The value of a variable or constant of its top level.
+    /// Returns the value of a top-level variable or constant.
     pub fn get(&self, variable: &str) -> Option<Value> {
         self.scope.get_value::<Dynamic>(variable).map(Value)
     }
 
-    /// Calls one of its functions with Rust values: a tuple or a list of anything that serde can write. `()` is no
-    /// argument.
+    /// Calls one of its functions with Rust values: a tuple or a list of anything that implements `Serialize`. `()` means no
+    /// arguments.
     pub fn call(&mut self, function: &str, args: impl Serialize) -> Result<Value, Fault> {
         let args = Value::new(args)?.0;
         let args = if args.is_unit() { Vec::new() } else { args.into_array().map_err(not_a_list)? };
         self.call_values(function, args.into_iter().map(Value).collect())
     }
 
-    /// Calls one of its functions with values as they are: tensors, closures, the host application's own.
+    /// Calls one of its functions with values passed unchanged: tensors, closures, types of the host application.
     pub fn call_values(&mut self, function: &str, args: Vec<Value>) -> Result<Value, Fault> {
         let host = &self.runtime.host;
         let args = Arguments(args.into_iter().map(|value| value.0).collect());
         let functions = &self.functions;
         let function = own_names::called(functions, function, args.0.len());
         let value = self.runtime.work(&self.name, || {
-            // imports and constants belong to a run, and so are made anew for each call
+            // imports and constants belong to one run, so each call evaluates them again
             let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
             host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), functions, function, args)
         })?;
@@ -377,8 +373,8 @@ impl FuncArgs for Arguments {
     }
 }
 
-/// A script's functions, with the imports and constants of its top level that they may use, and nothing else that a
-/// call would do again.
+/// A script's functions, with the top-level imports and constants that they may use, and no other statement that a call would
+/// repeat.
 fn callable(ast: &AST, scope: &Scope, name: &str) -> AST {
     let kept = ast.statements().iter().filter_map(|statement| match statement {
         Stmt::Import(..) => Some(statement.clone()),

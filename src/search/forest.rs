@@ -1,5 +1,5 @@
-//! A forest of regression trees (Breiman 2001): each of a sample of the trials with replacement, split where the squared error falls most, down to
-//! single trials.
+//! A forest of regression trees (Breiman 2001): each is grown on a bootstrap sample of the trials, split where the squared error
+//! decreases most, down to single trials.
 
 use crate::rng::Rng;
 
@@ -7,7 +7,7 @@ use crate::rng::Rng;
 #[derive(Clone, Debug)]
 pub enum Node {
     Leaf(f64),
-    /// Whether the number of this feature is at most that, or the choice just that: then the first of both.
+    /// Condition of the first branch: the feature's number is at most this, or its choice equals this.
     Split {
         feature: usize,
         at: f64,
@@ -16,15 +16,15 @@ pub enum Node {
     },
 }
 
-/// What is learned from: rows of numbers, or of choices by their numbers, and a value for each row.
+/// Training data: rows of numbers, or of choices by index, and a value for each row.
 pub struct Table {
     pub rows: Vec<Vec<f64>>,
     pub values: Vec<f64>,
-    /// For each feature, how many choices it has, if it is one.
+    /// For each feature, the number of its choices, if it is categorical.
     pub choices: Vec<Option<usize>>,
 }
 
-/// The trees of a forest.
+/// Grows the trees of a forest.
 pub fn grow(table: &Table, trees: usize, rng: &Rng) -> Vec<Node> {
     let count = table.rows.len();
     let tree = |number: usize| {
@@ -36,7 +36,7 @@ pub fn grow(table: &Table, trees: usize, rng: &Rng) -> Vec<Node> {
     (0..trees).map(tree).collect()
 }
 
-/// A split that is being looked for.
+/// The best split so far.
 struct Best {
     error: f64,
     feature: usize,
@@ -50,7 +50,7 @@ impl Table {
         if sample.iter().all(|&row| value(row) == value(sample[0])) {
             return Node::Leaf(mean);
         }
-        // where two features are as good, the first that is looked at is taken
+        // between equally good features, the first one examined is taken
         let mut best: Option<Best> = None;
         for feature in rng.permutation(self.choices.len()) {
             let split = match self.choices[feature] {
@@ -71,7 +71,7 @@ impl Table {
         Node::Split { feature, at, below: side(&below), above: side(&above) }
     }
 
-    /// The best place to split at a number, midway between two of it.
+    /// The best threshold for a numeric split, midway between two values.
     fn split(&self, sample: &[usize], feature: usize) -> Option<Best> {
         let mut order: Vec<(f64, f64)> =
             sample.iter().map(|&row| (self.rows[row][feature], self.values[row])).collect();
@@ -90,7 +90,7 @@ impl Table {
         best
     }
 
-    /// The best choice to part from the others.
+    /// The best choice to separate from the others.
     fn choice(&self, sample: &[usize], feature: usize, choices: usize) -> Option<Best> {
         let mut sums: Vec<Sum> = (0..choices).map(|_| Sum::default()).collect();
         let mut all = Sum::default();
@@ -127,7 +127,7 @@ impl Sum {
         Sum { count: self.count - part.count, sum: self.sum - part.sum, squares: self.squares - part.squares }
     }
 
-    /// The squared distances from the mean.
+    /// The sum of squared deviations from the mean.
     fn error(&self) -> f64 {
         self.squares - self.sum * self.sum / self.count
     }

@@ -1,15 +1,15 @@
-//! Several goals at once: what is better in one and worse in none, and how much of the space a set of results is better than.
+//! Multiple objectives: Pareto dominance and hypervolume.
 //!
-//! All scores are such that less is better.
+//! All scores are minimized.
 
 use std::cmp::Ordering;
 
-/// Whether `a` is as good as `b` in every goal, and better in one.
+/// Whether `a` is at least as good as `b` in every goal, and better in one.
 pub fn dominates(a: &[f64], b: &[f64]) -> bool {
     a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b)
 }
 
-/// The front of each result: 0 for those that none dominates, 1 for those that only those dominate, and so on (Deb et al. 2002).
+/// The front of each result: 0 if no result dominates it, 1 if only results of front 0 do, and so on (Deb et al. 2002).
 pub fn fronts(scores: &[Vec<f64>]) -> Vec<usize> {
     let mut fronts = vec![usize::MAX; scores.len()];
     let mut left: Vec<usize> = (0..scores.len()).collect();
@@ -24,7 +24,7 @@ pub fn fronts(scores: &[Vec<f64>]) -> Vec<usize> {
     fronts
 }
 
-/// A point that is worse than all of these in every goal: a tenth beyond the worst, as Optuna has it.
+/// A reference point worse than all of these in every goal: a tenth beyond the worst, as in Optuna.
 pub fn reference(scores: &[Vec<f64>]) -> Vec<f64> {
     let goals = scores.first().map_or(0, Vec::len);
     let worst = |goal: usize| scores.iter().map(|score| score[goal]).fold(f64::NEG_INFINITY, f64::max);
@@ -32,7 +32,7 @@ pub fn reference(scores: &[Vec<f64>]) -> Vec<f64> {
     (0..goals).map(worst).map(|worst| if worst == 0.0 { 1e-12 } else { beyond(worst) }).collect()
 }
 
-/// The volume between a point and what is better than it (Zitzler and Thiele 1998), by slices along the last goal.
+/// The volume dominated up to a reference point (Zitzler and Thiele 1998), by slices along the last goal.
 pub fn hypervolume(scores: &[Vec<f64>], reference: &[f64]) -> f64 {
     let goals = reference.len();
     let inside = |score: &&Vec<f64>| score.iter().zip(reference).all(|(score, end)| score < end);
@@ -56,8 +56,8 @@ pub fn hypervolume(scores: &[Vec<f64>], reference: &[f64]) -> f64 {
     volume
 }
 
-/// The `count` best results: whole fronts, and of the last one those that together leave the largest volume behind them, one by one
-/// (Guerreiro et al. 2016; the multi-objective TPE of Ozaki et al. 2022 splits so).
+/// The `count` best results: whole fronts, and from the last one those that together dominate the largest volume, removed one by
+/// one (Guerreiro et al. 2016; as in the multi-objective TPE of Ozaki et al. 2022).
 pub fn best(scores: &[Vec<f64>], count: usize) -> Vec<usize> {
     let fronts = fronts(scores);
     let mut order: Vec<usize> = (0..scores.len()).collect();

@@ -1,13 +1,13 @@
-//! Every combination, in order.
+//! Grid search: every combination, in order.
 
 use super::space::{Domain, Space, Values};
 use crate::{Error, Result};
 
-/// The most that a grid may have.
+/// Maximum size of a grid.
 const MOST: usize = 100_000;
 
-/// All combinations: every choice, every whole number up to `points` of them, and `points` numbers evenly in other ranges. The last
-/// parameter changes first.
+/// All combinations: every choice, every integer up to `points` of them, and `points` evenly spaced numbers in other ranges. The
+/// last parameter varies fastest.
 pub fn grid(space: &Space, points: usize) -> Result<Vec<Values>> {
     let mut all: Vec<Values> = vec![Vec::new()];
     for (at, param) in space.0.iter().enumerate() {

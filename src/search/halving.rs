@@ -1,6 +1,6 @@
-//! Successive halving (Jamieson and Talwalkar 2016; ASHA: Li et al. 2020): at each rung only the best part goes on.
+//! Successive halving (Jamieson and Talwalkar 2016; ASHA: Li et al. 2020): at each rung only the best part continues.
 
-/// The results of earlier trials after as many steps.
+/// The results of earlier trials after the same number of steps.
 #[derive(Clone, Debug)]
 pub struct Rung {
     pub step: usize,
@@ -8,8 +8,8 @@ pub struct Rung {
 }
 
 impl Rung {
-    /// Whether a trial with this score, less being better, ends here: it is not among the best `1 / reduction` of those that came so far.
-    /// While there are fewer than `reduction` all go on.
+    /// Whether a trial with this score, which is minimized, stops here: it is not among the best `1 / reduction` so far. With
+    /// fewer than `reduction` results all continue.
     pub fn stops(&self, score: f64, reduction: usize) -> bool {
         let (count, better) = (self.scores.len() + 1, self.scores.iter().filter(|other| **other < score).count());
         if score.is_nan() {

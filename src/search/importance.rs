@@ -1,8 +1,8 @@
-//! How much of the scores' variance each parameter explains by itself: functional ANOVA over a forest of regression trees (Hutter, Hoos and
-//! Leyton-Brown 2014).
+//! Share of the scores' variance explained by each parameter alone: functional ANOVA over a forest of regression trees (Hutter,
+//! Hoos and Leyton-Brown 2014).
 //!
-//! Of each tree the variance over the whole space is known exactly: its leaves are boxes. So is the mean over all other parameters, at each
-//! value of one, whose variance is that parameter's share. What is left belongs to pairs and more.
+//! The variance of a tree over the whole space is known exactly, since its leaves are boxes. So is the mean over all other
+//! parameters at each value of one, whose variance is that parameter's share. The rest belongs to interactions.
 
 use super::forest::{Node, Table, grow};
 use super::space::{Domain, Space, Values};
@@ -10,20 +10,20 @@ use crate::rng::Rng;
 use crate::{Result, bail};
 
 const TREES: usize = 64;
-/// Fewer trials tell nothing.
+/// Minimum number of trials.
 const LEAST: usize = 4;
 
-/// What a parameter is in a box of the space.
+/// The extent of a box in one parameter.
 #[derive(Clone)]
 enum Side {
     Range(f64, f64),
-    /// Whether each choice is in it.
+    /// Whether it includes each choice.
     Choices(Vec<bool>),
 }
 
 type Place = Vec<Side>;
 
-/// Shares of the variance by parameter, in the space's order; nothing for parameters that not all trials have. Scores are finite.
+/// Shares of the variance by parameter, in the space's order; `None` for parameters that some trials lack. Scores must be finite.
 pub fn importance(space: &Space, trials: &[(Values, f64)], seed: u64) -> Result<Vec<Option<f64>>> {
     if trials.len() < LEAST {
         bail!(
@@ -91,13 +91,13 @@ impl Side {
     }
 }
 
-/// The leaves of a tree, boxes with their values, and the variance over all.
+/// The leaves of a tree, boxes with their values, and the total variance.
 struct Tree {
     leaves: Vec<(Place, f64)>,
     variance: f64,
 }
 
-/// The variance of values with their weights.
+/// The weighted variance of values.
 fn variance(each: &[(f64, f64)]) -> f64 {
     let mean = mean(each);
     let all: f64 = each.iter().map(|(weight, _)| weight).sum();
@@ -129,7 +129,8 @@ impl Tree {
         Tree { variance: variance(&each), leaves }
     }
 
-    /// The variance of the mean over all other parameters, as this one varies: over the intervals between its splits, or over its choices.
+    /// The variance of the mean over all other parameters as this one varies: over the intervals between its splits, or over its
+    /// choices.
     fn marginal(&self, own: usize) -> f64 {
         let cells: Vec<(f64, f64)> = match &self.leaves[0].0[own] {
             Side::Choices(inside) => (0..inside.len()).map(|choice| (1.0, self.at(own, choice as f64))).collect(),
@@ -145,7 +146,7 @@ impl Tree {
         variance(&cells)
     }
 
-    /// The mean over all other parameters, where this one is there.
+    /// The mean over all other parameters, with this one fixed.
     fn at(&self, own: usize, value: f64) -> f64 {
         let meets = |place: &Place| match &place[own] {
             Side::Range(low, high) => (*low..=*high).contains(&value),

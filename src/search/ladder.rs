@@ -1,9 +1,11 @@
-//! Which trial goes on, and how far: asynchronous successive halving (ASHA: Li et al. 2020) and Hyperband (Li et al. 2018).
+//! Decides which trial continues, and how far: asynchronous successive halving (ASHA: Li et al. 2020) and Hyperband (Li et al.
+//! 2018).
 //!
-//! A trial climbs rungs: after so many steps it waits at one, and goes on from its checkpoint if it is among the best there. A leg is its way
-//! from one rung to the next. Which leg comes next is a function of the legs before it and of the scores that it may see, and of nothing else.
+//! A trial climbs rungs: after a number of steps it waits at one, and continues from its checkpoint if it is among the best
+//! there. A leg leads from one rung to the next. The next leg is a function only of the previous legs and of the scores visible
+//! to it.
 
-/// A piece of a trial's work.
+/// A part of a trial's work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leg {
     pub trial: usize,
@@ -11,11 +13,11 @@ pub struct Leg {
     pub until: usize,
 }
 
-/// What comes after these legs.
+/// The action after these legs.
 #[derive(Debug, PartialEq)]
 pub enum Next {
     Leg(Leg),
-    /// More scores have to be seen.
+    /// More scores are needed.
     Wait,
     Done,
 }
@@ -33,11 +35,11 @@ pub struct Ladder {
     pub first: usize,
     pub last: usize,
     pub reduction: usize,
-    /// How many trials begin; Hyperband has its own number.
+    /// Number of initial trials; Hyperband has its own number.
     pub trials: usize,
 }
 
-/// A leg that is done, and its score: less is better, and infinite is failed.
+/// A finished leg and its score, which is minimized; infinite means failed.
 pub type Seen = (Leg, f64);
 
 impl Ladder {
@@ -53,7 +55,7 @@ impl Ladder {
         rungs
     }
 
-    /// How many legs there are: of ASHA at least, as trials that were among the best for a while go on too.
+    /// Number of legs: a minimum for ASHA, since trials that are temporarily among the best continue too.
     pub fn count(&self) -> usize {
         let halved = |count: usize, rungs: usize| -> usize {
             let next = |count: &usize| Some(count / self.reduction.max(2));
@@ -65,7 +67,7 @@ impl Ladder {
         }
     }
 
-    /// What comes after `legs`, where the scores of the first `seen.len()` may be seen.
+    /// The action after `legs`, given the scores of the first `seen.len()`.
     pub fn next(&self, legs: &[Leg], seen: &[Seen]) -> Next {
         match self.rule {
             Rule::Asha => self.asha(legs, seen),
@@ -92,7 +94,7 @@ impl Ladder {
         if seen.len() == legs.len() { Next::Done } else { Next::Wait }
     }
 
-    /// The part that goes on of those at a rung, the best first.
+    /// The trials at a rung that continue, best first.
     fn best(&self, here: &[(usize, f64)]) -> Vec<usize> {
         let mut order: Vec<(usize, f64)> = here.iter().copied().filter(|(_, score)| score.is_finite()).collect();
         order.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
@@ -100,7 +102,7 @@ impl Ladder {
         order.into_iter().map(|(trial, _)| trial).collect()
     }
 
-    /// The brackets of Hyperband: how many trials begin, and their rungs.
+    /// The brackets of Hyperband: number of initial trials, and their rungs.
     pub fn brackets(&self) -> Vec<(usize, Vec<usize>)> {
         let rungs = self.rungs();
         let most = rungs.len() - 1;
@@ -126,8 +128,8 @@ impl Ladder {
         }
     }
 
-    /// Goes through the rungs of all brackets, each with its members, as far as the scores of those before say who they are, or until
-    /// `visit` has seen enough. Gives the trials that were left behind.
+    /// Visits the rungs of all brackets with their members, as far as earlier scores determine them, or until `visit` stops.
+    /// Returns the trials that were dropped.
     fn walk(&self, seen: &[Seen], mut visit: impl FnMut(&[usize], usize, usize, usize) -> bool) -> Vec<usize> {
         let (mut place, mut first, mut over) = (0, 0, Vec::new());
         for (count, rungs) in self.brackets() {
@@ -152,7 +154,7 @@ impl Ladder {
         over
     }
 
-    /// Trials that can't go on whatever comes: their checkpoints are of no use any more.
+    /// Trials that can't continue in any case: their checkpoints are no longer needed.
     pub fn over(&self, legs: &[Leg], seen: &[Seen]) -> Vec<usize> {
         if self.rule == Rule::Hyperband {
             return self.walk(seen, |_, _, _, _| true);
@@ -161,7 +163,7 @@ impl Ladder {
         let is_over = |(leg, score): &&Seen| {
             let others = || seen.iter().filter(|(other, _)| other.until == leg.until);
             let goes_on = legs.iter().any(|next| next.trial == leg.trial && next.from == leg.until);
-            // however many come to the rung, so many are better already
+            // enough trials are already better, however many more reach the rung
             let is_behind = || others().filter(|(_, other)| other < score).count() >= most;
             !goes_on && (leg.until >= self.last || !score.is_finite() || is_behind())
         };

@@ -1,7 +1,7 @@
-//! Searching for hyper-parameters: what to try next, and what to stop early.
+//! Hyperparameter search: suggests trials, and stops them early.
 //!
-//! What is suggested is a function of the seed, of the trial's number and of the results that it may see, and of nothing else: any number of
-//! processes, killed and resumed or not, make the same trials.
+//! A suggestion is a function only of the seed, the trial's number and the results visible to it: any number of processes, killed
+//! and resumed or not, run the same trials.
 
 pub mod api;
 mod forest;

@@ -1,13 +1,14 @@
-//! Densities of what was tried: a kernel around each trial and one over the whole space (Bergstra et al. 2011; its form with joint kernels:
-//! Falkner et al. 2018). Widths and weights are those of Optuna 5's multivariate TPE: a kernel is as wide as the gap to its farther neighbor, in
-//! each dimension by itself (Bergstra et al. 2011), within bounds that narrow with the number of trials.
+//! Kernel densities of trials: a kernel around each trial and one over the whole space (Bergstra et al. 2011; its form with joint
+//! kernels: Falkner et al. 2018). Widths and weights are those of Optuna 5's multivariate TPE: a kernel is as wide as the gap to
+//! its farther neighbor, in each dimension separately (Bergstra et al. 2011), within bounds that narrow with the number of
+//! trials.
 
 use super::space::Domain;
 use crate::rng::Rng;
 
 /// A kernel in one dimension.
 enum Kernel {
-    /// A normal density, cut to the range.
+    /// A normal density, truncated to the range.
     Normal { mean: f64, deviation: f64 },
     /// The probability of each choice.
     Choices(Vec<f64>),
@@ -15,14 +16,14 @@ enum Kernel {
 
 pub struct Density<'a> {
     domains: &'a [&'a Domain],
-    /// A kernel for each dimension, and the logarithm of its share.
+    /// A kernel for each dimension, and the logarithm of its weight.
     kernels: Vec<(f64, Vec<Kernel>)>,
 }
 
-/// Trials whose weight is whole; older ones weigh less.
+/// Number of trials with full weight; older ones weigh less.
 const RECENT: usize = 25;
 
-/// The older a trial the less it weighs, and the density over the whole space as much as a recent one.
+/// Weights that decrease with age; the density over the whole space weighs as much as a recent trial.
 fn weights(count: usize) -> Vec<f64> {
     let old = count.saturating_sub(RECENT);
     let ramp = |at: usize| {
@@ -33,7 +34,7 @@ fn weights(count: usize) -> Vec<f64> {
 }
 
 impl<'a> Density<'a> {
-    /// Of trials in their order: a place for each domain. `fades` where older trials weigh less.
+    /// From trials in order, with a place for each domain. `fades` gives older trials less weight.
     pub fn of(domains: &'a [&'a Domain], trials: &[Vec<f64>], fades: bool) -> Density<'a> {
         let weights = if fades { weights(trials.len()) } else { vec![1.0; trials.len() + 1] };
         let sum: f64 = weights.iter().sum();
@@ -81,8 +82,8 @@ impl<'a> Density<'a> {
     }
 }
 
-/// How wide the kernel of each place is: the gap to the farther of its neighbors, of which the outermost have one. A single one has
-/// the ends of the range as neighbors.
+/// The kernel width of each place: the gap to its farther neighbor; the outermost have only one. A single place has the ends of
+/// the range as neighbors.
 fn widths(domain: &Domain, places: &[f64]) -> Vec<f64> {
     let (low, high) = domain.range();
     let mut order: Vec<usize> = (0..places.len()).collect();
@@ -100,10 +101,10 @@ fn widths(domain: &Domain, places: &[f64]) -> Vec<f64> {
     widths
 }
 
-/// Around a trial with its width, or over all where there is none.
+/// A kernel around a trial with its width, or over the whole range without a trial.
 fn kernel(domain: &Domain, trial: Option<(f64, f64)>, trials: usize) -> Kernel {
     if let Domain::Choice { count } = *domain {
-        // the density over all is shared among the kernels
+        // the density over the whole range is shared among the kernels
         let each = 1.0 / (trials + 1) as f64;
         let sum = each * count as f64 + if trial.is_some() { 1.0 } else { 0.0 };
         let own = |choice: usize| if trial.is_some_and(|(at, _)| at == choice as f64) { each + 1.0 } else { each };
@@ -128,7 +129,7 @@ fn sample(kernel: &Kernel, domain: &Domain, rng: &mut Rng) -> f64 {
         }
         Kernel::Normal { mean, deviation } => {
             let (low, high) = domain.range();
-            // at least a sixth of a kernel lies inside
+            // at least a sixth of a kernel is inside the range
             for _ in 0..100 {
                 let place = mean + deviation * rng.normal();
                 if (low..=high).contains(&place) {

@@ -1,31 +1,31 @@
-//! What may be tried: parameters with their ranges.
+//! Search spaces: parameters with their ranges.
 
 use crate::rng::Rng;
 use crate::{Error, Result, bail};
 
-/// What one parameter may be.
+/// The domain of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Domain {
-    /// From `low` to `high`, both included; by ratios where it is `log`, whole numbers alone where it is `whole`.
+    /// From `low` to `high`, both included; logarithmic if `log`, only integers if `whole`.
     Number { low: f64, high: f64, log: bool, whole: bool },
-    /// One of so many things.
+    /// One of `count` choices.
     Choice { count: usize },
 }
 
-/// A parameter, by name.
+/// A named parameter.
 #[derive(Clone, Debug)]
 pub struct Param {
     pub name: String,
     pub domain: Domain,
-    /// It is there only where this choice, by its place in the space, is this one.
+    /// The parameter exists only if the choice at this index in the space has this value.
     pub when: Option<(usize, usize)>,
 }
 
-/// All parameters. A choice comes before what depends on it.
+/// All parameters. A choice precedes its dependents.
 #[derive(Clone, Debug)]
 pub struct Space(pub Vec<Param>);
 
-/// A value for each parameter, the number of what was chosen for a choice; none for those that are not there.
+/// A value for each parameter, the index for a choice; `None` for absent parameters.
 pub type Values = Vec<Option<f64>>;
 
 impl Domain {
@@ -41,7 +41,7 @@ impl Domain {
         Ok(())
     }
 
-    /// The range in which it is searched: half a step more on each side of whole numbers, and logarithms of ratios.
+    /// The searched range: extended by half a step on each side for integers, and logarithmic if `log`.
     pub fn range(&self) -> (f64, f64) {
         match *self {
             Domain::Number { low, high, log, whole } => {
@@ -53,7 +53,7 @@ impl Domain {
         }
     }
 
-    /// Where a value is in [`Domain::range`].
+    /// The position of a value in [`Domain::range`].
     pub fn place(&self, value: f64) -> f64 {
         match self {
             Domain::Number { log: true, .. } => value.ln(),
@@ -61,7 +61,7 @@ impl Domain {
         }
     }
 
-    /// The value at a place. Six digits are kept, so that another machine's logarithm makes no other trial.
+    /// The value at a position. Rounded to six digits, so that another machine's logarithm makes the same trial.
     pub fn value(&self, place: f64) -> f64 {
         match *self {
             Domain::Number { low, high, log, whole } => {
@@ -79,7 +79,7 @@ fn six_digits(value: f64) -> f64 {
 }
 
 impl Space {
-    /// Whether the parameter at `at` is there beside the values before it.
+    /// Whether the parameter at `at` exists given the values before it.
     pub fn is_there(&self, at: usize, values: &[Option<f64>]) -> bool {
         match self.0[at].when {
             None => true,
@@ -87,12 +87,12 @@ impl Space {
         }
     }
 
-    /// Each parameter at random: evenly in its range.
+    /// Draws each parameter uniformly from its range.
     pub fn random(&self, rng: &mut Rng) -> Values {
         let mut values = Vec::new();
         for (at, param) in self.0.iter().enumerate() {
             let (low, high) = param.domain.range();
-            // every parameter draws, so that one has the same value whatever the others are
+            // every parameter draws, so that its value does not depend on the others
             let place = low + rng.uniform() * (high - low);
             values.push(self.is_there(at, &values).then(|| param.domain.value(place)));
         }

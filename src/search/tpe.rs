@@ -1,28 +1,28 @@
-//! The tree-structured Parzen estimator (Bergstra et al. 2011): what is likelier among the best trials than among the others. With several
-//! goals the best are those of the first fronts (Ozaki et al. 2022).
+//! The tree-structured Parzen estimator (Bergstra et al. 2011): suggests points that are likelier among the best trials than
+//! among the others. With several goals the best are those of the first fronts (Ozaki et al. 2022).
 
 use super::goals;
 use super::parzen::Density;
 use super::space::{Domain, Space, Values};
 use crate::rng::Rng;
 
-/// What an earlier trial was, and what came of it in each goal: less is better. What failed is infinite.
+/// The values of an earlier trial, and its score in each goal, which is minimized; a failed trial is infinite.
 pub struct Past {
     pub values: Values,
     pub scores: Vec<f64>,
 }
 
-/// Trials at random before anything is learned from them, and candidates of which the best is tried: Optuna's.
+/// Optuna's numbers: random trials before the estimator is used, and candidates of which the best is tried.
 const STARTUP: usize = 10;
 const CANDIDATES: usize = 24;
 
-/// Suggests the values of a trial from those that it may see, in their order.
+/// Suggests the values of a trial from the earlier trials visible to it, in order.
 pub fn suggest(space: &Space, past: &[Past], rng: &mut Rng) -> Values {
     if past.len() < STARTUP {
         return space.random(rng);
     }
     let mut values: Values = vec![None; space.0.len()];
-    // what depends on one choice is estimated together, of the trials that have it
+    // dependents of one choice are estimated jointly, from the trials that have them
     for group in groups(space) {
         if space.is_there(group[0], &values) {
             let domains: Vec<&Domain> = group.iter().map(|&at| &space.0[at].domain).collect();
@@ -34,7 +34,7 @@ pub fn suggest(space: &Space, past: &[Past], rng: &mut Rng) -> Values {
     values
 }
 
-/// The places of parameters with the same condition, those without one first.
+/// The indices of parameters with the same condition, unconditional ones first.
 fn groups(space: &Space) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (at, param) in space.0.iter().enumerate() {
@@ -54,7 +54,7 @@ fn best(domains: &[&Domain], group: &[usize], past: &[Past], rng: &mut Rng) -> V
     let known: Vec<(&[f64], Vec<f64>)> =
         past.iter().filter_map(|past| Some((&past.scores[..], places(past)?))).collect();
     let is_good = split(&known.iter().map(|(scores, _)| *scores).collect::<Vec<_>>());
-    // both in the order of their numbers: kernels weigh by their age
+    // both in trial order: kernels are weighted by age
     let density = |good: bool, fades: bool| {
         let chosen = known.iter().zip(&is_good).filter(|(_, is_good)| **is_good == good);
         Density::of(domains, &chosen.map(|((_, places), _)| places.clone()).collect::<Vec<_>>(), fades)
@@ -72,7 +72,7 @@ fn best(domains: &[&Domain], group: &[usize], past: &[Past], rng: &mut Rng) -> V
     best.1
 }
 
-/// Which trials are the best tenth: at most 25 of them where there is one goal.
+/// The best tenth of the trials: at most 25 with a single goal.
 fn split(scores: &[&[f64]]) -> Vec<bool> {
     let count = scores.len().div_ceil(10);
     let mut is_good = vec![false; scores.len()];

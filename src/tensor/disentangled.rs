@@ -5,17 +5,17 @@ use crate::kernel::disentangled::Disentangled;
 use crate::kernel::mask::{AttentionMask, Mask, Sizes};
 use crate::{Result, bail};
 
-/// What distances between tokens add to the scores of attention.
+/// Contributions of relative positions to attention scores.
 pub struct Distances<'a> {
-    /// Their keys `[P, H, D]`, which queries of tokens meet.
+    /// Relative keys `[P, H, D]`, multiplied with the tokens' queries.
     pub keys: Option<&'a Tensor>,
-    /// Their queries `[P, H, D]`, which keys of tokens meet.
+    /// Relative queries `[P, H, D]`, multiplied with the tokens' keys.
     pub queries: Option<&'a Tensor>,
-    /// The row of query i and key j, `[T, T]`.
+    /// The row for query i and key j, `[T, T]`.
     pub rows: Vec<u32>,
 }
 
-/// [`super::nn::attention`] of q, k, v `[B, T, H, D]` with the scores of distances (DeBERTa).
+/// [`super::nn::attention`] of q, k, v `[B, T, H, D]` with relative-position scores (DeBERTa).
 pub fn disentangled_attention(
     q: &Tensor,
     k: &Tensor,

@@ -1,4 +1,4 @@
-//! The backward pass: gradients flow through the tape, newest record first.
+//! The backward pass: gradients flow through the tape, newest operation first.
 
 use super::tape::{GradTarget, Node};
 use super::{Array, DType, Device, Grads, Tensor, timing};
@@ -36,11 +36,11 @@ impl PartialEq for QueuedNode {
 }
 impl Eq for QueuedNode {}
 
-/// A gradient that may still get contributions.
+/// A gradient that may still receive contributions.
 enum Pending {
-    /// The first contribution, by move. It may share its storage with others, so it is never added into.
+    /// The first contribution, by move. Its storage may be shared, so it is never modified.
     One(Array),
-    /// A sum of our own, which further contributions are added into.
+    /// An owned sum, to which further contributions are added.
     Sum(Vec<f32>, Vec<usize>),
 }
 
@@ -80,9 +80,9 @@ impl Flow {
         }
     }
 
-    /// Lets `write` add to the gradient of input `index` in place: `write(sum, first)` gets all of it, row by
-    /// row in f32, and must overwrite it when `first`, add to it otherwise. For large weights, whose gradient
-    /// a kernel can accumulate without a temporary. `dims` is the input's shape. Does nothing if it is not required.
+    /// Lets `write` add to the gradient of input `index` in place: `write(sum, first)` receives the whole buffer, row by row in
+    /// f32, and must overwrite it when `first`, add to it otherwise. For large weights, whose gradient a kernel can accumulate
+    /// without a temporary. `dims` is the input's shape. Does nothing if it is not required.
     pub fn accumulate(
         &mut self,
         index: usize,
@@ -120,8 +120,8 @@ impl Flow {
         Ok(())
     }
 
-    /// Adds `grad` to the gradient of `tensor`. Inside a backward this runs a graph that was recorded just now (a
-    /// recomputed activation) before anything older.
+    /// Adds `grad` to the gradient of `tensor`. Inside a backward pass this runs a graph that was just recorded (a recomputed
+    /// activation) before anything older.
     pub fn seed(&mut self, tensor: &Tensor, grad: Array) -> Result<()> {
         match tensor.target() {
             Some(target) => self.give(target, grad),

@@ -1,4 +1,4 @@
-//! The gradients of one backward, as a value.
+//! The gradients of one backward pass, as a value.
 
 use super::{Array, Param, Tensor};
 use crate::{Error, Result, bail};
@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 
 /// Gradients by parameter. Plain arrays: they do not keep the graph alive.
 ///
-/// Scaling, as clipping does, only notes the factor: an optimizer's step reads each gradient once anyway.
+/// Scaling, for example by clipping, only stores the factor: an optimizer step reads each gradient once anyway.
 #[derive(Clone)]
 pub struct Grads {
     entries: BTreeMap<u64, Entry>,
     /// The factor of every gradient.
     factor: f64,
-    /// The sum of all squares before the factor, once computed.
+    /// The sum of all squares before the factor, if computed.
     squares: OnceLock<f64>,
 }
 
@@ -30,7 +30,7 @@ struct Entry {
 }
 
 impl Grads {
-    /// These gradients, each of its parameter.
+    /// From arrays, each with its parameter.
     pub fn of_arrays(arrays: impl IntoIterator<Item = (Arc<Param>, Array)>) -> Result<Grads> {
         let mut grads = Grads::default();
         for (param, array) in arrays {
@@ -56,7 +56,7 @@ impl Grads {
         Ok(())
     }
 
-    /// Parameters and their gradients, in name order; those without a name after them, oldest first.
+    /// Parameters and their gradients, in name order; unnamed ones last, oldest first.
     pub fn all(&self) -> Result<Vec<(&Arc<Param>, Array)>> {
         self.raw().map(|(param, grad)| Ok((param, self.counted(grad)?))).collect()
     }
@@ -66,7 +66,7 @@ impl Grads {
         self.raw().map(|(param, _)| param)
     }
 
-    /// As [`Grads::all`], before the factor.
+    /// Like [`Grads::all`], before the factor.
     fn raw(&self) -> impl Iterator<Item = (&Arc<Param>, &Array)> {
         let own = self.entries.values();
         let mut entries: Vec<_> = own.filter_map(|entry| Some((&entry.param, entry.grad.as_ref()?))).collect();
@@ -79,12 +79,12 @@ impl Grads {
         if self.factor == 1.0 { Ok(grad.clone()) } else { crate::kernel::scaled(grad, self.factor) }
     }
 
-    /// The number of parameters that have one.
+    /// The number of parameters with a gradient.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no parameter has one.
+    /// Whether no parameter has a gradient.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -99,7 +99,7 @@ impl Grads {
         self.entries.get(&param.id()).and_then(|entry| entry.grad.as_ref())
     }
 
-    /// What all of them are multiplied with.
+    /// The factor of all gradients.
     pub fn factor(&self) -> f64 {
         self.factor
     }
@@ -110,7 +110,7 @@ impl Grads {
         self.entries.remove(&param.id()).and_then(|entry| entry.grad)
     }
 
-    /// Whether all gradients are known to be finite, since their norm is.
+    /// Whether all gradients are known to be finite, because their norm is.
     pub fn known_finite(&self) -> bool {
         self.squares.get().is_some_and(|squares| squares.is_finite())
     }
@@ -152,7 +152,7 @@ impl Grads {
 
     /// Scales the gradients so that their global norm is at most `limit`, which must be above 0.
     ///
-    /// As `torch.nn.utils.clip_grad_norm_`: the factor is `limit / (norm + 1e-6)`, at most 1.
+    /// As in `torch.nn.utils.clip_grad_norm_`: the factor is `limit / (norm + 1e-6)`, at most 1.
     pub fn clip(&self, limit: f64) -> Result<Grads> {
         if limit.is_nan() || limit <= 0.0 {
             bail!("clip", "limit {limit} is not above 0");
@@ -165,7 +165,7 @@ impl Grads {
         Ok(self.scale(factor))
     }
 
-    /// Adds gradients parameter by parameter; one that only one side has is kept.
+    /// Adds gradients parameter by parameter; a gradient on only one side is kept.
     pub fn plus(&self, other: &Grads) -> Result<Grads> {
         if other.factor != 1.0 {
             return self.plus(&other.map(|grad| other.counted(grad))?);

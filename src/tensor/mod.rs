@@ -1,4 +1,4 @@
-//! Tensors: values that record how they were computed where a parameter takes part ([`Tensor`]).
+//! Tensors: values that record their computation if it involves a parameter ([`Tensor`]).
 
 #[doc(hidden)]
 pub mod api;

@@ -28,7 +28,7 @@ pub fn linear_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, pre
     linear_product(x, weight, bias, true, precision)
 }
 
-/// x [.., in] · weightᵀ + bias for a quantized weight [out, in], which is widened tile by tile and has no gradient.
+/// x [.., in] · weightᵀ + bias for a quantized weight [out, in], which is dequantized tile by tile and has no gradient.
 pub fn linear_blocks(x: &Tensor, weight: &Arc<Blocks>, bias: Option<&Tensor>, precision: Precision) -> Result<Tensor> {
     let (y, blocks) = (weight.linear(&x.value(), precision)?, weight.clone());
     let y = Tensor::derive(y, [x], move |grad, flow| flow.add(0, || blocks.linear_input(&grad, precision)));
@@ -111,7 +111,7 @@ pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || activation::gelu_backward(&xs, &grad, tanh))))
 }
 
-/// cap · tanh(x / cap): numbers near 0 stay, and none is beyond the cap.
+/// cap · tanh(x / cap): numbers near 0 are nearly unchanged, and none exceeds the cap.
 pub fn softcap(x: &Tensor, cap: f64) -> Result<Tensor> {
     let y = limits::softcap(&x.value(), cap)?;
     let limited = y.clone();
@@ -132,13 +132,14 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`. Those of one
-/// row are a sequence.
+/// Applies RoPE to x [B, T, H, D] at `positions` (B*T), in pairs (i, i + D/2) as Hugging Face's `rotate_half`. The positions of a
+/// row are one sequence.
 pub fn rotary(x: &Tensor, rotary: &Arc<Rotary>, positions: &[u32]) -> Result<Tensor> {
     rotate(x, rotary.rope_cache(last_position(rotary, positions)?), positions)
 }
 
-/// The same for tokens of several sequences, each by the frequencies of its own length. `sequences` are places in `positions`.
+/// The same for tokens of several sequences, each with the frequencies of its own length. `sequences` are indices into
+/// `positions`.
 pub fn rotary_of(x: &Tensor, rotary: &Arc<Rotary>, sequences: &[Vec<u32>], positions: &[u32]) -> Result<Tensor> {
     last_position(rotary, positions)?;
     let (angles, places) = rotary.sequence_cache(sequences, positions);
@@ -153,7 +154,7 @@ fn last_position(rotary: &Rotary, positions: &[u32]) -> Result<u32> {
     }
 }
 
-/// The same with angles made before.
+/// The same with precomputed angles.
 pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Tensor> {
     let xs = x.value();
     match *xs.dims() {
@@ -165,8 +166,8 @@ pub fn rotate(x: &Tensor, cache: Arc<RopeCache>, positions: &[u32]) -> Result<Te
     Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || rope::rotate(&grad, &cache, &positions, true))))
 }
 
-/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T
-/// queries are the last of S positions (earlier keys come from a cache). A query that may see nothing gives 0.
+/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D]: H a multiple of K (grouped heads), and the T queries are the
+/// last of S positions (earlier keys come from a cache). A query that attends to nothing returns 0.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -187,8 +188,8 @@ pub fn attention(
     attend(q, k, v, scale.into(), AttentionMask::new(mask, sizes.rows, sizes.queries, sizes.keys)?, precision)
 }
 
-/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D] of another sequence. `segments` are those of queries [B, T] and of keys
-/// [B, S]: a query sees the keys of its segment, or without them all; 0 is padding in both.
+/// softmax(q·kᵀ·scale)·v for q [B, T, H, D] over k, v [B, S, K, D] of another sequence. `segments` belong to queries [B, T] and
+/// to keys [B, S]: a query attends to the keys of its segment, or to all without segments; 0 is padding in both.
 pub fn cross_attention(
     q: &Tensor,
     k: &Tensor,
@@ -227,8 +228,8 @@ fn attend(
     }))
 }
 
-/// The SUM of the cross-entropies of `hidden [N, D] · weightᵀ + bias` with `targets` (-100 is ignored). Never holds
-/// N × V logits; gradients are computed in the same pass, and only for what requires them.
+/// The SUM of the cross-entropies of `hidden [N, D] · weightᵀ + bias` with `targets` (-100 is ignored). Never holds N × V logits;
+/// gradients are computed in the same pass, and only for inputs that require them.
 pub fn linear_cross_entropy(
     hidden: &Tensor,
     weight: &Tensor,
@@ -291,7 +292,7 @@ pub fn tables_cross_entropy(
     }
     let (value, grads) = loss::linear_cross_entropy(&h, &wanted, targets, shape, precision, learns(hidden))?;
     let value = Array::new(value as f32, h.device())?;
-    // hidden, then each table's weight and its bias where it has one
+    // hidden, then each table's weight and its bias, if any
     let mut inputs = vec![hidden];
     let mut found = vec![(grads.hidden, vec![rows, width])];
     for (((weight, bias), [dw, db]), size) in tables.iter().zip(grads.outputs).zip(sizes) {
@@ -316,7 +317,7 @@ pub fn tables_cross_entropy(
     }))
 }
 
-/// A loss with gradients that were computed along with it, and stay where they are.
+/// A loss with gradients computed along with it, which stay on their device.
 fn derived_there(found: loss::LossThere, hidden: &Tensor, tables: &[(&Tensor, Option<&Tensor>)]) -> Tensor {
     let (mut inputs, mut grads) = (vec![hidden], vec![found.hidden]);
     for ((weight, bias), [dw, db]) in tables.iter().zip(found.outputs) {
@@ -337,7 +338,7 @@ fn derived_there(found: loss::LossThere, hidden: &Tensor, tables: &[(&Tensor, Op
     })
 }
 
-/// The logits of output embeddings that lie in several parts, side by side.
+/// The logits of output embeddings in several parts, concatenated.
 pub fn side_by_side(hidden: &Tensor, tables: &[(&Tensor, Option<&Tensor>)], precision: Precision) -> Result<Tensor> {
     let parts =
         tables.iter().map(|(weight, bias)| linear(hidden, weight, *bias, precision)).collect::<Result<Vec<_>>>()?;

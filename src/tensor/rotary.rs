@@ -1,4 +1,4 @@
-//! Rotary position embeddings: the frequencies, their scalings for contexts longer than in pretraining, and the angles.
+//! Rotary position embeddings: the frequencies, their scaling for contexts longer than in pretraining, and the angles.
 
 use crate::kernel::rope_cache::RopeCache;
 use crate::sync::unpoisoned;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::PI;
 use std::sync::{Arc, RwLock};
 
-/// The scaling of rotary frequencies for longer contexts than in pretraining, as transformers computes each.
+/// The scaling of rotary frequencies for contexts longer than in pretraining, as computed by transformers.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RotaryScaling {
@@ -27,30 +27,30 @@ pub enum RotaryScaling {
     },
     /// Dynamic NTK: beyond `max_position_embeddings` the base grows with the length of the sequence.
     Dynamic { factor: f64, max_position_embeddings: usize },
-    /// LongRoPE (Ding et al. 2024): a divisor for each frequency, others once a sequence is longer than in pretraining.
+    /// LongRoPE (Ding et al. 2024): a divisor for each frequency, and other divisors for sequences longer than in pretraining.
     LongRope { short: Vec<f64>, long: Vec<f64>, attention_factor: f64, original_max_position_embeddings: usize },
 }
 
-/// Angles in blocks, one for each length, and where each length's block begins.
+/// Angles in blocks, one per length, and the start of each block.
 type Mixed = (BTreeMap<usize, usize>, Arc<RopeCache>);
 
-/// The angles of rotary position embedding, computed once and grown as positions need them.
+/// The angles of rotary position embedding, computed once and extended as positions require.
 pub struct Rotary {
     width: usize,
     theta: f64,
     scaling: RotaryScaling,
-    /// Of sequences that are not longer than in pretraining.
+    /// For sequences not longer than in pretraining.
     short: RwLock<Arc<RopeCache>>,
-    /// Of the last longer one, with its length, where the frequencies depend on it.
+    /// For the last longer one, with its length, if the frequencies depend on it.
     long: RwLock<Option<(usize, Arc<RopeCache>)>>,
-    /// Each position by the frequencies of a sequence that ends there.
+    /// Each position with the frequencies of a sequence that ends there.
     steps: RwLock<Option<Arc<RopeCache>>>,
-    /// Of the last sequences that have several frequencies, with the lengths of its blocks.
+    /// For the last sequences with several sets of frequencies, with the lengths of their blocks.
     mixed: RwLock<Option<Mixed>>,
 }
 
 impl Rotary {
-    /// For heads whose first `width` numbers are rotated, and base `theta`. `max_positions` is a hint: more are made when
+    /// For heads whose first `width` numbers are rotated, and base `theta`. `max_positions` is a hint: more are computed when
     /// needed.
     pub fn new(width: usize, theta: f64, scaling: &RotaryScaling, max_positions: usize) -> Rotary {
         let made = Rotary {
@@ -66,12 +66,12 @@ impl Rotary {
         made
     }
 
-    /// Half the numbers of a head that are rotated.
+    /// Half the rotated numbers of a head.
     pub fn half(&self) -> usize {
         self.width / 2
     }
 
-    /// The longest sequence with the frequencies of pretraining, where longer ones have others.
+    /// The longest sequence with the frequencies of pretraining, if longer ones use others.
     fn limit(&self) -> Option<usize> {
         match self.scaling {
             RotaryScaling::Dynamic { max_position_embeddings, .. } => Some(max_position_embeddings),
@@ -85,7 +85,7 @@ impl Rotary {
         self.limit().is_some()
     }
 
-    /// Whether the keys of a sequence that grows to this length have to be computed again: with LongRoPE, once.
+    /// Whether the keys of a sequence that grows to this length must be recomputed: with LongRoPE, once.
     pub fn turns_at(&self, length: usize) -> bool {
         matches!(self.scaling, RotaryScaling::LongRope { original_max_position_embeddings, .. }
             if length == original_max_position_embeddings + 1)
@@ -115,13 +115,13 @@ impl Rotary {
         made
     }
 
-    /// Angles for sequences side by side, and the place of each token's position in them: a sequence has the frequencies of its own
-    /// length, whatever lies beside it. `sequences` are places in `positions`.
+    /// Angles for concatenated sequences, and the index of each token's position in them: a sequence has the frequencies of its
+    /// own length, regardless of the others. `sequences` are indices into `positions`.
     pub fn sequence_cache(&self, sequences: &[Vec<u32>], positions: &[u32]) -> (Arc<RopeCache>, Vec<u32>) {
         let last = |sequence: &[u32]| sequence.iter().map(|&at| positions[at as usize]).max().unwrap_or(0);
         let limit = self.limit().unwrap_or(usize::MAX);
         let exact = matches!(self.scaling, RotaryScaling::Dynamic { .. });
-        // what a sequence's frequencies are made for: the same for all that are not longer than in pretraining
+        // the length that determines a sequence's frequencies: equal for all not longer than in pretraining
         let kind = |last: u32| match last as usize + 1 {
             length if length <= limit => 0,
             length if exact => length,
@@ -142,7 +142,7 @@ impl Rotary {
             starts.insert(*kind, end as u32);
             end += count;
         }
-        // padding is in no sequence, and anywhere
+        // padding is in no sequence, so its position is arbitrary
         let mut places = vec![0; positions.len()];
         for sequence in sequences {
             let start = starts[&kind(last(sequence))];
@@ -158,7 +158,7 @@ impl Rotary {
         (made, places)
     }
 
-    /// Angles for tokens that are read one by one: each position has those of a sequence that ends there.
+    /// Angles for tokens read one by one: each position has the frequencies of a sequence that ends there.
     pub fn step_cache(&self, last: u32) -> Arc<RopeCache> {
         let count = last as usize + 1;
         let Some(limit) = self.limit().filter(|limit| count > *limit) else { return self.rope_cache(last) };
@@ -176,7 +176,7 @@ impl Rotary {
         Arc::new(RopeCache::new(&self.frequencies(length), count, self.attention_factor()))
     }
 
-    /// What cosines and sines are multiplied by.
+    /// The factor of cosines and sines.
     fn attention_factor(&self) -> f32 {
         match self.scaling {
             RotaryScaling::Yarn { attention_factor, .. } | RotaryScaling::LongRope { attention_factor, .. } => {
@@ -186,7 +186,7 @@ impl Rotary {
         }
     }
 
-    /// The frequencies of a sequence of this length; 0 for one that is not longer than in pretraining.
+    /// The frequencies of a sequence of this length; 0 means not longer than in pretraining.
     fn frequencies(&self, length: usize) -> Vec<f32> {
         let width = self.width as f64;
         let plain = |theta: f64, index: usize| 1.0 / theta.powf((2 * index) as f64 / width);
@@ -206,7 +206,7 @@ impl Rotary {
             RotaryScaling::Yarn {
                 factor, beta_fast, beta_slow, truncate, original_max_position_embeddings, ..
             } => {
-                // the dimension that turns so often within the context of pretraining
+                // the dimension with this many rotations within the pretraining context
                 let context = *original_max_position_embeddings as f64;
                 let turning = |turns: f64| width * (context / (turns * 2.0 * PI)).ln() / (2.0 * self.theta.ln());
                 let (low, high) = (turning(*beta_fast), turning(*beta_slow));

@@ -1,10 +1,10 @@
-//! Printing of tensors: PyTorch's format, cut to a screen.
+//! Printing of tensors in PyTorch's format, abbreviated to a screen.
 
 use super::values::values;
 use super::{Array, DType, Tensor};
 use crate::Result;
 
-/// Lines of a screen.
+/// Lines per screen.
 const SCREEN: usize = 40;
 const WIDTH: usize = 80;
 
@@ -13,13 +13,12 @@ pub fn line(x: &Tensor) -> String {
     format!("tensor {:?} {}", x.shape(), x.dtype().as_str())
 }
 
-/// Formats all numbers with up to `digits` digits after the decimal point, without the middle where they would not fit
-/// a screen.
+/// Formats all numbers with up to `digits` digits after the decimal point, omitting the middle if they would not fit a screen.
 pub fn page(x: &Tensor, digits: usize) -> Result<String> {
     page_within(x, digits, WIDTH)
 }
 
-/// The same in lines of at most `width` columns, where a single number fits them.
+/// The same in lines of at most `width` columns, if a single number fits.
 pub fn page_within(x: &Tensor, digits: usize, width: usize) -> Result<String> {
     let value = x.value();
     let kind = match value.dtype() {
@@ -30,7 +29,7 @@ pub fn page_within(x: &Tensor, digits: usize, width: usize) -> Result<String> {
         let shape = if value.rank() == 1 { String::new() } else { format!(", shape={:?}", value.dims()) };
         return Ok(format!("tensor([]{shape}{kind})"));
     }
-    // all, or the edges, or less of them, or what is left of that
+    // all, then the edges, then fewer; the last is truncated
     let edges = [usize::MAX, 3, 2, 1];
     let all_could_fit = value.elem_count() <= SCREEN * WIDTH;
     let mut text = String::new();
@@ -54,9 +53,9 @@ pub fn digits(x: &Tensor, digits: usize) -> Result<String> {
     Ok(format!("{number:.digits$}"))
 }
 
-/// The shown numbers, formatted to one width.
+/// The shown numbers, formatted to equal width.
 struct Grid {
-    /// By dimension: the shown indices, `None` where some are left out.
+    /// By dimension: the shown indices, `None` for omitted ones.
     shown: Vec<Vec<Option<usize>>>,
     /// Row by row, only the shown numbers.
     cells: Vec<String>,
@@ -105,7 +104,7 @@ impl Grid {
                 None => "…".to_string(),
             })
             .collect();
-        // matrices are kept apart by an empty line
+        // matrices are separated by an empty line
         let gap = "\n".repeat(self.shown.len() - dim - 1);
         format!("[{}]", parts.join(&format!(",{gap}{}", " ".repeat(indent + 1))))
     }
@@ -170,7 +169,7 @@ impl Style {
             Style::Point => format!("{number:.digits$}"),
             Style::Exponent => {
                 let text = format!("{number:.digits$e}");
-                // `1.5e3` is `1.5e+03` elsewhere
+                // `1.5e3` is written `1.5e+03` in PyTorch
                 let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
                 let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
                 format!("{mantissa}e{sign}{size:0>2}")

@@ -1,9 +1,8 @@
 //! The tape of reverse-mode differentiation.
 //!
-//! An operation is one function that computes its value and, with [`Tensor::derive`], records its backward. Only
-//! operations that depend on a parameter are recorded. Backward visits the records newest first (an operation is
-//! always newer than its inputs), so it is a loop, takes the first gradient by move, and frees what an operation saved
-//! as soon as it has run.
+//! An operation is one function that computes its value and, with [`Tensor::derive`], records its backward. Only operations that
+//! depend on a parameter are recorded. The backward pass visits the records newest first (an operation is always newer than its
+//! inputs), so it is a loop, takes the first gradient by move, and frees the saved values of an operation as soon as it has run.
 
 use super::{Array, DType, Device, Flow, Grads, timing};
 use crate::sync::unpoisoned;
@@ -13,7 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-/// An array and its history. A value: no operation changes a tensor, and a copy costs nothing.
+/// An array and its history. Tensors are immutable, and cloning one is free.
 #[derive(Clone)]
 pub struct Tensor(Origin);
 
@@ -22,14 +21,13 @@ enum Origin {
     Constant(Array),
     Derived(Array, Arc<Node>),
     Param(Arc<Param>),
-    /// A state of a network that is replaced as a parameter's numbers are, but has no gradient.
+    /// State of a network that can be replaced like a parameter's numbers, but has no gradient.
     Buffer(Arc<Param>),
 }
 
-/// A trainable weight: the only thing whose numbers an optimizer replaces.
+/// A trainable weight: the only tensor whose numbers an optimizer replaces.
 ///
-/// Replaces, not overwrites: whoever holds the old numbers (a view, a saved activation, a copy in a script)
-/// keeps them unchanged.
+/// Replaces, not overwrites: a holder of the old numbers (a view, a saved activation, a copy in a script) keeps them unchanged.
 pub struct Param {
     id: u64,
     name: Option<Arc<str>>,
@@ -40,7 +38,7 @@ pub struct Param {
 /// One recorded operation.
 pub(super) struct Node {
     pub id: u64,
-    /// The name of the function that recorded it: that of its `backward`.
+    /// The name of the operation, from the type of its `backward`.
     pub name: &'static str,
     pub inputs: Vec<Option<GradTarget>>,
     pub backward: Mutex<Option<Backward>>,
@@ -55,7 +53,7 @@ pub(super) enum GradTarget {
 
 pub(super) type Backward = Box<dyn FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync>;
 
-/// An id larger than all made before it, on any thread.
+/// An id larger than all previous ones, on any thread.
 fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -77,7 +75,7 @@ pub fn no_grad<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Whether operations are recorded here: outside of [`no_grad`], which is how evaluation is told from training.
+/// Whether operations are recorded here: false inside [`no_grad`], which distinguishes evaluation from training.
 pub fn is_recording() -> bool {
     RECORDING.with(Cell::get)
 }
@@ -94,16 +92,16 @@ impl Tensor {
         Tensor(Origin::Param(Param::new(value, name)))
     }
 
-    /// Makes a buffer with these numbers: a state that is kept with a network's parameters, such as running statistics, and has no gradient.
+    /// Makes a buffer with these numbers: state kept with a network's parameters, such as running statistics, without a gradient.
     pub fn buffer(value: Array, name: Option<&str>) -> Tensor {
         Tensor(Origin::Buffer(Param::new(value, name)))
     }
 
     /// Makes the result `value` of an operation on `inputs`, with its backward.
     ///
-    /// `backward` gets the gradient of the result and hands each input its own by position:
-    /// `flow.add(0, || …)`, whose closure runs only if that input requires a gradient. `backward` is dropped unrun, with
-    /// all it saved, when none of `inputs` does.
+    /// `backward` receives the gradient of the result and passes each input its gradient by position: `flow.add(0, || …)`, whose
+    /// closure runs only if that input requires a gradient. If none of `inputs` requires one, `backward` is dropped with its
+    /// saved values.
     pub fn derive<const N: usize, B>(value: Array, inputs: [&Tensor; N], backward: B) -> Tensor
     where
         B: FnOnce(Array, &mut Flow) -> Result<()> + Send + Sync + 'static,
@@ -128,19 +126,19 @@ impl Tensor {
         Tensor(Origin::Derived(value, Arc::new(node)))
     }
 
-    /// Whether an operation on these inputs has to be recorded: ask before saving what only backward needs.
+    /// Whether an operation on these inputs must be recorded: check before saving values that only backward needs.
     pub fn records(inputs: &[&Tensor]) -> bool {
         is_recording() && inputs.iter().any(|input| input.learns())
     }
 
-    /// The numbers, to compute with: a profiled operation begins here.
+    /// The numbers, as an operand: a profiled operation begins here.
     pub fn value(&self) -> Array {
         let value = self.peek();
         timing::read(&value);
         value
     }
 
-    /// The numbers, to inspect.
+    /// The numbers, for inspection.
     pub(super) fn peek(&self) -> Array {
         match &self.0 {
             Origin::Constant(value) | Origin::Derived(value, _) => value.clone(),
@@ -148,13 +146,13 @@ impl Tensor {
         }
     }
 
-    /// Reads the numbers row by row, without a copy on the CPU unless it is a view that skips some.
-    /// `T` is the number of its dtype: f32, f64, i64, u32, u8, or half's f16 and bf16.
+    /// Reads the numbers row by row, without a copy on the CPU unless it is a non-contiguous view. `T` is the number type of its
+    /// dtype: f32, f64, i64, u32, u8, or half's f16 and bf16.
     pub fn with_numbers<T: candle_core::WithDType, R>(&self, read: impl FnOnce(&[T]) -> R) -> Result<R> {
         super::values::with_values(&self.value(), read)
     }
 
-    /// Whether a gradient can flow through it.
+    /// Whether it requires a gradient.
     pub fn learns(&self) -> bool {
         matches!(self.0, Origin::Derived(..) | Origin::Param(_))
     }
@@ -167,7 +165,7 @@ impl Tensor {
         }
     }
 
-    /// The parameter or the buffer, if the tensor is one: what holds numbers that can be replaced.
+    /// The parameter or buffer, if the tensor is one: its numbers can be replaced.
     pub fn as_held(&self) -> Option<&Arc<Param>> {
         match &self.0 {
             Origin::Param(held) | Origin::Buffer(held) => Some(held),
@@ -185,12 +183,12 @@ impl Tensor {
         self.peek().dims().to_vec()
     }
 
-    /// The kind of its numbers.
+    /// The type of its numbers.
     pub fn dtype(&self) -> DType {
         self.peek().dtype()
     }
 
-    /// The names of the recorded operations of its history.
+    /// The names of the recorded operations in its history.
     pub fn operations(&self) -> BTreeSet<&'static str> {
         let mut names = BTreeSet::new();
         let (mut seen, mut open) = (HashSet::new(), Vec::from_iter(self.target()));
@@ -213,7 +211,7 @@ impl Tensor {
         }
     }
 
-    /// Computes the gradient of this scalar with respect to every parameter it depends on.
+    /// Computes the gradient of this scalar with respect to every parameter that it depends on.
     ///
     /// Frees the graph as it goes: a second call on the same graph is an error.
     pub fn backward(&self) -> Result<Grads> {
@@ -248,7 +246,7 @@ impl Param {
         Arc::new(Param { id: next_id(), name, value, changed: AtomicBool::new(false) })
     }
 
-    /// What tells it from all other tensors of this process.
+    /// The id of this tensor, unique in the process.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -266,31 +264,31 @@ impl Param {
         }
     }
 
-    /// Its numbers, which are shared and not copied.
+    /// Its numbers, shared without a copy.
     pub fn value(&self) -> Array {
         unpoisoned(self.value.read()).clone()
     }
 
-    /// Whether it has other numbers than it was made with.
+    /// Whether its numbers have been replaced since its creation.
     pub fn is_changed(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
 
-    /// Keeps the numbers on another device.
+    /// Moves the numbers to another device.
     pub fn relocate(&self, device: &Device) -> Result<()> {
         let mut held = unpoisoned(self.value.write());
         *held = held.to_device(device)?;
         Ok(())
     }
 
-    /// Stores the numbers in another dtype.
+    /// Converts the numbers to another dtype.
     pub fn recast(&self, dtype: DType) -> Result<()> {
         let mut held = unpoisoned(self.value.write());
         *held = held.to_dtype(dtype)?;
         Ok(())
     }
 
-    /// Replaces the numbers. The shape stays, and so does the device.
+    /// Replaces the numbers, keeping shape and device.
     pub fn set(&self, value: Array) -> Result<()> {
         self.changed.store(true, Ordering::Relaxed);
         let mut held = unpoisoned(self.value.write());
@@ -310,9 +308,8 @@ thread_local! {
 /// The parts of a node.
 type Remains = (Vec<Option<GradTarget>>, Option<Backward>);
 
-/// A long chain of operations must not be dropped by recursion: it would overflow the stack. The first node of a
-/// thread to be dropped works through a list; nodes that fall while it does (its inputs, and tensors that a
-/// `backward` had saved) only put what they hold on the list.
+/// A long chain of operations must not be dropped recursively: it would overflow the stack. The first node that a thread drops
+/// processes a list; nodes dropped meanwhile (its inputs, and tensors saved by a `backward`) only add their contents to the list.
 impl Drop for Node {
     fn drop(&mut self) {
         let backward = unpoisoned(self.backward.get_mut()).take();

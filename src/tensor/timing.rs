@@ -1,14 +1,13 @@
 //! Start times of operations, for a profile.
 //!
-//! An operation says when it is done: it calls [`Tensor::derive`]. It began when it first read one of its inputs, so
-//! reads are kept until then. What is read for another reason (to print it, say) falls out as soon as an operation
-//! that began earlier is done.
+//! An operation ends when it calls [`Tensor::derive`]. It began when it first read one of its inputs, so reads are kept until
+//! then. Reads for another reason (printing, for example) are discarded when an operation that began earlier ends.
 
 use super::{Array, Tensor};
 use crate::kernel::profile::{self, Pass, Span, Timestamp};
 use std::cell::{Cell, RefCell};
 
-/// Reads that are kept at most: those of operations within operations, and stray ones.
+/// Maximum number of kept reads: those of nested operations, and stray ones.
 const READS: usize = 64;
 
 thread_local! {
@@ -16,7 +15,7 @@ thread_local! {
     static BACKWARD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes the read of a value.
+/// Records the read of a value.
 #[inline]
 pub fn read(value: &Array) {
     if profile::on() {
@@ -34,7 +33,7 @@ fn keep(value: &Array) {
     });
 }
 
-/// An operation on these inputs, whose backward is called `name`, is done.
+/// Ends an operation on these inputs, whose backward is called `name`.
 #[cold]
 pub fn derived(name: &'static str, inputs: &[&Tensor]) {
     let start = READ.with_borrow_mut(|reads| {
@@ -46,7 +45,7 @@ pub fn derived(name: &'static str, inputs: &[&Tensor]) {
     profile::done(operation(name), pass, start.map_or_else(profile::now, |(_, start)| start));
 }
 
-/// A whole backward: its cost beside its operations is the tape's.
+/// A whole backward pass: its cost besides its operations belongs to the tape.
 pub fn backward() -> impl Drop {
     struct Whole(#[allow(dead_code)] Span, bool);
     impl Drop for Whole {
@@ -62,8 +61,7 @@ pub fn backward_of(name: &'static str) -> Span {
     if profile::on() { profile::span(operation(name), Pass::Backward) } else { profile::span("", Pass::Backward) }
 }
 
-/// The name of an operation by that of the closure which is its backward: `silu` of
-/// `levain::tensor::nn::silu::{{closure}}`.
+/// The name of an operation, from the type name of its backward closure: `silu` of `levain::tensor::nn::silu::{{closure}}`.
 pub fn operation(closure: &'static str) -> &'static str {
     let function = closure.split("::{{closure}}").next().unwrap_or(closure);
     let function = function.split('<').next().unwrap_or(function);

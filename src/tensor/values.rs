@@ -1,5 +1,5 @@
-//! Arrays as slices: what loops of our own run over. On another device than the CPU the numbers are copied here
-//! and the result back, so that every operation works everywhere.
+//! Arrays as slices, for our own loops. From a device other than the CPU the numbers are copied here and the result back, so that
+//! every operation works everywhere.
 
 use super::{Array, DType, Device};
 use crate::kernel::parallel;
@@ -10,17 +10,17 @@ use std::ops::Range;
 /// Fewer numbers than this are not worth a second thread.
 const PARALLEL: usize = 1 << 15;
 
-/// Numbers between two looks at whether to stop: some milliseconds of work.
+/// Numbers between two checks for a stop: some milliseconds of work.
 const GROUP: usize = 1 << 22;
 
-/// The numbers of an array, row by row, without a copy where they lie like that already.
+/// The numbers of an array, row by row, without a copy if they are contiguous.
 pub fn with_values<T: WithDType, R>(array: &Array, read: impl FnOnce(&[T]) -> R) -> Result<R> {
     let (mut read, mut result) = (Some(read), None);
     lend(array, &mut |numbers| result = read.take().map(|read| read(numbers)))?;
     result.ok_or_else(|| Error::new("tensor", "its numbers were not read"))
 }
 
-/// The body of [`with_values`], compiled once for a type of number.
+/// The body of [`with_values`], compiled once per number type.
 fn lend<T: WithDType>(array: &Array, read: &mut dyn FnMut(&[T])) -> Result<()> {
     if !array.device().is_cpu() {
         return lend(&array.to_device(&Device::Cpu)?, read);
@@ -46,12 +46,12 @@ pub fn values_f64(array: &Array) -> Result<Vec<f64>> {
     values(&in_double(array)?)
 }
 
-/// The numbers as f64, here: not every device has that.
+/// The numbers as f64, on the CPU: not every device supports it.
 pub fn in_double(array: &Array) -> Result<Array> {
     Ok(array.to_device(&Device::Cpu)?.to_dtype(DType::F64)?)
 }
 
-/// Whole numbers of any dtype as i64.
+/// Integers of any dtype as i64.
 pub fn values_i64(who: &str, array: &Array) -> Result<Vec<i64>> {
     if array.dtype().is_float() {
         return Err(Error::new(who, format!("whole numbers are needed, not {}", array.dtype().as_str()))
@@ -66,13 +66,13 @@ pub fn array<T: WithDType>(numbers: Vec<T>, dims: &[usize], like: &Array) -> Res
     Ok(if like.device().is_cpu() { here } else { here.to_device(like.device())? })
 }
 
-/// `make` of every number. Halves are computed in f32.
+/// Applies `make` to every number. Halves are computed in f32.
 pub fn map<T: WithDType, U: WithDType>(x: &Array, make: impl Fn(T) -> U + Sync) -> Result<Array> {
     let made = with_values(x, |x: &[T]| collect(x.len(), 1, |range| x[range].iter().map(|x| make(*x)))).flatten()?;
     array(made, x.dims(), x)
 }
 
-/// The values of `0..count`, range by range and in parallel, where each takes as long as `width` numbers.
+/// The values of `0..count`, range by range and in parallel, where each costs as much as `width` numbers.
 fn collect<U: Send, I>(count: usize, width: usize, values: impl Fn(Range<usize>) -> I + Sync) -> Result<Vec<U>>
 where
     I: Iterator<Item = U>,
@@ -80,7 +80,7 @@ where
     collect_by(count, width.max(1), &|range, places| places.write(values(range)))
 }
 
-/// The body of [`collect`], compiled once for a type of value. Between two groups of ranges it can be interrupted.
+/// The body of [`collect`], compiled once per value type. It can be interrupted between two groups of ranges.
 fn collect_by<U: Send>(count: usize, width: usize, fill: parallel::Fill<U>) -> Result<Vec<U>> {
     let mut made = Vec::with_capacity(count);
     if count * width < PARALLEL {
@@ -95,17 +95,17 @@ fn collect_by<U: Send>(count: usize, width: usize, fill: parallel::Fill<U>) -> R
     Ok(made)
 }
 
-/// `make` of `0..count` in parallel, where each takes as long as `width` numbers.
+/// Applies `make` to `0..count` in parallel, where each costs as much as `width` numbers.
 pub fn each_line<U: Send>(count: usize, width: usize, make: impl Fn(usize) -> U + Sync) -> Result<Vec<U>> {
     collect(count, width, |range| range.map(&make))
 }
 
-/// The numbers of two arrays, for a reading that may fail.
+/// Passes the numbers of two arrays to a fallible closure.
 fn with_both<T: WithDType, R>(x: &Array, y: &Array, read: impl FnOnce(&[T], &[T]) -> Result<R>) -> Result<R> {
     with_values(x, |x| with_values(y, |y| read(x, y)).flatten()).flatten()
 }
 
-/// `make` of every pair of numbers of two arrays of one shape.
+/// Applies `make` to every pair of numbers of two arrays of equal shape.
 pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
     let made = with_both(x, y, |x: &[T], y: &[T]| {
@@ -114,7 +114,7 @@ pub fn zip<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T)
     array(made, x.dims(), x)
 }
 
-/// `make` of every triple of numbers of three arrays of one shape.
+/// Applies `make` to every triple of numbers of three arrays of equal shape.
 pub fn zip3<T: WithDType, U: WithDType>(
     x: &Array,
     y: &Array,
@@ -128,12 +128,12 @@ pub fn zip3<T: WithDType, U: WithDType>(
     array(made, x.dims(), x)
 }
 
-/// `make` of every number in f64, in the dtype of `x`: for functions that need not be fast.
+/// Applies `make` to every number in f64, with a result in the dtype of `x`: for functions that need not be fast.
 pub fn in_f64(x: &Array, make: impl Fn(f64) -> f64 + Sync) -> Result<Array> {
     Ok(map(&in_double(x)?, make)?.to_dtype(x.dtype())?.to_device(x.device())?)
 }
 
-/// [`in_f64`] of every pair of numbers of two arrays of one shape.
+/// [`in_f64`] for every pair of numbers of two arrays of equal shape.
 pub fn pairs_in_f64(x: &Array, y: &Array, make: impl Fn(f64, f64) -> f64 + Sync) -> Result<Array> {
     Ok(zip(&in_double(x)?, &in_double(y)?, make)?.to_dtype(x.dtype())?.to_device(x.device())?)
 }
@@ -142,7 +142,7 @@ fn first<T: WithDType>(x: &Array) -> Result<T> {
     with_values(x, |x: &[T]| x[0])
 }
 
-/// `make` of every number and the one number that a side without dimensions is.
+/// Applies `make` to every number and the single number of a side without dimensions.
 pub fn beside<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T, T) -> U + Sync) -> Result<Array> {
     match (x.rank(), y.rank()) {
         (_, 0) => {
@@ -157,7 +157,7 @@ pub fn beside<T: WithDType, U: WithDType>(x: &Array, y: &Array, make: impl Fn(T,
     }
 }
 
-/// `x` where the mask is not 0, else `y`; each of them in the shape of the mask, or one number.
+/// `x` where the mask is not 0, otherwise `y`; each has the shape of the mask, or is a single number.
 pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array> {
     let side = |side: &Array, at: usize, all: &[T]| if side.rank() == 0 { all[0] } else { all[at] };
     let made = with_values(mask, |mask: &[u8]| {
@@ -167,20 +167,20 @@ pub fn choose<T: WithDType>(mask: &Array, x: &Array, y: &Array) -> Result<Array>
         })
     })
     .flatten()?;
-    // a mask or a number made on the CPU goes with numbers of a device
+    // a mask or number on the CPU is moved to the device of the others
     let there = [x, y, mask].into_iter().find(|side| !side.device().is_cpu());
     array(made, mask.dims(), there.unwrap_or(mask))
 }
 
-/// `make(row, out)` for every row along the last dimension.
+/// Applies `make(row, out)` to every row along the last dimension.
 pub fn map_rows<T: WithDType>(x: &Array, make: &(dyn Fn(&[T], &mut [T]) + Sync)) -> Result<Array> {
     zip_rows(x, x, &|x, _, out| make(x, out))
 }
 
-/// `make(row, row, out)`, compiled for itself: the loop over rows is there once for a type of number.
+/// `make(row, row, out)`, compiled separately: the loop over rows exists once per number type.
 type MakeRow<'a, T> = &'a (dyn Fn(&[T], &[T], &mut [T]) + Sync);
 
-/// `make(row, row, out)` for the rows of two arrays of one shape.
+/// Applies `make(row, row, out)` to the rows of two arrays of equal shape.
 pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: MakeRow<T>) -> Result<Array> {
     debug_assert_eq!(x.dims(), y.dims());
     let width = x.dims().last().copied().unwrap_or(1);
@@ -209,7 +209,7 @@ pub fn zip_rows<T: WithDType>(x: &Array, y: &Array, make: MakeRow<T>) -> Result<
     array(made, x.dims(), x)
 }
 
-/// Runs an operation that knows f32 and f64 on any float dtype: halves go through f32.
+/// Runs an operation for f32 and f64 on any float dtype: halves are computed in f32.
 pub fn wide(x: &Array, run: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
     match x.dtype() {
         half @ (DType::F16 | DType::BF16) => Ok(run(&x.to_dtype(DType::F32)?)?.to_dtype(half)?),
@@ -217,8 +217,8 @@ pub fn wide(x: &Array, run: impl FnOnce(&Array) -> Result<Array>) -> Result<Arra
     }
 }
 
-/// `each!(x; |a| a.exp())`, `each!(x, y; |a, b| a * b)`, and of three: the expression for every number of float arrays
-/// of one shape, in the first array's dtype (halves in f32).
+/// `each!(x; |a| a.exp())`, `each!(x, y; |a, b| a * b)`, and with three: evaluates the expression for every number of float
+/// arrays of equal shape, in the first array's dtype (halves in f32).
 macro_rules! each {
     ($x:expr; |$a:ident| $made:expr) => {
         $crate::tensor::values::wide($x, |x| match x.dtype() {
@@ -249,8 +249,8 @@ macro_rules! each {
 }
 pub(crate) use each;
 
-/// `rows!(x; |row, out| …)`, `rows!(x, y; |a, b, out| …)`: a block for every row along the last dimension of float
-/// arrays, in the array's own dtype (halves in f32).
+/// `rows!(x; |row, out| …)`, `rows!(x, y; |a, b, out| …)`: runs a block for every row along the last dimension of float arrays,
+/// in the array's own dtype (halves in f32).
 macro_rules! rows {
     ($x:expr; |$a:ident, $out:ident| $made:expr) => {
         $crate::tensor::values::wide($x, |x| match x.dtype() {

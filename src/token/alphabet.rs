@@ -20,27 +20,27 @@ static CHARS: LazyLock<[char; 256]> = LazyLock::new(|| {
 static BYTES: LazyLock<HashMap<char, u8>> =
     LazyLock::new(|| CHARS.iter().enumerate().map(|(byte, letter)| (*letter, byte as u8)).collect());
 
-/// All 256 letters, in the order of their bytes.
+/// All 256 letters, in byte order.
 pub fn letters() -> &'static [char; 256] {
     &CHARS
 }
 
-/// Text in the byte alphabet.
+/// A text in the byte alphabet.
 pub fn spell(text: &str) -> String {
     text.bytes().map(|byte| CHARS[byte as usize]).collect()
 }
 
-/// The bytes that a token stands for; `None` if it holds a letter that is not of the alphabet.
+/// The bytes of a token; `None` if it has a letter outside the alphabet.
 pub fn bytes(token: &str) -> Option<Vec<u8>> {
     token.chars().map(|letter| BYTES.get(&letter).copied()).collect()
 }
 
-/// The text that letters stand for, where it is one.
+/// The text encoded by letters, if it is valid.
 pub fn text(token: &str) -> Option<String> {
     String::from_utf8(bytes(token)?).ok()
 }
 
-/// How many characters the bytes of a token begin.
+/// Number of characters that begin in the bytes of a token.
 pub fn characters(token: &str) -> usize {
     match bytes(token) {
         Some(bytes) => bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count(),

@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648), as files of tokenizers hold bytes.
+//! Base64 (RFC 4648), used in tokenizer files.
 
 const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -14,7 +14,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// `None` where it is no base64.
+/// `None` for invalid base64.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take_while(|sign| **sign == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {

@@ -1,10 +1,10 @@
-//! SentencePiece's table of replacements (`precompiled_charsmap`): the length of a tree, the tree as a double array, and the
-//! replacements, each ended by a zero. What reads it later follows the tree wherever it leads, so it is checked before.
+//! SentencePiece's replacement table (`precompiled_charsmap`): the length of a trie, the trie as a double array, and the
+//! null-terminated replacements. Its later reader follows the trie without checks, so it is checked first.
 
 use crate::token::base64;
 use crate::{Result, bail};
 
-/// Checks a table in base64: every place that a text can lead to is in it.
+/// Checks a base64 table: every position that a text can reach is inside it.
 pub fn check(text: &str) -> Result<()> {
     let Some(bytes) = base64::decode(text.as_bytes()) else {
         bail!("tokenizer", "its precompiled_charsmap is no base64")
@@ -21,11 +21,11 @@ fn sound(bytes: &[u8]) -> Option<()> {
     let replacements = std::str::from_utf8(bytes.get(4 + units * 4..)?).ok()?;
     let unit = |at: usize| if at < units { number(4 + at * 4) } else { None };
     let below = |unit: u32| ((unit >> 10) << ((unit & 1 << 9) >> 6)) as usize;
-    // places from which a letter leads on
+    // positions with outgoing branches
     let mut open = vec![below(unit(0)?)];
     let mut met = vec![false; units];
     while let Some(place) = open.pop() {
-        // any letter is looked up, whether or not there is a branch
+        // any letter is looked up, whether or not it has a branch
         if place | 0xff >= units {
             return None;
         }

@@ -1,27 +1,27 @@
-//! Whole numbers in JSON that 64 bits with a sign do not hold: a reader would round them. What a chat template gets keeps them.
+//! Integers in JSON beyond signed 64 bits: a reader would round them, but chat templates preserve them.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// Digits that 64 bits may not hold.
+/// Number of digits that may not fit 64 bits.
 const LONG: usize = 19;
-/// The only key of the map that stands for such a number: no letter, so that no file has it.
+/// The only key of a map that represents such a number: a noncharacter, so that it is in no file.
 const MARK: &str = "\u{10fffe}";
 
-/// Whether a text is a whole number, of any length.
+/// Whether a text is an integer of any length.
 pub fn is_whole(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether so many digits are in a row anywhere in a text. Looks at one byte of nineteen.
+/// Whether a text contains a run of that many digits. Checks one byte in nineteen.
 fn has_long_run(text: &[u8]) -> bool {
     let run = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take(LONG).take_while(|byte| byte.is_ascii_digit()).count();
     let is_in_run = |at: usize| run(&mut text[..at].iter().rev()) + run(&mut text[at..].iter()) >= LONG;
     (LONG - 1..text.len()).step_by(LONG).any(|at| text[at].is_ascii_digit() && is_in_run(at))
 }
 
-/// JSON with `form(number, depth)` in the place of the whole numbers that do not fit; `depth` counts the brackets around it.
+/// JSON with integers that do not fit replaced by `form(number, depth)`; `depth` counts the brackets around it.
 pub fn replaced(json: &str, form: impl Fn(&str, usize) -> String) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     if !has_long_run(bytes) {
@@ -55,7 +55,7 @@ pub fn replaced(json: &str, form: impl Fn(&str, usize) -> String) -> Cow<'_, str
     Cow::Owned(out)
 }
 
-/// The place after the string that begins at `at`.
+/// The position after the string that begins at `at`.
 fn end_of_string(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while end < bytes.len() && bytes[end] != b'"' {
@@ -64,22 +64,22 @@ fn end_of_string(bytes: &[u8], at: usize) -> usize {
     (end + 1).min(bytes.len())
 }
 
-/// A whole number as JSON writes it, without zeros before it, that does not fit.
+/// An integer in JSON syntax, without leading zeros, that does not fit.
 fn is_too_long(number: &str) -> bool {
     is_whole(number) && !number.trim_start_matches('-').starts_with('0') && number.parse::<i64>().is_err()
 }
 
-/// Whether a colon comes next: what is before it should be a string, and is a fault as it is.
+/// Whether a colon follows: the token before it should be a string, and is left as the error it is.
 fn is_key(rest: &[u8]) -> bool {
     rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
-/// JSON for a chat template: whole numbers that do not fit are maps that [`whole`] knows.
+/// Parses JSON for a chat template: integers that do not fit become maps recognized by [`whole`].
 pub fn parse(json: &str) -> serde_json::Result<Value> {
     serde_json::from_str(&replaced(json, |number, _| format!("{{\"{MARK}\":\"{number}\"}}")))
 }
 
-/// The digits of a whole number that stands in [`parse`]d JSON as a map.
+/// The digits of an integer that is a map in [`parse`]d JSON.
 pub fn whole(fields: &Map<String, Value>) -> Option<&str> {
     match fields.get(MARK) {
         Some(Value::String(digits)) if fields.len() == 1 => Some(digits),
@@ -87,7 +87,7 @@ pub fn whole(fields: &Map<String, Value>) -> Option<&str> {
     }
 }
 
-/// The JSON of a [`parse`]d value, whose whole numbers are numbers again.
+/// The JSON of a [`parse`]d value, with such integers as numbers again.
 pub fn written(value: &Value) -> String {
     let json = value.to_string();
     let (open, mut out, mut rest) = (format!("{{\"{MARK}\":\""), String::new(), json.as_str());

@@ -1,7 +1,7 @@
-//! From `tokenizer.json` to a tokenizer of the `tokenizers` crate, and back.
+//! Conversion between `tokenizer.json` and a tokenizer of the `tokenizers` crate.
 //!
-//! The crate gives added tokens new ids when they are not in the model's own vocabulary, whatever the file says. So they
-//! are put there first, at the id in the file: no id changes, now or when the vocabulary grows.
+//! The crate assigns new ids to added tokens that are not in the model's own vocabulary, ignoring the file. So they are first
+//! inserted there, at the file's id: no id changes, now or when the vocabulary grows.
 
 use crate::token::parts;
 use crate::{Error, Result, bail};
@@ -12,12 +12,12 @@ use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{AddedToken, Model};
 
-/// A tokenizer of the crate, with the merges of its BPE, which the crate keeps private.
+/// A tokenizer of the crate, with its BPE merges, which the crate keeps private.
 #[derive(Clone)]
 pub struct Engine {
     running: tokenizers::Tokenizer,
     merges: Arc<[MergeIds]>,
-    /// Where merges tie, the level of each: the engine itself knows no ties.
+    /// The level of each merge, if merges tie: the engine itself does not support ties.
     levels: Option<Arc<[u32]>>,
 }
 
@@ -30,27 +30,27 @@ impl std::ops::Deref for Engine {
 }
 
 impl Engine {
-    /// The merges of BPE by ids, in order of rank; empty for other models.
+    /// The BPE merges by ids, in rank order; empty for other models.
     pub fn merges(&self) -> &Arc<[MergeIds]> {
         &self.merges
     }
 
-    /// The level of each merge, where several share one; see [`LEVELS`].
+    /// The level of each merge, if several share one; see [`LEVELS`].
     pub fn levels(&self) -> Option<&[u32]> {
         self.levels.as_deref()
     }
 
-    /// Whether special tokens that stand in a text are ordinary text (`split_special_tokens`).
+    /// Whether special tokens in a text are treated as ordinary text (`split_special_tokens`).
     pub fn split_special(&mut self, split: bool) {
         self.running.set_encode_special_tokens(split);
     }
 }
 
-/// A field of a BPE model beside those of `tokenizer.json`: numbers, one a merge, ascending. Of merges with the same number the
-/// leftmost in a text is made first.
+/// An additional field of a BPE model in `tokenizer.json`: a number per merge, ascending. Among merges with the same number the
+/// leftmost in a text is applied first.
 pub const LEVELS: &str = "levels";
 
-/// Two ids that become one.
+/// A pair of ids that is merged.
 #[derive(Clone, Copy)]
 pub struct MergeIds {
     pub left: u32,
@@ -60,13 +60,13 @@ pub struct MergeIds {
 
 pub const WHO: &str = "tokenizer";
 
-/// An error of the crate as one of ours.
+/// Converts an error of the crate.
 pub fn told(error: impl std::fmt::Display) -> Error {
     Error::new(WHO, error.to_string())
 }
 
-/// Builds the engine that a `tokenizer.json` describes. Truncation and padding are ignored: they are not a property of a
-/// tokenizer, and truncate texts silently.
+/// Builds the engine that a `tokenizer.json` describes. Truncation and padding are ignored: they are not properties of a
+/// tokenizer, and truncation would be silent.
 pub fn build(mut spec: Value) -> Result<Engine> {
     let Some(fields) = spec.as_object_mut() else { bail!(WHO, "the description is not a map") };
     let Some(mut model) = fields.remove("model") else { bail!(WHO, "there is no `model` in it") };
@@ -96,7 +96,7 @@ pub fn build(mut spec: Value) -> Result<Engine> {
     Ok(engine)
 }
 
-/// An added token that stands in the vocabulary has the id that it has there. Any other has to have that of the file.
+/// An added token in the vocabulary has its id there. Any other must have the file's id.
 fn check_added(engine: &Engine, wanted: &[(u32, String)]) -> Result<()> {
     for (id, content) in wanted.iter().filter(|(_, content)| !content.is_empty()) {
         if engine.token_to_id(content) != Some(*id) && engine.get_model().token_to_id(content).is_none() {
@@ -110,7 +110,7 @@ fn check_added(engine: &Engine, wanted: &[(u32, String)]) -> Result<()> {
     Ok(())
 }
 
-/// What a value is, for an error.
+/// The type of a value, for an error.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -132,7 +132,7 @@ fn levels(model: &Value) -> Result<Option<Arc<[u32]>>> {
     }
 }
 
-/// The `tokenizer.json` form of an engine.
+/// The `tokenizer.json` of an engine.
 pub fn describe(engine: &Engine) -> Result<Value> {
     let mut spec = serde_json::to_value(&engine.running).map_err(told)?;
     if let (Some(levels), Some(model)) = (&engine.levels, spec["model"].as_object_mut()) {
@@ -166,9 +166,9 @@ fn added_token(value: &Value) -> Result<(u32, AddedToken)> {
     Ok((id, token))
 }
 
-/// Puts every added token into the model's vocabulary at its own id. A model that writes all that is in its vocabulary would find
-/// them where they do not stand (as a part of another word, or once a text is normalized): then they stay out, if the crate gives them
-/// the same ids. BPE writes nothing that no merge makes.
+/// Inserts every added token into the model's vocabulary at its own id. A model that emits anything in its vocabulary would match
+/// them wrongly (inside another word, or after normalization): then they are left out, if the crate assigns the same ids. BPE
+/// emits nothing that no merge produces.
 fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
     let is_by_merges = model.get("merges").is_some() && model["ignore_merges"] != true;
     let is_found = !is_by_merges || added.iter().any(|(_, token)| token.single_word);
@@ -201,7 +201,7 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
             let mut missing: Vec<_> = added.iter().filter(|(_, token)| !known.contains(&token.content)).collect();
             missing.sort_by_key(|(id, _)| *id);
             for (id, token) in missing {
-                // ids are positions here: only a token that comes right after the last can be pinned
+                // ids are positions here: only a token right after the last can be inserted
                 if *id as usize == scored.len() {
                     scored.push(json!([token.content, 0.0]));
                 }
@@ -212,7 +212,7 @@ fn pin(model: &mut Value, added: &[(u32, AddedToken)]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the added tokens that a vocabulary lacks have the ids behind it, one after another.
+/// Whether the added tokens missing in a vocabulary have consecutive ids after it.
 fn follow(vocab: &Value, added: &[(u32, AddedToken)]) -> bool {
     let (known, ids): (std::collections::HashSet<&str>, Vec<u64>) = match vocab {
         Value::Object(vocab) => {

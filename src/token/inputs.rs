@@ -1,5 +1,5 @@
-//! Inputs of encoders: a text or a pair, whole or as words that are split already, cut to a length or divided into windows that
-//! overlap. Special tokens stay around every window.
+//! Inputs of encoders: a text or a pair, whole or as pre-split words, truncated to a length or divided into overlapping windows.
+//! Every window keeps its special tokens.
 
 use super::tokenizer::{Offsets, Tokenizer};
 use crate::token::TokenizerKind;
@@ -11,7 +11,7 @@ use tokenizers::{EncodeInput, InputSequence, OffsetType, PreTokenizerWrapper};
 
 const WHO: &str = "encode";
 
-/// A text, or the words of one.
+/// A text, or its words.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     Text(&'a str),
@@ -22,24 +22,24 @@ pub enum Input<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inputs {
     pub ids: Vec<u32>,
-    /// Which part of a pair, as the tokenizer's template says it: BERT's sentence A and B.
+    /// The part of a pair, by the tokenizer's template: BERT's sentence A and B.
     pub type_ids: Vec<u32>,
-    /// In bytes: of the text, or of the word where words were given.
+    /// In bytes: in the text, or in the word if words were given.
     pub offsets: Offsets,
-    /// The word of each token; none of special tokens. Of a text, what its pre-tokenizer takes for words.
+    /// The word of each token; `None` for special tokens. In a text, a word of its pre-tokenizer.
     pub word_ids: Vec<Option<u32>>,
-    /// 0 for tokens of the first input, 1 for those of the second, none for special tokens.
+    /// 0 for tokens of the first input, 1 for those of the second, `None` for special tokens.
     pub sequence_ids: Vec<Option<usize>>,
-    /// Whether what is too long loses its beginning: `truncation_side` of tokenizer_config.json.
+    /// Whether truncation removes the beginning: `truncation_side` of tokenizer_config.json.
     pub cuts_left: bool,
 }
 
-/// What is done with an input of more tokens than fit.
+/// The treatment of an input with too many tokens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fit {
-    /// Most tokens, special ones counted.
+    /// Maximum tokens, including special ones.
     pub max_length: Option<usize>,
-    /// Windows that share so many tokens; none: the rest is cut off.
+    /// Tokens shared by consecutive windows; `None` truncates instead.
     pub overlap: Option<usize>,
 }
 
@@ -69,7 +69,7 @@ impl Inputs {
         }
     }
 
-    /// The places of the tokens of one of the pair.
+    /// The indices of the tokens of one part of the pair.
     fn places(&self, sequence: usize) -> Vec<usize> {
         (0..self.len()).filter(|&place| self.sequence_ids[place] == Some(sequence)).collect()
     }
@@ -80,7 +80,8 @@ impl Inputs {
         self.pick(&(0..self.len()).filter(|place| !gone.contains(place)).collect::<Vec<_>>())
     }
 
-    /// Itself, cut or in windows where it is too long. Of a pair the longer one is cut, and windows go over the second.
+    /// Returns itself, truncated or in windows if it is too long. In a pair the longer part is truncated, and windows cover the
+    /// second.
     pub fn fitted(self, fit: &Fit) -> Result<Vec<Inputs>> {
         let Some(room) = fit.max_length.filter(|room| *room < self.len()) else { return Ok(vec![self]) };
         let (first, second) = (self.places(0), self.places(1));
@@ -93,7 +94,7 @@ impl Inputs {
         }
         let room = room - special;
         let Some(overlap) = fit.overlap else {
-            // of the longer one first, as transformers' `longest_first`
+            // from the longer part first, as in transformers' `longest_first`
             let swapped = first.len() > second.len();
             let mut short = first.len().min(second.len());
             let mut long = if short > room { short } else { short.max(room - short) };
@@ -117,7 +118,7 @@ impl Inputs {
     }
 }
 
-/// Ranges of `size` that share `overlap` and cover `length`.
+/// Ranges of `size` that overlap by `overlap` and cover `length`.
 pub fn windows(length: usize, size: usize, overlap: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -131,8 +132,8 @@ pub fn windows(length: usize, size: usize, overlap: usize) -> Vec<Range<usize>> 
     }
 }
 
-/// Of the windows of an input, the one in which each word is furthest from an edge: there most of what is around it is seen. The
-/// input's own ends are no edges.
+/// For each word, the window of an input in which it is furthest from an edge, with the most context. The input's own ends are
+/// not edges.
 pub fn best_windows(windows: &[Inputs]) -> HashMap<u32, usize> {
     let mut best: HashMap<u32, (usize, usize)> = HashMap::new();
     let last = windows.len().saturating_sub(1);
@@ -155,7 +156,7 @@ pub fn best_windows(windows: &[Inputs]) -> HashMap<u32, usize> {
 }
 
 impl Tokenizer {
-    /// Encodes an input, or a pair of them, with its special tokens.
+    /// Encodes an input, or a pair, with its special tokens.
     pub fn inputs(&self, first: &Input, second: Option<&Input>, fit: &Fit) -> Result<Vec<Inputs>> {
         let encoding = match (first, second) {
             (Input::Text(text), None) => self.encoded(text, true, OffsetType::Byte)?,
@@ -173,7 +174,7 @@ impl Tokenizer {
         let of = |at: usize| if special[at] == 1 { None } else { Some(sequences[at].unwrap_or(0)) };
         let spaced = |at: usize| of(at).is_some_and(|of| self.adds_spaces(if of == 0 { Some(first) } else { second }));
         let unspaced = |(at, &(start, end)): (usize, &(usize, usize))| match spaced(at) {
-            // the space before a word that the caller did not write
+            // the space before a word that is not in the caller's text
             true => (start.saturating_sub(1), end.saturating_sub(1)),
             false => (start, end),
         };
@@ -202,8 +203,8 @@ impl Tokenizer {
         }
     }
 
-    /// Whether words are given to the engine with the space before them that a text would have: byte-level tokenizers were
-    /// trained on it (`add_prefix_space` of transformers), and some do not put it there themselves.
+    /// Whether words are passed to the engine with a preceding space, as in a text: byte-level tokenizers were trained with it
+    /// (`add_prefix_space` of transformers), and some do not add it themselves.
     fn adds_spaces(&self, input: Option<&Input>) -> bool {
         let is_words = matches!(input, Some(Input::Words(_)));
         let prefixes = || self.engine().get_pre_tokenizer().is_some_and(prefixes_space);

@@ -7,15 +7,15 @@ use tokenizers::models::ModelWrapper;
 /// The algorithm of a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenizerKind {
-    /// BPE over the bytes of UTF-8, as GPT-2: everything can be written.
+    /// BPE over UTF-8 bytes, as in GPT-2: any text can be encoded.
     ByteLevel,
-    /// BPE over characters, with a token for each byte as a last resort, as Llama 2.
+    /// BPE over characters, with a token for each byte as fallback, as in Llama 2.
     ByteFallback,
-    /// BPE over characters alone.
+    /// BPE over characters only.
     Bpe,
-    /// Longest match from the left, as BERT.
+    /// Longest match from the left, as in BERT.
     WordPiece,
-    /// The likeliest segmentation, as T5.
+    /// The most likely segmentation, as in T5.
     Unigram,
     /// Whole words only.
     WordLevel,
@@ -47,7 +47,7 @@ impl TokenizerKind {
     }
 }
 
-/// Whether text is turned into the byte alphabet, by the pre-tokenizer or (as Moses-like pipelines do) the normalizer.
+/// Whether text is converted to the byte alphabet, by the pre-tokenizer or (as in Moses-like pipelines) the normalizer.
 fn is_byte_level(engine: &Engine) -> bool {
     let names = |part: Option<String>| part.is_some_and(|json| json.contains("\"ByteLevel\""));
     names(engine.get_pre_tokenizer().and_then(|part| serde_json::to_string(part).ok()))

@@ -1,8 +1,9 @@
 //! Tokenizers: open, train, extend, audit, save, and the chat template.
 //!
-//! The `tokenizers` crate segments text (`engine`). Beside it are the formats in which a tokenizer comes (`format`), BPE
-//! that trains, continues and encodes by ids (`bpe`), training of Unigram (`unigram`), words and their counts (`words`), changes of a vocabulary with their
-//! audit (`extend`), mining of terms (`mine`), and chat templates (`chat`) that know who said what, since Jinja (`jinja`) keeps the sources of its text.
+//! The `tokenizers` crate segments text (`engine`). The other modules are file formats (`format`), training, continuing and
+//! id-based encoding of BPE (`bpe`), training of Unigram (`unigram`), words and their counts (`words`), audited changes of a
+//! vocabulary (`extend`), term mining (`mine`), and chat templates (`chat`), which attribute text to messages because our Jinja
+//! (`jinja`) tracks the sources of its text.
 
 mod alphabet;
 pub mod api;

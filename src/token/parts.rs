@@ -1,5 +1,5 @@
-//! The parts of a description before they are built: regular expressions as Oniguruma reads them, and what the engine would
-//! not survive.
+//! Checks the parts of a description before they are built: regular expressions as Oniguruma reads them, and input on which the
+//! engine would panic.
 
 use crate::token::{charsmap, oniguruma};
 use crate::{Result, bail};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const WHO: &str = "tokenizer";
 
-/// Checks a normalizer, pre-tokenizer, post-processor or decoder, and writes its expressions anew.
+/// Checks a normalizer, pre-tokenizer, post-processor or decoder, and rewrites its expressions.
 pub fn check(part: &mut Value, normalizer: bool) -> Result<()> {
     if let Some(same) = ends_stripped(part) {
         *part = same;
@@ -43,7 +43,7 @@ pub fn check(part: &mut Value, normalizer: bool) -> Result<()> {
     fields.values_mut().filter(|value| value.is_array()).try_for_each(|steps| check(steps, normalizer))
 }
 
-/// Every special token that goes around a text is described.
+/// Checks that every special token of a template is described.
 fn template(part: &Value) -> Result<()> {
     let pieces = ["single", "pair"].into_iter().filter_map(|name| part.get(name)?.as_array()).flatten();
     for id in pieces.filter_map(|piece| piece.get("SpecialToken")?.get("id")?.as_str()) {
@@ -54,7 +54,7 @@ fn template(part: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A decoder that takes letters from the ends of tokens, as expressions: the engine's own does not survive an empty token.
+/// A decoder that strips letters from the ends of tokens, as expressions: the engine's own panics on an empty token.
 fn ends_stripped(part: &Value) -> Option<Value> {
     let (start, stop) = (part.get("start")?.as_u64()?, part.get("stop")?.as_u64()?);
     if part["type"] != "Strip" || stop == 0 {

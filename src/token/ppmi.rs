@@ -1,6 +1,5 @@
-//! Vectors of tokens from their neighbors: the dominant directions of positive pointwise mutual information (Levy and
-//! Goldberg 2014: what skip-gram with negative sampling factorizes). They tell which old tokens resemble a new one, without
-//! a model.
+//! Vectors of tokens from their neighbors: the dominant directions of positive pointwise mutual information (Levy and Goldberg
+//! 2014: what skip-gram with negative sampling factorizes). They show which old tokens resemble a new one, without a model.
 
 use crate::rng::splitmix;
 use crate::token::Tokenizer;
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 
 const WHO: &str = "ppmi_vectors";
 
-/// Counts of neighbors, over texts that come in parts.
+/// Counts of neighbors, over texts added in parts.
 pub struct Neighbors<'t> {
     tokenizer: &'t Tokenizer,
     window: usize,
@@ -74,7 +73,7 @@ impl<'t> Neighbors<'t> {
 
 type Sparse = Vec<Vec<(u32, f32)>>;
 
-/// Positive pointwise mutual information, a row for each token.
+/// Positive pointwise mutual information, a row per token.
 fn information(pairs: &FastMap<u64, u32>, tokens: usize) -> Sparse {
     let mut sums = vec![0.0f64; tokens];
     let halves = |pair: u64| ((pair >> 32) as usize, pair as u32 as usize);
@@ -87,7 +86,7 @@ fn information(pairs: &FastMap<u64, u32>, tokens: usize) -> Sparse {
     let mut rows: Sparse = vec![Vec::new(); tokens];
     for (pair, count) in pairs {
         let (left, right) = halves(*pair);
-        // a pair of the same token stands on both sides
+        // a pair of the same token counts on both sides
         let both = f64::from(*count) * if left == right { 2.0 } else { 1.0 };
         let value = (both * total / (sums[left] * sums[right])).ln() as f32;
         if value > 0.0 {
@@ -109,7 +108,7 @@ fn product(rows: &Sparse, columns: &[Vec<f32>]) -> Vec<Vec<f32>> {
     columns.par_iter().map(one).collect()
 }
 
-/// Gram and Schmidt, each column against those before it.
+/// Gram-Schmidt: orthogonalizes each column against the previous ones.
 fn make_orthonormal(columns: &mut [Vec<f32>]) {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     for at in 0..columns.len() {
@@ -126,7 +125,7 @@ fn make_orthonormal(columns: &mut [Vec<f32>]) {
     }
 }
 
-/// Numbers between -1 and 1 by counting, so that nothing but the seed decides them.
+/// Counter-based numbers between -1 and 1, determined by the seed alone.
 fn random(count: usize, seed: u64, stream: u64) -> Vec<f32> {
     let mut state = seed ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03);
     (0..count).map(|_| (splitmix(&mut state) >> 40) as f32 / (1u32 << 23) as f32 - 1.0).collect()

@@ -3,7 +3,7 @@
 use regex_syntax::hir::{Class, HirKind};
 use std::sync::LazyLock;
 
-/// The scripts that are told apart, with what is of no script.
+/// The distinguished scripts, and characters without a script.
 pub const NAMES: [&str; 22] = [
     "Latin",
     "Han",
@@ -34,7 +34,7 @@ const DIGITS: u8 = 19;
 pub const MARKS: u8 = 20;
 const OTHER: u8 = 21;
 
-/// Ranges of code points with the place of their script, ascending.
+/// Ranges of code points with the index of their script, ascending.
 static RANGES: LazyLock<Vec<(u32, u32, u8)>> = LazyLock::new(|| {
     let mut ranges = Vec::new();
     for (place, name) in NAMES.iter().enumerate().take(DIGITS as usize) {
@@ -47,7 +47,7 @@ static RANGES: LazyLock<Vec<(u32, u32, u8)>> = LazyLock::new(|| {
     ranges
 });
 
-/// The place of a character's script in [`NAMES`].
+/// The index of a character's script in [`NAMES`].
 pub fn of(character: char) -> usize {
     if character.is_ascii_alphabetic() {
         return 0;
@@ -66,7 +66,7 @@ pub fn of(character: char) -> usize {
     place.into()
 }
 
-/// Whether a word is written with spaces around it: it begins with a letter of a script that puts spaces between words.
+/// Whether a word is written with spaces around it: it begins with a letter of a script that separates words by spaces.
 pub fn is_spaced(word: &str) -> bool {
     const RUNNING: [&str; 7] = ["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"];
     word.chars().next().is_some_and(|first| first.is_alphanumeric() && !RUNNING.contains(&NAMES[of(first)]))

@@ -10,11 +10,11 @@ pub struct Tally {
     pub bytes: usize,
     pub characters: usize,
     pub tokens: usize,
-    /// Tokens that are the unknown token.
+    /// Occurrences of the unknown token.
     pub unknown: usize,
-    /// Tokens that hold only part of a character.
+    /// Tokens with only part of a character.
     pub byte_fallback: usize,
-    /// Words as the pre-tokenizer splits them, and those of several tokens.
+    /// Words by the pre-tokenizer, and those with several tokens.
     pub words: usize,
     pub continued_words: usize,
     /// Tokens of the continued words.
@@ -64,7 +64,7 @@ impl Tally {
     }
 }
 
-/// Counts over texts that come in parts.
+/// Counts over texts added in parts.
 pub struct StatsCounter<'t> {
     tokenizer: &'t Tokenizer,
     partial: Vec<bool>,
@@ -124,14 +124,14 @@ impl Tokenizer {
                 std::mem::take(&mut word).end(&mut parts);
             }
             word.tokens += 1;
-            // the space before a word says nothing about its script
+            // the space before a word does not determine its script
             word.script = word.script.or((script != script::MARKS as usize).then_some(script));
         }
         word.end(&mut parts);
         Ok(parts)
     }
 
-    /// Whether a token is not made of whole characters.
+    /// Whether a token does not consist of whole characters.
     fn is_partial(&self, id: usize) -> bool {
         let token = &self.tokens()[id];
         match self.kind() {
@@ -142,7 +142,7 @@ impl Tokenizer {
     }
 }
 
-/// `<0xE6>`, SentencePiece's way to write a byte.
+/// `<0xE6>`, SentencePiece's notation for a byte.
 pub(super) fn is_byte(token: &str) -> bool {
     let hex = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
     hex.is_some_and(|hex| hex.len() == 2 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()))

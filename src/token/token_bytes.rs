@@ -1,18 +1,18 @@
-//! The bytes that one token stands for.
+//! The bytes of a single token.
 
 use super::alphabet;
 use super::kind::TokenizerKind;
 use super::tokenizer::Tokenizer;
 
 impl Tokenizer {
-    /// The bytes that a token adds to a text, wherever it is in it; empty where there is no such token.
+    /// The bytes that a token adds to a text, at any position; empty if there is no such token.
     pub fn token_bytes(&self, id: u32) -> Vec<u8> {
         let Some(token) = self.token(id) else { return Vec::new() };
         if self.is_special(id) {
             return token.as_bytes().to_vec();
         }
         match self.kind() {
-            // added tokens are plain text, which the alphabet has no letters for, or the same ones
+            // added tokens are plain text, for which the alphabet has no letters, or the same ones
             TokenizerKind::ByteLevel => alphabet::bytes(token).unwrap_or_else(|| token.as_bytes().to_vec()),
             _ => byte_fallback(token).unwrap_or_else(|| token.replace('▁', " ").into_bytes()),
         }

@@ -26,7 +26,7 @@ pub struct Encoding {
     pub offsets: Offsets,
 }
 
-/// Converts text to ids and back. Cloning is free, and it can be used from any thread.
+/// Converts text to ids and back. Cloning is free, and any thread can use it.
 #[derive(Clone)]
 pub struct Tokenizer(Arc<TokenizerInner>);
 
@@ -37,9 +37,9 @@ struct TokenizerInner {
     special: SpecialIds,
     marked: HashSet<u32>,
     template: Option<String>,
-    /// The template, and the one for tools, when they were read.
+    /// The parsed template, and the one for tools.
     parsed: [OnceLock<Arc<Template>>; 2],
-    /// The same with special tokens that no message can hold.
+    /// The same tokenizer with special tokens that no message can contain.
     plain: OnceLock<Arc<Tokenizer>>,
     config: Map<String, Value>,
     extension: Option<ExtensionInfo>,
@@ -52,7 +52,7 @@ struct TokenizerInner {
 const CHUNK: usize = 256;
 
 impl Tokenizer {
-    /// Assembles a tokenizer. `config` is `tokenizer_config.json`, `special` overrides what it says.
+    /// Assembles a tokenizer. `config` is `tokenizer_config.json`, `special` overrides it.
     pub(super) fn assemble(
         mut engine: Engine,
         config: Map<String, Value>,
@@ -81,13 +81,13 @@ impl Tokenizer {
         }))
     }
 
-    /// The same tokenizer over an engine that has more tokens.
+    /// The same tokenizer over an engine with more tokens.
     pub(super) fn rebuilt(&self, engine: Engine, extension: ExtensionInfo) -> Tokenizer {
         let TokenizerInner { config, special, template, .. } = &*self.0;
         Tokenizer::assemble(engine, config.clone(), *special, template.clone()).with_extension(Some(extension))
     }
 
-    /// Attaches the record of the last extension to a tokenizer that was just made.
+    /// Attaches the record of the last extension to a new tokenizer.
     pub(super) fn with_extension(mut self, extension: Option<ExtensionInfo>) -> Tokenizer {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.extension = extension;
@@ -95,7 +95,7 @@ impl Tokenizer {
         self
     }
 
-    /// Attaches what its files say and is not used, to a tokenizer that was just made.
+    /// Attaches the unused settings of its files to a new tokenizer.
     pub(super) fn with_unused(mut self, unused: Vec<String>) -> Tokenizer {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.unused = unused;
@@ -103,7 +103,7 @@ impl Tokenizer {
         self
     }
 
-    /// What the files that it was opened from say and is not used, a line each.
+    /// Unused settings of the files that it was opened from, a line each.
     pub fn unused(&self) -> &[String] {
         &self.0.unused
     }
@@ -138,7 +138,7 @@ impl Tokenizer {
         self.0.kind
     }
 
-    /// Vocabulary size: one more than the highest id. A model's embeddings may have more rows.
+    /// Vocabulary size: the highest id plus one. A model's embeddings may have more rows.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.0.tokens.len()
@@ -157,7 +157,7 @@ impl Tokenizer {
         Some(token).filter(|token| !token.is_empty()).and_then(|token| self.0.engine.token_to_id(token))
     }
 
-    /// Whether an id is marked as special: never part of ordinary text, and left out when decoding skips special tokens.
+    /// Whether an id is marked as special: never part of ordinary text, and omitted when decoding skips special tokens.
     pub fn is_special(&self, id: u32) -> bool {
         self.0.marked.contains(&id)
     }
@@ -174,7 +174,7 @@ impl Tokenizer {
         SPECIALS.iter().position(|special| *special == name).and_then(|slot| self.0.special[slot])
     }
 
-    /// The id to prepend to a text: BOS, or EOS where there is no BOS.
+    /// The id to prepend to a text: BOS, or EOS if there is no BOS.
     pub fn start(&self) -> Option<u32> {
         self.bos().or_else(|| self.eos())
     }
@@ -200,7 +200,7 @@ impl Tokenizer {
         self.0.template.as_deref()
     }
 
-    /// The chat templates that came with it besides, each with its name.
+    /// The other chat templates that came with it, by name.
     pub(super) fn named_templates(&self) -> impl Iterator<Item = (&str, &str)> {
         let named = self.0.config.get("chat_template").and_then(Value::as_array);
         let named = named.into_iter().flatten();
@@ -208,17 +208,17 @@ impl Tokenizer {
         named.filter(|(name, _)| *name != "default")
     }
 
-    /// Where a template is kept once it is read: the usual one, or the one for tools.
+    /// The cache of a parsed template: the usual one, or the one for tools.
     pub(super) fn parsed(&self, tools: bool) -> &OnceLock<Arc<Template>> {
         &self.0.parsed[usize::from(tools)]
     }
 
-    /// Where that tokenizer is kept once it is made.
+    /// The cache of that tokenizer.
     pub(super) fn plain(&self) -> &OnceLock<Arc<Tokenizer>> {
         &self.0.plain
     }
 
-    /// The same tokenizer with another chat template, and no others beside it.
+    /// The same tokenizer with another chat template, and without named ones.
     pub fn with_chat_template(&self, template: Option<String>) -> Tokenizer {
         let TokenizerInner { engine, config, special, extension, .. } = &*self.0;
         let mut config = config.clone();
@@ -226,9 +226,9 @@ impl Tokenizer {
         Tokenizer::assemble(engine.clone(), config, *special, template).with_extension(extension.clone())
     }
 
-    /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's
-    /// `[CLS]` and `[SEP]`, Llama's `<s>`); special tokens written in the text are always taken as such. A text that
-    /// begins with BOS, as chat templates write it, gets no second one.
+    /// Encodes a text to ids, tokens and byte offsets. `special` adds the special tokens around a text (BERT's `[CLS]` and
+    /// `[SEP]`, Llama's `<s>`); special tokens in the text are always recognized. No second BOS is added to a text that begins
+    /// with BOS, as chat templates produce.
     pub fn encode(&self, text: &str, special: bool) -> Result<Encoding> {
         let encoding = self.encoded(text, special, OffsetType::Byte)?;
         let from = self.second_bos(text, encoding.get_ids());
@@ -239,7 +239,7 @@ impl Tokenizer {
         })
     }
 
-    /// How many tokens stand before the BOS that a text begins with: 1 where the tokenizer added its own, else 0.
+    /// Number of tokens before the text's own BOS: 1 if the tokenizer added another, otherwise 0.
     pub(super) fn second_bos(&self, text: &str, ids: &[u32]) -> usize {
         let Some(bos) = self.bos().filter(|bos| ids.starts_with(&[*bos, *bos])) else { return 0 };
         let Some(token) = self.token(bos).filter(|token| !token.is_empty()) else { return 0 };
@@ -258,7 +258,7 @@ impl Tokenizer {
         Ok((encoding.get_ids()[from..].to_vec(), encoding.get_offsets()[from..].to_vec()))
     }
 
-    /// Encodes a text to ids alone, which is faster.
+    /// Encodes a text to ids only, which is faster.
     pub fn ids(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         cancel::stoppable(|| self.ids_of(text, special)).flatten()
     }
@@ -272,7 +272,7 @@ impl Tokenizer {
         Ok(encoding.get_ids()[self.second_bos(text, encoding.get_ids())..].to_vec())
     }
 
-    /// By the engine, or where its merges tie by ours.
+    /// Encodes by the engine, or by our own merging if its merges tie.
     pub(super) fn encoded(&self, text: &str, special: bool, offsets: OffsetType) -> Result<tokenizers::Encoding> {
         let encoding = match (self.0.engine.levels(), offsets) {
             (Some(levels), _) => {
@@ -285,7 +285,7 @@ impl Tokenizer {
         encoding.map_err(|error| engine::told(error).attributed_to("encode"))
     }
 
-    /// Encodes many texts in parallel; the same ids as one by one. Can be interrupted.
+    /// Encodes many texts in parallel, to the same ids as one by one. Can be interrupted.
     pub fn encode_batch<S: AsRef<str> + Sync>(&self, texts: &[S], special: bool) -> Result<Vec<Vec<u32>>> {
         self.batch(texts, |text| self.ids(text, special))
     }
@@ -307,7 +307,7 @@ impl Tokenizer {
         Ok(all)
     }
 
-    /// Decodes ids to text. `skip_special` leaves special tokens out. An id outside the vocabulary is an error.
+    /// Decodes ids to text. `skip_special` omits special tokens. An id outside the vocabulary is an error.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.len()) {
             bail!("decode", "id {id} is outside the {} tokens of the tokenizer", self.len());
@@ -340,13 +340,13 @@ impl IntoIterator for Tokenizer {
     }
 }
 
-/// Takes the spaces away that English has not got before signs and contractions, as transformers does.
+/// Removes spaces that English does not have before punctuation and contractions, as in transformers.
 fn clean_up(text: String) -> String {
     let pairs = [" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"];
     pairs.into_iter().fold(text, |text, spaced| text.replace(spaced, spaced.trim()))
 }
 
-/// A token as readable text: byte letters as the text that they encode.
+/// A token as readable text: byte letters as the text they encode.
 pub fn readable(token: &str) -> String {
     match alphabet::bytes(token) {
         Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -1,4 +1,4 @@
-//! Training a tokenizer from texts: byte-level BPE, WordPiece, Unigram.
+//! Trains a tokenizer from texts: byte-level BPE, WordPiece, Unigram.
 
 use crate::token::bpe::bpe_train::{self, MergeLimits, Vocabulary};
 use crate::token::bpe::pair_index::Corpus;
@@ -16,15 +16,15 @@ const WHO: &str = "tokenizer";
 pub struct Training {
     /// `bpe`, `wordpiece` or `unigram`.
     pub model_type: String,
-    /// Vocabulary entries, special tokens and alphabet included.
+    /// Vocabulary size, including special tokens and alphabet.
     pub vocab_size: usize,
-    /// How often a pair must occur to become a token.
+    /// Minimum occurrences of a pair to become a token.
     pub min_frequency: u64,
-    /// Longest token, in characters.
+    /// Maximum token length in characters.
     pub max_token_length: usize,
-    /// Special tokens, first in the vocabulary; `None` for the defaults of the model type.
+    /// Special tokens, which come first in the vocabulary; `None` for the defaults of the model type.
     pub special_tokens: Option<Vec<String>>,
-    /// How BPE splits text into words: `gpt2`, `digits` (every digit alone, as SmolLM), `llama3` or `qwen2`.
+    /// How BPE splits text into words: `gpt2`, `digits` (every digit separate, as SmolLM), `llama3` or `qwen2`.
     pub pre_tokenizer: String,
     /// WordPiece: lowercase, and strip accents.
     pub lowercase: bool,
@@ -48,7 +48,7 @@ pub const MODEL_TYPES: [&str; 3] = ["bpe", "wordpiece", "unigram"];
 pub const PRE_TOKENIZERS: [&str; 4] = ["gpt2", "digits", "llama3", "qwen2"];
 
 impl Tokenizer {
-    /// Trains a tokenizer. The same texts give the same tokens, on any number of threads.
+    /// Trains a tokenizer. The same texts produce the same tokens, on any number of threads.
     pub fn train<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
         if texts.iter().all(|text| text.as_ref().trim().is_empty()) {
             bail!(WHO, "there is no text to train on ({} texts)", texts.len());
@@ -78,7 +78,7 @@ fn added(special: &[String]) -> Value {
     special.iter().enumerate().map(token).collect()
 }
 
-/// Vocabulary entries left for merges.
+/// Vocabulary entries available for merges.
 fn room(how: &Training, base: usize) -> Result<usize> {
     match how.vocab_size.checked_sub(base) {
         Some(room) => Ok(room),
@@ -120,7 +120,7 @@ fn train_bpe<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokeni
     Tokenizer::from_json(spec(&all, merges), Map::new())
 }
 
-/// The normalizer and pre-tokenizer of a way to cut text.
+/// The normalizer and pre-tokenizer of a splitting method.
 fn splitting(name: &str) -> Result<(Value, Value)> {
     let byte_level =
         |regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex});
@@ -136,7 +136,7 @@ fn splitting(name: &str) -> Result<(Value, Value)> {
     })
 }
 
-/// WordPiece's tokens are those of BPE over characters, where a token inside a word begins with `##`.
+/// WordPiece's tokens are those of BPE over characters, with `##` before a token inside a word.
 fn train_wordpiece<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
     let special = specials(how, &["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])?;
     if !special.iter().any(|token| token == "[UNK]") {
@@ -189,7 +189,7 @@ fn symbols(word: &str) -> impl Iterator<Item = String> {
         .map(|(at, character)| if at == 0 { character.to_string() } else { format!("##{character}") })
 }
 
-/// Unigram with SentencePiece's white space and, after the tokens, one for each byte: nothing is unknown.
+/// Unigram with SentencePiece's white space and, after the tokens, one for each byte, so that nothing is unknown.
 fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<Tokenizer> {
     let mut special = specials(how, &["<unk>", "<s>", "</s>", "<pad>"])?;
     if !special.iter().any(|token| token == "<unk>") {
@@ -218,7 +218,7 @@ fn train_unigram<S: AsRef<str> + Sync>(texts: &[S], how: &Training) -> Result<To
     let counted = words::count(&empty, texts)?;
     let scored = unigram_tokens(&counted, &fixed, room, how)?;
     let lowest = scored.iter().map(|(_, score)| *score).fold(0.0, f64::min);
-    // dearer than the six letters of its name: text that looks like the token of a byte is text
+    // scored below the six letters of its name, so that text that looks like a byte token is treated as text
     let rows: Vec<(String, f64)> =
         fixed.into_iter().map(|(token, _)| (token, 6.0 * lowest - 2.0)).chain(scored).collect();
     Tokenizer::from_json(spec(json!(rows)), Map::new())

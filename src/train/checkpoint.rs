@@ -1,4 +1,4 @@
-//! Checkpoints: what a run needs to resume to the same bits, as a folder that is complete or absent.
+//! Checkpoints: the state from which a run resumes to the same bits, as a folder that is complete or absent.
 //!
 //! ```text
 //! checkpoint/state.json             step, the caller's state, random state, the optimizer's step counts
@@ -7,8 +7,9 @@
 //!           /script.rhai            the script that ran
 //! ```
 //!
-//! A checkpoint is written as `NAME.new`, with the checksums of its files; then `NAME` becomes `NAME.old`, `NAME.new` becomes `NAME`,
-//! and the old one goes: `state.json` first, so that half of one is none. Killed at any instant, `NAME` or else `NAME.old` is whole.
+//! A checkpoint is written as `NAME.new`, with the checksums of its files; then `NAME` is renamed to `NAME.old`, `NAME.new` to
+//! `NAME`, and the old one is removed: `state.json` first, so that a partial one is not a checkpoint. After a kill at any
+//! instant, `NAME` or `NAME.old` is complete.
 
 use super::optimizer::{Optimizer, State, keys};
 use crate::cancel::{self, Cancel};
@@ -30,26 +31,26 @@ const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const SCRIPT: &str = "script.rhai";
 
-/// The text of the script that this process runs.
+/// The text of the script of this process.
 static RUNNING: Mutex<String> = Mutex::new(String::new());
 
-/// Notes the script that runs, for the checkpoints that it writes.
+/// Records the running script, for the checkpoints that it writes.
 pub fn runs_script(text: &str) {
     *unpoisoned(RUNNING.lock()) = text.to_string();
 }
 
-/// A place for one checkpoint, on disk or in memory. A handle: copies are the same place.
+/// A place for one checkpoint, on disk or in memory. A handle: clones refer to the same place.
 #[derive(Clone, Default)]
 pub struct Checkpoint {
     path: Option<PathBuf>,
     held: Arc<Mutex<Option<Saved>>>,
 }
 
-/// What is saved beside the numbers.
+/// The saved state besides the arrays.
 #[derive(Clone, Serialize, Deserialize)]
 struct Facts {
     format: u32,
-    /// Complete steps.
+    /// Number of completed steps.
     step: u64,
     /// The caller's state: data position, best score, options.
     state: serde_json::Value,
@@ -62,7 +63,7 @@ struct Facts {
     behind: BTreeMap<String, u64>,
 }
 
-/// What every format has.
+/// The field common to all formats.
 #[derive(Deserialize)]
 struct Version {
     format: u32,
@@ -84,7 +85,7 @@ impl Checkpoint {
         Checkpoint::default()
     }
 
-    /// Whether there is one to load. Of several ranks the first says so, and the others have to see it too.
+    /// Whether there is one to load. Rank 0 decides for all ranks, and the others must see it too.
     pub fn exists(&self) -> Result<bool> {
         let Some(path) = &self.path else { return Ok(self.held().is_some()) };
         let exists = ranks::first_value(&format!("look for {}", path.display()), || Ok(whole(path).is_some()))?;
@@ -99,7 +100,7 @@ impl Checkpoint {
         self.path.as_deref()
     }
 
-    /// Saves the parameters, the optimizer, the run's random state, `step` and `state`. An interrupt waits until the
+    /// Saves the parameters, the optimizer, the run's random state, `step` and `state`. Interrupts are deferred until the
     /// checkpoint is complete.
     pub fn save(
         &self,
@@ -135,7 +136,7 @@ impl Checkpoint {
         }
     }
 
-    /// Restores everything, and returns the saved step and state. Nothing changes when names or shapes differ.
+    /// Restores everything, and returns the saved step and state. Nothing changes if names or shapes differ.
     pub fn load(&self, params: &[Arc<Param>], optimizer: &Optimizer) -> Result<(u64, serde_json::Value)> {
         let saved = self.saved()?;
         let weights = saved.fitting(params)?;
@@ -147,14 +148,14 @@ impl Checkpoint {
         Ok((step, state))
     }
 
-    /// Restores the parameters alone: the best of a run, at its end.
+    /// Restores only the parameters: the best of a run, at its end.
     pub fn load_weights(&self, params: &[Arc<Param>]) -> Result<(u64, serde_json::Value)> {
         let saved = self.saved()?;
         set(saved.fitting(params)?)?;
         Ok((saved.facts.step, saved.facts.state))
     }
 
-    /// The saved step and state, without the numbers.
+    /// The saved step and state, without the arrays.
     pub fn peek(&self) -> Result<(u64, serde_json::Value)> {
         let facts = match &self.path {
             Some(_) => facts(&self.folder()?)?,
@@ -163,7 +164,7 @@ impl Checkpoint {
         Ok((facts.step, facts.state))
     }
 
-    /// Removes it, if it is there.
+    /// Removes it, if it exists.
     pub fn remove(&self) -> Result<()> {
         *self.held() = None;
         let Some(path) = &self.path else { return Ok(()) };
@@ -228,12 +229,12 @@ impl Saved {
             let file = Safetensors::open(folder.join(name)).map_err(|error| error.attributed_to("load"))?;
             file.names().into_iter().map(|name| file.read(&name).map(|array| (name, array))).collect()
         };
-        // it is not used, and what is damaged is told
+        // it is not used, but damage is reported
         files::verify("load", &folder.join(SCRIPT))?;
         Ok(Saved { facts: facts(folder)?, weights: arrays(WEIGHTS)?, memory: arrays(OPTIMIZER)? })
     }
 
-    /// Each parameter with its saved value, all checked.
+    /// Each parameter with its saved value, validated.
     fn fitting<'a>(&self, params: &'a [Arc<Param>]) -> Result<Vec<(&'a Arc<Param>, Array)>> {
         let keyed = keyed(params);
         let fitting = keyed.into_iter().map(|(name, param)| {
@@ -257,7 +258,7 @@ fn set(weights: Vec<(&Arc<Param>, Array)>) -> Result<()> {
     weights.into_iter().try_for_each(|(param, array)| param.set(array))
 }
 
-/// Parameters by what they are called in a checkpoint.
+/// Parameters by their names in a checkpoint.
 fn keyed(params: &[Arc<Param>]) -> BTreeMap<String, &Arc<Param>> {
     keys(params.iter().map(|param| &**param)).into_iter().zip(params).collect()
 }
@@ -277,7 +278,7 @@ fn facts(folder: &Path) -> Result<Facts> {
     }
 }
 
-/// `path`, or the previous checkpoint when a kill came between the two renames.
+/// `path`, or the previous checkpoint if a kill came between the two renames.
 fn whole(path: &Path) -> Option<PathBuf> {
     [path.to_path_buf(), beside(path, "old")].into_iter().find(|path| is_checkpoint(path))
 }
@@ -286,7 +287,7 @@ fn is_checkpoint(path: &Path) -> bool {
     files::is_file(&path.join(STATE))
 }
 
-/// Whether a folder holds no more than what is left of a checkpoint.
+/// Whether a folder holds only the remainder of a checkpoint.
 fn is_remainder(path: &Path) -> bool {
     const NAMES: [&str; 4] = [WEIGHTS, OPTIMIZER, SCRIPT, SUMS];
     let is_ours = |path: &PathBuf| NAMES.iter().any(|name| path.file_name().is_some_and(|own| own == *name));
@@ -300,7 +301,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Removes a checkpoint, and what a kill left of one.
+/// Removes a checkpoint, and the remainder of one after a kill.
 fn remove(path: &Path) -> Result<()> {
     let (new, old) = (beside(path, "new"), beside(path, "old"));
     clear("remove", &new)?;
@@ -312,7 +313,7 @@ fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a folder of ours: first what makes it a checkpoint.
+/// Removes one of our folders, starting with the file that makes it a checkpoint.
 fn clear(who: &str, path: &Path) -> Result<()> {
     if is_checkpoint(path) {
         files::remove(who, &path.join(STATE))?;

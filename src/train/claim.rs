@@ -1,12 +1,13 @@
-//! Claims: a file names the process that works on a run, or in the folder of one, so that several processes share a folder
-//! and none does what another is doing.
+//! Claims: a file names the process that works on a run, or in a run's folder, so that several processes can share a folder
+//! without duplicating work.
 //!
-//! The file is created exclusively, locked for as long as its process lives, and written anew every few seconds with a count of
-//! beats (`heartbeat.rs`) and how far the work is. Under the same kernel (on the same machine, from its start on, in whichever
-//! container) a claim without a lock is stale and is taken over. Whether a process of another machine has ended is seen by its beats
-//! alone: a claim that has not changed for a minute is taken over by a rename, of which one comes first. Nothing compares the clocks of
-//! two machines, whose names may be the same: minutes are counted here, and ages are differences of times that the folder's own file
-//! system gave. A process that stood still meanwhile finds that its claim is lost, and its result is not stored.
+//! The file is created exclusively, locked while its process lives, and rewritten every few seconds with a heartbeat count
+//! (`heartbeat.rs`) and the progress of the work. Under the same kernel (on the same machine since its last boot, in any
+//! container) a claim without a lock is stale and is taken over. Whether a process on another machine has ended is determined by
+//! its heartbeats alone: a claim that has not changed for a minute is taken over by a rename, in which one process is first.
+//! Clocks of two machines, whose names may be equal, are never compared: minutes are counted locally, and ages are differences of
+//! times from the folder's own file system. A process that was suspended meanwhile finds its claim lost, and its result is not
+//! stored.
 
 use super::heartbeat::{self, Held};
 use super::owner::{Owner, span};
@@ -18,29 +19,29 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Claims that vanish while they are looked at are looked for again this many times.
+/// Number of retries when claims vanish during inspection.
 const TRIES: usize = 100;
-/// So soon after it is made a claim is written.
+/// A claim is written within this time after its creation.
 const YOUNG: Duration = Duration::from_secs(2);
 
 /// A claim of this process: dropping it removes the file.
 #[derive(Debug)]
 pub struct Claim {
-    /// What is held in this process.
+    /// The data held in this process.
     held: Option<Arc<Held>>,
     stale: Option<u32>,
 }
 
-/// What trying for a lock says.
+/// The result of trying a lock.
 #[derive(PartialEq)]
 pub enum Lock {
     Taken,
     Held,
-    /// The file system has none.
+    /// The file system does not support locks.
     Unknown,
 }
 
-/// What trying for a claim gives.
+/// The result of trying a claim.
 enum Try {
     Claim(Claim),
     Busy(Option<Owner>),
@@ -48,8 +49,8 @@ enum Try {
 }
 
 impl Claim {
-    /// Claims `path` for `who`, the verb that works on it. An error where another process has it; one of another machine is watched
-    /// for a while, if it has not beaten for long. Of several ranks the first claims it for all.
+    /// Claims `path` for `who`, the verb that works on it. An error if another process has it; a silent claim of another machine
+    /// is watched for a while first. Rank 0 claims it for all ranks.
     pub fn take(who: &str, path: impl AsRef<Path>) -> Result<Claim> {
         let path = path.as_ref();
         let mut held = None;
@@ -61,7 +62,7 @@ impl Claim {
         Ok(Claim { held, stale })
     }
 
-    /// [`Claim::take`] without a wait: nothing where another process has it. Asked again and again it finds those that have ended.
+    /// [`Claim::take`] without waiting: `None` if another process has it. Repeated calls detect processes that have ended.
     pub fn attempt(who: &str, path: impl AsRef<Path>) -> Result<Option<Claim>> {
         let path = path.as_ref();
         let mut held = None;
@@ -71,7 +72,7 @@ impl Claim {
         Ok(found.map(|stale| Claim { held, stale }))
     }
 
-    /// Hands over what is held, without its end; the process whose stale claim it was.
+    /// Transfers the held data without releasing it; returns the process whose stale claim it was.
     fn lent(mut self, held: &mut Option<Arc<Held>>) -> Option<u32> {
         *held = self.held.take();
         self.stale
@@ -90,7 +91,7 @@ impl Claim {
 
     fn once(who: &str, path: &Path, waits: bool) -> Result<Try> {
         if let Some(file) = files::create_new(who, path)? {
-            // locked by another, who looks at it just now and takes it for stale
+            // locked by a process that is inspecting it right now and considers it stale
             return match lock(&file) {
                 Lock::Held => Ok(Try::Busy(None)),
                 Lock::Taken | Lock::Unknown => Claim::written(who, path, file, None),
@@ -98,8 +99,8 @@ impl Claim {
         }
         let Some(bytes) = files::read_if_there(who, path)? else { return Ok(Try::Again) };
         let owner = Owner::read(&bytes);
-        // made, and not written yet: by another machine, whose lock may not be seen here, or by a process that was killed just then. One that
-        // is written while it is looked at has no age
+        // created but not yet written: by another machine, whose lock may not be visible here, or by a process that was killed
+        // just then. One that is written during inspection has no age
         let is_young = || files::age(path).is_none_or(|age| age < YOUNG);
         if bytes.is_empty() && is_young() && !is_silent(who, path, &bytes, false)? {
             std::thread::sleep(Duration::from_millis(if waits { 50 } else { 0 }));
@@ -117,18 +118,19 @@ impl Claim {
             Lock::Unknown if owner.as_ref().is_some_and(|owner| !owner.may_run()) => {}
             Lock::Held | Lock::Unknown => return Ok(Try::Busy(owner)),
         }
-        // a lock on a file that was removed meanwhile, and perhaps made anew, is worth nothing
+        // a lock on a file that was removed meanwhile, and perhaps recreated, is worthless
         if files::read_if_there(who, path)?.is_none_or(|now| now != bytes) || bytes.is_empty() && is_young() {
             return Ok(Try::Again);
         }
         Claim::written(who, path, file, owner.map(|owner| owner.process))
     }
 
-    /// Takes over what another machine has left: a new file is renamed over the old one. Of several that try the first has it.
+    /// Takes over a claim left by another machine: a new file is renamed over the old one. Of several contenders the first gets
+    /// it.
     fn replaced(who: &str, path: &Path, bytes: &[u8], owner: Option<Owner>) -> Result<Try> {
         let next = beside(path);
         let Some(file) = files::create_new(who, &next)? else {
-            // whoever made it renames it at once, or has ended
+            // its creator renames it at once, or has ended
             if let Some(left) = files::read_if_there(who, &next)?
                 && is_silent(who, &next, &left, false)?
             {
@@ -148,9 +150,9 @@ impl Claim {
         Claim::kept(who, held, Some(owner.map_or(0, |owner| owner.process)))
     }
 
-    /// Removes a claim that a process left behind which ended after its work was done; one that is held stays.
+    /// Removes a claim left by a process that ended after its work was done; a held claim stays.
     pub fn sweep(who: &str, path: impl AsRef<Path>) {
-        // a claim that is held is no fault
+        // a held claim is not an error
         let swept = ranks::first(who, || {
             if files::is_file(path.as_ref()) {
                 drop(Claim::tried(who, path.as_ref(), false)?);
@@ -165,7 +167,7 @@ impl Claim {
         self.stale
     }
 
-    /// An error where another process has taken the claim over, since this one stood still.
+    /// Returns an error if another process has taken over the claim because this one was suspended.
     pub fn check(&self, who: &str) -> Result<()> {
         ranks::first(who, || {
             let Some(held) = self.held.as_ref().filter(|held| !held.is_own()) else { return Ok(()) };
@@ -180,7 +182,7 @@ impl Claim {
         Claim::kept(who, held, stale)
     }
 
-    /// The claim, if its file is the one that is there.
+    /// The claim, if its file is still in place.
     fn kept(who: &str, held: Arc<Held>, stale: Option<u32>) -> Result<Try> {
         if !held.is_own() {
             return Ok(Try::Again);
@@ -196,25 +198,25 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // of several ranks the first holds it
+        // rank 0 holds it for all ranks
         if let Some(held) = &self.held {
             held.end();
         }
     }
 }
 
-/// Where a claim is made that takes the place of another.
+/// The temporary path of a claim that replaces another.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".next");
     PathBuf::from(name)
 }
 
-/// What a claim held when it was first seen so, and when that was.
+/// The observed content of a claim, and when it was first seen.
 type Sight = (Vec<u8>, Instant);
 
-/// Whether a claim of another machine has stopped beating. It is watched for a whole minute, or, where the file system says that it has not
-/// been written for that long, for two beats: here, if `waits`, or from one call to the next.
+/// Whether a claim of another machine has stopped beating. It is watched for a whole minute, or for two beats if the file system
+/// reports that it has not been written for that long: within this call if `waits`, otherwise from one call to the next.
 fn is_silent(who: &str, path: &Path, bytes: &[u8], waits: bool) -> Result<bool> {
     static SEEN: Mutex<Option<HashMap<PathBuf, Sight>>> = Mutex::new(None);
     let watched = |bytes: &[u8]| {

@@ -11,29 +11,29 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const WHO: &str = "record";
 
-/// An event file, which grows by one event a row.
+/// An event file, to which each row adds one event.
 pub struct Events {
     path: PathBuf,
     file: Option<Counted<File>>,
 }
 
-/// Where the events of a record are: in its folder, which is what TensorBoard is pointed at.
+/// The path of a record's events: in its folder, which TensorBoard is pointed at.
 pub fn path_beside(record: &Path) -> PathBuf {
     let stem = record.file_stem().unwrap_or_default().to_string_lossy();
     record.with_file_name(format!("events.out.tfevents.0.{stem}"))
 }
 
 impl Events {
-    /// A new file; what is there stays until the first row.
+    /// A new file; existing contents stay until the first row.
     pub fn create(path: PathBuf) -> Events {
         Events { path, file: None }
     }
 
-    /// The file, cut back to the events of its first `rows` rows.
+    /// The file, truncated to the events of its first `rows` rows.
     pub fn reopen(path: PathBuf, rows: usize) -> Result<Events> {
         let bytes = files::read_if_there(WHO, &path)?.unwrap_or_default();
         let Some(end) = end_of(&bytes, rows + 1) else {
-            // rows from before there were events: the file begins with the next
+            // the rows are older than the event file, which begins with the next row
             return Ok(Events::create(path));
         };
         files::write_all(WHO, &path, &bytes[..end])?;
@@ -41,7 +41,7 @@ impl Events {
         Ok(Events { path, file })
     }
 
-    /// The numbers of a row, as scalars of its `step`.
+    /// Adds the numbers of a row, as scalars of its `step`.
     pub fn add(&mut self, row: &Map<String, Value>, index: usize) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let step = row.get("step").and_then(Value::as_i64).unwrap_or(index as i64);
@@ -57,7 +57,7 @@ impl Events {
     }
 }
 
-/// The end of the first `count` records, where there are so many.
+/// The end of the first `count` records, if there are that many.
 fn end_of(bytes: &[u8], count: usize) -> Option<usize> {
     let mut at = 0;
     for _ in 0..count {
@@ -78,7 +78,7 @@ fn scalars(now: f64, step: i64, row: &Map<String, Value>) -> Vec<u8> {
     [double(1, now), [vec![2 << 3], varint(step as u64)].concat(), bytes(5, &summary)].concat()
 }
 
-/// A number, also where it has none in JSON.
+/// A number, including those that JSON can't represent.
 fn number(value: &Value) -> Option<f64> {
     match value.as_str() {
         Some("NaN") => Some(f64::NAN),
@@ -110,7 +110,7 @@ fn text(field: u8, value: &str) -> Vec<u8> {
     bytes(field, value.as_bytes())
 }
 
-/// A record: its length and its bytes, each behind which its checksum is.
+/// A record: its length and its bytes, each followed by its checksum.
 fn framed(event: &[u8]) -> Result<Vec<u8>> {
     if event.len() > 1 << 30 {
         bail!(WHO, "a row of {} bytes is too long for an event", event.len());
@@ -120,12 +120,12 @@ fn framed(event: &[u8]) -> Result<Vec<u8>> {
     Ok([&length[..], &sums[0].to_le_bytes(), event, &sums[1].to_le_bytes()].concat())
 }
 
-/// So that the sum of bytes that hold a sum is not its complement.
+/// Masks a checksum, so that the checksum of bytes that contain one is not its complement.
 fn masked(sum: u32) -> u32 {
     sum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// CRC-32 with Castagnoli's polynomial, which is another one than that of zip.
+/// CRC-32 with Castagnoli's polynomial, unlike zip's.
 fn crc32c(bytes: &[u8]) -> u32 {
     let step = |sum: u32, byte: &u8| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0x82f6_3b78 } else { sum >> 1 })

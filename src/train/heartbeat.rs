@@ -1,5 +1,5 @@
-//! Beats: a thread that writes the claims of this process anew every few seconds, so that other machines see that it lives, and how far
-//! it is.
+//! Heartbeats: a thread that rewrites this process's claims every few seconds, so that other machines see that it is alive, and
+//! its progress.
 
 use super::owner::{Owner, now};
 use crate::sync::unpoisoned;
@@ -20,12 +20,12 @@ pub struct Held {
     is_lost: AtomicBool,
 }
 
-/// Bytes of a claim: always as many, so that a reader sees the old text or the new one, and never an empty file.
+/// Size of a claim in bytes: constant, so that a reader sees the old text or the new one, never an empty file.
 const ROOM: usize = 511;
-/// The longest that what is worked on may be called.
+/// Maximum length of the work's label.
 const LABEL: usize = 60;
 
-/// Time between two beats: five seconds. For tests `LEVAIN_TEST_BEAT` says another.
+/// Time between two beats: five seconds. Tests override it with `LEVAIN_TEST_BEAT`.
 pub fn beat() -> Duration {
     static BEAT: OnceLock<Duration> = OnceLock::new();
     *BEAT.get_or_init(|| {
@@ -35,14 +35,14 @@ pub fn beat() -> Duration {
     })
 }
 
-/// A process that has not beaten for so long has ended.
+/// A process that has not beaten for this long has ended.
 pub fn silence() -> Duration {
     12 * beat()
 }
 
 static HELD: Mutex<Vec<Weak<Held>>> = Mutex::new(Vec::new());
 
-/// Lets a claim beat until it is dropped.
+/// Sends beats for a claim until it is dropped.
 pub fn keep(held: &Arc<Held>) {
     static BEATING: OnceLock<()> = OnceLock::new();
     let mut all = unpoisoned(HELD.lock());
@@ -50,7 +50,7 @@ pub fn keep(held: &Arc<Held>) {
     all.push(Arc::downgrade(held));
     drop(all);
     BEATING.get_or_init(|| {
-        // without the thread other machines take this process's claims over, and their results are the same
+        // without the thread other machines take over this process's claims, with the same results
         drop(std::thread::Builder::new().name("heartbeat".into()).spawn(beating));
     });
 }
@@ -64,7 +64,7 @@ fn beating() {
 }
 
 impl Held {
-    /// Writes who holds it into the file of a claim.
+    /// Writes the owner into the file of a claim.
     pub fn write(who: &str, path: &Path, file: File, owner: Owner) -> Result<Arc<Held>> {
         let held = Held {
             path: path.to_path_buf(),
@@ -72,7 +72,7 @@ impl Held {
             owner: Mutex::new(owner),
             is_lost: AtomicBool::new(false),
         };
-        // over what was there, so that nobody sees an empty file
+        // overwrites in place, so that nobody sees an empty file
         held.put().map_err(|error| Error::io(who, path, &error))?;
         if let Some(file) = &*unpoisoned(held.file.lock()) {
             files::cut(who, path, file, ROOM as u64 + 1)?;
@@ -100,18 +100,18 @@ impl Held {
         owner.now = now();
         owner.doing = progress::doing().map(|(label, at, of)| (crate::text::cut(&label, LABEL), at, of));
         drop(owner);
-        // a disk that is full for a while makes no process dead: it is told apart by its lock, or beats again
+        // a temporarily full disk does not mean the process is dead: its lock shows that, or the next beat
         let _ = self.put();
     }
 
-    /// Whether the file at the claim's place is still this one.
+    /// Whether the file in the claim's place is still this one.
     pub fn is_own(&self) -> bool {
         if self.is_lost.load(Ordering::Relaxed) {
             return false;
         }
         let there = match files::read_if_there("claim", &self.path) {
             Ok(bytes) => bytes.and_then(|bytes| Owner::read(&bytes)),
-            // a network that is away for a while
+            // a temporary network failure
             Err(_) => return true,
         };
         let owner = unpoisoned(self.owner.lock()).clone();
@@ -120,7 +120,7 @@ impl Held {
         own
     }
 
-    /// Removes the file, while it is locked, so that nobody takes it for stale.
+    /// Removes the file while it is locked, so that nobody considers it stale.
     pub fn end(&self) {
         if self.is_own() {
             files::remove("claim", &self.path).ok();

@@ -1,4 +1,4 @@
-//! Optimizers: an update rule, parameter groups with rates of their own, and the rule's moments of each parameter.
+//! Optimizers: an update rule, parameter groups with their own rates, and the rule's moments of each parameter.
 
 use super::shards;
 use crate::kernel::optimize::Moment;
@@ -17,15 +17,15 @@ pub enum Rule {
     Sgd { momentum: f64, nesterov: bool },
 }
 
-/// Parameters with a learning rate and weight decay of their own.
+/// Parameters with their own learning rate and weight decay.
 pub struct Group {
     pub params: Vec<Arc<Param>>,
-    /// The group's learning rate when the optimizer is made; later its ratio to the optimizer's rate is kept.
+    /// The group's learning rate when the optimizer is created; afterwards its ratio to the optimizer's rate is kept.
     pub lr: f64,
     pub weight_decay: f64,
 }
 
-/// A handle: copies are the same optimizer.
+/// A handle: clones refer to the same optimizer.
 #[derive(Clone)]
 pub struct Optimizer(Arc<Mutex<Inner>>);
 
@@ -34,9 +34,9 @@ struct Inner {
     lr: f64,
     steps: u64,
     allow_unused: bool,
-    /// Moments are kept in bf16.
+    /// Whether moments are stored in bf16.
     half: bool,
-    /// The rank that has the moments of each slot, where ranks divide them.
+    /// The rank that holds the moments of each slot, if sharded.
     owners: Option<Vec<usize>>,
     slots: Vec<Slot>,
 }
@@ -58,7 +58,7 @@ impl Rule {
         }
     }
 
-    /// Names of the moments of a parameter.
+    /// Names of a parameter's moments.
     fn memory(&self) -> &'static [&'static str] {
         match self {
             Rule::AdamW { .. } => &["m", "v"],
@@ -105,8 +105,8 @@ impl Optimizer {
         }))))
     }
 
-    /// Keeps the moments in bf16 from now on: half the memory. Rounding is stochastic, so that changes too small for
-    /// bf16 count on average; the same in every run.
+    /// Stores the moments in bf16 from now on: half the memory. Rounding is stochastic, so that changes too small for bf16 count
+    /// on average; it is the same in every run.
     pub fn keep_half(&self) -> Result<()> {
         let mut inner = self.inner();
         if !matches!(inner.rule, Rule::AdamW { .. }) {
@@ -119,8 +119,8 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Divides the moments among the ranks of this run from now on: each updates a part of the parameters, and gives the others their
-    /// values. The bits stay the same; nothing changes where there is one rank.
+    /// Shards the moments among the ranks of this run from now on: each rank updates a part of the parameters, and sends the new
+    /// values to the others. The bits stay the same; with one rank nothing changes.
     pub fn shard(&self) -> Result<()> {
         let mut inner = self.inner();
         if inner.steps > 0 {
@@ -131,7 +131,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Updates every parameter by its gradient, which is freed as soon as it is used, if nobody else holds it. All
+    /// Updates every parameter by its gradient, which is freed as soon as it is used, unless it is referenced elsewhere. All
     /// gradients are checked before the first update.
     pub fn step(&self, grads: Grads) -> Result<()> {
         crate::cancel::check()?;
@@ -157,7 +157,7 @@ impl Optimizer {
         self.inner().rule
     }
 
-    /// The parameters that it trains, in name order.
+    /// The optimized parameters, in name order.
     pub fn params(&self) -> Vec<Arc<Param>> {
         self.inner().slots.iter().map(|slot| slot.param.clone()).collect()
     }
@@ -167,7 +167,7 @@ impl Optimizer {
         self.inner().state()
     }
 
-    /// As [`Optimizer::state`], with the moments that other ranks have in rank 0: for a checkpoint that all ranks save.
+    /// Like [`Optimizer::state`], with other ranks' moments gathered in rank 0: for a checkpoint that all ranks save.
     pub fn whole_state(&self) -> Result<State> {
         let inner = self.inner();
         let mut state = inner.state()?;
@@ -183,7 +183,7 @@ impl Optimizer {
         Ok(state)
     }
 
-    /// Restores what [`Optimizer::state`] returned. Nothing changes when names or shapes differ.
+    /// Restores what [`Optimizer::state`] returned. Nothing changes if names or shapes differ.
     pub fn restore(&self, state: State) -> Result<()> {
         self.inner().restore(state)
     }
@@ -199,7 +199,7 @@ pub struct State {
     pub rule: String,
     pub lr: f64,
     pub steps: u64,
-    /// Steps by parameter, where they differ from `steps`.
+    /// Steps by parameter, if different from `steps`.
     pub behind: BTreeMap<String, u64>,
     pub memory: BTreeMap<String, Array>,
 }
@@ -229,7 +229,7 @@ impl Inner {
 
     fn check(&self, grads: &Grads) -> Result<()> {
         let step = self.steps + 1;
-        // of all at once: on a device a number of each would wait for it
+        // all at once: on a device each separate check would wait for it
         let finite = grads.known_finite() || grads.norm()?.is_finite();
         for slot in &self.slots {
             let dtype = slot.param.value().dtype();
@@ -323,8 +323,7 @@ impl Inner {
     }
 }
 
-/// What parameters are called in a checkpoint: by name, or by place for those without one. Of two models of one kind the
-/// second's are `name#2`.
+/// Parameter names in a checkpoint: by name, or by index for unnamed parameters. A second model's duplicates are `name#2`.
 pub(super) fn keys<'p>(params: impl Iterator<Item = &'p Param>) -> Vec<String> {
     let mut seen = HashSet::new();
     let key = |(index, param): (usize, &Param)| {

@@ -1,4 +1,4 @@
-//! What the ranks of a run bring together in a step, and hold against each other.
+//! Reduction of a step over ranks, and consistency checks between them.
 
 use crate::kernel::{self, Array, DType, Device};
 use crate::number::Number;
@@ -9,9 +9,9 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// A rank's part of a step, or the sum of all.
+/// A rank's part of a step, or the total.
 pub struct Part {
-    /// None where it had no micro-batch.
+    /// `None` without a micro-batch.
     pub loss: Option<f64>,
     pub grads: Option<Grads>,
 }
@@ -22,7 +22,8 @@ const NONE: u8 = 0;
 const F32: u8 = 1;
 const F64: u8 = 2;
 
-/// The sum of all ranks' parts, in the order of the tree. `params` are all that may have a gradient, in the same order everywhere.
+/// The sum of all ranks' parts, in tree order. `params` are all parameters that may have a gradient, in the same order on every
+/// rank.
 pub fn sum(params: &[Arc<Param>], mut own: Part) -> Result<Part> {
     let arrays = arrays(params, own.grads.take())?;
     let all = ranks::gathered("the losses of a step", &card(own.loss, &arrays)?)?;
@@ -38,7 +39,7 @@ pub fn sum(params: &[Arc<Param>], mut own: Part) -> Result<Part> {
     Ok(Part { loss, grads })
 }
 
-/// The gradients by the place of their parameters.
+/// The gradients by parameter index.
 fn arrays(params: &[Arc<Param>], grads: Option<Grads>) -> Result<Vec<Option<Array>>> {
     let Some(mut grads) = grads else { return Ok(vec![None; params.len()]) };
     if grads.factor() != 1.0 {
@@ -57,7 +58,7 @@ fn arrays(params: &[Arc<Param>], grads: Option<Grads>) -> Result<Vec<Option<Arra
     Ok(arrays.collect::<std::result::Result<_, _>>()?)
 }
 
-/// What a rank tells of its part: its loss, and of which kind each gradient is.
+/// A rank's description of its part: its loss, and the number type of each gradient.
 fn card(loss: Option<f64>, arrays: &[Option<Array>]) -> Result<Vec<u8>> {
     let mut card = vec![u8::from(loss.is_some())];
     card.extend(loss.unwrap_or(0.0).to_le_bytes());
@@ -77,7 +78,7 @@ fn read_loss(card: &[u8]) -> Option<f64> {
     (card[0] == 1).then(|| f64::from_le_bytes(bytes))
 }
 
-/// Of which kind the gradient of each parameter is, in all ranks that have it.
+/// The number type of each parameter's gradient, over all ranks that have it.
 fn kinds(params: &[Arc<Param>], all: &[Vec<u8>]) -> Result<Vec<u8>> {
     if let Some(other) = all.iter().position(|card| card.len() != params.len() + 9) {
         bail!(WHO, "rank {other} trains {} parameters, this one {}", all[other].len().saturating_sub(9), params.len());
@@ -93,7 +94,7 @@ fn kinds(params: &[Arc<Param>], all: &[Vec<u8>]) -> Result<Vec<u8>> {
     kinds.collect()
 }
 
-/// Sums the gradients of one kind of number.
+/// Sums the gradients of one number type.
 fn summed<T: Number + std::ops::Add<Output = T>>(
     (kind, dtype): (u8, DType),
     params: &[Arc<Param>],
@@ -113,7 +114,7 @@ fn summed<T: Number + std::ops::Add<Output = T>>(
         Some(*end)
     });
     let ends: Vec<usize> = ends.collect();
-    // the next parameter whose sum is not whole, and what there is of it
+    // the next parameter whose sum is incomplete, and its bytes so far
     let (mut next, mut begun): (usize, Vec<u8>) = (0, Vec::new());
     ranks::sum::<T>(
         SUM,
@@ -153,7 +154,7 @@ fn summed<T: Number + std::ops::Add<Output = T>>(
     )
 }
 
-/// An error that names the rank whose parameters or random state are not those of rank 0.
+/// Returns an error that names the rank whose parameters or random state differ from rank 0's.
 pub fn check_same(params: &[Arc<Param>]) -> Result<()> {
     if ranks::count() == 1 {
         return Ok(());
@@ -180,10 +181,10 @@ pub fn check_same(params: &[Arc<Param>]) -> Result<()> {
         .help("the model has to be made or read alike in all ranks: from the same files, on one kind of machine"))
 }
 
-/// Numbers that are looked at together.
+/// Numbers checked together.
 const PIECE: usize = 1 << 20;
 
-/// FNV-1a over words, for what differs by chance and not by intent.
+/// FNV-1a over words, which detects accidental differences.
 struct Fnv(u64);
 
 impl Default for Fnv {

@@ -1,30 +1,30 @@
-//! Who holds a claim.
+//! The owner of a claim.
 
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who holds a claim, and how far the work is.
+/// The owner of a claim, and the progress of its work.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Owner {
     pub host: String,
     pub process: u32,
-    /// Which start of which kernel it runs under, where the system says so.
+    /// The boot id of its kernel, if the system reports one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
-    /// Seconds since 1970, by its own clock: when it began, and when it beat last.
+    /// Seconds since 1970, by its own clock: of its start, and of its last beat.
     #[serde(default)]
     pub since: u64,
     #[serde(default)]
     pub now: u64,
-    /// Which of this process's claims it is.
+    /// Index among this process's claims.
     #[serde(default)]
     pub number: u64,
-    /// How often it has beaten.
+    /// Number of beats.
     #[serde(default)]
     pub beat: u64,
-    /// What it works on, and how far that is.
+    /// The label of its work, position and total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doing: Option<(String, u64, u64)>,
 }
@@ -52,7 +52,7 @@ impl Owner {
         key(self) == key(other)
     }
 
-    /// Whether its locks are seen here: the same kernel, and not only a machine of that name.
+    /// Whether its locks are visible here: the same kernel, not just a machine of that name.
     pub fn is_near(&self) -> bool {
         match (&self.boot, files::boot()) {
             (Some(own), Some(here)) => *own == here,
@@ -61,19 +61,19 @@ impl Owner {
         }
     }
 
-    /// Whether it runs, as far as can be known without locks.
+    /// Whether it may be running, as far as can be known without locks.
     pub fn may_run(&self) -> bool {
         self.boot == files::boot() && files::may_run(self.process)
     }
 
-    /// Seconds from its begin to its last beat, by its own clock.
+    /// Seconds from its start to its last beat, by its own clock.
     pub fn worked(&self) -> f64 {
         let until = if self.is_near() { now() } else { self.now };
         until.saturating_sub(self.since) as f64
     }
 }
 
-/// Seconds in words.
+/// A number of seconds in words.
 pub fn span(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 60.0 => format!("{seconds:.0} s"),

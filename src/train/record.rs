@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 pub type Row = Map<String, Value>;
 
-/// A handle: copies are the same record.
+/// A handle: clones refer to the same record.
 #[derive(Clone, Default)]
 pub struct Record(Arc<Mutex<Inner>>);
 
@@ -22,32 +22,32 @@ struct Inner {
     rows: Vec<Row>,
     path: Option<PathBuf>,
     file: Option<Counted<File>>,
-    /// Bytes of the file: what a write that failed has left of a row is cut off.
+    /// Valid bytes of the file: the remainder of a failed write is truncated.
     length: u64,
     is_reopened: bool,
-    /// For TensorBoard, where that is asked for.
+    /// TensorBoard events, if requested.
     events: Option<Events>,
 }
 
 impl Record {
-    /// In memory only.
+    /// A record in memory only.
     pub fn new() -> Record {
         Record::default()
     }
 
-    /// A new record at `path`. What is there stays until the first row is added.
+    /// A new record at `path`. Existing contents stay until the first row is added.
     pub fn create(path: impl AsRef<Path>) -> Record {
         let path = Some(path.as_ref().to_path_buf());
         Record(Arc::new(Mutex::new(Inner { path, ..Inner::default() })))
     }
 
-    /// The record at `path`, cut back to rows whose `step` is at most `until`. A last line that a kill has cut
-    /// is dropped; no file is an empty record.
+    /// The record at `path`, truncated to rows whose `step` is at most `until`. A last line cut short by a kill is dropped; a
+    /// missing file is an empty record.
     pub fn reopen(path: impl AsRef<Path>, until: u64) -> Result<Record> {
         let path = path.as_ref();
         let mut lines = read(path)?;
         lines.retain(|(_, row)| row.get("step").and_then(Value::as_u64).is_none_or(|step| step <= until));
-        // the lines themselves, so that not a digit changes
+        // the lines themselves, so that every digit is preserved
         let (text, rows): (Vec<Vec<u8>>, Vec<Row>) = lines.into_iter().unzip();
         files::write_all("record", path, &text.concat())?;
         let file = if ranks::is_first() { Some(files::append("record", path)?) } else { None };
@@ -56,7 +56,8 @@ impl Record {
         Ok(Record(Arc::new(Mutex::new(inner))))
     }
 
-    /// Writes an event file for TensorBoard beside the record, from the next row on; that of a record that resumes is cut back with it.
+    /// Writes a TensorBoard event file beside the record, from the next row on; when a record resumes its event file is truncated
+    /// too.
     pub fn with_events(self) -> Result<Record> {
         let mut inner = self.inner();
         if let Some(path) = &inner.path {
@@ -70,12 +71,12 @@ impl Record {
         Ok(self)
     }
 
-    /// Adds a row; it is in the file when this returns.
+    /// Adds a row, which is in the file on return.
     pub fn add(&self, row: Row) -> Result<()> {
         self.inner().add(row)
     }
 
-    /// Waits until the rows are on the disk, and counts them: what a checkpoint may rely on.
+    /// Waits until the rows are on disk, and returns their number, which a checkpoint may rely on.
     pub fn kept(&self) -> Result<usize> {
         let inner = self.inner();
         if let (Some(path), Some(file)) = (&inner.path, &inner.file) {
@@ -84,7 +85,7 @@ impl Record {
         Ok(inner.rows.len())
     }
 
-    /// The values under `name`, of the rows that have it.
+    /// The values under `name` of the rows that have it.
     pub fn column(&self, name: &str) -> Result<Vec<Value>> {
         let inner = self.inner();
         let values: Vec<Value> = inner.rows.iter().filter_map(|row| row.get(name).cloned()).collect();
@@ -136,7 +137,7 @@ impl Inner {
     fn write(&mut self, path: &Path, row: &Row) -> Result<()> {
         let line = line(row);
         match &mut self.file {
-            // what is there goes when the first row is on the disk
+            // existing contents are replaced when the first row is on disk
             None => self.file = Some(files::begin("record", path, line.as_bytes())?),
             Some(file) => {
                 if let Err(error) = file.write_all(line.as_bytes()) {
@@ -161,7 +162,7 @@ fn line(row: &Row) -> String {
 
 fn read(path: &Path) -> Result<Vec<(Vec<u8>, Row)>> {
     let Some(bytes) = files::read_if_there("record", path)? else { return Ok(Vec::new()) };
-    // only a line that ends was written whole
+    // only a terminated line was written completely
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let damaged = |line: usize, what: &str| {
         Error::new("record", format!("{}:{line}: {what}", path.display()))
@@ -180,7 +181,7 @@ fn read(path: &Path) -> Result<Vec<(Vec<u8>, Row)>> {
             Err(error) => return Err(damaged(index + 1, &format!("not a JSON object ({error})"))),
         }
     }
-    // a row whose end of line is another byte now was not cut off
+    // a row whose newline was changed to another byte was not cut short
     if let [row @ .., _] = &bytes[whole..]
         && sums::checked(row) == Check::Right
     {

@@ -1,5 +1,5 @@
-//! Moments divided among ranks, as in ZeRO's first stage (Rajbhandari et al. 2020): each rank updates the parameters that it owns, and
-//! gives the others their new values. The bits are those of one process, which updates them all.
+//! Moments sharded among ranks, as in ZeRO's first stage (Rajbhandari et al. 2020): each rank updates the parameters that it
+//! owns, and sends the new values to the others. The bits equal those of a single process.
 
 use crate::kernel::{self, Array, DType, Device};
 use crate::ranks::{self, To};
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The rank that owns each of some parameters, of `sizes` numbers: each rank has about as many numbers, in one stretch.
+/// The owning rank of each parameter, of `sizes` numbers: ranks own contiguous ranges of about equal size.
 pub fn owners(sizes: &[usize], count: usize) -> Vec<usize> {
     let all = sizes.iter().sum::<usize>().max(1) as u128;
     let mut before = 0u128;
     let owner = |size: &usize| {
-        // by its middle
+        // by its midpoint
         let middle = 2 * before + *size as u128;
         before += *size as u128;
         ((middle * count as u128 / (2 * all)) as usize).min(count - 1)
@@ -22,12 +22,12 @@ pub fn owners(sizes: &[usize], count: usize) -> Vec<usize> {
     sizes.iter().map(owner).collect()
 }
 
-/// Gives the values of parameters from their owners to all.
+/// Sends parameter values from their owners to all ranks.
 pub fn give_values(params: &[Arc<Param>], owners: &[usize]) -> Result<()> {
     let items = params.iter().zip(owners).map(|(param, owner)| {
         let value = param.value();
         let (dtype, dims, count) = (value.dtype(), value.dims().to_vec(), value.elem_count());
-        // the old values of others go as soon as the new ones come
+        // each old value of another rank is freed when the new one arrives
         let own = if *owner == ranks::rank() { Some(value.to_device(&Device::Cpu)?.contiguous()?) } else { None };
         Ok(Item { owner: *owner, dtype, dims, bytes: count * dtype.size_in_bytes(), own })
     });
@@ -35,7 +35,7 @@ pub fn give_values(params: &[Arc<Param>], owners: &[usize]) -> Result<()> {
     given("the parameters of a step", &items, To::All, |at, array| params[at].set(array))
 }
 
-/// Adds the moments that other ranks own to those of rank 0, for a checkpoint. `wanted` are all, by name, owner and shape.
+/// Gathers the moments that other ranks own into rank 0, for a checkpoint. `wanted` lists all, by name, owner and shape.
 pub fn collect(memory: &mut BTreeMap<String, Array>, wanted: &[(String, usize, Vec<usize>)], half: bool) -> Result<()> {
     let dtype = if half { DType::BF16 } else { DType::F32 };
     let items = wanted.iter().map(|(name, owner, dims)| {
@@ -50,7 +50,7 @@ pub fn collect(memory: &mut BTreeMap<String, Array>, wanted: &[(String, usize, V
     })
 }
 
-/// An array that one rank has and others get.
+/// An array that one rank sends to others.
 struct Item {
     owner: usize,
     dtype: DType,
@@ -59,12 +59,12 @@ struct Item {
     own: Option<Array>,
 }
 
-/// Gives each array from its owner to the others, which `take` it by its place.
+/// Sends each array from its owner to the others, which `take` it by index.
 fn given(what: &str, items: &[Item], to: To, mut take: impl FnMut(usize, Array) -> Result<()>) -> Result<()> {
     let rows: Vec<Vec<usize>> =
         (0..ranks::count()).map(|rank| (0..items.len()).filter(|at| items[*at].owner == rank).collect()).collect();
     let lengths: Vec<usize> = rows.iter().map(|row| row.iter().map(|at| items[*at].bytes).sum()).collect();
-    // of each rank's row: the next item, and what there is of its bytes
+    // for each rank's row: the next item, and its bytes so far
     let mut next: Vec<(usize, Vec<u8>)> = vec![(0, Vec::new()); rows.len()];
     let own = &rows[ranks::rank()];
     let read = |range: Range<usize>, out: &mut Vec<u8>| {

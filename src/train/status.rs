@@ -1,7 +1,7 @@
-//! What goes on in a folder that several processes share: which runs are done, who works on which, and when the rest will be.
+//! The status of a folder shared by several processes: finished runs, the process working on each run, and the expected end.
 //!
-//! All of it is read off the folder: the plan of its runs, their results, and the claims of those who work. Ages are differences of
-//! times that the folder's file system gave, so a clock that is off changes none; it is told.
+//! All of it is read from the folder: the planned runs, their results, and the claims of working processes. Ages are differences
+//! of times from the folder's file system, so a wrong clock does not affect them; it is reported.
 
 use super::claim::{Lock, lock};
 use super::heartbeat;
@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Folders this far below are looked into.
+/// Maximum depth of searched folders.
 const DEPTH: usize = 4;
-/// Folders of one run, which hold no other.
+/// Folders inside a run, which contain no other runs.
 const INNER: [&str; 4] = ["checkpoint", "weights", "best", "work"];
-/// Runs that were finished last, from which the speed is taken.
+/// Number of recently finished runs from which the speed is estimated.
 const RECENT: usize = 16;
-/// Clocks may differ by so many seconds.
+/// Tolerated clock difference in seconds.
 const CLOCK: f64 = 60.0;
 
 pub struct Status {
@@ -36,9 +36,9 @@ pub struct Group {
     pub name: String,
     pub done: usize,
     pub failed: usize,
-    /// How many there are to be, where that was planned.
+    /// Number of planned runs, if known.
     pub total: Option<usize>,
-    /// Seconds until all are done, as far as can be said.
+    /// Estimated seconds until all are done, if possible.
     pub left: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub struct Worker {
 #[derive(Clone, Copy, PartialEq)]
 pub enum State {
     Runs,
-    /// On another machine, and without a beat for long.
+    /// On another machine, without a recent beat.
     Silent,
     Ended,
 }
@@ -65,12 +65,12 @@ struct Done {
     failed: bool,
 }
 
-/// What was found on the walk.
+/// Results of the search.
 #[derive(Default)]
 struct Found {
     claims: Vec<PathBuf>,
     done: BTreeMap<PathBuf, Done>,
-    /// Planned runs with what each costs.
+    /// Planned runs with their costs.
     planned: BTreeMap<PathBuf, f64>,
     warnings: Vec<String>,
 }
@@ -87,7 +87,7 @@ impl Status {
         }
         let time = files::time_in(folder).unwrap_or_else(SystemTime::now);
         let workers: Vec<Worker> = found.claims.iter().filter_map(|path| worker(who, folder, path, time)).collect();
-        // the folder of a run is claimed too, where it is a training
+        // a training run's folder is claimed too
         let workers = distinct(workers);
         let mut warnings = std::mem::take(&mut found.warnings);
         warnings.extend(clocks(&workers, folder, time));
@@ -120,7 +120,7 @@ impl Found {
         Ok(())
     }
 
-    /// The object in a file; damage is told, and what is no object is none of ours.
+    /// The object in a file; damage is reported, and other JSON values are ignored.
     fn object(&mut self, who: &str, path: &Path) -> Result<Option<Map<String, Value>>> {
         let Some(bytes) = files::read_if_there(who, path)? else { return Ok(None) };
         if sums::checked(&bytes) == Check::Wrong {
@@ -153,7 +153,7 @@ impl Found {
         Ok(())
     }
 
-    /// The runs by their folders: those that were planned, or else those that are done.
+    /// The runs by folder: the planned ones, otherwise the finished ones.
     fn groups(&self, folder: &Path, workers: &[Worker], time: SystemTime) -> Vec<Group> {
         let mut all: BTreeMap<PathBuf, Vec<&PathBuf>> = BTreeMap::new();
         let is_planned = !self.planned.is_empty();
@@ -171,7 +171,8 @@ impl Found {
         groups
     }
 
-    /// Seconds until these runs are done, at the speed of the last that were; before two are, by how far those are that run.
+    /// Estimated seconds until these runs are done, at the speed of recent ones; before two are done, by the progress of running
+    /// ones.
     fn left(&self, runs: &[&PathBuf], workers: &[Worker], time: SystemTime) -> Option<f64> {
         let cost = |path: &PathBuf| self.planned.get(path).copied().unwrap_or(1.0);
         let open: f64 = runs.iter().filter(|path| !self.done.contains_key(**path)).map(|path| cost(path)).sum();
@@ -199,7 +200,7 @@ impl Found {
     }
 }
 
-/// One line for each run that a process works on.
+/// One line for each run with a working process.
 fn distinct(workers: Vec<Worker>) -> Vec<Worker> {
     let mut all: Vec<Worker> = Vec::new();
     for worker in workers {
@@ -221,7 +222,7 @@ fn below(folder: &Path, path: &Path) -> String {
 }
 
 fn worker(who: &str, folder: &Path, path: &Path, time: SystemTime) -> Option<Worker> {
-    // a claim that goes meanwhile is none
+    // ignore a claim that vanishes meanwhile
     let bytes = files::read_if_there(who, path).ok()??;
     let owner = Owner::read(&bytes)?;
     let written = files::modified(path);
@@ -229,7 +230,7 @@ fn worker(who: &str, folder: &Path, path: &Path, time: SystemTime) -> Option<Wor
     let run = below(folder, path);
     let run = run.trim_end_matches(".claim").trim_end_matches(".json").trim_end_matches("/run").to_string();
     let state = match owner.is_near() {
-        // a lock that is tried would keep others off a claim that was made just now
+        // trying the lock would keep others away from a claim that was just created
         true if owner.may_run() => State::Runs,
         true => match files::change(who, path).ok()?.map(|file| lock(&file)) {
             Some(Lock::Held) => State::Runs,
@@ -253,7 +254,7 @@ fn off(seconds: f64) -> String {
     format!("{} {}", span(seconds.abs()), if seconds > 0.0 { "ahead" } else { "behind" })
 }
 
-/// Clocks that are off: this machine's, and those of machines whose last beat says another time than the file that it is in.
+/// Wrong clocks: this machine's, and those of machines whose last beat has another time than its file.
 fn clocks(workers: &[Worker], folder: &Path, time: SystemTime) -> Vec<String> {
     let mut told = Vec::new();
     let own = ahead(SystemTime::now(), time);
@@ -272,7 +273,7 @@ fn clocks(workers: &[Worker], folder: &Path, time: SystemTime) -> Vec<String> {
     told
 }
 
-/// Machines that have the same name.
+/// Machines with the same name.
 fn namesakes(workers: &[Worker]) -> Vec<String> {
     let mut boots: BTreeMap<&str, Vec<&Option<String>>> = BTreeMap::new();
     for worker in workers.iter().filter(|worker| worker.state == State::Runs) {

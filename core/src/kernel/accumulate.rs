@@ -1,4 +1,4 @@
-//! Sums that grow in place.
+//! Accumulation in place.
 
 use super::buffer::unwritten;
 use super::math::add_scaled;

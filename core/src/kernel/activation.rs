@@ -44,7 +44,7 @@ simd! {
 const ROOT: f32 = 1.595_769_2; // 2 √(2/π)
 const CUBE: f32 = 0.044715;
 
-// (1 + tanh u) / 2 is the sigmoid of 2u, which is exact where it is small
+// (1 + tanh u) / 2 is the sigmoid of 2u, which is exact for small values
 simd! {
     fn gelu_tanh_rows(x: &[f32], y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {

@@ -1,6 +1,6 @@
-//! Buffers for results that are written whole.
+//! Buffers for results whose every element is written.
 
-/// Numbers that are not initialized: any values, but always the same when read twice.
+/// Uninitialized numbers: any values, but the same ones at each read.
 pub fn unwritten(count: usize) -> Vec<f32> {
     let mut values: Vec<f32> = Vec::with_capacity(count);
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

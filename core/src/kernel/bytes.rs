@@ -7,7 +7,7 @@ use crate::{Result, bail};
 use candle_core::WithDType;
 use std::ops::Range;
 
-/// Appends the bytes of some numbers of a contiguous array of floats.
+/// Appends the bytes of a range of numbers of a contiguous float array.
 pub fn append_bytes(x: &Array, range: Range<usize>, to: &mut Vec<u8>) -> Result<()> {
     match x.dtype() {
         DType::F32 => appended::<f32>(x, range, to),
@@ -28,7 +28,7 @@ fn appended<T: WithDType + Number>(x: &Array, range: Range<usize>, to: &mut Vec<
     Ok(())
 }
 
-/// The array whose numbers have these bytes.
+/// The array with these bytes.
 pub fn from_bytes(bytes: &[u8], dtype: DType, dims: &[usize]) -> Result<Array> {
     match dtype {
         DType::F32 => array(numbers::<f32>(bytes), dims),

@@ -1,21 +1,21 @@
 //! Linear-chain conditional random fields (Lafferty, McCallum and Pereira 2001), one sequence at a time, in f64.
 //!
-//! Sums over all paths are taken of numbers that are scaled at each step, so that a step is a product with a matrix; where that
-//! underflows, of logarithms. A score of -inf forbids.
+//! Sums over all paths use numbers rescaled at each step, so that a step is a matrix product; where that underflows, logarithms.
+//! A score of -inf forbids.
 
-/// The scores of going from one state to the next, `[from][to]` row by row, of the first state and of the last.
+/// Transition scores, `[from][to]` row by row, and the scores of the first and the last state.
 #[derive(Clone, Debug)]
 pub struct Transitions {
     pub states: usize,
     pub between: Vec<f64>,
     pub start: Vec<f64>,
     pub end: Vec<f64>,
-    /// e^between, with the largest score that it is relative to.
+    /// e^between relative to its largest score, and that score.
     scaled: Vec<f64>,
     largest: f64,
 }
 
-/// What a sequence adds to the gradients: how often each score is expected to be used.
+/// A sequence's contribution to the gradients: the expected number of uses of each score.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// The probability of each state at each step, `[steps][states]`.
@@ -39,7 +39,7 @@ impl Transitions {
         self.start[*first] + own + moves + self.end[*last]
     }
 
-    /// The logarithm of the sum of e^score over all paths, and what each path weighs in it; `None` where no path is allowed.
+    /// The logarithm of the sum of e^score over all paths, and the expected counts; `None` if no path is allowed.
     pub fn forward_backward(&self, scores: &[f64]) -> Option<(f64, Expected)> {
         if scores.is_empty() {
             return Some((0.0, Expected { states: Vec::new(), between: vec![0.0; self.states * self.states] }));
@@ -81,12 +81,12 @@ impl Transitions {
         Some((total, self.scaled_back(forward, &emit, &ends, &scales)))
     }
 
-    /// The weights of paths, from the sums over their beginnings.
+    /// Expected counts of paths, from the forward sums.
     fn scaled_back(&self, forward: Vec<f64>, emit: &[f64], ends: &[f64], scales: &[f64]) -> Expected {
         let n = self.states;
         let steps = scales.len();
         let (mut states, mut between) = (forward, vec![0.0; n * n]);
-        // the last step has the ends in it, and its sums are the probabilities
+        // the last step includes the end scores, and its sums are the probabilities
         let mut back = vec![1.0; n];
         for step in (0..steps - 1).rev() {
             let next: Vec<f64> = (0..n)
@@ -147,7 +147,7 @@ impl Transitions {
         Some((total, Expected { states, between }))
     }
 
-    /// The best path and its score (Viterbi 1967); of equals the one of lower states. `None` where none is allowed.
+    /// The best path and its score (Viterbi 1967); ties go to lower states. `None` if no path is allowed.
     pub fn best(&self, scores: &[f64]) -> Option<(Vec<usize>, f64)> {
         let n = self.states;
         let steps = scores.len() / n;
@@ -184,7 +184,7 @@ impl Transitions {
     }
 }
 
-/// e^score relative to the largest, whose score is added to `total`.
+/// e^score relative to the largest score, which is added to `total`.
 fn relative(scores: &[f64], total: &mut f64) -> Vec<f64> {
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let largest = if largest.is_finite() { largest } else { 0.0 };

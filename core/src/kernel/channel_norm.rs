@@ -1,5 +1,5 @@
-//! Normalization of planes: batch_norm shares mean and variance over a channel of all images, group_norm over some channels of
-//! one image.
+//! Normalization of planes: batch_norm shares mean and variance over one channel of all images, group_norm over a group of
+//! channels of one image.
 
 use super::buffer::unwritten;
 use super::math::{dot, fma, fold, simd, sum};
@@ -7,12 +7,12 @@ use super::view::{array, view};
 use super::{Array, parallel};
 use crate::Result;
 
-/// Planes that are normalized together.
+/// The planes that are normalized together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Together {
-    /// A channel of all images.
+    /// One channel of all images.
     Channel,
-    /// So many groups of the channels of each image.
+    /// This number of channel groups of each image.
     Groups(usize),
 }
 
@@ -26,7 +26,7 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// How many sets of planes there are.
+    /// Number of sets of planes.
     pub fn sets(&self) -> usize {
         match self.together {
             Together::Channel => self.channels,
@@ -34,7 +34,7 @@ impl Planes {
         }
     }
 
-    /// The numbers of planes of a set.
+    /// Indices of the planes of a set.
     fn of(&self, set: usize) -> impl Iterator<Item = usize> + '_ {
         let (first, step, count) = match self.together {
             Together::Channel => (set, self.channels, self.batch),
@@ -60,7 +60,7 @@ impl Planes {
         &x[plane * self.plane..][..self.plane]
     }
 
-    /// A value for each set, on all threads.
+    /// Computes a value for each set, on all threads.
     fn each_set<T: Send>(&self, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let mut made = Vec::new();
         let step = ((1 << 14) / self.size().max(1)).max(1);
@@ -110,7 +110,7 @@ simd! {
     }
 }
 
-/// Mean and variance (of all numbers, not of a sample) of each set.
+/// Mean and variance (of the population, not of a sample) of each set.
 pub fn moments(x: &Array, planes: &Planes) -> Result<Moments> {
     let x = x.contiguous()?;
     let xs = view::<f32>(&x)?;
@@ -142,7 +142,7 @@ pub fn forward(x: &Array, weight: &[f32], bias: &[f32], moments: &Moments, plane
         for (plane, y) in (first..).zip(y.chunks_exact_mut(planes.plane.max(1))) {
             let (set, channel) = (planes.set(plane), plane % planes.channels);
             let by = scales[set] * weight[channel];
-            // what is far from 0 and close together keeps its digits
+            // numbers far from 0 and close together keep their digits
             let x = planes.numbers(xs, plane);
             if moments.means[set].abs() * scales[set] < 8.0 {
                 scale_rows(x, by, bias[channel] - moments.means[set] * by, y);
@@ -154,7 +154,7 @@ pub fn forward(x: &Array, weight: &[f32], bias: &[f32], moments: &Moments, plane
     array(y, x.dims())
 }
 
-/// The gradients of x, weight and bias; with `fixed` moments are no function of x.
+/// The gradients of x, weight and bias; `fixed` moments do not depend on x.
 pub fn backward(
     x: &Array,
     weight: &[f32],
@@ -168,7 +168,7 @@ pub fn backward(
     let (xs, g) = (view::<f32>(&x)?, view::<f32>(&grad)?);
     let (xs, g): (&[f32], &[f32]) = (&xs, &g);
     let scales = scales(moments, eps);
-    // of each plane the sum of grad, and that of grad · (x − mean)
+    // for each plane the sum of grad, and of grad · (x − mean)
     let count = planes.batch * planes.channels;
     let mut sums: Vec<(f32, f32)> = Vec::new();
     let step = ((1 << 14) / planes.plane.max(1)).max(1);

@@ -1,4 +1,4 @@
-//! Convolutions over planes: products of a weight with the windows of each image, which are laid out as columns.
+//! Convolutions over planes: products of a weight with the windows of each image, laid out as columns (im2col).
 
 use super::buffer::unwritten;
 use super::math::{add_scaled, sum};
@@ -8,7 +8,7 @@ use super::{Array, matmul, parallel};
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
-/// The sizes of a convolution; a signal of one dimension is a plane of one row.
+/// The sizes of a convolution; a one-dimensional signal is a plane of one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
     pub batch: usize,
@@ -18,10 +18,10 @@ pub struct Geometry {
     pub window: [usize; 2],
     pub stride: [usize; 2],
     pub dilation: [usize; 2],
-    /// Zeros before the first row and column.
+    /// Padding before the first row and column.
     pub before: [usize; 2],
     pub groups: usize,
-    /// Places of windows.
+    /// Window positions.
     pub places: [usize; 2],
 }
 
@@ -45,13 +45,13 @@ impl Geometry {
         (0..self.inner()).map(move |at| (at / (high * wide), at / wide % high, at % wide))
     }
 
-    /// The row of the plane that a window at `place` has at `offset`, where it is inside; `dim` is 0 for rows, 1 for columns.
+    /// The row of the plane at `offset` of the window at `place`, if it is inside; `dim` is 0 for rows, 1 for columns.
     fn inside(&self, dim: usize, place: usize, offset: usize) -> Option<usize> {
         let at = (place * self.stride[dim] + offset * self.dilation[dim]).checked_sub(self.before[dim])?;
         (at < self.size[dim]).then_some(at)
     }
 
-    /// The places, of columns, whose windows have `offset` inside the plane.
+    /// The window columns whose element at `offset` is inside the plane.
     fn reach(&self, offset: usize) -> std::ops::Range<usize> {
         let shift = offset * self.dilation[1];
         let first = self.before[1].saturating_sub(shift).div_ceil(self.stride[1]);
@@ -59,7 +59,7 @@ impl Geometry {
         first.min(self.places[1])..end.min(self.places[1])
     }
 
-    /// `cols [inner, places]` becomes the windows of a group of an image.
+    /// Fills `cols [inner, places]` with the windows of a group of an image.
     fn gather(&self, image: &[f32], group: usize, cols: &mut [f32]) {
         let (first, wide) = (group * (self.channels / self.groups), self.size[1]);
         for ((channel, i, j), row) in self.offsets().zip(cols.chunks_exact_mut(self.count().max(1))) {
@@ -83,7 +83,7 @@ impl Geometry {
         }
     }
 
-    /// Adds columns to the numbers of the image that they came from.
+    /// Adds columns back to the image positions that they were gathered from.
     fn scatter(&self, cols: &[f32], group: usize, image: &mut [f32]) {
         let (first, wide) = (group * (self.channels / self.groups), self.size[1]);
         for ((channel, i, j), row) in self.offsets().zip(cols.chunks_exact(self.count().max(1))) {
@@ -156,7 +156,7 @@ pub fn input(weight: &Array, grad: &Array, g: &Geometry) -> Result<Array> {
     array(dx, &[g.batch, g.channels, g.size[0], g.size[1]])
 }
 
-/// The gradient of the weight, `[O, C / groups, h, w]`. Images are added in pieces that depend on their number alone.
+/// The gradient of the weight, `[O, C / groups, h, w]`. Images are summed in pieces that depend only on their number.
 pub fn weight(x: &Array, grad: &Array, g: &Geometry) -> Result<Array> {
     let (x, grad) = (x.contiguous()?, grad.contiguous()?);
     let (xs, dy) = (view::<f32>(&x)?, view::<f32>(&grad)?);

@@ -1,9 +1,9 @@
-//! Which instructions this processor has.
+//! Instruction sets of this processor.
 
 use crate::{Error, Result, progress};
 use std::sync::OnceLock;
 
-/// The instruction sets that have kernels of their own, least first.
+/// The instruction sets with dedicated kernels, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Plain,
@@ -11,12 +11,12 @@ pub enum Level {
     Avx512,
     /// AVX-512 with products of bf16 pairs.
     Bf16,
-    /// And with AMX: products of tiles of them.
+    /// The previous level and AMX: products of bf16 tiles.
     Amx,
 }
 
 impl Level {
-    /// All of them with what `LEVAIN_CPU` calls them, least first.
+    /// Each level with its name in `LEVAIN_CPU`, in ascending order.
     const NAMES: [(&str, Level); 5] = [
         ("plain", Level::Plain),
         ("avx2", Level::Avx2),
@@ -30,7 +30,7 @@ impl Level {
     }
 }
 
-/// What this process uses. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`, `bf16`) uses less than there is.
+/// The level of this process. Read once; `LEVAIN_CPU=plain` (or `avx2`, `avx512`, `bf16`) limits it.
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
@@ -42,13 +42,13 @@ pub fn level() -> Level {
     })
 }
 
-/// What the processor has, and the system lets this process use.
+/// The highest level that the processor has and the system lets this process use.
 pub fn detected() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(detect)
 }
 
-/// What `LEVAIN_CPU` limits the kernels to; an error for a word that is none of theirs.
+/// The level set by `LEVAIN_CPU`; an error for an unknown word.
 pub fn limit() -> Result<Level> {
     let Some(word) = std::env::var_os("LEVAIN_CPU").filter(|word| !word.is_empty()) else { return Ok(Level::Amx) };
     let word = word.to_string_lossy();
@@ -86,12 +86,12 @@ fn has_tiles() -> bool {
     leaves >= 7 && std::arch::x86_64::__cpuid_count(7, 0).edx & (tile | bf16) == tile | bf16 && is_allowed_tiles()
 }
 
-/// Asks Linux for the registers: a process gets them on demand, since they make a thread's state 8 KiB larger.
+/// Requests the registers from Linux: a process gets them on demand, since they make a thread's state 8 KiB larger.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn is_allowed_tiles() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_int = 0x1023;
     const XFEATURE_XTILEDATA: libc::c_ulong = 18;
-    // SAFETY: a call that reads two numbers; an older kernel answers that it does not know it
+    // SAFETY: a call that reads two numbers; an older kernel returns an error
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
 }
 

@@ -1,16 +1,16 @@
-//! Devices: their names, and what crosses between them.
+//! Devices: their names, and transfers between them.
 //!
-//! Nothing outside this folder reads numbers in place: docs/devices.md.
+//! Nothing outside this folder reads numbers in place: see docs/devices.md.
 
 use super::{Array, DType};
 use crate::{Error, Result};
 use candle_core::Device;
 use std::sync::OnceLock;
 
-/// The words for devices.
+/// Device names.
 pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
-/// A device by its kind and its number among those of its kind.
+/// A device: its kind, and its index among devices of that kind.
 #[derive(Clone, Copy)]
 enum Place {
     Cpu,
@@ -18,7 +18,8 @@ enum Place {
     Metal(usize),
 }
 
-/// What a word is for: `cpu`, `cuda` or `metal`, or with a number, `cuda:1`. None for any other word, an error for what this build has not.
+/// Parses `cpu`, `cuda` or `metal`, optionally with an index, `cuda:1`. None for any other word, an error for a device that this
+/// build lacks.
 fn place(who: &str, word: &str) -> Option<Result<Place>> {
     let (kind, number) = word.split_once(':').unwrap_or((word, "0"));
     if !DEVICES.contains(&kind) {
@@ -39,7 +40,7 @@ fn place(who: &str, word: &str) -> Option<Result<Place>> {
     })
 }
 
-/// The device that a word is for: `cpu`, `cuda` or `metal`, or with its number among several, `cuda:1`. None for any other word.
+/// The device of this name: `cpu`, `cuda` or `metal`, or with its index among several, `cuda:1`. None for any other word.
 pub fn device(who: &str, word: &str) -> Option<Result<Device>> {
     Some(place(who, word)?.and_then(|place| match place {
         Place::Cpu => Ok(Device::Cpu),
@@ -48,7 +49,7 @@ pub fn device(who: &str, word: &str) -> Option<Result<Device>> {
     }))
 }
 
-/// The word of `LEVAIN_DEVICE`; an error where it is for no device of this build. None is opened.
+/// The value of `LEVAIN_DEVICE`; an error if this build has no such device. Opens no device.
 pub fn asked() -> Result<Option<String>> {
     const WHO: &str = "LEVAIN_DEVICE";
     let Some(word) = std::env::var_os(WHO).filter(|word| !word.is_empty()) else { return Ok(None) };
@@ -59,7 +60,7 @@ pub fn asked() -> Result<Option<String>> {
     }
 }
 
-/// Where models and tensors are made that name no device: that of `LEVAIN_DEVICE`, read once, or the CPU.
+/// The default device of models and tensors: `LEVAIN_DEVICE`, read once, or the CPU.
 pub fn default_device() -> Result<Device> {
     static DEFAULT: OnceLock<Device> = OnceLock::new();
     if let Some(device) = DEFAULT.get() {
@@ -72,7 +73,7 @@ pub fn default_device() -> Result<Device> {
     Ok(DEFAULT.get_or_init(|| made).clone())
 }
 
-/// A device that the build knows: an error where the machine has none.
+/// Opens a device that the build supports; an error if the machine has none.
 fn opened(who: &str, word: &str, open: impl FnOnce() -> candle_core::Result<Device>) -> Result<Device> {
     open().map_err(|error| {
         let text = error.to_string();
@@ -82,7 +83,7 @@ fn opened(who: &str, word: &str, open: impl FnOnce() -> candle_core::Result<Devi
     })
 }
 
-/// The word for a device.
+/// The name of a device.
 pub fn device_name(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
@@ -91,7 +92,7 @@ pub fn device_name(device: &Device) -> &'static str {
     }
 }
 
-/// The one number of an array on any device.
+/// The number of a one-element array on any device.
 pub fn scalar(x: &Array) -> Result<f64> {
     Ok(x.reshape(())?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?)
 }

@@ -1,5 +1,5 @@
-//! Disentangled attention (He et al. 2021, DeBERTa): a score is the sum of content with content, content with the distance
-//! of the two tokens, and that distance with content.
+//! Disentangled attention (He et al. 2021, DeBERTa): a score is the sum of content with content, content with the distance of the
+//! two tokens, and distance with content.
 
 use super::mask::{AttentionMask, Sizes};
 use super::reference::dropped;
@@ -7,16 +7,16 @@ use super::{Array, DType};
 use crate::Result;
 use candle_core::{D, Device};
 
-/// What one call reads: `q`, `k`, `v` are `[B, T, H, D]`; `keys` and `queries`, those of distances, are `[P, H, D]`.
+/// Inputs of one call: `q`, `k`, `v` are `[B, T, H, D]`; the relative embeddings `keys` and `queries` are `[P, H, D]`.
 pub struct Disentangled<'a> {
     pub q: &'a Array,
     pub k: &'a Array,
     pub v: &'a Array,
-    /// Content to position: a query's product with the keys of distances.
+    /// Content to position: multiplied with the queries.
     pub keys: Option<&'a Array>,
     /// Position to content.
     pub queries: Option<&'a Array>,
-    /// The row of a distance, `[T, T]`: of query i and key j.
+    /// The row of the relative embedding for query i and key j, `[T, T]`.
     pub rows: &'a [u32],
     pub scale: f64,
     pub mask: &'a AttentionMask,
@@ -57,14 +57,14 @@ impl Disentangled<'_> {
         Ok(index.broadcast_as((sizes.rows, sizes.heads, length, length))?.contiguous()?)
     }
 
-    /// The probabilities `[B, H, T, T]`; a row that sees nothing is zero.
+    /// The probabilities `[B, H, T, T]`; a row that attends to nothing is zero.
     fn probabilities(&self, sizes: Sizes, q: &Array, k: &Array) -> Result<Array> {
         let mut scores = q.matmul(&t(k)?)?;
         if let Some(keys) = self.keys {
             scores = (scores + q.matmul(&t(&spread(keys, sizes.rows)?)?)?.gather(&self.index(sizes)?, D::Minus1)?)?;
         }
         if let Some(queries) = self.queries {
-            // of key j and the distance from query i: gathered by rows of keys, then turned
+            // indexed by key j and the distance from query i: gathered by rows of keys, then transposed
             let of_keys = k.matmul(&t(&spread(queries, sizes.rows)?)?)?;
             scores = (scores + t(&of_keys.gather(&t(&self.index(sizes)?)?, D::Minus1)?)?)?;
         }

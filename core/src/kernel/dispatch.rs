@@ -1,11 +1,11 @@
-//! Which operands run on the fused kernels, and which on the reference operations.
+//! Choice between the fused kernels and the reference operations.
 
 use super::{Array, DType};
 use crate::{Error, Result, progress};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-/// Whether the fused kernels support these operands: f32 on the CPU, and kernels not turned off.
+/// Whether the fused kernels support these operands: f32 on the CPU, and kernels enabled.
 pub fn fused(arrays: &[&Array]) -> bool {
     enabled() && arrays.iter().all(|array| array.device().is_cpu() && array.dtype() == DType::F32)
 }
@@ -25,7 +25,7 @@ pub fn are_on() -> bool {
     })
 }
 
-/// What `LEVAIN_KERNELS` says; an error for any other word than `on` and `off`.
+/// The value of `LEVAIN_KERNELS`; an error for any word but `on` and `off`.
 pub fn asked() -> Result<bool> {
     match std::env::var_os("LEVAIN_KERNELS").as_deref().and_then(|word| word.to_str()) {
         None | Some("" | "on") => Ok(true),
@@ -38,7 +38,7 @@ thread_local! {
     static REFERENCE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` on the reference operations: tests compare the kernels with them.
+/// Runs `work` on the reference operations, with which tests compare the kernels.
 pub fn on_reference<T>(work: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {

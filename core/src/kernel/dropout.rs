@@ -1,5 +1,5 @@
-//! Dropout (Srivastava et al. 2014): which numbers are dropped is a function of a key and of each number's place. So it is the same for
-//! any number of threads, and a gradient asks again instead of keeping a mask.
+//! Dropout (Srivastava et al. 2014): whether a number is dropped is a function of a key and the number's position. So it is the
+//! same for any number of threads, and the gradient recomputes the mask instead of keeping it.
 
 use super::buffer::unwritten;
 use super::math::simd;
@@ -8,20 +8,20 @@ use super::{Array, Device, fused, parallel};
 use crate::rng::splitmix;
 use crate::{Result, bail};
 
-/// Numbers that share a row's key where an array is dropped as a whole.
+/// Numbers per row key when an array is dropped as a whole.
 const ROW: usize = 1 << 12;
 
-/// Which numbers are dropped, and by what the others are multiplied, so that the mean stays.
+/// The key and probability of dropout, and the factor of the kept numbers, which preserves the mean.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     key: u64,
-    /// Of 2^32.
+    /// Threshold out of 2^32.
     limit: u32,
     kept: f32,
 }
 
 simd! {
-    /// x times 0 or `kept`, by two rounds of a 32-bit hash (Wellons 2018, "lowbias32") of each place, keyed by `a` and `b`.
+    /// x times 0 or `kept`, by two rounds of a 32-bit hash (Wellons 2018, "lowbias32") of each position, keyed by `a` and `b`.
     fn drop_row(x: &mut [f32], a: u32, b: u32, first: u32, limit: u32, kept: f32) {
         for (place, x) in (first..).zip(x) {
             let mut bits = place.wrapping_add(a);
@@ -44,13 +44,13 @@ impl Dropout {
         Ok(Dropout { key: splitmix(&mut key), limit: (p * 2f64.powi(32)) as u32, kept: (1.0 / (1.0 - p)) as f32 })
     }
 
-    /// Drops of the numbers of row `row` those from place `first` on.
+    /// Applies dropout to the numbers of row `row` from position `first` on.
     pub fn row(&self, row: usize, first: usize, x: &mut [f32]) {
         let key = splitmix(&mut (self.key ^ row as u64));
         drop_row(x, key as u32, (key >> 32) as u32, first as u32, self.limit, self.kept);
     }
 
-    /// What each number of so many rows is multiplied by.
+    /// The factor of each number of `rows` rows.
     pub fn factors(&self, rows: usize, width: usize) -> Vec<f32> {
         let mut factors = vec![1f32; rows * width];
         parallel::rows(&mut factors, width.max(1), |first, piece| {
@@ -59,8 +59,8 @@ impl Dropout {
         factors
     }
 
-    /// The factors of so many rows as an array of shape `dims`, which may be less, of the dtype and on the device of `like`. Which
-    /// numbers are dropped is decided here, the same on any device; a byte of each crosses.
+    /// The factors of `rows` rows as an array of shape `dims`, which may be smaller, of the dtype and on the device of `like`.
+    /// The mask is computed on the CPU, so it is the same for any device; one byte per number is transferred.
     pub fn factors_like(&self, rows: usize, width: usize, dims: &[usize], like: &Array) -> Result<Array> {
         let mut factors = self.factors(rows, width);
         factors.truncate(dims.iter().product());
@@ -71,7 +71,7 @@ impl Dropout {
         Ok((Array::from_vec(kept, dims, like.device())?.to_dtype(like.dtype())? * f64::from(self.kept))?)
     }
 
-    /// An array, dropped as rows of the same length.
+    /// Applies dropout to an array as rows of equal length.
     pub fn apply(&self, x: &Array) -> Result<Array> {
         if !fused(&[x]) {
             return Ok(x.mul(&self.factors_like(x.elem_count().div_ceil(ROW), ROW, x.dims(), x)?)?);

@@ -1,4 +1,4 @@
-//! Arithmetic of two arrays, number by number.
+//! Elementwise arithmetic of two arrays.
 
 use super::buffer::unwritten;
 use super::math::simd;
@@ -70,7 +70,7 @@ pub fn divide(a: &Array, b: &Array) -> Result<Array> {
     }
 }
 
-/// a + b in a buffer of its own, if both are f32 on the CPU and of one shape.
+/// a + b in a new buffer, if both are f32 on the CPU and have the same shape.
 pub fn added(a: &Array, b: &Array) -> Result<Option<Vec<f32>>> {
     paired(a, b, add_rows)
 }

@@ -1,4 +1,4 @@
-//! Rows of a table by id.
+//! Embedding lookup.
 
 use super::math::add_scaled;
 use super::view::{array, view};
@@ -31,7 +31,7 @@ pub fn embedding(table: &Array, ids: &[u32], dims: &[usize]) -> Result<Array> {
     array(rows, &shape)
 }
 
-/// Adds each row of `grad` to the row of `sum` that it was read from, in the order of `ids`.
+/// Adds each row of `grad` to its row of `sum`, in the order of `ids`.
 pub fn embedding_accumulate(grad: &Array, ids: &[u32], sum: &mut [f32], first: bool) -> Result<()> {
     if first {
         sum.fill(0.0);

@@ -1,17 +1,17 @@
-//! Rounding to the K kinds of ggml: 256 numbers a block, in groups of 16 or 32 with a scale each, and the scales rounded too.
+//! Quantization to ggml's K-quants: blocks of 256 numbers, in groups of 16 or 32 with a scale each, and the scales quantized too.
 //!
-//! Blocks are those of llama.cpp's quantizer: without `weights` of `quantize_row_q*_K_ref`, with them of `quantize_row_q*_K_impl`
-//! (`ggml-quants.c` of llama.cpp, MIT). candle has those of an older version.
+//! The blocks equal llama.cpp's: without `weights` those of `quantize_row_q*_K_ref`, with them those of `quantize_row_q*_K_impl`
+//! (`ggml-quants.c` of llama.cpp, MIT). candle implements an older version.
 
 use super::scale_search::{Search, affine, extreme, is_tiny, nearest, positive, stored, symmetric, three_bits};
 
 /// Numbers in a block.
 pub const BLOCK: usize = 256;
 
-/// What each number weighs where an importance matrix is given.
+/// The weight of each number if an importance matrix is given.
 pub type Weights<'a> = Option<&'a [f32]>;
 
-/// Scales and minima of the groups of `width` numbers, by `weights` or by those that a kind has of its own.
+/// Scales and minima of the groups of `width` numbers, with `weights` or the kind's own.
 fn groups(
     x: &[f32],
     width: usize,
@@ -32,7 +32,7 @@ fn groups(
     x.chunks(width).enumerate().map(group).collect()
 }
 
-/// What large numbers of a group weigh more.
+/// Weights that favor the large numbers of a group.
 fn from_mean(group: &[f32]) -> Vec<f32> {
     let mean = (group.iter().map(|x| x * x).sum::<f32>() / group.len() as f32).sqrt();
     group.iter().map(|x| mean + x.abs()).collect()
@@ -43,8 +43,8 @@ fn sums(weights: &[f32], width: usize) -> Vec<f32> {
     weights.chunks(width).map(|group| group.iter().sum()).collect()
 }
 
-/// Scales of groups, or minima, as levels from 0 to `most` and what a level is worth: by the largest, or so that groups that weigh
-/// much are said best.
+/// Scales or minima of groups as levels from 0 to `most`, and the unit of a level: by the largest, or minimizing the error of
+/// groups with large weights.
 fn rounded(scales: &[f32], most: i32, group_weights: Option<&[f32]>) -> (f32, Vec<u8>) {
     if let Some(weights) = group_weights {
         return positive(scales, most, weights);
@@ -54,14 +54,14 @@ fn rounded(scales: &[f32], most: i32, group_weights: Option<&[f32]>) -> (f32, Ve
     (largest / most as f32, scales.iter().map(|scale| nearest(by * scale).clamp(0, most) as u8).collect())
 }
 
-/// Levels of a group by its scale and minimum as they are read back; without a scale as they are.
+/// Levels of a group by its scale and minimum as they are read back; unchanged without a scale.
 fn levels(x: &[f32], d: f32, dm: f32, most: i32, to: &mut [u8]) {
     if d != 0.0 {
         to.iter_mut().zip(x).for_each(|(to, x)| *to = nearest((x + dm) / d).clamp(0, most) as u8);
     }
 }
 
-/// Four numbers of 2 bits in a byte, 32 apart.
+/// Packs four 2-bit numbers, 32 apart, into a byte.
 fn pack_2(levels: &[u8], to: &mut [u8]) {
     for (part, to) in levels.chunks(128).zip(to.chunks_mut(32)) {
         for (at, to) in to.iter_mut().enumerate() {
@@ -90,7 +90,7 @@ pub fn q2_k(x: &[f32], weights: Weights, to: &mut [u8]) {
     pack_2(&all, packed);
 }
 
-/// The scale of the groups of Q3_K, and their own as levels from -32 to 31.
+/// The block scale of Q3_K, and the group scales as levels from -32 to 31.
 fn q3_k_scales(x: &[f32], weights: Weights) -> (f32, Vec<i32>) {
     let Some(weights) = weights else {
         let groups: Vec<f32> = x.chunks(16).map(three_bits).collect();
@@ -148,7 +148,7 @@ fn by_32(x: &[f32], weights: Weights, search: &Search, to: &mut [u8]) -> [u8; BL
     let mut all = [0; BLOCK];
     for (at, own) in all.chunks_mut(32).enumerate() {
         let (s, m) = (scale_levels[at], min_levels[at]);
-        // 6 bits each: of the later four the upper 2 bits stand above those of the earlier four
+        // 6 bits each: the upper 2 bits of the last four are stored above those of the first four
         if at < 4 {
             scales[at] |= s;
             scales[at + 4] |= m;
@@ -162,7 +162,7 @@ fn by_32(x: &[f32], weights: Weights, search: &Search, to: &mut [u8]) -> [u8; BL
     all
 }
 
-/// Two numbers of 4 bits in a byte, 32 apart.
+/// Packs two 4-bit numbers, 32 apart, into a byte.
 fn pack_4(levels: &[u8], to: &mut [u8]) {
     for (part, to) in levels.chunks(64).zip(to.chunks_mut(32)) {
         to.iter_mut().enumerate().for_each(|(at, to)| *to = (part[at] & 15) | (part[at + 32] & 15) << 4);

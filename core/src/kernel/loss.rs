@@ -1,4 +1,4 @@
-//! Cross-entropy of logits, and fused with the matmul that makes the logits.
+//! Cross-entropy of logits, also fused with the matmul that computes the logits.
 
 use super::buffer::unwritten;
 use super::mask::IGNORED;
@@ -11,8 +11,8 @@ use super::{Array, fused, parallel, reference};
 use crate::{Result, bail};
 use rayon::prelude::*;
 
-/// Rows whose logits are held at once: at most as many as make 128 MiB, or 72 MiB where no output weight is trainable
-/// (its gradient would be summed up in memory once a part); within 64 to 1024, in even parts.
+/// Rows whose logits are held at once: at most as many as make 128 MiB, or 72 MiB if no output weight is trainable (each part
+/// adds its gradient to the sum in memory once); within 64 to 1024, in even parts.
 fn rows_at_once(rows: usize, vocabulary: usize, trainable: bool) -> usize {
     let most = ((if trainable { 32 << 20 } else { 18 << 20 }) / vocabulary.max(1)).clamp(64, 1024);
     rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(16)
@@ -27,16 +27,16 @@ pub struct OutputWeight<'a> {
     pub bias_trainable: bool,
 }
 
-/// What a loss makes of logits.
+/// Options of a loss.
 #[derive(Clone, Copy, Default)]
 pub struct LossShape {
-    /// The share of a target that is spread over all classes.
+    /// Label smoothing: the share of a target spread over all classes.
     pub smoothing: f64,
-    /// Logits are limited softly to this (Gemma 2).
+    /// Soft cap of the logits (Gemma 2).
     pub cap: Option<f64>,
 }
 
-/// Without a limit.
+/// Without a soft cap.
 impl From<f64> for LossShape {
     fn from(smoothing: f64) -> LossShape {
         LossShape { smoothing, cap: None }
@@ -46,7 +46,7 @@ impl From<f64> for LossShape {
 /// Gradients of the summed loss, before they are scaled by the incoming gradient.
 pub struct Gradients {
     pub hidden: Option<Vec<f32>>,
-    /// For each output weight: its own and its bias's.
+    /// For each output weight: the gradients of the weight and of its bias.
     pub outputs: Vec<[Option<Vec<f32>>; 2]>,
 }
 
@@ -62,16 +62,16 @@ pub fn check_targets(verb: &str, rows: usize, vocabulary: usize, targets: &[i64]
     }
 }
 
-/// How rows of logits become losses.
+/// Conversion of rows of logits to losses.
 #[derive(Clone, Copy)]
 struct RowPlan {
     smoothing: f64,
-    /// Logits are limited softly.
+    /// Soft cap of the logits.
     cap: Option<f32>,
     learn: bool,
 }
 
-/// Replaces a row of logits, which may lie in several parts, by the gradient of its loss, and returns the loss.
+/// Replaces a row of logits, which may consist of several parts, by the gradient of its loss, and returns the loss.
 fn row_loss(parts: &mut [&mut [f32]], target: i64, plan: RowPlan) -> f64 {
     let RowPlan { smoothing, cap, learn } = plan;
     if target == IGNORED {
@@ -82,7 +82,7 @@ fn row_loss(parts: &mut [&mut [f32]], target: i64, plan: RowPlan) -> f64 {
     }
     let limited = cap.map(|cap| {
         parts.iter_mut().for_each(|logits| softcap_rows(logits, 1.0, cap));
-        // only their gradient needs them again
+        // only the gradient needs them again
         (cap, if learn { parts.iter().map(|logits| logits.to_vec()).collect() } else { Vec::new() })
     });
     let count = parts.iter().map(|logits| logits.len()).sum::<usize>() as f64;
@@ -122,8 +122,8 @@ fn place(parts: &[&mut [f32]], mut column: usize) -> (usize, usize) {
     unreachable!("targets were checked")
 }
 
-/// Losses of all rows, added in their order; where the plan learns the logits become gradients. `blocks` are the logits of
-/// `targets.len()` rows and so many columns each, which lie side by side.
+/// Losses of all rows, added in order; if the plan is trainable the logits become gradients. Each of `blocks` holds the logits of
+/// `targets.len()` rows for some columns; the blocks are adjacent.
 fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], plan: RowPlan) -> f64 {
     let mut rows: Vec<Vec<&mut [f32]>> = targets.iter().map(|_| Vec::with_capacity(blocks.len())).collect();
     for (logits, width) in blocks {
@@ -134,8 +134,8 @@ fn rows_loss(blocks: &mut [(&mut [f32], usize)], targets: &[i64], plan: RowPlan)
     losses.iter().sum()
 }
 
-/// The summed loss of `hidden [N, D] · weightᵀ + bias` over all output embeddings together and, where wanted, its
-/// gradients. Holds the logits of a few rows at a time. Only f32 on the CPU: see [`super::fused`].
+/// The summed loss of `hidden [N, D] · weightᵀ + bias` over all output embeddings together and, if requested, its gradients.
+/// Holds the logits of a few rows at a time. Only f32 on the CPU: see [`super::fused`].
 pub fn linear_cross_entropy(
     hidden: &Array,
     outputs: &[OutputWeight],
@@ -217,15 +217,16 @@ pub fn linear_cross_entropy(
     Ok((loss, grads))
 }
 
-/// What [`linear_cross_entropy_there`] makes, where its operands are.
+/// Result of [`linear_cross_entropy_there`], on the device of its operands.
 pub struct LossThere {
     pub loss: Array,
     pub hidden: Option<Array>,
-    /// For each output weight: its own and its bias's.
+    /// For each output weight: the gradients of the weight and of its bias.
     pub outputs: Vec<[Option<Array>; 2]>,
 }
 
-/// [`linear_cross_entropy`] in operations of candle, on another device than the CPU: it too holds the logits of a few rows at a time.
+/// [`linear_cross_entropy`] in candle operations, on a device other than the CPU: it also holds the logits of a few rows at a
+/// time.
 pub fn linear_cross_entropy_there(
     hidden: &Array,
     outputs: &[OutputWeight],

@@ -1,4 +1,4 @@
-//! Masks: the keys that a query attends to, and the targets that a loss leaves out.
+//! Masks: the keys that a query attends to, and the targets that a loss ignores.
 
 use super::dropout::Dropout;
 use super::{Array, Device};
@@ -7,16 +7,16 @@ use crate::{Result, bail};
 /// The target of a row without a loss.
 pub const IGNORED: i64 = -100;
 
-/// What a query may attend to.
+/// The attention mask of a call.
 #[derive(Clone, Copy, Default)]
 pub struct Mask<'a> {
-    /// Only keys at its own position or before.
+    /// Only keys at the query's position or before.
     pub causal: bool,
-    /// Only keys less than this far away, its own counted (as Mistral's `sliding_window`).
+    /// Only keys less than this distance away, including the query's own position (as Mistral's `sliding_window`).
     pub window: Option<usize>,
-    /// Only keys of its own segment: `[B, S]` numbers, 0 is padding, which sees nothing and is not seen.
+    /// Only keys of the query's segment: `[B, S]` numbers; 0 is padding, which neither attends nor is attended to.
     pub segments: Option<&'a [u32]>,
-    /// Weights that are dropped at random.
+    /// Dropout of attention weights.
     pub dropout: Option<Dropout>,
 }
 
@@ -24,16 +24,17 @@ pub struct Mask<'a> {
 #[derive(Clone)]
 pub struct AttentionMask {
     pub ranges: Vec<(u32, u32)>,
-    /// Of queries `[B, T]` and keys `[B, S]`: set where segments do not lie in one piece, so that a range alone does not say it.
+    /// Segments of queries `[B, T]` and keys `[B, S]`: set if segments are not contiguous, so that ranges alone do not describe
+    /// them.
     pub segments: Option<(Vec<u32>, Vec<u32>)>,
     pub queries: usize,
     pub keys: usize,
-    /// Weights that are dropped at random, by the row of their query in `[B, H, T]` and the place of their key.
+    /// Dropout of attention weights, by the row of their query in `[B, H, T]` and the position of their key.
     pub dropout: Option<Dropout>,
 }
 
 impl AttentionMask {
-    /// Of T queries that are the last of S positions.
+    /// For T queries that are the last of S positions.
     pub fn new(mask: &Mask, rows: usize, queries: usize, keys: usize) -> Result<AttentionMask> {
         let Some(segments) = mask.segments else {
             let ranges = (0..queries).map(|i| reach(mask, i + keys - queries, keys)).collect();
@@ -46,7 +47,7 @@ impl AttentionMask {
         Ok(AttentionMask { dropout: mask.dropout, ..seen })
     }
 
-    /// Of queries and keys that are of different sequences: a query sees all keys of its segment, 0 is padding in both.
+    /// For queries and keys of different sequences: a query attends to all keys of its segment, 0 is padding in both.
     pub fn cross(
         of_queries: &[u32],
         of_keys: &[u32],
@@ -98,22 +99,23 @@ impl AttentionMask {
         }
     }
 
-    /// Drops weights, or their gradients, of query `i` of a head of a row and of keys from `start` on.
+    /// Applies dropout to weights, or their gradients, of query `i` of a head of a row, for keys from `start` on.
     pub fn drop(&self, [row, h, heads]: [usize; 3], i: usize, start: usize, weights: &mut [f32]) {
         if let Some(dropout) = &self.dropout {
             dropout.row((row * heads + h) * self.queries + i, start, weights);
         }
     }
 
-    /// What weights `[B, H, T, S]` are multiplied by, where some are dropped.
+    /// The dropout factors of weights `[B, H, T, S]`, if there is dropout.
     pub fn factors(&self, sizes: Sizes, like: &Array) -> Result<Option<Array>> {
         let Some(dropout) = &self.dropout else { return Ok(None) };
         let Sizes { rows, heads, queries, keys, .. } = sizes;
         dropout.factors_like(rows * heads * queries, keys, &[rows, heads, queries, keys], like).map(Some)
     }
 
-    /// 1 where a query sees a key and 0 where not, `[B, 1, T, S]`, or `[1, 1, T, S]` where rows are alike; of the dtype and on the device of
-    /// `like`. On another device than the CPU it is made of the ranges there: T × S numbers never cross.
+    /// 1 where a query attends to a key and 0 elsewhere, `[B, 1, T, S]`, or `[1, 1, T, S]` if all rows are alike; of the dtype
+    /// and on the device of `like`. On a device other than the CPU it is built there from the ranges: T × S numbers are never
+    /// transferred.
     pub fn seen(&self, sizes: Sizes, like: &Array) -> Result<Array> {
         let Sizes { rows, queries, keys, .. } = sizes;
         if !like.device().is_cpu() {
@@ -141,7 +143,7 @@ impl AttentionMask {
         Ok(seen.to_dtype(like.dtype())?)
     }
 
-    /// Whether query `i` of `row` sees key `j`.
+    /// Whether query `i` of `row` attends to key `j`.
     pub fn sees(&self, row: usize, i: usize, j: usize) -> bool {
         let (start, end) = self.row(row)[i];
         let own = |(queries, keys): &(Vec<u32>, Vec<u32>)| queries[row * self.queries + i] == keys[row * self.keys + j];
@@ -149,7 +151,7 @@ impl AttentionMask {
     }
 }
 
-/// The keys in reach of position `i` by causality and window.
+/// The keys that position `i` reaches by causality and window.
 fn reach(mask: &Mask, i: usize, keys: usize) -> (u32, u32) {
     let window = mask.window.unwrap_or(usize::MAX).max(1);
     let start = (i + 1).saturating_sub(window);

@@ -1,7 +1,7 @@
-//! Arithmetic that the compiler turns into vectors, and functions compiled once per instruction set.
+//! Arithmetic that the compiler vectorizes, and functions compiled once per instruction set.
 
-/// Defines a function whose body is compiled for AVX-512, for AVX2 and portably, and picks one at run time.
-/// In the body `fma::<FMA>(a, b, c)` is `a * b + c`, in one instruction where there is one.
+/// Defines a function whose body is compiled for AVX-512, for AVX2 and portably, and picks one at run time. In the body
+/// `fma::<FMA>(a, b, c)` is `a * b + c`, in one instruction if available.
 macro_rules! simd {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $(-> $out:ty)? $body:block) => {
         $(#[$meta])*
@@ -47,7 +47,7 @@ pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 #[inline(always)]
 pub fn exp<const FMA: bool>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // adding 1.5 · 2^23 leaves the nearest integer in the low bits
-    // 2^n · e^r of this is above all numbers, and n not above 128
+    // 2^n · e^r then exceeds all numbers, and n is at most 128
     let clamped = if x > 89.0 { 89.0 } else { x };
     let shifted = fma::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
@@ -71,7 +71,7 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
-/// tanh x within 2 units in the last place: a polynomial where x is small (Cephes), else by e^(-2|x|).
+/// tanh x within 2 units in the last place: a polynomial where x is small (Cephes), otherwise e^(-2|x|).
 #[inline(always)]
 pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     let s = x * x;
@@ -85,8 +85,7 @@ pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     if x.abs() < 0.625 { small } else { large }
 }
 
-/// The error function: Eigen's rational approximation, within a few units in the last place; ±1 where no number lies
-/// between it and 1.
+/// The error function: Eigen's rational approximation, within a few units in the last place; ±1 where that is the nearest number.
 #[inline(always)]
 pub fn erf<const FMA: bool>(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
@@ -104,7 +103,7 @@ pub fn erf<const FMA: bool>(x: f32) -> f32 {
 }
 
 simd! {
-    /// x becomes e^(x·scale − shift); returns the sum. Sixteen partial sums, so that it is the same order everywhere.
+    /// x becomes e^(x·scale − shift); returns the sum. Sixteen partial sums, so that the order is the same everywhere.
     pub fn exp_sum(x: &mut [f32], scale: f32, shift: f32) -> f32 {
         let mut sums = [0f32; 16];
         let mut chunks = x.chunks_exact_mut(16);
@@ -123,7 +122,7 @@ simd! {
 }
 
 simd! {
-    /// Scores become probabilities e^(p·scale − log), and `dp` the gradient of the scores.
+    /// Turns scores into probabilities e^(p·scale − log), and `dp` into the gradient of the scores.
     pub fn score_gradient(p: &mut [f32], dp: &mut [f32], scale: f32, log: f32, delta: f32) {
         for (p, dp) in p.iter_mut().zip(dp) {
             *p = exp::<FMA>(fma::<FMA>(*p, scale, -log));

@@ -8,7 +8,7 @@ use crate::{Result, bail, cancel};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it.
+/// Sets `out [m, n]`, row by row, to `a [m, k] · b [k, n]`, or adds that to it.
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
     assert!(out.len() >= m * n, "the product does not fit");
     a.check(m, k);
@@ -31,11 +31,11 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     }
     let (wide_a, wide_b) = (widened(&a), widened(&b));
     let parallelism = if m * n * k < 1 << 17 { ::gemm::Parallelism::None } else { ::gemm::Parallelism::Rayon(0) };
-    // SAFETY: both operands and the result lie in their slices, as checked, and the result is borrowed uniquely
+    // SAFETY: both operands and the result are inside their slices, as checked, and the result is borrowed uniquely
     unsafe { portable::multiply(out.as_mut_ptr(), n, [m, n, k], (a, &wide_a), (b, &wide_b), add, parallelism) };
 }
 
-/// The numbers as f32, copied only where they are not.
+/// The numbers as f32, copied only if they have another type.
 fn widened<'a>(x: &Matrix<'a>) -> Cow<'a, [f32]> {
     match x.values {
         Values::F32(values) => Cow::Borrowed(values),
@@ -49,7 +49,7 @@ fn widened<'a>(x: &Matrix<'a>) -> Cow<'a, [f32]> {
     }
 }
 
-/// The shape of `x · weight`, checked: rows, inputs, outputs.
+/// The checked shape of `x · weight`: rows, inputs, outputs.
 fn sizes(x: &Array, weight: &Array, transposed: bool) -> Result<(usize, usize, usize)> {
     let verb = if transposed { "linear_transposed" } else { "linear" };
     let &[a, b] = weight.dims() else { bail!(verb, "a weight of shape {:?} is not a matrix", weight.dims()) };
@@ -140,12 +140,12 @@ pub fn linear_accumulate(
     cancel::check()
 }
 
-/// Whether [`linear_accumulate`] takes these.
+/// Whether [`linear_accumulate`] accepts these.
 pub fn accumulates(x: &Array, weight: &Array) -> bool {
     fused(&[x, weight])
 }
 
-/// `scale` times `values`, in place.
+/// Multiplies `values` by `by`, in place.
 pub fn scale(values: &mut [f32], by: f32) {
     values.par_chunks_mut(1 << 16).for_each(|piece| super::math::scale(piece, by));
 }

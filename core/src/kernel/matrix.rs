@@ -1,4 +1,4 @@
-//! Matrices over slices, as the matmul kernels read them.
+//! Matrices over slices, as operands of the matmul kernels.
 
 use super::view::{View, view};
 use super::{Array, DType};
@@ -13,7 +13,7 @@ pub enum Precision {
     Bf16,
     /// Each f32 as the sum of three bf16.
     Bf16x3,
-    /// Rounded to 8 bits beside weights in blocks, f32 beside others.
+    /// Rounded to 8 bits when multiplied with quantized weights, otherwise f32.
     Int8,
 }
 
@@ -45,7 +45,7 @@ impl<'a> From<&'a [bf16]> for Values<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Row by row, `width` numbers each.
+    /// Row-major, `width` numbers per row.
     pub fn rows(values: impl Into<Values<'a>>, width: usize) -> Matrix<'a> {
         Matrix { values: values.into(), rows: width, columns: 1 }
     }
@@ -61,14 +61,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Panics unless it has this many rows and columns: what is unsafe below relies on it.
+    /// Panics unless it has this many rows and columns: the unsafe code below relies on it.
     pub(super) fn check(&self, rows: usize, columns: usize) {
         let fits = rows == 0 || columns == 0 || self.len() > (rows - 1) * self.rows + (columns - 1) * self.columns;
         assert!(fits, "an operand is too short");
     }
 }
 
-/// One number of a matrix: for slow twins in plain Rust.
+/// One number of a matrix: for slow references in plain Rust.
 pub fn at(x: &Matrix, row: usize, column: usize) -> f32 {
     let at = row * x.rows + column * x.columns;
     match x.values {
@@ -84,7 +84,7 @@ pub enum MatrixView<'a> {
 }
 
 impl<'a> MatrixView<'a> {
-    /// Of a contiguous array.
+    /// A view of a contiguous array.
     pub fn of(array: &'a Array) -> Result<MatrixView<'a>> {
         Ok(match array.dtype() {
             DType::BF16 => MatrixView::Bf16(view(array)?),
@@ -101,7 +101,7 @@ impl<'a> MatrixView<'a> {
         }
     }
 
-    /// Row by row, `width` numbers each.
+    /// Row-major, `width` numbers per row.
     pub fn rows(&self, width: usize) -> Matrix<'_> {
         match self {
             MatrixView::F32(values) => Matrix::rows(&values[..], width),

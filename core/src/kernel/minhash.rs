@@ -5,7 +5,7 @@ use super::math::simd;
 /// Hash functions that are computed together.
 pub const LANES: usize = 16;
 
-/// The hash functions `x * factor + shift`, modulo 2^32, of numbers that are hashes already.
+/// The hash functions `x * factor + shift`, modulo 2^32, of numbers that are already hashes.
 pub struct HashFamily {
     factors: Vec<[u32; LANES]>,
     shifts: Vec<[u32; LANES]>,
@@ -20,7 +20,7 @@ impl HashFamily {
             (0..count.div_ceil(LANES)).map(|_| std::array::from_fn(|_| (rng.next_u64() >> 32) as u32)).collect()
         };
         let mut factors: Vec<[u32; LANES]> = drawn("factors");
-        // odd: no two numbers have one hash
+        // odd: no two numbers collide
         factors.iter_mut().flatten().for_each(|factor| *factor |= 1);
         HashFamily { factors, shifts: drawn("shifts") }
     }

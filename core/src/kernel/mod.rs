@@ -1,10 +1,10 @@
-//! Operations that must be fast: each forward and backward, over plain arrays without gradients.
+//! Performance-critical operations: forward and backward of each, over plain arrays without gradients.
 //!
-//! A function here takes arrays on any device and in any float dtype. f32 on the CPU runs the fused kernel;
-//! everything else, and everything under `LEVAIN_KERNELS=off`, runs the same mathematics as [`mod@reference`] operations
-//! of candle's. No result depends on the number of threads: work is split by shape alone.
+//! Functions here accept arrays on any device and in any float dtype. f32 on the CPU runs the fused kernel; everything else, and
+//! everything under `LEVAIN_KERNELS=off`, runs the same mathematics as candle operations, in [`mod@reference`]. No result depends
+//! on the number of threads: work is split by shape alone.
 //!
-//! Nearly all `unsafe` of the crate is in this folder; a test lists the few lines elsewhere.
+//! Nearly all `unsafe` code of the crate is in this folder; a test lists the few lines elsewhere.
 
 mod accumulate;
 pub mod activation;
@@ -65,7 +65,7 @@ pub use matrix::Precision;
 pub use optimize::{Adamw, Sgd, adamw, scaled, sgd, square_sum, square_sums};
 pub use view::held;
 
-/// An error where a variable of the environment asks for kernels by a word that is none of theirs.
+/// Returns an error if an environment variable selects kernels by an unknown word.
 pub fn settings() -> crate::Result<()> {
     cpu::limit()?;
     device::asked()?;
@@ -73,7 +73,7 @@ pub fn settings() -> crate::Result<()> {
 }
 
 impl From<candle_core::Error> for crate::Error {
-    /// An error of the layer below, in its first line and without its name.
+    /// A candle error, reduced to its first line and without its name.
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or("failed");

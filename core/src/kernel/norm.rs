@@ -8,7 +8,7 @@ use crate::{Result, bail};
 use std::ops::Range;
 
 simd! {
-    /// Normalizes rows of one width and keeps 1 / root mean square of each in `scales`.
+    /// Normalizes rows of equal width and keeps 1 / root mean square of each in `scales`.
     pub(super) fn rms_rows(x: &[f32], w: &[f32], y: &mut [f32], scales: &mut [f32], eps: f64) {
         let width = w.len();
         for ((x, y), scale) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales) {
@@ -66,7 +66,7 @@ simd! {
     }
 }
 
-/// What a norm's backward needs beside its input: per row 1 / deviation, and for layer_norm the mean.
+/// What a norm's backward needs besides its input: per row 1 / deviation, and for layer_norm the mean.
 pub struct Saved {
     scales: Vec<f32>,
     means: Vec<f32>,
@@ -243,7 +243,7 @@ pub fn layer_norm_backward(x: &Array, weight: &Array, grad: &Array, eps: f64, sa
     array(dx, x.dims())
 }
 
-/// The gradient of weight. That of the bias is the column sum of `grad`.
+/// The gradient of weight. The gradient of the bias is the column sum of `grad`.
 pub fn layer_norm_weight(x: &Array, weight: &Array, grad: &Array, eps: f64, saved: &Saved) -> Result<Array> {
     if saved.scales.is_empty() || !fused(&[x, grad]) {
         return reference::layer_norm_weight(x, weight, grad, eps);
@@ -263,7 +263,7 @@ simd! {
     }
 }
 
-/// The sum over all dimensions but the last: the gradient of a bias.
+/// The sum over all dimensions except the last: the gradient of a bias.
 pub fn column_sum(grad: &Array) -> Result<Array> {
     let width = *grad.dims().last().unwrap_or(&1);
     if !fused(&[grad]) {

@@ -1,6 +1,6 @@
 //! Optimizer steps in one pass over memory: parameter, gradient and state are each read and written once.
 //!
-//! Every element is computed by itself, so the bits do not depend on the number of threads.
+//! Elements are independent, so the bits do not depend on the number of threads.
 
 use super::buffer::unwritten;
 use super::math::simd;
@@ -11,10 +11,10 @@ use crate::{Error, Result, bail};
 use half::bf16;
 use rayon::prelude::*;
 
-/// Numbers in one task.
+/// Numbers per task.
 const PIECE: usize = 1 << 15;
 
-/// AdamW as PyTorch has it: decay is decoupled, moments are corrected for their start, eps is outside the root.
+/// AdamW as in PyTorch: decoupled weight decay, bias-corrected moments, eps outside the root.
 #[derive(Clone, Copy, Debug)]
 pub struct Adamw {
     pub lr: f64,
@@ -36,16 +36,16 @@ simd! {
     }
 }
 
-/// A moment of a parameter, one number for each of its own.
+/// A moment of a parameter, with one number for each of the parameter's.
 pub enum Moment {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
-    /// On another device than the CPU, where its parameter is; in f32.
+    /// On the parameter's device, other than the CPU; in f32.
     There(Array),
 }
 
 impl Moment {
-    /// Zeros where `param` is.
+    /// Zeros on the device of `param`.
     pub fn zeros(param: &Array, half: bool) -> Result<Moment> {
         let count = param.elem_count();
         Ok(match param.device() {
@@ -56,7 +56,7 @@ impl Moment {
         })
     }
 
-    /// The numbers of an array, which is f32 or bf16, where `param` is.
+    /// The numbers of an f32 or bf16 array, on the device of `param`.
     pub fn of(array: &Array, param: &Array) -> Result<Moment> {
         Ok(match (param.device(), array.dtype()) {
             (Device::Cpu, DType::BF16) => Moment::Bf16(array.flatten_all()?.to_vec1()?),
@@ -66,7 +66,7 @@ impl Moment {
         })
     }
 
-    /// Moves to where `param` is.
+    /// Moves to the device of `param`.
     pub fn follow(&mut self, param: &Array) -> Result<()> {
         let is_there = match self {
             Moment::There(numbers) => numbers.device().same_device(param.device()),
@@ -78,7 +78,7 @@ impl Moment {
         Ok(())
     }
 
-    /// The numbers, which nothing changes any more.
+    /// The numbers, which no longer change.
     pub fn array(&self, dims: &[usize]) -> Result<Array> {
         Ok(match self {
             Moment::F32(numbers) => Array::from_slice(numbers, dims, &Device::Cpu)?,
@@ -96,14 +96,14 @@ impl Moment {
     }
 }
 
-/// Moments in bf16 need stochastic rounding, which candle has no operations for.
+/// Moments in bf16 need stochastic rounding, for which candle has no operations.
 fn no_half_there(param: &Array) -> Error {
     let device = device_name(param.device());
     Error::new("moments_dtype", format!("moments of a parameter on {device} are kept in f32, not bf16"))
         .help("leave out `moments_dtype`, or train on the CPU")
 }
 
-/// Sixteen random bits for each of two numbers, by their place and the step: mixed as in "lowbias32" (C. Wellons).
+/// Sixteen random bits for each of two numbers, by their position and the step: mixed as in "lowbias32" (C. Wellons).
 #[inline(always)]
 fn dice(place: u32, step: u32) -> u32 {
     let mut x = place ^ step.wrapping_mul(0x9E37_79B9);
@@ -142,7 +142,7 @@ simd! {
 
 /// The parameter after a step; its moments `m` and `v` (zeros before the first) change in place.
 ///
-/// The gradient is multiplied by `factor` (1, or from clipping), so that it need not be scaled beforehand.
+/// The gradient is multiplied by `factor` (1, or the clipping factor), which saves scaling it beforehand.
 pub fn adamw(
     param: &Array,
     grad: &Array,
@@ -186,7 +186,7 @@ pub fn adamw(
     })
 }
 
-/// [`adamw`] in operations of candle: the numbers stay where they are.
+/// [`adamw`] in candle operations: the numbers stay on their device.
 fn adamw_there(param: &Array, grad: &Array, m: &mut Array, v: &mut Array, constants: [f64; 8]) -> Result<Array> {
     let [keep, b1, c1, b2, c2, rate, root, eps] = constants;
     let (p, g) = wide(param, grad)?;
@@ -196,7 +196,7 @@ fn adamw_there(param: &Array, grad: &Array, m: &mut Array, v: &mut Array, consta
     Ok(((p * keep)? - step)?.to_dtype(param.dtype())?)
 }
 
-/// Stochastic gradient descent as PyTorch has it, without dampening.
+/// Stochastic gradient descent as in PyTorch, without dampening.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
     pub lr: f64,
@@ -226,7 +226,7 @@ simd! {
     }
 }
 
-/// The parameter after a step. `velocity` (zeros before the first) changes in place; there is none without momentum.
+/// The parameter after a step. `velocity` (zeros before the first) changes in place; it is `None` without momentum.
 pub fn sgd(param: &Array, grad: &Array, velocity: Option<&mut Moment>, factor: f64, options: &Sgd) -> Result<Array> {
     let _timed = profile::span("sgd", Pass::Other);
     check("sgd", param, grad, velocity.as_ref().map(|velocity| velocity.len()).as_slice())?;
@@ -249,7 +249,7 @@ pub fn sgd(param: &Array, grad: &Array, velocity: Option<&mut Moment>, factor: f
     })
 }
 
-/// [`sgd`] in operations of candle.
+/// [`sgd`] in candle operations.
 fn sgd_there(
     param: &Array,
     grad: &Array,
@@ -269,12 +269,12 @@ fn sgd_there(
     Ok((p - (by * lr)?)?.to_dtype(param.dtype())?)
 }
 
-/// A parameter and its gradient in f32, where the parameter is.
+/// A parameter and its gradient in f32, on the parameter's device.
 fn wide(param: &Array, grad: &Array) -> Result<(Array, Array)> {
     Ok((param.to_dtype(DType::F32)?, grad.to_device(param.device())?.to_dtype(DType::F32)?))
 }
 
-/// An error where a gradient or a state is not the parameter's.
+/// Returns an error if a gradient or a state does not match the parameter.
 fn check(verb: &str, param: &Array, grad: &Array, states: &[usize]) -> Result<()> {
     if param.dims() != grad.dims() || states.iter().any(|state| *state != param.elem_count()) {
         bail!(
@@ -287,7 +287,7 @@ fn check(verb: &str, param: &Array, grad: &Array, states: &[usize]) -> Result<()
     Ok(())
 }
 
-/// Runs `work(parameter, gradient, result)` on f32 slices of the CPU; the result has the parameter's dtype.
+/// Runs `work(parameter, gradient, result)` on f32 slices on the CPU; the result has the parameter's dtype.
 fn step(param: &Array, grad: &Array, work: impl FnOnce(&[f32], &[f32], &mut [f32])) -> Result<Array> {
     let (p, g) = wide(param, grad)?;
     let (p, g) = (p.contiguous()?, g.contiguous()?);
@@ -312,7 +312,7 @@ simd! {
     }
 }
 
-/// The sum of squares, in f64, in an order that the number of threads does not change.
+/// The sum of squares, in f64, in an order independent of the number of threads.
 pub fn square_sum(x: &Array) -> Result<f64> {
     let _timed = profile::span("square_sum", Pass::Other);
     if !super::fused(&[x]) {
@@ -324,13 +324,13 @@ pub fn square_sum(x: &Array) -> Result<f64> {
     Ok(pieces.iter().sum())
 }
 
-/// The sum of squares where the numbers are; in f64, which Metal has not.
+/// The sum of squares on the array's device; in f64, which Metal lacks.
 fn square_sum_there(x: &Array) -> Result<Array> {
     let dtype = if x.device().is_metal() { DType::F32 } else { DType::F64 };
     Ok(x.to_dtype(dtype)?.sqr()?.sum_all()?)
 }
 
-/// The sum of squares of several arrays, in their order. Of those on another device than the CPU one number crosses.
+/// The sum of squares of several arrays, in order. For those on a device other than the CPU one number is transferred.
 pub fn square_sums<'a>(arrays: impl Iterator<Item = &'a Array>) -> Result<f64> {
     let (mut sum, mut there) = (0.0, None);
     for x in arrays {

@@ -1,21 +1,21 @@
-//! Work split over threads, always at the same places.
+//! Work split over threads, always at the same boundaries.
 
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Numbers in one piece of elementwise work: enough to be worth a task, few enough for the nearest caches.
+/// Numbers per piece of elementwise work: enough to be worth a task, few enough for the nearest caches.
 const PIECE: usize = 1 << 14;
 
-/// Rows in one piece, for rows of this width.
+/// Rows per piece, for rows of this width.
 pub fn rows_per_piece(width: usize) -> usize {
     (PIECE / width.max(1)).max(1)
 }
 
-/// `work(first, piece)` over the pieces of `out` that begin at multiples of `length`, on all threads.
+/// Runs `work(first, piece)` over the pieces of `out` that begin at multiples of `length`, on all threads.
 ///
-/// `work` is `dyn` here and below: rayon's machinery is then compiled once for a type of number, and not for every closure,
-/// which was a third of all of levain's code.
+/// `work` is `dyn` here and below: rayon's machinery is then compiled once per type of number instead of once per closure, which
+/// was a third of levain's code.
 pub fn pieces<T: Send>(out: &mut [T], length: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
     let length = length.max(1);
     if out.len() <= length {
@@ -27,8 +27,8 @@ pub fn pieces<T: Send>(out: &mut [T], length: usize, work: &(dyn Fn(usize, &mut 
     out.par_chunks_mut(length).enumerate().for_each(|(i, piece)| work(i * length, piece));
 }
 
-/// Appends `values(range)` of `range` to `out`, in pieces of `length` values, on all threads. The values of a range are as many
-/// as it is long.
+/// Appends `values(range)` for each part of `range` to `out`, in pieces of `length` values, on all threads. A range produces as
+/// many values as it is long.
 pub fn extend<T: Send, I: Iterator<Item = T>>(
     out: &mut Vec<T>,
     range: Range<usize>,
@@ -38,14 +38,14 @@ pub fn extend<T: Send, I: Iterator<Item = T>>(
     extend_by(out, range, length, &|range, places| places.write(values(range)));
 }
 
-/// Places of a vector that hold nothing yet, and how many of them were written.
+/// Uninitialized elements of a vector, and the number written so far.
 pub struct Places<'a, T> {
     empty: &'a mut [MaybeUninit<T>],
     written: usize,
 }
 
 impl<T> Places<'_, T> {
-    /// Writes the values into the first of the places.
+    /// Writes the values to the first free elements.
     pub fn write(&mut self, values: impl Iterator<Item = T>) {
         let mut written = 0;
         for (place, value) in self.empty.iter_mut().zip(values) {
@@ -56,10 +56,10 @@ impl<T> Places<'_, T> {
     }
 }
 
-/// Writes the values of a range into as many places.
+/// Writes the values of a range to the same number of elements.
 pub type Fill<'a, T> = &'a (dyn Fn(Range<usize>, &mut Places<T>) + Sync);
 
-/// The body of [`extend`], compiled once for a type of value.
+/// The body of [`extend`], compiled once per type of value.
 pub fn extend_by<T: Send>(out: &mut Vec<T>, range: Range<usize>, length: usize, fill: Fill<T>) {
     let (start, count) = (out.len(), range.len());
     out.reserve(count);
@@ -69,11 +69,11 @@ pub fn extend_by<T: Send>(out: &mut Vec<T>, range: Range<usize>, length: usize, 
         fill(first..first + length, &mut places);
         assert!(places.written == length, "a range has fewer values than it is long");
     });
-    // SAFETY: every piece was written whole, or the assertion, which panics through `pieces`, had come before this
+    // SAFETY: every piece was written whole, or the assertion, which panics through `pieces`, has failed before this
     unsafe { out.set_len(start + count) };
 }
 
-/// `work(first_row, rows)` over pieces of whole rows of `out`.
+/// Runs `work(first_row, rows)` over pieces of whole rows of `out`.
 pub fn rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
     let step = rows_per_piece(width);
     if out.len() <= step * width {
@@ -82,7 +82,7 @@ pub fn rows(out: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sy
     pieces(out, step * width, &|first, piece| work(first / width, piece));
 }
 
-/// `work(first_row, rows of a, rows of b)` over pieces of two arrays with as many rows.
+/// Runs `work(first_row, rows of a, rows of b)` over pieces of two arrays with equal numbers of rows.
 pub fn rows2(
     a: &mut [f32],
     a_width: usize,

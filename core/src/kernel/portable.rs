@@ -1,11 +1,11 @@
-//! Matrix products by the `gemm` crate, where the instructions of our own are not there.
+//! Matrix products by the `gemm` crate, for processors without the instructions of our kernels.
 
 use super::matrix::Matrix;
 
-/// `to` (rows `stride` apart) becomes `a [m, k] · b [k, n]`, whose numbers are `x` and `y`, or that is added to it.
+/// Sets `to` (rows `stride` apart) to `a [m, k] · b [k, n]`, with numbers `x` and `y`, or adds that to it.
 ///
 /// # Safety
-/// `a` and `b` lie in their slices (see [`Matrix::check`]), and nobody else uses the m rows of n numbers from `to` on.
+/// `a` and `b` are inside their slices (see [`Matrix::check`]), and nothing else uses the m rows of n numbers from `to` on.
 #[allow(clippy::too_many_arguments)]
 pub unsafe fn multiply(
     to: *mut f32,

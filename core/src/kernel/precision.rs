@@ -1,4 +1,4 @@
-//! Precisions by name, and which of them this processor has.
+//! Precisions by name, and their availability on this processor.
 
 use super::gemm::is_available;
 use super::matrix::Precision;
@@ -7,14 +7,14 @@ use crate::{Error, Result};
 impl Precision {
     pub const NAMES: [&str; 4] = ["f32", "bf16", "bf16x3", "int8"];
 
-    /// Those of products of plain numbers.
+    /// Precisions of products of unquantized numbers.
     pub const PLAIN: [&str; 3] = ["f32", "bf16", "bf16x3"];
 
     pub fn name(self) -> &'static str {
         Precision::NAMES[self as usize]
     }
 
-    /// The precision of this name, if this processor has it.
+    /// The precision of this name, if this processor supports it.
     pub fn named(who: &str, name: &str) -> Result<Precision> {
         match name {
             "f32" => Ok(Precision::F32),

@@ -1,7 +1,7 @@
 //! Time and memory of a run, by operation.
 //!
-//! Off, each hook costs one relaxed load. On, an operation is timed from its [`now`] to its [`done`]; its cost excludes
-//! the operations inside it, so that all costs add up.
+//! While off, each hook costs one relaxed load. While on, an operation is timed from its [`now`] to its [`done`]; its cost
+//! excludes nested operations, so that all costs add up.
 
 use crate::sync::unpoisoned;
 use std::cell::Cell;
@@ -17,17 +17,17 @@ static LIVE: AtomicI64 = AtomicI64::new(0);
 static MOST_LIVE: AtomicI64 = AtomicI64::new(0);
 static BOOK: Mutex<Option<Book>> = Mutex::new(None);
 
-/// The most operations in a trace: viewers do not open larger ones.
+/// Maximum number of operations in a trace: viewers do not open larger ones.
 const EVENTS: usize = 1_000_000;
 
 /// The pass of a step in which an operation ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pass {
     Forward,
-    /// Forward a second time, in a block of activation checkpointing.
+    /// A second forward, in a block of activation checkpointing.
     Recompute,
     Backward,
-    /// Neither: an optimizer's step, a norm.
+    /// Neither forward nor backward: an optimizer step, a norm.
     Other,
 }
 
@@ -90,7 +90,7 @@ pub struct Event {
     pub end: Duration,
     pub flops: u64,
     pub bytes: u64,
-    /// Bytes in use when it ended.
+    /// Bytes in use at its end.
     pub live: i64,
 }
 
@@ -99,11 +99,11 @@ pub struct Event {
 pub struct Profile {
     pub total: Cost,
     pub lines: Vec<Line>,
-    /// The most bytes in use at once beyond what was in use when the profile began.
+    /// The most bytes in use at once, beyond those in use when the profile began.
     pub most_live: u64,
     /// Empty without a trace.
     pub events: Vec<Event>,
-    /// Operations that the trace had no room for.
+    /// Operations beyond the limit of the trace.
     pub untraced: u64,
 }
 
@@ -116,7 +116,7 @@ struct Book {
 }
 
 thread_local! {
-    /// What the operations of this thread have spent so far, each its own.
+    /// The exclusive costs of this thread's operations so far.
     static SPENT: Cell<Cost> = const { Cell::new(Cost { wall: Duration::ZERO, cpu: Duration::ZERO, flops: 0, bytes: 0 }) };
     static THREAD: u32 = {
         static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -124,13 +124,13 @@ thread_local! {
     };
 }
 
-/// Whether a profile is being made.
+/// Whether profiling is on.
 #[inline]
 pub fn on() -> bool {
     ON.load(Relaxed)
 }
 
-/// Begins a profile, with `trace` also a list of every operation.
+/// Begins a profile; with `trace` also a list of every operation.
 pub fn begin(trace: bool) {
     let book = Book {
         began: Instant::now(),
@@ -147,7 +147,7 @@ pub fn begin(trace: bool) {
     ON.store(true, Relaxed);
 }
 
-/// Ends the profile that [`begin`] began.
+/// Ends the profile started by [`begin`].
 pub fn end() -> Profile {
     ON.store(false, Relaxed);
     let Some(book) = lock().take() else { return Profile::default() };
@@ -163,12 +163,12 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Book>> {
     unpoisoned(BOOK.lock())
 }
 
-/// All but the wall clock.
+/// All counters except the wall clock.
 fn counters() -> Cost {
     Cost { wall: Duration::ZERO, cpu: cpu_time(), flops: FLOPS.load(Relaxed), bytes: ALLOCATED.load(Relaxed) }
 }
 
-/// Where an operation begins.
+/// The start of an operation.
 #[derive(Clone, Copy)]
 pub struct Timestamp {
     at: Instant,
@@ -180,7 +180,7 @@ pub fn now() -> Timestamp {
     Timestamp { at: Instant::now(), counters: counters(), spent: SPENT.get() }
 }
 
-/// An operation that began at `start` on this thread is done.
+/// Ends an operation that began at `start` on this thread.
 pub fn done(name: &'static str, pass: Pass, start: Timestamp) {
     let all = Cost { wall: start.at.elapsed(), ..counters().less(start.counters) };
     let own = all.less(SPENT.get().less(start.spent));
@@ -207,7 +207,7 @@ pub fn done(name: &'static str, pass: Pass, start: Timestamp) {
     });
 }
 
-/// An operation from here to where this is dropped.
+/// An operation that ends when this is dropped.
 pub struct Span(Option<(&'static str, Pass, Timestamp)>);
 
 pub fn span(name: &'static str, pass: Pass) -> Span {
@@ -239,7 +239,7 @@ pub(super) fn allocated(size: usize) {
     }
 }
 
-/// A block that stays where it is got another size.
+/// A block was resized in place.
 #[inline]
 pub(super) fn grown(from: usize, to: usize) {
     if to > from {
@@ -256,12 +256,12 @@ pub(super) fn freed(size: usize) {
     }
 }
 
-/// The processor time of all threads of this process; 0 where the system does not tell.
+/// The processor time of all threads of this process; 0 if the system does not report it.
 fn cpu_time() -> Duration {
     #[cfg(unix)]
     {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the call fills the struct that it is given
+        // SAFETY: the call fills the given struct
         if unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) } == 0 {
             return Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
         }

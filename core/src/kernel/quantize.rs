@@ -1,7 +1,7 @@
-//! Quantizing to ggml's blocks: which kinds there are, and which a row of some width can have.
+//! Quantization to ggml's blocks: the kinds, and those that fit a row width.
 //!
-//! The rounding is that of llama.cpp's own quantizer, to the byte: ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`), or, where
-//! an importance matrix says what each column weighs, `quantize_row_*_impl`.
+//! The result equals llama.cpp's own quantizer byte for byte: ggml's reference (`quantize_row_*_ref` of `ggml-quants.c`), or with
+//! an importance matrix of column weights `quantize_row_*_impl`.
 
 use super::k_quants::{self, Weights};
 use super::quant::Blocks;
@@ -14,11 +14,11 @@ use rayon::prelude::*;
 pub use super::quant::word;
 pub use candle_core::quantized::GgmlDType;
 
-/// Rounds the numbers of a block to its bytes, by what each weighs if that is given.
+/// Quantizes the numbers of a block to its bytes, with weights if given.
 type Round = fn(&[f32], Weights, &mut [u8]);
 
-/// What a number weighs by the importance of its column: as much as that, or more where it is large beside the others of its row or block,
-/// whose mean square counts once or twice.
+/// The weight of a number from the importance of its column: the importance itself, or more for numbers that are large relative
+/// to the mean square of their row or block, counted once or twice.
 #[derive(Clone, Copy)]
 enum Weighing {
     Column,
@@ -26,11 +26,12 @@ enum Weighing {
     BesideBlock(f32),
 }
 
-/// What weights can be stored as beside f32, f16 and bf16.
+/// A storage kind of weights besides f32, f16 and bf16.
 struct Kind {
     word: &'static str,
     kind: GgmlDType,
-    /// The kind for rows that it does not divide, as llama.cpp falls back (it has IQ4_NL where Q4_0 stands here for Q2_K and Q3_K).
+    /// The fallback for rows not divisible by its block size, as in llama.cpp (which falls back from Q2_K and Q3_K to IQ4_NL, not
+    /// Q4_0).
     instead: Option<&'static str>,
     round: Round,
     weighing: Weighing,
@@ -51,7 +52,7 @@ const KINDS: &[Kind] = &[
     kind("q4_1", GgmlDType::Q4_1, None, q4_1, Weighing::BesideRow),
     kind("q5_0", GgmlDType::Q5_0, None, q5_0, Weighing::BesideRow),
     kind("q5_1", GgmlDType::Q5_1, None, q5_1, Weighing::BesideRow),
-    // 8 bits are the same whatever their columns weigh
+    // 8 bits are the same for any column weights
     kind("q8_0", GgmlDType::Q8_0, None, |x, _, to| simple::<BlockQ8_0>(x, to), Weighing::Column),
     kind("q2_k", GgmlDType::Q2K, Some("q4_0"), k_quants::q2_k, Weighing::BesideBlock(1.0)),
     kind("q3_k", GgmlDType::Q3K, Some("q4_0"), k_quants::q3_k, Weighing::BesideBlock(2.0)),
@@ -60,16 +61,15 @@ const KINDS: &[Kind] = &[
     kind("q6_k", GgmlDType::Q6K, Some("q8_0"), k_quants::q6_k, Weighing::Column),
 ];
 
-/// The words of [`quantized`].
+/// The words accepted by [`quantized`].
 pub const WORDS: [&str; 10] = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
 
-/// The kind of blocks that is called so.
+/// The block kind of this name.
 pub fn quantized(word: &str) -> Option<GgmlDType> {
     KINDS.iter().find(|known| known.word == word).map(|known| known.kind)
 }
 
-/// The kind itself where rows of `columns` numbers divide into its blocks, else the one that stands in for it; `None` where none
-/// does.
+/// The kind itself if rows of `columns` numbers divide into its blocks, otherwise its fallback; `None` if neither fits.
 pub fn fitting(kind: GgmlDType, columns: usize) -> Option<GgmlDType> {
     if columns.is_multiple_of(kind.block_size()) {
         return Some(kind);
@@ -78,7 +78,7 @@ pub fn fitting(kind: GgmlDType, columns: usize) -> Option<GgmlDType> {
     quantized(instead).filter(|kind| columns.is_multiple_of(kind.block_size()))
 }
 
-/// By candle, whose rounding to these kinds is ggml's.
+/// By candle, whose rounding to these kinds equals ggml's.
 fn simple<T: GgmlType>(numbers: &[f32], to: &mut [u8]) {
     let mut block = [T::zeros()];
     T::from_float(numbers, &mut block);
@@ -105,7 +105,7 @@ fn mean_square(x: &[f32]) -> f32 {
 }
 
 impl Weighing {
-    /// What the numbers of a row weigh, in blocks of `size`.
+    /// The weights of the numbers of a row, in blocks of `size`.
     fn weights(self, row: &[f32], importance: &[f32], size: usize, to: &mut [f32]) {
         let of_row = match self {
             Weighing::Column => return to.copy_from_slice(importance),
@@ -125,7 +125,7 @@ impl Weighing {
 }
 
 impl Kind {
-    /// A row in blocks.
+    /// Quantizes a row.
     fn row(&self, numbers: &[f32], importance: Option<&[f32]>, to: &mut [u8]) {
         let (size, bytes) = (self.kind.block_size(), self.kind.type_size());
         let weights = importance.map(|importance| {
@@ -140,8 +140,8 @@ impl Kind {
 }
 
 impl Blocks {
-    /// A matrix in blocks of this kind along its rows. With `importance`, a number for each column, errors in columns that weigh much are
-    /// kept small at the cost of the others.
+    /// Quantizes the rows of a matrix to blocks of this kind. With `importance`, a number for each column, errors in important
+    /// columns are kept small at the cost of the others.
     pub fn quantize(kind: GgmlDType, matrix: &Array, importance: Option<&[f32]>) -> Result<Blocks> {
         let (count, columns) = matrix.dims2()?;
         if !columns.is_multiple_of(kind.block_size()) {

@@ -1,4 +1,4 @@
-//! Reference operations, composed of candle's: any dtype, any device, no fusion. The kernels are compared with them.
+//! Reference operations, composed of candle operations: any dtype, any device, no fusion. The kernels are compared with them.
 
 use super::mask::{AttentionMask, IGNORED, Sizes};
 use super::rope_cache::RopeCache;
@@ -7,7 +7,7 @@ use super::{Array, DType, profile};
 use crate::Result;
 use candle_core::D;
 
-/// Products and norms of half precision are computed in f32, as the kernels do.
+/// Products and norms in half precision are computed in f32, as in the kernels.
 fn wide(x: &Array) -> Result<Array> {
     Ok(match x.dtype() {
         DType::F32 | DType::F64 => x.clone(),
@@ -20,7 +20,7 @@ fn flat(x: &Array) -> Result<Array> {
     Ok(x.contiguous()?.reshape(((), width))?)
 }
 
-/// x · y, of as many batches.
+/// x · y, with equal numbers of batches.
 fn matmul(x: &Array, y: &Array) -> Result<Array> {
     if let (&[.., k], Some(n)) = (x.dims(), y.dims().last()) {
         profile::count_matmul([x.elem_count() / k.max(1), *n, k]);
@@ -28,7 +28,7 @@ fn matmul(x: &Array, y: &Array) -> Result<Array> {
     Ok(x.matmul(y)?)
 }
 
-/// A transposed factor as a product reads it: row by row on the CPU, elsewhere as it lies.
+/// A transposed factor as the operand of a product: contiguous on the CPU, unchanged elsewhere.
 fn in_rows(x: &Array) -> Result<Array> {
     if x.device().is_cpu() { Ok(x.contiguous()?) } else { Ok(x.clone()) }
 }
@@ -49,7 +49,8 @@ pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>, transposed: bool)
     same(&y.reshape(dims)?, x)
 }
 
-/// Numbers as the products with weights in blocks read them: of 32, each to the nearest of 255 levels up to the largest magnitude.
+/// Numbers as products with quantized weights read them: in groups of 32, each rounded to the nearest of 255 levels up to the
+/// largest magnitude.
 pub fn round_int8(x: &Array) -> Result<Array> {
     let wide = wide(x)?.contiguous()?.reshape(((), 32))?;
     let scale = (wide.abs()?.max_keepdim(1)? / 127.0)?;
@@ -219,18 +220,18 @@ pub fn softcap_backward(y: &Array, grad: &Array, cap: f64) -> Result<Array> {
     same(&(wide(grad)? * softcap_slope(&wide(y)?, cap)?)?, y)
 }
 
-/// The slope of a soft limit, of what it gave.
+/// The derivative of a soft cap, from its output.
 fn softcap_slope(y: &Array, cap: f64) -> Result<Array> {
     Ok((1.0 - (y / cap)?.sqr()?)?)
 }
 
-/// The scores [B, H, T, S] of queries and keys, scaled and limited.
+/// The scores [B, H, T, S] of queries and keys, scaled and capped.
 fn scores(q: &Array, k: &Array, scale: ScoreScale) -> Result<Array> {
     let scores = (matmul(q, &k.t()?.contiguous()?)? * scale.by)?;
     scale.cap.map_or(Ok(scores.clone()), |cap| softcap(&scores, cap))
 }
 
-/// The probabilities [B, H, T, S]; a row that sees nothing is zero.
+/// The probabilities [B, H, T, S]; a row that attends to nothing is zero.
 fn probabilities(scores: &Array, mask: &AttentionMask, sizes: Sizes) -> Result<Array> {
     let seen = mask.seen(sizes, scores)?;
     let scores = scores.broadcast_add(&((&seen - 1.0)? * 1e30)?)?;
@@ -239,7 +240,7 @@ fn probabilities(scores: &Array, mask: &AttentionMask, sizes: Sizes) -> Result<A
     Ok(e.broadcast_div(&total.maximum(1e-30)?)?)
 }
 
-/// Weights times their factors of dropout.
+/// Weights times their dropout factors.
 pub(super) fn dropped(weights: Array, factors: Option<&Array>) -> Result<Array> {
     match factors {
         Some(factors) => Ok(weights.mul(factors)?),

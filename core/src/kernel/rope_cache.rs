@@ -10,13 +10,13 @@ pub struct RopeCache {
     pub half: usize,
     pub cos: Vec<f32>,
     pub sin: Vec<f32>,
-    /// The same on another device than the CPU, once it was asked for.
+    /// The same on a device other than the CPU, once requested.
     there: Mutex<Option<There>>,
 }
 
 struct There {
     tables: [Array; 2],
-    /// The positions that were asked for last, and their rows: layer after layer asks for the same.
+    /// The positions requested last, and their rows: layer after layer requests the same.
     positions: Vec<u32>,
     rows: [Array; 2],
 }
@@ -27,12 +27,12 @@ impl RopeCache {
         RopeCache::blocks(&[(frequencies.to_vec(), count)], factor)
     }
 
-    /// The same with frequencies of its own for each position.
+    /// The same with different frequencies for each position.
     pub fn by_position(frequencies: &[Vec<f32>], factor: f32) -> RopeCache {
         RopeCache::of(frequencies.iter().map(Vec::as_slice).enumerate(), factor)
     }
 
-    /// Positions from 0 on by each of these frequencies, so many, one block behind the other.
+    /// Consecutive blocks, each with its own frequencies and a number of positions from 0 on.
     pub fn blocks(blocks: &[(Vec<f32>, usize)], factor: f32) -> RopeCache {
         RopeCache::of(blocks.iter().flat_map(|(row, count)| (0..*count).map(move |at| (at, row.as_slice()))), factor)
     }
@@ -48,7 +48,7 @@ impl RopeCache {
         }
     }
 
-    /// The cosines and sines of these positions as arrays `[positions, half]`. The tables cross to another device once.
+    /// The cosines and sines of these positions as arrays `[positions, half]`. The tables are transferred to another device once.
     pub fn rows(&self, positions: &[u32], device: &Device) -> Result<[Array; 2]> {
         if device.is_cpu() {
             let rows = |table: &[f32]| -> Result<Array> {

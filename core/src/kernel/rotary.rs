@@ -27,7 +27,7 @@ simd! {
 
 /// Rotates `x [B, T, H, D]` by its positions (`B*T` of them), or back: the gradient is the inverse rotation.
 ///
-/// Where `2 · half` is less than D, the rest of each head stays as it is.
+/// Where `2 · half` is less than D, the rest of each head is unchanged.
 pub fn rotate(x: &Array, rope: &RopeCache, positions: &[u32], back: bool) -> Result<Array> {
     if !fused(&[x]) {
         return reference::rotate(x, rope, positions, back);

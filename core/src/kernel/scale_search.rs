@@ -1,40 +1,41 @@
-//! Searches for the scale of a group of numbers, and their minimum, with which whole levels say them best: those of ggml
-//! (`make_qx_quants`, `make_q3_quants`, `make_qkx2_quants`, `make_qkx3_quants` and `make_qp_quants` in `ggml-quants.c` of llama.cpp, MIT).
+//! Searches for the scale and minimum of a group of numbers with the smallest error of integer levels: the searches of ggml
+//! (`make_qx_quants`, `make_q3_quants`, `make_qkx2_quants`, `make_qkx3_quants` and `make_qp_quants` in `ggml-quants.c` of
+//! llama.cpp, MIT).
 
 use half::f16;
 
-/// Groups whose largest number is below are zeros.
+/// Groups whose largest number is below this are all zeros.
 const TINY: f32 = 1e-15;
 
-/// To the nearest whole number, of two the even one.
+/// Rounds to the nearest integer, half to even.
 pub fn nearest(number: f32) -> i32 {
     number.round_ties_even() as i32
 }
 
-/// A scale as it is stored, and as it is read back.
+/// A scale as it is stored, returned as it is read back.
 pub fn stored(number: f32, to: &mut [u8]) -> f32 {
     let half = f16::from_f32(number);
     to.copy_from_slice(&half.to_le_bytes());
     half.to_f32()
 }
 
-/// How the levels of a group with a scale and a minimum are searched for.
+/// Parameters of the search for a group's levels with a scale and a minimum.
 pub struct Search {
     pub levels: i32,
-    /// What is added to `levels` for the first scale that is tried, and how much more for each of the `steps` after it.
+    /// Added to `levels` for the first scale tried, and the increment for each of the `steps` after it.
     pub first: f32,
     pub step: f32,
     pub steps: usize,
-    /// By absolute errors in place of squares.
+    /// Minimizes absolute errors instead of squares.
     pub absolute: bool,
 }
 
 impl Search {
-    /// That of all kinds where an importance matrix is given, but for its levels.
+    /// The search of all kinds with an importance matrix, except for its levels.
     pub const WEIGHTED: Search = Search { levels: 0, first: -0.9, step: 0.05, steps: 36, absolute: false };
 }
 
-/// A scale and the (negated) minimum of a group, and by what its levels were found: those of `by * (x - low)`.
+/// A scale and the (negated) minimum of a group, and the parameters that determined its levels: those of `by * (x - low)`.
 #[derive(Clone, Copy)]
 pub struct Affine {
     pub scale: f32,
@@ -44,14 +45,14 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The levels that were found, from 0 to `most`.
+    /// The levels found, from 0 to `most`.
     pub fn levels<'a>(&self, x: &'a [f32], most: i32) -> impl Iterator<Item = u8> + use<'a> {
         let Affine { by, low, .. } = *self;
         x.iter().map(move |x| nearest(by * (x - low)).clamp(0, most) as u8)
     }
 }
 
-/// The scale and the (negated) minimum with which levels from 0 to `search.levels` say a group best.
+/// The scale and the (negated) minimum for which levels from 0 to `search.levels` represent a group best.
 pub fn affine(x: &[f32], weights: &[f32], search: &Search) -> Affine {
     let most = search.levels as f32;
     let (mut min, max) = x.iter().fold((x[0], x[0]), |(min, max), &x| (min.min(x), max.max(x)));
@@ -62,7 +63,7 @@ pub fn affine(x: &[f32], weights: &[f32], search: &Search) -> Affine {
         return Affine { scale: 0.0, min: -min, by: 0.0, low: min };
     }
     let level = |x: f32, by: f32, min: f32| nearest(by * (x - min)).clamp(0, search.levels) as f32;
-    // levels are those over `low`, the minimum that was the best before
+    // levels are relative to `low`, the previous best minimum
     let error = |by: f32, low: f32, scale: f32, min: f32| -> f32 {
         let one = |(&x, &w): (&f32, &f32)| {
             let off = scale * level(x, by, low) + min - x;
@@ -101,18 +102,18 @@ pub fn affine(x: &[f32], weights: &[f32], search: &Search) -> Affine {
     Affine { scale, min: -min, by: found_by.0, low: found_by.1 }
 }
 
-/// The number that is farthest from 0.
+/// The number farthest from 0.
 pub fn extreme(x: &[f32]) -> f32 {
     x.iter().fold(0.0f32, |most, &x| if x.abs() > most.abs() { x } else { most })
 }
 
-/// Whether a group with this extreme is one of zeros.
+/// Whether a group with this extreme is all zeros.
 pub fn is_tiny(extreme: f32) -> bool {
     extreme.abs() < TINY
 }
 
-/// The scale with which levels from -`half` to `half` - 1 say a group best, and by what the levels were found; large numbers weigh more
-/// where no weights are given. `None` of zeros.
+/// The scale for which levels from -`half` to `half` - 1 represent a group best, and the factor that determined the levels;
+/// without weights large numbers weigh more. `None` for zeros.
 pub fn symmetric(x: &[f32], half: i32, weights: Option<&[f32]>) -> Option<(f32, f32)> {
     let largest = extreme(x);
     if is_tiny(largest) {
@@ -140,7 +141,7 @@ pub fn symmetric(x: &[f32], half: i32, weights: Option<&[f32]>) -> Option<(f32, 
     Some((scale, found_by))
 }
 
-/// As [`symmetric`] for 3 bits: levels are moved one at a time while that helps.
+/// As [`symmetric`] for 3 bits: levels are moved one at a time while that reduces the error.
 pub fn three_bits(x: &[f32]) -> f32 {
     let largest = extreme(x);
     if is_tiny(largest) {
@@ -174,8 +175,8 @@ pub fn three_bits(x: &[f32]) -> f32 {
     if l2 > 0.0 { lx / l2 } else { 0.0 }
 }
 
-/// The scale of numbers that are not negative, and their levels from 0 to `most`: those of the best of nine scales, moved one at a
-/// time while that helps.
+/// The scale of nonnegative numbers, and their levels from 0 to `most`: the best of nine scales, with levels moved one at a time
+/// while that reduces the error.
 pub fn positive(x: &[f32], most: i32, weights: &[f32]) -> (f32, Vec<u8>) {
     let largest = x.iter().fold(0.0f32, |largest, &x| largest.max(x));
     if largest < TINY {
@@ -203,7 +204,7 @@ pub fn positive(x: &[f32], most: i32, weights: &[f32]) -> (f32, Vec<u8>) {
     (scale, levels.into_iter().map(|level| level as u8).collect())
 }
 
-/// Moves levels one at a time while that helps, and returns the best scale for them.
+/// Moves levels one at a time while that reduces the error, and returns the best scale for them.
 fn moved(x: &[f32], weights: &[f32], levels: &mut [f32], most: i32) -> f32 {
     let (mut lx, mut l2) = (0.0f32, 0.0f32);
     for ((&x, &w), &l) in x.iter().zip(weights).zip(&*levels) {

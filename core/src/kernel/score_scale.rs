@@ -1,4 +1,4 @@
-//! Scores before the softmax: scaled, and limited softly where a model does that (Gemma 2).
+//! Scores before the softmax: scaled, and soft-capped in some models (Gemma 2).
 
 use super::math::{self, simd, tanh};
 
@@ -12,7 +12,8 @@ simd! {
 }
 
 simd! {
-    /// The gradient of limited numbers `y` becomes that of the numbers before. -∞, which no limit gives, has none.
+    /// Turns the gradient of capped numbers `y` into the gradient of the uncapped ones. -∞, which the cap never produces, has
+    /// none.
     pub fn softcap_slope(y: &[f32], grad: &mut [f32], by: f32, cap: f32) {
         for (y, grad) in y.iter().zip(grad) {
             let part = *y / cap;
@@ -22,7 +23,7 @@ simd! {
     }
 }
 
-/// What the product of a query and a key becomes before the softmax: `by` times itself, within `cap` where there is one.
+/// Scale of the product of a query and a key before the softmax: multiplied by `by`, within `cap` if set.
 #[derive(Clone, Copy, Debug)]
 pub struct ScoreScale {
     pub by: f64,
@@ -36,7 +37,7 @@ impl From<f64> for ScoreScale {
 }
 
 impl ScoreScale {
-    /// Limits products, and returns what they are still to be multiplied by.
+    /// Caps products, and returns the factor still to be applied.
     pub fn limit(self, products: &mut [f32]) -> f32 {
         match self.cap {
             Some(cap) => {
@@ -47,7 +48,8 @@ impl ScoreScale {
         }
     }
 
-    /// Limited products `p` of a query become probabilities, and `dp`, the gradient of these, that of the products before.
+    /// Turns the capped products `p` of a query into probabilities, and `dp`, their gradient, into the gradient of the uncapped
+    /// products.
     pub fn gradient(self, p: &mut [f32], dp: &mut [f32], log: f32, delta: f32, held: &mut Vec<f32>) {
         let Some(cap) = self.cap else { return math::score_gradient(p, dp, self.by as f32, log, delta) };
         held.clear();

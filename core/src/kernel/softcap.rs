@@ -1,4 +1,4 @@
-//! Soft limits, cap · tanh(x / cap): numbers near 0 stay, and none is beyond the cap (Gemma 2).
+//! Soft caps, cap · tanh(x / cap): numbers near 0 are nearly unchanged, and none exceeds the cap (Gemma 2).
 
 use super::buffer::unwritten;
 use super::score_scale::{softcap_rows, softcap_slope};
@@ -17,7 +17,7 @@ pub fn softcap(x: &Array, cap: f64) -> Result<Array> {
     array(y, x.dims())
 }
 
-/// The gradient of x, of the limited `y`.
+/// The gradient of x, from the capped `y`.
 pub fn softcap_backward(y: &Array, grad: &Array, cap: f64) -> Result<Array> {
     if !fused(&[y, grad]) {
         return reference::softcap_backward(y, grad, cap);

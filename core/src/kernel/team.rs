@@ -1,14 +1,14 @@
-//! All threads on one piece of work of many short steps: they meet by spinning, not by sleeping.
+//! All threads on one task of many short steps: they synchronize by spinning, not by sleeping.
 //!
-//! A token is a few hundred products of some microseconds each. To wake a sleeping thread for every one of them
-//! costs as much as the product.
+//! A token is a few hundred products of some microseconds each. Waking a sleeping thread for each of them costs as much as the
+//! product.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, TryLockError};
 
-/// A step that the threads share: it is done when all of it is, whoever did it.
+/// A step that the threads share: it is done when all of its parts are, whichever thread did them.
 #[derive(Default)]
 pub struct Phase {
     taken: AtomicUsize,
@@ -18,18 +18,18 @@ pub struct Phase {
 /// A thread of the team.
 pub struct Worker<'a> {
     count: usize,
-    /// A thread panicked: nobody waits for it.
+    /// A thread panicked: the others stop waiting for it.
     broken: &'a AtomicBool,
 }
 
 /// Runs `work` on every thread at once, and returns when all are done.
 pub fn run(work: impl Fn(&Worker) + Sync) {
-    // two teams on the same threads would wait for each other for ever
+    // two teams on the same threads would deadlock
     static ONE: Mutex<()> = Mutex::new(());
     let broken = AtomicBool::new(false);
     let alone = || work(&Worker { count: 1, broken: &broken });
-    // inside a task the other threads may be busy with its neighbors; the script's thread is the first of them where it
-    // has joined (`threads`), and is in no task when it comes here
+    // inside a task the other threads may be busy with other tasks; the script's thread is the first of them if it has joined
+    // (`threads`), and is not in a task here
     if rayon::current_thread_index().is_some_and(|at| at > 0) || rayon::current_num_threads() == 1 {
         return alone();
     }
@@ -43,9 +43,9 @@ pub fn run(work: impl Fn(&Worker) + Sync) {
 }
 
 impl Worker<'_> {
-    /// `0..count` in parts that start at multiples of `unit`, each done by one thread; returns when all are. The first
-    /// parts are large, the last small, so that all end at the same time. A thread that the system keeps away is waited for only if it
-    /// has taken a part, and finds the rest done when it comes back: `work` alone may look at what phases write.
+    /// Runs `0..count` in parts that start at multiples of `unit`, each on one thread; returns when all are done. The first parts
+    /// are large, the last small, so that all threads end at the same time. A descheduled thread is waited for only if it has
+    /// taken a part, and finds the rest done when it returns: only `work` may read what phases write.
     pub fn share(&self, phase: &Phase, count: usize, unit: usize, mut work: impl FnMut(Range<usize>)) {
         const SPINS: usize = 1 << 10;
         let units = count.div_ceil(unit);
@@ -63,7 +63,7 @@ impl Worker<'_> {
             if spins < SPINS {
                 std::hint::spin_loop();
             } else {
-                // the other one is not running: perhaps because we are
+                // the other thread is not running, perhaps because this one spins
                 std::thread::yield_now();
             }
         }
@@ -78,14 +78,14 @@ impl Drop for Worker<'_> {
     }
 }
 
-/// Numbers that the threads of a team write in parts in one phase, and read whole in a later one.
+/// Numbers that the threads of a team write in parts in one phase, and read whole in a later phase.
 pub struct Board<'a> {
     start: *mut f32,
     len: usize,
     lent: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the numbers are lent to the board alone, and whoever uses its parts promises to use different ones
+// SAFETY: the numbers are borrowed by the board alone, and users of its parts promise to use disjoint ones
 unsafe impl Sync for Board<'_> {}
 unsafe impl Send for Board<'_> {}
 
@@ -95,19 +95,19 @@ impl<'a> Board<'a> {
     }
 
     /// # Safety
-    /// Nobody writes to these numbers in this phase.
+    /// Nothing writes to these numbers in this phase.
     pub unsafe fn read(&self, range: Range<usize>) -> &[f32] {
         assert!(range.start <= range.end && range.end <= self.len, "a part outside the board");
-        // SAFETY: inside, as checked; not written meanwhile, as promised
+        // SAFETY: inside, as checked; not written in this phase, as promised
         unsafe { std::slice::from_raw_parts(self.start.add(range.start), range.len()) }
     }
 
     /// # Safety
-    /// Nobody else uses these numbers in this phase, and this thread holds them once.
+    /// Nothing else uses these numbers in this phase, and this thread borrows them once.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn write(&self, range: Range<usize>) -> &mut [f32] {
         assert!(range.start <= range.end && range.end <= self.len, "a part outside the board");
-        // SAFETY: inside, as checked; nobody else's, as promised
+        // SAFETY: inside, as checked; not used elsewhere, as promised
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 }

@@ -1,4 +1,4 @@
-//! The tile registers of AMX: eight, in a layout of the thread's own.
+//! The tile registers of AMX: eight, in a layout per thread.
 
 use std::arch::asm;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Registers by (rows, bytes of a row): at most 16 and 64; those of (0, 0) are not used.
+    /// Registers by (rows, bytes per row): at most 16 and 64; registers of (0, 0) are unused.
     pub const fn of(registers: [(u8, u16); 8]) -> Layout {
         let (mut bytes, mut rows) = ([0; 16], [0; 16]);
         let mut i = 0;
@@ -31,7 +31,7 @@ impl Layout {
 pub struct Registers(PhantomData<*const ()>);
 
 impl Registers {
-    /// Lays them out.
+    /// Configures them.
     ///
     /// # Safety
     /// The processor has AMX, and the system lets this process use it.
@@ -44,7 +44,7 @@ impl Registers {
 
 impl Drop for Registers {
     fn drop(&mut self) {
-        // SAFETY: gives the registers back; a thread that holds none is cheaper to switch
+        // SAFETY: releases the registers; a thread without them is cheaper to switch
         unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
     }
 }

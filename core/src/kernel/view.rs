@@ -13,14 +13,14 @@ pub struct View<'a, T> {
     kind: PhantomData<T>,
 }
 
-/// The address of the storage behind an array, and the bytes of it that are the array's.
+/// The address of an array's storage, and the bytes of it that belong to the array.
 pub fn held(array: &Array) -> (usize, u64) {
     let (storage, _) = array.storage_and_layout();
     let bytes = array.elem_count() * array.dtype().size_in_bytes();
     (std::ptr::from_ref::<Storage>(&storage) as usize, bytes as u64)
 }
 
-/// Reads a contiguous array on the CPU. Call `array.contiguous()` before where it may be a view.
+/// Reads a contiguous array on the CPU. Call `array.contiguous()` first if it may be a view.
 pub fn view<T: WithDType>(array: &Array) -> Result<View<'_, T>> {
     let (storage, layout) = array.storage_and_layout();
     let Some((start, end)) = layout.contiguous_offsets() else {

@@ -1,4 +1,4 @@
-//! Rounding to ggml's kinds of 32 numbers a block where an importance matrix says what each number weighs: `quantize_row_q*_impl` in
+//! Quantization to ggml's kinds with 32 numbers per block, weighted by an importance matrix: `quantize_row_q*_impl` in
 //! `ggml-quants.c` of llama.cpp (MIT).
 
 use super::scale_search::{Search, affine, nearest, stored, symmetric};
@@ -6,7 +6,7 @@ use super::scale_search::{Search, affine, nearest, stored, symmetric};
 /// Numbers in a block.
 const BLOCK: usize = 32;
 
-/// Numbers of 4 bits in 16 bytes: the first half in the low nibbles, the second in the high ones.
+/// Packs 4-bit numbers into 16 bytes: the first half in the low nibbles, the second in the high ones.
 fn pack_4(levels: &[u8; BLOCK], to: &mut [u8]) {
     to.iter_mut().enumerate().for_each(|(at, to)| *to = (levels[at] & 15) | (levels[at + 16] & 15) << 4);
 }
@@ -17,7 +17,7 @@ fn pack_fifth(levels: &[u8; BLOCK], to: &mut [u8]) {
     to.copy_from_slice(&bits.to_le_bytes());
 }
 
-/// Levels around 0, and the scale, which is written.
+/// Levels around 0; writes the scale.
 fn around_zero(x: &[f32], weights: &[f32], half: i32, scale: &mut [u8]) -> [u8; BLOCK] {
     let mut levels = [0; BLOCK];
     let found = symmetric(x, half, Some(weights));
@@ -28,7 +28,7 @@ fn around_zero(x: &[f32], weights: &[f32], half: i32, scale: &mut [u8]) -> [u8; 
     levels
 }
 
-/// Levels over a minimum, and the scale and the minimum, which are written.
+/// Levels above a minimum; writes the scale and the minimum.
 fn over_minimum(x: &[f32], weights: &[f32], most: i32, halves: &mut [u8]) -> [u8; BLOCK] {
     let search = Search { levels: most, ..Search::WEIGHTED };
     let found = affine(x, weights, &search);

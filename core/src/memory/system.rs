@@ -1,12 +1,12 @@
-//! What the system says of this process's memory. `None` where it says nothing that a limit could be held against.
+//! Memory of this process as the system reports it. `None` if it reports nothing that a limit could be checked against.
 
-/// Bytes that this process holds now, and the most that it has held.
+/// Current and peak memory of this process, in bytes.
 #[derive(Clone, Copy)]
 pub struct Held {
     pub now: u64,
     pub most: u64,
-    /// The most without pages of files, such as those of the program itself: how many of these are counted depends on how
-    /// the file lies in the system's cache, and two copies of one program differ by a fifth of all.
+    /// The peak without pages of files, such as the program itself: the number of these that is counted depends on the file's
+    /// state in the system's cache, and two copies of one program differ by a fifth of the total.
     pub most_own: u64,
 }
 
@@ -20,14 +20,14 @@ pub fn held() -> Option<Held> {
     Some(Held { now, most, most_own: most.saturating_sub(of_files) })
 }
 
-/// What this process holds now. Asks for no memory.
+/// The current memory of this process. Allocates nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn now() -> Option<u64> {
     static FACTS: std::sync::OnceLock<libc::c_int> = std::sync::OnceLock::new();
-    // SAFETY: the name is a constant that ends in zero; the file is never closed
+    // SAFETY: the name is a null-terminated constant; the file is never closed
     let open = || unsafe { libc::open(c"/proc/self/statm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
     let mut text = [0u8; 128];
-    // SAFETY: reads at most as many bytes as there is room for; a file that is not open is an error
+    // SAFETY: reads at most as many bytes as the buffer holds; a file that is not open is an error
     let count = unsafe { libc::pread(*FACTS.get_or_init(open), text.as_mut_ptr().cast(), text.len(), 0) };
     let text = std::str::from_utf8(text.get(..usize::try_from(count).ok()?)?).ok()?;
     Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * page_size())
@@ -38,7 +38,7 @@ pub fn now() -> Option<u64> {
     Some(held()?.now)
 }
 
-/// What this machine has, and can move to a disk.
+/// The memory of this machine, including swap.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn machine() -> Option<u64> {
     // SAFETY: sysinfo fills the struct, for which zeros are valid
@@ -56,7 +56,7 @@ pub fn machine() -> Option<u64> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn page_size() -> u64 {
-    // SAFETY: asks for a number
+    // SAFETY: reads a number
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
@@ -71,10 +71,10 @@ fn peak() -> u64 {
     u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
 }
 
-/// The footprint: what the process is charged for, without pages of files that can be read again.
+/// The footprint: memory charged to the process, without file pages that can be read again.
 #[cfg(any(target_os = "macos", target_os = "ios"))]
 pub fn held() -> Option<Held> {
-    // SAFETY: the call fills the struct of the version that it is asked for, for which zeros are valid
+    // SAFETY: the call fills the struct of the requested version, for which zeros are valid
     let (told, usage) = unsafe {
         let mut usage: libc::rusage_info_v4 = std::mem::zeroed();
         let buffer = (&raw mut usage).cast();
@@ -84,12 +84,12 @@ pub fn held() -> Option<Held> {
     (told == 0).then_some(Held { now: usage.ri_phys_footprint, most, most_own: most })
 }
 
-/// What is committed to the process alone.
+/// Memory committed to this process alone.
 #[cfg(windows)]
 pub fn held() -> Option<Held> {
     use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
     use windows_sys::Win32::System::Threading::GetCurrentProcess;
-    // SAFETY: the call fills the struct, whose size it is given and for which zeros are valid
+    // SAFETY: the call fills the struct, whose size it receives and for which zeros are valid
     let (told, counters) = unsafe {
         let mut counters: PROCESS_MEMORY_COUNTERS = std::mem::zeroed();
         let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;

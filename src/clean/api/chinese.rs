@@ -13,7 +13,7 @@ pub fn register(host: &mut Host) {
     host.options("to_traditional", FIELD);
 }
 
-/// A change of the characters of a field, by the name of the verb.
+/// Character conversion of a field, by the name of the verb.
 pub fn converting(verb: &'static str, field: &str, options: Map) -> Res<Rewrite> {
     let options = Options::read(verb, FIELD, options)?;
     let to = if verb == "to_simplified" { ChineseScript::Simplified } else { ChineseScript::Traditional };
@@ -25,7 +25,8 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Writes a Chinese text in simplified characters, by OpenCC's dictionaries (`t2s`): phrases before characters, the longest first.
+    /// Converts a Chinese text to simplified characters, by OpenCC's dictionaries (`t2s`): phrases before characters, the longest
+    /// first.
     ///
     /// also: OpenCC, t2s, zhconv, hanziconv, 繁體, 简体
     ///
@@ -37,7 +38,7 @@ mod verbs {
         convert(text, ChineseScript::Simplified).into_owned()
     }
 
-    /// Writes the texts of a field in simplified characters, on all threads.
+    /// Converts the texts of a field to simplified characters, on all threads.
     ///
     /// ```rhai
     /// dataset(["臺灣"]).to_simplified("text")[0].text    //=> 台湾
@@ -47,7 +48,7 @@ mod verbs {
         of_dataset(data, converting("to_simplified", field, options)?)
     }
 
-    /// Writes the texts of a field in simplified characters, as they are read.
+    /// Converts the texts of a field to simplified characters, as they are read.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").to_simplified("answer")    //=> stream scripts/data/definitions.jsonl, to_simplified answer
@@ -57,7 +58,7 @@ mod verbs {
         of_stream(stream, converting("to_simplified", field, options)?)
     }
 
-    /// Writes a Chinese text in traditional characters, by OpenCC's dictionaries (`s2t`).
+    /// Converts a Chinese text to traditional characters, by OpenCC's dictionaries (`s2t`).
     ///
     /// also: OpenCC, s2t, 简体, 繁體
     ///
@@ -68,7 +69,7 @@ mod verbs {
         convert(text, ChineseScript::Traditional).into_owned()
     }
 
-    /// Writes the texts of a field in traditional characters, on all threads.
+    /// Converts the texts of a field to traditional characters, on all threads.
     ///
     /// ```rhai
     /// dataset(["汉语"]).to_traditional("text")[0].text    //=> 漢語
@@ -78,7 +79,7 @@ mod verbs {
         of_dataset(data, converting("to_traditional", field, options)?)
     }
 
-    /// Writes the texts of a field in traditional characters, as they are read.
+    /// Converts the texts of a field to traditional characters, as they are read.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").to_traditional("answer")    //=> stream scripts/data/definitions.jsonl, to_traditional answer

@@ -1,4 +1,4 @@
-//! Duplicates and near duplicates, of datasets and streams.
+//! Duplicates and near duplicates in datasets and streams.
 
 use crate::clean::near::{NearGroups, NearPlan};
 use crate::clean::{Unique, near_groups};
@@ -7,7 +7,7 @@ use crate::script::prelude::*;
 use std::sync::Arc;
 
 const NGRAM: Opt =
-    opt("ngram", Kind::Int, "5", "words in a shingle; characters where a script has no spaces between words").also(&[
+    opt("ngram", Kind::Int, "5", "words per shingle; characters in scripts without spaces between words").also(&[
         "ngram_size",
         "n_grams",
         "shingle",
@@ -18,15 +18,14 @@ const UNIQUE: &[Opt] = &[
         "near",
         Kind::Float,
         "",
-        "texts are duplicates that have this share of their shingles in common or more; by default equal ones are",
+        "minimum share of common shingles (Jaccard) of near duplicates; only equal texts by default",
     )
     .also(&["threshold", "minhash", "fuzzy dedup", "jaccard"]),
     NGRAM,
 ];
 
 const NEAR: &[Opt] = &[
-    opt("threshold", Kind::Float, "0.7", "the least share of shingles in common (Jaccard)")
-        .also(&["near", "similarity"]),
+    opt("threshold", Kind::Float, "0.7", "minimum share of common shingles (Jaccard)").also(&["near", "similarity"]),
     NGRAM,
 ];
 
@@ -56,7 +55,7 @@ pub fn plan(options: Map) -> Res<NearPlan> {
     Ok(plan)
 }
 
-/// The rows that go, each with the one that stands for it.
+/// Removed rows, each with the row kept in its place.
 fn removed(groups: &NearGroups) -> Res<Dataset> {
     let mut rows = TableBuilder::with_names(["row", "first", "similarity"].map(Into::into));
     for (row, first, share) in &groups.removed {
@@ -73,12 +72,12 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Keeps the first row with each value of a field, or, `near` a threshold, the first of texts that are near duplicates: which share
-    /// as much of their shingles (Jaccard), and more.
+    /// Keeps the first row with each value of a field or, with the threshold `near`, the first of each group of near duplicates:
+    /// texts that share at least that much of their shingles (Jaccard).
     ///
-    /// Shingles are `ngram` words in a row, or characters where a script has no spaces between words (Han, kana, Thai, …). Pairs are
-    /// found by MinHash in bands (Broder 1997) and each is checked; a row goes only if it is near to one that stays, so the result
-    /// does not depend on threads or chance. Letters count small, marks do not.
+    /// Shingles are `ngram` consecutive words, or characters in scripts without spaces between words (Han, kana, Thai, …). Pairs
+    /// are found by MinHash in bands (Broder 1997) and each is verified; a row is removed only if it is near to a kept row, so
+    /// the result does not depend on threads or chance. Case and marks are ignored.
     ///
     /// also: drop_duplicates, deduplicate, minhash, near duplicates, text-dedup, datatrove, MinHashLSH
     ///
@@ -95,8 +94,8 @@ mod verbs {
         Ok(super::unique(field, options)?.of(data)?)
     }
 
-    /// Keeps the first row with each value, or near value, of a field, as a dataset's `unique` does. Of a row some twenty bytes are
-    /// held in memory; with `near` the stream is read once before, and shingles lie in a file.
+    /// Keeps the first row with each value, or near value, of a field, as a dataset's `unique` does. Holds about twenty bytes per
+    /// row in memory; with `near` it reads the stream once beforehand and keeps shingles in a file.
     ///
     /// ```rhai
     /// let texts = stream("scripts/data/definitions.jsonl").unique("law");
@@ -109,8 +108,8 @@ mod verbs {
         Ok(stream.in_order(Arc::new(step)))
     }
 
-    /// Finds the rows that `unique` with `near` would take out: a row for each with `row`, its number, `first`, that of the row
-    /// that stands for it, and `similarity`, the share of shingles that both have in common.
+    /// Finds the rows that `unique` with `near` would remove: `row`, its number; `first`, the number of the row kept in its
+    /// place; `similarity`, their share of common shingles.
     ///
     /// also: duplicate pairs, clusters, MinHashLSH.query
     ///
@@ -126,7 +125,7 @@ mod verbs {
         removed(&groups)
     }
 
-    /// Finds near duplicates among the rows of a stream, by their numbers as they are read.
+    /// Finds near duplicates in a stream, by row number in reading order.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").near_duplicates("answer", #{ threshold: 0.9 }).fields    //=> ["row", "first", "similarity"]

@@ -1,4 +1,4 @@
-//! Pages of a list of addresses, for `clean::fetch`.
+//! Fetching of pages by URL, for `clean::fetch`.
 
 use crate::clean::fetch::FetchPlan;
 use crate::script::prelude::*;

@@ -5,7 +5,7 @@ use crate::clean::{Rewrite, language};
 use crate::script::prelude::*;
 use std::borrow::Cow;
 
-const FIELD: &[Opt] = &[opt("into", Kind::Text, "\"language\"", "the field for the language's code").also(&["output"])];
+const FIELD: &[Opt] = &[opt("into", Kind::Text, "\"language\"", "field for the language code").also(&["output"])];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -30,13 +30,13 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Guesses the language of a text, of seventy: `language` (ISO 639-1; `""` of a text without letters), `confidence` from 0 to 1,
-    /// `reliable`, and `script`, which most of the letters of its first 256 bytes are of.
+    /// Detects the language of a text, among seventy: `language` (ISO 639-1; `""` for a text without letters), `confidence` from
+    /// 0 to 1, `reliable`, and `script`, the script of most letters in its first 256 bytes.
     ///
-    /// Texts of 1024 bytes and more are looked at in three places of 256 bytes, of 4096 and more in five, and the language is that of most of
-    /// them: a page may begin with a menu, names or code.
+    /// For texts of 1024 bytes and more it samples three places of 256 bytes, from 4096 bytes on five, and returns the majority:
+    /// a page may begin with a menu, names or code.
     ///
-    /// By script and by trigrams (whatlang). A line of a few words in Latin letters is often not reliable, and code never is a
+    /// Detection is by script and by trigrams (whatlang). Short lines in Latin script are often not reliable, and code never is a
     /// language.
     ///
     /// also: langdetect, langid, fasttext lid.176, lingua, cld3
@@ -57,7 +57,7 @@ mod verbs {
         facts
     }
 
-    /// Puts the language of each text of a field into another field, on all threads.
+    /// Detects the language of each text of a field and writes it to another field, on all threads.
     ///
     /// ```rhai
     /// dataset(["Das ist ein Haus mit einem Garten.", "你好"]).detect_language("text")[1].language    //=> zh
@@ -67,7 +67,7 @@ mod verbs {
         of_dataset(data, detecting(field, options)?)
     }
 
-    /// Puts the language of each text into a field, as rows are read.
+    /// Detects the language of each text and writes it to a field, as rows are read.
     ///
     /// ```rhai
     /// for row in stream("scripts/data/definitions.jsonl").detect_language("answer").take(1) { print(row.language); }

@@ -1,4 +1,4 @@
-//! Texts of a test among those of the training.
+//! Test texts that occur in the training texts.
 
 use crate::clean::leaks::{Leak, LeakPlan, leaks};
 use crate::data::{Cell, Dataset, Stream, TableBuilder};
@@ -23,7 +23,7 @@ fn rows(found: Vec<Leak>) -> Res<Dataset> {
     Ok(rows.finish().into())
 }
 
-/// The field whose text is looked at: the one that is named, the only one, or `text`.
+/// The text field: the named one, the only one, or `text`.
 fn field(data: &Dataset, named: Option<&str>) -> Res<String> {
     let at = match named {
         Some(name) => data.field(WHO, name)?,
@@ -52,7 +52,7 @@ fn plan(given: &Map) -> Res<LeakPlan> {
 
 #[export_module]
 mod verbs {
-    /// Finds texts of a test among those of the training, for `clean::leaks`.
+    /// Finds test texts that occur in the training texts, for `clean::leaks`.
     ///
     /// inner
     #[rhai_fn(name = "_leaks", return_raw)]

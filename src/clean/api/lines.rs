@@ -1,4 +1,4 @@
-//! Rules of lines, of texts, datasets and streams.
+//! Line rules for texts, datasets and streams.
 
 use crate::clean::Shorten;
 use crate::clean::cuts::{each_line, without};
@@ -8,7 +8,7 @@ use crate::data::{Cell, TableBuilder};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
-/// A row of the table for each rule.
+/// One option per rule.
 const LINES: &[Opt] = &{
     let mut table = [opt(LINE_RULES[0].name, Kind::Any, "", LINE_RULES[0].doc); LINE_RULES.len()];
     let mut at = 1;
@@ -25,7 +25,7 @@ pub fn register(host: &mut Host) {
     host.options("broken_lines", LINES);
 }
 
-/// The rules that the options leave on.
+/// The rules that the options leave enabled.
 fn rules(who: &'static str, options: Map) -> Res<LineRules> {
     let options = Options::read(who, LINES, options)?;
     let mut rules = LineRules::default();
@@ -53,11 +53,11 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Cuts the lines out of a text that break a rule of C4 (Raffel et al. 2020): without a mark that ends a sentence, of few words, about
-    /// JavaScript, policies and cookies, with curly brackets or "lorem ipsum". Words, marks and phrases are those of its script.
+    /// Cuts the lines of a text that break a rule of C4: no final punctuation, few words, JavaScript, policies, cookies, curly
+    /// brackets or "lorem ipsum". Words, marks and phrases are those of its script (rules: Raffel et al. 2020).
     ///
-    /// Each rule is an option: `false` turns it off, a number tunes it. `quality` has the rules of whole texts, `broken_lines` shows which
-    /// line breaks which.
+    /// Each rule is an option: `false` disables it, a number tunes it. `quality` has the rules for whole texts; `broken_lines`
+    /// lists the lines and the rules they break.
     ///
     /// also: c4 line filter, C4QualityFilter, terminal punctuation, boilerplate
     ///
@@ -74,7 +74,7 @@ mod verbs {
         Ok(if cuts.is_empty() { text.to_string() } else { without(text, &cuts).unwrap_or_default() })
     }
 
-    /// Cuts the lines out of the texts of a field that break a rule, on all threads. A row of which nothing is left goes.
+    /// Cuts lines that break a rule from the texts of a field, on all threads. A row with no text left is removed.
     ///
     /// ```rhai
     /// dataset(["Home\nThe court heard the case on Monday.", "Home | News"]).quality_lines("text").len()    //=> 1
@@ -86,7 +86,7 @@ mod verbs {
         Ok(data.through(&step)?)
     }
 
-    /// Cuts the lines out of the texts of a stream that break a rule, as they are read.
+    /// Cuts lines that break a rule from the texts of a stream, as they are read.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").quality_lines("answer")    //=> stream scripts/data/definitions.jsonl, quality_lines answer
@@ -98,8 +98,8 @@ mod verbs {
         Ok(stream.through(Arc::new(step)))
     }
 
-    /// Lists the lines of a text that `quality_lines` cuts out: a map for each with its number `line` from 1, the `rule`, the `evidence` and
-    /// the `text`.
+    /// Lists the lines that `quality_lines` cuts from a text: a map per line with its number `line` from 1, the `rule`, the
+    /// `evidence` and the `text`.
     ///
     /// ```rhai
     /// "It ends here, as it should.\nHome".broken_lines()[0]    //=> #{"evidence": "no end of a sentence", "line": 2, "rule": "c4_line_ends", "text": "Home"}
@@ -122,7 +122,7 @@ mod verbs {
         Ok(found)
     }
 
-    /// Finds the lines of a field that `quality_lines` cuts out: a dataset of `row`, `line`, `rule`, `evidence` and `text`.
+    /// Lists the lines that `quality_lines` cuts from a field: a dataset of `row`, `line`, `rule`, `evidence` and `text`.
     ///
     /// ```rhai
     /// dataset(["It ends here, as it should.", "Home"]).broken_lines("text")[0].row    //=> 1

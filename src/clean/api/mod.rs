@@ -1,4 +1,4 @@
-//! What scripts see of cleaning.
+//! Script API of cleaning.
 
 mod chinese;
 mod duplicates;
@@ -37,12 +37,12 @@ pub fn register(host: &mut Host) {
 }
 
 const INTO: Opt =
-    opt("into", Kind::Text, "", "the field for the result; by default the text's own").also(&["output", "new_column"]);
+    opt("into", Kind::Text, "", "field for the result; by default the text's own").also(&["output", "new_column"]);
 
 /// What a verb does with texts, wherever they are.
 type Change = Box<dyn Fn(&str) -> Cow<'_, str> + Send + Sync>;
 
-/// A change of the field `field` as a step.
+/// Builds a step that changes the field `field`.
 fn rewrite(verb: &'static str, field: &str, options: &Options, how: String, change: Change) -> Res<Rewrite> {
     let into = options.maybe("into", Options::text)?.map_or_else(|| field.to_string(), |into| into.to_string());
     Ok(Rewrite { verb, how, field: field.into(), into, change })

@@ -1,4 +1,4 @@
-//! HTML as text, and what encoding a file is in.
+//! HTML to text, and encoding detection.
 
 use super::{Change, INTO, of_dataset, of_stream, rewrite};
 use crate::clean::{self, Part};
@@ -10,7 +10,7 @@ const PART: Opt = opt(
     "part",
     Kind::OneOf(&["article", "all"]),
     "\"article\"",
-    "what the page is about, without menus, sidebars and footers, or all that it shows",
+    "main content, without menus, sidebars and footers, or all visible text",
 )
 .also(&["main content", "boilerplate", "favor_precision"]);
 
@@ -38,11 +38,11 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Extracts the text of a page: what it is about, or all that it shows. Paragraphs have a blank line between them; items of lists and
-    /// rows of tables are lines. Any bytes are a page: what is broken is read as browsers read it.
+    /// Extracts the text of an HTML page: its main content, or all visible text. Paragraphs are separated by blank lines; list
+    /// items and table rows are lines. Any bytes are accepted: broken HTML is parsed as browsers do.
     ///
-    /// The part that a page is about is found as Mozilla's Readability does (Arc90 2010), with a Chinese, Japanese or Korean character counted
-    /// as two letters.
+    /// The main content is found by the algorithm of Mozilla's Readability (Arc90 2010), with a Chinese, Japanese or Korean
+    /// character counted as two letters.
     ///
     /// also: trafilatura.extract, readability, BeautifulSoup get_text, boilerplate removal, jusText, strip tags
     ///
@@ -61,7 +61,7 @@ mod verbs {
         Ok(clean::html_to_text(html, part(&options)?))
     }
 
-    /// Extracts the text of the pages in a field, on all threads; `into` puts it into another field.
+    /// Extracts the text of the HTML pages in a field, on all threads; `into` names another field for it.
     ///
     /// ```rhai
     /// let pages = dataset([#{ html: "<title>T</title><p>text" }, #{ text: "plain" }]);
@@ -73,7 +73,7 @@ mod verbs {
         of_dataset(data, reading(field, options)?)
     }
 
-    /// Extracts the text of the pages in a field, as they are read.
+    /// Extracts the text of the HTML pages in a field, as they are read.
     ///
     /// ```rhai
     /// for row in stream("tests/data/rows/page-gbk.html").html_to_text("html", #{ into: "text" }) { print(row.text); }
@@ -83,7 +83,7 @@ mod verbs {
         of_stream(stream, reading(field, options)?)
     }
 
-    /// The title of a page: of `<title>`, or else of its first heading; empty where it has none.
+    /// Returns the title of an HTML page: its `<title>`, otherwise its first heading, or an empty string.
     ///
     /// ```rhai
     /// "<title> A page </title><p>text".html_title()    //=> A page
@@ -92,8 +92,9 @@ mod verbs {
         clean::html_title(html)
     }
 
-    /// Guesses the encoding of a file of text, from its first megabyte: `#{ encoding, by }`, where `by` is `mark` (a byte order
-    /// mark), `utf-8` (all bytes agree), `zeros` (as UTF-16 has them), `declared` (by the page) or `guess` (chardetng, as Firefox).
+    /// Detects the encoding of a text file from its first megabyte: `#{ encoding, by }`, where `by` is `mark` (a byte order
+    /// mark), `utf-8` (all bytes are valid), `zeros` (as in UTF-16), `declared` (by the page) or `guess` (chardetng, as in
+    /// Firefox).
     ///
     /// `dataset` and `stream` do the same with `encoding: "auto"`.
     ///

@@ -1,4 +1,4 @@
-//! Lines, paragraphs and substrings that are in several texts, of datasets and streams.
+//! Lines, paragraphs and substrings that several texts share, of datasets and streams.
 
 use crate::clean::UniqueParts;
 use crate::clean::cuts::{CutPlan, LineKind, LinePlan, SpanPlan};
@@ -6,7 +6,7 @@ use crate::script::prelude::*;
 use std::sync::Arc;
 
 const LINES: &[Opt] = &[
-    opt("min_documents", Kind::Int, "3", "rows that have a line at least, before it is cut out of them").also(&[
+    opt("min_documents", Kind::Int, "3", "minimum number of rows with a line, from which on it is cut").also(&[
         "min_count",
         "boilerplate",
         "frequency",
@@ -15,29 +15,24 @@ const LINES: &[Opt] = &[
         "min_words",
         Kind::Int,
         "1",
-        "words of such a line at least; characters where a script has no spaces between words",
+        "minimum words of such a line; characters in scripts without spaces between words",
     )
     .also(&["min_length"]),
-    opt("keep", Kind::OneOf(&["first", "none"]), "\"first\"", "whether the first of them stays, or none")
+    opt("keep", Kind::OneOf(&["first", "none"]), "\"first\"", "whether to keep the first occurrence, or none")
         .also(&["drop_duplicates keep", "keep=False"]),
-    opt(
-        "ignore_numbers",
-        Kind::Bool,
-        "false",
-        "whether lines that differ in their numbers alone are the same, as CCNet has it",
-    )
-    .also(&["digits"]),
+    opt("ignore_numbers", Kind::Bool, "false", "treat lines that differ only in their numbers as equal, as CCNet does")
+        .also(&["digits"]),
     opt(
         "on_empty",
         Kind::OneOf(&["keep", "drop"]),
         "\"keep\"",
-        "whether a row whose lines are all such stays as it is, or goes",
+        "whether a row with only such lines is kept unchanged, or dropped",
     )
     .also(&["min_length"]),
 ];
 
 const SUBSTRINGS: &[Opt] = &[
-    opt("ngram", Kind::Int, "50", "words in a row, at least, that were there before").also(&[
+    opt("ngram", Kind::Int, "50", "minimum length of a repeated passage, in words").also(&[
         "length_threshold",
         "min_length",
         "min_tokens",
@@ -47,7 +42,7 @@ const SUBSTRINGS: &[Opt] = &[
         "characters",
         Kind::Int,
         "80",
-        "characters in a row, where the passage begins in a script without spaces between words",
+        "minimum length in characters, where the passage begins in a script without spaces between words",
     ),
 ];
 
@@ -58,7 +53,7 @@ pub fn register(host: &mut Host) {
     host.options("unique_substrings", SUBSTRINGS);
 }
 
-/// What a verb of this name cuts.
+/// The parts that a verb of this name cuts.
 pub fn plan(who: &'static str, options: Map) -> Res<CutPlan> {
     let plan = match who {
         "unique_substrings" => {
@@ -96,14 +91,15 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Cuts lines out of texts that other rows have too: menus, notices, headers of a site. The first row that has a line keeps it
-    /// (`keep: "none"`: no row does).
+    /// Cuts lines that other rows share: menus, notices, site headers. The first row with a line keeps it (`keep: "none"`: no row
+    /// does).
     ///
-    /// Lines are the same where their words are: case, marks and width do not count, and a line without a letter or digit stays (Wenzek
-    /// et al. 2020, CCNet). Three rows must have a line, as in trafilatura (Barbaresi 2021): what two have is a quotation more often than
-    /// boilerplate. A row whose lines are all such stays as it is: a formula that is a whole text, as the last article of a law, is no boilerplate,
-    /// and whole rows that are equal are for `unique`. CCNet and RefinedWeb drop such rows (`min_documents: 2, on_empty: "drop"`), after
-    /// which pages are too short. Hashes of all lines are sorted, beyond 32 MB in a file: the result does not depend on threads.
+    /// Lines are equal if their words are: case, marks and width are ignored, and a line without a letter or digit is kept
+    /// (Wenzek et al. 2020, CCNet). The threshold is three rows, as in trafilatura (Barbaresi 2021): a line in two rows is more
+    /// often a quotation than boilerplate. A row with only such lines is kept unchanged: a formula that is a whole text, such as
+    /// the last article of a law, is not boilerplate, and `unique` removes equal rows. CCNet and RefinedWeb drop such rows
+    /// (`min_documents: 2, on_empty: "drop"`), since the pages become too short. Hashes of all lines are sorted, beyond 32 MB in
+    /// a file; the result does not depend on threads.
     ///
     /// also: line dedup, boilerplate, CCNet, RefinedWeb line-wise filtering, Dolma paragraph dedup, sentence dedup, trafilatura deduplicate
     ///
@@ -122,7 +118,7 @@ mod verbs {
         super::of_dataset("unique_lines", data, field, options)
     }
 
-    /// Cuts lines out of the texts of a stream that other rows have too. The stream is read once before.
+    /// Cuts lines that other rows of a stream share. Reads the stream once beforehand.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").unique_lines("answer")    //=> stream scripts/data/definitions.jsonl, unique_lines answer
@@ -132,7 +128,7 @@ mod verbs {
         super::of_stream("unique_lines", stream, field, options)
     }
 
-    /// Cuts paragraphs (lines between blank ones) out of texts that other rows have too, as `unique_lines` does with lines.
+    /// Cuts paragraphs (separated by blank lines) that other rows share, as `unique_lines` does with lines.
     ///
     /// also: paragraph dedup, Dolma, CCNet
     ///
@@ -147,7 +143,7 @@ mod verbs {
         super::of_dataset("unique_paragraphs", data, field, options)
     }
 
-    /// Cuts paragraphs out of the texts of a stream that other rows have too. The stream is read once before.
+    /// Cuts paragraphs that other rows of a stream share. Reads the stream once beforehand.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").unique_paragraphs("answer")    //=> stream scripts/data/definitions.jsonl, unique_paragraphs answer
@@ -157,12 +153,12 @@ mod verbs {
         super::of_stream("unique_paragraphs", stream, field, options)
     }
 
-    /// Cuts passages out of texts that were there before, wherever they begin and end: `ngram` words in a row, or `characters` of a script
-    /// without spaces, and more. What is first stays; a row of which nothing is left goes.
+    /// Cuts repeated passages, wherever they begin and end: at least `ngram` words, or `characters` in scripts without
+    /// spaces. The first occurrence stays; a row with no text left is removed.
     ///
-    /// The passages are those that a suffix array finds (Lee et al. 2022, deduplicate-text-datasets), in words where theirs are in
-    /// bytes: case, marks and width do not count. Hashes of all windows are sorted, beyond 32 MB in a file that takes 24 bytes a
-    /// word, so memory is bounded, and the result does not depend on threads.
+    /// Finds the same passages as a suffix array (Lee et al. 2022, deduplicate-text-datasets), in words where theirs are in
+    /// bytes: case, marks and width are ignored. Hashes of all windows are sorted, beyond 32 MB in a file with 24 bytes per word,
+    /// so memory is bounded, and the result does not depend on threads.
     ///
     /// also: exact substring deduplication, ExactSubstr, suffix array, deduplicate-text-datasets
     ///
@@ -178,7 +174,7 @@ mod verbs {
         super::of_dataset("unique_substrings", data, field, options)
     }
 
-    /// Cuts passages out of the texts of a stream that were there before. The stream is read once before.
+    /// Cuts repeated passages from the texts of a stream. Reads the stream once beforehand.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").unique_substrings("answer")    //=> stream scripts/data/definitions.jsonl, unique_substrings answer

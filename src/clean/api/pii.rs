@@ -1,4 +1,4 @@
-//! Personal data in texts: found, and masked.
+//! Detection and masking of personal data.
 
 use super::{INTO, of_dataset, of_stream, rewrite};
 use crate::clean::pii::{self, NAMES, PiiKind};
@@ -10,10 +10,10 @@ const KINDS_OPT: Opt = opt(
     "kinds",
     Kind::List,
     "[\"email\", \"iban\", \"chinese_id\", \"card\", \"ip\", \"phone\"]",
-    "what is looked for; numbers with a checksum (iban, chinese_id, card) are held against it, and of IP addresses the public ones count",
+    "kinds to look for; iban, chinese_id and card are verified by checksum, and only public IP addresses count",
 )
 .also(&["entities", "presidio"]);
-const MASK: Opt = opt("mask", Kind::Text, "", "what stands in place of it; by default its kind: <EMAIL>").also(&[
+const MASK: Opt = opt("mask", Kind::Text, "", "replacement text; by default the kind: <EMAIL>").also(&[
     "replacement",
     "redact",
     "anonymize",
@@ -41,7 +41,7 @@ fn kinds(who: &'static str, options: &Options) -> Res<Vec<PiiKind>> {
     Ok(kinds)
 }
 
-/// The kinds that are masked by what a script gave for them.
+/// The kinds of a script's `kinds` option.
 pub fn kinds_of(given: Option<Dynamic>) -> Res<Vec<PiiKind>> {
     let given = given.map(|kinds| Map::from([("kinds".into(), kinds)])).unwrap_or_default();
     kinds("mask_pii", &Options::read("mask_pii", MASKED, given)?)
@@ -60,8 +60,8 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Finds personal data in a text: a list of `kind`, `text` and `start`, the character at which it begins. Cards are checked by
-    /// Luhn's sum, bank accounts (IBAN) by country and remainder, Chinese identity numbers by date and checksum.
+    /// Finds personal data in a text: a list of maps with `kind`, `text` and `start`, the index of its first character. Cards are
+    /// verified by Luhn checksum, bank accounts (IBAN) by country and remainder, Chinese identity numbers by date and checksum.
     ///
     /// also: presidio analyzer, scrubadub, PIIFormatter, personal data, GDPR
     ///

@@ -1,4 +1,4 @@
-//! Rules of quality, of texts, datasets and streams.
+//! Quality rules for texts, datasets and streams.
 
 use crate::clean::rules::{Broken, Limit, RULES, RuleSet};
 use crate::clean::{Sift, language};
@@ -11,22 +11,22 @@ const ROWS_ARE: Opt = opt(
     "rows_are",
     Kind::OneOf(&["passages", "pages"]),
     "\"passages\"",
-    "parts of documents (articles, answers, messages), or whole web pages, of which the papers' numbers are",
+    "passages of documents (articles, answers, messages), or whole web pages, for which the papers' thresholds are",
 )
 .also(&["document", "web"]);
 const SETS: Opt = opt(
     "sets",
     Kind::List,
     "[\"gopher\", \"c4\", \"fineweb\"]",
-    "the sets that are on, beside `unreadable` and `mojibake`; a rule that is given is on in any case",
+    "enabled rule sets, beside `unreadable` and `mojibake`; a rule that is given is always enabled",
 )
 .also(&["gopher", "c4", "fineweb", "massivetext"]);
-const LANGUAGES: Opt = opt("languages", Kind::List, "", "languages that stay, as [\"en\", \"zh\"]; by default all")
+const LANGUAGES: Opt = opt("languages", Kind::List, "", "languages to keep, as [\"en\", \"zh\"]; all by default")
     .also(&["lang", "language_score"]);
 
 const COUNT: usize = RULES.len() + 3;
 
-/// A row of the table for each rule.
+/// One option per rule.
 const QUALITY: &[Opt] = &{
     let mut table = [ROWS_ARE; COUNT];
     table[1] = SETS;
@@ -45,7 +45,7 @@ pub fn register(host: &mut Host) {
     host.options("broken_rules", QUALITY);
 }
 
-/// The rules that the options turn on.
+/// The rules that the options enable.
 pub fn sift(who: &'static str, field: &str, options: Map) -> Res<Sift> {
     let options = Options::read(who, QUALITY, options)?;
     let sets = words(who, &options, "sets")?;
@@ -82,7 +82,7 @@ fn words(who: &'static str, options: &Options, name: &str) -> Res<Vec<String>> {
     list.into_iter().map(word).collect()
 }
 
-/// What a script gave for a rule: `false`, `true`, a number, or two.
+/// Value of a rule's option: `false`, `true`, a number, or two.
 fn limit(who: &'static str, name: &str, usual: Limit, given: Dynamic) -> Res<Option<Limit>> {
     if let Ok(is_on) = given.as_bool() {
         return Ok(is_on.then_some(usual));
@@ -104,10 +104,10 @@ fn told(broken: Broken) -> Dynamic {
     map.into()
 }
 
-/// Rows that one thread looks at in one go.
+/// Rows that a thread takes at a time.
 const ROWS: usize = 1024;
 
-/// A row for each rule that a row breaks; `first` is the number of the first of them.
+/// Appends a row for each rule that a row breaks; `first` is the row number of the first.
 fn table(who: &'static str, sift: &Sift, data: &Dataset, first: usize, rows: &mut TableBuilder) -> Res<()> {
     let found = tasks::try_map(tasks::ranges(data.len(), ROWS), &|_, some| {
         let mut found = Vec::new();
@@ -132,13 +132,13 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Keeps the rows whose text breaks no rule of quality: those of Gopher (Rae et al. 2021), C4 (Raffel et al. 2020) and FineWeb
-    /// (Penedo et al. 2024), restated by script, so that they mean the same in Chinese, Japanese or Thai as in English.
+    /// Keeps rows whose text passes the quality rules of Gopher, C4 and FineWeb, restated by script. They mean the same in
+    /// Chinese, Japanese or Thai as in English (Rae et al. 2021; Raffel et al. 2020; Penedo et al. 2024).
     ///
-    /// Each rule is an option: `false` turns it off, `true` on, a number (or `[least, most]`) tunes it. The default numbers are for
-    /// rows that are passages; `rows_are: "pages"` takes those of the papers. Words of a script without spaces are its characters by
-    /// their mean number in a word (Han 1.6, kana 2, Thai 4), which also says how many letters one counts for. A row without text goes.
-    /// `broken_rules` shows what each row breaks.
+    /// Each rule is an option: `false` disables it, `true` enables it, a number (or `[min, max]`) tunes it. The default
+    /// thresholds are for passages; `rows_are: "pages"` uses those of the papers. In scripts without spaces, words are counted as
+    /// characters divided by the mean word length (Han 1.6, kana 2, Thai 4), which also scales counts of letters. Rows without
+    /// text are removed. `broken_rules` lists the rules that each row breaks.
     ///
     /// also: gopher quality filter, gopher repetition filter, c4 quality filter, fineweb quality filter, heuristics, datatrove
     ///
@@ -157,7 +157,7 @@ mod verbs {
         Ok(data.through(&sift)?)
     }
 
-    /// Keeps the rows whose text breaks no rule of quality, as they are read, on all threads.
+    /// Keeps rows whose text passes the quality rules, as they are read, on all threads.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").quality("answer")    //=> stream scripts/data/definitions.jsonl, quality answer
@@ -169,7 +169,7 @@ mod verbs {
         Ok(stream.through(Arc::new(sift)))
     }
 
-    /// Lists the rules of quality that a text breaks, each with its evidence. Options are those of `quality`.
+    /// Lists the quality rules that a text breaks, each with its evidence. Accepts the options of `quality`.
     ///
     /// ```rhai
     /// "Home | About | Contact".broken_rules()[0]    //=> #{"evidence": "3 words, below 10", "rule": "gopher_words"}
@@ -179,7 +179,7 @@ mod verbs {
         Ok(super::sift("broken_rules", "text", options)?.all(text).into_iter().map(super::told).collect())
     }
 
-    /// Finds all rules of quality that each row breaks: a dataset of `row`, `rule`, `evidence`. Options are those of `quality`.
+    /// Lists the quality rules that each row breaks: a dataset of `row`, `rule`, `evidence`. Accepts the options of `quality`.
     ///
     /// ```rhai
     /// let found = dataset(["a", "one two"]).broken_rules("text", #{ sets: ["c4"], gopher_words: [2, 9] });
@@ -194,7 +194,7 @@ mod verbs {
         Ok(rows.finish().into())
     }
 
-    /// Finds all rules of quality that each row of a stream breaks.
+    /// Lists the quality rules that each row of a stream breaks.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").broken_rules("answer").fields    //=> ["row", "rule", "evidence"]

@@ -14,7 +14,7 @@ pub fn register(host: &mut Host) {
 
 const WHO: &str = "clean::run";
 
-/// The rules that a run knows.
+/// Rules of a run.
 const RULES: [&str; 17] = [
     "html_to_text",
     "fix_mojibake",
@@ -35,7 +35,7 @@ const RULES: [&str; 17] = [
     "filter",
 ];
 
-/// A rule of a script, `#{ rule: "quality", … }`: its other keys are the options of the verb of that name, and `field`.
+/// Parses a rule of a script, `#{ rule: "quality", … }`: its other keys are `field` and the options of the verb of that name.
 fn steps_of(context: &NativeCallContext, field: &str, given: Dynamic, number: usize) -> Res<Vec<CleanStep>> {
     let Some(mut options) = given.clone().try_cast::<Map>() else {
         bail!(WHO, "rule {number} is a map, as #{{ rule: \"quality\" }}, not {given}");
@@ -87,7 +87,7 @@ fn own_rule(context: &NativeCallContext, mut options: Map, number: usize) -> Res
     }
 }
 
-/// The fields of the first rows.
+/// Fields of the first rows.
 fn fields_of(rows: &Dynamic) -> Res<Vec<String>> {
     let names = |data: &Dataset| data.fields().iter().map(|name| name.to_string()).collect();
     match (rows.read_lock::<Dataset>(), rows.read_lock::<Stream>()) {
@@ -97,13 +97,13 @@ fn fields_of(rows: &Dynamic) -> Res<Vec<String>> {
     }
 }
 
-/// Whether a rule puts its result into the field `text`.
+/// Whether a rule writes its result to the field `text`.
 fn makes_text(rule: &Dynamic) -> bool {
     let into = rule.as_map_ref().ok().and_then(|rule| rule.get("into").map(ToString::to_string));
     into.as_deref() == Some("text")
 }
 
-/// An error for fields that the first rows do not have. A rule may make a field for those after it.
+/// Reports fields that the first rows lack. A rule may create a field for later ones.
 fn check_fields(steps: &[CleanStep], fields: &[impl AsRef<str>]) -> Res<()> {
     let mut known: Vec<String> = fields.iter().map(|name| name.as_ref().to_string()).collect();
     for step in steps {
@@ -126,7 +126,7 @@ fn check_fields(steps: &[CleanStep], fields: &[impl AsRef<str>]) -> Res<()> {
 
 #[export_module]
 mod verbs {
-    /// Runs rules over rows into a folder, and returns what was counted.
+    /// Applies rules to rows, writes a folder, and returns the counts.
     ///
     /// inner
     ///
@@ -148,7 +148,7 @@ mod verbs {
         if steps.is_empty() {
             bail!(WHO, "there are no rules");
         }
-        // rows of several files may have others than the first
+        // rows of several files may have other fields than the first
         if rows.read_lock::<Stream>().is_none_or(|stream| stream.source().files().len() == 1) {
             super::check_fields(&steps, &fields)?;
         }

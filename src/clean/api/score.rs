@@ -1,11 +1,11 @@
-//! Rows that stay by what a model says of their text, for `clean::perplexity` and `clean::classifier`.
+//! Row selection by a model's score of the text, for `clean::perplexity` and `clean::classifier`.
 
 use crate::clean::score::{CLASSIFIER, Choose, ChoosePlan, PERPLEXITY, Score, ScoreKind, TextScorer};
 use crate::data::{Dataset, Stream};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
-/// What scores texts, as a script passes it on.
+/// Text scorer, as scripts pass it around.
 #[derive(Clone)]
 pub struct Scorer(pub Arc<dyn TextScorer>);
 
@@ -14,7 +14,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// Two numbers, either of which may be `()`.
+/// Range of two numbers, either of which may be `()`.
 fn between(kind: &ScoreKind, given: &Dynamic) -> Res<Option<(f64, f64)>> {
     let ScoreKind { who, option, .. } = kind;
     if given.is_unit() {
@@ -34,7 +34,7 @@ fn between(kind: &ScoreKind, given: &Dynamic) -> Res<Option<(f64, f64)>> {
     }
 }
 
-/// The two steps of a rule: what scores, and what chooses by it.
+/// The two steps of a rule: scoring, and selection by score.
 pub fn steps(kind: &'static ScoreKind, field: &str, mut given: Map) -> Res<(Score, Choose)> {
     let who = kind.who;
     let Some(Scorer(scorer)) = given.remove("scorer").and_then(Dynamic::try_cast) else {
@@ -52,7 +52,7 @@ pub fn steps(kind: &'static ScoreKind, field: &str, mut given: Map) -> Res<(Scor
     plan.check()?;
     let into = option("into");
     let drops = into.is_unit();
-    // nobody asked to see it
+    // drop the score where no field was asked for
     let into = if drops { format!("levain: {}", kind.step) } else { into.to_string() };
     let score = Score { kind, field: field.into(), into: into.clone(), scorer };
     Ok((score, Choose { field: field.into(), score: into, drops, plan }))
@@ -66,7 +66,7 @@ fn field(who: &str, data: &Dataset, given: &Map) -> Res<String> {
     Ok(data.fields()[at].to_string())
 }
 
-/// The rows of a dataset or a stream that stay.
+/// Selects rows of a dataset or a stream.
 fn choose(kind: &'static ScoreKind, rows: &Dynamic, given: Map) -> Res<Dynamic> {
     let who = kind.who;
     if let Some(data) = rows.read_lock::<Dataset>() {
@@ -87,7 +87,7 @@ fn choose(kind: &'static ScoreKind, rows: &Dynamic, given: Map) -> Res<Dynamic> 
 
 #[export_module]
 mod verbs {
-    /// Keeps rows by what a scorer says of their text, for `clean::perplexity`.
+    /// Keeps rows by the bits per byte of their text, for `clean::perplexity`.
     ///
     /// inner
     #[rhai_fn(name = "_perplexity", return_raw)]
@@ -95,7 +95,7 @@ mod verbs {
         super::choose(&PERPLEXITY, &rows, given)
     }
 
-    /// Keeps rows by what a classifier says of their text, for `clean::classifier`.
+    /// Keeps rows by a classifier's score of their text, for `clean::classifier`.
     ///
     /// inner
     #[rhai_fn(name = "_classifier", return_raw)]

@@ -1,39 +1,40 @@
-//! Verbs that change texts: of a text, of a field of a dataset, of a field of a stream.
+//! Verbs that change a text, a field of a dataset, or a field of a stream.
 
 use super::{Change, INTO, of_dataset, of_stream, rewrite};
 use crate::clean::{self, Form, Normalize, Space, Width};
 use crate::script::prelude::*;
 
-const NORMALIZE: &[Opt] = &[
-    opt(
-        "form",
-        Kind::OneOf(&["nfc", "nfkc", "keep"]),
-        "\"nfc\"",
-        "Unicode's normal form; nfkc leaves the punctuation of Chinese and Japanese as it is",
-    )
-    .also(&["unicodedata.normalize", "unicode_normalization"]),
-    opt(
-        "width",
-        Kind::OneOf(&["keep", "letters", "all"]),
-        "\"keep\"",
-        "full-width letters and digits become narrow and half-width kana wide; \"all\": punctuation too",
-    )
-    .also(&["fix_character_width", "fullwidth", "halfwidth"]),
-    opt("control", Kind::Bool, "true", "take out control characters and escapes of terminals, make line ends `\\n`")
-        .also(&["remove_control_chars", "fix_line_breaks"]),
-    opt("zero_width", Kind::Bool, "true", "take out characters that nobody sees, but for joiners that a script needs")
-        .also(&["zero width space", "soft hyphen", "bidi"]),
-    opt(
-        "whitespace",
-        Kind::OneOf(&["keep", "lines", "collapse"]),
-        "\"lines\"",
-        "\"lines\": no spaces at the ends of lines, at most one blank line; \"collapse\": one space for any",
-    )
-    .also(&["strip", "split_whitespace"]),
-    opt("quotes", Kind::Bool, "false", "make curly quotation marks straight").also(&["uncurl_quotes"]),
-    opt("entities", Kind::Bool, "false", "read HTML's names of characters first, as `unescape_html`"),
-    opt("mojibake", Kind::Bool, "false", "mend mojibake first, as `fix_mojibake`"),
-];
+const NORMALIZE: &[Opt] =
+    &[
+        opt(
+            "form",
+            Kind::OneOf(&["nfc", "nfkc", "keep"]),
+            "\"nfc\"",
+            "Unicode normal form; nfkc leaves Chinese and Japanese punctuation as it is",
+        )
+        .also(&["unicodedata.normalize", "unicode_normalization"]),
+        opt(
+            "width",
+            Kind::OneOf(&["keep", "letters", "all"]),
+            "\"keep\"",
+            "\"letters\": narrow full-width letters and digits, widen half-width kana; \"all\": punctuation too",
+        )
+        .also(&["fix_character_width", "fullwidth", "halfwidth"]),
+        opt("control", Kind::Bool, "true", "remove control characters and terminal escapes, make line ends `\\n`")
+            .also(&["remove_control_chars", "fix_line_breaks"]),
+        opt("zero_width", Kind::Bool, "true", "remove invisible characters, except joiners that a script needs")
+            .also(&["zero width space", "soft hyphen", "bidi"]),
+        opt(
+            "whitespace",
+            Kind::OneOf(&["keep", "lines", "collapse"]),
+            "\"lines\"",
+            "\"lines\": no spaces at line ends, at most one blank line; \"collapse\": one space for any white space",
+        )
+        .also(&["strip", "split_whitespace"]),
+        opt("quotes", Kind::Bool, "false", "make curly quotation marks straight").also(&["uncurl_quotes"]),
+        opt("entities", Kind::Bool, "false", "decode HTML character references first, as `unescape_html`"),
+        opt("mojibake", Kind::Bool, "false", "repair mojibake first, as `fix_mojibake`"),
+    ];
 
 /// [`NORMALIZE`] for fields.
 const NORMALIZE_FIELD: &[Opt] = &[
@@ -104,9 +105,10 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Writes a text in one way: Unicode's form, widths, characters that nobody sees, white space. Doing it again changes nothing.
+    /// Normalizes a text: Unicode form, widths, invisible characters, white space. It is idempotent.
     ///
-    /// Chinese and Japanese punctuation stays in every form, since NFKC elsewhere makes ASCII of ，and ：; `width: "all"` makes it narrow.
+    /// Chinese and Japanese punctuation is kept in every form, since plain NFKC turns ， and ： into ASCII; `width: "all"` narrows
+    /// it.
     ///
     /// also: unicodedata.normalize, ftfy.fix_text, strip, clean_text, NFKC, zero width space
     ///
@@ -144,9 +146,9 @@ mod verbs {
         of_stream(stream, normalizing(field, options)?)
     }
 
-    /// Mends mojibake: UTF-8 that was read in another encoding, once or several times. A text that is none stays as it is.
+    /// Repairs mojibake: UTF-8 decoded as another encoding, once or several times. Other texts stay unchanged.
     ///
-    /// The heuristic is that of ftfy (Speer 2019).
+    /// The heuristic is ftfy's (Speer 2019).
     ///
     /// also: ftfy.fix_encoding, ftfy.fix_text, garbled text, 乱码
     ///
@@ -159,7 +161,7 @@ mod verbs {
         clean::fix_mojibake(text).into_owned()
     }
 
-    /// Mends the texts of a field, on all threads.
+    /// Repairs mojibake in the texts of a field, on all threads.
     ///
     /// ```rhai
     /// dataset(["schÃ¶n"]).fix_mojibake("text")[0].text    //=> schön
@@ -169,7 +171,7 @@ mod verbs {
         of_dataset(data, mending(field, options)?)
     }
 
-    /// Mends the texts of a field as they are read.
+    /// Repairs mojibake in the texts of a field as they are read.
     ///
     /// ```rhai
     /// for row in stream("scripts/data/definitions.jsonl").fix_mojibake("answer").take(1) { print(row.answer); }
@@ -179,7 +181,7 @@ mod verbs {
         of_stream(stream, mending(field, options)?)
     }
 
-    /// Reads HTML's names and numbers of characters that end with a semicolon.
+    /// Decodes HTML character references, named and numeric, that end with a semicolon.
     ///
     /// also: html.unescape, entities, &amp;
     ///
@@ -190,7 +192,7 @@ mod verbs {
         clean::unescape(text).into_owned()
     }
 
-    /// Reads HTML's names of characters in the texts of a field.
+    /// Decodes HTML character references in the texts of a field.
     ///
     /// ```rhai
     /// dataset(["a &lt; b"]).unescape_html("text")[0].text    //=> a < b
@@ -200,7 +202,7 @@ mod verbs {
         of_dataset(data, unescaping(field, options)?)
     }
 
-    /// Reads HTML's names of characters in the texts of a field, as they are read.
+    /// Decodes HTML character references in the texts of a field, as they are read.
     ///
     /// ```rhai
     /// for row in stream("scripts/data/definitions.jsonl").unescape_html("answer").take(1) { print(row.answer); }

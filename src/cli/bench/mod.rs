@@ -23,40 +23,40 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// scripts, or folders of them; without any: scripts/bench. Of a folder, those that name `bench::` run
+    /// scripts, or folders of them; by default scripts/bench. Of a folder, only scripts that use `bench::` run
     paths: Vec<PathBuf>,
-    /// Only cases whose script or name holds this text; the others of a script run once, and are not told
+    /// Only cases whose script or name contains this text; other cases of a script run once, unreported
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Keep what comes out as the baseline for this class of machine
+    /// Save the results as the baseline for this class of machine
     #[arg(long)]
     save: bool,
-    /// Compare with this file (or save to it) instead of the one for this class of machine in baselines/ beside the scripts
+    /// Compare with this file (or save to it) instead of this machine class's file in baselines/ beside the scripts
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Compare with another levain binary, that takes turns with this one at every sample
+    /// Compare with another levain binary, which takes turns with this one at every sample
     #[arg(long, value_name = "BINARY", conflicts_with_all = ["save", "baseline"])]
     against: Option<PathBuf>,
-    /// Run nothing, and compare two files that `--save --baseline FILE` wrote
+    /// Compare two files written by `--save --baseline FILE`, without running anything
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"],
           conflicts_with_all = ["paths", "save", "baseline", "against", "rounds", "history"])]
     compare: Vec<PathBuf>,
-    /// How often each script with cases of time or memory runs; against a binary the most that it runs
+    /// Runs of each script with cases of time or memory; with `--against` the maximum
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
-    /// A script that takes longer is ended, and has gone wrong
+    /// Time limit of a script; a slower one is stopped and fails
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, value_parser = super::seconds)]
     limit: f64,
-    /// What standard output gets
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write the results as JUnit XML too
+    /// Also write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Exit with 1 on INCONCLUSIVE too
+    /// Also exit with 1 on INCONCLUSIVE
     #[arg(long)]
     strict: bool,
-    /// Add a line to this file (jsonl), and show the trend
+    /// Append a line to this file (jsonl), and show the trend
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
     /// Run one script for a `levain bench` at the other end of the pipe
@@ -66,9 +66,9 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people
+    /// Plain text
     Text,
-    /// The same, and what is not PASS as annotations of GitHub Actions
+    /// Plain text, and results other than PASS as annotations of GitHub Actions
     Github,
     Json,
     Markdown,

@@ -17,11 +17,11 @@ const SHOWN: usize = 10;
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Plain text
     Text,
-    /// A list of findings, for editors
+    /// JSON list of findings, for editors
     Json,
-    /// Annotations of GitHub Actions, and a table in the summary of the job
+    /// Annotations of GitHub Actions, and a table in the job's summary
     Github,
     /// SARIF 2.1.0: GitHub's code scanning, Jenkins, editors
     Sarif,

@@ -16,13 +16,13 @@ use zeromq::ZmqMessage;
 
 #[derive(Subcommand)]
 pub enum Jupyter {
-    /// Tell Jupyter about this kernel, for this user
+    /// Register this kernel with Jupyter, for this user
     Install {
-        /// a folder of its own instead, such as the `share/jupyter` of a virtual environment
+        /// a folder to install into instead, such as the `share/jupyter` of a virtual environment
         #[arg(long, value_name = "DIR")]
         prefix: Option<PathBuf>,
     },
-    /// Serve one connection; Jupyter calls this
+    /// Serve one connection; called by Jupyter
     Run {
         /// the connection file
         file: PathBuf,

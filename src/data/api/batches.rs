@@ -1,4 +1,4 @@
-//! What scripts see of batches.
+//! Script API of batches.
 
 use crate::data::{Batch, Encoded, batches};
 use crate::kernel::default_device;
@@ -6,7 +6,7 @@ use crate::script::prelude::*;
 use crate::tensor::{Array, Rng, Tensor};
 
 const BATCHES: &[Opt] = &[
-    opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of an epoch may have fewer").also(&[
+    opt("batch_size", Kind::Int, "8", "rows per batch; the last batch of an epoch may have fewer").also(&[
         "size",
         "per_device_train_batch_size",
         "rows",
@@ -15,8 +15,8 @@ const BATCHES: &[Opt] = &[
     opt("steps", Kind::Int, "", "number of batches, over as many epochs as needed; replaces `epochs`")
         .also(&["max_steps"]),
     opt("shuffle", Kind::Bool, "true", "shuffle the rows anew in every epoch").also(&["sampler"]),
-    opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
-    opt("start_step", Kind::Int, "0", "the first step, to resume a run").also(&[
+    opt("seed", Kind::Int, "", "seed of the order; by default the script's `seed(…)`"),
+    opt("start_step", Kind::Int, "0", "first step, to resume a run").also(&[
         "from",
         "resume_from_checkpoint",
         "skip_first_batches",
@@ -25,7 +25,7 @@ const BATCHES: &[Opt] = &[
         "group_by_length",
         Kind::Bool,
         "false",
-        "rows of about the same length share a batch: less padding, where rows are not packed",
+        "batch rows of similar length: less padding, where rows are not packed",
     )
     .also(&["bucketing", "bucket", "LengthGroupedSampler", "sortish sampler"]),
     opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
@@ -34,7 +34,7 @@ const BATCHES: &[Opt] = &[
 
 const REPLAY: &[Opt] = &[
     opt("rows", Kind::Any, "", "encoded rows to replay"),
-    opt("ratio", Kind::Float, "0.1", "their share of each batch, from 0 to 1").also(&["probabilities"]),
+    opt("ratio", Kind::Float, "0.1", "share of each batch, from 0 to 1").also(&["probabilities"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -93,14 +93,14 @@ mod verbs {
     /// The input of a model in one step.
     pub type Batch = crate::data::Batch;
 
-    /// Batches in a seeded order: the same seed gives the same batches, and every row comes once per epoch.
+    /// Returns batches in a seeded order: the same seed gives the same batches, and every row occurs once per epoch.
     ///
-    /// `start_step` resumes with the batches that an uninterrupted run would have had from there. `replay` mixes in rows of
-    /// other text against forgetting: their share holds in every stretch of the run to within one row, and none repeats
-    /// before all have come. A batch then always has `batch_size` rows, and epochs count the rows of this dataset.
+    /// `start_step` resumes with the batches that an uninterrupted run would have from there. `replay` mixes in rows of other
+    /// text to prevent forgetting: their share holds within one row in every stretch of the run, and none repeats before all have
+    /// been used. Every batch then has `batch_size` rows, and epochs count the rows of this dataset.
     ///
-    /// `group_by_length` sorts the shuffled rows by length within stretches of 50 batches, and shuffles these batches: rows of about the
-    /// same length share a batch, which is as long as its longest row. Packed rows need none of it.
+    /// `group_by_length` sorts the shuffled rows by length within stretches of 50 batches, then shuffles these batches: rows of
+    /// similar length share a batch, which is padded to its longest row. Packed rows do not need it.
     ///
     /// also: DataLoader, dataloader, sampler, per_device_train_batch_size, num_train_epochs, max_steps, rehearsal, drop_last
     ///
@@ -146,7 +146,7 @@ mod verbs {
         batches.total() as i64
     }
 
-    /// Batches per epoch.
+    /// Number of batches per epoch.
     ///
     /// ```rhai
     /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).batches(#{ batch_size: 1, epochs: 3 }).per_epoch    //=> 2
@@ -167,7 +167,7 @@ mod verbs {
         batches.len() as i64
     }
 
-    /// The range of steps, and rows per batch.
+    /// Range of steps, and rows per batch.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn batches_text(batches: &mut Batches) -> String {
         batches.to_string()
@@ -185,7 +185,7 @@ mod verbs {
         tensor(batch.ids.clone(), batch)
     }
 
-    /// Labels: the ids in the loss and -100 elsewhere, `[rows, length]`, i64. Aligned with `ids`; the model shifts them.
+    /// Labels: the ids of tokens in the loss, -100 elsewhere; `[rows, length]`, i64. Aligned with `ids`; the model shifts them.
     ///
     /// also: ignore_index, loss mask, assistant_masks, completion_mask
     ///
@@ -197,7 +197,7 @@ mod verbs {
         tensor(batch.labels.clone(), batch)
     }
 
-    /// The sequence in its row to which a token belongs, from 1; 0 is padding. `[rows, length]`, u32.
+    /// Index of each token's sequence within its row, from 1; 0 is padding. `[rows, length]`, u32.
     ///
     /// also: attention_mask, sequence ids, seq_idx, document ids
     ///
@@ -209,7 +209,7 @@ mod verbs {
         tensor(batch.segments.clone(), batch)
     }
 
-    /// The position of a token in its sequence, from 0. `[rows, length]`, u32.
+    /// Position of each token in its sequence, from 0. `[rows, length]`, u32.
     ///
     /// also: position_ids
     ///
@@ -221,7 +221,7 @@ mod verbs {
         tensor(batch.positions.clone(), batch)
     }
 
-    /// What is to be predicted of each sequence: classes, or numbers; empty where tokens are predicted.
+    /// Targets of each sequence: classes or numbers; empty where tokens are predicted.
     ///
     /// also: class labels, labels
     ///
@@ -234,7 +234,7 @@ mod verbs {
         batch.targets.iter().map(|&target| target.into()).collect()
     }
 
-    /// Which part of a pair each token belongs to, `[rows, length]`, u32: 0 is the first.
+    /// Segment of a pair that each token belongs to, `[rows, length]`, u32: 0 is the first.
     ///
     /// also: token_type_ids
     ///
@@ -249,7 +249,7 @@ mod verbs {
         tensor(types, batch)
     }
 
-    /// Splits a batch into at most `parts` micro-batches, for gradient accumulation: their summed gradients equal the whole's.
+    /// Splits a batch into at most `parts` micro-batches, for gradient accumulation: their gradients sum to that of the batch.
     ///
     /// also: gradient accumulation, micro-batch
     ///
@@ -263,7 +263,7 @@ mod verbs {
         Ok((*batch).split(parts).into_iter().map(Dynamic::from).collect())
     }
 
-    /// Number of tokens in the loss: those with a label that are not the first of their sequence.
+    /// Number of tokens in the loss: labeled tokens except the first of each sequence.
     ///
     /// also: num_items_in_batch
     ///
@@ -285,7 +285,7 @@ mod verbs {
         batch.tokens() as i64
     }
 
-    /// Bytes of text behind the tokens in the loss.
+    /// Bytes of text of the tokens in the loss.
     ///
     /// ```rhai
     /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].bytes    //=> 1
@@ -295,7 +295,7 @@ mod verbs {
         batch.bytes() as i64
     }
 
-    /// The number of the batch, from 0.
+    /// Number of the batch, from 0.
     ///
     /// ```rhai
     /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"))[0].step    //=> 0
@@ -316,7 +316,7 @@ mod verbs {
         batch.total as i64
     }
 
-    /// The epoch, from 0.
+    /// Epoch, from 0.
     ///
     /// ```rhai
     /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
@@ -327,7 +327,7 @@ mod verbs {
         batch.epoch as i64
     }
 
-    /// The number of the batch, and its size.
+    /// Number of the batch, and its size.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn batch_text(batch: &mut Batch) -> String {
         let (rows, length) = (batch.rows, batch.length);

@@ -1,18 +1,18 @@
-//! What scripts see of chunks and excerpts of text.
+//! Script API of chunks and excerpts of text.
 
 use super::value::RowCollector;
 use crate::data::{self, Cut, Dataset};
 use crate::script::prelude::*;
 use std::borrow::Cow;
 
-const CHUNK: &[Opt] = &[opt("limit", Kind::Int, "", "chunks at most; by default all")];
+const CHUNK: &[Opt] = &[opt("limit", Kind::Int, "", "maximum number of chunks; all by default")];
 
 const EXCERPTS: &[Opt] = &[
-    opt("limit", Kind::Int, "", "excerpts at most; by default all"),
-    opt("context", Kind::Int, "0", "characters of its document before each, at most, as its field `context`"),
-    opt("group", Kind::Text, "", "a field: rows with equal values are one document, a line break between them")
+    opt("limit", Kind::Int, "", "maximum number of excerpts; all by default"),
+    opt("context", Kind::Int, "0", "maximum characters of preceding text in the field `context`"),
+    opt("group", Kind::Text, "", "field: rows with equal values form one document, joined by line breaks")
         .also(&["groups"]),
-    opt("seed", Kind::Int, "0", "of the order of documents, and of excerpts within each"),
+    opt("seed", Kind::Int, "0", "seed of the order of documents, and of excerpts within each"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -21,7 +21,7 @@ pub fn register(host: &mut Host) {
     host.options("excerpts", EXCERPTS);
 }
 
-/// Documents and their names: rows by their number, or rows of equal `group` by its value.
+/// Documents and their names: row numbers, or the values of `group`.
 pub fn documents(
     who: &'static str,
     data: &Dataset,
@@ -45,7 +45,7 @@ pub fn documents(
     Ok((names, joined))
 }
 
-/// A column of chunks of the texts of a dataset or a list.
+/// Chunks of the texts of a dataset or a list, as a column.
 fn chunks(texts: &Dynamic, chars: INT, options: Map) -> Res<Dataset> {
     let options = Options::read("chunk", CHUNK, options)?;
     let limit = options.maybe("limit", Options::count)?.unwrap_or(usize::MAX);
@@ -68,8 +68,8 @@ fn chunks(texts: &Dynamic, chars: INT, options: Map) -> Res<Dataset> {
 mod verbs {
     pub type Dataset = crate::data::Dataset;
 
-    /// Splits texts into chunks of `chars` characters, a column of texts: they are joined end to end, a line break after
-    /// each, and what is left at the end is dropped. So a training step sees the same text whatever the tokenizer.
+    /// Splits texts into chunks of `chars` characters, as a column. Texts are joined, with a line break after each, and the
+    /// remainder at the end is dropped. So a training step sees the same text with any tokenizer.
     ///
     /// also: chunk_size, text splitter, split text
     ///
@@ -97,12 +97,12 @@ mod verbs {
         super::chunks(&Dynamic::from(texts.clone()), chars, options)
     }
 
-    /// Takes excerpts of about `chars` characters from texts, to measure on: rows of `text`, `context` (what stands before it) and
-    /// `document` (its row, or the value of `group`).
+    /// Takes excerpts of about `chars` characters from texts, for evaluation: rows of `text`, `context` (the preceding text) and
+    /// `document` (its row number, or the value of `group`).
     ///
-    /// Each text, or all texts of a `group` in their order, is a document. It is cut where words part, and documents are taken in turn:
-    /// one excerpt of each, then another of each that has more, so that few excerpts come from many documents; fewer are the first of
-    /// more. `likelihood` reads them with `#{ context: "context" }`.
+    /// A document is one text, or all texts of a `group` in order. It is cut at word boundaries, and documents take turns: one
+    /// excerpt of each, then a second of each that has more, so that a few excerpts cover many documents; a smaller number is a
+    /// prefix of a larger one. `likelihood` reads them with `#{ context: "context" }`.
     ///
     /// also: held-out items, evaluation texts, sample passages
     ///

@@ -1,4 +1,4 @@
-//! Closures over rows: on all threads where they are pure, in the order of the rows.
+//! Closures over rows: on all threads where they are pure, in row order.
 
 use super::value::{RowCollector, row};
 use crate::data::step::Step;
@@ -11,18 +11,18 @@ use crate::{progress, tasks};
 use rhai::{Engine, GlobalRuntimeState, Position};
 use std::sync::Arc;
 
-/// Rows of a dataset that one thread takes at a time.
+/// Rows of a dataset that a thread takes at a time.
 const ROWS: usize = 1024;
-/// From so many rows on it is told that a closure runs on one thread.
+/// From this many rows on, a message reports that a closure runs on one thread.
 const MANY: usize = 10_000;
 
-/// A closure that a script gave, with what it needs to be called later.
+/// A closure of a script, with the state to call it later.
 pub struct Closure {
     who: &'static str,
     call: FnPtr,
     global: GlobalRuntimeState,
     position: Position,
-    /// Why it runs on one thread, where it does.
+    /// Why it runs on one thread, if it does.
     purity: Purity,
 }
 
@@ -33,7 +33,7 @@ impl Closure {
         Closure { who, call, global, position: context.call_position(), purity }
     }
 
-    /// What tells it from others: how it is written, and what it captures.
+    /// Its identity: its source and the values it captures.
     fn identity(&self) -> String {
         let name = self.call.fn_name();
         let functions = self.global.lib.iter().flat_map(|module| module.iter_script_fn_info());
@@ -42,8 +42,8 @@ impl Closure {
         format!("{body:?} {:?}", self.call.curry())
     }
 
-    /// The closure for one thread: with copies of its own of what it captures, since a method of a list or a map holds it, and
-    /// another thread's look at it meanwhile would be a fault. One that is not pure has what the script has.
+    /// The closure for one thread, with its own copies of the captured values: a method of a list or a map locks it, and a
+    /// concurrent access by another thread would fail. An impure closure keeps the script's values.
     fn own(&self) -> FnPtr {
         if self.purity.is_some() { self.call.clone() } else { separate(&self.call) }
     }
@@ -53,7 +53,7 @@ impl Closure {
         call.call_within_context(&context, (row(self.who, data, at)?,))
     }
 
-    /// Maps rows of `data`, the first of which has the number `first` in errors.
+    /// Maps rows of `data`; `first` is the number of its first row in errors.
     fn map(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Mapped> {
         let name = if data.is_bare() { &data.fields()[0] } else { "value" };
         let mut made = RowCollector::new(name).from(first);
@@ -65,7 +65,7 @@ impl Closure {
         Ok(Mapped { is_bare: made.is_bare(), rows: made.finish() })
     }
 
-    /// The rows of `data` for which it is true.
+    /// Rows of `data` for which the closure returns true.
     fn kept(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Vec<usize>> {
         let (mut kept, call) = (Vec::new(), self.own());
         for at in 0..data.len() {
@@ -83,7 +83,7 @@ impl Closure {
         Ok(kept)
     }
 
-    /// `work` of parts of the rows, in order.
+    /// Applies `work` to parts of the rows, in order.
     fn parts<R: Send>(&self, data: &Dataset, work: &(dyn Fn(&Dataset, usize) -> Res<R> + Sync)) -> Res<Vec<R>> {
         let length = match &self.purity {
             None => ROWS,
@@ -104,8 +104,8 @@ impl Closure {
     }
 }
 
-/// A closure with copies of what it captures, all the way down. Lists and maps are shared among its calls, which would each copy them
-/// otherwise.
+/// Copies a closure and the values it captures, deeply. Lists and maps are shared among its calls, which would copy them each
+/// time otherwise.
 fn separate(call: &FnPtr) -> FnPtr {
     fn copy(value: &Dynamic) -> Dynamic {
         let value = value.flatten_clone();
@@ -129,13 +129,13 @@ fn separate(call: &FnPtr) -> FnPtr {
     own
 }
 
-/// Rows that a closure made.
+/// Rows that a closure returned.
 struct Mapped {
     rows: Dataset,
     is_bare: bool,
 }
 
-/// One table of what was made of parts, all of which have to be maps or all plain values.
+/// Joins the results of parts, which must be all maps or all plain values.
 fn whole(who: &str, parts: Vec<Mapped>) -> Res<Dataset> {
     let mut all = TableBuilder::default();
     let mut bare = None;
@@ -242,7 +242,7 @@ impl InOrder for ClosureStep {
     }
 }
 
-/// A closure that keeps rows, as a step; an error for one that sees more than its row, since what it has seen is lost when work is
+/// Wraps a filter closure as a step; rejects one that accesses more than its row, since that state is lost when work is
 /// interrupted.
 pub fn keeping(who: &'static str, context: &NativeCallContext, keep: FnPtr) -> Res<Arc<dyn Step>> {
     let closure = Closure::new(who, context, keep);

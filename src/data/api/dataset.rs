@@ -1,4 +1,4 @@
-//! What scripts see of datasets.
+//! Script API of datasets.
 
 use super::value::{RowCollector, row};
 use super::{
@@ -16,7 +16,7 @@ const DATASET: &[Opt] = &[
         "sample_by",
         Kind::OneOf(&["line", "paragraph", "document"]),
         "\"line\"",
-        "what a row of a .txt file is; blank lines are left out",
+        "unit of a row of a .txt file; blank lines are dropped",
     )
     .also(&["by"]),
     DELIMITER,
@@ -56,22 +56,24 @@ mod verbs {
 
     /// Opens files of rows: .jsonl, .json, .csv, .tsv, .parquet, .txt, .html or .warc, each also compressed (.gz, .zst).
     ///
-    /// A folder means all such files in it and below, `logs/**/*.jsonl` and `{a,b}.csv` those that match, in the order of their names. An archive
-    /// (.zip, .tar, .tar.gz, .tgz, .tar.zst) means all such files in it, in its order; one that unpacks to a hundred times its size is an error.
+    /// A folder means all such files in it and below, `logs/**/*.jsonl` and `{a,b}.csv` all matches, sorted by name. An archive
+    /// (.zip, .tar, .tar.gz, .tgz, .tar.zst) means all such files in it, in its order; one that unpacks to a hundred times its
+    /// size is an error.
     ///
-    /// The fields are the union over all rows; a row that lacks one has `()` there. A column of csv or tsv is numeric where
-    /// all its values are (`NaN` and `inf` beside numbers too), and bool where all are `true` or `false` (`True`, `TRUE`). A .txt file has the field `text`, one row for each line that is not blank; a page (.html) is one row with
-    /// the field `html`; of a crawl (.warc) each page or text is a row of `url`, `date`, `type`, `status` and `html` or `text`.
+    /// The fields are the union over all rows; a missing one is `()`. A column of csv or tsv is numeric if all its values are
+    /// (`NaN` and `inf` beside numbers too), and bool if all are `true` or `false` (`True`, `TRUE`). A .txt file has the field
+    /// `text`, with one row per non-blank line; an HTML page is one row with the field `html`; each page or text of a crawl
+    /// (.warc) is a row of `url`, `date`, `type`, `status` and `html` or `text`.
     ///
-    /// `encoding` names the encoding of the text, or guesses it (`"auto"`), which is told; a page without the option is read as
-    /// it declares. `on_error: "skip"` leaves broken lines out, tells how many, and keeps them in the file `aside`. A file that
+    /// `encoding` names the encoding of the text, or `"auto"` to detect and report it; without it, an HTML page is decoded as it
+    /// declares. `on_error: "skip"` skips broken lines, reports their number, and keeps them in the file `aside`. A file that
     /// changes while it is read is an error.
     ///
-    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, whatever the format. Inside of lists and maps
-    /// they stay numbers for a chat template, and in a file that is saved.
-    /// `delimiter` and `decimal` read csv as other countries write it: `#{ delimiter: ";", decimal: "," }`. A number with a
-    /// separator of thousands is text. A quote that is opened and not closed, or behind which a field over several lines goes on, is an
-    /// error; `quotes: false` takes quotes for letters.
+    /// Integers that do not fit into 64 bits (identifiers) become text, digit for digit, in every format. Inside lists and maps
+    /// they stay numbers for chat templates and saved files.
+    /// `delimiter` and `decimal` read csv of other locales: `#{ delimiter: ";", decimal: "," }`. A number with a thousands
+    /// separator is text. An unclosed quote, or one after which a field continues over several lines, is an error;
+    /// `quotes: false` treats quotes as ordinary characters.
     ///
     /// also: load_dataset, read_csv, read_json, read_parquet, from_json, DataFrame, sep, separator, zipfile, tarfile, unzip
     ///
@@ -152,7 +154,7 @@ mod verbs {
         data.fields().iter().map(|name| Dynamic::from(name.to_string())).collect()
     }
 
-    /// One row: a map of its fields, or the value alone in a column. `-1` is the last.
+    /// Returns one row: a map of its fields, or the bare value in a column. `-1` is the last.
     ///
     /// ```rhai
     /// let words = dataset(["a", "b", "c"]);
@@ -165,7 +167,7 @@ mod verbs {
         row("index", data, place("index", at, data.len())?)
     }
 
-    /// A range of rows, as a dataset.
+    /// Returns a range of rows, as a dataset.
     ///
     /// ```rhai
     /// dataset(["a", "b", "c"])[1..].len()    //=> 2
@@ -176,7 +178,7 @@ mod verbs {
         data.slice(start, end)
     }
 
-    /// A range of rows including its end, as a dataset.
+    /// Returns an inclusive range of rows, as a dataset.
     ///
     /// ```rhai
     /// dataset(["a", "b", "c"])[0..=1].len()    //=> 2
@@ -189,8 +191,8 @@ mod verbs {
 
     /// Maps every row through a closure: maps become rows, other values a column.
     ///
-    /// A closure that only computes from its row runs on all threads, and the rows keep their order; one that changes or calls what
-    /// is outside of it runs on one thread, which is told for 10,000 rows or more.
+    /// A closure that computes from its row alone runs on all threads, and the rows keep their order; one that changes or calls
+    /// something outside runs on one thread, which a message reports from 10,000 rows on.
     ///
     /// also: apply, add_column, with_columns
     ///
@@ -206,7 +208,7 @@ mod verbs {
         closure::map(&context, &data, change)
     }
 
-    /// Keeps the rows for which the closure returns true. It runs on threads as that of `map`.
+    /// Keeps the rows for which the closure returns true. The closure runs on threads as in `map`.
     ///
     /// also: where, query
     ///
@@ -219,7 +221,7 @@ mod verbs {
         closure::filter(&context, &data, keep)
     }
 
-    /// The first `rows` rows, or all if there are fewer.
+    /// Returns the first `rows` rows, or all if there are fewer.
     ///
     /// also: head, select range
     ///
@@ -231,7 +233,7 @@ mod verbs {
         Ok(data.slice(0, count("take", rows)?))
     }
 
-    /// All but the first `rows` rows.
+    /// Returns all but the first `rows` rows.
     ///
     /// ```rhai
     /// dataset(["a", "b", "c"]).skip(2)[0].text    //=> c
@@ -241,7 +243,7 @@ mod verbs {
         Ok(data.slice(count("skip", rows)?, data.len()))
     }
 
-    /// Appends the rows of `other`. Fields are matched by name; a field that one side lacks is `()` in its rows.
+    /// Appends the rows of `other`. Fields are matched by name; a field missing on one side is `()` in its rows.
     ///
     /// also: concatenate_datasets, concat, append
     ///
@@ -275,7 +277,7 @@ mod verbs {
         groups.into_iter().map(as_map).collect()
     }
 
-    /// Sorts by a field, smallest first; rows without it come last, equal ones keep their order.
+    /// Sorts by a field, ascending; rows without it come last, equal ones keep their order.
     ///
     /// also: sort_values, order_by
     ///
@@ -289,9 +291,9 @@ mod verbs {
         Ok((*data).sort(field, options.bool("descending")?)?)
     }
 
-    /// Writes the rows to a file; its ending decides the format, as for opening. It appears whole or not at all.
+    /// Writes the rows to a file, in the format of its extension, as for opening. The write is atomic.
     ///
-    /// A missing value is left out of a .jsonl row and empty in .csv; a .txt file takes one column of lines. `delimiter` and
+    /// A missing value is omitted from a .jsonl row and empty in .csv; a .txt file takes one column of lines. `delimiter` and
     /// `decimal` are for .csv and .tsv, as in `dataset`.
     ///
     /// also: to_csv, to_json, to_parquet, save_to_disk
@@ -310,7 +312,7 @@ mod verbs {
         Ok(crate::data::save(data, Path::new(path), form)?)
     }
 
-    /// Facts: rows, types of the fields, bytes of memory.
+    /// Returns facts: rows, types of the fields, bytes of memory.
     ///
     /// ```rhai
     /// dataset(["a", "b"]).info().fields    //=> #{"text": "text"}
@@ -325,7 +327,7 @@ mod verbs {
         facts
     }
 
-    /// Shows the first ten rows as a table that fits the screen.
+    /// Returns the first ten rows as a table that fits the screen.
     ///
     /// ```rhai
     /// print(dataset(["a", "b"]).show());
@@ -335,7 +337,7 @@ mod verbs {
         show::table(data, show::ROWS)
     }
 
-    /// Shows the first `rows` rows as a table that fits the screen.
+    /// Returns the first `rows` rows as a table that fits the screen.
     ///
     /// ```rhai
     /// dataset(["a", "b"]).show(1).contains("1 more row")    //=> true
@@ -345,13 +347,13 @@ mod verbs {
         show::table(data, count("show", rows)?)
     }
 
-    /// The number of rows, and the fields.
+    /// Number of rows, and the fields.
     #[rhai_fn(pure)]
     pub fn to_string(data: &mut Dataset) -> String {
         data.to_string()
     }
 
-    /// The number of rows, and the fields.
+    /// Number of rows, and the fields.
     #[rhai_fn(pure)]
     pub fn to_debug(data: &mut Dataset) -> String {
         data.to_string()

@@ -1,4 +1,4 @@
-//! What scripts see of encoding: rows to tokens, packed and padded.
+//! Script API of encoding: rows to tokens, packed and padded.
 
 use super::grouped::grouped;
 use super::labeled::{OF_ENCODERS, labeled};
@@ -16,25 +16,26 @@ const ENCODE: &[Opt] = &[
         "text",
         Kind::Text,
         "",
-        "the field to encode as plain text, with loss on every token (default `text`, or the only field)",
+        "field to encode as plain text, with loss on every token (default `text`, or the only field)",
     )
     .also(&["dataset_text_field", "text_column"]),
-    opt("prompt", Kind::Text, "", "the field without loss, text or messages; with `completion`").also(&[
+    opt("prompt", Kind::Text, "", "field without loss, text or messages; with `completion`").also(&[
         "question",
         "instruction",
         "input",
     ]),
-    opt("completion", Kind::Text, "", "the field with loss, text or messages; with `prompt`").also(&["answer", "output", "response"]),
+    opt("completion", Kind::Text, "", "field with loss, text or messages; with `prompt`")
+        .also(&["answer", "output", "response"]),
     opt(
         "template",
         Kind::Text,
         "",
-        "how prompt and completion are joined: `{prompt}\\n{completion}`, or `chat` for the tokenizer's chat template",
+        "joins prompt and completion: `{prompt}\n{completion}`, or `chat` for the tokenizer's chat template",
     )
     .also(&["formatting_func", "prompt_template"]),
-    opt("messages", Kind::Text, "", "the field with messages, maps of `role` and `content`")
+    opt("messages", Kind::Text, "", "field with messages, maps of `role` and `content`")
         .also(&["chat", "conversations"]),
-    opt("loss_on", Kind::Text, "\"assistant\"", "the role whose messages count in the loss, or `all`").also(&[
+    opt("loss_on", Kind::Text, "\"assistant\"", "role whose messages count in the loss, or `all`").also(&[
         "learn",
         "assistant_only_loss",
         "completion_only_loss",
@@ -63,12 +64,12 @@ const ENCODE: &[Opt] = &[
         "bos",
         Kind::Any,
         "false",
-        "true: prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does; or a token of one's choice",
+        "true: prepend BOS (EOS where there is no BOS) to each sequence, as `likelihood` does; or a token to prepend",
     )
     .also(&["add_bos_token", "prefix_token_id"]),
     opt("eos", Kind::Bool, "true", "append EOS, where the tokenizer has one (a chat template writes its own)")
         .also(&["add_eos_token", "append_eos"]),
-    opt("max_length", Kind::Int, "", "most tokens in a row").also(&[
+    opt("max_length", Kind::Int, "", "maximum tokens per row").also(&[
         "size",
         "max_seq_length",
         "truncation",
@@ -84,33 +85,53 @@ const ENCODE: &[Opt] = &[
     .also(&["long", "truncation", "stride", "return_overflowing_tokens"]),
     opt("on_empty", Kind::OneOf(&["error", "skip"]), "\"error\"", "treatment of a row without loss tokens")
         .also(&["empty"]),
-    opt("pair", Kind::Text, "", "for encoders: the field with the second text of a pair").also(&["text_pair", "sentence2"]),
-    opt("label", Kind::Text, "", "for encoders: the field with the class of a row, with a list of classes, or with numbers")
+    opt("pair", Kind::Text, "", "for encoders: field with the second text of a pair").also(&["text_pair", "sentence2"]),
+    opt("label", Kind::Text, "", "for encoders: field with the class of a row, a list of classes, or numbers")
         .also(&["target", "label_column"]),
-    opt("words", Kind::Text, "", "for encoders: the field with the words of a text that comes split")
+    opt("words", Kind::Text, "", "for encoders: field with the words of a pre-split text")
         .also(&["is_split_into_words", "tokens"]),
-    opt("tags", Kind::Text, "", "for encoders: the field with a tag for each word").also(&["ner_tags", "word_labels"]),
-    opt("labels", Kind::List, "[]", "names of the classes or tags, as in `net.labels`; without them they are numbers")
-        .also(&["label2id", "label_list"]),
-    opt("label_all", Kind::Bool, "false", "later tokens of a word have its tag too, `I-` (or `M-`) after `B-`; else no loss")
-        .also(&["label_all_tokens", "b_to_i_label"]),
-    opt("mask", Kind::Map, "", "for masked models: tokens of each batch are hidden and predicted; `#{ mlm_probability, … }`, or `#{}`")
-        .also(&["mlm", "DataCollatorForLanguageModeling", "mlm_probability"]),
-    opt("sequences", Kind::List, "[]", "for sentence encoders: fields of texts to be compared: anchor, what belongs to it, what does not")
+    opt("tags", Kind::Text, "", "for encoders: field with a tag for each word").also(&["ner_tags", "word_labels"]),
+    opt(
+        "labels",
+        Kind::List,
+        "[]",
+        "names of the classes or tags, as in `net.labels`; without them labels are numbers",
+    )
+    .also(&["label2id", "label_list"]),
+    opt(
+        "label_all",
+        Kind::Bool,
+        "false",
+        "label later tokens of a word too, `I-` (or `M-`) after `B-`; otherwise they have no loss",
+    )
+    .also(&["label_all_tokens", "b_to_i_label"]),
+    opt(
+        "mask",
+        Kind::Map,
+        "",
+        "for masked models: mask tokens of each batch and predict them; `#{ mlm_probability, … }`, or `#{}`",
+    )
+    .also(&["mlm", "DataCollatorForLanguageModeling", "mlm_probability"]),
+    opt("sequences", Kind::List, "[]", "for sentence encoders: fields of texts to compare: anchor, positive, negative")
         .also(&["anchor", "positive", "negative", "InputExample"]),
-    opt("prompts", Kind::List, "[]", "written before the texts of each of `sequences`"),
-    opt("overlap", Kind::Int, "0", "for encoders, with `overflow: \"split\"`: tokens that the windows of a row share")
+    opt("prompts", Kind::List, "[]", "prefixes of the texts of each of `sequences`"),
+    opt("overlap", Kind::Int, "0", "for encoders, with `overflow: \"split\"`: tokens that consecutive windows share")
         .also(&["stride", "doc_stride"]),
-    opt("on_lost", Kind::OneOf(&["warn", "error"]), "\"warn\"", "for encoders: treatment of tags whose words give no token, or are cut off"),
+    opt(
+        "on_lost",
+        Kind::OneOf(&["warn", "error"]),
+        "\"warn\"",
+        "for encoders: treatment of tags whose words have no token, or are cut off",
+    ),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
-    opt("seed", Kind::Int, "0", "of BPE-dropout"),
+    opt("seed", Kind::Int, "0", "seed of BPE-dropout"),
 ];
 
 const PACK: &[Opt] = &[opt(
     "strategy",
     Kind::OneOf(&["wrapped", "bfd"]),
     "",
-    "`wrapped` splits sequences at the ends of blocks (default for plain text without `bos`), `bfd` keeps them whole (best-fit decreasing)",
+    "`wrapped` splits sequences at block ends (default for plain text without `bos`), `bfd` keeps them whole (best-fit decreasing)",
 ).also(&["packing_strategy", "cut", "wrapped", "bfd"])];
 
 pub fn register(host: &mut Host) {
@@ -123,7 +144,7 @@ pub fn register(host: &mut Host) {
     host.options("pack", PACK);
 }
 
-/// The options of `encode`, checked.
+/// Reads and checks the options of `encode`.
 pub fn encode_options(given: Map) -> Res<Options> {
     Options::read("encode", ENCODE, given)
 }
@@ -161,7 +182,7 @@ pub fn plan(tok: &Tokenizer, given: Map) -> Res<EncodePlan> {
     })
 }
 
-/// What the chat template gets: values for all rows, or names of fields.
+/// Variables of the chat template: values for all rows, or names of fields.
 fn chat_plan(options: &Options) -> Res<ChatPlan> {
     let mut plan = ChatPlan::default();
     let field = |name: &str| options.get(name).into_immutable_string().ok().map(|field| field.to_string());
@@ -213,52 +234,53 @@ pub fn length(who: &'static str, length: i64) -> Res<usize> {
 #[export_module]
 mod verbs {
     pub type Dataset = crate::data::Dataset;
-    /// Encoded rows: token ids and which of them are in the loss. A value.
+    /// Encoded rows: token ids and a loss mask. A value.
     pub type Encoded = crate::data::Encoded;
 
-    /// Encodes rows; by default the field `text`, or the only field, with loss on every token.
+    /// Encodes rows to token ids; by default the field `text`, or the only field, with loss on every token.
     ///
     /// Tokens are in the loss by their position in the text, never by id.
     ///
-    /// Plain text has loss on every token; prompt and completion on the completion and its EOS; messages on the turns of
-    /// the role `loss_on`: reasoning, words and tool calls, with the token that ends each turn. Where the chat template has
-    /// `{% generation %}`, that is what an assistant writes, token for token as in TRL. Runs in parallel, with the same result
-    /// on any number of threads.
+    /// Plain text has loss on every token; prompt and completion on the completion and its EOS; messages on the turns of the role
+    /// `loss_on`: reasoning, words and tool calls, with the token that ends each turn. Where the chat template has
+    /// `{% generation %}`, the loss is on its contents, token for token as in TRL. Runs in parallel, with the same result on any
+    /// number of threads.
     ///
-    /// The chat template gets `tools`, `documents`, `enable_thinking` and `chat_template_kwargs`, for all rows or as the name
-    /// of a field that holds each row's own; fields `tools` and `chat_template_kwargs` are taken unasked, as in TRL (`tools: []` leaves it out). Maps of a script have no order; a field, or a list of JSON texts, keeps its own.
+    /// The chat template gets `tools`, `documents`, `enable_thinking` and `chat_template_kwargs`, for all rows or as the name of
+    /// a field with each row's own; fields `tools` and `chat_template_kwargs` are used by default, as in TRL (`tools: []` ignores
+    /// the field). Maps of a script are unordered; a field, or a list of JSON texts, keeps its order.
     ///
-    /// Prompt and completion may be lists of messages, as in TRL's conversational form: the chat template writes both, and what is
-    /// behind the prompt with the beginning of the assistant's turn is in the loss, token for token as in TRL.
+    /// Prompt and completion may be lists of messages, as in TRL's conversational form: the chat template renders both, and the
+    /// loss is on everything after the prompt and the start of the assistant's turn, token for token as in TRL.
     ///
-    /// A whole number that 64 bits do not hold reaches the template as the number that it is.
+    /// An integer that does not fit into 64 bits reaches the template as a number, unchanged.
     ///
-    /// `bos` prepends BOS to every sequence, the parts of a split text included; such rows stay whole when packed
-    /// (`max_length` splits longer ones). A model that was trained with BOS uses it as an attention sink (Xiao et al. 2023,
-    /// arXiv 2309.17453); without it the gradients of SmolLM2 are now and then ten times as large. `bos: "<|endoftext|>"` prepends
-    /// a token of one's choice: a base model that was turned into a chat model may name its chat's first token as BOS.
+    /// `bos` prepends BOS to every sequence, including the parts of a split text; such rows stay whole when packed (`max_length`
+    /// splits longer ones). A model trained with BOS uses it as an attention sink (Xiao et al. 2023, arXiv 2309.17453); without
+    /// it the gradients of SmolLM2 are occasionally ten times as large. `bos: "<|endoftext|>"` prepends a specific token: a base
+    /// model turned into a chat model may name the first token of its chat as BOS.
     ///
-    /// `bpe_dropout` segments each row in a random way (Provilkov et al. 2020, arXiv 1910.13267); 0.1 is usual. The same `seed`
-    /// gives the same ids; vary it by epoch to show a model other segmentations. In a stream the draws continue from one
-    /// pass through the file to the next.
+    /// `bpe_dropout` segments each row at random (Provilkov et al. 2020, arXiv 1910.13267); 0.1 is usual. The same `seed` gives
+    /// the same ids; vary it by epoch for other segmentations. In a stream the draws continue from one pass through the file to
+    /// the next.
     ///
-    /// For encoders, `label` is the field with the class of a row (with a list of classes that are true together, or with numbers),
-    /// `pair` that of a second text, and `words` with `tags` are lists of words and of a tag for each: the first token of a word has
-    /// its tag, or with `label_all` all have. Rows have the tokenizer's special tokens, which stay where `max_length` cuts, and
-    /// token types. Words that give no token and words that are cut off are told, since their tags are lost; `on_lost: "error"` refuses
-    /// them. `overflow: "split"` makes windows of longer rows, which share `overlap` tokens: each has the class of its row, and a tag
-    /// is learned in the window where its word is furthest from an edge.
+    /// For encoders, `label` is the field with the class of a row (or a list of classes that all apply, or numbers), `pair` the
+    /// field with a second text, and `words` with `tags` are a list of words and a list of their tags: the first token of a word
+    /// has its tag, with `label_all` all tokens have it. Rows have the tokenizer's special tokens, which stay where `max_length`
+    /// cuts, and token types. Words without tokens and words that are cut off lose their tags, which a message reports and
+    /// `on_lost: "error"` refuses. `overflow: "split"` turns longer rows into windows that share `overlap` tokens: each has the
+    /// class of its row, and a tag counts in the loss in the window where its word is furthest from an edge.
     ///
-    /// `mask` makes rows for masked models: the tokenizer's special tokens around each text, or `pair` (with the class `label` of the
-    /// pair, 0 or 1, where that is predicted too); longer texts are split into rows of `max_length`. Which tokens are hidden is
-    /// decided when rows are batched, anew in each epoch, by `seed` and the numbers of epoch and row alone: as in BERT (Devlin et al. 2019),
-    /// `mlm_probability` (0.15) of the tokens that are not special are to be predicted, of which 80 % become the mask token, 10 %
-    /// (`random_replace_prob`) a random one that is not special, and the rest stay. With `whole_word_mask` all tokens of a
-    /// word are drawn together: `"words"` are the pre-tokenizer's, `"jieba"` has Chinese words of several characters.
+    /// `mask` makes rows for masked models: the tokenizer's special tokens around each text, or `pair` (with the class `label` of
+    /// the pair, 0 or 1, where it is predicted too); longer texts are split into rows of `max_length`. Masks are drawn when rows
+    /// are batched, anew in each epoch, from `seed` and the numbers of epoch and row alone: as in BERT (Devlin et al. 2019),
+    /// `mlm_probability` (0.15) of the non-special tokens are predicted, of which 80 % become the mask token, 10 %
+    /// (`random_replace_prob`) a random non-special token, and the rest stay. With `whole_word_mask` all tokens of a word are
+    /// drawn together: `"words"` are the pre-tokenizer's, `"jieba"` has Chinese words of several characters.
     ///
-    /// `sequences` makes rows of several texts for sentence encoders, which do not see each other: an anchor, what belongs to it, and
-    /// where there are more, what does not (a field may hold a list of such texts, or nothing). `label` is the field with how alike the first two are, from -1
-    /// to 1. `prompts` are written before them.
+    /// `sequences` makes rows of several independent texts for sentence encoders: an anchor, a positive, and optionally negatives
+    /// (a field may hold a list of such texts, or nothing). `label` is the field with the similarity of the first two, from -1 to
+    /// 1. `prompts` are prefixes of the texts.
     ///
     /// also: tokenize dataset, group_texts, input_ids, assistant_only_loss, completion_only_loss, DataCollatorForCompletionOnlyLM, train_on_inputs, truncation, labels
     ///
@@ -298,8 +320,8 @@ mod verbs {
         Ok(crate::data::encode::encode(data, &tok, &plan(&tok, options)?)?)
     }
 
-    /// Packs rows into blocks of exactly `length` tokens. Plain text is split at the ends of blocks; other sequences stay
-    /// whole and are combined so that little is padding. Each sequence attends only to itself.
+    /// Packs rows into blocks of exactly `length` tokens. Plain text is split at block ends; other sequences stay whole and are
+    /// combined to minimize padding. Each sequence attends only to itself.
     ///
     /// also: packing, sequence packing, block_size, ConstantLengthDataset, bfd
     ///
@@ -316,7 +338,7 @@ mod verbs {
         Ok((*rows).pack(super::length("pack", length)?, cut)?)
     }
 
-    /// Pads all rows to the longest one. Without it, a batch is as long as its own longest row.
+    /// Pads all rows to the longest one. Without it, a batch is padded to its own longest row.
     ///
     /// also: padding, DataCollatorWithPadding
     ///

@@ -1,4 +1,4 @@
-//! What scripts see of encoded rows.
+//! Script API of encoded rows.
 
 use crate::script::prelude::*;
 
@@ -21,7 +21,7 @@ mod verbs {
         rows.len() as i64
     }
 
-    /// The first `count` rows, or all if there are fewer.
+    /// Returns the first `count` rows, or all if there are fewer.
     ///
     /// ```rhai
     /// dataset(["ab", "cd"]).encode(tokenizer("tests/data/tokenizer-bytes")).take(1).len()    //=> 1
@@ -31,7 +31,7 @@ mod verbs {
         Ok(rows.take(crate::data::api::encode::length("take", count)?))
     }
 
-    /// One row as a batch of one, to inspect its labels.
+    /// Returns one row as a batch of one, to inspect its labels.
     ///
     /// ```rhai
     /// let rows = dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes"));
@@ -53,8 +53,7 @@ mod verbs {
         rows.tokens() as i64
     }
 
-    /// Number of tokens in the loss: those with a label that are not the first of their sequence. Of rows that are masked, how
-    /// many there are on average.
+    /// Number of tokens in the loss: labeled tokens except the first of each sequence. For masked rows it is the expected number.
     ///
     /// also: num_items_in_batch, trainable tokens, label tokens
     ///
@@ -66,7 +65,7 @@ mod verbs {
         rows.loss_tokens() as i64
     }
 
-    /// Bytes of text behind the tokens in the loss.
+    /// Bytes of text of the tokens in the loss.
     ///
     /// ```rhai
     /// dataset(["ab"]).encode(tokenizer("tests/data/tokenizer-bytes")).bytes    //=> 1
@@ -76,8 +75,8 @@ mod verbs {
         rows.bytes() as i64
     }
 
-    /// Facts: rows, tokens, loss tokens, bytes, longest, how many rows were truncated, split or skipped, and where the length of
-    /// rows is fixed, that length and the share of padding.
+    /// Returns facts: rows, tokens, loss tokens, bytes, longest, the numbers of truncated, split and skipped rows, and for rows
+    /// of fixed length that length and the share of padding.
     ///
     /// ```rhai
     /// dataset(["ab", "c"]).encode(tokenizer("tests/data/tokenizer-bytes")).info().longest    //=> 3

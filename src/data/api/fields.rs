@@ -1,4 +1,4 @@
-//! Choosing and naming the fields of a dataset.
+//! Selection and renaming of a dataset's fields.
 
 use super::names;
 use crate::data::Dataset;
@@ -10,7 +10,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// One field as a column: its rows are the values alone.
+    /// Returns one field as a column, whose rows are bare values.
     ///
     /// ```rhai
     /// let column = dataset(["a", "b"]).column("text");

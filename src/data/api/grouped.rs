@@ -3,10 +3,10 @@
 use crate::data::grouped::GroupPlan;
 use crate::script::prelude::*;
 
-/// The options of `encode` that such rows have.
+/// The options of `encode` for such rows.
 const OF_GROUPS: [&str; 4] = ["sequences", "prompts", "label", "max_length"];
 
-/// The plan for rows of several texts, where `sequences` is given; `read` checks the options.
+/// Plan for rows of several texts, where `sequences` is given; `read` checks the options.
 pub fn grouped(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<GroupPlan>> {
     if !given.contains_key("sequences") {
         return match given.contains_key("prompts") {

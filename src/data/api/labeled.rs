@@ -3,12 +3,12 @@
 use crate::data::labeled::{Answer, LabeledOverflow, LabeledPlan};
 use crate::script::prelude::*;
 
-/// The options of `encode` that are of such rows alone.
+/// The options of `encode` for such rows only.
 pub const OF_ENCODERS: [&str; 8] = ["pair", "label", "words", "tags", "labels", "label_all", "overlap", "on_lost"];
-/// Those that other rows have too.
+/// Options that other rows share.
 const SHARED: [&str; 4] = ["text", "max_length", "overflow", "on_empty"];
 
-/// The plan for an encoder, where one of its options is given; `read` checks them all.
+/// Plan for an encoder, where one of its options is given; `read` checks them all.
 pub fn labeled(given: &Map, read: impl FnOnce() -> Res<Options>) -> Res<Option<LabeledPlan>> {
     if !["pair", "label", "words", "tags"].iter().any(|key| given.contains_key(*key)) {
         return match ["labels", "label_all", "overlap", "on_lost"].iter().find(|key| given.contains_key(**key)) {

@@ -1,4 +1,4 @@
-//! Maps as files: tensors by name, and the figures of a run.
+//! Maps as files: named tensors, and the results of a run.
 
 use super::value::json;
 use crate::data::digits;
@@ -14,13 +14,13 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Saves a map: of tensors by name as `.safetensors`, of the figures of a run as one JSON object in `.json`.
+    /// Saves a map: named tensors as `.safetensors`, results of a run as one JSON object in `.json`.
     ///
-    /// Tensors in maps and lists inside are named by their places, with dots between, as in PyTorch: `rnn.weight_hh_l0`, `convs.0.bias`.
-    /// `tensors(path)` opens them, `load(map, path)` puts them into the parameters of a network.
+    /// Tensors in nested maps and lists are named by their paths, joined by dots, as in PyTorch: `rnn.weight_hh_l0`,
+    /// `convs.0.bias`. `tensors(path)` opens them, `load(map, path)` loads them into the parameters of a network.
     ///
-    /// `dataset(path)` opens the JSON as one row. Lists and maps inside are kept; NaN and the infinities, which JSON has no
-    /// word for, become null. The file is written whole or not at all.
+    /// `dataset(path)` opens the JSON as one row. Nested lists and maps are kept; NaN and infinities, which JSON lacks, become
+    /// null. The write is atomic.
     ///
     /// also: state_dict, torch.save, save_file, json.dump
     ///
@@ -44,7 +44,7 @@ mod verbs {
         }
     }
 
-    /// Writes the map as JSON. NaN and the infinities, which JSON has no word for, become null; a value that is no data is an error.
+    /// Serializes the map as JSON. NaN and infinities, which JSON lacks, become null; a value that is not data is an error.
     ///
     /// also: json.dumps, stringify, serialize
     ///
@@ -57,7 +57,7 @@ mod verbs {
         Ok(figures("to_json", map).map(|object| serde_json::Value::Object(object).to_string())?)
     }
 
-    /// Writes the list as JSON, as a map is written.
+    /// Serializes the list as JSON, as for a map.
     ///
     /// ```rhai
     /// [1, "a", #{ b: true }].to_json()              //=> [1,"a",{"b":true}]
@@ -70,9 +70,9 @@ mod verbs {
         }
     }
 
-    /// Reads a value from JSON: maps, lists, numbers, texts, `true`, `false`, and null as `()`.
+    /// Parses a JSON value: maps, lists, numbers, texts, `true`, `false`, and null as `()`.
     ///
-    /// Whole numbers of more digits than 64 bits hold (identifiers) are text, digit for digit, as in `dataset`.
+    /// Integers that do not fit into 64 bits (identifiers) become text, digit for digit, as in `dataset`.
     ///
     /// also: json.loads, deserialize
     ///
@@ -98,7 +98,7 @@ fn save_tensors(map: Map, path: &str) -> Res<()> {
     Ok(safetensors::save(path, arrays.iter().map(|(name, array)| (name.as_str(), array)), &[])?)
 }
 
-/// A map as JSON has it.
+/// A map as JSON.
 fn figures(who: &str, map: &Map) -> crate::Result<serde_json::Map<String, serde_json::Value>> {
     let pairs = map.iter().map(|(name, value)| match json(value, true) {
         Ok(value) => Ok((name.to_string(), value)),
@@ -107,8 +107,8 @@ fn figures(who: &str, map: &Map) -> crate::Result<serde_json::Map<String, serde_
     pairs.collect()
 }
 
-/// Writes a map as one JSON object; NaN and the infinities are null there, and a value that JSON can't hold is an error
-/// that names its key.
+/// Writes a map as one JSON object; NaN and infinities become null, and a value that JSON can't hold is an error that names its
+/// key.
 fn save_figures(map: &Map, path: &Path) -> Res<()> {
     let text = serde_json::to_string_pretty(&figures("save", map)?).unwrap_or_default() + "\n";
     Ok(files::write_all("save", path, text.as_bytes())?)

@@ -7,18 +7,18 @@ use crate::script::prelude::*;
 use crate::token::Tokenizer;
 use std::sync::Arc;
 
-/// The options of `encode` that such rows have.
+/// The options of `encode` for such rows.
 const OF_MASKED: [&str; 7] = ["mask", "text", "pair", "label", "max_length", "overflow", "on_empty"];
 
 const MASK: &[Opt] = &[
-    opt("mlm_probability", Kind::Float, "0.15", "probability that a token, or a word, is to be predicted")
+    opt("mlm_probability", Kind::Float, "0.15", "probability that a token, or a word, is predicted")
         .also(&["mask ratio", "masking rate"]),
     opt("mask_replace_prob", Kind::Float, "0.8", "share of these that become the mask token"),
     opt(
         "random_replace_prob",
         Kind::Float,
         "0.1",
-        "share of these that become a random token; the rest stay as they are",
+        "share of these that become a random token; the rest stay unchanged",
     ),
     opt(
         "whole_word_mask",
@@ -27,10 +27,10 @@ const MASK: &[Opt] = &[
         "mask all tokens of a word together: words of the pre-tokenizer, or Chinese words by jieba",
     )
     .also(&["wwm", "DataCollatorForWholeWordMask"]),
-    opt("seed", Kind::Int, "0", "of what is masked in each epoch"),
+    opt("seed", Kind::Int, "0", "seed of the masks of each epoch"),
 ];
 
-/// The plan for a masked model, where `mask` is given; `read` checks the options.
+/// Plan for a masked model, where `mask` is given; `read` checks the options.
 pub fn masked(given: &Map, tok: &Tokenizer, read: impl FnOnce() -> Res<Options>) -> Res<Option<MaskPlan>> {
     if !given.contains_key("mask") {
         return Ok(None);

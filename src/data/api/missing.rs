@@ -1,4 +1,4 @@
-//! Missing values and kinds of values, in scripts.
+//! Script API of missing values and casts.
 
 use super::field_names;
 use crate::data::cast::{Cast, TARGETS, Target};
@@ -7,21 +7,17 @@ use crate::data::{Cell, Dataset, TableBuilder};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
-const WORDS: Opt = opt(
-    "words",
-    Kind::Bool,
-    "false",
-    "empty texts and words that say that there is nothing (N/A, null, None, -, 未知 …) are missing too",
-)
-.also(&["na_values", "keep_default_na"]);
+const WORDS: Opt =
+    opt("words", Kind::Bool, "false", "empty texts and placeholder words (N/A, null, None, -, 未知 …) are missing too")
+        .also(&["na_values", "keep_default_na"]);
 
 const FILL: &[Opt] = &[
-    opt("value", Kind::Any, "", "what takes their place").also(&["fill_value", "constant"]),
+    opt("value", Kind::Any, "", "replacement value").also(&["fill_value", "constant"]),
     opt(
         "strategy",
         Kind::OneOf(&["mean", "median", "mode", "forward"]),
         "",
-        "the mean or median of the field's numbers, its most frequent value, or the last value before",
+        "mean or median of the field's numbers, its most frequent value, or the previous value",
     )
     .also(&["ffill", "most_frequent", "imputer", "method"]),
     WORDS,
@@ -33,7 +29,7 @@ const CAST: &[Opt] = &[opt(
     "on_error",
     Kind::OneOf(&["error", "null"]),
     "\"error\"",
-    "what happens to a value that is none of the kind: it stops the work, or is missing from then on",
+    "treatment of a value that can't be cast: an error, or a missing value",
 )
 .also(&["errors", "coerce", "strict"])];
 
@@ -111,9 +107,9 @@ mod verbs {
     pub type Dataset = crate::data::Dataset;
     pub type Stream = crate::data::Stream;
 
-    /// Counts what is missing, a row for each field: `field`, `kind` (of its values), `rows`, `null` (no such field in the row, or null),
-    /// `empty` (a text of white space), `words` (that say that there is nothing: N/A, null, None, -, 未知 …), `nan`, `share` of all
-    /// these, and `word`, the most frequent of the words.
+    /// Counts missing values, one row per field: `field`, `kind` (of its values), `rows`, `null` (no such field in the row, or
+    /// null), `empty` (white space only), `words` (placeholders: N/A, null, None, -, 未知 …), `nan`, `share` of all these, and
+    /// `word`, the most frequent placeholder.
     ///
     /// also: isna, isnull, missingno, null counts, describe
     ///
@@ -129,7 +125,7 @@ mod verbs {
         super::table(counts)
     }
 
-    /// Counts what is missing in the rows of a stream.
+    /// Counts missing values in a stream.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").missing().len()    //=> 5
@@ -145,8 +141,8 @@ mod verbs {
         super::table(counts)
     }
 
-    /// Fills the missing values of a field: with `value`, or by `strategy`, whose mean, median and mode are of the values that are there.
-    /// Null and NaN are missing, with `words: true` also empty texts and words such as N/A.
+    /// Fills the missing values of a field: with `value`, or by `strategy`, whose mean, median and mode are over the present
+    /// values. Null and NaN are missing, with `words: true` also empty texts and words such as N/A.
     ///
     /// also: fillna, fill_null, ffill, impute, SimpleImputer
     ///
@@ -166,8 +162,8 @@ mod verbs {
         Ok(fill.of(data)?)
     }
 
-    /// Fills the missing values of a field as rows are read. For the mean, the median and the mode the stream is read once before; the
-    /// median holds the field's numbers in memory.
+    /// Fills the missing values of a field as rows are read. For the mean, the median and the mode it reads the stream once
+    /// beforehand; the median holds the field's numbers in memory.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").fill("law", #{ value: "" })    //=> stream scripts/data/definitions.jsonl, fill law
@@ -179,7 +175,7 @@ mod verbs {
         Ok(stream.in_order(Arc::new(fill)))
     }
 
-    /// Leaves out rows in which a field is missing: one field, or any of a list.
+    /// Drops rows with a missing field: one field, or any of a list.
     ///
     /// also: dropna, drop_nulls
     ///
@@ -195,7 +191,7 @@ mod verbs {
         Ok(data.through(&step)?)
     }
 
-    /// Leaves out rows of a stream in which a field is missing.
+    /// Drops rows of a stream with a missing field.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").drop_missing("law")    //=> stream scripts/data/definitions.jsonl, drop_missing law
@@ -207,8 +203,9 @@ mod verbs {
         Ok(stream.through(Arc::new(step)))
     }
 
-    /// Makes the values of a field one kind: "int", "float", "bool" or "string", where nothing is lost: "1,234" is 1234, "yes" true, 2.5 no
-    /// int. Words such as N/A become missing. A value that is none is an error with its row, or missing with `on_error: "null"`.
+    /// Casts the values of a field to one kind, "int", "float", "bool" or "string", without loss: "1,234" is 1234, "yes" true,
+    /// 2.5 is not an int. Words such as N/A become missing. A value that can't be cast is an error with its row, or missing with
+    /// `on_error: "null"`.
     ///
     /// also: astype, to_numeric, cast_column, Value
     ///
@@ -227,7 +224,7 @@ mod verbs {
         Ok(data.through(&cast)?)
     }
 
-    /// Makes the values of a field one kind as rows are read.
+    /// Casts the values of a field to one kind as rows are read.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").cast("term", "string")    //=> stream scripts/data/definitions.jsonl, cast term to string
@@ -239,7 +236,7 @@ mod verbs {
         Ok(stream.through(Arc::new(cast)))
     }
 
-    /// The rows whose value `cast` could not make the kind.
+    /// Returns the rows whose value `cast` could not convert to the kind.
     ///
     /// ```rhai
     /// dataset(["12", "x", "-", "3.5"]).misfits("text", "int").len()    //=> 2

@@ -1,4 +1,4 @@
-//! What scripts see of data.
+//! Script API of data.
 
 mod batches;
 mod chunk;
@@ -48,7 +48,7 @@ pub fn register(host: &mut Host) {
     tags::register(host);
 }
 
-/// A place counted from the front, or from the end if it is negative.
+/// Resolves an index, from the end if it is negative.
 fn place(who: &'static str, at: i64, len: usize) -> Res<usize> {
     let from_front = if at < 0 { at + len as i64 } else { at };
     match usize::try_from(from_front) {
@@ -57,7 +57,7 @@ fn place(who: &'static str, at: i64, len: usize) -> Res<usize> {
     }
 }
 
-/// Where a range that a script wrote starts and ends: `a..` ends and `..b` starts as far as it goes.
+/// Resolves the start and end of a script's range; `a..` and `..b` are clamped.
 fn span(start: i64, end: i64, len: usize) -> (usize, usize) {
     let fix = |at: i64| if at < 0 { (at + len as i64).max(0) as usize } else { (at as usize).min(len) };
     (fix(start), fix(end))
@@ -70,7 +70,7 @@ fn count(who: &'static str, count: i64) -> Res<usize> {
     }
 }
 
-/// Values that a script gives as a list, or as a column of a dataset.
+/// Values of a list, or of a column of a dataset.
 pub fn listed(who: &'static str, what: &str, given: &Dynamic) -> Res<List> {
     if let Some(list) = given.read_lock::<List>() {
         return Ok(list.clone());
@@ -106,31 +106,22 @@ fn names(who: &'static str, fields: List) -> Res<Vec<ImmutableString>> {
         .collect()
 }
 
-const DELIMITER: Opt = opt(
-    "delimiter",
-    Kind::Text,
-    "",
-    "one character between the fields of .csv and .tsv; default: what the ending says",
-)
-.also(&["sep", "separator", "semicolon"]);
+const DELIMITER: Opt =
+    opt("delimiter", Kind::Text, "", "one character between fields of .csv and .tsv; by default that of the extension")
+        .also(&["sep", "separator", "semicolon"]);
 
-const DECIMAL: Opt =
-    opt("decimal", Kind::OneOf(&[".", ","]), "\".\"", "what is before the fraction of numbers in .csv and .tsv")
-        .also(&["decimal comma", "decimal_separator"]);
+const DECIMAL: Opt = opt("decimal", Kind::OneOf(&[".", ","]), "\".\"", "decimal separator of numbers in .csv and .tsv")
+    .also(&["decimal comma", "decimal_separator"]);
 
-const QUOTES: Opt = opt(
-    "quotes",
-    Kind::Bool,
-    "true",
-    "a field of .csv and .tsv may stand in quotes; false: a quote is a letter as others are",
-)
-.also(&["quoting", "quotechar", "QUOTE_NONE"]);
+const QUOTES: Opt =
+    opt("quotes", Kind::Bool, "true", "fields of .csv and .tsv may be quoted; false: quotes are ordinary characters")
+        .also(&["quoting", "quotechar", "QUOTE_NONE"]);
 
 const ENCODING: Opt = opt(
     "encoding",
     Kind::Text,
     "\"utf-8\"",
-    "of the text: a name such as \"gb18030\", \"shift_jis\", \"windows-1252\" or \"utf-16le\", or \"auto\" to guess it of each file",
+    "encoding of the text: a name such as \"gb18030\", \"shift_jis\", \"windows-1252\" or \"utf-16le\", or \"auto\" to detect it per file",
 )
 .also(&["charset", "encoding_errors", "codec"]);
 
@@ -138,21 +129,20 @@ const ON_ERROR: Opt = opt(
     "on_error",
     Kind::OneOf(&["error", "skip"]),
     "\"error\"",
-    "what happens to a line that is broken: it stops the work, or is left out and kept in `aside`",
+    "treatment of a broken line: an error, or skipped and kept in `aside`",
 )
 .also(&["on_bad_lines", "ignore_errors", "errors"]);
 
-const ASIDE: Opt =
-    opt("aside", Kind::Text, "", "the .jsonl file for lines that are left out: `file`, `line`, `why`, `text`")
-        .also(&["bad lines", "rejects"]);
+const ASIDE: Opt = opt("aside", Kind::Text, "", ".jsonl file for skipped lines: `file`, `line`, `why`, `text`")
+    .also(&["bad lines", "rejects"]);
 
-const FILE_FIELD: Opt = opt("file_field", Kind::Text, "", "a field to put the name of each row's file in").also(&[
+const FILE_FIELD: Opt = opt("file_field", Kind::Text, "", "field for the file name of each row").also(&[
     "include_file_paths",
     "filename",
     "_source",
 ]);
 
-/// Which files are read, and how, by the options of opening.
+/// Which files to read, and how, from the options of opening.
 fn source(who: &'static str, paths: &[&str], options: &Options, form: TextForm) -> Res<Source> {
     let mut source = Source::expand(who, paths)?;
     let aside = options.maybe("aside", Options::text)?;
@@ -168,7 +158,7 @@ fn source(who: &'static str, paths: &[&str], options: &Options, form: TextForm) 
     Ok(source)
 }
 
-/// How the text of a file is read or written, by those of the options that `who` has.
+/// Text format for reading or writing, from the options that `who` has.
 fn text_form(who: &'static str, options: &Options, by: By, has_decimal: bool) -> Res<TextForm> {
     let delimiter = match options.maybe("delimiter", Options::text)?.as_deref().map(str::as_bytes) {
         None => None,
@@ -190,7 +180,7 @@ fn by(options: &Options) -> Res<By> {
     })
 }
 
-/// The texts of a dataset (its field `field`; without one its bare values, or its field `text`), of a list, or one text.
+/// The texts of a dataset (its field `field`, by default its bare values or its field `text`), of a list, or one text.
 pub fn texts(who: &str, given: Dynamic, field: Option<&str>) -> Res<Vec<String>> {
     if given.is_string() {
         return Ok(vec![given.to_string()]);

@@ -1,4 +1,4 @@
-//! What scripts see of pairs of neighboring parts of documents.
+//! Script API of pairs of neighboring parts of documents.
 
 use super::value::RowCollector;
 use crate::data::pairs::{PairKind, PairPlan};
@@ -6,23 +6,23 @@ use crate::script::prelude::*;
 use crate::token::Tokenizer;
 
 const PAIRS: &[Opt] = &[
-    opt("text", Kind::Text, "", "the field with the text; default `text`, or the only field"),
-    opt("group", Kind::Text, "", "a field: rows with equal values are one document, a line break between them"),
+    opt("text", Kind::Text, "", "text field; default `text`, or the only field"),
+    opt("group", Kind::Text, "", "field: rows with equal values form one document, joined by line breaks"),
     opt(
         "kind",
         Kind::OneOf(&["next", "order"]),
         "\"next\"",
-        "what is asked: whether the second part follows (BERT), or whether both are in their order (ALBERT)",
+        "task: whether the second part follows (BERT), or whether both are in order (ALBERT)",
     )
     .also(&["NSP", "SOP"]),
-    opt("max_length", Kind::Int, "128", "tokens of a pair that are aimed at, three special ones counted")
+    opt("max_length", Kind::Int, "128", "target tokens per pair, including three special tokens")
         .also(&["max_seq_length", "block_size"]),
-    opt("short_seq_prob", Kind::Float, "0.1", "share of pairs that are made shorter, of any length")
+    opt("short_seq_prob", Kind::Float, "0.1", "share of pairs shortened to a random length")
         .also(&["short_seq_probability"]),
-    opt("seed", Kind::Int, "0", "of lengths, of where a pair is cut, and of other documents"),
+    opt("seed", Kind::Int, "0", "seed of lengths, split points and other documents"),
 ];
 
-/// The special tokens around and between two texts.
+/// Special tokens around and between two texts.
 const SPECIAL: usize = 3;
 
 pub fn register(host: &mut Host) {
@@ -34,14 +34,15 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Dataset = crate::data::Dataset;
 
-    /// Makes pairs of neighboring parts of documents: rows of `first`, `second`, `label` and `document` (its row, or the value of `group`).
+    /// Makes pairs of neighboring parts of documents: rows of `first`, `second`, `label` and `document` (its row number, or the
+    /// value of `group`).
     ///
-    /// A document is the text of a row, or of all rows of a `group`. It is cut into sentences, at ends of lines and by the rules of
-    /// Unicode, and gone through: as many sentences as fill `max_length` are cut at a random sentence into two parts. With `kind: "next"`
-    /// (Devlin et al. 2019) half of the pairs get a second part of another document, `label` 1, and what they did not use begins the
-    /// next pair; a part of one sentence alone always does. With `"order"` (Lan et al. 2020) half are the other way round, `label` 1.
-    /// `encode(tok, #{ text: "first", pair: "second", label: "label", mask: #{} })` makes rows of them, and `nsp::run` trains on
-    /// documents. The same seed gives the same pairs; another one gives others of the same documents.
+    /// A document is the text of a row, or of all rows of a `group`. It is split into sentences, at line ends and by Unicode's
+    /// rules; each run of sentences that fills `max_length` is cut at a random sentence into two parts. With `kind: "next"`
+    /// (Devlin et al. 2019) half of the pairs get a second part from another document, `label` 1, and the unused part begins the
+    /// next pair; a run of one sentence always gets one. With `"order"` (Lan et al. 2020) half are swapped, `label` 1.
+    /// `encode(tok, #{ text: "first", pair: "second", label: "label", mask: #{} })` encodes them, and `nsp::run` trains on
+    /// documents. The same seed gives the same pairs; another seed gives other pairs of the same documents.
     ///
     /// also: next sentence prediction, NSP, sentence order prediction, SOP, TextDatasetForNextSentencePrediction, create_pretraining_data
     ///

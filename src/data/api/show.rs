@@ -1,11 +1,11 @@
-//! The first rows of a dataset as a table that fits a screen.
+//! The first rows of a dataset as a table that fits the screen.
 
 use crate::data::{Cell, Dataset};
 use crate::script::display::Page;
 use crate::script::prelude::*;
 use crate::text;
 
-/// How many rows are shown when nobody says.
+/// Default number of rows.
 pub const ROWS: usize = 10;
 
 pub fn table(data: &Dataset, rows: usize) -> Res<String> {
@@ -65,7 +65,7 @@ fn lines(data: &Dataset, rows: usize, room: usize) -> String {
     out.trim_end().to_string()
 }
 
-/// Widths of columns: as wide as they are, the widest cut until all fit.
+/// Column widths: natural, with the widest reduced until all fit.
 fn fit(columns: &[(Vec<String>, bool)], room: usize) -> Vec<usize> {
     let mut widths: Vec<usize> =
         columns.iter().map(|(cells, _)| cells.iter().map(|cell| text::width(cell)).max().unwrap_or(0)).collect();

@@ -4,10 +4,10 @@ use crate::data::{Dataset, shared};
 use crate::script::prelude::*;
 
 const SPLIT: &[Opt] = &[
-    opt("seed", Kind::Int, "", "shuffle first, by this seed"),
-    opt("group", Kind::Text, "", "a field: rows with equal values stay on the same side")
+    opt("seed", Kind::Int, "", "shuffle first, with this seed"),
+    opt("group", Kind::Text, "", "field: rows with equal values stay on the same side")
         .also(&["groups", "GroupShuffleSplit"]),
-    opt("stratify", Kind::Text, "", "a field: its values have the same proportions on both sides")
+    opt("stratify", Kind::Text, "", "field: its values have the same proportions on both sides")
         .also(&["StratifiedShuffleSplit", "stratify_by_column"]),
 ];
 
@@ -18,7 +18,7 @@ pub fn register(host: &mut Host) {
 
 const WHO: &str = "split";
 
-/// The first share of the rows, and the others.
+/// The first share of the rows, and the rest.
 fn in_two(data: &Dataset, fraction: f64, options: &Options) -> Res<(Dataset, Dataset)> {
     match (options.maybe("group", Options::text)?, options.maybe("stratify", Options::text)?) {
         (Some(_), Some(_)) => bail!(WHO, "`group` and `stratify` cannot both hold: give one"),
@@ -28,7 +28,7 @@ fn in_two(data: &Dataset, fraction: f64, options: &Options) -> Res<(Dataset, Dat
     }
 }
 
-/// The rows, shuffled where a seed is given.
+/// The rows, shuffled if a seed is given.
 fn ordered(data: &Dataset, options: &Options) -> Res<Dataset> {
     Ok(match options.maybe("seed", Options::int)? {
         Some(seed) => data.shuffle(seed as u64),
@@ -40,7 +40,7 @@ fn parts<const N: usize>(parts: [(&str, Dataset); N]) -> Map {
     parts.into_iter().map(|(name, part)| (name.into(), Dynamic::from(part))).collect()
 }
 
-/// Shares as numbers, which add up to 1.
+/// Shares as numbers that add up to 1.
 fn shares(given: &List) -> Res<Vec<f64>> {
     let found: Vec<f64> = given.iter().filter_map(as_number).collect();
     let whole: f64 = found.iter().sum();
@@ -59,7 +59,7 @@ fn shares(given: &List) -> Res<Vec<f64>> {
 mod verbs {
     use super::{in_two, ordered, parts};
 
-    /// Shuffles the rows, by a seed.
+    /// Shuffles the rows, with a seed.
     ///
     /// ```rhai
     /// let words = dataset(["a", "b", "c", "d"]);
@@ -72,11 +72,11 @@ mod verbs {
 
     /// Splits into `train`, the first `fraction` of the rows, and `test`, the rest. Shuffle first, or give a seed.
     ///
-    /// Where the same text is on both sides, a line says so: scores on such rows are memory. `data.unique("text")` before, or
-    /// `group: "text"`, is the cure.
+    /// If the same text is on both sides, a warning is printed: scores on such rows measure memory. Use `data.unique("text")`
+    /// before, or `group: "text"`.
     ///
-    /// `stratify` keeps the proportions of a field's values on both sides, in numbers as scikit-learn does: a value of one
-    /// row alone, or a side with fewer rows than there are values, is an error.
+    /// `stratify` keeps the proportions of a field's values on both sides, in the same numbers as scikit-learn; a value with a
+    /// single row, or a side with fewer rows than values, is an error.
     ///
     /// also: train_test_split, random_split, test_size, GroupShuffleSplit, GroupKFold, StratifiedShuffleSplit
     ///
@@ -98,8 +98,8 @@ mod verbs {
         Ok(parts([("train", train), ("test", test)]))
     }
 
-    /// Splits into `train`, `validation` and `test` by three shares that add up to 1, or into `train` and `test` by two. What chooses a model
-    /// (`validation`) is then not what it is judged by (`test`).
+    /// Splits into `train`, `validation` and `test` by three shares that add up to 1, or into `train` and `test` by two. With
+    /// three, models are selected on `validation` and judged on `test`.
     ///
     /// also: train validation test split, dev set, holdout
     ///
@@ -123,7 +123,7 @@ mod verbs {
         Ok(parts([("train", train), ("validation", validation), ("test", test)]))
     }
 
-    /// Rows of a part whose text is in `train` too: a line that tells of it, or nothing.
+    /// Warning about rows of a part whose text is in `train` too, or nothing.
     #[rhai_fn(name = "_shared_texts", return_raw)]
     pub fn shared_texts(who: &str, train: Dataset, part: Dataset, name: &str, fields: List) -> Res<Dynamic> {
         let fields: Vec<String> = fields.iter().map(Dynamic::to_string).collect();
@@ -131,7 +131,7 @@ mod verbs {
         Ok(shared::shared(who, &train, &part, &fields)?.map_or(Dynamic::UNIT, |found| found.line(name).into()))
     }
 
-    /// Texts that have several labels: a line that tells of them, or nothing.
+    /// Warning about texts with several labels, or nothing.
     #[rhai_fn(name = "_conflicts", return_raw)]
     pub fn conflicts(who: &str, data: Dataset, fields: List, label: &str) -> Res<Dynamic> {
         let fields: Vec<String> = fields.iter().map(Dynamic::to_string).collect();

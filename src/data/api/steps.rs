@@ -1,4 +1,4 @@
-//! What scripts do to the rows of a stream, and save.
+//! Script API of a stream's steps, and saving.
 
 use super::closure::{Does, of_stream};
 use crate::data::fields::{DropFields, RenameField};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 const SAVE: &[Opt] = &[
     super::DELIMITER,
     super::DECIMAL,
-    opt("append", Kind::Bool, "false", "write behind the rows that the file has").also(&["mode=\"a\""]),
+    opt("append", Kind::Bool, "false", "append to the rows of the file").also(&["mode=\"a\""]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -66,12 +66,12 @@ mod verbs {
         Ok(stream.through(Arc::new(RenameField { old: old.into(), new: name.into() })))
     }
 
-    /// Writes the rows to a file as they are read; its ending decides the format (.jsonl .csv .tsv .txt .parquet, text also .gz or
-    /// .zst). Returns the number of rows.
+    /// Writes the rows to a file as they are read, in the format of its extension (.jsonl .csv .tsv .txt .parquet, text also .gz
+    /// or .zst). Returns the number of rows.
     ///
-    /// The file is written beside (`PATH.part`) and renamed when it is whole. What an interrupted run has written stays, and the same
-    /// call goes on behind it, to the same bytes, where the source files and the stream's steps are unchanged. A parquet file gets a
-    /// group of up to 65,536 rows at a time. The fields of .csv are those of the first rows.
+    /// The rows go to `PATH.part`, which is renamed when it is complete. Output of an interrupted run stays, and the same call
+    /// resumes after it, to the same bytes, if the source files and the stream's steps are unchanged. A parquet file gets a group
+    /// of up to 65,536 rows at a time. The fields of .csv are those of the first rows.
     ///
     /// also: to_parquet, to_json, sink_parquet, sink_csv, append
     ///

@@ -1,4 +1,4 @@
-//! What scripts see of files that are larger than memory.
+//! Script API of files larger than memory.
 
 use super::encode::{encode_options, plan};
 use super::masked::masked;
@@ -13,7 +13,7 @@ const STREAM: &[Opt] = &[
         "sample_by",
         Kind::OneOf(&["line", "paragraph", "document"]),
         "\"line\"",
-        "what a row of a .txt file is, blank lines left out; a whole file (document) is one of an archive alone",
+        "unit of a row of a .txt file, blank lines dropped; document (a whole file) is for archives only",
     )
     .also(&["by"]),
     super::DELIMITER,
@@ -24,20 +24,22 @@ const STREAM: &[Opt] = &[
     super::FILE_FIELD,
 ];
 
-const BATCHES: &[Opt] =
-    &[
-        opt("steps", Kind::Int, "", "number of batches; at its end the file is read again").also(&["max_steps"]),
-        opt("batch_size", Kind::Int, "8", "rows in a batch; the last batch of a buffer may have fewer")
-            .also(&["size", "per_device_train_batch_size"]),
-        opt("buffer_size", Kind::Int, "10000", "rows of the file that are in memory, packed and shuffled at a time")
-            .also(&["buffer", "shuffle_buffer"]),
-        opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
-        opt("seed", Kind::Int, "", "of the order; by default the script's `seed(…)`"),
-        opt("start_step", Kind::Int, "0", "the first step, to resume a run; the file is read again up to there")
-            .also(&["from", "resume_from_checkpoint", "skip_first_batches"]),
-        opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
-            .also(&["rehearsal", "interleave_datasets"]),
-    ];
+const BATCHES: &[Opt] = &[
+    opt("steps", Kind::Int, "", "number of batches; at the end of the file it is read again").also(&["max_steps"]),
+    opt("batch_size", Kind::Int, "8", "rows per batch; the last batch of a buffer may have fewer")
+        .also(&["size", "per_device_train_batch_size"]),
+    opt("buffer_size", Kind::Int, "10000", "rows of the file that are packed and shuffled in memory at a time")
+        .also(&["buffer", "shuffle_buffer"]),
+    opt("shuffle", Kind::Bool, "true", "shuffle within the buffer"),
+    opt("seed", Kind::Int, "", "seed of the order; by default the script's `seed(…)`"),
+    opt("start_step", Kind::Int, "0", "first step, to resume a run; the file is read again up to there").also(&[
+        "from",
+        "resume_from_checkpoint",
+        "skip_first_batches",
+    ]),
+    opt("replay", Kind::Map, "", "`#{ rows, ratio }`: rows to replay, and their share of each batch")
+        .also(&["rehearsal", "interleave_datasets"]),
+];
 
 pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<StreamParts>("StreamParts");
@@ -60,7 +62,7 @@ pub struct StreamParts {
 
 type RowIter<T> = Box<dyn Iterator<Item = Res<T>>>;
 
-/// Nothing but the error, where a walk cannot begin.
+/// Yields only the error, where a walk cannot begin.
 fn walk<T: 'static>(begun: crate::Result<impl Iterator<Item = crate::Result<T>> + 'static>) -> RowIter<T> {
     match begun {
         Ok(items) => Box::new(items.map(|item| item.map_err(Into::into))),
@@ -120,11 +122,11 @@ mod verbs {
     /// Files larger than memory. A value: every pass reads the files anew, a part at a time, through the stream's steps.
     pub type Stream = crate::data::Stream;
 
-    /// Opens files of rows that are read as they are used, so they may be larger than memory: `for row in stream(path)`.
+    /// Opens files of rows and reads them lazily, so they may be larger than memory: `for row in stream(path)`.
     ///
-    /// Formats, folders, patterns and options are those of `dataset`, without .json; a list of paths is taken too. Values of .csv and
-    /// .tsv stay text. `map`, `filter`, `select`, `drop`, `rename`, `unique` and the verbs that clean texts return a stream
-    /// that does this as it is read, and `save` writes it to a file; no more than some parts are in memory at a time.
+    /// Formats, folders, patterns and options are those of `dataset`, without .json; a list of paths is accepted too. Values of
+    /// .csv and .tsv stay text. `map`, `filter`, `select`, `drop`, `rename`, `unique` and the verbs that clean texts return a
+    /// lazy stream, and `save` writes it to a file; only a few parts are in memory at a time.
     ///
     /// also: IterableDataset, streaming=True, chunksize, lazy, scan_csv
     ///
@@ -173,7 +175,7 @@ mod verbs {
         stream
     }
 
-    /// One field as a column: its rows are the values alone.
+    /// Returns one field as a column, whose rows are bare values.
     ///
     /// ```rhai
     /// for text in stream("scripts/data/definitions.jsonl").column("answer").take(1) { print(text); }
@@ -194,7 +196,7 @@ mod verbs {
         Ok((*stream).select(super::super::field_names("select", Dynamic::from(fields))?)?)
     }
 
-    /// The first `rows` rows.
+    /// Returns the first `rows` rows.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").take(5)    //=> stream scripts/data/definitions.jsonl, rows 0 to 5
@@ -204,7 +206,7 @@ mod verbs {
         Ok((*stream).take(super::count("take", rows)?))
     }
 
-    /// All but the first `rows` rows.
+    /// Returns all but the first `rows` rows.
     ///
     /// ```rhai
     /// stream("scripts/data/definitions.jsonl").skip(5)    //=> stream scripts/data/definitions.jsonl, from row 5
@@ -260,8 +262,8 @@ mod verbs {
         Ok((*rows).pack(super::count("pack", length)?, None))
     }
 
-    /// Batches in the order of the file, shuffled within a buffer. A stream has no known end, so `steps` is required;
-    /// `batch.epoch` counts the passes over the file.
+    /// Returns batches in file order, shuffled within a buffer. A stream has no known end, so `steps` is required; `batch.epoch`
+    /// counts the passes over the file.
     ///
     /// also: DataLoader, shuffle buffer
     ///
@@ -315,25 +317,25 @@ mod verbs {
         batches.len() as i64
     }
 
-    /// Which rows of which file.
+    /// Files and rows.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn stream_text(stream: &mut Stream) -> String {
         stream.to_string()
     }
 
-    /// Of which stream.
+    /// Its stream.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn encoded_text(rows: &mut EncodedStream) -> String {
         rows.to_string()
     }
 
-    /// From which step to which, of which stream.
+    /// Range of steps, and the stream.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn batches_text(batches: &mut StreamBatches) -> String {
         batches.to_string()
     }
 
-    /// How many rows each has.
+    /// Rows per part.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn parts_text(parts: &mut StreamParts) -> String {
         format!("parts of {} rows of {}", parts.rows, parts.stream)

@@ -1,4 +1,4 @@
-//! What scripts see of tags.
+//! Script API of tags.
 
 use crate::data::tags::{Missed, Scheme, Span, Tag, covered, spans, words};
 use crate::kernel::default_device;
@@ -50,13 +50,13 @@ fn span(who: &str, given: &Dynamic) -> Res<Span> {
 
 #[export_module]
 mod verbs {
-    /// The scheme of rows of tags.
+    /// Scheme of rows of tags.
     #[rhai_fn(name = "_scheme_of", return_raw)]
     pub fn scheme_of(who: &str, rows: List) -> Res<String> {
         Ok(Scheme::of(who, &rows_of(who, &rows)?)?.name().into())
     }
 
-    /// The places of each row whose tags cannot follow the one before, as in `Scheme::misplaced`.
+    /// Positions of each row whose tags cannot follow the one before, as in `Scheme::misplaced`.
     #[rhai_fn(name = "_misplaced", return_raw)]
     pub fn misplaced(who: &str, rows: List, scheme: &str) -> Res<List> {
         let scheme = Scheme::named(who, scheme)?;
@@ -81,7 +81,7 @@ mod verbs {
         Ok(found)
     }
 
-    /// The words of a text: their texts, and where each begins and ends, in characters.
+    /// Words of a text, with the start and end of each, in characters.
     #[rhai_fn(name = "_words")]
     pub fn words_of(text: &str) -> Map {
         let signs: Vec<char> = text.chars().collect();
@@ -95,7 +95,7 @@ mod verbs {
         fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
-    /// Tags of the words of a text from spans of its characters; `missed` are the numbers of spans that no words are, and why.
+    /// Tags of a text's words from character spans; `missed` are the numbers of spans that do not match words, with the reason.
     #[rhai_fn(name = "_tags_of_spans", return_raw)]
     pub fn tags_of_spans(who: &str, text: &str, given: List, scheme: &str, widen: bool) -> Res<Map> {
         let scheme = Scheme::named(who, scheme)?;
@@ -120,8 +120,9 @@ mod verbs {
         Ok(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// Says which tags may follow each other in a scheme, for `crf` and `crf_decode`: `transitions` `[labels, labels]` (1 where a row's
-    /// label may stand before a column's), `start_transitions` and `end_transitions` `[labels]`, with `labels` in this order.
+    /// Returns the allowed transitions between tags of a scheme, for `crf` and `crf_decode`: `transitions` `[labels, labels]` (1
+    /// where a row's label may precede a column's), `start_transitions` and `end_transitions` `[labels]`, with `labels` in this
+    /// order.
     ///
     /// The schemes are IOB1, IOB2 (BIO), IOE1, IOE2, IOBES, BILOU and BMES.
     ///

@@ -1,10 +1,10 @@
-//! Values of rows, between columns and scripts.
+//! Conversion of row values between columns and scripts.
 
 use crate::data::digits;
 use crate::data::{Cell, Column, Dataset, TableBuilder};
 use crate::script::prelude::*;
 
-/// A value as scripts see it: lists and maps are opened.
+/// A value as scripts see it: lists and maps are converted.
 pub fn to_dynamic(who: &str, cell: Cell) -> Res<Dynamic> {
     Ok(match cell {
         Cell::Null => Dynamic::UNIT,
@@ -19,7 +19,7 @@ pub fn to_dynamic(who: &str, cell: Cell) -> Res<Dynamic> {
     })
 }
 
-/// A row: a map of its fields, or the value itself in a column.
+/// A row: a map of its fields, or the bare value in a column.
 pub fn row(who: &str, data: &Dataset, at: usize) -> Res<Dynamic> {
     if data.is_bare() {
         return to_dynamic(who, data.cell(0, at));
@@ -31,22 +31,22 @@ pub fn row(who: &str, data: &Dataset, at: usize) -> Res<Dynamic> {
     Ok(map.into())
 }
 
-/// Rows that a script made, as they come in: all maps, or all plain values of one column.
+/// Collects rows from a script: all maps, or all plain values of one column.
 pub struct RowCollector {
     builder: TableBuilder,
     name: String,
     bare: Option<bool>,
-    /// The number of the first row.
+    /// Number of the first row.
     first: usize,
 }
 
 impl RowCollector {
-    /// Values that are no maps will be the column `name`.
+    /// Values that are not maps become the column `name`.
     pub fn new(name: &str) -> RowCollector {
         RowCollector { builder: TableBuilder::default(), name: name.into(), bare: None, first: 0 }
     }
 
-    /// Counts from `first` on in errors.
+    /// Counts rows from `first` in errors.
     pub fn from(self, first: usize) -> RowCollector {
         RowCollector { first, ..self }
     }
@@ -69,7 +69,7 @@ impl RowCollector {
         Ok(self.builder.end_row().map_err(|what| Error::new(who, what))?)
     }
 
-    /// Whether they were plain values.
+    /// Whether the rows were plain values.
     pub fn is_bare(&self) -> bool {
         self.bare == Some(true)
     }
@@ -79,7 +79,7 @@ impl RowCollector {
     }
 }
 
-/// A script's value at the end of a column, or the kind that cannot be one.
+/// Appends a script's value to a column, or returns the kind that a column cannot hold.
 fn put(column: &mut Column, value: &Dynamic) -> Result<(), String> {
     if let Ok(text) = value.as_immutable_string_ref() {
         column.push(Cell::Text(&text));
@@ -99,8 +99,7 @@ fn put(column: &mut Column, value: &Dynamic) -> Result<(), String> {
     Ok(())
 }
 
-/// A value as JSON has it, lists and maps all the way down. What is no number there, NaN and the infinities, is null or
-/// an error.
+/// A value as JSON, with nested lists and maps. NaN and infinities become null or an error.
 pub fn json(value: &Dynamic, nan_is_null: bool) -> Result<serde_json::Value, String> {
     if let Ok(items) = value.as_array_ref() {
         return items.iter().map(|item| json(item, nan_is_null)).collect();

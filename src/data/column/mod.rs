@@ -1,4 +1,4 @@
-//! One field of all rows, stored as tightly as its values allow.
+//! One field of all rows, stored as compactly as its values allow.
 
 mod wire;
 
@@ -7,7 +7,7 @@ use super::present::Present;
 use super::strings::Strings;
 use crate::{Error, Result};
 
-/// One value of one row. Lists and maps are kept as their JSON text.
+/// One value of one row. Lists and maps are stored as JSON text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
     Null,
@@ -18,12 +18,12 @@ pub enum Cell<'a> {
     Json(&'a str),
 }
 
-/// The values of one field. Its kind is the narrowest that holds them all: whole numbers and others together
-/// are floats, and what has no common kind is kept as JSON, value by value.
+/// The values of one field. Its type is the narrowest that holds them all: integers and floats together are floats, and values
+/// without a common type are stored as JSON, one by one.
 #[derive(Clone, Debug, Default)]
 pub struct Column {
     values: ColumnValues,
-    /// Which rows have a value, where some don't.
+    /// Which rows have a value, if some don't.
     present: Option<Present>,
 }
 
@@ -43,11 +43,11 @@ impl Default for ColumnValues {
     }
 }
 
-/// Whole numbers that a float holds exactly.
+/// Largest integer up to which a float is exact.
 const EXACT: i64 = 1 << 53;
 
 impl Column {
-    /// A field that has no value in `rows` rows.
+    /// A field without a value in `rows` rows.
     pub fn missing(rows: usize) -> Column {
         Column { values: ColumnValues::None(rows), present: None }
     }
@@ -60,7 +60,7 @@ impl Column {
         }
     }
 
-    /// How many rows have a value.
+    /// Number of rows with a value.
     pub fn given(&self) -> usize {
         match &self.values {
             ColumnValues::None(_) => 0,
@@ -75,7 +75,7 @@ impl Column {
         self.len() == 0
     }
 
-    /// What a person calls its kind.
+    /// The readable name of its type.
     pub fn kind(&self) -> &'static str {
         match self.values {
             ColumnValues::None(_) => "nothing",
@@ -87,7 +87,7 @@ impl Column {
         }
     }
 
-    /// Bytes of memory that it holds, without what lies in a file.
+    /// Bytes of memory that it holds, without filed strings.
     pub fn size(&self) -> usize {
         let values = match &self.values {
             ColumnValues::None(_) => 0,
@@ -107,7 +107,7 @@ impl Column {
         place.map_or(Cell::Null, |place| self.value(place))
     }
 
-    /// One of the values, without the rows that have none.
+    /// A value, by index among the rows that have one.
     fn value(&self, place: usize) -> Cell<'_> {
         match &self.values {
             ColumnValues::None(_) => Cell::Null,
@@ -139,7 +139,7 @@ impl Column {
         }
     }
 
-    /// More rows without a value.
+    /// Appends rows without a value.
     pub fn extend_missing(&mut self, count: usize) {
         if let ColumnValues::None(rows) = &mut self.values {
             *rows += count;
@@ -149,7 +149,7 @@ impl Column {
         }
     }
 
-    /// Changes the kind so that `cell` fits.
+    /// Widens the type so that `cell` fits.
     fn widen(&mut self, cell: &Cell) {
         let fits = match (&self.values, cell) {
             (ColumnValues::Bool(_), Cell::Bool(_))
@@ -188,7 +188,7 @@ impl Column {
         self.values = ColumnValues::Json(texts);
     }
 
-    /// More rows of the same field.
+    /// Appends rows of the same field.
     pub fn append(&mut self, more: &Column) {
         let rows = self.len();
         match (&mut self.values, &more.values) {
@@ -218,7 +218,7 @@ impl Column {
         taken
     }
 
-    /// Gives back memory that growing left over.
+    /// Releases excess capacity.
     pub fn shrink(&mut self) {
         match &mut self.values {
             ColumnValues::Text(values) | ColumnValues::Json(values) => values.shrink(),
@@ -229,15 +229,15 @@ impl Column {
         }
     }
 
-    /// Lets go of memory that comes back from a file when it is read.
+    /// Releases memory that is backed by a file.
     pub fn unload(&self) {
         if let ColumnValues::Text(values) | ColumnValues::Json(values) = &self.values {
             values.unload();
         }
     }
 
-    /// A column of text as numbers or truth values, where every value is written as one; else as it was. `decimal` is
-    /// before the fraction of a number. Beside numbers NaN and the infinities are numbers, as this and Python write them.
+    /// A column of text as numbers or booleans, if every value is written as one; otherwise unchanged. `decimal` is the decimal
+    /// separator. Among numbers, NaN and the infinities are numbers, in levain's and Python's spelling.
     pub fn read_as_numbers(self, decimal: u8) -> Column {
         if !matches!(self.values, ColumnValues::Text(_)) {
             return self;
@@ -249,11 +249,11 @@ impl Column {
                 column.push(Cell::Null);
                 continue;
             };
-            // as pandas, numbers may have spaces around them
+            // as in pandas, numbers may be surrounded by spaces
             let bare = text.trim_matches(' ');
             let cell = match (text, bare.parse::<i64>(), number(bare, decimal)) {
                 ("", ..) => Cell::Null,
-                // as JSON, Python and spreadsheets write them
+                // as written by JSON, Python and spreadsheets
                 ("true" | "True" | "TRUE", ..) => Cell::Bool(true),
                 ("false" | "False" | "FALSE", ..) => Cell::Bool(false),
                 // `007` and `+1` are names, not numbers
@@ -275,7 +275,7 @@ impl Column {
     }
 }
 
-/// A number with a fraction or an exponent. Whole numbers of too many digits are names, which a float would round.
+/// A number with a fraction or an exponent. Integers with too many digits are names, which a float would round.
 fn number(text: &str, decimal: u8) -> Option<f64> {
     match text {
         "NaN" | "nan" => return Some(f64::NAN),
@@ -293,14 +293,14 @@ fn number(text: &str, decimal: u8) -> Option<f64> {
     })
 }
 
-/// A value of a column that has no common kind, from its JSON text.
+/// A value of a column without a common type, from its JSON text.
 fn json_cell(text: &str) -> Cell<'_> {
     match text.as_bytes().first() {
         Some(b'[' | b'{') => Cell::Json(text),
         Some(b't') => Cell::Bool(true),
         Some(b'f') => Cell::Bool(false),
         Some(b'n') | None => Cell::Null,
-        // a string is kept with its quotes; the reader of the value takes them off
+        // a string keeps its quotes; the reader of the value removes them
         Some(b'"') => Cell::Json(text),
         _ => match text.parse::<i64>() {
             Ok(number) => Cell::Int(number),
@@ -309,7 +309,7 @@ fn json_cell(text: &str) -> Cell<'_> {
     }
 }
 
-/// A value as JSON. A float always shows that it is one.
+/// A value as JSON. A float is always recognizable as such.
 pub fn json_text(cell: Cell) -> String {
     match cell {
         Cell::Null => "null".into(),
@@ -323,7 +323,7 @@ pub fn json_text(cell: Cell) -> String {
 }
 
 impl<'a> Cell<'a> {
-    /// The text of it, or what else it is.
+    /// Its text, or the name of its other type.
     pub fn text(self) -> Result<std::borrow::Cow<'a, str>, &'static str> {
         match self {
             Cell::Text(text) => Ok(text.into()),

@@ -7,7 +7,7 @@ use crate::data::strings::Strings;
 use crate::data::wire::{Wire, broken, put_number, put_text};
 
 impl Column {
-    /// Writes its kind, which rows have a value, and the values.
+    /// Writes its type, which rows have a value, and the values.
     pub fn put(&self, out: &mut Vec<u8>) {
         let kind = match &self.values {
             ColumnValues::None(_) => 0,

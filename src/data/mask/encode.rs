@@ -1,4 +1,4 @@
-//! Rows for masked language modeling: texts or pairs with their special tokens, and which tokens are masked together.
+//! Rows for masked language modeling: texts or pairs with their special tokens, and the units of tokens masked together.
 
 use super::{Masking, NEVER};
 use crate::data::encode::Overflow;
@@ -14,13 +14,13 @@ const WHO: &str = "encode";
 /// Rows encoded between two checks of the cancel flag.
 const CHUNK: usize = 1024;
 
-/// What is masked together.
+/// The unit of masking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskUnit {
     Token,
-    /// What the tokenizer's pre-tokenizer takes for a word: of Chinese often a character.
+    /// A word of the tokenizer's pre-tokenizer: in Chinese often a character.
     Word,
-    /// Chinese words by jieba's dictionary, other words as the pre-tokenizer has them (Cui et al. 2019).
+    /// Chinese words by jieba's dictionary, other words by the pre-tokenizer (Cui et al. 2019).
     Jieba,
 }
 
@@ -39,20 +39,20 @@ impl MaskUnit {
 
 #[derive(Clone, Debug)]
 pub struct MaskPlan {
-    /// The field of the text; none: `text`, or the only field.
+    /// The text field; `None`: `text`, or the only field.
     pub first: String,
     pub second: Option<String>,
-    /// The field with the class of a pair: whether the second text follows on the first.
+    /// The field with the class of a pair: whether the second text follows the first.
     pub label: Option<String>,
     pub unit: MaskUnit,
     pub max_length: Option<usize>,
     pub overflow: Overflow,
-    /// Skips texts without a token that can be masked, instead of failing.
+    /// Skips texts without a maskable token instead of failing.
     pub skip_empty: bool,
     pub masking: Arc<Masking>,
 }
 
-/// A row, in as many windows as it takes.
+/// A row, in as many windows as needed.
 struct MaskedRow {
     windows: Vec<(Inputs, Vec<u32>)>,
     class: Option<f64>,
@@ -83,7 +83,7 @@ pub fn encode(data: &Dataset, tokenizer: &Tokenizer, plan: &MaskPlan) -> Result<
     Ok(rows)
 }
 
-/// [`encode`] of a part of a stream, which may have no row at all.
+/// [`encode`] for a part of a stream, which may have no row.
 pub fn encode_part(data: &Dataset, tokenizer: &Tokenizer, plan: &MaskPlan) -> Result<Encoded> {
     let field = |name: &String| data.field(WHO, name);
     let columns = Columns {
@@ -171,7 +171,7 @@ fn class(data: &Dataset, field: usize, at: usize) -> Result<f64> {
     }
 }
 
-/// Where the words of a segmenter are in a text.
+/// Positions of a segmenter's words in a text.
 fn words(text: &str, unit: MaskUnit) -> Result<Vec<(usize, usize)>> {
     let mut spans = Vec::new();
     if unit == MaskUnit::Jieba {
@@ -180,7 +180,7 @@ fn words(text: &str, unit: MaskUnit) -> Result<Vec<(usize, usize)>> {
     Ok(spans)
 }
 
-/// The unit of each token, [`NEVER`] where it is not masked. Neighbors of one unit have the same number.
+/// The unit of each token, [`NEVER`] if it is not masked. Neighbors of one unit have the same number.
 fn units(inputs: &Inputs, spans: &[Vec<(usize, usize)>; 2], tokenizer: &Tokenizer, unit: MaskUnit) -> Vec<u32> {
     let mut count = 0;
     let mut before = None;
@@ -190,7 +190,7 @@ fn units(inputs: &Inputs, spans: &[Vec<(usize, usize)>; 2], tokenizer: &Tokenize
             before = None;
             return NEVER;
         };
-        // a space may be before a token, but not behind it
+        // a space may be before a token, but not after it
         let last = inputs.offsets[at].1.saturating_sub(1);
         let found = spans[sequence].partition_point(|(_, end)| *end <= last);
         let in_span = spans[sequence].get(found).is_some_and(|(start, _)| *start <= last);

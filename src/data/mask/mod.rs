@@ -1,7 +1,7 @@
-//! Masked language modeling (Devlin et al. 2019): which tokens of a batch are hidden, drawn anew in each pass over the rows.
+//! Masked language modeling (Devlin et al. 2019): masks of a batch's tokens, drawn anew in each pass over the rows.
 //!
-//! What is drawn for a row is a function of the seed, the number of the pass and the number of the row, and of nothing else: a run
-//! that is resumed masks what it would have masked, on any number of threads, in batches of any size.
+//! The mask of a row is a function only of the seed, the pass and the row's index: a resumed run masks the same tokens, on any
+//! number of threads, in batches of any size.
 
 pub mod encode;
 
@@ -12,13 +12,13 @@ use crate::{Error, Result, bail};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The unit of a token that is never masked: special tokens, and unknown ones.
+/// The unit of tokens that are never masked: special tokens, and unknown ones.
 pub const NEVER: u32 = u32::MAX;
 
-/// Tokens that are masked when they are batched.
+/// Tokens that are masked when batched.
 pub struct MaskedTokens {
     pub masking: Arc<Masking>,
-    /// The unit that each is masked with.
+    /// The unit of each token.
     pub units: Vec<u32>,
     /// BERT's sentence A and B.
     pub types: Vec<u8>,
@@ -34,7 +34,7 @@ impl MaskedTokens {
         self.types.extend(types.iter().map(|&kind| kind as u8));
     }
 
-    /// How many of these tokens are to be predicted, on average.
+    /// Expected number of predicted tokens among these.
     pub fn expected(&self, sequences: &[(usize, usize)]) -> usize {
         let units = sequences.iter().flat_map(|&(start, end)| &self.units[start..end]);
         (units.filter(|&&unit| unit != NEVER).count() as f64 * self.masking.probability).ceil() as usize
@@ -44,19 +44,19 @@ impl MaskedTokens {
 /// How tokens are masked.
 #[derive(Clone, Debug)]
 pub struct Masking {
-    /// The probability that a unit (a token, or a word) is to be predicted.
+    /// The probability that a unit (a token, or a word) is predicted.
     probability: f64,
-    /// The shares of its tokens that become `[MASK]` and a random token; the rest stay as they are.
+    /// The shares of its tokens that become `[MASK]` and a random token; the rest is unchanged.
     masked: f64,
     random: f64,
     /// The id of `[MASK]`.
     mask: u32,
-    /// The ids that a random token is drawn from: all that are not special.
+    /// The candidates for a random token: all ids that are not special.
     others: Vec<u32>,
     rng: Rng,
 }
 
-/// What is asked for, before a tokenizer is known.
+/// The options, before a tokenizer is known.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskShares {
     pub probability: f64,
@@ -91,7 +91,7 @@ impl Masking {
         Ok(Masking { probability, masked, random, mask, others, rng: Rng::new(seed).split("mask") })
     }
 
-    /// Masks the tokens of a batch of these rows in a pass over them. `units` has the unit of every token, padding included:
+    /// Masks the tokens of a batch of these rows in a pass over them. `units` has the unit of every token, including padding:
     /// neighbors of one unit are masked together.
     pub fn apply(&self, batch: &mut Batch, units: &[u32], rows: &[usize], pass: u64) {
         let rng = self.rng.split(pass);
@@ -113,7 +113,7 @@ impl Masking {
         }
     }
 
-    /// Makes a token a target, and hides it or not.
+    /// Makes a token a target, and masks it or not.
     fn hide(&self, batch: &mut Batch, at: usize, rng: &mut Rng) {
         batch.labels[at] = i64::from(batch.ids[at]);
         let drawn = rng.uniform();

@@ -1,24 +1,24 @@
-//! Fewer blocks than a greedy packing finds: some blocks are emptied and filled anew, over and over, and what is no worse
-//! is kept (ruin and recreate: Schrimpf et al. 2000).
+//! Improves a greedy packing: some blocks are repeatedly emptied and refilled, and a result that is not worse is kept (ruin and
+//! recreate: Schrimpf et al. 2000).
 //!
-//! No worse means as many blocks or fewer, and the room that is left in fewer places, which is how a block gets empty at
-//! last.
+//! Not worse means as many blocks or fewer, and the remaining room concentrated in fewer of them, by which a block eventually
+//! becomes empty.
 
 use crate::tensor::Rng;
 use std::cmp::Reverse;
 
-/// How often blocks are filled anew, for each block that there is.
+/// Number of refills per block.
 const ROUNDS: usize = 100;
-/// A share of padding that is not worth the search.
+/// A share of padding too small to be worth the search.
 const LITTLE: f64 = 0.005;
-/// How far the search for what fills one block goes.
+/// Step limit of the search for one block's contents.
 const STEPS: usize = 200;
 
 pub fn improve(mut blocks: Vec<Vec<usize>>, sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let total: usize = sizes.iter().sum();
     let goal = (total as f64 / (length as f64 * (1.0 - LITTLE))).ceil() as usize;
     let goal = goal.max(total.div_ceil(length));
-    // what comes out depends on nothing but the sizes
+    // the result depends only on the sizes
     let mut rng = Rng::new(0);
     for _ in 0..ROUNDS * blocks.len() {
         if blocks.len() <= goal.max(1) {
@@ -40,7 +40,7 @@ fn load(block: &[usize], sizes: &[usize]) -> usize {
     block.iter().map(|at| sizes[*at]).sum()
 }
 
-/// Blocks of all these: each begins with the longest (or any) that is left, and gets what fills it best.
+/// Packs all of these into blocks: each begins with the longest (or any) remaining one, and is filled as well as possible.
 fn filled(mut left: Vec<usize>, sizes: &[usize], length: usize, rng: &mut Rng) -> Vec<Vec<usize>> {
     let mut blocks = Vec::new();
     while !left.is_empty() {
@@ -65,12 +65,12 @@ fn filled(mut left: Vec<usize>, sizes: &[usize], length: usize, rng: &mut Rng) -
     blocks
 }
 
-/// The search for the places of a list that fill a room.
+/// The search for list entries that fill a block.
 struct RuinSearch<'a> {
     lengths: &'a [usize],
     chosen: Vec<usize>,
     best: Vec<usize>,
-    /// Room that the best choice leaves.
+    /// Room left by the best choice.
     least: usize,
     steps: usize,
 }

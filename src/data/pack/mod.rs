@@ -1,10 +1,10 @@
-//! Packing: sequences into blocks of one length.
+//! Packing: sequences into blocks of equal length.
 
 mod improve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Concatenates sequences and splits them where a block is full. Returns the sequences of every block.
+/// Concatenates sequences and splits them at block ends. Returns the sequences of every block.
 pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, usize)>> {
     let mut blocks: Vec<Vec<_>> = Vec::new();
     let mut room = 0;
@@ -25,24 +25,23 @@ pub fn stream(sequences: &[(usize, usize)], length: usize) -> Vec<Vec<(usize, us
     blocks
 }
 
-/// Packs whole sequences into as few blocks as the better of two heuristics and a search after it find. Returns the
-/// sequences of every block; the result depends only on the sizes.
+/// Packs whole sequences into as few blocks as the better of two heuristics and a subsequent search find. Returns the sequences
+/// of every block; the result depends only on the sizes.
 pub fn best_fit(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let (one, other) = (decreasing(sizes, length), fullest(sizes, length));
     let mut blocks = improve::improve(if other.len() < one.len() { other } else { one }, sizes, length);
-    // within a block in the order of the data
+    // within a block in data order
     blocks.iter_mut().for_each(|block| block.sort_unstable());
     blocks
 }
 
-/// The longest first, each into the block where it leaves the least room (best-fit decreasing: Johnson 1974; for
-/// language models Ding et al. 2024, "Fewer truncations improve language modeling"). Best where many sequences are
-/// longer than half a block.
+/// The longest first, each into the block where it leaves the least room (best-fit decreasing: Johnson 1974; for language models
+/// Ding et al. 2024, "Fewer truncations improve language modeling"). Best if many sequences are longer than half a block.
 fn decreasing(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(sizes[at]));
     let mut blocks: Vec<Vec<usize>> = Vec::new();
-    // (room, block) of every block that has room
+    // (room, block) of every block with room
     let mut open: BTreeSet<(usize, usize)> = BTreeSet::new();
     for at in order {
         let size = sizes[at];
@@ -64,8 +63,8 @@ fn decreasing(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     blocks
 }
 
-/// One block after the other: the longest that is left, and then those that fill the rest best, by a search of limited
-/// steps (minimum bin slack: Gupta and Ho 1999). Best where a block holds several.
+/// One block after the other: the longest remaining sequence, then those that best fill the rest, by a search with limited steps
+/// (minimum bin slack: Gupta and Ho 1999). Best if a block holds several.
 fn fullest(sizes: &[usize], length: usize) -> Vec<Vec<usize>> {
     let mut left: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, &size) in sizes.iter().enumerate().rev() {
@@ -93,7 +92,7 @@ struct FitSearch {
     counts: BTreeMap<usize, usize>,
     chosen: Vec<usize>,
     best: Vec<usize>,
-    /// Room that the best choice leaves.
+    /// Room left by the best choice.
     least: usize,
     steps: usize,
 }
@@ -101,7 +100,7 @@ struct FitSearch {
 impl FitSearch {
     const STEPS: usize = 1000;
 
-    /// The longest size up to `top` of which something is left.
+    /// The longest remaining size up to `top`.
     fn longest(&self, top: usize) -> Option<usize> {
         self.counts.range(..=top).next_back().map(|(size, _)| *size)
     }
@@ -119,7 +118,7 @@ impl FitSearch {
         *self.counts.entry(size).or_default() += 1;
     }
 
-    /// Tries sizes up to `top`, the longest first, and all that goes with each.
+    /// Tries sizes up to `top`, longest first, and all combinations with each.
     fn fill(&mut self, room: usize, top: usize) {
         self.steps += 1;
         if room < self.least {

@@ -1,4 +1,4 @@
-//! Lines that could not be read, kept in a file of their own.
+//! Unreadable lines, kept in a separate file.
 
 use crate::files::{self, Counted};
 use crate::sync::unpoisoned;
@@ -8,16 +8,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// A line that was left out.
+/// A skipped line.
 pub struct Reject {
     /// From 1.
     pub line: usize,
     pub why: String,
-    /// As far as it is text.
+    /// As far as it is valid text.
     pub text: String,
 }
 
-/// Where such lines go: a .jsonl file of `file`, `line`, `why` and `text`, which every pass writes anew.
+/// The destination of such lines: a .jsonl file of `file`, `line`, `why` and `text`, rewritten by every pass.
 #[derive(Clone)]
 pub struct Aside(Arc<Mutex<Kept>>);
 
@@ -61,7 +61,7 @@ impl Aside {
         file.write_all(out.as_bytes()).map_err(|error| crate::Error::io(who, path, &error))
     }
 
-    /// Tells how many there were, at the end of a pass.
+    /// Reports their number at the end of a pass.
     pub fn tell(&self) {
         let kept = unpoisoned(self.0.lock());
         if kept.lines > 0 {

@@ -1,5 +1,5 @@
-//! The values of an arrow array as whole numbers, numbers or text. By hand: arrow's own casts know every pair of its types, and
-//! compile for minutes.
+//! The values of an arrow array as integers, numbers or text. Written by hand: arrow's own casts support every pair of its types,
+//! and take minutes to compile.
 
 use arrow_array::cast::AsArray;
 use arrow_array::temporal_conversions::{as_datetime, as_datetime_with_timezone, as_time, date32_to_datetime};
@@ -9,10 +9,10 @@ use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use std::borrow::Cow;
 
-/// The value of a row that has one, or nothing where it has no meaning as such.
+/// The value of a row that has one, or `None` if it can't be represented.
 pub type Read<'a, T> = Box<dyn Fn(usize) -> Option<T> + 'a>;
 
-/// A reader of the values of a primitive array, each made by `read`.
+/// A reader of the values of a primitive array, each converted by `read`.
 fn each<'a, P: ArrowPrimitiveType, T>(array: &'a dyn Array, read: fn(P::Native) -> Option<T>) -> Read<'a, T>
 where
     T: 'a,
@@ -21,7 +21,7 @@ where
     Box::new(move |at| read(values[at]))
 }
 
-/// Whole numbers; what does not fit 64 bits with a sign is nothing (and [`wide`]).
+/// Integers; `None` if they do not fit signed 64 bits (see [`wide`]).
 pub fn ints(array: &dyn Array) -> Option<Read<'_, i64>> {
     Some(match array.data_type() {
         DataType::Int8 => each::<Int8Type, _>(array, |value| Some(value.into())),
@@ -36,7 +36,7 @@ pub fn ints(array: &dyn Array) -> Option<Read<'_, i64>> {
     })
 }
 
-/// Whole numbers of kinds that have more digits than 64 bits with a sign hold, as they are written.
+/// Integers of types wider than signed 64 bits, as digits.
 pub fn wide(array: &dyn Array) -> Option<Read<'_, String>> {
     fn decimals<P: DecimalType>(array: &PrimitiveArray<P>) -> Read<'_, String> {
         Box::new(|at| Some(array.value_as_string(at)))
@@ -51,7 +51,7 @@ pub fn wide(array: &dyn Array) -> Option<Read<'_, String>> {
     })
 }
 
-/// Numbers with a fraction; a decimal is the float nearest to it.
+/// Numbers with a fraction; a decimal becomes the nearest float.
 pub fn floats(array: &dyn Array) -> Option<Read<'_, f64>> {
     fn decimals<P: DecimalType>(array: &PrimitiveArray<P>) -> Read<'_, f64> {
         Box::new(|at| array.value_as_string(at).parse().ok())
@@ -68,7 +68,7 @@ pub fn floats(array: &dyn Array) -> Option<Read<'_, f64>> {
     })
 }
 
-/// Text of every width, bytes that are text, and dates and times as ISO 8601 writes them.
+/// Text of any width, bytes that are valid text, and dates and times in ISO 8601.
 pub fn texts(array: &dyn Array) -> Option<Read<'_, Cow<'_, str>>> {
     fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
         std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
@@ -116,7 +116,7 @@ fn times(array: &dyn Array) -> Option<Read<'_, String>> {
     })
 }
 
-/// Instants of a time zone end with its offset. Those of a zone that only has a name are told in UTC.
+/// Instants with a time zone end with its offset. Those of a zone that only has a name are in UTC.
 fn stamps<'a, P: ArrowPrimitiveType<Native = i64>>(array: &'a dyn Array, zone: Option<&str>) -> Read<'a, String> {
     let values = array.as_primitive::<P>().values();
     let Some(zone) = zone else {

@@ -1,4 +1,4 @@
-//! Encodings of text: named, declared by the file, or guessed of its first bytes.
+//! Text encodings: named, declared by the file, or detected from its first bytes.
 
 use super::{FilePosition, Input};
 use crate::{Error, Result, bail};
@@ -6,20 +6,20 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{Cursor, Read};
 
-/// Which encoding a file is read in.
+/// The encoding to read a file in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
-    /// UTF-8; of a web page, the one that it declares.
+    /// UTF-8; for a web page, the declared one.
     #[default]
     Usual,
-    /// Guessed for each file.
+    /// Detected per file.
     Auto,
     Named(&'static Encoding),
 }
 
-/// The bytes from the start of a file that its encoding is guessed of.
+/// Bytes from the start of a file used for detection.
 const SAMPLE: u64 = 1 << 20;
-/// Names that people look for; encoding_rs knows all labels of the web.
+/// Common names; encoding_rs knows all labels of the web.
 #[rustfmt::skip]
 const KNOWN: &[&str] = &[
     "auto", "utf-8", "utf-16le", "utf-16be", "gb18030", "gbk", "big5", "euc-jp", "shift_jis", "iso-2022-jp", "euc-kr", "windows-1250",
@@ -41,17 +41,17 @@ impl Charset {
     }
 }
 
-/// What the first bytes of a text say of its encoding.
+/// The encoding detected from the first bytes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub encoding: &'static Encoding,
     /// Bytes of a byte order mark.
     pub mark: usize,
-    /// `mark`, `utf-8` (all bytes agree), `zeros` (as UTF-16 has them), `declared` (in a web page) or `guess`.
+    /// `mark`, `utf-8` (all bytes agree), `zeros` (as in UTF-16), `declared` (in a web page) or `guess`.
     pub by: &'static str,
 }
 
-/// Finds the encoding of bytes from the start of a text; `whole`: there are no more.
+/// Detects the encoding from the first bytes of a text; `whole` if there are no more.
 pub fn detect(bytes: &[u8], whole: bool, is_page: bool) -> Found {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         return Found { encoding, mark, by: "mark" };
@@ -62,7 +62,7 @@ pub fn detect(bytes: &[u8], whole: bool, is_page: bool) -> Found {
     }
     let is_utf8 = match std::str::from_utf8(bytes) {
         Ok(_) => true,
-        // a character that the sample cut
+        // a character cut by the sample
         Err(error) => !whole && error.error_len().is_none(),
     };
     if is_utf8 {
@@ -76,8 +76,8 @@ pub fn detect(bytes: &[u8], whole: bool, is_page: bool) -> Found {
     found(detector.guess(None, Utf8Detection::Allow), "guess")
 }
 
-/// UTF-16 without a mark: pairs of bytes that are a character of ASCII, one way round and not the other. Text that is UTF-8
-/// too has to be of such pairs, other text needs some, as its line ends are.
+/// UTF-16 without a mark: byte pairs that are ASCII characters in one byte order but not in the other. Text that is also valid
+/// UTF-8 must consist of such pairs, other text must have some, such as its line ends.
 fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     let ascii = |high: u8, low: u8| high == 0 && matches!(low, b'\n' | b'\r' | b'\t' | b' '..=b'~');
     let count = |little: bool| {
@@ -94,8 +94,8 @@ fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// The encoding that a web page declares at its start: `<meta charset="gbk">`, `content="text/html; charset=gbk"`, or
-/// the declaration of XML. As browsers do, within the first 1024 bytes.
+/// The encoding that a web page declares at its start: `<meta charset="gbk">`, `content="text/html; charset=gbk"`, or the
+/// declaration of XML. As in browsers, within the first 1024 bytes.
 pub fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_ascii_lowercase();
     ["charset=", "encoding="].iter().find_map(|sign| {
@@ -103,13 +103,13 @@ pub fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         let rest = head[at + sign.len()..].trim_start_matches(['"', '\'', ' ']);
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c))).unwrap_or(rest.len());
         let encoding = Encoding::for_label_no_replacement(&rest.as_bytes()[..end])?;
-        // bytes that say so in ASCII are not UTF-16
+        // a declaration readable as ASCII is not in UTF-16
         Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
     })
 }
 
-/// The input as UTF-8, and the name of what it was. What its encoding does not allow becomes a byte 0xff, which is no
-/// UTF-8 either: who reads lines finds it there.
+/// The input as UTF-8, and the name of its encoding. Invalid input becomes a byte 0xff, which is not valid UTF-8 either: a reader
+/// of lines finds it there.
 pub fn decoded(
     mut input: Input,
     charset: Charset,
@@ -145,7 +145,7 @@ pub fn decoded(
     Ok((Box::new(Decoded::new(whole, found.encoding)), name))
 }
 
-/// Bytes of any encoding as UTF-8, with what is not allowed as U+FFFD: as a browser reads a page.
+/// Bytes of any encoding as UTF-8, with invalid input as U+FFFD: as a browser reads a page.
 pub fn lossy(bytes: &[u8], given: Option<&'static Encoding>) -> String {
     let found = match given {
         Some(encoding) => Found { encoding, mark: 0, by: "named" },
@@ -154,12 +154,12 @@ pub fn lossy(bytes: &[u8], given: Option<&'static Encoding>) -> String {
     found.encoding.decode(bytes).0.into_owned()
 }
 
-/// The encoding of a label of the web, as a server sends it.
+/// The encoding of a web label, as sent by a server.
 pub fn labeled(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.trim_matches(['"', '\'', ' ']).as_bytes())
 }
 
-/// Facts of the encoding of a file: of its first bytes.
+/// Detects the encoding of a file from its first bytes.
 pub fn detect_file(who: &'static str, path: &std::path::Path) -> Result<Found> {
     let place = FilePosition::new(who, path);
     let (format, packing) = super::format_of(who, path)?;
@@ -172,14 +172,14 @@ pub fn detect_file(who: &'static str, path: &std::path::Path) -> Result<Found> {
     Ok(detect(&sample, (sample.len() as u64) < SAMPLE, format == super::DataFormat::Html))
 }
 
-/// How much is decoded at a time.
+/// Bytes decoded at a time.
 const PIECE: usize = 1 << 16;
 
 struct Decoded {
     input: Input,
     decoder: Decoder,
     bytes: Vec<u8>,
-    /// What of `bytes` waits to be decoded.
+    /// The part of `bytes` still to be decoded.
     waiting: std::ops::Range<usize>,
     text: Vec<u8>,
     given: usize,

@@ -7,12 +7,12 @@ use crate::data::table::TableBuilder;
 use crate::{Error, Result};
 use std::io::Read;
 
-/// What separates fields elsewhere.
+/// Separators used elsewhere.
 const OTHERS: [&str; 4] = [";", "\t", "|", ","];
-/// Rows in a table of the stream.
+/// Rows per table of the stream.
 const ROWS: usize = 8192;
 
-/// Opens a file by its ending's delimiter, or by the one that was given.
+/// Opens a file with its extension's delimiter, or the given one.
 pub fn open(input: Box<dyn Read + Send>, ending: u8, form: TextForm, place: FilePosition) -> Result<Tables> {
     let given = form.delimiter;
     let delimiter = given.unwrap_or(ending);
@@ -95,7 +95,7 @@ fn fault(error: &csv::Error, place: &FilePosition) -> Error {
     }
 }
 
-/// Whether the rows behind it can be read all the same.
+/// Whether the following rows can be read anyway.
 fn is_of_row(error: &csv::Error) -> bool {
     matches!(error.kind(), csv::ErrorKind::UnequalLengths { .. })
 }
@@ -111,17 +111,17 @@ fn reject(error: &csv::Error, record: &csv::StringRecord) -> Reject {
     Reject { line, why, text: record.iter().collect::<Vec<_>>().join(",") }
 }
 
-/// Where a reader is in a field.
+/// The position of a reader in a field.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
     Start,
     Plain,
     Quoted,
-    /// Behind a quote that closes the field, or is the first of two that stand for one.
+    /// After a quote that closes the field, or is the first of an escaped pair.
     Closed,
 }
 
-/// Watches quotes: one that closes nothing makes one field of rows, which the reader of csv takes in silence.
+/// Checks quotes: an unclosed one turns rows into one field, which the csv reader accepts silently.
 struct Quotes {
     delimiter: u8,
     line: usize,
@@ -131,7 +131,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Goes on over a part of the file; an error is the line of a quote at fault, and what is wrong with it.
+    /// Processes a part of the file; an error is the line of a wrong quote, and a message.
     fn see(&mut self, bytes: &[u8]) -> Result<(), (usize, &'static str)> {
         for &byte in bytes {
             self.at = match (self.at, byte) {
@@ -161,7 +161,7 @@ impl Quotes {
     }
 }
 
-/// The text again as bytes, after a fault in it was told with its place.
+/// The text as bytes again, after an invalid character was reported with its position.
 struct Utf8 {
     blocks: LineBlocks,
     place: FilePosition,

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 
-/// One object a line. LineBlocks are parsed side by side and keep their order.
+/// One object per line. Blocks of lines are parsed in parallel and keep their order.
 pub fn lines(input: Box<dyn Read + Send>, place: FilePosition) -> Tables {
     let mut blocks = LineBlocks::new(input, place.clone());
     let mut ready = Vec::new().into_iter();
@@ -58,7 +58,7 @@ fn parse(block: Block, place: &FilePosition) -> Result<(ColumnTable, Vec<Reject>
     }
 }
 
-/// The rows of a block in which some lines are broken: each is read by itself, so that a broken one leaves nothing behind.
+/// The rows of a block with broken lines: each line is read separately, so that a broken one leaves nothing behind.
 fn sifted(block: Block) -> Result<(ColumnTable, Vec<Reject>)> {
     let (mut builder, mut rejects) = (TableBuilder::default(), Vec::new());
     for (number, line) in block.lines() {
@@ -85,7 +85,7 @@ fn row(builder: &mut TableBuilder, line: &str) -> Result<(), String> {
     read.map_err(|error| fault(&error, builder) + foreign(&line, error.column()))
 }
 
-/// What a line that is no JSON was meant as, by what stands at a column.
+/// What an invalid line was probably meant as, by the text at a column.
 fn foreign(line: &str, column: usize) -> &'static str {
     let rest = column.checked_sub(1).and_then(|at| line.get(at..)).unwrap_or_default();
     let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
@@ -102,7 +102,7 @@ fn foreign(line: &str, column: usize) -> &'static str {
     }
 }
 
-/// A row of a log without its checksum.
+/// A log row without its checksum.
 fn unsealed(text: &str) -> Result<String, String> {
     match sums::checked(text.as_bytes()) {
         Check::Right => Ok(sums::without_checksum(text)),
@@ -110,18 +110,18 @@ fn unsealed(text: &str) -> Result<String, String> {
     }
 }
 
-/// A list of objects, or one, read in one go.
+/// A list of objects, or a single one, read at once.
 pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables> {
     let mut text = String::new();
     for block in LineBlocks::new(input, place.clone()) {
         text.push_str(&block?.text);
     }
     let mut builder = TableBuilder::default();
-    // the result of a run
+    // a run's result
     if sums::checked(text.as_bytes()) != Check::Absent {
         text = unsealed(&text).map_err(|why| place.line(1, why))?;
     }
-    // one object is one row: the figures of a run
+    // one object is one row: a run's figures
     let is_row = text.trim_start().starts_with('{');
     let text = digits::quoted_row(&text, if is_row { 1 } else { 2 });
     let mut parser = serde_json::Deserializer::from_str(&text);
@@ -142,7 +142,7 @@ pub fn whole(input: Box<dyn Read + Send>, place: FilePosition) -> Result<Tables>
     Ok(Box::new(std::iter::once(Ok(builder.finish()))))
 }
 
-/// serde_json's message, with the place in our words, where it is not the rows that are too much.
+/// serde_json's message, with our wording of the position, unless the rows are the problem.
 fn fault(error: &serde_json::Error, rows: &TableBuilder) -> String {
     if let Err(what) = rows.fits() {
         return what;
@@ -177,7 +177,7 @@ impl<'de> Visitor<'de> for RowList<'_> {
     }
 }
 
-/// An object, put into a table as its next row.
+/// An object, added to a table as its next row.
 struct JsonRow<'t>(&'t mut TableBuilder);
 
 #[derive(Deserialize)]
@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for JsonRow<'_> {
     }
 }
 
-/// A value, put at the end of a column.
+/// A value, appended to a column.
 struct Value<'t>(&'t mut Column);
 
 impl<'de> DeserializeSeed<'de> for Value<'_> {
@@ -236,7 +236,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         Ok(())
     }
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        // those that do not fit come as text: see `digits`
+        // integers that do not fit come as text: see `digits`
         let value = i64::try_from(value).map_err(|_| E::custom(format!("{value} is above 2^63")))?;
         self.0.push(Cell::Int(value));
         Ok(())

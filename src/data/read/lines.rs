@@ -4,15 +4,15 @@ use super::{FilePosition, Reject};
 use crate::{Error, Result};
 use std::io::Read;
 
-/// How much is read at a time.
+/// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
 
-/// Whole lines, and where they are in the file.
+/// Whole lines, and their position in the file.
 pub struct Block {
     pub text: String,
     /// Number of its first line, from 1.
     pub line: usize,
-    /// Lines that are no text, where they are left out: in `text` they are blank.
+    /// Skipped lines that are not valid text: in `text` they are blank.
     pub rejects: Vec<Reject>,
 }
 
@@ -75,7 +75,7 @@ impl LineBlocks {
         }
     }
 
-    /// What is wrong with the byte at `at`.
+    /// Describes the invalid byte at `at`.
     fn broken(&self, bytes: &[u8], at: usize, offset: usize) -> String {
         match self.place.is_of {
             "UTF-8" => format!("byte {} of the text (0x{:02x}) is not UTF-8", offset + at, bytes[at]),
@@ -90,7 +90,7 @@ impl LineBlocks {
         }
     }
 
-    /// The block with its lines that are no text blank.
+    /// The block with its invalid lines blank.
     fn without_broken(&self, bytes: &[u8], first: usize, offset: usize) -> Block {
         let mut block = Block { text: String::with_capacity(bytes.len()), line: first, rejects: Vec::new() };
         let mut start = 0;

@@ -1,4 +1,4 @@
-//! Files to tables: by the ending of the path, a part at a time.
+//! Files to tables: by file extension, one part at a time.
 
 mod archive;
 mod aside;
@@ -23,13 +23,13 @@ use std::fs::{File, Metadata};
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// A file as a sequence of tables, none of them large.
+/// A file as a sequence of small tables.
 pub type Tables = Box<dyn Iterator<Item = Result<ColumnTable>> + Send>;
 
-/// Bytes, from wherever they come.
+/// Bytes from any source.
 type Input = Box<dyn Read + Send>;
 
-/// What a path's ending says about what is in the file.
+/// The file format by extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataFormat {
     Jsonl,
@@ -40,7 +40,7 @@ pub enum DataFormat {
     Txt,
     Html,
     Warc,
-    /// Files in one.
+    /// An archive of files.
     Zip,
     Tar,
 }
@@ -51,7 +51,7 @@ impl DataFormat {
     }
 }
 
-/// How the whole file is compressed.
+/// The compression of the whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     Plain,
@@ -59,7 +59,7 @@ pub enum Packing {
     Zstd,
 }
 
-/// What a row of a txt file is.
+/// The unit of a row in a txt file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     Line,
@@ -70,13 +70,13 @@ pub enum By {
 /// How the text of a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextForm {
-    /// What a row of a txt file is.
+    /// The unit of a row in a txt file.
     pub by: By,
-    /// What separates the fields of csv and tsv; none: what the ending says.
+    /// The field separator of csv and tsv; `None`: by extension.
     pub delimiter: Option<u8>,
-    /// What separates a number's fraction from its whole part in csv and tsv.
+    /// The decimal separator in csv and tsv.
     pub decimal: u8,
-    /// Whether a field of csv and tsv may stand in quotes.
+    /// Whether fields of csv and tsv may be quoted.
     pub quotes: bool,
 }
 
@@ -101,7 +101,7 @@ const ENDINGS: [(&str, DataFormat); 12] = [
     ("tar", DataFormat::Tar),
 ];
 
-/// The name without the ending of its compression. Archives have endings that say both.
+/// The name without the extension of its compression. Archive extensions may imply both.
 fn split_packing(name: &str) -> (&str, Packing) {
     for (ending, inner, packing) in [
         (".tgz", ".tar", Packing::Gzip),
@@ -116,7 +116,7 @@ fn split_packing(name: &str) -> (&str, Packing) {
     (name, Packing::Plain)
 }
 
-/// What the ending of `path` says.
+/// The format by the extension of `path`.
 pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (inner, packing) = split_packing(&name);
@@ -132,7 +132,7 @@ pub fn format_of(who: &str, path: &Path) -> Result<(DataFormat, Packing)> {
     Err(error.help(help.unwrap_or_else(|| known.to_string())))
 }
 
-/// Opens the file of a place; `many`: it is one of several, and may have no rows.
+/// Opens the file; `many`: it is one of several, and may have no rows.
 fn open(place: &FilePosition, form: TextForm, many: bool) -> Result<Tables> {
     let (who, path) = (place.who, place.path.as_path());
     let (format, packing) = format_of(who, path)?;
@@ -162,7 +162,7 @@ fn open(place: &FilePosition, form: TextForm, many: bool) -> Result<Tables> {
     })
 }
 
-/// The rows of bytes that are not compressed any more.
+/// The rows of decompressed bytes.
 fn opened(input: Input, format: DataFormat, form: TextForm, place: &FilePosition) -> Result<Tables> {
     let tables = match format {
         DataFormat::Parquet => parquet::open(in_file(input, place)?, place.clone())?,
@@ -185,7 +185,7 @@ fn text_tables(input: Input, format: DataFormat, form: TextForm, place: &FilePos
     }
 }
 
-/// A file that has to stay as it is while it is read: what was read of a file that changes is of no one state of it.
+/// A file that must not change while it is read: the rows read from it would not belong to a single state.
 struct Watched {
     file: File,
     before: (u64, Option<std::time::SystemTime>),
@@ -198,7 +198,7 @@ impl Watched {
         Some(Watched { file, before: (meta.len(), meta.modified().ok()), place: place.clone() })
     }
 
-    /// The tables, and an error behind them where the file is no longer what it was.
+    /// The tables, followed by an error if the file has changed.
     fn over(self, tables: Tables) -> Tables {
         let mut watched = Some(self);
         let mut tables = tables.fuse();
@@ -230,16 +230,16 @@ fn empty(who: &str, path: &Path) -> Error {
     Error::new(who, format!("{} is empty: it has no rows", path.display()))
 }
 
-/// Where a fault is, and what happens to it.
+/// The position of an error, and its treatment.
 #[derive(Clone)]
 pub(super) struct FilePosition {
     pub who: &'static str,
     pub path: PathBuf,
-    /// Where lines go that can't be read; without it they are errors.
+    /// Destination of unreadable lines; without it they are errors.
     aside: Option<Aside>,
-    /// The field that tells of each row the file that it is from.
+    /// The field for the file name of each row.
     file_field: Option<String>,
-    /// The encoding that was asked for, and the name of the one that it is.
+    /// The requested encoding, and the name of the actual one.
     charset: Charset,
     is_of: &'static str,
 }
@@ -249,17 +249,17 @@ impl FilePosition {
         FilePosition { who, path: path.into(), aside: None, file_field: None, charset: Charset::Usual, is_of: "UTF-8" }
     }
 
-    /// Whether lines that can't be read are left out.
+    /// Whether unreadable lines are skipped.
     pub fn goes_on(&self) -> bool {
         self.aside.is_some()
     }
 
-    /// Keeps lines that were left out.
+    /// Stores skipped lines.
     pub fn put_aside(&self, rejects: Vec<Reject>) -> Result<()> {
         self.aside.as_ref().map_or(Ok(()), |aside| aside.put(&self.path, rejects))
     }
 
-    /// Tables whose rows tell where they are from, where that is asked for.
+    /// Tables with the file name of each row, if requested.
     fn told(&self, tables: Tables) -> Tables {
         let Some(field) = self.file_field.clone() else { return tables };
         let (name, who) = (self.path.display().to_string(), self.who);
@@ -274,7 +274,7 @@ impl FilePosition {
         Error::new(self.who, format!("{}:{line}: {what}", self.path.display()))
     }
 
-    /// A failure to read: most often compressed data that stops or breaks in its middle.
+    /// A read error: usually truncated or corrupt compressed data.
     pub fn io(&self, error: &std::io::Error) -> Error {
         match error.kind() {
             std::io::ErrorKind::UnexpectedEof => self.error("the file ends in the middle of its compressed data"),
@@ -286,7 +286,7 @@ impl FilePosition {
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// The bytes of the file behind its compression, which must be the one that its ending says.
+/// The decompressed bytes of the file, whose compression must match its extension.
 fn unpack(mut input: Input, packing: Packing, place: &FilePosition) -> Result<Input> {
     let mut magic = Vec::new();
     (&mut input).take(4).read_to_end(&mut magic).map_err(|error| place.io(&error))?;
@@ -312,7 +312,7 @@ fn unpack(mut input: Input, packing: Packing, place: &FilePosition) -> Result<In
     })
 }
 
-/// For a format that is read from its end: the bytes in a file of their own.
+/// For a format that is read from its end: the bytes in a temporary file.
 fn in_file(mut input: Input, place: &FilePosition) -> Result<File> {
     let mut plain = files::scratch(place.who)?;
     std::io::copy(&mut input, &mut plain).map_err(|error| place.io(&error))?;

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Rows in a table of the stream.
+/// Rows per table of the stream.
 const ROWS: usize = 8192;
 
 pub fn open(file: File, place: FilePosition) -> Result<Tables> {
@@ -43,7 +43,7 @@ pub fn open(file: File, place: FilePosition) -> Result<Tables> {
     })))
 }
 
-/// The crate panics where lengths lie: what it said.
+/// The crate panics on wrong lengths; returns the panic's message.
 fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
@@ -51,7 +51,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
     })
 }
 
-/// `Parquet error: EOF: …` without the layers that it came through.
+/// `Parquet error: EOF: …` without the prefixes of its layers.
 fn plain(text: &str) -> String {
     text.rsplit("error: ").next().unwrap_or(text).trim_start_matches("EOF: ").to_string()
 }
@@ -71,7 +71,7 @@ fn table(batch: &RecordBatch, place: &FilePosition) -> Result<ColumnTable> {
     Ok(table)
 }
 
-/// An arrow array as a column, or the kind that cannot be one.
+/// An arrow array as a column, or the unsupported type.
 fn column(array: &dyn Array) -> Result<Column, String> {
     let kind = array.data_type();
     let mut column = Column::default();
@@ -116,7 +116,7 @@ fn column(array: &dyn Array) -> Result<Column, String> {
     Ok(column)
 }
 
-/// An array whose rows point to values that are kept once.
+/// An array whose rows refer to dictionary values.
 fn picked(array: &dyn Array) -> Option<Result<Column, String>> {
     if let Some(dictionary) = array.as_any_dictionary_opt() {
         let keys = cast::ints(dictionary.keys())?;

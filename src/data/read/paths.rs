@@ -1,14 +1,14 @@
-//! Which files a path means: itself, those of a folder, or those that match a pattern.
+//! Expands a path to files: itself, those of a folder, or those that match a pattern.
 
 use super::{ENDINGS, split_packing};
 use crate::{Error, Result, bail, files, hub, progress, text};
 use std::path::{Path, PathBuf};
 
-/// How deep folders are looked through: links may lead in a circle.
+/// Maximum folder depth: links may be circular.
 const DEEP: usize = 32;
 
-/// The files of a path, in the order of their names. A folder means all data files in it and below; `*` matches within a
-/// name, `**` any folders, `{a,b}` either. `hf:datasets/ORG/NAME` is a dataset of a hub, and what stands behind it a path in it.
+/// The files of a path, sorted by name. A folder means all data files in it and below; `*` matches within a name, `**` any
+/// folders, `{a,b}` either. `hf:datasets/ORG/NAME` is a dataset on a hub, optionally followed by a path in it.
 pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
     let given = &*hub::local_text(who, given, hub::Want::Data)?;
     let path = Path::new(given);
@@ -53,7 +53,7 @@ pub fn expand(who: &str, given: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether the name ends as data does, compressed or not.
+/// Whether the name has a data file extension, compressed or not.
 fn has_ending(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let (inner, _) = split_packing(&name);
@@ -64,7 +64,7 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
-/// All files in a folder and below, but for hidden ones.
+/// All files in a folder and below, except hidden ones.
 fn below(who: &str, folder: &Path, depth: usize, found: &mut dyn FnMut(PathBuf)) -> Result<()> {
     if depth > DEEP {
         bail!(who, "{}: folders {DEEP} deep, or a link in a circle", folder.display());
@@ -83,7 +83,7 @@ fn below(who: &str, folder: &Path, depth: usize, found: &mut dyn FnMut(PathBuf))
     Ok(())
 }
 
-/// A pattern without its `{a,b}`.
+/// Expands a pattern's `{a,b}`.
 fn alternatives(pattern: &str) -> Vec<String> {
     let Some((open, close)) = pattern.find('{').and_then(|open| Some((open, open + pattern[open..].find('}')?))) else {
         return vec![pattern.to_string()];
@@ -93,7 +93,7 @@ fn alternatives(pattern: &str) -> Vec<String> {
     inside.flat_map(|word| alternatives(&format!("{before}{word}{after}"))).collect()
 }
 
-/// The folder that a pattern begins at, and its parts.
+/// The base folder of a pattern, and its parts.
 fn rooted(pattern: &str) -> (PathBuf, Vec<String>) {
     let (root, rest) = match pattern.strip_prefix('/') {
         Some(rest) => (PathBuf::from("/"), rest),

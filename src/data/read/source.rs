@@ -1,4 +1,4 @@
-//! Source: which files are read, and how.
+//! Source: the files to read, and how.
 
 use super::aside::Aside;
 use super::charset::Charset;
@@ -14,13 +14,13 @@ use std::time::UNIX_EPOCH;
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     files: Vec<PathBuf>,
-    /// As it was asked for.
+    /// As given by the user.
     named: String,
     pub form: TextForm,
     pub charset: Charset,
-    /// Lines that can't be read are left out, and go to this file.
+    /// Skips unreadable lines, and writes them to this file.
     pub aside: Option<PathBuf>,
-    /// The field that tells of each row the file that it is from.
+    /// The field for the file name of each row.
     pub file_field: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Source {
         Ok(Source { files, named: given.join(", "), ..Source::default() })
     }
 
-    /// These files, by their names as they are.
+    /// These files, with their names taken literally.
     pub fn of_files(files: Vec<PathBuf>) -> Source {
         let named = files.first().map(|file| file.display().to_string()).unwrap_or_default();
         Source { named: format!("{named} and {} more", files.len().saturating_sub(1)), files, ..Source::default() }
@@ -59,7 +59,7 @@ impl Source {
         &self.files
     }
 
-    /// What tells these bytes from others: names, sizes and times of the files, and how they are read.
+    /// Identifies these bytes: names, sizes and times of the files, and how they are read.
     pub fn fingerprint(&self) -> String {
         let mut text = format!("{:?} {:?} {:?} {:?}", self.form, self.charset, self.aside, self.file_field);
         for file in &self.files {
@@ -69,7 +69,7 @@ impl Source {
         text
     }
 
-    /// The rows, a table at a time. The first file is opened at once.
+    /// The rows, one table at a time. The first file is opened at once.
     pub fn open(&self, who: &'static str) -> Result<Tables> {
         let aside = self.aside.as_deref().map(|path| Aside::new(who, path)).transpose()?;
         let source = self.clone();

@@ -41,7 +41,7 @@ pub fn whole(input: Box<dyn Read + Send>, name: &str, place: FilePosition) -> Re
     Ok(Box::new(std::iter::once(Ok(table(name, [text.as_str()])))))
 }
 
-/// The paragraphs that end in `text`; the last one, which may go on, stays in `open`.
+/// The complete paragraphs in `text`; the last one, which may continue, stays in `open`.
 fn paragraphs(open: &mut String, text: &str) -> Vec<String> {
     let mut done = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! WARC: what crawlers keep of the web (ISO 28500; Common Crawl, wget). A row for each page or text.
+//! WARC, the format of web crawls (ISO 28500; Common Crawl, wget). A row for each page or text.
 
 use super::{FilePosition, Tables, charset};
 use crate::data::column::Cell;
@@ -8,14 +8,14 @@ use std::io::{BufRead, BufReader, Read};
 
 type Input = BufReader<Box<dyn Read + Send>>;
 
-/// Bytes of pages in a table of the stream.
+/// Bytes of pages per table of the stream.
 const BLOCK: usize = 1 << 20;
-/// The longest line of a header, and the most lines of one.
+/// Maximum length of a header line, and number of lines.
 const LINE: u64 = 1 << 16;
 const LINES: usize = 1000;
 
-/// Rows of `url`, `date`, `type`, `status`, and `html` for pages or `text` for plain text. Images and other records that
-/// are no text are left out.
+/// Rows of `url`, `date`, `type`, `status`, and `html` for pages or `text` for plain text. Images and other records that are not
+/// text are skipped.
 pub fn open(input: Box<dyn Read + Send>, place: FilePosition) -> Tables {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let mut done = false;
@@ -41,7 +41,7 @@ pub fn open(input: Box<dyn Read + Send>, place: FilePosition) -> Tables {
     }))
 }
 
-/// Names of a header in small letters, with their values.
+/// Lowercase header names with their values.
 type Header = Vec<(String, String)>;
 
 fn value<'h>(header: &'h Header, name: &str) -> Option<&'h str> {
@@ -57,7 +57,7 @@ struct Record {
 }
 
 impl Record {
-    /// Puts it into the table, if it is text; returns its bytes.
+    /// Adds it to the table, if it is text; returns its bytes.
     fn put(self, rows: &mut TableBuilder) -> usize {
         let (kind, rest) = self.kind.split_once(';').unwrap_or((&self.kind, ""));
         let kind = kind.trim().to_ascii_lowercase();
@@ -81,11 +81,11 @@ impl Record {
     }
 }
 
-/// The next record; none at the end of the file.
+/// The next record; `None` at the end of the file.
 fn record(input: &mut Input, place: &FilePosition) -> Result<Option<Record>> {
     let fault = |what: &str| place.error(format!("broken WARC: {what}"));
     let mut version = String::new();
-    // records are set apart by blank lines
+    // records are separated by blank lines
     while version.trim().is_empty() {
         if !line(input, &mut version, place)? {
             return Ok(None);
@@ -126,7 +126,7 @@ fn record(input: &mut Input, place: &FilePosition) -> Result<Option<Record>> {
     Ok(Some(record))
 }
 
-/// A record of HTTP's answer as what was answered. One that is broken keeps nothing.
+/// Parses a record's HTTP response. A broken one becomes empty.
 fn answer(record: Record) -> Record {
     let (head, at) = match find(&record.body, b"\r\n\r\n").map(|at| (at, at + 4)) {
         Some(found) => found,
@@ -141,13 +141,13 @@ fn answer(record: Record) -> Record {
     let header: Header = lines.filter_map(pair).collect();
     let mut body = record.body[at..].to_vec();
     if value(&header, "transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked")) {
-        // crawlers that kept the body undone say so all the same
+        // some crawlers store the decoded body but keep the header
         body = unchunked(&body).unwrap_or(body);
     }
     let coding = value(&header, "content-encoding").unwrap_or_default().to_ascii_lowercase();
     if coding.contains("gzip") && body.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
-        // a body that was cut is text up to there
+        // a truncated body is text up to there
         let _ = flate2::read::MultiGzDecoder::new(body.as_slice()).take(1 << 30).read_to_end(&mut plain);
         body = plain;
     }

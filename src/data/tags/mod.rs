@@ -1,4 +1,4 @@
-//! Tags of words that mark entities: their schemes, and the entities that a sequence of tags holds.
+//! Entity tags of words: their schemes, and the entities in a sequence of tags.
 
 mod spans;
 mod words;
@@ -9,14 +9,14 @@ pub use words::{Missed, covered, words};
 
 use crate::{Error, Result};
 
-/// How tags mark where an entity begins and ends (Ramshaw and Marcus 1995 on): a letter, then the label of the entity.
+/// How tags mark the start and end of an entity (Ramshaw and Marcus 1995 on): a letter, then the label of the entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// `B` only where an entity follows another of its label.
+    /// `B` only after another entity of its label.
     Iob1,
     /// `B` at each first word: BIO.
     Iob2,
-    /// `E` only where another entity of its label follows.
+    /// `E` only before another entity of its label.
     Ioe1,
     /// `E` at each last word.
     Ioe2,
@@ -28,28 +28,28 @@ pub enum Scheme {
     Bmes,
 }
 
-/// What a tag says of its word.
+/// The position of a word that a tag states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Inside,
     Outside,
     Begin,
-    /// `E`, or `L` of BILOU.
+    /// `E`, or `L` in BILOU.
     End,
-    /// `S`, or `U` of BILOU.
+    /// `S`, or `U` in BILOU.
     Single,
 }
 
-/// A tag, read.
+/// A parsed tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
     pub part: Part,
-    /// `_` where it has none: outside of entities, and where a letter stands alone.
+    /// `_` without a label: outside of entities, and for a letter alone.
     pub label: &'a str,
 }
 
 impl Tag<'_> {
-    /// What stands before the first word and after the last.
+    /// The tag before the first word and after the last.
     pub const OUTSIDE: Tag<'static> = Tag { part: Part::Outside, label: "_" };
 }
 
@@ -58,7 +58,7 @@ impl Scheme {
     const ALL: [Scheme; 7] =
         [Scheme::Iob1, Scheme::Iob2, Scheme::Ioe1, Scheme::Ioe2, Scheme::Iobes, Scheme::Bilou, Scheme::Bmes];
 
-    /// By its name, or by another that is in use for it.
+    /// By its name, or a common alias.
     pub fn named(who: &str, name: &str) -> Result<Scheme> {
         let plain = match name {
             "BIO" | "IOB" => "IOB2",
@@ -77,7 +77,7 @@ impl Scheme {
         Scheme::NAMES[self as usize]
     }
 
-    /// The letters of its tags, and what each says.
+    /// The letters of its tags, and their meaning.
     pub fn letters(self) -> &'static [(char, Part)] {
         use Part::*;
         match self {
@@ -89,7 +89,7 @@ impl Scheme {
         }
     }
 
-    /// Reads a tag: `O`, or a letter of the scheme, a hyphen and a label; the letter alone where entities have no labels.
+    /// Parses a tag: `O`, or a letter of the scheme, a hyphen and a label; the letter alone if entities have no labels.
     pub fn read<'a>(self, who: &str, tag: &'a str) -> Result<Tag<'a>> {
         let mut rest = tag.chars();
         let letter = rest.next();
@@ -103,7 +103,7 @@ impl Scheme {
         }
     }
 
-    /// Why a tag is not one of this scheme, with the schemes that it may be of.
+    /// Why a tag is not in this scheme, with the schemes that it may belong to.
     fn misread(self, who: &str, tag: &str, letter: Option<char>) -> Error {
         let letters: Vec<String> = self.letters().iter().map(|(letter, _)| letter.to_string()).collect();
         let error = Error::new(
@@ -119,16 +119,16 @@ impl Scheme {
         }
     }
 
-    /// Whether a well-formed sequence may have `next` after `tag`; [`Tag::OUTSIDE`] stands before its start and after its end.
+    /// Whether a well-formed sequence may have `next` after `tag`; [`Tag::OUTSIDE`] precedes its start and follows its end.
     pub fn allows(self, tag: Tag, next: Tag) -> bool {
         use Part::*;
         let same = tag.label == next.label;
-        // an entity goes on from here, and into there
+        // an entity continues from here to there
         let inside = matches!(next.part, Inside | End);
         match self {
             Scheme::Iob1 => next.part != Begin || same && tag.part != Outside,
             Scheme::Iob2 => next.part != Inside || same && tag.part != Outside,
-            // an end of its own is only for an entity before another of its label
+            // a separate end tag is only for an entity before another of its label
             Scheme::Ioe1 => tag.part != End || same && inside,
             Scheme::Ioe2 => tag.part != Inside || same && inside,
             Scheme::Iobes | Scheme::Bilou | Scheme::Bmes => {
@@ -138,7 +138,7 @@ impl Scheme {
         }
     }
 
-    /// The places of tags that cannot follow the one before, and the number of tags where the last of them cannot be the last.
+    /// The indices of tags that can't follow the previous one, and the number of tags if the last can't be final.
     pub fn misplaced(self, tags: &[Tag]) -> Vec<usize> {
         let before = std::iter::once(&Tag::OUTSIDE).chain(tags);
         let after = tags.iter().chain(std::iter::once(&Tag::OUTSIDE));

@@ -2,7 +2,7 @@
 
 use super::{Part, Scheme, Tag};
 
-/// An entity: the words from `start` up to `end`.
+/// An entity: the words from `start` to `end`, excluded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     pub label: String,
@@ -10,8 +10,8 @@ pub struct Span {
     pub end: usize,
 }
 
-/// The entities of tags. `strict` finds only what is well formed in the scheme; otherwise an entity also begins where its first
-/// tag is missing and ends where its last one is, as in CoNLL 2000's script.
+/// The entities of tags. `strict` finds only entities that are well formed in the scheme; otherwise an entity also begins where
+/// its first tag is missing and ends where its last one is, as in CoNLL 2000's script.
 pub fn spans(tags: &[Tag], scheme: Scheme, strict: bool) -> Vec<Span> {
     if strict { well_formed(tags, scheme) } else { lenient(tags, scheme) }
 }
@@ -22,7 +22,7 @@ fn span(label: &str, start: usize, end: usize) -> Span {
 
 fn lenient(tags: &[Tag], scheme: Scheme) -> Vec<Span> {
     use Part::*;
-    // seqeval knows no `L` and `U` here: they are inside, and neither begin nor end an entity
+    // seqeval does not know `L` and `U` here: they are inside, and neither begin nor end an entity
     let plain =
         |tag: &Tag| if scheme == Scheme::Bilou && matches!(tag.part, End | Single) { None } else { Some(tag.part) };
     let (mut found, mut begin, mut last) = (Vec::new(), 0, Tag::OUTSIDE);
@@ -54,7 +54,7 @@ const E: u8 = 8;
 const S: u8 = 16;
 const ANY: u8 = 31;
 
-/// Whether the labels of two tags have to be the same.
+/// Whether the labels of two tags must be equal.
 #[derive(Clone, Copy, PartialEq)]
 enum Labels {
     Same,
@@ -63,10 +63,10 @@ enum Labels {
 }
 use Labels::{Any, Differ, Same};
 
-/// The tag before, the tag, and their labels.
+/// The previous tag, the tag, and their labels.
 type Pattern = (u8, u8, Labels);
 
-/// Where entities start, go on and end: seqeval's tables.
+/// Where entities start, continue and end: seqeval's tables.
 struct Patterns {
     start: &'static [Pattern],
     inside: &'static [Pattern],

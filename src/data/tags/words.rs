@@ -1,10 +1,10 @@
-//! Words of a text, and the words that spans of its characters cover.
+//! Words of a text, and the words covered by character spans.
 
 use super::Span;
 use std::ops::Range;
 
-/// The words of a text as ranges of its characters: between spaces, and each mark of punctuation and each sign of Chinese,
-/// Japanese and Korean on its own, as BERT splits.
+/// The words of a text as character ranges: separated by spaces, with each punctuation mark and each Chinese, Japanese or Korean
+/// character on its own, as in BERT.
 pub fn words(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut open = false;
@@ -29,24 +29,24 @@ fn is_alone(sign: char) -> bool {
     let code = sign as u32;
     let ideograph =
         matches!(code, 0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x2FA1F | 0x3040..=0x30FF | 0xAC00..=0xD7AF);
-    // marks of all scripts: neither letters nor digits nor what joins them
+    // marks of all scripts: neither letters nor digits nor joiners
     let mark = !sign.is_alphanumeric() && !matches!(code, 0x300..=0x36F | 0x200C | 0x200D | 0xFE00..=0xFE0F);
     ideograph || mark
 }
 
-/// Why a span is none of words.
+/// Why a span does not match words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
     /// It begins or ends inside a word.
     Border,
-    /// It holds no word.
+    /// It contains no word.
     Empty,
-    /// A span before it has some of its words.
+    /// An earlier span has some of its words.
     Overlap,
 }
 
-/// The words that spans of characters cover: those that meet the borders of words, and of the others why not.
-/// With `widen` a span covers all words that it touches.
+/// The words covered by character spans: those that match word boundaries, and the reason for the others. With `widen` a span
+/// covers all words that it touches.
 pub fn covered(words: &[Range<usize>], spans: &[Span], widen: bool) -> (Vec<Span>, Vec<(usize, Missed)>) {
     let (mut found, mut missed): (Vec<Span>, Vec<(usize, Missed)>) = (Vec::new(), Vec::new());
     for (number, span) in spans.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! Entities written as tags, and the scheme that tags are of.
+//! Writes entities as tags, and detects the scheme of tags.
 
 use super::{Part, Scheme, Span, Tag};
 use crate::{Result, bail};
 
 impl Scheme {
-    /// The letter that says `part`; where the scheme has none, that of an inside.
+    /// The letter of `part`; if the scheme has none, the inside letter.
     fn letter(self, part: Part) -> char {
         let of = |part: Part| self.letters().iter().find(|(_, own)| *own == part).map(|(letter, _)| *letter);
         of(part).or(of(Part::Inside)).unwrap_or('I')
@@ -19,7 +19,7 @@ impl Scheme {
         }
     }
 
-    /// The tags of `length` words that hold these entities, which do not overlap.
+    /// The tags of `length` words with these entities, which must not overlap.
     pub fn tags(self, spans: &[Span], length: usize) -> Vec<String> {
         let mut spans: Vec<&Span> = spans.iter().collect();
         spans.sort();
@@ -38,7 +38,7 @@ impl Scheme {
         tags
     }
 
-    /// What a word of an entity is in it, `after` another of its label, and `before` one.
+    /// The part of an entity that a word is, `after` another of its label, and `before` one.
     fn part(self, span: &Span, word: usize, after: bool, before: bool) -> Part {
         let (first, last) = (word == span.start, word + 1 == span.end);
         match self {
@@ -55,7 +55,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme of rows of tags, by their letters; where several have the same, the one that fewer rows break.
+    /// The scheme of rows of tags, by their letters; if several match, the one with fewer malformed rows.
     pub fn of(who: &str, rows: &[Vec<String>]) -> Result<Scheme> {
         let letters: std::collections::BTreeSet<char> =
             rows.iter().flatten().filter_map(|tag| tag.chars().next()).collect();
@@ -63,7 +63,7 @@ impl Scheme {
             let known = |letter: &char| scheme.letters().iter().any(|(own, _)| own == letter);
             letters.iter().all(known)
         };
-        // those that are most in use come first
+        // the most common ones first
         let order =
             [Scheme::Iob2, Scheme::Iobes, Scheme::Bmes, Scheme::Bilou, Scheme::Iob1, Scheme::Ioe2, Scheme::Ioe1];
         let broken = |scheme: &Scheme| {

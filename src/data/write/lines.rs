@@ -8,7 +8,7 @@ use crate::{Error, Result, bail};
 use std::io::Write;
 use std::path::Path;
 
-/// Writes rows as lines of text; `first` is the number of the first of them, which errors name.
+/// Writes rows as lines of text; `first` is the index of the first of them, for errors.
 pub struct Lines<'a> {
     pub format: DataFormat,
     pub form: TextForm,
@@ -16,7 +16,7 @@ pub struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// What stands before the first row.
+    /// The text before the first row.
     pub fn head(&self, data: &Dataset) -> Result<Vec<u8>> {
         match self.format {
             DataFormat::Csv | DataFormat::Tsv => {
@@ -30,12 +30,12 @@ impl Lines<'_> {
         }
     }
 
-    /// What stands behind the last row.
+    /// The text after the last row.
     pub fn foot(&self) -> &'static [u8] {
         if self.format == DataFormat::Json { b"\n]\n" } else { b"" }
     }
 
-    /// The rows `rows` of `data`, of which the first of all has the number `first`.
+    /// The rows `rows` of `data`, the first of which has the index `first`.
     pub fn rows(&self, data: &Dataset, rows: std::ops::Range<usize>, first: usize) -> Result<Vec<u8>> {
         match self.format {
             DataFormat::Csv | DataFormat::Tsv => self.separated(data, rows),
@@ -92,7 +92,7 @@ impl Lines<'_> {
     }
 }
 
-/// A row as a JSON object, without the fields that it does not have.
+/// A row as a JSON object, without its missing fields.
 fn object(data: &Dataset, names: &[String], at: usize, number: usize, out: &mut Vec<u8>) -> Result<()> {
     out.push(b'{');
     let start = out.len();
@@ -123,7 +123,7 @@ fn object(data: &Dataset, names: &[String], at: usize, number: usize, out: &mut 
 
 fn show(cell: Cell) -> String {
     match cell {
-        // 1e20 in digits would be read as an identifier
+        // 1e20 as digits would be read as an identifier
         Cell::Float(value) => format!("{value:?}"),
         cell => json_text(cell),
     }
@@ -138,7 +138,7 @@ fn only_field(data: &Dataset) -> Result<usize> {
     Ok(0)
 }
 
-/// A text that is one line, and will be read back as the same row.
+/// A text that is a single line, and is read back as the same row.
 fn text_line(data: &Dataset, field: usize, at: usize, number: usize, out: &mut Vec<u8>) -> Result<()> {
     let text =
         data.cell(field, at).text().map_err(|kind| Error::new(WHO, format!("row {number}: {kind}, not text")))?;

@@ -1,4 +1,4 @@
-//! Rows to files, in the format that the path's ending says.
+//! Rows to files, in the format of the path's extension.
 
 mod lines;
 mod parquet;
@@ -16,12 +16,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const WHO: &str = "save";
-/// zstd's own default is 3; data is written once and read often.
+/// zstd's own default is 3; data is written once and read often
 const LEVEL: i32 = 9;
-/// Rows that one thread writes at a time.
+/// Rows per thread and write.
 const ROWS: usize = 4096;
 
-/// Writes the rows beside `path` and renames, so that a fault leaves what was there.
+/// Writes the rows to a temporary file and renames it, so that an error leaves the old file.
 pub fn save(data: &Dataset, path: &Path, form: TextForm) -> Result<()> {
     let (format, packing) = format_of(WHO, path)?;
     fits(format, form, path)?;
@@ -41,14 +41,14 @@ pub fn save(data: &Dataset, path: &Path, form: TextForm) -> Result<()> {
     })
 }
 
-/// Writes the rows as a file that is written with others.
+/// Writes the rows as one of several files written together.
 pub fn save_in(stage: &Stage, name: &str, data: &Dataset) -> Result<()> {
     let place = stage.place(name);
     let (format, _) = format_of(WHO, &place)?;
     stage.write(name, |out| fill(data, format, TextForm::default(), &place, out))
 }
 
-/// Writes the rows of several files of one format, of which text is not compressed, as one file, in their order.
+/// Joins several files of one format, in order; text files are uncompressed.
 pub fn join_files(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     if format_of(WHO, path)?.0 == DataFormat::Parquet {
         return parquet::join(parts, path, out);
@@ -60,7 +60,7 @@ pub fn join_files(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) 
     Ok(())
 }
 
-/// An error for what is not written in this format.
+/// Returns an error for data that this format can't hold.
 fn fits(format: DataFormat, form: TextForm, path: &Path) -> Result<()> {
     if format.is_archive() || matches!(format, DataFormat::Html | DataFormat::Warc) {
         return Err(Error::new(WHO, format!("{}: rows are not written as this", path.display()))
@@ -79,7 +79,7 @@ fn fill(data: &Dataset, format: DataFormat, form: TextForm, path: &Path, out: &m
     let fault = |error: std::io::Error| Error::io(WHO, path, &error);
     let lines = Lines { format, form, path };
     out.write_all(&lines.head(data)?).map_err(fault)?;
-    // so many at a time that they stay small beside the rows themselves
+    // few enough at a time to stay small next to the rows themselves
     for some in tasks::ranges(data.len(), ROWS).chunks(rayon::current_num_threads().max(1) * 2) {
         cancel::check()?;
         for written in tasks::try_map(some.to_vec(), &|_, rows| lines.rows(data, rows, 0))? {

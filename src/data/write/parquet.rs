@@ -1,4 +1,4 @@
-//! Rows to parquet: a file at once, or a group of rows at a time that are joined in the end.
+//! Rows to parquet: a file at once, or row groups that are joined at the end.
 
 use super::{LEVEL, WHO};
 use crate::data::arrow::{self, batch, schema};
@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows of a parquet file that are read together.
+/// Rows per parquet row group.
 pub const GROUP: usize = 1 << 16;
 
 /// Writes all rows.
@@ -44,7 +44,7 @@ fn write_as(data: &Dataset, schema: &Arc<Schema>, path: &Path, out: &mut (dyn Wr
     let fault = |error: ParquetError| fault(path, &error);
     let properties = properties().map_err(fault)?;
     let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(fault)?;
-    // small parts: a column of text may not pass 2 GB in one
+    // small parts: a text column may not exceed 2 GB in one
     for start in (0..data.len()).step_by(8192) {
         cancel::check()?;
         let rows = data.slice(start, start + 8192);
@@ -53,7 +53,7 @@ fn write_as(data: &Dataset, schema: &Arc<Schema>, path: &Path, out: &mut (dyn Wr
     writer.close().map(drop).map_err(fault)
 }
 
-/// The schema that holds rows of both; the error names the field that has none.
+/// The schema that holds rows of both; the error names the field without a common type.
 fn joined(a: &Schema, b: &Schema) -> Result<Arc<Schema>> {
     let mut fields: Vec<Field> = a.fields().iter().map(|field| field.as_ref().clone()).collect();
     for field in b.fields() {
@@ -82,14 +82,14 @@ fn word(kind: &DataType) -> &'static str {
     }
 }
 
-/// A group as a parquet file of its own.
+/// A row group as a separate parquet file.
 pub fn group(data: &Dataset, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write(data, path, &mut bytes)?;
     Ok(bytes)
 }
 
-/// Writes the rows of several files as one file, whose schema holds them all.
+/// Writes the rows of several files as one file, with a common schema.
 pub fn join(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     let mut schema = schema_of_file(&parts.first().cloned().unwrap_or_default())?;
     for part in parts {
@@ -98,7 +98,7 @@ pub fn join(parts: &[PathBuf], path: &Path, out: &mut (dyn Write + Send)) -> Res
     join_files(parts, &schema, path, out)
 }
 
-/// Writes the groups of several files as one, in their order: as they are, or anew where their schema is another.
+/// Joins the row groups of several files, in order: copied, or rewritten if their schema differs.
 fn join_files(parts: &[PathBuf], schema: &Arc<Schema>, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
     let fault = |error: ParquetError| fault(path, &error);
     let names = ArrowSchemaConverter::new().convert(schema).map_err(fault)?;
@@ -128,7 +128,7 @@ fn join_files(parts: &[PathBuf], schema: &Arc<Schema>, path: &Path, out: &mut (d
     writer.close().map(drop).map_err(fault)
 }
 
-/// What arrow writes of itself, so that a reader of arrow finds the same types.
+/// Adds arrow's own schema, so that a reader of arrow finds the same types.
 fn with_arrow_schema(properties: WriterProperties, schema: &Schema) -> WriterProperties {
     let mut properties = properties;
     parquet::arrow::add_encoded_arrow_schema_to_metadata(schema, &mut properties);
@@ -159,7 +159,7 @@ fn copy(
     Ok(())
 }
 
-/// The schema of a file that is there, as rows of it are read.
+/// The schema of an existing file, as its rows are read.
 fn schema_of_file(path: &Path) -> Result<Arc<Schema>> {
     match Source::from(path).open(WHO)?.next() {
         Some(table) => schema(WHO, &Dataset::from(table?)),

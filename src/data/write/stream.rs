@@ -1,5 +1,5 @@
-//! A stream to a file, larger than memory: written beside, a piece at a time, and renamed when it is whole. What an
-//! interrupted run has written is kept, and the next run of the same stream goes on behind it.
+//! Saves a stream that may be larger than memory: written to a temporary file, a piece at a time, and renamed when complete. The
+//! output of an interrupted run is kept, and the next run of the same stream continues after it.
 
 use super::lines::Lines;
 use super::{LEVEL, WHO, fits, parquet};
@@ -15,36 +15,36 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// How a stream is saved.
+/// Options of saving a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SaveOptions {
     pub form: TextForm,
-    /// Behind the rows that the file has.
+    /// Append to the rows of the file.
     pub append: bool,
 }
 
-/// Bytes of text that are compressed together.
+/// Bytes of text compressed together.
 const PIECE: usize = 1 << 20;
-/// Bytes of a group of a parquet file.
+/// Bytes per group of a parquet file.
 const GROUP: usize = 32 << 20;
-/// Bytes between two notes of how far the file is.
+/// Bytes between two progress records.
 const NOTE: u64 = 64 << 20;
 
-/// How far a file is, beside it.
+/// The progress of a file, stored beside it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progress {
-    /// What is written: of a run with another stream or other options nothing is used.
+    /// Identifies the stream and its options: the output of any other run is not used.
     key: String,
-    /// Rows of the source that are through.
+    /// Number of source rows processed.
     read: usize,
-    /// Rows that were written.
+    /// Number of rows written.
     rows: usize,
-    /// Bytes of a text file that count; groups of a parquet file.
+    /// Valid bytes of a text file; groups of a parquet file.
     written: u64,
     fields: Vec<String>,
 }
 
-/// Writes the rows, and returns how many there are.
+/// Writes the rows, and returns their number.
 pub fn save_stream(stream: &Stream, path: &Path, options: SaveOptions) -> Result<usize> {
     let told = format!("{WHO} {}", path.display());
     ranks::led(&told, |crew| write_stream(stream, path, options, crew), |job| stream.help(job))
@@ -85,7 +85,7 @@ fn write_stream(stream: &Stream, path: &Path, options: SaveOptions, crew: Crew) 
         _ => run.text(stream, format, packing),
     };
     if done.is_err() && !files::exists(&run.state) {
-        // nothing that another run could go on behind
+        // not resumable by another run
         match format {
             DataFormat::Parquet => files::remove_folder(WHO, &run.part)?,
             _ => files::remove(WHO, &run.part)?,
@@ -100,7 +100,7 @@ fn write_stream(stream: &Stream, path: &Path, options: SaveOptions, crew: Crew) 
 
 struct Run<'a> {
     path: &'a Path,
-    /// The file, or for parquet the folder of groups, that is being filled.
+    /// The unfinished file, or for parquet the folder of groups.
     part: PathBuf,
     state: PathBuf,
     progress: Progress,
@@ -109,11 +109,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The rows behind those that were written, and whether what comes first was written before.
+    /// The rows after those already written, and whether the first ones were written before.
     fn blocks(&self, stream: &Stream) -> Result<(DatasetBlocks, usize)> {
         match stream.is_stateless() {
             true => Ok((stream.blocks_by(self.progress.read, self.crew.clone())?, 0)),
-            // what remembers rows has to see them again
+            // steps with memory must see the rows again
             false => Ok((stream.blocks_by(0, self.crew.clone())?, self.progress.read)),
         }
     }
@@ -180,7 +180,7 @@ impl Run<'_> {
         files::rename(WHO, &self.part, self.path)
     }
 
-    /// The rows with the fields of the first ones, for formats that name them once.
+    /// The rows with the fields of the first ones, for formats that list them once.
     fn fielded(&self, parts: Vec<(Dataset, usize)>, format: DataFormat) -> Result<Vec<(Dataset, usize)>> {
         if !matches!(format, DataFormat::Csv | DataFormat::Tsv) {
             return Ok(parts);
@@ -253,7 +253,7 @@ impl Run<'_> {
     }
 }
 
-/// Bytes of whole parts, and how far the stream is behind them.
+/// Bytes of whole parts, and the progress of the stream after them.
 #[derive(Default)]
 struct Piece {
     bytes: Vec<u8>,
@@ -261,7 +261,7 @@ struct Piece {
     read: usize,
 }
 
-/// Bytes on their way to the file: cut into pieces that are compressed side by side, at places that the parts alone decide.
+/// Bytes on their way to the file: split into pieces that are compressed in parallel, at positions that depend only on the parts.
 struct Pieces {
     waiting: Piece,
     ready: Vec<Piece>,
@@ -277,7 +277,7 @@ impl Pieces {
         }
     }
 
-    /// The pieces that are full, compressed; `whole`: the rest too.
+    /// The full pieces, compressed; with `whole`, the rest too.
     fn packed(&mut self, whole: bool) -> std::io::Result<Vec<Piece>> {
         if whole && !self.waiting.bytes.is_empty() {
             self.ready.push(std::mem::take(&mut self.waiting));

@@ -15,12 +15,12 @@ const FIT: &[Opt] = &[
         "class_weight",
         Kind::OneOf(&["none", "balanced"]),
         "\"none\"",
-        "balanced: each class weighs as much as any other, however rare",
+        "balanced: every class has the same total weight, however rare",
     ),
-    opt("max_iter", Kind::Int, "1000", "iterations of L-BFGS at most"),
-    opt("start", Kind::Any, "", "a model of the same labels and columns to start from: the same result, sooner")
+    opt("max_iter", Kind::Int, "1000", "maximum iterations of L-BFGS"),
+    opt("start", Kind::Any, "", "model with the same labels and columns to start from: the same result, sooner")
         .also(&["warm_start", "coef_init"]),
-    opt("tol", Kind::Float, "1e-6", "the largest part of the gradient that counts as none"),
+    opt("tol", Kind::Float, "1e-6", "converged when the largest component of the gradient is at most this"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -29,7 +29,7 @@ pub fn register(host: &mut Host) {
     host.options("logistic_regression", FIT);
 }
 
-/// Rows of numbers: sparse ones, or a tensor `[rows, columns]`.
+/// Rows of numbers: a sparse matrix, or a tensor `[rows, columns]`.
 fn rows(who: &str, given: &Dynamic) -> Res<Sparse> {
     if let Some(x) = given.read_lock::<Sparse>() {
         return Ok(x.clone());
@@ -51,11 +51,11 @@ fn tensor(numbers: Vec<f64>, dims: (usize, usize)) -> Res<Tensor> {
 mod verbs {
     pub type LogisticRegression = crate::linear::LogisticRegression;
 
-    /// Fits a logistic regression of two classes or more, with L2 regularization, to rows and their labels: scikit-learn's, by L-BFGS
-    /// (Liu and Nocedal 1989). Rows are a sparse matrix of `tfidf` or a tensor, such as embeddings of texts.
+    /// Fits a logistic regression with L2 regularization to rows and their labels, of two classes or more. It is scikit-learn's,
+    /// by L-BFGS (Liu and Nocedal 1989). Rows are a sparse matrix of `tfidf` or a tensor, such as text embeddings.
     ///
-    /// The loss has one minimum: with the same `C` the weights are those of scikit-learn, as exact as `tol` lets either be. Labels are of any
-    /// kind, and come back as text.
+    /// The loss is convex: with the same `C` the weights are those of scikit-learn, up to the `tol` of either. Labels are of any
+    /// kind, and are returned as text.
     ///
     /// also: LogisticRegression, sklearn.linear_model, maximum entropy, softmax regression, linear classifier, text classification
     ///
@@ -89,7 +89,7 @@ mod verbs {
         Ok(LogisticRegression::fit(&rows(WHO, &x)?, &labels(&wanted), &fitting, start.as_ref())?)
     }
 
-    /// Opens a logistic regression that `save` wrote.
+    /// Opens a logistic regression from a file of `save`.
     ///
     /// ```rhai
     /// logistic_regression(tensor([[0.0], [1.0]]), ["no", "yes"]).save("out/doc/logistic.safetensors");
@@ -100,7 +100,7 @@ mod verbs {
         Ok(LogisticRegression::open(path)?)
     }
 
-    /// The most likely class of each row, a list.
+    /// Returns the most likely class of each row, as a list.
     ///
     /// ```rhai
     /// let m = logistic_regression(tensor([[0.0], [1.0], [5.0]]), ["low", "low", "high"], #{ C: 100.0 });
@@ -113,7 +113,7 @@ mod verbs {
         Ok((*m).predict(&x)?.into_iter().map(|class| class.to_string().into()).collect())
     }
 
-    /// The probability of each class, a tensor `[rows, classes]` in f64, classes in the order of `classes`.
+    /// Returns the probability of each class: a tensor `[rows, classes]` in f64, in the order of `classes`.
     ///
     /// ```rhai
     /// let m = logistic_regression(tensor([[0.0], [1.0], [5.0]]), ["low", "low", "high"], #{ C: 100.0 });
@@ -126,7 +126,7 @@ mod verbs {
         tensor(found, (x.rows(), m.classes().len()))
     }
 
-    /// The classes, in alphabetical order.
+    /// Classes, in alphabetical order.
     ///
     /// ```rhai
     /// logistic_regression(tensor([[0.0], [1.0]]), ["no", "yes"]).classes      //=> ["no", "yes"]
@@ -136,8 +136,8 @@ mod verbs {
         m.classes().iter().map(|class| class.clone().into()).collect()
     }
 
-    /// Facts: `classes`, `columns`, `iterations` of the fit, and the weights: `coef` `[classes, columns]` and `intercept` `[classes]`; of two
-    /// classes one row, that of the second.
+    /// Returns facts: `classes`, `columns`, `iterations` of the fit, and the weights: `coef` `[classes, columns]` and `intercept`
+    /// `[classes]`; for two classes a single row, that of the second.
     ///
     /// also: coef_, intercept_, feature weights
     ///
@@ -160,7 +160,7 @@ mod verbs {
         Ok(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// Saves the model, as `.safetensors`.
+    /// Saves the model as `.safetensors`.
     ///
     /// effect
     ///

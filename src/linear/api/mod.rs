@@ -1,4 +1,4 @@
-//! What scripts see of linear models.
+//! Script API of linear models.
 
 mod classifier;
 mod scorer;
@@ -15,7 +15,7 @@ pub fn register(host: &mut Host) {
     tagger::register(host);
 }
 
-/// Labels of any kind, by what printing shows.
+/// Labels of any kind, as printed.
 fn labels(list: &List) -> Vec<String> {
     list.iter().map(Dynamic::to_string).collect()
 }

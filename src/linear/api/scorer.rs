@@ -6,10 +6,10 @@ use crate::linear::{LogisticRegression, TfIdf};
 use crate::script::prelude::*;
 use std::sync::Arc;
 
-/// A text by whose score two models are told apart.
+/// A text whose score identifies a model.
 const PROBE: &str = "The people of the United States, 1787: 第一条 为了保护公民的合法权益，制定本法。";
 
-/// The probability of a class, by a logistic regression over n-grams.
+/// Probability of a class, by a logistic regression over n-grams.
 struct ClassScore {
     model: LogisticRegression,
     vectors: TfIdf,
@@ -49,7 +49,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Makes a scorer of a logistic regression and the vectors that it was fitted to, for `clean::classifier`.
+    /// Builds a scorer from a logistic regression and the vectorizer it was fitted on, for `clean::classifier`.
     ///
     /// inner
     #[rhai_fn(name = "_class_scorer", return_raw)]

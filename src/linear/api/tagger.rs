@@ -1,4 +1,4 @@
-//! A tagger without a network.
+//! A CRF tagger without a network.
 
 use super::{labels, listed};
 use crate::data::tags::Scheme;
@@ -6,17 +6,18 @@ use crate::linear::{CrfTagger, Stopping, TaggerOptions};
 use crate::script::prelude::*;
 
 const TAGGER: &[Opt] = &[
-    opt("window", Kind::Int, "2", "how far around a token features look"),
-    opt("c2", Kind::Float, "0.1", "weight of the squared weights").also(&["l2", "regularization", "weight_decay"]),
-    opt("min_frequency", Kind::Int, "1", "times that a feature has to occur").also(&["feature.minfreq"]),
-    opt("max_iter", Kind::Int, "100", "iterations of L-BFGS at most").also(&["max_iterations"]),
-    opt("tol", Kind::Float, "1e-5", "the largest part of the gradient, a token, that counts as none"),
-    opt("gain", Kind::Float, "1e-4", "share of the loss that ten iterations have to gain").also(&["delta", "period"]),
+    opt("window", Kind::Int, "2", "distance around a token from which features are taken"),
+    opt("c2", Kind::Float, "0.1", "weight of the L2 penalty").also(&["l2", "regularization", "weight_decay"]),
+    opt("min_frequency", Kind::Int, "1", "minimum occurrences of a feature").also(&["feature.minfreq"]),
+    opt("max_iter", Kind::Int, "100", "maximum iterations of L-BFGS").also(&["max_iterations"]),
+    opt("tol", Kind::Float, "1e-5", "converged when the largest component of the gradient, per token, is at most this"),
+    opt("gain", Kind::Float, "1e-4", "stop when ten iterations improve the loss by less than this share")
+        .also(&["delta", "period"]),
     opt(
         "scheme",
         Kind::OneOf(&Scheme::NAMES),
         "",
-        "predict only tags that are well formed in it: IOB1, IOB2 (BIO), IOE1, IOE2, IOBES, BILOU or BMES",
+        "predict only tags that are well formed in this scheme: IOB1, IOB2 (BIO), IOE1, IOE2, IOBES, BILOU or BMES",
     ),
 ];
 
@@ -26,7 +27,7 @@ pub fn register(host: &mut Host) {
     host.options("crf_tagger", TAGGER);
 }
 
-/// Rows of tokens: lists of words, or texts, of which each character is a token.
+/// Rows of tokens: lists of words, or texts, whose characters are the tokens.
 fn tokens(who: &str, rows: &List) -> Res<Vec<Vec<String>>> {
     let row = |(at, row): (usize, &Dynamic)| {
         if let Some(text) = row.read_lock::<ImmutableString>() {
@@ -44,12 +45,12 @@ fn tokens(who: &str, rows: &List) -> Res<Vec<Vec<String>>> {
 mod verbs {
     pub type CrfTagger = crate::linear::CrfTagger;
 
-    /// Trains a tagger that needs no network: a linear-chain conditional random field (Lafferty, McCallum and Pereira 2001) over what tokens
-    /// and their neighbors look like, by L-BFGS, as CRFsuite's.
+    /// Trains a linear-chain CRF tagger (Lafferty, McCallum and Pereira 2001) on surface features of tokens and their
+    /// neighbors. It is CRFsuite's, by L-BFGS, and needs no network.
     ///
-    /// `rows` are lists of tokens, or texts, of which each character is a token; `tags` are lists of as many tags. Features are the tokens up
-    /// to `window` places away, pairs of neighbors, kinds of characters, and of words their beginnings, ends and lower case; a feature has
-    /// a weight for each tag that it occurs with.
+    /// `rows` are lists of tokens, or texts, whose characters are the tokens; `tags` are lists of the same lengths. Features are
+    /// the tokens up to `window` positions away, pairs of neighbors, character classes, and prefixes, suffixes and lower case of
+    /// words; a feature has a weight for each tag that it occurs with.
     ///
     /// also: sklearn_crfsuite.CRF, pycrfsuite, named entity recognition, sequence labeling, baseline tagger
     ///
@@ -90,7 +91,7 @@ mod verbs {
         Ok(CrfTagger::fit(&tokens(WHO, &rows)?, &tags, &how)?)
     }
 
-    /// Opens a tagger that `save` wrote.
+    /// Opens a tagger from a file of `save`.
     ///
     /// ```rhai
     /// crf_tagger(["ab", "ba"], [["A", "B"], ["B", "A"]]).save("out/doc/tagger.safetensors");
@@ -101,7 +102,7 @@ mod verbs {
         Ok(CrfTagger::open(path)?)
     }
 
-    /// The best tags of rows of tokens (or of texts, by character): a list of lists.
+    /// Predicts the best tags of rows of tokens (or of texts, by character): a list of lists.
     ///
     /// ```rhai
     /// let m = crf_tagger(["ab", "ba"], [["A", "B"], ["B", "A"]]);
@@ -114,7 +115,7 @@ mod verbs {
         Ok(found.into_iter().map(|tags| tags.into_iter().map(Dynamic::from).collect::<List>().into()).collect())
     }
 
-    /// Facts: `labels`, the number of `features` and of `weights`, and `iterations` of the training.
+    /// Returns facts: `labels`, the number of `features` and of `weights`, and `iterations` of the training.
     ///
     /// ```rhai
     /// crf_tagger(["ab", "ba"], [["A", "B"], ["B", "A"]]).info().labels      //=> ["A", "B"]
@@ -132,7 +133,7 @@ mod verbs {
         fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
     }
 
-    /// Saves the tagger, as `.safetensors`.
+    /// Saves the tagger as `.safetensors`.
     ///
     /// effect
     ///

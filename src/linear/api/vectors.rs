@@ -1,23 +1,23 @@
-//! Texts as vectors.
+//! TF-IDF vectors of texts.
 
 use crate::data::api::texts;
 use crate::linear::{Analyzer, NgramRange, TfIdf, TfIdfOptions};
 use crate::script::prelude::*;
 
 const TFIDF: &[Opt] = &[
-    opt("field", Kind::Text, "", "the field of a dataset; by default `text`, or the only field"),
+    opt("field", Kind::Text, "", "field of a dataset; by default `text`, or the only field"),
     opt(
         "analyzer",
         Kind::OneOf(&Analyzer::NAMES),
         "\"word\"",
         "n-grams of words of two letters or more, of characters, or of characters within words",
     ),
-    opt("ngram_range", Kind::List, "[1, 1]", "the shortest and the longest n-gram"),
-    opt("lowercase", Kind::Bool, "true", "texts in lower case first"),
-    opt("min_df", Kind::Int, "1", "texts that an n-gram has to occur in").also(&["min_frequency"]),
-    opt("max_df", Kind::Float, "1.0", "share of the texts that an n-gram may occur in").also(&["stop words"]),
-    opt("max_features", Kind::Int, "", "only so many n-grams, the most frequent"),
-    opt("sublinear_tf", Kind::Bool, "false", "a count counts as 1 + its logarithm"),
+    opt("ngram_range", Kind::List, "[1, 1]", "shortest and longest n-gram"),
+    opt("lowercase", Kind::Bool, "true", "lowercase texts first"),
+    opt("min_df", Kind::Int, "1", "minimum number of texts with an n-gram").also(&["min_frequency"]),
+    opt("max_df", Kind::Float, "1.0", "maximum share of texts with an n-gram").also(&["stop words"]),
+    opt("max_features", Kind::Int, "", "maximum number of n-grams, the most frequent ones"),
+    opt("sublinear_tf", Kind::Bool, "false", "use 1 + log(count) instead of the count"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -42,10 +42,10 @@ mod verbs {
     pub type TfIdf = crate::linear::TfIdf;
     pub type Sparse = crate::linear::Sparse;
 
-    /// Learns the n-grams of texts and how rare each is: TF-IDF (Spärck Jones 1972), with the defaults of scikit-learn. A path that ends in
-    /// `.safetensors` opens saved ones.
+    /// Fits TF-IDF weights to texts (Spärck Jones 1972), with the defaults of scikit-learn. A path that ends in `.safetensors`
+    /// opens saved weights.
     ///
-    /// `transform` makes vectors: counts times ln((1 + texts) / (1 + texts with the n-gram)) + 1, scaled to the length 1.
+    /// `transform` returns vectors: counts times ln((1 + texts) / (1 + texts with the n-gram)) + 1, scaled to length 1.
     ///
     /// also: TfidfVectorizer, CountVectorizer, bag of words, TF-IDF, character n-grams, sklearn.feature_extraction
     ///
@@ -81,8 +81,8 @@ mod verbs {
         Ok(TfIdf::fit(&texts, how)?)
     }
 
-    /// Makes vectors of texts, a dataset (its field `text`) or a list: a sparse matrix, a row for each text. N-grams that were not learned count
-    /// nothing.
+    /// Transforms texts, a dataset (its field `text`) or a list, into a sparse matrix with a row per text. Unknown n-grams are
+    /// ignored.
     ///
     /// ```rhai
     /// let t = tfidf(["the cat", "the dog"]);
@@ -93,7 +93,7 @@ mod verbs {
         Ok((*t).transform(&texts("transform", given, None)?)?)
     }
 
-    /// The n-grams, in the order of columns.
+    /// N-grams, in the order of columns.
     ///
     /// also: get_feature_names_out, vocabulary_
     ///
@@ -115,7 +115,7 @@ mod verbs {
         t.terms().len() as INT
     }
 
-    /// Saves the n-grams and their weights, as `.safetensors`.
+    /// Saves the n-grams and their weights as `.safetensors`.
     ///
     /// effect
     ///
@@ -143,7 +143,7 @@ mod verbs {
         vec![(x.rows() as INT).into(), (x.columns as INT).into()]
     }
 
-    /// Makes a tensor of it, in f64, zeros and all.
+    /// Converts it to a dense tensor, in f64.
     ///
     /// also: toarray, todense
     ///

@@ -1,4 +1,4 @@
-//! What `stdlib/bench.rhai` needs of Rust: the clock, the cases' way to whoever runs the benchmark, and memory.
+//! Native part of `stdlib/bench.rhai`: the clock, reporting of cases to the runner, and memory.
 
 use crate::kernel::{Precision, matmul, threads};
 use crate::measure::bench::{self, Exact, Memory, Scored, Timed, format, plan};
@@ -12,7 +12,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// The most memory that this process has held so far, in bytes.
+    /// Returns the peak memory of this process so far, in bytes.
     ///
     /// also: max_memory_allocated, RSS
     ///
@@ -24,7 +24,7 @@ mod verbs {
         Ok(super::told("peak_memory", crate::memory::peak_bytes())? as INT)
     }
 
-    /// Returns the number of threads that native work uses: all cores, or as `--threads` says.
+    /// Returns the number of threads of native work: all cores, or the value of `--threads`.
     ///
     /// ```rhai
     /// threads() >= 1                           //=> true
@@ -33,7 +33,7 @@ mod verbs {
         threads::start(None) as INT
     }
 
-    /// Sets the number of threads, as the first thing that a script does: from 1 to 1024, or 0 for the default.
+    /// Sets the number of threads, from 1 to 1024, or 0 for the default. It must come first in a script.
     /// `levain --threads N` and the variable `LEVAIN_THREADS` set it from outside.
     ///
     /// ```rhai
@@ -49,7 +49,7 @@ mod verbs {
         if wanted > threads::MOST {
             bail!("threads", "{count} threads are more than {}", threads::MOST);
         }
-        // the threads are the process's, and not a stranger's to set
+        // the threads belong to the process, and embedded scripts may not set them
         let is_stranger = crate::limits::current().is_confined();
         let there = threads::start(if is_stranger { None } else { Some(wanted) });
         if wanted == 0 || there == wanted {
@@ -62,8 +62,8 @@ mod verbs {
         Err(error.help(format!("`levain --threads {wanted} run …` starts with {wanted}")).into())
     }
 
-    /// Seconds of a linear layer's three products (forward, and the gradients of input and weight) on random numbers:
-    /// the least of `rounds`, after one that warms up. For `scripts/bench/roofline.rhai`.
+    /// Times a linear layer's three products (forward, and the gradients of input and weight) on random numbers, in seconds: the
+    /// minimum of `rounds`, after a warm-up. For `scripts/bench/roofline.rhai`.
     #[rhai_fn(name = "_bench_products", return_raw)]
     pub fn bench_products(rows: INT, outputs: INT, inputs: INT, precision: &str, rounds: INT) -> Res<f64> {
         let precision = Precision::named("_bench_products", precision)?;
@@ -87,7 +87,7 @@ mod verbs {
         Ok(least)
     }
 
-    /// Whether the script runs by itself, so that nobody else prints what its cases give.
+    /// Whether the script runs on its own, so that it must print the results of its cases itself.
     #[rhai_fn(name = "_bench_alone")]
     pub fn bench_alone() -> bool {
         bench::alone()
@@ -110,7 +110,7 @@ mod verbs {
     #[rhai_fn(name = "_bench_timed", return_raw)]
     pub fn bench_timed(ctx: NativeCallContext, name: &str, options: Map, work: FnPtr) -> Res<Map> {
         let case = super::timed(name, &options)?;
-        // the script's own error has its place in the script, which the bench does not need to know
+        // the script's own error has its position in the script, which the bench does not need
         let mut fault = None;
         let mut call = || {
             work.call_within_context::<Dynamic>(&ctx, ()).map(drop).map_err(|error| {
@@ -153,7 +153,7 @@ mod verbs {
         Ok(bytes as INT)
     }
 
-    /// One line for a person: what `bench::speed` gave.
+    /// Formats a result of `bench::speed` as one line.
     #[rhai_fn(name = "_bench_line", return_raw)]
     pub fn bench_line(found: Map) -> Res<String> {
         let number = |name: &str| found.get(name).and_then(|value| value.as_float().ok()).unwrap_or(f64::NAN);
@@ -171,7 +171,7 @@ mod verbs {
         Ok(text)
     }
 
-    /// Lines of cells with their columns aligned to the right.
+    /// Formats lines of cells as a table with right-aligned columns.
     #[rhai_fn(name = "_bench_table")]
     pub fn bench_table(lines: List) -> String {
         let lines: Vec<Vec<String>> = lines
@@ -181,7 +181,7 @@ mod verbs {
         format::table(&lines)
     }
 
-    /// Start levain anew on a script of one line, and wait for its end.
+    /// Starts levain anew on a script of one line, and waits for its end.
     #[rhai_fn(name = "_bench_start", return_raw)]
     pub fn bench_start() -> Res<()> {
         Ok(super::start()?)
@@ -196,7 +196,8 @@ fn named(who: &str, name: &str) -> crate::Result<String> {
     }
 }
 
-/// A value as text that keeps every bit and the kind: floats as the shortest text that reads back as the same, texts in quotes.
+/// Formats a value as text that keeps every bit and the kind: floats as the shortest text that parses to the same bits, texts in
+/// quotes.
 fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     if let Ok(number) = value.as_float() {
         return Ok(format!("{number:?}"));
@@ -219,7 +220,7 @@ fn exact_text(who: &str, value: &Dynamic) -> Res<String> {
     bail!(who, "a number, text, true or false, or a list or map of these is exact, not {}", type_in_words(value))
 }
 
-/// An option that is a number, 0 or above.
+/// A numeric option, 0 or above.
 fn number(who: &str, options: &Map, key: &str) -> crate::Result<f64> {
     let value = options.get(key).and_then(|value| value.as_float().ok().or(value.as_int().ok().map(|n| n as f64)));
     match value {
@@ -272,7 +273,7 @@ fn found(case: &Timed, summary: &bench::Summary) -> Map {
     map
 }
 
-/// Scores by item: a list by its places, or a map by its keys.
+/// Scores by item: a list by index, or a map by key.
 fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
     let who = "bench::scores";
     let score = |item: &str, value: &Dynamic| {
@@ -297,7 +298,7 @@ fn items(value: &Dynamic) -> Res<Vec<(String, f64)>> {
     Ok(found)
 }
 
-/// Bytes of memory, where the system says how many.
+/// Bytes of memory, where the system reports them.
 fn told(who: &str, bytes: u64) -> crate::Result<u64> {
     match bytes {
         0 => Err(Error::new(who, "this system does not tell")),

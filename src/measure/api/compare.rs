@@ -1,4 +1,4 @@
-//! What `stdlib/measure.rhai` and the verdict need of Rust: comparisons with their intervals, p values, power, and exact match.
+//! Native part of `stdlib/measure.rhai` and the verdict: comparisons with intervals, p values, power, and exact match.
 
 use super::number;
 use crate::data::api::listed;
@@ -48,7 +48,7 @@ fn pair_map(pair: &Paired, level: f64) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
-/// What [`pair_map`] made.
+/// Inverse of [`pair_map`].
 fn pair(who: &str, map: &Map) -> Res<Paired> {
     let float = |name: &str| map.get(name).and_then(|value| value.as_float().ok());
     let count =
@@ -114,7 +114,7 @@ mod verbs {
         Ok(super::pair_map(&Paired::of(&scores)?, level))
     }
 
-    /// A comparison's interval at another level: `[low, high]`.
+    /// Computes a comparison's interval at another level: `[low, high]`.
     #[rhai_fn(name = "_interval", return_raw)]
     pub fn interval(found: Map, level: FLOAT) -> Res<List> {
         const WHO: &str = "measure::interval";
@@ -122,13 +122,13 @@ mod verbs {
         Ok(vec![low.into(), high.into()])
     }
 
-    /// The two-sided p value that a comparison's mean is `value`.
+    /// Computes the two-sided p value of the hypothesis that a comparison's mean is `value`.
     #[rhai_fn(name = "_p_value", return_raw)]
     pub fn p_value(found: Map, value: FLOAT) -> Res<FLOAT> {
         Ok(super::pair("measure::p_value", &found)?.p_value(value))
     }
 
-    /// Adjusted p values.
+    /// Adjusts p values.
     #[rhai_fn(name = "_adjusted", return_raw)]
     pub fn adjusted(values: List, method: &str) -> Res<List> {
         const WHO: &str = "measure::adjust";
@@ -144,17 +144,17 @@ mod verbs {
         Ok(multiple::adjusted(&numbers, how).into_iter().map(Dynamic::from_float).collect())
     }
 
-    /// The quantile of Student's t.
+    /// Computes the quantile of Student's t.
     #[rhai_fn(name = "_t_quantile", return_raw)]
     pub fn t_quantile(below: FLOAT, df: FLOAT) -> Res<FLOAT> {
         const WHO: &str = "measure::t_quantile";
         let below = super::level(WHO, "p", below)?;
         let df = super::above_zero(WHO, "df", df)?;
-        // as a tail, which keeps its digits
+        // as a tail, for precision
         Ok(if below < 0.5 { -distributions::t_upper(below, df) } else { distributions::t_upper(1.0 - below, df) })
     }
 
-    /// The power of the t test.
+    /// Computes the power of the t test.
     #[rhai_fn(name = "_power", return_raw)]
     pub fn power_of(effect: FLOAT, sd: FLOAT, n: INT, alpha: FLOAT) -> Res<FLOAT> {
         const WHO: &str = "measure::power";
@@ -162,7 +162,7 @@ mod verbs {
         Ok(power::power(effect, sd, n, super::level(WHO, "alpha", alpha)?))
     }
 
-    /// The n of a power of the t test, or `()`.
+    /// Computes the n for a power of the t test, or `()`.
     #[rhai_fn(name = "_required_n", return_raw)]
     pub fn required_n(effect: FLOAT, sd: FLOAT, alpha: FLOAT, wanted: FLOAT) -> Res<Dynamic> {
         const WHO: &str = "measure::required_n";
@@ -173,7 +173,7 @@ mod verbs {
         Ok(found.map_or(Dynamic::UNIT, |n| (n as INT).into()))
     }
 
-    /// The Clopper-Pearson interval of a proportion: `[low, high]`.
+    /// Computes the Clopper-Pearson interval of a proportion: `[low, high]`.
     #[rhai_fn(name = "_proportion", return_raw)]
     pub fn proportion_interval(hits: INT, n: INT, level: FLOAT) -> Res<List> {
         const WHO: &str = "measure::proportion_interval";
@@ -185,8 +185,8 @@ mod verbs {
         Ok(vec![low.into(), high.into()])
     }
 
-    /// The seeds and documents at which a comparison is decided with some chance: `#{ seeds, documents }`, or `()` where no
-    /// number up to the most that there can be is enough.
+    /// Computes the seeds and documents at which a comparison is decided with some probability: `#{ seeds, documents }`, or `()`
+    /// where even the maximum is not enough.
     #[rhai_fn(name = "_required", return_raw)]
     pub fn required(found: Map, bounds: List, plan: Map) -> Res<Dynamic> {
         const WHO: &str = "judge::required";
@@ -210,7 +210,7 @@ mod verbs {
         }))
     }
 
-    /// Texts with what exact match ignores left out.
+    /// Removes from texts what exact match ignores.
     #[rhai_fn(name = "_normalized", return_raw)]
     pub fn normalized(texts: List, options: Map) -> Res<List> {
         let flag = |name: &str| options.get(name).and_then(|value| value.as_bool().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What scripts see of likelihoods of text.
+//! Script API of text likelihoods.
 
 use crate::data::Encoded;
 use crate::measure::{Likelihood, Windows};
@@ -8,44 +8,39 @@ use crate::token::Tokenizer;
 use crate::token::api::start_token;
 
 const LIKELIHOOD: &[Opt] = &[
-    opt("max_length", Kind::Int, "512", "tokens in a window"),
-    opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
-    opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result"),
-    opt(
-        "context",
-        Kind::Any,
-        "",
-        "what stands before each text, read and not counted: a list of texts, or a field of the dataset",
-    )
-    .also(&["prefix", "left context", "rolling"]),
+    opt("max_length", Kind::Int, "512", "tokens per window"),
+    opt("stride", Kind::Int, "", "tokens between the starts of two windows; half of `max_length` by default"),
+    opt("batch_size", Kind::Int, "8", "rows per batch: affects memory, not the result"),
+    opt("context", Kind::Any, "", "preceding text, read but not counted: a list of texts, or a field of the dataset")
+        .also(&["prefix", "left context", "rolling"]),
     opt(
         "bos",
         Kind::Any,
         "true",
-        "the token that each text is read after: true for BOS (EOS where there is no BOS), a token or its id, or false for none",
+        "token prepended to each text: true for BOS (EOS where there is no BOS), a token or its id, or false for none",
     )
     .also(&["prefix_token_id", "add_start_token", "add_bos_token", "start token"]),
 ];
 
 const DIVERGENCE: &[Opt] = &[
-    opt("max_length", Kind::Int, "512", "tokens in a window").also(&["context", "n_ctx"]),
-    opt("stride", Kind::Int, "", "tokens from the start of one window to the next; by default half of `max_length`"),
-    opt("bos", Kind::Any, "true", "the token that each text is read after, as in `likelihood`"),
+    opt("max_length", Kind::Int, "512", "tokens per window").also(&["context", "n_ctx"]),
+    opt("stride", Kind::Int, "", "tokens between the starts of two windows; half of `max_length` by default"),
+    opt("bos", Kind::Any, "true", "token prepended to each text, as in `likelihood`"),
 ];
 
 const PSEUDO: &[Opt] = &[
-    opt("max_length", Kind::Int, "512", "tokens in a window, special ones counted; windows of one text do not overlap"),
-    opt("batch_tokens", Kind::Int, "4096", "tokens of a pass: changes memory, not the result"),
+    opt("max_length", Kind::Int, "512", "tokens per window, including special ones; windows of a text do not overlap"),
+    opt("batch_tokens", Kind::Int, "4096", "tokens per forward pass: affects memory, not the result"),
     opt(
         "metric",
         Kind::OneOf(&["original", "within_word_l2r"]),
         "\"original\"",
-        "whether the rest of a token's word is masked too",
+        "whether to mask the rest of a token's word too",
     )
     .also(&["PLL_metric"]),
 ];
 
-const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows in a batch: changes memory, not the result")];
+const ROWS: &[Opt] = &[opt("batch_size", Kind::Int, "8", "rows per batch: affects memory, not the result")];
 
 fn map(found: Likelihood) -> Map {
     let mut map = Map::new();
@@ -55,7 +50,7 @@ fn map(found: Likelihood) -> Map {
     map
 }
 
-/// The texts that stand before `texts`: given, or a field of their dataset.
+/// Contexts of `texts`: given, or a field of their dataset.
 fn contexts(texts: &Dynamic, context: Dynamic) -> Res<Vec<String>> {
     let field = context.clone().into_immutable_string().ok().filter(|_| texts.is::<crate::data::Dataset>());
     match field {
@@ -73,18 +68,18 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Computes the negative log likelihood of texts: `nats`, the number of `tokens` that were predicted, and their `bytes`.
+    /// Computes the negative log likelihood of texts: `nats`, the number of predicted `tokens`, and their `bytes`.
     ///
-    /// Texts are a dataset (its field `text`), a list or one text. Each is read after BOS (EOS if the tokenizer has no
-    /// BOS), so that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` divide it.
+    /// Texts are a dataset (its field `text`), a list or one text. BOS (EOS if the tokenizer has no BOS) is prepended to each, so
+    /// that its first token is predicted too. `measure::bits_per_byte` and `measure::perplexity` normalize the result.
     ///
-    /// `bos` chooses another token: a model that was pretrained with `<|endoftext|>` between texts may call another token BOS since
-    /// it was tuned for chat. With `false` a text's first token is not predicted, and its bytes do not count.
+    /// `bos` chooses another token: a model pretrained with `<|endoftext|>` between texts may name another token as BOS after
+    /// chat tuning. With `false` a text's first token is not predicted, and its bytes do not count.
     ///
-    /// A text longer than `max_length` tokens is read in overlapping windows, `stride` apart; each token counts once, and
-    /// all but those of the first window have at least `max_length - stride` tokens of context. With `context`, each text is
-    /// read after up to so many tokens of its own (BOS among them), which do not count: a part of a document then costs what it costs
-    /// in the document.
+    /// A text longer than `max_length` tokens is read in overlapping windows, `stride` apart; each token counts once, and all but
+    /// those of the first window have at least `max_length - stride` tokens of context. With `context`, up to that many tokens of
+    /// its own context (including BOS) precede each text, uncounted: a passage then has the same likelihood as within its
+    /// document.
     ///
     /// also: log likelihood, nll, cross entropy, evaluate
     ///
@@ -117,13 +112,13 @@ mod verbs {
         }))
     }
 
-    /// Computes the pseudo-log-likelihood of texts by a masked model: a list with a map for each text, `nats`, `tokens` and `bytes`.
+    /// Computes the pseudo-log-likelihood of texts by a masked model: a list with a map per text, `nats`, `tokens` and `bytes`.
     ///
-    /// Each token that is not special is masked in turn, and costs the negative log of the probability that the model gives it, all others
-    /// in sight (Salazar et al. 2020, arXiv 1910.14659). So a text of n tokens takes n passes; they are packed. The sum is no likelihood of
-    /// the text, but ranks texts as one does. `metric: "within_word_l2r"` masks the later tokens of the same word too (Kauf and
-    /// Ivanova 2023, arXiv 2305.10588): else a long word is cheap because each of its tokens gives the others away. Unknown tokens are not counted, nor their bytes: compare
-    /// vocabularies where neither has any.
+    /// Each non-special token is masked in turn and scored by its negative log probability given all others (Salazar et al. 2020,
+    /// arXiv 1910.14659). A text of n tokens takes n passes, which are packed. The sum is not a likelihood of the text, but ranks
+    /// texts as one does. `metric: "within_word_l2r"` masks the later tokens of the same word too (Kauf and Ivanova 2023, arXiv
+    /// 2305.10588): otherwise a long word is cheap because its tokens reveal each other. Unknown tokens and their bytes are not
+    /// counted: compare vocabularies only where neither has any.
     ///
     /// also: PLL, pseudo-perplexity, minicons, mlm-scoring, sentence acceptability
     ///
@@ -148,10 +143,12 @@ mod verbs {
         Ok(found.into_iter().map(|text| map(text).into()).collect())
     }
 
-    /// Computes how far the predictions of `other` are from those of `net` over the tokens of texts: the sum of KL divergences
-    /// (Kullback and Leibler 1951) in `nats`, in how many predictions the likeliest token is the `same`, and the number of `tokens`.
+    /// Computes the divergence of the predictions of `other` from those of `net` over the tokens of texts: the sum of KL
+    /// divergences (Kullback and Leibler 1951) in `nats`, the number of predictions with the `same` top token, and the number of
+    /// `tokens`.
     ///
-    /// Both models have the same tokens. Windows are those of `likelihood`. `measure::kld` divides it, and `measure::quantization` asks it of each kind.
+    /// Both models must share their tokens. Windows are those of `likelihood`. `measure::kld` normalizes the result, and
+    /// `measure::quantization` compares quantizations by it.
     ///
     /// ```rhai
     /// let tok = tokenizer(["to be"], #{ vocab_size: 260 });
@@ -176,7 +173,7 @@ mod verbs {
         Ok(map)
     }
 
-    /// Computes the negative log likelihood of the tokens with a loss in encoded rows.
+    /// Computes the negative log likelihood of the loss tokens of encoded rows.
     ///
     /// ```rhai
     /// let tok  = tokenizer(["to be"], #{ vocab_size: 260 });

@@ -1,4 +1,4 @@
-//! What scripts see of measuring.
+//! Script API of measuring.
 
 mod bench;
 mod compare;
@@ -24,17 +24,17 @@ pub fn register(host: &mut Host) {
     scores::register(host);
 }
 
-/// Labels of any kind, by what printing shows.
+/// Labels of any kind, as printed.
 fn labels(list: &List) -> Vec<String> {
     list.iter().map(Dynamic::to_string).collect()
 }
 
-/// What was predicted and what was expected, as lists.
+/// Predicted and expected values, as lists.
 fn sides(who: &'static str, predicted: &Dynamic, expected: &Dynamic) -> Res<[List; 2]> {
     Ok([listed(who, "predicted labels", predicted)?, listed(who, "expected labels", expected)?])
 }
 
-/// A number that a script gave; `what` it is, in the message where it is none.
+/// Reads a number of a script; `what` names it in the error message.
 fn number(who: &str, what: &str, value: &Dynamic) -> Res<f64> {
     match as_number(value) {
         Some(number) => Ok(number),

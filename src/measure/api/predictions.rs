@@ -1,4 +1,4 @@
-//! What `stdlib/measure/` needs of Rust: scores of probabilities and rankings, of items with several labels, and of entities.
+//! Native part of `stdlib/measure/`: scores of probabilities and rankings, of multilabel items, and of entities.
 
 use super::{labels, map, number, sides};
 use crate::data::tags::{Scheme, Span, spans};
@@ -12,7 +12,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// A score; of two classes it may be said as true or false.
+/// A score; a boolean is allowed for two classes.
 fn score(who: &str, value: &Dynamic) -> Res<f64> {
     match value.as_bool() {
         Ok(truth) => Ok(f64::from(u8::from(truth))),
@@ -20,7 +20,7 @@ fn score(who: &str, value: &Dynamic) -> Res<f64> {
     }
 }
 
-/// Numbers row by row, with the length of a row; `None` where they are a flat list.
+/// Numbers row by row, with the row length; `None` for a flat list.
 fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
     if let Some(tensor) = given.read_lock::<Tensor>() {
         let found = values::values_f64(&tensor.value())?;
@@ -49,7 +49,7 @@ fn numbers(who: &str, given: &Dynamic) -> Res<(Vec<f64>, Option<usize>)> {
     Ok((found, columns))
 }
 
-/// What was expected: a list, or a tensor of whole numbers.
+/// Expected values: a list, or a tensor of integers.
 fn expected(who: &str, given: &Dynamic) -> Res<List> {
     if let Some(tensor) = given.read_lock::<Tensor>() {
         return Ok(values::values_i64(who, &tensor.value())?.into_iter().map(Dynamic::from).collect());
@@ -60,7 +60,7 @@ fn expected(who: &str, given: &Dynamic) -> Res<List> {
     }
 }
 
-/// The column of each expected class: its place among `names`, or itself.
+/// Column of each expected class: its index in `names`, or the class itself.
 fn columns(who: &str, expected: &List, names: &Dynamic, classes: usize) -> Res<Vec<usize>> {
     if let Some(names) = names.read_lock::<List>() {
         let names = labels(&names);
@@ -88,7 +88,7 @@ fn columns(who: &str, expected: &List, names: &Dynamic, classes: usize) -> Res<V
     expected.iter().enumerate().map(column).collect()
 }
 
-/// Truth values: which items are positive, or which labels an item has.
+/// Booleans: which items are positive, or which labels an item has.
 fn truths(who: &str, list: &List) -> Res<Vec<bool>> {
     let truth = |(at, value): (usize, &Dynamic)| match (value.as_bool(), value.as_int(), value.as_float()) {
         (Ok(on), ..) => Ok(on),
@@ -102,14 +102,14 @@ fn truths(who: &str, list: &List) -> Res<Vec<bool>> {
     list.iter().enumerate().map(truth).collect()
 }
 
-/// Rows of truth values, and how long they are.
+/// Rows of booleans, and their length.
 fn truth_rows(who: &str, given: &Dynamic) -> Res<(Vec<bool>, usize)> {
     let (numbers, columns) = numbers(who, given)?;
     let Some(columns) = columns else { bail!(who, "an item is a list of truth values, one for each label") };
     Ok((truths(who, &numbers.into_iter().map(Dynamic::from_float).collect())?, columns))
 }
 
-/// Probabilities or logits with the classes that were right. Flat probabilities are those of class 1 of two.
+/// Probabilities or logits with the expected classes. Flat probabilities are those of class 1 of two.
 fn predictions(
     who: &str,
     given: &Dynamic,
@@ -120,7 +120,7 @@ fn predictions(
     let (mut found, classes) = numbers(who, given)?;
     let flat = classes.is_none();
     if flat {
-        // the logit of a class beside one of 0
+        // logits of class 1 against 0
         found = found.iter().flat_map(|p| if logits { [0.0, *p] } else { [1.0 - p, *p] }).collect();
     }
     let classes = classes.unwrap_or(2);
@@ -161,7 +161,7 @@ fn bin_map(bin: &Bin) -> Dynamic {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect::<Map>().into()
 }
 
-/// The areas under the curves of each class against all others, and how often each is expected.
+/// One-vs-rest AUC of each class, with its support.
 fn one_against_rest(who: &str, numbers: &[f64], classes: usize, right: &[usize]) -> Res<Vec<(f64, usize)>> {
     if numbers.len() != classes * right.len() {
         bail!(who, "{} rows of scores for {} expected", numbers.len() / classes.max(1), right.len());
@@ -180,7 +180,7 @@ fn one_against_rest(who: &str, numbers: &[f64], classes: usize, right: &[usize])
 
 #[export_module]
 mod verbs {
-    /// A score of probabilities.
+    /// Computes a score of probabilities.
     #[rhai_fn(name = "_probability_score", return_raw)]
     pub fn probability_score(which: &str, given: Dynamic, wanted: Dynamic, names: Dynamic, bins: INT) -> Res<Dynamic> {
         let who = format!("measure::{which}");
@@ -197,7 +197,7 @@ mod verbs {
         })
     }
 
-    /// A score of a ranking of two kinds of items.
+    /// Computes a score of a ranking of positive and negative items.
     #[rhai_fn(name = "_ranking_score", return_raw)]
     pub fn ranking_score(which: &str, given: Dynamic, wanted: Dynamic, positive: Dynamic) -> Res<FLOAT> {
         let who = format!("measure::{which}");
@@ -225,7 +225,7 @@ mod verbs {
         Ok(numbers("measure::roc_auc", &given)?.1.is_some())
     }
 
-    /// The area under the ROC curve of each class against the rest, averaged.
+    /// Computes the mean one-vs-rest area under the ROC curve.
     #[rhai_fn(name = "_roc_auc_of_classes", return_raw)]
     pub fn roc_auc_of_classes(given: Dynamic, wanted: Dynamic, names: Dynamic, weighted: bool) -> Res<FLOAT> {
         const WHO: &str = "measure::roc_auc";
@@ -238,7 +238,7 @@ mod verbs {
         Ok(areas.iter().map(|(area, count)| area * weight(*count)).sum::<f64>() / whole)
     }
 
-    /// The threshold of each label that has the best F1: its number, the threshold and its F1.
+    /// Finds the threshold of each label with the best F1: its number, the threshold and its F1.
     #[rhai_fn(name = "_thresholds", return_raw)]
     pub fn thresholds(given: Dynamic, wanted: Dynamic) -> Res<List> {
         const WHO: &str = "measure::thresholds";
@@ -266,7 +266,7 @@ mod verbs {
         (0..columns).map(of).collect()
     }
 
-    /// Scores of items with several labels each.
+    /// Computes scores of items with several labels each.
     #[rhai_fn(name = "_multilabel", return_raw)]
     pub fn multilabel(predicted: Dynamic, wanted: Dynamic, names: Dynamic) -> Res<Map> {
         const WHO: &str = "measure::multilabel";
@@ -293,7 +293,7 @@ mod verbs {
         Ok(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// Scores of the entities of rows of tags.
+    /// Computes scores of the entities of rows of tags.
     #[rhai_fn(name = "_entity_scores", return_raw)]
     pub fn entity_scores(predicted: Dynamic, wanted: Dynamic, scheme: &str, strict: bool) -> Res<Map> {
         const WHO: &str = "measure::entity_scores";
@@ -315,7 +315,7 @@ mod verbs {
         Ok(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// The entities of a row of tags.
+    /// Returns the entities of a row of tags.
     #[rhai_fn(name = "_entities", return_raw)]
     pub fn entities(tags: List, scheme: &str, strict: bool) -> Res<List> {
         const WHO: &str = "measure::entities";

@@ -1,4 +1,4 @@
-//! What `measure::f1_interval` needs of Rust: what each item adds to the counts of classes.
+//! Native part of `measure::f1_interval`: the contribution of each item to the counts of classes.
 
 use super::{labels, sides};
 use crate::data::tags::{Scheme, Tag, spans};
@@ -14,7 +14,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// The numbers of classes, in the order in which they are met.
+/// Numbers of classes, in order of first appearance.
 #[derive(Default)]
 struct Numbers(HashMap<String, usize>);
 
@@ -25,7 +25,7 @@ impl Numbers {
     }
 }
 
-/// Counts of items that have one class each.
+/// Counts of items with one class each.
 fn classes(predicted: &List, expected: &List, numbers: &mut Numbers) -> ItemCounts {
     let item = |(predicted, expected): (String, String)| {
         let right = u64::from(predicted == expected);
@@ -38,7 +38,7 @@ fn classes(predicted: &List, expected: &List, numbers: &mut Numbers) -> ItemCoun
     labels(predicted).into_iter().zip(labels(expected)).map(item).collect()
 }
 
-/// Counts of items with any number of labels: lists of them.
+/// Counts of items with any number of labels, as lists.
 fn sets(predicted: &List, expected: &List, numbers: &mut Numbers) -> Res<ItemCounts> {
     let set = |at: usize, row: &Dynamic| -> Res<Vec<String>> {
         match row.read_lock::<List>() {
@@ -99,7 +99,7 @@ fn interval(found: Interval, name: &str) -> Map {
 
 #[export_module]
 mod verbs {
-    /// The intervals of an F1, and of what it is above that of a baseline.
+    /// Computes the intervals of an F1, and of its difference from a baseline.
     #[rhai_fn(name = "_f1_interval", return_raw)]
     pub fn f1_interval(predicted: Dynamic, wanted: Dynamic, o: Map) -> Res<Map> {
         let [predicted, wanted] = sides(WHO, &predicted, &wanted)?;

@@ -1,4 +1,4 @@
-//! What `stdlib/measure/retrieval.rhai` needs of Rust.
+//! Native part of `stdlib/measure/retrieval.rhai`.
 
 use super::number;
 use crate::measure::retrieval::{Found, spearman};
@@ -25,7 +25,8 @@ fn numbers(who: &'static str, list: List) -> Res<Vec<f64>> {
 
 #[export_module]
 mod verbs {
-    /// Scores of each question: a list of maps with `recall` (a list, for each of `ks`), `mrr` and `ndcg` of the first `most`.
+    /// Computes scores of each question: a list of maps with `recall` (a list, for each of `ks`), `mrr` and `ndcg` of the first
+    /// `most`.
     #[rhai_fn(name = "_retrieval", return_raw)]
     pub fn retrieval(scores: Tensor, right: List, ks: List, most: INT) -> Res<List> {
         const WHO: &str = "measure::retrieval";
@@ -63,7 +64,7 @@ mod verbs {
         Ok(found.into_iter().map(map).collect())
     }
 
-    /// The correlation of ranks.
+    /// Computes the rank correlation.
     #[rhai_fn(name = "_spearman", return_raw)]
     pub fn rank_correlation(a: List, b: List) -> Res<FLOAT> {
         const WHO: &str = "measure::spearman";

@@ -11,7 +11,7 @@ use crate::token::api::start_token;
 use std::sync::Arc;
 
 const WHO: &str = "clean::perplexity";
-/// A text by whose likelihood two models are told apart.
+/// A text whose likelihood identifies a model.
 const PROBE: &str = "The people of the United States, 1787: 第一条 为了保护公民的合法权益，制定本法。";
 
 /// Bits per byte, by a model and its tokenizer.
@@ -42,7 +42,7 @@ impl TextScorer for BitsPerByte {
     }
 }
 
-/// The probability of a label, or a number of regression, by a net with a sequence head.
+/// Probability of a label, or a regression output, by a net with a sequence head.
 struct LabelScore {
     net: Model,
     tok: Tokenizer,
@@ -77,7 +77,7 @@ impl TextScorer for LabelScore {
     }
 }
 
-/// The place of a label: the only one where none is given.
+/// Index of a label: the only one where none is given.
 fn label(net: &Model, given: &Dynamic) -> Res<usize> {
     let labels = net.labels();
     if given.is_unit() && labels.len() == 1 {
@@ -109,7 +109,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Makes a scorer of a model, for `clean::perplexity`.
+    /// Builds a scorer from a model, for `clean::perplexity`.
     ///
     /// inner
     #[rhai_fn(name = "_scorer", return_raw)]
@@ -126,7 +126,7 @@ mod verbs {
         let by = Windows { max_length, stride, batch_size: count("batch_size", 8)?, start };
         Ok(Scorer(Arc::new(BitsPerByte { net, tok, by })))
     }
-    /// Makes a scorer of a net with a sequence head, for `clean::classifier`.
+    /// Builds a scorer from a net with a sequence head, for `clean::classifier`.
     ///
     /// inner
     #[rhai_fn(name = "_class_scorer", return_raw)]

@@ -1,18 +1,22 @@
-//! What scripts see of scores over items.
+//! Script API of scores over items.
 
 use super::{labels, map, number, sides};
 use crate::measure::{Distance, Scores};
 use crate::script::prelude::*;
 
-const CONFUSION: &[Opt] =
-    &[opt("labels", Kind::List, "", "all labels, in order, where more exist than occur; by default those that occur")];
+const CONFUSION: &[Opt] = &[opt(
+    "labels",
+    Kind::List,
+    "",
+    "all labels, in order, including those that do not occur; by default those that occur",
+)];
 const KAPPA: &[Opt] = &[opt(
     "weights",
     Kind::OneOf(&["none", "linear", "quadratic"]),
     "\"none\"",
-    "how wrong one label is for another: all alike, or by their distance in the order of labels, or by its square",
+    "penalty of a wrong label: equal, by the distance in label order, or by its square",
 )];
-const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels that are left out")];
+const AVERAGE: &[Opt] = &[opt("skip", Kind::List, "[]", "labels to leave out")];
 
 const BOOTSTRAP: &[Opt] = &[
     opt("samples", Kind::Int, "1000", "number of resamples"),
@@ -22,7 +26,7 @@ const BOOTSTRAP: &[Opt] = &[
         "method",
         Kind::OneOf(&["percentile", "bca"]),
         "\"percentile\"",
-        "which quantiles of the resampled means are its ends",
+        "quantiles of the resampled means that bound the interval",
     ),
 ];
 
@@ -39,10 +43,10 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Confusion = crate::measure::Confusion;
 
-    /// Counts how often each label was predicted for each expected one: two lists of the same length, or columns of a dataset.
+    /// Counts predicted labels for each expected label: two lists of the same length, or columns of a dataset.
     ///
-    /// Labels are in alphabetical order, whole numbers in theirs; `labels` gives all of them, in order, and counts those that
-    /// never occur.
+    /// Labels are sorted alphabetically, integers numerically; `labels` lists all of them, in order, including those that never
+    /// occur.
     ///
     /// also: confusion_matrix, classification_report
     ///
@@ -67,7 +71,7 @@ mod verbs {
         })
     }
 
-    /// The labels, in order.
+    /// Labels, in order.
     ///
     /// ```rhai
     /// confusion([1, 0], [1, 1]).labels         //=> ["0", "1"]
@@ -77,7 +81,7 @@ mod verbs {
         c.labels().iter().map(|label| label.clone().into()).collect()
     }
 
-    /// The counts: a row for each expected label, a column for each predicted one.
+    /// Counts: a row for each expected label, a column for each predicted one.
     ///
     /// ```rhai
     /// confusion(["x", "x"], ["x", "y"]).counts //=> [[1, 0], [1, 0]]
@@ -88,7 +92,7 @@ mod verbs {
         c.counts().iter().map(row).collect()
     }
 
-    /// Accuracy: the proportion that is right.
+    /// Computes the accuracy: the proportion of correct predictions.
     ///
     /// also: accuracy_score
     ///
@@ -100,7 +104,7 @@ mod verbs {
         c.accuracy()
     }
 
-    /// Computes balanced accuracy: the mean recall of the labels that are expected anywhere.
+    /// Computes the balanced accuracy: the mean recall of the labels that occur among the expected ones.
     ///
     /// also: balanced_accuracy_score, mean recall, unweighted average recall
     ///
@@ -112,8 +116,8 @@ mod verbs {
         c.balanced_accuracy()
     }
 
-    /// Computes Matthews' correlation coefficient, from -1 to 1, of any number of labels (Gorodkin 2004); 0 where either list
-    /// holds one label only, as in scikit-learn.
+    /// Computes Matthews' correlation coefficient, from -1 to 1, for any number of labels (Gorodkin 2004); 0 where either list
+    /// has a single label, as in scikit-learn.
     ///
     /// also: matthews_corrcoef, phi coefficient, MCC
     ///
@@ -126,8 +130,8 @@ mod verbs {
         c.mcc()
     }
 
-    /// Computes Cohen's kappa (Cohen 1960): the agreement beyond that of chance, 1 at most. `weights` counts how far apart two
-    /// labels are in their order (Cohen 1968).
+    /// Computes Cohen's kappa (Cohen 1960): the agreement beyond chance, at most 1. `weights` weighs disagreements by the
+    /// distance of two labels in their order (Cohen 1968).
     ///
     /// also: cohen_kappa_score, inter-annotator agreement
     ///
@@ -185,7 +189,7 @@ mod verbs {
         map(c.weighted_average())
     }
 
-    /// Computes precision, recall and F1 over all items; with `#{ skip: ["O"] }` without some labels, as for entity tags.
+    /// Computes precision, recall and F1 over all items; `#{ skip: ["O"] }` leaves labels out, as for entity tags.
     ///
     /// ```rhai
     /// confusion(["a", "b"], ["a", "a"]).micro_average().f1 //=> 0.5
@@ -205,7 +209,7 @@ mod verbs {
 
     /// Computes chrF of a text against a reference, 0 to 100: the F score of its character n-grams (Popović 2015).
     ///
-    /// As sacreBLEU: n up to 6, recall weighs twice, whitespace is ignored.
+    /// Same as sacreBLEU: n up to 6, recall weighs twice, whitespace is ignored.
     ///
     /// also: sacrebleu, bleu, corpus_chrf, sentence_chrf
     ///
@@ -235,10 +239,11 @@ mod verbs {
         Ok(scores.iter().sum::<f64>() / scores.len() as f64)
     }
 
-    /// Computes the mean of numbers and its 95 % confidence interval by resampling: percentiles (Efron 1979), or `bca`, corrected for
-    /// bias and skewness (Efron 1987).
+    /// Computes the mean of numbers and its 95 % confidence interval by resampling: percentiles (Efron 1979), or `bca`, corrected
+    /// for bias and skewness (Efron 1987).
     ///
-    /// Of few numbers either is too narrow: of ten normal ones it holds the mean in nine cases of ten. `measure::paired` has Student's t.
+    /// For few numbers both are too narrow: for ten normal ones the interval contains the mean in nine cases of ten.
+    /// `measure::paired` uses Student's t.
     ///
     /// also: confidence interval, resample, scipy.stats.bootstrap, BCa
     ///

@@ -1,4 +1,4 @@
-//! PASS, FAIL or INCONCLUSIVE, and why.
+//! PASS, FAIL or INCONCLUSIVE, with the reason.
 
 use crate::measure::statistics::Estimate;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ impl Decision {
 pub struct Judged {
     pub decision: Decision,
     pub reason: String,
-    /// New over old, or new less old for scores.
+    /// New divided by old, or new minus old for scores.
     pub change: Option<Estimate>,
 }
 

@@ -1,4 +1,4 @@
-//! Runs benchmark scripts in processes of their own, alone or two binaries in turn.
+//! Runs benchmark scripts in separate processes, alone or with two binaries in turn.
 
 use super::plan::{self, Budget};
 use super::wire::{FromWorker, PROTOCOL, ToWorker, receive, send};
@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// One case as a script's process told it.
+/// One case as reported by a script's process.
 #[derive(Clone, Debug)]
 pub enum Finding {
     Timed(Timed, Vec<Sample>),
@@ -39,7 +39,7 @@ impl Finding {
 pub struct Pass {
     pub findings: Vec<Finding>,
     pub printed: String,
-    /// Why it ended early.
+    /// The error that ended it early.
     pub fault: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Pass {
         self.findings.iter().find(|finding| finding.name() == name)
     }
 
-    /// Whether the clock or the system says some of it, which is another each time.
+    /// Whether part of it is a measurement of time or memory, which differs each time.
     pub fn is_measured(&self) -> bool {
         self.findings.iter().any(|finding| matches!(finding, Finding::Timed(..) | Finding::Memory(_)))
     }
@@ -61,19 +61,19 @@ impl Pass {
     }
 }
 
-/// Who runs what.
+/// One binary and its settings.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     pub binary: &'a Path,
     pub script: &'a Path,
-    /// When it is ended.
+    /// The time limit of the process.
     pub limit: Duration,
 }
 
-/// Which cases were chosen, by their names.
+/// Selects cases by name.
 pub type Wanted<'a> = dyn Fn(&str) -> bool + 'a;
 
-/// A process that runs a script, and waits at each sample until it is asked.
+/// A process that runs a script, and waits at each sample for a request.
 struct Process {
     binary: String,
     child: Arc<Mutex<Child>>,
@@ -84,11 +84,11 @@ struct Process {
     pass: Pass,
 }
 
-/// Ends a process that takes too long, which then looks like one that broke off.
+/// Kills a process that takes too long, which then looks like one that broke off.
 struct Limit {
     time: Duration,
     passed: Arc<AtomicBool>,
-    /// Dropped, it calls the guard off.
+    /// Dropping it cancels the limit.
     _guard: Sender<()>,
 }
 
@@ -113,7 +113,7 @@ fn end(child: &Mutex<Child>) {
     let _ = child.wait();
 }
 
-/// Where a process stands.
+/// The state of a process.
 enum Stop {
     Case(Timed),
     End,
@@ -152,14 +152,14 @@ impl Process {
         }
     }
 
-    /// What it wrote to its standard error, for a message.
+    /// The end of its standard error, for a message.
     fn last_words(&mut self) -> String {
         let mut text = String::new();
         let _ = self.said.rewind().and_then(|()| self.said.read_to_string(&mut text));
         text.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!(": {line}")).unwrap_or_default()
     }
 
-    /// Takes what it tells, until it waits for an ask or is through.
+    /// Processes its messages until it waits for a request or has finished.
     fn next(&mut self) -> Result<Stop> {
         loop {
             cancel::check()?;
@@ -190,10 +190,10 @@ impl Process {
         }
     }
 
-    /// One sample, or `None` when the script failed in it.
+    /// One sample, or `None` if the script failed in it.
     fn take(&mut self, calls: u64, yardstick: bool) -> Result<Option<Sample>> {
         cancel::check()?;
-        // a process that is gone is told by what it says no more
+        // a process that is gone is detected by the missing reply
         let _ = send(&mut self.to, &ToWorker::Sample { calls, yardstick });
         match receive(&mut self.from)? {
             Some(FromWorker::Sample(sample)) => Ok(Some(sample)),
@@ -208,7 +208,7 @@ impl Process {
         }
     }
 
-    /// It said nothing more, and was not through.
+    /// It stopped responding before it finished.
     fn broke_off(&mut self) -> Result<()> {
         cancel::check()?;
         let why = if self.limit.passed.load(Ordering::Relaxed) {
@@ -222,7 +222,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends the case: keeps its samples, and tells the script what they say.
+    /// Ends the case: keeps its samples, and sends the script their summary.
     fn done(&mut self, samples: Vec<Sample>) -> Result<()> {
         let seconds: Vec<f64> = samples.iter().map(|sample| sample.seconds).collect();
         if let Some(Finding::Timed(_, kept)) = self.pass.findings.last_mut() {
@@ -243,17 +243,17 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // after its last message it has nothing to do any more
+        // after its last message it has nothing left to do
         end(&self.child);
     }
 }
 
-/// Stands for an ended script inside the sampling loops; the pass holds the fault.
+/// Represents an ended script inside the sampling loops; the pass holds the fault.
 fn ended() -> Error {
     Error::new("bench", "the script ended")
 }
 
-/// One pass of a script, each sample of a chosen case with the yardstick beside it.
+/// One pass of a script, with a yardstick for each sample of a selected case.
 pub fn alone(side: &Side, wanted: &Wanted) -> Result<Pass> {
     let mut process = Process::start(side)?;
     while let Stop::Case(case) = process.next()? {
@@ -264,7 +264,7 @@ pub fn alone(side: &Side, wanted: &Wanted) -> Result<Pass> {
         let mut samples = Vec::new();
         let sampled = sample_alone(&mut process, &case, &mut samples);
         cancel::check()?;
-        // an error that the pass tells as a fault ends the script, not the benchmarks
+        // an error that the pass reports as a fault ends the script, not the benchmarks
         if process.pass.fault.is_none() {
             sampled?;
         }
@@ -287,8 +287,8 @@ fn sample_alone(process: &mut Process, case: &Timed, samples: &mut Vec<Sample>) 
     Ok(())
 }
 
-/// One pass of a script by two binaries that take turns at every sample, so that whatever else the machine does
-/// meets both. The samples of a case are pairs: `new`'s at a place stands beside `old`'s at the same place.
+/// One pass of a script by two binaries that take turns at every sample, so that other load on the machine affects both. The
+/// samples of a case are paired by index.
 pub fn in_turn(new: &Side, old: &Side, wanted: &Wanted) -> Result<(Pass, Pass)> {
     let (mut new, mut old) = (Process::start(new)?, Process::start(old)?);
     loop {
@@ -304,7 +304,7 @@ pub fn in_turn(new: &Side, old: &Side, wanted: &Wanted) -> Result<(Pass, Pass)> 
                 new.done(a)?;
                 old.done(b)?;
             }
-            // a case that only one of them has, or that was not chosen: once through, for the script to go on
+            // a case that only one of them has, or that was not selected: run it once, so that the script continues
             (here, there) => {
                 once(&mut new, &here)?;
                 once(&mut old, &there)?;
@@ -338,7 +338,7 @@ fn sample_in_turn(
     let (mut budget, mut ratios) = (Budget::new(case), Vec::new());
     while !budget.is_over(&ratios) {
         let (mut first, mut second);
-        // who begins changes, since the second may find the machine as the first left it
+        // the order alternates, since the second may find the machine as the first left it
         if ratios.len() % 2 == 0 {
             first = take(new, calls)?;
             second = take(old, calls)?;
@@ -346,7 +346,7 @@ fn sample_in_turn(
             second = take(old, calls)?;
             first = take(new, calls)?;
         }
-        // a clock that stands still must not divide by zero
+        // a clock that does not advance must not cause a division by zero
         first.seconds = first.seconds.max(1e-12);
         second.seconds = second.seconds.max(1e-12);
         ratios.push(first.seconds / second.seconds);

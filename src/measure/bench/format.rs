@@ -2,7 +2,7 @@
 
 use crate::measure::statistics::Estimate;
 
-/// `s` where there are several.
+/// `s` for a plural.
 pub fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -40,7 +40,7 @@ fn three(value: f64) -> String {
     }
 }
 
-/// Seconds in the unit that a person reads.
+/// Seconds in a readable unit.
 pub fn seconds_text(seconds: f64) -> String {
     let (scale, unit) = match seconds {
         s if s >= 1.0 => (1.0, "s"),

@@ -1,4 +1,4 @@
-//! The history of benchmarks: a line of JSON for each run, and the trend of each case.
+//! The benchmark history: a line of JSON per run, and the trend of each case.
 
 use super::format::{plural, seconds_text};
 use super::judge::Kept;
@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// How many runs a trend shows.
+/// Number of runs in a trend.
 const SHOWN: usize = 30;
 
-/// What earlier runs left.
+/// The results of earlier runs.
 pub struct History {
     pub runs: Vec<Value>,
-    /// Lines that can't be read, counted from 1.
+    /// Unreadable lines, counted from 1.
     pub damaged: Vec<usize>,
 }
 
-/// Reads a history that a line is going to be added to, so that one that can't be written is told before the work.
+/// Opens a history for appending, so that a file that can't be written is reported before the work.
 pub fn open(path: &Path) -> Result<History> {
     let history = read(path)?;
     files::append("history", path)?;
     Ok(history)
 }
 
-/// Reads a history; a file that is not there is empty, a damaged line is told and left out.
+/// Reads a history; a missing file is empty, a damaged line is reported and skipped.
 pub fn read(path: &Path) -> Result<History> {
     let bytes = files::read_if_there("history", path)?.unwrap_or_default();
     let mut history = History { runs: Vec::new(), damaged: Vec::new() };
@@ -46,7 +46,7 @@ pub fn read(path: &Path) -> Result<History> {
     Ok(history)
 }
 
-/// One run, as it stands in a history. The number of a case is seconds, bytes, a mean or the exact value.
+/// One run as a history line. The number of a case is seconds, bytes, a mean or the exact value.
 pub fn run(machine: &Machine, rows: &[Row]) -> Value {
     let mut cases = serde_json::Map::new();
     for row in rows {
@@ -71,13 +71,13 @@ fn value(row: &Row) -> Value {
     }
 }
 
-/// The commit of the working tree, where there is one.
+/// The commit of the working tree, if any.
 fn commit() -> Option<String> {
     let git = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
     git.status.success().then(|| String::from_utf8_lossy(&git.stdout).trim().to_string())
 }
 
-/// Adds a line. One that a kill cut short stays a line of its own.
+/// Appends a line. A line cut short by a kill remains separate.
 pub fn append(path: &Path, run: &Value) -> Result<()> {
     let fault = |error: std::io::Error| Error::io("history", path, &error);
     let mut file = files::append("history", path)?;
@@ -95,7 +95,7 @@ pub fn append(path: &Path, run: &Value) -> Result<()> {
     written.map_err(fault)
 }
 
-/// A line for each case of the last run: its last values on this class of machine as bars, first to last.
+/// A line for each case of the last run: its recent values on this class of machine as bars, oldest first.
 pub fn trend(runs: &[Value]) -> String {
     let Some(last) = runs.last() else { return String::new() };
     let same: Vec<&Value> = runs.iter().filter(|run| run["machine"] == last["machine"]).collect();
@@ -119,12 +119,12 @@ fn number(kind: &str, value: f64) -> String {
     }
 }
 
-/// Values as bars of eighths, from the least to the most of them.
+/// Values as bars in eighths, scaled from the minimum to the maximum.
 fn bars(values: &[f64]) -> String {
     const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // a change too small to matter should not look like a mountain
+    // an insignificant change should not look like a mountain
     let range = (most - least).max(0.02 * most.abs()).max(f64::MIN_POSITIVE);
     values.iter().map(|value| EIGHTHS[(((value - least) / range) * 7.0).round().clamp(0.0, 7.0) as usize]).collect()
 }

@@ -1,12 +1,12 @@
-//! Decisions: what was measured now, beside what was measured before.
+//! Decisions: current measurements compared with earlier ones.
 //!
-//! The rule for times keeps the interval, which says what is sure, apart from the margin, which says what matters: an interval
-//! above the margin is FAIL, one within it PASS, and one that contains it INCONCLUSIVE. Rounds are added until it is one of the
-//! two, so the interval holds the truth less often than the level that it is made at; what counts for a gate is how often it is
-//! wrong, which simulations say (docs/verdict.md). Against a stored baseline the machine
-//! has drifted meanwhile: there the margin is wider, the interval covers every round of both, and the times must agree
-//! both as they are and relative to the yardstick that ran beside them. Paired samples of two binaries need none of that.
-//! All thresholds are options of the cases, with their defaults in `stdlib/bench.rhai`.
+//! The rule for times separates the interval, which states the uncertainty, from the margin, the smallest effect of interest: an
+//! interval above the margin is FAIL, one within it PASS, and one that contains it INCONCLUSIVE. Rounds are added until it is
+//! PASS or FAIL, so the interval covers the truth less often than its nominal level; what counts for a gate is its error rate,
+//! which simulations measure (docs/verdict.md). A machine may have drifted since a stored baseline: there the margin is wider,
+//! the interval covers every round of both, and the times must agree both in absolute terms and relative to the yardstick that
+//! ran beside them. Paired samples of two binaries need none of that. All thresholds are options of the cases, with their
+//! defaults in `stdlib/bench.rhai`.
 
 use super::decision::judged;
 use super::drive::{Finding, Pass};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 pub use super::decision::{Decision, Judged};
 
-/// A case as a baseline keeps it.
+/// A case as stored in a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kept {
@@ -44,12 +44,12 @@ impl Kept {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Round {
     pub seconds: Estimate,
-    /// In units of the yardstick beside each sample; not known of binaries in turn.
+    /// Relative to the yardstick beside each sample; unknown for binaries in turn.
     pub relative: Option<Estimate>,
     /// Seconds.
     pub yardstick: Option<f64>,
     pub samples: usize,
-    /// Those beyond Tukey's outer fences.
+    /// Number of samples beyond Tukey's outer fences.
     pub outliers: usize,
 }
 
@@ -77,12 +77,12 @@ fn outlying(values: &[f64]) -> usize {
     below + above
 }
 
-/// What all rounds of a script gave for one of its cases.
+/// The results of all rounds of a script for one of its cases.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub settings: Settings,
     pub kept: Kept,
-    /// How rounds differ in what should come out the same.
+    /// How rounds differ in values that should be equal.
     pub unlike: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Case {
     }
 }
 
-/// The cases of a script, in its order, from all rounds of it.
+/// The cases of a script, in order, from all of its rounds.
 pub fn cases(rounds: &[Pass]) -> Vec<Case> {
     let mut first: Vec<&Finding> = Vec::new();
     for finding in rounds.iter().flat_map(|pass| &pass.findings) {
@@ -175,14 +175,14 @@ fn case(first: &Finding, all: &[Finding]) -> Case {
     Case { settings, kept, unlike }
 }
 
-/// Where the numbers to compare with come from.
+/// Source of the numbers to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A stored baseline of this class of machine.
     Stored,
     /// A stored baseline of another class.
     OtherMachine,
-    /// Another binary, at the same time.
+    /// Another binary, measured at the same time.
     Binary,
 }
 
@@ -195,7 +195,7 @@ impl Origin {
     }
 }
 
-/// Compares a case with what is kept of it. Times of two binaries are judged by [`ratio`] instead.
+/// Compares a case with its stored values. Times of two binaries are judged by [`ratio`] instead.
 pub fn judge(case: &Case, kept: Option<&Kept>, origin: Origin) -> Judged {
     if let Some(unlike) = &case.unlike {
         return judged(Decision::Fail, unlike.as_str());
@@ -250,7 +250,7 @@ fn exact(value: &str, before: &str, digits: Option<usize>, origin: Origin) -> Ju
     judged(Decision::Fail, reason)
 }
 
-/// Judges a ratio of times or bytes: surely above the margin, surely below it, or neither.
+/// Judges a ratio of times or bytes: above the margin, below it, or undecided.
 fn within(ratio: Estimate, margin: f64, word: &str) -> Judged {
     let limit = 1.0 + margin;
     let shown = percent(&ratio);
@@ -268,7 +268,7 @@ fn share(part: f64) -> String {
     format!("{} %", (part * 1000.0).round() / 10.0)
 }
 
-/// Paired samples of two binaries, a list of ratios for each round.
+/// Judges paired samples of two binaries, a list of ratios per round.
 pub fn ratio(rounds: &[Vec<f64>], margin: f64) -> Judged {
     match ratio_interval(rounds) {
         Some(ratio) => within(ratio, margin, "slower"),
@@ -276,7 +276,7 @@ pub fn ratio(rounds: &[Vec<f64>], margin: f64) -> Judged {
     }
 }
 
-/// Rounds of times beside rounds of a stored baseline.
+/// Judges rounds of times against rounds of a stored baseline.
 fn times(rounds: &[Round], before: &[Round], case: &Timed) -> Judged {
     let hull = |rounds: &[Round], part: fn(&Round) -> Option<Estimate>| {
         Estimate::hull(&rounds.iter().filter_map(part).collect::<Vec<_>>())
@@ -297,7 +297,7 @@ fn times(rounds: &[Round], before: &[Round], case: &Timed) -> Judged {
     if raw.low > limit && relative.low > limit {
         return sure(Decision::Fail, format!("{}: slower by over {}", percent(&raw), share(margin)));
     }
-    // one of the two may be blurred by what the machine does, not both
+    // other load on the machine may blur one of the two, not both
     if raw.high.min(relative.high) < limit && raw.value.max(relative.value) < limit {
         return sure(Decision::Pass, percent(&raw));
     }
@@ -312,7 +312,7 @@ fn times(rounds: &[Round], before: &[Round], case: &Timed) -> Judged {
     sure(Decision::Inconclusive, format!("{}: {reason}", percent(&raw)))
 }
 
-/// What a case measured, as people read it.
+/// The measurements of a case, in readable form.
 pub fn shown(case: &Case) -> String {
     match (&case.settings, &case.kept) {
         (Settings::Timed(settings), Kept::Timed { rounds }) => {

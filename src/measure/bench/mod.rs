@@ -1,7 +1,7 @@
-//! Benchmarks: scripts name cases, a bench takes their measurements, and the judge compares them with a baseline.
+//! Benchmarks: scripts define cases, a bench measures them, and the judge compares the results with a baseline.
 //!
-//! `levain bench` runs each script in a process of its own, several times over ([`drive`]), and asks it for one
-//! sample after the other; so two binaries can take turns, and every decision is made in one place ([`plan`]).
+//! `levain bench` runs each script several times in a separate process ([`drive`]), and requests one sample after the other, so
+//! that two binaries can take turns, and every decision is made in one place ([`plan`]).
 
 pub mod decision;
 pub mod drive;
@@ -18,22 +18,22 @@ use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 
-/// What a script says of a timed case.
+/// A timed case as declared by a script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timed {
     pub name: String,
-    /// How much one call does, in the part of `unit` before the `/s`.
+    /// The amount of work per call, in the part of `unit` before the `/s`.
     pub work: Option<f64>,
     pub unit: String,
     /// The smallest slowdown of interest, as a share.
     pub margin: f64,
-    /// Times the margin, against a stored baseline.
+    /// Factor of the margin against a stored baseline.
     pub stored: f64,
-    /// A machine this much slower or faster than the baseline's decides nothing.
+    /// If the machine is slower or faster than the baseline's by this much, nothing is decided.
     pub drift: f64,
     /// Seconds before the first sample counts.
     pub warm_up: f64,
-    /// Seconds of samples in one round, at most.
+    /// Maximum seconds of samples per round.
     pub seconds: f64,
     pub min_samples: usize,
     pub max_samples: usize,
@@ -41,29 +41,29 @@ pub struct Timed {
     pub width: f64,
 }
 
-/// A number that has to come out the same.
+/// A number that must be reproduced exactly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exact {
     pub name: String,
-    /// As text, which keeps every bit of a float.
+    /// As text, which preserves every bit of a float.
     pub value: String,
-    /// Compared to so many digits after the point.
+    /// Compared to this many decimal digits.
     pub digits: Option<usize>,
 }
 
-/// One score for each item.
+/// One score per item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     pub name: String,
     pub items: Vec<(String, f64)>,
     /// The smallest mean loss of interest.
     pub margin: f64,
-    /// The chance of a FAIL, and of a PASS, where the true loss is the margin.
+    /// The probability of a FAIL, and of a PASS, if the true loss equals the margin.
     pub alpha: f64,
     pub lower_is_better: bool,
 }
 
-/// Memory, in bytes: the most that the process held until here.
+/// Memory, in bytes: the peak of the process so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     pub name: String,
@@ -72,14 +72,14 @@ pub struct Memory {
     pub margin: f64,
 }
 
-/// One sample: the time of one call, and of the yardstick beside it where that was asked for.
+/// One sample: the time of one call, and of the yardstick if requested.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     pub seconds: f64,
     pub yardstick: Option<f64>,
 }
 
-/// What the script gets back of a timed case.
+/// The summary of a timed case returned to the script.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub median: super::statistics::Estimate,
@@ -87,10 +87,10 @@ pub struct Summary {
     pub outliers: usize,
 }
 
-/// Takes one sample of so many calls, with a look at the yardstick or without.
+/// Takes one sample of this many calls, with or without the yardstick.
 pub type Take<'a> = dyn FnMut(u64, bool) -> Result<Sample> + 'a;
 
-/// Who receives the cases of a script that runs: it alone, or a parent at the other end of a pipe.
+/// The receiver of a running script's cases: the script's own process, or a parent at the other end of a pipe.
 pub trait Bench {
     fn timed(&mut self, case: &Timed, take: &mut Take) -> Result<Summary>;
     fn exact(&mut self, case: &Exact) -> Result<()>;
@@ -107,12 +107,12 @@ pub fn attach(bench: impl Bench + 'static) {
     BENCH.with(|slot| slot.replace(Some(Box::new(bench))));
 }
 
-/// Whether the script runs by itself, under `levain run` or at the prompt.
+/// Whether the script runs standalone, under `levain run` or at the prompt.
 pub fn alone() -> bool {
     BENCH.with(|slot| slot.borrow().is_none())
 }
 
-/// Hands a case to the bench of this thread. It is away meanwhile: a case within a case is measured by itself.
+/// Passes a case to this thread's bench, which is detached meanwhile: a nested case is measured by itself.
 pub fn with<T>(work: impl FnOnce(&mut dyn Bench) -> T) -> T {
     match BENCH.with(|slot| slot.take()) {
         Some(mut bench) => {

@@ -1,14 +1,14 @@
-//! When a timed case has been measured enough.
+//! Decides when a timed case has been measured enough.
 
 use super::{Bench, Exact, Memory, Sample, Scored, Summary, Take, Timed};
 use crate::measure::statistics::{Estimate, median_interval, outliers};
 use crate::{Result, cancel};
 use std::time::Instant;
 
-/// A sample shorter than this measures the clock and the scheduler: short work is called several times a sample.
+/// A shorter sample would measure the clock and the scheduler: short work is called several times per sample.
 const SHORTEST: f64 = 0.01;
 
-/// How many calls make a sample long enough, found by doubling, which also warms up. Goes on until `warm_up` is over.
+/// The number of calls per sample, found by doubling, which also warms up. Continues until `warm_up` is over.
 pub fn warm_up(case: &Timed, take: &mut dyn FnMut(u64) -> Result<f64>) -> Result<u64> {
     let start = Instant::now();
     let mut calls = 1_u64;
@@ -39,7 +39,7 @@ impl<'a> Budget<'a> {
     pub fn is_over(&mut self, samples: &[f64]) -> bool {
         let count = samples.len();
         if count < self.case.min_samples.max(1) {
-            // a single call may take minutes: three must do then
+            // a single call may take minutes: then three must suffice
             return count >= 3 && self.start.elapsed().as_secs_f64() > 10.0 * self.case.seconds;
         }
         if count >= self.case.max_samples || self.start.elapsed().as_secs_f64() >= self.case.seconds {
@@ -48,19 +48,19 @@ impl<'a> Budget<'a> {
         if count < self.next_look {
             return false;
         }
-        // intervals cost more than a sample of a quick case
+        // computing intervals costs more than a sample of a quick case
         self.next_look = count + count.div_ceil(4);
         median_interval(samples).width() <= self.case.width
     }
 }
 
-/// What samples say.
+/// Summarizes samples.
 pub fn summary(samples: &[f64]) -> Summary {
     let (below, above) = outliers(samples);
     Summary { median: median_interval(samples), samples: samples.len(), outliers: below + above }
 }
 
-/// One round of a case that nobody else watches.
+/// Measures one round of a case in a standalone run.
 pub struct Alone;
 
 impl Bench for Alone {
@@ -88,8 +88,8 @@ impl Bench for Alone {
     }
 }
 
-/// A fixed piece of work on all threads: arithmetic that waits for itself, and a walk through more memory than the
-/// near caches hold. Its time says how fast the machine is at this moment.
+/// A fixed amount of work on all threads: dependent arithmetic, and a walk through more memory than the near caches hold. Its
+/// time measures the current speed of the machine.
 pub fn yardstick() -> f64 {
     const LENGTH: usize = 1 << 18;
     thread_local! {
@@ -113,7 +113,7 @@ pub fn yardstick() -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// The time of one of `calls`, with the yardstick before it where it is asked for.
+/// The time per call of `calls` calls, preceded by the yardstick if requested.
 pub fn sample(calls: u64, with_yardstick: bool, mut call: impl FnMut() -> Result<()>) -> Result<Sample> {
     let yardstick = with_yardstick.then(yardstick);
     let start = Instant::now();
@@ -123,7 +123,7 @@ pub fn sample(calls: u64, with_yardstick: bool, mut call: impl FnMut() -> Result
     Ok(Sample { seconds: start.elapsed().as_secs_f64() / calls as f64, yardstick })
 }
 
-/// An estimate with nothing known of its spread.
+/// An estimate of unknown spread.
 pub fn point(value: f64) -> Estimate {
     Estimate { value, low: value, high: value }
 }

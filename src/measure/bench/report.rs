@@ -1,4 +1,4 @@
-//! What people and CI read of benchmarks: text, json, markdown, JUnit XML.
+//! Benchmark reports for people and CI: text, json, markdown, JUnit XML.
 
 use super::format::{padded, plural, width};
 use super::judge::{Case, Decision, Judged, shown};
@@ -24,7 +24,7 @@ impl Row {
         Row { script, name, kind: case.kept.name(), shown, judged, measured }
     }
 
-    /// A case that the `other` has, and that was not met in what is `here`.
+    /// A case of `other` that is missing in `here`.
     pub fn missing(script: &str, name: &str, other: &str, here: &str) -> Row {
         let reason = format!("in {other}, not in {here}");
         let judged = Judged { decision: Decision::Inconclusive, reason, change: None };
@@ -39,14 +39,14 @@ impl Row {
     }
 }
 
-/// Everything that one `levain bench` found.
+/// The results of one `levain bench`.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub machine: Machine,
-    /// What was compared with, in words.
+    /// What the results were compared with, in words.
     pub compared: Vec<String>,
     pub rows: Vec<Row>,
-    /// Scripts that went wrong: script, fault.
+    /// Failed scripts: script, fault.
     pub faults: Vec<(String, String)>,
 }
 
@@ -55,7 +55,7 @@ impl Report {
         self.rows.iter().filter(|row| row.judged.decision == decision).count()
     }
 
-    /// The scripts that it has cases of.
+    /// The scripts with cases.
     pub fn scripts(&self) -> impl Iterator<Item = &str> {
         let mut names: Vec<&str> = self.rows.iter().map(|row| row.script.as_str()).collect();
         names.dedup();
@@ -168,7 +168,7 @@ impl Report {
     }
 }
 
-/// Text in a line of a table.
+/// Text for one line of a table.
 fn one_line(text: &str) -> String {
     text.replace('\n', " ")
 }
@@ -184,7 +184,7 @@ fn row_json(row: &Row) -> Value {
     json
 }
 
-/// Text as it stands in XML.
+/// Text escaped for XML.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::new();
     for c in text.chars() {
@@ -194,7 +194,7 @@ pub fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\n' => safe.push_str("&#10;"),
-            // XML has no sign for these
+            // not representable in XML
             '\u{fffe}' | '\u{ffff}' => safe.push(' '),
             c if c.is_control() && c != '\t' => safe.push(' '),
             c => safe.push(c),

@@ -1,4 +1,4 @@
-//! How a case is decided, kept beside what it measured: so that two saved results can be compared without a run.
+//! The decision rule of a case, stored with its measurements, so that two saved results can be compared without a run.
 
 use super::judge::{Case, Kept, Settings};
 use super::{Exact, Memory, Scored, Timed};
@@ -22,7 +22,7 @@ pub struct Rule {
     pub lower_is_better: Option<bool>,
 }
 
-/// A case as a file keeps it.
+/// A case as stored in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
     #[serde(flatten)]
@@ -52,7 +52,7 @@ impl Stored {
         Stored { kept: case.kept.clone(), rule }
     }
 
-    /// The case again. Thresholds that the file lacks are the defaults of `stdlib/bench.rhai`.
+    /// The case. Thresholds missing in the file are the defaults of `stdlib/bench.rhai`.
     pub fn case(&self, name: &str) -> Case {
         let (name, rule) = (name.to_string(), &self.rule);
         let settings = match &self.kept {

@@ -1,5 +1,6 @@
-//! Scores of items beside those of the same items before. As with times, the interval says what is sure and the margin what
-//! matters: a whole interval below minus the margin is FAIL, one above it PASS, one that contains it INCONCLUSIVE.
+//! Scores of items compared with earlier scores of the same items. As for times, the interval states the uncertainty and the
+//! margin the smallest effect of interest: a whole interval below minus the margin is FAIL, one above it PASS, one that contains
+//! it INCONCLUSIVE.
 
 use super::Scored;
 use super::decision::{Decision, Judged, judged};
@@ -8,15 +9,15 @@ use crate::measure::proportion::{mcnemar, paired_interval};
 use crate::measure::statistics::Estimate;
 use std::collections::BTreeMap;
 
-/// Scores that differ by less, or by less of what is above 1, are equal: the rest is rounding.
+/// Scores are equal if they differ by less than this, or by less than this share if above 1: the difference is rounding.
 const EQUAL: f64 = 1e-9;
 /// On another machine, a mean loss below this share of the mean score may be rounding.
 const ROUNDING: f64 = 1e-3;
 
-/// The scores of items that both have, old and new.
+/// The scores of items present in both, old and new.
 struct Pairs<'a> {
     items: Vec<(&'a str, f64, f64)>,
-    /// Items that only one of them has.
+    /// Number of items in only one of them.
     alone: usize,
 }
 
@@ -28,7 +29,7 @@ impl<'a> Pairs<'a> {
         Pairs { items, alone }
     }
 
-    /// What each item gains, 0 where its scores are equal.
+    /// The gain of each item, 0 if its scores are equal.
     fn gains(&self, lower_is_better: bool) -> Vec<f64> {
         let toward = if lower_is_better { -1.0 } else { 1.0 };
         let gain = |(_, old, new): &(&str, f64, f64)| {
@@ -46,7 +47,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Judges the scores of a case by those of the same items before, which another machine may have measured.
+/// Judges the scores of a case against earlier scores of the same items, possibly from another machine.
 pub fn judge(case: &Scored, before: &BTreeMap<String, f64>, elsewhere: bool) -> Judged {
     let pairs = Pairs::of(case, before);
     if pairs.items.is_empty() {
@@ -83,8 +84,8 @@ pub fn judge(case: &Scored, before: &BTreeMap<String, f64>, elsewhere: bool) -> 
     Judged { decision, reason, change: Some(gain) }
 }
 
-/// The mean gain, and the interval that leaves `alpha` beyond either end; of answers that are right or wrong, from how many were
-/// won and lost. `None` of one item, unless it was right or wrong.
+/// The mean gain, and its interval with `alpha` in each tail; for correct or wrong answers from the numbers won and lost. `None`
+/// for one item, unless it is correct or wrong.
 fn interval(gains: &[f64], flips: Option<(u64, u64)>, alpha: f64) -> Option<Estimate> {
     let level = 1.0 - 2.0 * alpha;
     let value = gains.iter().sum::<f64>() / gains.len() as f64;
@@ -98,7 +99,7 @@ fn interval(gains: &[f64], flips: Option<(u64, u64)>, alpha: f64) -> Option<Esti
     Some(Estimate { value, low, high })
 }
 
-/// Four digits after the point, or two of a smaller number.
+/// Four decimal digits, or two significant ones for smaller numbers.
 fn signed(value: f64) -> String {
     if value != 0.0 && value.abs() < 5e-5 { format!("{value:+.1e}") } else { format!("{value:+.4}") }
 }

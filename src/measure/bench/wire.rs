@@ -1,5 +1,5 @@
-//! What `levain bench` and the process that runs a script say to each other: one JSON object a line, over the
-//! process's standard input and output.
+//! The protocol between `levain bench` and the process that runs a script: one JSON object per line, over the process's standard
+//! input and output.
 
 use super::{Bench, Exact, Memory, Sample, Scored, Summary, Take, Timed};
 use crate::{Error, Result, bail, cancel};
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 
-/// Raised when a message changes its meaning: a binary of another protocol is told apart from one that is broken.
+/// Incremented when a message changes its meaning: distinguishes a binary with another protocol from a broken one.
 pub const PROTOCOL: u32 = 2;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -17,17 +17,17 @@ pub enum FromWorker {
         protocol: u32,
         version: String,
     },
-    /// What the script printed.
+    /// Output of the script.
     Printed(String),
-    /// A timed case begins: asks are expected.
+    /// A timed case begins: requests are expected.
     Timed(Timed),
     Sample(Sample),
     Exact(Exact),
     Scored(Scored),
     Memory(Memory),
-    /// The script is through.
+    /// The script has finished.
     End,
-    /// What went wrong, as a person reads it.
+    /// An error in readable form.
     Fault(String),
 }
 
@@ -58,9 +58,9 @@ pub fn receive<T: DeserializeOwned>(from: &mut dyn BufRead) -> Result<Option<T>>
     }
 }
 
-/// The bench of the process that runs the script: passes everything on, and does as it is asked.
+/// The bench of the process that runs the script: forwards everything, and executes requests.
 pub struct Worker<F> {
-    /// What the script has printed since the last look.
+    /// The script's output since the last call.
     pub printed: F,
 }
 

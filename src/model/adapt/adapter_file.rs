@@ -1,11 +1,11 @@
-//! A folder of what a model has beside its base: new embedding rows, LoRA and bottleneck adapters, and no old weight.
+//! A folder with a model's additions to its base: new embedding rows, LoRA and bottleneck adapters, without the base weights.
 //!
 //! ```text
 //! FOLDER/levain_adapter.json          the base, its hash, and what each part is
 //!       /levain_adapter.safetensors   the numbers
 //! ```
 //!
-//! A tokenizer that is saved into the same folder makes it whole: `model(FOLDER)` and `tokenizer(FOLDER)` open it.
+//! With a tokenizer saved into the same folder it is complete: `model(FOLDER)` and `tokenizer(FOLDER)` open it.
 
 use super::attach::linears;
 use super::bottleneck::{ACTIVATIONS, Bottleneck, PARTS};
@@ -31,14 +31,14 @@ const CONFIG: &str = "levain_adapter.json";
 const TENSORS: &str = "levain_adapter.safetensors";
 const FORMAT: u64 = 1;
 
-/// Whether a folder holds what a model has beside its base.
+/// Whether a folder holds a model's additions to its base.
 pub fn is_adapter_file(folder: &Path) -> bool {
     files::is_file(&folder.join(CONFIG))
 }
 
 impl Model {
-    /// Writes what this model has beside its base; `base` is what the folder names as its base, by default where the
-    /// model was opened.
+    /// Writes this model's additions to its base; `base` is the base's path in the folder, by default the path that the model was
+    /// opened from.
     pub fn save_adapter(&self, folder: &Path, base: Option<&str>) -> Result<()> {
         const WHO: &str = "save_adapter";
         let (weights, source, vocab, replaced) = {
@@ -100,7 +100,7 @@ impl Model {
         })
     }
 
-    /// Puts on a base what the folder holds.
+    /// Applies the folder's contents to a base.
     pub(in crate::model) fn put_on(&self, folder: &Path, config: &Value) -> Result<()> {
         let fault = fault(folder);
         let source = self.read().source.clone().unwrap_or_default();
@@ -182,7 +182,7 @@ impl Model {
     }
 }
 
-/// The facts of an adapter folder, of a format that this levain reads.
+/// The metadata of an adapter folder, in a supported format.
 pub fn read(folder: &Path) -> Result<Value> {
     let config = read_json(&folder.join(CONFIG))?;
     if config["format"].as_u64() != Some(FORMAT) {
@@ -191,7 +191,7 @@ pub fn read(folder: &Path) -> Result<Value> {
     Ok(config)
 }
 
-/// The base that an adapter folder names.
+/// The base named in an adapter folder.
 pub fn base_of(folder: &Path, config: &Value) -> Result<PathBuf> {
     match config["base_model_name_or_path"].as_str() {
         Some(named) => Ok(resolve(folder, named)),
@@ -204,14 +204,14 @@ fn fault(folder: &Path) -> impl Fn(&str) -> Error {
     move |what| Error::new("model", format!("{}: {what}", place.display()))
 }
 
-/// A path from the folder, or from here.
+/// A path relative to the folder, or to the current directory.
 fn resolve(folder: &Path, base: &str) -> PathBuf {
     let beside = folder.join(base);
     if files::exists(&beside) || !files::exists(Path::new(base)) { beside } else { base.into() }
 }
 
-/// A hash of a model's files: of the `.gguf`, or of a folder's config and weights in name order. FNV-1a by words of 8
-/// bytes: against mistakes, not against forgers.
+/// A hash of a model's files: of the `.gguf`, or of a folder's config and weights in name order. FNV-1a by words of 8 bytes:
+/// detects mistakes, not forgery.
 fn hash(source: &Path) -> Result<String> {
     let fault = |error: std::io::Error| Error::io("model", source, &error);
     let paths = match files::is_file(source) {

@@ -1,4 +1,4 @@
-//! Attaching LoRA and bottleneck adapters to a model, and taking them off.
+//! Attaches LoRA and bottleneck adapters to a model, and detaches them.
 
 use super::bottleneck::Bottleneck;
 use super::lora::{LoraLayer, norms};
@@ -21,15 +21,15 @@ pub struct Lora {
     pub rank: usize,
     pub alpha: f64,
     pub dropout: f64,
-    /// Names of linear layers or of embeddings, or the ends of names (`q_proj`), or patterns with `*`; `all-linear` is
-    /// all in blocks.
+    /// Names of linear layers or embeddings, suffixes of names (`q_proj`), or patterns with `*`; `all-linear` is all linear
+    /// layers in blocks.
     pub layers: Vec<String>,
     pub seed: u64,
-    /// A magnitude for each output (Liu et al. 2024).
+    /// Train a magnitude for each output (Liu et al. 2024).
     pub dora: bool,
-    /// alpha is divided by the root of the rank (Kalajdzievski 2023).
+    /// Divide alpha by the root of the rank (Kalajdzievski 2023).
     pub rslora: bool,
-    /// Ids whose rows of the embeddings are trained beside LoRA, as PEFT's option of this name says it.
+    /// Ids whose embedding rows are trained in addition to LoRA, as PEFT's option of this name.
     pub token_indices: TokenIndices,
 }
 
@@ -50,7 +50,7 @@ impl Default for Lora {
 }
 
 impl Lora {
-    /// New adapters for a layer, as PEFT initializes them: B is 0, or A for embeddings, so that nothing changes.
+    /// A new adapter for a layer, initialized as in PEFT: B is 0 (A for embeddings), so that nothing changes.
     fn layer(&self, name: &str, [output, input]: [usize; 2], embedding: bool, rng: &Rng) -> Result<LoraLayer> {
         let scale = self.alpha / if self.rslora { (self.rank as f64).sqrt() } else { self.rank as f64 };
         let zeros = |rows: usize, columns: usize| Array::zeros((rows, columns), DType::F32, &Device::Cpu);
@@ -60,7 +60,7 @@ impl Lora {
             let b = Array::from_vec(numbers, (output, self.rank), &Device::Cpu)?;
             return Ok(LoraLayer::of_embedding(name, [zeros(self.rank, input)?, b], self.alpha, scale));
         }
-        // Kaiming's uniform with a = √5, which is ±1/√in
+        // Kaiming uniform with a = √5, which is ±1/√in
         rng.split(name).fill_uniform(&mut numbers);
         let bound = 1.0 / (input as f32).sqrt();
         numbers.iter_mut().for_each(|x| *x = (2.0 * *x - 1.0) * bound);
@@ -70,7 +70,7 @@ impl Lora {
 }
 
 impl Model {
-    /// Attaches LoRA and freezes everything else. Nothing changes before a step. Returns the number of layers.
+    /// Attaches LoRA and freezes everything else. The output does not change before the first step. Returns the number of layers.
     pub fn attach_lora(&self, lora: &Lora) -> Result<usize> {
         self.check_trainable("attach_lora")?;
         const WHO: &str = "attach_lora";
@@ -108,14 +108,14 @@ impl Model {
             && let Some(output) = &config.output
             && !rows.contains_key(&output.weight)
         {
-            // both sides learn the same rows, as they do while they are tied
+            // both sides train the same rows, as while they are tied
             weights.share_rows(table, &output.weight)?;
         }
         for (name, sizes) in &layers {
             let [output, input] = *sizes;
             let weight = format!("{name}.weight");
             let embedding = tables.contains(name);
-            // a table of a few rows, of two types for example, takes any rank that its rows have room for
+            // a table with few rows, such as two types, accepts any rank up to its rows
             if lora.rank > if embedding { output } else { output.min(input) } {
                 bail!(WHO, "rank {} for the layer `{name}` of {input} → {output}", lora.rank);
             }
@@ -152,7 +152,7 @@ impl Model {
         self.take_off("merge_lora", true)
     }
 
-    /// Detaches LoRA: the model is as before.
+    /// Detaches LoRA and restores the previous model.
     pub fn detach_lora(&self) -> Result<usize> {
         self.take_off("detach_lora", false)
     }
@@ -192,7 +192,7 @@ impl Model {
     }
 }
 
-/// Every linear layer in the layers and in the head: its name and its `[out, in]`.
+/// Every linear layer in the layers and in the head: its name and `[out, in]`.
 pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> {
     let layout = config.layout;
     let dense = layout.heads.dense.map(|dense| dense.name);
@@ -213,8 +213,7 @@ pub fn linears(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> 
         .collect()
 }
 
-/// The layers that the names mean, every name at least one: linear ones, and the embeddings of both sides where they are
-/// named.
+/// The layers that the names select, at least one per name: linear layers, and input or output embeddings if named.
 fn select(inner: &Inner, wanted: &[String]) -> Result<Vec<(String, [usize; 2])>> {
     let (config, weights) = (&inner.config, &inner.weights);
     let mut all = linears(config, weights);
@@ -259,17 +258,17 @@ fn ends(all: &[(String, [usize; 2])]) -> String {
 /// The bottleneck adapters to attach.
 #[derive(Clone, Debug)]
 pub struct Bottlenecks {
-    /// The width in the middle; by default a sixteenth of the layer's.
+    /// The bottleneck width; by default a sixteenth of the layer's.
     pub rank: Option<usize>,
     pub activation: Activation,
-    /// After attention too, or only after the feed-forward.
+    /// After attention too, or only after the feed-forward layer.
     pub attention: bool,
     pub seed: u64,
 }
 
 impl Model {
-    /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so nothing changes before
-    /// a step. Returns their number.
+    /// Attaches bottleneck adapters and freezes everything else. The last product starts at 0, so the output does not change
+    /// before the first step. Returns their number.
     pub fn attach_bottleneck(&self, wanted: &Bottlenecks) -> Result<usize> {
         self.check_trainable("attach_bottleneck")?;
         const WHO: &str = "attach_bottleneck";
@@ -300,7 +299,7 @@ impl Model {
         Ok(count)
     }
 
-    /// Detaches the bottleneck adapters: the model is as before.
+    /// Detaches the bottleneck adapters and restores the previous model.
     pub fn detach_bottleneck(&self) -> Result<usize> {
         let mut inner = self.write();
         if inner.weights.bottlenecks.is_empty() {
@@ -316,7 +315,7 @@ impl Model {
     }
 }
 
-/// The linear layers that add to the residual stream, and the sizes of their outputs.
+/// The linear layers that add to the residual stream, with their output sizes.
 fn places(config: &Config, weights: &Weights, attention: bool) -> Vec<(String, usize)> {
     let [of_attention, of_mlp] = config.layout.outputs;
     let ends = |layer: &str| {

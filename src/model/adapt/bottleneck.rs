@@ -6,7 +6,7 @@ use crate::model::activation::Activation;
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Array, Tensor, ops};
 
-/// What follows one linear layer: `y → y + up(f(down(y)))`.
+/// An adapter after one linear layer: `y → y + up(f(down(y)))`.
 #[derive(Clone)]
 pub struct Bottleneck {
     /// `[rank, out]` and `[rank]`
@@ -17,11 +17,11 @@ pub struct Bottleneck {
     pub frozen: bool,
 }
 
-/// The parts of a bottleneck as files name them, in the order of [`Bottleneck::params`].
+/// The parts of a bottleneck by their names in files, in the order of [`Bottleneck::params`].
 pub const PARTS: [&str; 4] = ["down.weight", "down.bias", "up.weight", "up.bias"];
 
 impl Bottleneck {
-    /// Of numbers in the order of [`PARTS`].
+    /// From numbers in the order of [`PARTS`].
     pub fn new(layer: &str, numbers: [Array; 4], activation: Activation) -> Bottleneck {
         let mut index = 0;
         let [a, b, c, d] = numbers.map(|value| {
@@ -44,5 +44,5 @@ impl Bottleneck {
     }
 }
 
-/// The activations that a bottleneck may have.
+/// The activations supported in a bottleneck.
 pub const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Silu, Activation::Gelu];

@@ -1,22 +1,22 @@
-//! LoRA (Hu et al. 2021): a product of two narrow matrices beside a frozen one. With a magnitude for each output it is DoRA
-//! (Liu et al. 2024).
+//! LoRA (Hu et al. 2021): a low-rank product added to a frozen layer. With a magnitude for each output it is DoRA (Liu et al.
+//! 2024).
 
 use crate::Result;
 use crate::tensor::nn::{self, Precision};
 use crate::tensor::{Array, DType, Rng, Tensor, ops};
 
-/// What is attached to one layer: `x → scale · B(A(x))`.
+/// The adapter of one layer: `x → scale · B(A(x))`.
 #[derive(Clone)]
 pub struct LoraLayer {
     /// `[rank, in]`
     pub a: Tensor,
     /// `[out, rank]`
     pub b: Tensor,
-    /// What B adds to its product, `[out]` (PEFT's `lora_bias`).
+    /// The bias of B, `[out]` (PEFT's `lora_bias`).
     pub bias: Option<Tensor>,
     /// DoRA: the norm of each row of the merged weight, `[out]`.
     pub magnitude: Option<Tensor>,
-    /// It is attached to embeddings: its inputs are the rows of a table `[in, out]`.
+    /// Whether it is attached to embeddings: its inputs are the rows of a table `[in, out]`.
     pub embedding: bool,
     /// alpha / rank, or alpha / √rank
     pub scale: f64,
@@ -25,10 +25,10 @@ pub struct LoraLayer {
     pub frozen: bool,
 }
 
-/// What PEFT puts before the name of a layer.
+/// PEFT's prefix of layer names.
 pub const PREFIX: &str = "base_model.model.";
 
-/// The layer that an adapter is attached to, where DoRA asks for it.
+/// The layer under an adapter, which DoRA needs.
 pub struct Beneath<'a> {
     /// Its weight `[out, in]`, in f32.
     pub weight: &'a dyn Fn() -> Result<Array>,
@@ -38,7 +38,7 @@ pub struct Beneath<'a> {
 }
 
 impl LoraLayer {
-    /// An adapter for the layer `name` with these numbers, named as PEFT names them.
+    /// An adapter for the layer `name` with these numbers, with PEFT's parameter names.
     pub fn new(name: &str, [a, b]: [Array; 2], alpha: f64, scale: f64, dropout: f64) -> LoraLayer {
         LoraLayer {
             a: param(name, A, a),
@@ -67,7 +67,7 @@ impl LoraLayer {
         LoraLayer { magnitude: magnitude.map(|magnitude| param(name, MAGNITUDE, magnitude)), ..self }
     }
 
-    /// The parameters, under the ends of the names that PEFT's files have for them.
+    /// The parameters, with the suffixes of their names in PEFT's files.
     pub fn parts(&self) -> Vec<(&'static str, Tensor)> {
         let [a, b] = if self.embedding { [EMBEDDING_A, EMBEDDING_B] } else { [A, B] };
         let pairs = [(a, Some(&self.a)), (b, Some(&self.b)), (BIAS, self.bias.as_ref())];
@@ -83,7 +83,7 @@ impl LoraLayer {
         self.a.value().dims()[0]
     }
 
-    /// Whether it only adds a product of two matrices.
+    /// Whether it only adds a low-rank product.
     pub fn is_plain(&self) -> bool {
         self.bias.is_none() && self.magnitude.is_none()
     }
@@ -92,7 +92,7 @@ impl LoraLayer {
         if self.frozen { part.detach() } else { part.clone() }
     }
 
-    /// What a layer gives for `x`, adapted; `y` is what it gives alone.
+    /// The adapted output of a layer for `x`; `y` is its output without the adapter.
     pub fn apply(
         &self,
         y: &Tensor,
@@ -108,7 +108,7 @@ impl LoraLayer {
         let x = dropped.as_ref().unwrap_or(x);
         let added = self.widened(&nn::linear(x, &self.own(&self.a), None, precision)?, precision)?;
         let Some(ratio) = self.ratio(beneath.weight)? else { return ops::add(y, &added) };
-        // what DoRA scales of the layer's own product sees the same dropout
+        // the layer's own product that DoRA scales uses the same dropout
         let product = match (&dropped, beneath.bias) {
             (Some(x), _) => (beneath.product)(x)?,
             (None, Some(bias)) => ops::subtract(y, bias)?,
@@ -118,7 +118,7 @@ impl LoraLayer {
         ops::add(y, &ops::add(&scaled, &ops::multiply(&added, &ratio)?)?)
     }
 
-    /// Rows `ids` of embeddings, adapted; `y` is those of the table alone, and `weight` the table as `[out, in]`.
+    /// Adapted embedding rows `ids`; `y` are the rows without the adapter, and `weight` is the table as `[out, in]`.
     pub fn apply_rows(
         &self,
         y: &Tensor,
@@ -135,7 +135,7 @@ impl LoraLayer {
         }
     }
 
-    /// From the narrow side to the output; the scale is applied where it is cheap.
+    /// From rank to output; the scale is applied where it is cheap.
     fn widened(&self, narrow: &Tensor, precision: Precision) -> Result<Tensor> {
         let y = nn::linear(&ops::multiply(narrow, self.scale)?, &self.own(&self.b), None, precision)?;
         match &self.bias {
@@ -144,8 +144,8 @@ impl LoraLayer {
         }
     }
 
-    /// DoRA's factor of each output: its magnitude over the norm of its row, which is a constant in training (section 4.3
-    /// of the paper).
+    /// DoRA's factor for each output: its magnitude divided by its row's norm, which is a constant in training (section 4.3 of
+    /// the paper).
     fn ratio(&self, weight: &dyn Fn() -> Result<Array>) -> Result<Option<Tensor>> {
         let Some(magnitude) = &self.magnitude else { return Ok(None) };
         let norms = Tensor::from(norms(&(weight()? + self.delta()?)?)?);
@@ -160,12 +160,12 @@ impl LoraLayer {
         Ok(sum.broadcast_mul(&ratio.unsqueeze(1)?)?)
     }
 
-    /// What it adds to the bias of the layer.
+    /// Its addition to the layer's bias.
     pub fn added_bias(&self) -> Result<Option<Array>> {
         self.bias.as_ref().map(|bias| Ok((bias.value() * self.scale)?)).transpose()
     }
 
-    /// What it adds to the weight: scale · B A, `[out, in]`.
+    /// Its addition to the weight: scale · B A, `[out, in]`.
     fn delta(&self) -> Result<Array> {
         Ok((self.b.value().matmul(&self.a.value())? * self.scale)?)
     }
@@ -176,7 +176,7 @@ pub fn norms(weight: &Array) -> Result<Array> {
     Ok(weight.to_dtype(DType::F32)?.sqr()?.sum(1)?.sqrt()?)
 }
 
-/// The ends of the names in PEFT's files.
+/// Suffixes of the names in PEFT's files.
 pub const A: &str = "lora_A.weight";
 pub const B: &str = "lora_B.weight";
 pub const EMBEDDING_A: &str = "lora_embedding_A";

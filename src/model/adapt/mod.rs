@@ -1,4 +1,4 @@
-//! What is attached to a model beside its weights: LoRA and bottleneck adapters, and the folders that hold them.
+//! Additions to a model's weights: LoRA and bottleneck adapters, and the folders that hold them.
 
 pub mod adapter_file;
 pub mod attach;

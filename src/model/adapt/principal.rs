@@ -1,14 +1,14 @@
-//! What some initializations of LoRA take out of a weight: PiSSA (Meng et al. 2024) its principal part, OLoRA
-//! (Büyükakyüz 2024) its projection on its first columns.
+//! Parts that some LoRA initializations subtract from a weight: PiSSA (Meng et al. 2024) the principal part, OLoRA (Büyükakyüz
+//! 2024) the projection on the first columns.
 
 use crate::tensor::{Array, DType, Device};
 use crate::{Result, cancel};
 
-/// The nearest matrix of this rank to `weight [out, in]`: its part along the largest singular values.
+/// The nearest matrix of this rank to `weight [out, in]`: its part along the largest singular vectors.
 pub fn principal(weight: &Array, rank: usize) -> Result<Array> {
     let w = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let (out, inp) = w.dims2()?;
-    // of the smaller side, whose eigenvectors are singular vectors
+    // use the smaller side, whose eigenvectors are singular vectors
     let wide = out <= inp;
     let gram = if wide { w.matmul(&w.t()?)? } else { w.t()?.matmul(&w)? };
     let size = out.min(inp);
@@ -18,7 +18,7 @@ pub fn principal(weight: &Array, rank: usize) -> Result<Array> {
     Ok(part.to_dtype(DType::F32)?.to_device(weight.device())?)
 }
 
-/// `weight [out, in]` projected on the span of its first `rank` columns: Q R of its QR decomposition, cut at the rank.
+/// `weight [out, in]` projected on the span of its first `rank` columns: Q R of its QR decomposition, truncated to the rank.
 pub fn leading(weight: &Array, rank: usize) -> Result<Array> {
     let w = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     let (out, inp) = w.dims2()?;
@@ -26,7 +26,7 @@ pub fn leading(weight: &Array, rank: usize) -> Result<Array> {
     let columns: Vec<Vec<f64>> = w.narrow(1, 0, rank)?.t()?.contiguous()?.to_vec2()?;
     let mut basis: Vec<Vec<f64>> = Vec::new();
     for mut column in columns {
-        // twice: once is not orthogonal enough
+        // twice: one pass is not orthogonal enough
         for _ in 0..2 {
             for other in &basis {
                 let by = dot(&column, other);
@@ -51,10 +51,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// (implicit QL). Golub and Van Loan, Matrix Computations, 8.3.
 struct Symmetric {
     size: usize,
-    /// Columns of Q, one after the other.
+    /// Concatenated columns of Q.
     q: Vec<Vec<f64>>,
     diagonal: Vec<f64>,
-    /// Below the diagonal; one longer, with a 0 at its end.
+    /// The subdiagonal, followed by a 0.
     below: Vec<f64>,
 }
 
@@ -64,7 +64,7 @@ impl Symmetric {
         let (mut diagonal, mut below) = (vec![0.0; n], vec![0.0; n]);
         for k in 0..n.saturating_sub(2) {
             cancel::check()?;
-            // v reflects the column below the diagonal to its first entry
+            // v reflects the column below the diagonal onto its first entry
             let mut v = vec![0.0; n];
             for i in k + 1..n {
                 v[i] = a[i * n + k];
@@ -108,7 +108,7 @@ impl Symmetric {
 
     fn diagonalize(&mut self) -> Result<()> {
         for low in 0..self.size {
-            // a handful of rounds an eigenvalue; the bound is for matrices of NaN
+            // a handful of rounds per eigenvalue; the bound is for matrices of NaN
             for _ in 0..64 {
                 cancel::check()?;
                 let small = |i: usize| {
@@ -157,7 +157,7 @@ impl Symmetric {
         e[high] = 0.0;
     }
 
-    /// The eigenvectors of the `count` largest eigenvalues, one after the other.
+    /// The eigenvectors of the `count` largest eigenvalues, concatenated.
     fn largest(&self, count: usize) -> Result<Vec<f64>> {
         let mut order: Vec<usize> = (0..self.size).collect();
         order.sort_by(|&a, &b| self.diagonal[b].total_cmp(&self.diagonal[a]));

@@ -1,4 +1,4 @@
-//! Embeddings that take adapters: tables that are read by ids, by positions or by types, and rows of them that are trained alone.
+//! Embeddings that support adapters: tables indexed by ids, positions or types, and separately trained rows.
 
 use crate::model::config::Config;
 use crate::model::spec::Head;
@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 
 const WHO: &str = "attach_lora";
 
-/// Tables beside those of the ids: what their modules are called in transformers.
+/// Tables other than the token embeddings: their module names in transformers.
 const BESIDE: [&str; 3] = ["wpe", "position_embeddings", "token_type_embeddings"];
 
-/// The name of a weight's module.
+/// The module name of a weight.
 fn layer(weight: &str) -> &str {
     weight.strip_suffix(".weight").unwrap_or(weight)
 }
 
-/// Every table that is read row by row: its name, and `[embedding, rows]`, as LoRA sees it.
+/// Every lookup table: its name, and `[embedding, rows]`, the shape for LoRA.
 pub fn lookups(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> {
     let layout = config.layout;
     let mut found = vec![(layer(layout.embeddings).to_string(), [config.embedding, config.vocab])];
@@ -33,11 +33,11 @@ pub fn lookups(config: &Config, weights: &Weights) -> Vec<(String, [usize; 2])> 
     found
 }
 
-/// Which rows are trained alone, by the names of the embeddings: `None` names those of the input.
+/// The separately trained rows, by the name of the embeddings: `None` is the input embeddings.
 pub type TokenIndices = BTreeMap<Option<String>, Vec<u32>>;
 
-/// The tables that are meant, with their ids, which are checked. A copy of tied embeddings is among them where its rows are not
-/// those of the input: as in PEFT, they become two then.
+/// The selected tables, with their validated ids. A copy of tied embeddings is included if its rows differ from the input's: as
+/// in PEFT, they are then untied.
 pub fn rows(config: &Config, head: &Head, indices: &TokenIndices) -> Result<BTreeMap<String, Vec<u32>>> {
     let mut found = BTreeMap::new();
     for (name, ids) in indices {
@@ -65,7 +65,7 @@ pub fn rows(config: &Config, head: &Head, indices: &TokenIndices) -> Result<BTre
     Ok(found)
 }
 
-/// The weight that a name means.
+/// The weight that a name refers to.
 fn table(config: &Config, head: &Head, name: Option<&str>) -> Result<String> {
     let input = config.layout.embeddings.to_string();
     let Some(name) = name else { return Ok(input) };

@@ -7,42 +7,43 @@ use crate::tensor::Rng;
 use std::path::Path;
 
 const ATTACH: &[Opt] = &[
-    opt("rank", Kind::Int, "8", "rank of the product").also(&["r"]),
-    opt("alpha", Kind::Float, "16.0", "scale of the product times rank").also(&["lora_alpha"]),
-    opt("dropout", Kind::Float, "0.0", "dropout of its inputs in training, drawn anew for every loss")
+    opt("rank", Kind::Int, "8", "rank of the low-rank product").also(&["r"]),
+    opt("alpha", Kind::Float, "16.0", "the product is scaled by alpha / rank").also(&["lora_alpha"]),
+    opt("dropout", Kind::Float, "0.0", "dropout of the inputs in training, drawn anew for each loss")
         .also(&["lora_dropout"]),
     opt(
         "layers",
         Kind::List,
         "[\"q_proj\", \"v_proj\"]",
-        "linear layers by name, by the end of the name, or by pattern; `all-linear` for all in the layers; `embed_tokens`, `wpe` and others for embeddings",
+        "linear layers by name, name suffix or pattern; `all-linear` for all in the layers; `embed_tokens`, `wpe` and others for embeddings",
     )
     .also(&["target_modules"]),
     opt(
         "trainable_token_indices",
         Kind::Any,
         "",
-        "ids whose rows of the embeddings are trained too: a list for those of the input, or `#{ embed_tokens: […], lm_head: […] }`",
+        "ids whose embedding rows are trained too: a list for the input embeddings, or `#{ embed_tokens: […], lm_head: […] }`",
     )
     .also(&["new tokens", "added tokens", "TrainableTokensConfig"]),
-    opt("use_dora", Kind::Bool, "false", "DoRA: a magnitude for each output beside the product"),
-    opt("use_rslora", Kind::Bool, "false", "divide alpha by the root of the rank, as rsLoRA does"),
+    opt("use_dora", Kind::Bool, "false", "DoRA: also train a magnitude for each output"),
+    opt("use_rslora", Kind::Bool, "false", "rsLoRA: divide alpha by the square root of the rank"),
     opt("seed", Kind::Int, "", "seed of A; default: the run's stream"),
 ];
 
-const SAVE: &[Opt] = &[opt("base", Kind::Text, "", "base model that the folder names; default: where it was opened")
-    .also(&["base_model_name_or_path"])];
+const SAVE: &[Opt] =
+    &[opt("base", Kind::Text, "", "base model to name in the folder; default: the path it was opened from")
+        .also(&["base_model_name_or_path"])];
 
 const BOTTLENECK: &[Opt] = &[
-    opt("rank", Kind::Int, "", "width in the middle; default: a sixteenth of the layer's").also(&["reduction_factor"]),
+    opt("rank", Kind::Int, "", "bottleneck width; default: a sixteenth of the layer's").also(&["reduction_factor"]),
     opt(
         "after",
         Kind::OneOf(&["feed_forward", "both"]),
         "\"feed_forward\"",
-        "Pfeiffer's place, or after attention too, as Houlsby's",
+        "after feed-forward layers (Pfeiffer), or after attention too (Houlsby)",
     ),
-    opt("activation", Kind::OneOf(&["relu", "silu", "gelu"]), "\"relu\"", "between the two layers"),
-    opt("seed", Kind::Int, "", "seed of the first product; default: the run's stream"),
+    opt("activation", Kind::OneOf(&["relu", "silu", "gelu"]), "\"relu\"", "activation between the two layers"),
+    opt("seed", Kind::Int, "", "seed of the first matrix; default: the run's stream"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -53,7 +54,7 @@ pub fn register(host: &mut Host) {
     host.options("save_lora", SAVE);
 }
 
-/// `trainable_token_indices`: ids of the input, or those of each of the embeddings.
+/// `trainable_token_indices`: ids for the input embeddings, or ids for each side.
 fn token_indices(given: Dynamic) -> Res<TokenIndices> {
     const WHO: &str = "attach_lora";
     let ids = |given: Dynamic| -> Res<Vec<u32>> {
@@ -79,17 +80,17 @@ fn token_indices(given: Dynamic) -> Res<TokenIndices> {
 mod verbs {
     pub type Model = crate::model::Model;
 
-    /// Attaches LoRA to linear layers and freezes all else (Hu et al. 2021). Returns the number of layers.
+    /// Attaches LoRA to linear layers and freezes all other weights. Returns the number of layers (LoRA: Hu et al. 2021).
     ///
     /// B starts at 0, so nothing changes before the first step. Frozen weights cost neither memory nor time.
     ///
-    /// `use_dora` trains a magnitude for each output beside the product (DoRA: Liu et al. 2024), as PEFT computes it: slower, since the
-    /// norms of the whole weight are taken in each pass. `use_rslora` scales by alpha / √rank (Kalajdzievski 2023). Embeddings take
-    /// LoRA where they are named, `embed_tokens` and `lm_head`, which become two weights where they are tied, and tables of positions and
-    /// types, such as GPT-2's `wpe`.
+    /// `use_dora` also trains a magnitude for each output (DoRA: Liu et al. 2024), as PEFT does: slower, since each pass computes
+    /// the norms of the whole weight. `use_rslora` scales by alpha / √rank (Kalajdzievski 2023). Embeddings take LoRA if named:
+    /// `embed_tokens` and `lm_head`, which are untied if they were tied, and position and type embeddings such as GPT-2's `wpe`.
     ///
-    /// `trainable_token_indices` trains the rows of some ids beside LoRA, as PEFT does: those of new tokens, while all other rows stay as
-    /// they are. Tied embeddings learn them on both sides, unless `lm_head` is given other ids: they are two then. `save_lora` writes them, and PEFT opens the folder.
+    /// `trainable_token_indices` also trains the embedding rows of some ids, as PEFT does: those of new tokens, while all other
+    /// rows stay as they are. Tied embeddings train them on both sides, unless `lm_head` is given other ids, which unties them.
+    /// `save_lora` writes them, and PEFT opens the folder.
     ///
     /// also: get_peft_model, LoraConfig, target_modules, DoRA, rsLoRA
     ///
@@ -146,7 +147,7 @@ mod verbs {
         Ok(net.merge_lora()? as INT)
     }
 
-    /// Detaches LoRA, and what its adapter replaced of the base: the model is as it was before.
+    /// Detaches LoRA, and restores the base weights that its adapter replaced: the model is as it was before.
     ///
     /// also: unload, disable_adapter
     ///
@@ -160,10 +161,10 @@ mod verbs {
         Ok(net.detach_lora()? as INT)
     }
 
-    /// Attaches bottleneck adapters and freezes all else: a narrow layer after each feed-forward (Pfeiffer et al. 2021), or
-    /// after attention too (Houlsby et al. 2019), added to its output. Returns the number of layers.
+    /// Attaches bottleneck adapters and freezes all other weights. An adapter is a narrow layer after each feed-forward (Pfeiffer
+    /// et al. 2021), or after attention too (Houlsby et al. 2019), added to its output. Returns the number of layers.
     ///
-    /// The last product starts at 0, so nothing changes before the first step. They are not linear and cannot be merged:
+    /// The last product starts at 0, so nothing changes before the first step. The adapters are not linear and cannot be merged:
     /// `save_adapter` saves them, `detach_bottleneck` detaches them.
     ///
     /// also: adapters, add_adapter, adapter-transformers
@@ -202,12 +203,12 @@ mod verbs {
         Ok(net.detach_bottleneck()? as INT)
     }
 
-    /// Saves only what was added to the base: new embedding rows trained alone, LoRA, bottleneck adapters.
+    /// Saves only the additions to the base: new embedding rows trained alone, LoRA, bottleneck adapters.
     ///
     /// The folder names its base and holds a hash of the base's files, so that `model(folder)` opens both, or reports a
     /// different base. Save the tokenizer into the same folder to make it complete.
     ///
-    /// `base` is a path from the folder, or from the working directory.
+    /// `base` is a path relative to the folder, or to the working directory.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -226,18 +227,18 @@ mod verbs {
         Ok(net.save_adapter(Path::new(folder), base.as_deref())?)
     }
 
-    /// Attaches what a PEFT folder holds, to resume its training or to merge it. Returns the number of layers with LoRA.
+    /// Attaches the adapter in a PEFT folder, to resume its training or to merge it. Returns the number of layers with LoRA.
     ///
-    /// The rules are PEFT's (0.21): names are regular expressions, the first pattern of `alpha_pattern` that fits counts, layers that
-    /// `target_modules` does not name are left out. LoRA on linear layers, on embeddings and the output embeddings, DoRA, rsLoRA,
-    /// `lora_bias`, trained biases, `modules_to_save`, saved embeddings (which are resized to them), `trainable_token_indices`, and
-    /// `peft_type: TRAINABLE_TOKENS` are opened. PiSSA and OLoRA take their part out of the base, as PEFT does. What computes
-    /// something else, or changes the base in a way that the folder does not hold (LoftQ, CorDA, LoRA-GA, `pissa_niter_…`), is an
-    /// error; what is not used is told.
+    /// The rules are PEFT's (0.21): names are regular expressions, the first matching pattern of `alpha_pattern` applies, layers
+    /// not in `target_modules` are left out. It opens LoRA on linear layers, on embeddings and the output embeddings, DoRA,
+    /// rsLoRA, `lora_bias`, trained biases, `modules_to_save`, saved embeddings (the model's are resized to them),
+    /// `trainable_token_indices`, and `peft_type: TRAINABLE_TOKENS`. PiSSA and OLoRA subtract their part from the base, as in
+    /// PEFT. Other methods, and changes of the base that the folder does not hold (LoftQ, CorDA, LoRA-GA, `pissa_niter_…`), are
+    /// errors; unused entries are reported.
     ///
-    /// Modules that were saved whole and biases are trained on with LoRA, and so are the rows of tokens, wherever they are in the
-    /// embeddings: they are a weight of their own, `model.embed_tokens.new_rows`. Tied embeddings stay so where the adapter changes
-    /// both sides alike (`ensure_weight_tying`, or rows of tokens); else they become two, and that is told.
+    /// Modules saved whole and biases continue to train with LoRA, and so do token rows, wherever they are in the embeddings:
+    /// they are a weight of their own, `model.embed_tokens.new_rows`. Tied embeddings stay tied if the adapter changes both sides
+    /// alike (`ensure_weight_tying`, or token rows); otherwise they are untied, with a warning.
     ///
     /// also: PeftModel.from_pretrained, load_adapter, PiSSA, modules_to_save
     ///
@@ -253,14 +254,14 @@ mod verbs {
         Ok(net.open_lora(Path::new(folder))? as INT)
     }
 
-    /// Saves LoRA as a PEFT folder, which `peft` opens too, and with it what else is not the base's: weights that are trained are
-    /// `modules_to_save`, new embedding rows `trainable_token_indices`. Who opens it in Python resizes the embeddings of the base
-    /// first, with `resize_token_embeddings`.
+    /// Saves LoRA as a PEFT folder, which `peft` opens too. It includes all other changes to the base: trained weights as
+    /// `modules_to_save`, new embedding rows as `trainable_token_indices`. In Python, first resize the embeddings of the base
+    /// with `resize_token_embeddings`.
     ///
-    /// A path that ends in `.gguf` is a file for llama.cpp and Ollama instead (`--lora`), of the products alone.
+    /// A path that ends in `.gguf` writes a file for llama.cpp and Ollama instead (`--lora`), with the products alone.
     ///
-    /// `base` is the base that the folder names; by default, where it was opened. For a base in a `.gguf` it is the model's name on
-    /// the hub where the file tells it; otherwise PEFT would not find it, and that is told.
+    /// `base` is the base model that the folder names; by default the path it was opened from. For a base in a `.gguf` it is the
+    /// model's name on the hub if the file holds it; otherwise PEFT would not find it, and a warning says so.
     ///
     /// also: adapter_model.safetensors, save adapter, convert_lora_to_gguf, GGUF adapter
     ///

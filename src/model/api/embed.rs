@@ -5,19 +5,24 @@ use crate::script::prelude::*;
 use crate::token::api::with_texts;
 
 const EMBED: &[Opt] = &[
-    opt("prompt", Kind::Text, "", "written before each text").also(&["instruction"]),
+    opt("prompt", Kind::Text, "", "prefix of each text").also(&["instruction"]),
     opt("prompt_name", Kind::Text, "", "name of one of the model's own prompts; default: its default prompt, or none")
         .also(&["query", "passage", "encode_query", "encode_document"]),
-    opt("max_length", Kind::Int, "", "most tokens of a text; default: what the model's folder says, or its positions")
-        .also(&["max_seq_length", "truncation"]),
+    opt(
+        "max_length",
+        Kind::Int,
+        "",
+        "maximum tokens per text; default: the limit in the model's folder, or its positions",
+    )
+    .also(&["max_seq_length", "truncation"]),
     opt(
         "overflow",
         Kind::OneOf(&["truncate", "mean"]),
         "",
-        "treatment of a longer text: it is cut off, which is told where nothing is asked for, or the mean of its parts is taken",
+        "longer texts: truncate them (the default, with a warning), or take the mean of their parts",
     )
     .also(&["long texts", "chunking", "windows"]),
-    opt("batch_size", Kind::Int, "32", "texts at a time"),
+    opt("batch_size", Kind::Int, "32", "texts per batch"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -31,13 +36,14 @@ mod verbs {
     pub type Tensor = crate::tensor::Tensor;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Embeddings of texts, a tensor `[texts, hidden_size]`: of a list of strings, of a dataset's texts, or of one string.
+    /// Returns embeddings of texts, a tensor `[texts, hidden_size]`: of a list of strings, of a dataset's texts, or of one
+    /// string.
     ///
-    /// The model has an `embed` head: a base model has one, and `#{ head: "embed" }` puts one on. A folder of
-    /// sentence-transformers says how token states are pooled, how long texts may be, whether vectors are scaled to length 1,
-    /// and which prompts there are; the vectors are that library's. A longer text is cut off, and the number of such texts told;
-    /// `overflow: "mean"` takes the mean of its parts, weighted by their tokens. Texts are computed side by side without padding. Nothing is
-    /// recorded for gradients: `net.loss` trains.
+    /// The model needs an `embed` head: a base model has one, and `#{ head: "embed" }` adds one. A folder of
+    /// sentence-transformers defines the pooling of token states, the maximum length, normalization to length 1, and the prompts;
+    /// the vectors are that library's. Longer texts are truncated, and their number is reported; `overflow: "mean"` takes the
+    /// mean of their parts, weighted by tokens. Texts are batched without padding. Nothing is recorded for gradients: train with
+    /// `net.loss`.
     ///
     /// also: encode, SentenceTransformer.encode, sentence embeddings, feature extraction, encode_query
     ///

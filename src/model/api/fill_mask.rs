@@ -1,4 +1,4 @@
-//! Predictions of heads that models are pretrained with: masked tokens, and pairs.
+//! Predictions of pretraining heads: masked tokens, and sentence pairs.
 
 use super::loss::with_rows;
 use crate::data::Batch;
@@ -6,7 +6,7 @@ use crate::model::{Model, TokenRows};
 use crate::script::prelude::*;
 use crate::tensor::Rng;
 
-const FILL_MASK: &[Opt] = &[opt("top_k", Kind::Int, "5", "most likely ids of each token").also(&["topk"])];
+const FILL_MASK: &[Opt] = &[opt("top_k", Kind::Int, "5", "number of most likely ids per token").also(&["topk"])];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -17,8 +17,9 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Tensor = crate::tensor::Tensor;
 
-    /// Logits `[sequences, 2]` of the heads `next_sentence` and `pretraining`: that the second text of a pair follows on the first (of
-    /// ALBERT: that both are in their order), and that it does not. Takes rows as `loss` does, with `token_types`.
+    /// Returns the logits `[sequences, 2]` of the heads `next_sentence` and `pretraining`. The first is that the second text of a
+    /// pair follows the first (ALBERT: that the two are in order), the second that it does not. Accepts rows as `loss` does, with
+    /// `token_types`.
     ///
     /// also: seq_relationship_logits, BertForNextSentencePrediction, sop_logits
     ///
@@ -32,8 +33,8 @@ mod verbs {
         with_rows("pair_logits", rows, |rows| net.pair_logits(rows))
     }
 
-    /// Puts a masked model's guesses in the places of masked tokens, drawn by their probabilities: a batch for the head `replaced_token`, whose labels say of
-    /// each token whether it is another than the text's own (Clark et al. 2020, ELECTRA). `seed` decides the draws.
+    /// Replaces masked tokens by samples from a masked model, and returns a batch for the head `replaced_token`. Its labels mark
+    /// the tokens that differ from the text's own (Clark et al. 2020, ELECTRA). `seed` determines the samples.
     ///
     /// also: generator, replaced token detection, RTD, ElectraForPreTraining
     ///
@@ -52,11 +53,11 @@ mod verbs {
         Ok(Batch { ids: made.ids, labels: made.labels, ..batch })
     }
 
-    /// Predicts masked tokens: a list with a map for each token that has a label (without labels for all), in their order.
+    /// Predicts masked tokens: a list with a map for each token that has a label (for all tokens without labels), in order.
     ///
-    /// Each map has `place` (in rows × length), `label`, `nats` (the negative log likelihood of the label), `is_best` (no other id
-    /// is more likely), and `ids` with `probabilities` of the `top_k` most likely ids, the first of them first. Takes rows as `loss` does; the scores of other
-    /// tokens are not computed. `mlm::fill` does this for a text.
+    /// Each map has `place` (in rows × length), `label`, `nats` (the negative log likelihood of the label), `is_best` (no other
+    /// id is more likely), and `ids` with `probabilities`: the `top_k` most likely ids, the most likely first. Accepts rows as
+    /// `loss` does; the scores of other tokens are not computed. `mlm::fill` does this for a text.
     ///
     /// also: fill-mask pipeline, BertForMaskedLM, top_k
     ///

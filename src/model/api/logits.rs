@@ -8,7 +8,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// The plan that a module of the standard library made of its options.
+/// The plan from the options of a standard library module.
 fn plan(who: &str, given: &Map) -> Res<LogitsPlan> {
     let count = |name: &str| -> Res<Option<usize>> {
         let value = given.get(name).cloned().unwrap_or_default();
@@ -43,7 +43,7 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Logits of texts, `[texts, labels]`, and how many took more than one window. Second texts may be `()`.
+    /// Returns logits of texts, `[texts, labels]`, and the number of texts with more than one window. Second texts may be `()`.
     #[rhai_fn(name = "_text_logits", return_raw)]
     pub fn text_logits(who: &str, net: Model, tok: Tokenizer, texts: List, pairs: List, given: Map) -> Res<Map> {
         let plan = super::plan(who, &given)?;
@@ -60,7 +60,8 @@ mod verbs {
         Ok(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// Logits of words, `[1, words, labels]`, of those that have a token; of each row which these are; and the row of each, from 1.
+    /// Returns logits of the words that have a token, `[1, words, labels]`; the indices of these words in each row; and the row
+    /// of each, from 1.
     #[rhai_fn(name = "_word_logits", return_raw)]
     pub fn word_logits(who: &str, net: Model, tok: Tokenizer, rows: List, given: Map) -> Res<Map> {
         let plan = super::plan(who, &given)?;

@@ -1,4 +1,4 @@
-//! What a model computes: outputs, hidden states and losses.
+//! Outputs, hidden states and losses of a model.
 
 use super::read::{self, Ids};
 use crate::data::Batch;
@@ -7,58 +7,41 @@ use crate::script::prelude::*;
 use crate::tensor::nn::Precision;
 use crate::tensor::no_grad;
 
-const FORWARD: &[Opt] =
-    &[opt("dropout", Kind::Bool, "false", "apply the dropout of training: that of the config, and of LoRA")];
+const FORWARD: &[Opt] = &[opt("dropout", Kind::Bool, "false", "apply training dropout: the config's and LoRA's")];
 
 const LOSS: &[Opt] = &[
-    opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "over the tokens that have a loss"),
+    opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "reduction over the tokens with a loss"),
     opt("label_smoothing", Kind::Float, "0.0", "label smoothing, from 0 to 1"),
-    opt(
-        "class_weight",
-        Kind::List,
-        "",
-        "what each class weighs: a number each; the mean is then over the weights of the targets",
-    )
-    .also(&["weight", "CrossEntropyLoss(weight)", "imbalanced classes"]),
-    opt(
-        "pos_weight",
-        Kind::List,
-        "",
-        "what positive targets weigh, where several labels may be true: one number for each label",
-    )
-    .also(&["BCEWithLogitsLoss(pos_weight)"]),
-    opt(
-        "gamma",
-        Kind::Float,
-        "0.0",
-        "focal loss: each loss is multiplied by (1 - p)^gamma of its target's probability",
-    )
-    .also(&["focal loss", "focal_gamma"]),
-    opt("scale", Kind::Float, "20.0", "what cosines of embeddings are multiplied by: 1 / temperature")
-        .also(&["temperature"]),
+    opt("class_weight", Kind::List, "", "weight of each class; the mean then divides by the weights of the targets")
+        .also(&["weight", "CrossEntropyLoss(weight)", "imbalanced classes"]),
+    opt("pos_weight", Kind::List, "", "weight of positive targets in multi-label classification: one number per label")
+        .also(&["BCEWithLogitsLoss(pos_weight)"]),
+    opt("gamma", Kind::Float, "0.0", "focal loss: each loss times (1 - p)^gamma of its target's probability p")
+        .also(&["focal loss", "focal_gamma"]),
+    opt("scale", Kind::Float, "20.0", "factor of cosines of embeddings: 1 / temperature").also(&["temperature"]),
     opt(
         "symmetric",
         Kind::Bool,
         "false",
-        "of embeddings: positives look for their anchors too, and the loss is the mean of both",
+        "embeddings: also match positives to their anchors, and take the mean of both losses",
     )
     .also(&["MultipleNegativesSymmetricRankingLoss", "bidirectional"]),
     opt("train", Kind::Bool, "true", "record for backward, and apply dropout; false to evaluate").also(&["eval"]),
 ];
 
-/// Rows given by hand.
+/// Options of rows in a map.
 const ROWS: &[Opt] = &[
     opt("ids", Kind::Any, "", "rows of ids").also(&["input_ids"]),
     opt(
         "labels",
         Kind::Any,
         "",
-        "rows of labels, -100 where there is no loss; default: the ids, where tokens are predicted",
+        "rows of labels, -100 where there is no loss; default: the ids, if the head predicts tokens",
     ),
-    opt("targets", Kind::Any, "", "what is to be predicted of each sequence: a class, or a list of numbers"),
-    opt("segments", Kind::Any, "", "which sequence of its row each token belongs to, 0 is padding")
+    opt("targets", Kind::Any, "", "target of each sequence: a class, or a list of numbers"),
+    opt("segments", Kind::Any, "", "segment id of each token: its sequence within the row; 0 is padding")
         .also(&["attention_mask"]),
-    opt("token_types", Kind::Any, "", "which part of a pair each token belongs to (BERT)").also(&["token_type_ids"]),
+    opt("token_types", Kind::Any, "", "part of a pair that each token belongs to (BERT)").also(&["token_type_ids"]),
 ];
 
 pub fn register(host: &mut Host) {
@@ -68,7 +51,7 @@ pub fn register(host: &mut Host) {
     host.options("loss_weight", LOSS);
 }
 
-/// What a loss is told.
+/// The loss plan from the options.
 fn plan(options: &Options) -> Res<LossPlan> {
     let smoothing = options.float("label_smoothing")?;
     if !(0.0..1.0).contains(&smoothing) {
@@ -88,7 +71,7 @@ fn plan(options: &Options) -> Res<LossPlan> {
     })
 }
 
-/// Rows by hand, read.
+/// Rows read from ids or a map.
 struct Given {
     rows: usize,
     length: usize,
@@ -100,7 +83,7 @@ struct Given {
 }
 
 impl Given {
-    /// Ids as they are, or a map with them.
+    /// Reads ids, or a map with them.
     fn read(who: &'static str, given: Dynamic) -> Res<Given> {
         let map = match given.is_map() {
             true => given.cast::<Map>(),
@@ -140,7 +123,7 @@ impl Given {
     }
 }
 
-/// Calls `work` with the rows of a batch, of a map or of ids.
+/// Calls `work` with the rows of a batch, a map or ids.
 pub fn with_rows<T>(who: &'static str, given: Dynamic, work: impl FnOnce(&TokenRows) -> crate::Result<T>) -> Res<T> {
     if let Some(batch) = given.read_lock::<Batch>() {
         return Ok(work(&TokenRows::from(&*batch))?);
@@ -169,14 +152,14 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tensor = crate::tensor::Tensor;
 
-    /// Outputs of the model's head for rows of ids. Gradients flow through.
+    /// Returns the outputs of the model's head for rows of ids. Gradients flow through.
     ///
-    /// Logits `[rows, length, vocab_size]` of a causal or masked head, `[rows, length, labels]` of `token`, `[rows, length]` of
-    /// `replaced_token`; of whole sequences logits `[sequences, labels]` (`sequence`, `next_sentence`) or embeddings
-    /// `[sequences, hidden_size]` (`embed`). A row is a sequence, or each of its segments.
+    /// Causal and masked heads return logits `[rows, length, vocab_size]`, `token` heads `[rows, length, labels]`,
+    /// `replaced_token` `[rows, length]`; heads of whole sequences return logits `[sequences, labels]` (`sequence`,
+    /// `next_sentence`) or embeddings `[sequences, hidden_size]` (`embed`). A row is a sequence, or each of its segments.
     ///
     /// `rows` is a list of ids, a list of lists of equal length, a tensor, a batch, or a map of `ids`, `segments` and
-    /// `token_types`. `dropout: true` is for a loss of one's own: what the config says of dropout is done, where something records.
+    /// `token_types`. `dropout: true` is for custom losses: it applies the config's dropout while gradients are recorded.
     ///
     /// also: logits, __call__, forward pass, train mode
     ///
@@ -193,7 +176,8 @@ mod verbs {
         super::with_rows("forward", rows, |rows| if drops { net.forward_dropping(rows) } else { net.forward(rows) })
     }
 
-    /// Hidden states after the last layer and its norm, `[rows, length, hidden_size]`. Takes rows as `forward` does.
+    /// Returns the hidden states after the last layer and its norm, `[rows, length, hidden_size]`. Accepts rows as `forward`
+    /// does.
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").hidden_states([5, 6, 7]).shape     //=> [1, 3, 48]
@@ -205,23 +189,24 @@ mod verbs {
         super::with_rows("hidden_states", rows, |rows| net.hidden_states(rows))
     }
 
-    /// Mean loss of a batch, or of rows by hand: a map of `ids`, and if wanted `labels`, `segments` and `token_types`.
+    /// Returns the mean loss of a batch, or of a map of `ids` and optionally `labels`, `segments` and `token_types`.
     ///
-    /// Labels are aligned with the ids, as in Hugging Face, and -100 where there is no loss. A causal model predicts the
-    /// label of position t + 1 at position t, where both are of one segment; a masked model predicts labels in place.
-    /// Never holds all logits. A batch without any target is an error.
+    /// Labels are aligned with the ids, as in Hugging Face, and -100 where there is no loss. A causal model predicts the label of
+    /// position t + 1 at position t, if both are in one segment; a masked model predicts labels in place. The logits are never
+    /// all in memory. A batch without targets is an error.
     ///
-    /// The heads of whole sequences read `targets`: a class for each (-100: none), or a list of numbers for several classes that
-    /// may be true together, and for regression. Those of `embed` are numbers of groups: sequences with the same one are anchor,
-    /// positive and further negatives (without targets neighbors are pairs), and the loss is InfoNCE over all of the batch.
+    /// Heads of whole sequences read `targets`: a class for each (-100: none), or a list of numbers for multi-label
+    /// classification and regression. For `embed` they are group numbers: sequences of one group are anchor, positive and further
+    /// negatives (without targets, neighbors are pairs), and the loss is InfoNCE over the batch.
     ///
-    /// Heads with classes take `class_weight` (by class, as `torch.nn.CrossEntropyLoss`: the mean divides by what the targets weigh),
-    /// `pos_weight` where several labels may be true (`BCEWithLogitsLoss`), and `gamma` of the focal loss (Lin et al. 2017).
+    /// Heads with classes accept `class_weight` (by class, as `torch.nn.CrossEntropyLoss`: the mean divides by the weights of
+    /// the targets), `pos_weight` for multi-label classification (`BCEWithLogitsLoss`), and `gamma` of the focal loss (Lin et
+    /// al. 2017).
     ///
-    /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In training
-    /// the dropout of encoders (`hidden_dropout_prob`, `attention_probs_dropout_prob`, `classifier_dropout` of the config, where transformers applies them) and
-    /// of LoRA draws another mask at every call; `seed(n)` and checkpoints start and restore what it draws from. A model that was
-    /// made here has none unless its config says so.
+    /// `reduction: "sum"` is for gradient accumulation, `train: false` for evaluation: it records nothing for backward. In
+    /// training, the dropout of encoders (`hidden_dropout_prob`, `attention_probs_dropout_prob`, `classifier_dropout` of the
+    /// config, where transformers applies them) and of LoRA draws a new mask at every call; `seed(n)` and checkpoints set and
+    /// restore its random state. A new model has no dropout unless its config sets it.
     ///
     /// also: labels, training loss, forward pass with labels
     ///
@@ -253,7 +238,7 @@ mod verbs {
         })
     }
 
-    /// Number of targets that the loss of a batch sees: what a mean divides by.
+    /// Returns the number of targets in the loss of a batch: the divisor of the mean.
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").loss_tokens(#{ ids: [5, 6, 7, 8] })                                 //=> 3
@@ -264,8 +249,8 @@ mod verbs {
         super::with_rows("loss_tokens", batch, |rows| Ok(net.targets(rows)?.count as INT))
     }
 
-    /// What the mean loss of a batch divides the sum by: the number of targets, or with `class_weight` what their classes weigh, as in
-    /// PyTorch. Takes the options of `loss`.
+    /// Returns the divisor of the mean loss of a batch. It is the number of targets, or with `class_weight` the sum of their
+    /// weights, as in PyTorch. Accepts the options of `loss`.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/bert-classify");
@@ -281,16 +266,17 @@ mod verbs {
         super::with_rows("loss_weight", batch, |rows| net.loss_weight(rows, &plan))
     }
 
-    /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor has it; `bf16x3`, where
-    /// each number is the sum of three bf16; or `int8`. Weights and accumulation stay f32.
+    /// Precision of the operands of matrix products: `f32`; `bf16`, which is faster where the processor supports it; `bf16x3`,
+    /// the sum of three bf16 per number; or `int8`. Weights and accumulation stay f32.
     ///
-    /// `int8` is that of a model whose weights are quantized, until another is set: a product with a quantized weight rounds its input
-    /// to 8 bits, 32 numbers with one scale, and multiplies whole numbers, as llama.cpp does; all else is in f32, and so are gradients.
-    /// Such products have the same bits on every processor with AVX2. `f32` dequantizes the weights and rounds nothing, at a fraction of the speed.
+    /// `int8` is the default of a model with quantized weights: a product with a quantized weight rounds its input to 8 bits, 32
+    /// numbers per scale, and multiplies integers, as llama.cpp does; everything else is in f32, gradients too. Such products
+    /// have the same bits on every processor with AVX2. `f32` dequantizes the weights and rounds nothing, at a fraction of the
+    /// speed.
     ///
-    /// `f32` gives the same bits on every processor with AVX2. `bf16x3` is as exact and faster by AMX (Intel, from Sapphire
-    /// Rapids on); other processors with AVX512-BF16 make the same sums by vectors, many times slower; elsewhere it is an error.
-    /// `bf16` gives one kind of bits by AMX and another by AVX512-BF16. Without these, products in `bf16` are f32.
+    /// `f32` has the same bits on every processor with AVX2. `bf16x3` is as exact and faster with AMX (Intel, from Sapphire
+    /// Rapids on); other processors with AVX512-BF16 compute the same sums with vectors, many times slower; elsewhere it is an
+    /// error. `bf16` has different bits with AMX and with AVX512-BF16. Without either, products in `bf16` are f32.
     ///
     /// also: autocast, mixed precision, bf16, set_float32_matmul_precision, matmul precision high, tf32, int8 activations, w8a8, w4a8
     ///
@@ -315,8 +301,8 @@ mod verbs {
         Ok(())
     }
 
-    /// Whether layers keep only their input for backward and recompute the rest: less memory for more time, with the same
-    /// bits.
+    /// Whether layers keep only their input for backward and recompute the rest. It takes less memory and more time, with the
+    /// same bits.
     ///
     /// also: gradient checkpointing, activation checkpointing, gradient_checkpointing_enable
     ///

@@ -1,4 +1,4 @@
-//! The verbs of models.
+//! Script verbs for models.
 
 mod adapt;
 mod embed;

@@ -1,4 +1,4 @@
-//! Opening a model, or making a new one.
+//! Opening models, and making new ones.
 
 use super::read;
 use crate::hub::{self, Want};
@@ -13,7 +13,7 @@ const MODEL: &[Opt] = &[
         "device",
         Kind::Text,
         "",
-        "where its weights are, and computed with: cpu, cuda, metal, or cuda:1; default: LEVAIN_DEVICE, or cpu",
+        "device of the weights and computations: cpu, cuda, metal, or cuda:1; default: LEVAIN_DEVICE, or cpu",
     )
     .also(&["device_map", "gpu"]),
     opt("quantized", Kind::Bool, "false", "keep the blocks of a quantized .gguf file, as frozen weights")
@@ -22,10 +22,10 @@ const MODEL: &[Opt] = &[
         "engine",
         Kind::OneOf(&["levain", "candle"]),
         "\"levain\"",
-        "what computes it: `candle` has more architectures, and only generates and measures",
+        "`candle` has more architectures, but only generates and measures",
     )
     .also(&["backend", "gemma", "phi3", "starcoder2"]),
-    opt("head", Kind::OneOf(&HEADS), "", "put a new head on the model").also(&[
+    opt("head", Kind::OneOf(&HEADS), "", "new head of the model").also(&[
         "AutoModelForMaskedLM",
         "AutoModelForSequenceClassification",
         "AutoModelForTokenClassification",
@@ -39,7 +39,7 @@ const MODEL: &[Opt] = &[
         "problem_type",
         Kind::OneOf(&PROBLEMS),
         "",
-        "what a head for whole sequences learns; default: one class of several",
+        "task of a head of whole sequences; default: single-label classification",
     )
     .also(&["multi-label", "regression"]),
     opt(
@@ -49,7 +49,8 @@ const MODEL: &[Opt] = &[
         "a conditional random field over the labels of a `token` head, saved with the model",
     )
     .also(&["BiLSTM-CRF", "CRF head", "torchcrf"]),
-    opt("pooling", Kind::OneOf(&Pooling::NAMES), "\"mean\"", "what embeddings are made of").also(&["pooling_mode"]),
+    opt("pooling", Kind::OneOf(&Pooling::NAMES), "\"mean\"", "pooling of token states into an embedding")
+        .also(&["pooling_mode"]),
     opt("normalize", Kind::Bool, "false", "scale embeddings to length 1").also(&["normalize_embeddings"]),
     opt("seed", Kind::Int, "", "seed of new weights; default: the run's stream"),
     // the keys of config.json
@@ -59,7 +60,7 @@ const MODEL: &[Opt] = &[
         "",
         "architecture of a new model: llama, mistral, phi3, qwen2, qwen3, gemma2, gemma3_text, gpt2, bert, roberta, …",
     ),
-    opt("vocab_size", Kind::Int, "", "rows of the embeddings"),
+    opt("vocab_size", Kind::Int, "", "number of embedding rows"),
     opt("hidden_size", Kind::Int, "", "width of the hidden states").also(&["d_model", "n_embd"]),
     opt("num_hidden_layers", Kind::Int, "", "number of layers").also(&["n_layer"]),
     opt("num_attention_heads", Kind::Int, "", "attention heads; default: hidden_size / 64").also(&["n_head"]),
@@ -84,17 +85,17 @@ const MODEL: &[Opt] = &[
         "sliding_window",
         Kind::Int,
         "",
-        "how far back each layer attends (mistral, phi3, qwen2, qwen3), or those that have a window (gemma); default: all the way, in gemma 4096",
+        "attention window of all layers (mistral, phi3, qwen2, qwen3) or of the local layers (gemma); default: none, in gemma 4096",
     ),
-    opt("sliding_window_pattern", Kind::Int, "6", "layers from one that sees everything to the next (gemma3_text)"),
-    opt("rope_local_base_freq", Kind::Float, "10000.0", "`rope_theta` of the layers with a window (gemma3_text)"),
+    opt("sliding_window_pattern", Kind::Int, "6", "distance from one global layer to the next (gemma3_text)"),
+    opt("rope_local_base_freq", Kind::Float, "10000.0", "`rope_theta` of the local layers (gemma3_text)"),
     opt(
         "query_pre_attn_scalar",
         Kind::Float,
         "",
-        "what scores are divided by the root of (gemma); default: the width of a head",
+        "attention scores are divided by its square root (gemma); default: the width of a head",
     ),
-    opt("attn_logit_softcapping", Kind::Float, "50.0", "soft limit of scores (gemma2)").also(&["softcap"]),
+    opt("attn_logit_softcapping", Kind::Float, "50.0", "soft limit of attention scores (gemma2)").also(&["softcap"]),
     opt("final_logit_softcapping", Kind::Float, "30.0", "soft limit of logits (gemma2); in gemma3_text none"),
     opt("tie_word_embeddings", Kind::Bool, "true", "share input and output embeddings").also(&["tied", "weight tying"]),
     opt(
@@ -105,49 +106,49 @@ const MODEL: &[Opt] = &[
     ),
     opt("num_hidden_groups", Kind::Int, "1", "groups of layers that share their weights (albert)"),
     opt("local_attention", Kind::Int, "128", "window of the local layers, both sides together (modernbert)"),
-    opt("global_attn_every_n_layers", Kind::Int, "3", "layers from one global one to the next (modernbert)"),
+    opt("global_attn_every_n_layers", Kind::Int, "3", "distance from one global layer to the next (modernbert)"),
     opt("position_buckets", Kind::Int, "256", "buckets of distances (deberta-v2)"),
     opt(
         "classifier_pooling",
         Kind::OneOf(&["cls", "mean"]),
         "\"cls\"",
-        "what a sequence head reads (modernbert): the first token, or the mean of all",
+        "input of a sequence head (modernbert): the first token, or the mean of all",
     ),
     opt("initializer_range", Kind::Float, "0.02", "standard deviation of new weights"),
-    opt("type_vocab_size", Kind::Int, "2", "kinds of token in a pair (bert)").also(&["token_type_ids"]),
+    opt("type_vocab_size", Kind::Int, "2", "number of token types in a pair (bert)").also(&["token_type_ids"]),
     opt(
         "hidden_dropout_prob",
         Kind::Float,
         "0.0",
-        "dropout of sublayers and embeddings, in training (bert and its like)",
+        "dropout of sublayers and embeddings in training (BERT-like models)",
     )
     .also(&["dropout"]),
     opt(
         "attention_probs_dropout_prob",
         Kind::Float,
         "0.0",
-        "dropout of the weights of attention, in training (bert and its like)",
+        "dropout of attention weights in training (BERT-like models)",
     ),
     opt(
         "classifier_dropout",
         Kind::Float,
         "",
-        "dropout of what a classifier reads; default: hidden_dropout_prob (bert and its like)",
+        "dropout of a classifier's input; default: hidden_dropout_prob (BERT-like models)",
     ),
     opt(
         "attention_dropout",
         Kind::Float,
         "0.0",
-        "dropout of the weights of attention, and in modernbert of what it adds, in training (modernbert, distilbert)",
+        "dropout of attention weights, in modernbert of attention's output too, in training (modernbert, distilbert)",
     ),
-    opt("embedding_dropout", Kind::Float, "0.0", "dropout of the embeddings, in training (modernbert)"),
-    opt("mlp_dropout", Kind::Float, "0.0", "dropout inside feed-forward layers, in training (modernbert)"),
+    opt("embedding_dropout", Kind::Float, "0.0", "dropout of the embeddings in training (modernbert)"),
+    opt("mlp_dropout", Kind::Float, "0.0", "dropout inside feed-forward layers in training (modernbert)"),
     opt("pad_token_id", Kind::Int, "", "id of the padding token (bert)"),
     opt("bos_token_id", Kind::Int, "", "id of the beginning-of-sequence token"),
     opt("eos_token_id", Kind::Any, "", "id of the end-of-sequence token, or a list of ids"),
 ];
 
-/// The options that are not of the config.
+/// The options that are not config keys.
 const OWN: [&str; 11] =
     ["dtype", "device", "quantized", "engine", "head", "labels", "problem_type", "crf", "pooling", "normalize", "seed"];
 
@@ -161,8 +162,8 @@ pub fn register(host: &mut Host) {
     host.options("model", MODEL);
 }
 
-/// The config of a new model as JSON, without the options that are not of it. A map with `architectures` is a whole
-/// `config.json`, and may hold any key.
+/// The config of a new model as JSON, without the other options. A map with `architectures` is a whole `config.json`, and may
+/// hold any key.
 fn config(given: &Map) -> Res<serde_json::Map<String, serde_json::Value>> {
     let mut json = serde_json::Map::new();
     for (key, value) in given.iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
@@ -174,7 +175,7 @@ fn config(given: &Map) -> Res<serde_json::Map<String, serde_json::Value>> {
     Ok(json)
 }
 
-/// Where the weights go; asked before they are read.
+/// The device of the weights, checked before they are read.
 fn device(options: &Options) -> Res<Option<Device>> {
     let Some(word) = options.maybe("device", Options::text)? else { return Ok(None) };
     match kernel::device("model", &word) {
@@ -198,7 +199,7 @@ fn seed(options: &Options) -> Res<u64> {
     })
 }
 
-/// The head that is asked for, with its classes.
+/// The requested head, with its classes.
 fn new_head(options: &Options) -> Res<Option<NewHead>> {
     let Some(name) = options.maybe("head", Options::text)? else {
         return match ["labels", "problem_type", "crf", "pooling", "normalize"].iter().find(|name| options.has(name)) {
@@ -224,7 +225,7 @@ fn new_head(options: &Options) -> Res<Option<NewHead>> {
     }))
 }
 
-/// Names of classes, or as many as a number says.
+/// Names of classes, given or numbered.
 fn labels(given: Dynamic) -> Res<Vec<String>> {
     if let Ok(count) = given.as_int() {
         return match usize::try_from(count) {
@@ -254,24 +255,24 @@ mod verbs {
 
     /// Opens the model in a Hugging Face folder, a PEFT adapter folder (with its base), or a `.gguf` file.
     ///
-    /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Decoders: Llama (2, 3, SmolLM), Mistral,
-    /// Phi 3, Qwen2, Qwen3, Gemma 2, Gemma 3 (text) and GPT-2. Encoders: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT, DeBERTa v2 and v3,
-    /// ModernBERT and Nomic BERT. Every weight must be there with the shape that the config says, and no other. GGUF weights are
-    /// dequantized.
+    /// A folder has `config.json` and safetensors, single or sharded, in f32, f16 or bf16. Decoders: Llama (2, 3, SmolLM),
+    /// Mistral, Phi 3, Qwen2, Qwen3, Gemma 2, Gemma 3 (text) and GPT-2. Encoders: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT,
+    /// ELECTRA, ALBERT, DeBERTa v2 and v3, ModernBERT and Nomic BERT. Every weight must be present with the shape that the config
+    /// defines, and no other. GGUF weights are dequantized.
     ///
-    /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model where the folder has another: `causal`,
+    /// Weights are stored as `dtype`, by default f32. `head` puts a new head on the model if the folder has another: `causal`,
     /// `masked`, `next_sentence`, `pretraining` (both of BERT's), `sequence` and `token` (with `labels`), `replaced_token`
-    /// (ELECTRA) or `embed`. What is new, what nothing uses and what is left out is told in a line each.
+    /// (ELECTRA) or `embed`. New, unused and left-out weights are reported in a line each.
     ///
-    /// `crf: true` puts a conditional random field over the labels of a `token` head: its transitions are trained, saved and opened with
-    /// the model (transformers reads the rest as a plain token head).
+    /// `crf: true` adds a conditional random field over the labels of a `token` head: its transitions are trained, saved and
+    /// opened with the model (transformers reads the rest as a plain token head).
     ///
-    /// `labels` are the names of the classes of `sequence` and `token`, or their number. `problem_type` says what `sequence`
-    /// learns: one class of several, each class or not (`multi_label_classification`), or numbers (`regression`).
+    /// `labels` are the names of the classes of `sequence` and `token`, or their number. `problem_type` is the task of
+    /// `sequence`: single-label classification, multi-label (`multi_label_classification`), or numbers (`regression`).
     ///
-    /// With `quantized: true` the weights of a quantized `.gguf` file stay in the file's own blocks (Q4_0 to Q8_0, Q2_K
-    /// to Q8_K), a fifth to a third of the memory. They are frozen; products widen them as they go, and an adapter learns
-    /// beside them (QLoRA: Dettmers et al. 2023). Only the output table is widened whole, while a loss is computed.
+    /// With `quantized: true` the weights of a quantized `.gguf` file stay in the file's own blocks (Q4_0 to Q8_0, Q2_K to Q8_K),
+    /// a fifth to a third of the memory. They are frozen; products dequantize them on the fly, and an adapter trains beside them
+    /// (QLoRA: Dettmers et al. 2023). Only the output embeddings are dequantized as a whole, while a loss is computed.
     ///
     /// also: AutoModelForCausalLM, AutoModelForCausalLM.from_pretrained, AutoModel, AutoConfig, LlamaForCausalLM, from_pretrained, from_config, torch_dtype
     ///
@@ -288,14 +289,15 @@ mod verbs {
     /// //=> bert, 2 layers, 49.0 k parameters, f32, a new token head
     /// ```
     ///
-    /// `hf:ORG/NAME` is a model of Hugging Face's hub, or of the mirror that HF_ENDPOINT names; `hf:ORG/NAME@REVISION` is one of its commits,
-    /// branches or tags, and `hf:ORG/NAME/FILE.gguf` one of its files. It is downloaded once, held against its sha256, and kept in the cache
-    /// that Python's library uses (HF_HUB_CACHE, HF_HOME); HF_TOKEN opens what is gated, and HF_HUB_OFFLINE asks the cache alone.
+    /// `hf:ORG/NAME` is a model on the Hugging Face hub, or on the mirror in HF_ENDPOINT; `hf:ORG/NAME@REVISION` is one of its
+    /// commits, branches or tags, and `hf:ORG/NAME/FILE.gguf` one of its files. It is downloaded once, checked against its
+    /// sha256, and kept in the cache of Python's library (HF_HUB_CACHE, HF_HOME); HF_TOKEN opens gated models, and HF_HUB_OFFLINE
+    /// uses the cache alone.
     ///
     /// `engine: "candle"` opens architectures of candle-transformers that levain does not train: Gemma (1, 2, 3), Phi (2, 3),
-    /// StarCoder 2, OLMo (1, 2), Granite, Helium, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and
-    /// `likelihood` and bits per byte measure it, as a baseline beside one's own; whatever trains or changes weights is an
-    /// error. It has to be built in: `cargo build --release --features candle-models`.
+    /// StarCoder 2, OLMo (1, 2), Granite, Helium, SmolLM3, and the mixtures of Qwen 2 and 3. Such a model generates, and serves
+    /// as a baseline for `likelihood` and bits per byte; training it or changing its weights is an error. It has to be built in:
+    /// `cargo build --release --features candle-models`.
     #[rhai_fn(name = "model", return_raw)]
     pub fn open(path: &str, options: Map) -> Res<Model> {
         let options = Options::read("model", MODEL, options)?;
@@ -317,8 +319,8 @@ mod verbs {
         placed(Model::open_with(path, dtype, new_head(&options)?.as_ref())?, &device)
     }
 
-    /// Makes a new model from a config, with random weights. The config is a `config.json` as a map; a part of one gets
-    /// defaults for the rest. `net.config` returns the whole.
+    /// Makes a new model with random weights from a config. The config is a `config.json` as a map; missing keys have defaults.
+    /// `net.config` returns the complete config.
     ///
     /// Weights are initialized as in transformers: normal with standard deviation 0.02, norms 1, biases 0.
     ///

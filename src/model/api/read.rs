@@ -1,11 +1,11 @@
-//! Ids and labels as scripts write them.
+//! Ids and labels from scripts.
 
 use crate::model::Embeddings;
 use crate::script::prelude::*;
 use crate::tensor::values::values_f64;
 use crate::tensor::{DType, Tensor};
 
-/// Whole numbers in rows of equal length.
+/// Integers in rows of equal length.
 pub struct Ids {
     pub rows: usize,
     pub length: usize,
@@ -13,7 +13,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// A list of ids, a list of such lists, or a tensor of one or two dimensions.
+    /// Reads a list of ids, a list of lists, or a tensor of one or two dimensions.
     pub fn read(who: &str, what: &str, given: Dynamic) -> Res<Ids> {
         let kind = type_in_words(&given);
         if let Some(tensor) = given.read_lock::<Tensor>() {
@@ -61,7 +61,7 @@ impl Ids {
         Ok(Ids { rows, length, ids: flat.map_err(Error::from)? })
     }
 
-    /// As ids, which are not negative.
+    /// Converts to ids, which are not negative.
     pub fn unsigned(&self, who: &str) -> Res<Vec<u32>> {
         let id = |&id: &i64| match u32::try_from(id) {
             Ok(id) => Ok(id),
@@ -71,7 +71,7 @@ impl Ids {
     }
 }
 
-/// Numbers, in a list, in lists or in a tensor, one behind the other.
+/// Reads numbers from a list, nested lists or a tensor, flattened.
 pub fn numbers(who: &str, what: &str, given: Dynamic) -> Res<Vec<f64>> {
     if let Some(tensor) = given.read_lock::<Tensor>() {
         return Ok(values_f64(&tensor.value())?);
@@ -99,10 +99,10 @@ fn row(who: &str, what: &str, list: List) -> Res<Vec<i64>> {
     list.into_iter().map(whole).collect()
 }
 
-/// The names of dtypes that weights can have, and PyTorch's for them.
+/// Names of the dtypes of weights, and PyTorch's names for them.
 pub const DTYPES: [&str; 6] = ["f32", "bf16", "f16", "float32", "bfloat16", "float16"];
 
-/// A dtype that weights can have.
+/// Parses a dtype of weights.
 pub fn dtype(who: &str, name: &str) -> Res<DType> {
     match name {
         "f32" | "float32" => Ok(DType::F32),

@@ -1,4 +1,4 @@
-//! Saving, to a folder or a .gguf.
+//! Saving to a folder or a .gguf.
 
 use super::read;
 use super::weights::importance;
@@ -10,26 +10,26 @@ use crate::token::Tokenizer;
 use std::path::Path;
 
 const SAVE: &[Opt] = &[
-    opt("dtype", Kind::OneOf(&read::DTYPES), "", "of a folder; default: the dtype of the weights")
+    opt("dtype", Kind::OneOf(&read::DTYPES), "", "folder: dtype of the files; default: the dtype of the weights")
         .also(&["torch_dtype"]),
-    opt("tok", Kind::Any, "", "the tokenizer: a .gguf holds it, a folder gets its files").also(&["tokenizer"]),
-    opt("kind", Kind::OneOf(&KINDS), "", "of a .gguf: what matrices are stored as; default: as they are")
+    opt("tok", Kind::Any, "", "the tokenizer, saved in the .gguf or as files in the folder").also(&["tokenizer"]),
+    opt("kind", Kind::OneOf(&KINDS), "", ".gguf: storage kind of the matrices; default: unchanged")
         .also(&["quantize", "outtype", "ftype"]),
     opt(
         "output",
         Kind::OneOf(&KINDS),
         "",
-        "of a .gguf: the same for the output embeddings; default: q6_k where the others are quantized to less",
+        ".gguf: storage kind of the output embeddings; default: q6_k where the others are quantized to less",
     )
     .also(&["output-tensor-type", "token-embedding-type"]),
-    opt("texts", Kind::List, "[]", "of a .gguf: texts that the tokenizer in it has to give the same ids for"),
-    opt("importance", Kind::Any, "", "of a .gguf with a `kind` of blocks: as in `quantize`").also(&["imatrix"]),
-    opt("modelfile", Kind::Bool, "false", "of a .gguf: write a Modelfile for Ollama beside it").also(&["ollama"]),
+    opt("texts", Kind::List, "[]", ".gguf: texts that its tokenizer must encode to the same ids"),
+    opt("importance", Kind::Any, "", ".gguf with a `kind` of blocks: as in `quantize`").also(&["imatrix"]),
+    opt("modelfile", Kind::Bool, "false", ".gguf: also write a Modelfile for Ollama").also(&["ollama"]),
 ];
 
 const PLAIN: [&str; 3] = ["f32", "f16", "bf16"];
 
-/// What a `.gguf` stores matrices as: plain numbers, blocks, and mixtures of blocks.
+/// Storage kinds of matrices in a `.gguf`: plain numbers, blocks, and mixtures of blocks.
 const KINDS: [&str; PLAIN.len() + BLOCKS.len() + MIXTURES.len()] = {
     let mut all = [""; PLAIN.len() + BLOCKS.len() + MIXTURES.len()];
     let mut at = 0;
@@ -53,11 +53,11 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Model = crate::model::Model;
 
-    /// Saves to a folder that `model` and transformers open: `config.json`, `generation_config.json`, safetensors.
+    /// Saves the model to a folder that `model` and transformers open: `config.json`, `generation_config.json`, safetensors.
     ///
-    /// Weights beyond 5 GB go into several files. Attached LoRA is merged into the saved weights (`save_lora` saves it
-    /// alone). The files come to their places together: after an error or a kill the folder holds the old ones, or all the new.
-    /// `levain_checksums.json` beside them says what each was, so that `model` finds damage; to change one by hand, remove it.
+    /// Weights beyond 5 GB are split into several files. Attached LoRA is merged into the saved weights (`save_lora` saves it
+    /// alone). All files are replaced together: after an error or a kill the folder holds the old ones, or all the new.
+    /// `levain_checksums.json` records their checksums, so that `model` detects damage; to change a file by hand, remove it.
     ///
     /// effect
     ///
@@ -68,26 +68,27 @@ mod verbs {
     /// net.save("out/examples/half", #{ dtype: "bf16" });
     /// ```
     ///
-    /// A path that ends in `.gguf` makes the file of llama.cpp, Ollama and LM Studio, with the tokenizer `tok` in it: for llama,
-    /// mistral, qwen2, qwen3 and gpt2, with byte-level BPE or BPE with byte fallback, and for a bert with an `embed` head, with WordPiece. Its `kind` is `f32`, `f16`, `bf16`, or one of ggml's blocks:
+    /// A path that ends in `.gguf` writes a file for llama.cpp, Ollama and LM Studio, with the tokenizer `tok` in it: for llama,
+    /// mistral, qwen2, qwen3 and gpt2 with byte-level BPE or BPE with byte fallback, and for bert with an `embed` head and
+    /// WordPiece. Its `kind` is `f32`, `f16`, `bf16`, or one of ggml's blocks:
     ///
-    /// | kind | bits a number | |
+    /// | kind | bits per number | |
     /// |---|---|---|
-    /// | `q8_0` | 8.5 | hardly to be told from f16 |
+    /// | `q8_0` | 8.5 | almost the same as f16 |
     /// | `q6_k` | 6.6 | |
     /// | `q5_k`, `q5_0`, `q5_1` | 5.5, 5.5, 6 | |
-    /// | `q4_k`, `q4_0`, `q4_1` | 4.5, 4.5, 5 | what most people run |
+    /// | `q4_k`, `q4_0`, `q4_1` | 4.5, 4.5, 5 | the most common choice |
     /// | `q3_k`, `q2_k` | 3.4, 2.6 | |
     /// | `q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m` | | llama.cpp's mixtures: values and the second matrix of the MLP get more bits in some layers |
     ///
-    /// Kinds with `_k` need rows of a multiple of 256 numbers; a matrix with others is stored as llama.cpp's fallback, and told.
-    /// Output embeddings are `q6_k` where the other matrices are quantized to less than `q8_0`. Rounding is that of llama.cpp; `importance`
-    /// is what `quantize` takes. What was written is read again before it gets its name: the weights have to be those of
-    /// the model, and the tokenizer has to give the same ids by GGUF's rules, for each of its tokens and for `texts`. GGUF has no
-    /// key for words that are taken whole (`method: "whole"` of an extension), so such a tokenizer is an error.
+    /// Kinds with `_k` need rows of a multiple of 256 numbers; other matrices are stored in llama.cpp's fallback kind, with a
+    /// warning. Output embeddings are `q6_k` if the other matrices are quantized to less than `q8_0`. Rounding is llama.cpp's;
+    /// `importance` is as in `quantize`. The file is read back before it gets its name: its weights must equal the model's, and
+    /// its tokenizer must return the same ids by GGUF's rules, for each of its tokens and for `texts`. GGUF has no key for words
+    /// looked up whole (`method: "whole_words"` of an extension), so such a tokenizer is an error.
     ///
-    /// `modelfile: true` writes `NAME.Modelfile` beside `NAME.gguf`, for `ollama create NAME -f NAME.Modelfile`: the chat template in
-    /// Ollama's form, where it does no more than to write each message between two texts, what ends a turn, and the defaults of
+    /// `modelfile: true` writes `NAME.Modelfile` beside `NAME.gguf`, for `ollama create NAME -f NAME.Modelfile`: the chat
+    /// template in Ollama's form, if it only writes each message between two texts, the ends of turns, and the defaults of
     /// `generation_config.json`.
     ///
     /// ```rhai

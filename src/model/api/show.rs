@@ -27,7 +27,7 @@ fn trainable(net: &Model) -> usize {
 mod verbs {
     pub type Model = crate::model::Model;
 
-    /// One line: architecture, layers, parameters, dtype, and what is attached.
+    /// Formats the architecture, layers, parameters, dtype, and adapters in one line.
     ///
     /// ```rhai
     /// model("tests/data/parity/mistral").to_string()    //=> mistral, 2 layers, 60.1 k parameters, f32
@@ -56,7 +56,7 @@ mod verbs {
         line
     }
 
-    /// Facts of a model: its shape, the number of parameters, and how many of them are trainable.
+    /// Returns facts of a model: its shape, and the numbers of all and of trainable parameters.
     ///
     /// also: num_parameters, print_trainable_parameters, summary
     ///
@@ -90,7 +90,7 @@ mod verbs {
         map
     }
 
-    /// The model's `config.json` as a map: what `model` makes a new one of, and what `save` writes.
+    /// The model's `config.json` as a map, from which `model` makes a new model; `save` writes it.
     ///
     /// also: AutoConfig, config.json, hidden_size
     ///
@@ -104,7 +104,7 @@ mod verbs {
         rhai::serde::to_dynamic(&net.config().json)
     }
 
-    /// Names of the classes of a `sequence` or `token` head; none of other heads.
+    /// Names of the classes of a `sequence` or `token` head; empty for other heads.
     ///
     /// also: id2label, label2id, num_labels
     ///
@@ -117,7 +117,7 @@ mod verbs {
         net.labels().into_iter().map(Dynamic::from).collect()
     }
 
-    /// The architecture, as `model_type` in `config.json` names it.
+    /// Architecture, as `model_type` in `config.json` names it.
     ///
     /// ```rhai
     /// model("tests/data/parity/qwen2").model_type    //=> qwen2
@@ -127,7 +127,7 @@ mod verbs {
         net.config().model_type().into()
     }
 
-    /// Rows of the embeddings. A tokenizer may have fewer tokens.
+    /// Number of embedding rows. A tokenizer may have fewer tokens.
     ///
     /// ```rhai
     /// model("tests/data/parity/llama").vocab_size   //=> 160
@@ -147,7 +147,7 @@ mod verbs {
         net.config().hidden as INT
     }
 
-    /// Longest sequence.
+    /// Maximum sequence length.
     ///
     /// also: max_length, context length, n_positions, max_seq_length
     ///
@@ -185,7 +185,7 @@ mod verbs {
         weights.get(net.config().layout.embeddings).map_or("f32".into(), |table| table.kind())
     }
 
-    /// Where the weights are, and computed with: `cpu`, `cuda` or `metal`.
+    /// Device of the weights and computations: `cpu`, `cuda` or `metal`.
     ///
     /// also: gpu, is_cuda
     ///
@@ -197,7 +197,7 @@ mod verbs {
         crate::kernel::device_name(&net.device()).into()
     }
 
-    /// Names of all weights, in name order, as Hugging Face names them.
+    /// Returns the names of all weights, in name order, as Hugging Face names them.
     ///
     /// also: named_parameters, state_dict
     ///

@@ -2,13 +2,13 @@
 
 use crate::script::prelude::*;
 
-const PARAMETERS: &[Opt] = &[opt("frozen", Kind::Bool, "false", "frozen parameters too")];
+const PARAMETERS: &[Opt] = &[opt("frozen", Kind::Bool, "false", "include frozen parameters")];
 
 const TRAIN_ONLY: &[Opt] = &[opt(
     "first_new_id",
     Kind::Int,
     "",
-    "where new embedding rows begin; default: at the rows added by the last resize",
+    "first id of the new embedding rows; default: the rows added by the last resize",
 )];
 
 pub fn register(host: &mut Host) {
@@ -41,13 +41,12 @@ mod verbs {
     ///   `new_output_embeddings`: one of the two);
     /// - `embeddings`: input and output embeddings (`input_embeddings`, `output_embeddings`: one of the two);
     /// - `layers`: everything but the embeddings;
-    /// - `lora`, `bottleneck`: what `attach_lora` and `attach_bottleneck` attached;
+    /// - `lora`, `bottleneck`: the adapters of `attach_lora` and `attach_bottleneck`;
     /// - `all`.
     ///
-    /// While new embedding rows are trained without the old ones they are a weight of their own,
-    /// `model.embed_tokens.new_rows`, and the old rows are frozen: weight decay cannot move them, and they cost neither
-    /// gradients nor optimizer state. `save` and `resize_embeddings` join the rows again. Make optimizers afterwards: those
-    /// made before hold the earlier weights.
+    /// While new embedding rows are trained without the old ones they are a weight of their own, `model.embed_tokens.new_rows`,
+    /// and the old rows are frozen: weight decay cannot move them, and they cost neither gradients nor optimizer state. `save`
+    /// and `resize_embeddings` join the rows again. Create optimizers afterwards: earlier ones hold the earlier weights.
     ///
     /// New embedding rows are those of the last `resize_embeddings`, or those from `first_new_id` on.
     ///
@@ -76,7 +75,7 @@ mod verbs {
 
     /// Returns the trainable parameters of parts of the model (see `train_only`), for the groups of an optimizer.
     ///
-    /// With `frozen` the frozen ones are among them: a checkpoint of a run in stages holds them all.
+    /// `frozen` includes the frozen ones: a checkpoint of a run in stages holds them all.
     ///
     /// also: named_parameters, trainable parameters
     ///
@@ -95,7 +94,7 @@ mod verbs {
         Ok(net.parameters_of(&parts, options.bool("frozen")?).into_iter().map(Dynamic::from).collect())
     }
 
-    /// Returns the trainable parameters in name order, as an optimizer takes them. Frozen weights are not among them.
+    /// Returns the trainable parameters in name order, as an optimizer takes them. Frozen weights are left out.
     ///
     /// also: params, trainable_parameters, named_parameters, requires_grad
     ///
@@ -112,7 +111,7 @@ mod verbs {
 
     /// Freezes the weights whose names match `pattern`, and returns their number. Frozen weights cost nothing in training.
     ///
-    /// `*` stands for any part of a name.
+    /// `*` matches any part of a name.
     ///
     /// also: requires_grad_(False), requires_grad
     ///

@@ -1,4 +1,4 @@
-//! Weights and embeddings, and what weights are quantized to.
+//! Weights, embeddings and quantization.
 
 use super::read::{self, Ids};
 use crate::kernel::quantize::WORDS as BLOCKS;
@@ -6,24 +6,23 @@ use crate::model::{Importance, Model};
 use crate::script::prelude::*;
 use std::path::Path;
 
-const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "cut embeddings that have more rows")];
+const RESIZE: &[Opt] = &[opt("shrink", Kind::Bool, "false", "truncate embeddings that have more rows")];
 
 const QUANTIZE: &[Opt] = &[
-    opt("output", Kind::OneOf(&BLOCKS), "", "the kind of the output embeddings; default: q6_k, or q8_0 with q8_0")
+    opt("output", Kind::OneOf(&BLOCKS), "", "kind of the output embeddings; default: q6_k, or q8_0 with q8_0")
         .also(&["output-tensor-type"]),
     opt(
         "importance",
         Kind::Any,
         "",
-        "what the columns of matrices weigh: what `net.importance` returns, or the path of a file of llama.cpp's `llama-imatrix`",
+        "importance matrix: the result of `net.importance`, or the path of a file of llama.cpp's `llama-imatrix`",
     )
     .also(&["imatrix", "calibration"]),
 ];
 
 const IMPORTANCE: &[Opt] = &[
-    opt("max_length", Kind::Int, "512", "tokens that are read at once: a longer text is read in parts")
-        .also(&["ctx-size", "n_ctx"]),
-    opt("out", Kind::Text, "", "a .gguf that llama.cpp's `llama-quantize --imatrix` reads; default: none is written"),
+    opt("max_length", Kind::Int, "512", "tokens per pass; longer texts are read in parts").also(&["ctx-size", "n_ctx"]),
+    opt("out", Kind::Text, "", ".gguf to write, for llama.cpp's `llama-quantize --imatrix`; default: none"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -39,7 +38,7 @@ mod verbs {
     pub type Tensor = crate::tensor::Tensor;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Returns the weight with this name: a parameter, under its Hugging Face name and in its layout.
+    /// Returns the weight with this Hugging Face name: a parameter, in Hugging Face's layout.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -51,7 +50,7 @@ mod verbs {
         Ok(net.weight(name)?)
     }
 
-    /// Replaces the numbers of a weight. The shape and the dtype stay.
+    /// Replaces the numbers of a weight, whose shape and dtype stay.
     ///
     /// ```rhai
     /// let net = model("tests/data/parity/llama");
@@ -64,16 +63,16 @@ mod verbs {
         Ok(net.set_weight(name, &value.value())?)
     }
 
-    /// Stores the weights as `f32`, `bf16`, `f16` or `q8`, or moves them to a device: `cpu`, `cuda` or `metal`. Half precision is for generation and for frozen weights;
-    /// training needs f32.
+    /// Converts the weights to `f32`, `bf16`, `f16` or `q8`, or moves them to a device: `cpu`, `cuda` or `metal`. Half precision
+    /// is for generation and for frozen weights; training needs f32.
     ///
-    /// `q8` quantizes the matrices to 8 bits with a scale for each 32 numbers (llama.cpp's Q8_0): frozen, a quarter of the
-    /// memory of f32, rounded to 1/254 of the largest number in each block. `to("f32")` widens them again, rounded. `quantize` has
-    /// the other kinds.
+    /// `q8` quantizes the matrices to 8 bits with a scale per 32 numbers (llama.cpp's Q8_0): frozen, a quarter of the memory of
+    /// f32, rounded to 1/254 of the largest number in each block. `to("f32")` dequantizes the rounded weights. `quantize` has the
+    /// other kinds.
     ///
-    /// What is attached moves with the weights, what is attached later goes there, and so do an optimizer's moments. Losses and gradients
-    /// are computed where the weights are, of batches that are not moved by hand: [devices](docs/devices.md). `cuda` and `metal` are
-    /// for a levain that was built with them; quantized weights stay on the CPU.
+    /// Adapters move with the weights, adapters attached later go there, and so do an optimizer's moments. Losses and gradients
+    /// are computed on the device of the weights, and batches need not be moved: [devices](docs/devices.md). `cuda` and `metal`
+    /// need a levain built with them; quantized weights stay on the CPU.
     ///
     /// also: half, bfloat16, load_in_8bit, cuda, gpu, device, model.to(device)
     ///
@@ -99,16 +98,17 @@ mod verbs {
         Ok(net.to(read::dtype("to", dtype)?)?)
     }
 
-    /// Quantizes the matrices to one of ggml's kinds of blocks: `q4_0`, `q4_1`, `q5_0`, `q5_1`, `q8_0`, `q2_k`, `q3_k`, `q4_k`, `q5_k`,
-    /// `q6_k`, or a mixture of them (`q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m`). The number is that of bits; `save` has a table of them.
+    /// Quantizes the matrices to one of ggml's kinds of blocks. Kinds are `q4_0`, `q4_1`, `q5_0`, `q5_1`, `q8_0`, `q2_k`, `q3_k`,
+    /// `q4_k`, `q5_k`, `q6_k`, and mixtures of them (`q3_k_m`, `q4_k_s`, `q4_k_m`, `q5_k_m`). The digit is the number of bits;
+    /// `save` has a table.
     ///
-    /// Quantized weights are frozen; LoRA trains beside them (QLoRA). Output embeddings are `output`: `q6_k` where the others have fewer bits than `q8_0`,
-    /// as in llama.cpp. A kind with `_k` needs rows of a multiple of 256 numbers: a matrix with others gets the kind that stands in
-    /// for it, and that is told. What is quantized already stays as it is. `measure::kld` says what it costs.
+    /// Quantized weights are frozen; LoRA trains beside them (QLoRA). Output embeddings are `output`: `q6_k` if the others have
+    /// fewer bits than `q8_0`, as in llama.cpp. A kind with `_k` needs rows of a multiple of 256 numbers: other matrices get its
+    /// fallback kind, with a warning. Weights that are already quantized stay as they are. `measure::kld` measures the cost.
     ///
-    /// The rounding is that of llama.cpp, without an importance matrix (`quantize_row_*_ref` in `ggml-quants.c`) or with one
-    /// (`quantize_row_*_impl`): `importance` keeps errors small in the columns that texts use most. The fewer bits, the more that helps;
-    /// `q8_0` is the same either way.
+    /// The rounding is llama.cpp's, without an importance matrix (`quantize_row_*_ref` in `ggml-quants.c`) or with one
+    /// (`quantize_row_*_impl`): `importance` keeps errors small in the columns that texts use most. It helps more with fewer
+    /// bits; `q8_0` is the same either way.
     ///
     /// also: load_in_4bit, bitsandbytes, qlora, int8, q4_k_m, llama-quantize, post-training quantization
     ///
@@ -127,11 +127,11 @@ mod verbs {
         Ok(net.quantize("quantize", kind, output.as_deref(), importance.as_ref())?)
     }
 
-    /// Computes what the columns of each matrix of the layers weigh, for `quantize` and `save`: a map with a tensor for each weight, the
-    /// mean square of each column's input over the tokens of texts (llama.cpp's importance matrix).
+    /// Computes llama.cpp's importance matrix, for `quantize` and `save`. It is a map with a tensor for each weight of the
+    /// layers, the mean square of each column's input over the tokens of texts.
     ///
-    /// Some ten thousand tokens are enough, of texts like those that the model is for; other texts than those it is then measured on. Output
-    /// embeddings are not among them, as in llama.cpp. `out` also writes the file of `llama-imatrix`.
+    /// Some ten thousand tokens are enough, from texts like those that the model is for, but not from those of a later
+    /// evaluation. Output embeddings are not included, as in llama.cpp. `out` also writes the file of `llama-imatrix`.
     ///
     /// also: imatrix, llama-imatrix, importance matrix, calibration data, activation statistics
     ///
@@ -164,7 +164,7 @@ mod verbs {
         Ok(arrays.map(|(name, columns)| (name.into(), Dynamic::from(Tensor::from(columns)))).collect())
     }
 
-    /// Bytes that the weights take in memory, without what is attached to them.
+    /// Returns the bytes of memory of the weights, without adapters.
     ///
     /// also: get_memory_footprint, model size
     ///
@@ -176,12 +176,12 @@ mod verbs {
         net.memory_footprint() as INT
     }
 
-    /// Grows the embeddings to at least `rows` rows: input, output, its bias, and the config together. Returns the number
-    /// of rows.
+    /// Grows the embeddings to at least `rows` rows, and returns their number. Input, output, its bias, and the config change
+    /// together.
     ///
-    /// Old rows and their logits stay as they are, and tied embeddings stay tied. New rows start as the mean of the old
-    /// ones; `vocab::init_embeddings` does better. Embeddings that have more rows already stay. Make optimizers afterwards: those
-    /// made before do not know the new embeddings.
+    /// Old rows and their logits stay as they are, and tied embeddings stay tied. New rows start as the mean of the old ones;
+    /// `vocab::init_embeddings` does better. Embeddings that already have more rows stay. Create optimizers afterwards: earlier
+    /// ones do not know the new embeddings.
     ///
     /// With `shrink`, embeddings that have more rows are cut to exactly `rows`.
     ///
@@ -201,7 +201,7 @@ mod verbs {
         Ok(net.resize_embeddings(rows, options.bool("shrink")?)? as INT)
     }
 
-    /// Reduces the embeddings to the rows of these ids, in this order: input, output, its bias, and the config together.
+    /// Reduces the embeddings to the rows of these ids, in this order. Input, output, its bias, and the config change together.
     /// Returns the number of rows. For a trimmed tokenizer, `vocab::remap_embeddings` knows the ids.
     ///
     /// also: vocabulary pruning
@@ -275,7 +275,7 @@ mod verbs {
     }
 }
 
-/// What the option `importance` names: a map of tensors by weight, or a file.
+/// The value of the option `importance`: a map of tensors by weight, or a file.
 pub fn importance(who: &str, net: &Model, given: Dynamic) -> Res<Option<Importance>> {
     if given.is_unit() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! ALBERT (Lan et al. 2020): one layer's weights for all layers, or one's for each group of them, and narrow embeddings.
+//! ALBERT (Lan et al. 2020): weights shared by all layers, or by each group of layers, and narrow embeddings.
 
 use super::bert;
 use crate::Result;
@@ -35,7 +35,7 @@ const LAYOUT: Layout = Layout {
     ..bert::LAYOUT
 };
 
-/// From the width of the embeddings to that of the layers.
+/// Projection from embedding size to hidden size.
 const PROJECTION: &str = "albert.encoder.embedding_hidden_mapping_in";
 
 pub const ARCH: Arch = Arch {
@@ -107,7 +107,7 @@ fn block(pass: &Forward, layer: usize, x: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{group}.albert_layers.0", LAYOUT.blocks));
     let part = |name: &str| at.heads(&at.linear(&format!("attention.{name}"), x)?, pass.config().heads);
     let h = pass.attend(layer, &part("query")?, &part("key")?, &part("value")?)?;
-    // layers share their weights, and not what is dropped
+    // layers share their weights, but not their dropout
     let h =
         pass.drop(&format!("attention {layer}"), &at.linear("attention.dense", &h)?, pass.config().dropout.hidden)?;
     let x = at.layer_norm("attention.LayerNorm", &ops::add(&h, x)?)?;

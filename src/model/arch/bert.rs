@@ -38,7 +38,7 @@ pub const LAYOUT: Layout = Layout {
     },
     transposed: false,
     renamed: &[(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")],
-    // the pooler and the head of next-sentence prediction, in the files of most masked models
+    // the pooler and the next-sentence head, in the files of most masked models
     unused: &["bert.pooler.", "cls.seq_relationship."],
     computed: &["embeddings.position_ids"],
 };
@@ -111,7 +111,7 @@ const GGUF: GgufNames = GgufNames {
     longrope: false,
 };
 
-/// What encoders know as the activation of a feed-forward layer.
+/// Supported activations of an encoder's feed-forward layer.
 pub const ACTIVATIONS: [Activation; 5] =
     [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh];
 
@@ -137,7 +137,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
     }))
 }
 
-/// The config of BERT and of what differs from it by names.
+/// The config of BERT and of architectures that differ from it only in names.
 pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
     let model = layout.model_type;
     let hidden = fields.count(&["hidden_size"])?;
@@ -176,13 +176,13 @@ pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
     })
 }
 
-/// A weight with its bias: `rows` numbers of it.
+/// A weight with its bias of `rows` numbers.
 pub fn pair(specs: &mut Vec<TensorSpec>, name: &str, weight: &[usize], start: Start) {
     specs.push(TensorSpec::new(format!("{name}.weight"), weight, start));
     specs.push(TensorSpec::new(format!("{name}.bias"), &weight[..1], Start::Zeros));
 }
 
-/// The embeddings of tokens, of positions and of types, and their norm.
+/// The embeddings of tokens, positions and types, and their norm.
 pub fn embedding_tensors(config: &Config) -> Vec<TensorSpec> {
     let (at, normal) = (format!("{}embeddings", config.layout.prefix), Start::Normal(config.init_range));
     let positions = config.max_positions + config.first_position;
@@ -216,12 +216,12 @@ pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     specs
 }
 
-/// The normed sum of a token's embedding, its type's and its position's.
+/// The normalized sum of a token's embedding, its type's and its position's.
 pub fn embeddings(pass: &Forward, positions: &[u32]) -> Result<Tensor> {
     let at = format!("{}embeddings", pass.config().layout.prefix);
     let of = |name: &str, ids: &[u32]| pass.embedding(&format!("{at}.{name}_embeddings.weight"), ids);
     let mut sum = of("word", pass.ids())?;
-    // in the order of transformers, for its bits
+    // in the order of transformers, for equal bits
     if pass.config().token_types > 0 {
         sum = ops::add(&sum, &of("token_type", &pass.token_types())?)?;
     }

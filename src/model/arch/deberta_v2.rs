@@ -1,5 +1,5 @@
 //! DeBERTa v2 and v3 (He et al. 2021): BERT whose attention also scores the distance of two tokens, in logarithmic buckets,
-//! against the content of each; mostly without positions of its own.
+//! against the content of each; usually without absolute positions.
 
 use super::bert;
 use crate::Result;
@@ -26,7 +26,7 @@ const LAYOUT: Layout = Layout {
         dense: Some(DenseNames { name: "pooler.dense", norm: None, of_tokens: false }),
         ..HeadNames::ENCODER
     },
-    // heads of the pre-training, which transformers does not build either, and positions that no token has
+    // pre-training heads, which transformers does not build either, and unused positions
     unused: &["lm_predictions.", "mask_predictions.", "deberta.embeddings.position_embeddings."],
     ..bert::LAYOUT
 };
@@ -114,7 +114,7 @@ fn config(fields: &Fields) -> Result<Config> {
     })
 }
 
-/// The projections of distances, where they do not go through those of tokens.
+/// The projections of relative embeddings, if they don't share those of tokens.
 fn distance_projections(relative: &Relative) -> Vec<&'static str> {
     let own = !relative.shared_keys;
     let wanted = [(relative.to_position, "pos_key_proj"), (relative.to_content, "pos_query_proj")];
@@ -174,7 +174,7 @@ fn embed(pass: &Forward) -> Result<Tensor> {
     pass.drop("embeddings", &x, config.dropout.embeddings)
 }
 
-/// The keys and queries of distances, `[rows, heads, head_dim]`.
+/// The relative keys and queries, `[rows, heads, head_dim]`.
 fn of_distances(pass: &Forward, at: &At, relative: &Relative) -> Result<[Option<Tensor>; 2]> {
     let mut table = pass.weight(DISTANCES)?;
     if relative.norm {

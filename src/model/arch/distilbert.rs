@@ -1,4 +1,4 @@
-//! DistilBERT (Sanh et al. 2019): BERT of half the layers, without token types and pooler, and with names of its own.
+//! DistilBERT (Sanh et al. 2019): BERT with half the layers, without token types and pooler, and with other names.
 
 use super::bert;
 use crate::Result;

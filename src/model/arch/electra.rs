@@ -1,4 +1,4 @@
-//! ELECTRA (Clark et al. 2020): BERT with narrower embeddings where a file says so, pre-trained to find replaced tokens.
+//! ELECTRA (Clark et al. 2020): BERT, with narrower embeddings in some models, pre-trained to detect replaced tokens.
 
 use super::bert;
 use crate::Result;
@@ -35,7 +35,7 @@ const LAYOUT: Layout = Layout {
     ..bert::LAYOUT
 };
 
-/// From the width of the embeddings to that of the layers, where they differ.
+/// Projection from embedding size to hidden size, if they differ.
 const PROJECTION: &str = "electra.embeddings_project";
 
 pub const ARCH: Arch = Arch {
@@ -67,7 +67,7 @@ fn config(fields: &Fields) -> Result<Config> {
     Ok(Config {
         embedding: fields.count_or(&["embedding_size"], 128)?,
         masked_activation: Activation::Gelu,
-        // BERT has tanh here
+        // BERT uses tanh here
         pooled_activation: Activation::Gelu,
         ..config
     })

@@ -1,5 +1,5 @@
-//! Gemma 2: Llama with scaled embeddings, norms before and behind each sublayer that multiply by 1 + their weight, a window in
-//! every second layer, and soft limits of scores and logits.
+//! Gemma 2: Llama with scaled embeddings, norms before and after each sublayer that multiply by 1 + weight, a window in every
+//! second layer, and soft caps of scores and logits.
 
 use super::llama;
 use crate::format::gguf::Value as Meta;
@@ -83,15 +83,15 @@ pub const GGUF: GgufNames = GgufNames {
     ..llama::GGUF
 };
 
-/// Layers of Gemma 2 27B: llama.cpp divides its scores by another number, which it knows the model by.
+/// Number of layers of Gemma 2 27B, by which llama.cpp recognizes it and scales its scores differently.
 const LARGEST: usize = 46;
 
-/// What llama.cpp divides scores by the root of.
+/// llama.cpp divides scores by the root of this.
 fn scalar_of_llamacpp(layers: usize, largest: usize, hidden: usize, heads: usize, head_dim: usize) -> f64 {
     (if layers == largest { hidden / heads.max(1) } else { head_dim }) as f64
 }
 
-/// The keys of the family's configs that no table of facts has.
+/// The config keys of the family that are not in the table of facts.
 pub fn more(file: &Metadata, json: &mut Value, largest: usize) -> Result<()> {
     llama::more(file, json)?;
     let number = |key: &str| json[key].as_u64().unwrap_or_default() as usize;
@@ -106,7 +106,7 @@ pub fn more(file: &Metadata, json: &mut Value, largest: usize) -> Result<()> {
     Ok(())
 }
 
-/// The inverse of [`more`]: an error for what llama.cpp takes for granted.
+/// The inverse of [`more`]; an error for values other than llama.cpp's fixed ones.
 pub fn rest(config: &Config, every: usize, largest: usize) -> Result<Facts> {
     let Config { layers, hidden, heads, head_dim, .. } = *config;
     let Some(window) = config.windows.iter().flatten().next().copied() else {
@@ -128,7 +128,7 @@ pub fn rest(config: &Config, every: usize, largest: usize) -> Result<Facts> {
     Ok(rest)
 }
 
-/// A limit that is above 0, where there is one.
+/// A soft cap, if given, which must be above 0.
 pub fn softcap(fields: &Fields, key: &str) -> Result<Option<f64>> {
     match fields.get(&[key]).map(|_| fields.float_or(&[key], 0.0)).transpose()? {
         Some(cap) if cap <= 0.0 => bail!("model", "`{key}` is {cap}: a limit is above 0, or null"),
@@ -136,12 +136,12 @@ pub fn softcap(fields: &Fields, key: &str) -> Result<Option<f64>> {
     }
 }
 
-/// A window in all layers but each `every`-th.
+/// A window in all layers except each `every`-th.
 fn alternating(layers: usize, every: usize, window: usize) -> Vec<Option<usize>> {
     (0..layers).map(|layer| (!(layer + 1).is_multiple_of(every)).then_some(window)).collect()
 }
 
-/// Which layers have a window: by `layer_types` where they are given, else all but each `every`-th.
+/// The window of each layer: from `layer_types` if given, otherwise in all but each `every`-th.
 pub fn windows(fields: &Fields, layers: usize, every: usize) -> Result<Vec<Option<usize>>> {
     let window = fields.count_or(&["sliding_window"], 4096)?;
     Ok(match fields.sliding_layers(layers)? {
@@ -150,7 +150,7 @@ pub fn windows(fields: &Fields, layers: usize, every: usize) -> Result<Vec<Optio
     })
 }
 
-/// What the family's new models have in common.
+/// Common defaults of the family's new models.
 pub fn defaults(fields: &Fields) -> Result<Value> {
     let mut json = llama::defaults(fields)?;
     let Value::Object(own) = &mut json else { return Ok(json) };
@@ -166,7 +166,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
     Ok(json)
 }
 
-/// The config of the family, without its positions, windows and limits.
+/// The config of the family, without its positions, windows and soft caps.
 pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
     if fields.bool_or("use_bidirectional_attention", false)? {
         bail!(
@@ -194,7 +194,7 @@ pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
     })
 }
 
-/// Llama's, with two norms more a layer. All norms start as the identity.
+/// Llama's tensors, with two more norms per layer. All norms start as the identity.
 pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     let mut specs = llama::tensors(config);
     for layer in 0..config.layers {

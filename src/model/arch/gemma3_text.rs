@@ -1,5 +1,5 @@
-//! Gemma 3, the models of text: Gemma 2 with norms on the queries and keys of each head instead of limits, and a window in five of
-//! six layers, whose rotary positions have a base of their own.
+//! Gemma 3, the text models: Gemma 2 with norms on the queries and keys of each head instead of soft caps, and a window in five
+//! of six layers, whose rotary positions have their own base.
 
 use super::gemma2;
 use super::llama;
@@ -91,16 +91,16 @@ pub const ARCH: Arch = Arch {
     ..gemma2::ARCH
 };
 
-/// Of so many layers one sees everything.
+/// One in this many layers has no window.
 const EVERY: usize = 6;
-/// Layers of Gemma 3 27B: see [`gemma2`].
+/// Number of layers of Gemma 3 27B: see [`gemma2`].
 const LARGEST: usize = 62;
 
-/// The rotary positions of the layers that see everything.
+/// The rotary positions of the layers without a window.
 fn global(fields: &Fields, head_dim: usize, max_positions: usize) -> Result<Rope> {
     let rope = fields.rope_in("full_attention", "rope_theta", 1e6, head_dim, max_positions)?;
     match fields.under("rope_scaling") {
-        // as transformers 4 writes them
+        // the format of transformers 4
         Some(scaled) if fields.under("rope_parameters").is_none() => {
             Ok(Rope { theta: rope.theta, ..fields.rope_of(Some(&scaled), head_dim, max_positions)? })
         }

@@ -1,5 +1,4 @@
-//! GPT-2: learned positions, layer norms with biases, one product for queries, keys and values, weights
-//! stored `[in, out]`.
+//! GPT-2: learned positions, layer norms with biases, one product for queries, keys and values, weights stored `[in, out]`.
 
 use crate::model::activation::Activation;
 use crate::model::config::{Config, Layout};
@@ -151,7 +150,7 @@ fn config(fields: &Fields) -> Result<Config> {
 
 fn tensors(config: &Config) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);
-    // what is added to the residual stream starts smaller, as transformers does
+    // layers that add to the residual stream start smaller, as in transformers
     let residual = Start::Normal(config.init_range / (2.0 * config.layers as f64).sqrt());
     let (hidden, ff) = (config.hidden, config.ff);
     let mut specs = vec![

@@ -1,5 +1,4 @@
-//! Llama 1, 2, 3, SmolLM: RMS norms, rotary positions, grouped heads, SwiGLU. The others of its family are
-//! this with a few flags.
+//! Llama 1, 2, 3, SmolLM: RMS norms, rotary positions, grouped heads, SwiGLU. Related architectures add a few flags.
 
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::kernel::Precision;
@@ -52,7 +51,7 @@ pub const ARCH: Arch = Arch {
     decoder: Some(decoder),
 };
 
-/// The modules of a layer that all of Llama's family have.
+/// The layer modules common to the Llama family.
 pub const MODULES: &ModuleNames = &[
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
@@ -66,13 +65,13 @@ pub const MODULES: &ModuleNames = &[
     ("input_layernorm", "attn_norm"),
 ];
 
-/// The norm behind attention, where it stands before the MLP.
+/// The norm after attention, where it precedes the MLP.
 pub const NORM: &ModuleNames = &[("post_attention_layernorm", "ffn_norm")];
 
 pub const GGUF: GgufNames = GgufNames {
     architecture: "llama",
     head: causal::HEAD.name,
-    // llama.cpp calls a Mistral llama: it has a window
+    // llama.cpp calls Mistral llama too, but it has a window
     matches: |header| !has_window(header),
     facts: &[
         fact("hidden_size", "embedding_length"),
@@ -105,7 +104,7 @@ pub fn has_window(header: &Gguf) -> bool {
     header.int("llama.attention.sliding_window").is_some_and(|window| window > 0)
 }
 
-/// The keys of the family's configs that no table of facts has.
+/// The config keys of the family that are not in the table of facts.
 pub fn more(file: &Metadata, json: &mut Value) -> Result<()> {
     let theta = json["rope_theta"].as_f64().unwrap_or_default();
     let head_dim = json["head_dim"].as_u64().unwrap_or_default() as usize;
@@ -130,7 +129,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
     let heads = fields.heads(hidden)?;
     Ok(json!({
         "hidden_size": hidden,
-        // 8/3 of the hidden size, as the Llamas have it
+        // 8/3 of the hidden size, as in the Llamas
         "intermediate_size": (8 * hidden).div_ceil(3).next_multiple_of(32),
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
@@ -167,7 +166,7 @@ pub fn unrotated(fields: &Fields) -> Result<Config> {
     sizes(fields)
 }
 
-/// The same of the family's models with another activation.
+/// The same for related models with another activation.
 pub fn sizes(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size"])?;
     let layers = fields.layers(&["num_hidden_layers"])?;
@@ -235,7 +234,7 @@ fn embed(pass: &Forward) -> Result<Tensor> {
     pass.embedding(LAYOUT.embeddings, pass.ids())
 }
 
-/// The attention of a layer, of its input under a norm.
+/// The attention of a layer, from its normalized input.
 pub fn attention(pass: &Forward, layer: usize, h: &Tensor) -> Result<Tensor> {
     let at = pass.at(format!("{}{layer}", LAYOUT.blocks));
     let config = pass.config();

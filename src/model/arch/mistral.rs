@@ -1,4 +1,4 @@
-//! Mistral: Llama that sees only so far back.
+//! Mistral: Llama with a sliding window.
 
 use super::llama;
 use crate::format::gguf::Value as Meta;
@@ -43,7 +43,7 @@ pub const ARCH: Arch = Arch {
     ..llama::ARCH
 };
 
-/// As Llama's, with the window that llama.cpp does not heed.
+/// As for Llama, with the window, which llama.cpp ignores.
 pub fn windowed(config: &Config) -> Result<Facts> {
     let mut rest = llama::rest(config)?;
     if let Some(window) = config.windows.first().copied().flatten() {

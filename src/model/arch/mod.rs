@@ -1,6 +1,6 @@
 //! The architectures, one file each: the file's name is the `model_type` of `config.json`, with `_` for `-`.
 //!
-//! To add one is to add a file and its line in [`ALL`].
+//! To add an architecture, add a file and its line in [`ALL`].
 
 mod albert;
 mod bert;
@@ -56,7 +56,7 @@ pub fn find(model_type: &str) -> Option<&'static Arch> {
     ALL.iter().copied().find(|arch| arch.model_type() == model_type)
 }
 
-/// As [`find`], where its absence is an error.
+/// Like [`find`], but an error if there is none.
 pub fn named(model_type: &str) -> Result<&'static Arch> {
     find(model_type).ok_or_else(|| {
         Error::new("model", format!("model_type `{model_type}` is not supported"))
@@ -64,7 +64,7 @@ pub fn named(model_type: &str) -> Result<&'static Arch> {
     })
 }
 
-/// What a whole `config.json` describes; its `architectures` choose the head, unless `wanted` does.
+/// The model described by a complete `config.json`; its `architectures` choose the head, unless `wanted` does.
 pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Blueprint> {
     let arch = named(Fields(&json).text("model_type")?)?;
     if let Some(head) = wanted {
@@ -96,7 +96,7 @@ pub fn read(mut json: Map<String, Value>, wanted: Option<&NewHead>) -> Result<Bl
     Ok(Blueprint { arch, head, config })
 }
 
-/// The head of the file's class; of one that names none, the base.
+/// The head of the file's class; the base if the file names none.
 fn head_of(arch: &'static Arch, fields: &Fields) -> Result<&'static Head> {
     let Some(class) = fields.class() else {
         let base = if arch.layout.causal { "" } else { embed::HEAD.name };
@@ -110,8 +110,8 @@ fn head_of(arch: &'static Arch, fields: &Fields) -> Result<&'static Head> {
         .help(format!("to put a new head on it, open it with {}", names.join(" or "))))
 }
 
-/// The whole `config.json` of a new model. One that names its `architectures` is whole already; to any other the
-/// architecture's defaults are added, and a key that it does not have is an error.
+/// Completes the `config.json` of a new model. One that names its `architectures` is already complete; otherwise the
+/// architecture's defaults are added, and an unknown key is an error.
 pub fn complete(given: Map<String, Value>) -> Result<Map<String, Value>> {
     if given.contains_key("architectures") {
         return Ok(given);

@@ -1,5 +1,5 @@
 //! ModernBERT (Warner et al. 2024): norms before the sublayers, rotary positions, gated feed-forward layers without biases, and
-//! attention that reaches everything in every third layer and a window in the others, each with a base of its own.
+//! global attention in every third layer, a window in the others, each kind with its own rotary base.
 
 use super::bert::ACTIVATIONS;
 use crate::model::activation::Activation;
@@ -64,7 +64,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
     fields.head_dim(hidden, heads)?;
     Ok(json!({
         "hidden_size": hidden,
-        // 3/2, as the models have it: the gate is beside
+        // 3/2, as in the models: the gate is extra
         "intermediate_size": 3 * hidden / 2,
         "num_hidden_layers": fields.layers(&["num_hidden_layers"])?,
         "num_attention_heads": heads,
@@ -96,7 +96,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
     }))
 }
 
-/// Which layers have a window, in both directions, and of how many tokens, their own counted.
+/// The window of each layer, in both directions, in tokens including the query's.
 fn windows(fields: &Fields, layers: usize) -> Result<Vec<Option<usize>>> {
     let window = fields.count_or(&["local_attention"], 128)? / 2 + 1;
     if let Some(sliding) = fields.sliding_layers(layers)? {

@@ -1,5 +1,5 @@
 //! Nomic BERT (Nussbaum et al. 2024): BERT with rotary positions and gated feed-forward layers, without biases in its products.
-//! Its names are those of the files, which transformers renames as it opens them.
+//! Its weights have the names in the files, which transformers renames on opening.
 
 use super::bert;
 use crate::Result;
@@ -55,7 +55,7 @@ fn defaults(fields: &Fields) -> Result<Value> {
     Ok(json)
 }
 
-/// The keys of transformers 5, and those that the files had before it knew the model.
+/// The keys of transformers 5, and those of earlier files.
 fn config(fields: &Fields) -> Result<Config> {
     let hidden = fields.count(&["hidden_size", "n_embd"])?;
     let layers = fields.layers(&["num_hidden_layers", "n_layer"])?;

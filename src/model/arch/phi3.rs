@@ -1,5 +1,5 @@
-//! Phi 3, 3.5 and 4: Llama with one product for queries, keys and values, one for gate and up, and LongRoPE; in Phi 4 mini only a
-//! part of each head is rotated.
+//! Phi 3, 3.5 and 4: Llama with one product for queries, keys and values, one for gate and up, and LongRoPE; Phi 4 mini rotates
+//! only a part of each head.
 
 use super::{llama, mistral};
 use crate::format::gguf::Value as Meta;

@@ -38,7 +38,7 @@ pub const ARCH: Arch = Arch {
     ..llama::ARCH
 };
 
-/// As Llama's. llama.cpp lets every layer of a Qwen see all.
+/// As for Llama. In llama.cpp no layer of a Qwen has a window.
 pub fn without_windows(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
     if config.windows.iter().any(Option::is_some) {
         bail!("save", "layers with a sliding window, which llama.cpp's {} does not have", config.model_type());
@@ -46,7 +46,7 @@ pub fn without_windows(config: &Config) -> Result<Vec<(&'static str, Meta)>> {
     llama::rest(config)
 }
 
-/// A window given is every layer's.
+/// A given window applies to every layer.
 pub fn defaults(fields: &Fields) -> Result<Value> {
     let mut json = llama::defaults(fields)?;
     let windowed = fields.get(&["sliding_window"]).is_some();
@@ -56,7 +56,7 @@ pub fn defaults(fields: &Fields) -> Result<Value> {
     Ok(json)
 }
 
-/// Which layers have a window: by `layer_types` where they are given, else from `max_window_layers` on.
+/// The window of each layer: from `layer_types` if given, otherwise from `max_window_layers` on.
 pub fn windows(fields: &Fields, layers: usize) -> Result<Vec<Option<usize>>> {
     if !fields.bool_or("use_sliding_window", false)? || fields.get(&["sliding_window"]).is_none() {
         return Ok(vec![None; layers]);

@@ -1,14 +1,15 @@
-//! The rates of dropout in a config, by the keys that architectures have for them.
+//! The dropout rates of a config, under each architecture's keys.
 
 use crate::model::dropout::DropoutRates;
 use crate::model::fields::Fields;
 use crate::{Result, bail};
 
-/// Of an encoder of this `model_type`; `drops_input`: what the layer before a classifier reads is dropped as what that reads.
+/// The rates of an encoder of this `model_type`; with `drops_input` the input of the layer before a classifier uses the
+/// classifier's rate.
 pub fn dropout(fields: &Fields, model_type: &str, drops_input: bool) -> Result<DropoutRates> {
     let attention = rate(fields, &["attention_probs_dropout_prob", "attention_dropout"], 0.0)?;
     let mut rates = match model_type {
-        // after the products of attention it drops what it drops of their weights
+        // the output of attention uses the rate of the attention weights
         "modernbert" => DropoutRates {
             hidden: attention,
             embeddings: rate(fields, &["embedding_dropout"], 0.0)?,
@@ -25,7 +26,7 @@ pub fn dropout(fields: &Fields, model_type: &str, drops_input: bool) -> Result<D
     let found = OF_CLASSIFIER.into_iter().find(|name| fields.get(&[name]).is_some());
     let usual = if model_type == "modernbert" { 0.0 } else { rates.hidden };
     rates.classifier = found.map_or(Ok(usual), |name| rate(fields, &[name], 0.0))?;
-    // DistilBERT's is of sequences alone
+    // DistilBERT's rate applies only to sequences
     rates.tokens = if found == Some("seq_classif_dropout") { rates.hidden } else { rates.classifier };
     rates.pooler = match drops_input {
         true => rates.classifier,

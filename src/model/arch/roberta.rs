@@ -1,5 +1,5 @@
-//! RoBERTa (Liu et al. 2019): BERT whose positions count the tokens that are not padding, from behind the padding's id on, and
-//! whose heads are called otherwise. XLM-R and CamemBERT are the same under names of their own.
+//! RoBERTa (Liu et al. 2019): BERT whose positions count the tokens that are not padding, starting after the padding id, and
+//! whose heads have other names. XLM-R and CamemBERT are the same under their own names.
 
 use super::bert;
 use crate::Result;
@@ -70,14 +70,14 @@ pub fn config(fields: &Fields, layout: &'static Layout) -> Result<Config> {
     Ok(Config {
         first_position: pad + 1,
         max_positions: config.max_positions - pad - 1,
-        // whatever the layers have
+        // independent of the layers' activation
         masked_activation: Activation::Gelu,
         ..config
     })
 }
 
-/// The number of tokens up to each one of its segment, without padding, behind the padding's id; padding has its id. By ids and
-/// not by the mask, as in fairseq.
+/// Positions: the count of non-padding tokens in the segment up to each one, plus the padding id; padding has the padding id.
+/// Determined by ids and not by the mask, as in fairseq.
 fn positions(pass: &Forward) -> Vec<u32> {
     let pad = pass.config().first_position as u32 - 1;
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! The decoder without the cargo feature `candle-models`: there is none, and this says how to get it.
+//! A stub of the decoder without the cargo feature `candle-models`, which reports how to get it.
 
 use crate::tensor::DType;
 use crate::{Error, Result};
@@ -11,7 +11,7 @@ pub fn model_types() -> Result<Vec<&'static str>> {
         .help("build it with `cargo build --release --features candle-models`"))
 }
 
-/// Without the feature there is none.
+/// Never constructed without the feature.
 #[allow(dead_code, reason = "nothing makes one")]
 pub struct CandleDecoder {
     never: Infallible,

@@ -19,7 +19,7 @@ fn told(error: impl Into<Error>) -> Error {
     error.into().attributed_to("model").at("engine \"candle\"")
 }
 
-/// A model of candle's, with what it has read.
+/// A candle model, with the tokens that it has read.
 pub struct CandleDecoder {
     decoder: Mutex<Decoder>,
     /// Number of its weights.
@@ -42,7 +42,7 @@ impl CandleDecoder {
         Ok(CandleDecoder { decoder: Mutex::new(decoder), parameters, dtype })
     }
 
-    /// The right to read with it.
+    /// Exclusive access for reading.
     pub fn session(&self) -> Session<'_> {
         Session(unpoisoned(self.decoder.lock()))
     }
@@ -51,7 +51,7 @@ impl CandleDecoder {
 pub struct Session<'a>(MutexGuard<'a, Decoder>);
 
 impl Session<'_> {
-    /// Reads `ids` (`rows` rows of one length) at position `start`, and returns the logits after each row's last.
+    /// Reads `ids` (`rows` rows of equal length) at position `start`, and returns the logits after each row's last.
     pub fn step(&mut self, ids: &[u32], rows: usize, start: usize) -> Result<Vec<f32>> {
         self.0.step(ids, rows, start).map_err(told)
     }

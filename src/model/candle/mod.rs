@@ -1,5 +1,5 @@
-//! Architectures of candle-transformers, behind `model(path, #{ engine: "candle" })`: they predict tokens, as baselines of an
-//! evaluation, and do not train. The crate that has them is the cargo feature `candle-models`.
+//! Architectures of candle-transformers, through `model(path, #{ engine: "candle" })`: they predict tokens, as baselines of an
+//! evaluation, but do not train. Requires the cargo feature `candle-models`.
 
 #[cfg(not(feature = "candle-models"))]
 #[path = "absent.rs"]
@@ -12,7 +12,7 @@ use super::rows::TokenRows;
 use crate::{Error, Result, bail, cancel};
 pub(super) use engine::CandleDecoder;
 
-/// Rows that are read side by side: each weight is read once for all of them.
+/// Rows per batch, which share one read of the weights.
 const TOGETHER: usize = 32;
 
 pub(super) fn no_training<T>() -> Result<T> {
@@ -21,7 +21,7 @@ pub(super) fn no_training<T>() -> Result<T> {
 }
 
 impl CandleDecoder {
-    /// The summed negative log likelihood of the labels of a batch, each segment read by itself.
+    /// The summed negative log likelihood of the labels of a batch, each segment read separately.
     pub(super) fn nats(&self, rows: &TokenRows) -> Result<f64> {
         let segments = segments(rows);
         let mut sum = 0.0;
@@ -31,7 +31,7 @@ impl CandleDecoder {
             let longest = group.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
             for at in 0..longest.saturating_sub(1) {
                 cancel::check()?;
-                // what has ended reads anything: nobody asks for its logits
+                // a finished row reads arbitrary ids: its logits are not used
                 let ids: Vec<u32> = group.iter().map(|(ids, _)| ids.get(at).copied().unwrap_or(0)).collect();
                 let logits = session.step(&ids, ids.len(), at)?;
                 let logits = logits.chunks_exact(logits.len() / ids.len());
@@ -65,7 +65,7 @@ fn segments<'a>(rows: &TokenRows<'a>) -> Vec<(&'a [u32], &'a [i64])> {
     found
 }
 
-/// How unlikely a label is, by its logits.
+/// The negative log likelihood of a label, from its logits.
 fn nats(logits: &[f32], label: usize) -> Result<f64> {
     let Some(own) = logits.get(label) else {
         bail!("likelihood", "label {label} is outside the embeddings of {} rows", logits.len());

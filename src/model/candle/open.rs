@@ -1,4 +1,4 @@
-//! Opening a folder with candle's computation.
+//! Opens a folder as a candle model.
 
 use super::engine::{CandleDecoder, model_types};
 use super::no_training;
@@ -27,7 +27,7 @@ const HEAD: Head = Head {
     peft_task: None,
 };
 
-/// The architecture of this `model_type`. It lives as long as the process: there are as many as models are opened.
+/// The architecture of this `model_type`. It is leaked, once per opened model.
 fn arch(model_type: &'static str) -> &'static Arch {
     let layout = Layout {
         model_type,
@@ -80,7 +80,7 @@ fn config(layout: &'static Layout, json: Map<String, Value>) -> Result<Config> {
 }
 
 impl Model {
-    /// Opens a Hugging Face folder of an architecture that candle-transformers has, computed in `dtype`.
+    /// Opens a Hugging Face folder of an architecture of candle-transformers, computed in `dtype`.
     pub fn open_candle(path: &Path, dtype: DType) -> Result<Model> {
         let place = path.join("config.json");
         files::readable("model", &place)?;

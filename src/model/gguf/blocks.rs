@@ -1,11 +1,11 @@
-//! The order of the rows in the weights of a GGUF file, and in ours.
+//! The row order of weights in a GGUF file, and in ours.
 
 use crate::Result;
 use crate::kernel::quant::Blocks;
 use crate::model::config::Config;
 use crate::tensor::Array;
 
-/// From the order of llama.cpp's rows in each of `heads` heads to that of Hugging Face.
+/// Converts the rows of each of `heads` heads from llama.cpp's order to Hugging Face's.
 pub fn deinterleave(config: &Config, heads: usize, array: Array) -> Result<Array> {
     let dims = array.dims().to_vec();
     let columns = array.elem_count() / (heads * config.head_dim);
@@ -13,12 +13,12 @@ pub fn deinterleave(config: &Config, heads: usize, array: Array) -> Result<Array
     Ok(ordered.reshape(dims)?)
 }
 
-/// As [`deinterleave`], for rows that are read into blocks: which of llama.cpp's rows of a head comes where.
+/// Like [`deinterleave`], for rows read into blocks: the permutation of a head's rows.
 pub fn deinterleaved(config: &Config) -> Vec<usize> {
     (0..2).flat_map(|part| (0..config.head_dim / 2).map(move |at| 2 * at + part)).collect()
 }
 
-/// The inverse of [`deinterleave`]: from the order of Hugging Face to that of llama.cpp.
+/// The inverse of [`deinterleave`]: from Hugging Face's order to llama.cpp's.
 pub fn interleave(config: &Config, heads: usize, array: Array) -> Result<Array> {
     let dims = array.dims().to_vec();
     let columns = array.elem_count() / (heads * config.head_dim);
@@ -26,7 +26,7 @@ pub fn interleave(config: &Config, heads: usize, array: Array) -> Result<Array> 
     Ok(ordered.reshape(dims)?)
 }
 
-/// As [`interleave`], for rows that stay in their blocks.
+/// Like [`interleave`], for rows that stay quantized.
 pub fn interleave_blocks(config: &Config, heads: usize, blocks: &Blocks) -> Result<Blocks> {
     let half = config.head_dim / 2;
     let row = |head: usize, at: usize, part: usize| head * config.head_dim + part * half + at;

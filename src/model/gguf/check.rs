@@ -1,5 +1,4 @@
-//! Whether a `.gguf` that was written gives back what it was made of: a wrong order of rows or another pre-tokenizer would be
-//! read without a complaint.
+//! Verifies that a written `.gguf` reproduces its source: a wrong row order or pre-tokenizer would be read without an error.
 
 use crate::format::gguf::Gguf;
 use crate::model::{Model, TokenRows, divergence};
@@ -8,15 +7,15 @@ use crate::token::Tokenizer;
 use crate::{Error, Result, bail};
 use std::path::Path;
 
-/// The mean divergence, in nats a token, of what was not quantized.
+/// The maximum mean divergence, in nats per token, of an unquantized model.
 const LIMIT: f64 = 0.05;
-/// How far weights may be from their own, in parts of their length: rounding to 2 bits stays below, rows in another order do not.
+/// The maximum relative distance of weights: rounding to 2 bits stays below it, wrongly ordered rows do not.
 const FAR: f64 = 0.7;
-/// Ids that the logits are compared over.
+/// Number of ids over which logits are compared.
 const LENGTH: usize = 24;
 
-/// Reads the tokenizer in the file as GGUF's rules say, and compares its ids with those of `own`: of each token's text, by itself
-/// and in a sentence, and of `texts`.
+/// Reads the tokenizer in the file by GGUF's rules, and compares its ids with those of `own`: for each token's text, alone and in
+/// a sentence, and for `texts`.
 pub fn tokenizer(path: &Path, own: &Tokenizer, texts: &[String]) -> Result<()> {
     let written = Tokenizer::of_gguf(&Gguf::open(path)?).map_err(|error| error.attributed_to("save"))?;
     let all: Vec<String> = (0..own.len() as u32).filter_map(|id| own.decode(&[id], false).ok()).collect();
@@ -42,8 +41,8 @@ pub fn tokenizer(path: &Path, own: &Tokenizer, texts: &[String]) -> Result<()> {
     }))
 }
 
-/// Compares the weights of the file with those of `own`, by name, and the logits over some ids; of weights that were `rounded` to
-/// blocks, that the logits are numbers.
+/// Compares the weights of the file with those of `own`, by name, and the logits over some ids; if weights were `rounded` to
+/// blocks, only checks that the logits are numbers.
 pub fn model<'a>(
     path: &Path,
     own: &Model,
@@ -62,7 +61,7 @@ pub fn model<'a>(
     }
     let rows = own.config().vocab.min(tokens) as u32;
     let length = LENGTH.min(own.config().max_positions);
-    // any ids, but the same ones each time
+    // arbitrary ids, but the same ones each time
     let ids: Vec<u32> = (0..length as u32).map(|at| at.wrapping_mul(2_654_435_761) % rows.max(1)).collect();
     let batch = TokenRows { rows: 1, length, ids: &ids, ..TokenRows::default() };
     let of = |net: &Model| -> Result<Vec<Vec<f32>>> {
@@ -79,7 +78,7 @@ pub fn model<'a>(
     Ok(())
 }
 
-/// The length of the difference, in parts of the length of the first.
+/// The norm of the difference relative to the norm of the first.
 fn distance(own: &Array, read: &Array) -> Result<f64> {
     let here = |x: &Array| -> Result<Array> { Ok(x.to_device(&Device::Cpu)?.to_dtype(DType::F32)?) };
     let (own, read) = (here(own)?, here(read)?);

@@ -1,5 +1,5 @@
-//! The importance matrix as llama.cpp's `llama-imatrix` writes it and its `llama-quantize` reads it: a GGUF file with the sums of the
-//! squared inputs of each matrix (`NAME.in_sum2`) and how many there were (`NAME.counts`).
+//! The importance matrix in the format of llama.cpp's `llama-imatrix` and `llama-quantize`: a GGUF file with the sums of the
+//! squared inputs of each matrix (`NAME.in_sum2`) and their counts (`NAME.counts`).
 
 use super::names::GgufNames;
 use crate::format::gguf::{self, Gguf, TensorEntry, Value as Meta};
@@ -24,7 +24,7 @@ impl Model {
         })
     }
 
-    /// Writes what `importance` found, in parts of up to `max_length` tokens.
+    /// Writes `importance`, measured in parts of up to `max_length` tokens.
     pub fn save_importance(&self, path: &Path, importance: &Importance, max_length: usize) -> Result<()> {
         let (names, config) = (self.gguf_names()?, self.config());
         let parts = importance.tokens.div_ceil(max_length.max(1));
@@ -50,7 +50,7 @@ impl Model {
         files::write(WHO, path, |out| gguf::write(out, &metadata, entries, fill))
     }
 
-    /// Reads the file of this model's importance.
+    /// Reads an importance file of this model.
     pub fn open_importance(&self, path: &Path) -> Result<Importance> {
         let place = path.display().to_string();
         let header = Gguf::open(path).map_err(|error| {

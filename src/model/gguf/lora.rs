@@ -1,4 +1,4 @@
-//! LoRA as a GGUF file, which llama.cpp puts on its base at run time (`llama_adapter_lora_init`, `convert_lora_to_gguf.py`).
+//! LoRA as a GGUF file, which llama.cpp applies to its base at run time (`llama_adapter_lora_init`, `convert_lora_to_gguf.py`).
 
 use super::blocks::interleave;
 use super::names::GgufNames;
@@ -15,8 +15,8 @@ use std::path::Path;
 const WHO: &str = "save_lora";
 
 impl Model {
-    /// Writes the attached LoRA as a `.gguf`. llama.cpp knows one alpha for all layers, and divides it by a layer's rank: where that
-    /// is another scale than the layer's, its B is scaled.
+    /// Writes the attached LoRA as a `.gguf`. llama.cpp has one alpha for all layers, and divides it by a layer's rank: if that
+    /// differs from the layer's scale, its B is scaled.
     pub fn save_lora_gguf(&self, path: &Path) -> Result<()> {
         let inner = self.read();
         let (config, weights) = (&inner.config, &inner.weights);
@@ -52,7 +52,7 @@ impl Model {
     }
 }
 
-/// The two matrices of a layer by llama.cpp's names, its rows in llama.cpp's order.
+/// The two matrices of a layer by llama.cpp's names, in llama.cpp's row order.
 fn pair(names: &GgufNames, config: &Config, layer: &str, lora: &LoraLayer, alpha: f64) -> Result<[(String, Array); 2]> {
     let weight = format!("{layer}.weight");
     let theirs = names.name(config, &weight);

@@ -1,4 +1,4 @@
-//! GGUF, the files of llama.cpp, as a Hugging Face model would be.
+//! GGUF, the file format of llama.cpp, opened like a Hugging Face model.
 
 mod blocks;
 mod check;

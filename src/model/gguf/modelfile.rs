@@ -1,5 +1,5 @@
-//! A `Modelfile` beside a `.gguf`, by which Ollama makes a model of it: the chat template in Ollama's form, what ends a turn, and the
-//! defaults of `generation_config.json`.
+//! A `Modelfile` beside a `.gguf`, from which Ollama creates a model: the chat template in Ollama's form, the stop strings, and
+//! the defaults of `generation_config.json`.
 
 use crate::model::Model;
 use crate::token::{Around, Tokenizer, TurnForm};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 const WHO: &str = "save";
 
-/// Parameters of Ollama, and what transformers calls them.
+/// Ollama's parameters, and their names in transformers.
 const PARAMETERS: [(&str, &str); 5] = [
     ("temperature", "temperature"),
     ("top_p", "top_p"),
@@ -57,14 +57,13 @@ impl Model {
     }
 }
 
-/// A text in quotes. Ollama takes what is between them as it stands, and has no way to escape anything: a text of several lines stands
-/// between three.
+/// A quoted text. Ollama takes the content literally, without escapes: a multi-line text is enclosed in triple quotes.
 fn quoted(text: &str) -> String {
     let quotes = if text.contains('\n') { "\"\"\"" } else { "\"" };
     format!("{quotes}{text}{quotes}")
 }
 
-/// The template in Go's language: a message of each role, and the beginning of an answer behind the last.
+/// The template in Go's language: a message of each role, and the beginning of an answer after the last.
 fn written(form: &TurnForm) -> Option<String> {
     let parts = [&form.system, &form.user, &form.assistant];
     let texts = parts.iter().flat_map(|part| [&part.before, &part.behind]).chain(&form.default_system);

@@ -1,4 +1,4 @@
-//! What llama.cpp calls the parts of an architecture: tables that are read both ways.
+//! llama.cpp's names for the parts of an architecture: tables that are used in both directions.
 
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::model::config::Config;
@@ -11,26 +11,27 @@ use std::collections::BTreeMap;
 pub struct GgufNames {
     /// `general.architecture`.
     pub architecture: &'static str,
-    /// What llama.cpp computes with it.
+    /// The head that llama.cpp computes with it.
     pub head: &'static str,
-    /// Whether a file of that architecture is of this `model_type`: several share one.
+    /// Whether a file of that architecture is of this `model_type`: several share one architecture name.
     pub matches: fn(&Gguf) -> bool,
-    /// Metadata without the prefix of the architecture, by the keys of `config.json`.
+    /// Metadata keys without the prefix of the architecture, by the keys of `config.json`.
     pub facts: &'static [ConfigFact],
     /// The other keys of `config.json`.
     pub more: fn(&Metadata, &mut Value) -> Result<()>,
-    /// The metadata that no table of facts has, without the prefix; an error for what llama.cpp would compute otherwise.
+    /// The metadata that is not in the table of facts, without the prefix; an error for a config that llama.cpp would compute
+    /// differently.
     pub rest: fn(&Config) -> Result<Facts>,
-    /// Weights outside the layers beside the embeddings: our name, theirs.
+    /// Weights outside the layers besides the embeddings: our name, theirs.
     pub outer: &'static [(&'static str, &'static str)],
-    /// Modules in the layers, in tables that architectures share.
+    /// Modules in the layers, in tables shared by architectures.
     pub inner: &'static [&'static ModuleNames],
     /// Modules whose rows are in llama.cpp's order, with their number of heads: it rotates neighboring rows of Llama's
     /// queries and keys, where Hugging Face rotates the two halves of a head.
     pub interleaved: &'static [(&'static str, HeadCount)],
-    /// The weights of norms are 1 more in the file.
+    /// The file stores norm weights plus 1.
     pub norms_from_one: bool,
-    /// llama.cpp scales its rotary positions by longrope where the file has the factors.
+    /// llama.cpp applies longrope scaling if the file has the factors.
     pub longrope: bool,
 }
 
@@ -43,7 +44,7 @@ pub type Facts = Vec<(&'static str, Meta)>;
 /// The number of heads of a module.
 pub type HeadCount = fn(&Config) -> usize;
 
-/// A key of `config.json`, the metadata that it comes from, and its value where that is missing.
+/// A key of `config.json`, its metadata key, and its default.
 pub struct ConfigFact {
     pub key: &'static str,
     pub gguf: &'static str,
@@ -51,7 +52,7 @@ pub struct ConfigFact {
 }
 
 impl ConfigFact {
-    /// Whether llama.cpp asks for a float.
+    /// Whether llama.cpp requires a float.
     pub fn is_float(&self) -> bool {
         ["epsilon", "freq_base"].iter().any(|ending| self.gguf.ends_with(ending))
     }
@@ -62,22 +63,22 @@ pub const fn fact(key: &'static str, gguf: &'static str) -> ConfigFact {
     ConfigFact { key, gguf, or: None }
 }
 
-/// A fact with a default, which may depend on those before.
+/// A fact with a default, which may depend on earlier facts.
 pub const fn fact_or(key: &'static str, gguf: &'static str, or: fn(&Value) -> Value) -> ConfigFact {
     ConfigFact { key, gguf, or: Some(or) }
 }
 
-/// The input and the output embeddings in every file.
+/// The input and output embeddings in every file.
 pub const EMBEDDINGS: &str = "token_embd.weight";
 pub const OUTPUT: &str = "output.weight";
-/// How an encoder's vectors are made, and llama.cpp's numbers for it.
+/// Pooling of an encoder, and llama.cpp's numbers for it.
 pub const POOLING: &str = "pooling_type";
 pub const POOLINGS: [(Pooling, i64); 3] = [(Pooling::Mean, 1), (Pooling::First, 2), (Pooling::Last, 3)];
 
-/// The number of token types of an encoder, which llama.cpp has among the tokenizer's.
+/// The number of token types of an encoder, which llama.cpp stores with the tokenizer.
 pub const TOKEN_TYPES: &str = "tokenizer.ggml.token_type_count";
 
-/// A file's header, and what of its tensors the config depends on.
+/// A file's header, and the tensors that the config depends on.
 pub struct Metadata<'a> {
     pub header: &'a Gguf,
     pub architecture: &'static str,
@@ -86,7 +87,7 @@ pub struct Metadata<'a> {
 }
 
 impl Metadata<'_> {
-    /// The key of this architecture.
+    /// The metadata key for this architecture.
     pub fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.architecture)
     }
@@ -95,9 +96,8 @@ impl Metadata<'_> {
         self.header.tensors.iter().any(|entry| entry.name == name)
     }
 
-    /// The value of a key as JSON: a whole number, or a float in the fewest digits that say it (a file holds f32, in
-    /// which 1e-5 is 0.00000999…). llama.cpp writes some as a list with an entry for each layer: here all have to be
-    /// the same.
+    /// The value of a key as JSON: an integer, or a float in the fewest digits that identify it (a file holds f32, in which 1e-5
+    /// is 0.00000999…). llama.cpp writes some as a list with an entry per layer: here all entries must be equal.
     pub fn number(&self, name: &str) -> Result<Option<Value>> {
         let key = self.key(name);
         let Some(value) = self.header.get(&key) else { return Ok(None) };
@@ -136,7 +136,7 @@ impl Metadata<'_> {
 }
 
 impl GgufNames {
-    /// What a file calls the weight with this Hugging Face name.
+    /// The file's name for the weight with this Hugging Face name.
     pub fn name(&self, config: &Config, name: &str) -> String {
         if name == config.layout.embeddings {
             return EMBEDDINGS.into();
@@ -156,7 +156,7 @@ impl GgufNames {
         found.unwrap_or_else(|| name.into())
     }
 
-    /// What the numbers of a weight are more in a file.
+    /// The offset of a weight's numbers in a file.
     pub fn offset(&self, name: &str) -> f64 {
         if self.norms_from_one && name.ends_with("norm.weight") { 1.0 } else { 0.0 }
     }

@@ -1,4 +1,4 @@
-//! Reading a GGUF file: its config from the metadata, its weights under their Hugging Face names.
+//! Reads a GGUF file: its config from the metadata, its weights under their Hugging Face names.
 
 use super::blocks::{deinterleave, deinterleaved};
 use super::names::{EMBEDDINGS, GgufNames, Metadata, OUTPUT, POOLING, POOLINGS};
@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-/// The tensors that the config is made of.
+/// The tensors that the config depends on.
 const FACTORS: [&str; 3] = [rope::FACTORS, rope::LONG, rope::SHORT];
 
-/// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, those that are quantized stay so.
+/// Opens a `.gguf` file, its weights stored as `dtype`; with `keep`, quantized weights stay quantized.
 pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights)> {
     let header = Gguf::open_without(path, "tokenizer.").map_err(|error| error.attributed_to("model"))?;
     let place = path.display().to_string();
@@ -34,7 +34,7 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
     let mut blueprint = json.and_then(|json| arch::read(json, None)).map_err(tell)?;
     if let Some(pooling) = metadata.number(POOLING)? {
         blueprint.config.pooling = pooling_of(pooling.as_i64()).map_err(tell)?;
-        // as llama.cpp's server does, unasked
+        // as llama.cpp's server does by default
         blueprint.config.normalize = true;
     }
     if keep && arch.layout.transposed {
@@ -44,7 +44,7 @@ pub fn open(path: &Path, dtype: DType, keep: bool) -> Result<(Blueprint, Weights
             arch.model_type()
         );
     }
-    // no more than one tensor's bytes a thread, so that a file is never in memory beside what is made of it
+    // at most one tensor's bytes per thread, so that the file is never in memory next to its result
     let stop = cancel::current();
     let read = |(spec, entry): (TensorSpec, &TensorEntry)| {
         let held = if keep && spec.shape.len() == 2 && Blocks::keeps(entry.ggml_type()?) {
@@ -85,7 +85,7 @@ fn factors(
     present.map(read).collect()
 }
 
-/// What llama.cpp's number of a pooling is here.
+/// The pooling for llama.cpp's number.
 fn pooling_of(number: Option<i64>) -> Result<Pooling> {
     match POOLINGS.iter().find(|(_, known)| Some(*known) == number) {
         Some((pooling, _)) => Ok(*pooling),
@@ -100,7 +100,7 @@ fn raw(file: &File, header: &Gguf, entry: &TensorEntry) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Some of them, from a place on.
+/// A part of them, from an offset on.
 fn raw_part(file: &File, header: &Gguf, entry: &TensorEntry, start: usize, to: &mut [u8]) -> Result<()> {
     cancel::check()?;
     let read = files::read_at(file, header.data + entry.offset + start as u64, to);
@@ -155,7 +155,7 @@ fn config(
     }
 }
 
-/// Every tensor that the config asks for with its entry in the file, in the order of the file's names.
+/// Every required tensor with its entry in the file, in the order of the file's names.
 fn places<'a>(
     place: &str,
     blueprint: &Blueprint,
@@ -189,13 +189,13 @@ fn is_transposed(blueprint: &Blueprint, spec: &TensorSpec) -> bool {
     spec.shape.len() == 2 && blueprint.config.is_transposed(&spec.name)
 }
 
-/// A weight as it was read.
+/// A weight as read.
 enum Held {
     Array(Array),
     Blocks(Blocks),
 }
 
-/// A weight in numbers.
+/// A weight as numbers.
 fn array(
     blueprint: &Blueprint,
     names: &GgufNames,

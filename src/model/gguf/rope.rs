@@ -1,4 +1,4 @@
-//! How a GGUF file says that rotary positions are scaled: by name, or (Llama 3) only by the factors that result.
+//! The scaling of rotary positions in a GGUF file: by name, or (Llama 3) only by the resulting factors.
 
 use super::names::Metadata;
 use crate::format::gguf::Value as Meta;
@@ -7,15 +7,15 @@ use crate::tensor::nn::RotaryScaling;
 use crate::{Result, bail, progress};
 use serde_json::{Value, json};
 
-/// What YaRN has where nothing else is said, in llama.cpp as in transformers.
+/// YaRN's defaults, in llama.cpp as in transformers.
 const BETAS: (f64, f64) = (32.0, 1.0);
 
-/// The tensors that hold divisors of frequencies: Llama 3's, and longrope's for texts beyond the length of pretraining and
-/// for the others.
+/// The tensors with divisors of frequencies: Llama 3's, and longrope's for texts beyond the pretraining length and for the
+/// others.
 pub const FACTORS: &str = "rope_freqs.weight";
 pub const LONG: &str = "rope_factors_long.weight";
 pub const SHORT: &str = "rope_factors_short.weight";
-/// What longrope multiplies the queries and keys by.
+/// Longrope's factor of queries and keys.
 const ATTENTION: &str = "rope.scaling.attn_factor";
 const ORIGINAL: &str = "rope.scaling.original_context_length";
 
@@ -62,7 +62,7 @@ pub fn scaling(file: &Metadata, theta: f64, head_dim: usize) -> Result<Value> {
     }
 }
 
-/// LongRoPE, which a file says by its two tensors: the converter of llama.cpp writes no name of it for Phi 3.
+/// LongRoPE, identified by its two tensors: llama.cpp's converter writes no name for it for Phi 3.
 fn longrope(file: &Metadata) -> Result<Option<Value>> {
     let (long, short) = match (file.factors.get(LONG), file.factors.get(SHORT)) {
         (Some(long), Some(short)) => (long, short),
@@ -72,7 +72,7 @@ fn longrope(file: &Metadata) -> Result<Option<Value>> {
     let Some(original) = file.header.int(&file.key(ORIGINAL)) else {
         bail!("model", "the metadata `{}` is missing", file.key(ORIGINAL));
     };
-    // the fewest digits that say a number of the file, which config.json had
+    // the fewest digits that identify the file's number, as in config.json
     let digits =
         |factors: &[f32]| factors.iter().map(|x| x.to_string().parse().unwrap_or(f64::NAN)).collect::<Vec<f64>>();
     Ok(Some(json!({

@@ -1,5 +1,5 @@
-//! Writing a GGUF file that llama.cpp opens: the metadata from the config and the tokenizer, and the weights under llama.cpp's
-//! names, in its order of rows, in the kind of blocks that is asked for.
+//! Writes a GGUF file that llama.cpp opens: the metadata from the config and the tokenizer, and the weights under llama.cpp's
+//! names, in its row order, in the requested block kind.
 
 use super::blocks::{interleave, interleave_blocks};
 use super::check;
@@ -23,20 +23,20 @@ use std::sync::Arc;
 
 const WHO: &str = "save";
 
-/// What a `.gguf` is made of beside the model.
+/// The contents of a `.gguf` besides the model.
 pub struct GgufSaving<'a> {
     pub tokenizer: &'a Tokenizer,
-    /// What matrices are stored as; as they are, if not given.
+    /// The kind of the matrices; unchanged if not given.
     pub kind: Option<String>,
     /// The same for the output embeddings.
     pub output: Option<String>,
-    /// Texts that the tokenizer in the file has to give the same ids for, beside each of its tokens.
+    /// Texts for which the tokenizer in the file must return the same ids, in addition to each of its tokens.
     pub texts: Vec<String>,
-    /// What the columns of matrices weigh when they are quantized.
+    /// Column importance of matrices for quantization.
     pub importance: Option<Importance>,
 }
 
-/// A weight on its way into the file.
+/// A weight to be written.
 struct Planned {
     name: String,
     dtype: GgmlDType,
@@ -45,7 +45,7 @@ struct Planned {
     heads: Option<usize>,
 }
 
-/// What is needed of the model while its file is written.
+/// The parts of the model needed while its file is written.
 struct Source {
     arch: &'static Arch,
     names: &'static GgufNames,
@@ -55,8 +55,8 @@ struct Source {
 }
 
 impl Model {
-    /// Writes a `.gguf` file with the tokenizer in it. What was written is opened again: the tokenizer in it has to give the
-    /// same ids, and the weights the same logits but for the rounding.
+    /// Writes a `.gguf` file that includes the tokenizer. The result is opened again to verify it: the tokenizer must return the
+    /// same ids, and the weights the same logits up to rounding.
     pub fn save_gguf(&self, path: &Path, saving: &GgufSaving) -> Result<()> {
         ranks::first(&format!("{WHO} {}", path.display()), || self.write_gguf(path, saving))
     }
@@ -80,7 +80,7 @@ impl Model {
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         files::make_folder(WHO, folder)?;
-        // looked at beside its place, so that a file which does not give the model back never stands there
+        // verified in a temporary folder, so that a file that does not reproduce the model is never in place
         let beside = files::temporary_folder(WHO, folder)?;
         let written = beside.path().join("model.gguf");
         files::write(WHO, &written, |out| gguf::write(out, &metadata, entries, fill))?;
@@ -154,7 +154,7 @@ impl Source {
         Ok(metadata)
     }
 
-    /// `config.json` with what it leaves to defaults.
+    /// `config.json` with its defaults filled in.
     fn resolved(&self) -> Map<String, Value> {
         let config = &self.config;
         let mut json = config.json.clone();
@@ -178,7 +178,7 @@ impl Source {
         TensorEntry::new(self.names.name(&self.config, &planned.name), &planned.shape, planned.dtype)
     }
 
-    /// Every weight with what it is stored as. What a row's width rules out is told.
+    /// Every weight with its kind. Kinds ruled out by the row width are reported.
     fn plan(&self, saving: &GgufSaving) -> Result<Vec<Planned>> {
         let tables = (self.arch.tensors)(&self.config).into_iter();
         let own = |weight: &str| !self.config.tied && self.weights.has(weight);
@@ -203,7 +203,7 @@ impl Source {
         Ok(planned)
     }
 
-    /// What a weight is to be stored as, before its width is looked at. Only matrices of layers and the embeddings are quantized.
+    /// The requested kind of a weight, before its width is checked. Only matrices of layers and the embeddings are quantized.
     fn wanted(&self, spec: &TensorSpec, saving: &GgufSaving) -> Result<GgmlDType> {
         let theirs = self.names.name(&self.config, &spec.name);
         let table = [EMBEDDINGS, OUTPUT].contains(&theirs.as_str());
@@ -268,7 +268,7 @@ fn plain(dtype: DType) -> GgmlDType {
     }
 }
 
-/// The kind of numbers that are not in blocks.
+/// An unquantized kind.
 fn plain_kind(word: &str) -> Option<GgmlDType> {
     [("f32", GgmlDType::F32), ("f16", GgmlDType::F16), ("bf16", GgmlDType::BF16)]
         .into_iter()

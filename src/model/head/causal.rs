@@ -32,7 +32,7 @@ fn weight(config: &Config) -> String {
     if config.tied { config.layout.embeddings.into() } else { format!("{LM_HEAD}.weight") }
 }
 
-/// Labels moved to the position that predicts them, -100 where nothing is to be predicted: the shift of a causal model.
+/// Labels shifted to the position that predicts them, -100 without a target: the shift of a causal model.
 pub fn targets(rows: &TokenRows, config: &Config) -> Result<Targets> {
     let labels = of_vocabulary(rows, config.vocab)?;
     let count = labels.len();

@@ -1,4 +1,4 @@
-//! Losses of classes and labels: weighted, smoothed, focal. Sums: what divides them is [`whole`].
+//! Losses of classes and labels: weighted, smoothed, focal. They are sums, to be divided by [`whole`].
 
 use crate::model::config::{Config, Problem};
 use crate::model::spec::{LossPlan, Targets};
@@ -8,7 +8,7 @@ use crate::{Error, Result, bail};
 
 const WHO: &str = "loss";
 
-/// The summed loss of logits `[N, classes]` for one class each, -100 for none.
+/// The summed loss of logits `[N, classes]` with one class per row, -100 for none.
 pub fn one_of(logits: &Tensor, ids: &[i64], plan: &LossPlan) -> Result<Tensor> {
     if plan.class_weight.is_none() && plan.gamma == 0.0 {
         return nn::cross_entropy(logits, ids, plan.smoothing);
@@ -26,7 +26,7 @@ pub fn one_of(logits: &Tensor, ids: &[i64], plan: &LossPlan) -> Result<Tensor> {
     ops::cross_entropy(logits, &targets, &how).map_err(|error| error.attributed_to(WHO))
 }
 
-/// The summed loss of logits `[N, labels]` where each label is true or not: with `gamma` the focal one (Lin et al. 2017).
+/// The summed loss of logits `[N, labels]` with independent labels; focal with `gamma` (Lin et al. 2017).
 pub fn each_of(logits: &Tensor, wanted: &Tensor, plan: &LossPlan) -> Result<Tensor> {
     let losses = match &plan.pos_weight {
         Some(weights) => {
@@ -50,7 +50,7 @@ fn numbers(weights: &[f64], like: &Array) -> Result<Tensor> {
     Ok(Array::from_vec(weights, count, like.device())?.into())
 }
 
-/// What the mean of a batch's losses divides their sum by: the number of targets, or what their classes weigh, as in PyTorch.
+/// The divisor of a batch's mean loss: the number of targets, or the sum of their class weights, as in PyTorch.
 pub fn whole(targets: &Targets, plan: &LossPlan) -> f64 {
     match &plan.class_weight {
         Some(weights) => targets.ids.iter().filter_map(|&id| weights.get(usize::try_from(id).ok()?)).sum(),
@@ -58,7 +58,7 @@ pub fn whole(targets: &Targets, plan: &LossPlan) -> f64 {
     }
 }
 
-/// Checks that a plan fits a head with classes, which is one for tokens where `tokens` is set.
+/// Checks that a plan fits a head with classes, for tokens if `tokens` is set.
 pub fn check(plan: &LossPlan, config: &Config, tokens: bool) -> Result<()> {
     let weights = [("class_weight", &plan.class_weight), ("pos_weight", &plan.pos_weight)];
     for (name, given) in weights.into_iter().filter_map(|(name, given)| Some((name, given.as_ref()?))) {

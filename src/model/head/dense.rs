@@ -1,4 +1,4 @@
-//! The layer between a pooled state and its classifier, where an architecture has one.
+//! The layer between a pooled state and its classifier, in architectures that have it.
 
 use crate::Result;
 use crate::model::config::Config;
@@ -19,7 +19,7 @@ pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     specs
 }
 
-/// The weight of a norm, and its bias where norms have one.
+/// The weight of a norm, and its bias if it has one.
 pub fn norm_tensors(config: &Config, name: &str, width: usize) -> Vec<TensorSpec> {
     let mut specs = vec![TensorSpec::new(format!("{name}.weight"), &[width], Start::Ones)];
     if config.norm_bias {
@@ -37,7 +37,7 @@ pub fn apply(pass: &Forward, x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// The logits of a classifier of a pooled state, or of tokens, with the layer before it where it has one.
+/// The logits of a classifier of a pooled state, or of tokens, including the layer before it, if any.
 pub fn classified(pass: &Forward, x: &Tensor, classifier: &str, of_tokens: bool) -> Result<Tensor> {
     let (config, rates) = (pass.config(), pass.config().dropout);
     let is_dense = config.layout.heads.dense.is_some_and(|dense| dense.of_tokens || !of_tokens);
@@ -46,7 +46,7 @@ pub fn classified(pass: &Forward, x: &Tensor, classifier: &str, of_tokens: bool)
     pass.linear(classifier, &pass.drop("classifier", &x, rate)?)
 }
 
-/// A classifier of so many classes.
+/// A classifier of this number of classes.
 pub fn classifier(config: &Config, name: &str, classes: usize, bias: bool) -> Vec<TensorSpec> {
     let normal = Start::Normal(config.init_range);
     let mut specs = vec![TensorSpec::new(format!("{name}.weight"), &[classes, config.hidden], normal)];

@@ -1,7 +1,7 @@
-//! One vector for each sequence, near those of sequences that mean the same.
+//! One vector per sequence, close to those of sequences with the same meaning.
 //!
-//! The loss is InfoNCE over the batch (multiple negatives ranking): the cosine of each anchor with its own positive, against
-//! those with all others, times a scale; and in both directions where that is asked for.
+//! The loss is InfoNCE over the batch (multiple negatives ranking): the cosine of each anchor with its own positive against those
+//! with all others, times a scale; optionally in both directions.
 
 use crate::model::config::Config;
 use crate::model::forward::Forward;
@@ -25,7 +25,7 @@ pub const HEAD: Head = Head {
     peft_task: Some("FEATURE_EXTRACTION"),
 };
 
-/// Vectors `[sequences, hidden]`, of length 1 where the model normalizes them.
+/// Vectors `[sequences, hidden]`, normalized to length 1 if the model does so.
 fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     let pooled = pooled(pass, hidden)?;
     if pass.config().normalize { normalized(&pooled) } else { Ok(pooled) }
@@ -36,14 +36,14 @@ fn pooled(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     pass.config().pooling.apply(&hidden, &pass.sequences())
 }
 
-/// Rows of length 1.
+/// Normalizes rows to length 1.
 fn normalized(x: &Tensor) -> Result<Tensor> {
     let length = ops::norm(x, 2.0, Some(&[-1]), true)?;
     ops::divide(x, &ops::maximum(&length, 1e-12)?)
 }
 
-/// The number of its group for each sequence: the first of a group is an anchor, the second its positive, and more are
-/// negatives for all. Without targets each two neighbors are a pair.
+/// The group index of each sequence: the first of a group is an anchor, the second its positive, and the rest are negatives for
+/// all. Without targets consecutive sequences form pairs.
 fn targets(rows: &TokenRows, _: &Config) -> Result<Targets> {
     let sequences = rows.sequences().len();
     let ids: Vec<i64> = match rows.targets {
@@ -63,7 +63,7 @@ fn targets(rows: &TokenRows, _: &Config) -> Result<Targets> {
     Ok(Targets { count: groups.len(), ids, ..Targets::default() })
 }
 
-/// The sequences of each group, in the order of the groups' first ones.
+/// The sequences of each group, ordered by the groups' first sequences.
 fn groups(ids: &[i64]) -> Vec<Vec<i64>> {
     let mut known: HashMap<i64, usize> = HashMap::new();
     let mut groups: Vec<Vec<i64>> = Vec::new();

@@ -1,4 +1,4 @@
-//! The masked language model (Devlin et al. 2019): tokens that were masked are predicted in place, from both sides.
+//! The masked language model (Devlin et al. 2019): masked tokens are predicted in place, from both sides.
 
 use super::names::MaskedNames;
 use super::{dense, targets};
@@ -16,7 +16,7 @@ pub const HEAD: Head = Head {
     output: |config| {
         let names = names(config);
         let own_bias = format!("{}.bias", names.decoder);
-        // a decoder of its own has its own bias too; tied, the bias is the head's
+        // a separate decoder has its own bias; tied embeddings use the head's bias
         let (weight, bias) = match config.tied {
             true => (config.layout.embeddings.into(), names.bias.into()),
             false => (format!("{}.weight", names.decoder), own_bias),
@@ -39,7 +39,7 @@ pub const HEAD: Head = Head {
     peft_task: None,
 };
 
-/// The names of an architecture that lists this head.
+/// The names of an architecture that supports this head.
 fn names(config: &Config) -> MaskedNames {
     const NONE: MaskedNames = MaskedNames { prefixes: &[], dense: "", norm: "", decoder: "", bias: "" };
     config.layout.heads.masked.unwrap_or(NONE)

@@ -1,6 +1,6 @@
 //! The heads, one file each: an objective's tensors, outputs, targets and loss.
 //!
-//! To add one is to add a file, and its line in the architectures that have it.
+//! To add a head, add a file, and its line in the architectures that support it.
 
 pub mod causal;
 pub mod classes;

@@ -1,4 +1,4 @@
-//! What an architecture calls the weights of its heads.
+//! An architecture's names for the weights of its heads.
 
 #[derive(Clone, Copy)]
 pub struct HeadNames {
@@ -7,12 +7,12 @@ pub struct HeadNames {
     pub dense: Option<DenseNames>,
     /// The classifier of whole sequences.
     pub classifier: &'static str,
-    /// It has a bias.
+    /// Whether it has a bias.
     pub classifier_bias: bool,
     pub token_classifier: &'static str,
-    /// What the layer before a classifier reads is dropped as what the classifier reads (RoBERTa, ELECTRA).
+    /// The input of the layer before a classifier has the classifier's dropout (RoBERTa, ELECTRA).
     pub drops_input: bool,
-    /// The classifier of pairs: whether the second sentence follows on the first.
+    /// The classifier of pairs: whether the second sentence follows the first.
     pub pair: &'static str,
 }
 
@@ -23,9 +23,9 @@ pub struct MaskedNames {
     pub prefixes: &'static [&'static str],
     pub dense: &'static str,
     pub norm: &'static str,
-    /// The output embeddings, where they are weights of their own.
+    /// The output embeddings, if they are separate weights.
     pub decoder: &'static str,
-    /// The bias of output embeddings that are tied. Beside untied ones it may be called otherwise: `DECODER.bias`.
+    /// The bias of tied output embeddings. Untied ones may use another name: `DECODER.bias`.
     pub bias: &'static str,
 }
 
@@ -34,12 +34,12 @@ pub struct DenseNames {
     pub name: &'static str,
     /// The norm that follows its activation.
     pub norm: Option<&'static str>,
-    /// Each token goes through it too, where tokens are classified.
+    /// Token classification uses it too.
     pub of_tokens: bool,
 }
 
 impl HeadNames {
-    /// Most decoders: a product without a bias, of the last token.
+    /// Most decoders: a product without a bias, applied to the last token.
     pub const DECODER: HeadNames = HeadNames {
         masked: None,
         dense: None,
@@ -50,7 +50,7 @@ impl HeadNames {
         pair: "",
     };
 
-    /// BERT and its like.
+    /// BERT and related encoders.
     pub const ENCODER: HeadNames = HeadNames {
         masked: None,
         dense: None,

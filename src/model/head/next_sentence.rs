@@ -1,4 +1,4 @@
-//! Whether the second sentence of a pair follows on the first (Devlin et al. 2019): class 0 is that it does.
+//! Whether the second sentence of a pair follows the first (Devlin et al. 2019): class 0 means it does.
 
 use super::{dense, targets};
 use crate::Result;

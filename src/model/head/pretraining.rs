@@ -1,5 +1,5 @@
-//! Both objectives that BERT was pre-trained with: masked tokens, and whether the second sentence follows on the first (in
-//! ALBERT, whether two sentences are in their order).
+//! Both pre-training objectives of BERT: masked tokens, and whether the second sentence follows the first (in ALBERT, whether two
+//! sentences are in order).
 
 use super::{masked, next_sentence};
 use crate::Result;
@@ -20,7 +20,7 @@ fn tensors(config: &Config) -> Vec<TensorSpec> {
 fn targets(rows: &TokenRows, config: &Config) -> Result<Targets> {
     let tokens = (masked::HEAD.targets)(rows, config)?;
     let pairs = next_sentence::of_pairs(rows, config)?;
-    // without a masked token the pairs are all there is to learn
+    // without a masked token only the pairs have a loss
     let count = if tokens.count == 0 { pairs.count } else { tokens.count };
     Ok(Targets { pairs: pairs.ids, count, ..tokens })
 }

@@ -1,4 +1,4 @@
-//! Whether a token is the text's own or was replaced by a generator (Clark et al. 2020, ELECTRA): label 1 is that it was.
+//! Whether a token is original or was replaced by a generator (Clark et al. 2020, ELECTRA): label 1 means replaced.
 
 use super::targets;
 use crate::Result;

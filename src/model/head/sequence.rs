@@ -1,4 +1,4 @@
-//! Classes or numbers for whole sequences: of one token, or of the mean of all, by a classifier.
+//! Classes or numbers for whole sequences: a classifier of one token, or of the mean of all.
 
 use super::{classes, dense, targets};
 use crate::Result;

@@ -1,4 +1,4 @@
-//! What heads are to predict, read from a batch and checked.
+//! Targets of heads, read from a batch and validated.
 
 use crate::model::config::{Config, Problem};
 use crate::model::rows::TokenRows;
@@ -23,7 +23,7 @@ pub fn of_tokens(rows: &TokenRows, classes: usize) -> Result<Targets> {
     Ok(in_place(rows, labels))
 }
 
-/// The ids of tokens that are to be predicted, each one of the vocabulary or -100: without labels all are.
+/// Target token ids, each in the vocabulary or -100: without labels all tokens are targets.
 pub fn of_vocabulary<'a>(rows: &TokenRows<'a>, vocab: usize) -> Result<Cow<'a, [i64]>> {
     let Some(labels) = rows.labels else {
         return Ok(Cow::Owned(rows.ids.iter().map(|&id| i64::from(id)).collect()));
@@ -37,7 +37,7 @@ pub fn of_vocabulary<'a>(rows: &TokenRows<'a>, vocab: usize) -> Result<Cow<'a, [
     Ok(Cow::Borrowed(labels))
 }
 
-/// Labels where they are: padding has none.
+/// Labels in place: padding has none.
 pub fn in_place(rows: &TokenRows, labels: &[i64]) -> Targets {
     let padding = |at: usize| rows.segments.is_some_and(|segments| segments.get(at) == Some(&0));
     let ids: Vec<i64> = (0..labels.len()).map(|at| if padding(at) { -100 } else { labels[at] }).collect();
@@ -51,7 +51,7 @@ fn check_count(rows: &TokenRows, labels: usize) -> Result<()> {
     Ok(())
 }
 
-/// What is to be predicted of whole sequences.
+/// The targets of whole sequences.
 pub fn of_sequences(rows: &TokenRows, config: &Config) -> Result<Targets> {
     let sequences = rows.sequences().len();
     if config.problem == Problem::SingleLabel {
@@ -72,7 +72,7 @@ pub fn of_sequences(rows: &TokenRows, config: &Config) -> Result<Targets> {
     Ok(Targets { values: given.iter().map(|&value| value as f32).collect(), count: given.len(), ..Targets::default() })
 }
 
-/// One of so many classes for each sequence, or -100.
+/// One of `classes` classes for each sequence, or -100.
 pub fn classes(rows: &TokenRows, sequences: usize, classes: usize) -> Result<Targets> {
     let given = given(rows)?;
     if given.len() != sequences {

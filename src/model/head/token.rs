@@ -1,5 +1,5 @@
 //! A class for each token: names of persons and places, parts of speech, words of a text without spaces. With a conditional
-//! random field the classes of a sequence are one answer (Lafferty, McCallum and Pereira 2001).
+//! random field the classes of a sequence are predicted jointly (Lafferty, McCallum and Pereira 2001).
 
 use super::{classes, dense, targets};
 use crate::Result;
@@ -23,10 +23,10 @@ pub const HEAD: Head = Head {
     peft_task: Some("TOKEN_CLS"),
 };
 
-/// The scores of a field, by torchcrf's names.
+/// The scores of the random field, by torchcrf's names.
 const TRANSITIONS: [&str; 3] = ["crf.transitions", "crf.start_transitions", "crf.end_transitions"];
 
-/// Whether each token goes through the layer before the classifier.
+/// Whether tokens go through the layer before the classifier.
 fn is_dense(config: &Config) -> bool {
     config.layout.heads.dense.is_some_and(|dense| dense.of_tokens)
 }
@@ -47,7 +47,7 @@ fn outputs(pass: &Forward, hidden: &Tensor) -> Result<Tensor> {
     dense::classified(pass, hidden, pass.config().layout.heads.token_classifier, true)
 }
 
-/// Only tokens that have a label go through the head.
+/// Only labeled tokens go through the head.
 fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> Result<Tensor> {
     let (places, ids) = targets.labeled();
     let logits = outputs(pass, &select(hidden, places.clone())?)?;
@@ -60,7 +60,7 @@ fn loss(pass: &Forward, hidden: &Tensor, targets: &Targets, plan: &LossPlan) -> 
     crf(&emissions, &ids, &field(pass)?, Some(&segments), sum).map_err(|error| error.attributed_to("loss"))
 }
 
-/// The number of the sequence that each place is of, from 1.
+/// The sequence number of each position, from 1.
 fn segments(pass: &Forward, places: &[i64]) -> Vec<u32> {
     let mut of = std::collections::HashMap::new();
     for (number, sequence) in pass.sequences().into_iter().enumerate() {

@@ -13,7 +13,7 @@ const BARS: &[Opt] = &[
     opt("high", Kind::List, "", "upper end of each value's interval"),
 ];
 
-/// Rows of a chart in the terminal by default.
+/// Default number of rows of a chart in the terminal.
 const ROWS: usize = 12;
 
 pub fn register(host: &mut Host) {
@@ -28,7 +28,7 @@ pub fn register(host: &mut Host) {
     host.options("bars", BARS);
 }
 
-/// The numbers of a list; `()` is a gap.
+/// Numbers of a list; `()` is a gap.
 fn numbers(who: &'static str, list: &List) -> Res<Vec<f64>> {
     list.iter()
         .enumerate()
@@ -100,8 +100,8 @@ mod verbs {
         Ok(chart.with("points", SeriesKind::Points, name, numbers("points", &xs)?, numbers("points", &ys)?)?)
     }
 
-    /// Adds a bar for each label. A second call adds a second bar to every label. `low` and `high` add an interval to each
-    /// value: files show it, the terminal only the bars.
+    /// Adds a bar for each label. A second call adds a second bar to every label. `low` and `high` add an interval to each value,
+    /// which files show and the terminal does not.
     ///
     /// also: bar chart, barplot, error bars, confidence interval
     ///
@@ -157,7 +157,7 @@ mod verbs {
         Ok(chart.with_axis("y", Axis { label: label.into(), log })?)
     }
 
-    /// Writes .svg, .png, or a self-contained .html with the numbers.
+    /// Saves as .svg, .png, or a self-contained .html with the numbers.
     ///
     /// also: savefig
     ///
@@ -172,7 +172,7 @@ mod verbs {
         Ok((*chart).save(Path::new(path))?)
     }
 
-    /// Draws the chart as text of so many columns and rows.
+    /// Draws the chart as text of the given columns and rows.
     ///
     /// ```rhai
     /// print(chart("loss").line("train", [3.0, 2.5, 2.25]).text(60, 8));

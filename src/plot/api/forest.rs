@@ -1,33 +1,33 @@
-//! What scripts see of forest plots.
+//! Script API of forest plots.
 
 use crate::plot::{Decision, Effect};
 use crate::script::prelude::*;
 
-/// The option table of [`verbs::forest`], and the keys of an effect.
+/// Options of [`verbs::forest`], and the keys of an effect.
 const FOREST: &[Opt] = &[
-    opt("title", Kind::Text, "\"\"", "a line above it"),
-    opt("yes", Kind::Text, "\"above the margin\"", "the word for a whole interval above the margin"),
-    opt("no", Kind::Text, "\"below the margin\"", "the word for a whole interval below the margin"),
-    opt("same", Kind::Text, "\"within the margin\"", "the word for a whole interval within the margin on both sides"),
-    opt("open", Kind::Text, "\"undecided\"", "the word for an interval that contains the margin"),
-    opt("shown", Kind::Text, "\"interval alone\"", "the word for an effect on which nothing is decided"),
+    opt("title", Kind::Text, "\"\"", "line above the plot"),
+    opt("yes", Kind::Text, "\"above the margin\"", "word for a whole interval above the margin"),
+    opt("no", Kind::Text, "\"below the margin\"", "word for a whole interval below the margin"),
+    opt("same", Kind::Text, "\"within the margin\"", "word for a whole interval within the margin on both sides"),
+    opt("open", Kind::Text, "\"undecided\"", "word for an interval that contains the margin"),
+    opt("shown", Kind::Text, "\"interval alone\"", "word for an effect without a decision"),
 ];
 
 const EFFECT: &[Opt] = &[
-    opt("row", Kind::Text, "", "what is compared"),
-    opt("column", Kind::Text, "", "of what"),
-    opt("group", Kind::Text, "\"\"", "which of several side by side in one cell"),
-    opt("value", Kind::Float, "", "the effect, positive is better"),
+    opt("row", Kind::Text, "", "row label: the compared quantity"),
+    opt("column", Kind::Text, "", "column label: its subject"),
+    opt("group", Kind::Text, "\"\"", "name among several effects in one cell"),
+    opt("value", Kind::Float, "", "effect; positive is better"),
     opt("low", Kind::Float, "", "lower end of its interval"),
     opt("high", Kind::Float, "", "upper end of its interval"),
-    opt("margin", Kind::Float, "0.0", "the smallest effect of interest"),
+    opt("margin", Kind::Float, "0.0", "smallest effect of interest"),
     opt(
         "decision",
         Kind::OneOf(&["yes", "no", "same", "open", "shown"]),
         "",
         "by default yes, no or open, from the interval and the margin",
     ),
-    opt("label", Kind::Text, "\"\"", "the word for its decision, if not that of the plot"),
+    opt("label", Kind::Text, "\"\"", "word for its decision, if not that of the plot"),
     opt("digits", Kind::Int, "3", "digits after the point"),
 ];
 
@@ -69,7 +69,7 @@ fn effect(row: Dynamic) -> Res<Effect> {
 
 #[export_module]
 mod verbs {
-    /// Effects with their intervals, by row and column. A value that prints as it is.
+    /// Effects with their intervals, by row and column. A value that prints as text.
     pub type Forest = crate::plot::Forest;
 
     /// Makes a forest plot of effects: each a map of `row`, `column`, `value`, `low`, `high`, and `margin` (0), `group`,
@@ -91,13 +91,13 @@ mod verbs {
         Ok(Forest { title: word("title")?, effects, words })
     }
 
-    /// The plot as text.
+    /// Formats the plot as text.
     #[rhai_fn(name = "to_string", pure)]
     pub fn forest_to_string(forest: &mut Forest) -> String {
         forest.to_string()
     }
 
-    /// Its size.
+    /// Formats the size in one line.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn forest_to_debug(forest: &mut Forest) -> String {
         format!("forest of {}", crate::text::counted(forest.effects.len(), "effect"))

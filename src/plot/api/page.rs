@@ -39,7 +39,7 @@ mod verbs {
         page.with(Part::Heading(text.into()))
     }
 
-    /// Adds text, with `**strong**` and `` `code` ``; an empty line begins a paragraph.
+    /// Adds text, with `**strong**` and `` `code` ``; an empty line starts a paragraph.
     ///
     /// ```rhai
     /// page("A report").add("It **falls**.").add("So it is.")   //=> page "A report", 2 parts
@@ -69,7 +69,7 @@ mod verbs {
         page.with(Part::Chart(chart))
     }
 
-    /// Adds the answer, in larger letters.
+    /// Adds the main result, in larger type.
     ///
     /// ```rhai
     /// page("A report").lead("It is **worth it**.")             //=> page "A report", 1 part
@@ -99,7 +99,7 @@ mod verbs {
         page.with(Part::Parallel(plot))
     }
 
-    /// Folds away what follows under a title that opens it, to the next fold or the end.
+    /// Folds the following parts under a title that expands them, up to the next fold or the end.
     ///
     /// ```rhai
     /// page("A report").add("Short.").fold("All figures").add("Long.")     //=> page "A report", 3 parts
@@ -109,7 +109,7 @@ mod verbs {
         page.with(Part::Fold(title.into()))
     }
 
-    /// Writes the page as .html.
+    /// Saves the page as .html.
     ///
     /// effect
     ///

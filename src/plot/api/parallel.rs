@@ -8,12 +8,12 @@ use std::path::Path;
 const WHO: &str = "parallel";
 
 const PARALLEL: &[Opt] =
-    &[opt("better", Kind::OneOf(&["lower", "higher"]), "\"lower\"", "which numbers of the last axis are good")];
+    &[opt("better", Kind::OneOf(&["lower", "higher"]), "\"lower\"", "direction of better values on the last axis")];
 
 const AXIS: &[Opt] = &[
-    opt("name", Kind::Text, "", "what stands above it"),
+    opt("name", Kind::Text, "", "title above the axis"),
     opt("log", Kind::Bool, "false", "logarithmic scale"),
-    opt("values", Kind::List, "", "words instead of numbers, from below to above"),
+    opt("values", Kind::List, "", "words instead of numbers, bottom to top"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -40,7 +40,7 @@ fn axis(axis: Dynamic) -> Res<(String, Measure)> {
     Ok((name, measure))
 }
 
-/// The places of a row on its axes.
+/// Positions of a row on its axes.
 fn row(axes: &[(String, Measure)], number: usize, row: &Dynamic) -> Res<Vec<Option<f64>>> {
     let Some(row) = row.read_lock::<List>() else { bail!(WHO, "row {number} is not a list") };
     if row.len() != axes.len() {
@@ -70,8 +70,9 @@ mod verbs {
     /// Rows as lines across parallel axes. A value.
     pub type Parallel = crate::plot::Parallel;
 
-    /// Makes parallel coordinates (Inselberg 1985): an axis for each map of `axes`, with its `name` and perhaps `log`, or `values` that are words; and a line for
-    /// each list of `rows`, with a value, or `()`, for each axis. The last axis says how good a row is: the better the darker, and the best one stands out.
+    /// Plots rows as lines over parallel axes (Inselberg 1985): each map of `axes` has a `name` and optionally `log`, or `values`
+    /// that are words; each list of `rows` has a value, or `()`, for every axis. The last axis ranks the rows: better lines are
+    /// darker, and the best one is highlighted.
     ///
     /// also: parallel coordinates, plot_parallel_coordinate, plotly.parcoords, pandas.plotting
     ///
@@ -93,7 +94,7 @@ mod verbs {
         Ok(Parallel { title: title.into(), axes, rows, lower_is_better })
     }
 
-    /// Writes .svg, .png, or a self-contained .html.
+    /// Saves as .svg, .png, or a self-contained .html.
     ///
     /// ```rhai
     /// parallel("runs", [#{ name: "lr" }, #{ name: "loss" }], [[0.1, 2.5], [0.2, 2.4]]).save("out/doc/runs.svg");
@@ -105,7 +106,7 @@ mod verbs {
         Ok((*plot).save(Path::new(path))?)
     }
 
-    /// The title and the axes in one line.
+    /// Formats the title and the axes in one line.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn parallel_to_string(plot: &mut Parallel) -> String {
         super::told(plot)

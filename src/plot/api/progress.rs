@@ -4,8 +4,8 @@ use crate::plot::progress::Tick;
 use crate::script::prelude::*;
 
 const PROGRESS: &[Opt] = &[
-    opt("start_step", Kind::Int, "0", "steps that are done already, in a resumed run"),
-    opt("quiet", Kind::Bool, "false", "shows nothing"),
+    opt("start_step", Kind::Int, "0", "steps already done, in a resumed run"),
+    opt("quiet", Kind::Bool, "false", "show nothing"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -14,7 +14,7 @@ pub fn register(host: &mut Host) {
     host.options("progress", PROGRESS);
 }
 
-/// The facts of a step: `tokens` and `bytes` become speeds, the others are shown as they are.
+/// Facts of a step: `tokens` and `bytes` become speeds, the others are shown as they are.
 fn read(facts: &Map) -> Res<Tick> {
     let mut tick = Tick::default();
     for (name, value) in facts {
@@ -41,7 +41,7 @@ fn read(facts: &Map) -> Res<Tick> {
 
 #[export_module]
 mod verbs {
-    /// A handle to the progress of long work: a bar on a terminal, elsewhere a line now and then.
+    /// A handle to the progress of long work: a bar on a terminal, otherwise an occasional line.
     pub type Progress = crate::plot::Progress;
 
     /// Shows a progress bar of `total` steps on standard error.
@@ -110,7 +110,7 @@ mod verbs {
         (*progress).done();
     }
 
-    /// Returns the seconds since the bar began.
+    /// Returns the seconds since the start of the bar.
     ///
     /// ```rhai
     /// progress(2, "counting").seconds >= 0.0    //=> true

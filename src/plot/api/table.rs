@@ -25,7 +25,7 @@ pub fn register(host: &mut Host) {
     host.options("table", TABLE);
 }
 
-/// Digits after the point: one number, or one for each column.
+/// Digits after the point: one number, or one per column.
 struct Digits(Dynamic);
 
 impl Digits {
@@ -52,7 +52,7 @@ fn cell(value: &Dynamic, digits: usize) -> String {
     }
 }
 
-/// A number of which so many digits would leave nothing, and one of more digits than it has, is written with its power of ten.
+/// Formats a float; scientific notation where `digits` would round it to zero or exceed its precision.
 fn float(number: f64, digits: usize) -> String {
     let size = number.abs();
     let lost = digits > 0 && size > 0.0 && size < 0.1_f64.powi(digits as i32);
@@ -86,11 +86,11 @@ fn columns(rows: &List, options: &Options) -> Res<Vec<String>> {
 
 #[export_module]
 mod verbs {
-    /// A table of aligned columns, printed as it is.
+    /// A table of aligned columns, which prints as text.
     pub type Table = crate::plot::Table;
 
-    /// Makes a table of maps or lists, with numbers aligned right and thousands separated. For rows that are lists,
-    /// `columns` are the headings.
+    /// Makes a table of maps or lists, with numbers right-aligned and thousands separated. For rows that are lists, `columns` are
+    /// the headings.
     ///
     /// also: DataFrame, print table, tabulate
     ///

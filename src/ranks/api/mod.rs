@@ -1,4 +1,4 @@
-//! What scripts see of ranks.
+//! Script verbs for ranks.
 
 use super::tree;
 use crate::script::prelude::*;
@@ -9,10 +9,10 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Returns the number of this process among those that a launcher of MPI started for one run, from 0; 0 where it runs alone.
+    /// Returns the rank of this process in an MPI run, from 0; 0 without MPI.
     ///
-    /// A script needs it seldom: under `mpirun -n 4 levain run x.rhai` all ranks run the same script, `train::run` shares its
-    /// micro-batches among them, and rank 0 alone prints and writes. It must not decide what is trained, saved or printed.
+    /// Scripts rarely need it: under `mpirun -n 4 levain run x.rhai` all ranks run the same script, `train::run` divides its
+    /// micro-batches among them, and only rank 0 prints and writes. What is trained, saved or printed must not depend on it.
     ///
     /// ```rhai
     /// rank()                                   //=> 0
@@ -23,9 +23,9 @@ mod verbs {
         crate::ranks::rank() as INT
     }
 
-    /// Returns how many processes a launcher of MPI started for this run; 1 where it runs alone.
+    /// Returns the number of processes in this MPI run; 1 without MPI.
     ///
-    /// `batch_size × grad_accum` of `train::run` are the rows of a step of all of them together, so that nothing has to be divided or
+    /// `batch_size × grad_accum` of `train::run` is the number of rows per step over all ranks, so nothing has to be divided or
     /// multiplied by this number.
     ///
     /// ```rhai
@@ -37,7 +37,7 @@ mod verbs {
         crate::ranks::count() as INT
     }
 
-    /// The micro-batches of `count` that are this rank's: the first, and how many.
+    /// Returns this rank's share of `count` micro-batches: the first, and their number.
     #[rhai_fn(name = "_share", return_raw)]
     pub fn share(count: INT) -> Res<List> {
         let count = usize::try_from(count).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What scripts see of retrieval.
+//! Script verbs for retrieval.
 
 use crate::data::api::texts;
 use crate::model::Model;
@@ -8,24 +8,24 @@ use crate::text;
 use crate::token::Tokenizer;
 
 const INDEX: &[Opt] = &[
-    opt("field", Kind::Text, "", "the field of a dataset to search; by default `text`, or the only field")
+    opt("field", Kind::Text, "", "field of a dataset to search; default: `text`, or the only field")
         .also(&["text_column"]),
     opt("k1", Kind::Float, "1.2", "BM25: weight of repeated terms"),
     opt("b", Kind::Float, "0.75", "BM25: penalty on long passages, from 0 to 1"),
-    opt("model", Kind::Any, "", "a model whose hidden states are searched too; with `tokenizer`"),
+    opt("model", Kind::Any, "", "model for dense search over its hidden states; needs `tokenizer`"),
     opt("tokenizer", Kind::Any, "", "the model's tokenizer"),
-    opt("max_length", Kind::Int, "256", "tokens of a passage that the model reads; the rest is truncated")
+    opt("max_length", Kind::Int, "256", "tokens per passage for the model; the rest is truncated")
         .also(&["seq", "max_seq_length"]),
-    opt("batch_size", Kind::Int, "8", "passages in a batch").also(&["size"]),
+    opt("batch_size", Kind::Int, "8", "passages per batch").also(&["size"]),
 ];
 
 const SEARCH: &[Opt] = &[
-    opt("top_k", Kind::Int, "5", "passages to find at most").also(&["count", "k", "n_results"]),
+    opt("top_k", Kind::Int, "5", "maximum number of passages").also(&["count", "k", "n_results"]),
     opt(
         "method",
         Kind::OneOf(&["bm25", "dense", "hybrid"]),
         "",
-        "by default `hybrid` where the index has a model, else `bm25`",
+        "default: `hybrid` if the index has a model, otherwise `bm25`",
     )
     .also(&["how", "search_type"]),
 ];
@@ -58,15 +58,15 @@ fn reader(options: &Options) -> Res<Option<PassageEncoder>> {
 mod verbs {
     use std::path::Path;
 
-    /// Passages to search. A value: nothing changes it.
+    /// A searchable index of passages. Immutable.
     pub type Index = crate::retrieve::Index;
 
-    /// Indexes passages for BM25 search: a dataset (its field `text`) or a list of texts. A path opens a saved index.
+    /// Indexes passages for BM25 search: the field `text` of a dataset, or a list of texts. A path opens a saved index.
     ///
     /// Terms are lowercase words and, in Chinese and Japanese, character bigrams: see `terms`.
     ///
-    /// With `model` and `tokenizer`, every passage is a vector too: the mean of the model's last hidden states over its first
-    /// `max_length` tokens, minus the mean over all passages. A model that was trained for search does better.
+    /// With `model` and `tokenizer`, each passage also gets a vector: the mean of the model's last hidden states over its first
+    /// `max_length` tokens, minus the mean over all passages. A model trained for search does better.
     ///
     /// also: BM25Okapi, retriever, vector store, FAISS, RAG, SentenceTransformer, embeddings, mean pooling
     ///
@@ -97,9 +97,9 @@ mod verbs {
         Ok(Index::new(passages, options.float("k1")?, options.float("b")?, reader(&options)?)?)
     }
 
-    /// Writes a folder that `index(folder)` opens: passages.parquet, index.json and, for dense search, vectors.safetensors.
-    /// The model is not in it: give it again, `index(folder, #{ model: net, tokenizer: tok })`, which checks that it is the
-    /// same. Without it the index is searched by BM25 alone.
+    /// Saves the index to a folder that `index(folder)` opens. It holds passages.parquet, index.json and, for dense search,
+    /// vectors.safetensors. The model is not saved: pass it again, `index(folder, #{ model: net, tokenizer: tok })`, which checks
+    /// that it is the same. Without it, the index is searched by BM25 alone.
     ///
     /// effect
     ///
@@ -113,13 +113,14 @@ mod verbs {
         Ok((*ix).save(Path::new(folder))?)
     }
 
-    /// Finds the best passages for a question: a list of `#{ row, score, text }`, best first.
+    /// Finds the best passages for a query: a list of `#{ row, score, text }`, best first.
     ///
-    /// `row` is the row of the dataset that was indexed, from 0. A list of questions returns a list of such lists, and is
-    /// faster than one by one.
+    /// `row` is the row of the indexed dataset, from 0. A list of queries returns a list of such lists, faster than one query at
+    /// a time.
     ///
-    /// The methods are `bm25` (words), `dense` (a model's hidden states) and `hybrid` (both). The score is BM25's (Robertson and Zaragoza 2009), the cosine similarity, or for `hybrid` reciprocal rank fusion
-    /// (Cormack, Clarke and Büttcher 2009: the sum of 1 / (60 + rank) over the first 100 of both rankings).
+    /// The methods are `bm25` (words), `dense` (a model's hidden states) and `hybrid` (both). The score is BM25's (Robertson and
+    /// Zaragoza 2009), the cosine similarity, or for `hybrid` reciprocal rank fusion (Cormack, Clarke and Büttcher 2009: the sum
+    /// of 1 / (60 + rank) over the first 100 of both rankings).
     ///
     /// also: retrieve, semantic_search, get_top_n, similarity_search
     ///
@@ -156,7 +157,7 @@ mod verbs {
         Ok(if single { lists.next().unwrap_or_default() } else { lists.map(Dynamic::from).collect() })
     }
 
-    /// The search terms of a text: lowercase words, and in Chinese, Japanese and Korean character bigrams.
+    /// Returns the search terms of a text: lowercase words, and in Chinese, Japanese and Korean character bigrams.
     ///
     /// ```rhai
     /// terms("The Patents Act, Ａ１")           //=> ["the", "patents", "act", "a1"]
@@ -167,7 +168,7 @@ mod verbs {
         Ok(crate::cancel::stoppable(|| crate::retrieve::terms(text).into_iter().map(Dynamic::from).collect())?)
     }
 
-    /// Number of passages.
+    /// Returns the number of passages.
     ///
     /// ```rhai
     /// index(["a cat", "a dog"]).len()          //=> 2
@@ -177,7 +178,7 @@ mod verbs {
         (*ix).len() as INT
     }
 
-    /// Facts: `passages`, distinct `terms`, and `hidden_size`, the length of a vector, where there are vectors.
+    /// Returns facts of the index: `passages`, distinct `terms`, and `hidden_size`, the length of a vector, if there are vectors.
     ///
     /// ```rhai
     /// index(["a cat", "a dog"]).info()         //=> #{"hidden_size": (), "passages": 2, "terms": 3}
@@ -191,7 +192,7 @@ mod verbs {
         map
     }
 
-    /// Passages, terms, and the length of vectors.
+    /// Formats the number of passages and terms, and the length of vectors.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_string(ix: &mut Index) -> String {
         let vectors = ix.hidden().map(|hidden| format!(", vectors of {hidden}")).unwrap_or_default();

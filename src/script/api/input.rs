@@ -1,4 +1,4 @@
-//! What a script reads from the person in front of it, and whether a file is there.
+//! Reading standard input, and the existence of files.
 
 use crate::files;
 use crate::script::prelude::*;
@@ -21,9 +21,9 @@ pub fn register(host: &mut Host) {
 }
 
 const INPUT: &str = "\\
-Reads one line from standard input, without its end; `prompt` is shown before it.
+Reads one line from standard input, without its line end; `prompt` is shown first.
 
-An error where there is no more to read, and in a notebook or a host program that gives no input. Experiments take their
+An error at the end of input, and in a notebook or a host program without input. Experiments take their
 settings as `key=value` words, so that they can be repeated: `options(#{ steps: 300 }, args())`.
 
 also: readline, raw_input
@@ -40,7 +40,7 @@ fn read(input: &Input, output: &Output, prompt: &str) -> Res<ImmutableString> {
 
 #[export_module]
 mod verbs {
-    /// Whether a file or folder is there.
+    /// Returns whether a file or folder exists.
     ///
     /// also: os.path.exists, isfile, isdir, Path.exists
     ///

@@ -1,4 +1,4 @@
-//! What scripts see of the host itself: options, arguments, numbers as text, the end of a run.
+//! Script verbs of the host: options, arguments, numbers as text, exit.
 
 mod input;
 mod lists;
@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a run was given, and how it asked to end.
+/// The arguments of a run, and its requested exit code.
 #[derive(Clone)]
 pub struct Run {
     args: Arc<Mutex<Map>>,
-    /// The exit code that the script asked for; -1 before it asks.
+    /// The exit code that the script requested; -1 before.
     code: Arc<AtomicI64>,
 }
 
@@ -39,12 +39,12 @@ impl Run {
         Ok(())
     }
 
-    /// The exit code, when the script has asked to end.
+    /// The exit code, if the script has requested one.
     pub fn ended(&self) -> Option<u8> {
         u8::try_from(self.code.load(Ordering::Relaxed)).ok()
     }
 
-    /// The exit code that was asked for, which is forgotten.
+    /// Takes the requested exit code, and clears it.
     pub fn take_ended(&self) -> Option<u8> {
         u8::try_from(self.code.swap(-1, Ordering::Relaxed)).ok()
     }
@@ -82,7 +82,7 @@ pub fn register(host: &mut Host) {
         .with_params_info(["text: &str", "()"])
         .register_into_engine(&mut host.engine, move |text: &str| output.part(text));
     FuncRegistration::new("exit")
-        .with_comments(["/// End the script here, as if it had reached its last line."])
+        .with_comments(["/// Ends the script here, as at its last line."])
         .with_params_info(["()"])
         .register_into_engine(&mut host.engine, move || -> Res<()> { end(&run, 0) });
 }
@@ -96,9 +96,9 @@ fn end(run: &Run, code: INT) -> Res<()> {
 }
 
 const ARGS: &str = "\
-The `key=value` words that followed the script on the command line, as a map.
+Returns the `key=value` words after the script on the command line, as a map.
 
-The values are text; `options(defaults, args())` reads each as the kind that its default has.
+The values are text; `options(defaults, args())` converts each to the type of its default.
 
 ```rhai
 let cfg = options(#{ steps: 300, lr: 1e-3 }, args());    // levain run FILE steps=20 lr=3e-4
@@ -106,7 +106,7 @@ cfg.steps      //=> 300
 ```";
 
 const WRITE: &str = "\
-Show text without ending the line: for text that comes piece by piece.
+Prints text without ending the line: for text that arrives in parts.
 
 ```rhai
 for word in [\"to\", \" be\"] { write(word); }
@@ -114,7 +114,7 @@ print(\" or not\");     // to be or not
 ```";
 
 const EXIT: &str = "\
-End the script here, with an exit code from 0 to 255: 0 for fine, 1 when something fell short.
+Ends the script here, with an exit code from 0 to 255: 0 for success, 1 for a result that falls short.
 
 ```rhai
 if 1 > 2 { exit(1); }
@@ -123,7 +123,7 @@ exit(-1)               //=> error: exit: code -1 is not between 0 and 255
 
 #[export_module]
 mod verbs {
-    /// Do nothing for so many seconds. Ctrl-C ends it.
+    /// Sleeps for this number of seconds. Ctrl-C ends it.
     ///
     /// also: time.sleep
     ///
@@ -137,7 +137,7 @@ mod verbs {
         super::sleep(seconds)
     }
 
-    /// Do nothing for so many seconds. Ctrl-C ends it.
+    /// Sleeps for this number of seconds. Ctrl-C ends it.
     ///
     /// effect
     ///
@@ -149,7 +149,7 @@ mod verbs {
         super::sleep(seconds as f64)
     }
 
-    /// The number as text, with exactly `count` digits after the point.
+    /// Formats the number with exactly `count` digits after the decimal point.
     ///
     /// also: round, format, decimals, %.3f
     ///
@@ -161,7 +161,7 @@ mod verbs {
         super::digits(x, count)
     }
 
-    /// The whole number as text, with exactly `count` digits after the point.
+    /// Formats the int with exactly `count` digits after the decimal point.
     ///
     /// ```rhai
     /// 7.digits(2)                //=> 7.00
@@ -171,7 +171,7 @@ mod verbs {
         super::digits(x as f64, count)
     }
 
-    /// Shows a closure as `closure`, and a function by its name.
+    /// Formats a closure as `closure`, and a function by its name.
     ///
     /// ```rhai
     /// let half = |x| x / 2;
@@ -186,9 +186,9 @@ mod verbs {
         }
     }
 
-    /// Divides whole, and rounds down.
+    /// Divides and rounds down.
     ///
-    /// `/` of two ints cuts off what is behind the point: `-7 / 2` is -3.
+    /// `/` of two ints truncates: `-7 / 2` is -3.
     ///
     /// also: //, floordiv, integer division, torch.floor_divide
     ///
@@ -203,7 +203,7 @@ mod verbs {
         Ok(if x % by != 0 && (x < 0) != (by < 0) { whole - 1 } else { whole })
     }
 
-    /// The number as text, thousands apart.
+    /// Formats the int with digits grouped by thousands.
     ///
     /// ```rhai
     /// 1234567.grouped()          //=> 1,234,567
@@ -221,8 +221,8 @@ mod verbs {
     }
 }
 
-/// In short naps, so that it can be stopped. Where operations are limited, time asleep counts as if the script had
-/// worked: one operation a microsecond.
+/// Sleeps in short naps, so that it can be stopped. Where operations are limited, time asleep counts as work: one operation per
+/// microsecond.
 fn sleep(seconds: f64) -> Res<()> {
     const NAP: Duration = Duration::from_millis(10);
     let Ok(wanted) = Duration::try_from_secs_f64(seconds) else { bail!("sleep", "{seconds} seconds") };

@@ -1,4 +1,4 @@
-//! Options of functions that are written in Rhai: defaults with what was given laid over them.
+//! Options of functions written in Rhai: given values over defaults.
 
 use crate::script::explain::unknown_option;
 use crate::script::options::misfit;
@@ -6,11 +6,11 @@ use crate::script::prelude::*;
 use crate::sync::unpoisoned;
 use std::sync::Mutex;
 
-/// Marks text that came from the command line, so that `options` may read it as what the default is.
+/// Marks text from the command line, which `options` may convert to the type of the default.
 pub const FROM_SHELL: i32 = 7;
 
-/// The lists of words that `one_of` was called with. A default carries the number of its list as its tag, and is else
-/// the plain value that constants of a module are used as.
+/// The lists of words that `one_of` was called with. A default carries the number of its list as its tag, and is otherwise the
+/// plain value that constants of a module are used as.
 static WORDS: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
 
 /// The tag of the first list.
@@ -26,7 +26,7 @@ fn tagged(mut default: Dynamic, words: Vec<String>) -> Dynamic {
     default
 }
 
-/// The words of a default that `one_of` made.
+/// The words of a default made by `one_of`.
 fn words_of(default: &Dynamic) -> Option<Vec<String>> {
     let number = usize::try_from(default.tag().checked_sub(FIRST)?).ok()?;
     unpoisoned(WORDS.lock()).get(number).cloned()
@@ -38,12 +38,11 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Lays the options that were given over their defaults, and checks every key.
+    /// Lays the given options over their defaults, and checks every key.
     ///
-    /// A key that `defaults` lacks is an error that names the nearest, and so is a value of another kind than its
-    /// default (a whole number is fine where the default is a float; a default of `()` takes anything; `one_of` takes
-    /// one of its words; `()` asks for the default). Values from the command line (`args()`) are read as the kind that
-    /// the default has.
+    /// A key that `defaults` lacks is an error that names the nearest; so is a value of another type than its default (an int
+    /// is accepted for a float; a default of `()` accepts anything; `one_of` accepts one of its words; `()` selects the
+    /// default). Values from the command line (`args()`) are converted to the type of the default.
     ///
     /// also: argparse, defaults, keyword arguments, hyperparameters
     ///
@@ -74,7 +73,7 @@ mod verbs {
 
     /// Declares an option that takes one of some words: its default, and the words. For the defaults of `options(…)`.
     ///
-    /// A default of `()` stands where the option may be left out. `levain check`, Tab and help know the words.
+    /// A default of `()` makes the option optional. `levain check`, Tab and help know the words.
     ///
     /// ```rhai
     /// let defaults = #{ schedule: one_of("cosine", ["constant", "linear", "cosine"]) };
@@ -118,7 +117,7 @@ fn merge(who: &str, mut defaults: Map, given: Map) -> Res<Map> {
     Ok(defaults)
 }
 
-/// The value as the kind that the default has.
+/// Converts a value to the type of the default.
 fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> {
     let value = if value.tag() == FROM_SHELL { read(default, value) } else { value };
     if let Some(words) = words_of(default) {
@@ -138,7 +137,7 @@ fn fit(who: &str, key: &str, default: &Dynamic, value: Dynamic) -> Res<Dynamic> 
     bail!(who, "option `{key}` takes {}, not {} ({value})", type_in_words(default), type_in_words(&value))
 }
 
-/// Text from the command line as the kind that the default has; as it is, where it can't be read so.
+/// Converts text from the command line to the type of the default; returns it unchanged if it can't be converted.
 fn read(default: &Dynamic, value: Dynamic) -> Dynamic {
     let text = value.to_string();
     let whole = || text.replace('_', "").parse::<i64>().ok().map(Dynamic::from);
@@ -160,7 +159,7 @@ fn read(default: &Dynamic, value: Dynamic) -> Dynamic {
     read.unwrap_or_else(|| text.into())
 }
 
-/// `8,64` or `[8, 64]` as a list of what the default's first value is; of an empty default, of what each looks like.
+/// Reads `8,64` or `[8, 64]` as a list of the type of the default's first value; for an empty default, of each value's own type.
 fn elements(default: &Dynamic, text: &str) -> List {
     let inside = text.trim();
     let inside = inside.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(inside);

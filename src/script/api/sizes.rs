@@ -1,4 +1,4 @@
-//! What is made as long as a script says: there has to be memory for it, before it is asked for.
+//! Verbs whose result has a length that the script chooses: its memory is checked first.
 
 use crate::limits;
 use crate::script::prelude::*;
@@ -8,20 +8,20 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
 }
 
-/// Whether a text may be so many bytes long.
+/// Checks that a text may have this many bytes.
 pub fn text(who: &str, context: &NativeCallContext, bytes: usize) -> Res<()> {
     within("string", context.engine().max_string_size(), bytes)?;
     Ok(limits::room(who, bytes as u64, format_args!("a text of {bytes} bytes"))?)
 }
 
-/// Whether a list may have so many values.
+/// Checks that a list may have this many values.
 fn list(who: &str, context: &NativeCallContext, length: usize) -> Res<()> {
     within("list", context.engine().max_array_size(), length)?;
     let bytes = (length as u64).saturating_mul(size_of::<Dynamic>() as u64);
     Ok(limits::room(who, bytes, format_args!("a list of {length} values"))?)
 }
 
-/// Whether a blob may have so many bytes.
+/// Checks that a blob may have this many bytes.
 fn blob(who: &str, context: &NativeCallContext, length: usize) -> Res<()> {
     within("list", context.engine().max_array_size(), length)?;
     Ok(limits::room(who, length as u64, format_args!("a blob of {length} bytes"))?)
@@ -40,7 +40,7 @@ fn length(length: INT) -> usize {
 
 #[export_module]
 mod verbs {
-    /// Fills the list up to `length` values with `value`, in place.
+    /// Pads the list to `length` values with `value`, in place.
     ///
     /// also: ljust, zfill, full, [0] * n
     ///
@@ -59,7 +59,7 @@ mod verbs {
         Ok(())
     }
 
-    /// Fills the blob up to `length` bytes with the low 8 bits of `value`, in place.
+    /// Pads the blob to `length` bytes with the low 8 bits of `value`, in place.
     ///
     /// ```rhai
     /// let bytes = blob(2, 255);

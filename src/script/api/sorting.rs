@@ -1,4 +1,4 @@
-//! Sorting of lists. An error of the closure is an error of the verb, and so is an answer that it can't use.
+//! Sorting of lists. An error of the closure, or an unusable answer, is an error of the verb.
 
 use crate::cancel::{self, Pace};
 use crate::script::explain::{article, type_name};
@@ -10,12 +10,12 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(sorting));
 }
 
-/// What a value is, for an error.
+/// Names the type of a value, for an error.
 pub fn kind(context: &NativeCallContext, value: &Dynamic) -> String {
     article(&type_name(value.type_name(), context.engine()))
 }
 
-/// The order of two values of themselves; NaN comes last.
+/// Compares two values by themselves; NaN comes last.
 fn natural(who: &str, context: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> Res<Ordering> {
     if let Some(order) = order(left, right) {
         let is_nan = |value: &Dynamic| value.as_float().is_ok_and(f64::is_nan);
@@ -57,7 +57,7 @@ fn by_value(who: &str, context: &NativeCallContext, list: &mut List, down: bool)
         cancel::stoppable(|| list.sort_by(compare))?;
         return Ok(());
     }
-    // alone it has no other to be compared with
+    // a single value is compared with nothing else: check that it has an order
     if let [only] = list.as_slice() {
         natural(who, context, only, only)?;
     }
@@ -67,7 +67,7 @@ fn by_value(who: &str, context: &NativeCallContext, list: &mut List, down: bool)
     Ok(())
 }
 
-/// Sorts by what a closure tells: of one argument its key, of two which comes first.
+/// Sorts by a closure: of one argument the key, of two the comparison.
 fn by_closure(who: &str, context: &NativeCallContext, list: &mut List, closure: &FnPtr) -> Res<()> {
     if takes_one(context, closure) {
         let keys: List =
@@ -84,7 +84,7 @@ fn by_closure(who: &str, context: &NativeCallContext, list: &mut List, closure: 
         Ok(match ask(left, right)? {
             Said::Order(order) => order.is_le(),
             Said::First(true) => true,
-            // neither before the other: they are alike
+            // neither is before the other: they are equal
             Said::First(false) => !matches!(ask(right, left)?, Said::First(true)),
         })
     };
@@ -101,10 +101,10 @@ fn by_closure(who: &str, context: &NativeCallContext, list: &mut List, closure: 
     Ok(())
 }
 
-/// What a closure says of two values.
+/// The answer of a closure about two values.
 enum Said {
     Order(Ordering),
-    /// Whether the first of them comes first.
+    /// Whether the first value comes first.
     First(bool),
 }
 
@@ -128,7 +128,7 @@ fn said_of(who: &str, context: &NativeCallContext, said: &Dynamic, left: &Dynami
     Err(error.help(help).into())
 }
 
-/// Whether a closure has one parameter, beside what it captures.
+/// Whether a closure has one parameter, besides its captures.
 fn takes_one(context: &NativeCallContext, closure: &FnPtr) -> bool {
     let captured = closure.curry().len();
     let has = |count: usize| {
@@ -137,8 +137,8 @@ fn takes_one(context: &NativeCallContext, closure: &FnPtr) -> bool {
     has(1) && !has(2)
 }
 
-/// The places of the values in sorted order; `stays` is whether the first of two may stay before the second. What is alike
-/// keeps its order, and a closure that contradicts itself or throws does no harm.
+/// Returns the indices of the values in sorted order; `stays` is whether the first of two may stay before the second. The sort is
+/// stable, and a closure that contradicts itself or throws does no harm.
 fn merge_sort(list: &[Dynamic], stays: &mut dyn FnMut(&Dynamic, &Dynamic) -> Res<bool>) -> Res<Vec<usize>> {
     let mut places: Vec<usize> = (0..list.len()).collect();
     let mut width = 1;
@@ -172,8 +172,8 @@ fn rearrange(list: &mut List, places: &[usize]) {
 mod sorting {
     /// Sorts the list in place, and returns it.
     ///
-    /// Numbers are ordered as numbers, ints and floats together, and NaN comes last; texts by their characters, lists by
-    /// their first value that differs. Values of different kinds have no order.
+    /// Numbers are ordered by value, ints and floats together, and NaN comes last; texts by their characters, lists by their
+    /// first value that differs. Values of different types have no order.
     ///
     /// also: sorted, list.sort
     ///
@@ -190,10 +190,10 @@ mod sorting {
         Ok(list.clone())
     }
 
-    /// Sorts the list in place by what a closure says, and returns it.
+    /// Sorts the list in place by a closure, and returns it.
     ///
-    /// A closure of one argument gives the key to sort by. One of two gives a number below, at or above 0 (`a - b`), or
-    /// whether the first comes first (`a < b`). What is alike keeps its order.
+    /// A closure of one argument returns the sort key. A closure of two returns a number below, at or above 0 (`a - b`), or
+    /// whether the first comes first (`a < b`). The sort is stable.
     ///
     /// also: sorted key, cmp_to_key, comparator, sort_by
     ///
@@ -209,7 +209,7 @@ mod sorting {
         Ok(list.clone())
     }
 
-    /// Sorts the list in place from the greatest value down, NaN last, and returns it.
+    /// Sorts the list in place in descending order, NaN last, and returns it.
     ///
     /// also: reverse=True, descending
     ///
@@ -238,7 +238,7 @@ mod sorting {
         Ok(list)
     }
 
-    /// Returns a copy that is sorted by what a closure says: of one argument the key, of two which comes first.
+    /// Returns a copy sorted by a closure: of one argument the key, of two the comparison.
     ///
     /// also: sorted key, argsort
     ///
@@ -253,7 +253,7 @@ mod sorting {
         Ok(list)
     }
 
-    /// Returns a copy that is sorted from the greatest value down, NaN last.
+    /// Returns a copy in descending order, NaN last.
     ///
     /// ```rhai
     /// [3, 1, 2].order_desc()      //=> [3, 2, 1]

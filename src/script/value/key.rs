@@ -1,10 +1,10 @@
-//! Keys of maps, which are texts in a script.
+//! Keys of maps, which are strings in a script.
 
 use super::Unfit;
 use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
 use serde::ser::{Impossible, Serialize, Serializer};
 
-/// Makes a key: of texts, whole numbers, truth values, characters, and variants of enums that hold nothing.
+/// Serializes a key: a string, an integer, a bool, a character, or a unit variant.
 pub struct KeyWriter;
 
 fn no_key<T>() -> Result<T, Unfit> {
@@ -123,7 +123,7 @@ impl Serializer for KeyWriter {
     }
 }
 
-/// Reads a key as the kind that it was.
+/// Deserializes a key as its original type.
 pub struct KeyReader<'a>(pub &'a str);
 
 macro_rules! read {
@@ -182,12 +182,12 @@ impl<'de> IntoDeserializer<'de, Unfit> for KeyReader<'_> {
     }
 }
 
-/// What a whole number that a script holds as digits is: only one that does not fit into the script's own is.
+/// Parses an integer that a script holds as digits, which is only the case if it does not fit a script integer.
 pub fn digits<N: std::str::FromStr>(text: &str) -> Option<N> {
     if text.parse::<i64>().is_ok() { None } else { text.parse().ok() }
 }
 
-/// A variant's name, where it stands by itself.
+/// The name of a unit variant.
 pub fn bare<'de, V: Visitor<'de>>(name: &str, visitor: V) -> Result<V::Value, Unfit> {
     visitor.visit_enum(de::value::StrDeserializer::<Unfit>::new(name))
 }

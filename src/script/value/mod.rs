@@ -1,4 +1,4 @@
-//! Values between a program and its scripts: whatever serde can write goes in, and comes back as the type that it was.
+//! Values between a program and its scripts: anything that implements `Serialize` goes in, and comes back as the same type.
 
 mod key;
 mod read;
@@ -9,21 +9,22 @@ use rhai::Dynamic;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
-/// What a script gives or takes.
+/// An argument or a result of a script.
 ///
-/// Rust values go in by [`Value::new`] and come out by [`Value::to`], through serde. A script has whole numbers of 64 bits and floats
-/// of 64: an `f32` becomes such a float and is read back to the same bits; whole numbers beyond 64 bits are digits in a
-/// text, which reads back as the number; keys of a map that are whole numbers are texts there too.
+/// Rust values are converted by [`Value::new`] and [`Value::to`], through serde. A script has 64-bit integers and floats. An
+/// `f32` becomes a float and is read back with the same bits; an integer beyond 64 bits becomes a string of digits, which is read
+/// back as the number; integer keys of a map become strings.
 #[derive(Clone, Debug)]
 pub struct Value(pub(super) Dynamic);
 
 impl Value {
-    /// Anything that serde can write: numbers, strings, lists, maps, structs, enums.
+    /// Converts anything that implements `Serialize`: numbers, strings, lists, maps, structs, enums.
     pub fn new(value: impl Serialize) -> Result<Value, Fault> {
         value.serialize(write::Writer).map(Value).map_err(|error| Fault::plain(format!("value: {error}")))
     }
 
-    /// Anything that serde can read from it; an error where the kinds don't fit. A whole number is a float too.
+    /// Converts to anything that implements `Deserialize`; an error if the types don't match. An integer also converts to a
+    /// float.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         T::deserialize(read::Reader(&self.0)).map_err(|error| {
             let kind = std::any::type_name::<T>();
@@ -31,12 +32,12 @@ impl Value {
         })
     }
 
-    /// The value of a type of levain's or of the host application's that it is.
+    /// Returns the value if it has this type, of levain or of the host application.
     pub fn cast<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.0.read_lock::<T>().map(|value| value.clone())
     }
 
-    /// As Rhai has it.
+    /// Returns the Rhai value.
     pub fn into_dynamic(self) -> Dynamic {
         self.0
     }
@@ -48,11 +49,11 @@ impl From<Dynamic> for Value {
     }
 }
 
-/// What does not fit, and where inside of the value.
+/// A value of the wrong type, and its place inside the whole value.
 #[derive(Debug)]
 pub struct Unfit {
     what: String,
-    /// The keys and places that lead there, the innermost first.
+    /// The keys and indices that lead there, innermost first.
     path: Vec<String>,
 }
 

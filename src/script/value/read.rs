@@ -1,14 +1,14 @@
-//! A script's values as Rust has them.
+//! Deserializes script values to Rust.
 
 use super::Unfit;
 use super::key::{KeyReader, bare, digits};
 use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// Reads a script's value.
+/// Deserializes a script's value.
 pub struct Reader<'a>(pub &'a Dynamic);
 
-/// Number kinds that a native of a host application may have returned, and that a script does not make.
+/// Number types that a host function may have returned, and that a script does not make.
 macro_rules! of_a_host {
     ($value:expr, $visitor:expr, $($kind:ty => $visit:ident),*) => {
         $(if let Some(number) = $value.read_lock::<$kind>() {
@@ -17,7 +17,7 @@ macro_rules! of_a_host {
     };
 }
 
-/// Whole numbers: those that are too large for a script's are digits in a text.
+/// Integers: those too large for a script are strings of digits.
 macro_rules! whole_numbers {
     ($($method:ident $visit:ident $kind:ty),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
@@ -139,7 +139,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
 struct Fields<'a, I> {
     fields: I,
-    /// The value of the key that was read.
+    /// The value that belongs to the key just read.
     value: Option<(&'a str, &'a Dynamic)>,
 }
 
@@ -158,7 +158,7 @@ impl<'a, 'de, K: AsRef<str> + 'a, I: Iterator<Item = (&'a K, &'a Dynamic)>> MapA
     }
 }
 
-/// A variant of an enum with what it holds.
+/// An enum variant with its content.
 struct Variant<'a> {
     name: &'a str,
     content: &'a Dynamic,

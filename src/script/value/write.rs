@@ -1,19 +1,19 @@
-//! Rust values as scripts have them.
+//! Serializes Rust values for scripts.
 
 use super::Unfit;
 use super::key::KeyWriter;
 use rhai::{Array, Dynamic, INT, Map};
 use serde::ser::{self, Serialize, Serializer};
 
-/// Makes a script's value.
+/// Serializes to a script's value.
 pub struct Writer;
 
-/// Digits, where a script's whole number is too small for it.
+/// A string of digits if the number does not fit a script integer.
 fn whole<N: TryInto<INT> + ToString + Copy>(number: N) -> Dynamic {
     number.try_into().map_or_else(|_| number.to_string().into(), Dynamic::from)
 }
 
-/// A variant of an enum with what it holds.
+/// An enum variant with its content.
 fn variant(name: &str, content: Dynamic) -> Dynamic {
     Map::from([(name.into(), content)]).into()
 }
@@ -99,7 +99,7 @@ impl Serializer for Writer {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<List, Unfit> {
-        // a length is a promise of whoever wrote the type, and no reason to ask for memory
+        // a declared length comes from the type's author: don't allocate by it
         Ok(List { values: Array::with_capacity(length.unwrap_or(0).min(1024)), variant: None })
     }
 
@@ -128,7 +128,7 @@ impl Serializer for Writer {
     }
 }
 
-/// A list that grows.
+/// A list under construction.
 pub struct List {
     values: Array,
     variant: Option<&'static str>,
@@ -150,7 +150,7 @@ impl List {
     }
 }
 
-/// A map that grows.
+/// A map under construction.
 pub struct Fields {
     fields: Map,
     key: String,
@@ -161,7 +161,7 @@ impl Fields {
     fn put<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Unfit> {
         let value = value.serialize(Writer).map_err(|error| error.inside(key))?;
         match self.fields.insert(key.into(), value) {
-            // two keys of Rust that are one text
+            // two Rust keys that become the same string
             Some(_) => Err(Unfit::new(format!("the key `{key}` is there twice"))),
             None => Ok(()),
         }

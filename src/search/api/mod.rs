@@ -1,4 +1,4 @@
-//! What `stdlib/search.rhai` needs of Rust: what to try next, a trial that reports, and what came of it.
+//! Rust side of `stdlib/search.rhai`: suggestions, trials with reports, and analysis of results.
 
 mod space;
 mod trial;
@@ -15,7 +15,7 @@ pub fn register(host: &mut Host) {
     trial::register(host);
 }
 
-/// A number of a map.
+/// The integer under a key of a map, or 0.
 fn whole(map: &Map, key: &str) -> usize {
     map.get(key).and_then(|value| value.as_int().ok()).and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
@@ -58,7 +58,7 @@ fn legs(list: &List) -> Vec<Leg> {
     maps.map(|leg| Leg { trial: whole(&leg, "trial"), from: whole(&leg, "start"), until: whole(&leg, "end") }).collect()
 }
 
-/// Legs with the first scores.
+/// Pairs legs with their scores, as far as there are scores.
 fn seen(legs: &[Leg], scores: &List) -> Vec<(Leg, f64)> {
     let scores = scores.iter().map(|score| score.as_float().unwrap_or(f64::INFINITY));
     legs.iter().copied().zip(scores).collect()
@@ -70,7 +70,8 @@ fn lists(list: &List) -> Vec<Vec<f64>> {
 
 #[export_module]
 mod verbs {
-    /// The parameters of a trial, from the results that it may see: maps of `params` and of `scores`, less being better.
+    /// Suggests the parameters of the next trial from the results visible to it: maps of `params` and `scores`, lower being
+    /// better.
     #[rhai_fn(name = "_suggest", return_raw)]
     pub fn suggest_next(space: Map, method: &str, seed: INT, number: INT, seen: List) -> Res<Map> {
         let given = Given::read(&space)?;
@@ -82,7 +83,7 @@ mod verbs {
         Ok(given.params(&values))
     }
 
-    /// All combinations of a space.
+    /// Returns all combinations of a space.
     #[rhai_fn(name = "_grid", return_raw)]
     pub fn whole_grid(space: Map, points: INT) -> Res<List> {
         let given = Given::read(&space)?;
@@ -90,21 +91,22 @@ mod verbs {
         Ok(all.iter().map(|values| given.params(values).into()).collect())
     }
 
-    /// A list in an order that a seed draws.
+    /// Shuffles a list by a seed.
     #[rhai_fn(name = "_shuffled")]
     pub fn shuffled(mut list: List, seed: INT) -> List {
         Rng::new(seed as u64).split("order").shuffle(&mut list);
         list
     }
 
-    /// The parameters of a known trial, without those that are not there beside the others; an error for what the space has not got.
+    /// Returns the parameters of a known trial, without those whose condition does not hold; a value outside the space is an
+    /// error.
     #[rhai_fn(name = "_known", return_raw)]
     pub fn known(space: Map, params: Map) -> Res<Map> {
         let given = Given::read(&space)?;
         Ok(given.params(&given.values(&params)?))
     }
 
-    /// The leg that comes after these, of which the first have scores that may be seen; "wait" where more have to be, and "done".
+    /// Returns the next leg after these, of which only the first have visible scores; "wait" if it needs more scores, and "done".
     #[rhai_fn(name = "_next_leg")]
     pub fn next_leg(how: Map, begun: List, scores: List) -> Dynamic {
         let begun = legs(&begun);
@@ -120,7 +122,7 @@ mod verbs {
         }
     }
 
-    /// Trials that can't go on.
+    /// Returns the trials that cannot continue.
     #[rhai_fn(name = "_over")]
     pub fn over(how: Map, begun: List, scores: List) -> List {
         let begun = legs(&begun);
@@ -131,31 +133,31 @@ mod verbs {
             .collect()
     }
 
-    /// How many legs there are to be: of Hyperband just so many, of ASHA about.
+    /// Returns the number of legs: exact for Hyperband, approximate for ASHA.
     #[rhai_fn(name = "_leg_count")]
     pub fn leg_count(how: Map) -> INT {
         ladder(&how).count() as INT
     }
 
-    /// The front of each list of scores, less being better: 0 is the best.
+    /// Returns the Pareto front of each list of scores, lower being better: 0 is the best.
     #[rhai_fn(name = "_fronts")]
     pub fn fronts(scores: List) -> List {
         goals::fronts(&lists(&scores)).into_iter().map(|front| (front as INT).into()).collect()
     }
 
-    /// The volume between scores and a point that is worse.
+    /// Returns the hypervolume between scores and a worse reference point.
     #[rhai_fn(name = "_hypervolume")]
     pub fn hypervolume(scores: List, point: List) -> f64 {
         goals::hypervolume(&lists(&scores), &super::scores(Some(&point.into()), 0))
     }
 
-    /// A point a tenth beyond the worst of all.
+    /// Returns a reference point, a tenth beyond the worst scores.
     #[rhai_fn(name = "_reference")]
     pub fn reference(all: List) -> List {
         goals::reference(&lists(&all)).into_iter().map(Dynamic::from).collect()
     }
 
-    /// The share of the variance of the score that each parameter has by itself; `()` for those that not all trials have.
+    /// Returns each parameter's own share of the variance of the score; `()` for parameters that some trials lack.
     #[rhai_fn(name = "_importance", return_raw)]
     pub fn shares(space: Map, trials: List, seed: INT) -> Res<Map> {
         let given = Given::read(&space)?;

@@ -1,10 +1,10 @@
-//! A space as a script gives it, and its values both ways.
+//! Search spaces from scripts, and conversion of their values.
 
 use super::WHO;
 use crate::script::prelude::*;
 use crate::search::{Domain, Param, Space};
 
-/// A space as the script gives it: a map of maps, with the choices' own values.
+/// A search space from a script: a map of maps, with the values of the choices.
 pub struct Given {
     pub space: Space,
     choices: Vec<List>,
@@ -77,7 +77,7 @@ impl Given {
         }
     }
 
-    /// The number of a choice.
+    /// The index of a choice.
     fn choice(&self, at: usize, value: &Dynamic) -> Option<usize> {
         let text = value.to_string();
         self.choices[at].iter().position(|own| own.to_string() == text)

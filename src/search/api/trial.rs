@@ -1,4 +1,4 @@
-//! A trial that runs: its parameters, how far it goes, and what it reported so far.
+//! A running trial: its parameters, its steps, and its reports.
 
 use crate::progress;
 use crate::script::prelude::*;
@@ -18,13 +18,13 @@ struct Inner {
     number: usize,
     params: Map,
     folder: Option<String>,
-    /// The step that it goes on from, and the one up to which it goes, where that is set.
+    /// The step to continue from, and the step to end at, if set.
     from: usize,
     until: Option<usize>,
-    /// What earlier trials reported, where some are stopped early, and the share that goes on.
+    /// Reports of earlier trials at each rung, for early stopping, and the reduction factor.
     rungs: Vec<Rung>,
     reduction: usize,
-    /// 1 where less is better, -1 where more is.
+    /// 1 where lower is better, -1 where higher is.
     sign: f64,
     reports: Mutex<Reports>,
 }
@@ -36,7 +36,7 @@ struct Reports {
 }
 
 impl Trial {
-    /// Takes a report; whether the trial has to end.
+    /// Records a report; returns whether the trial has to end.
     fn report(&self, step: usize, score: f64) -> bool {
         progress::note(&self.label(), step as u64, self.0.until.unwrap_or(0) as u64);
         let mut reports = unpoisoned(self.0.reports.lock());
@@ -56,8 +56,8 @@ impl Trial {
 mod verbs {
     pub type Trial = super::Trial;
 
-    /// A trial that may report: its `number`, `params`, `folder`, `start_step`, `end_step`, `rungs` (maps of `step` and `scores`, less being better),
-    /// `reduction` and `sign`.
+    /// Makes a trial that can report, from its `number`, `params`, `folder`, `start_step`, `end_step`, `rungs` (maps of `step`
+    /// and `scores`, lower being better), `reduction` and `sign`.
     #[rhai_fn(name = "_trial")]
     pub fn trial(plan: Map) -> Trial {
         let rung = |rung: &Dynamic| {
@@ -84,20 +84,20 @@ mod verbs {
         trial
     }
 
-    /// What a trial reported: lists of a step and a score.
+    /// Returns the reports of a trial: lists of a step and a score.
     #[rhai_fn(name = "_reports", pure)]
     pub fn reports(trial: &mut Trial) -> List {
         let reports = unpoisoned(trial.0.reports.lock());
         reports.steps.iter().map(|(step, score)| vec![Dynamic::from(*step as INT), (*score).into()].into()).collect()
     }
 
-    /// Whether a trial was stopped early.
+    /// Returns whether a trial was stopped early.
     #[rhai_fn(name = "_stopped", pure)]
     pub fn stopped(trial: &mut Trial) -> bool {
         unpoisoned(trial.0.reports.lock()).stopped
     }
 
-    /// The parameters that a trial of `search::run` tries.
+    /// Parameters of a trial of `search::run`.
     ///
     /// ```rhai
     /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.params.x, #{ trials: 3, control: false }).best.score < 1.0     //=> true
@@ -107,7 +107,7 @@ mod verbs {
         trial.0.params.clone()
     }
 
-    /// The number of a trial, from 0 on.
+    /// Number of the trial, from 0.
     ///
     /// ```rhai
     /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.number, #{ trials: 3, control: false }).best.number      //=> 0
@@ -117,7 +117,8 @@ mod verbs {
         trial.0.number as INT
     }
 
-    /// A folder of a trial's own below the search's `out`, for `train::run`'s checkpoints: what was stopped goes on there. `()` without `out`.
+    /// Folder of the trial below the search's `out`, for `train::run`'s checkpoints: a stopped trial continues there. `()`
+    /// without `out`.
     ///
     /// ```rhai
     /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| if trial.folder == () { 1 } else { 2 }, #{ trials: 1, control: false }).best.score      //=> 1.0
@@ -127,8 +128,8 @@ mod verbs {
         trial.0.folder.clone().map_or(Dynamic::UNIT, Into::into)
     }
 
-    /// The step that this piece of a trial goes on from: 0, or, with `stop: "asha"` and `"hyperband"`, the rung where it waited. Its checkpoint is in
-    /// `folder`.
+    /// Step from which this part of a trial continues: 0, or with `stop: "asha"` and `"hyperband"` the rung where it waited. Its
+    /// checkpoint is in `folder`.
     ///
     /// ```rhai
     /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.start_step, #{ trials: 1, control: false }).best.score        //=> 0.0
@@ -138,8 +139,8 @@ mod verbs {
         trial.0.from as INT
     }
 
-    /// The step up to which this piece of a trial goes, with `stop: "asha"` and `"hyperband"`; else `steps`, or `()` where that is not given.
-    /// `train::run` takes it as `pause_at`.
+    /// Step at which this part of a trial ends. With `stop: "asha"` and `"hyperband"` it is that of the next rung; otherwise
+    /// `steps`, or `()` without it. `train::run` takes it as `pause_at`.
     ///
     /// ```rhai
     /// search::run(#{ x: search::float(0.0, 1.0) }, |trial| trial.end_step, #{ trials: 1, steps: 9, control: false }).best.score      //=> 9.0
@@ -149,8 +150,8 @@ mod verbs {
         trial.0.until.map_or(Dynamic::UNIT, |step| (step as INT).into())
     }
 
-    /// Reports a score after so many steps. True where the trial should end: it is not among the best so far (`stop: "halving"`), or has come to
-    /// the step up to which it was to go (`trial.end_step`).
+    /// Reports a score after `step` steps, and returns whether the trial should end. It should if it is not among the best so far
+    /// (`stop: "halving"`), or has reached `trial.end_step`.
     ///
     /// also: trial.report, trial.should_prune, pruning, early stopping, ASHA, Hyperband
     ///

@@ -1,4 +1,4 @@
-//! What scripts see of the server.
+//! Script verb for the server.
 
 use super::options::ServeOptions;
 use super::served::Served;
@@ -8,24 +8,25 @@ use crate::script::prelude::*;
 use std::path::Path;
 
 const SERVE: &[Opt] = &[
-    opt("name", Kind::Text, "\"levain\"", "the name by which requests ask for the model")
-        .also(&["served_model_name", "alias"]),
-    opt("host", Kind::Text, "\"127.0.0.1\"", "address to listen on; 0.0.0.0 for other machines too").also(&["address"]),
-    opt("port", Kind::Int, "8080", "port to listen on; 0 for any that is free"),
-    opt("key_file", Kind::Text, "", "file of keys, one a line, of which a client has to show one").also(&["api_key"]),
-    opt("cors", Kind::Text, "", "origin whose web pages may ask too, or `*` for any").also(&["allowed_origins"]),
+    opt("name", Kind::Text, "\"levain\"", "model name in requests").also(&["served_model_name", "alias"]),
+    opt("host", Kind::Text, "\"127.0.0.1\"", "address to listen on; 0.0.0.0 accepts other machines too")
+        .also(&["address"]),
+    opt("port", Kind::Int, "8080", "port to listen on; 0 for any free port"),
+    opt("key_file", Kind::Text, "", "file of API keys, one per line; a client must send one of them")
+        .also(&["api_key"]),
+    opt("cors", Kind::Text, "", "origin whose web pages may send requests, or `*` for any").also(&["allowed_origins"]),
     opt(
         "adapters",
         Kind::Text,
         "",
-        "folder with adapters of the model, each a folder under its name; later ones are found",
+        "folder of adapters of the model, each a subfolder; adapters added later are found",
     )
     .also(&["lora_modules", "hot adapters"]),
-    opt("max_batch", Kind::Int, "16", "answers written side by side").also(&["max_num_seqs", "parallel", "slots"]),
-    opt("max_queue", Kind::Int, "256", "requests that may wait"),
-    opt("prefix_cache", Kind::Int, "256", "MiB of memory for what earlier prompts begin with; 0 for none")
+    opt("max_batch", Kind::Int, "16", "answers generated in parallel").also(&["max_num_seqs", "parallel", "slots"]),
+    opt("max_queue", Kind::Int, "256", "maximum number of waiting requests"),
+    opt("prefix_cache", Kind::Int, "256", "memory for cached prompt prefixes, in MiB; 0 for none")
         .also(&["enable_prefix_caching", "cache_prompt"]),
-    opt("seed", Kind::Int, "0", "seed of requests that bring none"),
+    opt("seed", Kind::Int, "0", "seed of requests without one"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -62,13 +63,14 @@ mod verbs {
     pub type Model = crate::model::Model;
     pub type Tokenizer = crate::token::Tokenizer;
 
-    /// Serves a model over HTTP until the script is interrupted: OpenAI's endpoints under `/v1`, and a page to chat with at `/`.
+    /// Serves a model over HTTP until the script is interrupted: OpenAI's endpoints under `/v1`, and a chat page at `/`.
     ///
-    /// `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings` take what OpenAI's take (streams, `n`, `seed`, `logprobs`,
-    /// `stop`, `response_format` with a JSON schema, tools where the chat template has them), and `top_k`, `min_p` and
-    /// `repetition_penalty` too; `/v1/rerank` of a `sequence` head with one output, `/tokenize`, `/detokenize`, `/health`, `/metrics` and `/openapi.json` are beside them. Requests are written
-    /// side by side, and none changes another's answer. What messages hold is text: a `<|im_end|>` that is typed ends no turn. It listens on this machine alone, unless `host` says otherwise. `levain serve
-    /// FOLDER` is the same from a shell, with adapters and several models.
+    /// `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings` accept OpenAI's requests (streams, `n`, `seed`, `logprobs`,
+    /// `stop`, `response_format` with a JSON schema, tools if the chat template has them), and `top_k`, `min_p` and
+    /// `repetition_penalty`. Other endpoints are `/v1/rerank` (a `sequence` head with one output), `/tokenize`, `/detokenize`,
+    /// `/health`, `/metrics` and `/openapi.json`. Requests are batched, and none changes another's answer. Message content is
+    /// text: a typed `<|im_end|>` does not end a turn. The server listens on this machine alone, unless `host` says otherwise.
+    /// `levain serve FOLDER` does the same from a shell, with adapters and several models.
     ///
     /// also: llama-server, vllm serve, ollama, OpenAI API, endpoint, deploy, chat page, web UI, REST
     ///

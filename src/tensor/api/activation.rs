@@ -1,13 +1,12 @@
-//! Activations: functions between the layers of a network.
+//! Activation functions.
 
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, nn, ops};
 
-const GELU: &[Opt] =
-    &[opt("approximate", Kind::OneOf(&["none", "tanh"]), "\"none\"", "tanh: the approximation that GPT-2 uses")];
+const GELU: &[Opt] = &[opt("approximate", Kind::OneOf(&["none", "tanh"]), "\"none\"", "tanh: GPT-2's approximation")];
 const SOFTPLUS: &[Opt] = &[
-    opt("beta", Kind::Float, "1.0", "how sharp the bend at 0 is"),
-    opt("threshold", Kind::Float, "20.0", "where beta · x is above it, the result is x"),
+    opt("beta", Kind::Float, "1.0", "sharpness of the bend at 0"),
+    opt("threshold", Kind::Float, "20.0", "above this value of beta · x, the result is x"),
 ];
 const LEAKY_RELU: &[Opt] = &[opt("negative_slope", Kind::Float, "0.01", "slope below 0")];
 const ELU: &[Opt] = &[opt("alpha", Kind::Float, "1.0", "the result for large negative numbers is -alpha")];
@@ -61,7 +60,7 @@ mod verbs {
         Ok(nn::silu(&ops::real(x)?)?)
     }
 
-    /// Computes softplus, log(1 + e^(βx)) / β, of each number: a smooth `relu` (Dugas et al. 2001).
+    /// Computes softplus, log(1 + e^(βx)) / β, of each number: a smooth `relu`. See Dugas et al. 2001.
     ///
     /// also: F.softplus, nn.Softplus
     ///
@@ -76,7 +75,7 @@ mod verbs {
         Ok(ops::softplus(x, options.float("beta")?, options.float("threshold")?)?)
     }
 
-    /// Computes the logarithm of the sigmoid of each number, exactly where that is small.
+    /// Computes the logarithm of the sigmoid of each number, accurate for small values too.
     ///
     /// also: F.logsigmoid, nn.LogSigmoid, log_sigmoid
     ///
@@ -88,7 +87,7 @@ mod verbs {
         Ok(ops::logsigmoid(x)?)
     }
 
-    /// Computes the leaky rectified linear unit of each number: x above 0, else `negative_slope` · x (Maas et al. 2013).
+    /// Computes the leaky rectified linear unit of each number: x above 0, otherwise `negative_slope` · x. See Maas et al. 2013.
     ///
     /// also: F.leaky_relu, nn.LeakyReLU
     ///
@@ -101,7 +100,7 @@ mod verbs {
         Ok(ops::leaky_relu(x, Options::read("leaky_relu", LEAKY_RELU, options)?.float("negative_slope")?)?)
     }
 
-    /// Computes the exponential linear unit of each number: x above 0, else α (e^x - 1) (Clevert et al. 2016).
+    /// Computes the exponential linear unit of each number: x above 0, otherwise α (e^x - 1). See Clevert et al. 2016.
     ///
     /// also: F.elu, nn.ELU
     ///

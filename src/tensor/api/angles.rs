@@ -1,4 +1,4 @@
-//! Functions of angles, and their hyperbolic kin.
+//! Trigonometric and hyperbolic functions.
 
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
@@ -21,7 +21,7 @@ mod verbs {
         Ok(ops::tan(x)?)
     }
 
-    /// Computes the angle in radians whose sine each number is; NaN outside of -1 to 1.
+    /// Computes the arcsine of each number, in radians; NaN outside -1 to 1.
     ///
     /// also: arcsin, inverse sine
     ///
@@ -33,7 +33,7 @@ mod verbs {
         Ok(ops::asin(x)?)
     }
 
-    /// Computes the angle in radians whose cosine each number is; NaN outside of -1 to 1.
+    /// Computes the arccosine of each number, in radians; NaN outside -1 to 1.
     ///
     /// also: arccos, inverse cosine
     ///
@@ -45,7 +45,7 @@ mod verbs {
         Ok(ops::acos(x)?)
     }
 
-    /// Computes the angle in radians whose tangent each number is.
+    /// Computes the arctangent of each number, in radians.
     ///
     /// also: arctan, inverse tangent
     ///
@@ -81,7 +81,7 @@ mod verbs {
         Ok(ops::cosh(x)?)
     }
 
-    /// Computes the number whose hyperbolic sine each number is.
+    /// Computes the inverse hyperbolic sine of each number.
     ///
     /// also: arcsinh, inverse hyperbolic sine
     ///
@@ -93,7 +93,7 @@ mod verbs {
         Ok(ops::asinh(x)?)
     }
 
-    /// Computes the number, 0 or above, whose hyperbolic cosine each number is; NaN below 1.
+    /// Computes the inverse hyperbolic cosine, 0 or above, of each number; NaN below 1.
     ///
     /// also: arccosh, inverse hyperbolic cosine
     ///
@@ -105,7 +105,7 @@ mod verbs {
         Ok(ops::acosh(x)?)
     }
 
-    /// Computes the number whose hyperbolic tangent each number is; NaN outside of -1 to 1.
+    /// Computes the inverse hyperbolic tangent of each number; NaN outside -1 to 1.
     ///
     /// also: arctanh, inverse hyperbolic tangent, Fisher transformation
     ///

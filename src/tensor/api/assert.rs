@@ -1,4 +1,4 @@
-//! What `stdlib/assert.rhai` needs of Rust: comparing any two values, and finite differences.
+//! Rust side of `stdlib/assert.rhai`: comparison of any two values, and finite differences.
 
 use crate::script::diff;
 use crate::script::prelude::*;
@@ -10,20 +10,20 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// What differs, in words; empty when nothing does.
+    /// Describes the difference between two values; empty if there is none.
     #[rhai_fn(name = "_difference", return_raw)]
     pub fn difference(ctx: NativeCallContext, actual: Dynamic, expected: Dynamic, tolerance: Dynamic) -> Res<String> {
         let tolerance = as_number(&tolerance).unwrap_or(0.0);
         Ok(super::compare(&ctx, &actual, &expected, tolerance, "")?.unwrap_or_default())
     }
 
-    /// A value as it stands in a list: strings in quotes.
+    /// Formats a value as inside a list: strings in quotes.
     #[rhai_fn(name = "_shown")]
     pub fn shown(ctx: NativeCallContext, value: Dynamic) -> String {
         super::show(&ctx, &value)
     }
 
-    /// What `throw` takes, for an error that reads like those of native verbs.
+    /// Makes the value to `throw` for an error that reads like those of native verbs.
     #[rhai_fn(name = "_failure", return_raw)]
     pub fn failure(who: &str, what: &str) -> Res<Map> {
         let mut fields = Map::new();
@@ -33,7 +33,7 @@ mod verbs {
         Ok(fields)
     }
 
-    /// Where the gradient of `f` at `x` is not what finite differences give; empty when it is nowhere.
+    /// Describes where the gradient of `f` at `x` differs from finite differences; empty if nowhere.
     #[rhai_fn(name = "_gradient", return_raw)]
     pub fn gradient(ctx: NativeCallContext, f: FnPtr, x: Tensor, step: f64, tolerance: f64) -> Res<String> {
         let (exact, measured) = super::gradients(&ctx, &f, &x, step)?;
@@ -45,7 +45,7 @@ mod verbs {
         }))
     }
 
-    /// The text of what `catch` got.
+    /// Returns the text of a caught error.
     #[rhai_fn(name = "_message")]
     pub fn message(ctx: NativeCallContext, error: Dynamic) -> String {
         let Some(fields) = error.read_lock::<Map>() else { return error.to_string() };
@@ -59,13 +59,13 @@ mod verbs {
     }
 }
 
-/// A value as `print` shows it inside a list.
+/// Formats a value as `print` does inside a list.
 fn show(ctx: &NativeCallContext, value: &Dynamic) -> String {
     let shown = ctx.call_native_fn::<ImmutableString>("to_debug", (value.clone(),));
     shown.map_or_else(|_| value.to_string(), |text| text.to_string())
 }
 
-/// What differs between two values, with the place inside them.
+/// Describes the difference between two values, with its place inside them.
 fn compare(
     ctx: &NativeCallContext,
     actual: &Dynamic,
@@ -141,10 +141,10 @@ fn compare(
     Ok(if equal { None } else { unlike() })
 }
 
-/// Lists with more elements, and texts with so many times eight characters, are not shown whole.
+/// Lists with more elements, and texts of more than eight times as many characters, are abbreviated.
 const LONG: usize = 12;
 
-/// Where two long texts differ.
+/// Describes where two long texts differ.
 fn texts(actual: &str, expected: &str) -> Option<String> {
     if actual.contains('\n') || expected.contains('\n') {
         let different = diff::lines(expected, actual);
@@ -174,7 +174,7 @@ fn distance(a: f64, b: f64, tolerance: f64) -> String {
     format!(" (they differ by {}, allowed is {tolerance:?})", digits((a - b).abs()))
 }
 
-/// A difference to three significant digits.
+/// Formats a difference to three significant digits.
 fn digits(x: f64) -> String {
     let rounded = format!("{x:.2e}").parse::<f64>().unwrap_or(x);
     format!("{rounded:?}")
@@ -208,7 +208,7 @@ fn compare_tensors(a: &Tensor, b: &Tensor, tolerance: f64) -> Res<Option<String>
     )))
 }
 
-/// The index by dimension of the element at `flat`.
+/// The index, by dimension, of the element at `flat`.
 fn place_of(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut place = vec![0; shape.len()];
     for (index, size) in place.iter_mut().zip(shape).rev() {

@@ -1,13 +1,13 @@
-//! Norms of channels.
+//! Normalization of channels.
 
 use super::{count, tensor_of};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, is_recording, layers, ops};
 
 const BATCH: &[Opt] = &[
-    opt("running_mean", Kind::Any, "", "mean of each channel so far, shape [channels]"),
-    opt("running_var", Kind::Any, "", "variance of each channel so far, shape [channels]"),
-    opt("momentum", Kind::Float, "0.1", "share of this batch in the new running statistics"),
+    opt("running_mean", Kind::Any, "", "running mean of each channel, shape [channels]"),
+    opt("running_var", Kind::Any, "", "running variance of each channel, shape [channels]"),
+    opt("momentum", Kind::Float, "0.1", "weight of this batch in the new running statistics"),
     opt("eps", Kind::Float, "1e-5", "added to the variance"),
 ];
 const GROUP: &[Opt] = &[opt("eps", Kind::Float, "1e-5", "added to the variance")];
@@ -26,12 +26,12 @@ fn moved(before: &Tensor, now: &Tensor, momentum: f64) -> crate::Result<Tensor> 
 
 #[export_module]
 mod verbs {
-    /// Normalizes each channel (the second dimension) of x `[batch, channels, ...]` over all that is in the batch, times a weight, plus a bias
-    /// (Ioffe and Szegedy 2015).
+    /// Normalizes each channel (the second dimension) of x `[batch, channels, ...]` over all other dimensions, times a weight,
+    /// plus a bias (Ioffe and Szegedy 2015).
     ///
-    /// Returns `output` and, where `running_mean` and `running_var` are given, these two as they are after this batch: values, which a loop
-    /// keeps for the next one (`nn::batch_norm` keeps them in buffers, which `train::run` saves). Inside `no_grad`, that is in
-    /// evaluation, `output` is normalized by the running statistics, which stay as they are.
+    /// Returns `output` and, if given, `running_mean` and `running_var` as updated by this batch: values to pass with the next
+    /// one (`nn::batch_norm` keeps them in buffers, which `train::run` saves). Inside `no_grad`, that is in evaluation, `output`
+    /// is normalized by the running statistics, which do not change.
     ///
     /// also: torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, F.batch_norm, running_mean, running_var, track_running_stats
     ///

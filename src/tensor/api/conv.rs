@@ -5,25 +5,19 @@ use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use crate::tensor::layers::{self, ConvWindow, Padding};
 
-const GROUPS: Opt =
-    opt("groups", Kind::Int, "1", "channels are in so many groups, each with its own part of the weight");
+const GROUPS: Opt = opt("groups", Kind::Int, "1", "number of groups of channels, each with its own part of the weight");
 const CONV1D: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [out]"),
-    opt("stride", Kind::Int, "1", "distance of one window from the next"),
-    opt("padding", Kind::Any, "0", "zeros added at both ends, or `same`: as many as keep the length"),
-    opt("dilation", Kind::Int, "1", "distance of the elements of a window"),
+    opt("stride", Kind::Int, "1", "step from one window to the next"),
+    opt("padding", Kind::Any, "0", "zeros added at both ends, or `same` to keep the length"),
+    opt("dilation", Kind::Int, "1", "spacing of the elements of a window"),
     GROUPS,
 ];
 const CONV2D: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [out]"),
-    opt("stride", Kind::Any, "1", "distance of one window from the next; a list [rows, columns] where they differ"),
-    opt(
-        "padding",
-        Kind::Any,
-        "0",
-        "zeros added on each side; a list where they differ, or `same`: as many as keep the size",
-    ),
-    opt("dilation", Kind::Any, "1", "distance of the elements of a window; a list where they differ"),
+    opt("stride", Kind::Any, "1", "step from one window to the next; a list [rows, columns] if they differ"),
+    opt("padding", Kind::Any, "0", "zeros added on each side; a list if they differ, or `same` to keep the size"),
+    opt("dilation", Kind::Any, "1", "spacing of the elements of a window; a list if they differ"),
     GROUPS,
 ];
 
@@ -33,7 +27,7 @@ pub fn register(host: &mut Host) {
     host.options("conv2d", CONV2D);
 }
 
-/// A whole number for rows and columns, or a list of two.
+/// Reads an integer for rows and columns, or a list of two.
 pub(super) fn pair(who: &str, name: &str, given: &Dynamic) -> Res<[usize; 2]> {
     if let Ok(both) = given.as_int() {
         let both = count(who, both)?;

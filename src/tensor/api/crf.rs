@@ -14,7 +14,7 @@ const SEGMENTS: Opt = opt(
 )
 .also(&["mask", "lengths"]);
 const CONSTRAINTS: Opt =
-    opt("constraints", Kind::Map, "", "which transitions are allowed: what `crf_constraints(labels, scheme)` returns");
+    opt("constraints", Kind::Map, "", "allowed transitions, from `crf_constraints(labels, scheme)`");
 const LOSS: &[Opt] = &[
     SEGMENTS,
     CONSTRAINTS,
@@ -22,7 +22,7 @@ const LOSS: &[Opt] = &[
         "reduction",
         Kind::OneOf(&["mean", "sum", "token_mean", "none"]),
         "\"mean\"",
-        "mean over sequences, their sum, that over the number of steps, or one loss each",
+        "mean over sequences, sum, sum divided by the number of steps, or one loss each",
     ),
 ];
 const DECODE: &[Opt] = &[SEGMENTS, CONSTRAINTS];
@@ -35,7 +35,7 @@ pub fn register(host: &mut Host) {
 
 const NAMES: [&str; 3] = ["transitions", "start_transitions", "end_transitions"];
 
-/// The tensors of a map under the names of a field's scores.
+/// The tensors of a map under the names of a CRF's scores.
 fn named(who: &str, map: &Map) -> Res<[Option<Tensor>; 3]> {
     if let Some(name) = map.keys().find(|name| !NAMES.contains(&name.as_str())) {
         return Err(Error::unknown(who, "weight", name, NAMES).into());
@@ -75,12 +75,13 @@ fn field(who: &str, weights: &Map, options: &Options) -> Res<Crf> {
 
 #[export_module]
 mod verbs {
-    /// Computes the loss of a linear-chain conditional random field (Lafferty, McCallum and Pereira 2001): the negative log likelihood of the
-    /// paths `tags` `[batch, length]` by the scores `emissions` `[batch, length, states]`, by the forward algorithm, in f64.
+    /// Computes the loss of a linear-chain conditional random field (Lafferty, McCallum and Pereira 2001). It is the negative log
+    /// likelihood of the paths `tags` `[batch, length]` given the scores `emissions` `[batch, length, states]`, by the forward
+    /// algorithm, in f64.
     ///
-    /// `weights` is a map with torchcrf's names: `transitions` `[states, states]`, from a row's state to a column's, and, where there are
-    /// some, `start_transitions` and `end_transitions` `[states]`. With `constraints` no other path has a probability, and a tag that they forbid
-    /// is an error.
+    /// `weights` is a map with torchcrf's names: `transitions` `[states, states]`, from a row's state to a column's, and
+    /// optionally `start_transitions` and `end_transitions` `[states]`. `constraints` give all other paths probability 0; a tag
+    /// that they forbid is an error.
     ///
     /// also: torchcrf, pytorch-crf, CRF, BiLSTM-CRF, sequence tagging, forward algorithm, partition function
     ///
@@ -111,8 +112,8 @@ mod verbs {
         Ok(layers::crf(&emissions, &tags, &field(WHO, &weights, &options)?, segments.as_deref(), reduction)?)
     }
 
-    /// Finds the best paths of a conditional random field (Viterbi 1967): a tensor `[batch, length]`, -1 where there is padding. Weights and
-    /// options are those of `crf`.
+    /// Finds the best paths of a conditional random field (Viterbi 1967): a tensor `[batch, length]`, -1 at padding. Weights and
+    /// options are as in `crf`.
     ///
     /// also: viterbi, viterbi_decode, CRF.decode, best path
     ///

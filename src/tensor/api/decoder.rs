@@ -1,4 +1,4 @@
-//! The fused operations of a decoder, for models written in a script.
+//! Fused operations of a decoder, for models written in a script.
 
 use super::{PRECISION, places, precision, tensor_of};
 use crate::script::prelude::*;
@@ -25,18 +25,21 @@ const ATTENTION: &[Opt] = &[
         "query_segments",
         Kind::Any,
         "",
-        "segment ids of queries of another sequence than the keys (cross-attention, with `causal: false`); 0 is padding",
+        "segment ids of the queries in cross-attention (with `causal: false`); 0 is padding",
     )
     .also(&["cross attention", "key_padding_mask", "memory_key_padding_mask"]),
     opt("scale", Kind::Float, "", "scale of the scores; by default 1 / √width"),
-    opt("dropout", Kind::Float, "0.0", "probability with which a weight is dropped, while gradients are recorded")
-        .also(&["dropout_p", "attention dropout", "attention_probs_dropout_prob"]),
+    opt("dropout", Kind::Float, "0.0", "probability of dropping a weight, while gradients are recorded").also(&[
+        "dropout_p",
+        "attention dropout",
+        "attention_probs_dropout_prob",
+    ]),
     opt("seed", Kind::Int, "", "seed of dropout's own random stream; by default the run's"),
     PRECISION,
 ];
 const LOSS: &[Opt] = &[
     opt("bias", Kind::Any, "", "bias, shape [classes]"),
-    opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
+    opt("ignore_index", Kind::Int, "-100", "target class to ignore"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
     opt("reduction", Kind::OneOf(&["mean", "sum"]), "\"mean\"", "mean over the targets that are not ignored, or sum"),
     PRECISION,
@@ -50,7 +53,7 @@ pub fn register(host: &mut Host) {
     host.options("linear_cross_entropy", LOSS);
 }
 
-/// Which weights of attention are dropped; none in evaluation.
+/// Dropout of attention weights; none in evaluation.
 fn dropped(options: &Options) -> Res<Option<Dropout>> {
     let p = options.float("dropout")?;
     let seed = options.maybe("seed", Options::int)?;
@@ -62,7 +65,7 @@ fn dropped(options: &Options) -> Res<Option<Dropout>> {
     Ok(is_recording().then_some(dropout))
 }
 
-/// The rotary angles for heads of this width, made once.
+/// Rotary angles for heads of this width, computed once.
 fn angles(width: usize, theta: f64) -> Arc<Rotary> {
     static MADE: Mutex<Vec<(usize, u64, Arc<Rotary>)>> = Mutex::new(Vec::new());
     let mut made = unpoisoned(MADE.lock());
@@ -85,7 +88,7 @@ fn heads(who: &str, x: &Tensor) -> Res<(usize, usize, usize)> {
 
 #[export_module]
 mod verbs {
-    /// Applies a linear layer, x · weightᵀ, for a weight `[out, in]`, with a bias, or with operands in bf16.
+    /// Applies a linear layer, x · weightᵀ, for a weight `[out, in]`, optionally with a bias or with operands in bf16.
     ///
     /// also: nn.Linear, Dense, fully connected layer, affine
     ///
@@ -111,8 +114,8 @@ mod verbs {
         Ok(nn::swiglu(&ops::real(&gate)?, &ops::real(&up)?)?)
     }
 
-    /// Applies rotary position embeddings to heads `[batch, length, heads, width]`, in the layout of Hugging Face: pairs
-    /// are half a head apart (Su et al. 2021).
+    /// Applies rotary position embeddings to heads `[batch, length, heads, width]`, in the layout of Hugging Face. Pairs are half
+    /// a head apart (Su et al. 2021).
     ///
     /// also: rope, apply_rotary_pos_emb
     ///
@@ -135,19 +138,20 @@ mod verbs {
         Ok(nn::rotary(&x, &angles(width, theta), &positions)?)
     }
 
-    /// Computes attention, softmax(q·kᵀ / √width)·v, for q `[batch, length, heads, width]` and k, v with as many heads or a
-    /// divisor of them (grouped-query attention, Ainslie et al. 2023). Causal by default. Memory is linear in the length
-    /// (Dao et al. 2022).
+    /// Computes attention, softmax(q·kᵀ / √width)·v, causal by default. q is `[batch, length, heads, width]`; k and v have as
+    /// many heads or a divisor of them (grouped-query attention, Ainslie et al. 2023). Memory is linear in the length (Dao et al.
+    /// 2022).
     ///
-    /// With `causal: false` keys and values may be of another sequence, of any length: cross-attention. `segments` and
-    /// `query_segments` then say which of its keys a query sees. `dropout` drops weights at random, as `dropout` does, unless gradients are off.
+    /// With `causal: false`, keys and values may come from another sequence, of any length: cross-attention. `segments` and
+    /// `query_segments` then decide which keys a query attends to. `dropout` drops weights at random, as `dropout` does, unless
+    /// gradients are off.
     ///
     /// also: scaled_dot_product_attention, flash attention, GQA, cross attention, nn.MultiheadAttention
     ///
     /// ```rhai
     /// let x = randn([1, 4, 2, 8]);
     /// let y = attention(x, x, x);
-    /// close(y[0][0], x[0][0], 1e-6)            // the first position sees only itself
+    /// close(y[0][0], x[0][0], 1e-6)            // the first position attends only to itself
     /// //=> true
     /// let y = attention(x, x, x, #{ causal: false, segments: tensor([[1, 2, 2, 0]]) });
     /// close(y[0][0], x[0][0], 1e-6)            //=> true
@@ -156,7 +160,7 @@ mod verbs {
     /// attention(x, memory, memory, #{ causal: false }).shape       //=> [1, 4, 2, 8]
     /// let how = #{ causal: false, query_segments: tensor([[1, 1, 2, 0]]), segments: tensor([[1, 2, 0]]) };
     /// let y = attention(x, memory, memory, how);
-    /// close(y[0][2], memory[0][1], 1e-6)       // one key is of its segment
+    /// close(y[0][2], memory[0][1], 1e-6)       // one key is in its segment
     /// //=> true
     /// equal(attention(x, x, x, #{ dropout: 0.5, seed: 1 }), attention(x, x, x, #{ dropout: 0.5, seed: 1 }))     //=> true
     /// no_grad(|| equal(attention(x, x, x, #{ dropout: 0.5 }), attention(x, x, x)))     //=> true

@@ -1,4 +1,4 @@
-//! Numbers in files: the ending of a path decides the format.
+//! Tensors in files: the extension of a path decides the format.
 
 use crate::format::{Safetensors, Shard, npy, safetensors};
 use crate::kernel::default_device;
@@ -14,14 +14,14 @@ fn ending(path: &str) -> String {
     Path::new(path).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-/// A tensor of a file, where tensors are made.
+/// A tensor from a file, on the default device.
 fn there(array: Array) -> Res<Tensor> {
     Ok(Tensor::from(array.to_device(&default_device()?).map_err(Error::from)?))
 }
 
 #[export_module]
 mod verbs {
-    /// The tensor in a `.npy` file, or the only one in a `.safetensors` file.
+    /// Reads the tensor in a `.npy` file, or the only one in a `.safetensors` file.
     ///
     /// also: torch.tensor, torch.Tensor, FloatTensor, LongTensor, as_tensor, from_numpy, np.array, np.load, torch.load, array
     ///
@@ -48,10 +48,10 @@ mod verbs {
         }
     }
 
-    /// The tensors in a `.safetensors` file, or in what `torch.save` wrote (`.bin`, `.pt`, `.pth`), as a map by name.
+    /// Reads the tensors in a `.safetensors` file, or in a file of `torch.save` (`.bin`, `.pt`, `.pth`), as a map by name.
     ///
-    /// i8, i16, i32 and u64 are read as i64, truth values as u8. Nothing in a file of PyTorch is run: a dict of tensors is read, or
-    /// the one that a trainer kept as `state_dict` or `model`, and what asks for anything else is an error that names it.
+    /// i8, i16, i32 and u64 are read as i64, booleans as u8. Nothing in a PyTorch file is run: the file is a dict of tensors, or
+    /// holds one as `state_dict` or `model`; anything else is an error that names it.
     ///
     /// also: load_file, safe_open, torch.load, np.load
     ///
@@ -72,9 +72,9 @@ mod verbs {
         file.names().into_iter().map(read).collect()
     }
 
-    /// Save a tensor as `.npy`, or under the name `tensor` as `.safetensors`.
+    /// Saves a tensor as `.npy`, or under the name `tensor` as `.safetensors`.
     ///
-    /// The file is written beside and renamed: what was there stays when something goes wrong.
+    /// The file is written beside and renamed: an error leaves the old file.
     ///
     /// also: torch.save, np.save, save_file
     ///

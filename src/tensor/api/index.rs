@@ -111,8 +111,8 @@ fn take(x: &Tensor, index: Vec<At>) -> Res<Tensor> {
     Ok(part)
 }
 
-/// After a method of a part, as in `x[0].sum()`, Rhai puts the part back, though the method has not changed it.
-/// That must not cost a copy of `x`, nor be an assignment that a gradient flows through.
+/// After a method of a part, as in `x[0].sum()`, Rhai assigns the part back, though the method has not changed it. That must not
+/// cost a copy of `x`, nor be an assignment that a gradient flows through.
 fn unchanged(x: &Tensor, index: &[At], value: &Dynamic) -> bool {
     let Some(value) = value.read_lock::<Tensor>() else { return false };
     let (of, part) = (x.value().id(), value.value().id());

@@ -21,7 +21,7 @@ mod verbs {
     /// The gradients of one `backward`, by parameter: a value that does not keep the graph alive.
     pub type Grads = crate::tensor::Grads;
 
-    /// Makes a parameter: a tensor that `backward` finds a gradient for and an optimizer updates.
+    /// Makes a parameter: a tensor that `backward` computes a gradient for and an optimizer updates.
     ///
     /// also: nn.Parameter, Variable, requires_grad, requires_grad_, leaf tensor
     ///

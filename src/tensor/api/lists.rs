@@ -12,7 +12,7 @@ pub struct NestedList {
     dims: Vec<usize>,
     ints: Vec<i64>,
     floats: Vec<f64>,
-    /// Whether all were `true` or `false`.
+    /// Whether all values were `true` or `false`.
     mask: bool,
 }
 
@@ -75,7 +75,7 @@ impl NestedList {
         if self.floats.is_empty() { self.ints.push(whole) } else { self.floats.push(whole as f64) }
     }
 
-    /// An error for the first number that is beyond a dtype of whole numbers.
+    /// An error for the first number outside the range of an integer dtype.
     fn check(&self, dtype: DType) -> crate::Result<()> {
         let count = self.ints.len().max(self.floats.len());
         let number =

@@ -27,7 +27,7 @@ pub fn register(host: &mut Host) {
     host.options("randint", RANDINT);
 }
 
-/// A number as a tensor without dimensions.
+/// Makes a tensor without dimensions from a number.
 fn single(value: &Dynamic) -> crate::Result<Tensor> {
     if let Ok(on) = value.as_bool() {
         return Scalar::Int(on.into()).on(DType::U8, &default_device()?);
@@ -44,7 +44,7 @@ fn made(who: &'static str, shape: &Dynamic, number: Scalar, options: Map) -> Res
     Ok(ops::full(who, &sizes(who, shape)?, number, dtype)?)
 }
 
-/// The stream of a verb, and its dtype.
+/// The random stream of a verb, and its dtype.
 fn chance(who: &'static str, table: &'static [Opt], options: Map) -> Res<(Rng, DType)> {
     let options = Options::read(who, table, options)?;
     let seed = options.maybe("seed", Options::int)?;
@@ -76,13 +76,13 @@ mod verbs {
         rng::seed(n as u64);
     }
 
-    /// The random word of a step, from which its parts draw.
+    /// Returns the random word of a step, from which its parts draw.
     #[rhai_fn(name = "_step_word")]
     pub fn step_word() -> INT {
         rng::dropout_word() as INT
     }
 
-    /// Runs `work`, a part of a step, with random numbers of its own.
+    /// Runs `work`, a part of a step, with its own random numbers.
     #[rhai_fn(name = "_drawing", return_raw)]
     pub fn drawing(ctx: NativeCallContext, word: INT, number: INT, work: FnPtr) -> Res<Dynamic> {
         let before = rng::state();
@@ -92,7 +92,7 @@ mod verbs {
         done
     }
 
-    /// Starts what dropout draws anew, and nothing else.
+    /// Seeds the random stream of dropout alone.
     ///
     /// effect
     #[rhai_fn(name = "_seed_dropout")]
@@ -312,7 +312,7 @@ mod verbs {
         Ok(ops::randint(low, high, &sizes("randint", &shape)?, &mut rng)?)
     }
 
-    /// Makes one f32 row of `classes` numbers for each id: 1 at the id, 0 elsewhere.
+    /// One-hot encodes ids: an f32 row of `classes` numbers per id, 1 at the id, 0 elsewhere.
     ///
     /// also: F.one_hot, OneHotEncoder
     ///
@@ -325,7 +325,7 @@ mod verbs {
         Ok(ops::one_hot(&ids, count("one_hot", classes)?)?)
     }
 
-    /// Makes one f32 row for each id, of as many numbers as the largest id needs: 1 at the id, 0 elsewhere.
+    /// One-hot encodes ids, with as many classes as the largest id needs.
     ///
     /// ```rhai
     /// one_hot(tensor([2, 0]))         //=> tensor([[0., 0., 1.],

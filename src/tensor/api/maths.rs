@@ -1,4 +1,4 @@
-//! Functions of one number.
+//! Elementwise functions.
 
 use super::operand;
 use crate::script::prelude::*;
@@ -139,7 +139,7 @@ mod verbs {
         Ok(ops::exp2(x)?)
     }
 
-    /// Computes e^x - 1 of each number, exactly for small ones too.
+    /// Computes e^x - 1 of each number, accurate for small numbers too.
     ///
     /// also: exp(x) - 1
     ///
@@ -175,7 +175,7 @@ mod verbs {
         Ok(ops::log10(x)?)
     }
 
-    /// Computes the natural logarithm of 1 + x of each number, exactly for small ones too.
+    /// Computes the natural logarithm of 1 + x of each number, accurate for small numbers too.
     ///
     /// also: log(1 + x)
     ///
@@ -211,7 +211,7 @@ mod verbs {
         Ok(ops::reciprocal(x)?)
     }
 
-    /// Computes 1 - erf(x) of each number, exactly where that is small.
+    /// Computes 1 - erf(x) of each number, accurate for small results too.
     ///
     /// also: complementary error function, special.erfc
     ///

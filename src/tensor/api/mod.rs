@@ -1,4 +1,4 @@
-//! What scripts see of tensors, by theme.
+//! Script verbs for tensors, by topic.
 
 mod activation;
 mod angles;
@@ -71,13 +71,13 @@ const PRECISION: Opt = opt(
     "precision",
     Kind::OneOf(&Precision::PLAIN),
     "\"f32\"",
-    "operand precision of matrix products: f32, bf16, which is faster, or bf16x3, which is f32 in three bf16 parts, faster by AMX",
+    "operand precision of matrix products: f32, bf16 (faster), or bf16x3 (f32 as three bf16, faster with AMX)",
 )
 .also(&["set_float32_matmul_precision", "allow_tf32"]);
 
 const DTYPES: [&str; 7] = ["f32", "f64", "f16", "bf16", "i64", "u32", "u8"];
 
-/// The dtype that a script names.
+/// The dtype named by a script.
 fn dtype(who: &str, name: &str) -> crate::Result<DType> {
     match name.parse() {
         Ok(dtype) if DTYPES.contains(&name) => Ok(dtype),
@@ -85,7 +85,7 @@ fn dtype(who: &str, name: &str) -> crate::Result<DType> {
     }
 }
 
-/// A whole number or one with a fraction.
+/// Reads an int or a float.
 fn number(who: &str, value: &Dynamic) -> crate::Result<Scalar> {
     if let Ok(number) = value.as_int() {
         return Ok(Scalar::Int(number));
@@ -96,7 +96,7 @@ fn number(who: &str, value: &Dynamic) -> crate::Result<Scalar> {
     }
 }
 
-/// A number, a truth value or a tensor.
+/// Reads a number, a boolean or a tensor.
 fn operand(who: &str, value: Dynamic) -> crate::Result<Operand> {
     if let Ok(on) = value.as_bool() {
         return Ok(Operand::Scalar(Scalar::Int(on.into())));
@@ -107,7 +107,7 @@ fn operand(who: &str, value: Dynamic) -> crate::Result<Operand> {
     Ok(Operand::Scalar(number(who, &value)?))
 }
 
-/// Whole numbers of a list: sizes, dimensions, places.
+/// Reads a list of integers: sizes, dimensions, indices.
 fn ints(who: &str, list: &[Dynamic]) -> crate::Result<Vec<i64>> {
     let int = |value: &Dynamic| {
         value.as_int().map_err(|_| {
@@ -117,7 +117,7 @@ fn ints(who: &str, list: &[Dynamic]) -> crate::Result<Vec<i64>> {
     list.iter().map(int).collect()
 }
 
-/// The sizes of a shape: a whole number or a list of them.
+/// Reads the sizes of a shape: an integer or a list.
 fn sizes(who: &str, shape: &Dynamic) -> crate::Result<Vec<usize>> {
     let list = match (shape.as_int(), shape.read_lock::<List>()) {
         (Ok(size), _) => vec![size],
@@ -132,7 +132,7 @@ fn count(who: &str, number: INT) -> crate::Result<usize> {
     usize::try_from(number).map_err(|_| Error::new(who, format!("{number} is below 0")))
 }
 
-/// The tensor that an option holds, where it is given.
+/// The tensor in an option, if given.
 fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
     let given = options.get(name);
     if !given.is_unit() && !given.is::<Tensor>() {
@@ -141,7 +141,7 @@ fn tensor_of(options: &Options, name: &str) -> Res<Option<Tensor>> {
     Ok(given.try_cast::<Tensor>())
 }
 
-/// Whole numbers, none below 0, one for each place of `dims`.
+/// Reads an option's tensor of shape `dims`, of integers not below 0.
 fn places(options: &Options, name: &str, dims: &[usize]) -> Res<Option<Vec<u32>>> {
     let Some(tensor) = tensor_of(options, name)? else { return Ok(None) };
     if tensor.shape() != dims {

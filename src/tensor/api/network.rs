@@ -1,4 +1,4 @@
-//! Networks as maps: parameters and buffers by their places, kept and loaded together.
+//! Networks as maps: parameters and buffers by name, saved and loaded together.
 
 use super::learn;
 use crate::format::Safetensors;
@@ -6,14 +6,14 @@ use crate::script::prelude::*;
 use crate::tensor::Tensor;
 use std::collections::BTreeMap;
 
-const LOAD: &[Opt] = &[opt("strict", Kind::Bool, "true", "a name that one side alone has is an error")];
+const LOAD: &[Opt] = &[opt("strict", Kind::Bool, "true", "names that only one side has are an error")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
     host.options("load", LOAD);
 }
 
-/// The tensors of a map, and of maps and lists in it, named by their places with dots between; in the order of names.
+/// The tensors of a map, and of maps and lists inside, by dotted paths, in name order.
 pub fn named(who: &str, map: &Map) -> Res<Vec<(String, Tensor)>> {
     let mut found = Vec::new();
     let _same = walk(who, "", &Dynamic::from(map.clone()), &mut |name, tensor| {
@@ -27,7 +27,7 @@ pub fn named(who: &str, map: &Map) -> Res<Vec<(String, Tensor)>> {
     Ok(found)
 }
 
-/// `make` of every tensor, in the same maps and lists.
+/// Applies `make` to every tensor, in the same maps and lists.
 fn walk(who: &str, place: &str, value: &Dynamic, make: &mut dyn FnMut(&str, &Tensor) -> Res<Tensor>) -> Res<Dynamic> {
     let inside = |name: &str| if place.is_empty() { name.to_string() } else { format!("{place}.{name}") };
     if let Some(tensor) = value.read_lock::<Tensor>() {
@@ -44,7 +44,7 @@ fn walk(who: &str, place: &str, value: &Dynamic, make: &mut dyn FnMut(&str, &Ten
     bail!(who, "`{place}` is {}, not a tensor", type_in_words(value))
 }
 
-/// The tensors of a map that are held.
+/// The parameters and buffers of a map; other tensors are an error.
 fn held(who: &str, map: &Map) -> Res<BTreeMap<String, Tensor>> {
     let all = named(who, map)?;
     if let Some((name, _)) = all.iter().find(|(_, tensor)| tensor.as_held().is_none()) {
@@ -57,8 +57,8 @@ fn held(who: &str, map: &Map) -> Res<BTreeMap<String, Tensor>> {
 
 #[export_module]
 mod verbs {
-    /// Makes parameters of all tensors in a map, and in maps and lists inside, named by their places with dots between: a network. Buffers
-    /// stay buffers, and get their names.
+    /// Makes a network: turns all tensors in a map, and in maps and lists inside, into parameters. Their names are dotted paths.
+    /// Buffers stay buffers, and get their names.
     ///
     /// also: nn.Module, nn.ModuleDict, nn.ParameterDict, state_dict, named_parameters
     ///
@@ -80,8 +80,8 @@ mod verbs {
         Ok(made.cast())
     }
 
-    /// Makes a buffer: a tensor that is kept with the parameters of a network, such as running statistics. It has no gradient; `set` replaces
-    /// its numbers, `train::run` and `save` keep them.
+    /// Makes a buffer: a tensor stored with the parameters of a network, such as running statistics. It has no gradient; `set`
+    /// replaces its numbers, `train::run` and `save` store them.
     ///
     /// also: register_buffer, running_mean
     ///
@@ -96,8 +96,8 @@ mod verbs {
         Ok(Tensor::buffer(x.value().contiguous().map_err(Error::from)?, None))
     }
 
-    /// Replaces the numbers of a parameter or a buffer by others of its shape, without a gradient. What was computed with the old ones keeps
-    /// them.
+    /// Replaces the numbers of a parameter or a buffer by others of its shape, without a gradient. Earlier results keep the old
+    /// numbers.
     ///
     /// also: copy_, data, weight.data, load_state_dict
     ///
@@ -119,8 +119,8 @@ mod verbs {
         Ok(held.set(numbers.and_then(|numbers| numbers.contiguous()).map_err(Error::from)?)?)
     }
 
-    /// Lists the parameters of a network, a map of them with maps and lists inside, in the order of their names: for an optimizer. Buffers are
-    /// none.
+    /// Lists the parameters of a network, a map of them with maps and lists inside, in name order: for an optimizer. Buffers are
+    /// not included.
     ///
     /// also: net.parameters(), model.parameters, named_parameters
     ///
@@ -135,7 +135,7 @@ mod verbs {
         Ok(all.filter(|tensor| tensor.as_param().is_some()).map(Dynamic::from).collect())
     }
 
-    /// Lists the buffers of a network, a map of parameters and buffers with maps and lists inside, in the order of their names.
+    /// Lists the buffers of a network, a map of parameters and buffers with maps and lists inside, in name order.
     ///
     /// ```rhai
     /// let w = param(#{ mean: buffer(zeros([1])), weight: ones([2]) });
@@ -147,10 +147,10 @@ mod verbs {
         Ok(all.filter(|tensor| tensor.as_param().is_none()).map(Dynamic::from).collect())
     }
 
-    /// Puts the tensors of a `.safetensors` file into the parameters and buffers of a network that have their names: what `save` wrote of such a
-    /// map, or a PyTorch module's `state_dict`. All shapes are checked before the first is put in.
+    /// Loads a `.safetensors` file into the parameters and buffers of a network by name. The file is `save`'s output for such a
+    /// map, or a PyTorch module's `state_dict`. All shapes are checked before the first is loaded.
     ///
-    /// With `strict: false` names that only the file or only the network has are left alone; otherwise they are an error.
+    /// With `strict: false`, names that only the file or only the network has are ignored; otherwise they are an error.
     ///
     /// also: load_state_dict, torch.load, from_pretrained
     ///

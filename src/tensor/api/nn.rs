@@ -15,18 +15,18 @@ const BCE: &[Opt] = &[
         "pos_weight",
         Kind::Any,
         "",
-        "what positive targets weigh, of logits: a tensor, one number for each label, or for all",
+        "weight of positive targets, with `logits`: a tensor, one number per label, or for all",
     ),
     opt("reduction", REDUCTIONS, "\"mean\"", "mean, sum, or none: one loss each"),
 ];
 const CROSS_ENTROPY: &[Opt] = &[
-    opt("ignore_index", Kind::Int, "-100", "target class that is left out"),
+    opt("ignore_index", Kind::Int, "-100", "target class to ignore"),
     opt("label_smoothing", Kind::Float, "0.0", "share of the target spread over all classes"),
     opt(
         "weight",
         Kind::Any,
         "",
-        "what each class weighs, a tensor [classes]; the mean is then over the weights of the targets",
+        "weight of each class, a tensor [classes]; the mean then divides by the weights of the targets",
     )
     .also(&["class_weights", "class_weight", "imbalance"]),
     opt("gamma", Kind::Float, "0.0", "focal loss: each loss times (1 - p)^gamma of the target's probability p")
@@ -58,7 +58,7 @@ fn reduce(options: &Options) -> Res<Reduction> {
 
 #[export_module]
 mod verbs {
-    /// Normalizes the last dimension to mean 0 and variance 1, times a weight, plus a bias (Ba et al. 2016).
+    /// Normalizes the last dimension to mean 0 and variance 1, times a weight, plus a bias. See Ba et al. 2016.
     ///
     /// also: LayerNorm, nn.LayerNorm
     ///
@@ -112,8 +112,8 @@ mod verbs {
         Ok(nn::linear(&x, &weight, Some(&bias), nn::Precision::F32)?)
     }
 
-    /// Sets each number to 0 with probability `p` and divides the others by 1 − p (Srivastava et al. 2014). Inside `no_grad`, that is in
-    /// evaluation, all numbers stay.
+    /// Sets each number to 0 with probability `p` and divides the others by 1 − p. See Srivastava et al. 2014. Inside `no_grad`,
+    /// that is in evaluation, all numbers stay.
     ///
     /// also: nn.Dropout, F.dropout, eval, train mode
     ///
@@ -129,14 +129,14 @@ mod verbs {
     #[rhai_fn(name = "dropout", return_raw)]
     pub fn dropout(x: Tensor, p: f64, options: Map) -> Res<Tensor> {
         let seed = Options::read("dropout", DROPOUT, options)?.maybe("seed", Options::int)?;
-        // a probability that is none is told all the same
+        // an invalid probability is an error in evaluation too
         let p = if is_recording() || !(0.0..1.0).contains(&p) { p } else { 0.0 };
         Ok(nn::dropout(&x, p, &mut seed.map_or_else(rng::dropout, |seed| Rng::new(seed as u64)))?)
     }
 
     /// Returns the mean cross-entropy of logits (classes in the last dimension) and target classes. Targets equal to
-    /// `ignore_index` are left out; `label_smoothing` is that of Szegedy et al. 2015, `gamma` that of the focal loss (Lin et al. 2017), and
-    /// `weight` has a number for each class.
+    /// `ignore_index` are ignored; `label_smoothing` is that of Szegedy et al. 2015, `gamma` that of the focal loss (Lin et al.
+    /// 2017), and `weight` has a number per class.
     ///
     /// also: CrossEntropyLoss, nll_loss, NLLLoss, negative log likelihood, class weights, focal loss
     ///

@@ -24,7 +24,7 @@ pub fn register(host: &mut Host) {
     host.module(exported_module!(others));
 }
 
-/// A verb of two sides in all its overloads.
+/// A binary verb in all its overloads.
 macro_rules! operator {
     ($($(#[doc = $doc:tt])* $module:ident $name:tt $run:expr;)*) => {$(
         #[export_module]
@@ -106,7 +106,7 @@ operator! {
     /// ```
     over "/" ops::divide;
 
-    /// Computes the remainder of floor division, with the sign of the divisor as in PyTorch. `fmod` has that of the dividend.
+    /// Computes the remainder of floor division, with the sign of the divisor as in PyTorch. `fmod` has the sign of the dividend.
     ///
     /// ```rhai
     /// tensor([-1, 5, 7]) % 3          //=> tensor([2, 2, 1])
@@ -179,14 +179,14 @@ operator! {
     /// ```
     greater_or_equal ">=" |a, b| ops::compare(Compare::GreaterOrEqual, a, b);
 
-    /// Returns the elementwise maximum, with broadcasting. NaN on either side is NaN; equals share the gradient.
+    /// Returns the elementwise maximum, with broadcasting. NaN on either side gives NaN; equal numbers share the gradient.
     ///
     /// ```rhai
     /// maximum(tensor([1, 5]), 3)           //=> tensor([3, 5])
     /// ```
     maximum "maximum" ops::maximum;
 
-    /// Returns the elementwise minimum, with broadcasting. NaN on either side is NaN; equals share the gradient.
+    /// Returns the elementwise minimum, with broadcasting. NaN on either side gives NaN; equal numbers share the gradient.
     ///
     /// ```rhai
     /// minimum(tensor([1, 5]), 3)           //=> tensor([1, 3])

@@ -1,4 +1,4 @@
-//! Sorting, the largest numbers, and the different ones.
+//! Sorting, top-k, and distinct numbers.
 
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
@@ -6,7 +6,7 @@ use crate::tensor::{Tensor, ops};
 const ORDER: &[Opt] = &[opt("descending", Kind::Bool, "false", "largest first")];
 const TOP_K: &[Opt] = &[
     opt("dim", Kind::Int, "-1", "the dimension"),
-    opt("largest", Kind::Bool, "true", "the largest; else the smallest"),
+    opt("largest", Kind::Bool, "true", "the largest numbers, otherwise the smallest"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -62,7 +62,7 @@ mod verbs {
         Ok([("values".into(), Dynamic::from(values)), ("indices".into(), Dynamic::from(indices))].into())
     }
 
-    /// Returns the different numbers, sorted, in one dimension. All NaN are one.
+    /// Returns the distinct numbers, sorted, in one dimension. All NaN count as one.
     ///
     /// also: torch.unique, distinct, np.unique
     ///
@@ -74,7 +74,7 @@ mod verbs {
         Ok(ops::unique(x)?.values)
     }
 
-    /// Returns the different numbers, how often each is there, and for each number which of them it is:
+    /// Returns the distinct numbers, their counts, and for each number the index of its distinct value:
     /// `#{ values, counts, inverse }`.
     ///
     /// also: return_counts, return_inverse, value counts, bincount

@@ -7,8 +7,8 @@ use crate::tensor::Tensor;
 use crate::tensor::layers::{self, Pool, SegmentPool};
 
 const POOL: &[Opt] = &[
-    opt("stride", Kind::Any, "", "distance of one window from the next; by default the size of a window"),
-    opt("padding", Kind::Any, "0", "places added on each side, half a window at most"),
+    opt("stride", Kind::Any, "", "step from one window to the next; by default the window size"),
+    opt("padding", Kind::Any, "0", "padding on each side, at most half a window"),
 ];
 const SEGMENTS: &[Opt] = &[
     opt(
@@ -22,7 +22,7 @@ const SEGMENTS: &[Opt] = &[
         "method",
         Kind::OneOf(&["mean", "max", "sum", "first", "last"]),
         "\"mean\"",
-        "what becomes of the steps of a segment",
+        "how the steps of a segment are combined",
     )
     .also(&["pooling_mode", "cls"]),
 ];
@@ -34,7 +34,7 @@ pub fn register(host: &mut Host) {
     host.options("segment_pool", SEGMENTS);
 }
 
-/// How many dimensions are pooled of x, which has a batch and channels before them.
+/// Number of pooled dimensions of x, after batch and channels.
 fn pooled(who: &str, x: &Tensor) -> Res<usize> {
     match x.shape().len() {
         3 => Ok(1),
@@ -74,7 +74,7 @@ fn adaptive(who: &'static str, x: &Tensor, size: &Dynamic, kind: Pool) -> Res<Te
 #[export_module]
 mod verbs {
     /// Takes the largest number of each window along the last dimension of `[batch, channels, length]`, or the last two of
-    /// `[batch, channels, height, width]`. `size` is that of a window, a list `[rows, columns]` where they differ.
+    /// `[batch, channels, height, width]`. `size` is the window size, a list `[rows, columns]` if they differ.
     ///
     /// also: nn.MaxPool1d, nn.MaxPool2d, F.max_pool1d, F.max_pool2d
     ///
@@ -105,8 +105,7 @@ mod verbs {
         pool("avg_pool", &x, &size, options, Pool::Mean)
     }
 
-    /// Takes the largest numbers of as many windows as the result has places, which share the last dimension among them, or the
-    /// last two. A size of 1 is the largest of all.
+    /// Max-pools the last dimension, or the last two, into `size` windows. A size of 1 is the global maximum.
     ///
     /// also: nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, global max pooling, max over time
     ///
@@ -118,8 +117,7 @@ mod verbs {
         adaptive("adaptive_max_pool", &x, &size, Pool::Max)
     }
 
-    /// Averages the numbers of as many windows as the result has places, which share the last dimension among them, or the last
-    /// two.
+    /// Average-pools the last dimension, or the last two, into `size` windows.
     ///
     /// also: nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, global average pooling
     ///
@@ -131,8 +129,8 @@ mod verbs {
         adaptive("adaptive_avg_pool", &x, &size, Pool::Mean)
     }
 
-    /// Makes one row of the steps of each segment of x `[batch, length, width]`: `[segments, width]`, in the order in which segments
-    /// begin. Without `segments`, one of each row of the batch.
+    /// Pools the steps of each segment of x `[batch, length, width]` into one row. The result is `[segments, width]`, in the
+    /// order in which segments begin. Without `segments`, each row of the batch is one segment.
     ///
     /// also: mean pooling, masked mean, sentence embedding, last hidden state, pooling_mode_mean_tokens
     ///

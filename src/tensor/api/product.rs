@@ -1,4 +1,4 @@
-//! Products, results along the way, and whether all or any.
+//! Products, cumulative results, and all or any.
 
 use super::reduce::{KEEP, dims, keep};
 use crate::script::prelude::*;
@@ -71,7 +71,7 @@ mod verbs {
         Ok(ops::logsumexp(x, &dims("logsumexp", &dim)?, keep("logsumexp", options)?)?)
     }
 
-    /// Returns whether all numbers of a mask are not 0.
+    /// Returns whether all numbers of a mask are nonzero.
     ///
     /// ```rhai
     /// (tensor([1, 2]) > 0).all()      //=> true
@@ -81,7 +81,7 @@ mod verbs {
         Ok(ops::all(x)?)
     }
 
-    /// Returns a mask of where no number along a dimension, or along a list of them, is 0.
+    /// Returns a mask of where all numbers along a dimension, or along a list of them, are nonzero.
     ///
     /// ```rhai
     /// (tensor([[1, 2], [0, 3]]) > 0).all(1)      //=> tensor([1, 0], dtype=u8)
@@ -92,7 +92,7 @@ mod verbs {
         Ok(ops::all_along(x, &dims("all", &dim)?, keep("all", options)?)?)
     }
 
-    /// Returns whether any number of a mask is not 0.
+    /// Returns whether any number of a mask is nonzero.
     ///
     /// ```rhai
     /// (tensor([1, 2]) > 5).any()      //=> false
@@ -102,7 +102,7 @@ mod verbs {
         Ok(ops::any(x)?)
     }
 
-    /// Returns a mask of where some number along a dimension, or along a list of them, is not 0.
+    /// Returns a mask of where any number along a dimension, or along a list of them, is nonzero.
     ///
     /// ```rhai
     /// (tensor([[1, 2], [0, 0]]) > 0).any(1)      //=> tensor([1, 0], dtype=u8)

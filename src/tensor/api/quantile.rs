@@ -13,7 +13,7 @@ const QUANTILE: &[Opt] = &[
         "interpolation",
         Kind::OneOf(&["linear", "lower", "higher", "midpoint", "nearest"]),
         "\"linear\"",
-        "what a share between two numbers gives",
+        "method for quantiles between two numbers",
     ),
 ];
 const NORM: &[Opt] = &[
@@ -28,7 +28,7 @@ pub fn register(host: &mut Host) {
     host.options("norm", NORM);
 }
 
-/// One share, a list of them, or a tensor.
+/// Reads one quantile, a list of them, or a tensor.
 fn shares(q: &Dynamic) -> crate::Result<Tensor> {
     if let Some(shares) = q.read_lock::<Tensor>() {
         return Ok(shares.clone());
@@ -45,8 +45,8 @@ fn shares(q: &Dynamic) -> crate::Result<Tensor> {
 
 #[export_module]
 mod verbs {
-    /// Returns the median of all numbers, as in PyTorch the lower of the two in the middle; NaN where there is one. Equals
-    /// share its gradient. `quantile(0.5)` lies between the two.
+    /// Returns the median of all numbers, as in PyTorch the lower of the two in the middle; NaN if any number is NaN. Equal
+    /// numbers share its gradient. `quantile(0.5)` is between the two.
     ///
     /// ```rhai
     /// tensor([3.0, 1.0, 2.0, 9.0]).median()      //=> tensor(2.)
@@ -67,8 +67,8 @@ mod verbs {
         Ok(ops::median(x, Some(dim), keep("median", options)?)?)
     }
 
-    /// Returns the number below which a share `q` of all numbers lies, or of those along `dim`; NaN where there is one. A
-    /// list of shares makes a first dimension of its own.
+    /// Returns the `q`-quantile of all numbers, or of those along `dim`; NaN if any of them is NaN. A list of quantiles adds a
+    /// first dimension.
     ///
     /// also: percentile, np.quantile, quartile
     ///
@@ -105,8 +105,8 @@ mod verbs {
         Ok(ops::norm(x, 2.0, None, false)?)
     }
 
-    /// Computes the norm over a dimension, over a list of them, or with `()` of all numbers: Euclid's, or another
-    /// p-norm, (Σ |x|^p)^(1/p).
+    /// Computes a norm over a dimension, over a list of them, or with `()` of all numbers: the Euclidean norm, or another p-norm,
+    /// (Σ |x|^p)^(1/p).
     ///
     /// also: vector_norm, linalg.norm, l1 norm, l2 norm, F.normalize
     ///

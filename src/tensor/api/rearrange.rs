@@ -1,18 +1,18 @@
-//! Turning around, repeating, triangles and diagonals.
+//! Flipping, rolling, repeating, padding, triangles and diagonals.
 
 use super::reduce::dims;
 use super::{count, ints, number};
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
-const DIAGONAL: &[Opt] = &[opt("diagonal", Kind::Int, "0", "how far above the main diagonal; below it negative")];
+const DIAGONAL: &[Opt] = &[opt("diagonal", Kind::Int, "0", "offset above the main diagonal; negative below it")];
 const DIAGONALS: &[Opt] = &[
-    opt("offset", Kind::Int, "0", "how far above the main diagonal; below it negative"),
+    opt("offset", Kind::Int, "0", "offset above the main diagonal; negative below it"),
     opt("dim1", Kind::Int, "-2", "dimension of the rows"),
     opt("dim2", Kind::Int, "-1", "dimension of the columns"),
 ];
-const EMBED: &[Opt] = &[opt("offset", Kind::Int, "0", "how far above the main diagonal; below it negative")];
-const PAD: &[Opt] = &[opt("value", Kind::Float, "0.0", "the number that is put there")];
+const EMBED: &[Opt] = &[opt("offset", Kind::Int, "0", "offset above the main diagonal; negative below it")];
+const PAD: &[Opt] = &[opt("value", Kind::Float, "0.0", "the padding number")];
 
 pub fn register(host: &mut Host) {
     host.module(exported_module!(verbs));
@@ -44,7 +44,7 @@ mod verbs {
         Ok(ops::flip(x, &dims("flip", &dim)?)?)
     }
 
-    /// Moves all numbers, row by row, by `shift` places; what falls off the end comes back at the start.
+    /// Shifts all numbers, row by row, by `shift` places; numbers past the end come back at the start.
     ///
     /// also: rotate, circular shift
     ///
@@ -57,7 +57,7 @@ mod verbs {
         Ok(ops::reshape(&ops::roll(&ops::reshape(x, &[-1])?, &[shift], &[0])?, &dims)?)
     }
 
-    /// Moves the numbers along a dimension by `shift` places, or along each of a list of dimensions by a list of shifts.
+    /// Shifts the numbers along a dimension by `shift` places, or along each of a list of dimensions by a list of shifts.
     ///
     /// ```rhai
     /// tensor([[1, 2, 3], [4, 5, 6]]).roll(-1, 1)      //=> tensor([[2, 3, 1],
@@ -68,7 +68,7 @@ mod verbs {
         Ok(ops::roll(x, &dims("roll", &shift)?, &dims("roll", &dim)?)?)
     }
 
-    /// Repeats the whole along each dimension, `counts[n]` times along dimension n. More counts than dimensions add
+    /// Repeats the whole tensor along each dimension, `counts[n]` times along dimension n. More counts than dimensions add
     /// dimensions in front.
     ///
     /// also: tile, np.tile
@@ -84,7 +84,7 @@ mod verbs {
         Ok(ops::repeat(x, &sizes("repeat", &counts)?)?)
     }
 
-    /// Repeats each index along a dimension: `counts` is one number for all of them, or a list or a tensor of one each.
+    /// Repeats each index along a dimension: `counts` is one number for all of them, or a list or a tensor with one each.
     ///
     /// also: np.repeat
     ///
@@ -165,7 +165,7 @@ mod verbs {
         Ok(ops::diag_embed(x, Options::read("diag_embed", EMBED, options)?.int("offset")?)?)
     }
 
-    /// Multiplies each number of one vector by each of another: the matrix of all products.
+    /// Computes the outer product of two vectors: all products of a number of one by a number of the other.
     ///
     /// also: outer product, ger, np.outer
     ///
@@ -178,8 +178,8 @@ mod verbs {
         Ok(ops::outer(left, &right)?)
     }
 
-    /// Pads with a number: `sizes` are before and after the last dimension, then before and after the one before it, and
-    /// so on.
+    /// Pads with a number by counts for each end of a dimension. `sizes` are the counts before and after the last dimension, then
+    /// before and after the second to last, and so on.
     ///
     /// also: F.pad, constant_pad_nd, ZeroPad2d, np.pad
     ///

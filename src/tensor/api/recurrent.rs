@@ -12,21 +12,21 @@ const SEGMENTS: Opt = opt(
     "segment ids, a tensor `[batch, length]`: each segment is a sequence of its own; 0 is padding",
 )
 .also(&["lengths", "pack_padded_sequence", "enforce_sorted"]);
-const H_0: Opt = opt("h_0", Kind::Any, "", "first states, `[layers · directions, sequences, hidden]`; by default 0")
+const H_0: Opt = opt("h_0", Kind::Any, "", "initial states, `[layers · directions, sequences, hidden]`; by default 0")
     .also(&["hx", "h0"]);
-const DROPOUT: Opt = opt("dropout", Kind::Float, "0.0", "between layers, while gradients are recorded");
+const DROPOUT: Opt = opt("dropout", Kind::Float, "0.0", "dropout between layers, while gradients are recorded");
 const SEED: Opt = opt("seed", Kind::Int, "", "seed of dropout's own random stream; by default the run's");
 const GRU: &[Opt] = &[SEGMENTS, H_0, DROPOUT, SEED, PRECISION];
 const LSTM: &[Opt] = &[
     SEGMENTS,
     H_0,
-    opt("c_0", Kind::Any, "", "first cells, `[layers · directions, sequences, hidden]`; by default 0").also(&["c0"]),
+    opt("c_0", Kind::Any, "", "initial cells, `[layers · directions, sequences, hidden]`; by default 0").also(&["c0"]),
     DROPOUT,
     SEED,
     PRECISION,
 ];
 const RNN: &[Opt] = &[
-    opt("nonlinearity", Kind::OneOf(&["tanh", "relu"]), "\"tanh\"", "what the sum becomes"),
+    opt("nonlinearity", Kind::OneOf(&["tanh", "relu"]), "\"tanh\"", "activation of the sum"),
     SEGMENTS,
     H_0,
     DROPOUT,
@@ -46,7 +46,7 @@ fn key(part: &str, layer: usize, side: usize) -> String {
     format!("{part}_l{layer}{}", if side == 1 { "_reverse" } else { "" })
 }
 
-/// The layers whose weights a map holds, under PyTorch's names: as many as there are, of one direction or two.
+/// The layers whose weights a map holds, under PyTorch's names, in one direction or two.
 fn layers(who: &str, cell: Cell, weights: &Map, input: usize) -> Res<Vec<Vec<Direction>>> {
     let sides = if weights.contains_key("weight_ih_l0_reverse") { 2 } else { 1 };
     let count = (0..).take_while(|layer| weights.contains_key(key("weight_ih", *layer, 0).as_str())).count();
@@ -154,15 +154,15 @@ fn run(who: &str, cell: Cell, x: &Tensor, weights: &Map, options: &Options) -> R
 
 #[export_module]
 mod verbs {
-    /// Runs a gated recurrent unit (Cho et al. 2014, in cuDNN's form, as PyTorch) over x `[batch, length, input]`.
+    /// Runs a gated recurrent unit (GRU) over x `[batch, length, input]`. The form is cuDNN's, as in PyTorch (Cho et al. 2014).
     ///
-    /// `weights` is a map with PyTorch's names and shapes: `weight_ih_l0` `[3 · hidden, input]`, `weight_hh_l0` `[3 · hidden, hidden]`, and where
-    /// there are biases `bias_ih_l0` and `bias_hh_l0` `[3 · hidden]`; with `weight_ih_l0_reverse` and so on both directions, with
-    /// `weight_ih_l1` and so on more layers. `nn::gru` makes them. Rows of different length are packed by `segments`, and so are several
-    /// sequences in one row: each begins with `h_0`, in the order of rows.
+    /// `weights` is a map with PyTorch's names and shapes: `weight_ih_l0` `[3 · hidden, input]`, `weight_hh_l0`
+    /// `[3 · hidden, hidden]`, and optionally the biases `bias_ih_l0` and `bias_hh_l0` `[3 · hidden]`; `weight_ih_l0_reverse` and
+    /// so on add the other direction, `weight_ih_l1` and so on more layers. `nn::gru` makes them. `segments` packs rows of
+    /// different length, and several sequences in one row: each begins with `h_0`, in row order.
     ///
-    /// Returns `output` `[batch, length, directions · hidden]`, 0 where there is padding, and `h_n`, the last state of each layer, direction and
-    /// sequence `[layers · directions, sequences, hidden]`.
+    /// Returns `output` `[batch, length, directions · hidden]`, 0 at padding, and `h_n`, the last state of each layer, direction
+    /// and sequence `[layers · directions, sequences, hidden]`.
     ///
     /// also: torch.nn.GRU, recurrent network, bidirectional, pack_padded_sequence, BiGRU
     ///
@@ -180,10 +180,11 @@ mod verbs {
         run("gru", Cell::Gru, &x, &weights, &Options::read("gru", GRU, options)?)
     }
 
-    /// Runs a long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) over x `[batch, length, input]`.
+    /// Runs a long short-term memory (LSTM) over x `[batch, length, input]`. See Hochreiter and Schmidhuber 1997, and for the
+    /// forget gate Gers et al. 2000.
     ///
-    /// Weights, `segments` and results are as in `gru`, with `4 · hidden` rows of gates (input, forget, cell, output); `c_n` are the last cells, and
-    /// begin as `c_0`.
+    /// Weights, `segments` and results are as in `gru`, with `4 · hidden` rows of gates (input, forget, cell, output); `c_n` are
+    /// the last cells, and `c_0` the initial ones.
     ///
     /// also: torch.nn.LSTM, recurrent network, bidirectional, pack_padded_sequence, BiLSTM
     ///
@@ -199,7 +200,7 @@ mod verbs {
         run("lstm", Cell::Lstm, &x, &weights, &Options::read("lstm", LSTM, options)?)
     }
 
-    /// Runs Elman's recurrent network (1990) over x `[batch, length, input]`: tanh, or relu, of what input and state give.
+    /// Runs Elman's recurrent network (1990) over x `[batch, length, input]`: tanh, or relu, of the sum of input and state.
     ///
     /// Weights, `segments` and results are as in `gru`, with `hidden` rows.
     ///

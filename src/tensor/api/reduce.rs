@@ -7,7 +7,7 @@ use crate::tensor::{Tensor, ops};
 pub(super) const KEEP: &[Opt] = &[opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1")];
 const SPREAD: &[Opt] = &[
     opt("keepdim", Kind::Bool, "false", "keep the dimension, with size 1"),
-    opt("correction", Kind::Int, "1", "divides by n - correction: 1 for a sample, 0 for a population"),
+    opt("correction", Kind::Int, "1", "the divisor is n - correction: 1 for a sample, 0 for a population"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -89,7 +89,7 @@ mod verbs {
         Ok(ops::mean(x, Some(&dims("mean", &dim)?), keep("mean", options)?)?)
     }
 
-    /// Returns the largest number. Equals share its gradient.
+    /// Returns the largest number. Equal numbers share its gradient.
     ///
     /// also: amax, maximum
     ///
@@ -102,7 +102,7 @@ mod verbs {
         Ok(ops::max(x, None, false)?)
     }
 
-    /// Returns the maxima along a dimension; `argmax` returns their indices. The gradient goes to the first of equals;
+    /// Returns the maxima along a dimension; `argmax` returns their indices. The gradient goes to the first of equal numbers;
     /// `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai
@@ -138,7 +138,7 @@ mod verbs {
         Ok(ops::argmax(x, Some(dim), keep("argmax", options)?)?)
     }
 
-    /// Returns the smallest number. Equals share its gradient.
+    /// Returns the smallest number. Equal numbers share its gradient.
     ///
     /// also: amin, minimum
     ///
@@ -151,7 +151,7 @@ mod verbs {
         Ok(ops::min(x, None, false)?)
     }
 
-    /// Returns the minima along a dimension; `argmin` returns their indices. The gradient goes to the first of equals;
+    /// Returns the minima along a dimension; `argmin` returns their indices. The gradient goes to the first of equal numbers;
     /// `keepdim` keeps the dimension with size 1.
     ///
     /// ```rhai

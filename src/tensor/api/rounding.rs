@@ -1,14 +1,15 @@
-//! Rounding and bounds, and what is no ordinary number.
+//! Rounding, clamping, NaN and infinities.
 
 use super::operand;
 use crate::script::prelude::*;
 use crate::tensor::{Tensor, ops};
 
-const ROUND: &[Opt] = &[opt("decimals", Kind::Int, "0", "digits after the point; below 0 to tens, hundreds and so on")];
+const ROUND: &[Opt] =
+    &[opt("decimals", Kind::Int, "0", "digits after the decimal point; negative for tens, hundreds and so on")];
 const NAN_TO_NUM: &[Opt] = &[
-    opt("nan", Kind::Float, "0.0", "what NaN becomes"),
-    opt("posinf", Kind::Float, "", "what infinity becomes; by default the largest number of the dtype"),
-    opt("neginf", Kind::Float, "", "what -infinity becomes; by default the least number of the dtype"),
+    opt("nan", Kind::Float, "0.0", "replacement of NaN"),
+    opt("posinf", Kind::Float, "", "replacement of infinity; by default the largest number of the dtype"),
+    opt("neginf", Kind::Float, "", "replacement of -infinity; by default the least number of the dtype"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -19,8 +20,8 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Clamps each number to the range from `least` to `most`: numbers, or tensors that broadcast; `()` is no bound. What is
-    /// outside has no gradient; a bound that is a tensor has it. NaN stays NaN.
+    /// Clamps each number to the range from `least` to `most`: numbers, or tensors that broadcast; `()` is no bound. Numbers
+    /// outside have no gradient; a tensor bound has it instead. NaN stays NaN.
     ///
     /// also: np.clip, clip values, clamp_min, clamp_max, hardtanh, relu6
     ///
@@ -56,7 +57,7 @@ mod verbs {
         Ok(ops::ceil(x)?)
     }
 
-    /// Cuts off the part after the point of each number. Its gradient is 0.
+    /// Truncates each number towards 0. Its gradient is 0.
     ///
     /// also: fix, truncate, round towards zero
     ///
@@ -68,7 +69,7 @@ mod verbs {
         Ok(ops::trunc(x)?)
     }
 
-    /// Returns the part after the point of each number, with its sign.
+    /// Returns the fractional part of each number, with its sign.
     ///
     /// also: fractional part
     ///
@@ -80,8 +81,8 @@ mod verbs {
         Ok(ops::frac(x)?)
     }
 
-    /// Rounds each number to the nearest integer, or to `decimals` digits after the point; halves to even as in PyTorch.
-    /// Its gradient is 0.
+    /// Rounds each number to the nearest integer, or to `decimals` digits after the decimal point; halves to even as in
+    /// PyTorch. Its gradient is 0.
     ///
     /// ```rhai
     /// tensor([0.5, 1.5, 1.7]).round() //=> tensor([0., 2., 2.])
@@ -92,7 +93,7 @@ mod verbs {
         Ok(ops::round_to(x, Options::read("round", ROUND, options)?.int("decimals")?)?)
     }
 
-    /// Returns the sign of each number: -1, 0 or 1, and NaN of NaN. Its gradient is 0.
+    /// Returns the sign of each number: -1, 0 or 1, and NaN for NaN. Its gradient is 0.
     ///
     /// also: sgn
     ///
@@ -104,7 +105,7 @@ mod verbs {
         Ok(ops::sign(x)?)
     }
 
-    /// Returns a u8 mask of what is NaN. `has_nan` asks for all at once.
+    /// Returns a u8 mask of NaN. `has_nan` checks the whole tensor.
     ///
     /// also: isnan, torch.isnan
     ///
@@ -116,7 +117,7 @@ mod verbs {
         Ok(ops::is_nan(x)?)
     }
 
-    /// Returns a u8 mask of what is infinite, of either sign.
+    /// Returns a u8 mask of infinite numbers, of either sign.
     ///
     /// also: isinf, torch.isinf, isposinf, isneginf
     ///
@@ -128,7 +129,7 @@ mod verbs {
         Ok(ops::is_inf(x)?)
     }
 
-    /// Returns a u8 mask of what is neither infinite nor NaN.
+    /// Returns a u8 mask of finite numbers, neither infinite nor NaN.
     ///
     /// also: isfinite, torch.isfinite
     ///

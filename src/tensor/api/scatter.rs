@@ -1,4 +1,4 @@
-//! Putting and adding numbers where indices lead.
+//! Writing and adding numbers at indices.
 
 use super::operand;
 use crate::script::prelude::*;
@@ -10,8 +10,8 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Returns a copy with the numbers of `source`, a tensor or one number, where `ids` lead along a dimension: the reverse of
-    /// `gather`. Where two lead to one place, the later stays.
+    /// Returns a copy with the numbers of `source`, a tensor or one number, written at the indices `ids` along a dimension: the
+    /// reverse of `gather`. Of numbers for one place, the last stays.
     ///
     /// also: scatter_, put_along_axis
     ///
@@ -26,7 +26,7 @@ mod verbs {
         Ok(ops::scatter(x, dim, &ids, operand("scatter", source)?)?)
     }
 
-    /// Returns a copy with the numbers of `source`, a tensor or one number, added where `ids` lead along a dimension.
+    /// Returns a copy with the numbers of `source`, a tensor or one number, added at the indices `ids` along a dimension.
     ///
     /// also: scatter_add_, scatter_reduce, bincount, histogram
     ///
@@ -39,7 +39,7 @@ mod verbs {
         Ok(ops::scatter_add(x, dim, &ids, operand("scatter_add", source)?)?)
     }
 
-    /// Returns a copy with the rows of `source` along a dimension added to those that `ids` name; several may name one.
+    /// Returns a copy with the rows of `source` added to the rows `ids` along a dimension; ids may repeat.
     ///
     /// also: index_add_, np.add.at
     ///
@@ -53,7 +53,7 @@ mod verbs {
         Ok(ops::index_add(x, dim, &ids, &source)?)
     }
 
-    /// Returns the indices of all numbers that are not 0, row by row: `[count, dimensions]` in i64.
+    /// Returns the indices of all nonzero numbers, row by row: `[count, dimensions]` in i64.
     ///
     /// also: argwhere, np.nonzero, count_nonzero
     ///

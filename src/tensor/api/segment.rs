@@ -1,4 +1,4 @@
-//! Means of rows that lists of indices pick, as scripts see them.
+//! Means of rows picked by lists of indices.
 
 use super::number;
 use crate::script::prelude::*;

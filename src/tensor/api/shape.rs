@@ -196,7 +196,7 @@ mod verbs {
         Ok(ops::gather(x, dim, &ids)?)
     }
 
-    /// Selects `a` where the mask is not 0, else `b`: tensors or numbers, with broadcasting.
+    /// Selects `a` where the mask is not 0, otherwise `b`: tensors or numbers, with broadcasting.
     ///
     /// also: torch.where, np.where
     ///

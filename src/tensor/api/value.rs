@@ -18,8 +18,8 @@ pub fn register(host: &mut Host) {
 }
 
 impl crate::Value {
-    /// The tensor that it is. It shares its numbers with the script's: nothing is copied, and
-    /// [`Tensor::with_numbers`](crate::tensor::Tensor::with_numbers) reads them where they lie.
+    /// The tensor in this value. It shares its numbers with the script's: nothing is copied, and
+    /// [`Tensor::with_numbers`](crate::tensor::Tensor::with_numbers) reads them in place.
     pub fn tensor(&self) -> Option<crate::tensor::Tensor> {
         self.cast()
     }
@@ -41,7 +41,7 @@ pub(super) fn nested(numbers: &mut impl Iterator<Item = Dynamic>, dims: &[usize]
 
 #[export_module]
 mod verbs {
-    /// An n-dimensional array of numbers. It records how it was computed where a parameter takes part.
+    /// An n-dimensional array of numbers. It records its computation if a parameter takes part.
     pub type Tensor = crate::tensor::Tensor;
 
     /// Returns the size of each dimension, as a list.
@@ -103,7 +103,7 @@ mod verbs {
         x.value().elem_count() as INT
     }
 
-    /// Returns the number of a tensor with one element as a plain number.
+    /// Returns the number of a one-element tensor as a plain number.
     ///
     /// also: scalar value
     ///
@@ -234,7 +234,7 @@ mod verbs {
         Ok(ops::close(x, &y, tolerance)?)
     }
 
-    /// Formats all numbers as PyTorch does, without the middle where they would not fit a screen.
+    /// Formats all numbers as PyTorch does, without the middle of a tensor too large for a screen.
     ///
     /// ```rhai
     /// tensor([[1.5, 2.0], [-3.25, 4.0]])

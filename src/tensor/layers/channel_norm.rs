@@ -6,7 +6,7 @@ use crate::tensor::ops::{add, divide, mean, multiply, reshape, sqrt, square, sub
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
-/// x as planes, which has channels in its second dimension.
+/// x as planes, with channels in its second dimension.
 fn planes(who: &str, x: &Tensor, together: Together) -> Result<Planes> {
     let dims = x.shape();
     let (&[batch, channels], plane) = (dims.get(..2).unwrap_or_default(), dims.iter().skip(2).product()) else {
@@ -18,8 +18,8 @@ fn planes(who: &str, x: &Tensor, together: Together) -> Result<Planes> {
     Ok(Planes { batch, channels, plane, together })
 }
 
-/// Normalizes each channel over all images by its own mean and variance, times a weight, plus a bias (Ioffe and Szegedy 2015). Also
-/// returns these as averages over `size` and `size - 1` numbers: for running statistics.
+/// Normalizes each channel over all images by its own mean and variance, times a weight, plus a bias (Ioffe and Szegedy 2015).
+/// Also returns the mean (over `size` numbers) and the variance (over `size - 1`), for running statistics.
 pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Tensor, Tensor)> {
     const WHO: &str = "batch_norm";
     let planes = planes(WHO, x, Together::Channel)?;
@@ -31,7 +31,7 @@ pub fn batch_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     Ok((y, found.detach(), multiply(variance.detach(), sample)?))
 }
 
-/// The same by a mean and a variance that are given: for evaluation.
+/// The same with given mean and variance: for evaluation.
 pub fn batch_norm_by(
     x: &Tensor,
     weight: &Tensor,
@@ -121,7 +121,7 @@ fn channel_norm(
 
 type Dims = (Vec<i64>, Vec<i64>);
 
-/// The shapes of x, and of what each channel has, with planes that are normalized together side by side.
+/// The shapes of x and of per-channel values, with jointly normalized planes adjacent.
 fn by_channel(planes: &Planes) -> Dims {
     let [batch, channels, plane] = [planes.batch, planes.channels, planes.plane].map(|size| size as i64);
     match planes.together {
@@ -141,7 +141,7 @@ fn back(y: &Tensor, like: &Tensor) -> Result<Tensor> {
     reshape(y, &like.shape().iter().map(|size| *size as i64).collect::<Vec<_>>())
 }
 
-/// The same as operations: any dtype, any device.
+/// The same as composed operations: any dtype, any device.
 fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64, planes: &Planes) -> Result<(Tensor, Tensor, Tensor)> {
     let dims = by_channel(planes);
     let over: &[i64] = if planes.together == Together::Channel { &[0, 2] } else { &[2, 3] };

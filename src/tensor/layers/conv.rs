@@ -1,4 +1,4 @@
-//! Convolution along one dimension and two.
+//! Convolutions in one and two dimensions.
 
 use crate::kernel::conv::{self, Geometry};
 use crate::kernel::fused;
@@ -6,29 +6,29 @@ use crate::tensor::ops::{add, index_select, matmul, pad, permute, real, reshape,
 use crate::tensor::{Array, Device, Tensor};
 use crate::{Error, Result, bail};
 
-/// Zeros around a plane.
+/// Zero padding around a plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// So many before and after, of rows and of columns.
+    /// This much before and after, for rows and for columns.
     Zeros([usize; 2]),
-    /// As many as keep the size.
+    /// Enough to preserve the size.
     Same,
 }
 
-/// The windows of a convolution: of rows and of columns.
+/// The window of a convolution: for rows and for columns.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvWindow {
-    /// Distance from one window to the next.
+    /// Distance between windows.
     pub stride: [usize; 2],
     pub padding: Padding,
-    /// Distance of the elements of a window.
+    /// Distance between elements of a window.
     pub dilation: [usize; 2],
-    /// Channels are in so many groups, each with its own part of the weight.
+    /// Number of channel groups, each with its own part of the weight.
     pub groups: usize,
 }
 
-/// Convolves x `[batch, in, length]` with a weight `[out, in / groups, width]`, plus a bias `[out]`. Of a window's numbers the second
-/// counts.
+/// Convolves x `[batch, in, length]` with a weight `[out, in / groups, width]`, plus a bias `[out]`. Only the second number of
+/// each pair in `window` is used.
 pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, window: ConvWindow) -> Result<Tensor> {
     const WHO: &str = "conv1d";
     for (tensor, what) in [(x, "x"), (weight, "the weight")] {
@@ -129,7 +129,7 @@ fn geometry(who: &str, x: &Tensor, weight: &Tensor, window: ConvWindow) -> Resul
 fn composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: &Geometry) -> Result<Tensor> {
     let mut windows = x.clone();
     for dim in 0..2 {
-        // after the dimensions that the first round has made of rows
+        // after the dimensions added for rows in the first round
         let axis = 2 + 2 * dim as i64;
         let needed = (g.places[dim] - 1) * g.stride[dim] + (g.window[dim] - 1) * g.dilation[dim] + 1;
         let after = needed.saturating_sub(g.size[dim] + g.before[dim]);

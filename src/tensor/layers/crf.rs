@@ -7,15 +7,15 @@ use crate::tensor::values::{array, each_line, values_f64};
 use crate::tensor::{DType, Tensor};
 use crate::{Error, Result, bail};
 
-/// The scores of a field of C states.
+/// The scores of a random field with C states.
 #[derive(Clone)]
 pub struct Crf {
-    /// `[C, C]`, from a row's state to a column's.
+    /// `[C, C]`, from the row's state to the column's.
     pub transitions: Tensor,
-    /// `[C]`, of the first state and of the last; 0 where there are none.
+    /// `[C]`, for the first state and for the last; 0 if not given.
     pub start: Option<Tensor>,
     pub end: Option<Tensor>,
-    /// Which of these are allowed: all where there are none.
+    /// The allowed moves; all if not given.
     pub allowed: Option<Allowed>,
 }
 
@@ -27,12 +27,12 @@ pub struct Allowed {
     pub end: Vec<bool>,
 }
 
-/// How the losses of sequences become one.
+/// Reduction of the losses of sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrfReduction {
     /// Over sequences.
     Each(Reduction),
-    /// Their sum over the number of steps.
+    /// Their sum divided by the number of steps.
     TokenMean,
 }
 
@@ -66,7 +66,7 @@ impl Crf {
     }
 }
 
-/// The sequences of scores `[B, T, C]`, and these as f64, without padding.
+/// The sequences of scores `[B, T, C]`, and the scores as f64, without padding.
 fn sequences(who: &str, emissions: &Tensor, segments: Option<&[u32]>) -> Result<(Packing, Vec<f64>, usize)> {
     let dims = emissions.shape();
     let &[rows, length, states] = dims.as_slice() else {
@@ -89,7 +89,7 @@ fn sequences(who: &str, emissions: &Tensor, segments: Option<&[u32]>) -> Result<
 /// One sequence's negative log likelihood and its gradients.
 struct Part {
     loss: f64,
-    /// How often each score is expected, less how often it is in the true path.
+    /// Expected count of each score, minus its count in the true path.
     states: Vec<f64>,
     between: Vec<f64>,
 }
@@ -156,7 +156,7 @@ pub fn crf(
     }))
 }
 
-/// The tags of the steps that are no padding.
+/// The tags of the steps that are not padding.
 fn path(tags: &[i64], packing: &Packing, states: usize) -> Result<Vec<usize>> {
     const WHO: &str = "crf";
     let read = |place: &usize| match usize::try_from(tags[*place]) {
@@ -180,7 +180,7 @@ fn part(transitions: &Transitions, scores: &[f64], path: &[usize]) -> Option<Par
     Some(Part { loss: total - own, states, between })
 }
 
-/// Says which move of a path is not allowed.
+/// The error for a forbidden move of a path.
 fn forbidden(packing: &Packing, at: usize, path: &[usize], transitions: &Transitions) -> Error {
     let span = packing.spans[at].clone();
     let place = |step: usize| {
@@ -211,7 +211,7 @@ struct Gradients {
 }
 
 impl Gradients {
-    /// What the loss of each sequence weighs.
+    /// The weight of each sequence's loss.
     fn weights(&self, grad: &[f64]) -> Vec<f64> {
         let one = |at: usize| grad.get(at).or(grad.first()).copied().unwrap_or_default() * self.share;
         (0..self.parts.len()).map(one).collect()
@@ -236,7 +236,7 @@ impl Gradients {
         sums
     }
 
-    /// Of the first states, or of the last.
+    /// For the first states, or for the last.
     fn side(&self, by: &[f64], last: bool) -> Vec<f64> {
         let n = self.states;
         let mut sums = vec![0.0; n];
@@ -248,7 +248,7 @@ impl Gradients {
     }
 }
 
-/// The best path of each row `[B, T]`, -1 where there is padding, and the score of each sequence.
+/// The best path of each row `[B, T]`, -1 for padding, and the score of each sequence.
 pub fn decode(emissions: &Tensor, field: &Crf, segments: Option<&[u32]>) -> Result<(Vec<i64>, Vec<f64>)> {
     const WHO: &str = "crf_decode";
     let (packing, scores, states) = sequences(WHO, emissions, segments)?;

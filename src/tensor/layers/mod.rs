@@ -1,4 +1,4 @@
-//! Layers of networks that are written in scripts.
+//! Layers of networks written in scripts.
 
 mod channel_norm;
 mod conv;

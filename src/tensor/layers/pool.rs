@@ -1,4 +1,4 @@
-//! Pooling: the largest or the mean of windows, or of the steps of a segment.
+//! Pooling: the maximum or mean of windows, or of the steps of a segment.
 
 use super::segments::Packing;
 use crate::tensor::ops::volume;
@@ -9,15 +9,15 @@ use candle_core::WithDType;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// What becomes of the numbers of a window.
+/// Reduction of the numbers of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
     Max,
-    /// Of the first dimension's numbers too that padding is.
+    /// The mean, with padding counted as zeros.
     Mean,
 }
 
-/// The windows of one dimension: the part inside, and how many numbers a mean divides by.
+/// The windows of one dimension: the part inside, and the divisor of a mean.
 pub type Windows = Vec<(Range<usize>, usize)>;
 
 /// Windows of `length` numbers, `stride` apart, over `size` numbers with `padding` at both ends.
@@ -39,7 +39,7 @@ pub fn windows(who: &str, size: usize, length: usize, stride: usize, padding: us
     Ok((0..(padded - length) / stride + 1).map(window).collect())
 }
 
-/// As many windows as wanted, which share `size` numbers among them.
+/// `count` windows that share `size` numbers.
 pub fn adaptive_windows(who: &str, size: usize, count: usize) -> Result<Windows> {
     if size == 0 || count == 0 {
         bail!(who, "{count} windows over {size} places: each must be above 0");
@@ -52,7 +52,7 @@ pub fn adaptive_windows(who: &str, size: usize, count: usize) -> Result<Windows>
     Ok((0..count).map(window).collect())
 }
 
-/// Pools the last dimensions of x, as many as there are lists of windows: one or two.
+/// Pools the last dimensions of x, as many as there are window lists: one or two.
 pub fn pool(who: &str, x: &Tensor, windows: &[Windows], kind: Pool) -> Result<Tensor> {
     let dims = x.shape();
     let Some(before) = dims.len().checked_sub(windows.len()) else {
@@ -100,7 +100,7 @@ impl Places {
         self.planes * self.rows.len() * self.columns.len()
     }
 
-    /// Of the result's number `at`: where the numbers of its window begin, row by row, how many they are, and what a mean divides by.
+    /// For number `at` of the result: the starts of its window's rows, their length, and the divisor of a mean.
     fn window(&self, at: usize) -> (impl Iterator<Item = Range<usize>>, usize) {
         let (row, column) = (at / self.columns.len() % self.rows.len(), at % self.columns.len());
         let plane = at / (self.rows.len() * self.columns.len()) * self.size[0] * self.size[1];
@@ -116,7 +116,7 @@ impl Places {
     }
 }
 
-/// A float type, by the dtype of an array of which halves were made wide.
+/// A float type, for the dtype of an array whose halves were converted to f32.
 macro_rules! float {
     ($array:expr, $t:ident => $made:expr) => {
         if $array.dtype() == DType::F64 {
@@ -129,7 +129,7 @@ macro_rules! float {
     };
 }
 
-/// The largest of each window, the first of equals, and its place. What is no number is the largest.
+/// The maximum of each window, the first in a tie, and its index. NaN counts as the largest.
 fn largest(x: &Array, all: &Places, shape: &[usize]) -> Result<(Array, Vec<u32>)> {
     let mut places = Vec::new();
     let y = wide(x, |x| {
@@ -195,7 +195,7 @@ fn spread(grad: &Array, all: &Places, dims: &[usize]) -> Result<Array> {
     })
 }
 
-/// What becomes of the steps of a segment.
+/// Reduction of the steps of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentPool {
     Max,
@@ -205,7 +205,7 @@ pub enum SegmentPool {
     Last,
 }
 
-/// One row for each segment of x `[B, T, D]`, in the order in which they begin; without segments one for each row of the batch.
+/// One row for each segment of x `[B, T, D]`, in the order of their starts; without segments one for each row of the batch.
 pub fn segment_pool(x: &Tensor, segments: Option<&[u32]>, kind: SegmentPool) -> Result<Tensor> {
     const WHO: &str = "segment_pool";
     let dims = x.shape();
@@ -220,7 +220,7 @@ pub fn segment_pool(x: &Tensor, segments: Option<&[u32]>, kind: SegmentPool) -> 
         let (y, from) = segment_max(&value, &lists, width, &shape)?;
         return Ok(Tensor::derive(y, [x], move |grad, flow| flow.add(0, || put_back(&grad, &from, &dims))));
     }
-    // each place of a list, and its weight
+    // each index of a list, and its weight
     let weighed: Vec<Vec<(usize, f64)>> = lists
         .into_iter()
         .map(|list| match kind {
@@ -264,7 +264,7 @@ pub fn segment_pool(x: &Tensor, segments: Option<&[u32]>, kind: SegmentPool) -> 
     }))
 }
 
-/// The places of each segment, in the order in which they begin.
+/// The indices of each segment, in the order of their starts.
 fn places(segments: Option<&[u32]>, rows: usize, length: usize) -> Result<Vec<Vec<usize>>> {
     let Some(segments) = segments else {
         let packing = Packing::of("segment_pool", None, rows, length)?;

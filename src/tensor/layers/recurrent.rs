@@ -1,4 +1,4 @@
-//! GRU, LSTM and Elman's RNN: layers, both directions, sequences of different length.
+//! GRU, LSTM and Elman RNN: layers, both directions, sequences of different lengths.
 
 use super::segments::{Packing, indices};
 use crate::kernel::fused;
@@ -10,42 +10,42 @@ use crate::{Result, bail};
 
 pub use crate::kernel::recurrent::Cell;
 
-/// The weights of one direction of one layer, as PyTorch has them: gates one below the other, those of an LSTM input, forget, cell, output,
-/// those of a GRU reset, update, new.
+/// The weights of one direction of one layer, in PyTorch's layout: gates stacked, for an LSTM input, forget, cell, output, for a
+/// GRU reset, update, new.
 #[derive(Clone)]
 pub struct Direction {
-    /// Of the input `[G·H, I]`, and of the state `[G·H, H]`.
+    /// For the input `[G·H, I]`, and for the state `[G·H, H]`.
     pub weight_ih: Tensor,
     pub weight_hh: Tensor,
     pub bias_ih: Option<Tensor>,
     pub bias_hh: Option<Tensor>,
 }
 
-/// Layers, each of one direction or two.
+/// Layers, each with one direction or two.
 pub struct Recurrent<'a> {
     pub who: &'a str,
     pub cell: Cell,
     pub layers: Vec<Vec<Direction>>,
-    /// First states `[layers · directions, sequences, H]`; 0 where there are none.
+    /// Initial states `[layers · directions, sequences, H]`; 0 if not given.
     pub h_0: Option<Tensor>,
     pub c_0: Option<Tensor>,
-    /// Between layers, drawn from `rng`.
+    /// Between layers, with masks from `rng`.
     pub dropout: f64,
     pub precision: Precision,
 }
 
-/// What layers give.
+/// The result of layers.
 pub struct States {
-    /// Of the last layer after each step, directions side by side, `[B, T, directions · H]`; 0 where there is padding.
+    /// Of the last layer after each step, directions concatenated, `[B, T, directions · H]`; 0 for padding.
     pub output: Tensor,
-    /// The last of each sequence in its direction, `[layers · directions, sequences, H]`.
+    /// The final state of each sequence in its direction, `[layers · directions, sequences, H]`.
     pub h_n: Tensor,
-    /// The last cells of an LSTM.
+    /// The final cells of an LSTM.
     pub c_n: Option<Tensor>,
 }
 
 impl Recurrent<'_> {
-    /// Runs over x `[B, T, I]`, of which each segment is a sequence of its own.
+    /// Runs over x `[B, T, I]`, whose segments are separate sequences.
     pub fn run(&self, x: &Tensor, segments: Option<&[u32]>, rng: &mut Rng) -> Result<States> {
         let dims = x.shape();
         let &[rows, length, _] = dims.as_slice() else { bail!(self.who, "x has shape {dims:?}, not three dimensions") };
@@ -81,7 +81,7 @@ impl Recurrent<'_> {
         Ok(States { output: packing.unpack(&tokens)?, h_n: stack(&last, 0)?, c_n })
     }
 
-    /// First states, zeros where none are given.
+    /// Initial states, zeros if not given.
     fn starts(&self, given: Option<&Tensor>, x: &Tensor, count: usize) -> Result<Tensor> {
         let directions = self.layers.first().map_or(0, Vec::len);
         let width = self.layers[0][0].weight_hh.shape()[1];
@@ -101,7 +101,7 @@ impl Recurrent<'_> {
         }
     }
 
-    /// One direction of a layer: states of all tokens, and the last cells of an LSTM.
+    /// One direction of a layer: states of all tokens, and the final cells of an LSTM.
     fn side(
         &self,
         x: &Tensor,
@@ -159,7 +159,7 @@ fn recurrent_layer(
     }))
 }
 
-/// The same step by step, as operations: any dtype, any device.
+/// The same step by step, as composed operations: any dtype, any device.
 fn composed(
     cell: Cell,
     gates: &Tensor,
@@ -207,7 +207,7 @@ fn composed(
     Ok((states, Some(index_select(&cat(&cells, 0)?, 0, &indices(back.into_iter())?)?)))
 }
 
-/// A step: the state and the cell after it.
+/// One step: the new state and cell.
 fn stepped(cell: Cell, x: &Tensor, own: &Tensor, h: &Tensor, c: &Tensor) -> Result<(Tensor, Tensor)> {
     let width = h.shape()[1] as i64;
     let part = |of: &Tensor, gate: i64| narrow(of, 1, gate * width, width);

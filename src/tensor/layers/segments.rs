@@ -1,4 +1,4 @@
-//! Rows of different length, and several sequences in one row: segment ids, 0 where there is padding.
+//! Rows of different length, and several sequences in one row: segment ids, 0 for padding.
 
 use crate::tensor::ops::{cat, index_select, reshape};
 use crate::tensor::{Array, Device, Tensor};
@@ -6,19 +6,19 @@ use crate::{Error, Result, bail};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Sequences in rows of a batch.
+/// Sequences in the rows of a batch.
 #[derive(Clone, Debug)]
 pub struct Packing {
     pub rows: usize,
     pub length: usize,
-    /// Where each sequence is among the tokens that are no padding, in the order of rows.
+    /// The range of each sequence among the tokens that are not padding, in row order.
     pub spans: Vec<Range<usize>>,
-    /// The place, counted over rows, of each token that is no padding.
+    /// The index in the batch of each token that is not padding.
     pub places: Vec<usize>,
 }
 
 impl Packing {
-    /// Each run of one id is a sequence; without ids each row is.
+    /// Each run of equal ids is a sequence; without ids each row is.
     pub fn of(who: &str, segments: Option<&[u32]>, rows: usize, length: usize) -> Result<Packing> {
         let Some(segments) = segments else {
             let spans = (0..rows).map(|row| row * length..(row + 1) * length).filter(|span| !span.is_empty());
@@ -51,26 +51,26 @@ impl Packing {
         Ok(Packing { rows, length, spans, places })
     }
 
-    /// Whether nothing is padding.
+    /// Whether there is no padding.
     fn is_full(&self) -> bool {
         self.places.len() == self.rows * self.length
     }
 
-    /// The tokens of x `[B, T, D]` that are no padding, `[N, D]`.
+    /// The tokens of x `[B, T, D]` that are not padding, `[N, D]`.
     pub fn pack(&self, x: &Tensor) -> Result<Tensor> {
         let width = x.shape().last().copied().unwrap_or(1);
         let flat = reshape(x, &[(self.rows * self.length) as i64, width as i64])?;
         if self.is_full() { Ok(flat) } else { index_select(&flat, 0, &indices(self.places.iter().copied())?) }
     }
 
-    /// The reverse of [`Packing::pack`], with zeros where there is padding.
+    /// The inverse of [`Packing::pack`], with zeros for padding.
     pub fn unpack(&self, tokens: &Tensor) -> Result<Tensor> {
         let width = tokens.shape()[1];
         let dims = [self.rows as i64, self.length as i64, width as i64];
         if self.is_full() {
             return reshape(tokens, &dims);
         }
-        // padding is a row of zeros behind the tokens
+        // padding selects a row of zeros after the tokens
         let mut from = vec![self.places.len(); self.rows * self.length];
         self.places.iter().enumerate().for_each(|(token, place)| from[*place] = token);
         let value = tokens.value();
@@ -80,7 +80,7 @@ impl Packing {
     }
 }
 
-/// Whole numbers as a tensor.
+/// Integers as a tensor.
 pub fn indices(numbers: impl Iterator<Item = usize>) -> Result<Tensor> {
     let numbers: Vec<i64> = numbers.map(|number| number as i64).collect();
     let count = numbers.len();

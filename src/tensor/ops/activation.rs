@@ -1,4 +1,4 @@
-//! Functions of one number that have parameters.
+//! Functions of one number with parameters.
 
 use super::arith::real_scalar;
 use super::{maths, real};
@@ -24,7 +24,7 @@ pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     }))
 }
 
-/// x where it is above 0, else `slope` · x.
+/// x if it is above 0, otherwise `slope` · x.
 pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
     let x = real(x)?;
     let input = x.value();
@@ -34,7 +34,7 @@ pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
     }))
 }
 
-/// x where it is above 0, else α (e^x - 1).
+/// x if it is above 0, otherwise α (e^x - 1).
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     let x = real(x)?;
     let input = x.value();
@@ -44,7 +44,7 @@ pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     }))
 }
 
-/// Replaces NaN and the infinities, by default by 0 and by the largest and least numbers of the dtype.
+/// Replaces NaN and the infinities, by default by 0 and by the largest and smallest numbers of the dtype.
 pub fn nan_to_num(x: &Tensor, nan: f64, above: Option<f64>, below: Option<f64>) -> Result<Tensor> {
     let most = match x.dtype() {
         DType::F64 => f64::MAX,
@@ -66,7 +66,7 @@ pub fn nan_to_num(x: &Tensor, nan: f64, above: Option<f64>, below: Option<f64>) 
     }))
 }
 
-/// To `decimals` digits after the point, or with a negative number of them to tens, hundreds …; halves to even.
+/// Rounds to `decimals` digits after the decimal point; a negative number rounds to tens, hundreds …; halves to even.
 pub fn round_to(x: &Tensor, decimals: i64) -> Result<Tensor> {
     if decimals == 0 {
         return maths::round(x);

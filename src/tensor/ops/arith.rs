@@ -1,5 +1,5 @@
-//! Arithmetic, with broadcasting and with numbers on either side. Whole numbers wrap around, as in PyTorch: what does not
-//! fit their dtype loses its upper bits.
+//! Arithmetic, with broadcasting and with numbers on either side. Integers wrap around, as in PyTorch: an overflow loses the
+//! upper bits.
 
 use super::operand::{Operand, sides, stretched};
 use super::there::is_there;
@@ -8,7 +8,7 @@ use crate::tensor::values::{each, zip};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, kernel};
 
-/// A float tensor and a number: the common case, in one pass and with nothing to broadcast.
+/// A float tensor and a number: the common case, in one pass without broadcasting.
 fn by_number(a: &Operand, b: &Operand) -> Option<(Tensor, f64)> {
     match (a, b) {
         (Operand::Tensor(a), Operand::Scalar(b)) if a.dtype().is_float() => Some((a.clone(), b.to_f64())),
@@ -64,7 +64,7 @@ pub fn multiply(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> 
     }))
 }
 
-/// `a / b`: true division, so integers give f32.
+/// `a / b`: true division, so integers return f32.
 pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let (a, b) = (a.into(), b.into());
     if let Some((x, number)) = by_number(&a, &b) {
@@ -78,7 +78,7 @@ pub fn divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let quotient = value.clone();
     Ok(Tensor::derive(value, [&a, &b], move |grad, flow| {
         flow.add(0, || sum_to(kernel::divide(&grad, &y)?, x.dims()))?;
-        // -grad · (x / y / y): grad / y first would be infinite for a small y, and NaN beside x = 0
+        // -grad · (x / y / y): computing grad / y first would be infinite for a small y, and NaN with x = 0
         flow.add(1, || {
             let slope = kernel::divide(&quotient, &y)?;
             scale(&sum_to(kernel::multiply(&grad, &slope)?, y.dims())?, -1.0)
@@ -124,13 +124,14 @@ fn by_exponent(x: &Tensor, exponent: f64) -> Result<Tensor> {
     }))
 }
 
-/// x to a power. Small whole ones are products; below 0 a product could overflow where its inverse is a number.
+/// x to a power. Small integral powers are products; negative ones are not, since a product could overflow while its inverse is
+/// finite.
 fn raised(x: &Array, power: f64) -> Result<Array> {
     if power.fract() == 0.0 && (0.0..=64.0).contains(&power) {
         let power = power as i32;
         return each!(x; |x| x.powi(power));
     }
-    // as in PyTorch these are the functions: of -0 and -infinity a power would be another number
+    // as in PyTorch these use the special functions: for -0 and -infinity a power would differ
     match power {
         -1.0 => return each!(x; |x| 1.0 / x),
         0.5 => return each!(x; |x| x.sqrt()),
@@ -153,7 +154,7 @@ fn whole_power(x: &Array, y: &Array) -> Result<Tensor> {
     Ok(zip(&x, &y, wrapping_power)?.to_dtype(dtype)?.into())
 }
 
-/// x to the power of y, by squaring. What does not fit 64 bits is lost, as in a product.
+/// x to the power of y, by squaring. Overflow beyond 64 bits is lost, as in a product.
 fn wrapping_power(mut x: i64, mut y: i64) -> i64 {
     let mut power = 1i64;
     while y > 0 {

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::tensor::{DType, Device, Tensor};
 
-/// Converts to another dtype. Between floats a gradient flows; integers have none.
+/// Converts to another dtype. A gradient flows between floats; integers have none.
 pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     let from = x.dtype();
     if from == dtype {

@@ -64,7 +64,7 @@ pub fn any(x: &Tensor) -> Result<bool> {
     Ok(values::<u8>(&truth("any", x)?)?.contains(&1))
 }
 
-/// 1 where a whole number is not 0, in u8.
+/// 1 where an integer is not 0, in u8.
 fn truth(who: &str, x: &Tensor) -> Result<Array> {
     if x.dtype().is_float() {
         return Err(Error::new(who, format!("a mask of whole numbers is needed, not {}", x.dtype().as_str()))
@@ -74,34 +74,34 @@ fn truth(who: &str, x: &Tensor) -> Result<Array> {
     number!(value.dtype(), T => map(&value, |x: T| u8::from(x != <T as WithDType>::from_f64(0.0))))
 }
 
-/// A mask of where no number along a dimension is 0.
+/// A mask: whether all numbers along a dimension are nonzero.
 pub fn all_along(x: &Tensor, dim: &[i64], keep: bool) -> Result<Tensor> {
     let zeros = sum(&not(&Tensor::from(truth("all", x)?))?, Some(dim), keep)?;
     compare(Compare::Equal, zeros, 0)
 }
 
-/// A mask of where some number along a dimension is not 0.
+/// A mask: whether any number along a dimension is nonzero.
 pub fn any_along(x: &Tensor, dim: &[i64], keep: bool) -> Result<Tensor> {
     compare(Compare::Greater, sum(&Tensor::from(truth("any", x)?), Some(dim), keep)?, 0)
 }
 
-/// A mask of the numbers that pass a test. Whole numbers are all finite.
+/// A mask of the numbers that pass a test. Integers are all finite.
 fn tested(x: &Tensor, test: impl Fn(f64) -> bool + Sync) -> Result<Tensor> {
     let value = x.value();
     Ok(number!(value.dtype(), T => map(&value, |x: T| u8::from(test(x.to_f64()))))?.into())
 }
 
-/// A mask of what is NaN.
+/// A mask of NaN.
 pub fn is_nan(x: &Tensor) -> Result<Tensor> {
     tested(x, f64::is_nan)
 }
 
-/// A mask of what is infinite, of either sign.
+/// A mask of infinities of either sign.
 pub fn is_inf(x: &Tensor) -> Result<Tensor> {
     tested(x, f64::is_infinite)
 }
 
-/// A mask of what is neither infinite nor NaN.
+/// A mask of numbers that are neither infinite nor NaN.
 pub fn is_finite(x: &Tensor) -> Result<Tensor> {
     tested(x, f64::is_finite)
 }
@@ -115,7 +115,7 @@ pub fn has_nan(x: &Tensor) -> Result<bool> {
     number!(value.dtype(), T => with_values(&value, |x: &[T]| x.iter().any(|x| x.to_f64().is_nan())))
 }
 
-/// Selects `a` where the mask is not 0, else `b`; all three are broadcast.
+/// Selects `a` where the mask is not 0, otherwise `b`; all three are broadcast.
 pub fn where_(mask: &Tensor, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tensor> {
     let mask = truth("where", mask)?;
     let (a, b) = sides(a, b)?;
@@ -146,7 +146,7 @@ pub fn masked_fill(x: &Tensor, mask: &Tensor, fill: super::Scalar) -> Result<Ten
     where_(mask, fill.to_dtype(x.dtype())?, x)
 }
 
-/// Whether both have the same shape and their numbers are at most `tolerance` apart (0: the same numbers).
+/// Whether both have the same shape and their numbers are at most `tolerance` apart (0: equal numbers).
 pub fn close(a: &Tensor, b: &Tensor, tolerance: f64) -> Result<bool> {
     let (x, y) = (a.value(), b.value());
     if x.dims() != y.dims() {

@@ -1,4 +1,4 @@
-//! Division of whole numbers, and what remains of it.
+//! Integer division and remainders.
 
 use super::arith::meeting;
 use super::operand::{Operand, sides, stretched};
@@ -15,7 +15,7 @@ macro_rules! modulo {
     }};
 }
 
-/// ⌊x / y⌋ of the exact quotient: x / y rounded may be a whole number above it.
+/// ⌊x / y⌋ of the exact quotient: the rounded x / y may be an integer above it.
 macro_rules! floored {
     ($x:expr, $y:expr) => {{
         let (x, y) = ($x, $y);
@@ -92,7 +92,7 @@ pub fn floor_divide(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Tens
     }))
 }
 
-/// Whole numbers, in their own dtype.
+/// Integers, in their own dtype.
 fn whole(who: &str, x: &Array, y: &Array, make: impl Fn(i64, i64) -> i64 + Sync) -> Result<Tensor> {
     let dtype = x.dtype();
     let (x, y) = stretched(&x.to_dtype(DType::I64)?, &y.to_dtype(DType::I64)?)?;

@@ -6,9 +6,9 @@ use crate::tensor::Tensor;
 use crate::{Result, bail};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Einstein's sum: `einsum("ij,jk->ik", [a, b])` multiplies numbers whose letters agree and adds up over letters
-/// that the result does not have. Without `->` the result has the letters that occur once, in alphabetical order.
-/// `...` stands for the dimensions that no letter names, which broadcast; without `->` they come first.
+/// Einstein's sum: `einsum("ij,jk->ik", [a, b])` multiplies numbers with matching indices and sums over letters missing in the
+/// result. Without `->` the result has the letters that occur once, in alphabetical order. `...` stands for the dimensions that
+/// no letter names, which broadcast; without `->` they come first.
 pub fn einsum(formula: &str, operands: &[Tensor]) -> Result<Tensor> {
     let text: String = formula.split_whitespace().collect::<String>().replace("...", "…");
     let (left, right) = match text.split_once("->") {
@@ -64,7 +64,7 @@ pub fn einsum(formula: &str, operands: &[Tensor]) -> Result<Tensor> {
 
 type Term = (Vec<char>, Tensor);
 
-/// A letter of our own for a dimension that `...` stands for: before all letters in alphabetical order.
+/// A private letter for a dimension of `...`: sorted before all other letters.
 fn fresh(at: usize) -> char {
     char::from(1 + at as u8 % 60)
 }
@@ -73,7 +73,7 @@ fn named(letter: char) -> String {
     if letter.is_ascii_alphabetic() { letter.to_string() } else { "...".into() }
 }
 
-/// The most dimensions that `...` stands for in one operand.
+/// The maximum number of dimensions of `...` in one operand.
 fn unnamed(formula: &str, written: &[&str], operands: &[Tensor]) -> Result<usize> {
     let mut most = 0;
     for (term, x) in written.iter().zip(operands) {
@@ -87,7 +87,7 @@ fn unnamed(formula: &str, written: &[&str], operands: &[Tensor]) -> Result<usize
     Ok(most)
 }
 
-/// The letters of a term of `rank` dimensions. Those that `...` stands for are aligned at the last.
+/// The letters of a term with `rank` dimensions. Dimensions of `...` are aligned at the last.
 fn letters(term: &str, rank: usize, unnamed: usize) -> Vec<char> {
     let own = rank.saturating_sub(term.chars().filter(|c| *c != '…').count());
     let each = |c: char| match c {
@@ -97,7 +97,7 @@ fn letters(term: &str, rank: usize, unnamed: usize) -> Vec<char> {
     term.chars().flat_map(each).collect()
 }
 
-/// The size of each letter, where 1 stretches.
+/// The size of each letter; size 1 broadcasts.
 fn sizes(formula: &str, terms: &[Vec<char>], operands: &[Tensor]) -> Result<BTreeMap<char, usize>> {
     let mut sizes = BTreeMap::new();
     for (letters, x) in terms.iter().zip(operands) {
@@ -114,7 +114,7 @@ fn sizes(formula: &str, terms: &[Vec<char>], operands: &[Tensor]) -> Result<BTre
     Ok(sizes)
 }
 
-/// An operand without the dimensions of size 1 that others stretch, and with the diagonal of a letter that it has twice.
+/// An operand without broadcast dimensions of size 1, and with the diagonal of a repeated letter.
 fn stretched(letters: Vec<char>, x: &Tensor, sizes: &BTreeMap<char, usize>) -> Result<Term> {
     let (mut kept, mut x) = (letters, x.clone());
     for at in (0..kept.len()).rev() {
@@ -126,7 +126,7 @@ fn stretched(letters: Vec<char>, x: &Tensor, sizes: &BTreeMap<char, usize>) -> R
     diagonal(kept, &x)
 }
 
-/// A letter that an operand has twice: its diagonal.
+/// The diagonal of a letter that occurs twice in an operand.
 fn diagonal(letters: Vec<char>, x: &Tensor) -> Result<Term> {
     let mut unique = letters.clone();
     unique.sort_unstable();

@@ -1,4 +1,4 @@
-//! The larger and the smaller of two, and bounds. NaN on either side is NaN.
+//! Elementwise maximum and minimum, and bounds. NaN on either side is NaN.
 
 use super::arith::meeting;
 use super::operand::{Operand, Scalar, sides, stretched};
@@ -31,18 +31,18 @@ fn outer(who: &str, a: &Tensor, b: &Tensor, larger: bool) -> Result<Array> {
     number!(x.dtype(), T => beside(&x, &y, |x: T, y: T| pick(x, y, larger)))
 }
 
-/// Of equals (0 and -0 are) the second, as in PyTorch.
+/// In a tie (0 and -0 are equal) the second, as in PyTorch.
 fn pick<T: WithDType>(x: T, y: T, larger: bool) -> T {
     let nan = |x: T| x.partial_cmp(&x).is_none();
     let first = if larger { x > y } else { x < y };
     if nan(x) || first && !nan(y) { x } else { y }
 }
 
-/// Whoever is out gets nothing, and equals get half. A NaN is neither more nor less: both get all.
+/// The unselected side gets no gradient, and equal ones half. With NaN both get all of it.
 fn shares(flow: &mut crate::tensor::Flow, [x, y]: [&Array; 2], grad: Array, larger: bool) -> Result<()> {
     let part = |own: &Array, other: &Array| {
         let (a, b) = (own.broadcast_as(grad.dims())?, other.broadcast_as(grad.dims())?);
-        // turned around, the smaller is the larger
+        // negated, the smaller is the larger
         let (a, b) = if larger { (a, b) } else { (b, a) };
         sum_to(each!(&grad, &a, &b; |g, a, b| if a == b { 0.5 * g } else if a < b { 0.0 } else { g })?, own.dims())
     };
@@ -50,8 +50,8 @@ fn shares(flow: &mut crate::tensor::Flow, [x, y]: [&Array; 2], grad: Array, larg
     flow.add(1, || part(y, x))
 }
 
-/// Clamps to the range from `least` to `most`. A number among them passes no gradient on where it is reached, and a tensor
-/// takes its share as in [`maximum`], as in PyTorch.
+/// Clamps to the range from `least` to `most`. A number as bound passes no gradient where it is reached; a tensor takes its share
+/// as in [`maximum`], as in PyTorch.
 pub fn clamp(x: &Tensor, least: Option<Operand>, most: Option<Operand>) -> Result<Tensor> {
     if let (Some(Operand::Scalar(least)), Some(Operand::Scalar(most))) = (&least, &most)
         && above(*least, *most)
@@ -75,8 +75,8 @@ pub fn clamp(x: &Tensor, least: Option<Operand>, most: Option<Operand>) -> Resul
     .map_err(|error| error.attributed_to("clamp"))
 }
 
-/// Clamps between two tensors. Where the number is one of two different bounds, both have half of the gradient; where the
-/// least is above the most, the most has it all.
+/// Clamps between two tensors. Where the number equals one of two different bounds, both get half of the gradient; where the
+/// minimum exceeds the maximum, the maximum gets all of it.
 fn between(x: &Tensor, least: &Tensor, most: &Tensor) -> Result<Tensor> {
     let (x, least) = sides(x, least)?;
     let (x, most) = sides(&x, most)?;
@@ -136,7 +136,7 @@ fn above(a: Scalar, b: Scalar) -> bool {
     }
 }
 
-/// `x` held above a number, or below it.
+/// Bounds `x` by a number from below or from above.
 fn bounded(x: &Tensor, bound: Scalar, lower: bool) -> Result<Tensor> {
     let (x, bound) = sides(x, bound)?;
     let value = outer("clamp", &bound, &x, lower)?;

@@ -9,16 +9,16 @@ use crate::{Error, Result, bail};
 /// An index of one dimension.
 #[derive(Clone)]
 pub enum At {
-    /// One index, which removes the dimension. A negative one counts from the end.
+    /// One index, which removes the dimension. A negative index counts from the end.
     Int(i64),
-    /// A half-open range; negative ends count from the end, and a range past it is cut.
+    /// A half-open range; negative ends count from the end, and a range past the end is truncated.
     Range(i64, i64),
-    /// Integer indices, in this order, or those where a u8 mask is not 0.
+    /// Integer indices, in this order, or the positions where a u8 mask is not 0.
     Places(Tensor),
     All,
 }
 
-/// The same places of the same dimensions.
+/// Equal positions of equal dimensions.
 impl PartialEq for At {
     fn eq(&self, other: &At) -> bool {
         match (self, other) {
@@ -34,7 +34,7 @@ impl PartialEq for At {
     }
 }
 
-/// The part at `index`, one entry for each dimension; further dimensions are taken whole.
+/// The part at `index`, one entry per dimension; further dimensions are taken whole.
 pub fn at(x: &Tensor, index: &[At]) -> Result<Tensor> {
     let dims = x.shape();
     if let [At::Places(mask)] = index
@@ -99,8 +99,8 @@ pub fn assign(x: &Tensor, index: &[At], value: impl Into<Operand>) -> Result<Ten
     put("index", x, places, &super::expand(&value, &shape.iter().map(|size| *size as i64).collect::<Vec<_>>())?)
 }
 
-/// A copy of `x` with the numbers of `value` at `places`, counted row by row. Where a place is there twice the last number
-/// stays, and it alone has a gradient.
+/// A copy of `x` with the numbers of `value` at flat indices `places`. If an index repeats, the last number is used, and it alone
+/// has a gradient.
 pub(super) fn put(who: &str, x: &Tensor, places: Vec<usize>, value: &Tensor) -> Result<Tensor> {
     let (base, fill) = (x.value(), value.value());
     if places.len() != fill.elem_count() {
@@ -142,14 +142,14 @@ fn inside(place: i64, dim: usize, size: usize) -> Result<usize> {
     }
 }
 
-/// A range within a dimension; as in Python, a range past the end is cut.
+/// A range within a dimension; as in Python, a range past the end is truncated.
 fn bounds(from: i64, to: i64, size: usize) -> (i64, i64) {
     let size = size as i64;
     let place = |place: i64| if place < 0 { (place + size).max(0) } else { place.min(size) };
     (place(from), place(to).max(place(from)))
 }
 
-/// Indices of a dimension, counted from its start.
+/// Nonnegative indices of a dimension.
 fn places_in(places: &Tensor, dim: usize, size: usize) -> Result<Tensor> {
     if places.dtype() == DType::U8 {
         if places.shape() != [size] {
@@ -165,7 +165,7 @@ fn places_in(places: &Tensor, dim: usize, size: usize) -> Result<Tensor> {
     Ok(array(ids, value.dims(), &value)?.into())
 }
 
-/// The indices of all numbers that are not 0, row by row: `[count, dimensions]` in i64.
+/// The indices of all nonzero numbers, row by row: `[count, dimensions]` in i64.
 pub fn nonzero(x: &Tensor) -> Result<Tensor> {
     let value = x.value();
     let dims = value.dims();

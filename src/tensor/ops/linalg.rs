@@ -6,8 +6,8 @@ use crate::tensor::values::{array, each_line, with_values};
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Error, Result, bail, cancel};
 
-/// The matrix product, as in PyTorch: vectors are rows on the left and columns on the right, further dimensions in
-/// front are batches and broadcast.
+/// The matrix product, as in PyTorch: vectors are rows on the left and columns on the right, leading dimensions are batches and
+/// broadcast.
 pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (a, b) = promoted(a, b)?;
     let (dims_a, dims_b) = (a.shape(), b.shape());
@@ -65,7 +65,7 @@ fn matmul_batches(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// Multiplications that take some tenths of a second on one thread.
+/// Multiplications that take a few tenths of a second on one thread.
 const LARGE: usize = 1 << 32;
 
 fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
@@ -80,14 +80,14 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
     let is_plain = x.rank() == 2 && y.rank() == 2;
     let is_large = [batches, m, n].iter().fold(k, |size, side| size.saturating_mul(*side)) >= LARGE;
     if is_plain && is_large && [x, y].iter().all(|x| x.dtype() == DType::F32) {
-        // by the kernels, which can be stopped
+        // by our kernels, which can be stopped
         return match y.is_contiguous() {
             true => kernel::matmul::linear(x, y, None, true, Precision::F32),
             false => kernel::matmul::linear(x, &y.t()?, None, false, Precision::F32),
         };
     }
     if is_large && batches > 1 && x.dims()[..x.rank() - 2] == y.dims()[..y.rank() - 2] {
-        // one after the other, and between them a stop is possible
+        // one after the other, with a chance to stop in between
         let (xs, ys) = (x.contiguous()?.reshape((batches, m, k))?, y.contiguous()?.reshape((batches, k, n))?);
         let each = |at: usize| cancel::check().and_then(|()| multiply_matrices(&xs.get(at)?, &ys.get(at)?));
         let all = (0..batches).map(each).collect::<Result<Vec<_>>>()?;
@@ -96,14 +96,14 @@ fn multiply_matrices(x: &Array, y: &Array) -> Result<Array> {
     }
     kernel::profile::count_matmul([batches * m, n, k]);
     if is_plain {
-        // stretched operands have strides that a product can't take
+        // broadcast operands have strides that a product does not support
         let plain = |x: &Array| if x.stride().contains(&0) { x.contiguous() } else { Ok(x.clone()) };
         return Ok(plain(x)?.matmul(&plain(y)?)?);
     }
     Ok(x.contiguous()?.broadcast_matmul(&y.contiguous()?)?)
 }
 
-/// Products of whole numbers, in i64: exact, and what does not fit wraps around as in a sum.
+/// Integer products, in i64: exact, and overflow wraps around as in a sum.
 fn multiply_whole(x: &Array, y: &Array) -> Result<Array> {
     let (&[ref front_x @ .., m, k], &[ref front_y @ .., _, n]) = (x.dims(), y.dims()) else {
         bail!("matmul", "shapes {:?} and {:?} are no matrices", x.dims(), y.dims());

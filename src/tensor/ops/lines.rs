@@ -1,4 +1,4 @@
-//! Reductions of whole lines, in f64: a line is the numbers along the reduced dimensions together, row by row.
+//! Reductions of whole lines, in f64: a line is all numbers along the reduced dimensions, row by row.
 
 use super::reduce::reduced;
 use crate::Result;
@@ -10,7 +10,7 @@ struct Lines {
     numbers: Array,
     width: usize,
     count: usize,
-    /// Where each dimension was before.
+    /// The original position of each dimension.
     order: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ impl Lines {
     }
 }
 
-/// `make` of every line, in the dtype of `x`.
+/// Applies `make` to every line, with a result in the dtype of `x`.
 pub(super) fn reduce(x: &Array, over: &[usize], keep: bool, make: impl Fn(&[f64]) -> f64 + Sync) -> Result<Array> {
     let lines = Lines::of(x, over)?;
     let made = lines.each(|_, line| make(line))?;
@@ -38,7 +38,7 @@ pub(super) fn reduce(x: &Array, over: &[usize], keep: bool, make: impl Fn(&[f64]
     Ok(lines.to_dtype(x.dtype())?.to_device(x.device())?)
 }
 
-/// The gradients of the lines of `x`: `make(line, result, grad of the result)` returns as many numbers as the line has.
+/// The gradients of the lines of `x`: `make(line, result, grad of the result)` returns one number for each of the line's.
 pub(super) fn gradient(
     x: &Array,
     over: &[usize],

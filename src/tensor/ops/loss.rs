@@ -17,7 +17,7 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// Of losses that are computed wide, in the dtype of the input.
+    /// Reduces losses computed in f32 or wider, to the dtype of the input.
     fn of(self, losses: &Tensor, dtype: DType) -> Result<Tensor> {
         cast(&self.reduced(losses)?, dtype)
     }
@@ -31,14 +31,14 @@ impl Reduction {
     }
 }
 
-/// How a cross-entropy is taken.
+/// Options of a cross-entropy.
 #[derive(Clone)]
 pub struct CrossEntropy {
-    /// Targets that don't count.
+    /// The ignored target.
     pub ignore: i64,
     /// Share of the target spread over all classes (Szegedy et al. 2015).
     pub smoothing: f64,
-    /// What each class weighs, `[classes]`; the mean is then over the weights of the targets.
+    /// Class weights, `[classes]`; the mean is then weighted by the targets' classes.
     pub weight: Option<Tensor>,
     /// A loss is multiplied by (1 - p)^gamma of the target's probability p (focal loss: Lin et al. 2017).
     pub gamma: f64,
@@ -72,7 +72,8 @@ impl CrossEntropy {
     }
 }
 
-/// The loss of predicting class `targets` by the scores in the last dimension of `logits`. The mean is over the targets that count.
+/// The loss of predicting class `targets` by the scores in the last dimension of `logits`. The mean is over the targets that are
+/// not ignored.
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor, how: &CrossEntropy) -> Result<Tensor> {
     const WHO: &str = "cross_entropy";
     let dims = logits.shape();
@@ -131,7 +132,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, how: &CrossEntropy) -> R
     cast(&reduced?, dtype)
 }
 
-/// Halves in f32: a square of them, or a sum of losses, may be beyond them where the mean is not.
+/// Halves as f32: a square, or a sum of losses, may overflow where the mean does not.
 fn widened(x: &Tensor) -> Result<Tensor> {
     if matches!(x.dtype(), DType::F16 | DType::BF16) { cast(x, DType::F32) } else { Ok(x.clone()) }
 }
@@ -145,7 +146,7 @@ pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> 
 
 /// Computes the binary cross-entropy of probabilities (or logits) for targets from 0 to 1.
 ///
-/// As in PyTorch, the logarithm of a probability is held above -100.
+/// As in PyTorch, the logarithm of a probability is clamped to at least -100.
 pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction: Reduction) -> Result<Tensor> {
     same_shape("bce", x, target)?;
     let dtype = super::real(x)?.dtype();
@@ -155,7 +156,7 @@ pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, logits: bool, reduction
     reduction.of(&losses, dtype)
 }
 
-/// The same of logits, where positive targets weigh `weight`, which broadcasts: one number a label, or one for all.
+/// The same for logits, with `weight` for positive targets, which broadcasts: one number per label, or one for all.
 pub fn weighted_binary_cross_entropy(
     x: &Tensor,
     target: &Tensor,
@@ -195,7 +196,7 @@ fn share_losses(x: &Tensor, target: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// Broadcasting here is nearly always a mistake: `[n, 1]` with `[n]` gives `n²` distances.
+/// Broadcasting here is nearly always a mistake: `[n, 1]` with `[n]` makes `n²` distances.
 fn same_shape(who: &str, x: &Tensor, target: &Tensor) -> Result<()> {
     if x.shape() != target.shape() {
         bail!(who, "shapes {:?} and {:?} are not the same", x.shape(), target.shape());

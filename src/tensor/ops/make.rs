@@ -6,7 +6,7 @@ use crate::tensor::values::values_i64;
 use crate::tensor::{Array, DType, Rng, Tensor};
 use crate::{Result, bail, cancel};
 
-/// Where new tensors are made.
+/// Makes a tensor on the default device.
 fn made<T: candle_core::WithDType>(numbers: Vec<T>, dims: impl Into<candle_core::Shape>) -> Result<Array> {
     Ok(Array::from_vec(numbers, dims.into(), &default_device()?)?)
 }

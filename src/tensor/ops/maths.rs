@@ -28,7 +28,7 @@ macro_rules! from_input {
     )*};
 }
 
-/// A function whose gradient is computed from its result: `name(x): value, y, g: gradient`. The input is not kept.
+/// A function whose gradient is computed from its result: `name(x): value, y, g: gradient`. The input is not saved.
 macro_rules! from_result {
     ($($(#[$doc:meta])* $name:ident($x:ident): $value:expr, $y:ident, $g:ident: $gradient:expr;)*) => {$(
         $(#[$doc])*
@@ -46,7 +46,7 @@ macro_rules! from_result {
     )*};
 }
 
-/// What the standard library lacks, or is not exact in.
+/// Functions that the standard library lacks, or computes inexactly.
 trait Special {
     fn error_function(self) -> Self;
     fn complement(self) -> Self;
@@ -82,7 +82,7 @@ impl Special for f64 {
     }
 
     fn area_sine(self) -> f64 {
-        // twice of it would not be a number
+        // doubling it would overflow
         if self.abs() > 1e300 { (self.abs().ln() + std::f64::consts::LN_2).copysign(self) } else { self.asinh() }
     }
 
@@ -153,13 +153,13 @@ macro_rules! steps {
 steps! {
     floor(x): x.floor();
     ceil(x): x.ceil();
-    /// Towards 0.
+    /// Rounds towards 0.
     trunc(x): x.trunc();
-    /// To the nearest whole number; halves to the even one, as in PyTorch.
+    /// Rounds to the nearest integer; halves to even, as in PyTorch.
     round(x): x.round_ties_even();
 }
 
-/// The part after the point, with the sign of `x`.
+/// The fractional part, with the sign of `x`.
 pub fn frac(x: &Tensor) -> Result<Tensor> {
     super::subtract(x, &trunc(x)?)
 }
@@ -177,7 +177,7 @@ pub fn abs(x: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// The sign: -1, 0 or 1, and NaN of NaN. Its gradient is 0.
+/// The sign: -1, 0 or 1, and NaN for NaN. Its gradient is 0.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let value = x.value();
     let signs = match value.dtype() {

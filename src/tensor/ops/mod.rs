@@ -1,4 +1,4 @@
-//! Operations: each one function with its forward and backward.
+//! Operations: each is one function with its forward and backward.
 
 mod activation;
 mod arith;
@@ -59,7 +59,7 @@ use super::values::wide;
 use super::{Array, DType, Tensor};
 use crate::{Error, Result, bail};
 
-/// A dimension as the user counts it (`-1` is the last) as an index into `dims`.
+/// A dimension as the user counts it (`-1` is the last), as an index into `dims`.
 pub fn dimension(who: &str, dims: &[usize], dim: i64) -> Result<usize> {
     let rank = dims.len() as i64;
     let index = if dim < 0 { dim + rank } else { dim };
@@ -77,14 +77,14 @@ pub fn volume(who: &str, dims: &[usize]) -> Result<usize> {
     let too_large = || Error::new(who, format!("shape {dims:?} is too large for the memory"));
     let count = dims.iter().try_fold(1usize, |count, size| count.checked_mul(*size)).ok_or_else(too_large)?;
     crate::limits::room(who, (count as u64).saturating_mul(4), format_args!("shape {dims:?}"))?;
-    // only asked for, never touched
+    // only checked, never touched
     if count > 1 << 26 {
         Vec::<u64>::new().try_reserve_exact(count).map_err(|_| too_large())?;
     }
     Ok(count)
 }
 
-/// The shape that two broadcast to, as in numpy: aligned at the last dimension, where 1 stretches.
+/// The broadcast shape of two, as in numpy: aligned at the last dimension, where 1 broadcasts.
 pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     let rank = a.len().max(b.len());
     let size = |dims: &[usize], from_end: usize| dims.len().checked_sub(from_end).map_or(1, |index| dims[index]);
@@ -101,8 +101,7 @@ pub fn broadcast(who: &str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     Ok(dims)
 }
 
-/// The dtype that two meet in, as in PyTorch: a float wins over a whole number, the wider over the narrower, and
-/// f16 with bf16 gives f32.
+/// The common dtype of two, as in PyTorch: a float wins over an integer, the wider over the narrower, and f16 with bf16 is f32.
 pub fn promote(a: DType, b: DType) -> DType {
     use DType::*;
     let order = [U8, U32, I64, F16, BF16, F32, F64];
@@ -114,7 +113,7 @@ pub fn promote(a: DType, b: DType) -> DType {
     }
 }
 
-/// Converts both to their promoted dtype. A single number does not widen a tensor of its own kind (as in PyTorch).
+/// Converts both to their promoted dtype. A scalar does not widen a tensor of its own kind (as in PyTorch).
 fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     let (x, y) = (a.dtype(), b.dtype());
     if x == y {
@@ -128,7 +127,7 @@ fn promoted(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((cast(a, dtype)?, cast(b, dtype)?))
 }
 
-/// Converts integers to f32 for an operation on real numbers; floats stay.
+/// Converts integers to f32 for an operation on real numbers; floats are unchanged.
 pub fn real(x: &Tensor) -> Result<Tensor> {
     if x.dtype().is_float() { Ok(x.clone()) } else { cast(x, DType::F32) }
 }
@@ -152,7 +151,7 @@ fn sum_to(grad: Array, dims: &[usize]) -> Result<Array> {
     })
 }
 
-/// Numbers before, along and after a dimension: how a loop over it sees an array.
+/// The numbers before, along and after a dimension, as used by a loop over it.
 fn blocks(dims: &[usize], dim: usize) -> (usize, usize, usize) {
     (dims[..dim].iter().product(), dims[dim], dims[dim + 1..].iter().product())
 }

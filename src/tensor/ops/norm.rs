@@ -7,8 +7,8 @@ use crate::tensor::values::each;
 use crate::tensor::{Array, DType, Tensor};
 use crate::{Result, bail};
 
-/// The p-norm over the given dimensions, or of all numbers: (Σ |x|^p)^(1/p), the largest or least of |x| for an infinite
-/// p, the count of what is not 0 for p = 0. Gradients as in PyTorch: 0 where the norm is 0.
+/// The p-norm over the given dimensions, or of all numbers: (Σ |x|^p)^(1/p), the maximum or minimum of |x| for an infinite p, the
+/// number of nonzeros for p = 0. Gradients as in PyTorch: 0 where the norm is 0.
 pub fn norm(x: &Tensor, p: f64, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     if p.is_nan() {
         bail!("norm", "p is NaN");
@@ -29,7 +29,7 @@ pub fn norm(x: &Tensor, p: f64, over: Option<&[i64]>, keep: bool) -> Result<Tens
     }))
 }
 
-/// The norm that is used most, in the dtype of the numbers; halves in f32.
+/// The most common norm, in the dtype of the numbers; halves in f32.
 fn euclidean(x: &Tensor, over: Vec<usize>, keep: bool) -> Result<Tensor> {
     let dtype = x.dtype();
     let wide = if dtype == DType::F64 { dtype } else { DType::F32 };
@@ -59,7 +59,7 @@ fn measured(line: &[f64], p: f64) -> f64 {
 }
 
 fn slopes(line: &[f64], p: f64, norm: f64, grad: f64) -> Vec<f64> {
-    // of NaN too it is 0, as in PyTorch
+    // it is 0 for NaN too, as in PyTorch
     let sign = |x: f64| f64::from(i8::from(x > 0.0) - i8::from(x < 0.0));
     if p.is_infinite() {
         let is_it = |x: &f64| x.abs() == norm || x.is_nan() && norm.is_nan();

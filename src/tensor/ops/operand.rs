@@ -1,10 +1,10 @@
-//! The sides of an operator: tensors and numbers, brought to one dtype and shape.
+//! Operands of an operator: tensors and numbers, converted to a common dtype and shape.
 
 use super::{broadcast, cast, promoted, to_device};
 use crate::tensor::{Array, DType, Device, Tensor};
 use crate::{Result, bail};
 
-/// A number in a formula.
+/// A number as an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
     Int(i64),
@@ -19,8 +19,8 @@ impl Scalar {
         }
     }
 
-    /// As a single number of the dtype that it takes beside a tensor of `beside`: the same, but f32 for a
-    /// fraction beside whole numbers, and i64 for a whole number that does not fit.
+    /// As a scalar of the dtype that it takes with a tensor of `beside`: the same, except f32 for a fraction with integers, and
+    /// i64 for an integer that does not fit.
     fn tensor(self, beside: DType, device: &Device) -> Result<Tensor> {
         let dtype = match self {
             Scalar::Float(_) if !beside.is_float() => DType::F32,
@@ -31,7 +31,7 @@ impl Scalar {
         self.on(dtype, device)
     }
 
-    /// As a single number of a dtype on a device; nothing crosses to it.
+    /// As a scalar of a dtype on a device; nothing is transferred.
     pub fn on(self, dtype: DType, device: &Device) -> Result<Tensor> {
         let array = match (self, dtype) {
             _ if device.is_cpu() => return self.to_dtype(dtype),
@@ -44,7 +44,7 @@ impl Scalar {
         Ok(array.into())
     }
 
-    /// Whether the number is within the range of a dtype. A fraction is cut off, as in PyTorch.
+    /// Whether the number is within the range of a dtype. A fraction is truncated, as in PyTorch.
     pub fn fits(self, dtype: DType) -> bool {
         let whole = self.to_f64().trunc();
         match dtype {
@@ -55,7 +55,7 @@ impl Scalar {
         }
     }
 
-    /// An error where the number is beyond a dtype.
+    /// Returns an error if the number is out of a dtype's range.
     pub fn check(self, who: &str, dtype: DType) -> Result<()> {
         match self.fits(dtype) {
             true => Ok(()),
@@ -96,7 +96,7 @@ impl From<f64> for Scalar {
     }
 }
 
-/// One side of an operator.
+/// One operand.
 #[derive(Clone)]
 pub enum Operand {
     Tensor(Tensor),
@@ -133,7 +133,7 @@ impl From<f64> for Operand {
     }
 }
 
-/// Both sides as tensors of one dtype.
+/// Both operands as tensors of one dtype.
 pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Tensor, Tensor)> {
     match (a.into(), b.into()) {
         (Operand::Tensor(a), Operand::Tensor(b)) => {
@@ -157,7 +157,7 @@ pub(super) fn sides(a: impl Into<Operand>, b: impl Into<Operand>) -> Result<(Ten
     }
 }
 
-/// Both on one device where one of them is a single number of the CPU, which goes to the other.
+/// Both on one device, if one of them is a CPU scalar, which is moved to the other's.
 fn beside(a: Tensor, b: Tensor) -> Result<(Tensor, Tensor)> {
     let (x, y) = (a.value(), b.value());
     let goes = |number: &Array, to: &Array| number.rank() == 0 && number.device().is_cpu() && !to.device().is_cpu();
@@ -168,7 +168,7 @@ fn beside(a: Tensor, b: Tensor) -> Result<(Tensor, Tensor)> {
     })
 }
 
-/// Both as arrays of the shape that they broadcast to.
+/// Both as arrays of their broadcast shape.
 pub(super) fn stretched(x: &Array, y: &Array) -> Result<(Array, Array)> {
     if x.dims() == y.dims() {
         return Ok((x.clone(), y.clone()));

@@ -34,10 +34,10 @@ pub fn top_k(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Ten
     Ok((gather(x, dim, &places)?, places))
 }
 
-/// Numbers of a line that take some milliseconds to sort.
+/// Size of a line that takes some milliseconds to sort.
 const LONG: usize = 1 << 15;
 
-/// Places of the first `k` in order, along a dimension.
+/// Indices of the first `k` in order, along a dimension.
 fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Array> {
     let (before, count, after) = blocks(x.dims(), axis);
     let mut dims = x.dims().to_vec();
@@ -62,9 +62,9 @@ fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Ar
             places.sort_unstable_by(order);
             places
         };
-        // a long line looks by itself whether it has to stop, on whichever thread
+        // a long line checks for a stop itself, on any thread
         let one = |line: usize| if count < LONG { places_of(line) } else { cancel::under(&current, || places_of(line)) };
-        // to put a number in its place takes some ten looks at it
+        // placing a number takes some ten comparisons
         cancel::stoppable(|| each_line(before * after, 16 * count, one)).flatten()
     })?)?;
     for (line, places) in lines.into_iter().enumerate() {
@@ -75,17 +75,17 @@ fn first_places(x: &Array, axis: usize, k: usize, descending: bool) -> Result<Ar
     array(found, &dims, x)
 }
 
-/// What is different in a tensor.
+/// The distinct numbers of a tensor.
 pub struct Unique {
-    /// Sorted, in one dimension.
+    /// Sorted, one-dimensional.
     pub values: Tensor,
-    /// How often each is there.
+    /// Number of occurrences of each.
     pub counts: Tensor,
-    /// For each number of the tensor, which of the values it is.
+    /// For each number of the tensor, the index of its value.
     pub inverse: Tensor,
 }
 
-/// The different numbers of a tensor, sorted. All NaN are one, and so are 0 and -0; a gradient goes to the first of equals.
+/// The distinct numbers of a tensor, sorted. All NaN are equal, and so are 0 and -0; the gradient goes to the first in a tie.
 pub fn unique(x: &Tensor) -> Result<Unique> {
     let flat = reshape(x, &[-1])?;
     let value = flat.value();
@@ -112,7 +112,7 @@ pub fn unique(x: &Tensor) -> Result<Unique> {
     })
 }
 
-/// The places of the numbers in one dimension in their order.
+/// The indices that sort the numbers in one dimension.
 fn first_order(x: &Array) -> Result<Vec<usize>> {
     let places = first_places(x, 0, x.dims()[0], false)?;
     Ok(values::<i64>(&places)?.into_iter().map(|place| place as usize).collect())

@@ -1,4 +1,4 @@
-//! Selection by index: rows, or a number from each row.
+//! Selection by index: rows, or one number of each row.
 
 use super::there::is_there;
 use super::{blocks, dimension, volume};
@@ -35,7 +35,7 @@ pub fn index_select(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     Ok(Tensor::derive(picked, [x], move |grad, flow| flow.add(0, || put_back(&grad, &ids, &dims, axis))))
 }
 
-/// [`index_select`] on another device than the CPU: only the indices cross.
+/// [`index_select`] on a device other than the CPU: only the indices are transferred.
 fn select_there(x: &Tensor, value: &Array, axis: usize, ids: &[usize], dims: &[usize]) -> Result<Tensor> {
     let index = places_there(ids, value)?;
     let rows = value.contiguous()?.index_select(&index, axis)?;
@@ -48,13 +48,13 @@ fn select_there(x: &Tensor, value: &Array, axis: usize, ids: &[usize], dims: &[u
     }))
 }
 
-/// Places as an array on the device of `like`.
+/// Indices as an array on the device of `like`.
 fn places_there(places: &[usize], like: &Array) -> Result<Array> {
     let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
     Ok(Array::from_slice(&places, places.len(), like.device())?)
 }
 
-/// Adds rows to the rows that they were selected from.
+/// Adds rows to the positions that they were selected from.
 fn put_back(grad: &Array, ids: &[usize], dims: &[usize], axis: usize) -> Result<Array> {
     let (before, count, after) = blocks(dims, axis);
     number!(grad.dtype(), T => {
@@ -79,7 +79,7 @@ pub fn gather(x: &Tensor, dim: i64, ids: &Tensor) -> Result<Tensor> {
     picked(x, places, &ids.shape())
 }
 
-/// Where in a tensor of shape `dims`, counted row by row, each index of `ids` leads along a dimension.
+/// The flat index in a tensor of shape `dims` for each index of `ids` along a dimension.
 pub(super) fn places_along(who: &str, dims: &[usize], dim: i64, ids: &Array) -> Result<Vec<usize>> {
     let axis = dimension(who, dims, dim)?;
     let shape = ids.dims();
@@ -96,7 +96,7 @@ pub(super) fn places_along(who: &str, dims: &[usize], dim: i64, ids: &Array) -> 
     for id in &mut places {
         let rest: usize = (0..dims.len()).filter(|dim| *dim != axis).map(|dim| at[dim] * steps[dim]).sum();
         *id = rest + *id * steps[axis];
-        // the next place of `ids`
+        // the next position of `ids`
         for dim in (0..shape.len()).rev() {
             at[dim] += 1;
             if at[dim] < shape[dim] {
@@ -108,7 +108,7 @@ pub(super) fn places_along(who: &str, dims: &[usize], dim: i64, ids: &Array) -> 
     Ok(places)
 }
 
-/// A tensor of the numbers at `places`. A number that is there several times gets the sum of its gradients.
+/// A tensor of the numbers at `places`. A number selected several times receives the sum of its gradients.
 pub(super) fn picked(x: &Tensor, places: Vec<usize>, dims: &[usize]) -> Result<Tensor> {
     let value = x.value();
     let from = value.dims().to_vec();
@@ -116,7 +116,7 @@ pub(super) fn picked(x: &Tensor, places: Vec<usize>, dims: &[usize]) -> Result<T
     Ok(Tensor::derive(found, [x], move |grad, flow| flow.add(0, || scatter(&grad, &places, &from))))
 }
 
-/// The numbers at `places`, counted row by row.
+/// The numbers at flat indices `places`.
 pub(super) fn pick(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array> {
     if is_there(x) {
         return Ok(x.flatten_all()?.contiguous()?.index_select(&places_there(places, x)?, 0)?.reshape(dims)?);
@@ -127,7 +127,7 @@ pub(super) fn pick(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array>
     })
 }
 
-/// Numbers added at `places` of zeros.
+/// Numbers added at `places` to an array of zeros.
 pub(super) fn scatter(x: &Array, places: &[usize], dims: &[usize]) -> Result<Array> {
     if is_there(x) {
         let zeros = Array::zeros(dims.iter().product::<usize>(), x.dtype(), x.device())?;
@@ -140,7 +140,7 @@ pub(super) fn scatter(x: &Array, places: &[usize], dims: &[usize]) -> Result<Arr
     })
 }
 
-/// Indices that lie within a dimension.
+/// Indices checked to be within a dimension.
 fn checked(who: &str, ids: &Array, axis: usize, size: usize) -> Result<Vec<usize>> {
     let ids = values_i64(who, ids)?;
     match ids.iter().find(|id| !(0..size as i64).contains(*id)) {

@@ -1,4 +1,4 @@
-//! Products of many numbers, and results along the way: running sums and products.
+//! Products, and cumulative sums and products.
 
 use super::reduce::{chosen, reduced};
 use super::{blocks, cast, dimension, lines};
@@ -9,7 +9,7 @@ use candle_core::WithDType;
 
 /// Multiplies over the given dimensions, or all numbers. Integers are multiplied in i64, and wrap around.
 ///
-/// A gradient is the product of the other numbers, so that it is right beside zeros.
+/// A gradient is the product of the other numbers, so that it is correct with zeros.
 pub fn prod(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     let over = chosen("prod", &x.shape(), over)?;
     if !x.dtype().is_float() {
@@ -71,8 +71,8 @@ fn sums(x: &Array, dim: usize, backwards: bool) -> Result<Array> {
     running(x, dim, backwards, 0.0, i64::wrapping_add, |a, b| a + b)
 }
 
-/// The gradient of a number: the product of those before it, times the sum over the results from its own on of their
-/// gradient times the product of the numbers between. Behind a zero it is 0.
+/// The gradient of a number: the product of those before it, times the sum over its own and all later results of their gradient
+/// times the product of the numbers between. After a zero it is 0.
 fn cumprod_gradient(x: &Array, grad: &Array, dim: usize) -> Result<Array> {
     let (before, count, after) = blocks(x.dims(), dim);
     let (numbers, grads) = (values_f64(x)?, values_f64(grad)?);
@@ -95,7 +95,7 @@ fn cumprod_gradient(x: &Array, grad: &Array, dim: usize) -> Result<Array> {
     Ok(array(found, x.dims(), x)?.to_dtype(x.dtype())?)
 }
 
-/// Results along the way, from `start` on, in f64 as in PyTorch: a sum that was beyond f32 may come back.
+/// Cumulative results, starting with `start`, in f64 as in PyTorch: a sum that overflowed f32 may come back.
 fn running(
     x: &Array,
     dim: usize,
@@ -122,7 +122,7 @@ fn along<T: WithDType, A: Copy>(
     add: impl Fn(A, T) -> A,
     give: impl Fn(A) -> T,
 ) -> Result<Vec<T>> {
-    /// Numbers between two looks at whether to stop.
+    /// Numbers between two checks for a stop.
     const LOOK: usize = 1 << 22;
     let mut unseen = 0;
     let mut sums = vec![start; after];

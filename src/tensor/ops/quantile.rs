@@ -9,8 +9,8 @@ use crate::tensor::values::values_f64;
 use crate::tensor::{DType, Tensor};
 use crate::{Error, Result, bail};
 
-/// The median along a dimension, or of all: the lower of the two in the middle, as in PyTorch. The gradient goes to that
-/// number, or without a dimension in equal parts to all that are equal to it.
+/// The median along a dimension, or of all: the lower of the two in the middle, as in PyTorch. The gradient goes to that number,
+/// or without a dimension in equal parts to all numbers equal to it.
 pub fn median(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     const WHO: &str = "median";
     let (flat, along) = flattened(x, dim)?;
@@ -22,7 +22,7 @@ pub fn median(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     let order = argsort(&flat, axis, false)?;
     let (middle, last) = (narrow(&order, axis, (size - 1) / 2, 1)?, narrow(&order, axis, size - 1, 1)?);
     let (numbers, most) = (flat.detach(), gather(&flat.detach(), axis, &last)?);
-    // NaN are at the end of the order: the first of them, as in PyTorch
+    // NaN are last in order: the first of them, as in PyTorch
     let nans = sum(&is_nan(&numbers)?, Some(&[axis]), true)?;
     let first = clamp(&subtract(size, &nans)?, None, Some((size - 1).into()))?;
     let first = gather(&order, axis, &first)?;
@@ -34,7 +34,7 @@ pub fn median(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     if keep { Ok(found) } else { squeeze(&found, Some(axis)) }
 }
 
-/// What a quantile between two numbers is.
+/// Interpolation of a quantile between two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
     Linear,
@@ -44,7 +44,7 @@ pub enum Interpolation {
     Nearest,
 }
 
-/// The `q`-th quantiles along a dimension, or of all. Several make a dimension of their own, the first.
+/// The `q`-th quantiles along a dimension, or of all. Several quantiles add a leading dimension.
 pub fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keep: bool, between: Interpolation) -> Result<Tensor> {
     const WHO: &str = "quantile";
     let several = match q.shape()[..] {
@@ -81,7 +81,7 @@ pub fn quantile(x: &Tensor, q: &Tensor, dim: Option<i64>, keep: bool, between: I
     }
 }
 
-/// Where in order a share is, computed in the dtype of the numbers as in PyTorch.
+/// The position of a quantile in the order, computed in the dtype of the numbers as in PyTorch.
 fn rank(share: f64, size: usize, dtype: DType) -> f64 {
     match dtype {
         DType::F64 => share * (size - 1) as f64,
@@ -99,7 +99,7 @@ fn at_rank(sorted: &Tensor, axis: i64, rank: f64, between: Interpolation) -> Res
         Interpolation::Higher => return at(rank.ceil()),
         Interpolation::Nearest => return at(rank.round_ties_even()),
     };
-    // a number alone: beside an infinite one even no part of the difference is NaN
+    // a single number: next to an infinite one even zero times the difference is NaN
     if share == 0.0 {
         return at(rank);
     }

@@ -1,4 +1,4 @@
-//! The same numbers in other places: turned around, repeated, cut to triangles and diagonals, padded.
+//! Rearranging numbers: reversed, repeated, restricted to triangles and diagonals, padded.
 
 use super::pick::picked;
 use super::{
@@ -29,7 +29,7 @@ pub fn flip(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     })
 }
 
-/// Moves the numbers by `shifts[n]` places along `dims[n]`; what falls off the end comes back at the start.
+/// Moves the numbers by `shifts[n]` positions along `dims[n]`; numbers past the end wrap around to the start.
 pub fn roll(x: &Tensor, shifts: &[i64], dims: &[i64]) -> Result<Tensor> {
     if shifts.len() != dims.len() {
         bail!("roll", "{} shifts for {} dimensions", shifts.len(), dims.len());
@@ -53,7 +53,7 @@ pub fn repeat(x: &Tensor, counts: &[usize]) -> Result<Tensor> {
         bail!("repeat", "{} counts for the {} dimensions of shape {shape:?}", counts.len(), shape.len());
     };
     let whole: Vec<usize> = [vec![1; lead], shape].concat();
-    // each dimension behind one that counts its repetitions
+    // each dimension after one that counts its repetitions
     let apart: Vec<usize> = whole.iter().flat_map(|size| [1, *size]).collect();
     let wide: Vec<usize> = counts.iter().zip(&whole).flat_map(|(count, size)| [*count, *size]).collect();
     let joined: Vec<usize> = counts.iter().zip(&whole).map(|(count, size)| count.saturating_mul(*size)).collect();
@@ -61,7 +61,7 @@ pub fn repeat(x: &Tensor, counts: &[usize]) -> Result<Tensor> {
     reshape(&expand(&reshape(x, &signed(&apart))?, &signed(&wide))?, &signed(&joined))
 }
 
-/// Repeats each index along a dimension: all of them `counts[0]` times, or each its own number of times.
+/// Repeats each index along a dimension: all of them `counts[0]` times, or each by its own count.
 pub fn repeat_interleave(x: &Tensor, counts: &[usize], dim: i64) -> Result<Tensor> {
     const WHO: &str = "repeat_interleave";
     let shape = x.shape();
@@ -103,7 +103,7 @@ fn triangle(who: &str, x: &Array, diagonal: i64, lower: bool) -> Result<Array> {
     })
 }
 
-/// The diagonal of two dimensions, `offset` places above the main one: these two are replaced by one, the last.
+/// The diagonal of two dimensions, `offset` above the main one: the two are replaced by one, the last.
 pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     const WHO: &str = "diagonal";
     let shape = x.shape();
@@ -124,7 +124,7 @@ pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor>
     picked(&permute(x, &signed(&order))?, places, &[dims, vec![length]].concat())
 }
 
-/// Matrices with the last dimension on their diagonal, `offset` places above the main one; 0 elsewhere.
+/// Matrices with the last dimension on their diagonal, `offset` above the main one; 0 elsewhere.
 pub fn diag_embed(x: &Tensor, offset: i64) -> Result<Tensor> {
     let shape = x.shape();
     let Some((length, front)) = shape.split_last() else { bail!("diag_embed", "a single number has no dimensions") };
@@ -140,7 +140,7 @@ pub fn diag_embed(x: &Tensor, offset: i64) -> Result<Tensor> {
     super::index::put("diag_embed", &none, places, x)
 }
 
-/// All products of a number of `a` and one of `b`, two vectors.
+/// All products of a number of `a` and a number of `b`, two vectors.
 pub fn outer(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.shape().len() != 1 || b.shape().len() != 1 {
         bail!("outer", "shapes {:?} and {:?} are not vectors", a.shape(), b.shape());
@@ -148,8 +148,8 @@ pub fn outer(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     multiply(&unsqueeze(a, 1)?, &unsqueeze(b, 0)?).map_err(|error| error.attributed_to("outer"))
 }
 
-/// Pads with a number. As in PyTorch `sizes` are before and after the last dimension, then before and after the one
-/// before it, and so on.
+/// Pads with a number. As in PyTorch `sizes` are before and after the last dimension, then before and after the second to last,
+/// and so on.
 pub fn pad_with(x: &Tensor, sizes: &[usize], fill: Scalar) -> Result<Tensor> {
     let shape = x.shape();
     let (pairs, odd) = sizes.as_chunks::<2>();
@@ -171,7 +171,7 @@ pub fn pad_with(x: &Tensor, sizes: &[usize], fill: Scalar) -> Result<Tensor> {
     })
 }
 
-/// Counts for [`repeat_interleave`] that a tensor holds.
+/// Counts for [`repeat_interleave`], from a tensor.
 pub fn counts_of(who: &str, counts: &Tensor) -> Result<Vec<usize>> {
     let count = |count: i64| match usize::try_from(count) {
         Ok(count) => Ok(count),

@@ -1,5 +1,5 @@
-//! Reductions over all numbers, over one dimension or several. Each sum is in an order of its own that does not
-//! depend on threads. Halves are reduced in f32 and rounded once, whole numbers exactly.
+//! Reductions over all numbers, or over one or several dimensions. Each sum has a fixed order that does not depend on threads.
+//! Halves are reduced in f32 and rounded once, integers exactly.
 
 use super::there::is_there;
 use super::{arith::over as over_number, arith::scale, blocks, dimension};
@@ -19,7 +19,7 @@ pub fn sum(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     Ok(Tensor::derive(value, [&x], move |grad, flow| flow.add(0, || spread(&grad, &dims, &over))))
 }
 
-/// Averages over the given dimensions, or over all. Integers give f32.
+/// Averages over the given dimensions, or over all. Integers return f32.
 pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     let (numbers, dtype) = widened(x)?;
     let dims = x.shape();
@@ -29,8 +29,8 @@ pub fn mean(x: &Tensor, over: Option<&[i64]>, keep: bool) -> Result<Tensor> {
     Ok(Tensor::derive(value, [x], move |grad, flow| flow.add(0, || spread(&over_number(&grad, count)?, &dims, &over))))
 }
 
-/// The numbers to reduce, and the dtype of the result: a sum of halves may be beyond them where their mean is not, and
-/// whole numbers may be beyond f32.
+/// The numbers to reduce, and the dtype of the result: a sum of halves may overflow where their mean does not, and integers may
+/// exceed f32.
 fn widened(x: &Tensor) -> Result<(Array, DType)> {
     let (wide, result) = match x.dtype() {
         half @ (DType::F16 | DType::BF16) => (DType::F32, half),
@@ -49,7 +49,7 @@ pub fn variance(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -
     }))
 }
 
-/// The square root of [`variance`]. Where it is 0 so is its gradient, as in PyTorch.
+/// The square root of [`variance`]. Where it is 0 its gradient is 0 too, as in PyTorch.
 pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Result<Tensor> {
     let spread = Spread::of("std", x, over, correction)?;
     let (value, dtype) = (spread.variance(keep)?.sqrt()?, spread.dtype);
@@ -61,7 +61,7 @@ pub fn std(x: &Tensor, over: Option<&[i64]>, keep: bool, correction: i64) -> Res
     }))
 }
 
-/// How far numbers are from their mean.
+/// Deviations of numbers from their mean.
 struct Spread {
     center: Array,
     over: Vec<usize>,
@@ -87,31 +87,31 @@ impl Spread {
         over_number(&sum_dims(&each!(&self.center; |x| x * x)?, &self.over, keep)?, self.count)
     }
 
-    /// Of the numbers, by that of their variance: 2 / count · (x - mean) · grad.
+    /// The gradient of the numbers, from the gradient of their variance: 2 / count · (x - mean) · grad.
     fn gradient(&self, grad: &Array) -> Result<Array> {
         let grad = spread(&scale(grad, 2.0 / self.count)?, self.center.dims(), &self.over)?;
         Ok((&self.center * grad)?.to_dtype(self.dtype)?)
     }
 }
 
-/// The maxima along a dimension, or the largest of all. The gradient goes to the first of equals along a dimension, and
-/// in equal parts to all of them without one, as in PyTorch.
+/// The maxima along a dimension, or the maximum of all. Along a dimension the gradient goes to the first in a tie; without one,
+/// in equal parts to all of them, as in PyTorch.
 pub fn max(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("max", x, dim, keep, true)
 }
 
-/// The minima along a dimension, or the smallest of all. The gradient goes as in [`max`].
+/// The minima along a dimension, or the minimum of all. The gradient is as in [`max`].
 pub fn min(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     extreme("min", x, dim, keep, false)
 }
 
-/// The index of the first maximum, in i64: along a dimension, or in the numbers row by row.
+/// The index of the first maximum, in i64: along a dimension, or in all numbers row by row.
 pub fn argmax(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     let (flat, dim) = flattened(x, dim)?;
     Ok(places("argmax", &flat, dim, keep, true)?.into())
 }
 
-/// The index of the first minimum, in i64: along a dimension, or in the numbers row by row.
+/// The index of the first minimum, in i64: along a dimension, or in all numbers row by row.
 pub fn argmin(x: &Tensor, dim: Option<i64>, keep: bool) -> Result<Tensor> {
     let (flat, dim) = flattened(x, dim)?;
     Ok(places("argmin", &flat, dim, keep, false)?.into())
@@ -125,7 +125,7 @@ fn extreme(who: &str, x: &Tensor, dim: Option<i64>, keep: bool, largest: bool) -
     if keep { Ok(found) } else { super::squeeze(&found, Some(along)) }
 }
 
-/// The number at a place of all, counted row by row. Its gradient goes in equal parts to all numbers that are equal to it.
+/// The number at a flat index. Its gradient goes in equal parts to all numbers equal to it.
 pub(super) fn one_of_all(x: &Tensor, place: &Array) -> Result<Tensor> {
     let flat = x.value().flatten_all()?;
     let value = flat.index_select(&place.reshape(1)?, 0)?.reshape(())?;
@@ -143,7 +143,7 @@ pub(super) fn one_of_all(x: &Tensor, place: &Array) -> Result<Tensor> {
     }))
 }
 
-/// Without a dimension: the numbers row by row, along their only one.
+/// Without a dimension: the numbers row by row, in one dimension.
 pub(super) fn flattened(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, i64)> {
     match dim {
         Some(dim) => Ok((x.clone(), dim)),
@@ -211,7 +211,7 @@ pub(super) fn spread(grad: &Array, dims: &[usize], over: &[usize]) -> Result<Arr
     Ok(grad.reshape(reduced(dims, over, true))?.broadcast_as(dims)?)
 }
 
-/// Whether sums are those of candle, on another device than the CPU; whole numbers are summed here, exactly.
+/// Whether candle computes the sum, on a device other than the CPU; integers are summed here, exactly.
 fn stays(x: &Array) -> bool {
     is_there(x) && x.dtype().is_float()
 }
@@ -228,7 +228,7 @@ fn total(x: &Array) -> Result<Array> {
     })
 }
 
-/// A sum in blocks of fixed size: nearly as exact as pairwise summation, and independent of the threads.
+/// A sum in blocks of fixed size: nearly as exact as pairwise summation, and independent of threads.
 fn fold<T: WithDType>(x: &[T]) -> T {
     let block = |x: &[T]| {
         let (chunks, rest) = x.as_chunks::<16>();
@@ -252,7 +252,7 @@ fn fold<T: WithDType>(x: &[T]) -> T {
     fold(&parts)
 }
 
-/// The sum over one dimension: rows are added to rows, so that it runs at the speed of memory.
+/// The sum over one dimension: rows are added to rows, at memory speed.
 pub(super) fn sum_over(x: &Array, dim: usize, keep: bool) -> Result<Array> {
     let (_, count, after) = blocks(x.dims(), dim);
     let dims = reduced(x.dims(), &[dim], keep);

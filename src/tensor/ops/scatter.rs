@@ -1,4 +1,4 @@
-//! Numbers put, or added, where indices lead: the reverse of [`gather`](super::gather).
+//! Writing or adding numbers at indices: the reverse of [`gather`](super::gather).
 
 use super::index::put;
 use super::operand::Operand;
@@ -8,14 +8,13 @@ use crate::tensor::values::{array, number, values, with_values};
 use crate::tensor::{Array, Tensor};
 use crate::{Result, bail};
 
-/// A copy of `x` with the numbers of `source` where `ids` lead along a dimension. Where two lead to one place, the later
-/// stays.
+/// A copy of `x` with the numbers of `source` at `ids` along a dimension. If an index repeats, the last number is used.
 pub fn scatter(x: &Tensor, dim: i64, ids: &Tensor, source: impl Into<Operand>) -> Result<Tensor> {
     let places = places_along("scatter", &x.shape(), dim, &ids.value())?;
     put("scatter", x, places, &sources("scatter", x, ids, source.into())?)
 }
 
-/// A copy of `x` with the numbers of `source` added where `ids` lead along a dimension.
+/// A copy of `x` with the numbers of `source` added at `ids` along a dimension.
 pub fn scatter_add(x: &Tensor, dim: i64, ids: &Tensor, source: impl Into<Operand>) -> Result<Tensor> {
     let places = places_along("scatter_add", &x.shape(), dim, &ids.value())?;
     let source = sources("scatter_add", x, ids, source.into())?;
@@ -29,7 +28,7 @@ pub fn scatter_add(x: &Tensor, dim: i64, ids: &Tensor, source: impl Into<Operand
     }))
 }
 
-/// A copy of `x` with the rows of `source` along a dimension added to those that `ids` name.
+/// A copy of `x` with the rows of `source` added to rows `ids` along a dimension.
 pub fn index_add(x: &Tensor, dim: i64, ids: &Tensor, source: &Tensor) -> Result<Tensor> {
     const WHO: &str = "index_add";
     let (dims, shape, count) = (x.shape(), source.shape(), ids.shape());
@@ -45,7 +44,7 @@ pub fn index_add(x: &Tensor, dim: i64, ids: &Tensor, source: &Tensor) -> Result<
     scatter_add(x, dim, &ids, source).map_err(|error| error.attributed_to(WHO))
 }
 
-/// What is put at each index, in the dtype of `x`.
+/// The number for each index, in the dtype of `x`.
 fn sources(who: &str, x: &Tensor, ids: &Tensor, source: Operand) -> Result<Tensor> {
     let shape = ids.shape();
     let mut source = match source {

@@ -1,15 +1,15 @@
-//! Weighted means of rows that lists of indices pick: a token's embedding from those of its subtokens.
+//! Weighted means of rows selected by lists of indices: a token's embedding from those of its subtokens.
 
 use crate::tensor::values::{array, each_line, values_f64, with_values};
 use crate::tensor::{DType, Tensor};
 use crate::{Result, bail};
 
-/// How the rows of a segment weigh.
+/// Weights of the rows of a segment.
 pub enum Weights<'a> {
     Equal,
     /// One list for each segment.
     Given(&'a [Vec<f64>]),
-    /// Each row weighs `decay` of the one before it, or with `reverse` of the one after it.
+    /// Each weight is `decay` times the one before it, or with `reverse` the one after it.
     Decaying {
         decay: f64,
         reverse: bool,
@@ -37,9 +37,9 @@ impl Weights<'_> {
     }
 }
 
-/// For each list of row indices the weighted mean of these rows, in f32: `[lists, width]`.
+/// The weighted mean of the rows of each list of indices, in f32: `[lists, width]`.
 ///
-/// With `keep_norm` a mean is scaled to the mean norm of its rows; a mean of several vectors is shorter than each of them.
+/// With `keep_norm` a mean is scaled to the mean norm of its rows; a mean of several vectors is shorter than they are.
 pub fn segment_mean(rows: &Tensor, lists: &[Vec<u32>], weights: &Weights, keep_norm: bool) -> Result<Tensor> {
     const WHO: &str = "segment_mean";
     let shape = rows.shape();
@@ -71,7 +71,7 @@ pub fn segment_mean(rows: &Tensor, lists: &[Vec<u32>], weights: &Weights, keep_n
     })
     .flatten()?;
     let result = array(means.concat(), &[lists.len(), width], &value)?;
-    // only what learns needs the lists again
+    // only backward needs the lists again
     let lists = if Tensor::records(&[rows]) { lists.to_vec() } else { Vec::new() };
     Ok(Tensor::derive(result, [rows], move |grad, flow| {
         flow.add(0, || {
@@ -108,7 +108,7 @@ impl<'a> Segment<'a> {
         Segment { rows, list, weights, mean, length }
     }
 
-    /// The mean norm of the rows, where the mean is scaled to it: a mean of nothing has no direction to scale.
+    /// The mean norm of the rows, if the mean is scaled to it: a zero mean has no direction to scale.
     fn scaled_to(&self, keep_norm: bool) -> Option<f64> {
         let mean_norm = || self.rows.iter().zip(self.weights).map(|(row, weight)| weight * norm(row)).sum();
         (keep_norm && self.length >= 1e-12).then(mean_norm)
@@ -123,7 +123,7 @@ impl<'a> Segment<'a> {
     fn add_gradient(&self, keep_norm: bool, grad: &[f64], sums: &mut [f64]) {
         let along = self.mean.iter().zip(grad).map(|(mean, grad)| mean * grad).sum::<f64>();
         let norm_of_all = self.scaled_to(keep_norm);
-        // of the mean, which has only a direction where its length is given
+        // of the mean, which with a given length has only a direction
         let of_mean: Vec<f64> = match norm_of_all {
             None => grad.to_vec(),
             Some(norm) => {

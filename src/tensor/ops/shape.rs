@@ -4,7 +4,7 @@ use super::{broadcast, dimension, sum_to, volume};
 use crate::tensor::{Array, Tensor};
 use crate::{Error, Result, bail};
 
-/// Reshapes without reordering the numbers. One size may be -1: it is inferred.
+/// Reshapes without reordering the numbers. One size may be -1, which is inferred.
 pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let value = x.value();
     let dims = fill_hole(value.dims(), shape)?;
@@ -36,7 +36,7 @@ pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
     Ok(Tensor::derive(value.transpose(a, b)?, [x], move |grad, flow| flow.add(0, || Ok(grad.transpose(a, b)?))))
 }
 
-/// Swaps the last two dimensions; a tensor with fewer stays.
+/// Swaps the last two dimensions; a tensor with fewer is unchanged.
 pub fn t(x: &Tensor) -> Result<Tensor> {
     if x.value().rank() < 2 { Ok(x.clone()) } else { transpose(x, -2, -1) }
 }

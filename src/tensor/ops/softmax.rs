@@ -46,7 +46,7 @@ pub fn log_softmax(x: &Tensor, dim: i64) -> Result<Tensor> {
             let most = x.iter().fold(x[0], |a, b| if *b > a || b.is_nan() { *b } else { a });
             let mut sum = 0.0;
             x.iter().for_each(|x| sum += (*x - most).exp());
-            // one after the other: beside a large number the logarithm would be lost
+            // separately: next to a large number the logarithm would be lost
             let all = sum.ln();
             y.iter_mut().zip(x).for_each(|(y, x)| *y = *x - most - all);
         })?;
@@ -75,7 +75,7 @@ pub fn logsumexp(x: &Tensor, over: &[i64], keep: bool) -> Result<Tensor> {
     Ok(Tensor::derive(value, [&x], move |grad, flow| {
         flow.add(0, || {
             lines::gradient(&input, &over, &result, &grad, |line, _, grad| {
-                // not the result, which is rounded
+                // not from the result, which is rounded
                 let all = log_sum(line);
                 line.iter().map(|x| grad * (x - all).exp()).collect()
             })
@@ -85,12 +85,12 @@ pub fn logsumexp(x: &Tensor, over: &[i64], keep: bool) -> Result<Tensor> {
 
 fn log_sum(line: &[f64]) -> f64 {
     let most = line.iter().fold(f64::NEG_INFINITY, |a, b| if *b > a || b.is_nan() { *b } else { a });
-    // taking off the largest keeps the exponentials in range; one that is infinite would give NaN
+    // subtracting the maximum keeps the exponentials in range; an infinite one would make NaN
     let shift = if most.is_finite() { most } else { 0.0 };
     shift + line.iter().fold(0.0, |sum, x| sum + (x - shift).exp()).ln()
 }
 
-/// Runs an operation of the last dimension on another one.
+/// Runs an operation along the last dimension on another dimension.
 fn along_last(who: &str, x: &Tensor, dim: i64, run: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let x = real(x)?;
     let dims = x.shape();

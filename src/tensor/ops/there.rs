@@ -1,19 +1,19 @@
-//! What networks compute most, on another device than the CPU: in operations of candle, so that no number crosses. Every other operation
-//! of [`super`] runs over numbers that are copied here, and its result is copied back.
+//! The most common operations of networks, on a device other than the CPU: as candle operations, so that no number is
+//! transferred. Every other operation of [`super`] copies its operands to the CPU, and its result back.
 
 use crate::Result;
 use crate::tensor::{Array, Tensor};
 use candle_core::D;
 
-/// Of an input, its value and the gradient of its result, the gradient of the input.
+/// The gradient of an input, from its value, the result, and the result's gradient.
 type Slope = fn(&Array, &Array, &Array) -> Result<Array>;
 
-/// Whether numbers are on another device than the CPU.
+/// Whether numbers are on a device other than the CPU.
 pub(super) fn is_there(x: &Array) -> bool {
     !x.device().is_cpu()
 }
 
-/// The function of one number that is called `name`, if it is one of these and `x` is not on the CPU.
+/// The elementwise function `name`, if it is supported here and `x` is not on the CPU.
 pub(super) fn function(name: &str, x: &Tensor) -> Option<Result<Tensor>> {
     if !is_there(&x.value()) {
         return None;
@@ -28,7 +28,7 @@ pub(super) fn function(name: &str, x: &Tensor) -> Option<Result<Tensor>> {
         "cos" => (Array::cos, |x, _, g| Ok((g.neg()? * x.sin()?)?)),
         "tanh" => (Array::tanh, |_, y, g| Ok((g * (1.0 - y.sqr()?)?)?)),
         "sigmoid" => (|x| (x.neg()?.exp()? + 1.0)?.recip(), |_, y, g| Ok((g * ((1.0 - y)? * y)?)?)),
-        // not candle's, for which NaN is 0
+        // not candle's, in which NaN becomes 0
         "relu" => (
             |x| x.lt(&x.zeros_like()?)?.where_cond(&x.zeros_like()?, x),
             |_, y, g| Ok(y.le(&y.zeros_like()?)?.where_cond(&g.zeros_like()?, g)?),

@@ -1,4 +1,4 @@
-//! Between conversations of scripts and those of chat templates.
+//! Conversion of chat messages between scripts and templates.
 
 use super::value::{int, kind, list, map, range};
 use crate::script::prelude::*;
@@ -7,8 +7,13 @@ use serde_json::Value;
 
 pub const APPLY_CHAT_TEMPLATE: &[Opt] = &[
     opt("add_generation_prompt", Kind::Bool, "false", "append the start of the assistant's turn").also(&["open"]),
-    opt("continue_final_message", Kind::Bool, "false", "end with the words of the last message, for a model to go on")
-        .also(&["prefill"]),
+    opt(
+        "continue_final_message",
+        Kind::Bool,
+        "false",
+        "end with the text of the last message, for a model to continue",
+    )
+    .also(&["prefill"]),
     opt("tools", Kind::List, "", "JSON schemas of tools, as maps or as JSON texts")
         .also(&["functions", "function calling"]),
     opt("documents", Kind::List, "", "documents to answer from: maps with `title` and `text`").also(&["RAG"]),
@@ -18,7 +23,7 @@ pub const APPLY_CHAT_TEMPLATE: &[Opt] = &[
 
 const WHO: &str = "apply_chat_template";
 
-/// Keys that JSON schemas, messages and tool calls have, in the order that transformers gives them. Maps of a script have none.
+/// Keys of JSON schemas, messages and tool calls, in transformers' order. Maps of a script are unordered.
 const ORDER: [&str; 17] = [
     "role",
     "id",
@@ -39,12 +44,12 @@ const ORDER: [&str; 17] = [
     "arguments",
 ];
 
-/// Messages of a chat as the template gets them.
+/// Chat messages in the form of templates.
 pub fn messages(given: &List) -> Res<Vec<Value>> {
     given.iter().map(|message| one(WHO, "a message is a map with `role` and `content`", message)).collect()
 }
 
-/// How to apply the template, from the options of `apply_chat_template`.
+/// Template options from the options of `apply_chat_template`.
 pub fn options(given: &Options) -> Res<ChatOptions> {
     let mut options = ChatOptions {
         add_generation_prompt: given.bool("add_generation_prompt")?,
@@ -58,7 +63,7 @@ pub fn options(given: &Options) -> Res<ChatOptions> {
     Ok(options)
 }
 
-/// Reads tools, documents and other variables, each `()` where it is not given.
+/// Reads tools, documents and other variables, each `()` if not given.
 pub fn fill(who: &str, options: &mut ChatOptions, tools: Dynamic, documents: Dynamic, variables: Dynamic) -> Res<()> {
     let several = |name: &str, given: Dynamic| -> Res<Option<Vec<Value>>> {
         if given.is_unit() {
@@ -81,7 +86,7 @@ pub fn fill(who: &str, options: &mut ChatOptions, tools: Dynamic, documents: Dyn
     Ok(())
 }
 
-/// A map, or a text that holds one as JSON.
+/// Reads a map, or a text that holds one as JSON.
 fn one(who: &str, what: &str, given: &Dynamic) -> Res<Value> {
     if let Some(text) = given.read_lock::<ImmutableString>() {
         return match digits::parse(&text) {
@@ -96,7 +101,7 @@ fn one(who: &str, what: &str, given: &Dynamic) -> Res<Value> {
     }
 }
 
-/// Known keys first, the others as they are.
+/// Puts known keys first; the others keep their order.
 fn ordered(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(ordered).collect(),

@@ -1,4 +1,4 @@
-//! What scripts see of mining.
+//! Script verb for mining terms.
 
 use super::value;
 use crate::script::prelude::*;
@@ -12,20 +12,24 @@ const MINE: &[Opt] = &[
         "segmenter",
         Kind::OneOf(&SEGMENTERS),
         "\"words\"",
-        "what terms are made of: words as the tokenizer splits text, words of Unicode (UAX #29), or Chinese words by jieba",
+        "units of terms: the tokenizer's words, Unicode words (UAX #29), or Chinese words by jieba",
     )
     .also(&["units", "tokenize", "analyzer"]),
     opt("pattern", Kind::Text, "", "units are the matches of this regular expression, in place of `segmenter`"),
     opt("list", Kind::Any, "", "units are these terms, in place of `segmenter`: a list of strings or a dataset"),
-    opt("max_ngram", Kind::Int, "1", "most neighboring units in a term, up to 5").also(&["join", "ngram_range", "n"]),
-    opt("min_frequency", Kind::Int, "2", "how often a term must occur").also(&["least", "min_df", "min_count"]),
-    opt("max_token_length", Kind::Int, "16", "longest term, in characters, up to 60").also(&["longest"]),
-    opt("limit", Kind::Int, "1000", "terms at most").also(&["count", "max_features", "top_n"]),
-    opt("order", Kind::OneOf(&ORDERS), "\"savings\"", "sort terms by it, the best first")
-    .also(&["by", "sort", "score"]),
+    opt("max_ngram", Kind::Int, "1", "maximum number of neighboring units in a term, up to 5").also(&[
+        "join",
+        "ngram_range",
+        "n",
+    ]),
+    opt("min_frequency", Kind::Int, "2", "minimum count of a term").also(&["least", "min_df", "min_count"]),
+    opt("max_token_length", Kind::Int, "16", "maximum length of a term, in characters, up to 60").also(&["longest"]),
+    opt("limit", Kind::Int, "1000", "maximum number of terms").also(&["count", "max_features", "top_n"]),
+    opt("order", Kind::OneOf(&ORDERS), "\"savings\"", "sort key of terms, the best first")
+        .also(&["by", "sort", "score"]),
     opt("general", Kind::Any, "", "general texts, for `weirdness`: a list of strings, a dataset or a stream"),
-    opt("examples", Kind::Int, "1", "how many examples of each"),
-    opt("context", Kind::Int, "20", "characters that an example shows on each side").also(&["around", "window"]),
+    opt("examples", Kind::Int, "1", "examples per term"),
+    opt("context", Kind::Int, "20", "characters on each side of an example").also(&["around", "window"]),
     opt("capacity", Kind::Int, "8000000", "distinct terms kept while counting; beyond it the rarest are dropped")
         .also(&["held", "memory"]),
 ];
@@ -37,15 +41,15 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// Finds terms in texts that this tokenizer writes with several tokens, and measures each:
+    /// Finds terms in texts that this tokenizer encodes as several tokens, and measures each. Returns
     /// `#{ terms, texts, bytes, units, skipped, missed }`.
     ///
     /// A term is a map: `term`, its `count`, the number of `texts` with it, of its `tokens`, and of the tokenizer's `words` that
     /// it spans; `savings` (count × (tokens − 1)), `marginal` (savings after the terms before it), `weirdness` (its frequency
     /// here over that in `general`, add-one smoothed there), `pmi` at its weakest cut, the entropy of its neighbors in bits
-    /// (`left_entropy`, `right_entropy`), and `examples` in context. `skipped` counts what is left out. Terms are sorted by
-    /// `order`, then `savings`, then alphabetically; the same on any number of threads. The texts are read twice (three times
-    /// for `marginal`), and a stream may be larger than memory.
+    /// (`left_entropy`, `right_entropy`), and `examples` in context. `skipped` counts excluded terms. Terms are sorted by
+    /// `order`, then `savings`, then alphabetically; the same on any number of threads. The texts are read twice (three times for
+    /// `marginal`), and a stream may be larger than memory.
     ///
     /// also: terminology extraction, keyword extraction, n-grams, collocations, CountVectorizer
     ///

@@ -1,4 +1,4 @@
-//! What scripts see of tokenizers.
+//! Script verbs for tokenizers.
 
 mod chat;
 mod mine;
@@ -23,12 +23,12 @@ const TOKENIZER: &[Opt] = &[
     ]),
     opt("vocab_size", Kind::Int, "8000", "vocabulary entries, special tokens and alphabet included")
         .also(&["size", "n_tokens"]),
-    opt("min_frequency", Kind::Int, "2", "how often a pair (Unigram: a token of several characters) must occur to become a token").also(&[
+    opt("min_frequency", Kind::Int, "2", "minimum count of a pair (Unigram: a token of several characters) to become a token").also(&[
         "least",
         "min_freq",
         "min_count",
     ]),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&[
+    opt("max_token_length", Kind::Int, "16", "maximum length of a token, in characters").also(&[
         "longest",
         "max_sentencepiece_length",
         "max_piece_length",
@@ -42,7 +42,7 @@ const TOKENIZER: &[Opt] = &[
         "pre_tokenizer",
         Kind::OneOf(&PRE_TOKENIZERS),
         "\"gpt2\"",
-        "bpe: how text is split into words, by the expression of GPT-2, Llama 3 or Qwen 2; `digits`: GPT-2's, each digit alone",
+        "bpe: splits text into words by the regular expression of GPT-2, Llama 3 or Qwen 2; `digits`: GPT-2's, each digit alone",
     )
     .also(&["split", "pre_tokenizers", "regex"]),
     opt("lowercase", Kind::Bool, "true", "wordpiece: lowercase, and strip accents").also(&[
@@ -57,7 +57,7 @@ const ENCODE: &[Opt] = &[
     opt("add_special_tokens", Kind::Bool, "true", "add the special tokens around a text, such as `[CLS]` or `<s>`")
         .also(&["special", "add_bos_token"]),
     opt("bpe_dropout", Kind::Float, "0", "probability of skipping a merge (BPE-dropout)").also(&["dropout"]),
-    opt("seed", Kind::Int, "0", "of BPE-dropout"),
+    opt("seed", Kind::Int, "0", "seed of BPE-dropout"),
 ];
 
 const DECODE: &[Opt] = &[opt("skip_special_tokens", Kind::Bool, "true", "leave special tokens out of the text")
@@ -85,24 +85,24 @@ mod verbs {
     use crate::text;
     use crate::token::Dropout;
 
-    /// Converts text to ids and back. A value: its verbs return new tokenizers.
+    /// Converts text to ids and back. Immutable: its verbs return new tokenizers.
     pub type Tokenizer = crate::token::Tokenizer;
     /// An encoded text: ids, tokens, and the position of each in the text.
     pub type Encoding = crate::token::Encoding;
 
-    /// Opens a tokenizer: a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt, a vocab.txt (BERT's
-    /// WordPiece), a tokenizer.model (SentencePiece's BPE and Unigram, or tiktoken's lines), a `cl100k_base.tiktoken` or another that is
-    /// known by its name, Mistral's tekken.json, or a .gguf.
+    /// Opens a tokenizer from a folder or file. It reads a Hugging Face folder, a tokenizer.json, vocab.json with its merges.txt,
+    /// a vocab.txt (BERT's WordPiece), a tokenizer.model (SentencePiece's BPE and Unigram, or tiktoken's lines),
+    /// `cl100k_base.tiktoken` or another file with a known name, Mistral's tekken.json, or a .gguf.
     ///
-    /// A folder is read as transformers' `AutoTokenizer` reads it: the class that `tokenizer_config.json` or `config.json`
-    /// names decides how vocabulary files cut text, and its flags (`add_prefix_space`, `do_lower_case`, `strip_accents`,
-    /// `tokenize_chinese_chars`, `legacy`, `add_bos_token`, `split_special_tokens`, …) hold; tokens of `added_tokens_decoder`,
-    /// `added_tokens.json`, `special_tokens_map.json` and `extra_special_tokens` are added. What is said there and not used is
-    /// told in a line, and listed in `info().unused`. A class that is not known and has no tokenizer.json is an error.
-    /// `hf:ORG/NAME` is the tokenizer of a model of Hugging Face's hub, as in `model`.
-    /// Regular expressions mean what Oniguruma means, or are refused. A .gguf is cut as llama.cpp cuts it.
+    /// A folder is read as transformers' `AutoTokenizer` reads it: the class in `tokenizer_config.json` or `config.json` decides
+    /// how vocabulary files segment text, and its flags apply (`add_prefix_space`, `do_lower_case`, `strip_accents`,
+    /// `tokenize_chinese_chars`, `legacy`, `add_bos_token`, `split_special_tokens`, …); tokens of `added_tokens_decoder`,
+    /// `added_tokens.json`, `special_tokens_map.json` and `extra_special_tokens` are added. Unused settings are reported in a
+    /// line, and listed in `info().unused`. An unknown class without a tokenizer.json is an error. `hf:ORG/NAME` is the tokenizer
+    /// of a model on the Hugging Face hub, as in `model`. Regular expressions have Oniguruma's meaning, or are refused. A .gguf
+    /// is segmented as in llama.cpp.
     ///
-    /// Without a config a vocab.txt is lowercased, unless the vocabulary has capitals, and vocab.json is GPT-2's.
+    /// Without a config, a vocab.txt is lowercased unless the vocabulary has capitals, and vocab.json is GPT-2's.
     ///
     /// also: AutoTokenizer, from_pretrained, PreTrainedTokenizerFast, Tokenizer.from_file, SentencePieceProcessor, tiktoken
     ///
@@ -131,10 +131,11 @@ mod verbs {
 
     /// Trains a tokenizer on texts: a list of strings, or a dataset's column `text`.
     ///
-    /// Byte-level BPE (Sennrich et al. 2016, Radford et al. 2019) encodes any text; WordPiece (Schuster and Nakajima
-    /// 2012) is BERT's; Unigram (Kudo 2018) is SentencePiece's, here with a token for every byte. The same texts give
-    /// the same vocabulary, on any number of threads. Training ends early when no pair (Unigram: no other substring of a word) occurs `min_frequency` times: the vocabulary is smaller
-    /// then than `vocab_size`. Unigram is trained by SentencePiece's steps (EM over all cuts of a word, a quarter of the tokens left out at a time), on all threads.
+    /// Byte-level BPE (Sennrich et al. 2016, Radford et al. 2019) encodes any text; WordPiece (Schuster and Nakajima 2012) is
+    /// BERT's; Unigram (Kudo 2018) is SentencePiece's, here with a token for every byte. The same texts give the same vocabulary,
+    /// on any number of threads. Training ends early when no pair (Unigram: no other substring of a word) occurs `min_frequency`
+    /// times: the vocabulary is then smaller than `vocab_size`. Unigram is trained as in SentencePiece (EM over all cuts of a
+    /// word, pruning a quarter of the tokens at a time), on all threads.
     ///
     /// also: BpeTrainer, WordPieceTrainer, UnigramTrainer, train_from_iterator, SentencePieceTrainer
     ///
@@ -152,7 +153,7 @@ mod verbs {
         value::with_texts("tokenizer", &texts, |texts| Tokenizer::train(texts, &how))
     }
 
-    /// Vocabulary size: one more than the highest id. A model's embeddings may have more rows.
+    /// Returns the vocabulary size: one more than the highest id. A model's embeddings may have more rows.
     ///
     /// also: vocab_size, get_vocab_size
     ///
@@ -166,11 +167,11 @@ mod verbs {
 
     /// Encodes a text: ids, tokens and offsets. A list or a dataset is encoded in parallel and returns a list of lists of ids.
     ///
-    /// A text that begins with BOS, as a chat template writes it, gets no second one (transformers adds one, unless its
+    /// A text that begins with BOS, as from a chat template, gets no second one (transformers adds one, unless its
     /// `apply_chat_template` tokenizes). Otherwise the ids are AutoTokenizer's.
     ///
-    /// `bpe_dropout` segments a word in random ways (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same
-    /// ids, and each text of a list draws its own.
+    /// `bpe_dropout` segments words at random (Provilkov et al. 2020, arXiv 1910.13267). The same `seed` gives the same ids, and
+    /// each text of a list draws its own.
     ///
     /// also: tokenize, encode_batch, input_ids, offset_mapping, convert_tokens_to_ids
     ///
@@ -231,7 +232,7 @@ mod verbs {
         Ok(value::list(texts?))
     }
 
-    /// The token with an id.
+    /// Returns the token with this id.
     ///
     /// also: id_to_token, convert_ids_to_tokens
     ///
@@ -248,7 +249,7 @@ mod verbs {
         }
     }
 
-    /// The id of a token, or `()`.
+    /// Returns the id of a token, or `()`.
     ///
     /// also: token_to_id, convert_tokens_to_ids
     ///
@@ -262,8 +263,8 @@ mod verbs {
         value::maybe_id(tokenizer.id(token))
     }
 
-    /// Facts: model type, vocabulary size, special tokens, whether there is a chat template, what the last extension did, and
-    /// where its files say something that is not used, that (`unused`).
+    /// Returns facts of the tokenizer as a map: model type, vocabulary size, special tokens, whether there is a chat template,
+    /// the last extension, and unused settings of its files (`unused`).
     ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
@@ -275,18 +276,18 @@ mod verbs {
         value::info(tokenizer)
     }
 
-    /// Applies the chat template to messages, maps with `role` and `content`: `#{ text, spans }`, where a span tells the
-    /// message and role of a part of the text, in bytes.
+    /// Applies the chat template to messages, maps with `role` and `content`: `#{ text, spans }`. A span has the message and role
+    /// of a part of the text, in bytes.
     ///
-    /// `content` of a span is the message alone; `turn` extends to the end of the special token that ends the turn, which
-    /// is what a model learns to generate: reasoning, words and tool calls. Where the template has `{% generation %}`, that is
-    /// the assistant's turn. A tokenizer without a template uses ChatML where it has `<|im_end|>`, else `role: content` and
-    /// EOS. A template that prints the date gets 26 July 2024.
+    /// `content` of a span is the message alone; `turn` extends to the end of the special token that ends the turn, the part that
+    /// a model learns to generate: reasoning, words and tool calls. If the template has `{% generation %}`, that is the
+    /// assistant's turn. A tokenizer without a template uses ChatML if it has `<|im_end|>`, otherwise `role: content` and EOS. A
+    /// template that prints the date gets 26 July 2024.
     ///
-    /// Templates mean what they mean in transformers: messages without keys that are `()`, reasoning under each of its names,
-    /// and the template named `tool_use` where there are tools. Maps of a script have no order: tools given as JSON texts keep
-    /// theirs. Messages with images, video or sound are an error. A template may do so much and no more, by the size of what
-    /// it gets; one that does not end is an error.
+    /// Templates work as in transformers: messages lack keys that are `()`, reasoning is under each of its names, and the
+    /// template named `tool_use` is used if there are tools. Maps of a script are unordered: tools given as JSON texts keep their
+    /// order. Messages with images, video or sound are an error. The work of a template is limited by the size of its input; one
+    /// that does not end is an error.
     ///
     /// also: chat_template, conversation, ChatML, return_assistant_tokens_mask, tools, function calling
     ///
@@ -322,7 +323,7 @@ mod verbs {
         tokenizer.with_chat_template(Some(template.to_string()))
     }
 
-    /// Writes a folder that transformers and tokenizers open: tokenizer.json, tokenizer_config.json,
+    /// Saves the tokenizer to a folder that transformers and tokenizers open: tokenizer.json, tokenizer_config.json,
     /// special_tokens_map.json and the chat template.
     ///
     /// also: save_pretrained
@@ -344,7 +345,7 @@ mod verbs {
         tokenizer.to_string()
     }
 
-    /// The ids of the encoding.
+    /// Ids of the encoding.
     ///
     /// also: input_ids
     ///
@@ -356,7 +357,7 @@ mod verbs {
         value::id_list(&encoding.ids)
     }
 
-    /// The tokens as they are in the vocabulary (byte-level: `Ġ` is a space).
+    /// Tokens as in the vocabulary (byte-level: `Ġ` is a space).
     ///
     /// ```rhai
     /// tokenizer(["to be"], #{ vocab_size: 259 }).encode("a b").tokens     //=> ["a", "Ġ", "b"]
@@ -366,7 +367,7 @@ mod verbs {
         value::list(encoding.tokens.iter().cloned())
     }
 
-    /// The position of each token in the text: `[start, end]` in bytes. Tokens of one character share its position.
+    /// Position of each token in the text: `[start, end]` in bytes. Tokens of one character share its position.
     ///
     /// also: offset_mapping, char_to_token
     ///

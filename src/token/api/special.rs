@@ -1,10 +1,10 @@
-//! The ids of special tokens.
+//! Ids of special tokens.
 
 use super::value;
 use crate::script::prelude::*;
 use crate::token::Tokenizer;
 
-/// The id that an option `bos` asks for: of BOS (or else EOS) for `true`, of a token, or none for `false`.
+/// The id for an option `bos`: BOS (otherwise EOS) for `true`, the id of a token, or none for `false`.
 pub fn start_token(who: &'static str, tok: &Tokenizer, given: Dynamic) -> Res<Option<u32>> {
     if let Ok(wanted) = given.as_bool() {
         return Ok(tok.start().filter(|_| wanted));
@@ -32,7 +32,7 @@ pub fn register(host: &mut Host) {
 
 #[export_module]
 mod verbs {
-    /// The id of BOS, the token that begins a text, or `()`.
+    /// Id of BOS, the token that begins a text, or `()`.
     ///
     /// also: bos_token_id, bos_token
     ///
@@ -44,7 +44,7 @@ mod verbs {
         value::maybe_id(tokenizer.bos())
     }
 
-    /// The id of EOS, the token that ends a text, or `()`.
+    /// Id of EOS, the token that ends a text, or `()`.
     ///
     /// also: eos_token_id, eos_token
     ///
@@ -57,7 +57,7 @@ mod verbs {
         value::maybe_id(tokenizer.eos())
     }
 
-    /// The id of the padding token, or `()`.
+    /// Id of the padding token, or `()`.
     ///
     /// also: pad_token_id, pad_token
     ///
@@ -69,7 +69,7 @@ mod verbs {
         value::maybe_id(tokenizer.pad())
     }
 
-    /// The id of the unknown token, or `()`.
+    /// Id of the unknown token, or `()`.
     ///
     /// also: unk_token_id, unk_token
     ///
@@ -81,7 +81,7 @@ mod verbs {
         value::maybe_id(tokenizer.unk())
     }
 
-    /// The id of the mask token, or `()`.
+    /// Id of the mask token, or `()`.
     ///
     /// also: mask_token_id, mask_token
     ///
@@ -93,7 +93,7 @@ mod verbs {
         value::maybe_id(tokenizer.special("mask"))
     }
 
-    /// The id of the classification token, whose hidden state represents the whole text, or `()`.
+    /// Id of the classification token, whose hidden state represents the whole text, or `()`.
     ///
     /// also: cls_token_id, cls_token
     ///
@@ -105,7 +105,7 @@ mod verbs {
         value::maybe_id(tokenizer.special("cls"))
     }
 
-    /// The id of the separator token, or `()`.
+    /// Id of the separator token, or `()`.
     ///
     /// also: sep_token_id, sep_token
     ///

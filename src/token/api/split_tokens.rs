@@ -1,4 +1,4 @@
-//! Rows of ids with tokens as their subtokens, as scripts see them.
+//! Replacement of tokens by their subtokens in rows of ids.
 
 use crate::script::prelude::*;
 use crate::tensor::values::values_i64;
@@ -25,9 +25,9 @@ fn ids(what: &str, list: &Dynamic) -> crate::Result<Vec<u32>> {
 mod verbs {
     /// Replaces tokens in rows of ids by their subtokens: `tokens` (ids) by the lists of ids `subtokens`.
     ///
-    /// Returns `ids`, padded with 0 to one length, and `ends`: for every token of the rows the index at which it ends in
-    /// the flattened ids. With `grown.new_ids(old)` and `grown.subtokens(old)`, the text as the old tokenizer encodes
-    /// it. A place in `ends` is causally independent of the padding.
+    /// Returns `ids`, padded with 0 to one length, and `ends`: for every token of the rows the index in the flattened ids at
+    /// which it ends. With `grown.new_ids(old)` and `grown.subtokens(old)` this is the text as the old tokenizer encodes it. An
+    /// index in `ends` is causally independent of the padding.
     ///
     /// ```rhai
     /// let split = tensor([[7, 9], [7, 7]]).split_tokens([9], [[1, 2, 3]]);

@@ -1,4 +1,4 @@
-//! Between tokenizers' values and those of scripts.
+//! Conversion between tokenizer values and script values.
 
 use crate::cancel;
 use crate::script::prelude::*;
@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 /// A value that holds texts, of a noun above this one.
 pub trait Texts {
-    /// All its texts.
+    /// All texts of the value.
     fn all(&self, who: &str) -> crate::Result<Vec<Cow<'_, str>>>;
-    /// Calls `work` with some texts at a time, of about `bytes` bytes.
+    /// Calls `work` with a part of the texts at a time, of about `bytes` bytes.
     fn each_part(
         &self,
         who: &str,
@@ -20,14 +20,14 @@ pub trait Texts {
     ) -> crate::Result<()>;
 }
 
-/// The texts of a value, if it is one that holds texts.
+/// The texts of a value, if it holds texts.
 pub type TextsOf = fn(&Dynamic) -> Option<Box<dyn Texts>>;
 
 static TEXTS_OF: OnceLock<TextsOf> = OnceLock::new();
 
-/// Tells the verbs of tokenizers which other values hold texts.
+/// Registers the other values that hold texts.
 pub fn accept_texts(texts_of: TextsOf) {
-    // every host says the same
+    // every host registers the same
     let _ = TEXTS_OF.set(texts_of);
 }
 
@@ -76,7 +76,7 @@ pub fn kind(value: &Dynamic) -> String {
     }
 }
 
-/// Ids from a list, an encoding or a tensor.
+/// Reads ids from a list, an encoding or a tensor.
 pub fn ids(who: &str, given: &Dynamic) -> Res<Vec<u32>> {
     if let Some(encoding) = given.read_lock::<Encoding>() {
         return Ok(encoding.ids.clone());
@@ -100,7 +100,7 @@ pub fn one_id(who: &str, id: INT) -> Res<u32> {
     }
 }
 
-/// Whether a list holds lists (or encodings), and not ids.
+/// Whether a list holds lists (or encodings) rather than ids.
 pub fn is_nested(given: &Dynamic) -> bool {
     let list = given.read_lock::<List>();
     list.is_some_and(|list| list.first().is_some_and(|first| first.is::<List>() || first.is::<Encoding>()))
@@ -135,7 +135,7 @@ pub fn maybe_id(id: Option<u32>) -> Dynamic {
     id.map_or(Dynamic::UNIT, |id| INT::from(id).into())
 }
 
-/// Numbers as a tensor of rows.
+/// Makes a tensor of rows from numbers.
 pub fn matrix(numbers: Vec<f32>, columns: usize) -> crate::Result<Tensor> {
     let rows = numbers.len() / columns.max(1);
     Ok(Array::from_vec(numbers, (rows, columns), &Device::Cpu)?.into())
@@ -149,7 +149,7 @@ pub fn map<const N: usize>(fields: [(&str, Dynamic); N]) -> Map {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
-/// How to train, from the options of `tokenizer`.
+/// Training settings from the options of `tokenizer`.
 pub fn training(options: &Options) -> Res<Training> {
     let special_tokens =
         options.maybe("special_tokens", |options, name| owned_texts("tokenizer", &options.get(name)))?;
@@ -173,7 +173,7 @@ pub fn proposal(proposal: &Proposal) -> Map {
     ])
 }
 
-/// A map with `merges` and, where characters were lacking, `tokens`.
+/// Reads a map with `merges` and, if characters were missing, `tokens`.
 pub fn read_proposal(given: &Map) -> Res<Proposal> {
     let who = "extend";
     let mut proposal = Proposal::default();

@@ -1,18 +1,18 @@
-//! What scripts see of changes to a vocabulary: extending, replacing, trimming and retraining it, and their audit.
+//! Script verbs for vocabulary changes: extending, replacing, trimming, retraining, and audits.
 
 use crate::script::prelude::*;
 use crate::token::extend::EXTEND_METHODS;
 
 const CONTINUE_BPE: &[Opt] = &[
-    opt("limit", Kind::Int, "1000", "new tokens at most").also(&["count", "num_new_tokens", "max_tokens"]),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&["least", "min_freq"]),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
+    opt("limit", Kind::Int, "1000", "maximum number of new tokens").also(&["count", "num_new_tokens", "max_tokens"]),
+    opt("min_frequency", Kind::Int, "2", "minimum count of a pair to become a token").also(&["least", "min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "maximum length of a token, in characters").also(&["longest"]),
 ];
 
 const SPELLED: &[Opt] = &[
-    opt("limit", Kind::Int, "1000", "words at most"),
-    opt("min_frequency", Kind::Int, "2", "how often a word must occur").also(&["min_freq"]),
-    opt("max_token_length", Kind::Int, "16", "longest word, in characters"),
+    opt("limit", Kind::Int, "1000", "maximum number of words"),
+    opt("min_frequency", Kind::Int, "2", "minimum count of a word").also(&["min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "maximum length of a word, in characters"),
 ];
 
 const EXTEND: &[Opt] =
@@ -20,15 +20,15 @@ const EXTEND: &[Opt] =
         .also(&["how", "special_tokens"])];
 
 const RETRAIN: &[Opt] = &[
-    opt("vocab_size", Kind::Int, "", "vocabulary entries; by default as many as now").also(&["size"]),
-    opt("min_frequency", Kind::Int, "2", "how often a pair must occur to become a token").also(&["least", "min_freq"]),
-    opt("max_token_length", Kind::Int, "16", "longest token, in characters").also(&["longest"]),
+    opt("vocab_size", Kind::Int, "", "number of vocabulary entries; by default unchanged").also(&["size"]),
+    opt("min_frequency", Kind::Int, "2", "minimum count of a pair to become a token").also(&["least", "min_freq"]),
+    opt("max_token_length", Kind::Int, "16", "maximum length of a token, in characters").also(&["longest"]),
 ];
 
 const PPMI_VECTORS: &[Opt] = &[
     opt("dims", Kind::Int, "64", "length of a vector"),
     opt("window", Kind::Int, "5", "tokens on each side that count as neighbors"),
-    opt("seed", Kind::Int, "0", "of the initial directions"),
+    opt("seed", Kind::Int, "0", "seed of the initial directions"),
 ];
 
 pub fn register(host: &mut Host) {
@@ -52,9 +52,9 @@ mod verbs {
     /// Continues BPE training on texts, from this tokenizer's own segmentation, and returns the new tokens and merges for
     /// `extend`: `#{ tokens, merges, counts }`.
     ///
-    /// Every step adds one token and one merge after the old ones. So text is segmented as before wherever no new merge
-    /// applies, and every new token is reachable (Purason et al. 2025, arXiv 2512.03989). A tokenizer with byte fallback
-    /// (as Llama 2's) also gets the characters that it lacks, as tokens without a merge.
+    /// Every step adds one token and one merge after the old ones. So text is segmented as before unless a new merge applies, and
+    /// every new token is reachable (Purason et al. 2025, arXiv 2512.03989). A tokenizer with byte fallback (such as Llama 2's)
+    /// also gets its missing characters, as tokens without a merge.
     ///
     /// also: train_new_from_iterator, continued BPE, vocabulary expansion
     ///
@@ -74,11 +74,12 @@ mod verbs {
         Ok(value::proposal(&tokenizer.continue_counted(counter, limit, min_frequency as u64, max_token_length)?))
     }
 
-    /// Finds the words of texts that are not one vocabulary entry: a list of maps of `word`, `count`, `tokens` (that it is written with
-    /// now) and `unknown` (the unknown token is among them), at most `limit`. `vocab::propose` makes entries of them for WordPiece and Unigram.
+    /// Finds words in texts that are not vocabulary entries. Returns at most `limit` maps of `word`, `count`, `tokens` (its
+    /// current number of tokens) and `unknown` (the unknown token is among them). `vocab::propose` makes entries of them for
+    /// WordPiece and Unigram.
     ///
-    /// Unknown words come first, by `count`: a model cannot read them at all. Then those with letters, by the tokens that an entry saves. Words are the pre-tokenizer's,
-    /// normalized as the model gets them: to BERT's, each Chinese character is one.
+    /// Unknown words come first, by `count`: a model cannot read them at all. Words with letters follow, by the tokens that an
+    /// entry saves. Words are the pre-tokenizer's, normalized as for the model: for BERT's, each Chinese character is one.
     ///
     /// also: unknown words, out-of-vocabulary, OOV, UNK, coverage
     ///
@@ -108,19 +109,19 @@ mod verbs {
 
     /// Appends tokens to the vocabulary. Old ids and special tokens keep their place; an unreachable token is an error.
     ///
-    /// A map `#{ merges: [["a", "b"], …] }`, as `continue_bpe` and `vocab::propose` return it, adds one token for each merge.
-    /// A list (or dataset) of words makes each word one token, by BPE over these words alone; `info().extension` counts the
-    /// intermediate tokens and lists the words that were skipped, with the reason. In byte-level BPE a word of a script with
-    /// spaces becomes two tokens, one with a space before it and one without.
+    /// A map `#{ merges: [["a", "b"], …] }`, as `continue_bpe` and `vocab::propose` return it, adds one token per merge. A list
+    /// (or dataset) of words makes each word one token, by BPE over these words alone; `info().extension` counts the intermediate
+    /// tokens and lists the skipped words, with the reason. In byte-level BPE a word of a script with spaces becomes two tokens,
+    /// one with a space before it and one without.
     ///
     /// `method` decides how words become tokens:
     ///
-    /// - `merges`: BPE over these words alone. They are found inside longer words too.
-    /// - `whole_words`: one vocabulary entry each, looked up before merging (`ignore_merges`, as in Llama 3; the only way of
-    ///   WordPiece and Unigram). No intermediate tokens, but a word is found only between spaces, so seldom in Chinese. Old
+    /// - `merges`: BPE over these words alone. Found inside longer words too.
+    /// - `whole_words`: one vocabulary entry each, looked up before merging (`ignore_merges`, as in Llama 3; the only method of
+    ///   WordPiece and Unigram). No intermediate tokens, but a word is found only between spaces, so rarely in Chinese. Old
     ///   tokens that no merge reached become reachable too: `awakened` in `info().extension`.
     /// - `added_tokens`: added tokens, matched before everything else and inside words, never split.
-    /// - `auto`: `whole_words` for scripts with spaces where the model already looks words up, else `merges`.
+    /// - `auto`: `whole_words` for scripts with spaces where the model already looks words up, otherwise `merges`.
     ///
     /// A Unigram token gets the sum of its subtokens' scores plus 0.5.
     ///
@@ -146,8 +147,8 @@ mod verbs {
         value::with_texts("extend", &tokens, |words| tokenizer.extend_by_words(words, method))
     }
 
-    /// Puts new tokens at the ids of tokens that `texts` never use, so that a model's embeddings keep their size (Nakash
-    /// et al. 2025, AdaptiVocab, arXiv 2503.19693). Accepts what `extend` accepts.
+    /// Puts new tokens at the ids of tokens that `texts` never use, so that a model's embeddings keep their size. Accepts the
+    /// same as `extend` (AdaptiVocab: Nakash et al. 2025, arXiv 2503.19693).
     ///
     /// A token is used if it, or a token made of it, occurs in the texts; special tokens, added tokens, single characters
     /// and bytes always stay. The latest merges are replaced first. `info().extension.replaced` lists the ids.
@@ -171,8 +172,8 @@ mod verbs {
         value::with_texts("replace", &tokens, |words| tokenizer.replace_by_words(words, method, counter))
     }
 
-    /// Removes every token that `texts` never use: the inverse of `extend`. The remaining ids close up in their old order;
-    /// `map_ids` maps them, and `vocab::remap_embeddings` gives a model the embeddings for them.
+    /// Removes every token that `texts` never use: the inverse of `extend`. The remaining ids are renumbered in their old order;
+    /// `map_ids` maps them, and `vocab::remap_embeddings` gives a model the matching embeddings.
     ///
     /// A token is used if it, or a token made of it, occurs in the texts; special tokens, added tokens, single characters
     /// and bytes always stay. The texts are segmented as before, which is checked for every word; other texts take more
@@ -195,8 +196,8 @@ mod verbs {
     }
 
     /// Trains a new BPE vocabulary on `texts` that keeps the special tokens, the added tokens, the alphabet and the
-    /// pre-tokenizer. It has `vocab_size` entries, by default as many as now. Ids change: `vocab::remap_embeddings` gives a model the
-    /// embeddings for them, `vocab::retrain` mixes texts.
+    /// pre-tokenizer. It has `vocab_size` entries, by default the current number. Ids change: `vocab::remap_embeddings` gives a
+    /// model the matching embeddings, `vocab::retrain` mixes texts.
     ///
     /// also: train_new_from_iterator
     ///
@@ -231,8 +232,8 @@ mod verbs {
         value::list(tokenizer.map_ids(&other).into_iter().map(|id| id.map_or(-1, INT::from)))
     }
 
-    /// Ids of the tokens that another tokenizer does not have, ascending: after `extend` those behind the old ones, after
-    /// `replace` those of the replaced tokens.
+    /// Returns the ids of the tokens that another tokenizer does not have, ascending. After `extend` they follow the old ids,
+    /// after `replace` they are the ids of the replaced tokens.
     ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
@@ -243,9 +244,9 @@ mod verbs {
         value::id_list(&tokenizer.new_ids(&old))
     }
 
-    /// Audits an extended tokenizer against the one that it extends: every text must decode to itself, byte for byte.
-    /// Returns tokens and bytes per token before and after, the number of new tokens that occur, and the share of their
-    /// occurrences that begin or end inside a word of a script with spaces.
+    /// Audits an extended tokenizer against its original: every text must decode to itself, byte for byte. Returns tokens and
+    /// bytes per token before and after, the number of new tokens that occur, and the share of their occurrences that begin or
+    /// end inside a word of a script with spaces.
     ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });
@@ -271,8 +272,9 @@ mod verbs {
         Ok(value::audit(&facts))
     }
 
-    /// Counts bytes, characters, tokens, unknown tokens, byte-fallback tokens (part of a character), words (as the
-    /// pre-tokenizer splits text), `continued_words` (of several tokens) and the `subtokens` of those; in all and by script.
+    /// Counts tokens and words of texts, in all and by script. Returns numbers of bytes, characters, tokens, unknown tokens,
+    /// byte-fallback tokens (part of a character), words (as the pre-tokenizer splits text), `continued_words` (of several
+    /// tokens) and the `subtokens` of those.
     ///
     /// also: fertility, byte fallback, tokens per word, coverage
     ///
@@ -310,7 +312,7 @@ mod verbs {
         Ok(value::matrix(vectors, dims)?)
     }
 
-    /// For each of `new_ids`, the ids with which an older tokenizer writes that token.
+    /// Returns, for each of `new_ids`, the ids by which an older tokenizer encodes that token.
     ///
     /// ```rhai
     /// let tok = tokenizer(["the cat sat on the mat"], #{ vocab_size: 262 });

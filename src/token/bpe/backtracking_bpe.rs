@@ -1,11 +1,10 @@
-//! BPE by backtracking over the longest tokens: the result of merging by rank, mostly without merging.
+//! BPE by backtracking over the longest tokens: same result as merging by rank, mostly without merging.
 //!
-//! Two tokens can stand side by side in a word if merging what they spell gives these two; and tokens of which each two
-//! neighbors can are what merging gives for the whole word, as no other merge can have come first. So a word is read
-//! from its start, the longest token that fits at each place, and where none fits the token before is taken shorter.
-//! The time depends on the tokens that come out more than on the bytes that go in, so longer tokens cost little.
-//! (The method of the crate `bpe`: H. van Antwerpen and A. Neubeck, "So many tokens, so little time", GitHub 2024;
-//! there for ranks that are ids, here for merges of any order.)
+//! Two tokens can be adjacent in a word if merging their text produces these two; a sequence whose neighbors all can be adjacent
+//! is the result of merging the whole word, since no other merge can have come first. So a word is read from its start, taking
+//! the longest token that fits at each position; where none fits, the previous token is shortened. The time depends on the output
+//! tokens more than on the input bytes, so longer tokens cost little. (The method of the crate `bpe`: H. van Antwerpen and A.
+//! Neubeck, "So many tokens, so little time", GitHub 2024; there for ranks that equal ids, here for merges in any order.)
 
 use crate::token::bpe::merges::Merges;
 use crate::token::engine::MergeIds;
@@ -14,10 +13,10 @@ use yada::builder::DoubleArrayBuilder;
 
 const NONE: u32 = u32::MAX;
 
-/// The tree's own mark for the end of a token.
+/// The trie's mark for the end of a token.
 const END: u8 = 0;
 
-/// A vocabulary in which each token is a letter or comes of one merge, of tokens that are older.
+/// A vocabulary in which each token is a letter or the result of one merge of older tokens.
 pub struct BacktrackingBpe {
     tree: DoubleArray<Vec<u8>>,
     births: Births,
@@ -27,21 +26,21 @@ pub struct BacktrackingBpe {
 
 #[derive(Clone, Copy)]
 struct TokenShape {
-    /// The longest token that it begins with.
+    /// The longest other token that is its prefix.
     shorter: u32,
-    /// In bytes; 0 for what no word is ever written with.
+    /// In bytes; 0 for a token that no word ever contains.
     bytes: u32,
 }
 
-/// Scratch memory, reused from word to word.
+/// Scratch memory, reused between words.
 #[derive(Default)]
 pub struct Notes {
-    /// Places of the word that no tokens lead on from, as bits.
+    /// Positions of the word from which no tokens lead to its end, as bits.
     dead: Vec<u64>,
 }
 
 impl BacktrackingBpe {
-    /// `None` for merges in which a token has two origins, or is older than a half of it.
+    /// `None` for merges in which a token has two origins, or is older than one of its halves.
     pub fn of(letters: &[u32; 256], merges: &[MergeIds], table: &Merges) -> Option<BacktrackingBpe> {
         let (births, spelled) = Births::of(letters, merges, table)?;
         let tokens = (0..).zip(&spelled).filter(|(_, bytes)| !bytes.is_empty() && !bytes.contains(&END));
@@ -51,7 +50,7 @@ impl BacktrackingBpe {
         Some(BacktrackingBpe { tree, births, shapes: shapes(&tokens, spelled.len()) })
     }
 
-    /// Appends the ids of a word. Nothing, and false, where it has a byte that is no letter here, or is 0.
+    /// Appends the ids of a word. Appends nothing and returns false if it has a 0 byte or a byte without a letter.
     #[inline]
     pub fn write(&self, word: &[u8], merges: &Merges, notes: &mut Notes, ids: &mut Vec<u32>) -> bool {
         if word.contains(&END) {
@@ -85,7 +84,7 @@ impl BacktrackingBpe {
         true
     }
 
-    /// The longest token that bytes begin with.
+    /// The longest token that is a prefix of the bytes.
     fn first(&self, bytes: &[u8]) -> u32 {
         self.tree.common_prefix_search(bytes).last().map_or(NONE, |(id, _)| id)
     }
@@ -95,7 +94,7 @@ impl BacktrackingBpe {
     }
 }
 
-/// Lengths, and for each token the next shorter one on its way in the tree; the tokens are in the order of their bytes.
+/// Lengths, and for each token the next shorter one on its path in the trie; tokens are in byte order.
 fn shapes(tokens: &[(&[u8], u32)], count: usize) -> Vec<TokenShape> {
     let mut shapes = vec![TokenShape { shorter: NONE, bytes: 0 }; count];
     let mut way: Vec<(&[u8], u32)> = Vec::new();
@@ -110,18 +109,18 @@ fn shapes(tokens: &[(&[u8], u32)], count: usize) -> Vec<TokenShape> {
     shapes
 }
 
-/// How each token comes to be, by id.
+/// The origin of each token, by id.
 struct Births(Vec<Birth>);
 
 #[derive(Clone, Copy)]
 struct Birth {
     left: u32,
     right: u32,
-    /// Its merge's rank plus one; 0 for letters, `NEVER` for what is never made. Above that, two bits.
+    /// Its merge's rank plus one; 0 for letters, `NEVER` for tokens that are never made. Two flag bits above that.
     time: u32,
 }
 
-/// On which side of a merge a token can stand: most stand on neither, and are not looked up.
+/// The sides of a merge on which a token can be: most can be on neither, and are not looked up.
 const LEADS: u32 = 1 << 31;
 const FOLLOWS: u32 = 1 << 30;
 const NEVER: u32 = FOLLOWS - 1;
@@ -133,7 +132,7 @@ impl Birth {
 }
 
 impl Births {
-    /// With the bytes of each token that some word is written with.
+    /// Also returns the bytes of each token that occurs in some word.
     fn of(letters: &[u32; 256], merges: &[MergeIds], table: &Merges) -> Option<(Births, Vec<Vec<u8>>)> {
         let known = merges.iter().flat_map(|merge| [merge.left, merge.right, merge.whole]);
         let count = known.chain(letters.iter().copied().filter(|id| *id != NONE)).max()? as usize + 1;
@@ -159,13 +158,13 @@ impl Births {
             }
             let birth = &mut births.0[whole as usize];
             *birth = Birth { left, right, time: birth.time & !NEVER | time };
-            // a token whose own letters merge into others is in no word, nor is what is made of it
+            // a token whose own letters merge differently occurs in no word, and neither do tokens made of it
             let halves = [left, right].map(|half| &spelled[half as usize]);
             if halves.iter().all(|half| !half.is_empty()) && births.side_by_side(table, left, right, time) {
                 spelled[whole as usize] = halves.map(Vec::as_slice).concat();
             }
         }
-        // what a merge was waiting for came after it
+        // the operand of a merge was made after it
         let late = never.iter().any(|merge| births.has(merge.left) && births.has(merge.right));
         (!late).then_some((births, spelled))
     }
@@ -174,8 +173,8 @@ impl Births {
         self.0[id as usize].time() != NEVER
     }
 
-    /// Whether what two tokens spell becomes these two by the merges before `time`: undoes the later merge of the two
-    /// that touch, and looks each time whether the two that touch then would have merged before.
+    /// Whether the text of two tokens becomes these two by the merges before `time`: undoes the later merge of the two adjacent
+    /// tokens, and checks each time whether the newly adjacent ones would have merged before.
     fn side_by_side(&self, merges: &Merges, mut left: u32, mut right: u32, mut time: u32) -> bool {
         loop {
             let (before, after) = (self.0[left as usize], self.0[right as usize]);
@@ -184,7 +183,7 @@ impl Births {
                 return false;
             }
             if before.time() > after.time() {
-                // of two merges of one rank the left one comes first
+                // of two merges of equal rank the left one comes first
                 (left, time) = (before.right, before.time());
             } else if after.time() > 0 {
                 (right, time) = (after.left, after.time() + 1);

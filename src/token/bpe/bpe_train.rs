@@ -1,11 +1,11 @@
-//! Continued BPE: pair merging that starts from the segmentation of an existing vocabulary and appends to it
-//! (Purason et al. 2025, arXiv 2512.03989). The same loop with an empty vocabulary is plain BPE training
-//! (Sennrich et al. 2016, arXiv 1508.07909).
+//! Continued BPE: pair merging that starts from the segmentation of an existing vocabulary and appends to it (Purason et al.
+//! 2025, arXiv 2512.03989). The same loop with an empty vocabulary is plain BPE training (Sennrich et al. 2016, arXiv
+//! 1508.07909).
 //!
-//! Every step takes the most frequent pair, ties by the smaller ids, so the result depends on nothing else.
+//! Every step merges the most frequent pair, ties by the smaller ids, so the result is deterministic.
 //!
-//! A pair never gets more frequent, but for those that a step makes. So only the most frequent pairs are kept with the
-//! words that contain them (`pair_index`); when these are used up, the words are scanned again for the next.
+//! A pair never gets more frequent, except pairs created by a step. So only the most frequent pairs are indexed with the words
+//! that contain them (`pair_index`); when these are used up, the words are scanned again for the next.
 
 use crate::token::bpe::merges::pair;
 use crate::token::bpe::pair_index::{self, Corpus, Pair, Stat};
@@ -16,11 +16,11 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// Limits on merging.
 pub struct MergeLimits {
-    /// New tokens at most.
+    /// Maximum number of new tokens.
     pub count: usize,
-    /// How often a pair must occur.
+    /// Minimum occurrences of a pair.
     pub min_frequency: u64,
-    /// Longest token, in characters.
+    /// Maximum token length in characters.
     pub max_token_length: usize,
 }
 
@@ -28,27 +28,26 @@ pub struct MergeLimits {
 pub struct Vocabulary {
     pub tokens: Vec<String>,
     ids: HashMap<String, u32>,
-    /// Tokens that no merge may make: special ones.
+    /// Tokens that no merge may produce: special ones.
     pub barred: HashSet<String>,
-    /// `##` in WordPiece: cut off when a token is joined to the one before it.
+    /// `##` in WordPiece: removed when a token is joined to the previous one.
     prefix: &'static str,
     characters: fn(&str) -> usize,
     outside: Vec<Outside>,
 }
 
-/// A character that the vocabulary does not have (it falls to bytes, or is unknown): it has to become a token
-/// before it can merge.
+/// A character missing in the vocabulary (encoded as bytes or unknown): it must become a token before it can merge.
 struct Outside {
     token: String,
     count: u64,
-    /// How many tokens one occurrence costs less once the character is one.
+    /// Tokens saved per occurrence once the character is a token.
     saves: u64,
     id: Option<u32>,
-    /// Pairs that were frequent enough while they had to wait for it.
+    /// Pairs that were frequent enough while they waited for it.
     waiting: Vec<Pair>,
 }
 
-/// Marks the symbol of a character outside the vocabulary; the rest is its place in `outside`.
+/// Marks the symbol of a character outside the vocabulary; the other bits are its index in `outside`.
 const OUTSIDE: u32 = 1 << 31;
 
 impl Vocabulary {
@@ -88,7 +87,7 @@ impl Vocabulary {
         id
     }
 
-    /// The outsider that a pair has to wait for.
+    /// The outsider that a pair must wait for.
     fn waits_for(&mut self, pair: Pair) -> Option<&mut Outside> {
         let (left, right) = halves(pair);
         let sleeping = |symbol: u32| symbol & OUTSIDE != 0 && self.outside[(symbol ^ OUTSIDE) as usize].id.is_none();
@@ -101,13 +100,13 @@ impl Vocabulary {
     }
 }
 
-/// One step: two tokens that become one.
+/// One step: a pair of tokens merged into one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainedMerge {
     pub left: u32,
     pub right: u32,
     pub whole: u32,
-    /// How often the pair occurred at this step.
+    /// Occurrences of the pair at this step.
     pub count: u64,
 }
 
@@ -117,11 +116,11 @@ fn halves(pair: Pair) -> (u32, u32) {
     ((pair >> 32) as u32, pair as u32)
 }
 
-/// In the heap, the right half of a character outside the vocabulary that wants to become a token.
+/// In the heap, the right half for a character outside the vocabulary that is a candidate token.
 const ALONE: u32 = u32::MAX;
 
-/// Merges until nothing is frequent enough or `count` new tokens are there. No merge makes a token that is there
-/// already: so every token has one merge, and every new token is reached when its own text is encoded.
+/// Merges until no pair is frequent enough or `count` new tokens exist. No merge produces an existing token, so every token has
+/// one merge, and every new token is reached when its own text is encoded.
 pub fn run(corpus: Corpus, vocabulary: &mut Vocabulary, limits: &MergeLimits) -> Result<Vec<TrainedMerge>> {
     let mut merges = Vec::new();
     let mut merging = Merging::new(corpus, vocabulary, limits);
@@ -159,15 +158,15 @@ pub fn run(corpus: Corpus, vocabulary: &mut Vocabulary, limits: &MergeLimits) ->
     Ok(merges)
 }
 
-/// The words while they are merged, and the pairs that are next.
+/// The words during merging, and the next pairs.
 struct Merging {
     corpus: Corpus,
     least: i64,
-    /// Pairs that occur as often as this are in `stats`, unless they were refused.
+    /// Pairs that occur at least this often are in `stats`, unless refused.
     floor: i64,
     stats: FastMap<Pair, Stat>,
     heap: Heap,
-    /// Pairs with the token that is being made.
+    /// Pairs with the token being made.
     fresh: FastMap<Pair, Stat>,
 }
 
@@ -184,7 +183,7 @@ impl Merging {
         Merging { corpus, least, floor: i64::MAX, stats, heap, fresh }
     }
 
-    /// The most frequent pair (or character that wants to become a token) with its count, no longer in the heap.
+    /// The most frequent pair (or candidate character) with its count, removed from the heap.
     fn next(&mut self, wanted: usize) -> Result<Option<(i64, Pair)>> {
         loop {
             let frequent = self.heap.peek().is_some_and(|(count, _)| *count >= self.floor);
@@ -198,14 +197,14 @@ impl Merging {
             }
             match self.stats.get(&top).map(|stat| stat.count) {
                 Some(now) if now == count => return Ok(Some((count, top))),
-                // the pair became rarer since
+                // the pair has become rarer since
                 Some(now) if now < count => self.heap.push((now, Reverse(top))),
                 _ => {}
             }
         }
     }
 
-    /// Brings the next pairs in: as many as there are tokens wanted, or some more.
+    /// Indexes the next pairs: as many as tokens are still wanted, or slightly more.
     fn lower(&mut self, wanted: usize) -> Result<()> {
         const AT_LEAST: usize = 1 << 14;
         let found = pair_index::frequent(&self.corpus, self.least..self.floor, wanted.max(AT_LEAST))?;
@@ -217,7 +216,7 @@ impl Merging {
         Ok(())
     }
 
-    /// A character becomes a token: pairs that had to wait for it are back.
+    /// Makes a character a token, and restores the pairs that waited for it.
     fn wake(&mut self, vocabulary: &mut Vocabulary, symbol: u32) {
         let outside = &mut vocabulary.outside[(symbol ^ OUTSIDE) as usize];
         let (token, waiting) = (outside.token.clone(), std::mem::take(&mut outside.waiting));
@@ -226,7 +225,7 @@ impl Merging {
         self.heap.extend(waiting.into_iter().filter_map(|pair| Some((self.stats.get(&pair)?.count, Reverse(pair)))));
     }
 
-    /// Makes `whole` of every occurrence of a pair, and keeps the counts of its neighbors right.
+    /// Replaces every occurrence of a pair by `whole`, and updates the counts of its neighbors.
     fn merge(&mut self, merged: Pair, whole: u32) {
         let (left, right) = halves(merged);
         let Some(stat) = self.stats.remove(&merged) else { return };
@@ -265,7 +264,7 @@ impl Merging {
     }
 }
 
-/// A pair occurs less often.
+/// Decreases a pair's count.
 fn less(stats: &mut FastMap<Pair, Stat>, fresh: &mut FastMap<Pair, Stat>, pair: Pair, count: i64, floor: i64) {
     if let Some(stat) = stats.get_mut(&pair) {
         stat.count -= count;

@@ -1,4 +1,4 @@
-//! Byte-level BPE on ids: the ids of the engine for a word, without its strings.
+//! Byte-level BPE on ids: the engine's ids for a word, without strings.
 
 use crate::token::bpe::backtracking_bpe::{BacktrackingBpe, Notes};
 use crate::token::bpe::merges::Merges;
@@ -16,17 +16,17 @@ pub struct ByteBpe {
     letters: [u32; 256],
     merges: Arc<Merges>,
     by_rank: Arc<[MergeIds]>,
-    /// The index, once it is built; `None` where the merges do not allow one.
+    /// The index, once built; `None` if the merges do not allow one.
     longest: OnceLock<Option<BacktrackingBpe>>,
-    /// Where words are looked up before they are merged (`ignore_merges`): all tokens by their bytes.
+    /// Words looked up before merging (`ignore_merges`): all tokens by their bytes.
     whole: Option<FastMap<Box<[u8]>, u32>>,
 }
 
-/// Scratch memory, reused from word to word.
+/// Scratch memory, reused between words.
 #[derive(Default)]
 pub struct BpeScratch {
     symbols: Vec<BpeSymbol>,
-    /// Ranks and places of merges that can be, or could be before others were made.
+    /// Ranks and positions of possible merges, some of them outdated.
     queue: BinaryHeap<Reverse<u64>>,
     notes: Notes,
 }
@@ -35,14 +35,14 @@ struct BpeSymbol {
     id: u32,
     before: u32,
     after: u32,
-    /// The rank of the merge with the symbol after it.
+    /// The rank of the merge with the next symbol.
     rank: u32,
 }
 
 const NONE: u32 = u32::MAX;
 
 impl ByteBpe {
-    /// `None` where the words of the engine are not bytes that merge by rank and nothing else.
+    /// `None` if the engine's words are not bytes merged purely by rank.
     pub fn of(engine: &Engine, merges: Arc<Merges>) -> Option<ByteBpe> {
         let ModelWrapper::BPE(bpe) = engine.get_model() else { return None };
         if TokenizerKind::of(engine) != TokenizerKind::ByteLevel || bpe.dropout.is_some_and(|rate| rate > 0.0) {
@@ -58,7 +58,7 @@ impl ByteBpe {
         Some(ByteBpe { letters, merges, by_rank, longest: OnceLock::new(), whole })
     }
 
-    /// Builds the index for backtracking: pays for itself over much text.
+    /// Builds the backtracking index, which pays off over much text.
     pub fn build_index(&self) {
         self.longest.get_or_init(|| BacktrackingBpe::of(&self.letters, &self.by_rank, &self.merges));
     }
@@ -68,7 +68,7 @@ impl ByteBpe {
         !self.letters.contains(&NONE)
     }
 
-    /// Appends the ids of a word. Nothing, and false, where a byte of it is no token: what becomes of that is the engine's.
+    /// Appends the ids of a word. Appends nothing and returns false if one of its bytes is not a token, which the engine handles.
     pub fn write(&self, word: &[u8], scratch: &mut BpeScratch, ids: &mut Vec<u32>) -> bool {
         if let Some(id) = self.whole.as_ref().and_then(|whole| whole.get(word)) {
             ids.push(*id);
@@ -94,13 +94,13 @@ impl ByteBpe {
         true
     }
 
-    /// As the engine does it: always the merge of the lowest rank, the leftmost of equal ones.
+    /// As in the engine: always the merge of lowest rank, the leftmost in a tie.
     fn merge_by_rank(&self, word: &[u8], scratch: &mut BpeScratch, ids: &mut Vec<u32>) {
         let BpeScratch { symbols, queue, .. } = scratch;
         self.begin(word, symbols, queue);
         while let Some(Reverse(first)) = queue.pop() {
             let (rank, at) = ((first >> 32) as u32, first as u32 as usize);
-            // what stands there now may be another pair; the engine takes it for the same if it makes the same
+            // another pair may be there now; like the engine, treat it as the same if it produces the same token
             let now = symbols[at].rank;
             if now == NONE || (now != rank && self.merges.whole(now) != self.merges.whole(rank)) {
                 continue;

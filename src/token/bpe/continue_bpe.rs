@@ -1,4 +1,4 @@
-//! Continued BPE: new tokens and merges for texts, from the segmentation of an existing tokenizer.
+//! Continued BPE: new tokens and merges for texts, starting from an existing tokenizer's segmentation.
 
 use crate::token::bpe::bpe_train::{self, MergeLimits, Vocabulary};
 use crate::token::bpe::pair_index::Corpus;
@@ -11,19 +11,20 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use tokenizers::Model;
 
-/// An extension of a BPE tokenizer: missing characters, then merges, in order of their ids.
+/// An extension of a BPE tokenizer: missing characters, then merges, in id order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposal {
     /// New tokens in id order, from merges or single characters.
     pub tokens: Vec<String>,
-    /// The merge that makes each token that is not a single character.
+    /// The merge of each token that is not a single character.
     pub merges: Vec<(String, String)>,
-    /// How often each merge's pair occurred when it was chosen.
+    /// Occurrences of each merge's pair when it was chosen.
     pub counts: Vec<u64>,
 }
 
 impl Tokenizer {
-    /// Continues BPE training on `texts`, from this tokenizer's own segmentation: up to `count` new tokens of pairs that occur at least `min_frequency` times, of at most `max_token_length` characters.
+    /// Continues BPE training on `texts`, from this tokenizer's own segmentation: up to `count` new tokens, from pairs that occur
+    /// at least `min_frequency` times, with at most `max_token_length` characters.
     pub fn continue_bpe<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],
@@ -36,7 +37,7 @@ impl Tokenizer {
         self.continue_counted(counter, count, min_frequency, max_token_length)
     }
 
-    /// Counts words for [`Tokenizer::continue_counted`], over texts that come in parts.
+    /// Counts words for [`Tokenizer::continue_counted`], over texts added in parts.
     pub fn count_words(&self, who: &str) -> Result<words::Counter<'_>> {
         self.need_bpe(who)?;
         Ok(words::Counter::new(self))
@@ -88,10 +89,10 @@ impl Tokenizer {
         })
     }
 
-    /// Words as symbols: ids, and characters that the vocabulary lacks.
+    /// Words as symbols: ids, and characters missing in the vocabulary.
     fn segment(&self, counted: &CountedWords, vocabulary: &mut Vocabulary) -> Result<Corpus> {
         const WORDS: usize = 4096;
-        /// Number of words for which building the index pays.
+        /// Number of words from which building the index pays off.
         const MANY: usize = 1 << 14;
         let bytes = self.merges().ok().and_then(|merges| ByteBpe::of(self.engine(), merges));
         if let Some(bpe) = bytes.as_ref().filter(|_| counted.len() > MANY) {
@@ -150,7 +151,7 @@ impl Tokenizer {
         symbols
     }
 
-    /// One word: what lies between characters outside the vocabulary, by the model itself.
+    /// The symbols of one word: the parts between characters outside the vocabulary are encoded by the model.
     fn symbols(&self, word: &str, outside: &HashMap<char, u32>, symbols: &mut Vec<u32>) -> Result<()> {
         let model = self.engine().get_model();
         let known = |part: &str, symbols: &mut Vec<u32>| -> Result<()> {

@@ -1,5 +1,5 @@
-//! BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): while a word is merged, each possible merge is left out with
-//! some probability at each step, so that a model sees a word in several segmentations.
+//! BPE-dropout (Provilkov et al. 2020, arXiv 1910.13267): at each step of merging a word, each possible merge is skipped with
+//! some probability, so that a model sees a word in several segmentations.
 
 use crate::cancel::{self, Pace};
 use crate::rng::splitmix;
@@ -20,7 +20,7 @@ pub struct Dropout {
     pub seed: u64,
 }
 
-/// Random numbers by counting (SplitMix64): the same for the same seed, on any thread.
+/// Counter-based random numbers (SplitMix64): the same for the same seed, on any thread.
 struct Chance {
     state: u64,
     rate: f64,
@@ -43,7 +43,7 @@ impl Chance {
 }
 
 impl Tokenizer {
-    /// Encodes a text with merges left out. `text` is its number in a batch: each text draws its own.
+    /// Encodes a text with BPE-dropout. `text` is its index in a batch: each text has its own random numbers.
     pub fn encode_dropping(&self, text: &str, special: bool, dropout: Dropout, number: u64) -> Result<Encoding> {
         if !(0.0..=1.0).contains(&dropout.rate) {
             bail!(WHO, "option `bpe_dropout` is {}, not between 0 and 1", dropout.rate);
@@ -64,7 +64,7 @@ impl Tokenizer {
         })
     }
 
-    /// Many texts at once, in parallel.
+    /// Encodes many texts in parallel.
     pub fn batch_dropping<S: AsRef<str> + Sync>(
         &self,
         texts: &[S],

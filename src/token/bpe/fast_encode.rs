@@ -1,5 +1,5 @@
-//! Encoding without the engine, where the ids are known to be the same: byte-level BPE with a usual pre-tokenizer, in a
-//! text without added tokens.
+//! Encoding without the engine, in cases with the same ids: byte-level BPE with a common pre-tokenizer, in a text without added
+//! tokens.
 
 use crate::cancel::Pace;
 use crate::sync::unpoisoned;
@@ -9,7 +9,7 @@ use crate::token::words::split::Cutter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Bytes of text after which building the index pays.
+/// Bytes of text after which building the index pays off.
 const MANY: usize = 1 << 18;
 
 pub struct FastEncode {
@@ -19,7 +19,7 @@ pub struct FastEncode {
     around: (Vec<u32>, Vec<u32>),
     /// Bytes of text encoded so far.
     seen: AtomicUsize,
-    /// One for each thread that encoded a text.
+    /// One for each thread that has encoded a text.
     spare: Mutex<Vec<BpeScratch>>,
 }
 
@@ -30,7 +30,7 @@ impl FastEncode {
         Some(FastEncode { around: around(engine)?, bpe, cutter, seen: AtomicUsize::new(0), spare: Mutex::default() })
     }
 
-    /// `None` where the engine has to encode the text.
+    /// `None` if the engine must encode the text.
     pub fn ids(&self, text: &str, special: bool) -> Option<Vec<u32>> {
         if self.seen.fetch_add(text.len(), Ordering::Relaxed) > MANY {
             self.bpe.build_index();
@@ -44,7 +44,7 @@ impl FastEncode {
         let pace = Pace::default();
         let cut = self.cutter.words(text, |word| {
             pace.step();
-            // after one that the engine has to find, the rest is its too
+            // after a word that needs the engine, so does the rest
             known = known && self.bpe.write(word.as_bytes(), &mut scratch, &mut ids);
         });
         if special {

@@ -5,11 +5,11 @@ use crate::token::words::FastMap;
 use crate::{Result, bail};
 use tokenizers::models::ModelWrapper;
 
-/// A table with open addressing: a look-up is mostly one line of cache.
+/// A hash table with open addressing: a lookup usually touches one cache line.
 pub struct Merges {
     slots: Vec<MergeSlot>,
     shift: u32,
-    /// What the merge of each rank makes.
+    /// The result of the merge of each rank.
     wholes: Vec<u32>,
 }
 
@@ -50,13 +50,13 @@ impl Merges {
         let mut table = Merges { slots: vec![free; 1 << bits], shift: 64 - bits, wholes };
         for (rank, merge) in (0..).zip(merges) {
             let at = table.place(merge.left, merge.right);
-            // of a pair that is there twice the engine takes the last
+            // for a duplicate pair the engine uses the last
             table.slots[at] = MergeSlot { left: merge.left, right: merge.right, rank };
         }
         table
     }
 
-    /// The slot of a pair, or the free one where it would be.
+    /// The slot of a pair, or the free one for it.
     fn place(&self, left: u32, right: u32) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = (pair(left, right).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
@@ -66,18 +66,18 @@ impl Merges {
         at
     }
 
-    /// The rank of the merge of two, if there is one.
+    /// The rank of the merge of two ids, if any.
     pub fn rank(&self, left: u32, right: u32) -> Option<u32> {
         let slot = self.slots[self.place(left, right)];
         (slot.left != FREE).then_some(slot.rank)
     }
 
-    /// What the merge of a rank makes.
+    /// The result of the merge of a rank.
     pub fn whole(&self, rank: u32) -> u32 {
         self.wholes[rank as usize]
     }
 
-    /// Every token on the way from letters to these ids, each once more than needed at worst.
+    /// Visits every token between letters and these ids, each at most once more than needed.
     pub fn steps(&self, mut symbols: Vec<u32>, mut step: impl FnMut(u32)) {
         symbols.iter().for_each(|symbol| step(*symbol));
         loop {
@@ -89,7 +89,7 @@ impl Merges {
         }
     }
 
-    /// The latest rank at which each id is made.
+    /// The latest rank at which each id is produced.
     pub fn ranks(&self) -> FastMap<u32, u32> {
         let mut ranks = FastMap::default();
         for made in self.slots.iter().filter(|slot| slot.left != FREE).map(|slot| slot.rank) {

@@ -1,4 +1,4 @@
-//! Byte-pair encoding: training and continued training, and encoding by ids alone.
+//! Byte-pair encoding: training, continued training, and encoding on ids.
 
 pub mod backtracking_bpe;
 pub mod bpe_train;

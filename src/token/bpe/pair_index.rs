@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Two ids: the left one in the upper half.
 pub type Pair = u64;
 
-/// Segmented words, all in one vector, with how often each occurs.
+/// Segmented words, all in one vector, with their counts.
 #[derive(Default)]
 pub struct Corpus {
     symbols: Vec<u32>,
@@ -24,7 +24,7 @@ struct SegmentedWord {
 }
 
 impl Corpus {
-    /// One more word; of a single token there is nothing to merge.
+    /// Adds a word; a single token has nothing to merge.
     pub fn push(&mut self, ids: &[u32], count: u64) {
         if ids.len() > 1 {
             self.words.push(SegmentedWord { start: self.symbols.len(), length: ids.len() as u32, count });
@@ -46,13 +46,13 @@ impl Corpus {
         &mut self.symbols[word.start..word.start + word.length as usize]
     }
 
-    /// A word has fewer tokens now.
+    /// Shortens a word.
     pub fn shorten(&mut self, at: usize, length: usize) {
         self.words[at].length = length as u32;
     }
 }
 
-/// How often a pair occurs, and in which words it may be.
+/// The count of a pair, and the words that may contain it.
 #[derive(Default)]
 pub struct Stat {
     pub count: i64,
@@ -66,16 +66,16 @@ impl Stat {
     }
 }
 
-/// Ascending numbers, each as its distance from the one before, in seven bits a byte: mostly one byte each.
+/// Ascending numbers, delta-encoded in seven bits per byte: usually one byte each.
 #[derive(Default)]
 pub struct Places {
     bytes: Vec<u8>,
-    /// The last one and one more; 0 where there is none.
+    /// The last number plus one; 0 if empty.
     next: usize,
 }
 
 impl Places {
-    /// One more, if it is not the last.
+    /// Adds a number, unless it equals the last.
     pub fn push(&mut self, place: usize) {
         if place + 1 == self.next {
             return;
@@ -107,17 +107,16 @@ impl Places {
     }
 }
 
-/// Pairs that occur as often as `floor`, and the words that they are in.
+/// Pairs that occur at least `floor` times, and their words.
 pub struct Frequent {
     pub floor: i64,
     pub stats: Vec<(Pair, Stat)>,
 }
 
-/// Of the pairs that occur as often as `counts` says, the most frequent: `number` of them and those that are as frequent
-/// as the last of these; if there are no more, all.
+/// The most frequent pairs with counts in `counts`: `number` of them and any ties with the last; all if there are fewer.
 pub fn frequent(corpus: &Corpus, counts: Range<i64>, number: usize) -> Result<Frequent> {
     let cancel = cancel::current();
-    // every thread walks all words, and counts its share of the pairs: nothing has to be put together
+    // every thread scans all words, and counts its share of the pairs: no results have to be combined
     let shares = rayon::current_num_threads().max(1) as u64;
     let counted: Vec<FastMap<Pair, i64>> = (0..shares)
         .into_par_iter()
@@ -156,12 +155,12 @@ pub fn frequent(corpus: &Corpus, counts: Range<i64>, number: usize) -> Result<Fr
     Ok(Frequent { floor, stats: listed.into_iter().flatten().collect() })
 }
 
-/// Whose pair it is: neither half alone decides, and not the bits by which it is hashed.
+/// The share of a pair: determined by both halves, and not by the bits used in its hash.
 fn share_of(pair: Pair, shares: u64) -> u64 {
     ((pair ^ (pair >> 32)).wrapping_mul(0xff51_afd7_ed55_8ccd) >> 32) % shares
 }
 
-/// Every pair of neighbors in every word, with the number of the word.
+/// Visits every pair of neighbors in every word, with the index of the word.
 fn pairs(corpus: &Corpus, cancel: &Cancel, mut each: impl FnMut(Pair, usize)) -> Result<()> {
     for at in 0..corpus.words.len() {
         if at % 65_536 == 0 && cancel.is_requested() {

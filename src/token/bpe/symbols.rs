@@ -1,5 +1,5 @@
-//! Encoding by our own merging, where the engine's is not the one that is asked for: its normalizer and pre-tokenizer
-//! before, its post-processor after.
+//! Encoding by our own merging instead of the engine's, with its normalizer and pre-tokenizer before, and its post-processor
+//! after.
 
 use crate::token::bpe::tied::Symbol;
 use crate::token::engine::told;
@@ -41,7 +41,7 @@ impl Tokenizer {
         }
     }
 
-    /// A word as single characters; one that is not a token as its bytes, or as unknown.
+    /// A word as single characters; one that is not a token becomes its bytes, or unknown.
     fn letters(&self, word: &str) -> Result<Vec<Symbol>> {
         let mut symbols: Vec<Symbol> = Vec::with_capacity(word.len());
         let mut buffer = [0; 4];

@@ -1,11 +1,11 @@
-//! BPE in which merges share a rank: of those the leftmost in the text is made first. SentencePiece merges by the score of
-//! the token that results, and llama.cpp with it; where scores tie, no order of merges gives the same ids.
+//! BPE in which merges share a rank: among those the leftmost in the text is applied first. SentencePiece merges by the score of
+//! the resulting token, and so does llama.cpp; if scores tie, no order of merges yields the same ids.
 
 use crate::token::bpe::merges::Merges;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A token on the way, and its bytes in the word.
+/// An intermediate token, and its bytes in the word.
 pub struct Symbol {
     pub id: u32,
     pub start: usize,
@@ -14,18 +14,19 @@ pub struct Symbol {
 
 const NONE: usize = usize::MAX;
 
-/// The symbols of a word on the way, linked: a merge leaves a gap.
+/// The symbols of a word during merging, linked: a merge leaves a gap.
 struct Chain<'a> {
     symbols: Vec<Symbol>,
     before: Vec<usize>,
     after: Vec<usize>,
     merges: &'a Merges,
     levels: &'a [u32],
-    /// Level, place and rank of merges that can be, or could be before others were made.
+    /// Level, position and rank of possible merges, some of them outdated.
     queue: BinaryHeap<Reverse<(u32, usize, u32)>>,
 }
 
-/// Joins the symbols of a word. `levels` has the level of each merge, ascending; merges beyond it come after, each alone.
+/// Joins the symbols of a word. `levels` has the level of each merge, ascending; merges beyond it follow, each with its own
+/// level.
 pub fn merge(merges: &Merges, levels: &[u32], symbols: Vec<Symbol>) -> Vec<Symbol> {
     let count = symbols.len();
     let mut chain = Chain {
@@ -48,7 +49,7 @@ pub fn merge(merges: &Merges, levels: &[u32], symbols: Vec<Symbol>) -> Vec<Symbo
 }
 
 impl Chain<'_> {
-    /// The rank of the merge of a symbol with the one after it.
+    /// The rank of the merge of a symbol with the next.
     fn rank(&self, at: usize) -> Option<u32> {
         let after = self.after[at];
         if after == NONE { None } else { self.merges.rank(self.symbols[at].id, self.symbols[after].id) }

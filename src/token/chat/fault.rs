@@ -1,4 +1,4 @@
-//! Faults of a template, as a person reads them.
+//! Errors of a template in readable form.
 
 use crate::Error;
 use crate::token::jinja::{AtLine, Fault};

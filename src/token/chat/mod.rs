@@ -1,4 +1,4 @@
-//! Chat templates: the text that a conversation becomes, and where in it who said what.
+//! Chat templates: render a conversation as text, and attribute its parts to messages.
 
 mod fault;
 mod header;
@@ -21,28 +21,28 @@ pub use turns::{Around, TurnForm};
 pub struct Chat {
     pub text: String,
     pub spans: Vec<ChatSpan>,
-    /// What of the text messages hold, in bytes and in order; the rest is the template's.
+    /// The parts of the text that come from messages, in bytes and in order; the rest is the template's.
     pub said: Vec<Range<usize>>,
 }
 
-/// What a message became, in bytes of the text. A message whose turn is in several places has several spans.
+/// The rendering of a message, in bytes of the text. A message whose turn is in several places has several spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatSpan {
-    /// Which message, from 0.
+    /// Index of the message, from 0.
     pub message: usize,
     pub role: String,
-    /// The words themselves.
+    /// Its content.
     pub content: Range<usize>,
-    /// What a model has to write when it is its turn: reasoning, words, tool calls, and the special token that ends it.
+    /// What a model must generate in its turn: reasoning, words, tool calls, and the special token that ends it.
     pub turn: Range<usize>,
 }
 
-/// What a chat template gets besides the messages.
+/// Inputs of a chat template besides the messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatOptions {
-    /// Begins the assistant's next turn.
+    /// Append the start of the assistant's next turn.
     pub add_generation_prompt: bool,
-    /// Ends with the words of the last message, for a model to go on.
+    /// End with the words of the last message, for a model to continue.
     pub continue_final_message: bool,
     /// JSON schemas of the tools, and texts to answer from.
     pub tools: Option<Vec<Value>>,
@@ -51,17 +51,17 @@ pub struct ChatOptions {
     pub variables: Map<String, Value>,
 }
 
-/// ChatML, for a tokenizer that has its tokens and brings no template.
+/// ChatML, for a tokenizer that has its tokens but no template.
 const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + \
                       '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// For any other: a turn ends with the token that ends a text, so that a model learns to stop.
+/// For any other tokenizer: a turn ends with EOS, so that a model learns to stop.
 const PLAIN: &str = "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + eos_token + '\\n' }}\
                      {% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
 
 impl Tokenizer {
-    /// The chat template that came with it, or the one that fits its special tokens: ChatML where it has
-    /// `<|im_end|>` (or nothing that ends a text), else `role: words` and the token that ends a text.
+    /// The chat template that came with it, or one that fits its special tokens: ChatML if it has `<|im_end|>` (or no EOS),
+    /// otherwise `role: words` and EOS.
     pub fn template(&self) -> &str {
         match self.own_template() {
             Some(own) => own,
@@ -70,12 +70,12 @@ impl Tokenizer {
         }
     }
 
-    /// Whether its chat template writes tools.
+    /// Whether its chat template supports tools.
     pub fn takes_tools(&self) -> bool {
         self.template().contains("tools") || self.named_templates().any(|(name, _)| name == "tool_use")
     }
 
-    /// The template as it is read, once. With tools it is the one named `tool_use`, where there is one.
+    /// The parsed template, cached. With tools it is the one named `tool_use`, if any.
     fn parsed_template(&self, tools: bool) -> Result<Arc<Template>> {
         let for_tools = self.named_templates().find(|(name, _)| tools && *name == "tool_use");
         let parsed = self.parsed(for_tools.is_some());
@@ -87,7 +87,7 @@ impl Tokenizer {
         Ok(parsed.get_or_init(|| Arc::new(template)).clone())
     }
 
-    /// Writes messages (maps with `role` and `content`) by the tokenizer's chat template.
+    /// Renders messages (maps with `role` and `content`) by the tokenizer's chat template.
     pub fn apply_chat_template(&self, messages: &[Value], options: &ChatOptions) -> Result<Chat> {
         parts::check(messages)?;
         if options.continue_final_message && options.add_generation_prompt {
@@ -107,7 +107,7 @@ impl Tokenizer {
     }
 }
 
-/// Ends a chat with the words of its last message.
+/// Truncates a chat after the words of its last message.
 fn cut(chat: &mut Chat, text: &Text, last: usize) -> Result<()> {
     let said = |source: crate::token::jinja::Source| source.said == Some(last as u32) && source.part == Part::Content;
     let Some(end) = text.runs().filter(|(_, source)| said(*source)).map(|(range, _)| range.end).last() else {
@@ -123,19 +123,19 @@ fn cut(chat: &mut Chat, text: &Text, last: usize) -> Result<()> {
     Ok(())
 }
 
-/// A template with all that it gets, to render some messages and others.
+/// A template with its inputs, to render various messages.
 struct ChatWriter<'a> {
     tokenizer: &'a Tokenizer,
     template: Arc<Template>,
     variables: Map<String, Value>,
-    /// Bytes of what it gets besides messages.
+    /// Bytes of its inputs besides messages.
     bytes: u64,
 }
 
 impl ChatWriter<'_> {
     fn new<'a>(tokenizer: &'a Tokenizer, options: &ChatOptions) -> Result<ChatWriter<'a>> {
         let template = tokenizer.parsed_template(options.tools.is_some())?;
-        // what is given by name comes before special tokens, as in transformers
+        // explicit variables take precedence over special tokens, as in transformers
         let names = super::SPECIALS.iter().filter_map(|name| {
             let token = tokenizer.token(tokenizer.special(name)?)?;
             Some((format!("{name}_token"), json!(token)))
@@ -166,7 +166,7 @@ impl ChatWriter<'_> {
             .filter_map(|id| self.tokenizer.token(id))
             .chain(["<|im_end|>"])
             .collect();
-        // without thoughts a prompt may hold an empty one, and more of what is a model's own to write
+        // with thinking disabled a prompt may contain an empty thought, and more text that a model would generate itself
         let mut variables = self.variables.clone();
         variables.retain(|name, _| name != "enable_thinking");
         let plain = ChatWriter { template: self.template.clone(), variables, ..*self };
@@ -176,8 +176,8 @@ impl ChatWriter<'_> {
     }
 }
 
-/// The steps that a rendering may take: templates of well-known models take some hundred for a message, and read each
-/// text a few times.
+/// The maximum steps of a rendering: templates of well-known models take some hundred per message, and read each text a few
+/// times.
 fn steps(messages: usize, bytes: u64) -> u64 {
     1_000_000 + 10_000 * messages as u64 + 2 * bytes
 }

@@ -1,9 +1,9 @@
-//! What messages may hold.
+//! Validates the contents of messages.
 
 use crate::{Error, Result, bail};
 use serde_json::Value;
 
-/// Parts of a message that are no text, by their type or the key that holds them.
+/// Message parts other than text, by their type or key.
 const OTHERS: [(&str, &str); 9] = [
     ("image", "an image"),
     ("image_url", "an image"),
@@ -16,7 +16,7 @@ const OTHERS: [(&str, &str); 9] = [
     ("file", "a file"),
 ];
 
-/// Messages are maps with a role, and hold text.
+/// Checks that messages are maps with a role and text.
 pub fn check(messages: &[Value]) -> Result<()> {
     if messages.is_empty() {
         bail!("apply_chat_template", "there are no messages");

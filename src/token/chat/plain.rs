@@ -1,8 +1,8 @@
-//! The ids of a chat in which what people write stays text: a `<|im_end|>` that is typed into a message ends no turn.
+//! The ids of a chat in which message content remains text: a `<|im_end|>` typed into a message does not end the turn.
 //!
-//! A chat is encoded whole, as transformers does, since words may merge over the seam of template and message. Only where a message
-//! spells a special token it is encoded again: by the same tokenizer with its special tokens under names that nobody types, which
-//! are put in the place of those that the template wrote.
+//! A chat is encoded whole, as in transformers, since words may merge across the border of template and message. Only if a
+//! message contains the text of a special token is it encoded again, by the same tokenizer with its special tokens under names
+//! that nobody types; the template's special tokens are replaced by these names.
 
 use super::Chat;
 use crate::token::Tokenizer;
@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 const WHO: &str = "apply_chat_template";
-/// The beginning of those names. No normalizer changes it.
+/// The prefix of those names. No normalizer changes it.
 const NAME: &str = "⟦levain⁂";
 
 fn name(id: u32) -> String {
@@ -21,7 +21,7 @@ fn name(id: u32) -> String {
 }
 
 impl Tokenizer {
-    /// The ids of a chat, in which special tokens are those of the template alone.
+    /// The ids of a chat, in which only the template's special tokens are special.
     pub fn chat_ids(&self, chat: &Chat) -> Result<Vec<u32>> {
         let (ids, offsets) = self.ids_and_offsets(&chat.text, false)?;
         let mut written: Vec<(Range<usize>, u32)> = Vec::new();
@@ -50,7 +50,7 @@ impl Tokenizer {
         self.renamed()?.ids(&text, false)
     }
 
-    /// Where a special token's own letters are: it may have taken white space beside it.
+    /// The position of a special token's own letters: its match may include adjacent white space.
     fn place(&self, text: &str, id: u32, range: Range<usize>) -> Range<usize> {
         let token = self.token(id).unwrap_or_default();
         match text.get(range.clone()).and_then(|found| found.find(token)) {
@@ -59,7 +59,7 @@ impl Tokenizer {
         }
     }
 
-    /// The same tokenizer, whose special tokens have names that nobody types. Made once.
+    /// The same tokenizer, with special tokens under names that nobody types. Cached.
     fn renamed(&self) -> Result<Arc<Tokenizer>> {
         if let Some(known) = self.plain().get() {
             return Ok(known.clone());
@@ -75,7 +75,7 @@ impl Tokenizer {
     }
 }
 
-/// Renames the special tokens of a description, wherever it names them.
+/// Renames the special tokens everywhere in a description.
 fn rename(spec: &mut Value) {
     let mut names: Map<String, Value> = Map::new();
     for added in spec["added_tokens"].as_array_mut().into_iter().flatten().filter(|added| added["special"] == true) {
@@ -84,7 +84,7 @@ fn rename(spec: &mut Value) {
         names.insert(content.to_string(), new.clone());
         added["content"] = new;
     }
-    // it names tokens, and adds none where none is asked for
+    // it names tokens, and adds none here
     spec["post_processor"] = Value::Null;
     let model = &mut spec["model"];
     if let Some(new) = model["unk_token"].as_str().and_then(|unknown| names.get(unknown)) {

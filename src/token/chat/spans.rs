@@ -1,4 +1,4 @@
-//! Who said what in a rendered conversation, by the sources of its text.
+//! Attributes a rendered conversation to messages, by the sources of its text.
 
 use super::ChatSpan;
 use super::header::Header;
@@ -6,19 +6,19 @@ use crate::token::jinja::{Part, Source, Text};
 use serde_json::Value;
 use std::ops::Range;
 
-/// Where the parts of one message are.
+/// The positions of one message's parts.
 #[derive(Clone, Debug, Default)]
 struct Place {
-    /// All that it says: words, reasoning, tool calls.
+    /// Everything that it says: words, reasoning, tool calls.
     said: Option<Range<usize>>,
     words: Option<Range<usize>>,
-    /// All that the template wrote while it was at this message.
+    /// Everything that the template wrote while processing this message.
     turn: Option<Range<usize>>,
 }
 
-/// The spans of a chat. Where the template says itself what an assistant writes (`generates`), that is the assistant's; else
-/// a turn reaches from behind the generation prompt to the special token that ends it; the last one's to the `end` of a text behind
-/// that, where the template writes one (Phi 3).
+/// The spans of a chat. If the template marks what an assistant generates (`generates`), the assistant's spans are those marks;
+/// otherwise a turn extends from the end of the generation prompt to the special token that ends it; the last turn also includes
+/// the `end` of a text after that, if the template writes one (Phi 3).
 pub fn spans(
     messages: &[Value],
     text: &Text,
@@ -33,7 +33,7 @@ pub fn spans(
         if source.part == Part::Content {
             grow(&mut place.words, range);
         }
-        // what is written again in the turn of another (the name of a tool) is not said again
+        // text repeated in another message's turn (the name of a tool) is not said again
         if source.turn.is_none_or(|turn| source.said == Some(turn)) {
             grow(&mut place.said, range);
         }
@@ -73,7 +73,7 @@ pub fn spans(
         let words = places[message].words.clone().unwrap_or(turn.start..turn.start);
         let content =
             trimmed(text.as_str(), words.start.clamp(turn.start, turn.end)..words.end.clamp(turn.start, turn.end));
-        // in a template that generates, what is generated is the assistant's, whatever its role is called
+        // in a template with generation marks, marked text is the assistant's, whatever its role is called
         let role = role(message).to_string();
         ChatSpan { message, role, content, turn }
     };
@@ -87,14 +87,14 @@ fn grow(range: &mut Option<Range<usize>>, by: &Range<usize>) {
     });
 }
 
-/// Words without the white space around them.
+/// A range without surrounding white space.
 fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     let words = &text[range.clone()];
     let start = range.start + words.len() - words.trim_start().len();
     start..start + words.trim().len()
 }
 
-/// What is inside of `{% generation %}`, by message.
+/// The contents of `{% generation %}`, by message.
 fn generated(runs: &[(Range<usize>, Source)], messages: usize) -> Vec<(usize, Range<usize>)> {
     let mut found: Vec<(Option<u32>, Range<usize>)> = Vec::new();
     for (range, source) in runs.iter().filter(|(_, source)| source.generated) {
@@ -123,14 +123,14 @@ struct Looker<'a> {
 }
 
 impl Looker<'_> {
-    /// Words, and the special token that ends the turn.
+    /// The words, and the special token that ends the turn.
     fn other(&self, message: usize, place: &Place) -> Option<Range<usize>> {
         let said = place.said.clone()?;
         let start = trimmed(self.text, said.clone()).start;
         Some(start..self.end(message, place, said.end))
     }
 
-    /// All that an assistant writes, less what others say in the midst of it.
+    /// Everything that an assistant writes, without what others say in between.
     fn assistant(&self, message: usize, place: &Place, header: &mut Header) -> Vec<Range<usize>> {
         let Some(start) = self.start(place, header) else { return Vec::new() };
         let said = place.said.as_ref().map_or(start, |said| said.end.max(start));
@@ -144,7 +144,7 @@ impl Looker<'_> {
             if other.start < from {
                 continue;
             }
-            // up to the token that ends what was said before
+            // up to the token that ends the previous message
             let mut own = self.runs.iter().filter(|(range, source)| {
                 from <= range.start && range.end <= other.start && source.said == Some(message as u32)
             });
@@ -161,10 +161,10 @@ impl Looker<'_> {
         turns
     }
 
-    /// Where an assistant begins to write: behind what the generation prompt gives.
+    /// The start of an assistant's output: after the generation prompt.
     fn start(&self, place: &Place, header: &mut Header) -> Option<usize> {
         let Some(turn) = place.turn.clone() else {
-            // the template walks through something else than messages
+            // the template iterates over something other than messages
             let said = place.said.clone()?.start;
             let prompt = header.prompt();
             let behind = self.text[..said].rfind(prompt).map(|at| at + prompt.len()).filter(|_| !prompt.is_empty());
@@ -184,8 +184,8 @@ impl Looker<'_> {
         Some(turn.start + known)
     }
 
-    /// The place behind what is usual before the words: a template may write more in front of it (a default system message), or
-    /// a part of it.
+    /// The position after the usual text before the words: a template may write more in front of it (a default system message),
+    /// or only a part of it.
     fn behind(&self, usual: &str, written: &str) -> usize {
         match written.find(usual) {
             Some(at) if !usual.trim().is_empty() => at + usual.len(),
@@ -193,7 +193,7 @@ impl Looker<'_> {
         }
     }
 
-    /// How much of what is usual before the words is written here: all of it, or as much as ends with a token or white space.
+    /// The length of the usual text that is present here: all of it, or a part that ends with a token or white space.
     fn common(&self, usual: &str, written: &str) -> usize {
         let mut same = 0;
         for (letter, other) in usual.chars().zip(written.chars()) {
@@ -213,7 +213,7 @@ impl Looker<'_> {
         (1..=same).rev().filter(|at| usual.is_char_boundary(*at)).find(ends).unwrap_or(0)
     }
 
-    /// Where a turn ends that says its last word at `said`.
+    /// The end of a turn whose last word ends at `said`.
     fn end(&self, message: usize, place: &Place, said: usize) -> usize {
         let turn = place.turn.as_ref().map_or(said, |turn| turn.end.max(said));
         let tail = self.text[said..turn].trim_end();
@@ -223,7 +223,7 @@ impl Looker<'_> {
         if let Some(end) = self.first_special(said..turn) {
             return end;
         }
-        // the token may stand behind what belongs to the message, but not in what belongs to another
+        // the token may follow the message's own text, but not be inside another message's
         let belongs = |source: &Source| {
             source.said.is_none_or(|other| other as usize == message)
                 && source.turn.is_none_or(|other| other as usize == message)
@@ -237,7 +237,7 @@ impl Looker<'_> {
         }
     }
 
-    /// Where the first special token in a part of the text ends.
+    /// The end of the first special token in a part of the text.
     fn first_special(&self, part: Range<usize>) -> Option<usize> {
         let text = self.text.get(part.clone())?;
         let known = self.specials.iter().filter(|token| !token.is_empty());

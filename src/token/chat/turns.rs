@@ -1,25 +1,25 @@
-//! A chat template as what stands around each message: the form that Ollama's templates have. It is found by rendering, and held
-//! against renderings of other conversations.
+//! A chat template as the text around each message: the form of Ollama's templates. It is derived by rendering, and verified with
+//! renderings of other conversations.
 
 use super::ChatOptions;
 use crate::Result;
 use crate::token::Tokenizer;
 use serde_json::{Value, json};
 
-/// What is written before and behind the words of a role.
+/// The text before and after the words of a role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Around {
     pub before: String,
     pub behind: String,
 }
 
-/// A chat template that writes each message between two texts that depend on its role alone.
+/// A chat template that puts each message between two texts that depend only on its role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnForm {
     pub system: Around,
     pub user: Around,
     pub assistant: Around,
-    /// What is taken for a system message where there is none.
+    /// The system message used if there is none.
     pub default_system: Option<String>,
 }
 
@@ -28,7 +28,7 @@ const USER: &str = "Us7er";
 const ANSWER: &str = "An7swer";
 
 impl Tokenizer {
-    /// The form of its chat template, where it has one that says all that the template does. BOS is left to who reads it.
+    /// This form of its chat template, if it expresses all that the template does. BOS is left to the reader.
     pub fn turn_form(&self) -> Option<TurnForm> {
         let form = self.guessed()?;
         let said = |role: &str, words: &str| json!({ "role": role, "content": words });
@@ -48,7 +48,7 @@ impl Tokenizer {
     fn text_of(&self, messages: &[Value], open: bool) -> Result<String> {
         let options = ChatOptions { add_generation_prompt: open, ..ChatOptions::default() };
         let text = self.apply_chat_template(messages, &options)?.text;
-        // some templates write a BOS that the tokenizer does not add: it is the template's own
+        // some templates write a BOS that the tokenizer does not add: it belongs to the template
         let adds = |id: &u32| self.ids("a", true).is_ok_and(|ids| ids.first() == Some(id));
         let bos = self.bos().filter(adds).and_then(|id| self.token(id)).filter(|token| !token.is_empty());
         Ok(bos.and_then(|bos| text.strip_prefix(bos)).unwrap_or(&text).to_string())
@@ -93,7 +93,7 @@ impl TurnForm {
         }
     }
 
-    /// A conversation, up to the words of the assistant's next turn.
+    /// A rendered conversation, up to the words of the assistant's next turn.
     fn written(&self, messages: &[Value]) -> String {
         let mut text = String::new();
         let mut write = |role: &str, words: &str| {

@@ -1,4 +1,4 @@
-//! The audit of an extension: faults are errors, the rest is measured.
+//! The audit of an extension: violations are errors, the rest is measured.
 
 use crate::token::tokenizer::Encoding;
 use crate::token::{Tokenizer, readable, script};
@@ -9,7 +9,7 @@ use tokenizers::Model;
 
 const WHO: &str = "audit";
 
-/// Difficult text: marks, emoji, mixed scripts, white space.
+/// Difficult text: combining marks, emoji, mixed scripts, white space.
 const STUMBLES: [&str; 6] = [
     "  Hello  world,\n\n\tit's 1234.50€ and \u{3000}wide ",
     "为了保护专利权人的合法权益，鼓励发明创造。",
@@ -24,7 +24,7 @@ const STUMBLES: [&str; 6] = [
 pub struct Audit {
     pub before: usize,
     pub after: usize,
-    /// New tokens that are reachable from their own text (all, or the audit fails).
+    /// New tokens that are reachable from their own text (the audit fails unless all are).
     pub reachable: usize,
     /// New tokens that occur in the texts.
     pub used: usize,
@@ -34,13 +34,13 @@ pub struct Audit {
     /// Occurrences of new tokens, and how many of them begin or end inside a word of a script with spaces.
     pub hits: usize,
     pub hits_inside: usize,
-    /// Texts that the old tokenizer does not decode to themselves either, as with WordPiece.
+    /// Texts that the old tokenizer does not round-trip either, as with WordPiece.
     pub lossy: usize,
     pub general_before: usize,
     pub general_after: usize,
 }
 
-/// One text: tokens before and after, the new tokens in it, hits inside words, and whether it was lossy before.
+/// One text: tokens before and after, its new tokens, occurrences inside words, and whether it was lossy before.
 struct TextAudit {
     before: usize,
     after: usize,
@@ -50,8 +50,8 @@ struct TextAudit {
 }
 
 impl Tokenizer {
-    /// Checks what needs no texts: unchanged old ids and special tokens, reachable new tokens, and the round trip of
-    /// difficult text.
+    /// Checks that need no texts: unchanged old ids and special tokens, reachable new tokens, and the round trip of difficult
+    /// text.
     pub(super) fn check_against(&self, old: &Tokenizer) -> Result<()> {
         let replaced: &[u32] = self.extension().map(|extension| extension.replaced.as_slice()).unwrap_or_default();
         let replaced: HashSet<usize> = replaced.iter().map(|id| *id as usize).collect();
@@ -78,7 +78,7 @@ impl Tokenizer {
         self.batch(&texts, |text| self.look(old, text)).map(|_| ())
     }
 
-    /// Whether the model merges this token from its own letters, or finds it as an added token.
+    /// Whether the model merges this token from its own letters, or matches it as an added token.
     pub(super) fn reaches(&self, id: usize) -> bool {
         let token = &self.tokens()[id];
         let id = id as u32;
@@ -91,8 +91,8 @@ impl Tokenizer {
         self.engine().get_model().tokenize(token).is_ok_and(|tokens| tokens.len() == 1 && tokens[0].id == id)
     }
 
-    /// Compares with the tokenizer that this one extends. Every text must decode to itself, byte for byte, where it did
-    /// before. `general` is text from outside the domain.
+    /// Compares with the tokenizer that this one extends. Every text must decode to itself, byte for byte, if it did so before.
+    /// `general` is text from outside the domain.
     pub fn audit<S: AsRef<str> + Sync>(&self, old: &Tokenizer, texts: &[S], general: &[S]) -> Result<Audit> {
         self.check_against(old)?;
         let looks = self.batch(texts, |text| self.look(old, text))?;
@@ -136,7 +136,7 @@ impl Tokenizer {
     }
 }
 
-/// Whether a token has letters of a script with spaces on both sides of one of its ends.
+/// Whether one end of a token is between two letters of a script with spaces.
 fn inside(text: &str, encoding: &Encoding, at: usize) -> bool {
     let (start, end) = encoding.offsets[at];
     let joined = |border: usize| {

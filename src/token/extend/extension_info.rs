@@ -4,18 +4,18 @@ use crate::token::engine::WHO;
 use crate::{Result, bail};
 use serde_json::{Value, json};
 
-/// What an extension did besides adding tokens.
+/// The effects of an extension besides new tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExtensionInfo {
-    /// Vocabulary size before: new ids begin here, except those in `replaced`.
+    /// Vocabulary size before: new ids start here, except those in `replaced`.
     pub before: usize,
-    /// Intermediate tokens, needed to merge others.
+    /// Number of intermediate tokens, needed to merge others.
     pub intermediate: usize,
-    /// Words that were skipped, with the reason.
+    /// Skipped words, with the reason.
     pub skipped: Vec<(String, String)>,
     /// Old ids that now belong to new tokens, ascending.
     pub replaced: Vec<u32>,
-    /// Old tokens that became reachable because words are now looked up first.
+    /// Number of old tokens that became reachable because words are now looked up first.
     pub awakened: usize,
 }
 

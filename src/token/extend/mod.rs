@@ -1,4 +1,4 @@
-//! New tokens for an old tokenizer: old ids and special tokens keep their place, and faults are errors.
+//! Adds tokens to an existing tokenizer: old ids and special tokens are unchanged, and violations are errors.
 
 mod audit;
 pub mod extension_info;
@@ -25,15 +25,15 @@ use tokenizers::models::ModelWrapper;
 
 const WHO: &str = "extend";
 
-/// How words become tokens.
+/// The method of making words tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtendMethod {
-    /// `WholeWords` for scripts with spaces where the model looks words up first, and for models other than BPE; else `Merges`.
+    /// `WholeWords` for scripts with spaces if the model looks words up first, and for models other than BPE; otherwise `Merges`.
     #[default]
     Auto,
-    /// BPE over these words alone, with intermediate tokens.
+    /// BPE on these words alone, with intermediate tokens.
     Merges,
-    /// One entry each, which BPE takes where it is a whole word.
+    /// One entry each, which BPE matches as a whole word.
     WholeWords,
     /// Added tokens: matched before everything else, anywhere, never split.
     AddedTokens,
@@ -65,9 +65,9 @@ pub struct ExtensionPlan {
     pub entries: Vec<ExtensionEntry>,
     pub merges: Vec<(String, String)>,
     pub extension: ExtensionInfo,
-    /// Words are looked up before they are merged.
+    /// Whether words are looked up before merging.
     whole: bool,
-    /// The entries are added tokens.
+    /// Whether the entries are added tokens.
     symbols: bool,
 }
 
@@ -79,23 +79,23 @@ impl ExtensionPlan {
 }
 
 impl Tokenizer {
-    /// Appends the proposal of continued BPE: a token for each merge, and the single characters that were missing.
+    /// Appends a proposal of continued BPE: a token for each merge, and the missing single characters.
     pub fn extend_by_merges(&self, proposal: &Proposal) -> Result<Tokenizer> {
         self.append(self.plan_merges(proposal)?)
     }
 
-    /// Makes each word one token. In byte-level BPE a word of a script with spaces becomes two tokens, one with a space
-    /// before it and one without. A word that cannot be one token, or already is one, is skipped with the reason.
+    /// Makes each word one token. In byte-level BPE a word of a script with spaces becomes two tokens, with and without a
+    /// preceding space. A word that cannot be one token, or already is, is skipped with the reason.
     pub fn extend_by_words<S: AsRef<str>>(&self, list: &[S], method: ExtendMethod) -> Result<Tokenizer> {
         self.append(self.plan_words(list, method)?)
     }
 
-    /// Like [`Tokenizer::extend_by_merges`], at the ids of tokens that the counted texts never use.
+    /// Like [`Tokenizer::extend_by_merges`], reusing the ids of tokens that the counted texts never use.
     pub fn replace_by_merges(&self, proposal: &Proposal, counter: words::Counter) -> Result<Tokenizer> {
         self.replace(self.plan_merges(proposal)?, counter)
     }
 
-    /// Like [`Tokenizer::extend_by_words`], at the ids of tokens that neither the counted texts nor the words use.
+    /// Like [`Tokenizer::extend_by_words`], reusing the ids of tokens that neither the counted texts nor the words use.
     pub fn replace_by_words<S: AsRef<str> + Sync>(
         &self,
         list: &[S],
@@ -179,7 +179,7 @@ impl Tokenizer {
             (TokenizerKind::ByteLevel | TokenizerKind::ByteFallback | TokenizerKind::Bpe, ExtendMethod::Auto)
                 if self.looks_up() =>
             {
-                // of running text no token is the whole of a word: it has to be merged
+                // in running text such a token is never a whole word: it must be merged
                 let spaced = |form: &String| script::is_spaced(crate::token::readable(form).trim_start());
                 let (whole, running): (Vec<String>, Vec<String>) = order.into_iter().partition(spaced);
                 let mut plan = self.join_words(running, extension)?;
@@ -215,7 +215,7 @@ impl Tokenizer {
         ExtensionPlan { symbols: true, ..ExtensionPlan::new(fresh, extension) }
     }
 
-    /// Entries without merges, and words looked up before merging. Old tokens that no merge reached become reachable: they are
+    /// Entries without merges, with words looked up before merging. Old tokens that no merge reached become reachable, and are
     /// counted.
     fn plan_whole(&self, order: Vec<String>, mut extension: ExtensionInfo) -> Result<ExtensionPlan> {
         if !self.looks_up() {
@@ -225,12 +225,12 @@ impl Tokenizer {
         Ok(ExtensionPlan { whole: true, ..ExtensionPlan::new(order, extension) })
     }
 
-    /// Whether its BPE takes a word that is a token as a whole, as in Llama 3 (`ignore_merges`).
+    /// Whether its BPE uses a word that is a token as a whole, as in Llama 3 (`ignore_merges`).
     pub fn looks_up(&self) -> bool {
         matches!(self.engine().get_model(), ModelWrapper::BPE(bpe) if bpe.ignore_merges)
     }
 
-    /// The forms in which a word reaches the model and that are not one token yet, or why there is none.
+    /// The forms in which a word reaches the model and that are not yet one token, or why there are none.
     fn forms(&self, word: &str) -> Result<std::result::Result<Vec<String>, String>> {
         let found = words::of_text(self, word)?;
         let [form] = found.as_slice() else {
@@ -257,7 +257,7 @@ impl Tokenizer {
             .is_ok_and(|tokens| tokens.len() == 1 && self.id(form) == Some(tokens[0].id))
     }
 
-    /// BPE over these words alone, until each is one token.
+    /// BPE on these words alone, until each is one token.
     fn join_words(&self, order: Vec<String>, mut extension: ExtensionInfo) -> Result<ExtensionPlan> {
         let limits = MergeLimits { count: usize::MAX, min_frequency: 1, max_token_length: usize::MAX };
         let proposal = self.continue_on(words::CountedWords::once(&order), &limits)?;
@@ -270,7 +270,7 @@ impl Tokenizer {
         Ok(ExtensionPlan { merges: proposal.merges, ..ExtensionPlan::new(proposal.tokens, extension) })
     }
 
-    /// Scores tokens a little higher than the subtokens that they replace, so that they are preferred.
+    /// Scores tokens slightly higher than the subtokens that they replace, so that they are preferred.
     fn scored(&self, tokens: Vec<String>) -> Result<Vec<ExtensionEntry>> {
         const PREFERRED: f64 = 0.5;
         let spec = serde_json::to_value(self.engine().get_model()).map_err(told)?;
@@ -289,12 +289,12 @@ impl Tokenizer {
         tokens.into_iter().map(entry).collect()
     }
 
-    /// New ids after the old.
+    /// Appends new ids after the old ones.
     fn append(&self, plan: ExtensionPlan) -> Result<Tokenizer> {
         self.appended(engine::describe(self.engine())?, plan)
     }
 
-    /// The one place where a vocabulary grows: into the ids that `spec` has free, then after the last.
+    /// The only place where a vocabulary grows: first into the free ids of `spec`, then after the last.
     pub(super) fn appended(&self, mut spec: Value, plan: ExtensionPlan) -> Result<Tokenizer> {
         if let Some(hole) = self.tokens().iter().position(|token| token.is_empty()) {
             bail!(WHO, "the ids of this tokenizer are not contiguous: {hole} is missing");
@@ -327,7 +327,7 @@ impl Tokenizer {
                 }
                 let lowest = rows.iter().filter_map(|row| row[1].as_f64()).fold(0.0, f64::min);
                 for (entry, id) in plan.entries.iter().zip(&ids) {
-                    // a symbol is found before: to the model it is no better than anything
+                    // an added token is matched before the model, which should not prefer it
                     let score = if plan.symbols { lowest } else { entry.score };
                     rows.insert(*id as usize, json!([entry.token, score]));
                 }

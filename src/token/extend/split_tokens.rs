@@ -1,17 +1,17 @@
-//! Rows of ids with chosen tokens as their subtokens: the same text as an older tokenizer encodes it.
+//! Replaces chosen tokens in rows of ids by their subtokens: the same text as encoded by an older tokenizer.
 
 use std::collections::HashMap;
 
-/// Rows in which tokens were replaced, padded with id 0 to one length.
+/// Rows with replaced tokens, padded with id 0 to equal length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SubtokenRows {
     pub ids: Vec<u32>,
     pub length: usize,
-    /// For every token of the rows the index in `ids` at which it ends now.
+    /// For every token of the rows the index in `ids` at which it now ends.
     pub ends: Vec<i64>,
 }
 
-/// Puts its subtokens in place of each token that has some.
+/// Replaces each token that has subtokens by them.
 pub fn split_tokens(rows: &[&[u32]], subtokens: &HashMap<u32, Vec<u32>>) -> SubtokenRows {
     let mut split: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
     let mut ends: Vec<Vec<usize>> = Vec::with_capacity(rows.len());

@@ -1,4 +1,4 @@
-//! One tokenizer's tokens as another one writes them.
+//! One tokenizer's tokens as encoded by another.
 
 use crate::Result;
 use crate::token::Tokenizer;
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tokenizers::Model;
 
 impl Tokenizer {
-    /// The ids of tokens that `old` has not, ascending.
+    /// The ids of tokens missing in `old`, ascending.
     pub fn new_ids(&self, old: &Tokenizer) -> Vec<u32> {
         (0..self.len() as u32).filter(|id| old.id(&self.tokens()[*id as usize]).is_none()).collect()
     }
@@ -17,13 +17,13 @@ impl Tokenizer {
         self.tokens().iter().map(|token| other.id(token)).collect()
     }
 
-    /// For each token that `old` has not, in id order, the ids with which `old` writes it.
+    /// For each token missing in `old`, in id order, the ids with which `old` encodes it.
     pub fn subtokens(&self, old: &Tokenizer) -> Result<Vec<Vec<u32>>> {
         let model = old.engine().get_model();
         let added = self.engine().get_added_tokens_decoder();
         let ids = |id: &u32| -> Result<Vec<u32>> {
             let token = &self.tokens()[*id as usize];
-            // an added token is text, not letters of the model
+            // an added token is text, not letters of the model's alphabet
             if added.contains_key(id) {
                 return old.ids(token, false);
             }

@@ -1,7 +1,7 @@
-//! The inverse of extension: tokens that texts never use are removed, or give their ids to new ones (Nakash et al. 2025,
+//! The inverse of extension: tokens that texts never use are removed, or their ids are reused for new ones (Nakash et al. 2025,
 //! AdaptiVocab, arXiv 2503.19693).
 //!
-//! The tokens of which a used token is merged count as used too. So the trimmed tokenizer segments these texts exactly as
+//! The tokens from which a used token is merged count as used too, so the trimmed tokenizer segments these texts exactly as
 //! before.
 
 use crate::token::bpe::bpe_train::MergeLimits;
@@ -23,7 +23,7 @@ const REPLACE: &str = "replace";
 const RETRAIN: &str = "retrain";
 
 impl Tokenizer {
-    /// Removes every token that the counted texts do not need. Ids close up in their old order.
+    /// Removes every token that the counted texts do not need. Ids are compacted in their old order.
     pub fn trim(&self, counter: Counter) -> Result<Tokenizer> {
         let counted = counter.finish();
         if counted.is_empty() {
@@ -35,8 +35,7 @@ impl Tokenizer {
         Ok(trimmed)
     }
 
-    /// Trains a new BPE on the counted texts that keeps only the alphabet, the bytes, the added tokens and the
-    /// pre-tokenizer.
+    /// Trains a new BPE on the counted texts that keeps only the alphabet, the bytes, the added tokens and the pre-tokenizer.
     pub fn retrain(
         &self,
         counter: Counter,
@@ -63,7 +62,7 @@ impl Tokenizer {
         Ok(Tokenizer::assemble(grown.engine().clone(), self.config().clone(), grown.specials_by_name(), template))
     }
 
-    /// The tokenizer with only some of its tokens, and the new id of each.
+    /// The tokenizer with only the kept tokens, and the new id of each.
     fn keep_only(&self, kept: &[bool]) -> Result<(Tokenizer, Vec<Option<u32>>)> {
         let mut moved: Vec<Option<u32>> = vec![None; self.len()];
         for (new, id) in (0..self.len()).filter(|id| kept[*id]).enumerate() {
@@ -77,7 +76,7 @@ impl Tokenizer {
         Ok((Tokenizer::assemble(engine::build(spec)?, self.config().clone(), special, template), moved))
     }
 
-    /// Gives the ids of tokens that the counted texts do not need to new tokens, the latest merges first.
+    /// Reuses the ids of tokens that the counted texts do not need for new tokens, the latest merges first.
     pub(super) fn replace(&self, mut plan: ExtensionPlan, counter: Counter) -> Result<Tokenizer> {
         let counted = counter.finish();
         if counted.is_empty() {
@@ -94,7 +93,7 @@ impl Tokenizer {
             )
             .help("ask for fewer, or let the vocabulary grow with `extend`"));
         }
-        // a token that is made of another goes before it, so that what stays can still be made
+        // a token made from another is removed before it, so that the remaining ones can still be produced
         let ranks = if self.is_bpe() { self.merges()?.ranks() } else { Default::default() };
         free.sort_unstable_by_key(|id| (ranks.get(id).copied().unwrap_or(0), *id));
         let mut free = free.split_off(free.len() - plan.entries.len());
@@ -112,7 +111,7 @@ impl Tokenizer {
         Ok(grown)
     }
 
-    /// Ids that the words use: their tokens, the tokens of which these are merged, all single characters and bytes, and all
+    /// Ids needed by the words: their tokens, the tokens from which these are merged, all single characters and bytes, and all
     /// added tokens.
     fn needed(&self, who: &str, counted: &CountedWords, also: &[u32]) -> Result<Vec<bool>> {
         let model = self.engine().get_model();
@@ -148,7 +147,7 @@ impl Tokenizer {
         Ok(needed)
     }
 
-    /// Checks that every word has the same tokens as before, and that the special tokens are there.
+    /// Checks that every word has the same tokens as before, and that the special tokens exist.
     fn check_trimmed(&self, old: &Tokenizer, counted: &CountedWords, moved: &[Option<u32>]) -> Result<()> {
         if self.specials().len() != old.specials().len() {
             bail!(TRIM, "{} special tokens became {}", old.specials().len(), self.specials().len());
@@ -171,7 +170,7 @@ impl Tokenizer {
     }
 }
 
-/// Removes tokens, and the merges that name them.
+/// Removes tokens, and their merges.
 fn leave_out(spec: &mut Value, stays: &[bool]) -> Result<()> {
     let mut gone: HashSet<String> = HashSet::new();
     match &mut spec["model"]["vocab"] {

@@ -1,4 +1,4 @@
-//! Which words to add as whole entries: those that a vocabulary does not know, then those that it spells at length.
+//! Selects words to add as whole entries: those with unknown tokens, then those with the most subtokens.
 
 use crate::token::Tokenizer;
 use crate::token::engine::told;
@@ -8,20 +8,20 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 use tokenizers::Model;
 
-/// A word that is not one entry yet.
+/// A word that is not yet one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpelledWord {
     pub word: String,
     pub count: u64,
-    /// Tokens that it is written with.
+    /// Number of tokens that encode it.
     pub tokens: usize,
-    /// The unknown token is among them: what it says is lost.
+    /// Whether the unknown token is among them: its text is lost.
     pub is_unknown: bool,
 }
 
 impl Tokenizer {
-    /// The words of counted texts that are not one entry, at most `limit`: unknown ones first, by how often they occur, then
-    /// those with letters by the tokens that an entry would save. Of equals the first in the order of letters.
+    /// The words of counted texts that are not one entry, at most `limit`: unknown ones first, by count, then those with letters
+    /// by the tokens that an entry would save. Ties are in alphabetical order.
     pub fn spelled_words(
         &self,
         counter: Counter,
@@ -40,7 +40,7 @@ impl Tokenizer {
         Ok(found)
     }
 
-    /// A word with its tokens, unless it is one entry, or one that is spelled and has no letter.
+    /// A word with its tokens, unless it is one entry, or is known and has no letter.
     fn spelled(&self, form: &str, count: u64) -> Result<Option<SpelledWord>> {
         let tokens = self.engine().get_model().tokenize(form).map_err(told)?;
         let is_unknown = tokens.iter().any(|token| Some(token.id) == self.unk());
@@ -53,7 +53,7 @@ impl Tokenizer {
 }
 
 impl SpelledWord {
-    /// Tokens that an entry of its own saves; of an unknown word, how often it is read at last.
+    /// Tokens saved by an entry for it; for an unknown word, its number of occurrences.
     fn saved(&self) -> u64 {
         if self.is_unknown { self.count } else { self.count * (self.tokens as u64 - 1) }
     }

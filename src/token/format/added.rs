@@ -1,6 +1,5 @@
 //! Added tokens: those of `tokenizer.json`, of the config's `added_tokens_decoder`, of `added_tokens.json`, the named special
-//! tokens and the additional ones, put together as transformers does. One that is new gets the next id, whatever its file
-//! says.
+//! tokens and the additional ones, combined as in transformers. A new one gets the next id, regardless of its file.
 
 use super::class::Class;
 use super::config::{NAMED, Settings, content};
@@ -9,7 +8,7 @@ use crate::{Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// The added tokens of a description, in its order, and what each id is.
+/// The added tokens of a description, in order, and the token of each id.
 struct Added<'v> {
     list: Vec<Map<String, Value>>,
     places: HashMap<String, usize>,
@@ -49,12 +48,12 @@ impl Vocab<'_> {
     }
 }
 
-/// Completes the `added_tokens` of a description by what its settings say.
+/// Completes the `added_tokens` of a description from its settings.
 pub fn complete(spec: &mut Value, settings: &mut Settings) -> Result<()> {
     let own = match spec.get_mut("added_tokens").map(Value::take) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(own)) => own,
-        // the engine says what is wrong
+        // the engine reports the error
         Some(other) => {
             spec["added_tokens"] = other;
             return Ok(());
@@ -68,15 +67,15 @@ pub fn complete(spec: &mut Value, settings: &mut Settings) -> Result<()> {
     Ok(())
 }
 
-/// `image_token` and whatever else is called so: special, by a name of the model's own.
+/// `image_token` and others of that form: special, with a model-specific name.
 fn is_other(key: &str, value: &Value) -> bool {
     key.ends_with("_token") && !NAMED.contains(&key) && content(value).is_some()
 }
 
-/// Special tokens without a name, or a map of those of the model's own names.
+/// Special tokens without a name, or a map of those with model-specific names.
 const EXTRA: &str = "extra_special_tokens";
 
-/// The list `extra_special_tokens`, or as it was called before, `additional_special_tokens`.
+/// The list `extra_special_tokens`, or its earlier name `additional_special_tokens`.
 fn additional(settings: &Settings) -> impl Iterator<Item = &Value> {
     let filled = |key: &str| settings.config.get(key)?.as_array().filter(|list| !list.is_empty());
     filled(EXTRA).or_else(|| filled("additional_special_tokens")).into_iter().flatten()
@@ -108,7 +107,7 @@ fn listed(settings: &Settings) -> Result<Vec<(u64, Map<String, Value>)>> {
     Ok(list)
 }
 
-/// A token with its flags: a special one is found in the raw text, any other in normalized text.
+/// A token with its flags: a special one is matched in the raw text, any other in normalized text.
 fn whole(content: &str, special: bool) -> Value {
     json!({
         "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": !special, "special": special,
@@ -116,7 +115,7 @@ fn whole(content: &str, special: bool) -> Value {
 }
 
 impl Added<'_> {
-    /// The tokens of `tokenizer.json`, and those that are listed with their ids. A class that is built anew has the listed ones alone.
+    /// Adds the tokens of `tokenizer.json`, and those listed with their ids. A rebuilt class has only the listed ones.
     fn take_listed(&mut self, own: Vec<Value>, settings: &mut Settings) -> Result<()> {
         let named: Vec<String> = NAMED.into_iter().filter_map(|name| settings.token(name)).map(String::from).collect();
         let listed = listed(settings)?;
@@ -143,7 +142,7 @@ impl Added<'_> {
         Ok(())
     }
 
-    /// The special tokens that the settings name, and the additional ones.
+    /// Adds the special tokens named in the settings, and the additional ones.
     fn take_named(&mut self, settings: &Settings) {
         let names = NAMED.into_iter().filter_map(|name| settings.config.get(name));
         let others = settings.config.iter().filter(|(key, value)| is_other(key, value)).map(|(_, value)| value);
@@ -154,7 +153,7 @@ impl Added<'_> {
         let pieces = settings.pieces.iter().map(|piece| (piece, piece["special"] == true));
         more.chain(pieces).for_each(|(token, special)| self.fresh(token, special));
         if settings.class == Class::Qwen2 {
-            // its constructor adds all special tokens once more, by their texts alone
+            // its constructor adds all special tokens again, by their texts alone
             named.into_iter().chain(additional(settings)).filter_map(content).for_each(|token| self.plain(token));
         }
     }
@@ -168,7 +167,7 @@ impl Added<'_> {
         self.list.push(token);
     }
 
-    /// A token that is listed with its id: its flags hold. Returns the id that it has, where that is another.
+    /// Adds a token listed with its id, with its flags. Returns its actual id, if different.
     fn put(&mut self, id: u64, token: &mut Map<String, Value>, named: &[String]) -> Option<u64> {
         let name = token.get("content").and_then(Value::as_str).unwrap_or_default().to_string();
         token.remove("__type");
@@ -193,7 +192,7 @@ impl Added<'_> {
         (own != id).then_some(own)
     }
 
-    /// A token that is found whatever stands around it.
+    /// Adds a token that is matched regardless of its surroundings.
     fn plain(&mut self, name: &str) {
         let Some(place) = self.places.get(name) else { return };
         for flag in ["lstrip", "rstrip", "single_word", "normalized"] {
@@ -201,7 +200,7 @@ impl Added<'_> {
         }
     }
 
-    /// A token that a name stands for: special, and new where it is not there yet.
+    /// Adds a named token: special, and new if it does not exist yet.
     fn special(&mut self, token: &Value) {
         let place = content(token).and_then(|name| self.places.get(name).copied());
         match place {
@@ -212,7 +211,7 @@ impl Added<'_> {
         }
     }
 
-    /// A token that is new where it is not there yet.
+    /// Adds a token if it does not exist yet.
     fn fresh(&mut self, token: &Value, special: bool) {
         let Some(name) = content(token).filter(|name| !name.is_empty() && !self.places.contains_key(*name)) else {
             return;

@@ -1,11 +1,11 @@
-//! What goes around a text: post-processors.
+//! Post-processors: special tokens around a text.
 
 use serde_json::{Map, Value, json};
 
 /// A special token and its id.
 pub type Mark<'a> = (&'a str, u64);
 
-/// Tokens before and after a text; of a pair, around both.
+/// Tokens before and after a text; for a pair, around both.
 pub fn template(before: Option<Mark>, after: Option<Mark>) -> Value {
     let part = |name: &str, kind: u32| {
         let mark = |(token, _): Mark| json!({"SpecialToken": {"id": token, "type_id": kind}});
@@ -16,7 +16,7 @@ pub fn template(before: Option<Mark>, after: Option<Mark>) -> Value {
     processing(part("A", 0), pair, &[before, after])
 }
 
-/// As BERT: `[CLS] A [SEP]`, and of a pair `[CLS] A [SEP] B [SEP]`.
+/// As in BERT: `[CLS] A [SEP]`, and for a pair `[CLS] A [SEP] B [SEP]`.
 pub fn bert(cls: Mark, sep: Mark) -> Value {
     let mark = |(token, _): Mark, kind: u32| json!({"SpecialToken": {"id": token, "type_id": kind}});
     let text = |name: &str, kind: u32| json!({"Sequence": {"id": name, "type_id": kind}});
@@ -25,14 +25,14 @@ pub fn bert(cls: Mark, sep: Mark) -> Value {
     processing(single, pair, &[Some(cls), Some(sep)])
 }
 
-/// As T5: an end after each text, all of one part.
+/// As in T5: EOS after each text, all of one type.
 pub fn ends(end: Mark) -> Value {
     let mark = || json!({"SpecialToken": {"id": end.0, "type_id": 0}});
     let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
     processing(vec![text("A"), mark()], vec![text("A"), mark(), text("B"), mark()], &[Some(end)])
 }
 
-/// As RoBERTa: `<s> A </s>`, and of a pair `<s> A </s></s> B </s>`.
+/// As in RoBERTa: `<s> A </s>`, and for a pair `<s> A </s></s> B </s>`.
 pub fn roberta(bos: Mark, eos: Mark) -> Value {
     let mark = |(token, _): Mark| json!({"SpecialToken": {"id": token, "type_id": 0}});
     let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});

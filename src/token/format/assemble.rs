@@ -1,4 +1,4 @@
-//! From a description and its settings to a tokenizer.
+//! Assembles a tokenizer from a description and its settings.
 
 use super::config::{Settings, template_in};
 use super::{added, pipeline};
@@ -7,14 +7,14 @@ use crate::token::{ExtensionInfo, Tokenizer, engine, special};
 use serde_json::{Map, Value};
 
 impl Tokenizer {
-    /// The tokenizer that a `tokenizer.json` text describes, with an optional `tokenizer_config.json` beside it, whose
-    /// tokens are those of the text already.
+    /// The tokenizer described by a `tokenizer.json`, with an optional `tokenizer_config.json`, whose tokens are already in the
+    /// former.
     pub fn from_json(spec: Value, config: Map<String, Value>) -> Result<Tokenizer> {
         assemble(spec, Settings::of(config))
     }
 }
 
-/// The tokenizer of a description that is complete.
+/// The tokenizer of a complete description.
 pub fn assemble(spec: Value, settings: Settings) -> Result<Tokenizer> {
     let Settings { config, unused, .. } = settings;
     let template = template_in(&config);
@@ -26,7 +26,7 @@ pub fn assemble(spec: Value, settings: Settings) -> Result<Tokenizer> {
     Ok(tokenizer.with_extension(extension).with_unused(unused))
 }
 
-/// The tokenizer of a vocabulary in a pipeline: its added tokens, and what goes around a text.
+/// The tokenizer of a vocabulary in a pipeline: adds its added tokens and post-processor.
 pub fn complete(mut spec: Value, mut settings: Settings) -> Result<Tokenizer> {
     added::complete(&mut spec, &mut settings)?;
     spec["post_processor"] = pipeline::surround(&spec, &settings);

@@ -1,14 +1,14 @@
-//! The tokenizer classes of transformers: which one a folder asks for, and what each takes where the config is silent.
+//! The tokenizer classes of transformers: the one that a folder names, and the defaults of each.
 
 use serde_json::{Map, Value};
 
-/// How a class of transformers builds its pipeline around a vocabulary.
+/// How a transformers class builds its pipeline around a vocabulary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Class {
-    /// None is named.
+    /// No class is named.
     #[default]
     Unnamed,
-    /// What the files themselves say (`PreTrainedTokenizerFast`).
+    /// As in the files themselves (`PreTrainedTokenizerFast`).
     AsItIs,
     Gpt2,
     Roberta,
@@ -26,7 +26,7 @@ pub enum Class {
     Camembert,
     Albert,
     DebertaV2,
-    /// One that is not known here, by its name.
+    /// An unknown class, by name.
     Other(String),
 }
 
@@ -70,7 +70,7 @@ const NAMES: &[(Class, &[&str])] = &[
     (Class::DebertaV2, &["DebertaV2Tokenizer"]),
 ];
 
-/// The class of each `model_type`, where no class is named.
+/// The class of each `model_type`, if no class is named.
 const MODELS: &[(Class, &[&str])] = &[
     (Class::Gpt2, &["gpt2", "gpt_neo", "gptj", "codegen", "opt", "phi", "starcoder2", "dbrx", "blip-2"]),
     (
@@ -119,7 +119,7 @@ const MODELS: &[(Class, &[&str])] = &[
     (Class::DebertaV2, &["deberta-v2"]),
 ];
 
-/// Models whose tokenizers are taken as their files have them, whatever class is named: the names are known to be wrong.
+/// Models whose tokenizers are used as in their files, whatever class is named: the names are known to be wrong.
 const AS_THEY_ARE: &[&str] = &[
     "mistral",
     "mistral3",
@@ -156,7 +156,7 @@ const AS_THEY_ARE: &[&str] = &[
 ];
 
 impl Class {
-    /// The class that `tokenizer_config.json` names, then `config.json` by name or by its `model_type`.
+    /// The class named by `tokenizer_config.json`, then by `config.json`, directly or by its `model_type`.
     pub fn of(config: &Map<String, Value>, model: &Map<String, Value>) -> Class {
         let text = |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_str).map(str::to_string);
         let model_type = text(model, "model_type").unwrap_or_default();
@@ -178,12 +178,12 @@ impl Class {
         known.map_or_else(|| Class::Other(name.to_string()), |(class, _)| class.clone())
     }
 
-    /// Whether transformers builds a tokenizer of this class anew from the vocabulary in a `tokenizer.json`.
+    /// Whether transformers rebuilds a tokenizer of this class from the vocabulary in a `tokenizer.json`.
     pub fn is_rebuilt(&self) -> bool {
         !matches!(self, Class::Unnamed | Class::AsItIs | Class::Other(_))
     }
 
-    /// The special tokens that a class takes where the config names none.
+    /// The default special tokens of a class.
     pub fn tokens(&self) -> &'static [(&'static str, &'static str)] {
         const END: &str = "<|endoftext|>";
         match self {

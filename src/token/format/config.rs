@@ -1,5 +1,5 @@
-//! What lies beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, the chat
-//! template, and the model's own `config.json`.
+//! The files beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, the chat template, and
+//! the model's own `config.json`.
 
 use super::class::Class;
 use crate::token::engine::WHO;
@@ -7,21 +7,21 @@ use crate::{Error, Result, bail, files};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// A folder's settings, read as transformers reads them.
+/// A folder's settings, read as in transformers.
 #[derive(Default)]
 pub struct Settings {
-    /// `tokenizer_config.json`, with what the other files say.
+    /// `tokenizer_config.json`, completed from the other files.
     pub config: Map<String, Value>,
     /// `added_tokens.json`: ids by token.
     pub added: Map<String, Value>,
-    /// Added tokens that a SentencePiece model has itself.
+    /// Added tokens of a SentencePiece model itself.
     pub pieces: Vec<Value>,
     pub class: Class,
-    /// What is said and not used, a line each.
+    /// Unused settings, a line each.
     pub unused: Vec<String>,
 }
 
-/// The named special tokens, in the order in which transformers adds those that are new.
+/// The named special tokens, in the order in which transformers adds new ones.
 pub const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
@@ -53,7 +53,7 @@ impl Settings {
                 ));
             }
         } else {
-            // a list of the config's own, which is called otherwise today, stands before that of the older file
+            // a list in the config under its older name takes precedence over the older file's
             let has_list = ["extra_special_tokens", "additional_special_tokens"]
                 .iter()
                 .any(|key| config.get(*key).and_then(Value::as_array).is_some_and(|list| !list.is_empty()));
@@ -69,7 +69,7 @@ impl Settings {
         Ok(Settings { config, added: added.unwrap_or_default(), pieces: Vec::new(), class, unused })
     }
 
-    /// The settings that a tokenizer is described with in one file.
+    /// The settings of a tokenizer described in a single file.
     pub fn of(config: Map<String, Value>) -> Settings {
         let unused = never_used(&config);
         Settings { config, unused, ..Settings::default() }
@@ -84,7 +84,7 @@ impl Settings {
         self.config.get(name).and_then(content)
     }
 
-    /// Takes the class's own special tokens where the config is silent; its `null` says that there is none.
+    /// Applies the class's default special tokens; a `null` in the config means there is none.
     pub fn take_class_tokens(&mut self) {
         for (name, token) in self.class.tokens() {
             self.config.entry(*name).or_insert_with(|| json!(token));
@@ -97,7 +97,7 @@ pub fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
-/// `chat_template.jinja`, and the named templates beside it, where there are any.
+/// `chat_template.jinja`, and named templates beside it, if any.
 fn template_files(folder: &Path, known: Option<&Value>) -> Result<Option<Value>> {
     let path = folder.join("chat_template.jinja");
     let own = if files::is_file(&path) { Some(json!(read_text(&path)?)) } else { None };
@@ -119,7 +119,7 @@ fn template_files(folder: &Path, known: Option<&Value>) -> Result<Option<Value>>
     Ok(Some(Value::Array(named)))
 }
 
-/// Settings that change what a tokenizer gives, and that are not served here.
+/// Settings that change a tokenizer's output and are not supported.
 fn never_used(config: &Map<String, Value>) -> Vec<String> {
     let mut lines = Vec::new();
     if config.get("auto_map").is_some_and(|map| map.get("AutoTokenizer").is_some() || map.is_array()) {

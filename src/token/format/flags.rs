@@ -1,12 +1,12 @@
-//! The config's flags on what a `tokenizer.json` says. transformers builds the pipeline of a known class anew, with the flags
-//! of `tokenizer_config.json`; here they change the parts of the file that they are about.
+//! The config's flags applied to a `tokenizer.json`. transformers rebuilds the pipeline of a known class with the flags of
+//! `tokenizer_config.json`; here they change the corresponding parts of the file.
 
 use super::class::Class;
 use super::config::Settings;
 use super::pipeline;
 use serde_json::{Value, json};
 
-/// Changes a description as the flags of its class say. What they say and cannot be done is noted.
+/// Changes a description by the flags of its class. Flags that can't be applied are recorded.
 pub fn apply(spec: &mut Value, settings: &mut Settings) {
     match settings.class {
         Class::Gpt2 | Class::Roberta | Class::Qwen2 | Class::Qwen35 | Class::NeoX | Class::Cohere => {
@@ -21,7 +21,7 @@ pub fn apply(spec: &mut Value, settings: &mut Settings) {
     around(spec, settings);
 }
 
-/// The steps of a pre-tokenizer or normalizer, which may be one.
+/// The steps of a pre-tokenizer or normalizer, which may be a single one.
 fn parts<'v>(part: Option<&'v mut Value>, list: &str) -> Vec<&'v mut Value> {
     match part {
         None => Vec::new(),
@@ -49,7 +49,7 @@ fn said(flag: &str) -> String {
     format!("tokenizer_config.json: `{flag}` is not used: tokenizer.json says otherwise")
 }
 
-/// Says that the flags that are given are not used.
+/// Records the given flags as unused.
 fn note(settings: &mut Settings, flags: &[&str]) {
     let given: Vec<String> = flags.iter().filter(|flag| settings.flag(flag).is_some()).map(|flag| said(flag)).collect();
     settings.unused.extend(given);
@@ -65,8 +65,7 @@ fn bert(spec: &mut Value, settings: &mut Settings) {
     step["strip_accents"] = json!(settings.flag("strip_accents"));
 }
 
-/// Where a space goes before the text: `add_prefix_space` and `legacy`. Left alone where a file has other steps than
-/// Llama's.
+/// Where a space is inserted before the text: `add_prefix_space` and `legacy`. Unchanged if a file has steps other than Llama's.
 fn llama(spec: &mut Value, settings: &mut Settings) {
     let known = |part: Option<&mut Value>, list: &str| {
         parts(part, list).into_iter().all(|step| {
@@ -89,7 +88,7 @@ fn is_space_to_underline(step: &Value) -> bool {
     step["type"] == "Replace" && step["pattern"]["String"] == " " && step["content"] == "▁"
 }
 
-/// `do_lower_case` and `keep_accents`, before what else the file normalizes.
+/// `do_lower_case` and `keep_accents`, before the file's other normalizers.
 fn albert(spec: &mut Value, settings: &mut Settings) {
     if settings.flag("do_lower_case").is_none() && settings.flag("keep_accents").is_none() {
         return;
@@ -118,7 +117,7 @@ fn metaspace(spec: &mut Value, settings: &mut Settings) {
     }
 }
 
-/// `PreTrainedTokenizerFast` takes its file as it is.
+/// `PreTrainedTokenizerFast` uses its file unchanged.
 fn unused(spec: &mut Value, settings: &mut Settings) {
     let step = of_type(spec.get_mut("pre_tokenizer"), "pretokenizers", "ByteLevel");
     let is = step.and_then(|step| step["add_prefix_space"].as_bool());
@@ -132,7 +131,7 @@ fn unused(spec: &mut Value, settings: &mut Settings) {
     }
 }
 
-/// `add_bos_token` and `add_eos_token`: what goes around a text is tokenizer.json's to say.
+/// `add_bos_token` and `add_eos_token`: tokenizer.json determines the post-processor.
 fn around(spec: &Value, settings: &mut Settings) {
     let processor = spec["post_processor"].to_string();
     for (flag, name) in [("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")] {

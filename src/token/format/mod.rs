@@ -1,4 +1,4 @@
-//! Files of tokenizers, read and written.
+//! Tokenizer files: reading and writing.
 
 mod added;
 mod around;

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 impl Tokenizer {
-    /// Opens a Hugging Face folder, a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, a
-    /// `tokenizer.model` of SentencePiece or tiktoken, a `tekken.json`, or a `.gguf`. What its files say and is not used is told in a line.
+    /// Opens a Hugging Face folder, a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, a `tokenizer.model`
+    /// of SentencePiece or tiktoken, a `tekken.json`, or a `.gguf`. Unused settings of its files are reported, a line each.
     pub fn open(path: impl AsRef<Path>) -> Result<Tokenizer> {
         let path = path.as_ref();
         files::readable(WHO, path)?;
@@ -54,7 +54,7 @@ fn open_file(path: &Path) -> Result<Tokenizer> {
     }
 }
 
-/// Names that SentencePiece's file goes by.
+/// File names of SentencePiece models.
 const MODELS: [&str; 5] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model", "tiktoken.model"];
 
 fn open_folder(folder: &Path) -> Result<Tokenizer> {
@@ -68,7 +68,7 @@ fn open_folder(folder: &Path) -> Result<Tokenizer> {
     if let Some(path) = file("vocab.txt") {
         return wordpiece::open(&path, Settings::read(folder)?);
     }
-    // before SentencePiece's: a folder of Mistral's may hold that of an earlier model beside it
+    // before SentencePiece's: a Mistral folder may also hold the file of an earlier model
     if let Some(path) = file("tekken.json") {
         return open_tekken(&path, folder);
     }
@@ -90,7 +90,7 @@ fn open_tekken(path: &Path, folder: &Path) -> Result<Tokenizer> {
     tekken::open(&read_json(path)?, Settings::read(folder)?).map_err(|error| error.at(path.display()))
 }
 
-/// The files of a folder whose names end so.
+/// The files of a folder with this suffix.
 fn ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut paths = files::list(WHO, folder)?;
     paths.retain(|path| path.extension().is_some_and(|own| own == ending));
@@ -102,7 +102,7 @@ fn open_json(path: &Path, folder: &Path) -> Result<Tokenizer> {
     let mut settings = Settings::read(folder)?;
     let told = |error: Error| error.at(path.display());
     if spec.is_object() {
-        // of files that say `LlamaTokenizer` those of Llama 3's kind are another
+        // of files with `LlamaTokenizer`, those of Llama 3 are different
         if settings.class == Class::Llama && is_byte_level(&spec) {
             settings.class = Class::AsItIs;
         }
@@ -120,7 +120,7 @@ fn is_byte_level(spec: &Value) -> bool {
     ["pre_tokenizer", "decoder"].into_iter().any(|part| spec[part].to_string().contains("\"ByteLevel\""))
 }
 
-/// `vocab.json` and `merges.txt`: byte-level BPE, cut as its class does; GPT-2's way where none is named.
+/// `vocab.json` and `merges.txt`: byte-level BPE, split as in its class; as in GPT-2 if none is named.
 fn open_pair(vocab: &Path, merges: &Path, folder: &Path) -> Result<Tokenizer> {
     let Value::Object(entries) = read_json(vocab)? else { bail!(WHO, "{}: this is not a map", vocab.display()) };
     let lines: Vec<Value> = read_text(merges)?
@@ -131,7 +131,7 @@ fn open_pair(vocab: &Path, merges: &Path, folder: &Path) -> Result<Tokenizer> {
     let mut settings = Settings::read(folder)?;
     settings.take_class_tokens();
     if settings.class == Class::Unnamed {
-        // a vocabulary that is not GPT-2's own may have no end
+        // a vocabulary other than GPT-2's may have no EOS
         settings.config.retain(|_, token| {
             content(token).is_none_or(|token| token != "<|endoftext|>" || entries.contains_key(token))
         });
@@ -140,7 +140,7 @@ fn open_pair(vocab: &Path, merges: &Path, folder: &Path) -> Result<Tokenizer> {
     spec.and_then(|spec| complete(spec, settings)).map_err(|error| error.at(vocab.display()))
 }
 
-/// `tokenizer.model`: SentencePiece's, or tiktoken's lines under the same name.
+/// `tokenizer.model`: SentencePiece, or tiktoken's lines under the same name.
 fn open_model(path: &Path, folder: &Path) -> Result<Tokenizer> {
     let bytes = files::read(WHO, path)?;
     let settings = Settings::read(folder)?;

@@ -1,5 +1,5 @@
-//! The pipelines that classes of transformers build around a vocabulary: normalizer, pre-tokenizer, decoder, model and
-//! what goes around a text.
+//! The pipelines that transformers classes build around a vocabulary: normalizer, pre-tokenizer, decoder, model and
+//! post-processor.
 
 use super::around::{self, Mark};
 use super::class::Class;
@@ -9,12 +9,12 @@ use crate::token::words::split::{QWEN, QWEN35};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
-/// A vocabulary as files have it: ids by token, or rows of token and score.
+/// A vocabulary as in files: ids by token, or rows of token and score.
 pub struct Vocabulary {
     pub vocab: Value,
-    /// BPE's, in order.
+    /// BPE merges, in order.
     pub merges: Vec<Value>,
-    /// What SentencePiece's normalizer replaces, in base64.
+    /// The replacements of SentencePiece's normalizer, in base64.
     pub charsmap: Option<String>,
     /// The id of the unknown token of a Unigram model.
     pub unknown: Option<u64>,
@@ -62,12 +62,12 @@ fn nfc() -> Value {
     json!({"type": "NFC"})
 }
 
-/// The last step of byte-level BPE, with GPT-2's expression or without.
+/// The last step of byte-level BPE, with or without GPT-2's expression.
 pub fn bytes(prefix: bool, expression: bool) -> Value {
     json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": expression})
 }
 
-/// A step that cuts by a regular expression.
+/// A step that splits by a regular expression.
 pub fn split(pattern: &str) -> Value {
     json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
 }
@@ -104,7 +104,7 @@ fn clip(vocabulary: Vocabulary, settings: &Settings) -> Value {
     spec
 }
 
-/// Spaces as `▁`, one before the text: before each stretch between added tokens (`legacy`), or the first alone.
+/// Spaces as `▁`, with one before the text: before each part between added tokens (`legacy`), or only before the first.
 pub fn llama(vocabulary: Vocabulary, prefix: bool, legacy: bool, unknown: Option<&str>) -> Value {
     let (normalizer, pre, decoder) = llama_parts(prefix, legacy);
     json!({
@@ -127,7 +127,7 @@ pub fn llama_parts(prefix: bool, legacy: bool) -> (Value, Value, Value) {
     (Value::Null, pre, spaces_back(prefix))
 }
 
-/// Decodes `▁` and bytes; with a space before the text, that is taken away.
+/// Decodes `▁` and bytes; removes a space before the text if it was added.
 pub fn spaces_back(prefix: bool) -> Value {
     let mut decoders = vec![
         json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "}),
@@ -153,7 +153,7 @@ fn gemma(vocabulary: Vocabulary, unknown: Option<&str>) -> Value {
     })
 }
 
-/// Words at white space, each with `▁` before it.
+/// Words separated by white space, each with `▁` before it.
 fn unigram(vocabulary: Vocabulary, mut normalizers: Vec<Value>, prefix: bool) -> Value {
     let scheme = if prefix { "always" } else { "never" };
     let words = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true});
@@ -166,12 +166,12 @@ fn unigram(vocabulary: Vocabulary, mut normalizers: Vec<Value>, prefix: bool) ->
     })
 }
 
-/// Normalizers in order; none for none.
+/// Normalizers in order; `null` for none.
 pub fn sequence(normalizers: Vec<Value>) -> Value {
     if normalizers.is_empty() { Value::Null } else { json!({"type": "Sequence", "normalizers": normalizers}) }
 }
 
-/// What `AlbertTokenizer` does before SentencePiece's own normalizer.
+/// Steps of `AlbertTokenizer` before SentencePiece's own normalizer.
 pub fn albert(settings: &Settings) -> Vec<Value> {
     let quote = |from: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": "\""});
     let mut normalizers = vec![quote("``"), quote("''")];
@@ -203,7 +203,7 @@ fn deberta(vocabulary: Vocabulary, settings: &Settings) -> Value {
     spec
 }
 
-/// What goes around a text by the class, once the added tokens have their ids.
+/// The post-processor of the class, once the added tokens have ids.
 pub fn surround(spec: &Value, settings: &Settings) -> Value {
     let ids = Ids(spec);
     let mark = |name: &str| ids.mark(settings.token(name)?);
@@ -218,7 +218,7 @@ pub fn surround(spec: &Value, settings: &Settings) -> Value {
     }
 }
 
-/// What the class itself puts around a text.
+/// The class's own post-processor.
 fn of_class(spec: &Value, settings: &Settings) -> Option<Value> {
     let ids = Ids(spec);
     let mark = |name: &str| ids.mark(settings.token(name)?);
@@ -236,7 +236,7 @@ fn of_class(spec: &Value, settings: &Settings) -> Option<Value> {
     }
 }
 
-/// Puts the class's own tokens around a text where `tokenizer.json` puts others there than `tokenizer_config.json` names.
+/// Replaces the post-processor by the class's own if `tokenizer.json` adds other tokens than `tokenizer_config.json` names.
 pub fn renew_ends(spec: &mut Value, settings: &Settings) {
     let held = spec["post_processor"].to_string();
     let own = of_class(spec, settings);

@@ -1,4 +1,4 @@
-//! Byte-level BPE as a table of ranks, the form of tiktoken: what is merged first is what has the lowest rank.
+//! Byte-level BPE as a table of ranks, tiktoken's format: the pair of lowest rank is merged first.
 
 use super::pipeline::{Vocabulary, by_ids};
 use crate::token::engine::WHO;
@@ -7,7 +7,7 @@ use crate::{Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Tokens and their ranks, in the order of their file.
+/// Tokens and their ranks, in file order.
 #[derive(Default)]
 pub struct Ranks {
     tokens: Vec<(Vec<u8>, u64)>,
@@ -23,12 +23,12 @@ impl Ranks {
         Ok(())
     }
 
-    /// The id behind the last.
+    /// The id after the last.
     pub fn end(&self) -> u64 {
         self.tokens.iter().map(|(_, rank)| rank + 1).max().unwrap_or(0)
     }
 
-    /// The vocabulary, each id `by` more than its rank, with the merges that the ranks imply.
+    /// The vocabulary, with each id `by` more than its rank, and the merges implied by the ranks.
     pub fn vocabulary(&self, by: u64) -> Vocabulary {
         let mut merges: Vec<(u64, u64, u64, Value)> = Vec::new();
         for (token, rank) in &self.tokens {
@@ -46,12 +46,12 @@ impl Ranks {
     }
 }
 
-/// Bytes in the letters of byte-level BPE.
+/// Bytes in the byte-level alphabet.
 fn spelled(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| alphabet::letters()[usize::from(*byte)]).collect()
 }
 
-/// The bytes of a token in a file.
+/// The bytes of a token in the file.
 pub fn decoded(token: &str) -> Option<Vec<u8>> {
     base64::decode(token.as_bytes()).filter(|bytes| !bytes.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Writes the folder that transformers and tokenizers open.
+//! Writes a folder that transformers and tokenizers open.
 
 use crate::files::Stage;
 use crate::token::{ExtensionInfo, SPECIALS, Tokenizer, engine};
@@ -9,8 +9,8 @@ use std::path::Path;
 const WHO: &str = "save";
 
 impl Tokenizer {
-    /// Writes `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and, where there is one, the chat
-    /// template, all of them together or none.
+    /// Writes `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and the chat template, if any: all of them or
+    /// none.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let mut spec = engine::describe(self.engine())?;
@@ -46,8 +46,8 @@ impl Tokenizer {
         stage.commit()
     }
 
-    /// `tokenizer_config.json`: what it was, with a class that takes `tokenizer.json` as it is. (Other classes
-    /// build their own pre-tokenizer and would split otherwise.)
+    /// `tokenizer_config.json`: the original, with a class that uses `tokenizer.json` unchanged. (Other classes build their own
+    /// pre-tokenizer and would split differently.)
     fn saved_config(&self, spec: &Value) -> Value {
         const KEPT: [&str; 8] = [
             "model_max_length",

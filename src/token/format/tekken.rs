@@ -1,5 +1,5 @@
-//! `tekken.json`, Mistral's own form since Mistral Nemo: the ranks and the expression of tiktoken in JSON, with special tokens in
-//! front of all others. Read as `mistral_common` reads it, with BOS before a text.
+//! `tekken.json`, Mistral's own format since Mistral Nemo: tiktoken's ranks and expression in JSON, with special tokens before
+//! all others. Read as by `mistral_common`, with BOS before a text.
 
 use super::assemble::complete;
 use super::class::Class;
@@ -40,7 +40,7 @@ const SPECIALS: [&str; 20] = [
 const NAMED: [(&str, &str); 4] =
     [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")];
 
-/// Parts of the file that are read.
+/// The parts of the file that are read.
 const READ: [&str; 5] = ["config", "vocab", "special_tokens", "version", "type"];
 
 pub fn open(json: &Value, mut settings: Settings) -> Result<Tokenizer> {
@@ -87,7 +87,7 @@ fn whole(json: &Value, name: &str) -> Result<Option<u64>> {
     }
 }
 
-/// The special tokens in the order of their ids; those that have no name are `<SPECIAL_12>` and so on.
+/// The special tokens in id order; unnamed ones are `<SPECIAL_12>` and so on.
 fn specials(json: &Value) -> Result<Vec<String>> {
     let mut names: Vec<String> = match &json["special_tokens"] {
         Value::Null => {
@@ -125,7 +125,7 @@ fn specials(json: &Value) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The other tokens, as many as fit the size of the vocabulary.
+/// The other tokens, up to the vocabulary size.
 fn ranks(json: &Value, specials: u64) -> Result<Ranks> {
     let Some(rows) = json["vocab"].as_array() else { bail!(WHO, "`vocab` is not a list") };
     let wanted = match whole(json, "default_vocab_size")? {

@@ -1,6 +1,6 @@
-//! The lines of tiktoken (`base64 rank`): byte-level BPE whose order of merges is that of its tokens, and each word that is a
-//! token taken whole. How text is cut, and which tokens are special, is not in such a file, but in the code that reads it: it
-//! is known by the file's name, or of a `tokenizer.model` as transformers takes it, with Llama 3's expression.
+//! tiktoken's files (`base64 rank` per line): byte-level BPE whose merges are ordered like its tokens, and in which a word that
+//! is a token is used whole. The pre-tokenizer and special tokens are not in the file, but in the code that reads it: they are
+//! known by the file's name, or for a `tokenizer.model` taken from transformers, with Llama 3's expression.
 
 use super::assemble::complete;
 use super::class::Class;
@@ -13,14 +13,14 @@ use crate::token::words::split::{LLAMA3, O200K, QWEN};
 use crate::{Error, Result, bail};
 use serde_json::{Value, json};
 
-/// What the code of a published encoding knows of it.
+/// The parts of a published encoding that are only in its code.
 struct Encoding {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     name: &'static str,
-    /// The expression that cuts text; GPT-2's own, if none.
+    /// The splitting expression; GPT-2's own if `None`.
     pattern: Option<&'static str>,
     nfc: bool,
-    /// Special tokens, and how far each is behind the last rank.
+    /// Special tokens, with their offsets from the last rank.
     specials: &'static [(&'static str, u64)],
 }
 
@@ -56,13 +56,13 @@ const ENCODINGS: [Encoding; 5] = [
     },
 ];
 
-/// What a file is read as that has a name of its own, and says no more.
+/// The encoding of a file with another name.
 const PLAIN: Encoding = Encoding { name: "", pattern: Some(LLAMA3), nfc: false, specials: &[] };
 
-/// Special tokens of Qwen behind those that have a name: `<|extra_0|>` and so on.
+/// Number of Qwen's special tokens after the named ones: `<|extra_0|>` and so on.
 const QWEN_EXTRAS: u64 = 205;
 
-/// Whether a file's first line is of this form.
+/// Whether a file's first line has this format.
 pub fn is(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.len() < 4096 && entry(line).is_some()
@@ -87,7 +87,7 @@ fn named(file: &str) -> Result<&'static Encoding> {
     )))
 }
 
-/// Opens the bytes of a file with this name.
+/// Opens the contents of a file with this name.
 pub fn open(bytes: &[u8], file: &str, mut settings: Settings) -> Result<Tokenizer> {
     let encoding = named(file)?;
     let mut ranks = Ranks::default();
@@ -110,7 +110,7 @@ pub fn open(bytes: &[u8], file: &str, mut settings: Settings) -> Result<Tokenize
     complete(spec, settings)
 }
 
-/// The special tokens behind `end` ranks; ids between them that nothing has are reserved, as transformers names them.
+/// The special tokens after `end` ranks; unused ids between them are reserved, with transformers' names.
 fn specials(encoding: &Encoding, end: u64) -> Value {
     let mut names: Vec<(String, u64)> = encoding.specials.iter().map(|(name, at)| (name.to_string(), *at)).collect();
     if encoding.name == "qwen" {
@@ -125,7 +125,7 @@ fn specials(encoding: &Encoding, end: u64) -> Value {
     (0..last).map(|at| special(end + at, &name(at))).collect()
 }
 
-/// A special token with its id, as `tokenizer.json` has it.
+/// A special token with its id, as in `tokenizer.json`.
 pub fn special(id: u64, content: &str) -> Value {
     json!({
         "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,

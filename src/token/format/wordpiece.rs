@@ -1,4 +1,4 @@
-//! `vocab.txt`: BERT's WordPiece, one token a line.
+//! `vocab.txt`: BERT's WordPiece, one token per line.
 
 use super::around;
 use super::assemble::complete;
@@ -60,13 +60,14 @@ pub fn open(path: &Path, mut settings: Settings) -> Result<Tokenizer> {
     complete(spec, settings).map_err(|error| error.at(path.display()))
 }
 
-/// A vocabulary with capitals was made from text that kept them; BERT's own special tokens do not count.
+/// Whether a vocabulary was made from cased text: it has capitals, except in BERT's own special tokens.
 fn has_capitals(tokens: &[&str]) -> bool {
     let plain = tokens.iter().filter(|token| !token.starts_with('['));
     plain.filter(|token| token.chars().any(char::is_uppercase)).count() > 26
 }
 
-/// BERT's pipeline around a WordPiece vocabulary: Chinese characters stand alone, `[CLS]` and `[SEP]` go around.
+/// BERT's pipeline around a WordPiece vocabulary: Chinese characters are separate words, with `[CLS]` and `[SEP]` around the
+/// text.
 pub fn wordpiece(vocab: Value, lower: bool) -> Value {
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
     let added: Vec<Value> = special

@@ -1,4 +1,4 @@
-//! What a call is given, and how it fits what is asked for.
+//! The arguments of a call, and binding them to parameters.
 
 use super::budget::{Res, fail};
 use super::value::Value;
@@ -11,7 +11,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Values by the names of parameters, those that were given.
+    /// The given values by parameter name.
     pub fn bind<const N: usize>(self, who: &str, names: [&str; N]) -> Res<[Option<Value>; N]> {
         let mut bound = [const { None }; N];
         if self.positional.len() > N {
@@ -30,19 +30,19 @@ impl Args {
         Ok(bound)
     }
 
-    /// Takes one that is given by name.
+    /// Takes a named argument.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.named.iter().position(|(known, _)| **known == *name)?;
         Some(self.named.remove(at).1)
     }
 
-    /// No arguments at all.
+    /// Returns an error if there are any arguments.
     pub fn none(self, who: &str) -> Res<()> {
         self.bind::<0>(who, []).map(|_| ())
     }
 }
 
-/// A value that has to be given.
+/// A required value.
 pub fn needed(who: &str, name: &str, value: Option<Value>) -> Res<Value> {
     match value {
         Some(value) => Ok(value),
@@ -50,7 +50,7 @@ pub fn needed(who: &str, name: &str, value: Option<Value>) -> Res<Value> {
     }
 }
 
-/// A whole number, or what it is without one.
+/// An integer, or the default if not given.
 pub fn int(who: &str, value: Option<Value>, otherwise: i128) -> Res<i128> {
     match value {
         None => Ok(otherwise),

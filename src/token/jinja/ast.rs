@@ -1,8 +1,8 @@
-//! A template as a tree. Chains (`a + b + c`, `x.y|z`) are lists, so that only nesting makes it deep.
+//! The syntax tree of a template. Chains (`a + b + c`, `x.y|z`) are lists, so that only nesting makes it deep.
 
 use std::sync::Arc;
 
-/// A name of the template, by its place among its names.
+/// A name in the template, as an index into its names.
 pub type Name = u32;
 
 pub type Body = Arc<[Statement]>;
@@ -17,17 +17,17 @@ pub struct Statement {
 pub enum Node {
     Data(Arc<str>),
     Print(Expr),
-    /// Conditions with their bodies, and what is done otherwise.
+    /// Conditions with their bodies, and the else body.
     If(Vec<(Expr, Body)>, Body),
     For(Arc<For>),
     Set(Target, Expr),
     SetBlock(Target, Vec<Post>, Body),
     Macro(Arc<Macro>),
-    /// `{% call(…) f(…) %}`: the body as a macro, and the call that gets it.
+    /// `{% call(…) f(…) %}`: the body as a macro, and the call that receives it.
     Call(Arc<Macro>, Expr),
     Filter(Vec<Post>, Body),
     With(Vec<(Target, Expr)>, Body),
-    /// `{% generation %}`: what the assistant writes.
+    /// `{% generation %}`: the assistant's output.
     Generation(Body),
     Break,
     Continue,
@@ -48,7 +48,7 @@ pub struct Macro {
     pub name: Arc<str>,
     pub params: Vec<Param>,
     pub body: Body,
-    /// Whether its body asks for what was given beyond its parameters.
+    /// The name of `varargs`, if the body uses it.
     pub varargs: Option<Name>,
     pub kwargs: Option<Name>,
     pub caller: Option<Name>,
@@ -94,7 +94,7 @@ pub enum Expr {
     Postfix(Box<Expr>, Vec<Post>),
 }
 
-/// What stands behind an expression.
+/// A suffix of an expression.
 #[derive(Debug)]
 pub enum Post {
     Attribute(Arc<str>),
@@ -138,7 +138,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// As it is written.
+    /// The operator as written.
     pub fn sign(self) -> &'static str {
         match self {
             Operator::Add => "+",

@@ -54,7 +54,7 @@ const TEXT: &[&str] = &[
 const DICT: &[&str] = &["copy", "get", "items", "keys", "values"];
 const LIST: &[&str] = &["copy", "count", "index"];
 
-/// What changes a value: the sandbox of transformers refuses it.
+/// Mutating methods, which transformers' sandbox forbids.
 const CHANGES: &[&str] =
     &["append", "clear", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault", "sort", "update"];
 
@@ -130,10 +130,10 @@ fn missing(value: &Value, name: &str) -> Value {
     })
 }
 
-/// What a value has besides elements.
+/// The attributes of a value besides its elements.
 fn own(value: &Value, name: &str) -> Res<Option<Value>> {
     let defined = value.defined()?;
-    // what Python keeps to itself is not there
+    // Python's private names are undefined
     if name.starts_with('_') {
         return Ok(None);
     }
@@ -168,7 +168,7 @@ fn own(value: &Value, name: &str) -> Res<Option<Value>> {
     Ok(None)
 }
 
-/// `number.real` and its like.
+/// `number.real` and similar.
 fn part_of_number(value: &Value, name: &str) -> Option<Value> {
     match (name, value.as_int(), value) {
         ("real" | "numerator", Some(whole), _) => Some(Value::Int(whole)),
@@ -180,7 +180,7 @@ fn part_of_number(value: &Value, name: &str) -> Option<Value> {
     }
 }
 
-/// What a loop knows without looking ahead.
+/// The properties of a loop that need no lookahead.
 fn of_loop(of: &Loop, value: &Value, name: &str) -> Res<Option<Value>> {
     let index0 = of.index0.get() as i128;
     Ok(Some(match name {
@@ -248,7 +248,7 @@ pub fn slice(value: &Value, bounds: [Option<Value>; 3], budget: &mut Budget) -> 
     }
 }
 
-/// A part of a text, in letters.
+/// A part of a text, in characters.
 fn part(text: &Text, start: Option<i128>, stop: Option<i128>) -> Text {
     let string = text.as_str();
     let below = |bound: Option<i128>| bound.is_some_and(|bound| bound < 0);
@@ -265,7 +265,7 @@ fn part(text: &Text, start: Option<i128>, stop: Option<i128>) -> Text {
     text.slice(start..stop.max(start))
 }
 
-/// The places that a slice takes.
+/// The indices of a slice.
 fn places(length: usize, start: Option<i128>, stop: Option<i128>, step: i128) -> Vec<usize> {
     let length = length as i128;
     let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };

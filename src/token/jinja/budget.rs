@@ -1,18 +1,18 @@
-//! What a template may take. It is a program, perhaps a stranger's.
+//! The resource limit of a template, which is a possibly untrusted program.
 //!
-//! A step is one node of the template, one element of a list that is looked at, or 64 bytes of text that are made. Whatever
-//! does more at once pays before it begins, so that nothing runs longer or grows larger than its steps.
+//! A step is one node of the template, one visited element of a list, or 64 bytes of produced text. Larger operations pay in
+//! advance, so that nothing runs longer or grows larger than its steps.
 
 use crate::{Error, cancel, limits};
 
-/// Why a rendering ends.
+/// Why a rendering stopped.
 #[derive(Debug)]
 pub enum Fault {
-    /// What the template does wrong.
+    /// An error of the template.
     Told(String),
-    /// It has taken all its steps.
+    /// It has used all its steps.
     Endless,
-    /// Something outside asks for an end: the script's limits, or who pressed Ctrl-C.
+    /// A stop from outside: a limit of the script, or Ctrl-C.
     Stopped(Box<Error>),
 }
 
@@ -24,21 +24,21 @@ impl From<String> for Fault {
     }
 }
 
-/// A fault that says what is wrong.
+/// Returns a fault with a message.
 macro_rules! fail {
     ($($word:tt)*) => { return Err($crate::token::jinja::budget::Fault::Told(format!($($word)*))) };
 }
 pub(super) use fail;
 
-/// Bytes of text that cost a step.
+/// Bytes of text per step.
 const BYTES: usize = 64;
-/// Steps between two looks at what is outside.
+/// Steps between two checks of the outside.
 const LOOK: u64 = 4096;
 
 #[derive(Debug)]
 pub struct Budget {
     left: u64,
-    /// Steps since the script's own limits were asked.
+    /// Steps since the last check of the script's own limits.
     unpaid: u64,
 }
 
@@ -47,7 +47,7 @@ impl Budget {
         Budget { left: steps, unpaid: 0 }
     }
 
-    /// Takes steps before they are done.
+    /// Pays for steps in advance.
     pub fn spend(&mut self, steps: u64) -> Res<()> {
         let Some(left) = self.left.checked_sub(steps) else { return Err(Fault::Endless) };
         self.left = left;
@@ -55,12 +55,12 @@ impl Budget {
         if self.unpaid >= LOOK { self.settle() } else { Ok(()) }
     }
 
-    /// Takes the steps of a text before it is made.
+    /// Pays for a text in advance.
     pub fn spend_bytes(&mut self, bytes: usize) -> Res<()> {
         self.spend(1 + (bytes / BYTES) as u64)
     }
 
-    /// Counts what was done as operations of the script.
+    /// Counts the work done as operations of the script.
     pub fn settle(&mut self) -> Res<()> {
         let steps = std::mem::take(&mut self.unpaid);
         let asked = cancel::check().and_then(|()| limits::current().charge(steps));

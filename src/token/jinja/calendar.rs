@@ -1,6 +1,6 @@
-//! The date that templates print. It is always the same one (Llama 3's own default), so that the same chat is the same text.
+//! The date that templates print. It is fixed (Llama 3's own default), so that the same chat is always the same text.
 
-/// 26 July 2024, a Friday, as `strftime` writes it.
+/// 26 July 2024, a Friday, formatted by `strftime`.
 pub fn date(format: &str) -> String {
     let mut date = String::with_capacity(format.len());
     let mut letters = format.chars();
@@ -10,7 +10,7 @@ pub fn date(format: &str) -> String {
             continue;
         }
         let mut code = letters.next();
-        // without zeros or spaces in front
+        // without padding
         let bare = code == Some('-');
         if bare {
             code = letters.next();

@@ -1,4 +1,4 @@
-//! Calls: macros, methods, and the functions that every template has.
+//! Calls: macros, methods, and the global functions.
 
 use super::args::{Args, int, needed};
 use super::ast;
@@ -12,7 +12,7 @@ use super::value::{Callable, Closure, Dict, Loop, Namespace, Scope, Sequence, Va
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The most that `range` gives, as in the sandbox of Jinja.
+/// The maximum of `range`, as in Jinja's sandbox.
 const RANGE: usize = 100_000;
 
 const GLOBALS: &[&str] = &["cycler", "dict", "joiner", "namespace", "raise_exception", "range", "strftime_now"];
@@ -92,7 +92,7 @@ impl Machine<'_> {
         text.map(Value::Text)
     }
 
-    /// What a macro is given beyond its parameters.
+    /// The arguments of a macro beyond its parameters.
     fn beyond(
         &mut self,
         defined: &ast::Macro,
@@ -217,7 +217,7 @@ impl Machine<'_> {
         }
     }
 
-    /// What `dict(…)` and `namespace(…)` are given: a map or pairs, and named values.
+    /// The arguments of `dict(…)` and `namespace(…)`: a map or pairs, and named values.
     fn pairs(&mut self, args: Args) -> Res<Vec<(Value, Value)>> {
         let mut pairs = Vec::new();
         match args.positional.as_slice() {

@@ -56,7 +56,7 @@ pub fn check(name: &str, value: &Value, args: Args, budget: &mut Budget) -> Res<
         ),
         "sequence" => match value {
             Value::List(kind, _) => matches!(kind, Sequence::List | Sequence::Tuple | Sequence::Range),
-            // an undefined value has a length, and tells its fault only when an element is asked for
+            // an undefined value has a length, and raises its error only when an element is accessed
             _ => matches!(value, Value::Undefined(_) | Value::Text(_) | Value::Dict(_)),
         },
         "callable" => matches!(value, Value::Undefined(_) | Value::Callable(_) | Value::Loop(_)),
@@ -79,7 +79,7 @@ fn is_rest(value: &Value, divisor: &Value, rest: i128, budget: &mut Budget) -> R
     equal(&found, &Value::Int(rest), budget)
 }
 
-/// Python's `is`: what never changes is the same where it is equal and of one type.
+/// Python's `is`: immutable values are identical if they are equal and of one type.
 fn same(value: &Value, other: &Value, budget: &mut Budget) -> Res<bool> {
     Ok(match (value, other) {
         (Value::List(_, one), Value::List(_, two)) => Rc::ptr_eq(one, two),

@@ -1,4 +1,4 @@
-//! Equality, order and membership, as in Python. What is walked through is paid for on the way.
+//! Equality, order and membership, as in Python. Visited elements are paid for.
 
 use super::ast::Comparison;
 use super::budget::{Budget, Res, fail};
@@ -73,7 +73,7 @@ pub fn equal(left: &Value, right: &Value, budget: &mut Budget) -> Res<bool> {
     })
 }
 
-/// The order of two numbers, exactly, and none where one is NaN.
+/// Compares two numbers exactly; `None` if one is NaN.
 pub fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
     match (left.as_int(), right.as_int()) {
         (Some(left), Some(right)) => Some(left.cmp(&right)),
@@ -83,7 +83,7 @@ pub fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
     }
 }
 
-/// The order of two values; none where one is NaN, and a fault where they have no order.
+/// Compares two values; `None` if one is NaN, and a fault if they have no order.
 pub fn order(left: &Value, right: &Value, sign: &str, budget: &mut Budget) -> Res<Option<Ordering>> {
     budget.spend(1)?;
     match (left.defined()?, right.defined()?) {

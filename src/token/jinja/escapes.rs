@@ -2,7 +2,7 @@
 
 use super::budget::{Res, fail};
 
-/// What a string means, by the escapes of Python.
+/// Unescapes a string by Python's rules.
 pub fn unescaped(text: &str) -> Res<String> {
     let mut plain = String::with_capacity(text.len());
     let mut units: Vec<u16> = Vec::new();
@@ -31,7 +31,7 @@ pub fn unescaped(text: &str) -> Res<String> {
         rest = &rest[taken..];
         if let Some(code) = code {
             match u16::try_from(code) {
-                // halves of a pair come together
+                // surrogate halves are combined
                 Ok(unit) if (0xd800..0xe000).contains(&unit) => units.push(unit),
                 _ => {
                     flush(&mut units, &mut plain, true);
@@ -65,7 +65,7 @@ fn escape(letter: char, plain: &mut String) -> Res<()> {
         'f' => '\u{c}',
         'v' => '\u{b}',
         '\\' | '\'' | '"' => letter,
-        // a line that goes on
+        // a line continuation
         '\n' => return Ok(()),
         'N' => fail!("`\\N{{…}}` in a string is not known here: write the character itself"),
         other => {

@@ -1,4 +1,4 @@
-//! Computes expressions.
+//! Evaluates expressions.
 
 use super::args::Args;
 use super::ast::{CallArgs, Comparison, Expr, Operator, Post};
@@ -70,7 +70,7 @@ impl Machine<'_> {
         parts.iter().map(|part| self.evaluate(part)).collect()
     }
 
-    /// The first part that is as true as `wanted`, or the last one.
+    /// The first part whose truth is `wanted`, or the last one.
     fn first_that(&mut self, parts: &[Expr], wanted: bool) -> Res<Value> {
         let mut value = Value::None;
         for part in parts {
@@ -103,7 +103,7 @@ impl Machine<'_> {
         Ok(Value::Bool(true))
     }
 
-    /// `a + b - c`. Texts are joined at once, since one after another would copy the first again and again.
+    /// `a + b - c`. Texts are joined at once, to avoid quadratic copying.
     fn chain(&mut self, first: &Expr, rest: &[(Operator, Expr)]) -> Res<Value> {
         let mut value = self.evaluate(first)?;
         for (operator, right) in rest {
@@ -170,7 +170,7 @@ impl Machine<'_> {
         Ok(args)
     }
 
-    /// What a loop knows only when it looks ahead.
+    /// The properties of a loop that need lookahead.
     fn of_loop(&mut self, state: &Rc<Loop>, value: &Value, name: &str) -> Res<Value> {
         match name {
             "last" => Ok(Value::Bool(self.peek(state)?.is_none())),
@@ -198,7 +198,7 @@ impl Machine<'_> {
         Ok(next)
     }
 
-    /// How many items pass the test. The rest of them is tested for it.
+    /// Number of items that pass the test, which tests all remaining items.
     fn length_of(&mut self, state: &Rc<Loop>) -> Res<usize> {
         if let Some(length) = state.length.get() {
             return Ok(length);

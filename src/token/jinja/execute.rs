@@ -1,4 +1,4 @@
-//! Runs statements.
+//! Executes statements.
 
 use super::ast::{Body, Expr, For, Node, Post, Statement};
 use super::budget::{Res, fail};
@@ -77,7 +77,7 @@ impl Machine<'_> {
         Ok(Flow::Next)
     }
 
-    /// Where a loop walks through something else than messages, a variable may say at which message the template is.
+    /// If a loop iterates over something other than messages, a variable may determine the current message.
     fn look(&mut self, value: &Value) {
         if let Value::Dict(dict) = value
             && dict.message.is_some()
@@ -131,7 +131,7 @@ impl Machine<'_> {
         self.run_loop(node, &items, 0)
     }
 
-    /// Runs the body for each item that passes the test; `level` is that of a recursive loop.
+    /// Runs the body for each item that passes the test; `level` is the depth of a recursive loop.
     pub fn run_loop(&mut self, node: &Arc<For>, items: &Value, level: usize) -> Res<Flow> {
         let items = items.walk(&mut self.budget)?;
         let state = Rc::new(Loop {
@@ -180,7 +180,7 @@ impl Machine<'_> {
         Ok(Flow::Next)
     }
 
-    /// Moves a loop to its next item.
+    /// Advances a loop to its next item.
     fn next_item(&mut self, state: &Rc<Loop>) -> Res<Option<Value>> {
         let next = match state.around.borrow_mut()[2].take() {
             Some(known) => Some(known),

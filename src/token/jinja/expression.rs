@@ -1,4 +1,4 @@
-//! Expressions of a template.
+//! Parses expressions of a template.
 
 use super::ast::{CallArgs, Comparison, Expr, Operator, Post};
 use super::budget::fail;
@@ -23,7 +23,7 @@ impl Parser {
             let condition = self.or()?;
             let otherwise = if self.skip_word("else") { self.expression()? } else { Expr::Undefined };
             value = Expr::If(Box::new([condition, value, otherwise]));
-            // each lies inside of the next
+            // each is nested inside the next
             conditions += 1;
             if conditions > 20 {
                 fail!("too many conditions stand behind one another");
@@ -118,7 +118,7 @@ impl Parser {
         Ok(if rest.is_empty() { first } else { Expr::Arithmetic(Box::new(first), rest) })
     }
 
-    /// A sign binds closer than a filter, and less close than `.` and `[]`.
+    /// A sign binds tighter than a filter, and looser than `.` and `[]`.
     fn unary(&mut self, filters: bool) -> Res<Expr> {
         let (base, posts) = if self.skip_sign("-") {
             (Expr::Minus(Box::new(self.deeper(|parser| parser.unary(false))?)), Vec::new())
@@ -135,7 +135,7 @@ impl Parser {
             if self.is_sign("(") {
                 posts.push(Post::Call(self.arguments()?));
             } else if self.is_sign(".") || self.is_sign("[") {
-                // not behind a filter
+                // not after a filter
                 if matches!(posts.last(), Some(Post::Filter(..) | Post::Test(..))) {
                     break;
                 }
@@ -185,7 +185,7 @@ impl Parser {
         }
     }
 
-    /// The name of a filter, behind its `|`, and what it is given.
+    /// The name of a filter after its `|`, and its arguments.
     pub fn filter(&mut self, posts: &mut Vec<Post>) -> Res<()> {
         let name = self.dotted()?;
         let args = if self.is_sign("(") { self.arguments()? } else { CallArgs::default() };
@@ -297,7 +297,7 @@ impl Parser {
         })
     }
 
-    /// Parts between commas, up to a closing sign.
+    /// Parts separated by commas, up to a closing sign.
     fn until<T>(&mut self, end: &str, part: impl Fn(&mut Self) -> Res<T>) -> Res<Vec<T>> {
         let mut parts = Vec::new();
         while !self.is_sign(end) {

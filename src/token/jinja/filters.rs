@@ -1,4 +1,4 @@
-//! `value|filter`: those of Jinja that make sense for plain text.
+//! `value|filter`: Jinja's filters that make sense for plain text.
 
 use super::args::{Args, int, needed, truth};
 use super::attribute::attribute;
@@ -47,7 +47,7 @@ pub fn filter(name: &str, value: &Value, args: Args, budget: &mut Budget) -> Res
         "attr" => {
             let [name] = args.bind(name, ["name"])?;
             match (needed("attr", "name", name)?.as_str(), value) {
-                // an element is no attribute
+                // an element is not an attribute
                 (Some(name), Value::Dict(_)) if !matches!(name, "get" | "items" | "keys" | "values" | "copy") => {
                     Ok(Value::undefined(format!("'dict object' has no attribute '{name}'")))
                 }
@@ -62,7 +62,7 @@ pub fn filter(name: &str, value: &Value, args: Args, budget: &mut Budget) -> Res
     }
 }
 
-/// Filters of texts: whatever is no text is written as one.
+/// Filters of texts: other values are converted to text.
 fn of_text(name: &str, text: &Text, args: Args, budget: &mut Budget) -> Res<Value> {
     budget.spend_bytes(text.len())?;
     let string = text.as_str();
@@ -206,11 +206,11 @@ fn round(value: &Value, args: Args) -> Res<Value> {
         "floor" => (number * scale).floor(),
         _ => fail!("method must be common, ceil or floor"),
     };
-    // as from a whole number, which has no -0
+    // as if from an integer, which has no -0
     Ok(Value::Float((scaled + 0.0) / scale))
 }
 
-/// To tens, hundreds and so on, half to even.
+/// Rounds to tens, hundreds and so on, half to even.
 fn rounded_whole(whole: i128, places: i128) -> i128 {
     let Some(unit) = u32::try_from(-places).ok().and_then(|zeros| 10i128.checked_pow(zeros)) else { return 0 };
     let (down, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
@@ -223,7 +223,7 @@ fn escaped(text: &str) -> String {
     text.replace('"', "&#34;").replace('\'', "&#39;")
 }
 
-/// Words begin behind white space, a hyphen or a bracket, and each is made small by itself.
+/// Words begin after white space, a hyphen or a bracket, and each is lowercased separately.
 fn titled(text: &str) -> String {
     let ends = |letter: char| is_space(letter) || "-({[<".contains(letter);
     let mut titled = String::with_capacity(text.len());
@@ -262,7 +262,7 @@ fn indent(text: &Text, args: Args, budget: &mut Budget) -> Res<Value> {
         if indented {
             writer.push_text(&space);
         }
-        // the sources are those of the same bytes
+        // the sources of the same bytes
         let found = text.as_str()[at..].find(line).map_or(at, |found| at + found);
         writer.push_part(text, found..found + line.len());
         at = found + line.len();

@@ -1,8 +1,8 @@
-//! Floating-point numbers as Python writes and rounds them.
+//! Formatting and rounding of floats, as in Python.
 
 use super::budget::{Res, fail};
 
-/// A number as Python's `repr` writes it.
+/// A number formatted as by Python's `repr`.
 pub fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "nan".into();
@@ -21,7 +21,7 @@ pub fn float_text(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// Python's `round(value, places)`: the nearest decimal, half to even where it is exactly between two.
+/// Python's `round(value, places)`: the nearest decimal, half to even in an exact tie.
 pub fn rounded(value: f64, places: i128) -> f64 {
     match usize::try_from(places) {
         Ok(places) if places < 330 => format!("{value:.places$}").parse().unwrap_or(value),
@@ -33,7 +33,7 @@ pub fn rounded(value: f64, places: i128) -> f64 {
     }
 }
 
-/// A float without its fraction, where it fits the whole numbers of a template.
+/// A float without its fraction, if it fits a template's integers.
 pub fn truncated(number: f64) -> Res<i128> {
     if number.abs() >= 2f64.powi(127) {
         fail!("a number of more than 127 bits");

@@ -1,4 +1,4 @@
-//! `"{} of {n:>8.2f}".format(…)`: Python's formatting by braces.
+//! `"{} of {n:>8.2f}".format(…)`: Python's brace formatting.
 
 use super::args::Args;
 use super::attribute::{attribute, item};
@@ -18,7 +18,7 @@ pub fn format(pattern: &Text, args: &Args, budget: &mut Budget) -> Res<Text> {
 
 struct Fields<'a> {
     args: &'a Args,
-    /// The next value for `{}`, and whether values are asked for by number.
+    /// The next value for `{}`, and whether values are referenced by number.
     next: usize,
     numbered: bool,
     budget: &'a mut Budget,
@@ -119,7 +119,7 @@ impl Fields<'_> {
     }
 }
 
-/// How far it is to the brace that closes.
+/// The distance to the closing brace.
 fn closing(rest: &str) -> Option<usize> {
     let mut open = 0;
     for (at, letter) in rest.char_indices() {
@@ -133,7 +133,7 @@ fn closing(rest: &str) -> Option<usize> {
     None
 }
 
-/// Writes a value by its format specification.
+/// Formats a value by its format specification.
 fn lay(value: &Value, spec: &str, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
     if spec.is_empty() {
         writer.push_text(&text(value, budget)?);
@@ -184,7 +184,7 @@ impl Spec {
         };
         take("z");
         spec.alternate = take("#").is_some();
-        // a zero fills, between sign and digits unless something else was asked for
+        // a zero fills between sign and digits unless another alignment is given
         if take("0").is_some() {
             let usual = if matches!(value, Value::Text(_)) { '<' } else { '=' };
             (layout.fill, layout.align) = (layout.fill.or(Some('0')), layout.align.or(Some(usual)));
@@ -241,7 +241,7 @@ impl Spec {
         self.layout.write_number(whole < 0, prefix, &digits, writer, budget)
     }
 
-    /// Digits with their separators, and with those of the zeros that fill the field.
+    /// Digits with separators, also among the zeros that fill the field.
     fn separated(&self, digits: &str, below: bool, prefix: &str, size: usize, budget: &mut Budget) -> Res<String> {
         let Some(separator) = self.separator else { return Ok(digits.to_string()) };
         let layout = &self.layout;
@@ -251,7 +251,7 @@ impl Spec {
         let mut wanted = whole;
         if (layout.fill, layout.align) == (Some('0'), Some('=')) {
             let room = layout.width.saturating_sub(sign + prefix.len() + digits.len() - whole);
-            // of so many places every fourth, or fifth, is a separator, and none is the first
+            // in every group of four or five places one is a separator, and the first place never is
             wanted = whole.max(room - room.saturating_sub(1) / (size + 1));
         }
         budget.spend_bytes(wanted)?;

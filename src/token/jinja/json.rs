@@ -1,4 +1,4 @@
-//! JSON: values from it, and `tojson`, which transformers makes `json.dumps`.
+//! JSON: parsing to values, and `tojson`, which in transformers is `json.dumps`.
 
 use super::args::Args;
 use super::budget::{Budget, Fault, Res, fail};
@@ -10,7 +10,7 @@ use crate::token::digits;
 use serde_json::Value as Json;
 use std::rc::Rc;
 
-/// A value that JSON describes. Its texts have the source.
+/// A value from JSON. Its texts get the source.
 pub fn from_json(json: &Json, source: Source, budget: &mut Budget) -> Res<Value> {
     Ok(match json {
         Json::Null => Value::None,
@@ -40,8 +40,7 @@ pub fn from_json(json: &Json, source: Source, budget: &mut Budget) -> Res<Value>
     })
 }
 
-/// A message of a conversation as a template gets it from transformers: without keys that are null, and with reasoning
-/// under each name that templates ask for.
+/// A message as transformers passes it to a template: without null keys, and with reasoning under each name that templates use.
 pub fn message(json: &serde_json::Map<String, Json>, number: u32, budget: &mut Budget) -> Res<Value> {
     const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
     let mut pairs = Vec::with_capacity(json.len() + 1);
@@ -103,15 +102,15 @@ pub fn dumps(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
     Ok(Value::Text(writer.finish()))
 }
 
-/// An entry with its key, and the text of that.
+/// An entry with its key, and the key's text.
 type Entry<'v> = (&'v Value, Text, &'v Value);
 
-/// Sorts entries by their keys as they are, and not by their texts: 9 is before 10, and a number beside a text is a fault.
+/// Sorts entries by their keys, not by their texts: 9 is before 10, and a number beside a text is an error.
 fn by_key(entries: &mut [Entry], budget: &mut Budget) -> Res<()> {
     for at in 1..entries.len() {
         order(entries[0].0, entries[at].0, "<", budget)?;
     }
-    // paid for before, so that the order holds to the end
+    // paid in advance, so that sorting is not interrupted
     budget.spend(entries.len() as u64 * u64::from(entries.len().max(1).ilog2()))?;
     let is_nan = |value: &Value| matches!(value, Value::Float(number) if number.is_nan());
     entries.sort_by(|(one, one_text, _), (two, two_text, _)| match (one, two) {

@@ -1,9 +1,9 @@
-//! How a value is laid out in a field: width, alignment, signs and digits. Both ways of formatting use it.
+//! Layout of a value in a field: width, alignment, signs and digits. Used by both kinds of formatting.
 
 use super::budget::{Budget, Res};
 use super::marked::{Text, Writer};
 
-/// What stands before a number that is not below zero.
+/// The sign of a nonnegative number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sign {
     #[default]
@@ -15,7 +15,7 @@ pub enum Sign {
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     pub fill: Option<char>,
-    /// `<`, `>`, `^`, or `=` for fill between sign and digits.
+    /// `<`, `>`, `^`, or `=` for padding between sign and digits.
     pub align: Option<char>,
     pub sign: Sign,
     /// Zeros between sign and digits.
@@ -25,7 +25,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A text, cut at the precision.
+    /// Writes a text, truncated to the precision.
     pub fn write_text(&self, text: &Text, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
         budget.spend_bytes(text.len())?;
         let cut =
@@ -39,7 +39,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Digits with a sign, and a prefix as `0x`.
+    /// Writes digits with a sign, and a prefix such as `0x`.
     pub fn write_number(
         &self,
         below: bool,
@@ -69,7 +69,7 @@ impl Layout {
         Ok(())
     }
 
-    /// What fills the field before and behind so many letters.
+    /// The padding before and after a number of characters.
     fn around(&self, letters: usize, usual: char, budget: &mut Budget) -> Res<(String, String)> {
         let missing = self.width.saturating_sub(letters);
         budget.spend_bytes(missing)?;
@@ -105,7 +105,7 @@ pub fn exponent(number: f64, precision: usize) -> String {
     format!("{digits}e{sign}{size:0>2}")
 }
 
-/// Digits with a point behind them, where `#` asks for it.
+/// Digits with a trailing point, if `#` requires it.
 pub fn pointed(digits: String, asked: bool) -> String {
     match digits.find('e') {
         _ if !asked => digits,
@@ -114,7 +114,7 @@ pub fn pointed(digits: String, asked: bool) -> String {
     }
 }
 
-/// C's `%g`: whichever of the two forms is shorter, without zeros at its end.
+/// C's `%g`: the shorter of the two forms, without trailing zeros.
 pub fn general(number: f64, precision: usize, zeros: bool) -> String {
     let precision = precision.max(1);
     let written = exponent(number, precision - 1);

@@ -1,12 +1,12 @@
-//! What Python's `str` says of letters, and makes of their case, where Rust's standard library has it otherwise.
+//! Character classes and case mappings of Python's `str` that differ from Rust's standard library.
 
 use regex::Regex;
 use regex_syntax::hir::{Class, HirKind};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// Texts whose characters are all of one kind, by the method that asks. The digits that are no decimals (superscripts, numbers in
-/// circles), and the Chinese numerals, which are letters, are listed: tables of Unicode's `Numeric_Type` are in no crate here.
+/// Character classes by the method that tests them. Digits that are not decimals (superscripts, circled numbers), and Chinese
+/// numerals, which are letters, are listed: no crate here has Unicode's `Numeric_Type`.
 const KINDS: [(&str, &str); 6] = [
     ("isalpha", r"\A\p{L}+\z"),
     ("isalnum", r"\A[\p{L}\p{N}]+\z"),
@@ -29,18 +29,18 @@ static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| KINDS.iter().filter_map(|(_, pattern)| Regex::new(pattern).ok()).collect());
 static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]+").ok());
 
-/// Whether a text is what a method such as `isdigit` asks for.
+/// Whether a text passes a method such as `isdigit`.
 pub fn is_kind(name: &str, text: &str) -> bool {
     let found = KINDS.iter().position(|(known, _)| *known == name);
     found.and_then(|at| PATTERNS.get(at)).is_some_and(|pattern| pattern.is_match(text))
 }
 
-/// How often `\w+` is found.
+/// Number of matches of `\w+`.
 pub fn words(text: &str) -> usize {
     WORD.as_ref().map_or(0, |word| word.find_iter(text).count())
 }
 
-/// `ǅ` and its like, which are neither small nor large.
+/// `ǅ` and similar, which are neither lowercase nor uppercase.
 fn is_title(letter: char) -> bool {
     !letter.is_lowercase() && !letter.is_uppercase() && letter.to_lowercase().next() != Some(letter)
 }
@@ -57,7 +57,7 @@ pub fn is_upper(text: &str) -> bool {
     text.chars().any(char::is_uppercase) && !text.chars().any(|letter| letter.is_lowercase() || is_title(letter))
 }
 
-/// Whether each word begins with a large letter, and goes on with small ones.
+/// Whether each word begins with an uppercase letter, and continues with lowercase ones.
 pub fn is_titled(text: &str) -> bool {
     let (mut found, mut inside) = (false, false);
     for letter in text.chars() {
@@ -71,7 +71,7 @@ pub fn is_titled(text: &str) -> bool {
     found
 }
 
-/// Calls `write` with each letter and its small form in this text: a sigma at a word's end is another.
+/// Calls `write` with each letter and its lowercase form in this text: a sigma at the end of a word differs.
 fn with_small(text: &str, mut write: impl FnMut(char, &str)) {
     let lowered = text.to_lowercase();
     let mut rest = lowered.chars();
@@ -81,7 +81,7 @@ fn with_small(text: &str, mut write: impl FnMut(char, &str)) {
     }
 }
 
-/// Each letter behind one that has no case is large.
+/// Each letter after an uncased one becomes titlecase.
 pub fn titled(text: &str) -> String {
     let mut titled = String::with_capacity(text.len());
     let mut inside = false;
@@ -96,7 +96,7 @@ pub fn titled(text: &str) -> String {
     titled
 }
 
-/// The first letter large, the others small.
+/// The first letter uppercase, the others lowercase.
 pub fn capitalized(text: &str) -> String {
     let mut capitalized = String::with_capacity(text.len());
     with_small(text, |letter, small| {
@@ -119,15 +119,15 @@ pub fn swapped(text: &str) -> String {
     swapped
 }
 
-/// A letter as it begins a word.
+/// A letter in titlecase.
 fn title(letter: char) -> String {
     let code = letter as u32;
     let other = match code {
-        // Georgian has large letters for whole words alone
+        // Georgian uses uppercase only for whole words
         0x10d0..=0x10fa | 0x10fd..=0x10ff => Some(code),
         0x1c4..=0x1cc => Some(0x1c5 + (code - 0x1c4) / 3 * 3),
         0x1f1..=0x1f3 => Some(0x1f2),
-        // Greek with an iota below
+        // Greek with iota subscript
         0x1f80..=0x1faf => Some(code | 8),
         0x1fb3 | 0x1fbc => Some(0x1fbc),
         0x1fc3 | 0x1fcc => Some(0x1fcc),
@@ -149,14 +149,14 @@ fn title(letter: char) -> String {
     }
 }
 
-/// As letters are compared whatever their case.
+/// Case folding for caseless comparison.
 pub fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
             'ı' | '\u{13a0}'..='\u{13f5}' => folded.push(letter),
             'ẞ' => folded.push_str("ss"),
-            // Cherokee folds to its large letters
+            // Cherokee folds to its uppercase letters
             '\u{13f8}'..='\u{13fd}' | '\u{ab70}'..='\u{abbf}' => folded.extend(letter.to_uppercase()),
             _ => folded.extend(letter.to_uppercase().flat_map(char::to_lowercase)),
         }
@@ -164,14 +164,14 @@ pub fn folded(text: &str) -> String {
     folded
 }
 
-/// Where the decimals of each script begin, ten or a multiple of ten in a row.
+/// The start of the decimals of each script, in runs of ten or a multiple.
 static DECIMALS: LazyLock<Vec<(char, char)>> =
     LazyLock::new(|| match regex_syntax::parse(r"\p{Nd}").map(|hir| hir.into_kind()) {
         Ok(HirKind::Class(Class::Unicode(class))) => class.iter().map(|range| (range.start(), range.end())).collect(),
         _ => Vec::new(),
     });
 
-/// The text with the decimals of all scripts as ASCII's, as `int` and `float` read them.
+/// The text with the decimals of all scripts converted to ASCII, as `int` and `float` read them.
 pub fn with_digits(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();

@@ -25,7 +25,7 @@ pub struct Token {
     pub kind: Kind,
 }
 
-/// What Python's `str.isspace` and `\s` take for white space.
+/// White space by Python's `str.isspace` and `\s`.
 pub fn is_space(letter: char) -> bool {
     letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
 }
@@ -55,7 +55,7 @@ struct Lexer<'a> {
     /// The line of the byte at `counted`.
     line: u32,
     counted: usize,
-    /// Whether what was read last ended with a line.
+    /// Whether the last text read ended with a line end.
     line_starts: bool,
     tokens: Vec<Token>,
 }
@@ -70,7 +70,7 @@ impl Lexer<'_> {
         self.tokens.push(Token { line: self.line, kind });
     }
 
-    /// Counts the lines up to a place.
+    /// Counts the lines up to a position.
     fn count(&mut self, at: usize) {
         if let Some(passed) = self.source.get(self.counted..at) {
             self.line += passed.matches('\n').count() as u32;
@@ -115,7 +115,7 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    /// The next `{{`, `{%` or `{#`: its place and its second letter.
+    /// The next `{{`, `{%` or `{#`: its position and its second character.
     fn next_tag(&self) -> Option<(usize, char)> {
         let rest = self.rest();
         let tag = |at: &usize| matches!(rest.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#'));
@@ -123,7 +123,7 @@ impl Lexer<'_> {
         Some((self.at + at, char::from(rest.as_bytes()[at + 1])))
     }
 
-    /// Where the text of `{% raw %}` begins, if this is one.
+    /// The start of the text of `{% raw %}`, if this is one.
     fn raw_begins(&self) -> Option<usize> {
         let rest = self.rest().trim_start_matches(is_space).strip_prefix("raw")?.trim_start_matches(is_space);
         if let Some(text) = rest.strip_prefix("-%}") {
@@ -173,7 +173,7 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    /// What is inside of a tag, and its end.
+    /// The contents of a tag, and its end.
     fn tag(&mut self, block: bool) -> Res<()> {
         let mut open: Vec<&'static str> = Vec::new();
         loop {
@@ -228,7 +228,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// Braces close what was opened.
+    /// Checks that brackets match.
     fn balance(&mut self, sign: &'static str, open: &mut Vec<&'static str>) -> Res<()> {
         match sign {
             "(" => open.push(")"),
@@ -245,7 +245,7 @@ impl Lexer<'_> {
     }
 }
 
-/// The text in front of a tag, without the white space that the tag takes.
+/// The text before a tag, without the white space that the tag strips.
 fn stripped(text: &str, sign: Option<char>, block: bool, line_starts: bool) -> &str {
     match sign {
         Some('-') => text.trim_end_matches(is_space),
@@ -257,7 +257,7 @@ fn stripped(text: &str, sign: Option<char>, block: bool, line_starts: bool) -> &
     }
 }
 
-/// The length of a block's end, with the white space that it takes.
+/// The length of a block's end, including the white space that it strips.
 fn block_end(rest: &str) -> Option<usize> {
     if let Some(after) = rest.strip_prefix("-%}") {
         return Some(rest.len() - after.trim_start_matches(is_space).len());
@@ -275,7 +275,7 @@ fn variable_end(rest: &str) -> Option<usize> {
     rest.starts_with("}}").then_some(2)
 }
 
-/// The length of a string with its quotes.
+/// The length of a string including its quotes.
 fn closed(rest: &str, quote: char) -> Option<usize> {
     let mut letters = rest.char_indices().skip(1);
     while let Some((at, letter)) = letters.next() {

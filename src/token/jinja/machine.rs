@@ -1,4 +1,4 @@
-//! The state of a rendering: variables, what is written, and where the template is.
+//! The state of a rendering: variables, output, and position in the template.
 
 use super::ast::{Body, Name, Target};
 use super::budget::{Budget, Res, fail};
@@ -7,10 +7,10 @@ use super::value::{Namespace, Scope, Value};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Bodies, expressions and macros inside of one another, which threads with small stacks have room for.
+/// Maximum nesting of bodies, expressions and macros, for which threads with small stacks have room.
 const DEPTH: usize = 400;
 
-/// How a body ends.
+/// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     Next,
@@ -22,14 +22,14 @@ pub struct Machine<'a> {
     pub names: &'a [Arc<str>],
     pub budget: Budget,
     pub scope: Rc<Scope>,
-    /// The line of the template that is at work.
+    /// The current line of the template.
     pub line: u32,
-    /// What is written, and what `{% set %}…{% endset %}` and macros around this place catch.
+    /// The output, and captures by the enclosing `{% set %}…{% endset %}` and macros.
     writers: Vec<Writer>,
     depth: usize,
-    /// Loops around this place.
+    /// Number of enclosing loops.
     pub loops: usize,
-    /// Scopes that macros hold, and namespaces: both can hold themselves, and are emptied at the end.
+    /// Scopes held by macros, and namespaces: both can contain themselves, and are cleared at the end.
     held: Vec<Rc<Scope>>,
     spaces: Vec<Rc<Namespace>>,
 }
@@ -49,14 +49,14 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Gives a variable to the template, if it asks for it.
+    /// Sets a variable, if the template uses it.
     pub fn give(&mut self, word: &str, value: Value) {
         if let Some(name) = self.names.iter().position(|known| **known == *word) {
             self.scope.set(name as Name, value);
         }
     }
 
-    /// All that was written.
+    /// The complete output.
     pub fn finish(&mut self) -> Text {
         self.writers.drain(..).next().map_or_else(|| Text::plain(""), Writer::finish)
     }
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
         self.deeper_by(1, work)
     }
 
-    /// Runs `work` as much deeper as it takes of the stack: a call of a macro takes as much as several bodies.
+    /// Runs `work` deeper by its use of the stack: a macro call uses as much as several bodies.
     pub fn deeper_by<T>(&mut self, levels: usize, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         if self.depth + levels > DEPTH {
             fail!("maximum recursion depth exceeded");
@@ -81,7 +81,7 @@ impl<'a> Machine<'a> {
         done
     }
 
-    /// Runs `work` with variables of its own.
+    /// Runs `work` with its own variables.
     pub fn scoped<T>(&mut self, scope: Rc<Scope>, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         let before = std::mem::replace(&mut self.scope, scope);
         let done = self.deeper(work);
@@ -93,12 +93,12 @@ impl<'a> Machine<'a> {
         Scope::inside(&self.scope)
     }
 
-    /// Where the template is.
+    /// The position of the template.
     pub fn place(&self) -> Source {
         self.writers.last().map_or_else(Source::default, |writer| writer.place)
     }
 
-    /// Runs `work` at another place.
+    /// Runs `work` at another position.
     pub fn placed<T>(&mut self, place: Source, work: impl FnOnce(&mut Self) -> Res<T>) -> Res<T> {
         let before = self.place();
         self.move_to(place);
@@ -113,7 +113,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Writes the template's own words.
+    /// Writes text of the template itself.
     pub fn write(&mut self, words: &str) -> Res<()> {
         self.budget.spend_bytes(words.len())?;
         if let Some(writer) = self.writers.last_mut() {
@@ -130,7 +130,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What `work` writes, as a text.
+    /// The output of `work`, as a text.
     pub fn caught(&mut self, work: impl FnOnce(&mut Self) -> Res<Flow>) -> Res<Text> {
         let level = self.writers.len();
         self.writers.push(Writer::at(self.place()));
@@ -139,7 +139,7 @@ impl<'a> Machine<'a> {
         done.map(|_| caught)
     }
 
-    /// Keeps a scope until the end: a macro holds it.
+    /// Keeps a scope until the end, because a macro holds it.
     pub fn hold(&mut self) -> Rc<Scope> {
         if !self.held.last().is_some_and(|held| Rc::ptr_eq(held, &self.scope)) {
             self.held.push(self.scope.clone());
@@ -153,7 +153,7 @@ impl<'a> Machine<'a> {
         Value::Namespace(space)
     }
 
-    /// A variable gets a value, or several get the parts of one.
+    /// Assigns a value to a variable, or its parts to several.
     pub fn assign(&mut self, target: &Target, value: Value) -> Res<()> {
         match target {
             Target::Name(name) => {
@@ -177,7 +177,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What the body writes, with variables of its own.
+    /// The output of a body, with its own variables.
     pub fn caught_body(&mut self, body: &Body) -> Res<Text> {
         let inside = self.inside();
         self.scoped(inside, |machine| machine.caught(|machine| machine.body(body)))

@@ -1,7 +1,7 @@
-//! Texts that know where they come from: which message said each part, and in whose turn the template wrote it.
+//! Texts that track their sources: the message that each part comes from, and the turn in which the template wrote it.
 //!
-//! Chat templates cut, join and change what messages say. Each operation keeps the sources, so that the written text
-//! tells who said what without being searched.
+//! Chat templates split, join and change message contents. Each operation preserves the sources, so that the rendered text can be
+//! attributed without searching it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,38 +9,38 @@ use std::sync::Arc;
 /// The part of a message that a text comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {
-    /// Nothing that is said: the template's own words, roles, names and ids.
+    /// No content: the template's own text, roles, names and ids.
     #[default]
     Frame,
     Content,
-    /// Reasoning, tool calls and whatever else a message holds.
+    /// Reasoning, tool calls and other contents of a message.
     Other,
 }
 
-/// Where a part of a text comes from.
+/// The source of a part of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// The message that said it.
+    /// The message that contains it.
     pub said: Option<u32>,
     pub part: Part,
-    /// The message that the template was at when it wrote it.
+    /// The message that the template was processing when it wrote it.
     pub turn: Option<u32>,
-    /// Inside of `{% generation %}`.
+    /// Inside `{% generation %}`.
     pub generated: bool,
 }
 
 impl Source {
-    /// Something that a message says.
+    /// Content of a message.
     pub fn said(message: u32, part: Part) -> Source {
         Source { said: Some(message), part, ..Source::default() }
     }
 
-    /// The source of what is written while the template is at `place`.
+    /// The source of text written while the template is at `place`.
     fn at(self, place: Source) -> Source {
         Source { turn: self.turn.or(place.turn), generated: self.generated || place.generated, ..self }
     }
 
-    /// The source of a text made of two.
+    /// The source of a text made from two.
     fn and(self, other: Source) -> Source {
         match (self.said, other.said) {
             (None, None) => self.at(other),
@@ -74,7 +74,7 @@ impl Text {
         Text { string: string.into(), runs: Runs::One(source) }
     }
 
-    /// A text of the template's own.
+    /// A text of the template itself.
     pub fn plain(string: impl Into<Arc<str>>) -> Text {
         Text::new(string, Source::default())
     }
@@ -95,7 +95,7 @@ impl Text {
         self.string.is_empty()
     }
 
-    /// The source of whatever is made of the whole text.
+    /// The source of anything made from the whole text.
     pub fn source(&self) -> Source {
         match &self.runs {
             Runs::One(source) => *source,
@@ -103,12 +103,12 @@ impl Text {
         }
     }
 
-    /// Another text that is made of this one.
+    /// Another text made from this one.
     pub fn changed(&self, string: impl Into<Arc<str>>) -> Text {
         Text::new(string, self.source())
     }
 
-    /// Its runs of one source each.
+    /// Its runs with one source each.
     pub fn runs(&self) -> impl Iterator<Item = (Range<usize>, Source)> {
         let (one, many): (_, &[(usize, Source)]) = match &self.runs {
             Runs::One(source) => (Some((0..self.len(), *source)), &[]),
@@ -139,17 +139,17 @@ impl Text {
 pub struct Writer {
     string: String,
     runs: Vec<(usize, Source)>,
-    /// Where the template is now.
+    /// The current position of the template.
     pub place: Source,
 }
 
 impl Writer {
-    /// A writer at the place of the template.
+    /// A writer at the template's position.
     pub fn at(place: Source) -> Writer {
         Writer { place, ..Writer::default() }
     }
 
-    /// Writes the template's own words.
+    /// Writes text of the template itself.
     pub fn push(&mut self, words: &str) {
         self.push_from(words, Source::default());
     }
@@ -192,7 +192,7 @@ impl Writer {
     }
 }
 
-/// `for write!`: the template's own words.
+/// For `write!`: text of the template itself.
 impl std::fmt::Write for Writer {
     fn write_str(&mut self, words: &str) -> std::fmt::Result {
         self.push(words);

@@ -1,4 +1,4 @@
-//! Methods of texts, lists and maps, as Python has them.
+//! Methods of texts, lists and maps, as in Python.
 
 use super::args::{Args, int, needed, truth};
 use super::budget::{Budget, Res, fail};
@@ -164,7 +164,7 @@ fn plain(text: &Text, name: &str) -> Value {
     }
 }
 
-/// A text without white space, or these letters, at its ends.
+/// A text stripped of white space, or of these characters, at its ends.
 pub fn strip(text: &Text, start: bool, end: bool, letters: Option<&Value>, budget: &mut Budget) -> Res<Text> {
     let cut: Box<dyn Fn(char) -> bool> = match letters {
         None | Some(Value::None) => Box::new(is_space),
@@ -205,7 +205,7 @@ fn split(text: &Text, separator: Option<&Value>, most: i128, right: bool, budget
     Ok(ranges.drain(..).map(|range| Value::Text(text.slice(range))).collect())
 }
 
-/// Words between white space, of which `most` are split off.
+/// Words separated by white space, with at most `most` splits.
 fn words(string: &str, most: usize, right: bool) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let (mut from, mut to) = (0, string.len());
@@ -293,7 +293,7 @@ pub fn replace(text: &Text, old: &Text, new: &Text, count: i128, budget: &mut Bu
     Ok(writer.finish())
 }
 
-/// A text in the middle, or at one end, of so many letters.
+/// A text centered or aligned in a width.
 pub fn pad(text: &Text, name: &str, args: Args, budget: &mut Budget) -> Res<Value> {
     let [width, fill] = args.bind(name, ["width", "fillchar"])?;
     let width = usize::try_from(int(name, width, 0)?).unwrap_or(0);
@@ -316,7 +316,7 @@ pub fn pad(text: &Text, name: &str, args: Args, budget: &mut Budget) -> Res<Valu
     let before = match name {
         "ljust" => 0,
         "rjust" => missing,
-        // as Python does: the odd one goes to the left where the width is odd
+        // as in Python: with an odd width the extra space is on the left
         _ => missing / 2 + (missing & width & 1),
     };
     writer.push(&fill.repeat(before));

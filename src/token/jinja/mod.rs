@@ -1,9 +1,9 @@
-//! Jinja, as chat templates use it: the language of transformers' `apply_chat_template`, with its sandbox, `{% generation %}`,
-//! and the meaning that Python gives to values.
+//! Jinja for chat templates: the language of transformers' `apply_chat_template`, with its sandbox, `{% generation %}`, and
+//! Python's semantics of values.
 //!
-//! It is an interpreter of its own for two reasons. Each step is counted before it is done, so that a stranger's template
-//! ends in time and within memory; and each text knows which message it comes from, so that what an assistant has to write
-//! is known and not searched for.
+//! It is a separate interpreter for two reasons. Each step is counted in advance, so that an untrusted template stays within
+//! limits of time and memory; and each text tracks the message it comes from, so that the assistant's output is known without
+//! searching.
 
 mod args;
 mod ast;
@@ -47,20 +47,20 @@ use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use value::Value;
 
-/// A template that can be rendered.
+/// A parsed template.
 #[derive(Debug)]
 pub struct Template {
     body: Body,
     names: Vec<Arc<str>>,
-    /// Whether it says itself what an assistant writes.
+    /// Whether it marks the assistant's output itself.
     pub generates: bool,
 }
 
-/// What a template works with.
+/// The variables of a template.
 pub struct Variables<'a> {
     pub messages: &'a [Json],
     pub add_generation_prompt: bool,
-    /// All others.
+    /// All other variables.
     pub more: &'a Map<String, Json>,
 }
 
@@ -80,7 +80,7 @@ impl Template {
         }
     }
 
-    /// The text that it writes, in at most so many steps.
+    /// The rendered text, in at most `steps` steps.
     pub fn render(&self, variables: &Variables, steps: u64) -> Result<Text, AtLine> {
         let mut machine = Machine::new(&self.names, Budget::new(steps));
         let done = given(&mut machine, variables).and_then(|()| {

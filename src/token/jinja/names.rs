@@ -49,7 +49,7 @@ pub const FILTERS: &[&str] = &[
     "wordcount",
 ];
 
-/// Jinja's others: they make web pages, or something else at every call.
+/// Jinja's other filters: they produce web pages, or something different at every call.
 pub const REFUSED: &[&str] =
     &["filesizeformat", "forceescape", "pprint", "random", "striptags", "urlencode", "urlize", "wordwrap", "xmlattr"];
 

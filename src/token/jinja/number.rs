@@ -1,4 +1,4 @@
-//! Arithmetic as Python does it.
+//! Arithmetic as in Python.
 
 use super::ast::Operator;
 use super::budget::{Budget, Res, fail};
@@ -31,7 +31,7 @@ pub fn arithmetic(operator: Operator, left: &Value, right: &Value, budget: &mut 
     }
 }
 
-/// Texts one behind another.
+/// Concatenates texts.
 pub fn joined(texts: &[&Text], budget: &mut Budget) -> Res<Value> {
     budget.spend_bytes(texts.iter().map(|text| text.len()).sum())?;
     let mut writer = Writer::default();
@@ -103,7 +103,7 @@ fn float(operator: Operator, left: f64, right: f64) -> Res<Value> {
     Ok(Value::Float(value))
 }
 
-/// Python's `divmod`: the quotient towards minus infinity, and the rest with the divisor's sign.
+/// Python's `divmod`: the quotient towards minus infinity, and the remainder with the divisor's sign.
 fn divided(left: f64, right: f64) -> (f64, f64) {
     let mut rest = left % right;
     let mut quotient = (left - rest) / right;

@@ -1,4 +1,4 @@
-//! Statements of a template.
+//! Parses statements of a template.
 
 use super::ast::{Body, Expr, For, Macro, Name, Node, Param, Statement, Target};
 use super::budget::{Fault, fail};
@@ -6,12 +6,12 @@ use super::lexer::{Kind, Token};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Tags and expressions inside of one another.
+/// Maximum nesting of tags and expressions.
 const DEPTH: usize = 100;
 
 pub type Res<T> = Result<T, Fault>;
 
-/// Reads tokens as a tree.
+/// Parses tokens to a tree.
 pub struct Parser {
     tokens: Vec<Token>,
     at: usize,
@@ -20,7 +20,7 @@ pub struct Parser {
     /// Whether there is a `{% generation %}`.
     pub generates: bool,
     known: HashMap<Arc<str>, Name>,
-    /// Which of `varargs`, `kwargs` and `caller` the macros around this place ask for.
+    /// The uses of `varargs`, `kwargs` and `caller` by the enclosing macros.
     asked: Vec<[Option<Name>; 3]>,
 }
 
@@ -137,7 +137,7 @@ impl Parser {
         }
     }
 
-    /// Statements up to one of the tags in `ends`, which is left to be read.
+    /// Statements up to one of the tags in `ends`, which is not consumed.
     fn body(&mut self, ends: &[&str]) -> Res<Body> {
         let mut statements = Vec::new();
         loop {
@@ -182,7 +182,7 @@ impl Parser {
         }
     }
 
-    /// The body of a tag that begins here, with the tag that ends it.
+    /// The body of a tag that begins here, with its end tag.
     fn block(&mut self, end: &str) -> Res<Body> {
         self.skip_sign(":");
         self.block_end()?;
@@ -256,7 +256,7 @@ impl Parser {
         }
     }
 
-    /// No statements, and the tag that was to end them.
+    /// Returns no statements, and skips the tag that ends them.
     fn empty(&mut self) -> Body {
         self.at += 1;
         Arc::new([])
@@ -335,7 +335,7 @@ impl Parser {
         Ok(Target::Name(name))
     }
 
-    /// The parameters and the body of a macro; `between` reads what stands between them.
+    /// The parameters and the body of a macro; `between` reads what is between them.
     fn macro_<T>(&mut self, word: &str, end: &str, between: impl FnOnce(&mut Self) -> Res<T>) -> Res<(Arc<Macro>, T)> {
         let mut params: Vec<Param> = Vec::new();
         if self.skip_sign("(") {

@@ -1,4 +1,4 @@
-//! `"%s of %d" % (…)`: Python's formatting by percent signs.
+//! `"%s of %d" % (…)`: Python's percent formatting.
 
 use super::budget::{Budget, Res, fail};
 use super::float::truncated;
@@ -37,7 +37,7 @@ pub fn format(pattern: &Text, given: &Value, budget: &mut Budget) -> Res<Text> {
     Ok(writer.finish())
 }
 
-/// The values that a pattern takes, one after another or by name.
+/// The values for a pattern, in order or by name.
 struct Given<'a> {
     values: Vec<&'a Value>,
     used: usize,
@@ -55,7 +55,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// A list stands for itself and need not be used, as for any other that has names.
+    /// A list is a single value and need not be used, as any value with names.
     fn is_counted(&self) -> bool {
         !matches!(self.whole, Value::List(kind, _) if *kind != Sequence::Tuple)
     }
@@ -77,7 +77,7 @@ struct Conversion {
 }
 
 impl Conversion {
-    /// What stands behind a `%`, and how long it is.
+    /// The conversion after a `%`, and its length.
     fn read(rest: &str, given: &mut Given) -> Res<(Conversion, usize)> {
         let mut conversion = Conversion::default();
         let mut at = 0;
@@ -202,7 +202,7 @@ impl Conversion {
         }
     }
 
-    /// At least as many digits as the precision asks for.
+    /// At least as many digits as the precision requires.
     fn digits(&self, digits: String) -> String {
         let least = self.layout.precision.unwrap_or(0);
         format!("{digits:0>least$}")

@@ -1,11 +1,11 @@
-//! Where a text holds another: `find`, `startswith`, `count` and their like.
+//! Searches in a text: `find`, `startswith`, `count` and similar.
 
 use super::args::{Args, int, needed};
 use super::budget::{Res, fail};
 use super::marked::Text;
 use super::value::{Sequence, Value};
 
-/// What is searched for in a part of the text, told in letters.
+/// Searches in a part of the text, given in characters.
 pub fn search(text: &Text, name: &str, args: Args) -> Res<Value> {
     let [wanted, start, end] = args.bind(name, ["sub", "start", "end"])?;
     let wanted = needed(name, "sub", wanted)?;
@@ -49,7 +49,7 @@ fn is_affix(part: &str, affix: &str, name: &str) -> bool {
     if name == "startswith" { part.starts_with(affix) } else { part.ends_with(affix) }
 }
 
-/// What a search without a result gives.
+/// The result of a search without a match.
 fn nothing(name: &str) -> Res<Option<Value>> {
     match name {
         "index" | "rindex" => fail!("substring not found"),

@@ -12,7 +12,7 @@ use super::value::{Key, Sequence, Value};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-/// How `map` applies filters by name.
+/// Applies a filter by name, for `map`.
 pub type Filter = fn(&str, &Value, Args, &mut Budget) -> Res<Value>;
 
 pub fn of_sequence(name: &str, value: &Value, mut args: Args, filter: Filter, budget: &mut Budget) -> Res<Value> {
@@ -127,7 +127,7 @@ fn join(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
     Ok(Value::Text(writer.finish()))
 }
 
-/// Where a filter finds what it looks at: `a.0.b`.
+/// The path to the value that a filter uses: `a.0.b`.
 struct Path(Vec<Value>);
 
 impl Path {
@@ -170,7 +170,7 @@ impl Path {
     }
 }
 
-/// Small letters and large ones alike.
+/// Folds case for comparison.
 fn folded(value: Value, fold: bool, budget: &mut Budget) -> Res<Value> {
     match value {
         Value::Text(text) if fold => {
@@ -181,7 +181,7 @@ fn folded(value: Value, fold: bool, budget: &mut Budget) -> Res<Value> {
     }
 }
 
-/// Sorted by keys, stable, with faults and values that have no order (NaN) on the way.
+/// Sorts by keys, stably, with errors and unordered values (NaN).
 fn sorted(
     items: Vec<Value>,
     key: impl Fn(&Value, &mut Budget) -> Res<Value>,
@@ -234,7 +234,7 @@ fn dictsort(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
 }
 
 fn map(value: &Value, mut args: Args, filter: Filter, budget: &mut Budget) -> Res<Value> {
-    // of nothing, whatever its type, nothing comes
+    // an empty value of any type has no items
     let items = if value.is_true() { value.walk(budget)? } else { Vec::new() };
     let mut mapped = Vec::with_capacity(items.len());
     if args.positional.is_empty() {
@@ -328,7 +328,7 @@ fn groupby(value: &Value, args: Args, budget: &mut Budget) -> Res<Value> {
     Value::list(found)
 }
 
-/// `batch`: parts of so many items; `slice`: so many parts.
+/// `batch`: parts of `count` items; `slice`: `count` parts.
 fn parts(name: &str, items: Vec<Value>, count: usize, fill: Option<Value>, budget: &mut Budget) -> Res<Value> {
     let mut parts = Vec::new();
     if name == "batch" {

@@ -27,7 +27,7 @@ pub fn show(value: &Value, writer: &mut Writer, budget: &mut Budget) -> Res<()> 
     }
 }
 
-/// A value as it stands in a printed list.
+/// A value as printed inside a list.
 pub fn repr(value: &Value, writer: &mut Writer, budget: &mut Budget) -> Res<()> {
     budget.spend(1)?;
     match value {
@@ -85,7 +85,7 @@ fn sequence(kind: Sequence, items: &[Value], writer: &mut Writer, budget: &mut B
     Ok(())
 }
 
-/// A range by its ends, as far as its elements tell them.
+/// A range by its ends, as far as its elements determine them.
 fn range(items: &[Value]) -> String {
     let number = |at: usize| items.get(at).and_then(Value::as_int).unwrap_or(0);
     let step = if items.len() > 1 { number(1) - number(0) } else { 1 };
@@ -107,7 +107,7 @@ fn entries(entries: &[(Value, Value)], writer: &mut Writer, budget: &mut Budget)
     Ok(())
 }
 
-/// A string in quotes, as Python writes it.
+/// A quoted string, as in Python.
 pub fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -136,13 +136,13 @@ fn escaped(letter: char) -> String {
     }
 }
 
-/// `ascii()`: whatever is beyond ASCII escaped.
+/// `ascii()`: escapes non-ASCII characters.
 pub fn ascii(quoted: &str) -> String {
     quoted.chars().map(|letter| if letter.is_ascii() { letter.to_string() } else { escaped(letter) }).collect()
 }
 
 pub fn is_printable(letter: char) -> bool {
-    // in the middle of a text, where marks that join to the letter before are left alone
+    // in the middle of a text, where combining marks are not escaped
     let known = ['a', letter].iter().collect::<String>();
     matches!(letter, '\\' | '\'' | '"') || known.escape_debug().count() == 2
 }

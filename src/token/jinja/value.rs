@@ -1,7 +1,7 @@
-//! What a template works with: Python's values, as far as chat templates see them.
+//! The values of a template: Python's, as far as chat templates use them.
 //!
-//! Lists and maps never change, as in the sandbox of transformers. Each knows how deep it is, and none is deeper than
-//! [`DEPTH`]: what walks through them, and what frees them, calls itself for each level.
+//! Lists and maps are immutable, as in transformers' sandbox. Each knows its depth, which is at most [`DEPTH`]: functions that
+//! walk or free them are recursive.
 
 use super::ast;
 use super::budget::{Budget, Fault, Res, fail};
@@ -11,14 +11,14 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Values inside of one another.
+/// Maximum nesting of values.
 const DEPTH: u16 = 200;
-/// Names in a namespace, and in a template: they are looked for one by one.
+/// Maximum names in a namespace, and in a template: they are searched linearly.
 pub const NAMES: usize = 500;
 
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// With what is wrong about it.
+    /// With the error message.
     Undefined(Rc<str>),
     None,
     Bool(bool),
@@ -27,14 +27,14 @@ pub enum Value {
     Text(Text),
     List(Sequence, Rc<List>),
     Dict(Rc<Dict>),
-    /// What `map`, `select` and others give: it can be walked through once.
+    /// The result of `map`, `select` and others, which can be iterated once.
     Generator(Rc<Generator>),
     Namespace(Rc<Namespace>),
     Callable(Rc<Callable>),
     Loop(Rc<Loop>),
 }
 
-/// What Python calls a list of values, by how it is printed and compared.
+/// Python's kinds of sequences, which differ in printing and comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
     List,
@@ -62,11 +62,11 @@ pub struct Dict {
     pub entries: Vec<(Value, Value)>,
     index: HashMap<Key, usize>,
     depth: u16,
-    /// Which message of the conversation it is.
+    /// Its message in the conversation.
     pub message: Option<u32>,
 }
 
-/// What `namespace()` makes: the one value that changes.
+/// The result of `namespace()`: the only mutable value.
 #[derive(Debug, Default)]
 pub struct Namespace(pub RefCell<Vec<(Arc<str>, Value)>>);
 
@@ -76,32 +76,32 @@ pub enum Callable {
     Method(Value, Arc<str>),
     Macro(Rc<Closure>),
     Global(&'static str),
-    /// Writes its text at every call but the first.
+    /// Writes its text at every call except the first.
     Joiner(Text, Cell<bool>),
     Cycler(Vec<Value>, Cell<usize>),
 }
 
-/// A macro, and the variables around it.
+/// A macro, and its enclosing variables.
 #[derive(Debug)]
 pub struct Closure {
     pub defined: Arc<ast::Macro>,
     pub scope: Rc<Scope>,
 }
 
-/// What a body of `for` knows of its loop.
+/// The state of a loop, visible in the body of `for`.
 #[derive(Debug)]
 pub struct Loop {
     pub node: Arc<ast::For>,
-    /// Of a recursive loop.
+    /// For a recursive loop.
     pub level: usize,
     pub depth: u16,
     pub items: Vec<Value>,
-    /// The next of `items` to be looked at.
+    /// The next of `items` to examine.
     pub next: Cell<usize>,
     pub index0: Cell<usize>,
-    /// The item before, this one, and the one after it, if it was looked at.
+    /// The previous item, the current one, and the next if already examined.
     pub around: RefCell<[Option<Value>; 3]>,
-    /// How many of `items` pass the test, once that is known.
+    /// Number of `items` that pass the test, once known.
     pub length: Cell<Option<usize>>,
     pub changed: RefCell<Option<Value>>,
     pub scope: Rc<Scope>,
@@ -161,7 +161,7 @@ impl Value {
         }
     }
 
-    /// A whole number; Python counts `True` as 1.
+    /// An integer; in Python `True` is 1.
     pub fn as_int(&self) -> Option<i128> {
         match self {
             Value::Int(value) => Some(*value),
@@ -201,12 +201,12 @@ impl Value {
                 Callable::Cycler(values, _) => values.iter().map(Value::depth).max().unwrap_or(0) + 1,
                 _ => 0,
             },
-            // a namespace is freed by who runs the template
+            // a namespace is freed by the code that runs the template
             _ => 0,
         }
     }
 
-    /// The type as Python calls it.
+    /// The type by its name in Python.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Undefined(_) => "Undefined",
@@ -234,7 +234,7 @@ impl Value {
         }
     }
 
-    /// Its elements, as `for` walks through them. A generator is used up.
+    /// Its elements, as iterated by `for`. A generator is consumed.
     pub fn walk(&self, budget: &mut Budget) -> Res<Vec<Value>> {
         let items: Vec<Value> = match self {
             Value::Undefined(_) => Vec::new(),
@@ -260,7 +260,7 @@ impl Value {
         Ok(items)
     }
 
-    /// A fault where it is undefined.
+    /// Returns a fault if it is undefined.
     pub fn defined(&self) -> Res<&Value> {
         match self {
             Value::Undefined(told) => fail!("{told}"),
@@ -269,13 +269,13 @@ impl Value {
     }
 }
 
-/// Its letters, each as a text.
+/// Its characters, each as a text.
 fn letters(text: &Text) -> Vec<Value> {
     let letter = |(at, letter): (usize, char)| Value::Text(text.slice(at..at + letter.len_utf8()));
     text.as_str().char_indices().map(letter).collect()
 }
 
-/// The depth of what holds these values.
+/// The depth of a container of these values.
 pub fn deeper<'a>(values: impl IntoIterator<Item = &'a Value>) -> Res<u16> {
     let depth = values.into_iter().map(Value::depth).max().unwrap_or(0) + 1;
     if depth > DEPTH {
@@ -285,7 +285,7 @@ pub fn deeper<'a>(values: impl IntoIterator<Item = &'a Value>) -> Res<u16> {
 }
 
 impl Dict {
-    /// A later entry of a key replaces the value of an earlier one.
+    /// Later entries replace earlier ones with the same key.
     pub fn new(pairs: Vec<(Value, Value)>, budget: &mut Budget) -> Res<Dict> {
         budget.spend(2 * pairs.len() as u64)?;
         let depth = deeper(pairs.iter().flat_map(|(key, value)| [key, value]))?;
@@ -304,7 +304,7 @@ impl Dict {
     }
 
     pub fn get(&self, key: &Value, budget: &mut Budget) -> Res<Option<&Value>> {
-        // what can't be a key is not there
+        // a value that can't be a key is not found
         let place = match Key::of(key, budget) {
             Err(Fault::Told(_)) => return Ok(None),
             place => place?,
@@ -312,7 +312,7 @@ impl Dict {
         Ok(self.index.get(&place).map(|at| &self.entries[*at].1))
     }
 
-    /// The value of a key that is a text.
+    /// The value of a text key.
     pub fn word(&self, word: &str) -> Option<&Value> {
         let entry = |entry: &&(Value, Value)| entry.0.as_str() == Some(word);
         if self.entries.len() > 8 {
@@ -364,7 +364,7 @@ impl Namespace {
     }
 }
 
-/// The variables of a body of the template, inside of those around it.
+/// The variables of a template body, nested in the enclosing ones.
 #[derive(Debug, Default)]
 pub struct Scope {
     pub values: RefCell<Vec<(ast::Name, Value)>>,

@@ -1,4 +1,4 @@
-//! The second walk: neighbors, texts and examples of the chosen terms.
+//! The second pass: neighbors, texts and examples of the chosen terms.
 
 use super::{Mined, MinedTerm, Mining, is_joint};
 use crate::Result;
@@ -6,12 +6,12 @@ use crate::token::mine::segment::Units;
 use crate::token::words::{self, FastMap, in_tasks};
 use rayon::prelude::*;
 
-/// The second walk: neighbors, texts and examples of the chosen terms.
+/// The second pass: neighbors, texts and examples of the chosen terms.
 pub struct ContextFinder<'u, 'e> {
     units: &'u Units<'e>,
     mining: &'u Mining,
     places: FastMap<Box<str>, u32>,
-    /// How often each unit (by its hash) stands before (even) and after (odd) each term.
+    /// Occurrences of each unit (by its hash) before (even) and after (odd) each term.
     beside: FastMap<(u32, u64), u64>,
     found: Mined,
 }
@@ -103,7 +103,7 @@ fn look<S: AsRef<str>>(
     Ok(look)
 }
 
-/// A border, where there is no neighbor, is a neighbor like another.
+/// A border without a neighbor counts as a neighbor.
 fn hash(neighbor: Option<&str>) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = words::FastBuildHasher::default().build_hasher();

@@ -1,4 +1,4 @@
-//! The first walk: how often units and runs of them occur, and which of them are worth a second look.
+//! The first pass: counts units and runs of them, and selects candidates for the second pass.
 
 use super::{MOST_CHARACTERS, MOST_UNITS, Mined, MinedTerm, Mining, WHO, is_joint};
 use crate::token::mine::segment::Units;
@@ -11,13 +11,13 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Default)]
 struct Seen {
     count: u64,
-    /// What could have been forgotten before.
+    /// Occurrences that may have been dropped before.
     missed: u64,
-    /// Where its units end but the last, a byte each.
+    /// The ends of its units except the last, a byte each.
     cuts: u32,
 }
 
-/// The first walk.
+/// The first pass.
 pub struct Counting<'u, 'e> {
     units: &'u Units<'e>,
     mining: &'u Mining,
@@ -81,7 +81,7 @@ impl<'u, 'e> Counting<'u, 'e> {
 impl Seen {
     fn add(&mut self, other: Seen) {
         self.count += other.count;
-        // the same letters can be cut in several ways: one of them, whatever the order
+        // the same letters can be split in several ways: choose one independent of the order
         self.cuts = self.cuts.min(other.cuts);
     }
 }
@@ -125,14 +125,14 @@ pub struct General<'u, 'e> {
 }
 
 impl<'u, 'e> Counting<'u, 'e> {
-    /// For counting the same terms in general texts.
+    /// Counts the same terms in general texts.
     pub fn general(&self) -> General<'u, 'e> {
         let wanted = self.seen.iter().filter(|(_, seen)| seen.count >= self.mining.min_frequency);
         let counts = wanted.map(|(term, _)| (term.clone(), 0)).collect();
         General { units: self.units, mining: self.mining, counts, total: 0 }
     }
 
-    /// Chooses the terms that are worth a second look.
+    /// Chooses the candidates for the second pass.
     pub fn choose(self, tokenizer: &Tokenizer, general: Option<General>) -> Result<Mined> {
         let Counting { units, mining, seen, mut found, floor } = self;
         if seen.is_empty() && found.long == 0 {
@@ -160,7 +160,7 @@ impl<'u, 'e> Counting<'u, 'e> {
                 found.whole += 1;
                 continue;
             }
-            // to a tokenizer that lowers capitals, `Patent` and `patent` are one
+            // for a tokenizer that lowercases, `Patent` and `patent` are equal
             if let Some(at) = first.get(&written.ids) {
                 let twin: &mut MinedTerm = &mut terms[*at];
                 twin.count += one.count;
@@ -209,27 +209,27 @@ impl General<'_, '_> {
     }
 }
 
-/// How a tokenizer writes a term now.
+/// A tokenizer's current encoding of a term.
 struct Written {
     ids: Vec<u32>,
     words: usize,
 }
 
 fn written(tokenizer: &Tokenizer, term: &str) -> Result<Written> {
-    // in running text a word of a script with spaces stands after one
+    // in running text a word of a script with spaces follows one
     let spaced = script::is_spaced(term) && tokenizer.kind() == TokenizerKind::ByteLevel;
     let text = if spaced { format!(" {term}") } else { term.to_string() };
     let found = words::of_text(tokenizer, &text)?;
     let mut ids = tokenizer.ids(&text, false)?;
-    // SentencePiece puts `▁` before a text: in running text it is the space before it
+    // SentencePiece adds `▁` before a text: in running text it is the preceding space
     if ids.len() > 1 && !script::is_spaced(term) && ids.first().and_then(|id| tokenizer.token(*id)) == Some("▁") {
         ids.remove(0);
     }
     Ok(Written { ids, words: found.len() })
 }
 
-/// Pointwise mutual information of a term's parts at the cut where it is least, in bits (Church and Hanks 1990; the
-/// least over cuts as in finding new Chinese words).
+/// Pointwise mutual information of a term's parts at its weakest cut, in bits (Church and Hanks 1990; the minimum over cuts as in
+/// finding new Chinese words).
 fn weakest_cut(term: &str, one: Seen, seen: &FastMap<Box<str>, Seen>, total: f64) -> Option<f64> {
     let ends = (0..MOST_UNITS - 1).map(|at| (one.cuts >> (8 * at) & 0xff) as usize).take_while(|end| *end > 0);
     let probability = |part: &str| seen.get(part).map(|seen| seen.count as f64 / total);

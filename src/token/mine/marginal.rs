@@ -1,7 +1,7 @@
-//! Terms one after another, each by what it still saves after those before it.
+//! Selects terms one by one, each by its remaining savings after the previous ones.
 //!
-//! Greedy with lazy evaluation (Minoux 1978): a term's saving can only fall while others are taken, so one whose value
-//! was looked at again and is still the highest is the next.
+//! Lazy greedy selection (Minoux 1978): a term's savings can only decrease as others are taken, so a term whose updated value is
+//! still the highest is the next.
 
 use crate::token::engine::told;
 use crate::token::mine::{Mined, WHO, inside_words};
@@ -14,14 +14,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tokenizers::Model;
 
-/// Where a term stands in the counted words.
+/// A term's position in the counted words.
 struct Occurrence {
     word: u32,
     start: u32,
     end: u32,
 }
 
-/// A counted word as the places where its tokens begin.
+/// A counted word as the start positions of its tokens.
 struct MarginalWord {
     count: u64,
     borders: Vec<bool>,
@@ -38,7 +38,7 @@ impl MarginalWord {
         Ok(MarginalWord { count, borders })
     }
 
-    /// Tokens fewer when `start..end` becomes one: those inside, less what a cut through a token costs.
+    /// Tokens saved when `start..end` becomes one: those inside, minus the cost of cutting through a token.
     fn saving(&self, start: usize, end: usize) -> i64 {
         let inside = self.borders[start + 1..end].iter().filter(|border| **border).count() as i64;
         inside - i64::from(!self.borders[start]) - i64::from(!self.borders[end])
@@ -52,8 +52,8 @@ impl MarginalWord {
 }
 
 impl Mined {
-    /// Gives every term its marginal saving and keeps the `count` that come first; those that save nothing any more
-    /// are left out, as are those that no token can hold.
+    /// Computes the marginal savings of every term and keeps the first `count`; terms without savings, and terms that can't be
+    /// one token, are dropped.
     pub fn choose_marginal(&mut self, tokenizer: &Tokenizer, counter: words::Counter, count: usize) -> Result<()> {
         let counted = counter.finish();
         let mut words: Vec<MarginalWord> = counted
@@ -95,7 +95,7 @@ impl Mined {
         Ok(())
     }
 
-    /// Every place of every term; of a script with spaces, only whole words.
+    /// Every position of every term; in a script with spaces, only whole words.
     fn places(&self, tokenizer: &Tokenizer, counted: &words::CountedWords) -> Result<Vec<Vec<Occurrence>>> {
         let mut forms = Vec::new();
         let mut of = Vec::new();
@@ -130,7 +130,7 @@ impl Mined {
     }
 }
 
-/// Places in the order of their words, without those that lie across the one before.
+/// Positions in word order, without those that overlap the previous one.
 fn apart(places: &[Occurrence]) -> impl Iterator<Item = &Occurrence> {
     let mut last = (u32::MAX, 0);
     places.iter().filter(move |place| {

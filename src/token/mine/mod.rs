@@ -1,8 +1,8 @@
-//! Which terms a domain's texts are made of, and what each costs the tokenizer that they are to be added to.
+//! Mines the terms of a domain's texts, and measures their cost for the tokenizer to be extended.
 //!
-//! Two walks over the texts, which may be larger than memory: the first counts units and runs of neighboring units,
-//! the second measures the terms that were chosen. Counting forgets the rarest where there are too many (lossy
-//! counting, Manku and Motwani 2002) and tells by how much a count can be too low.
+//! Two passes over the texts, which may be larger than memory: the first counts units and runs of neighboring units, the second
+//! measures the chosen terms. Counting drops the rarest if there are too many (lossy counting, Manku and Motwani 2002), and
+//! reports by how much a count can be too low.
 
 mod context;
 mod count;
@@ -19,21 +19,21 @@ use std::cmp::Ordering;
 
 pub const WHO: &str = "mine";
 
-/// What to look for.
+/// Options of mining.
 pub struct Mining {
-    /// How many neighboring units a term may have.
+    /// Maximum number of neighboring units in a term.
     pub max_ngram: usize,
-    /// How many characters a term may have.
+    /// Maximum number of characters in a term.
     pub max_token_length: usize,
-    /// How often a term has to occur.
+    /// Minimum occurrences of a term.
     pub min_frequency: u64,
-    /// How many terms are wanted, the first in this order.
+    /// Maximum number of terms, the first in this order.
     pub limit: usize,
     pub order: Order,
-    /// How many examples of each are shown, and how many characters on each side.
+    /// Number of examples per term, and their characters on each side.
     pub examples: usize,
     pub context: usize,
-    /// How many distinct terms are held while counting.
+    /// Maximum number of distinct terms held while counting.
     pub capacity: usize,
 }
 
@@ -65,60 +65,60 @@ impl Order {
     }
 }
 
-/// A term with what was measured of it.
+/// A term with its measurements.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MinedTerm {
     pub text: String,
     pub count: u64,
-    /// Texts that it occurs in.
+    /// Number of texts that contain it.
     pub texts: u64,
-    /// Tokens that it is written with now.
+    /// Number of tokens that encode it now.
     pub tokens: usize,
-    /// Words of the tokenizer that it spans: of several, only an added token can make one token.
+    /// Number of the tokenizer's words that it spans: if several, only an added token can be one token.
     pub words: usize,
-    /// Tokens that fewer would be written if it were one token: all of them, and after the terms before it.
+    /// Tokens saved if it were one token: in total, and after the terms before it.
     pub savings: u64,
     pub marginal: u64,
-    /// How much likelier it is here than in the general texts.
+    /// Ratio of its frequency here to that in the general texts.
     pub weirdness: Option<f64>,
-    /// Of its weakest cut, in bits; of one unit there is none.
+    /// At its weakest cut, in bits; `None` for a single unit.
     pub pmi: Option<f64>,
-    /// How uncertain the unit before and after it is, in bits.
+    /// The entropy of the unit before and after it, in bits.
     pub left: f64,
     pub right: f64,
-    /// It in its place: what is before it, and after.
+    /// Examples: the text before it, and after.
     pub examples: Vec<(String, String)>,
 }
 
-/// What mining found, and what it left out.
+/// The mined terms, and the counts of dropped ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mined {
     pub terms: Vec<MinedTerm>,
     pub texts: u64,
     pub bytes: u64,
     pub units: u64,
-    /// Units that were too long to be terms, each time they occurred.
+    /// Occurrences of units too long to be terms.
     pub long: u64,
     /// Terms of a list that do not occur.
     pub absent: usize,
-    /// Distinct terms that were left out: too rare, one token already, with a control character, the same as another to
-    /// the tokenizer, saving nothing after others, and beyond the count that was asked.
+    /// Distinct terms that were dropped: too rare, already one token, with a control character, equal to another for the
+    /// tokenizer, without savings after others, and beyond the requested number.
     pub rare: usize,
     pub whole: usize,
     pub control: usize,
     pub duplicates: usize,
     pub redundant: usize,
     pub over_limit: usize,
-    /// By how much a count can be too low.
+    /// The maximum amount by which a count is too low.
     pub missed: u64,
 }
 
-/// Units that may join: an end is kept in one byte, and there is room for four.
+/// Maximum number of joined units: an end is stored in one byte, and there is room for four.
 const MOST_UNITS: usize = 5;
 const MOST_CHARACTERS: usize = 60;
 
 impl Mined {
-    /// Puts the terms in order, and keeps the first.
+    /// Sorts the terms, and keeps the first.
     pub fn cut(&mut self, order: Order, limit: usize) {
         let before = self.terms.len();
         let value = |term: &MinedTerm| match order {
@@ -138,12 +138,12 @@ impl Mined {
     }
 }
 
-/// Whether what lies between two units lets them be one term.
+/// Whether the text between two units lets them be one term.
 fn is_joint(gap: &str) -> bool {
     gap.is_empty() || gap == " "
 }
 
-/// The letters in which a term stands inside a counted word.
+/// The letters of a term inside a counted word.
 pub fn inside_words(tokenizer: &Tokenizer, term: &str) -> Vec<String> {
     match tokenizer.kind() {
         TokenizerKind::ByteLevel if script::is_spaced(term) => {

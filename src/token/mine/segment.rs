@@ -1,4 +1,4 @@
-//! How texts are cut into the units that terms are made of.
+//! Splits texts into the units that terms are made of.
 
 use crate::token::engine::told;
 use crate::token::words::Spans;
@@ -13,28 +13,28 @@ use unicode_segmentation::UnicodeSegmentation;
 
 const WHO: &str = "mine";
 
-/// Jieba's dictionary takes a moment and some memory: it is opened when it is asked for.
+/// Jieba's dictionary takes some time and memory, so it is opened on demand.
 static JIEBA: LazyLock<Result<Jieba>> = LazyLock::new(|| {
     const PACKED: &[u8] = include_bytes!("jieba/dict.txt.zst");
     let dictionary = zstd::stream::read::Decoder::new(PACKED).map_err(told)?;
     Jieba::with_dict(&mut std::io::BufReader::new(dictionary)).map_err(told)
 });
 
-/// What one unit is.
+/// The kind of units.
 pub enum Units<'e> {
-    /// What the tokenizer cuts text into before it looks for tokens.
+    /// The words of the tokenizer's pre-tokenizer.
     Words(Spans<'e>),
-    /// Words by the rules of Unicode (UAX #29): a Chinese character is one.
+    /// Words by Unicode's rules (UAX #29): each Chinese character is one.
     Unicode,
-    /// Chinese words by jieba's dictionary and hidden Markov model, other words as they stand.
+    /// Chinese words by jieba's dictionary and hidden Markov model, other words unchanged.
     Jieba,
-    /// Whatever an expression matches.
+    /// The matches of a regular expression.
     Pattern(Regex),
-    /// The terms of a list, the longest first.
+    /// The terms of a list, longest first.
     List(AhoCorasick),
 }
 
-/// Names of [`Units`] that need nothing else.
+/// Names of [`Units`] without further options.
 pub const SEGMENTERS: [&str; 3] = ["words", "unicode", "jieba"];
 
 impl<'e> Units<'e> {
@@ -70,12 +70,12 @@ impl<'e> Units<'e> {
         Ok(Units::List(automaton))
     }
 
-    /// How many terms its list has.
+    /// Number of terms in its list.
     pub fn listed(&self) -> usize {
         if let Units::List(terms) = self { terms.patterns_len() } else { 0 }
     }
 
-    /// Where the units of a text lie in it, ascending. What has no letter is none, but for a pattern and a list.
+    /// The positions of the units in a text, ascending. Text without a letter is not a unit, except for a pattern and a list.
     pub fn cut(&self, text: &str, spans: &mut Vec<(usize, usize)>) -> Result<()> {
         spans.clear();
         match self {
@@ -108,7 +108,7 @@ fn has_letter(word: &str) -> bool {
     word.chars().any(char::is_alphabetic)
 }
 
-/// Whether a term of a script with spaces is no part of a longer word.
+/// Whether a term of a script with spaces is not part of a longer word.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let spaced = |character: Option<char>| {
         character.is_some_and(|character| script::is_spaced(character.encode_utf8(&mut [0; 4])))

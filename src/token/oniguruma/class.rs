@@ -1,4 +1,4 @@
-//! Classes of characters: those of POSIX are Unicode's, `--` and `~~` are letters, `&&` is what both sides have.
+//! Character classes: POSIX classes are Unicode's, `--` and `~~` are literals, `&&` is the intersection.
 
 use super::escape::posix;
 use super::{Flags, Reader};
@@ -37,7 +37,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A class in a class, or one of POSIX.
+    /// A nested class, or a POSIX class.
     fn inner(&mut self, flags: Flags) -> Result<()> {
         let rest: String = self.chars[self.at..].iter().take(12).collect();
         let named = rest.strip_prefix(':').and_then(|rest| rest.split_once(":]"));
@@ -67,7 +67,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Writes one member. Whether it is a single character.
+    /// Writes one member; returns whether it is a single character.
     fn member(&mut self, letter: char) -> Result<bool> {
         match letter {
             '\\' => {

@@ -1,12 +1,12 @@
-//! What a backslash begins, outside of classes and in them.
+//! Backslash escapes, inside and outside of classes.
 
 use super::Reader;
 use crate::Result;
 
-/// `\w`: without the joiners that the other engine takes for parts of words, and with some numbers.
+/// `\w`: without the joiners that the other engine includes, and with some numbers.
 const WORD: &str = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}²³¹¼-¾";
 
-/// The classes of POSIX, which are Unicode's here, in properties that both engines know.
+/// The POSIX classes, which are Unicode's here, as properties that both engines support.
 pub(super) fn posix(name: &str) -> Option<&'static str> {
     Some(match name {
         "alnum" => r"\p{Alphabetic}\p{Nd}",
@@ -28,7 +28,7 @@ pub(super) fn posix(name: &str) -> Option<&'static str> {
 }
 
 impl Reader<'_> {
-    /// After a backslash, outside of classes. Returns the letter that it is, if it is one.
+    /// After a backslash, outside of classes. Returns the literal character, if it is one.
     pub(super) fn escape(&mut self) -> Result<Option<char>> {
         let Some(next) = self.next() else { return Err(self.refused("nothing after a `\\`")) };
         self.empty = matches!(next, 'A' | 'z' | 'Z' | 'b' | 'B' | 'k' | '1'..='9');
@@ -61,13 +61,13 @@ impl Reader<'_> {
         self.out.push(letter);
     }
 
-    /// Between what is of a word and what is not, or where that is not.
+    /// A word boundary, or its negation.
     fn boundary(&mut self, letter: char) {
         let (inside, outside) = if letter == 'b' { ("!", "=") } else { ("=", "!") };
         self.out.push_str(&format!("(?:(?<=[{WORD}])(?{inside}[{WORD}])|(?<![{WORD}])(?{outside}[{WORD}]))"));
     }
 
-    /// What may stand in a class too.
+    /// Escapes also valid in a class.
     pub(super) fn letter(&mut self, next: char) -> Result<Option<char>> {
         match next {
             't' | 'n' | 'r' | 'f' | 'v' | 'a' | 'd' | 'D' | 's' | 'S' | 'h' | 'H' => self.plain(next),
@@ -105,7 +105,7 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Up to so many hexadecimal digits.
+    /// Up to `most` hexadecimal digits.
     fn digits(&mut self, most: usize) -> String {
         let digits: String =
             self.chars[self.at..].iter().take(most).take_while(|one| one.is_ascii_hexdigit()).collect();
@@ -118,7 +118,7 @@ impl Reader<'_> {
         let braced = self.chars[self.at - 1] == '}';
         let code = u32::from_str_radix(&digits, 16).ok().filter(|code| char::from_u32(*code).is_some());
         match code {
-            // two digits are a byte of UTF-8
+            // two digits are a UTF-8 byte
             Some(code) if braced || code < 0x80 => self.out.push_str(&format!("\\x{{{digits}}}")),
             _ => return Err(self.refused(&format!("the character `\\x{digits}`"))),
         }
@@ -134,7 +134,7 @@ impl Reader<'_> {
         let negated = negated != name.starts_with('^');
         let short: String =
             plain.chars().filter(|one| !matches!(one, ' ' | '-' | '_')).collect::<String>().to_lowercase();
-        // of these two names properties are others than classes
+        // these two names denote properties other than the classes
         let members = match short.as_str() {
             "punct" => Some(r"\p{P}"),
             "word" => Some(WORD),

@@ -1,8 +1,8 @@
-//! Regular expressions as Oniguruma means them (in its Ruby syntax, as the Python package of tokenizers reads every
-//! `tokenizer.json`), written so that the engine of expressions here means the same. What it cannot mean is refused:
-//! another way to cut words would change every id without a word.
+//! Translates regular expressions from Oniguruma (in its Ruby syntax, as the Python package of tokenizers reads every
+//! `tokenizer.json`) so that the engine used here interprets them identically. Untranslatable expressions are errors: splitting
+//! words differently would silently change every id.
 //!
-//! What is written means the same to Oniguruma too, so that a saved tokenizer stays what it was.
+//! The result also means the same in Oniguruma, so that a saved tokenizer is unchanged.
 //! <https://github.com/kkos/oniguruma/blob/master/doc/RE>
 
 mod class;
@@ -11,8 +11,8 @@ mod repeat;
 
 use crate::{Error, Result};
 
-/// The expression in words that both engines read alike, the same text where they do anyway; and whether it can match
-/// nothing at all.
+/// The expression in a form that both engines interpret alike, unchanged if they already do; and whether it can match the empty
+/// string.
 pub fn translate(pattern: &str) -> Result<(String, bool)> {
     let groups = Groups::of(pattern);
     let mut reader =
@@ -24,18 +24,18 @@ pub fn translate(pattern: &str) -> Result<(String, bool)> {
     }
 }
 
-/// Groups deeper than this are refused: they are read by recursion.
+/// Deeper groups are errors: they are parsed recursively.
 const DEPTH: usize = 100;
 
 #[derive(Clone, Copy, Default)]
 struct Flags {
     ignore_case: bool,
     extended: bool,
-    /// `m` of Ruby: a dot takes a line end too.
+    /// Ruby's `m`: a dot also matches a line end.
     dot_all: bool,
 }
 
-/// What of an expression's groups decides about references to them.
+/// The groups of an expression that determine its references.
 struct Groups {
     numbered: usize,
     named: bool,
@@ -63,7 +63,7 @@ struct Reader<'p> {
     pattern: &'p str,
     groups: Groups,
     depth: usize,
-    /// Whether the last piece can match nothing.
+    /// Whether the last piece can match the empty string.
     empty: bool,
 }
 
@@ -90,7 +90,7 @@ impl Reader<'_> {
         found
     }
 
-    /// Up to a sign, which is taken too.
+    /// Reads up to a sign, which is consumed.
     fn until(&mut self, end: char) -> Result<String> {
         match self.chars[self.at..].iter().position(|one| *one == end) {
             Some(length) => {
@@ -113,13 +113,13 @@ impl Reader<'_> {
         )
     }
 
-    /// Branches up to the end of a group. Whether one can match nothing.
+    /// Alternatives up to the end of a group; returns whether one can match the empty string.
     fn alternatives(&mut self, flags: Flags) -> Result<bool> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(self.refused("groups are nested too deep"));
         }
-        // the letter before, while letters follow each other
+        // the previous letter, while letters are adjacent
         let mut before = None;
         let (mut empty, mut branch) = (false, true);
         while let Some(next) = self.peek().filter(|next| *next != ')') {
@@ -154,7 +154,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `(?i)`, which holds up to the end of its group.
+    /// `(?i)`, which applies up to the end of its group.
     fn flags_to_the_end(&mut self, flags: Flags) -> Result<Option<Flags>> {
         let start = self.at;
         if !self.take("(?") || self.peek().is_none_or(|next| !matches!(next, 'i' | 'm' | 'x' | '-')) {
@@ -170,7 +170,7 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Letters of flags, up to the sign after them.
+    /// Flag letters, up to the sign after them.
     fn flags(&mut self, mut flags: Flags) -> Result<Flags> {
         let mut on = true;
         while let Some(next) = self.peek().filter(|next| !matches!(next, ':' | ')')) {
@@ -186,12 +186,12 @@ impl Reader<'_> {
         Ok(flags)
     }
 
-    /// Opens a group with the flags that the other engine has to know.
+    /// Opens a group with the flags that the other engine needs.
     fn open(&mut self, flags: Flags) {
         self.out.push_str(if flags.ignore_case { "(?i:" } else { "(?-i:" });
     }
 
-    /// One piece of an expression, without what repeats it. Returns the letter that it is, if it is one.
+    /// One piece of an expression, without its repetition. Returns the literal character, if it is one.
     fn atom(&mut self, flags: Flags) -> Result<Option<char>> {
         let Some(next) = self.next() else { return Ok(None) };
         match next {
@@ -199,7 +199,7 @@ impl Reader<'_> {
             '[' => self.class(flags)?,
             '\\' => return self.escape(),
             '.' => self.out.push_str(if flags.dot_all { r"(?:.|\n)" } else { "." }),
-            // anchors are those of lines
+            // anchors match at lines
             '^' | '$' => {
                 self.empty = true;
                 self.out.push_str(if next == '^' { r"(?:\A|(?<=\n)(?!\z))" } else { r"(?=\n|\z)" });
@@ -255,8 +255,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Without regard to case Oniguruma takes `ß` for `ss`, and other letters for several. The engine here does not: what
-    /// would meet one is refused. Returns the letter, for the next.
+    /// Ignoring case, Oniguruma matches `ß` with `ss`, and other letters with several. The engine here does not: such an
+    /// expression is an error. Returns the letter, for the next call.
     fn folded(&self, before: Option<char>, letter: Option<char>, from: usize) -> Result<Option<char>> {
         const PAIRS: [&str; 13] = [
             "ss", "ff", "fi", "fl", "st", "ʼn", "j\u{30c}", "h\u{331}", "t\u{308}", "w\u{30a}", "y\u{30a}", "a\u{2be}",
@@ -268,7 +268,7 @@ impl Reader<'_> {
         if SINGLE.contains(letter) || pair.is_some_and(|pair| PAIRS.contains(&pair.as_str())) {
             return Err(self.refused("letters that are one letter in another case"));
         }
-        // a letter that is repeated has no neighbor
+        // a repeated letter has no neighbor
         Ok((self.out.len() == from + letter.len_utf8()).then_some(letter))
     }
 }

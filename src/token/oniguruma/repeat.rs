@@ -1,11 +1,11 @@
-//! Repetitions: `{1,3}+` is no possessive in this syntax but repeats the interval, `{2}?` is not lazy but optional, and
-//! `{,3}` begins at none.
+//! Repetitions: in this syntax `{1,3}+` is not possessive but repeats the interval, `{2}?` is not lazy but optional, and `{,3}`
+//! starts at 0.
 
 use super::{Flags, Reader};
 use crate::Result;
 
 impl Reader<'_> {
-    /// What repeats the piece that was written from `from` on. Whether that may be not at all.
+    /// The repetition of the piece written from `from` on; returns whether it may be empty.
     pub(super) fn repeats(&mut self, from: usize, flags: Flags) -> Result<bool> {
         let mut repeated = false;
         let mut optional = false;
@@ -23,7 +23,7 @@ impl Reader<'_> {
                     (sign.to_string(), &['?', '+'])
                 }
                 '{' => match self.interval() {
-                    // lazy only where there is a choice
+                    // lazy only if there is a choice
                     Some((least, most)) if least == most => (format!("{{{least}}}"), &[]),
                     Some((least, most)) => (format!("{{{least},{most}}}"), &['?']),
                     None => return Ok(optional),
@@ -48,7 +48,7 @@ impl Reader<'_> {
         self.out.push(')');
     }
 
-    /// `{2}`, `{1,3}`, `{2,}` or `{,3}`; other braces are letters.
+    /// `{2}`, `{1,3}`, `{2,}` or `{,3}`; other braces are literals.
     fn interval(&mut self) -> Option<(String, String)> {
         let end = self.chars[self.at..].iter().position(|one| *one == '}')?;
         let inside: String = self.chars[self.at + 1..self.at + end].iter().collect();

@@ -1,28 +1,28 @@
-//! The words of a corpus as numbers of letters, one after another.
+//! The words of a corpus as concatenated letter numbers.
 
 use crate::{Result, bail, cancel};
 use std::ops::Range;
 
-/// Stands after each word in [`Corpus::text`]. Letters have the numbers from 1.
+/// Follows each word in [`Corpus::text`]. Letter numbers start at 1.
 pub const END: u32 = 0;
 
-/// Longest word: longer ones are read in parts, as if they were several words.
+/// Maximum word length: longer ones are read in parts, as if they were several words.
 const LONGEST: usize = 4096;
 
-/// Parts of a corpus that are summed apart, and the letters of a part at least.
+/// Number of parts of a corpus that are summed separately, and minimum letters of a part.
 const PARTS: (usize, usize) = (16, 1 << 16);
 
-/// Different words with how often each occurs.
+/// Distinct words with their counts.
 #[derive(Default)]
 pub struct Corpus {
-    /// The different letters in their order: number n is `letters[n - 1]`.
+    /// The distinct letters in order: number n is `letters[n - 1]`.
     pub letters: Vec<char>,
-    /// Numbers of the letters of all words, with an [`END`] after each.
+    /// The letter numbers of all words, with an [`END`] after each.
     pub text: Vec<u32>,
     pub words: Vec<Word>,
 }
 
-/// A word's place in [`Corpus::text`], without its end, and how often it occurs.
+/// A word's range in [`Corpus::text`], without its end, and its count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Word {
     pub start: u32,
@@ -63,14 +63,14 @@ impl Corpus {
         }
     }
 
-    /// Ends the word that began at `start`; the next begins at what it returns.
+    /// Ends the word that began at `start`; returns the start of the next.
     fn end(&mut self, start: usize, count: u64) -> usize {
         self.words.push(Word { start: start as u32, end: self.text.len() as u32, count });
         self.text.push(END);
         self.text.len()
     }
 
-    /// Numbers the letters that are used, in the order of their code points.
+    /// Numbers the letters in use, in code point order.
     fn number(&mut self, used: &[bool]) {
         let mut numbers = vec![END; used.len()];
         for letter in ('\0'..=char::MAX).filter(|letter| used[*letter as usize]) {
@@ -84,7 +84,7 @@ impl Corpus {
         }
     }
 
-    /// Ranges of words with about as many letters in each: the same on any number of threads.
+    /// Ranges of words with about equal numbers of letters: the same on any number of threads.
     pub fn parts(&self) -> Vec<Range<usize>> {
         let parts = (self.text.len() / PARTS.1).clamp(1, PARTS.0);
         let border = |part: usize| {
@@ -94,12 +94,12 @@ impl Corpus {
         (0..parts).map(|part| border(part)..border(part + 1)).collect()
     }
 
-    /// How often the word occurs that a place is in.
+    /// The count of the word at a position.
     pub fn count(&self, place: u32) -> u64 {
         self.words[self.words.partition_point(|word| word.end < place)].count
     }
 
-    /// The text of a token, by one of its places.
+    /// The text of a token, by one of its positions.
     pub fn spell(&self, start: u32, length: u32) -> String {
         let places = start as usize..(start + length) as usize;
         self.text[places].iter().map(|number| self.letters[*number as usize - 1]).collect()

@@ -1,11 +1,11 @@
-//! All ways to cut a word into tokens: how often each token is expected in them, and the best one.
+//! All segmentations of a word: the expected count of each token, and the best segmentation.
 
 use std::ops::Range;
 
 /// No token.
 pub const NONE: u32 = u32::MAX;
 
-/// A token where it may begin: its probability (or the logarithm), and the next shorter token that begins at the same place.
+/// A token at a start position: its probability (or logarithm), and the next shorter token with the same start.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     pub weight: f64,
@@ -13,17 +13,17 @@ pub struct Step {
     pub shorter: u32,
 }
 
-/// Tokens by the places of a text.
+/// Tokens by their positions in a text.
 #[derive(Clone, Copy)]
 pub struct Lattice<'a> {
     pub steps: &'a [Step],
-    /// The longest token that begins at each place.
+    /// The longest token that starts at each position.
     pub longest: &'a [u32],
-    /// Letters of the longest token.
+    /// Length of the longest token in letters.
     pub reach: usize,
 }
 
-/// Memory for the passes over a word.
+/// Buffers for the passes over a word.
 #[derive(Default)]
 pub struct Scratch {
     forward: Vec<f64>,
@@ -32,15 +32,15 @@ pub struct Scratch {
     last: Vec<u32>,
 }
 
-/// Sums below `TINY` are multiplied by `SCALE` where they, and all that they are added to, would come to nothing.
+/// Sums below `TINY` are multiplied by `SCALE` if they, and all sums that they are added to, would underflow.
 const TINY: f64 = 1.0 / SCALE;
 const SCALE: f64 = f64::from_bits((1023 + 256) << 52); // 2^256
 
-/// How many [`SCALE`]s a place may be away from its word's sum: what is further counts for nothing.
+/// Maximum difference in [`SCALE`]s between a position and its word's sum: anything further is ignored.
 const FAR: i32 = 2;
 
 impl Lattice<'_> {
-    /// The tokens that begin at a place, the longest first.
+    /// The tokens that start at a position, longest first.
     fn at(&self, place: usize) -> impl Iterator<Item = (u32, &Step)> {
         let mut next = self.longest[place];
         std::iter::from_fn(move || {
@@ -51,8 +51,8 @@ impl Lattice<'_> {
         })
     }
 
-    /// Adds to `expected` how often each token is in a word, times `count`: the sum over all cuts by their probability (forward-backward).
-    /// Returns the logarithm of the word's probability. Weights are probabilities.
+    /// Adds to `expected` the expected count of each token in a word, times `count`: the sum over all segmentations by
+    /// probability (forward-backward). Returns the logarithm of the word's probability. Weights are probabilities.
     pub fn expect(&self, word: Range<usize>, count: f64, scratch: &mut Scratch, expected: &mut [f64]) -> f64 {
         let (start, length) = (word.start, word.len());
         let last_shift = self.forward(word, scratch);
@@ -77,7 +77,7 @@ impl Lattice<'_> {
         total.ln() - f64::from(last_shift) * SCALE.ln()
     }
 
-    /// Sums the probabilities of all cuts up to each place. Returns by how many [`SCALE`]s the last is multiplied.
+    /// Sums the probabilities of all segmentations up to each position. Returns the number of [`SCALE`] factors in the last sum.
     fn forward(&self, word: Range<usize>, scratch: &mut Scratch) -> i32 {
         let Scratch { forward, shifts, .. } = scratch;
         forward.clear();
@@ -97,7 +97,7 @@ impl Lattice<'_> {
         shift
     }
 
-    /// Multiplies sums by [`SCALE`] where the first one, and all within reach, are below [`TINY`]; returns 1 then.
+    /// Multiplies sums by [`SCALE`] if the first one, and all within reach, are below [`TINY`]; returns 1 in that case.
     fn lift(&self, sums: &mut [f64], first: f64) -> i32 {
         let reach = sums.len().min(self.reach + 1);
         if first >= TINY || sums[..reach].iter().any(|sum| *sum >= TINY) {
@@ -107,8 +107,8 @@ impl Lattice<'_> {
         1
     }
 
-    /// Calls `take` with the tokens of the best cut of a word, the last first, and returns the sum of their weights, which are
-    /// logarithms (Viterbi 1967). Of equal cuts that with the longer first tokens is taken. `but` is a token that is not used.
+    /// Calls `take` with the tokens of the best segmentation of a word, last first, and returns the sum of their weights, which
+    /// are logarithms (Viterbi 1967). In a tie the one with longer first tokens is taken. `but` is a token to exclude.
     pub fn best(&self, word: Range<usize>, but: u32, scratch: &mut Scratch, mut take: impl FnMut(u32)) -> f64 {
         let (start, length) = (word.start, word.len());
         let Scratch { forward: best, last, .. } = scratch;

@@ -1,4 +1,4 @@
-//! A Unigram language model while it is trained: its tokens, their scores, and where they begin in the corpus.
+//! A Unigram language model during training: its tokens, their scores, and their start positions in the corpus.
 
 use super::corpus::Corpus;
 use super::lattice::{Lattice, NONE, Scratch, Step};
@@ -7,30 +7,30 @@ use crate::{Result, cancel, tasks};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Letters between two looks for an interruption.
+/// Letters between two checks for an interruption.
 const LOOK: usize = 1 << 14;
-/// Tokens, or places, that are worked on together.
+/// Tokens, or positions, processed together.
 const TOGETHER: usize = 1 << 14;
 
-/// How often a token has to be expected to stay.
+/// Minimum expected count of a token to be kept.
 const LEAST: f64 = 0.5;
 
-/// Adds what a word with its count is worth to the sums of its tokens.
+/// Adds the contribution of a word with its count to the sums of its tokens.
 type Work<'a> = &'a (dyn Fn(Range<usize>, f64, &mut Scratch, &mut [f64]) + Sync);
 
 pub struct Model<'c> {
     corpus: &'c Corpus,
     tokens: Vec<Token>,
-    /// The longest token that begins at each place of the corpus, [`NONE`] at ends of words.
+    /// The longest token that starts at each position of the corpus, [`NONE`] at ends of words.
     longest: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
 pub struct Token {
-    /// A place where it is.
+    /// A position of the token.
     pub place: u32,
     pub length: u32,
-    /// The next shorter token that it begins with. It comes before this one.
+    /// Its next shorter prefix among the tokens, which comes before it.
     pub shorter: u32,
     /// The logarithm of its probability.
     pub score: f64,
@@ -52,7 +52,7 @@ impl<'c> Model<'c> {
         self.tokens.len()
     }
 
-    /// Leaves out tokens of several letters by their texts.
+    /// Removes tokens of several letters by their texts.
     pub fn bar(&mut self, texts: &HashSet<&str>) -> Result<()> {
         let lengths: HashSet<usize> = texts.iter().map(|text| text.chars().count()).collect();
         let barred = |token: &Token| {
@@ -69,8 +69,8 @@ impl<'c> Model<'c> {
         self.tokens.iter().map(|token| (self.corpus.spell(token.place, token.length), token.score)).collect()
     }
 
-    /// One step of EM. Tokens that are hardly expected anywhere go, where more than `size` are left: the M step is that of variational Bayes
-    /// under a sparse prior (Liang et al. 2007), as in SentencePiece. Letters always stay.
+    /// One step of EM. Tokens with small expected counts are removed while more than `size` are left: the M step is that of
+    /// variational Bayes under a sparse prior (Liang et al. 2007), as in SentencePiece. Letters are always kept.
     pub fn update(&mut self, size: usize) -> Result<()> {
         let steps = self.steps(f64::exp);
         let lattice = self.lattice(&steps);
@@ -96,19 +96,20 @@ impl<'c> Model<'c> {
         self.keep(&stays)
     }
 
-    /// Keeps `size` tokens: all letters, and those without which the corpus would lose most of its likelihood. Each token's loss is
-    /// estimated by itself: all its occurrences in the best cuts become those of its own best cut into others.
+    /// Keeps `size` tokens: all letters, and those whose removal would cost the corpus the most likelihood. Each token's loss is
+    /// estimated independently: all its occurrences in the best segmentations are replaced by its own best segmentation into
+    /// others.
     pub fn prune(&mut self, size: usize) -> Result<()> {
         self.keep_most(size, &self.losses()?)
     }
 
-    /// Keeps `size` tokens: all letters, and of others the most probable.
+    /// Keeps `size` tokens: all letters, and the most probable others.
     pub fn keep_probable(&mut self, size: usize) -> Result<()> {
         let score = |token: &Token| if token.length == 1 { f64::INFINITY } else { token.score };
         self.keep_most(size, &self.tokens.iter().map(score).collect::<Vec<f64>>())
     }
 
-    /// Keeps the `size` tokens that are worth most, of equal ones the first.
+    /// Keeps the `size` tokens with the highest `worth`, the first in a tie.
     fn keep_most(&mut self, size: usize, worth: &[f64]) -> Result<()> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|a, b| worth[*b].total_cmp(&worth[*a]));
@@ -156,7 +157,8 @@ impl<'c> Model<'c> {
         Lattice { steps, longest: &self.longest, reach }
     }
 
-    /// One sum for each token of what `work(word, count, scratch, sums)` adds, over all words: parts of the corpus on all threads, then parts in order.
+    /// For each token, the sum of the contributions of `work(word, count, scratch, sums)` over all words: parts of the corpus on
+    /// all threads, then parts in order.
     fn over_words(&self, work: Work) -> Result<Vec<f64>> {
         let parts = tasks::try_map(self.corpus.parts(), &|_, words| {
             let (mut scratch, mut sums, mut letters) = (Scratch::default(), vec![0.0; self.len()], LOOK);
@@ -176,7 +178,7 @@ impl<'c> Model<'c> {
         Ok(sums)
     }
 
-    /// Leaves out tokens. Where one began, the next shorter one is the longest now.
+    /// Removes tokens. At their positions the next shorter token becomes the longest.
     fn keep(&mut self, stays: &[bool]) -> Result<()> {
         let mut now: Vec<u32> = Vec::with_capacity(stays.len());
         let mut kept: Vec<Token> = Vec::new();
@@ -200,7 +202,7 @@ impl<'c> Model<'c> {
     }
 }
 
-/// The derivative of the logarithm of the gamma function, of a number above 0.
+/// The digamma function, for a number above 0.
 fn digamma(mut x: f64) -> f64 {
     let mut sum = 0.0;
     while x < 7.0 {

@@ -1,4 +1,4 @@
-//! The tokens that training begins with: all letters, and what occurs several times and could not be longer without occurring less often.
+//! The initial tokens: all letters, and repeated substrings that can't be extended without occurring less often.
 
 use super::corpus::{Corpus, END};
 use super::lattice::NONE;
@@ -6,30 +6,30 @@ use super::suffixes::{Suffixes, shared};
 use crate::{Result, cancel, tasks};
 use std::cmp::Reverse;
 
-/// Most seeds besides the letters, as in SentencePiece.
+/// Maximum number of seeds besides the letters, as in SentencePiece.
 const SEEDS: usize = 1_000_000;
-/// Letters whose seeds are looked for together: more than twice [`SEEDS`] wait for no others.
+/// Letters processed together: more than twice [`SEEDS`] seeds are pruned before the next letters.
 const TOGETHER: usize = 128;
 
-/// A token among the candidates.
+/// A candidate token.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed {
-    /// A place where it is.
+    /// A position of the token.
     pub place: u32,
     pub length: u32,
-    /// The longest other one that it begins with, or [`NONE`]. It comes before this one.
+    /// Its longest other prefix among the seeds, or [`NONE`]. It comes before this one.
     pub shorter: u32,
-    /// How often it occurs, times its letters.
+    /// Its count times its letters.
     pub gain: u64,
 }
 
-/// Seeds in the order of their letters, and for each place of the text the longest that begins there ([`NONE`] at ends of words).
+/// Seeds in alphabetical order, and for each position of the text the longest that starts there ([`NONE`] at ends of words).
 pub struct Seeds {
     pub seeds: Vec<Seed>,
     pub longest: Vec<u32>,
 }
 
-/// A seed as a range of the sorted places, all of which begin with it.
+/// A seed as a range of the sorted positions, all of which begin with it.
 #[derive(Clone, Copy)]
 struct Span {
     from: u32,
@@ -57,15 +57,15 @@ pub fn find(corpus: &Corpus, max_length: usize, min_frequency: u64) -> Result<Se
     Ok(nested(corpus, &suffixes, &spans))
 }
 
-/// Keeps the letters, and of others those that stand for most letters of the corpus.
+/// Keeps the letters, and the other seeds that cover most letters of the corpus.
 fn best(spans: &mut Vec<Span>) {
     let letters = spans.iter().filter(|span| span.length == 1).count();
     spans.sort_unstable_by_key(|span| (span.length > 1, Reverse(span.gain), span.from, span.length));
     spans.truncate(letters + SEEDS);
 }
 
-/// The seeds that begin with a letter. Places with a prefix in common are next to each other: a prefix is a seed where its
-/// places differ in the next letter, or end.
+/// The seeds that begin with a letter. Positions with a common prefix are adjacent: a prefix is a seed if its positions differ in
+/// the next letter, or end.
 fn of_letter(corpus: &Corpus, suffixes: &Suffixes, letter: usize, max_length: usize, min_frequency: u64) -> Vec<Span> {
     let (range, text) = (suffixes.letters[letter].clone(), &corpus.text);
     let places = &suffixes.places[range.clone()];
@@ -86,7 +86,7 @@ fn of_letter(corpus: &Corpus, suffixes: &Suffixes, letter: usize, max_length: us
     let mut last = 1;
     for at in 1..=places.len() {
         let next = places.get(at).map_or(0, |place| shared(text, places[at - 1], *place, max_length + 1));
-        // the rest of a word, whose own repetitions are its next places
+        // the rest of a word, whose own repetitions are its next positions
         let rest =
             text[places[at - 1] as usize..].iter().take(max_length + 1).take_while(|letter| **letter != END).count();
         if rest > last.max(next) {
@@ -105,7 +105,7 @@ fn of_letter(corpus: &Corpus, suffixes: &Suffixes, letter: usize, max_length: us
     found
 }
 
-/// Finds what each seed begins with, and the longest seed of each place. A seed's places are among those of the seeds it begins with.
+/// Finds the prefix of each seed, and the longest seed at each position. A seed's positions are among those of its prefixes.
 fn nested(corpus: &Corpus, suffixes: &Suffixes, spans: &[Span]) -> Seeds {
     let mut seeds = Vec::with_capacity(spans.len());
     let mut longest = vec![NONE; corpus.text.len()];

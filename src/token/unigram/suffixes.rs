@@ -1,4 +1,4 @@
-//! The places of a corpus in the order of the text that follows them, as far as a token may reach: a suffix array (Manber and Myers 1993)
+//! The positions of a corpus sorted by the following text, up to the maximum token length: a suffix array (Manber and Myers 1993)
 //! whose suffixes end with their word.
 
 use super::corpus::{Corpus, END};
@@ -7,18 +7,18 @@ use crate::{Result, cancel, tasks};
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Bits of a letter's number: enough for all of Unicode.
+/// Bits of a letter number: enough for all of Unicode.
 const BITS: u32 = 21;
 
 pub struct Suffixes {
-    /// Places of [`Corpus::text`]; those with the same letters in their first `reach` places are in their own order.
+    /// Positions in [`Corpus::text`]; those with equal letters over `reach` positions keep their order.
     pub places: Vec<u32>,
-    /// Where the places of each letter are.
+    /// The range of each letter's positions.
     pub letters: Vec<Range<usize>>,
 }
 
 impl Suffixes {
-    /// Sorts the places of all letters by the next `reach` letters of their words.
+    /// Sorts the positions of all letters by the next `reach` letters of their words.
     pub fn new(corpus: &Corpus, reach: usize) -> Result<Suffixes> {
         let (mut places, letters) = by_letter(corpus);
         let mut rest = places.as_mut_slice();
@@ -33,7 +33,7 @@ impl Suffixes {
     }
 }
 
-/// All places by their letter, and by their order.
+/// All positions by letter, in corpus order.
 fn by_letter(corpus: &Corpus) -> (Vec<u32>, Vec<Range<usize>>) {
     let mut ends = vec![0usize; corpus.letters.len() + 1];
     corpus.text.iter().filter(|letter| **letter != END).for_each(|letter| ends[*letter as usize] += 1);
@@ -55,10 +55,10 @@ fn by_letter(corpus: &Corpus) -> (Vec<u32>, Vec<Range<usize>>) {
     (places, ranges)
 }
 
-/// Sorts places of one letter.
+/// Sorts the positions of one letter.
 fn sort(text: &[u32], places: &mut [u32], reach: usize) {
     let pace = Pace::default();
-    // three more letters at once, and only then one by one
+    // compare three more letters at once, and only then one by one
     let mut keyed: Vec<(u64, u32)> = places.iter().map(|place| (key(text, *place), *place)).collect();
     keyed.sort_unstable_by(|(one, a), (two, b)| {
         pace.step();
@@ -67,7 +67,7 @@ fn sort(text: &[u32], places: &mut [u32], reach: usize) {
     places.iter_mut().zip(keyed).for_each(|(place, (_, sorted))| *place = sorted);
 }
 
-/// The three letters after a place, as far as its word has them.
+/// The three letters after a position, as far as its word goes.
 fn key(text: &[u32], place: u32) -> u64 {
     let (mut key, mut at) = (0, place as usize);
     for _ in 0..3 {
@@ -77,13 +77,13 @@ fn key(text: &[u32], place: u32) -> u64 {
     key
 }
 
-/// Compares what is after the first four letters of two places that have these in common.
+/// Compares the text after the first four letters of two positions that share these.
 fn compare(text: &[u32], a: u32, b: u32, reach: usize) -> Ordering {
     let common = shared(text, a, b, reach);
     if common == reach { Ordering::Equal } else { text[a as usize + common].cmp(&text[b as usize + common]) }
 }
 
-/// How many letters two places have in common before their words end, at most `reach`.
+/// Length of the common prefix of two positions within their words, at most `reach`.
 pub fn shared(text: &[u32], a: u32, b: u32, reach: usize) -> usize {
     let letters = |place: u32| text[place as usize..].iter().take(reach);
     letters(a).zip(letters(b)).take_while(|(one, two)| one == two && **one != END).count()

@@ -1,4 +1,4 @@
-//! How often each word occurs. No token spans two words.
+//! Word counts. No token spans two words.
 
 use super::hash::FastMap;
 use super::pre_tokenize::pre_tokenize;
@@ -12,7 +12,7 @@ use crate::token::{Tokenizer, alphabet};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// Counts words over texts that come in parts: each distinct word is held once.
+/// Counts words over texts added in parts: each distinct word is stored once.
 pub struct Counter<'e> {
     engine: &'e Engine,
     cutter: Option<Cutter>,
@@ -25,7 +25,7 @@ impl<'e> Counter<'e> {
         Counter { engine, cutter: Cutter::of(engine), words: WordCounts::default() }
     }
 
-    /// Adds the words of more texts. Added tokens are no words.
+    /// Adds the words of more texts. Added tokens are not words.
     pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S]) -> Result<()> {
         let Counter { engine, cutter, words } = self;
         let cancel = cancel::current();
@@ -45,11 +45,11 @@ impl<'e> Counter<'e> {
     }
 }
 
-/// Words with their counts, in the order of their letters.
+/// Words with their counts, in alphabetical order.
 pub struct CountedWords {
     words: WordCounts,
     order: Vec<usize>,
-    /// They are held as they stand in texts; the model gets them in the byte alphabet.
+    /// Words are stored as in texts; the model gets them in the byte alphabet.
     plain: bool,
 }
 
@@ -58,7 +58,7 @@ impl CountedWords {
         CountedWords { order: words.sorted(), words, plain }
     }
 
-    /// Words in the form in which the model gets them, each once.
+    /// Words in the form in which the model gets them, with count 1.
     pub fn once<'a>(forms: impl IntoIterator<Item = &'a String>) -> CountedWords {
         let mut words = WordCounts::default();
         forms.into_iter().for_each(|form| words.add(form, 1));
@@ -83,7 +83,7 @@ impl CountedWords {
         if self.plain { alphabet::spell(word).into() } else { word.into() }
     }
 
-    /// The bytes that a word of a byte-level tokenizer stands for.
+    /// The bytes of a byte-level tokenizer's word.
     pub fn bytes(&self, at: usize) -> Option<Cow<'_, [u8]>> {
         let word = self.words.word(self.order[at]);
         if self.plain { Some(word.as_bytes().into()) } else { alphabet::bytes(word).map(Cow::from) }
@@ -102,7 +102,7 @@ impl CountedWords {
     }
 }
 
-/// The words of some texts, as a counter holds them.
+/// The words of some texts, as stored by a counter.
 fn part<'t, S: AsRef<str>>(
     engine: &Engine,
     cutter: Option<&Cutter>,
@@ -111,7 +111,7 @@ fn part<'t, S: AsRef<str>>(
 ) -> Result<FastMap<Cow<'t, str>, u64>> {
     let mut part: FastMap<Cow<'t, str>, u64> = FastMap::default();
     for text in texts {
-        // the engine takes long for a task
+        // the engine takes long per task
         if cancel.is_requested() {
             return Err(cancel.error());
         }

@@ -1,8 +1,8 @@
-//! A fast hash for keys that nobody chooses to attack: ids, pairs of ids, words.
+//! A fast hash for keys that are not chosen by an attacker: ids, pairs of ids, words.
 
 use std::collections::HashMap;
 
-/// Multiplies and folds, as `fxhash` and `foldhash` do.
+/// Multiplies and folds, as in `fxhash` and `foldhash`.
 #[derive(Clone, Copy, Default)]
 pub struct FastHasher(u64);
 

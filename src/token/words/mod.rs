@@ -1,4 +1,4 @@
-//! Words: what the pre-tokenizer splits text into, found, counted and kept.
+//! Words, as split by the pre-tokenizer: found, counted and stored.
 
 mod count;
 mod hash;

@@ -7,13 +7,13 @@ use crate::token::words::split::Fast;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizer};
 
-/// Through the engine's own normalizer and pre-tokenizer.
+/// Splits by the engine's own normalizer and pre-tokenizer.
 pub(super) fn pre_tokenize(engine: &Engine, text: &str, mut add: impl FnMut(&str)) -> Result<()> {
     let mut splits = engine.get_added_vocabulary().extract_and_normalize(engine.get_normalizer(), text);
     if let Some(pre) = engine.get_pre_tokenizer() {
         pre.pre_tokenize(&mut splits).map_err(told)?;
     }
-    // SentencePiece's tokens: bytes are no `▁`, and BERT has it for a sign
+    // SentencePiece's tokens: in bytes there is no `▁`, and BERT treats it as punctuation
     let spaces = matches!(engine.get_model(), ModelWrapper::BPE(_) | ModelWrapper::Unigram(_));
     for (word, _, tokens) in splits.get_splits(OffsetReferential::Normalized, OffsetType::None) {
         if tokens.is_none() && !word.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn pre_tokenize(engine: &Engine, text: &str, mut add: impl FnMut(&str
     Ok(())
 }
 
-/// SentencePiece's pre-tokenizer may leave a text whole: there a word begins where white space (`▁`) does.
+/// SentencePiece's pre-tokenizer may leave a text whole: then a word begins at white space (`▁`).
 fn at_spaces(text: &str, add: &mut impl FnMut(&str)) {
     let mut from = 0;
     let mut before = '▁';
@@ -37,14 +37,14 @@ fn at_spaces(text: &str, add: &mut impl FnMut(&str)) {
     add(&text[from..]);
 }
 
-/// The words of one text, in its order, as the model gets them.
+/// The words of one text, in order, as the model gets them.
 pub fn of_text(tokenizer: &Tokenizer, text: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     pre_tokenize(tokenizer.engine(), text, |word| words.push(word.to_string()))?;
     Ok(words)
 }
 
-/// Where the words of one text lie in it, in bytes, without the white space around them.
+/// The positions of a text's words, in bytes, without surrounding white space.
 pub struct Spans<'e> {
     engine: &'e Engine,
     fast: Option<Fast>,

@@ -1,5 +1,5 @@
-//! The usual pre-tokenizers by hand: the same words as their regular expressions give, many times faster, as
-//! slices of the text. Used where words are counted; anything unusual goes the long way through the engine.
+//! The common pre-tokenizers written by hand: the same words as their regular expressions, many times faster, as slices of the
+//! text. Used for counting words; anything unusual goes through the engine.
 
 use crate::token::engine::Engine;
 use aho_corasick::AhoCorasick;
@@ -7,18 +7,18 @@ use regex_syntax::hir::{Class, HirKind};
 use serde_json::Value;
 use std::sync::LazyLock;
 
-/// How a byte-level tokenizer cuts text into words.
+/// How a byte-level tokenizer splits text into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Splitter {
     /// GPT-2's expression.
     Gpt2,
-    /// Every digit alone, then GPT-2's expression (SmolLM, StarCoder).
+    /// Every digit separate, then GPT-2's expression (SmolLM, StarCoder).
     Digits,
-    /// Llama 3's and Qwen's expression, with at most so many digits together.
+    /// Llama 3's and Qwen's expression, with at most `digits` digits together.
     Llama { digits: usize },
 }
 
-/// The texts that a splitter may take: others change before they are split.
+/// The texts that a splitter may process: others are changed by normalization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fast {
     splitter: Splitter,
@@ -26,7 +26,7 @@ pub struct Fast {
 }
 
 impl Fast {
-    /// The splitter that does exactly what this engine does, if there is one.
+    /// The splitter equivalent to this engine, if any.
     pub fn of(engine: &Engine) -> Option<Fast> {
         let normalizer = match engine.get_normalizer() {
             None => Value::Null,
@@ -45,7 +45,7 @@ impl Fast {
         Some(Fast { splitter: recognize(&steps)?, nfc })
     }
 
-    /// Whether the normalizer leaves this text as it is.
+    /// Whether the normalizer leaves this text unchanged.
     pub fn fits(&self, text: &str) -> bool {
         !self.nfc || text.chars().all(composed)
     }
@@ -55,7 +55,7 @@ impl Fast {
     }
 }
 
-/// A splitter with the tokens that an engine cuts out of a text before it splits the rest.
+/// A splitter with the tokens that an engine extracts from a text before it splits the rest.
 pub struct Cutter {
     fast: Fast,
     added: AhoCorasick,
@@ -69,7 +69,7 @@ impl Cutter {
         Some(Cutter { fast, added })
     }
 
-    /// The words of a text, one after the other; false, and none, where the engine has to cut it.
+    /// The words of a text, in order; false, without words, if the engine must split it.
     pub fn words<'a>(&self, text: &'a str, word: impl FnMut(&'a str)) -> bool {
         let takes = self.fast.fits(text) && !self.added.is_match(text);
         if takes {
@@ -112,17 +112,17 @@ const LLAMA3_SPELLED: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL
 pub const O200K: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 pub const QWEN: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Qwen 3.5's: marks belong to letters.
+/// Qwen 3.5's: combining marks belong to letters.
 pub const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN_SPELLED: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Characters that NFC surely leaves alone, whatever their neighbors.
+/// Characters that NFC never changes, whatever their neighbors.
 fn composed(character: char) -> bool {
     matches!(u32::from(character),
         0..0x300 | 0x2010..=0x2027 | 0x3001..=0x3098 | 0x309b..=0x30ff | 0x4e00..=0x9fff | 0xff01..=0xff5e)
 }
 
-/// What a character is to these expressions.
+/// A character's class in these expressions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class4 {
     Letter,
@@ -134,7 +134,7 @@ enum Class4 {
 static LETTERS: LazyLock<Vec<u64>> = LazyLock::new(|| class_bits(r"\p{L}"));
 static NUMBERS: LazyLock<Vec<u64>> = LazyLock::new(|| class_bits(r"\p{N}"));
 
-/// A class of characters as bits, from the tables of the same library as the regular expressions.
+/// A character class as bits, from the tables of the regular expression library.
 fn class_bits(class: &str) -> Vec<u64> {
     let mut bits = vec![0u64; 0x110000 / 64];
     let parsed = regex_syntax::parse(class).map(|hir| hir.into_kind());
@@ -159,7 +159,7 @@ fn class(character: char) -> Class4 {
     }
 }
 
-/// Where the run of a class that begins at `from` ends.
+/// The end of the run of a class that begins at `from`.
 fn run(text: &str, from: usize, kind: Class4) -> usize {
     text[from..].char_indices().find(|(_, character)| class(*character) != kind).map_or(text.len(), |(at, _)| from + at)
 }
@@ -169,7 +169,7 @@ fn first(text: &str, at: usize) -> Option<(char, Class4)> {
 }
 
 impl Splitter {
-    /// Gives every word of `text`, in order; together they are the text.
+    /// Passes every word of `text`, in order; concatenated they are the text.
     pub fn words<'a>(self, text: &'a str, mut word: impl FnMut(&'a str)) {
         match self {
             Splitter::Gpt2 => gpt2(text, &mut word),
@@ -187,7 +187,7 @@ impl Splitter {
     }
 }
 
-/// `char::is_numeric`, as the engine asks it, without its search for the letters of Chinese and Korean.
+/// `char::is_numeric`, as used by the engine, with a shortcut for Chinese and Korean letters.
 fn is_digit(character: char) -> bool {
     !matches!(u32::from(character), 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7a3) && character.is_numeric()
 }
@@ -208,7 +208,7 @@ fn gpt2<'a>(text: &'a str, word: &mut impl FnMut(&'a str)) {
     }
 }
 
-/// `\s+(?!\S)|\s+`: white space but for its last character, when a word follows.
+/// `\s+(?!\S)|\s+`: white space without its last character, when a word follows.
 fn spaces(text: &str, at: usize) -> usize {
     let end = run(text, at, Class4::Space);
     if end == text.len() {

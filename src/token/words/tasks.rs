@@ -4,11 +4,11 @@ use crate::Result;
 use crate::cancel;
 use rayon::prelude::*;
 
-/// Bytes of text that one task takes: enough to be worth a task, few enough to be interrupted soon.
+/// Bytes of text per task: enough to be worth a task, few enough to be interrupted soon.
 const TASK: usize = 1 << 20;
 
-/// Does `work` for texts in parallel, some megabytes at a time, and gives what came of it to `take` in the order of
-/// the texts: the same for any number of threads.
+/// Runs `work` on texts in parallel, some megabytes at a time, and passes the results to `take` in text order: the same for any
+/// number of threads.
 pub fn in_tasks<'t, S: AsRef<str> + Sync, T: Send>(
     texts: &'t [S],
     work: impl Fn(&'t [S]) -> Result<T> + Sync,

@@ -1,4 +1,4 @@
-//! Distinct words with how often each occurs, held tightly: all letters in one piece of memory.
+//! Distinct words with their counts, stored compactly: all letters in one allocation.
 
 use super::hash::FastBuildHasher;
 use hashbrown::HashTable;
@@ -14,7 +14,7 @@ pub struct WordCounts {
 }
 
 impl WordCounts {
-    /// `count` more of a word.
+    /// Adds `count` to a word.
     pub fn add(&mut self, word: &str, count: u64) {
         let WordCounts { letters, ends, counts, places } = self;
         let hash = |word: &str| FastBuildHasher::default().hash_one(word);
@@ -45,7 +45,7 @@ impl WordCounts {
         self.counts[at]
     }
 
-    /// The places of the words, in the order of their letters. No words can be added after.
+    /// The indices of the words, in alphabetical order. No words can be added afterwards.
     pub fn sorted(&mut self) -> Vec<usize> {
         self.places = HashTable::new();
         let mut order: Vec<usize> = (0..self.len()).collect();

@@ -39,8 +39,8 @@ mod verbs {
 
     /// Returns a checkpoint in the folder `path`, which each save replaces as a whole.
     ///
-    /// It holds what a run needs to resume to the same bits: trainable parameters, optimizer state, random state, the step and
-    /// whatever the script adds. A kill at any instant leaves the last complete one.
+    /// It holds everything a run needs to resume to the same bits: trainable parameters, optimizer state, random state, the step
+    /// and the values that the script adds. A kill at any instant leaves the last complete checkpoint.
     ///
     /// effect
     ///
@@ -61,7 +61,7 @@ mod verbs {
         Checkpoint::at(path)
     }
 
-    /// Returns a checkpoint in memory, to return to within a run, or at the prompt with `:resume` after Ctrl-C.
+    /// Returns a checkpoint in memory, to go back to within a run, or at the prompt with `:resume` after Ctrl-C.
     ///
     /// effect
     ///
@@ -73,8 +73,8 @@ mod verbs {
         resume::reused(Checkpoint::in_memory)
     }
 
-    /// Saves the trainable parameters of `net` (a model or a list of parameters), the optimizer, the step, and the values of `state`,
-    /// which come back to the last bit.
+    /// Saves the parameters, the optimizer, the step and the values of `state`, exact to the last bit. `net` is a model, whose
+    /// trainable parameters are saved, or a list of parameters.
     ///
     /// effect
     ///
@@ -125,7 +125,7 @@ mod verbs {
         state(point.load(&params("load", net)?, &opt)?)
     }
 
-    /// Restores the parameters alone, as at the end of a run whose best step came earlier.
+    /// Restores the parameters alone, for example those of the best step at the end of a run.
     ///
     /// ```rhai
     /// let w    = param(tensor([1.0]));
@@ -141,7 +141,7 @@ mod verbs {
         state(point.load_weights(&params("load", net)?)?)
     }
 
-    /// Returns the saved state with its `step`, and restores nothing.
+    /// Returns the saved state with its `step`, without restoring anything.
     ///
     /// ```rhai
     /// let w     = param(tensor([1.0]));
@@ -154,7 +154,7 @@ mod verbs {
         state(point.peek()?)
     }
 
-    /// Whether there is a checkpoint to load.
+    /// Returns whether there is a checkpoint to load.
     ///
     /// ```rhai
     /// checkpoint("out/examples/nothing").exists //=> false

@@ -6,7 +6,7 @@ use crate::tensor::rng;
 use crate::{cancel, ranks};
 use std::sync::{Arc, Mutex};
 
-/// Defers interrupts for as long as a copy of it lives, or until it is released.
+/// Defers interrupts until its last copy is dropped, or until it is released.
 #[derive(Clone)]
 pub struct Interrupt(Arc<Mutex<Option<Arc<cancel::Hold>>>>);
 
@@ -15,7 +15,7 @@ impl Interrupt {
         self.held().is_some_and(|hold| hold.is_requested())
     }
 
-    /// Whether a stop was asked for in any rank, which then is one in all.
+    /// Whether a stop was requested in any rank; then all ranks stop.
     fn agrees_to_stop(&self, own: bool) -> Res<bool> {
         let stops = ranks::agreed("whether to stop", own)?;
         if stops {
@@ -28,8 +28,8 @@ impl Interrupt {
         self.0.lock().ok().and_then(|hold| hold.clone())
     }
 
-    /// Returns what `work` returns, or `()` where it was interrupted in any rank, with the random state of before. Where it failed
-    /// in one rank, it failed in all.
+    /// Returns the result of `work`, or `()` if it was interrupted in any rank, with the earlier random state. A failure in one
+    /// rank is a failure in all.
     fn interruptible(&self, work: impl FnOnce() -> Res<Dynamic>) -> Res<Dynamic> {
         let Some(hold) = self.held() else { return work() };
         let random = rng::state();
@@ -57,7 +57,7 @@ impl Interrupt {
     }
 }
 
-/// What a script's error says, for the other ranks.
+/// The text of a script's error, for the other ranks.
 fn fault_text(error: &EvalAltResult) -> String {
     if let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner()
         && let Some(fields) = value.read_lock::<Map>()
@@ -77,10 +77,10 @@ pub fn register(host: &mut Host) {
 mod verbs {
     pub type Interrupt = super::Interrupt;
 
-    /// Defers Ctrl-C: nothing is interrupted until the returned handle goes out of scope or is released.
+    /// Defers Ctrl-C until the returned handle goes out of scope or is released.
     ///
-    /// A loop asks `pending` where it can stop, saves its checkpoint, and calls `release()`, which interrupts it there. Of several ranks all
-    /// have the same answer: a stop that was asked for in one of them is one in all.
+    /// A loop checks `pending` where it can stop, saves its checkpoint, and calls `release()`, which interrupts it there. All
+    /// ranks get the same answer: a stop requested in one applies to all.
     ///
     /// ```rhai
     /// let stop = defer_interrupt();
@@ -96,10 +96,10 @@ mod verbs {
         Interrupt(Arc::new(Mutex::new(Some(Arc::new(cancel::current().hold())))))
     }
 
-    /// Runs `work` and lets an interrupt end it; returns its result, or `()` if it was interrupted.
+    /// Runs `work` and lets an interrupt end it; returns its result, or `()` if interrupted.
     ///
     /// For the part of a step that changes nothing, such as computing a gradient: a loop that defers interrupts stops there at
-    /// once, in the state of its last whole step, random numbers included.
+    /// once, in the state of its last complete step, random numbers included.
     ///
     /// ```rhai
     /// let stop = defer_interrupt();
@@ -112,7 +112,7 @@ mod verbs {
         hold.interruptible(|| work.call_within_context(&ctx, ()))
     }
 
-    /// Whether Ctrl-C was pressed since interrupts are deferred.
+    /// Returns whether Ctrl-C was pressed since interrupts were deferred.
     ///
     /// ```rhai
     /// defer_interrupt().pending                //=> false
@@ -123,7 +123,7 @@ mod verbs {
         hold.agrees_to_stop(own)
     }
 
-    /// Ends the deferral; an interrupt that is pending stops the script here.
+    /// Ends the deferral; a pending interrupt stops the script here.
     ///
     /// ```rhai
     /// let stop = defer_interrupt();

@@ -1,9 +1,9 @@
-//! Values of scripts as JSON and back, without loss: what is no number in JSON is one of three words.
+//! Lossless conversion of script values to JSON and back: floats without a JSON number are one of three words.
 
 use crate::script::prelude::*;
 use serde_json::Value;
 
-/// The floats that JSON has no numbers for, by the names that JavaScript and Protocol Buffers give them.
+/// The floats without a JSON number, by their names in JavaScript and Protocol Buffers.
 const WORDS: [(&str, f64); 3] = [("NaN", f64::NAN), ("Infinity", f64::INFINITY), ("-Infinity", f64::NEG_INFINITY)];
 
 /// Converts a script's map to JSON, `step` first: readers look for it.
@@ -19,7 +19,7 @@ pub fn to_json(who: &str, mut map: Map) -> Res<serde_json::Map<String, Value>> {
     Ok(json)
 }
 
-/// A value as JSON, or the kind that cannot be.
+/// Converts a value to JSON; the error is the kind that has no JSON form.
 fn to_value(value: &Dynamic) -> Result<Value, String> {
     if let Ok(items) = value.as_array_ref() {
         return items.iter().map(to_value).collect();
@@ -37,7 +37,7 @@ fn to_value(value: &Dynamic) -> Result<Value, String> {
     rhai::serde::from_dynamic(value).map_err(|_| type_in_words(value))
 }
 
-/// The value of what [`to_json`] made.
+/// Converts the output of [`to_json`] back.
 pub fn from_json(value: impl Into<Value>) -> Res<Dynamic> {
     Ok(match value.into() {
         Value::Array(items) => items.into_iter().map(from_json).collect::<Res<List>>()?.into(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 const ADAMW: &[Opt] = &[
     opt("lr", Kind::Float, "1e-3", "learning rate"),
-    opt("betas", Kind::List, "[0.9, 0.999]", "decay of the first and the second moment"),
+    opt("betas", Kind::List, "[0.9, 0.999]", "decay rates of the first and second moments"),
     opt("eps", Kind::Float, "1e-8", "added to the denominator"),
     opt("weight_decay", Kind::Float, "0.01", "decoupled weight decay"),
     opt(
@@ -18,13 +18,13 @@ const ADAMW: &[Opt] = &[
         "\"f32\"",
         "dtype of both moments: f32, or bf16 in half the memory",
     ),
-    opt("shard_moments", Kind::Bool, "false", "ranks divide the moments among them: less memory, more bytes to send")
+    opt("shard_moments", Kind::Bool, "false", "divide the moments among ranks: less memory, more communication")
         .also(&["ZeRO", "zero_stage", "ZeroRedundancyOptimizer", "FSDP", "deepspeed", "optimizer sharding"]),
     opt(
         "groups",
         Kind::List,
         "[]",
-        "parameters with rates of their own: maps of `names` or `parameters`, `lr`, `weight_decay`",
+        "parameter groups with their own rates: maps of `names` or `parameters`, `lr`, `weight_decay`",
     ),
     opt("allow_unused", Kind::Bool, "false", "skip a parameter that the loss does not depend on, instead of an error"),
 ];
@@ -32,16 +32,15 @@ const ADAMW: &[Opt] = &[
 const SGD: &[Opt] = &[
     opt("lr", Kind::Float, "1e-2", "learning rate"),
     opt("momentum", Kind::Float, "0", "momentum factor"),
-    opt("nesterov", Kind::Bool, "false", "Nesterov's momentum: the gradient where the momentum leads to")
-        .also(&["Nesterov accelerated gradient", "NAG"]),
+    opt("nesterov", Kind::Bool, "false", "use Nesterov momentum").also(&["Nesterov accelerated gradient", "NAG"]),
     opt("weight_decay", Kind::Float, "0", "L2 weight decay"),
     opt(
         "groups",
         Kind::List,
         "[]",
-        "parameters with rates of their own: maps of `names` or `parameters`, `lr`, `weight_decay`",
+        "parameter groups with their own rates: maps of `names` or `parameters`, `lr`, `weight_decay`",
     ),
-    opt("allow_unused", Kind::Bool, "false", "leave a parameter alone that a loss does not depend on"),
+    opt("allow_unused", Kind::Bool, "false", "skip a parameter that the loss does not depend on, instead of an error"),
 ];
 
 const GROUP: &[Opt] = &[
@@ -82,7 +81,7 @@ fn make(who: &'static str, rule: Rule, params: List, options: &Options) -> Res<O
     Ok(Optimizer::new(rule, lr, groups, options.bool("allow_unused")?)?)
 }
 
-/// Takes a group's members out of those that no earlier group has.
+/// Takes a group's members from the parameters that no earlier group has.
 fn members(who: &'static str, group: &Options, rest: &mut Vec<Arc<Param>>) -> Res<Vec<Arc<Param>>> {
     let (taken, left) = if group.has("parameters") {
         let wanted = trainable(who, group.get("parameters").into_array().unwrap_or_default())?;
@@ -120,11 +119,11 @@ fn patterns(who: &str, names: Dynamic) -> Res<Vec<String>> {
 mod verbs {
     pub type Optimizer = crate::train::Optimizer;
 
-    /// Returns AdamW over a list of parameters, by PyTorch's formula and with its defaults (Loshchilov and Hutter 2019).
+    /// Returns an AdamW optimizer for a list of parameters, with PyTorch's formula and defaults (Loshchilov and Hutter 2019).
     ///
-    /// `groups` gives some parameters a learning rate or weight decay of their own: `#{ names: "*.norm.weight", weight_decay: 0.0 }`
-    /// or `#{ parameters: [w], lr: 1e-4 }`. A parameter belongs to the first group that matches; the rest use the
-    /// optimizer's values. When `opt.lr` changes, every group keeps its ratio to it.
+    /// `groups` gives some parameters their own learning rate or weight decay: `#{ names: "*.norm.weight", weight_decay: 0.0 }`
+    /// or `#{ parameters: [w], lr: 1e-4 }`. A parameter belongs to the first matching group; the rest use the optimizer's values.
+    /// When `opt.lr` changes, every group keeps its ratio to it.
     ///
     /// `moments_dtype: "bf16"` halves the memory of the moments. They are rounded stochastically (the same way in every
     /// run), since rounding to nearest would lose small changes of the second moment; weights and updates stay f32.
@@ -160,7 +159,7 @@ mod verbs {
         Ok(opt)
     }
 
-    /// Returns stochastic gradient descent over a list of parameters, with momentum, by PyTorch's formula.
+    /// Returns a stochastic gradient descent (SGD) optimizer for a list of parameters, with momentum, by PyTorch's formula.
     ///
     /// `nesterov` adds the momentum once more to the gradient (Sutskever et al. 2013).
     ///
@@ -194,7 +193,7 @@ mod verbs {
 
     /// Updates every parameter by its gradient.
     ///
-    /// Gradients are values and need no `zero_grad`. All are checked before the first update: one with a NaN or an infinity, and a
+    /// Gradients are values and need no `zero_grad`. All are checked before the first update: a NaN or infinite gradient, and a
     /// parameter that the loss does not depend on, are errors that name the parameter (`allow_unused: true` skips the latter).
     ///
     /// effect
@@ -214,7 +213,7 @@ mod verbs {
         Ok(opt.step(grads)?)
     }
 
-    /// The learning rate: readable, and set by a schedule before each step.
+    /// Learning rate, which a schedule sets before each step.
     ///
     /// also: learning rate, param_groups, lr_scheduler
     ///

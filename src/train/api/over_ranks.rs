@@ -1,4 +1,4 @@
-//! What `train::run` needs of Rust where several ranks run it.
+//! Rust side of `train::run` on several ranks.
 
 use super::held;
 use crate::ranks;
@@ -24,13 +24,13 @@ fn floats(pair: Dynamic) -> crate::Result<Vec<f64>> {
 mod verbs {
     pub type Optimizer = crate::train::Optimizer;
 
-    /// Notes the step that begins, for what ranks say of one another.
+    /// Records the current step, for messages about ranks.
     #[rhai_fn(name = "_at_step")]
     pub fn at_step(step: INT) {
         ranks::set_step(step.unsigned_abs());
     }
 
-    /// The sum of what each rank found of a step: a map of `loss` and `grads`, or `()` in a rank that had no micro-batch.
+    /// Sums the results of a step over ranks: a map of `loss` and `grads`, or `()` in a rank without a micro-batch.
     #[rhai_fn(name = "_sum_of_ranks", return_raw)]
     pub fn sum_of_ranks(found: Dynamic, opt: Optimizer) -> Res<Map> {
         let found = found.try_cast::<Map>().unwrap_or_default();
@@ -44,8 +44,8 @@ mod verbs {
         Ok(map)
     }
 
-    /// What `work` returns of the items of this rank's turn, the number of the rank and of all: pairs of floats. Returns those of
-    /// all items in their order.
+    /// Calls `work` with the number of this rank and of all ranks, for the pairs of floats of its items, and returns the pairs of
+    /// all items in order.
     #[rhai_fn(name = "_divided", return_raw)]
     pub fn divided(ctx: NativeCallContext, work: FnPtr) -> Res<List> {
         let (rank, count) = ranks::turn();
@@ -65,7 +65,7 @@ mod verbs {
             .collect())
     }
 
-    /// Checks that all ranks have the same parameters, and draw the same.
+    /// Checks that all ranks have the same parameters and random numbers.
     #[rhai_fn(name = "_check_ranks", return_raw)]
     pub fn check_ranks(params: List) -> Res<()> {
         Ok(over_ranks::check_same(&held("train::run", params)?)?)

@@ -45,9 +45,9 @@ mod verbs {
 
     /// Returns a record that is also a file: a JSON object per line, written as soon as it is added.
     ///
-    /// The first row replaces what is at `path`. `#{ resume: step }` continues the existing record instead, without its rows after
-    /// `step`: the record of a run that resumes from a checkpoint of that step. With `tensorboard: true` every number of a row is a scalar in an event file
-    /// in the same folder, which TensorBoard draws; `levain watch FOLDER` draws the record itself.
+    /// The first row replaces the file at `path`. `#{ resume: step }` continues the existing record instead, without its rows
+    /// after `step`, for a run that resumes from a checkpoint of that step. `tensorboard: true` also writes every number of a row
+    /// as a scalar to an event file for TensorBoard in the same folder; `levain watch FOLDER` draws the record itself.
     ///
     /// effect
     ///
@@ -73,9 +73,9 @@ mod verbs {
 
     /// Adds a row. It is in the file when this returns.
     ///
-    /// In the file each row ends with its checksum, `levain_crc32`: a row that is damaged is told where it is read.
-    /// Numbers come back to the last bit. NaN and the infinities, which JSON has no numbers for, are the texts `NaN`, `Infinity` and
-    /// `-Infinity` in the file, and numbers again where it is read.
+    /// In the file each row ends with its checksum, `levain_crc32`: reading reports a damaged row. Numbers are exact to the last
+    /// bit. NaN and the infinities, which have no JSON number, are the texts `NaN`, `Infinity` and `-Infinity` in the file, and
+    /// numbers again when read.
     ///
     /// ```rhai
     /// let log = record();
@@ -89,13 +89,13 @@ mod verbs {
         Ok(log.add(to_json("add", row)?)?)
     }
 
-    /// Counts the rows, which are on the disk when this returns.
+    /// Counts the rows, after flushing them to disk.
     #[rhai_fn(name = "_kept", pure, return_raw)]
     pub fn kept(log: &mut Record) -> Res<INT> {
         Ok(log.kept()? as INT)
     }
 
-    /// Warns of what does not stop a run.
+    /// Prints a warning; the run continues.
     #[rhai_fn(name = "_warn")]
     pub fn warn(who: &str, what: &str) {
         progress::warn(who, what);
@@ -127,7 +127,7 @@ mod verbs {
         log.rows().into_iter().map(from_json).collect()
     }
 
-    /// The last row, or `()`.
+    /// Last row, or `()`.
     ///
     /// ```rhai
     /// let log = record();

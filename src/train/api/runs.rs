@@ -1,4 +1,4 @@
-//! What `stdlib/runs.rhai` needs of Rust: stored results, and claims on runs.
+//! Rust side of `stdlib/runs.rhai`: stored results, and claims on runs.
 
 use super::{from_json, to_json};
 use crate::files;
@@ -14,7 +14,7 @@ pub fn register(host: &mut Host) {
     host.engine.register_type_with_name::<Claim>("Claim");
 }
 
-/// A claim that a script holds: it ends with its last copy, or when it is released.
+/// A claim held by a script: it ends with its last copy, or when it is released.
 #[derive(Clone)]
 pub struct Claim(Arc<Mutex<Option<train::Claim>>>);
 
@@ -27,7 +27,7 @@ fn map<const N: usize>(entries: [(&str, Dynamic); N]) -> Dynamic {
     Dynamic::from(entries.into_iter().map(|(key, value)| (key.into(), value)).collect::<Map>())
 }
 
-/// What `levain status` tells, as a map.
+/// The report of `levain status`, as a map.
 fn status(folder: &str) -> Res<Map> {
     let status = Status::of("runs::status", Path::new(folder))?;
     let count = |count: usize| Dynamic::from(count as INT);
@@ -75,7 +75,7 @@ const ENDINGS: [&str; 6] = ["safetensors", "bin", "json", "txt", "model", "gguf"
 
 fn digest_of(path: &Path) -> Res<String> {
     let who = "verdict::run";
-    // weights, tokenizers and their options: what else is there decides nothing
+    // weights, tokenizers and their options; other files do not matter
     let counts = |file: &std::path::PathBuf| {
         let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
         files::is_file(file) && !file.ends_with("levain_checksums.json") && ENDINGS.contains(&ending.as_str())
@@ -99,10 +99,10 @@ fn digest_of(path: &Path) -> Res<String> {
 mod verbs {
     pub type Claim = super::Claim;
 
-    /// The JSON object in a file, or `()` where there is no file.
+    /// Reads the JSON object in a file; `()` if there is no file.
     #[rhai_fn(name = "_stored", return_raw)]
     pub fn stored(path: &str) -> Res<Dynamic> {
-        // all ranks see what the first sees: another may look when a run has just been finished
+        // all ranks see what the first sees: another might look just after a run finished
         let bytes = crate::ranks::first_value(&format!("runs::stored {path}"), || {
             Ok(files::read_if_there("runs::stored", Path::new(path))?
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -126,33 +126,33 @@ mod verbs {
         }
     }
 
-    /// A map as a file of it would give it back: digits and all.
+    /// Returns a map as its file would return it, digits included.
     #[rhai_fn(name = "_as_stored", return_raw)]
     pub fn as_stored(map: Map) -> Res<Dynamic> {
         from_json(serde_json::from_str::<serde_json::Value>(&line(map)?).unwrap_or_default())
     }
 
-    /// Stores a map as a line of JSON with its checksum, written beside and renamed.
+    /// Stores a map as a line of JSON with its checksum, by writing beside and renaming.
     #[rhai_fn(name = "_store", return_raw)]
     pub fn store(path: &str, map: Map) -> Res<()> {
         let text = sums::with_checksum(&line(map)?) + "\n";
         Ok(files::write_all("runs::once", Path::new(path), text.as_bytes())?)
     }
 
-    /// Claims a file for this process. `who` is the verb that is refused where another has it.
+    /// Claims a file for this process. `who` is the verb of the error if another process holds it.
     #[rhai_fn(name = "_claim", return_raw)]
     pub fn claim(who: &str, path: &str) -> Res<Claim> {
         Ok(super::Claim(Arc::new(Mutex::new(Some(train::Claim::take(who, path)?)))))
     }
 
-    /// Claims a file for this process, or `()` where another has it.
+    /// Claims a file for this process; `()` if another process holds it.
     #[rhai_fn(name = "_attempt", return_raw)]
     pub fn attempt(who: &str, path: &str) -> Res<Dynamic> {
         let claim = train::Claim::attempt(who, path)?;
         Ok(claim.map_or(Dynamic::UNIT, |claim| Dynamic::from(super::Claim(Arc::new(Mutex::new(Some(claim)))))))
     }
 
-    /// An error where another process has taken a claim over.
+    /// Fails if another process has taken over a claim.
     #[rhai_fn(name = "_holds", pure, return_raw)]
     pub fn holds(claim: &mut Claim, who: &str) -> Res<()> {
         match &*unpoisoned(claim.0.lock()) {
@@ -161,31 +161,32 @@ mod verbs {
         }
     }
 
-    /// What goes on in a folder of runs.
+    /// Returns the status of a folder of runs.
     #[rhai_fn(name = "_status", return_raw)]
     pub fn status(folder: &str) -> Res<Map> {
         super::status(folder)
     }
 
-    /// A checksum of lists of texts, as eight digits.
+    /// Computes a checksum of lists of texts, as eight digits.
     #[rhai_fn(name = "_digest", return_raw)]
     pub fn digest(values: List) -> Res<String> {
         Ok(format!("{:08x}", super::digest(&values, 0)))
     }
 
-    /// A checksum of a file, or of the files in a folder with their names; empty for what is neither, such as a name of a hub.
+    /// Computes a checksum of a file, or of the files in a folder with their names; empty for other paths, such as a name on a
+    /// hub.
     #[rhai_fn(name = "_digest_of", return_raw)]
     pub fn digest_of(path: &str) -> Res<String> {
         super::digest_of(Path::new(path))
     }
 
-    /// Removes a claim that was left behind.
+    /// Removes an abandoned claim.
     #[rhai_fn(name = "_sweep")]
     pub fn sweep(who: &str, path: &str) {
         train::Claim::sweep(who, path);
     }
 
-    /// The process whose stale claim was taken over, or `()`.
+    /// Returns the process whose stale claim was taken over, or `()`.
     #[rhai_fn(name = "_stale", pure)]
     pub fn stale(claim: &mut Claim) -> Dynamic {
         let claim = unpoisoned(claim.0.lock());

@@ -1,4 +1,4 @@
-//! The blocks of attention on f32 slices: one task a head, queries in blocks of rows, keys in tiles.
+//! The blocks of attention on f32 slices: one task per head, queries in blocks of rows, keys in tiles.
 
 use crate::kernel::buffer::unwritten;
 use crate::kernel::mask::{AttentionMask, Sizes};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 pub(super) const ROWS: usize = 64;
 pub(super) const TILE: usize = 256;
 
-/// dst [m, n], rows `stride` apart, becomes a·b, or that is added to it. On this thread.
+/// Sets dst [m, n], rows `stride` apart, to a·b, or adds that to it. On this thread.
 fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: Matrix, b: Matrix) {
     assert!(stride >= n, "rows of a result lie over each other");
     let dst = SharedOutput::of(dst);
@@ -25,7 +25,7 @@ fn matmul([m, n, k]: [usize; 3], dst: &mut [f32], stride: usize, add: bool, a: M
 /// The same into the part of a shared result that begins at `offset`.
 ///
 /// # Safety
-/// Nobody else uses that part.
+/// Nothing else uses that part.
 unsafe fn matmul_into(
     [m, n, k]: [usize; 3],
     dst: SharedOutput,
@@ -40,11 +40,11 @@ unsafe fn matmul_into(
     b.check(k, n);
     let (Values::F32(x), Values::F32(y)) = (a.values, b.values) else { unreachable!("these blocks are f32") };
     let dst = dst.at(offset, [m, n], stride);
-    // SAFETY: all three lie in their memory, as checked, and nobody else uses `dst`, as promised
+    // SAFETY: all three are inside their memory, as checked, and nothing else uses `dst`, as promised
     unsafe { portable::multiply(dst, stride, [m, n, k], (a, x), (b, y), add, gemm::Parallelism::None) };
 }
 
-/// Tiles of keys that any of these queries sees, from a multiple of `align` on.
+/// Tiles of keys that any of these queries attends to, from a multiple of `align` on.
 pub(super) fn tiles(ranges: &[(u32, u32)], align: usize) -> impl Iterator<Item = (usize, usize)> {
     let seen = ranges.iter().filter(|(start, end)| start < end);
     let low = seen.clone().map(|(start, _)| *start as usize).min().unwrap_or(0) / align * align;
@@ -52,7 +52,7 @@ pub(super) fn tiles(ranges: &[(u32, u32)], align: usize) -> impl Iterator<Item =
     (low..high).step_by(TILE).map(move |start| (start, (start + TILE).min(high)))
 }
 
-/// Sets scores that a query may not see to -inf.
+/// Sets masked scores to -inf.
 pub(super) fn hide(scores: &mut [f32], mask: &AttentionMask, row: usize, i: usize, start: usize) {
     let (low, high) = mask.row(row)[i];
     let (low, high) = (low as usize, high as usize);
@@ -68,7 +68,7 @@ pub(super) fn hide(scores: &mut [f32], mask: &AttentionMask, row: usize, i: usiz
     }
 }
 
-/// The softmax of a block of queries whose scores come tile by tile (Milakov and Gimelshein 2018).
+/// The softmax of a block of queries whose scores are computed tile by tile (Milakov and Gimelshein 2018).
 pub(super) struct OnlineSoftmax {
     tops: [f32; ROWS],
     sums: [f32; ROWS],
@@ -79,8 +79,8 @@ impl OnlineSoftmax {
         OnlineSoftmax { tops: [f32::NEG_INFINITY; ROWS], sums: [0.0; ROWS] }
     }
 
-    /// Takes in a tile of scores of query `i`: they become weights, and `acc`, the result so far, is shrunk to the
-    /// new highest score.
+    /// Adds a tile of scores of query `i`: they become weights, and `acc`, the result so far, is rescaled to the new highest
+    /// score.
     pub fn take(&mut self, i: usize, scores: &mut [f32], acc: &mut [f32], by: f32) {
         let top = self.tops[i].max(max(scores) * by);
         if top == f32::NEG_INFINITY {
@@ -95,7 +95,7 @@ impl OnlineSoftmax {
         self.tops[i] = top;
     }
 
-    /// Writes the result of query `i`, and the logarithm of its sum where it saw anything.
+    /// Writes the result of query `i`, and the logarithm of its sum unless it attends to nothing.
     pub fn finish(&self, i: usize, acc: &[f32], out: &mut [f32], log: &mut f32) {
         out.copy_from_slice(acc);
         if self.sums[i] > 0.0 {

@@ -1,8 +1,8 @@
 //! Attention in blocks: softmax(q·kᵀ·scale)·v without a matrix of all scores, memory linear in length.
 //!
-//! A query attends to a range of keys (causal, window and packed segments are all ranges), so whole blocks out of range
-//! are never computed. Forward keeps the result and one log-sum-exp per row and head; backward recomputes the scores,
-//! block by block (FlashAttention, Dao et al. 2022).
+//! A query attends to a range of keys (causal, window and packed segments are all ranges), so blocks out of range are never
+//! computed. Forward stores the result and one log-sum-exp per row and head; backward recomputes the scores, block by block
+//! (FlashAttention, Dao et al. 2022).
 
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod blocks;

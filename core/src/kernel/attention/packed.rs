@@ -1,5 +1,5 @@
-//! The blocks of attention with packed factors, f32 or bf16: keys and values are packed once for all heads and queries
-//! that see them. Scores, sums and results are f32.
+//! Blockwise attention with packed factors, f32 or bf16: keys and values are packed once for all heads and queries that attend to
+//! them. Scores, sums and results are f32.
 
 use super::blocks::{OnlineSoftmax, ROWS, TILE, hide, tiles};
 use crate::kernel::buffer::unwritten;
@@ -12,12 +12,12 @@ use crate::kernel::shared::SharedOutput;
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
-/// Whether these sizes are taken: the processor has the instructions, and a head fits a block.
+/// Whether these sizes are supported: the processor has the instructions, and a head fits a block.
 pub fn supports(s: Sizes, precision: Precision) -> bool {
     is_available(precision) && s.head <= 256 && s.queries >= 8
 }
 
-/// Heads in one task: a group, or one where that would give too few tasks.
+/// Heads per task: a group, or one if groups would be too few tasks.
 fn heads_per_task(s: Sizes) -> usize {
     if s.rows * s.kv_heads >= 8 { s.heads / s.kv_heads } else { 1 }
 }
@@ -91,7 +91,7 @@ pub fn forward(
     Ok((out, log_sum_exp))
 }
 
-/// What backward reads.
+/// Inputs of backward.
 pub struct BackwardInput<'a> {
     pub q: &'a [f32],
     pub k: &'a [f32],
@@ -156,7 +156,7 @@ pub fn backward(
     Ok((dq, dk, dv))
 }
 
-/// One head: its part of dq, and what it adds to dk and dv.
+/// One head: its part of dq, and its contribution to dk and dv.
 #[allow(clippy::too_many_arguments)]
 fn head_backward(
     x: &BackwardInput,

@@ -8,17 +8,17 @@ use crate::kernel::{Array, Device};
 use crate::{Result, bail};
 use rayon::prelude::*;
 
-/// Keys and values of one layer and sequence: `kv_heads × head_dim` numbers a token.
+/// Keys and values of one layer and sequence: `kv_heads × head_dim` numbers per token.
 #[derive(Clone, Default)]
 pub struct KvCache {
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
-    /// The same `[1, S, K, D]` on another device than the CPU, where the vectors stay empty.
+    /// The same `[1, S, K, D]` on a device other than the CPU, in which case the vectors are empty.
     there: Option<[Array; 2]>,
 }
 
 simd! {
-    /// Dots of `q` with keys that lie `stride` apart.
+    /// Dot products of `q` with keys `stride` apart.
     fn scores(q: &[f32], keys: &[f32], stride: usize, scores: &mut [f32]) {
         for (score, key) in scores.iter_mut().zip(keys.chunks(stride)) {
             let mut sums = [0f32; 16];
@@ -56,7 +56,7 @@ pub struct Read<'a> {
     pub offset: usize,
 }
 
-/// softmax(scaled q·kᵀ)·v over the tokens `from..count` of what was read, and over one key and value more.
+/// softmax(scaled q·kᵀ)·v over the cached tokens `from..count`, and one more key and value.
 pub fn attend(
     q: &[f32],
     read: Read,
@@ -85,8 +85,8 @@ pub fn attend(
     math::scale(out, 1.0 / sum);
 }
 
-/// Attention of one token, `q [1, 1, H, D]`, to the cache and to its own key and value `[1, 1, K, D]`, which are
-/// appended to the cache.
+/// Attention of one token, `q [1, 1, H, D]`, to the cache and to its own key and value `[1, 1, K, D]`, which are appended to the
+/// cache.
 pub fn attend_heads(
     cache: &mut KvCache,
     q: &Array,
@@ -116,14 +116,14 @@ pub fn attend_heads(
 }
 
 impl KvCache {
-    /// Appends the keys and values `[1, T, K, D]` of T more tokens.
+    /// Appends the keys and values `[1, T, K, D]` of T tokens.
     pub fn push(&mut self, k: &Array, v: &Array) -> Result<()> {
         self.keys.extend(k.flatten_all()?.to_vec1::<f32>()?);
         self.values.extend(v.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
     }
 
-    /// Appends the keys and values `[1, T, K, D]` of T more tokens, and returns all of them, `[1, S, K, D]`.
+    /// Appends the keys and values `[1, T, K, D]` of T tokens, and returns all of them, `[1, S, K, D]`.
     pub fn with(&mut self, k: &Array, v: &Array) -> Result<[Array; 2]> {
         let &[1, _, heads, size] = k.dims() else { bail!("generate", "keys of shape {:?}", k.dims()) };
         if !k.device().is_cpu() {

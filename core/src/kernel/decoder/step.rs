@@ -1,4 +1,4 @@
-//! One token of each row, on all threads.
+//! One token for each row, on all threads.
 
 use super::attend::{KvCache, Read, attend};
 use super::weights::{Decoder, Layer, LayerView, LinearView, WeightView};
@@ -15,8 +15,8 @@ use crate::kernel::view::view;
 use crate::{Result, bail};
 
 impl Decoder {
-    /// Logits after one more token of each row, `[rows, vocabulary]`. `caches` holds one cache per layer of each row, to
-    /// which the new keys and values are appended.
+    /// Computes the logits after one more token of each row, `[rows, vocabulary]`. `caches` holds one cache per layer of each
+    /// row, to which the new keys and values are appended.
     pub fn step(
         &self,
         ids: &[u32],
@@ -43,7 +43,7 @@ impl Decoder {
             }
         }
         let lengths: Vec<usize> = caches.iter().map(|row| row[0].keys.len() / wide.max(1)).collect();
-        // room for the new keys and values, which the threads write in their place
+        // room for the new keys and values, which the threads write in place
         let mut boards = Vec::with_capacity(2 * rows * layers.len());
         for layer in caches.iter_mut().flatten() {
             for numbers in [&mut layer.keys, &mut layer.values] {
@@ -81,12 +81,12 @@ impl Decoder {
     }
 }
 
-/// What the threads share while they compute one token of each row.
+/// State shared by the threads while they compute one token of each row.
 struct TokenStep<'a> {
     decoder: &'a Decoder,
     positions: &'a [u32],
     rope: Option<&'a RopeCache>,
-    /// Tokens that were read before, of each row.
+    /// Number of earlier tokens of each row.
     lengths: Vec<usize>,
     /// Keys, then values, of each layer of each row.
     caches: Vec<Board<'a>>,
@@ -96,19 +96,19 @@ struct TokenStep<'a> {
     mlp: Board<'a>,
     logits: Board<'a>,
     hidden: usize,
-    /// Of every layer: queries, keys and values; attention; its output; gate and up; down. Then the head.
+    /// For every layer: queries, keys and values; attention; its output; gate and up; down. Then the head.
     phases: Vec<Phase>,
 }
 
 /// The input of a matmul.
 #[derive(Clone, Copy)]
 enum Input<'a> {
-    /// The states under this norm.
+    /// The hidden states after this norm.
     Normed(&'a [f32]),
     Board(&'a Board<'a>),
 }
 
-/// What a thread has to itself.
+/// Thread-local buffers.
 #[derive(Default)]
 struct Scratch {
     x: Vec<f32>,
@@ -120,10 +120,10 @@ struct Scratch {
     rotated: Vec<f32>,
 }
 
-/// The least bytes of weights that are taken at once: where a part starts, memory is not yet on its way.
+/// Minimum bytes of weights per part: at the start of a part memory is not prefetched yet.
 const PART: usize = 32 << 10;
 
-/// Rows of a matrix that are taken at once, of as many bytes as `row_bytes` each.
+/// Rows of a matrix per part, of `row_bytes` bytes each.
 fn unit(linear: &LinearView, row_bytes: usize) -> usize {
     (PART / row_bytes.max(1)).max(1).next_multiple_of(linear.rows_together())
 }
@@ -145,7 +145,7 @@ impl TokenStep<'_> {
         self.matmul(worker, phase + 4, Input::Board(&self.mlp), &[&layer.down], &self.x, scratch);
     }
 
-    /// The norm of all rows. Every thread has its own: to share it would take longer.
+    /// The norm of all rows. Every thread computes its own: sharing it would take longer.
     fn normed(&self, weight: &[f32], y: &mut Vec<f32>) {
         // SAFETY: no phase that reads x through a norm writes it
         let x = unsafe { self.x.read(0..self.rows() * self.hidden) };
@@ -155,7 +155,7 @@ impl TokenStep<'_> {
         rms_rows(x, weight, y, &mut scales, self.decoder.eps);
     }
 
-    /// Products of one input with several matrices side by side, in `out`; what comes from a board is added to it.
+    /// Products of one input with several adjacent matrices, in `out`; an input from a board is added to it.
     fn matmul(
         &self,
         worker: &Worker,
@@ -176,7 +176,7 @@ impl TokenStep<'_> {
                     }
                     (&x[..], false)
                 }
-                // SAFETY: it was written in the phase before, and is not in this
+                // SAFETY: it was written in the previous phase, and is not written in this one
                 Input::Board(board) => (unsafe { board.read(0..self.rows() * linears[0].input) }, true),
             };
             let mut first = 0;
@@ -185,7 +185,7 @@ impl TokenStep<'_> {
                 if start < end {
                     linear.columns(x, start - first..end - first, self.decoder.precision, y);
                     for (row, y) in y.chunks_exact(end - start).enumerate() {
-                        // SAFETY: these columns are this thread's, and are read in a later phase
+                        // SAFETY: these columns belong to this thread, and are read in a later phase
                         let out = unsafe { out.write(row * width + start..row * width + end) };
                         if add {
                             math::add_scaled(out, 1.0, y);
@@ -199,7 +199,7 @@ impl TokenStep<'_> {
         });
     }
 
-    /// silu(gate) · up, columns of both in one part.
+    /// silu(gate) · up, with the columns of both in one part.
     fn gate_up(&self, worker: &Worker, phase: usize, layer: &LayerView, scratch: &mut Scratch) {
         let [gate, up] = &layer.gate_up;
         let width = gate.output;
@@ -212,20 +212,20 @@ impl TokenStep<'_> {
             up.columns(&scratch.x, range.clone(), self.decoder.precision, &mut scratch.up);
             let parts = scratch.y.chunks_exact(range.len()).zip(scratch.up.chunks_exact(range.len()));
             for (row, (gate, up)) in parts.enumerate() {
-                // SAFETY: these columns are this thread's, and are read in the next phase
+                // SAFETY: these columns belong to this thread, and are read in the next phase
                 swiglu_rows(gate, up, unsafe { self.mlp.write(row * width + range.start..row * width + range.end) });
             }
         });
     }
 
-    /// One head of one row; the first head of a group also keeps the group's key and value.
+    /// One head of one row; the first head of a group also stores the group's key and value.
     fn attend(&self, index: usize, layer: &LayerView, task: usize, scratch: &mut Scratch) {
         let Decoder { heads, kv_heads, head_dim: head, eps, .. } = *self.decoder;
         let (row, h) = (task / heads, task % heads);
         let (queries, wide) = (heads * head, kv_heads * head);
         let kv_head = h / (heads / kv_heads);
         let base = row * (queries + 2 * wide);
-        // SAFETY: queries, keys and values were written in the phase before
+        // SAFETY: queries, keys and values were written in the previous phase
         let part = |from: usize| unsafe { self.qkv.read(base + from..base + from + head) };
         let value = part(queries + wide + kv_head * head);
         let (q_norm, k_norm) = match &layer.head_norms {
@@ -254,13 +254,13 @@ impl TokenStep<'_> {
         let (keys, values) = (&self.caches[at], &self.caches[at + 1]);
         if h.is_multiple_of(heads / kv_heads) {
             let own = count * wide + kv_head * head..count * wide + (kv_head + 1) * head;
-            // SAFETY: the new token's place in this kv_head is this task's; the others have its numbers at hand
+            // SAFETY: only this task writes the new token's slot in this kv_head; the others use their own copy of its numbers
             unsafe {
                 keys.write(own.clone()).copy_from_slice(&scratch.k);
                 values.write(own).copy_from_slice(value);
             }
         }
-        // SAFETY: what was read before is not written; the heads' columns are this task's
+        // SAFETY: earlier tokens are not written; the heads' columns belong to this task
         let (read, out) = unsafe {
             let read = Read {
                 keys: keys.read(0..count * wide),

@@ -1,4 +1,4 @@
-//! The weights of a decoder, and views of their numbers.
+//! The weights of a decoder, and views of them.
 
 use crate::Result;
 use crate::kernel::matrix::{MatrixView, Precision};
@@ -8,14 +8,14 @@ use crate::kernel::{Array, DType, fused, math, matvec, profile};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A weight that gets no gradient: f32 or bf16, or in blocks.
+/// A weight without a gradient: f32, bf16, or quantized.
 #[derive(Clone)]
 pub enum FrozenWeight {
     Plain(Array),
     Blocks(Arc<Blocks>),
 }
 
-/// x · weightᵀ + bias, and the product of two narrow matrices beside it.
+/// x · weightᵀ + bias, plus the product of two low-rank matrices.
 pub struct Linear {
     /// `[out, in]`
     pub weight: FrozenWeight,
@@ -28,14 +28,14 @@ pub struct Layer {
     pub attention_norm: Array,
     /// Queries, keys and values.
     pub qkv: [Linear; 3],
-    /// Norms on the heads of queries and keys.
+    /// Norms of the heads of queries and keys.
     pub head_norms: Option<[Array; 2]>,
     pub out: Linear,
     pub mlp_norm: Array,
     /// Gate and up.
     pub gate_up: [Linear; 2],
     pub down: Linear,
-    /// How far back it sees, its own place counted.
+    /// Sliding window, including the query's own position.
     pub window: Option<usize>,
 }
 
@@ -48,11 +48,11 @@ pub struct Decoder {
     pub kv_heads: usize,
     pub head_dim: usize,
     pub eps: f64,
-    /// Of the products with weights in blocks; the others are exact.
+    /// Precision of products with quantized weights; other products are exact.
     pub precision: Precision,
 }
 
-/// A [`FrozenWeight`] whose numbers are at hand.
+/// A borrowed [`FrozenWeight`].
 pub enum WeightView<'a> {
     Plain(MatrixView<'a>),
     Blocks(&'a Blocks),
@@ -73,7 +73,7 @@ impl FrozenWeight {
         }
     }
 
-    /// Contiguous on the CPU, in f32, bf16 or blocks.
+    /// Whether it is contiguous on the CPU, in f32, bf16 or quantized.
     pub fn is_supported(&self) -> bool {
         match self {
             FrozenWeight::Plain(array) => {
@@ -84,7 +84,7 @@ impl FrozenWeight {
     }
 }
 
-/// A [`Linear`] whose numbers are at hand.
+/// A borrowed [`Linear`].
 pub struct LinearView<'a> {
     pub weight: WeightView<'a>,
     pub bias: Option<View<'a, f32>>,
@@ -111,7 +111,7 @@ impl Linear {
 }
 
 impl LinearView<'_> {
-    /// Bytes of one row, about.
+    /// Approximate bytes of one row.
     pub fn row_bytes(&self) -> usize {
         match &self.weight {
             WeightView::Plain(MatrixView::F32(_)) => 4 * self.input,
@@ -120,7 +120,7 @@ impl LinearView<'_> {
         }
     }
 
-    /// Rows that a product computes together: a part that begins or ends between them computes them for nothing.
+    /// Rows that a product computes together: a part that begins or ends between them wastes their computation.
     pub fn rows_together(&self) -> usize {
         match &self.weight {
             WeightView::Plain(_) => 1,
@@ -128,7 +128,7 @@ impl LinearView<'_> {
         }
     }
 
-    /// The columns `range` of the product for every row of `x`, one row's after the other's.
+    /// The columns `range` of the product for every row of `x`, row by row.
     pub fn columns(&self, x: &[f32], range: Range<usize>, precision: Precision, y: &mut Vec<f32>) {
         let rows = x.len() / self.input;
         profile::count_matmul([rows, range.len(), self.input]);
@@ -155,7 +155,7 @@ impl LinearView<'_> {
     }
 }
 
-/// A [`Layer`] whose numbers are at hand.
+/// A borrowed [`Layer`].
 pub struct LayerView<'a> {
     pub attention_norm: View<'a, f32>,
     pub qkv: [LinearView<'a>; 3],
@@ -192,7 +192,7 @@ impl Layer {
 }
 
 impl Decoder {
-    /// Whether the kernel takes these weights: contiguous on the CPU, the matrices in f32, bf16 or blocks, the rest in f32.
+    /// Whether the kernel supports these weights: contiguous on the CPU, the matrices in f32, bf16 or quantized, the rest in f32.
     pub fn is_supported(&self) -> bool {
         let linears = || self.layers.iter().flat_map(Layer::linears).chain([&self.head]);
         let norms = self.layers.iter().flat_map(|layer| {

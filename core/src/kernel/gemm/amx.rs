@@ -1,8 +1,8 @@
-//! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a unit of their own. (Without
-//! one [`emulate`] does the same with three parts.)
+//! Products of bf16, and of f32 in three parts, by AMX: tiles of 16 rows of 64 bytes, multiplied by a dedicated unit. (Without
+//! AMX [`emulate`] does the same with three parts.)
 //!
-//! Two tiles of `a` and two of `b` make four of results: as many products for what is loaded as the eight registers allow.
-//! The compiler has no stable names for the instructions yet, so they are written as assembly.
+//! Two tiles of `a` and two of `b` produce four tiles of results: the most products per load that the eight registers allow. The
+//! instructions have no stable intrinsics yet, so they are written as assembly.
 
 use super::emulate::emulate;
 use super::prefetch::Prefetch;
@@ -13,28 +13,28 @@ use crate::kernel::tiles::{Layout, Registers};
 use std::arch::asm;
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-/// This thread's tile registers, laid out for [`Tiles::multiply`] until this is dropped; or none, where vectors do their work.
+/// This thread's tile registers, configured for [`Tiles::multiply`] until this is dropped; or none, if vectors do the work.
 pub struct Tiles {
     pub unit: Unit,
-    /// Held, and given back with this.
+    /// Released when this is dropped.
     _registers: Option<Registers>,
 }
 
 impl Tiles {
-    /// Panics where the processor has none and the unit asks for them.
+    /// Panics if the unit needs AMX and the processor lacks it.
     pub fn open(unit: Unit) -> Tiles {
         static WHOLE: Layout = Layout::of([(16, 64); 8]);
         assert!(!unit.is_amx() || level() >= Level::Amx, "no tiles on this processor");
-        // SAFETY: the processor was asked
+        // SAFETY: the processor's support was checked
         let open = || unsafe { Registers::open(&WHOLE) };
         Tiles { unit, _registers: unit.is_amx().then(open) }
     }
 
-    /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. A number's
-    /// products are added in the same order wherever it lies.
+    /// Sets `out` (row stride `width`) to `high` × `wide` results of two packed panels, or adds them to it. The products of a
+    /// number are added in the same order at any position.
     ///
     /// # Safety
-    /// `high` is in 1..=32 and `wide` in 1..=32; the panels hold `steps` whole blocks of 16, and the results lie in `out`.
+    /// `high` is in 1..=32 and `wide` in 1..=32; the panels hold `steps` whole blocks of 16, and the results are inside `out`.
     #[allow(clippy::too_many_arguments)]
     pub unsafe fn multiply(
         &self,
@@ -48,10 +48,10 @@ impl Tiles {
         prefetch: Prefetch,
     ) {
         let blocks = steps.div_ceil(TILE_STEPS);
-        // results are written at once in the end: where they are in no cache that takes as long as a block
+        // results are written at once at the end: outside the caches that takes as long as a block
         for row in 0..high {
             let at = out.as_ptr().wrapping_add(row * width);
-            // SAFETY: a fetch changes nothing
+            // SAFETY: a prefetch changes nothing
             unsafe {
                 _mm_prefetch(at.cast(), _MM_HINT_T0);
                 _mm_prefetch(at.wrapping_add(16).cast(), _MM_HINT_T0);
@@ -63,14 +63,14 @@ impl Tiles {
             Unit::VectorBf16x3 => [emulate::<32>, emulate::<16>],
             _ => [four, two],
         };
-        // f32 sums this block by itself before it is added to those before it, as vectors do: so errors do not grow with
-        // the number of blocks; bf16 has larger ones
+        // f32 sums this block separately before adding it to the previous ones, as vectors do, so that errors do not grow with
+        // the number of blocks; bf16 has larger errors anyway
         let apart = add && thirds;
         if high == TILE_ROWS && wide == NR && !apart {
             // SAFETY: as promised
             return unsafe { all(blocks, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), width, add, prefetch) };
         }
-        // what reaches past the edge is written beside it
+        // elements beyond the edge are written to a separate tile
         let mut whole = Whole([0.0; TILE_ROWS * NR]);
         if add && !apart {
             for (row, old) in whole.0.chunks_exact_mut(NR).zip(out.chunks(width)).take(high) {
@@ -89,14 +89,14 @@ impl Tiles {
     }
 }
 
-/// Results of some rows from panels: blocks, `a`, `b`, `out`, its width, whether it adds, and what to fetch meanwhile.
+/// Computes results of some rows from panels: blocks, `a`, `b`, `out`, its width, whether it adds, and what to prefetch.
 type Run = unsafe fn(usize, *const u32, *const u32, *mut f32, usize, bool, Prefetch);
 
-/// A tile of its own, whose rows are lines of the cache.
+/// A separate tile, whose rows are cache lines.
 #[repr(align(64))]
 struct Whole([f32; TILE_ROWS * NR]);
 
-/// Defines the product of some rows by what it does with a block of factors.
+/// Defines the product of some rows by its work on a block of factors.
 macro_rules! rows {
     (
         $(#[$doc:meta])* $name:ident of $rows:tt $(, bottom at $row:literal)?, $bytes:literal a block: $multiply:expr
@@ -104,7 +104,7 @@ macro_rules! rows {
         $(#[$doc])*
         ///
         /// # Safety
-        /// Tiles are laid out; `a` and `b` hold `blocks`, `out` those rows of 32 numbers, `width` apart.
+        /// Tiles are configured; `a` and `b` hold `blocks`, `out` those rows of 32 numbers, `width` apart.
         unsafe fn $name(
             blocks: usize,
             a: *const u32,
@@ -154,7 +154,7 @@ macro_rules! rows {
     };
 }
 
-/// Both tiles of `b` of one part, and that of `a`: where in its block.
+/// Loads both tiles of `b` of one part, and the tile of `a`: its place in its block.
 macro_rules! load {
     (b $at:literal) => {
         concat!("tileloadd tmm6, [{b} + {of_b} + ", $at, "]\n tileloadd tmm7, [{b} + {of_b} + ", $at, " + 64]")
@@ -167,7 +167,7 @@ macro_rules! load {
     };
 }
 
-/// The products of what is loaded.
+/// The products of the loaded tiles.
 macro_rules! dot_products {
     (a) => {
         "tdpbf16ps tmm0, tmm4, tmm6\n tdpbf16ps tmm1, tmm4, tmm7"
@@ -192,7 +192,7 @@ macro_rules! thirds {
     };
 }
 
-/// Results of 32 rows, and of 16.
+/// Results of 32 rows, or of 16.
 macro_rules! results {
     (load 32) => {
         "tileloadd tmm0, [{top} + {width}]

@@ -1,18 +1,18 @@
-//! Panels and tiles of f32 where vectors have eight numbers. Panels of `b` have half the width of those of AVX-512, and each result is the
-//! same sum in the same order, so the bits are the same too.
+//! Panels and tiles of f32 for vectors of eight numbers. Panels of `b` have half the width of AVX-512 panels, and each result is
+//! the same sum in the same order, so the bits are the same too.
 
 use super::load::Load;
 use super::prefetch::Prefetch;
 use super::unit::AVX2_NR;
 use std::arch::x86_64::*;
 
-/// Rows of results that the registers hold, of two vectors each.
+/// Rows of results held in registers, of two vectors each.
 const ROWS: usize = 6;
 
 /// Copies one dense row of `inner` numbers.
 ///
 /// # Safety
-/// As of [`super::layout`].
+/// As for [`super::layout`].
 #[target_feature(enable = "avx2")]
 pub unsafe fn copy_row<T: Load>(from: *const T, inner: usize, to: *mut u32) {
     for at in 0..inner {
@@ -24,7 +24,7 @@ pub unsafe fn copy_row<T: Load>(from: *const T, inner: usize, to: *mut u32) {
 /// Copies rows along the inner dimension into `[inner][WIDTH]`.
 ///
 /// # Safety
-/// As of [`super::layout`].
+/// As for [`super::layout`].
 #[target_feature(enable = "avx2")]
 pub unsafe fn copy<T: Load, const WIDTH: usize>(
     from: *const T,
@@ -50,7 +50,7 @@ pub unsafe fn copy<T: Load, const WIDTH: usize>(
 /// Transposes columns along the inner dimension (each of `count` ≤ 16 dense) into `[inner][16]`.
 ///
 /// # Safety
-/// As of [`super::layout`].
+/// As for [`super::layout`].
 #[target_feature(enable = "avx2")]
 pub unsafe fn transpose<T: Load>(from: *const T, stride: usize, inner: usize, count: usize, to: *mut u32) {
     for first in (0..AVX2_NR).step_by(8) {
@@ -59,7 +59,7 @@ pub unsafe fn transpose<T: Load>(from: *const T, stride: usize, inner: usize, co
             let mut rows = [_mm256_setzero_si256(); 8];
             for (i, row) in rows.iter_mut().enumerate() {
                 if first + i < count {
-                    // SAFETY: this column is there, and `left` numbers of it
+                    // SAFETY: this column exists, with `left` numbers of it remaining
                     *row = unsafe { T::eight(from.add((first + i) * stride + at), left) };
                 }
             }
@@ -96,7 +96,8 @@ fn transpose_8(r: [__m256i; 8]) -> [__m256i; 8] {
     out
 }
 
-/// A tile as [`super::tile`] has it, of up to 12 × 16: in strips that fit the registers. `ROW` and `STEP` are the distances of numbers of `a`.
+/// A tile as in [`super::tile`], of up to 12 × 16, in strips that fit the registers. `ROW` and `STEP` are the distances of
+/// numbers of `a`.
 ///
 /// # Safety
 /// `a` and `b` are readable for `steps`, `out` writable for `high` rows of `wide`, `width` apart.
@@ -115,7 +116,7 @@ pub unsafe fn tile<const ROW: usize, const STEP: usize>(
     let mut prefetch = Some(prefetch);
     for row in (0..high).step_by(ROWS) {
         let size = [ROWS.min(high - row), wide];
-        // SAFETY: as promised; the next panel is fetched once
+        // SAFETY: as promised; the next panel is prefetched once
         unsafe {
             let prefetch = prefetch.take().unwrap_or(Prefetch { from: b, pace: 0 });
             let (a, b, out) = (a.add(row * ROW).cast(), b.cast(), out.add(row * width));
@@ -176,7 +177,7 @@ unsafe fn strip<const MOST: usize, const ROW: usize, const STEP: usize>(
     }
 }
 
-/// The first `count` of eight.
+/// A mask of the first `count` of eight.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn mask(count: usize) -> __m256i {

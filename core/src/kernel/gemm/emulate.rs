@@ -1,20 +1,20 @@
-//! What AMX makes of numbers in three parts, by vectors: the same products, added in the same order. Many times slower, it is there
-//! so that a result can be had again on a processor without AMX.
+//! Emulates AMX products of numbers in three parts with vectors: the same products, added in the same order. Many times slower;
+//! it reproduces a result on a processor without AMX.
 //!
-//! A product of tiles adds 16 pairs to each result, as Intel's manual says of TDPBF16PS: products of the first of each pair are
-//! added one after the other, those of the second likewise, then both sums together, and that to the result. Multiplication and
-//! addition are one operation, and numbers below 2^-126 are zero, before and after.
+//! A tile product adds 16 pairs to each result, as Intel's manual specifies for TDPBF16PS: products of the first of each pair are
+//! added one after the other, and likewise those of the second; the two sums are added, and then added to the result.
+//! Multiplication and addition are fused, and numbers below 2^-126 are zero, as inputs and as results.
 
 use super::prefetch::Prefetch;
 use super::unit::{NR, TILE_ROWS, TILE_STEPS};
 use std::arch::x86_64::*;
 
-/// The parts that are multiplied, of `b` and of `a`: the six largest products, the smallest first.
+/// The multiplied parts of `b` and of `a`: the six largest products, the smallest first.
 const PRODUCTS: [[usize; 2]; 6] = [[2, 0], [1, 0], [1, 1], [0, 1], [0, 2], [0, 0]];
-/// 32 bits of one part of a block.
+/// 32-bit words of one part of a block.
 const PART: usize = TILE_STEPS * NR;
 
-/// `ROWS` rows of 32 results of two packed panels, or that is added to them.
+/// Computes `ROWS` rows of 32 results of two packed panels, or adds to them.
 ///
 /// # Safety
 /// The processor has AVX-512; `a` and `b` hold `blocks` of three parts, `out` the rows, `width` apart.
@@ -52,7 +52,7 @@ pub unsafe fn emulate<const ROWS: usize>(
 /// The product of one row of a tile of `a` and two tiles of `b`, added to 32 sums.
 ///
 /// # Safety
-/// `a` holds 16 pairs, `b` as many for each of 32 columns.
+/// `a` holds 16 pairs, `b` 16 pairs for each of 32 columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
 unsafe fn tile(a: *const u32, b: *const u32, sums: &mut [__m512; 2]) {
@@ -82,7 +82,7 @@ fn halves(pairs: __m512i) -> [__m512; 2] {
     [_mm512_slli_epi32::<16>(pairs), second].map(|numbers| flushed(_mm512_castsi512_ps(numbers)))
 }
 
-/// Numbers below 2^-126 as zeros of their sign.
+/// Replaces numbers below 2^-126 by zeros of the same sign.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn flushed(numbers: __m512) -> __m512 {

@@ -1,5 +1,5 @@
-//! Copying, interleaving and transposing numbers into panels. The safety of all: the processor has the instructions, what
-//! is read lies in the operand, and there is room for what is written.
+//! Copying, interleaving and transposing numbers into panels. Safety of all functions: the processor has the instructions, reads
+//! are inside the operand, and there is room for the writes.
 
 use super::load::{Load, mask};
 use super::unit::{NR, TILE_ROWS, TILE_STEPS};
@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 pub unsafe fn copy_row<T: Load>(from: *const T, inner: usize, to: *mut u32) {
     for at in (0..inner).step_by(16) {
         let seen = mask(inner - at);
-        // SAFETY: reads and writes are masked to what is left
+        // SAFETY: reads and writes are masked to the remaining numbers
         unsafe { _mm512_mask_storeu_epi32(to.add(at).cast(), seen, T::whole(from.add(at), seen)) };
     }
 }
@@ -45,7 +45,7 @@ pub unsafe fn transpose<T: Load>(from: *const T, stride: usize, inner: usize, co
             let mut rows = [_mm512_setzero_si512(); 16];
             for (i, row) in rows.iter_mut().enumerate() {
                 if half * 16 + i < count {
-                    // SAFETY: this column is there, and the read is masked to what is left of it
+                    // SAFETY: this column exists, and the read is masked to its remaining numbers
                     *row = unsafe { T::whole(from.add((half * 16 + i) * stride + at), mask(left)) };
                 }
             }
@@ -62,7 +62,7 @@ pub unsafe fn transpose<T: Load>(from: *const T, stride: usize, inner: usize, co
 pub unsafe fn convert_row<T: Load>(from: *const T, inner: usize, to: *mut u32) {
     for at in (0..inner).step_by(32) {
         let left = inner - at;
-        // SAFETY: reads and writes are masked to what is left
+        // SAFETY: reads and writes are masked to the remaining numbers
         unsafe {
             let [pairs] = T::neighbors(from.add(at), left);
             _mm512_mask_storeu_epi32(to.add(at / 2).cast(), mask(left.div_ceil(2)), pairs);
@@ -76,7 +76,7 @@ fn place<const PARTS: usize>(block: usize, part: usize, width: usize) -> usize {
     (block * PARTS + part) * TILE_STEPS * width
 }
 
-/// `count` dense rows of `inner` numbers as pairs, into `[pairs / 16][parts][32][16]`, zeros past `inner`.
+/// Copies `count` dense rows of `inner` numbers as pairs, into `[pairs / 16][parts][32][16]`, zeros past `inner`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 pub unsafe fn tile_rows<T: Load, const PARTS: usize>(
     from: *const T,
@@ -87,7 +87,7 @@ pub unsafe fn tile_rows<T: Load, const PARTS: usize>(
 ) {
     for row in 0..count {
         for block in 0..inner.div_ceil(32) {
-            // SAFETY: reads are masked to what is left, and blocks written whole, as there is room for
+            // SAFETY: reads are masked to the remaining numbers, and blocks are written whole, for which there is room
             unsafe {
                 let parts = T::neighbors::<PARTS>(from.add(row * stride + block * 32), inner - block * 32);
                 for (part, pairs) in parts.into_iter().enumerate() {
@@ -99,7 +99,7 @@ pub unsafe fn tile_rows<T: Load, const PARTS: usize>(
     }
 }
 
-/// Rows along the inner dimension, `count` of them, transposed into `[pairs / 16][parts][32][16]`, zeros past `inner`.
+/// Transposes `count` rows along the inner dimension into `[pairs / 16][parts][32][16]`, zeros past `inner`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 pub unsafe fn tile_columns<T: Load, const PARTS: usize>(
     from: *const T,
@@ -114,14 +114,14 @@ pub unsafe fn tile_columns<T: Load, const PARTS: usize>(
             for pair in 0..(inner - block * 32).div_ceil(2).min(16) {
                 let row = block * 32 + 2 * pair;
                 let at = from.wrapping_add(row * stride + first);
-                // SAFETY: reads are masked to `count` rows of `a` and to less than `inner`
+                // SAFETY: reads are masked to `count` rows of `a` and to columns below `inner`
                 let interleaved = unsafe { T::interleaved::<PARTS>(at, stride, count - first, row + 1 < inner) };
                 pairs.iter_mut().zip(interleaved).for_each(|(pairs, interleaved)| pairs[pair] = interleaved);
             }
             for (part, pairs) in pairs.into_iter().enumerate() {
                 for (i, row) in transpose_16(pairs).iter().enumerate() {
                     let at = place::<PARTS>(block, part, TILE_ROWS) + (first + i) * TILE_STEPS;
-                    // SAFETY: as there is room for
+                    // SAFETY: there is room
                     unsafe { _mm512_storeu_si512(to.add(at).cast(), *row) };
                 }
             }
@@ -168,14 +168,14 @@ pub unsafe fn transpose_pairs<T: Load, const PARTS: usize>(
             let left = inner - block * 32;
             let mut pairs = [[_mm512_setzero_si512(); 16]; PARTS];
             for i in 0..count.saturating_sub(half * 16).min(16) {
-                // SAFETY: this column is there, and the read is masked to what is left of it
+                // SAFETY: this column exists, and the read is masked to its remaining numbers
                 let column = unsafe { T::neighbors::<PARTS>(from.add((half * 16 + i) * stride + block * 32), left) };
                 pairs.iter_mut().zip(column).for_each(|(pairs, column)| pairs[i] = column);
             }
             for (part, pairs) in pairs.into_iter().enumerate() {
                 for (i, pairs) in transpose_16(pairs).iter().enumerate().take(left.div_ceil(2)) {
                     let at = place::<PARTS>(block, part, NR) + i * NR + half * 16;
-                    // SAFETY: the pair is below their number
+                    // SAFETY: the pair's index is below the number of pairs
                     unsafe { _mm512_storeu_si512(to.add(at).cast(), *pairs) };
                 }
             }

@@ -8,16 +8,16 @@ pub trait Load: Copy {
     /// Its bits as f32.
     fn bits(self) -> u32;
 
-    /// Eight of them as f32, those from `count` on zero and not read. The processor has AVX2.
+    /// Eight of them as f32; those from `count` on are zero and not read. The processor has AVX2.
     unsafe fn eight(from: *const Self, count: usize) -> __m256i;
 
-    /// Sixteen of them as f32, those outside `mask` zero.
+    /// Sixteen of them as f32; those outside `mask` are zero.
     unsafe fn whole(from: *const Self, mask: __mmask16) -> __m512i;
 
-    /// Sixteen of them as bf16, those outside `mask` zero.
+    /// Sixteen of them as bf16; those outside `mask` are zero.
     unsafe fn half(from: *const Self, mask: __mmask16) -> __m256i;
 
-    /// The first `count` of 32, each paired with its neighbor, in so many parts.
+    /// The first `count` of 32, each paired with its neighbor, in `PARTS` parts.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn neighbors<const PARTS: usize>(from: *const Self, count: usize) -> [__m512i; PARTS] {
@@ -35,8 +35,8 @@ pub trait Load: Copy {
         }
     }
 
-    /// The first 16 of `count` numbers, each paired with the one `stride` later, or with zero if there is no `second`, in
-    /// so many parts.
+    /// The first 16 of `count` numbers, each paired with the one `stride` later, or with zero without a `second`, in `PARTS`
+    /// parts.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
     unsafe fn interleaved<const PARTS: usize>(
@@ -47,7 +47,7 @@ pub trait Load: Copy {
     ) -> [__m512i; PARTS] {
         let seen = mask(count);
         let (next, also) = (from.wrapping_add(stride), if second { seen } else { 0 });
-        // SAFETY: reads are masked to `count`, and to nothing where there is no second row
+        // SAFETY: reads are masked to `count`, and to nothing without a second row
         unsafe {
             if PARTS == 1 {
                 let order = _mm512_set_epi16(
@@ -63,8 +63,8 @@ pub trait Load: Copy {
     }
 }
 
-/// Pairs of f32 as pairs of bf16 three times, whose sums they are: each is what the parts before it leave, rounded to 8
-/// bits. Nothing is left of 24 but below 2^-126.
+/// Splits pairs of f32 into three pairs of bf16 whose sums they are: each part is the remainder of the previous parts, rounded to
+/// 8 bits. The remainder of 24 bits is zero, except below 2^-126.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
 fn parts<const PARTS: usize>(low: __m512i, high: __m512i) -> [__m512i; PARTS] {
@@ -76,12 +76,12 @@ fn parts<const PARTS: usize>(low: __m512i, high: __m512i) -> [__m512i; PARTS] {
     std::array::from_fn(|_| {
         let (low_part, high_part) = (rounded(low), rounded(high));
         (low, high) = (without(low, low_part), without(high, high_part));
-        // the upper half of one beside the upper half of the other: a | b & c
+        // the upper half of one next to the upper half of the other: a | b & c
         _mm512_ternarylogic_epi32::<0xf8>(_mm512_srli_epi32::<16>(low_part), high_part, upper)
     })
 }
 
-/// The first `count` of eight numbers as f32, and zeros.
+/// The first `count` of eight numbers as f32, followed by zeros.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn first<T: Load>(from: *const T, count: usize) -> __m256i {

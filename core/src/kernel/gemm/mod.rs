@@ -1,16 +1,16 @@
 //! Matrix products by AVX2, AVX-512, AVX512-BF16 or AMX, with f32 sums.
 //!
-//! Both operands are packed into 32 bits for a step along the inner dimension: a number, or a pair of bf16, rounded
-//! from f32 on the way if need be. A tile of 12 × 32 results (32 × 32 with AMX) stays in registers while it walks over
-//! one block of the inner dimension. Blocks and tasks depend on the sizes alone, so the result does not depend on the
-//! number of threads.
+//! Both operands are packed into 32-bit steps along the inner dimension: a number, or a pair of bf16, rounded from f32 if needed.
+//! A tile of 12 × 32 results (32 × 32 with AMX) stays in registers during one block of the inner dimension. Blocks and tasks
+//! depend on the sizes alone, so the result does not depend on the number of threads.
 //!
-//! Products of f32 are by vectors, in one order on every processor with AVX2. AMX multiplies bf16 alone, but so much faster that
-//! there is another precision for it: a number of 24 bits is the sum of three bf16 of 8, and of the nine products of such parts
-//! the six largest are made (Henry, Tang, Heinecke 2019, arXiv 1904.06376: "bf16x3"). What is left out is at most 2^-23 of a product,
-//! of either sign, where f32 rounds each sum at 2^-24; since fewer sums are rounded, results are closer to the exact ones than those
-//! of vectors. Two things differ: numbers below 2^-126 count as zero, parts and products too, and an infinite factor (or one within
-//! half a percent of the largest number) makes a result that is not a number. Where there is no AMX, vectors make the same sums, slowly.
+//! Products of f32 use vectors, in the same order on every processor with AVX2. AMX multiplies only bf16, but so much faster that
+//! it has a precision of its own: a 24-bit number is the sum of three 8-bit bf16, and of the nine products of such parts the six
+//! largest are computed (Henry, Tang, Heinecke 2019, arXiv 1904.06376: "bf16x3"). The omitted products are at most 2^-23 of a
+//! product, of either sign, while f32 rounds each sum at 2^-24; since fewer sums are rounded, results are closer to the exact
+//! ones than those of vectors. There are two differences: numbers below 2^-126 count as zero, also as parts and products, and an
+//! infinite factor (or one within half a percent of the largest number) makes the result NaN. Without AMX, vectors compute the
+//! same sums, slowly.
 
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
@@ -49,13 +49,13 @@ pub fn is_available(precision: Precision) -> bool {
     super::cpu::level() >= if is_f32 { Level::Avx2 } else { Level::Bf16 }
 }
 
-/// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense one way.
+/// Whether [`multiply`] supports this: the processor has the instructions, and each operand is dense in one dimension.
 pub fn supports(a: &Matrix, b: &Matrix, precision: Precision) -> bool {
     is_available(precision) && [a, b].iter().all(|x| x.rows == 1 || x.columns == 1)
 }
 
-/// `out [m, n]` row by row becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`supports`] says so. Asked
-/// to stop it leaves the rest undone, which whoever called finds by [`cancel::check`].
+/// Sets `out [m, n]`, row by row, to `a [m, k] · b [k, n]`, or adds that to it. Only if [`supports`] returns true. If interrupted
+/// it leaves the rest undone; callers detect this by [`cancel::check`].
 #[cfg(target_arch = "x86_64")]
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool, precision: Precision) {
     use rayon::prelude::*;
@@ -72,7 +72,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     for column in (0..n).step_by(NC) {
         let columns = NC.min(n - column);
         let panels = columns.div_ceil(wide);
-        // as many blocks as the threads need not wait for each other between
+        // enough blocks that the threads need not wait for each other in between
         let group = (GROUP / (panels * size)).clamp(1, blocks);
         for first in (0..blocks).step_by(group) {
             if (column, first) != (0, 0) && cancel::is_requested() {
@@ -147,11 +147,11 @@ fn block_rows(
     scratch::give(packed);
 }
 
-/// A right operand [k, n], packed for many products with it or with parts of it.
+/// A right operand [k, n], packed for several products with it or its parts.
 #[cfg(target_arch = "x86_64")]
 pub struct Packed {
     values: scratch::Buffer,
-    /// That there is room for in a panel.
+    /// Capacity of a panel.
     steps: usize,
     columns: usize,
     unit: Unit,
@@ -159,13 +159,13 @@ pub struct Packed {
 
 #[cfg(target_arch = "x86_64")]
 impl Packed {
-    /// Gives its memory to the next one.
+    /// Returns its memory for reuse.
     pub fn done(self) {
         scratch::give(self.values);
     }
 }
 
-/// Packs `b [k, n]`, on this thread. Only where the processor has the instructions.
+/// Packs `b [k, n]`, on this thread. Only if the processor has the instructions.
 #[cfg(target_arch = "x86_64")]
 pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
     assert!(is_available(precision), "no such products on this processor");
@@ -182,8 +182,8 @@ pub fn pack(b: Matrix, k: usize, n: usize, precision: Precision) -> Packed {
     Packed { values, steps, columns: n, unit }
 }
 
-/// `out` (rows `stride` apart) becomes, or is increased by, `a [m, k] · b [row.., column..]` of k rows and n columns
-/// from a row that starts a step and from a column that starts a panel of 32. On this thread.
+/// Sets `out` (rows `stride` apart) to `a [m, k] · b [row.., column..]`, of k rows and n columns, or adds that to it. The row
+/// must start a step, the column a panel of 32. On this thread.
 #[cfg(target_arch = "x86_64")]
 pub fn multiply_packed(
     out: &mut [f32],

@@ -1,5 +1,4 @@
-//! Packing of operands in steps of 32 bits along the inner dimension: a number in f32, or two neighbors in bf16, the first one
-//! low.
+//! Packing of operands in 32-bit steps along the inner dimension: an f32, or two neighboring bf16, the first in the low half.
 
 use super::avx2;
 use super::layout::{convert_row, copy, copy_row, interleave, tile_columns, tile_rows, transpose, transpose_pairs};
@@ -8,7 +7,8 @@ use super::unit::{AVX2_NR, MR, NR, STRIDE, TILE_ROWS, TILE_STEPS, Unit};
 use crate::kernel::matrix::{Matrix, Values};
 use half::bf16;
 
-/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]` (AVX2: 16 of both), or `[steps / 16][parts][16][32]`, zeros beyond.
+/// Packs `count` ≤ 32 columns of `b` from `start` into `[steps][32]` (AVX2: 16 instead of 32), or `[steps / 16][parts][16][32]`,
+/// zeros beyond.
 pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     assert!(count <= unit.width() && to.len() >= unit.columns(steps), "the panel of b is too short");
@@ -21,7 +21,7 @@ pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize,
     let (dense, to) = (b.columns == 1, to.as_mut_ptr());
     let stride = if dense { b.rows } else { b.columns };
     let at = if dense { from * stride + start } else { start * stride + from };
-    // SAFETY: `supports` says that the processor has the instructions; what is read was checked, what is written asserted
+    // SAFETY: `supports` checked that the processor has the instructions; reads were checked, writes are asserted
     unsafe {
         match b.values {
             Values::F32(v) => columns_of(v.as_ptr().add(at), dense, stride, inner, count, to, unit),
@@ -30,10 +30,10 @@ pub fn columns(b: Matrix, from: usize, inner: usize, start: usize, count: usize,
     }
 }
 
-/// [`columns`] of one kind of number.
+/// [`columns`] for one type of number.
 ///
 /// # Safety
-/// The processor has the instructions; what is read and written is there.
+/// The processor has the instructions; the memory read and written is valid.
 unsafe fn columns_of<T: Load>(
     from: *const T,
     dense: bool,
@@ -58,8 +58,8 @@ unsafe fn columns_of<T: Load>(
     }
 }
 
-/// Packs `count` rows of `a` from `top`. For vectors at most 12: rows of steps `STRIDE` apart where the rows are dense,
-/// else `[steps][12]`. For tiles at most 32: `[steps / 16][parts][32][16]`.
+/// Packs `count` rows of `a` from `top`. For vectors at most 12: rows of steps `STRIDE` apart if the rows are dense, otherwise
+/// `[steps][12]`. For tiles at most 32: `[steps / 16][parts][32][16]`.
 pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
     let steps = inner.div_ceil(unit.each());
     a.check(top + count, from + inner);
@@ -105,7 +105,7 @@ pub fn rows(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: 
     }
 }
 
-/// Rows for tiles. What lies past `count` are old numbers, whose results nobody reads.
+/// Packs rows for tiles. Rows past `count` hold old numbers, whose results are not read.
 fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mut [u32], unit: Unit) {
     assert!(count <= TILE_ROWS && to.len() >= unit.panel(inner.div_ceil(2), true), "the panel of a is too short");
     let dense = a.columns == 1;
@@ -120,10 +120,10 @@ fn tiles(a: Matrix, top: usize, count: usize, from: usize, inner: usize, to: &mu
     }
 }
 
-/// [`tiles`] of one kind of number.
+/// [`tiles`] for one type of number.
 ///
 /// # Safety
-/// As of [`columns_of`].
+/// As for [`columns_of`].
 unsafe fn tiles_of<T: Load>(
     from: *const T,
     dense: bool,

@@ -1,7 +1,7 @@
 //! Prefetching of packed panels.
 
-/// Prefetching of the next panel from the cache that all cores share, while a tile is made. There a line is hundreds of
-/// cycles away, and the processor does not foresee where the next panel begins.
+/// Prefetches the next panel from the shared cache while a tile is computed. A line there is hundreds of cycles away, and the
+/// hardware prefetcher can't predict where the next panel begins.
 #[derive(Clone, Copy)]
 pub struct Prefetch {
     pub from: *const u32,
@@ -10,13 +10,13 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// The part that falls to one of `count` tiles when they fetch the panel after `panel` between them.
+    /// The share of one of `count` tiles that together prefetch the panel after `panel`.
     pub fn next_panel(panel: &[u32], steps: usize, tile: usize, count: usize) -> Prefetch {
         let pace = (panel.len() / steps).div_ceil(count);
         Prefetch { from: panel.as_ptr().wrapping_add(panel.len() + tile * steps * pace), pace }
     }
 
-    /// Only lines that are there already.
+    /// Prefetches only lines that are already cached.
     pub fn none(panel: &[u32]) -> Prefetch {
         Prefetch { from: panel.as_ptr(), pace: 0 }
     }

@@ -1,9 +1,9 @@
-//! Buffers that are used again: packing is done many times a step. They hold old numbers, never uninitialized memory.
+//! Reused buffers: packing is done many times per step. They hold old numbers, never uninitialized memory.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// Numbers that begin with a line of the cache, which tiles read whole.
+/// Numbers aligned to a cache line, which tiles read whole.
 #[derive(Default)]
 pub struct Buffer(Vec<Line>);
 

@@ -6,10 +6,10 @@ use super::prefetch::Prefetch;
 use super::unit::{MR, NR, STRIDE, Unit};
 use std::arch::x86_64::*;
 
-/// A unit that is ready to multiply on this thread.
+/// A unit set up to multiply on this thread.
 pub enum Ready {
-    /// Vectors of f32 or of pairs. Panels of `a` hold rows of steps `STRIDE` apart where they lie `by_rows`; otherwise
-    /// `MR` rows of one step after the other.
+    /// Vectors of f32 or of pairs. If `by_rows`, panels of `a` hold rows of steps `STRIDE` apart; otherwise `MR` rows of one step
+    /// after the other.
     Vectors {
         unit: Unit,
         by_rows: bool,
@@ -22,8 +22,8 @@ impl Ready {
         if unit.is_tiled() { Ready::Tiles(Tiles::open(unit)) } else { Ready::Vectors { unit, by_rows } }
     }
 
-    /// `out` (row stride `width`) becomes, or is increased by, `high` × `wide` results of two packed panels. Meanwhile
-    /// `prefetch` is fetched.
+    /// Sets `out` (row stride `width`) to `high` × `wide` results of two packed panels, or adds them to it, while fetching
+    /// `prefetch`.
     #[allow(clippy::too_many_arguments)]
     pub fn tile(
         &self,
@@ -53,7 +53,7 @@ impl Ready {
                 }
             }};
         }
-        // SAFETY: `supports` says that the processor has the instructions; the reads and writes lie in the slices, as
+        // SAFETY: `supports` checked that the processor has the instructions; the reads and writes are inside the slices, as
         // asserted
         unsafe {
             match (self, unit, high) {
@@ -77,7 +77,7 @@ impl Ready {
     }
 }
 
-/// Defines the tile for one kind of step: `$add` adds its products to sixteen sums.
+/// Defines the tile for one type of step: `$add` adds its products to sixteen sums.
 macro_rules! tile {
     ($name:ident, $features:literal, $add:expr) => {
         /// # Safety
@@ -142,7 +142,7 @@ tile!(bf16_tile, "avx512f,avx512bw,avx512vl,avx512bf16", |sums, x, b| {
     _mm512_dpbf16_ps(sums, __m512bh::from(Bits(x)), __m512bh::from(Bits(b)))
 });
 
-/// Bits that are read as pairs of bf16.
+/// Bits reinterpreted as pairs of bf16.
 struct Bits(__m512i);
 
 impl From<Bits> for __m512bh {

@@ -1,4 +1,4 @@
-//! The dot products of decoding by AVX2: those of [`super::wide`], in vectors of eight and in sums of the same order.
+//! The dot products of decoding by AVX2: as in [`super::wide`], in vectors of eight, with sums in the same order.
 
 use crate::kernel::math::fold;
 use crate::kernel::matrix::Values;
@@ -12,10 +12,10 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     let count = range.len();
     let mut start = 0;
     while start < x.len() / k {
-        // the same sums for four rows as for one, in one reading of the matrix
+        // the same sums for four rows as for one, in one pass over the matrix
         let some = if x.len() / k - start >= 4 { 4 } else { 1 };
         let (x, y) = (&x[start * k..(start + some) * k], &mut y[start * count..(start + some) * count]);
-        // SAFETY: `super::rows` asked the processor; lengths are checked inside
+        // SAFETY: `super::rows` checked the processor; lengths are checked inside
         unsafe {
             match (w, some) {
                 (Values::F32(w), 4) => f32_rows::<4>(x, k, &w[range.start * stride..], stride, y),
@@ -28,10 +28,10 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     }
 }
 
-/// How far ahead memory is asked for, in bytes.
+/// Prefetch distance in bytes.
 const AHEAD: usize = 4096;
 
-/// Defines the product of M rows of `x` with rows of `w` for one kind of number: `$load` gives eight of them from an address as f32,
+/// Defines the product of M rows of `x` with rows of `w` for one kind of number: `$load` loads eight from an address as f32,
 /// `$one` one.
 macro_rules! dots {
     ($name:ident, $kind:ty, $load:expr, $one:expr) => {
@@ -44,7 +44,7 @@ macro_rules! dots {
                 let row = &w[place * stride..][..k];
                 let mut sums = [[_mm256_setzero_ps(); 2]; M];
                 for at in (0..whole).step_by(16) {
-                    // SAFETY: 16 numbers from `at` lie in the row of w and in each of x; a prefetch may name any address
+                    // SAFETY: 16 numbers from `at` are inside the row of w and of each x; a prefetch may use any address
                     unsafe {
                         let from = row.as_ptr().add(at);
                         let ws = [$load(from), $load(from.add(8))];

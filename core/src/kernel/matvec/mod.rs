@@ -1,6 +1,6 @@
-//! Products of a few rows with a matrix, for decoding: as fast as the matrix can be read.
+//! Products of a few rows with a matrix, for decoding, as fast as the matrix can be read.
 //!
-//! Every result is one dot product in sixteen sums: a row's results do not depend on the number of rows.
+//! Every result is one dot product with sixteen partial sums: a row's results do not depend on the number of rows.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -15,14 +15,14 @@ use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// More rows than this go to the matmul kernels.
+/// More rows than this use the matmul kernels.
 const ROWS: usize = 4;
-/// The same where rows share one read of the matrix: packing it pays from more rows on.
+/// The same limit if rows share one read of the matrix: packing pays from more rows on.
 pub const WIDE_ROWS: usize = 32;
-/// Numbers of the matrix in one task.
+/// Numbers of the matrix per task.
 const PIECE: usize = 1 << 15;
 
-/// Whether [`multiply`] supports this: few rows, and both operands dense one way.
+/// Whether [`multiply`] supports this: few rows, and both operands dense in one dimension.
 pub fn supports(m: usize, a: &Matrix, b: &Matrix) -> bool {
     let wide = b.rows == 1 && level() >= Level::Avx2;
     let most = if wide { WIDE_ROWS } else { ROWS };
@@ -48,7 +48,7 @@ impl Wide for bf16 {
     }
 }
 
-/// Dots of `x` with rows of `w` that lie `stride` apart.
+/// Dot products of `x` with rows of `w`, `stride` apart.
 #[inline(always)]
 fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f32]) {
     let whole = x.len() / 16 * 16;
@@ -65,7 +65,7 @@ fn dots<const FMA: bool, T: Wide>(x: &[f32], w: &[T], stride: usize, y: &mut [f3
     }
 }
 
-/// Sixteen products added to sixteen sums.
+/// Adds sixteen products to sixteen sums.
 #[inline(always)]
 fn step<const FMA: bool, T: Wide>(x: &[f32; 16], w: &[T], sums: &mut [f32; 16]) {
     let w: &[T; 16] = w.try_into().expect("sixteen");
@@ -86,8 +86,8 @@ simd! {
     }
 }
 
-/// Dots of every row of `x` (`k` numbers each) with these rows of `w` (`stride` apart), one after the other in `y`:
-/// those of the first row of `x` first.
+/// Dot products of every row of `x` (`k` numbers each) with these rows of `w` (`stride` apart), concatenated in `y`, the first
+/// row of `x` first.
 pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
     if range.is_empty() || k == 0 {
         return y.fill(0.0);
@@ -102,7 +102,7 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     plain_rows(x, k, w, stride, range, y);
 }
 
-/// [`rows`] in portable code: for processors without AVX2, and to test the others against.
+/// [`rows`] in portable code: for processors without AVX2, and as a reference for tests.
 pub fn plain_rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(k).zip(y.chunks_exact_mut(range.len())) {
         match w {
@@ -135,7 +135,7 @@ simd! {
     }
 }
 
-/// `out [m, n]` becomes `a [m, k] · b [k, n]`, or that is added to it. Only where [`supports`] says so.
+/// Sets `out [m, n]` to `a [m, k] · b [k, n]`, or adds that to it. Only if [`supports`] returns true.
 pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, add: bool) {
     let Values::F32(values) = a.values else { unreachable!("supports() asks for f32") };
     let step = (PIECE / k.max(1)).max(16).next_multiple_of(16);
@@ -144,7 +144,7 @@ pub fn multiply(out: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix, ad
     let x: Vec<f32> = (0..m).flat_map(|i| &values[i * a.rows..][..k]).copied().collect();
     let work = |piece: usize| {
         let range = piece * step..n.min((piece + 1) * step);
-        // SAFETY: these columns are this task's alone
+        // SAFETY: these columns belong to this task alone
         let part = |i: usize| unsafe { out.write(i * n + range.start..i * n + range.end) };
         if transposed {
             let mut y = vec![0.0; m * range.len()];

@@ -1,5 +1,5 @@
-//! The dot products of decoding by AVX-512. One row of the matrix at a time, so that memory is read as one stream:
-//! four streams side by side came at two thirds of the rate (22 instead of 34 GB/s on a Zen 4 with two cores).
+//! The dot products of decoding by AVX-512. One row of the matrix at a time, so that memory is read as one stream: four parallel
+//! streams reached two thirds of the rate (22 instead of 34 GB/s on a Zen 4 with two cores).
 
 use crate::kernel::matrix::Values;
 use half::bf16;
@@ -12,14 +12,14 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     let count = range.len();
     let mut start = 0;
     while start < x.len() / k {
-        // the same sums for many rows as for one, in one reading of the matrix
+        // the same sums for many rows as for one, in one pass over the matrix
         let some = match x.len() / k - start {
             8.. => 8,
             4.. => 4,
             _ => 1,
         };
         let (x, y) = (&x[start * k..(start + some) * k], &mut y[start * count..(start + some) * count]);
-        // SAFETY: `super::rows` asked the processor; lengths are checked inside
+        // SAFETY: `super::rows` checked the processor; lengths are checked inside
         unsafe {
             match (w, some) {
                 (Values::F32(w), 8) => f32_rows::<8, 2>(x, k, &w[range.start * stride..], stride, y),
@@ -34,11 +34,11 @@ pub fn rows(x: &[f32], k: usize, w: Values, stride: usize, range: Range<usize>, 
     }
 }
 
-/// How far ahead memory is asked for, in bytes.
+/// Prefetch distance in bytes.
 const AHEAD: usize = 4096;
 
-/// Defines the product of M rows of `x` with rows of `w`, N at a time, for one kind of number: `$load` gives sixteen of
-/// them from an address as f32, `$some` those under a mask, and zeros.
+/// Defines the product of M rows of `x` with rows of `w`, N at a time, for one type of number: `$load` loads sixteen from an
+/// address as f32, `$some` those under a mask, zeros elsewhere.
 macro_rules! dots {
     ($name:ident, $kind:ty, $load:expr, $some:expr) => {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
@@ -53,7 +53,7 @@ macro_rules! dots {
                 }
                 let mut sums = [[_mm512_setzero_ps(); N]; M];
                 for at in (0..whole).step_by(16) {
-                    // SAFETY: 16 numbers from `at` lie in each row of w and of x; a prefetch may name any address
+                    // SAFETY: 16 numbers from `at` are inside each row of w and of x; a prefetch may use any address
                     unsafe {
                         let mut ws = [_mm512_setzero_ps(); N];
                         for i in 0..N {
@@ -74,7 +74,7 @@ macro_rules! dots {
                 let rest: __mmask16 = (1 << (k - whole)) - 1;
                 for m in 0..M {
                     for i in 0..N.min(count - first) {
-                        // SAFETY: as many numbers as the mask has ones follow in each row
+                        // SAFETY: each row has at least as many more numbers as the mask has ones
                         y[m * count + first + i] = unsafe {
                             let x = _mm512_maskz_loadu_ps(rest, x.as_ptr().add(m * k + whole));
                             let w = $some(rest, rows[i].as_ptr().add(whole));
@@ -103,7 +103,7 @@ dots!(
     }
 );
 
-/// The sum of sixteen sums, in the order of [`fold`](crate::kernel::math::fold).
+/// The total of sixteen partial sums, in the order of [`fold`](crate::kernel::math::fold).
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn folded(sums: __m512) -> f32 {

@@ -1,8 +1,8 @@
-//! Ranges of memory that nobody uses.
+//! Free ranges of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ranges by their size and by their place: neighbors are one range.
+/// Ranges by size and by address; adjacent ranges are merged.
 pub struct Free {
     sizes: BTreeSet<(usize, usize)>,
     places: BTreeMap<usize, usize>,
@@ -14,17 +14,17 @@ impl Free {
         Free { sizes: BTreeSet::new(), places: BTreeMap::new(), bytes: 0 }
     }
 
-    /// Bytes of all ranges.
+    /// Total bytes of all ranges.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether a range holds this size.
+    /// Whether a range has room for this size.
     pub fn has(&self, size: usize) -> bool {
         self.sizes.range((size, 0)..).next().is_some()
     }
 
-    /// The start of a range of this size, cut from the smallest that holds it.
+    /// The start of a range of this size, split from the smallest that fits.
     pub fn take(&mut self, size: usize) -> Option<usize> {
         let &(found, place) = self.sizes.range((size, 0)..).next()?;
         self.remove(place, found);
@@ -41,7 +41,7 @@ impl Free {
         Some((place, size))
     }
 
-    /// Takes in a range, and joins it to its neighbors.
+    /// Adds a range, and merges it with its neighbors.
     pub fn put(&mut self, mut place: usize, mut size: usize) {
         if let Some((&before, &length)) = self.places.range(..place).next_back()
             && before + length == place

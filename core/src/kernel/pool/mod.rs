@@ -1,11 +1,10 @@
-//! The program's allocator: a pool of large blocks over the system's.
+//! The program's allocator: a pool of large blocks on top of the system allocator.
 //!
-//! A training step frees and allocates the same large blocks again and again. Giving them back to the operating
-//! system costs a page fault, and a cleared page, for every 4 KiB the next time: a third of a naive step. So large
-//! blocks are kept here between uses, side by side in large pages: memory is read a fifth faster through
-//! them. Small ones are the system allocator's.
+//! A training step frees and allocates the same large blocks again and again. Returning them to the operating system costs a page
+//! fault, and a cleared page, for every 4 KiB the next time: a third of a naive step. So the pool keeps large blocks between
+//! uses, contiguous in large pages, which make reading a fifth faster. Small blocks go to the system allocator.
 //!
-//! The library installs nothing: `main.rs` makes [`PoolAllocator`] the global allocator, and another host may too.
+//! The library installs nothing: `main.rs` makes [`PoolAllocator`] the global allocator, and another host may do so too.
 
 mod free;
 mod system;
@@ -19,17 +18,16 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Above this size a block is kept.
+/// Minimum size of pooled blocks.
 const LARGE: usize = 128 << 10;
-/// Sizes of blocks are multiples of this: whole pages.
+/// Block sizes are multiples of this: whole pages.
 const UNIT: usize = 16 << 10;
-/// What is asked of the system at once, for blocks of up to a quarter of it: memory that nobody touches costs nothing.
+/// Size of a request to the system, for blocks of up to a quarter of it: untouched memory costs nothing.
 const EXTENT: usize = 256 << 20;
-/// What may be held beyond the most that was ever in use at once, and half of that: what one step gives back the next
-/// one needs.
+/// Idle memory allowed beyond the peak in use, and half of the peak: what one step frees the next one needs.
 const IDLE: usize = 256 << 20;
 
-/// The small blocks that the system's allocator keeps at the end of its memory.
+/// Small blocks that the system allocator may keep at the end of its memory.
 const SMALL_IDLE: usize = 256 << 20;
 
 /// An allocator that keeps large blocks for the next use.
@@ -40,31 +38,31 @@ const SMALL_IDLE: usize = 256 << 20;
 /// ```
 pub struct PoolAllocator;
 
-/// Whether the program has the system's allocator keep small blocks.
+/// Whether the program lets the system allocator keep small blocks.
 static TUNED: AtomicBool = AtomicBool::new(false);
 
 struct Pool {
     free: Free,
     used: usize,
     peak: usize,
-    /// What is left of the last extent: its first address, and how many bytes.
+    /// The rest of the last extent: its first address, and its bytes.
     fresh: (usize, usize),
 }
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { free: Free::new(), used: 0, peak: 0, fresh: (0, 0) });
 
-/// The size of the block for this many bytes.
+/// The block size for this many bytes.
 fn block_size(bytes: usize) -> usize {
     bytes.next_multiple_of(UNIT)
 }
 
-/// Whether a block of this layout is kept here.
+/// Whether blocks of this layout are pooled.
 fn large(layout: &Layout) -> bool {
     cfg!(target_os = "linux") && layout.size() > LARGE && layout.align() <= 4096
 }
 
 impl Pool {
-    /// A block of this size, and whether it is known to be zero; null where the system has none.
+    /// Returns a block of this size, and whether it is known to be zero; null if the system has no memory.
     fn take(&mut self, size: usize) -> (*mut u8, bool) {
         if watch::is_on() {
             self.make_room(size);
@@ -83,14 +81,14 @@ impl Pool {
         (place as *mut u8, zero)
     }
 
-    /// The address of a block that nobody has used yet; 0 where the system has none.
+    /// The address of an unused block; 0 if the system has no memory.
     fn fresh(&mut self, size: usize) -> usize {
         memory::kept_by(&PoolAllocator);
         if size > EXTENT / 4 {
             return system::reserve(size) as usize;
         }
         if self.fresh.1 < size {
-            // no memory lies behind the rest of the last one: it was never touched
+            // the rest of the last extent has no memory behind it: it was never touched
             let extent = system::reserve(EXTENT) as usize;
             if extent == 0 {
                 return system::reserve(size) as usize;
@@ -107,13 +105,13 @@ impl Pool {
         self.used -= size;
     }
 
-    /// Ends the process where a block of this size is beyond its limit; before that gives back what lies idle.
+    /// Ends the process if a block of this size exceeds its limit, after releasing idle memory.
     #[cold]
     fn make_room(&mut self, size: usize) {
         if watch::is_in_use_beyond(self.used + size) {
             memory::end();
         }
-        // a range that is used again is held already
+        // a reused range is already counted as held
         let more = if self.free.has(size) { 0 } else { size };
         while watch::is_held_beyond(more)
             && let Some((place, size)) = self.free.take_largest()
@@ -128,7 +126,7 @@ impl Pool {
         }
     }
 
-    /// Gives unused memory back, largest ranges first, when too much lies idle.
+    /// Releases unused memory, largest ranges first, if too much is idle.
     fn trim(&mut self) {
         while self.used + self.free.bytes() > self.peak + self.peak / 2 + IDLE
             && let Some((place, size)) = self.free.take_largest()
@@ -145,7 +143,7 @@ fn pool<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
     done
 }
 
-/// Has the system's allocator keep small blocks too: for the start of a program with this allocator.
+/// Lets the system allocator keep small blocks too: call at the start of a program with this allocator.
 pub fn tune() {
     TUNED.store(true, Ordering::Relaxed);
     system::keep_small(SMALL_IDLE);
@@ -166,13 +164,13 @@ impl Keeper for PoolAllocator {
     }
 
     fn limit(&self, bytes: usize) {
-        // a script fills as much again between two looks, and what it frees goes back sooner
+        // a script may fill as much again between two checks; and freed memory is returned sooner
         system::keep_small(bytes / 32);
         watch::limit(bytes, self.in_use());
     }
 
     fn give_back(&self) {
-        // the settings of a host's allocator are the host's
+        // a host's allocator settings belong to the host
         if TUNED.load(Ordering::Relaxed) {
             system::trim_small();
         }
@@ -190,7 +188,7 @@ fn block(layout: &Layout) -> (*mut u8, bool) {
     pool(|pool| pool.take(block_size(layout.size())))
 }
 
-/// Small blocks of `from` bytes became ones of `to` bytes, 0 for none.
+/// Records that small blocks of `from` bytes became blocks of `to` bytes; 0 for none.
 #[inline]
 fn small(from: usize, to: usize) {
     if watch::small(from, to) {
@@ -198,21 +196,21 @@ fn small(from: usize, to: usize) {
     }
 }
 
-/// Ends the process where it holds more than its limit.
+/// Ends the process if it exceeds its limit.
 #[cold]
 fn look() {
     if !watch::is_held_beyond(0) {
         watch::seen();
     } else if let Ok(mut pool) = POOL.try_lock() {
-        // else a block of the pool's own: whoever has the lock looks, or the next block does
+        // otherwise the lock is held for a pooled block: its holder checks, or the next block does
         pool.make_room(0);
         memory::set_pooled(pool.free.bytes());
         watch::seen();
     }
 }
 
-// SAFETY: blocks are disjoint, of at least the size asked for, aligned to pages; whether a block is pooled or
-// the system's depends on its layout alone, which is the same when it is freed
+// SAFETY: blocks are disjoint, at least as large as requested, and page-aligned; whether a block is pooled or from the system
+// depends on its layout alone, which is the same when it is freed
 unsafe impl GlobalAlloc for PoolAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -248,7 +246,7 @@ unsafe impl GlobalAlloc for PoolAllocator {
             return pool(|pool| pool.put(block, block_size(layout.size())));
         }
         small(layout.size(), 0);
-        // SAFETY: as promised by the caller, and not kept: it came from the system
+        // SAFETY: as promised by the caller, and not pooled: it came from the system
         unsafe { System.dealloc(block, layout) }
     }
 

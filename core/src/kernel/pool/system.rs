@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[cfg(target_os = "linux")]
 mod pages {
-    /// A large page.
+    /// Size of a large page.
     const ALIGN: usize = 2 << 20;
 
-    /// Fresh memory of this size, zero, in large pages where the system has them.
+    /// Fresh zeroed memory of this size, in large pages if the system supports them.
     pub fn reserve(size: usize) -> *mut u8 {
         let (kind, access) = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, libc::PROT_READ | libc::PROT_WRITE);
-        // SAFETY: a new mapping, of which the parts beside the aligned middle are unmapped at once
+        // SAFETY: a new mapping, whose parts outside the aligned middle are unmapped at once
         unsafe {
             let start = libc::mmap(std::ptr::null_mut(), size + ALIGN, access, kind, -1, 0);
             if start == libc::MAP_FAILED {
@@ -30,7 +30,7 @@ mod pages {
     }
 
     pub fn release(block: *mut u8, size: usize) {
-        // SAFETY: the block is whole pages of what `reserve` gave, and nobody uses it
+        // SAFETY: the block is whole pages from `reserve`, and unused
         unsafe { libc::munmap(block.cast(), size) };
     }
 }
@@ -46,10 +46,10 @@ mod pages {
 
 pub use pages::{release, reserve};
 
-/// How many bytes of small blocks the system's allocator keeps.
+/// Bytes of small blocks that the system allocator keeps.
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// Has the system's allocator keep small blocks too, so many bytes.
+/// Lets the system allocator keep this many bytes of small blocks.
 pub fn keep_small(bytes: usize) {
     KEPT.store(bytes, Relaxed);
     let bytes = bytes.min(1 << 30);
@@ -64,23 +64,23 @@ pub fn keep_small(bytes: usize) {
     let _ = bytes;
 }
 
-/// Bytes of small blocks that the system's allocator keeps, where it reports them.
+/// Bytes of small blocks that the system allocator keeps, if it reports them.
 pub fn unused_small_bytes() -> usize {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: asks for numbers
+    // SAFETY: reads numbers
     return unsafe { libc::mallinfo() }.fordblks as u32 as usize; // it counts in 32 bits
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     0
 }
 
-/// Has the system's allocator give back the pages that nobody uses. `malloc_trim` alone leaves the end of a thread's own
-/// heap, which goes only when a larger block before it is freed.
+/// Makes the system allocator release unused pages. `malloc_trim` alone leaves the end of a thread's own heap, which is released
+/// only when a larger block before it is freed.
 pub fn trim_small() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt takes plain numbers, and the block is freed as it came
+    // SAFETY: mallopt takes plain numbers, and the block is freed unchanged
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 17);
-        // else the compiler does neither
+        // otherwise the compiler removes both
         libc::free(std::hint::black_box(libc::malloc(1 << 18)));
         libc::malloc_trim(0);
     }

@@ -1,6 +1,6 @@
-//! Products of whole numbers by AMX: a tile of sixteen rows of `x` with the sixteen rows of a panel, a group of columns at once.
+//! Integer products by AMX: a tile of sixteen rows of `x` with the sixteen rows of a panel, a group of columns at once.
 //!
-//! They are the whole numbers of the vectors' products, and added up in their order: the bits are the same.
+//! They are the same integers as in the vector products, summed in the same order: the bits are the same.
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
@@ -13,7 +13,7 @@ use std::arch::x86_64::*;
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
-/// Rows of `x` that are multiplied at once.
+/// Rows of `x` multiplied at once.
 pub const TILE: usize = 16;
 
 /// Whether the processor has tiles of bytes.
@@ -21,16 +21,16 @@ pub fn is_available() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
     let has = || {
         const INT8: u32 = 1 << 25;
-        // a processor at this level has the leaf
+        // a processor at this level has this CPUID leaf
         level() >= Level::Amx && __cpuid_count(7, 0).edx & INT8 != 0 && vnni::is_available()
     };
     *HAS.get_or_init(has)
 }
 
-/// Products of the rows of `x`, as many as whole tiles have, with those of some panels: in `y`, which has room for all rows, one panel's
-/// after another's. Only where [`is_available`].
+/// Products of as many rows of `x` as fill whole tiles with some panels: in `y`, which has room for all rows, panel by panel.
+/// Only if [`is_available`].
 pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) {
-    /// Results, rows of `x`, and columns of the panel: a group, of four columns a row.
+    /// Results, rows of `x`, and columns of the panel: a group, with four columns per row.
     struct Of<K>(K);
     impl<K: Kind> Of<K> {
         const LAYOUT: Layout = {
@@ -46,13 +46,13 @@ pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f
     assert!(y.len() == panels.len() / places.bytes * m, "room for other rows");
     let mut levels = LEVELS.take();
     levels.resize(panels.len() / places.bytes * units * 8, Line([0; 64]));
-    // SAFETY: the processor was asked, and what is read and written is inside, as was asked above
+    // SAFETY: the processor was checked, and reads and writes are in bounds, as checked above
     unsafe {
         for (panel, levels) in panels.chunks_exact(places.bytes).zip(levels.chunks_exact_mut(units * 8)) {
             signed::<K>(panel, levels);
         }
         let _registers = Registers::open(const { &Of::<K>::LAYOUT });
-        // rows of x stay in the nearest cache while all panels take them
+        // rows of x stay in the nearest cache for all panels
         for first in (0..m / TILE * TILE).step_by(TILE) {
             for (at, (panel, levels)) in
                 panels.chunks_exact(places.bytes).zip(levels.chunks_exact(units * 8)).enumerate()
@@ -65,12 +65,12 @@ pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f
     LEVELS.set(levels);
 }
 
-/// The levels of a panel less their offset, as signed bytes: a line for each four columns.
+/// The levels of a panel minus their offset, as signed bytes: one line for four columns.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 unsafe fn signed<K: Kind>(panel: &[u8], levels: &mut [Line]) {
     let offset = _mm512_set1_epi8(K::OFFSET as u8 as i8);
     for (unit, lines) in levels.chunks_exact_mut(8).enumerate() {
-        // SAFETY: the caller's: a panel has K::BITS lines for each 32 columns, and 8 lines are here
+        // SAFETY: the caller ensures that a panel has K::BITS lines for each 32 columns; there are 8 lines here
         unsafe {
             let steps = vnni::steps::<K>(panel.as_ptr().add(unit * 64 * K::BITS));
             for (step, line) in steps.into_iter().zip(lines) {
@@ -80,7 +80,7 @@ unsafe fn signed<K: Kind>(panel: &[u8], levels: &mut [Line]) {
     }
 }
 
-/// Results of the whole numbers of one group: a row of `x` each line.
+/// Integer results of one group: one line per row of `x`.
 type Dots = [Line; TILE];
 
 /// Products of sixteen rows of `x`, from `first` on.
@@ -95,11 +95,11 @@ unsafe fn tile<K: Kind>(
 ) {
     let units = places.units;
     let mut sums = [_mm512_setzero_ps(); TILE];
-    // the tiles of a group are multiplied while the numbers of the one before are added up
+    // the tiles of a group are multiplied while the results of the previous group are summed
     let mut dots: [Dots; 2] = [[Line([0; 64]); TILE]; 2];
     let groups = units * K::GROUPS;
     let start = |group: usize, dots: &mut Dots| {
-        // SAFETY: the caller's: rows of x and lines of levels up to there
+        // SAFETY: the caller ensures rows of x and lines of levels up to there
         unsafe {
             let x = x.levels.as_ptr().add(first * units * 32 + group * (32 / K::GROUPS));
             multiply(x, units * 32, levels.as_ptr().add(group * (8 / K::GROUPS)), dots);
@@ -109,7 +109,7 @@ unsafe fn tile<K: Kind>(
         start(0, &mut dots[0]);
     }
     for unit in 0..units {
-        // SAFETY: the caller's: places inside of the panel, and rows of x
+        // SAFETY: the caller ensures that places are inside the panel, and that the rows of x exist
         let scales = unsafe { vnni::scales::<K>(panel.as_ptr(), places, unit) };
         for (own, (scale, min)) in scales.into_iter().enumerate().take(K::GROUPS) {
             let group = unit * K::GROUPS + own;
@@ -118,7 +118,7 @@ unsafe fn tile<K: Kind>(
             }
             for (m, (sums, dots)) in sums.iter_mut().zip(&dots[group % 2]).enumerate() {
                 let at = (first + m) * units + unit;
-                // SAFETY: as above; a line is sixteen whole numbers
+                // SAFETY: as above; a line is sixteen integers
                 unsafe {
                     let by = _mm512_set1_ps(*x.scales.get_unchecked(at));
                     let dots = _mm512_cvtepi32_ps(_mm512_load_si512(dots.0.as_ptr().cast()));
@@ -137,10 +137,10 @@ unsafe fn tile<K: Kind>(
     }
 }
 
-/// The whole numbers of a group: rows of `x`, `stride` bytes apart, by lines of levels.
+/// The integer products of a group: rows of `x`, `stride` bytes apart, by lines of levels.
 ///
 /// # Safety
-/// The registers are laid out for both.
+/// The registers are configured for both.
 #[inline(always)]
 unsafe fn multiply(x: *const i8, stride: usize, levels: *const Line, dots: &mut Dots) {
     // SAFETY: as promised; results are sixteen lines

@@ -1,11 +1,11 @@
-//! Products of whole numbers by AVX2: a vector holds four columns of eight rows, and two of them a panel's.
+//! Integer products by AVX2: a vector holds four columns of eight rows, and two vectors hold a panel's.
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
 use super::rounded::{Rounded, total_of};
 use std::arch::x86_64::*;
 
-/// How far ahead memory is asked for, in bytes.
+/// Prefetch distance in bytes.
 const AHEAD: usize = 4096;
 
 /// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel.
@@ -25,9 +25,9 @@ pub unsafe fn products<K: Kind, const M: usize>(
     assert!(x.levels.len() >= (first + M) * units * 32 && x.sums.len() >= (first + M) * units, "rows beyond x");
     assert!([x.scales.len(), x.totals.len()] == [x.sums.len(); 2], "rows beyond x");
     if M > 1 {
-        // sums of both halves would not leave registers for the levels
+        // sums of both halves would leave no registers for the levels
         for side in 0..2 {
-            // SAFETY: the caller's, and what was asked above
+            // SAFETY: ensured by the caller, and checked above
             unsafe { sides::<K, M, 1>(panel, places, x, first, side, y) };
         }
     } else {
@@ -36,7 +36,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     }
 }
 
-/// The same of `S` halves of the panel, eight rows each, from `side` on.
+/// The same for `S` halves of the panel, eight rows each, from `side` on.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn sides<K: Kind, const M: usize, const S: usize>(
@@ -50,7 +50,8 @@ unsafe fn sides<K: Kind, const M: usize, const S: usize>(
     let units = places.units;
     let mut sums = [[_mm256_setzero_ps(); S]; M];
     for unit in 0..units {
-        // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as the caller says; a prefetch may name any address
+        // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as the caller ensures; a prefetch may use
+        // any address
         unsafe {
             let lines = panel.as_ptr().add(unit * 64 * K::BITS);
             for at in 0..K::BITS {
@@ -67,7 +68,7 @@ unsafe fn sides<K: Kind, const M: usize, const S: usize>(
                     let sums = &mut sums[s];
                     for group in 0..K::GROUPS {
                         let sum = if K::GROUPS == 1 { own[0] + own[1] } else { own[group] };
-                        // levels of eight bits are taken with their sign
+                        // 8-bit levels are signed
                         let offset = if K::BITS == 8 { 0 } else { -K::OFFSET * sum };
                         let mut dots = _mm256_set1_epi32(offset);
                         let count = 8 / K::GROUPS;
@@ -94,7 +95,7 @@ unsafe fn sides<K: Kind, const M: usize, const S: usize>(
     }
 }
 
-/// Products of four levels with four numbers, added. Pairs are added in 16 bits: 63 · 127 · 2 fits, and 128 · 127 · 2 too.
+/// Sums of products of four levels with four numbers. Pairs are added in 16 bits: 63 · 127 · 2 fits, and so does 128 · 127 · 2.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn dot<K: Kind>(levels: __m256i, numbers: __m256i) -> __m256i {
@@ -107,14 +108,14 @@ fn dot<K: Kind>(levels: __m256i, numbers: __m256i) -> __m256i {
     _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
 }
 
-/// The levels of 32 columns of one side's eight rows, a vector for each four.
+/// The levels of 32 columns of one half's eight rows, a vector for each four columns.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn steps<K: Kind>(lines: *const u8, side: usize) -> [__m256i; 8] {
     let mut steps = [_mm256_setzero_si256(); 8];
     let nibble = _mm256_set1_epi8(15);
     let pair = _mm256_set1_epi8(3);
-    // SAFETY: the caller's: K::BITS lines follow
+    // SAFETY: the caller ensures that K::BITS lines follow
     unsafe {
         let line = |at: usize| _mm256_loadu_si256(lines.add(64 * at + 32 * side).cast());
         if K::BITS == 8 {
@@ -160,13 +161,13 @@ unsafe fn steps<K: Kind>(lines: *const u8, side: usize) -> [__m256i; 8] {
     steps
 }
 
-/// Scales and minima of the groups of 32 columns, of one side's eight rows each.
+/// Scales and minima of the groups of 32 columns, for one half's eight rows.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn scales<K: Kind>(panel: *const u8, places: Places, unit: usize, side: usize) -> [(__m256, __m256); 2] {
     let zero = _mm256_setzero_ps();
     let mut both = [(zero, zero); 2];
-    // SAFETY: the caller's: these places are inside the panel
+    // SAFETY: the caller ensures that these places are inside the panel
     unsafe {
         let halves = |at: *const u8| _mm256_cvtph_ps(_mm_loadu_si128(at.add(16 * side).cast()));
         let own = panel.add(places.scales + unit * places.scale_bytes);

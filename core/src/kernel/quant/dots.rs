@@ -1,4 +1,4 @@
-//! Products of rounded rows with panels: the same whole numbers, and sums in the same order, on every processor.
+//! Products of rounded rows with panels: the same integers, and sums in the same order, on every processor.
 
 use super::kinds::{Fields, Kind, Scales};
 use super::panel::{self, Places, ROWS, UNIT};
@@ -6,7 +6,7 @@ use super::rounded::{Rounded, total_of};
 use crate::kernel::cpu::{Level, level};
 use crate::kernel::math::fma;
 
-/// Products of all rows of `x` with the rows of some panels: in `y` those of one panel after those of another.
+/// Products of all rows of `x` with the rows of some panels, in `y` panel by panel.
 pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) {
     let m = x.rows();
     let done = by_tiles::<K>(panels, places, x, y);
@@ -15,7 +15,7 @@ pub fn products<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f
     }
 }
 
-/// Those of as many rows as make whole tiles, where the processor has AMX: how many they are.
+/// Products of as many rows as fill whole tiles, if the processor has AMX; returns their number.
 #[cfg(target_arch = "x86_64")]
 fn by_tiles<K: Kind>(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]) -> usize {
     use super::amx::{self, TILE};
@@ -53,7 +53,7 @@ fn of_panel<K: Kind>(panel: &[u8], places: Places, x: &Rounded, first: usize, y:
 
 fn few<K: Kind, const M: usize>(panel: &[u8], places: Places, x: &Rounded, first: usize, y: &mut [[f32; ROWS]; M]) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the processor was asked
+    // SAFETY: the processor was checked
     unsafe {
         if level() >= Level::Avx512 && super::vnni::is_available() {
             return super::vnni::products::<K, M>(panel, places, x, first, y);
@@ -64,13 +64,13 @@ fn few<K: Kind, const M: usize>(panel: &[u8], places: Places, x: &Rounded, first
     }
     #[cfg(target_arch = "aarch64")]
     if super::neon::is_available() {
-        // SAFETY: the processor was asked
+        // SAFETY: the processor was checked
         return unsafe { super::neon::products::<K, M>(panel, places, x, first, y) };
     }
     plain::<K, M>(panel, places, x, first, y);
 }
 
-/// [`products`] in portable code, and to test the others against.
+/// [`products`] in portable code, also the reference for tests.
 pub fn plain<K: Kind, const M: usize>(
     panel: &[u8],
     places: Places,
@@ -109,7 +109,7 @@ pub fn plain<K: Kind, const M: usize>(
     }
 }
 
-/// `a * b + c`, in one rounding where the vectors have it.
+/// `a * b + c`, with one rounding if the vectors do so.
 fn add(a: f32, b: f32, c: f32) -> f32 {
     if level() >= Level::Avx2 { fma::<true>(a, b, c) } else { fma::<false>(a, b, c) }
 }

@@ -1,8 +1,8 @@
-//! Weights quantized in ggml's blocks: a few bits a number and one or two scales a block. They are never trained.
+//! Weights quantized in ggml's blocks: a few bits per number and one or two scales per block. They are never trained.
 //!
-//! They lie as `panel` says, sixteen rows side by side. A product rounds its input to 8 bits, 32 numbers with one scale (`rounded`), and
-//! multiplies whole numbers; or, where f32 is asked for, dequantizes some rows at a time and multiplies those.
-//! llama.cpp rounds so too (`ggml_vec_dot_q4_K_q8_K` and its like), with one scale for 256 numbers beside the `_k` kinds.
+//! They are stored in the layout of `panel`, sixteen rows interleaved. A product rounds its input to 8 bits, with one scale per
+//! 32 numbers (`rounded`), and multiplies integers; or, if f32 is requested, dequantizes some rows at a time and multiplies
+//! those. llama.cpp rounds likewise (`ggml_vec_dot_q4_K_q8_K` and similar), with one scale per 256 numbers for the `_k` kinds.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -49,13 +49,13 @@ struct Line([u8; 64]);
 
 /// Rows dequantized at once in a matmul.
 const TILE: usize = 256;
-/// Panels that rows of `x` are multiplied with one after the other, while they are near.
+/// Panels that rows of `x` are multiplied with in turn, while they are in cache.
 const PANELS: usize = 4;
 
-/// Reads the bytes from a place on.
+/// Reads the bytes at an offset.
 pub type ReadBytes<'a> = dyn Fn(usize, &mut [u8]) -> Result<()> + Sync + 'a;
 
-/// What is done with a kind of blocks.
+/// The operations on a kind of blocks.
 struct Format {
     kind: GgmlDType,
     places: fn(columns: usize) -> Places,
@@ -65,10 +65,10 @@ struct Format {
     products: Products,
 }
 
-/// Writes the block at a place, its row in the panel and its number in the row.
+/// Writes a block, given its row in the panel and its index in the row.
 type Unpack = fn(panel: &[u8], columns: usize, place: (usize, usize), block: &mut [u8]);
 
-/// Products of the rows of `x` with those of some panels.
+/// Products of the rows of `x` with the rows of some panels.
 type Products = fn(panels: &[u8], places: Places, x: &Rounded, y: &mut [[f32; ROWS]]);
 
 const fn format<K: Kind>(kind: GgmlDType) -> Format {
@@ -95,7 +95,7 @@ const FORMATS: &[Format] = &[
     format::<kinds::Q6K>(GgmlDType::Q6K),
 ];
 
-/// What a kind is called: `q4_1`, `q4_k`, `f16`, …
+/// The name of a kind: `q4_1`, `q4_k`, `f16`, …
 pub fn word(kind: GgmlDType) -> String {
     let name = format!("{kind:?}").to_lowercase();
     if name.contains('_') { name } else { name.replace('k', "_k") }
@@ -107,7 +107,7 @@ impl Blocks {
         FORMATS.iter().any(|format| format.kind == kind)
     }
 
-    /// From the bytes of a file.
+    /// Reads a matrix from the bytes of a file.
     pub fn new(kind: GgmlDType, [rows, columns]: [usize; 2], bytes: &[u8]) -> Result<Blocks> {
         let row_bytes = row_bytes(kind, columns);
         if bytes.len() != rows * row_bytes {
@@ -119,8 +119,8 @@ impl Blocks {
         })
     }
 
-    /// From the bytes that `read` gives, by where they start: some rows at a time, so that no second copy of them is in memory.
-    /// `order` says which row of as many as it is long comes where, the same for all such parts.
+    /// Reads a matrix through `read`, by offset: some rows at a time, to avoid a second copy in memory. `order` is a permutation
+    /// of its length of rows, applied to each run of that many rows.
     pub fn read(kind: GgmlDType, [rows, columns]: [usize; 2], order: &[usize], read: &ReadBytes) -> Result<Blocks> {
         let Some(format) = FORMATS.iter().find(|format| format.kind == kind) else {
             bail!("model", "blocks of {kind:?} can't stay as they are");
@@ -175,7 +175,7 @@ impl Blocks {
         row_bytes(self.format.kind, self.columns)
     }
 
-    /// Bytes that all take in memory.
+    /// Bytes of all blocks in memory.
     pub fn size(&self) -> usize {
         size_of_val(&self.lines[..])
     }
@@ -266,7 +266,7 @@ impl Blocks {
         array(y, &dims)
     }
 
-    /// By whole numbers.
+    /// The product by integers.
     fn rounded_linear(&self, x: &[f32], y: &mut [f32]) -> Result<()> {
         let x = Rounded::of(x, self.columns);
         let (m, panels) = (y.len() / self.rows.max(1), self.rows.div_ceil(ROWS));
@@ -279,7 +279,7 @@ impl Blocks {
                 for (at, own) in range.clone().zip(own.iter().skip(i).step_by(m)) {
                     let count = ROWS.min(self.rows - at * ROWS);
                     let first = i * self.rows + at * ROWS;
-                    // SAFETY: these columns are this task's alone
+                    // SAFETY: these columns belong to this task alone
                     let to = unsafe { board.write(first..first + count) };
                     match <&mut [f32; ROWS]>::try_from(&mut *to) {
                         Ok(to) => *to = *own,
@@ -291,7 +291,7 @@ impl Blocks {
         crate::cancel::check()
     }
 
-    /// By f32 (or bf16), some rows at a time.
+    /// The product by f32 (or bf16), some rows at a time.
     fn widened_linear(&self, xs: &[f32], m: usize, precision: Precision, y: &mut [f32]) -> Result<()> {
         let mut tile = unwritten(TILE.min(self.rows) * self.columns);
         let mut part = unwritten(m * TILE.min(self.rows));
@@ -333,7 +333,7 @@ impl Blocks {
         array(dx, &dims)
     }
 
-    /// Dots of rows of `x` with these rows of the matrix, one row's after the other's in `y`: those of [`Blocks::linear`].
+    /// Dot products of rows of `x` with these rows of the matrix, in `y` row by row: as in [`Blocks::linear`].
     pub(super) fn rows(&self, x: &[f32], range: Range<usize>, precision: Precision, y: &mut [f32]) {
         if precision != Precision::Int8 {
             let mut wide = unwritten(range.len() * self.columns);
@@ -358,7 +358,7 @@ fn row_bytes(kind: GgmlDType, columns: usize) -> usize {
     columns / kind.block_size() * kind.type_size()
 }
 
-/// Rows that are read at once: whole panels, and whole parts of what is reordered.
+/// Rows read at once: whole panels, and whole runs of reordered rows.
 fn part_rows(row_bytes: usize, order: usize) -> usize {
     const BYTES: usize = 256 << 10;
     let mut least = ROWS;
@@ -368,7 +368,7 @@ fn part_rows(row_bytes: usize, order: usize) -> usize {
     (BYTES / (least * row_bytes).max(1)).max(1) * least
 }
 
-/// Lends a thread's buffer: memory that is asked for anew has to be zeroed by the system.
+/// Lends a per-thread buffer: newly allocated memory must be zeroed by the system.
 fn with_buffer<T>(bytes: usize, work: impl FnOnce(&mut [u8]) -> T) -> T {
     thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
     let mut buffer = BUFFER.take();
@@ -381,11 +381,11 @@ fn with_buffer<T>(bytes: usize, work: impl FnOnce(&mut [u8]) -> T) -> T {
 }
 
 fn bytes_of(lines: &[Line]) -> &[u8] {
-    // SAFETY: a line is bytes, one after the other
+    // SAFETY: a line is contiguous bytes
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
 }
 
 fn bytes_of_mut(lines: &mut [Line]) -> &mut [u8] {
-    // SAFETY: a line is bytes, one after the other
+    // SAFETY: a line is contiguous bytes
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), size_of_val(lines)) }
 }

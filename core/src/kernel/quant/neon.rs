@@ -1,6 +1,6 @@
-//! Products of whole numbers by NEON's dot products: a vector holds four columns of four rows, and four of them a panel's.
+//! Integer products by NEON dot products: a vector holds four columns of four rows, and four vectors hold a panel's.
 //!
-//! Sums are those of the portable code, to the bit: each product is rounded before it is added, as there.
+//! Sums equal those of the portable code bit for bit: each product is rounded before it is added.
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
@@ -8,14 +8,14 @@ use super::rounded::{Rounded, total_of};
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-/// Rows of a vector.
+/// Rows per vector.
 const LANES: usize = 4;
 
 pub fn is_available() -> bool {
     std::arch::is_aarch64_feature_detected!("dotprod")
 }
 
-/// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel. Only where [`is_available`].
+/// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel. Only if [`is_available`].
 ///
 /// # Safety
 /// The processor has NEON and its dot products.
@@ -34,7 +34,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     for quarter in 0..ROWS / LANES {
         let mut sums = [vdupq_n_f32(0.0); M];
         for unit in 0..units {
-            // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as was asked above
+            // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as checked above
             unsafe {
                 let steps = steps::<K>(panel.as_ptr().add(unit * 64 * K::BITS), quarter);
                 let scales = scales::<K>(panel.as_ptr(), places, unit, quarter);
@@ -45,7 +45,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
                     let own = *x.sums.get_unchecked(at);
                     for group in 0..K::GROUPS {
                         let sum = if K::GROUPS == 1 { own[0] + own[1] } else { own[group] };
-                        // levels of eight bits are taken with their sign
+                        // 8-bit levels are signed
                         let mut dots = vdupq_n_s32(if K::BITS == 8 { 0 } else { -K::OFFSET * sum });
                         let count = 8 / K::GROUPS;
                         for (j, step) in steps.iter().enumerate().skip(group * count).take(count) {
@@ -69,35 +69,35 @@ pub unsafe fn products<K: Kind, const M: usize>(
     }
 }
 
-/// Adds the products of four levels with four numbers. The intrinsic of it is not in stable Rust.
+/// Adds the products of four levels with four numbers. Its intrinsic is not in stable Rust.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot(mut sums: int32x4_t, levels: int8x16_t, numbers: int8x16_t) -> int32x4_t {
-    // SAFETY: reads and writes these registers alone
+    // SAFETY: reads and writes only these registers
     unsafe {
         asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sums, in(vreg) levels, in(vreg) numbers, options(pure, nomem, nostack, preserves_flags));
     }
     sums
 }
 
-/// Four halves as f32. The intrinsic of it is not in stable Rust.
+/// Four halves as f32. Its intrinsic is not in stable Rust.
 #[inline]
 #[target_feature(enable = "neon")]
 fn widened(halves: uint16x4_t) -> float32x4_t {
     let wide: float32x4_t;
-    // SAFETY: reads and writes these registers alone
+    // SAFETY: reads and writes only these registers
     unsafe {
         asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) wide, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
     }
     wide
 }
 
-/// The levels of 32 columns of a quarter's four rows, a vector for each four. Those of eight bits with their sign.
+/// The levels of 32 columns of a quarter's four rows, a vector for each four columns. 8-bit levels are signed.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn steps<K: Kind>(lines: *const u8, quarter: usize) -> [uint8x16_t; 8] {
     let mut steps = [vdupq_n_u8(0); 8];
-    // SAFETY: the caller's: K::BITS lines follow
+    // SAFETY: the caller ensures that K::BITS lines follow
     unsafe {
         let line = |at: usize| vld1q_u8(lines.add(64 * at + 16 * quarter));
         if K::BITS == 8 {
@@ -148,7 +148,7 @@ fn wide(bytes: u32) -> float32x4_t {
     vcvtq_f32_u32(vmovl_u16(vget_low_u16(bytes)))
 }
 
-/// The same of bytes with a sign.
+/// Four signed bytes as f32.
 #[inline]
 #[target_feature(enable = "neon")]
 fn wide_signed(bytes: u32) -> float32x4_t {
@@ -156,7 +156,7 @@ fn wide_signed(bytes: u32) -> float32x4_t {
     vcvtq_f32_s32(vmovl_s16(vget_low_s16(bytes)))
 }
 
-/// Scales and minima of the groups of 32 columns, of a quarter's four rows each.
+/// Scales and minima of the groups of 32 columns, for a quarter's four rows.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn scales<K: Kind>(
@@ -167,7 +167,7 @@ unsafe fn scales<K: Kind>(
 ) -> [(float32x4_t, float32x4_t); 2] {
     let zero = vdupq_n_f32(0.0);
     let mut both = [(zero, zero); 2];
-    // SAFETY: the caller's: these places are inside the panel
+    // SAFETY: the caller ensures that these places are inside the panel
     unsafe {
         let halves = |at: *const u8| widened(vld1_u16(at.add(2 * LANES * quarter).cast()));
         let own = panel.add(places.scales + unit * places.scale_bytes);

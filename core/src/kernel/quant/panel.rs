@@ -1,36 +1,37 @@
-//! Sixteen rows of a quantized matrix side by side, so that one vector holds a number of each: what the products read.
+//! The layout that products read: sixteen rows of a quantized matrix interleaved, so that one vector holds a number of each.
 //!
-//! A panel holds the levels of 32 columns after those of the 32 before, then the scales, then those of blocks of 256. The levels of 32
-//! columns lie by their bits, as many lines of 64 bytes as a level has bits. A line's word `r` is of row `r`; step `j` are the columns
-//! `4 j .. 4 j + 4`, a byte each:
+//! A panel holds the levels in runs of 32 columns, then the scales, then the scales of blocks of 256. The levels of 32 columns
+//! are stored by bits, in as many lines of 64 bytes as a level has bits. Word `r` of a line belongs to row `r`; step `j` is the
+//! columns `4 j .. 4 j + 4`, a byte each:
 //!
 //! - eight bits: line `j` is step `j`;
 //! - four bits: line `t` has step `t` in its low nibbles, and step `t + 4` in the high ones;
 //! - two bits: line `p` has step `4 p + s` in pair `s` of each byte;
 //! - one bit: the line is eight words of 64 bits, word `j` of step `j`, bit `4 r + e` for column `e` of row `r`.
 //!
-//! Levels of 5, 6 and 3 bits are four and one, four and two, two and one. A row takes as much room as in ggml's blocks, but where those have scales of six bits: here they are bytes.
+//! Levels of 5, 6 and 3 bits are stored as four and one, four and two, two and one. A row takes as much room as in ggml's blocks,
+//! except that 6-bit scales are stored as bytes.
 
 use super::kinds::{Fields, Kind, NIBBLES, PAIRS, Scales, gather, half, put_half, put_word, spread, word};
 use half::f16;
 
-/// Rows of a panel.
+/// Rows per panel.
 pub const ROWS: usize = 16;
-/// Columns that are taken at once.
+/// Columns processed at once.
 pub const UNIT: usize = 32;
 
-/// Where things are in a panel.
+/// The layout of a panel.
 #[derive(Clone, Copy)]
 pub struct Places {
-    /// Columns by 32.
+    /// Number of runs of 32 columns.
     pub units: usize,
-    /// The first byte of the scales, and bytes of those of 32 columns.
+    /// The first byte of the scales, and the bytes of the scales of 32 columns.
     pub scales: usize,
     pub scale_bytes: usize,
-    /// The first byte of the scales of blocks, and bytes of those of one.
+    /// The first byte of the block scales, and the bytes of the scales of one block.
     pub blocks: usize,
     pub block_bytes: usize,
-    /// Bytes of all, in whole lines.
+    /// Total bytes, in whole lines.
     pub bytes: usize,
 }
 
@@ -51,7 +52,7 @@ impl Places {
     }
 }
 
-/// The lines of a kind's levels: where its pairs and single bits begin, and which bits of a level they are.
+/// The lines of a kind's levels: where its pairs and single bits begin, and which bits of a level they hold.
 struct Lines {
     nibbles: bool,
     /// (line, shift)
@@ -75,7 +76,7 @@ fn at(line: usize, row: usize) -> usize {
     ROWS * line + row
 }
 
-/// Writes a row's 32 levels into the lines of their columns, which are zeros.
+/// Writes a row's 32 levels into the lines of their columns, which must be zero.
 fn put_levels<K: Kind>(to: &mut [u8], row: usize, levels: &[u32; 8]) {
     let lines = const { lines(K::BITS) };
     if K::BITS == 8 {
@@ -97,7 +98,7 @@ fn put_levels<K: Kind>(to: &mut [u8], row: usize, levels: &[u32; 8]) {
     }
 }
 
-/// A row's 32 levels from the lines of their columns.
+/// Reads a row's 32 levels from the lines of their columns.
 pub fn levels<K: Kind>(from: &[u8], row: usize) -> [u32; 8] {
     let lines = const { lines(K::BITS) };
     if K::BITS == 8 {
@@ -124,7 +125,7 @@ pub fn levels<K: Kind>(from: &[u8], row: usize) -> [u32; 8] {
     levels
 }
 
-/// Writes up to sixteen rows of blocks into a panel of zeros.
+/// Packs up to sixteen rows of blocks into a panel of zeros.
 pub fn pack<K: Kind>(rows: &[&[u8]], columns: usize, panel: &mut [u8]) {
     let places = Places::of::<K>(columns);
     let mut fields = Fields::default();
@@ -141,7 +142,7 @@ pub fn pack<K: Kind>(rows: &[&[u8]], columns: usize, panel: &mut [u8]) {
     }
 }
 
-/// Block `at` of row `row` of a panel, as ggml has it.
+/// Block `at` of row `row` of a panel, in ggml's format.
 pub fn unpack<K: Kind>(panel: &[u8], columns: usize, (row, at): (usize, usize), block: &mut [u8]) {
     let places = Places::of::<K>(columns);
     let mut fields = Fields::default();
@@ -153,7 +154,7 @@ pub fn unpack<K: Kind>(panel: &[u8], columns: usize, (row, at): (usize, usize), 
     K::write(&fields, block);
 }
 
-/// Where a row's scales of block `at` are: those in f16, and the bytes of each of its groups.
+/// Positions of a row's scales of block `at`: the f16 scales, and the bytes for each of its groups.
 fn scale_places<K: Kind>(places: Places, (row, at): (usize, usize)) -> (usize, impl Fn(usize) -> usize) {
     let halves = match K::SCALES {
         Scales::Half | Scales::HalfAndMin => places.scales + at * places.scale_bytes,
@@ -198,7 +199,7 @@ pub fn read_scales<K: Kind>(panel: &[u8], places: Places, place: (usize, usize),
     }
 }
 
-/// What levels of a group are multiplied by, and what is added then.
+/// The factor of a group's levels, and the number then added.
 #[inline(always)]
 pub fn scale_of<K: Kind>(fields: &Fields, group: usize) -> (f32, f32) {
     let (scale, min) = (f16::from_bits(fields.scale).to_f32(), f16::from_bits(fields.min).to_f32());

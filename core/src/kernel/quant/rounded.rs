@@ -1,4 +1,4 @@
-//! Rows of activations rounded to 8 bits, 32 numbers with one scale: what products with weights in blocks multiply.
+//! Rows of activations rounded to 8 bits, with one scale per 32 numbers: the input of products with quantized weights.
 
 use super::panel::UNIT;
 use crate::kernel::math::simd;
@@ -7,22 +7,22 @@ use crate::kernel::math::simd;
 pub struct Rounded {
     pub units: usize,
     pub levels: Vec<i8>,
-    /// Of each 32 numbers.
+    /// One for each 32 numbers.
     pub scales: Vec<f32>,
     /// Sums of the levels of each 16 numbers.
     pub sums: Vec<[i32; 2]>,
-    /// What they come to: of the first 16 numbers, of the last, and of all 32.
+    /// Those sums times the scale: of the first 16 numbers, of the last 16, and of all 32.
     pub totals: Vec<[f32; 3]>,
 }
 
 impl Rounded {
-    /// How many rows they are: of a width of no numbers, none.
+    /// Number of rows; zero if the width is zero.
     pub fn rows(&self) -> usize {
         self.scales.len() / self.units.max(1)
     }
 
-    /// Rounds rows of `width` numbers, whose scale is the largest magnitude of 32 by 127. What holds a number that is not finite has
-    /// NaN for its scale, and so have all products with it.
+    /// Rounds rows of `width` numbers; the scale is the largest magnitude of 32 divided by 127. If a number is not finite the
+    /// scale is NaN, and so are all its products.
     pub fn of(x: &[f32], width: usize) -> Rounded {
         let units = width / UNIT;
         let count = x.len() / UNIT;
@@ -36,7 +36,7 @@ impl Rounded {
     }
 }
 
-/// Which of [`Rounded::totals`] is of a group, where 32 numbers are so many groups.
+/// The index in [`Rounded::totals`] for a group, with `groups` groups per 32 numbers.
 #[inline(always)]
 pub fn total_of(groups: usize, group: usize) -> usize {
     if groups == 1 { 2 } else { group }
@@ -48,7 +48,7 @@ simd! {
         for ((x, levels), (scale, sums)) in parts.zip(scales.iter_mut().zip(sums)) {
             let x: &[f32; UNIT] = x.try_into().expect("32 numbers");
             let largest = largest(x);
-            // an infinite or absent number has all bits of its exponent
+            // infinity and NaN have all exponent bits set
             *scale = if largest < 0x7f80_0000 { f32::from_bits(largest) / 127.0 } else { f32::NAN };
             let by = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
             // a scale so small that its inverse is infinite
@@ -63,13 +63,13 @@ simd! {
     }
 }
 
-/// The bits of the largest magnitude: of numbers without a sign they have their order.
+/// The bits of the largest magnitude: without sign, bits are ordered like the numbers.
 #[inline(always)]
 fn largest(x: &[f32; UNIT]) -> u32 {
     x.iter().fold(0, |most, x| most.max(x.to_bits() & 0x7fff_ffff))
 }
 
-/// The nearest whole number, of two the even one, of a magnitude below 2²²; 0 for NaN.
+/// Rounds to the nearest integer, half to even, for magnitudes below 2²²; 0 for NaN.
 #[inline(always)]
 fn nearest(x: f32) -> i32 {
     const SHIFT: f32 = 12_582_912.0; // 1.5 · 2²³: the sum has no place for a fraction

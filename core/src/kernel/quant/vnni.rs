@@ -1,4 +1,4 @@
-//! Products of whole numbers by AVX-512 with VNNI: a vector holds four columns of sixteen rows.
+//! Integer products by AVX-512 with VNNI: a vector holds four columns of sixteen rows.
 
 use super::kinds::{Kind, Scales};
 use super::panel::{Places, ROWS};
@@ -9,10 +9,10 @@ pub fn is_available() -> bool {
     is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("f16c")
 }
 
-/// How far ahead memory is asked for, in bytes.
+/// Prefetch distance in bytes.
 const AHEAD: usize = 4096;
 
-/// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel. Only where [`is_available`].
+/// Products of `M` rows of `x`, from `first` on, with the sixteen rows of a panel. Only if [`is_available`].
 ///
 /// # Safety
 /// The processor has AVX-512 (F, BW, VL, DQ) and VNNI.
@@ -30,7 +30,7 @@ pub unsafe fn products<K: Kind, const M: usize>(
     assert!([x.scales.len(), x.totals.len()] == [x.sums.len(); 2], "rows beyond x");
     let mut sums = [_mm512_setzero_ps(); M];
     for unit in 0..units {
-        // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as was asked above
+        // SAFETY: `places` are inside the panel, and the rows from `first` on inside x, as checked above
         unsafe {
             let lines = panel.as_ptr().add(unit * 64 * K::BITS);
             let steps = steps::<K>(lines);
@@ -64,12 +64,12 @@ pub unsafe fn products<K: Kind, const M: usize>(
     }
 }
 
-/// The levels of 32 columns, a vector for each four.
+/// The levels of 32 columns, a vector for each four columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 pub unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
     let mut steps = [_mm512_setzero_si512(); 8];
-    // SAFETY: the caller's: K::BITS lines follow; a prefetch may name any address
+    // SAFETY: the caller ensures that K::BITS lines follow; a prefetch may use any address
     unsafe {
         let line = |at: usize| _mm512_loadu_si512(lines.add(64 * at).cast());
         for at in 0..K::BITS {
@@ -114,7 +114,7 @@ pub unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
             let bit = _mm512_set1_epi8(1 << (K::BITS - 1));
             let masks = lines.add(64 * (K::BITS - 1)).cast::<u64>();
             for (j, step) in steps.iter_mut().enumerate() {
-                // the bit was zero, so that to add it is to set it
+                // the bit was zero, so adding it sets it
                 *step = _mm512_mask_add_epi8(*step, masks.add(j).read_unaligned(), *step, bit);
             }
         }
@@ -122,13 +122,13 @@ pub unsafe fn steps<K: Kind>(lines: *const u8) -> [__m512i; 8] {
     steps
 }
 
-/// Scales and minima of the groups of 32 columns, of sixteen rows each.
+/// Scales and minima of the groups of 32 columns, for sixteen rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 pub unsafe fn scales<K: Kind>(panel: *const u8, places: Places, unit: usize) -> [(__m512, __m512); 2] {
     let zero = _mm512_setzero_ps();
     let mut both = [(zero, zero); 2];
-    // SAFETY: the caller's: these places are inside the panel
+    // SAFETY: the caller ensures that these places are inside the panel
     unsafe {
         let halves = |at: *const u8| _mm512_cvtph_ps(_mm256_loadu_si256(at.cast()));
         let own = panel.add(places.scales + unit * places.scale_bytes);

@@ -12,18 +12,18 @@ use rayon::prelude::*;
 
 /// The gradients of a layer.
 pub struct Backward {
-    /// Of what the input gives the gates, `[N, G·H]`.
+    /// Of the gates' inputs from the layer input, `[N, G·H]`.
     pub gates: Array,
-    /// Of the first states, `[S, H]`, and of the first cells of an LSTM.
+    /// Of the initial states, `[S, H]`, and of the initial cells of an LSTM.
     pub start: Array,
     pub start_cell: Option<Array>,
-    /// Of what the state gives the last gate of a GRU, where it differs from that of the input, `[N, H]`.
+    /// Of the state's contribution to the last gate of a GRU, where it differs from the input's, `[N, H]`.
     own: Option<Array>,
     /// The state before each token, `[N, H]`.
     before: Array,
 }
 
-/// Runs a layer back. `out` and `saved` are of [`forward`](super::forward()), `grad` is that of `out`.
+/// Runs a layer backward. `out` and `saved` come from [`forward`](super::forward()), `grad` is the gradient of `out`.
 #[allow(clippy::too_many_arguments)]
 pub fn backward(
     cell: Cell,
@@ -97,7 +97,7 @@ fn states_before(out: &[f32], start: &[f32], sequences: &Sequences, width: usize
 }
 
 impl Backward {
-    /// The gradient of the weight of the state, `[G·H, H]`, written to `sum` when `first`, added to it otherwise.
+    /// The gradient of the recurrent weight, `[G·H, H]`, written to `sum` when `first`, added to it otherwise.
     pub fn weight(&self, sum: &mut [f32], first: bool, precision: Precision) -> Result<()> {
         let (gates, before) = (view::<f32>(&self.gates)?, view::<f32>(&self.before)?);
         let ((tokens, width), wide) = (self.before.dims2()?, self.gates.dims()[1]);
@@ -115,7 +115,7 @@ impl Backward {
         cancel::check()
     }
 
-    /// The gradient of the bias of the state, `[G·H]`.
+    /// The gradient of the recurrent bias, `[G·H]`.
     pub fn bias(&self) -> Result<Array> {
         let sums = norm::column_sum(&self.gates)?;
         match &self.own {
@@ -168,7 +168,7 @@ impl Layer<'_> {
             self.of_state.multiply(&mut states, active, &own[..active * wide], true);
         }
         for (at, sequence) in group.iter().enumerate() {
-            // SAFETY: a sequence is of one group
+            // SAFETY: a sequence belongs to one group
             let start = unsafe { self.start_grad.part(sequence * width, width) };
             start.copy_from_slice(&states[at * width..][..width]);
             if let Some(cell) = cells.get(at * width..(at + 1) * width) {
@@ -178,8 +178,8 @@ impl Layer<'_> {
         }
     }
 
-    /// A step of one sequence: `state` is the gradient that comes from the step after, and becomes the part of that before which goes past
-    /// the product with `own`.
+    /// A step of one sequence: `state` is the gradient from the next step, and becomes the part of the previous state's gradient
+    /// that bypasses the product with `own`.
     fn step(&self, sequence: usize, step: usize, state: &mut [f32], cell: &mut [f32], own: &mut [f32]) {
         let (width, wide) = (self.width, own.len());
         let token = self.sequences.token(sequence, step);
@@ -188,7 +188,7 @@ impl Layer<'_> {
         let y = &self.out[token * width..][..width];
         state.iter_mut().zip(&self.grad[token * width..][..width]).for_each(|(state, grad)| *state += grad);
         let before = (step > 0).then(|| self.sequences.token(sequence, step - 1));
-        // SAFETY: a token is of one sequence, and a sequence of one group
+        // SAFETY: a token belongs to one sequence, and a sequence to one group
         let gates = unsafe { self.gates.part(token * wide, wide) };
         match self.cell {
             Cell::Gru => {

@@ -1,10 +1,10 @@
-//! One step of one sequence, forward and backward: what is done to the products.
+//! One step of one sequence, forward and backward: the elementwise part after the products.
 
 use crate::kernel::math::{sigmoid, simd, tanh};
 
 simd! {
-    /// GRU: r, z = σ(x + h), n = tanh(x + r·h), h' = n + z·(h − n), where x and h are what input and state give each gate. `saved` gets r, z, n,
-    /// and what the state gives n.
+    /// GRU: r, z = σ(x + h), n = tanh(x + r·h), h' = n + z·(h − n), where x and h are the contributions of input and state to
+    /// each gate. `saved` receives r, z, n, and the state's contribution to n.
     pub fn gru(x: &[f32], own: &[f32], bias: &[f32], h: &mut [f32], saved: &mut [f32]) {
         let width = h.len();
         let [xr, xz, xn] = thirds(x, width);
@@ -29,8 +29,8 @@ simd! {
 }
 
 simd! {
-    /// The gradients of what input and state give the gates, `dx` and `own`, which differ in that of n. `dh` is that of the state after,
-    /// and becomes the part of that before which goes past the products.
+    /// The gradients of the contributions of input and state to the gates, `dx` and `own`, which differ in n. `dh` is the
+    /// gradient of the next state, and becomes the part of the previous state's gradient that bypasses the products.
     pub fn gru_back(saved: &[f32], h: &[f32], dh: &mut [f32], dx: &mut [f32], own: &mut [f32]) {
         let width = dh.len();
         let [r, z, n] = thirds(saved, width);
@@ -57,7 +57,7 @@ simd! {
 }
 
 simd! {
-    /// LSTM: i, f, o = σ, g = tanh of x + h, c' = f·c + i·g, h' = o·tanh(c'). `saved` gets i, f, g, o and c'.
+    /// LSTM: i, f, o = σ, g = tanh of x + h, c' = f·c + i·g, h' = o·tanh(c'). `saved` receives i, f, g, o and c'.
     pub fn lstm(x: &[f32], own: &[f32], bias: &[f32], h: &mut [f32], c: &mut [f32], saved: &mut [f32]) {
         let width = h.len();
         let ([xi, xf, xg], xo) = (thirds(x, width), &x[3 * width..4 * width]);
@@ -86,7 +86,8 @@ simd! {
 }
 
 simd! {
-    /// The gradients of what goes into the gates. `dc` is that of the cell after, and becomes that of the cell before, `c`.
+    /// The gradients of the gates' inputs. `dc` is the gradient of the next cell, and becomes the gradient of the previous cell,
+    /// `c`.
     pub fn lstm_back(saved: &[f32], c: &[f32], dh: &[f32], dc: &mut [f32], dx: &mut [f32]) {
         let width = dh.len();
         let [i, f, g] = thirds(saved, width);
@@ -109,7 +110,7 @@ simd! {
 }
 
 simd! {
-    /// Elman's: h' = tanh(x + h).
+    /// Elman RNN: h' = tanh(x + h).
     pub fn rnn_tanh(x: &[f32], own: &[f32], bias: &[f32], h: &mut [f32]) {
         for (((h, x), own), bias) in h.iter_mut().zip(x).zip(own).zip(bias) {
             *h = tanh::<FMA>(*x + (*own + *bias));
@@ -126,7 +127,7 @@ simd! {
 }
 
 simd! {
-    /// The same with max(0, x + h), where a number that is none stays none.
+    /// The same with max(0, x + h), which preserves NaN.
     pub fn rnn_relu(x: &[f32], own: &[f32], bias: &[f32], h: &mut [f32]) {
         for (((h, x), own), bias) in h.iter_mut().zip(x).zip(own).zip(bias) {
             let sum = *x + (*own + *bias);

@@ -10,16 +10,17 @@ use crate::kernel::view::{array, view};
 use crate::{Result, cancel};
 use rayon::prelude::*;
 
-/// What a layer gives.
+/// The result of a layer.
 pub struct Forward {
-    /// The state after each token `[N, H]`; of an LSTM followed by the last cell of each sequence, `[N + S, H]`.
+    /// The state after each token `[N, H]`; for an LSTM followed by the last cell of each sequence, `[N + S, H]`.
     pub out: Array,
-    /// What backward needs of each token; empty where it was not asked for.
+    /// Values of each token for backward; empty if not requested.
     pub saved: Vec<f32>,
 }
 
-/// Runs a layer, in f32 on the CPU. `gates [N, G·H]` is what the input gives, `weight [G·H, H]` and `bias [G·H]` are those of the state,
-/// which begins as `start [S, H]`, and the cell of an LSTM as `start_cell`. With `keep` for backward.
+/// Runs a layer, in f32 on the CPU. `gates [N, G·H]` is the contribution of the input; `weight [G·H, H]` and `bias [G·H]` are the
+/// recurrent parameters. The initial state is `start [S, H]`, and the initial cell of an LSTM `start_cell`. `keep` saves values
+/// for backward.
 #[allow(clippy::too_many_arguments)]
 pub fn forward(
     cell: Cell,
@@ -95,7 +96,7 @@ impl Layer<'_> {
             for (at, sequence) in group[..active].iter().enumerate() {
                 let token = self.sequences.token(*sequence, step);
                 let saved = match self.saved {
-                    // SAFETY: a token is of one sequence, and a sequence of one group
+                    // SAFETY: a token belongs to one sequence, and a sequence to one group
                     Some(saved) => unsafe { saved.part(token * kept, kept) },
                     None => &mut unkept[..],
                 };
@@ -107,12 +108,12 @@ impl Layer<'_> {
                     Cell::Tanh => cells::rnn_tanh(x, own, self.bias, state),
                     Cell::Relu => cells::rnn_relu(x, own, self.bias, state),
                 }
-                // SAFETY: a token is of one sequence, and a sequence of one group
+                // SAFETY: a token belongs to one sequence, and a sequence to one group
                 unsafe { self.out.part(token * width, width) }.copy_from_slice(state);
             }
         }
         for (cell, sequence) in cells.chunks_exact(width).zip(group) {
-            // SAFETY: a sequence is of one group
+            // SAFETY: a sequence belongs to one group
             unsafe { self.out.part((self.tokens + sequence) * width, width) }.copy_from_slice(cell);
         }
     }

@@ -1,8 +1,9 @@
 //! Recurrent layers: GRU (Cho et al. 2014, in cuDNN's form), LSTM (Hochreiter and Schmidhuber 1997) and Elman's RNN (1990).
 //!
-//! What the input gives the gates is one product for all steps, made before. Here is what depends on the step before: sequences are
-//! shared among the threads in small groups, and a group goes through all its steps alone, with the weight packed once for all. Sequences
-//! of a group are sorted by length, so that those that still go on are its first rows and nothing is padded.
+//! The contribution of the input to the gates is one product for all steps, computed beforehand. This module computes the
+//! recurrence: sequences are divided among the threads in small groups, and a group runs all its steps alone, with the weight
+//! packed once for all groups. Sequences of a group are sorted by length, so that the unfinished ones are its first rows and
+//! nothing is padded.
 
 mod backward;
 mod cells;
@@ -15,7 +16,7 @@ pub use forward::{Forward, forward};
 use super::matrix::Precision;
 use std::ops::Range;
 
-/// Sequences in a group: as many rows as a tile of products has, of vectors and of AMX.
+/// Sequences per group: the rows of a product tile, of vectors or of AMX.
 fn group(precision: Precision) -> usize {
     if matches!(precision, Precision::F32 | Precision::Int8) { 12 } else { 32 }
 }
@@ -30,7 +31,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Numbers that go into a step for each number of the state.
+    /// Gate inputs of a step per number of the state.
     pub fn gates(self) -> usize {
         match self {
             Cell::Gru => 3,
@@ -39,7 +40,7 @@ impl Cell {
         }
     }
 
-    /// Numbers that backward needs of a step for each number of the state.
+    /// Numbers saved for backward per step and number of the state.
     fn saved(self) -> usize {
         match self {
             Cell::Gru => 4,
@@ -49,10 +50,10 @@ impl Cell {
     }
 }
 
-/// Where sequences are among tokens that follow each other, and in which direction they are read.
+/// The positions of sequences among concatenated tokens, and their direction.
 #[derive(Clone, Debug)]
 pub struct Sequences {
-    /// Each as its first token and the one after its last; none is empty.
+    /// Each as a range of tokens; none is empty.
     pub spans: Vec<Range<usize>>,
     pub reverse: bool,
 }
@@ -69,7 +70,7 @@ impl Sequences {
         self.token(sequence, self.spans[sequence].len() - 1)
     }
 
-    /// Tokens of all sequences.
+    /// Number of tokens of all sequences.
     pub fn tokens(&self) -> usize {
         self.spans.iter().map(Range::len).sum()
     }
@@ -81,12 +82,12 @@ impl Sequences {
         order
     }
 
-    /// How many of a group, which is sorted by length, go on at a step.
+    /// Number of sequences in a group, which is sorted by length, that reach a step.
     fn active(&self, group: &[usize], step: usize) -> usize {
         group.partition_point(|at| self.spans[*at].len() > step)
     }
 
-    /// The steps of a group.
+    /// Number of steps of a group.
     fn steps(&self, group: &[usize]) -> usize {
         group.first().map_or(0, |longest| self.spans[*longest].len())
     }

@@ -1,4 +1,4 @@
-//! A right operand that many steps multiply with, packed once where the processor has the instructions.
+//! A right operand shared by many steps, packed once if the processor has the instructions.
 
 use crate::kernel::matmul;
 use crate::kernel::matrix::{Matrix, Precision};
@@ -6,7 +6,7 @@ use crate::kernel::matrix::{Matrix, Precision};
 #[cfg(target_arch = "x86_64")]
 use crate::kernel::gemm::{self, Packed};
 
-/// Rows of the packed operand in one product: a part that fits a panel, and begins at a tile in every precision.
+/// Rows of the packed operand per product: a part that fits a panel, and begins at a tile in every precision.
 #[cfg(target_arch = "x86_64")]
 const INNER: usize = 256;
 
@@ -32,8 +32,8 @@ impl<'a> RightOperand<'a> {
         }
     }
 
-    /// `out [m, n]` becomes `a [m, k]` · this, or that is added to it. On this thread, where it is packed. A row of the result
-    /// does not depend on the others.
+    /// Sets `out [m, n]` to `a [m, k]` · this, or adds that to it. On this thread if it is packed. A row of the result does not
+    /// depend on the others.
     pub fn multiply(&self, out: &mut [f32], m: usize, a: &[f32], add: bool) {
         #[cfg(target_arch = "x86_64")]
         if let Some(packed) = &self.packed {
@@ -47,7 +47,7 @@ impl<'a> RightOperand<'a> {
         matmul::multiply(out, [m, self.n, self.k], Matrix::rows(a, self.k), self.whole, add, self.precision);
     }
 
-    /// Gives its memory to the next one.
+    /// Returns its memory for reuse.
     pub fn done(self) {
         #[cfg(target_arch = "x86_64")]
         if let Some(packed) = self.packed {

@@ -1,5 +1,5 @@
-//! Archives: the files in a .zip or .tar, one after the other, each read as it would be by itself. Nothing is unpacked to the disk, and
-//! what unpacks to a hundred times the archive's size is an error.
+//! Archives: the files in a .zip or .tar, one after the other, each read like a single file. Nothing is unpacked to disk, and an
+//! archive that unpacks to a hundred times its size is an error.
 
 mod tar;
 mod zip;
@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Times its size that an archive may unpack to; small ones up to so many bytes.
+/// Maximum ratio of unpacked to packed size; small archives may unpack to this many bytes.
 const TIMES: u64 = 100;
 const SMALL: u64 = 1 << 20;
-/// The most that the name of a file may be, and the list of a zip file.
+/// Maximum length of a file name, and of a zip file's list.
 const NAME: u64 = 1 << 20;
 const LIST: u64 = 1 << 30;
 
@@ -35,25 +35,25 @@ pub fn zip(file: File, form: TextForm, place: FilePosition) -> Result<Tables> {
 
 pub fn tar(file: File, packing: Packing, form: TextForm, place: FilePosition) -> Result<Tables> {
     let facts = file.metadata().ok().filter(|facts| facts.is_file());
-    // of what comes through a pipe nothing is known
+    // the size of piped input is unknown
     let size = facts.map_or(u64::MAX / TIMES, |facts| facts.len());
     let budget = Budget::of(size, &place);
     let input = budget.guard(unpack(Box::new(file), packing, &place)?);
     Ok(tables(tar::members(input, place.clone()), size, form, place))
 }
 
-/// Whether a file in an archive is read: what the system has put there, and what is hidden, is not.
+/// Whether a file in an archive is read: system files and hidden ones are not.
 fn is_data(name: &str) -> bool {
     let is_hidden = |part: &str| part.starts_with('.') && part != "." || part == "__MACOSX";
     !name.split(['/', '\\']).any(is_hidden)
 }
 
-/// Whether an error is one of ours, which came through a reader.
+/// Whether an error is one of ours that came through a reader.
 fn is_own(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|own| own.is::<Error>())
 }
 
-/// The tables of all files that are data.
+/// The tables of all data files.
 fn tables(mut members: Members, size: u64, form: TextForm, place: FilePosition) -> Tables {
     // members may be compressed themselves
     let budget = Budget::of(size, &place);
@@ -90,7 +90,7 @@ fn tables(mut members: Members, size: u64, form: TextForm, place: FilePosition) 
     }))
 }
 
-/// What is said at the end of an archive: an error where it holds no data.
+/// The end of an archive: an error if it holds no data.
 fn end(read: usize, others: usize, place: &FilePosition) -> Option<Error> {
     if read == 0 {
         let error = place.error(format!("no data files are in it, among {}", text::counted(others, "file")));
@@ -105,7 +105,7 @@ fn end(read: usize, others: usize, place: &FilePosition) -> Option<Error> {
     None
 }
 
-/// The rows of a file in an archive; none where it is not data.
+/// The rows of a file in an archive; `None` if it is not data.
 fn open(member: Member, form: TextForm, place: &FilePosition, budget: &Budget) -> Result<Option<Tables>> {
     let Member { name, mut input } = member;
     if name.split(['/', '\\']).any(|part| part == "..") {
@@ -134,7 +134,7 @@ fn is_known(name: &str, who: &str) -> bool {
     format_of(who, Path::new(name)).is_ok()
 }
 
-/// Bytes that may come out of an archive.
+/// Remaining bytes that an archive may unpack to.
 #[derive(Clone)]
 struct Budget(Arc<Spent>);
 
@@ -153,7 +153,7 @@ impl Budget {
         Box::new(Guarded { input, budget: self.clone() })
     }
 
-    /// Counts bytes that came out.
+    /// Counts unpacked bytes.
     fn take(&self, count: usize) -> Result<()> {
         let came = self.0.came.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
         if came <= self.0.size.saturating_mul(TIMES).max(SMALL) {

@@ -1,4 +1,4 @@
-//! Tar archives: what stands before each file (POSIX.1-2017, pax; GNU's long names) is read by the crate `tar`.
+//! Tar archives: the header of each file (POSIX.1-2017, pax; GNU's long names) is parsed by the crate `tar`.
 
 use super::{FilePosition, Input, Member, Members, NAME, is_own};
 use crate::sync::unpoisoned;
@@ -9,11 +9,11 @@ use tar::{Archive, EntryType};
 
 const BLOCK: u64 = 512;
 
-/// The archive, and what is left of the file that is being read.
+/// The archive, and the rest of the current file.
 struct Tape {
     input: Input,
     left: u64,
-    /// Zeros behind it.
+    /// Zeros after it.
     padding: u64,
 }
 
@@ -35,7 +35,7 @@ impl Read for Content {
     }
 }
 
-/// What stands before a file.
+/// The header of a file.
 struct Header {
     name: String,
     /// Bytes that follow.
@@ -53,7 +53,7 @@ pub fn members(input: Input, place: FilePosition) -> Members {
     }))
 }
 
-/// The next file; folders, links and the rest are passed over.
+/// The next file; folders, links and other entries are skipped.
 fn next(tape: &Arc<Mutex<Tape>>, place: &FilePosition, mut is_first: bool) -> Result<Option<Member>> {
     loop {
         cancel::check()?;
@@ -68,7 +68,7 @@ fn next(tape: &Arc<Mutex<Tape>>, place: &FilePosition, mut is_first: bool) -> Re
     }
 }
 
-/// Passes over what is left of a file.
+/// Skips the rest of a file.
 fn skip(tape: &mut Tape, place: &FilePosition) -> Result<()> {
     let rest = tape.left + tape.padding;
     let skipped = std::io::copy(&mut (&mut tape.input).take(rest), &mut std::io::sink());
@@ -80,13 +80,13 @@ fn skip(tape: &mut Tape, place: &FilePosition) -> Result<()> {
     Ok(())
 }
 
-/// The next header, with a name that is longer than it has room for; none at the end. An archive of `tar` lends its files, so each
-/// header is the first of an archive of its own.
+/// The next header, including a long name; `None` at the end. An archive of `tar` borrows its files, so each header is read as
+/// the first of a new archive.
 fn header(input: &mut Input, place: &FilePosition, is_first: bool) -> Result<Option<Header>> {
     let mut limited = input.take(NAME);
     let next = Archive::new(&mut limited).entries().and_then(|mut entries| {
         let Some(entry) = entries.next().transpose()? else { return Ok(None) };
-        // of a file with holes, those are not in the archive
+        // the holes of a sparse file are not in the archive
         let size =
             if entry.header().entry_type().is_gnu_sparse() { entry.header().entry_size()? } else { entry.size() };
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -94,7 +94,7 @@ fn header(input: &mut Input, place: &FilePosition, is_first: bool) -> Result<Opt
     });
     match next {
         Err(_) if limited.limit() == 0 => Err(place.error("broken tar: a name of more than 1 MB")),
-        // of the input, not of the crate
+        // an error of the input, not of the crate
         Err(error) if error.kind() != ErrorKind::Other || is_own(&error) => Err(place.io(&error)),
         Ok(None) | Err(_) if is_first => Err(place.error("it is no tar file")),
         Err(error) => Err(place.error(format!("broken tar: {error}"))),

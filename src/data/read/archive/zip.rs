@@ -1,4 +1,5 @@
-//! Zip archives, by the crate of that name: a list of the files at the end, with where each begins. Stored, deflated, or packed by zstd.
+//! Zip archives, by the crate of that name: a list of the files at the end, with their positions. Stored, deflated, or compressed
+//! by zstd.
 
 use super::{Budget, FilePosition, Input, LIST, Member, Members, is_own};
 use crate::data::read::charset;
@@ -12,7 +13,7 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{SUPPORTED_COMPRESSION_METHODS, ZipArchive};
 
-/// Bytes of the list between two looks at the memory that it takes, and how many times as many these are.
+/// Bytes of the list between two memory checks, and its factor in memory.
 const LOOK: u64 = 1 << 20;
 const TIMES: u64 = 16;
 
@@ -62,7 +63,7 @@ impl Counted {
 type Opened<'f> = ZipFile<'f, Body>;
 
 self_cell!(
-    /// A file of the archive that is being read, with the archive.
+    /// The archive's current file, together with the archive.
     struct Owned {
         owner: MutBorrow<ZipArchive<Body>>,
         #[not_covariant]
@@ -70,7 +71,7 @@ self_cell!(
     }
 );
 
-/// What comes out of a file; what is broken in it names it.
+/// The contents of a file; errors name it.
 struct Content {
     file: Owned,
     name: String,
@@ -116,7 +117,7 @@ fn broken(place: &FilePosition, name: &str, error: impl Into<std::io::Error>) ->
     }
 }
 
-/// A file of the list, to be read; none where it is a folder.
+/// A file of the list; `None` if it is a folder.
 fn member(archive: &ZipArchive<Body>, at: usize, budget: &Budget, place: &FilePosition) -> Result<Option<Member>> {
     let entry = archive.by_index_data(at).map_err(|error| broken(place, "a file", error))?;
     let raw = entry.name_raw();
@@ -125,7 +126,7 @@ fn member(archive: &ZipArchive<Body>, at: usize, budget: &Budget, place: &FilePo
     }
     let name = match std::str::from_utf8(raw) {
         Ok(name) => name.to_string(),
-        // of an older program, in the encoding of its system
+        // from an older program, in the encoding of its system
         Err(_) => charset::lossy(raw, None),
     };
     let refused = |what: String| Err(place.error(format!("{name}: {what}")).help("unpack it, and read the folder"));

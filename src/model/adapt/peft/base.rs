@@ -1,4 +1,4 @@
-//! The base under a PEFT adapter, and what an adapter changes of it beside attaching LoRA.
+//! The base of a PEFT adapter, and changes of an adapter to it besides LoRA.
 
 use super::config::{PeftConfig, Taken};
 use super::file::AdapterTensors;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const WHO: &str = "open_lora";
 
-/// The base while an adapter is put on it.
+/// The base while an adapter is applied to it.
 pub struct Base<'a> {
     pub head: &'static Head,
     pub arch: &'static Arch,
@@ -23,11 +23,11 @@ pub struct Base<'a> {
     pub weights: Weights,
     pub adapter: &'a PeftConfig,
     pub file: &'a AdapterTensors,
-    /// Names of copies of tied weights, and what they are copies of.
+    /// Names of copies of tied weights, with the original of each.
     pub ties: BTreeMap<String, String>,
-    /// The same for weights that were tied, and are two now.
+    /// The same for weights that were tied and are now separate.
     pub parted: BTreeMap<String, String>,
-    /// LoRA of the embeddings is attached to the output embeddings too.
+    /// LoRA of the embeddings is also attached to the output embeddings.
     pub keeps_ties: bool,
     pub whole: BTreeSet<String>,
     pub rows: BTreeMap<String, Vec<u32>>,
@@ -50,23 +50,23 @@ impl<'a> Base<'a> {
         Base { head, arch, config, weights, adapter, file, ties, parted, keeps_ties, whole, rows, taken: None }
     }
 
-    /// Whether a weight is of a module that was trained whole.
+    /// Whether a weight belongs to a fully trained module.
     pub fn is_saved(&self, name: &str) -> bool {
         name.rsplit_once('.').is_some_and(|(module, _)| self.adapter.saves(module))
     }
 
-    /// What this model calls a weight of the file; of tied weights, the one that there is.
+    /// This model's name for a weight of the file; for tied weights, the existing one.
     pub fn weight(&self, name: &str) -> Option<String> {
         let found = [name.to_string(), format!("{}{name}", self.arch.layout.prefix)]
             .into_iter()
             .map(|name| self.ties.get(&name).cloned().unwrap_or(name));
-        // of weights that were parted, the one that is read may be the copy alone
+        // for untied weights, only the copy may be stored
         let copy = |name: &String| self.parted.iter().find(|(_, of)| *of == name).map(|(copy, _)| copy.clone());
         let own = |name: String| if self.weights.has(&name) { Some(name) } else { copy(&name) };
         found.into_iter().filter_map(own).find(|name| self.weights.has(name))
     }
 
-    /// What this model calls a layer of the file, tied output embeddings included.
+    /// This model's name for a layer of the file, including tied output embeddings.
     pub fn layer(&self, layer: &str) -> Option<String> {
         let name = format!("{layer}.weight");
         let whole = format!("{}{name}", self.arch.layout.prefix);
@@ -80,7 +80,7 @@ impl<'a> Base<'a> {
         error.meant(name, names)
     }
 
-    /// Gives the embeddings as many rows as the adapter was made for.
+    /// Resizes the embeddings to the adapter's number of rows.
     pub fn resize(&mut self) -> Result<()> {
         let tables: Vec<String> = by_id(&self.config).into_iter().chain(self.ties.keys().cloned()).collect();
         let is_table = |layer: &str| self.layer(layer).is_some_and(|layer| tables.contains(&format!("{layer}.weight")));
@@ -126,7 +126,7 @@ impl<'a> Base<'a> {
         Ok(())
     }
 
-    /// Replaces a weight of the base, and gives its name here.
+    /// Replaces a weight of the base, and returns its name here.
     pub fn replace(&mut self, name: &str) -> Result<String> {
         let Some(own) = self.weight(name) else { return Err(self.unknown(name)) };
         let value = self.file.weight(name)?;
@@ -145,14 +145,14 @@ impl<'a> Base<'a> {
         Ok(())
     }
 
-    /// Takes out of the base what PEFT takes out when it opens such an adapter.
+    /// Subtracts from the base what PEFT subtracts when it opens such an adapter.
     pub fn take_out(&mut self) -> Result<()> {
         let Some(name) = self.adapter.taken.name() else { return Ok(()) };
         self.taken = Some(name);
         let mut parts = Vec::new();
         for layer in self.file.lora.keys().filter(|layer| self.is_targeted(layer)) {
             let weight = self.weight(&format!("{layer}.weight")).ok_or_else(|| self.unknown(layer))?;
-            // the file holds what is left of it
+            // the file holds the remainder
             if self.file.whole.contains_key(&format!("{layer}.weight")) {
                 continue;
             }
@@ -196,7 +196,7 @@ impl<'a> Base<'a> {
             || rows.iter().any(|layer| copies(layer))
     }
 
-    /// Whether rows are those of a tied weight again.
+    /// Whether rows belong again to a tied weight.
     pub fn is_same(&self, layer: &str) -> bool {
         let Some(of) = self.layer(layer).and_then(|layer| self.ties.get(&format!("{layer}.weight"))) else {
             return false;
@@ -215,7 +215,7 @@ impl<'a> Base<'a> {
         self.adapter.indices(layer, is_input).ok_or_else(missing)
     }
 
-    /// Replaces rows of embeddings, which can be trained.
+    /// Replaces embedding rows, which remain trainable.
     pub fn replace_rows(&mut self, layer: &str) -> Result<()> {
         let Some(table) = self.weight(&format!("{layer}.weight")) else { return Err(self.unknown(layer)) };
         let ids = self.indices(layer)?;
@@ -252,7 +252,7 @@ impl<'a> Base<'a> {
         Ok(())
     }
 
-    /// Gives output embeddings that were tied the rows of the input's: as in PEFT, both learn the same ones.
+    /// Shares the rows of the input embeddings with untied output embeddings: as in PEFT, both train the same rows.
     pub fn share_rows(&mut self) -> Result<()> {
         for (copy, of) in self.parted.clone() {
             if self.rows.contains_key(&of) && !self.rows.contains_key(&copy) && !self.is_saved(&copy) {

@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 
 const WHO: &str = "open_lora";
 
-/// Whether a folder holds an adapter and no model.
+/// Whether a folder holds an adapter and not a model.
 pub fn is_adapter(folder: &Path) -> bool {
     files::exists(&folder.join(CONFIG)) && !files::exists(&folder.join("config.json"))
 }
 
-/// The model that an adapter was made for, as its folder names it: a path from the folder, or from here.
+/// The base model of an adapter, as its folder names it: a path relative to the folder, or to the current directory.
 pub fn base_of(folder: &Path) -> Result<PathBuf> {
     let (place, json) = read_json(folder)?;
     const HELP: &str = "open the base with `model(path)`, then `net.open_lora(folder)`";
     let Some(base) = json.get("base_model_name_or_path").and_then(Value::as_str).filter(|base| !base.is_empty()) else {
         return Err(Error::new("model", format!("{place}: the base model is not named")).help(HELP));
     };
-    // where the config has the name that PEFT finds it by, the tensors tell where it was here
+    // if the config has the hub name that PEFT uses, the tensors hold the local path
     let here =
         Safetensors::open(folder.join(TENSORS)).ok().and_then(|file| Some(file.metadata(BASE_PATH)?.to_string()));
     let named = [Some(base.to_string()), here].into_iter().flatten();
@@ -45,11 +45,11 @@ fn read_json(folder: &Path) -> Result<(String, Map<String, Value>)> {
     }
 }
 
-/// What an adapter takes out of the base when it is put on it.
+/// What an adapter subtracts from the base when it is applied.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Taken {
     Nothing,
-    /// PiSSA: the principal part of the rank.
+    /// PiSSA: the principal part of the given rank.
     Principal,
     /// OLoRA: the part along the first columns.
     Leading,
@@ -69,11 +69,11 @@ impl Taken {
 /// The tokens whose rows an adapter replaces.
 pub enum TokenIndices {
     None,
-    /// Of the input embeddings.
+    /// In the input embeddings.
     Input(Vec<u32>),
-    /// Of every layer whose rows the file holds.
+    /// In every layer whose rows the file holds.
     All(Vec<u32>),
-    /// By the end of the layer's name.
+    /// By the suffix of the layer's name.
     Layers(BTreeMap<String, Vec<u32>>),
 }
 
@@ -82,9 +82,9 @@ pub struct PeftConfig {
     pub dropout: f64,
     pub rslora: bool,
     pub dora: bool,
-    /// The biases in the file are trained with it.
+    /// Biases in the file are trained with it.
     pub trains_bias: bool,
-    /// LoRA of tied embeddings is that of the output embeddings too.
+    /// LoRA of tied embeddings also applies to the output embeddings.
     pub keeps_ties: bool,
     pub taken: Taken,
     pub token_indices: TokenIndices,
@@ -95,14 +95,14 @@ pub struct PeftConfig {
     targets: Option<Names>,
     exclude: Option<Names>,
     modules_to_save: Vec<String>,
-    /// Modules in which there is no LoRA: those that are saved whole.
+    /// Modules without LoRA: those saved whole.
     without: Vec<Regex>,
-    /// The numbers of the blocks with LoRA, and where a layer's name has its number.
+    /// The indices of the blocks with LoRA, and the position of the index in a layer's name.
     layers: Option<Vec<usize>>,
     numbers: Vec<Regex>,
 }
 
-/// What computes something else than LoRA.
+/// Options that compute something other than LoRA.
 const REFUSED: [&str; 9] = [
     "use_qalora",
     "use_bdlora",
@@ -115,7 +115,7 @@ const REFUSED: [&str; 9] = [
     "target_parameters",
 ];
 
-/// What does not change what a finished adapter computes.
+/// Options that do not change the computation of a finished adapter.
 const PLAIN: [&str; 37] = [
     "alpha_pattern",
     "auto_mapping",
@@ -233,7 +233,7 @@ impl PeftConfig {
         })
     }
 
-    /// The rank that the config gives a layer.
+    /// The rank of a layer in the config.
     pub fn rank(&self, layer: &str) -> f64 {
         self.ranks.of(layer).unwrap_or(self.rank)
     }
@@ -242,7 +242,7 @@ impl PeftConfig {
         self.alphas.of(layer).unwrap_or(self.alpha)
     }
 
-    /// Whether the config says which layers it means.
+    /// Whether the config names its layers.
     pub fn names_layers(&self) -> bool {
         self.targets.is_some()
     }
@@ -261,19 +261,19 @@ impl PeftConfig {
         }
     }
 
-    /// The number of the block that a layer is in.
+    /// The index of a layer's block.
     fn number(&self, layer: &str) -> Option<usize> {
         let found = self.numbers.iter().find_map(|pattern| pattern.captures(layer).ok().flatten())?;
         found.iter().last()??.as_str().parse().ok()
     }
 
-    /// Whether a module is one that was trained whole, or a part of one.
+    /// Whether a module was fully trained, or is part of one that was.
     pub fn saves(&self, module: &str) -> bool {
         let ends = module.match_indices('.').map(|(at, _)| at).chain([module.len()]);
         ends.into_iter().any(|end| self.modules_to_save.iter().any(|name| module[..end].ends_with(name.as_str())))
     }
 
-    /// The tokens whose rows of a layer are replaced.
+    /// The tokens whose rows in a layer are replaced.
     pub fn indices(&self, layer: &str, is_input: bool) -> Option<&[u32]> {
         match &self.token_indices {
             TokenIndices::None => None,
@@ -287,7 +287,7 @@ impl PeftConfig {
     }
 }
 
-/// What PEFT makes of `init_lora_weights` when it opens an adapter.
+/// PEFT's interpretation of `init_lora_weights` when it opens an adapter.
 fn taken(value: &Value) -> Result<Taken> {
     let name = match value {
         Value::Null | Value::Bool(_) => return Ok(Taken::Nothing),

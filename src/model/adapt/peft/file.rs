@@ -1,4 +1,4 @@
-//! `adapter_model.safetensors`: which tensor is what, of which layer.
+//! `adapter_model.safetensors`: the role and layer of each tensor.
 
 use super::{CONFIG, TENSORS};
 use crate::format::safetensors::Safetensors;
@@ -10,21 +10,21 @@ use std::path::Path;
 
 const WHO: &str = "open_lora";
 
-/// The tensors of an adapter's file, each under the name that it has there, without [`PREFIX`].
+/// The tensors of an adapter's file, under their names there, without [`PREFIX`].
 pub struct AdapterTensors {
     file: Safetensors,
     prefix: &'static str,
-    /// By layer, the parts that its LoRA has.
+    /// The parts of each layer's LoRA.
     pub lora: BTreeMap<String, Vec<&'static str>>,
     /// The layers with rows that replace the base's.
     pub rows: Vec<String>,
-    /// Weights and biases of the base, and what the file calls them.
+    /// Weights and biases of the base, and their names in the file.
     pub whole: BTreeMap<String, String>,
 }
 
-/// What PEFT puts between a layer's name and its part where the layer is wrapped: the base's own part.
+/// PEFT's infix between a wrapped layer's name and the base's own part.
 pub const BASE_LAYER: &str = ".base_layer.";
-/// The same for a module that is trained whole, and for what it is in place of.
+/// The same for a fully trained module, and for the module it replaces.
 const TRAINED: &str = ".modules_to_save.";
 const ORIGINAL: &str = ".original_module.";
 const ROWS: [&str; 2] = [".token_adapter.trainable_tokens_delta", ".trainable_tokens_delta"];
@@ -56,7 +56,7 @@ impl AdapterTensors {
             self.rows.push(layer.into());
         } else if name.contains(ORIGINAL) {
         } else if name.ends_with(".weight") || name.ends_with(".bias") {
-            // names come in order: a plain one, which is the one that counts, is after its like
+            // names are sorted: a plain name, which takes precedence, comes after the wrapped one
             let own = name.replace(".token_adapter", "").replace(BASE_LAYER, ".").replace(TRAINED, ".");
             self.whole.insert(own, name.into());
         } else {
@@ -69,13 +69,13 @@ impl AdapterTensors {
         self.file.path().display().to_string()
     }
 
-    /// A part of the LoRA of a layer, if it has it.
+    /// A part of a layer's LoRA, if present.
     pub fn part(&self, layer: &str, part: &str) -> Result<Option<Array>> {
         let has = self.lora.get(layer).is_some_and(|parts| parts.contains(&part));
         if has { self.read(&format!("{layer}.{part}")).map(Some) } else { Ok(None) }
     }
 
-    /// A and B of a layer, and whether it is an embedding's.
+    /// A and B of a layer, and whether it is an embedding.
     pub fn pair(&self, layer: &str) -> Result<([Array; 2], bool)> {
         let embedding = self.lora.get(layer).is_some_and(|parts| parts.contains(&EMBEDDING_A));
         let names = if embedding { [EMBEDDING_A, EMBEDDING_B] } else { [A, B] };
@@ -99,7 +99,7 @@ impl AdapterTensors {
         self.file.shape(&format!("{}{}", self.prefix, self.stored(name)))
     }
 
-    /// What the file calls a weight of the base.
+    /// The file's name for a weight of the base.
     fn stored<'a>(&'a self, name: &'a str) -> &'a str {
         self.whole.get(name).map_or(name, String::as_str)
     }

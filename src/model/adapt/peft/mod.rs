@@ -11,5 +11,5 @@ pub use config::{base_of, is_adapter};
 
 const CONFIG: &str = "adapter_config.json";
 const TENSORS: &str = "adapter_model.safetensors";
-/// The path of the base in the header of the tensors, where the config names the base by its name on the hub.
+/// The header key of the tensors for the base's path, used if the config has the base's hub name.
 const BASE_PATH: &str = "base_model_path";

@@ -1,4 +1,4 @@
-//! Putting a PEFT adapter on its base.
+//! Applies a PEFT adapter to its base.
 
 use super::base::Base;
 use super::config::PeftConfig;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 const WHO: &str = "open_lora";
 
 impl Model {
-    /// Attaches what a PEFT folder holds and freezes the base. Returns the number of layers with LoRA.
+    /// Attaches the contents of a PEFT folder and freezes the base. Returns the number of layers with LoRA.
     pub fn open_lora(&self, folder: &Path) -> Result<usize> {
         self.check_trainable(WHO)?;
         files::settle(WHO, folder)?;
@@ -57,7 +57,7 @@ impl Base<'_> {
         self.resize()?;
         let (saved, shared): (Vec<&String>, Vec<&String>) =
             self.file.whole.keys().partition(|name| self.is_saved(name));
-        // what is shared by tied weights, before an adapter makes them two
+        // parts shared by tied weights, before an adapter unties them
         for name in shared {
             let own = self.replace(name)?;
             if self.adapter.trains_bias && own.ends_with(".bias") {

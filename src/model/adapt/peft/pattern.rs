@@ -1,4 +1,4 @@
-//! Names of layers as PEFT means them: Python's regular expressions, and the ends of names.
+//! Layer name patterns as in PEFT: Python regular expressions, and suffixes of names.
 
 use crate::{Error, Result};
 use fancy_regex::Regex;
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 /// `target_modules` or `exclude_modules`.
 pub enum Names {
-    /// `all-linear`: every linear layer but the output embeddings.
+    /// `all-linear`: every linear layer except the output embeddings.
     AllLinear,
-    /// A text is a regular expression for the whole name.
+    /// A string is a regular expression for the full name.
     Pattern(Regex),
-    /// Names, or ends of names after a dot.
+    /// Names, or suffixes of names after a dot.
     List(Vec<String>),
 }
 
 impl Names {
-    /// Names of a config; `None` where it gives none.
+    /// The names in a config; `None` if not given.
     pub fn read(key: &str, value: &Value) -> Result<Option<Names>> {
         Ok(match value {
             Value::Null => None,
@@ -28,7 +28,7 @@ impl Names {
         })
     }
 
-    /// Whether these names mean the layer, and whether it is named in full.
+    /// Whether these names match the layer, and whether by its full name.
     pub fn find(&self, layer: &str, is_output: bool) -> (bool, bool) {
         match self {
             Names::AllLinear => (!is_output, true),
@@ -41,12 +41,12 @@ impl Names {
     }
 }
 
-/// Whether `end` is the end of a layer's name, after a dot.
+/// Whether `end` is a suffix of a layer's name, after a dot.
 pub fn ends_with(layer: &str, end: &str) -> bool {
     layer.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// `rank_pattern` or `alpha_pattern`: of the keys that match the end of a name after a dot, the first counts.
+/// `rank_pattern` or `alpha_pattern`: the first key that matches the end of a name after a dot takes precedence.
 pub struct Patterns(Vec<(Regex, f64)>);
 
 impl Patterns {
@@ -70,7 +70,7 @@ impl Patterns {
     }
 }
 
-/// A regular expression of Python's `re`.
+/// Compiles a regular expression of Python's `re`.
 pub fn regex(key: &str, pattern: &str) -> Result<Regex> {
     let found = Regex::new(pattern);
     found.map_err(|error| Error::new("open_lora", format!("`{key}`: `{pattern}` is not a regular expression: {error}")))
@@ -80,7 +80,7 @@ pub fn matches(pattern: &Regex, name: &str) -> bool {
     pattern.is_match(name).unwrap_or(false)
 }
 
-/// A list of texts.
+/// A list of strings.
 pub fn texts(key: &str, value: &Value) -> Result<Vec<String>> {
     let list = match value {
         Value::Null => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! Writing attached adapters as a folder that PEFT opens with the same logits.
+//! Writes attached adapters as a folder that PEFT opens with the same logits.
 
 use super::{BASE_PATH, CONFIG, TENSORS};
 use crate::files::{self, Stage};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 const WHO: &str = "save_lora";
 
 impl Model {
-    /// Writes the attached adapters as a PEFT folder, with what else was trained; `base` is what it names as its base.
+    /// Writes the attached adapters as a PEFT folder, with other trained weights; `base` is the base's name in the folder.
     pub fn save_lora(&self, folder: &Path, base: Option<&str>) -> Result<()> {
         let inner = self.read();
         let weights = inner.weights.clone();
@@ -59,13 +59,13 @@ impl Model {
     }
 }
 
-/// What an adapter's folder holds beside LoRA.
+/// The contents of an adapter's folder besides LoRA.
 struct Kept {
-    /// Weights that are not the base's.
+    /// Weights that differ from the base's.
     whole: BTreeSet<String>,
-    /// Ids whose rows are not the base's, by the name of the embeddings.
+    /// Ids whose rows differ from the base's, by the name of the embeddings.
     rows: BTreeMap<String, Vec<u32>>,
-    /// Copies of tied weights among them: the name, and what it is a copy of.
+    /// Copies of tied weights among them: the name, and its original.
     copies: Vec<(String, String)>,
 }
 
@@ -100,7 +100,7 @@ impl Kept {
             }
         }
         rows.retain(|table, _| !whole.contains(table));
-        // what is trained whole is a module with all its parameters
+        // a fully trained part is a module with all its parameters
         let modules: BTreeSet<String> =
             whole.iter().filter(|name| name.ends_with(".weight")).map(|name| module(name)).collect();
         let beside = |name: &&Arc<str>| modules.contains(&module(name)) && !weights.lora.contains_key(&module(name));
@@ -133,7 +133,7 @@ impl Kept {
         Ok(arrays)
     }
 
-    /// What the file calls a weight: PEFT keeps the layer beneath LoRA as its `base_layer`.
+    /// The file's name for a weight: PEFT stores the layer under LoRA as its `base_layer`.
     fn stored(&self, name: &str, weights: &Weights) -> String {
         match name.rsplit_once('.') {
             Some((layer, part)) if weights.lora.contains_key(layer) => format!("{PREFIX}{layer}.base_layer.{part}"),
@@ -173,7 +173,7 @@ fn module(name: &str) -> String {
     name.rsplit_once('.').map_or(name, |(module, _)| module).into()
 }
 
-/// The name of the base, and where it was opened if that is something else.
+/// The name of the base, and the path it was opened from if different.
 fn named(inner: &Inner, given: Option<&str>) -> (Option<String>, Option<String>) {
     const HELP: &str = "PEFT finds no base by it: name one with `save_lora(folder, #{ base: \"ORGANIZATION/NAME\" })`";
     if let Some(given) = given {
@@ -205,7 +205,7 @@ fn config(inner: &Inner, weights: &Weights, kept: &Kept, base: Option<String>) -
             "some layers have a magnitude (DoRA) and some have none, which a PEFT folder can't say",
         ));
     }
-    // the rank of one layer does not tell: √1 is 1
+    // a single layer's rank is ambiguous: √1 is 1
     let rooted = |one: &LoraLayer| {
         one.scale != one.alpha / one.rank() as f64 && one.scale == one.alpha / (one.rank() as f64).sqrt()
     };
@@ -250,7 +250,7 @@ fn config(inner: &Inner, weights: &Weights, kept: &Kept, base: Option<String>) -
     }))
 }
 
-/// A whole number as such, which older readers insist on.
+/// Writes integral numbers as integers, which older readers require.
 fn short(alpha: f64) -> Value {
     if alpha.fract() == 0.0 { json!(alpha as i64) } else { json!(alpha) }
 }

@@ -1,5 +1,5 @@
-//! The tokenizer inside a `.gguf`, read as llama.cpp reads it: its kinds, its pre-tokenizers by name, and what it takes for
-//! granted where a file is silent.
+//! The tokenizer inside a `.gguf`, read as in llama.cpp: its kinds, its pre-tokenizers by name, and its defaults for missing
+//! keys.
 
 mod pre;
 mod spm;
@@ -20,7 +20,7 @@ use pre::PreTokenizer;
 use serde_json::{Value, json};
 use tokens::{id_of, texts, vocabulary};
 
-/// What goes around a text where the file does not say: beginning, end, and a separator.
+/// Defaults for the tokens around a text: BOS, EOS, and a separator.
 #[derive(Default)]
 struct Around {
     bos: bool,
@@ -66,7 +66,7 @@ fn byte_level(file: &Gguf, kind: &str, tokens: &[String]) -> Result<(Value, Arou
         true => spaces_back(false),
         false => json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}),
     };
-    // the space in a merge may be its first letter: any other is a line, which is made sooner than a list
+    // a merge may begin with a space; all others are kept as one string, which is faster to make than a list
     let halves = |merge: &str| {
         if !merge.starts_with(' ') {
             return Value::String(merge.to_string());
@@ -83,7 +83,7 @@ fn byte_level(file: &Gguf, kind: &str, tokens: &[String]) -> Result<(Value, Arou
             "type": "BPE", "ignore_merges": pre.ignore_merges, "byte_fallback": pre.spaces, "fuse_unk": pre.spaces,
         },
     });
-    // put in as they are: `json!` copies what it is given
+    // inserted by value: `json!` would copy it
     spec["model"]["vocab"] = Value::Object(vocabulary(tokens)?);
     spec["model"]["merges"] = Value::Array(merges.into_iter().map(halves).collect());
     Ok((spec, around))
@@ -99,7 +99,7 @@ fn bert(file: &Gguf, tokens: &[String], unknown: Option<usize>) -> Result<Value>
     Ok(spec)
 }
 
-/// The beginning, the end and the separator that the file asks to put around a text, or that llama.cpp puts.
+/// The BOS, EOS and separator that the file requests around a text, or llama.cpp's defaults.
 fn surround(file: &Gguf, tokens: &[String], around: &Around, settings: &mut Settings) -> Value {
     let mut mark = |name: &str, key: &str, otherwise: bool| -> Option<Mark> {
         let said = file.bool(&format!("tokenizer.ggml.{key}"));

@@ -1,8 +1,7 @@
-//! What llama.cpp's names of pre-tokenizers mean (`tokenizer.ggml.pre`; its table is in `src/llama-vocab.cpp`): how text is
-//! cut before byte-level BPE, and what is so where a file is silent. A name that is not here would cut wrongly without a
-//! word, so it is an error.
+//! llama.cpp's named pre-tokenizers (`tokenizer.ggml.pre`; its table is in `src/llama-vocab.cpp`): how text is split before
+//! byte-level BPE, and the defaults for missing keys. An unknown name would silently split wrongly, so it is an error.
 //!
-//! Where llama.cpp writes a model's own expression in other words, for its engine, the model's own stands here.
+//! If llama.cpp rewrites a model's expression for its engine, the model's own is used here.
 
 use crate::token::engine::WHO;
 use crate::token::format::pipeline::{bytes, split};
@@ -15,20 +14,20 @@ use serde_json::{Value, json};
 pub struct PreTokenizer {
     pub normalizer: Value,
     pub steps: Vec<Value>,
-    /// The beginning goes before a text where the file does not say.
+    /// Default for adding BOS before a text.
     pub add_bos: bool,
-    /// So does a separator after it, and a class token before.
+    /// Default for a separator after it, and a class token before.
     pub add_sep: bool,
-    /// A word that is a token is taken whole.
+    /// A word that is a token is used whole.
     pub ignore_merges: bool,
-    /// The tokens are text with `▁` for spaces, and not bytes.
+    /// The tokens are text with `▁` for spaces, not bytes.
     pub spaces: bool,
 }
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 /// Chinese characters and kana.
 const HAN: &str = r"[\x{4E00}-\x{9FA5}\x{3040}-\x{309F}\x{30A0}-\x{30FF}]+";
-/// The letters of scripts that have capitals, in Unicode 12.
+/// Letters of scripts with capitals, in Unicode 12.
 const CASED: &str = concat!(
     r"\s?[A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293}\x{295}-\x{2AF}\x{370}-\x{373}",
     r"\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-\x{3A1}\x{3A3}-\x{3F5}\x{3F7}-\x{481}",
@@ -42,14 +41,14 @@ const CASED: &str = concat!(
     r"\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17}\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}",
     r"\x{104B0}-\x{104D3}\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}\x{1E900}-\x{1E943}]+",
 );
-/// Of DeepSeek-V3 and others: words with the sign before them, signs, white space.
+/// For DeepSeek-V3 and others: words with a preceding symbol, symbols, white space.
 const DEEPSEEK3: &str = concat!(
     r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"##,
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
 const ENDS: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// GPT-4o's expression and its relatives: words in the case that they are in, with something after, then numbers.
+/// GPT-4o's expression and its relatives: words by case, followed by `after`, then numbers.
 fn by_case(after: &str, numbers: &str) -> String {
     const UPPER: &str = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}";
     const LOWER: &str = r"\p{Ll}\p{Lm}\p{Lo}\p{M}";
@@ -64,7 +63,7 @@ fn llama_like(letters: &str, numbers: &str, rest: &str) -> String {
     format!(r"{CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?{letters}|{numbers}|{rest}")
 }
 
-/// Steps that each cut by an expression, then the alphabet of bytes.
+/// Steps that each split by an expression, then the byte alphabet.
 fn cut<const N: usize>(patterns: [&str; N]) -> PreTokenizer {
     let steps = patterns.into_iter().map(split).chain([bytes(false, false)]).collect();
     PreTokenizer { steps, ..PreTokenizer::default() }
@@ -83,7 +82,7 @@ fn nfc(pre: PreTokenizer) -> PreTokenizer {
     PreTokenizer { normalizer: json!({"type": "NFC"}), ..pre }
 }
 
-/// Text with `▁` for spaces, cut at line ends alone.
+/// Text with `▁` for spaces, split only at line ends.
 fn spaces(ignore_merges: bool, add_bos: bool) -> PreTokenizer {
     PreTokenizer {
         normalizer: json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"}),
@@ -95,7 +94,7 @@ fn spaces(ignore_merges: bool, add_bos: bool) -> PreTokenizer {
     }
 }
 
-/// One name for each way to cut, as a file that is written gets: of several with the same meaning the best known.
+/// One name for each way of splitting, used when a file is written: the best known of several with the same meaning.
 pub const NAMES: &[&str] = &[
     "gpt-2",
     "smollm",
@@ -183,7 +182,7 @@ fn more(name: &str) -> Result<PreTokenizer> {
             ])
         },
         "afmoe" => cut([
-            // threes from the right
+            // groups of three from the right
             r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))",
             concat!(
                 r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{3040}-\x{309F}\x{30A0}-\x{30FF}\x{FF65}-\x{FF9F}",
@@ -226,7 +225,7 @@ fn more(name: &str) -> Result<PreTokenizer> {
             ])
         },
         "kimi-k2" => {
-            // letters but Chinese characters, which stand in words of their own
+            // letters except Chinese characters, which are words of their own
             let latin = by_case(&format!("{CONTRACTIONS}?"), r"\p{N}{1,3}").replace(r"\p{M}]", r"\p{M}&&[^\p{Han}]]");
             cut([&format!(r"[\p{{Han}}]+|{}", latin.replace(r"[\r\n/]*", r"[\r\n]*"))])
         }

@@ -1,5 +1,5 @@
-//! Tokens with scores. SentencePiece's BPE merges the neighbors whose joint token scores best, and of equal ones the leftmost:
-//! a merge for every way to write a token as two others, by the score of the whole. Unigram has its scores as they are.
+//! Tokens with scores. SentencePiece's BPE merges the neighbors whose joint token scores highest, the leftmost in a tie: one
+//! merge for each way to write a token as two others, by the score of the whole. Unigram keeps its scores.
 
 use super::tokens::{kinds, vocabulary};
 use crate::format::gguf::Gguf;
@@ -60,8 +60,8 @@ pub fn bpe(file: &Gguf, tokens: &[String], unknown: Option<usize>) -> Result<Val
     Ok(spec)
 }
 
-/// The level of each merge, where tokens tie: such merges are made from left to right. `None` where every token has a score
-/// of its own, so that their order says it all.
+/// The level of each merge, if tokens tie: such merges are applied from left to right. `None` if all scores differ, so that the
+/// order of merges suffices.
 fn levels(merges: &[Merge]) -> Option<Vec<u32>> {
     let tie = |two: &[Merge]| two[0].0 == two[1].0 && two[0].1 != two[1].1;
     if !merges.windows(2).any(tie) {
@@ -76,7 +76,7 @@ fn levels(merges: &[Merge]) -> Option<Vec<u32>> {
     Some(levels)
 }
 
-/// T5's kind. White space is SentencePiece's: spaces are one each, or as they are.
+/// T5's kind. White space is handled as in SentencePiece: runs of spaces are reduced to one, or kept.
 pub fn unigram(file: &Gguf, tokens: &[String], types: &[i64], unknown: Option<usize>) -> Result<Value> {
     let scores = scores(file, tokens.len())?;
     let flag = |name: &str| file.bool(&format!("tokenizer.ggml.{name}")).unwrap_or(false);
@@ -96,7 +96,7 @@ pub fn unigram(file: &Gguf, tokens: &[String], types: &[i64], unknown: Option<us
     normalizers.push(replace(json!({"String": " "}), "▁"));
     let prefix = flag("add_space_prefix") || flag("remove_extra_whitespaces");
     let scheme = if prefix { "always" } else { "never" };
-    // a user's token is always better
+    // a user-defined token always wins
     let score = |id: usize| if types[id] == kinds::USER_DEFINED { 0.0 } else { scores[id] };
     let rows: Vec<Value> = tokens.iter().enumerate().map(|(id, token)| json!([token, score(id)])).collect();
     let metaspace = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false});
@@ -108,7 +108,7 @@ pub fn unigram(file: &Gguf, tokens: &[String], types: &[i64], unknown: Option<us
     }))
 }
 
-/// BERT's kind: llama.cpp writes `▁` before what begins a word, where BERT writes `##` before what does not.
+/// BERT's kind: llama.cpp writes `▁` before tokens that begin a word, BERT writes `##` before those that do not.
 pub fn wordpiece(tokens: &[String], types: &[i64]) -> Vec<String> {
     let plain = |(id, token): (usize, &String)| {
         if types[id] != kinds::NORMAL {

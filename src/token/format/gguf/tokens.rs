@@ -1,11 +1,11 @@
-//! The tokens of a `.gguf`: which are special, which names stand for which ids, and what goes around a text.
+//! The tokens of a `.gguf`: special tokens, named ids, and the tokens around a text.
 
 use crate::format::gguf::{Gguf, Value as Meta};
 use crate::token::engine::WHO;
 use crate::{Error, Result, bail};
 use serde_json::{Map, Value, json};
 
-/// Names that llama.cpp takes for special whatever type a file gives them: ends of turns and texts, and marks of code.
+/// Names that llama.cpp treats as special whatever type a file gives them: ends of turns and texts, and code markers.
 const CONTROL: &[&str] = &[
     "<|eot_id|>",
     "<|im_end|>",
@@ -37,7 +37,7 @@ const CONTROL: &[&str] = &[
     "<|file_sep|>",
 ];
 
-/// Those of gpt-oss that are always shown.
+/// gpt-oss tokens that are always shown.
 const SHOWN: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
 pub fn texts<'a>(file: &'a Gguf, key: &str) -> Result<Vec<&'a str>> {
@@ -48,7 +48,7 @@ pub fn texts<'a>(file: &'a Gguf, key: &str) -> Result<Vec<&'a str>> {
     list.iter().map(text).collect()
 }
 
-/// Ids by token. An empty token has the name that llama.cpp gives it.
+/// Ids by token. An empty token has llama.cpp's name for it.
 pub fn vocabulary(tokens: &[String]) -> Result<Map<String, Value>> {
     let mut vocab = Map::new();
     for (id, token) in tokens.iter().enumerate() {
@@ -69,7 +69,7 @@ pub mod kinds {
     pub const BYTE: i64 = 6;
 }
 
-/// The type of each token; normal where the file does not say.
+/// The type of each token; normal if the file does not specify it.
 pub fn types(file: &Gguf, tokens: &[String]) -> Result<Vec<i64>> {
     let given = file.list("tokenizer.ggml.token_type").unwrap_or_default();
     if !given.is_empty() && given.len() < tokens.len() {
@@ -86,7 +86,7 @@ pub fn types(file: &Gguf, tokens: &[String]) -> Result<Vec<i64>> {
     Ok(tokens.iter().enumerate().map(of).collect())
 }
 
-/// Control tokens and the unknown are special; what a user defined is only never split.
+/// Control tokens and the unknown token are special; user-defined ones are only never split.
 pub fn added(file: &Gguf, tokens: &[String], types: &[i64]) -> Value {
     let model = file.text("general.name").unwrap_or_default().to_lowercase();
     let phi = model.contains("phi-3") || model.contains("phi3");
@@ -110,7 +110,7 @@ pub fn added(file: &Gguf, tokens: &[String], types: &[i64]) -> Value {
     Value::Array(added)
 }
 
-/// What llama.cpp takes for the ids of a kind of tokenizer where a file does not say: bos, eos, unknown, separator, padding.
+/// llama.cpp's default ids for a kind of tokenizer: bos, eos, unknown, separator, padding.
 fn usual(kind: &str) -> [Option<usize>; 5] {
     match kind {
         "llama" => [Some(1), Some(2), Some(0), None, None],
@@ -128,10 +128,10 @@ pub fn id_of(file: &Gguf, name: &str, count: usize) -> Option<usize> {
     said.filter(|id| *id < count).or_else(|| usual(kind)[slot?]).filter(|id| *id < count)
 }
 
-/// What `tokenizer_config.json` would say.
+/// The equivalent of `tokenizer_config.json`.
 pub fn config(file: &Gguf, tokens: &[String]) -> Map<String, Value> {
     let mut config = Map::new();
-    // what llama.cpp calls BERT's first token
+    // llama.cpp's name for BERT's first token
     let first = if file.text("tokenizer.ggml.model") == Some("bert") { "cls" } else { "bos" };
     let names = [
         ("bos", first),
@@ -153,7 +153,7 @@ pub fn config(file: &Gguf, tokens: &[String]) -> Map<String, Value> {
     config
 }
 
-/// An entry of the metadata, without the prefix of tokenizers.
+/// A metadata entry, without the tokenizer prefix.
 pub type Entry = (&'static str, Meta);
 
 pub fn list(values: impl Iterator<Item = Meta>) -> Meta {

@@ -6,17 +6,17 @@ use crate::token::base64;
 use crate::{Error, Result};
 use serde_json::Value;
 
-/// What a normalizer and a pre-tokenizer do to white space and letters, in llama.cpp's words.
+/// The treatment of white space and letters by a normalizer and a pre-tokenizer, in llama.cpp's terms.
 #[derive(Default)]
 struct Cleaning {
-    /// What SentencePiece's normalizer replaces.
+    /// The replacements of SentencePiece's normalizer.
     charsmap: Vec<u8>,
-    /// Spaces are one each, and none at the ends.
+    /// Runs of spaces are reduced to one, and removed at the ends.
     one_space: bool,
     prefix: bool,
 }
 
-/// The model's entries for so many rows; those beyond its tokens have the lowest score.
+/// The model's entries for `rows` rows; those beyond its tokens have the lowest score.
 pub fn metadata(spec: &Value, rows: usize) -> Result<Vec<Entry>> {
     if spec["model"]["byte_fallback"] == true {
         let error = "llama.cpp's Unigram has no bytes for letters that it does not know, and this tokenizer has";
@@ -61,9 +61,9 @@ impl Cleaning {
             (Some("Metaspace"), _) => self.prefix = step["prepend_scheme"] != "never",
             (Some("Prepend"), _) if step["prepend"] == "▁" => self.prefix = true,
             (Some("Replace"), Some(" ")) if step["content"] == "▁" => {}
-            // SentencePiece puts one before a text that begins with one, too
+            // SentencePiece also inserts one before a text that begins with one
             (Some("Replace"), Some(r"\A▁")) if step["content"] == "▁▁" => self.prefix = true,
-            // a run of spaces is one, and the ends have none
+            // runs of spaces are reduced to one, and removed at the ends
             (Some("Replace"), Some(" {2,}" | r"\s{2,}")) => self.one_space = true,
             (Some("Replace"), Some(r"\A +| +\z")) | (Some("Strip"), _) => self.one_space = true,
             _ => {

@@ -1,5 +1,5 @@
-//! A tokenizer as the metadata of a `.gguf`. llama.cpp knows how text is cut by a name alone, so the name is chosen by what the
-//! pre-tokenizer does; what it has no name or key for is an error.
+//! A tokenizer as `.gguf` metadata. llama.cpp identifies the pre-tokenizer only by a name, so the name is chosen by its behavior;
+//! anything without a name or key is an error.
 
 use super::pre::{NAMES, PreTokenizer};
 use super::tokens::{Entry, kinds, list};
@@ -19,7 +19,7 @@ impl Tokenizer {
         super::open(file)
     }
 
-    /// The metadata of a `.gguf` for a model with so many embedding rows; those beyond the tokens are unused.
+    /// The `.gguf` metadata for a model with `rows` embedding rows; those beyond the tokens are unused.
     pub fn gguf_metadata(&self, rows: usize) -> Result<Vec<(String, Meta)>> {
         if self.len() > rows {
             let error = format!("the tokenizer has {} tokens, and the model {rows} embedding rows", self.len());
@@ -58,7 +58,7 @@ impl Tokenizer {
         if let Some(unknown) = spec["model"]["unk_id"].as_i64().filter(|_| self.unk().is_none()) {
             metadata.push(("unknown_token_id", Meta::Int(unknown)));
         }
-        // llama.cpp knows BERT's first token as its BOS
+        // llama.cpp calls BERT's first token BOS
         let first = self.bos().or_else(|| self.special("cls").filter(|_| words));
         if self.bos().is_none() {
             metadata.extend(first.map(|id| ("bos_token_id", Meta::Int(id.into()))));
@@ -74,7 +74,7 @@ impl Tokenizer {
     }
 }
 
-/// What stands for an id: its token, or what llama.cpp's converter calls a row without one.
+/// The entry for an id: its token, or the converter's name for a row without one.
 fn name(tok: &Tokenizer, id: usize) -> String {
     match tok.token(id as u32).filter(|token| !token.is_empty()) {
         Some(token) => token.to_string(),
@@ -82,7 +82,7 @@ fn name(tok: &Tokenizer, id: usize) -> String {
     }
 }
 
-/// What each token is to llama.cpp: those that were added are looked for before text is cut.
+/// llama.cpp's type of each token: added tokens are matched before text is split.
 fn types(tok: &Tokenizer, spec: &Value, rows: usize) -> Vec<i64> {
     let added: HashMap<u64, bool> = spec["added_tokens"]
         .as_array()
@@ -121,7 +121,7 @@ fn byte_level(spec: &Value) -> Result<Vec<Entry>> {
     };
     let whole = spec["model"]["ignore_merges"] == true;
     let found: Vec<&&str> = NAMES.iter().filter(same).collect();
-    // of two that cut alike the one that also takes words whole, or does not
+    // of two that split alike, the one with the same whole-word lookup
     let fits = |name: &&&&str| PreTokenizer::named(name).is_ok_and(|pre| pre.ignore_merges == whole);
     let Some(pre) = found.iter().find(fits).or(found.first()) else {
         let error = format!("llama.cpp has no name for how this tokenizer cuts text: {}", spec["pre_tokenizer"]);
@@ -138,7 +138,7 @@ fn byte_level(spec: &Value) -> Result<Vec<Entry>> {
     Ok(vec![("model", Meta::Text("gpt2".into())), ("pre", Meta::Text(pre.to_string())), ("merges", list(merges))])
 }
 
-/// A description without what makes no difference: steps in one list, and flags at their defaults.
+/// A description without irrelevant differences: steps in one list, and default flags removed.
 fn shape(part: &Value) -> Vec<Value> {
     let inner = part.get("pretokenizers").or_else(|| part.get("normalizers")).and_then(Value::as_array);
     match (inner, part) {
@@ -155,7 +155,7 @@ fn shape(part: &Value) -> Vec<Value> {
     }
 }
 
-/// BERT's cleaning and cutting are llama.cpp's own, but for two flags.
+/// BERT's cleaning and splitting are built into llama.cpp, except for two flags.
 fn wordpiece(spec: &Value) -> Result<Vec<Entry>> {
     let (clean, cut, model) = (&spec["normalizer"], &spec["pre_tokenizer"], &spec["model"]);
     let usual = clean["type"] == "BertNormalizer"
@@ -181,12 +181,12 @@ fn wordpiece(spec: &Value) -> Result<Vec<Entry>> {
     ])
 }
 
-/// llama.cpp marks what begins a word, where BERT marks what does not.
+/// llama.cpp marks tokens that begin a word, BERT those that do not.
 fn of_word(token: &str) -> String {
     token.strip_prefix("##").map_or_else(|| format!("▁{token}"), String::from)
 }
 
-/// SentencePiece's BPE has scores, by which the best merge is made first: here those of the merges' ranks.
+/// SentencePiece's BPE has scores, by which the best merge is applied first: here they come from the merges' ranks.
 fn sentencepiece(tok: &Tokenizer, spec: &Value, rows: usize) -> Result<Vec<Entry>> {
     let mut scores = vec![0.0; rows];
     let mut seen = vec![false; rows];
@@ -196,7 +196,7 @@ fn sentencepiece(tok: &Tokenizer, spec: &Value, rows: usize) -> Result<Vec<Entry
             scores[whole] = -(rank as f64);
         }
     }
-    // what no merge makes is never looked for
+    // tokens without a merge are never looked for
     let last = -(tok.engine().merges().len() as f64) - 1.0;
     let scores = scores.into_iter().zip(seen).map(|(score, seen)| Meta::Float(if seen { score } else { last }));
     let text = format!("{}{}", spec["normalizer"], spec["pre_tokenizer"]);

@@ -1,5 +1,5 @@
-//! SentencePiece's own pipeline, by the settings in its file: the normalizer's replacements, white space, a `▁` before the
-//! text, merges by the scores of pieces, and pieces of a user that are always whole.
+//! SentencePiece's own pipeline, by the settings in its file: the normalizer's replacements, white space, a `▁` before the text,
+//! merges by the scores of pieces, and user-defined pieces that are never split.
 
 use super::proto::{Model, ModelType, PieceKind};
 use super::{add_pieces, scored};
@@ -30,7 +30,7 @@ pub fn open(mut model: Model, mut settings: Settings) -> Result<Tokenizer> {
     complete(spec, settings)
 }
 
-/// Pieces that only keep a place are called as the config calls what stands there.
+/// Renames placeholder pieces to the config's name for their id.
 fn rename(model: &mut Model, settings: &mut Settings) {
     let Some(decoder) = settings.config.get_mut("added_tokens_decoder").and_then(Value::as_object_mut) else { return };
     let named: HashMap<usize, String> = decoder
@@ -48,7 +48,7 @@ fn rename(model: &mut Model, settings: &mut Settings) {
         model.pieces[id].text = text;
     }
     if model.dummy_prefix {
-        // found in the raw text, so that each stretch between them gets its own prefix
+        // matched in the raw text, so that each part between them gets its own prefix
         decoder.values_mut().filter_map(Value::as_object_mut).for_each(|token| {
             token.insert("normalized".into(), json!(false));
         });
@@ -70,7 +70,7 @@ fn normalizer(model: &Model, legacy: bool) -> Value {
         steps.push(replace(json!({"String": " "}), "▁"));
     }
     if model.dummy_prefix && legacy {
-        // the step that puts it there leaves a text alone that begins with one
+        // the step that inserts it skips a text that begins with one
         steps.push(replace(expression(r"\A▁"), "▁▁"));
     }
     sequence(steps)

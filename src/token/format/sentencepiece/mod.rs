@@ -1,5 +1,5 @@
-//! `tokenizer.model` of SentencePiece alone: its pieces in the pipeline of the class that the config names, or where none
-//! is named in SentencePiece's own.
+//! A `tokenizer.model` of SentencePiece alone: its pieces in the pipeline of the class named in the config, otherwise in
+//! SentencePiece's own.
 
 mod alone;
 mod proto;
@@ -75,7 +75,7 @@ fn ids(model: &Model) -> Result<Map<String, Value>> {
     Ok(ids)
 }
 
-/// A merge for every way to write a piece as two others, in the order of the pieces: as `LlamaTokenizer` reads the file.
+/// One merge for each way to write a piece as two others, in the order of the pieces: as `LlamaTokenizer` reads the file.
 fn merges_by_id(model: &Model) -> Vec<Value> {
     let known: HashMap<&str, usize> = (0..).zip(&model.pieces).map(|(id, piece)| (piece.text.as_str(), id)).collect();
     let mut merges = Vec::new();
@@ -94,7 +94,7 @@ fn scored(model: &Model) -> Value {
     model.pieces.iter().map(|piece| json!([piece.text, piece.score])).collect()
 }
 
-/// The pieces that are control or a user's are added tokens: found before anything else.
+/// Control and user-defined pieces are added tokens: matched before anything else.
 fn add_pieces(model: &Model, settings: &mut Settings, users: bool) {
     let token = |piece: &proto::Piece| {
         let special = piece.kind == PieceKind::Control;
@@ -104,7 +104,7 @@ fn add_pieces(model: &Model, settings: &mut Settings, users: bool) {
     settings.pieces = model.pieces.iter().filter_map(token).collect();
 }
 
-/// T5's blanks `<extra_id_99>` to `<extra_id_0>` come after the pieces.
+/// T5's sentinels `<extra_id_99>` to `<extra_id_0>` follow the pieces.
 fn t5(model: &Model, settings: &mut Settings) -> (Value, u64) {
     let count = settings.config.get("extra_ids").and_then(Value::as_u64).unwrap_or(100).min(10_000);
     let blanks: Vec<String> = (0..count).rev().map(|blank| format!("<extra_id_{blank}>")).collect();

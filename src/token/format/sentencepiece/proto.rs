@@ -1,4 +1,4 @@
-//! The message `ModelProto` of SentencePiece, as far as it says how text is cut: a reader for the wire format of protobuf.
+//! SentencePiece's message `ModelProto`, as far as it concerns segmentation: a reader for the protobuf wire format.
 //! <https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto>
 
 use crate::token::engine::WHO;
@@ -22,7 +22,7 @@ pub enum PieceKind {
     Byte,
 }
 
-/// How pieces are found.
+/// The segmentation algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelType {
     Unigram,
@@ -37,7 +37,7 @@ pub struct Model {
     pub kind: ModelType,
     pub byte_fallback: bool,
     pub whitespace_as_suffix: bool,
-    /// The ids of unknown, beginning, end and padding; below 0 for none.
+    /// The ids of unknown, BOS, EOS and padding; below 0 for none.
     pub ids: [i64; 4],
     /// Their texts.
     pub names: [String; 4],
@@ -64,7 +64,7 @@ impl Default for Model {
     }
 }
 
-/// One field: its number, and its value.
+/// One field: its number and value.
 enum Field<'a> {
     Number(u64),
     Single(f32),
@@ -73,7 +73,7 @@ enum Field<'a> {
 
 struct Fields<'a> {
     bytes: &'a [u8],
-    /// Where these bytes begin in the file.
+    /// The position of these bytes in the file.
     start: usize,
     at: usize,
 }
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The next field, and where its value begins in the file.
+    /// The next field, and the position of its value in the file.
     fn next(&mut self) -> Result<Option<(u64, Field<'a>, usize)>> {
         if self.at == self.bytes.len() {
             return Ok(None);

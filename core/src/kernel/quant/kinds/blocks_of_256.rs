@@ -1,4 +1,4 @@
-//! The K kinds: 256 numbers a block, in groups with scales of their own.
+//! The K-quants: blocks of 256 numbers, in groups with scales of their own.
 
 use super::{Fields, Kind, NIBBLES, ONES, PAIRS, Scales, half, put_half, put_word, word};
 
@@ -8,14 +8,14 @@ pub struct Q4K;
 pub struct Q5K;
 pub struct Q6K;
 
-/// Of a block of 256 with two bits a level in 64 bytes: the bytes `32 * (unit / 4) ..` hold unit `unit` in pair `unit % 4`.
+/// Reads two bits per level from 64 bytes of a block of 256: the bytes `32 * (unit / 4) ..` hold unit `unit` in pair `unit % 4`.
 fn read_pairs(bytes: &[u8], to: &mut [[u32; 8]; 8]) {
     for (unit, levels) in to.iter_mut().enumerate() {
         *levels = std::array::from_fn(|j| (word(bytes, 8 * (unit / 4) + j) >> (2 * (unit % 4))) & PAIRS);
     }
 }
 
-/// What [`read_pairs`] reads, of levels whose two bits begin at `shift`.
+/// Writes the bytes that [`read_pairs`] reads, from levels whose two bits begin at `shift`.
 fn write_pairs(levels: &[[u32; 8]; 8], shift: usize, bytes: &mut [u8]) {
     for at in 0..16 {
         let pair = |i: usize| ((levels[at / 8 * 4 + i][at % 8] >> shift) & PAIRS) << (2 * i);
@@ -23,7 +23,7 @@ fn write_pairs(levels: &[[u32; 8]; 8], shift: usize, bytes: &mut [u8]) {
     }
 }
 
-/// Of a block of 256 with one bit a level in 32 bytes: unit `unit` has bit `unit` of each byte.
+/// Reads one bit per level from 32 bytes of a block of 256: unit `unit` has bit `unit` of each byte.
 fn read_bits(bytes: &[u8], shift: usize, to: &mut [[u32; 8]; 8]) {
     for (unit, levels) in to.iter_mut().enumerate() {
         for (j, levels) in levels.iter_mut().enumerate() {
@@ -95,7 +95,7 @@ impl Kind for Q3K {
     }
 }
 
-/// Eight scales and eight minima of six bits each in twelve bytes.
+/// Reads eight 6-bit scales and eight 6-bit minima from twelve bytes.
 fn read_six_bits(packed: &[u8], to: &mut Fields) {
     for i in 0..4 {
         (to.scales[i], to.mins[i]) = (packed[i] & 63, packed[i + 4] & 63);
@@ -113,7 +113,8 @@ fn write_six_bits(fields: &Fields, packed: &mut [u8]) {
     }
 }
 
-/// Of a block of 256 with four bits a level in 128 bytes: 32 bytes hold one unit in their low nibbles, and the next in the high ones.
+/// Reads four bits per level from 128 bytes of a block of 256: 32 bytes hold one unit in their low nibbles, and the next in the
+/// high ones.
 fn read_nibble_units(bytes: &[u8], to: &mut [[u32; 8]; 8]) {
     for (unit, levels) in to.iter_mut().enumerate() {
         *levels = std::array::from_fn(|j| (word(bytes, 8 * (unit / 2) + j) >> (4 * (unit % 2))) & NIBBLES);

@@ -1,4 +1,4 @@
-//! Kinds of 32 numbers a block, with one scale.
+//! Kinds with blocks of 32 numbers and one scale.
 
 use super::{Fields, Kind, NIBBLES, SIGNS, Scales, gather, half, put_half, put_word, spread, word};
 
@@ -8,7 +8,7 @@ pub struct Q5_0;
 pub struct Q5_1;
 pub struct Q8_0;
 
-/// 32 levels of four bits: the first half in the low nibbles, the second in the high ones.
+/// Reads 32 four-bit levels: the first half in the low nibbles, the second in the high ones.
 fn read_nibbles(bytes: &[u8], to: &mut [u32; 8]) {
     for t in 0..4 {
         let word = word(bytes, t);
@@ -22,7 +22,7 @@ fn write_nibbles(levels: &[u32; 8], bytes: &mut [u8]) {
     }
 }
 
-/// The fifth bits of 32 levels, in one word.
+/// Reads the fifth bits of 32 levels from one word.
 fn read_fifth(bits: u32, to: &mut [u32; 8]) {
     for (j, levels) in to.iter_mut().enumerate() {
         *levels |= spread(bits >> (4 * j)) << 4;
