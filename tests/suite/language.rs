@@ -46,6 +46,34 @@ fn what_ends_with_an_exit_code_has_not_passed() {
 }
 
 #[test]
+fn a_test_that_returns_false_has_not_passed_and_one_that_is_misnamed_is_told() {
+    let folder = Folder::new(&[
+        ("t.rhai", "fn test_a() { 1 == 2 }\nfn test_b() { 2 == 2 }\n"),
+        (
+            "n.rhai",
+            "fn test_a() { }\nfn testSum() { exit(3); }\nfn tests_b() { }\nfn tester() { }\nfn test_c() { tester() }\n",
+        ),
+        ("b.rhai", "let x = 1;\n"),
+    ]);
+    let told = folder.levain(&["test", "t.rhai"]);
+    assert!(
+        told.code == 1 && told.out.contains("FAILED t.rhai test_a\n  error: test: it returned false"),
+        "{}",
+        told.out
+    );
+    assert!(told.out.contains("1 passed, 1 failed"), "{}", told.out);
+    let told = folder.levain(&["test", "n.rhai"]);
+    assert_eq!((told.code, told.out.as_str()), (0, "2 passed, 0 failed\n"));
+    for name in ["testSum", "tests_b"] {
+        let line = format!("warning: test: n.rhai: `fn {name}` is not run: the name of a test begins with `test_`\n");
+        assert!(told.err.contains(&line), "{}", told.err);
+    }
+    assert!(!told.err.contains("tester"), "{}", told.err);
+    let told = folder.levain(&["bench", "b.rhai"]);
+    assert!(told.code == 2 && told.err.contains("error: bench: there is no case"), "{}", told.err);
+}
+
+#[test]
 fn benchmarks_of_one_name_keep_their_own_numbers_in_one_baseline() {
     let folder =
         Folder::new(&[("one/a.rhai", "bench::exact(\"v\", 1);\n"), ("two/a.rhai", "bench::exact(\"v\", 2);\n")]);

@@ -1,11 +1,11 @@
 //! What is done in vain: lines that are never reached, results that nobody gets, and nothing where a value belongs.
 
 use super::walk::begin;
-use super::{Check, Kind};
+use super::{Check, Kind, Message};
 use crate::script::explain::article;
 use crate::script::signatures::kind_of;
 use crate::script::tables;
-use rhai::{Array, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt};
+use rhai::{ASTNode, Array, Expr, FLOAT, FnCallExpr, FnPtr, INT, ImmutableString, Map, Position, Stmt};
 
 /// The last verb of a chain: what it was called on, and how.
 pub struct Ended {
@@ -27,6 +27,20 @@ const CHANGES: &[&str] = &[
 ];
 /// Of a list, those that leave it as it is.
 const OF_LISTS: &[&str] = &["order", "order_by", "order_desc", "extract"];
+/// Verbs that only look at what they are called on.
+const READS: &[&str] = &[
+    "len",
+    "get",
+    "contains",
+    "is_empty",
+    "to_string",
+    "to_int",
+    "to_float",
+    "starts_with",
+    "ends_with",
+    "split",
+    "index_of",
+];
 /// Verbs that change a list, a map, a text or a blob in place.
 #[rustfmt::skip]
 const IN_PLACE: &[&str] = &[
@@ -37,6 +51,16 @@ const SIGNS: &[&str] = &["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "
 const ORDERS: &[&str] = &["<", "<=", ">", ">="];
 /// What counts successes is divided for a share.
 const COUNTERS: &[&str] = &["correct", "right", "hits", "matches", "matched", "wins", "passed", "true_positives"];
+
+/// What is said of a result that nobody gets.
+fn unused(chain: &Expr, name: &str, of: &str) -> Message {
+    let root = match tables::root(chain) {
+        Expr::Variable(variable, ..) if variable.2.is_empty() => variable.1.as_str(),
+        _ => "x",
+    };
+    let what = format!("{name}: its result is dropped, and the {of} stays as it is");
+    (what, Some(format!("keep it: `{root} = {root}.{name}(…)`")))
+}
 
 impl Check<'_> {
     pub fn unreachable(&mut self, statements: &[Stmt]) {
@@ -110,6 +134,10 @@ impl Check<'_> {
         let answers = |overload: &&crate::script::signatures::Overload| overload.answers(receiver, arguments);
         let known = self.known;
         let found: Vec<_> = known.overloads(name).iter().filter(answers).collect();
+        if !found.is_empty() && (name == "filter" || name == "map" && self.only_computes(chain)) {
+            let told = unused(chain, name, known.name(receiver));
+            return self.warn(told, ended.position);
+        }
         let is_value = |overload: &&crate::script::signatures::Overload| {
             let list = Some(overload.params[0]) == kind_of::<Array>();
             let map = Some(overload.params[0]) == kind_of::<Map>();
@@ -121,14 +149,34 @@ impl Check<'_> {
         if found.is_empty() || !found.iter().all(is_value) {
             return;
         }
-        let of = known.name(found[0].params[0]);
-        let root = match tables::root(chain) {
-            Expr::Variable(variable, ..) if variable.2.is_empty() => variable.1.as_str(),
-            _ => "x",
-        };
-        let what = format!("{name}: its result is dropped, and the {of} stays as it is");
-        let told = (what, Some(format!("keep it: `{root} = {root}.{name}(…)`")));
+        let told = unused(chain, name, known.name(found[0].params[0]));
         self.tell(format!("{:?}", ended.position), |_| told, ended.position);
+    }
+
+    /// Whether the closure of a chain's last verb only returns a value: it assigns nothing, and calls nothing but operators and verbs of values.
+    fn only_computes(&self, chain: &Expr) -> bool {
+        let Some(tables::Link::Call(call, _)) = tables::links(chain).pop() else { return false };
+        let [Expr::DynamicConstant(value, _)] = call.args.as_slice() else { return false };
+        let Some(closure) = value.read_lock::<FnPtr>() else { return false };
+        let bodies: Vec<_> = self.bodies.iter().filter(|((name, _), _)| name == closure.fn_name()).collect();
+        let [(_, body)] = bodies.as_slice() else { return false };
+        let mut only = true;
+        for statement in &body.statements {
+            statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
+                only &= match path.last() {
+                    Some(ASTNode::Stmt(Stmt::Assignment(_) | Stmt::Return(..))) => false,
+                    Some(ASTNode::Stmt(Stmt::FnCall(call, _)) | ASTNode::Expr(Expr::FnCall(call, _))) => {
+                        call.op_token.is_some()
+                    }
+                    Some(ASTNode::Expr(Expr::MethodCall(call, _))) => {
+                        CHANGES.contains(&call.name.as_str()) || READS.contains(&call.name.as_str())
+                    }
+                    _ => true,
+                };
+                only
+            });
+        }
+        only
     }
 
     /// A value that is used and that is nothing: what only does something was asked for it.

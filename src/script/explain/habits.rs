@@ -150,7 +150,7 @@ pub fn default(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
 pub fn tuple_names(spot: &Spot, _: &ParseErrorType) -> Option<Message> {
     let line: Vec<&str> = spot.line().split("//").next()?.splitn(2, '=').collect();
     let [names, _] = line.as_slice() else { return None };
-    let names = names.trim().trim_start_matches("let ").trim_start_matches('(').trim_end_matches(')');
+    let names = names.trim().trim_start_matches("let ").trim_start_matches(['(', '[']).trim_end_matches([')', ']']);
     let all: Vec<&str> = names.split(',').map(str::trim).collect();
     let is_name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     (all.len() > 1 && all.iter().all(is_name)).then_some(())?;

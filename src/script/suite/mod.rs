@@ -181,6 +181,7 @@ impl Suite {
                 Some((_, runner)) => {
                     self.outcomes.extend(runner.outcomes);
                     self.blessed.extend(runner.blessed);
+                    self.left_out.extend(runner.left_out);
                 }
                 None => {
                     self.outcomes.push(Outcome::fault(job.name(), Fault::internal("the thread of this test ended")))

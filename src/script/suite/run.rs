@@ -22,6 +22,8 @@ pub struct Runner<'a> {
     seat: Seat<'a>,
     pub outcomes: Vec<Outcome>,
     pub blessed: Vec<PathBuf>,
+    /// What looks like a test and is not one.
+    pub left_out: Vec<String>,
 }
 
 impl<'a> Runner<'a> {
@@ -29,7 +31,7 @@ impl<'a> Runner<'a> {
         let host = Host::new();
         host.output.capture();
         host.input.close();
-        Runner { host, rules, seat, outcomes: Vec::new(), blessed: Vec::new() }
+        Runner { host, rules, seat, outcomes: Vec::new(), blessed: Vec::new(), left_out: Vec::new() }
     }
 
     pub fn file(&mut self, path: &Path) {
@@ -50,6 +52,10 @@ impl<'a> Runner<'a> {
             Err(fault) => return self.outcomes.push(Outcome::fault(name, fault)),
         };
         let tests = tests(&ast, &name, &text);
+        self.left_out.extend(
+            misnamed(&ast, &text)
+                .map(|function| format!("{name}: `fn {function}` is not run: the name of a test begins with `test_`")),
+        );
         if tests.is_empty() && golden.is_none() {
             return self.one(&name, |host| host.run(&name, &text).map(|_| ()));
         }
@@ -64,7 +70,9 @@ impl<'a> Runner<'a> {
                     let options = CallFnOptions::new().eval_ast(true).rewind_scope(false);
                     host.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &ast, &test.name, ())
                 });
-                host.value(done).map(|_| ())?;
+                if matches!(host.value(done)?.as_bool(), Ok(false)) {
+                    return Err(returned_false());
+                }
                 match host.run_state.ended() {
                     Some(0) => Err(Fault::plain("test: it ended with `exit(0)`: what stands behind that did not run")),
                     _ => Ok(()),
@@ -171,6 +179,21 @@ fn tests(ast: &AST, source: &str, text: &str) -> Vec<Test> {
     }
     found.sort_by(|(at, test), (other, another)| (at, &test.name).cmp(&(other, &another.name)));
     found.into_iter().map(|(_, test)| test).collect()
+}
+
+/// Functions that nobody calls, named nearly as a test is: `fn testSum()`, `fn tests_sum()`, `fn test1()`.
+fn misnamed(ast: &AST, text: &str) -> impl Iterator<Item = String> {
+    let is_called = |name: &str| text.matches(&format!("{name}(")).count() > 1;
+    let is_misnamed =
+        move |name: &str| !name.starts_with("test_") && name.to_lowercase().starts_with("test") && !is_called(name);
+    let names = ast.iter_functions().filter(|f| f.params.is_empty()).map(|f| f.name.to_string());
+    names.filter(move |name| is_misnamed(name)).collect::<Vec<_>>().into_iter()
+}
+
+fn returned_false() -> Fault {
+    let mut fault = Fault::plain("test: it returned false");
+    fault.help = Some("`assert::that(x > 0)` and `assert::eq(a, b)` say what does not hold".to_string());
+    fault
 }
 
 /// The fault of a test that takes arguments.
