@@ -100,8 +100,8 @@ mod verbs {
     /// model(config)                                        //=> llama, 2 layers, 60.1 k parameters, f32
     /// ```
     #[rhai_fn(pure, get = "config", return_raw)]
-    pub fn config(net: &mut Model) -> Res<Dynamic> {
-        rhai::serde::to_dynamic(&net.config().json)
+    pub fn config(net: &mut Model) -> Res<Map> {
+        Ok(rhai::serde::to_dynamic(&net.config().json)?.try_cast().unwrap_or_default())
     }
 
     /// Names of the classes of a `sequence` or `token` head; empty for other heads.

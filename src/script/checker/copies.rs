@@ -1,9 +1,10 @@
 //! Changes of a copy that nobody reads: of a parameter, of the variable of a loop, of a variable that holds a part of something.
 
-use super::{Body, Message};
-use crate::script::signatures::Signatures;
+use super::{Body, Check, Kind, Message};
+use crate::script::explain::article;
+use crate::script::signatures::{Signatures, kind_of};
 use crate::script::tables::{self, Link, links};
-use rhai::{AST, ASTFlags, ASTNode, Expr, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Array, Blob, Expr, ImmutableString, Map, Position, Stmt};
 use std::collections::{HashMap, HashSet};
 
 type Warning = (Message, Position);
@@ -113,6 +114,50 @@ fn told(param: &str, function: &str) -> Message {
         false => format!("return it: `{param}` in the last line, `{param} = {function}(…)` in the call"),
     };
     (format!("{param}: is a copy, and the caller's stays as it was"), Some(help))
+}
+
+impl Check<'_> {
+    /// Looks at a property of a native type in the middle of a chain: a list or a map that cannot be set is a copy.
+    pub fn part(&mut self, receiver: Kind, link: &Expr, part: Kind, sets: bool) {
+        let (Some(of), Expr::Property(names, position)) = (receiver, link) else { return };
+        let name = names.2.as_str();
+        let is_set = self.known.overloads(&format!("set${name}")).iter().any(|overload| overload.answers(of, 1));
+        if !is_value(part) || is_plain(receiver) || is_set {
+            return;
+        }
+        self.copied.insert(*position);
+        if sets {
+            let of = self.known.name(of);
+            let what = format!("{name}: of {} it is a copy, and a change of it is lost", article(of));
+            let help = format!("it can be read, not set: keep it, `let {name} = x.{name};`, and change that");
+            self.tell(format!("{of}.{name} changed"), |_| (what, Some(help)), *position);
+        }
+    }
+
+    /// Looks at an element of a native type in the middle of a chain: one that cannot be set is a copy.
+    pub fn element(&mut self, receiver: Kind, element: Kind, position: Position, sets: bool) {
+        let Some(of) = receiver.filter(|_| sets && !is_plain(receiver)) else { return };
+        let has = |form: &str| self.known.overloads(form).iter().any(|overload| overload.params[0] == of);
+        if !has("index$get$") || has("index$set$") || !(element.is_none() || is_value(element)) {
+            return;
+        }
+        let of = self.known.name(of);
+        let what = format!("[]: what {} holds is a copy, and a change of it is lost", article(of));
+        let help = match of {
+            "Dataset" => "a new one is `data = data.map(|row| { …; row })`",
+            _ => "keep it, `let part = x[0];`, and change that",
+        };
+        self.tell(format!("{of}[] changed"), |_| (what, Some(help.to_string())), position);
+    }
+}
+
+fn is_value(kind: Kind) -> bool {
+    [kind_of::<Array>(), kind_of::<Map>()].contains(&kind)
+}
+
+/// Values of the language itself, whose parts are places.
+fn is_plain(kind: Kind) -> bool {
+    is_value(kind) || [kind_of::<ImmutableString>(), kind_of::<Blob>()].contains(&kind)
 }
 
 /// How many parameters of each closure stand for captured variables: the first ones.

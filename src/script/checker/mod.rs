@@ -207,6 +207,8 @@ struct Check<'a> {
     varied: HashSet<Position>,
     /// Declarations whose variable, a map, is later changed.
     changed: HashSet<Position>,
+    /// Properties of native types that are copies.
+    copied: HashSet<Position>,
     /// Constants that functions read as `global::NAME`, and names that imports are used by.
     globals: HashSet<String>,
     aliases: HashSet<String>,
@@ -257,6 +259,7 @@ impl<'a> Check<'a> {
             scope: Vec::new(),
             varied: HashSet::new(),
             changed: HashSet::new(),
+            copied: HashSet::new(),
             globals: HashSet::new(),
             aliases: HashSet::new(),
             imported: Vec::new(),

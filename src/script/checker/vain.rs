@@ -123,7 +123,10 @@ impl Check<'_> {
             return;
         }
         let values = [kind_of::<Array>(), kind_of::<Map>(), kind_of::<ImmutableString>()];
-        if IN_PLACE.contains(&name) && values.contains(&Some(receiver)) && is_returned(chain, ended.position) {
+        if IN_PLACE.contains(&name)
+            && values.contains(&Some(receiver))
+            && (is_returned(chain, ended.position) || self.is_copied(chain, ended.position))
+        {
             let what = format!("{name}: it changes {}, which nobody gets", article(self.known.name(receiver)));
             let help = "what a verb or function returns is a copy: keep it first, `let ys = …;`".to_string();
             return self.tell(format!("{:?}", ended.position), |_| (what, Some(help)), ended.position);
@@ -151,6 +154,23 @@ impl Check<'_> {
         }
         let told = unused(chain, name, known.name(found[0].params[0]));
         self.tell(format!("{:?}", ended.position), |_| told, ended.position);
+    }
+
+    /// Whether the verb at this place is called on a property that is a copy.
+    fn is_copied(&self, chain: &Expr, verb: Position) -> bool {
+        let mut copied = false;
+        let mut rest = chain;
+        while let Expr::Dot(parts, ..) = rest {
+            match (&parts.lhs, &parts.rhs) {
+                (_, Expr::MethodCall(_, position)) if *position == verb => {
+                    return copied || matches!(&parts.lhs, Expr::Property(_, place) if self.copied.contains(place));
+                }
+                _ => {}
+            }
+            copied = matches!(&parts.lhs, Expr::Property(_, place) if self.copied.contains(place));
+            rest = &parts.rhs;
+        }
+        false
     }
 
     /// Whether the closure of a chain's last verb only returns a value: it assigns nothing, and calls nothing but operators and verbs of values.

@@ -323,12 +323,14 @@ impl Check<'_> {
             Expr::MethodCall(call, position) => self.method(kind, call, *position),
             Expr::Property(names, position) => self.property(kind, &names.2, *position, sets),
             Expr::Dot(parts, ..) => {
-                let kind = self.link(kind, &parts.lhs, false);
-                self.link(kind, &parts.rhs, sets)
+                let part = self.link(kind, &parts.lhs, false);
+                self.part(kind, &parts.lhs, part, sets);
+                self.link(part, &parts.rhs, sets)
             }
             Expr::Index(parts, flags, _) => {
-                let kind = self.link(kind, &parts.lhs, false);
-                self.index(kind, parts, *flags, sets)
+                let part = self.link(kind, &parts.lhs, false);
+                self.part(kind, &parts.lhs, part, sets);
+                self.index(part, parts, *flags, sets)
             }
             other => self.expression(other),
         }
@@ -346,12 +348,14 @@ impl Check<'_> {
         }
         match &parts.rhs {
             Expr::Dot(next, ..) => {
-                let kind = element(self, &next.lhs);
-                self.link(kind, &next.rhs, sets)
+                let found = element(self, &next.lhs);
+                self.element(kind, found, next.lhs.position(), sets);
+                self.link(found, &next.rhs, sets)
             }
             Expr::Index(next, flags, _) => {
-                let kind = element(self, &next.lhs);
-                self.index(kind, next, *flags, sets)
+                let found = element(self, &next.lhs);
+                self.element(kind, found, next.lhs.position(), sets);
+                self.index(found, next, *flags, sets)
             }
             last => element(self, last),
         }
