@@ -6,6 +6,7 @@
 
 mod context;
 mod count;
+mod jieba;
 mod marginal;
 pub mod segment;
 

@@ -1,24 +1,16 @@
 //! Splits texts into the units that terms are made of.
 
+use super::jieba::jieba;
 use crate::token::engine::told;
 use crate::token::words::Spans;
 use crate::token::{Tokenizer, script};
 use crate::{Error, Result, bail};
 use aho_corasick::{AhoCorasick, MatchKind};
-use jieba_rs::Jieba;
 use regex::Regex;
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 use unicode_segmentation::UnicodeSegmentation;
 
 const WHO: &str = "mine";
-
-/// Jieba's dictionary takes some time and memory, so it is opened on demand.
-static JIEBA: LazyLock<Result<Jieba>> = LazyLock::new(|| {
-    const PACKED: &[u8] = include_bytes!("jieba/dict.txt.zst");
-    let dictionary = zstd::stream::read::Decoder::new(PACKED).map_err(told)?;
-    Jieba::with_dict(&mut std::io::BufReader::new(dictionary)).map_err(told)
-});
 
 /// The kind of units.
 pub enum Units<'e> {
@@ -88,7 +80,7 @@ impl<'e> Units<'e> {
                 spans.retain(|(start, end)| has_letter(&text[*start..*end]));
             }
             Units::Jieba => {
-                let words = JIEBA.as_ref().map_err(Clone::clone)?.cut(text, true);
+                let words = jieba()?.cut(text, true);
                 spans.extend(words.iter().map(|word| (word.byte_start, word.byte_end)));
                 spans.retain(|(start, end)| has_letter(&text[*start..*end]));
             }
