@@ -60,6 +60,8 @@ pub use fault::{Res, carried, is_interrupted};
 pub use host::{Host, Noun, fix_hashes, note_panic};
 #[doc(hidden)]
 pub use input::Input;
+#[doc(hidden)]
+pub use language::Unequal;
 pub use natives::Natives;
 #[doc(hidden)]
 pub use needs::Needs;

@@ -73,6 +73,35 @@ fn a_test_that_returns_false_has_not_passed_and_one_that_is_misnamed_is_told() {
     assert!(told.code == 2 && told.err.contains("error: bench: there is no case"), "{}", told.err);
 }
 
+/// A column of ints that is asked for a text: no row is kept, without an error.
+#[test]
+fn a_filter_that_compares_what_is_never_equal_is_told() {
+    let folder = Folder::new(&[
+        ("rows.jsonl", "{\"a\": 1, \"b\": null}\n{\"a\": 2, \"b\": \"x\"}\n"),
+        ("rows.rhai", "print(dataset(\"rows.jsonl\").filter(|row| row.a == \"1\").len());\n"),
+        (
+            "stream.rhai",
+            "let n = 0; for row in stream(\"rows.jsonl\").filter(|row| row.a != \"1\") { n += 1; } print(n);\n",
+        ),
+        ("list.rhai", "let wanted = parse_json(\"\\\"1\\\"\"); print([1, 2].filter(|x| x == wanted).len());\n"),
+        (
+            "fine.rhai",
+            "let data = dataset(\"rows.jsonl\");\n\
+            print(data.filter(|row| row.a == 1).len() + data.filter(|row| row.b == \"y\").len());\n\
+            print([1, \"x\"].filter(|x| x == \"x\").len() + data.filter(|row| row.a == \"1\" || row.a == 1).len());\n",
+        ),
+    ]);
+    for (script, verb, kept) in [("rows", "0", "nothing"), ("stream", "2", "all"), ("list", "0", "nothing")] {
+        let told = folder.levain(&["run", &format!("{script}.rhai")]);
+        let message =
+            format!("filter: the closure compares an int with a string, which are never equal: {kept} is kept");
+        assert_eq!((told.code, told.out.trim()), (0, verb), "{}", told.err);
+        assert!(told.err.contains(&message), "{script}: {}", told.err);
+    }
+    let told = folder.levain(&["run", "fine.rhai"]);
+    assert_eq!((told.code, told.out.as_str(), told.err.as_str()), (0, "1\n2\n", ""));
+}
+
 #[test]
 fn benchmarks_of_one_name_keep_their_own_numbers_in_one_baseline() {
     let folder =

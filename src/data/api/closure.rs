@@ -5,7 +5,7 @@ use crate::data::step::Step;
 use crate::data::stream::{InOrder, Walk};
 use crate::data::{Dataset, Stream, TableBuilder};
 use crate::script::prelude::*;
-use crate::script::{Purity, carried, current, purity};
+use crate::script::{Purity, Unequal, carried, current, purity};
 use crate::token::Tokenizer;
 use crate::{progress, tasks};
 use rhai::{Engine, GlobalRuntimeState, Position};
@@ -67,18 +67,20 @@ impl Closure {
 
     /// Rows of `data` for which the closure returns true.
     fn kept(&self, engine: &Engine, data: &Dataset, first: usize) -> Res<Vec<usize>> {
-        let (mut kept, call) = (Vec::new(), self.own());
+        let (mut kept, mut unequal, call) = (Vec::new(), Unequal::default(), self.own());
         for at in 0..data.len() {
             crate::cancel::check()?;
+            unequal.begin();
             let answer = self.one(&call, engine, data, at)?;
-            match answer.as_bool() {
-                Ok(true) => kept.push(at),
-                Ok(false) => {}
-                Err(_) => {
-                    let what = type_in_words(&answer);
-                    bail!(self.who, "row {}: the closure gave {what}, not true or false", first + at)
-                }
-            }
+            let Ok(keeps) = answer.as_bool() else {
+                let what = type_in_words(&answer);
+                bail!(self.who, "row {}: the closure gave {what}, not true or false", first + at)
+            };
+            unequal.end(keeps);
+            kept.extend(keeps.then_some(at));
+        }
+        if let Some(message) = unequal.message(engine).filter(|_| first == 0) {
+            progress::warn(self.who, message);
         }
         Ok(kept)
     }

@@ -1,7 +1,8 @@
 //! List verbs that call a closure for each value. An answer that is neither true nor false is an error.
 
 use super::sorting::kind;
-use crate::script::language::equal_values;
+use crate::progress;
+use crate::script::language::{Unequal, equal_values};
 use crate::script::prelude::*;
 
 pub fn register(host: &mut Host) {
@@ -69,11 +70,17 @@ mod asking {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn filter(context: NativeCallContext, list: &mut List, closure: FnPtr) -> Res<List> {
-        let mut kept = Vec::with_capacity(list.len());
+        let (mut kept, mut unequal) = (Vec::with_capacity(list.len()), Unequal::default());
+        unequal.begin();
         super::ask("filter", &context, list, 0, &closure, |_, said| {
             kept.push(said);
+            unequal.end(said);
+            unequal.begin();
             true
         })?;
+        if let Some(message) = unequal.message(context.engine()) {
+            progress::warn("filter", message);
+        }
         Ok(list.iter().zip(kept).filter(|(_, kept)| *kept).map(|(value, _)| value.clone()).collect())
     }
 

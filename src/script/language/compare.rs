@@ -7,6 +7,7 @@
 //! `api/compare.rs`.
 
 use super::signs::{SIGNS, Sign};
+use super::unequal;
 use crate::script::Res;
 use crate::script::explain::{article, type_name};
 use crate::sync::unpoisoned;
@@ -172,6 +173,7 @@ fn equal(name: &str, context: &NativeCallContext, left: &Dynamic, right: &Dynami
         return Ok(Verdict::Plain(keys && all(values, |a, b| same(context, a, b, pairs))?));
     }
     if left.type_id() != right.type_id() && !pairs.has(left, right) {
+        unequal::note(left, right);
         return Ok(Verdict::Plain(false));
     }
     let (mut left, mut right) = (left.clone(), right.clone());

@@ -6,11 +6,13 @@ mod ints;
 mod keys;
 mod missing;
 mod signs;
+mod unequal;
 
 pub use compare::{Pairs, advice, equal_values, order};
 pub use ints::comparisons;
 pub use missing::{ASSIGNED, read as missing_key};
 pub use signs::name as comparison;
+pub use unequal::Unequal;
 
 use rhai::Engine;
 
