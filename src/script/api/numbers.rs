@@ -33,6 +33,103 @@ mod verbs {
         super::whole(x)
     }
 
+    /// Returns the natural logarithm, as in Python, NumPy and for tensors. In plain Rhai, `log` has base 10.
+    ///
+    /// also: ln, math.log, np.log, perplexity, nats
+    ///
+    /// ```rhai
+    /// log(E())                    //=> 1.0
+    /// 0.5.log().digits(4)         //=> -0.6931
+    /// tensor(0.5).log()           //=> tensor(-0.6931)
+    /// log(8.0, 2.0)               //=> 3.0
+    /// ```
+    pub fn log(x: f64) -> f64 {
+        x.ln()
+    }
+
+    /// Returns the natural logarithm of an int, as a float.
+    ///
+    /// ```rhai
+    /// log(10).digits(4)           //=> 2.3026
+    /// ```
+    #[rhai_fn(name = "log", name = "ln")]
+    pub fn log_of_int(x: INT) -> f64 {
+        (x as f64).ln()
+    }
+
+    /// Returns the logarithm to base 2.
+    ///
+    /// also: math.log2, bits
+    ///
+    /// ```rhai
+    /// log2(8.0)                   //=> 3.0
+    /// ```
+    pub fn log2(x: f64) -> f64 {
+        x.log2()
+    }
+
+    /// Returns the logarithm of an int to base 2, as a float.
+    ///
+    /// ```rhai
+    /// log2(8)                     //=> 3.0
+    /// ```
+    #[rhai_fn(name = "log2")]
+    pub fn log2_of_int(x: INT) -> f64 {
+        (x as f64).log2()
+    }
+
+    /// Returns the logarithm to base 10.
+    ///
+    /// also: math.log10, decimal logarithm
+    ///
+    /// ```rhai
+    /// log10(1000.0)               //=> 3.0
+    /// ```
+    pub fn log10(x: f64) -> f64 {
+        x.log10()
+    }
+
+    /// Returns the logarithm of an int to base 10, as a float.
+    ///
+    /// ```rhai
+    /// log10(1000)                 //=> 3.0
+    /// ```
+    #[rhai_fn(name = "log10")]
+    pub fn log10_of_int(x: INT) -> f64 {
+        (x as f64).log10()
+    }
+
+    /// Returns the square root of an int, as a float.
+    ///
+    /// ```rhai
+    /// sqrt(16)                    //=> 4.0
+    /// ```
+    #[rhai_fn(name = "sqrt")]
+    pub fn sqrt_of_int(x: INT) -> f64 {
+        (x as f64).sqrt()
+    }
+
+    /// Returns e to the power of an int, as a float.
+    ///
+    /// ```rhai
+    /// exp(0)                      //=> 1.0
+    /// ```
+    #[rhai_fn(name = "exp")]
+    pub fn exp_of_int(x: INT) -> f64 {
+        (x as f64).exp()
+    }
+
+    /// Rounds up to a whole number, as `ceiling` does.
+    ///
+    /// also: math.ceil
+    ///
+    /// ```rhai
+    /// [1.2, -1.2].map(|x| x.ceil())     //=> [2.0, -1.0]
+    /// ```
+    pub fn ceil(x: f64) -> f64 {
+        x.ceil()
+    }
+
     /// Rounds to the nearest whole number, halves to even, as Python's `round` and a tensor's do.
     ///
     /// ```rhai

@@ -136,7 +136,7 @@ mod verbs {
 
     /// Joins the values of a list into one text, with `separator` between them.
     ///
-    /// also: str.join, implode, concat
+    /// also: str.join, implode
     ///
     /// ```rhai
     /// ["to", "be"].join(" ")      //=> to be

@@ -192,6 +192,8 @@ const VERBS: &[(&str, &str, &str)] = &[
     ("lstrip", "string", "`text.trim()` removes white space at both ends"),
     ("rstrip", "string", "`text.trim()` removes white space at both ends"),
     ("join", "string", "write `parts.join(\", \")`"),
+    ("pow", "int", "write `x ** 2`"),
+    ("pow", "float", "write `x ** 2`"),
     ("to_int", "string", "write `parse_int(text)`"),
     ("to_float", "string", "write `parse_float(text)`"),
     ("length", "string", "write `text.len()`"),
